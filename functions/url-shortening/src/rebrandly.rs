@@ -1,0 +1,383 @@
+//! Rebrandly's API v1, as far as a link needs it, with every answer read into the taxonomy.
+//!
+//! Reference: Rebrandly's developer documentation of `/v1/links`. Where it is silent, as on the
+//! shape of a conflict, this accepts what public clients report (ARCHITECTURE.md, "Rebrandly").
+
+use std::{fmt, time::Duration};
+
+use evenkeel::{
+    config::Reader,
+    error::{Class, Failure},
+    ports::{PortError, SecretSource},
+    secret::{Credential, Secret},
+    time::{Clock, Time},
+};
+use reqwest::{
+    RequestBuilder, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
+use serde::{Deserialize, Serialize};
+
+/// The service itself.
+pub const BASE_URL: &str = "https://api.rebrandly.com/v1";
+
+/// Longest wait for one call. A job makes a few.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Longest answer that is read, in bytes; a link is about one kilobyte.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Delay after a 429 that does not name one: the documented limit is by the second.
+const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Which account, workspace and domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `REBRANDLY_BASE_URL`, without a slash at the end.
+    pub base_url: String,
+    /// `REBRANDLY_DOMAIN`: the branded domain's full name.
+    pub domain: String,
+    /// `REBRANDLY_WORKSPACE`, if not the account's own.
+    pub workspace: Option<String>,
+}
+
+impl Settings {
+    /// Reads the settings; problems stay with the reader.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            base_url: reader.url("REBRANDLY_BASE_URL", BASE_URL),
+            domain: reader.required("REBRANDLY_DOMAIN"),
+            workspace: reader.optional("REBRANDLY_WORKSPACE"),
+        }
+    }
+}
+
+/// A link to make.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLink<'a> {
+    /// Where it leads.
+    pub destination: &'a str,
+    /// Its name.
+    pub slashtag: &'a str,
+    /// What it is called.
+    pub title: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateLink<'a> {
+    destination: &'a str,
+    slashtag: &'a str,
+    domain: Domain<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Domain<'a> {
+    full_name: &'a str,
+}
+
+/// A link as the service shows it. Only `id` and `shortUrl` are relied on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// The service's id.
+    pub id: String,
+    /// The short address, without a scheme.
+    pub short_url: String,
+    /// Where it leads.
+    pub destination: Option<String>,
+    /// Its name.
+    pub slashtag: Option<String>,
+}
+
+/// Why the service did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RebrandlyError {
+    /// The slashtag exists, whoever has it.
+    SlashtagTaken,
+    /// The service refuses the request for good.
+    Refused(String),
+    /// The account may not: a bad key, a plan's limit.
+    Account {
+        /// A code for grouping.
+        code: &'static str,
+        /// What the service said.
+        message: String,
+    },
+    /// Too many calls; wait for as long as it said.
+    Throttled(Duration),
+    /// The service is in trouble, or not there.
+    Trouble {
+        /// A code for grouping.
+        code: String,
+        /// What was seen.
+        message: String,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl From<RebrandlyError> for Failure {
+    fn from(error: RebrandlyError) -> Self {
+        match error {
+            RebrandlyError::SlashtagTaken => {
+                Self::new(Class::Conflict, "slashtag_taken", "the slashtag is taken")
+            }
+            RebrandlyError::Refused(why) => Self::new(Class::Permanent, "refused", why),
+            RebrandlyError::Account { code, message } => Self::new(Class::Systemic, code, message),
+            RebrandlyError::Throttled(after) => {
+                Self::new(Class::Throttled, "http_429", "too many requests")
+                    .retry_after(Some(after))
+            }
+            RebrandlyError::Trouble { code, message, retry_after } => {
+                Self::new(Class::Transient, code, message).retry_after(retry_after)
+            }
+        }
+    }
+}
+
+/// A client of one account.
+pub struct Rebrandly<S, C> {
+    http: reqwest::Client,
+    settings: Settings,
+    key: Credential<S, C>,
+    clock: C,
+}
+
+impl<S, C> fmt::Debug for Rebrandly<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rebrandly").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
+    /// A client over the process's HTTP client.
+    pub const fn new(
+        http: reqwest::Client,
+        settings: Settings,
+        key: Credential<S, C>,
+        clock: C,
+    ) -> Self {
+        Self { http, settings, key, clock }
+    }
+
+    /// Makes a link: `POST /links`.
+    pub async fn create(&self, link: &NewLink<'_>) -> Result<Link, RebrandlyError> {
+        let body = CreateLink {
+            destination: link.destination,
+            slashtag: link.slashtag,
+            domain: Domain { full_name: &self.settings.domain },
+            title: link.title,
+        };
+        let body = serde_json::to_vec(&body)
+            .map_err(|error| RebrandlyError::Refused(format!("no JSON: {error}")))?;
+        let answer = self
+            .call(|| {
+                self.http
+                    .post(format!("{}/links", self.settings.base_url))
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body.clone())
+            })
+            .await?;
+        read_json(&answer)
+    }
+
+    /// The link with this slashtag on our domain, if we may see one:
+    /// `GET /links?domain.fullName=…&slashtag=…`.
+    pub async fn find(&self, slashtag: &str) -> Result<Option<Link>, RebrandlyError> {
+        let mut url: reqwest::Url = format!("{}/links", self.settings.base_url)
+            .parse()
+            .map_err(|error| RebrandlyError::Refused(format!("base URL: {error}")))?;
+        url.query_pairs_mut()
+            .append_pair("domain.fullName", &self.settings.domain)
+            .append_pair("slashtag", slashtag);
+        let answer = self.call(|| self.http.get(url.clone())).await?;
+        let links: Vec<Link> = read_json(&answer)?;
+        // The filter is the service's; the name is compared here all the same, as it would be
+        // taken: without regard to case.
+        Ok(links.into_iter().find(|link| {
+            link.slashtag.as_deref().is_none_or(|found| found.eq_ignore_ascii_case(slashtag))
+        }))
+    }
+
+    /// One call; a refused key is read again once, in case it was rotated.
+    async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<Vec<u8>, RebrandlyError> {
+        let key = self.key.get().await.map_err(no_key)?;
+        match self.send(request(), &key).await {
+            Err(error @ RebrandlyError::Account { code: "http_401", .. }) => {
+                match self.key.after_refusal(&key).await.map_err(no_key)? {
+                    Some(fresh) => self.send(request(), &fresh).await,
+                    None => Err(error),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder, key: &Secret) -> Result<Vec<u8>, RebrandlyError> {
+        let mut request = request.header("apikey", key.expose()).timeout(CALL_TIMEOUT);
+        if let Some(workspace) = &self.settings.workspace {
+            request = request.header("workspace", workspace);
+        }
+        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+        let body = read_body(&mut response).await?;
+        if response.status().is_success() {
+            return Ok(body);
+        }
+        Err(classify(response.status(), response.headers(), &body, self.clock.now()))
+    }
+}
+
+fn no_key(error: PortError) -> RebrandlyError {
+    match error {
+        PortError::Broken(message) => RebrandlyError::Account { code: "no_key", message },
+        PortError::Unavailable(message) => {
+            RebrandlyError::Trouble { code: "key_unavailable".into(), message, retry_after: None }
+        }
+    }
+}
+
+/// The error's own text holds the address and nothing secret: the key travels in a header.
+fn unreachable(error: &reqwest::Error) -> RebrandlyError {
+    let code = if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "connect"
+    } else {
+        "reset"
+    };
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    RebrandlyError::Trouble { code: code.into(), message, retry_after: None }
+}
+
+async fn read_body(response: &mut Response) -> Result<Vec<u8>, RebrandlyError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(trouble("answer_too_long", format!("over {MAX_ANSWER_BYTES} bytes")));
+        }
+    }
+    Ok(body)
+}
+
+fn trouble(code: impl Into<String>, message: impl Into<String>) -> RebrandlyError {
+    RebrandlyError::Trouble { code: code.into(), message: message.into(), retry_after: None }
+}
+
+/// A 200 that is no JSON of ours, such as a firewall's page, is no success.
+fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RebrandlyError> {
+    serde_json::from_slice(body)
+        .map_err(|error| trouble("not_json", format!("an answer that is no link: {error}")))
+}
+
+/// An error answer. `code` stands at the top or in `errors`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    code: Option<String>,
+    property: Option<String>,
+    message: Option<String>,
+    errors: Vec<Problem>,
+}
+
+impl Problem {
+    /// The code `AlreadyExists` for the property `slashtag`, at the top or nested; never a
+    /// substring of a text.
+    fn is_conflict(&self) -> bool {
+        let this = self.code.as_deref() == Some("AlreadyExists")
+            && self.property.as_deref() == Some("slashtag");
+        this || self.errors.iter().any(Self::is_conflict)
+    }
+
+    /// Whether some code speaks of a limit of the plan.
+    fn is_plan_limit(&self) -> bool {
+        let this = self.code.as_deref().is_some_and(|code| {
+            let code = code.to_ascii_lowercase();
+            code.contains("limit") || code.contains("quota") || code.contains("payment")
+        });
+        this || self.errors.iter().any(Self::is_plan_limit)
+    }
+
+    fn says(&self) -> String {
+        let own = [self.code.as_deref(), self.property.as_deref(), self.message.as_deref()];
+        let own = own.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        self.errors.iter().fold(own, |text, error| format!("{text}; {}", error.says()))
+    }
+}
+
+/// What an error answer means, at `now`.
+fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time) -> RebrandlyError {
+    let retry_after = retry_after(headers, now);
+    let code = format!("http_{}", status.as_u16());
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return RebrandlyError::Throttled(retry_after.unwrap_or(THROTTLE_PAUSE));
+    }
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        let message = format!("the service answered {status}");
+        return RebrandlyError::Trouble { code, message, retry_after };
+    }
+    if is_html(headers, body) {
+        // A firewall or a maintenance page: it says nothing about the request, and it passes.
+        let message = format!("a page instead of an answer, with {status}");
+        return RebrandlyError::Trouble { code: "html".into(), message, retry_after };
+    }
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let message = format!("{status}: {}", problem.says());
+    match status {
+        StatusCode::UNAUTHORIZED => RebrandlyError::Account { code: "http_401", message },
+        StatusCode::PAYMENT_REQUIRED => RebrandlyError::Account { code: "http_402", message },
+        _ if problem.is_conflict() => RebrandlyError::SlashtagTaken,
+        StatusCode::FORBIDDEN if problem.is_plan_limit() => {
+            RebrandlyError::Account { code: "plan_limit", message }
+        }
+        // Without a code it is not about a field: the account itself is refused.
+        StatusCode::FORBIDDEN if problem.code.is_none() && problem.errors.is_empty() => {
+            RebrandlyError::Account { code: "http_403", message }
+        }
+        status if status.is_client_error() => RebrandlyError::Refused(message),
+        // A redirect or anything else that this API never answers.
+        _ => RebrandlyError::Trouble { code, message, retry_after },
+    }
+}
+
+fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    declared.is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
+        || body.trim_ascii_start().starts_with(b"<")
+}
+
+/// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), or `X-RateLimit-Reset` as
+/// seconds from now or since the epoch: which of them the service sends is not documented.
+fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
+    /// Numbers above this are moments, not spans: 2001 in seconds since the epoch.
+    const MOMENT: u64 = 1_000_000_000;
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let until = |moment: Time| moment.since(now);
+    if let Some(value) = text(RETRY_AFTER.as_str()) {
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        if let Some(date) = Time::parse_http_date(value) {
+            return Some(until(date));
+        }
+    }
+    let reset: u64 = text("x-ratelimit-reset")?.parse().ok()?;
+    Some(if reset > MOMENT {
+        until(Time::from_millis(reset.saturating_mul(1000)))
+    } else {
+        Duration::from_secs(reset)
+    })
+}
+
+#[cfg(test)]
+#[path = "rebrandly_tests.rs"]
+mod tests;

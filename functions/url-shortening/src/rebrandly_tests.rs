@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use reqwest::header::{HeaderName, HeaderValue};
+
+use super::*;
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+type Headers = &'static [(&'static str, &'static str)];
+
+const JSON: Headers = &[("content-type", "application/json")];
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let pair = |(name, value): &(&str, &str)| {
+        (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+    };
+    pairs.iter().map(pair).collect()
+}
+
+fn read(status: u16, pairs: &[(&str, &str)], body: &str) -> Failure {
+    let status = StatusCode::from_u16(status).unwrap();
+    classify(status, &headers(pairs), body.as_bytes(), NOW).into()
+}
+
+#[test]
+fn every_answer_has_its_class_and_code() {
+    let nested = r#"{"message":"Invalid format","code":"InvalidFormat","source":"link",
+        "errors":[{"code":"AlreadyExists","property":"slashtag","message":"Already exists"}]}"#;
+    let flat = r#"{"code":"AlreadyExists","property":"slashtag","message":"Already exists"}"#;
+    let other_field = r#"{"code":"InvalidFormat","errors":[
+        {"code":"AlreadyExists","property":"title","message":"slashtag Already exists"}]}"#;
+    let invalid = r#"{"code":"InvalidFormat","message":"Already exists? No: slashtag too long",
+        "errors":[{"code":"InvalidLength","property":"slashtag"}]}"#;
+    let page = "<html><body>Attention required</body></html>";
+    let cases: &[(u16, Headers, &str, Class, &str)] = &[
+        (403, JSON, nested, Class::Conflict, "slashtag_taken"),
+        (403, JSON, flat, Class::Conflict, "slashtag_taken"),
+        (403, &[], flat, Class::Conflict, "slashtag_taken"),
+        (400, JSON, nested, Class::Conflict, "slashtag_taken"),
+        (403, JSON, other_field, Class::Permanent, "refused"),
+        (403, JSON, invalid, Class::Permanent, "refused"),
+        (403, JSON, r#"{"code":"LimitReached","message":"m"}"#, Class::Systemic, "plan_limit"),
+        (
+            403,
+            JSON,
+            r#"{"code":"X","errors":[{"code":"QuotaExceeded"}]}"#,
+            Class::Systemic,
+            "plan_limit",
+        ),
+        (403, JSON, "{}", Class::Systemic, "http_403"),
+        (403, &[("content-type", "text/html; charset=utf-8")], page, Class::Transient, "html"),
+        (403, &[], page, Class::Transient, "html"),
+        (404, &[], "\n  <!doctype html>", Class::Transient, "html"),
+        (400, JSON, r#"{"message":"bad json"}"#, Class::Permanent, "refused"),
+        (401, JSON, r#"{"code":"Unauthorized"}"#, Class::Systemic, "http_401"),
+        (401, &[], "", Class::Systemic, "http_401"),
+        (402, JSON, "{}", Class::Systemic, "http_402"),
+        (404, JSON, r#"{"code":"NotFound"}"#, Class::Permanent, "refused"),
+        (408, &[], "", Class::Transient, "http_408"),
+        (429, &[], "", Class::Throttled, "http_429"),
+        (429, &[("content-type", "text/html")], page, Class::Throttled, "http_429"),
+        (500, JSON, "{}", Class::Transient, "http_500"),
+        (503, &[("content-type", "text/html")], page, Class::Transient, "http_503"),
+        (302, &[], "", Class::Transient, "http_302"),
+        (400, JSON, "\u{0}garbage", Class::Permanent, "refused"),
+    ];
+    for (status, pairs, body, class, code) in cases {
+        let failure = read(*status, pairs, body);
+        assert_eq!((failure.class(), failure.code()), (*class, *code), "{status} {body}");
+    }
+}
+
+#[test]
+fn a_429_is_obeyed_in_every_form_and_has_a_default() {
+    let cases: &[(Headers, u64)] = &[
+        (&[], 1),
+        (&[("retry-after", "17")], 17),
+        (&[("retry-after", " 17 ")], 17),
+        (&[("retry-after", "Fri, 15 Jan 2027 08:01:00 GMT")], 60),
+        (&[("retry-after", "Fri, 15 Jan 2027 07:00:00 GMT")], 0),
+        (&[("retry-after", "soon"), ("x-ratelimit-reset", "9")], 9),
+        (&[("x-ratelimit-reset", "1800000030")], 30),
+        (&[("x-ratelimit-reset", "soon")], 1),
+    ];
+    for (pairs, seconds) in cases {
+        let asked = read(429, pairs, "").asked_delay();
+        assert_eq!(asked, Some(Duration::from_secs(*seconds)), "{pairs:?}");
+    }
+    let unavailable = read(503, &[("retry-after", "5")], "");
+    assert_eq!(unavailable.asked_delay(), Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn a_link_needs_no_more_than_id_and_address() {
+    let link: Link = read_json(br#"{"id":"1","shortUrl":"go.example/a","clicks":3}"#).unwrap();
+    assert_eq!((link.id.as_str(), link.destination), ("1", None));
+    for body in ["", "<html>", "[]", r#"{"id":"1"}"#] {
+        let failure = Failure::from(read_json::<Link>(body.as_bytes()).unwrap_err());
+        assert_eq!((failure.class(), failure.code()), (Class::Transient, "not_json"), "{body}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_answer_is_read(
+        status in 300_u16..600,
+        body in ".{0,120}",
+        after in ".{0,12}",
+    ) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&after) {
+            headers.insert("retry-after", value);
+        }
+        let failure = Failure::from(classify(status, &headers, body.as_bytes(), NOW));
+        prop_assert!(!failure.code().is_empty());
+    }
+}

@@ -1,0 +1,78 @@
+//! The SDK's calls over the process's one reqwest client.
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpConnector,
+        },
+        orchestrator::HttpRequest,
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::{Response, StatusCode},
+};
+use aws_smithy_types::body::SdkBody;
+
+/// A reqwest client as the SDK wants it. Time limits are the SDK's own, around each call.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedClient(reqwest::Client);
+
+impl SharedClient {
+    pub(crate) const fn new(client: reqwest::Client) -> Self {
+        Self(client)
+    }
+}
+
+impl HttpClient for SharedClient {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for SharedClient {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let response = client.execute(outgoing(request)?).await.map_err(classify)?;
+            let status = StatusCode::from(response.status());
+            let headers = response.headers().clone();
+            let body = response.bytes().await.map_err(classify)?;
+            let mut answer = Response::new(status, SdkBody::from(body));
+            for (name, value) in &headers {
+                // What is not ASCII is no header that the SDK reads.
+                if let Ok(value) = value.to_str() {
+                    answer.headers_mut().append(name.as_str().to_owned(), value.to_owned());
+                }
+            }
+            Ok(answer)
+        })
+    }
+}
+
+/// Every request of the services used here has its body in memory.
+fn outgoing(request: HttpRequest) -> Result<reqwest::Request, ConnectorError> {
+    let request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?;
+    let (parts, body) = request.into_parts();
+    let body = body.bytes().map(<[u8]>::to_vec).unwrap_or_default();
+    let url = parts.uri.to_string().parse().map_err(|e| ConnectorError::user(Box::new(e)))?;
+    let mut request = reqwest::Request::new(parts.method, url);
+    *request.headers_mut() = parts.headers;
+    *request.body_mut() = Some(body.into());
+    Ok(request)
+}
+
+/// So that the SDK's retries know a time-out from a broken connection.
+fn classify(error: reqwest::Error) -> ConnectorError {
+    if error.is_timeout() {
+        ConnectorError::timeout(error.into())
+    } else if error.is_builder() {
+        ConnectorError::user(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}

@@ -1,0 +1,348 @@
+//! Records as DynamoDB items, and back: encoding and decoding side by side.
+//!
+//! Attribute names are part of the format that tools and upstream systems read (docs/records.md).
+//! Counters that are zero and lists that are empty are left out: DynamoDB bills by the kilobyte.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    ports::Quarantined,
+    record::{Lease, Ledger, Phase, Record, Work, look_partition},
+    time::Time,
+};
+
+/// A whole item.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// One attribute of an item.
+pub(crate) type Attribute = (&'static str, AttributeValue);
+
+fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn n(number: impl Into<u64>) -> AttributeValue {
+    AttributeValue::N(number.into().to_string())
+}
+
+fn ms(time: Time) -> AttributeValue {
+    n(time.as_millis())
+}
+
+/// The whole record.
+pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
+    let work = &record.work;
+    let mut attributes = vec![
+        ("pk", s(&record.key)),
+        ("fence", n(record.fence)),
+        ("owner", s(&record.owner)),
+        ("message_id", s(&record.message_id)),
+        ("receives", n(record.ledger.receives)),
+        ("claims", n(record.ledger.claims)),
+        ("payload", s(&work.payload)),
+        ("queue", s(&work.queue)),
+        ("dependency", s(&work.dependency)),
+        ("retention_s", n(work.retention.as_secs())),
+        ("created_at", ms(work.created_at)),
+    ];
+    attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
+    attributes.extend(encode_progress(record));
+    attributes
+}
+
+/// What the end of a run changes. Nothing else of the record is written then, so the cost is one
+/// write unit for a record under a kilobyte.
+pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
+    let mut attributes = vec![("state", s(record.phase.name()))];
+    let Ledger { attempts, defers, crashes, .. } = record.ledger;
+    for (name, count) in [("attempts", attempts), ("defers", defers), ("crashes", crashes)] {
+        if count > 0 {
+            attributes.push((name, n(count)));
+        }
+    }
+    if let Ok(history) = serde_json::to_string(&record.history)
+        && !record.history.is_empty()
+    {
+        attributes.push(("history", s(history)));
+    }
+    match &record.phase {
+        Phase::Queued { .. } => {}
+        Phase::Running { lease_until, .. } => attributes.push(("lease_until", ms(*lease_until))),
+        Phase::Waiting { run_after, why, .. } | Phase::Parked { run_after, why, .. } => {
+            attributes.extend([("run_after", ms(*run_after)), ("why", s(why))]);
+        }
+        Phase::Succeeded { at, result } => {
+            attributes.extend([("ended_at", ms(*at)), ("result", s(result))]);
+        }
+        Phase::Dead { at, why } | Phase::Cancelled { at, why } | Phase::Quarantined { at, why } => {
+            attributes.extend([("ended_at", ms(*at)), ("why", s(why))]);
+        }
+    }
+    if let Some(look) = record.look() {
+        attributes.extend([("look", s(look.partition)), ("due_at", ms(look.due_at))]);
+    }
+    attributes.extend(record.expires_at().map(|at| ("expires_at", n(at.as_secs_ceil()))));
+    attributes
+}
+
+/// What the end of a run removes, besides what [`encode_progress`] sets anew.
+pub(crate) const TRANSIENT: [&str; 5] = ["lease_until", "run_after", "why", "look", "due_at"];
+
+/// An undecodable body as an item of the job table. It has no fence: no claim can match it.
+pub(crate) fn encode_quarantined(body: &Quarantined) -> Vec<Attribute> {
+    vec![
+        ("pk", s(&body.key)),
+        ("state", s("quarantined")),
+        ("type", s(&body.kind)),
+        ("queue", s(&body.queue)),
+        ("message_id", s(&body.message_id)),
+        ("body", s(&body.head)),
+        ("body_bytes", n(body.length as u64)),
+        ("flaw", s(body.rejection.flaw.name())),
+        ("why", s(&body.rejection.reason)),
+        ("ended_at", ms(body.at)),
+        ("look", s(look_partition(&format!("dead#{}", body.kind), &body.key))),
+        ("due_at", ms(body.at)),
+        ("expires_at", n(body.expires_at.as_secs_ceil())),
+    ]
+}
+
+/// Shards of the leases: each partition takes 1,000 writes a second.
+const LEASE_SHARDS: u64 = 8;
+
+/// How long a lease that nobody removed is kept for the sweeper.
+const LEASE_RETENTION: Duration = Duration::from_hours(7 * 24);
+
+/// The key of a lease in the control table, ordered by its end within its shard.
+pub(crate) fn lease_key(lease: &Lease) -> [Attribute; 2] {
+    let shard = lease.owner.bytes().map(u64::from).sum::<u64>() % LEASE_SHARDS;
+    [
+        ("pk", s(format!("lease#{shard}"))),
+        ("sk", s(format!("{:015}#{}", lease.until.as_millis(), lease.owner))),
+    ]
+}
+
+/// A lease as an item of the control table.
+pub(crate) fn encode_lease(lease: &Lease) -> Vec<Attribute> {
+    let jobs = lease.jobs.iter().map(s).collect();
+    let expires_at = (lease.until + LEASE_RETENTION).as_secs_ceil();
+    let mut attributes = Vec::from(lease_key(lease));
+    attributes.extend([("jobs", AttributeValue::L(jobs)), ("expires_at", n(expires_at))]);
+    attributes
+}
+
+/// Reads a record; the error names the attribute that is missing or wrong.
+pub(crate) fn decode(item: &Item) -> Result<Record, String> {
+    let reader = Reader(item);
+    Ok(Record {
+        key: reader.text("pk")?,
+        fence: reader.number("fence")?,
+        owner: reader.text("owner")?,
+        message_id: reader.text("message_id")?,
+        ledger: Ledger {
+            receives: reader.count("receives")?,
+            claims: reader.count("claims")?,
+            attempts: reader.count("attempts")?,
+            defers: reader.count("defers")?,
+            crashes: reader.count("crashes")?,
+        },
+        phase: phase(&reader)?,
+        work: Work {
+            payload: reader.text("payload")?,
+            queue: reader.text("queue")?,
+            dependency: reader.text("dependency")?,
+            retention: Duration::from_secs(reader.number("retention_s")?),
+            created_at: reader.time("created_at")?,
+            deadline: reader.has("deadline").then(|| reader.time("deadline")).transpose()?,
+        },
+        history: if reader.has("history") {
+            let text = reader.text("history")?;
+            serde_json::from_str(&text).map_err(|error| format!("history: {error}"))?
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
+    let (ended, why) = (|| reader.time("ended_at"), || reader.text("why"));
+    Ok(match reader.text("state")?.as_str() {
+        "queued" => Phase::Queued { due_at: reader.time("due_at")? },
+        "running" => {
+            Phase::Running { lease_until: reader.time("lease_until")?, armed: reader.has("look") }
+        }
+        "waiting" => Phase::Waiting {
+            run_after: reader.time("run_after")?,
+            due_at: reader.time("due_at")?,
+            why: why()?,
+        },
+        "parked" => Phase::Parked {
+            run_after: reader.time("run_after")?,
+            due_at: reader.time("due_at")?,
+            why: why()?,
+        },
+        "succeeded" => Phase::Succeeded { at: ended()?, result: reader.text("result")? },
+        "dead" => Phase::Dead { at: ended()?, why: why()? },
+        "cancelled" => Phase::Cancelled { at: ended()?, why: why()? },
+        "quarantined" => Phase::Quarantined { at: ended()?, why: why()? },
+        other => return Err(format!("state: {other:?} is none")),
+    })
+}
+
+struct Reader<'a>(&'a Item);
+
+impl Reader<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        match self.0.get(name).map(AttributeValue::as_s) {
+            Some(Ok(text)) => Ok(text.clone()),
+            _ => Err(format!("{name}: expected a text")),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<u64, String> {
+        match self.0.get(name).map(AttributeValue::as_n) {
+            Some(Ok(text)) => text.parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| format!("{name}: expected a whole number"))
+    }
+
+    /// A counter: absent is zero.
+    fn count(&self, name: &str) -> Result<u32, String> {
+        if !self.has(name) {
+            return Ok(0);
+        }
+        u32::try_from(self.number(name)?).map_err(|_| format!("{name}: too large"))
+    }
+
+    fn time(&self, name: &str) -> Result<Time, String> {
+        self.number(name).map(Time::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::Mishap;
+
+    fn item(attributes: Vec<Attribute>) -> Item {
+        let count = attributes.len();
+        let item: Item = attributes.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
+        assert_eq!(item.len(), count, "an attribute stands twice");
+        item
+    }
+
+    fn times() -> impl Strategy<Value = Time> {
+        (0..1_u64 << 45).prop_map(Time::from_millis)
+    }
+
+    fn phases() -> impl Strategy<Value = Phase> {
+        let ended = || (times(), ".{0,20}");
+        prop_oneof![
+            times().prop_map(|due_at| Phase::Queued { due_at }),
+            (times(), any::<bool>())
+                .prop_map(|(lease_until, armed)| Phase::Running { lease_until, armed }),
+            (times(), times(), ".{0,20}").prop_map(|(run_after, due_at, why)| Phase::Waiting {
+                run_after,
+                due_at,
+                why
+            }),
+            (times(), times(), ".{0,20}").prop_map(|(run_after, due_at, why)| Phase::Parked {
+                run_after,
+                due_at,
+                why
+            }),
+            ended().prop_map(|(at, result)| Phase::Succeeded { at, result }),
+            ended().prop_map(|(at, why)| Phase::Dead { at, why }),
+            ended().prop_map(|(at, why)| Phase::Cancelled { at, why }),
+            ended().prop_map(|(at, why)| Phase::Quarantined { at, why }),
+        ]
+    }
+
+    prop_compose! {
+        fn records()(
+            phase in phases(),
+            key in "[a-z]{1,8}#[dg]:.{1,20}",
+            fence in any::<u64>(),
+            counts in proptest::array::uniform5(0_u32..9),
+            payload in ".{0,40}",
+            retention in 0_u64..1 << 40,
+            created_at in times(),
+            deadline in proptest::option::of(times()),
+            history in proptest::collection::vec(".{0,9}", 0..3),
+        ) -> Record {
+            let [receives, claims, attempts, defers, crashes] = counts;
+            Record {
+                key,
+                fence,
+                owner: "token".into(),
+                message_id: "message".into(),
+                ledger: Ledger { receives, claims, attempts, defers, crashes },
+                phase,
+                work: Work {
+                    payload,
+                    queue: "arn:aws:sqs:eu-west-1:1:q".into(),
+                    dependency: "elsewhere".into(),
+                    retention: Duration::from_secs(retention),
+                    created_at,
+                    deadline,
+                },
+                history: history
+                    .into_iter()
+                    .map(|message| Mishap {
+                        at: 7,
+                        class: "transient".into(),
+                        code: "http_500".into(),
+                        message,
+                    })
+                    .collect(),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_survives_the_table(record in records()) {
+            prop_assert_eq!(decode(&item(encode(&record))), Ok(record));
+        }
+
+        #[test]
+        fn what_a_settle_writes_over_a_run_is_the_whole_record(
+            run in records(),
+            end in phases(),
+        ) {
+            prop_assume!(!matches!(end, Phase::Queued { .. } | Phase::Running { .. }));
+            let run = Record { phase: Phase::Running { lease_until: Time::from_millis(9), armed: true }, ..run };
+            let mut table = item(encode(&run));
+            let ended = Record { phase: end, ..run };
+            for name in TRANSIENT {
+                table.remove(name);
+            }
+            table.extend(item(encode_progress(&ended)));
+            prop_assert_eq!(decode(&table), Ok(ended));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let item = Item::from([("pk".to_owned(), s("a#d:1"))]);
+        assert_eq!(decode(&item), Err("fence: expected a whole number".into()));
+    }
+
+    #[test]
+    fn leases_sort_by_their_end() {
+        let sort_key = |until| {
+            let lease = Lease { owner: "b".into(), until: Time::from_millis(until), jobs: vec![] };
+            lease_key(&lease)[1].1.as_s().unwrap().clone()
+        };
+        assert!(sort_key(999) < sort_key(1_795_456_800_250));
+    }
+}

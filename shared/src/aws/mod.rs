@@ -1,0 +1,46 @@
+//! The ports on AWS: the only folder that names the AWS SDK.
+
+mod failure;
+mod http;
+mod item;
+mod jobs;
+mod queue;
+mod secrets;
+mod statement;
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+
+pub use aws_config::SdkConfig as Config;
+pub use jobs::DynamoStore;
+pub use queue::SqsQueue;
+pub use secrets::KeySource;
+
+/// Longest time for one try of a call. A healthy DynamoDB answers in milliseconds, and a job's
+/// message comes again anyway.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Longest time for a call with its retries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Tries of one call.
+const ATTEMPTS: u32 = 3;
+
+/// The configuration that every AWS client shares: region, credentials and endpoint as the SDK finds
+/// them, and the one HTTP client of the process.
+pub async fn load(client: reqwest::Client) -> Config {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(Duration::from_millis(50));
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http::SharedClient::new(client))
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .load()
+        .await
+}

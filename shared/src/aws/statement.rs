@@ -1,0 +1,89 @@
+//! The PartiQL statements of a batch: plain inserts, and updates whose WHERE is the key and plain
+//! comparisons, which every implementation understands. Every name is quoted, because PartiQL
+//! reserves words such as `state`.
+
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementRequest, ReturnValuesOnConditionCheckFailure,
+};
+
+use super::item::Attribute;
+
+/// `INSERT INTO table VALUE {…}`: refused with `DuplicateItem` if the key exists.
+pub(crate) fn insert(table: &str, attributes: Vec<Attribute>) -> BatchStatementRequest {
+    let mut text = format!("INSERT INTO \"{table}\" VALUE {{");
+    let mut values = Vec::with_capacity(attributes.len());
+    // Writing to a String cannot fail.
+    for (name, value) in attributes {
+        let comma = if values.is_empty() { "" } else { "," };
+        let _ = write!(text, "{comma}'{name}':?");
+        values.push(value);
+    }
+    text.push('}');
+    request(text, values)
+}
+
+/// `UPDATE table SET … REMOVE … WHERE key AND …`: refused with the old item in the answer if a
+/// comparison fails.
+pub(crate) fn update(
+    table: &str,
+    set: Vec<Attribute>,
+    remove: &[&str],
+    only_if: Vec<Attribute>,
+) -> BatchStatementRequest {
+    let mut text = format!("UPDATE \"{table}\"");
+    let mut values = Vec::with_capacity(set.len() + only_if.len());
+    let removed: Vec<&str> =
+        remove.iter().copied().filter(|name| set.iter().all(|(other, _)| other != name)).collect();
+    for (name, value) in set {
+        let _ = write!(text, " SET \"{name}\"=?");
+        values.push(value);
+    }
+    for name in removed {
+        let _ = write!(text, " REMOVE \"{name}\"");
+    }
+    for (index, (name, value)) in only_if.into_iter().enumerate() {
+        let joint = if index == 0 { "WHERE" } else { "AND" };
+        let _ = write!(text, " {joint} \"{name}\"=?");
+        values.push(value);
+    }
+    request(text, values)
+}
+
+#[expect(clippy::expect_used, reason = "the builder only fails without a statement")]
+fn request(text: String, values: Vec<AttributeValue>) -> BatchStatementRequest {
+    BatchStatementRequest::builder()
+        .statement(text)
+        .set_parameters(Some(values))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .expect("a statement")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n(number: u32) -> AttributeValue {
+        AttributeValue::N(number.to_string())
+    }
+
+    #[test]
+    fn statements_quote_every_name_and_never_set_and_remove_one() {
+        let made = insert("jobs", vec![("pk", n(1)), ("state", n(2))]);
+        assert_eq!(made.statement(), r#"INSERT INTO "jobs" VALUE {'pk':?,'state':?}"#);
+        assert_eq!(made.parameters(), [n(1), n(2)]);
+        let made = update(
+            "jobs",
+            vec![("state", n(1)), ("look", n(2))],
+            &["owner", "look"],
+            vec![("pk", n(3)), ("fence", n(4))],
+        );
+        assert_eq!(
+            made.statement(),
+            r#"UPDATE "jobs" SET "state"=? SET "look"=? REMOVE "owner" WHERE "pk"=? AND "fence"=?"#
+        );
+        assert_eq!(made.parameters(), [n(1), n(2), n(3), n(4)]);
+    }
+}

@@ -1,0 +1,310 @@
+//! A whole SQS event: decode, fold, claim, run, settle, answer.
+//!
+//! ```text
+//! deliveries ─ decode ─┬─ tickets ─ claim ─┬─ run together ─ settle ─┬─ release ─ hide ─ answer
+//!                      │   (folded)        ├─ run alone ─── settle ──┤
+//!                      └─ quarantine       └─ nothing to do ─────────┘
+//! ```
+//!
+//! Records are written before messages are acknowledged, always: a message is acknowledged only
+//! with a [`Fate`] that a confirmed write stands behind.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use futures_util::future::join_all;
+
+use crate::{
+    job::Job,
+    message::{self, Flaw, Message, Rejection},
+    policy::{LEASE_GRACE, LONGEST_HIDE, SHORTEST_DELAY},
+    ports::{Hide, Quarantined, Queue, Store},
+    random::Random,
+    record::{Claimant, Lease, Work},
+    telemetry::{self, Tally},
+    time::{Clock, Time},
+};
+
+/// Bytes of a quarantined body that are kept.
+const QUARANTINE_HEAD_BYTES: usize = 32 * 1024;
+
+/// One received message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// SQS's id of the message: what a partial answer names.
+    pub message_id: Option<String>,
+    /// The handle of this receive.
+    pub receipt: Option<String>,
+    /// The body.
+    pub body: Option<String>,
+    /// ARN of the queue.
+    pub queue: String,
+    /// ApproximateReceiveCount, from 1.
+    pub receives: u32,
+    /// SentTimestamp.
+    pub sent_at: Time,
+}
+
+/// What happens to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It has done its work: SQS deletes it.
+    Acknowledge,
+    /// It is hidden for that long and then comes again.
+    ComeBack(Duration),
+    /// Nothing will work until somebody mends the store.
+    Broken(String),
+}
+
+/// The event as a whole must fail: SQS brings every message of it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchError(pub String);
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+/// What a function is made of: the job and the ports that the engine uses for it.
+pub struct Worker<J, S, Q, C, R> {
+    /// The job type.
+    pub job: J,
+    /// The job table.
+    pub store: S,
+    /// The queue.
+    pub queue: Q,
+    /// The clock.
+    pub clock: C,
+    /// The dice.
+    pub random: R,
+}
+
+/// One job of the batch, with every message that asks for it.
+pub(crate) struct Ticket<P> {
+    pub(crate) message: Message<P>,
+    pub(crate) work: Work,
+    /// Indices into the batch's deliveries; the first one speaks for them.
+    pub(crate) deliveries: Vec<usize>,
+    message_ids: Vec<String>,
+    sent_at: Time,
+    pub(crate) receives: u32,
+}
+
+impl<P> Ticket<P> {
+    /// This ticket as a claimant at `now`.
+    pub(crate) fn claimant<'a>(
+        &'a self,
+        batch: &'a Batch<P>,
+        dedup_window: Duration,
+        now: Time,
+    ) -> Claimant<'a> {
+        Claimant {
+            owner: &batch.lease.owner,
+            message_ids: &self.message_ids,
+            sent_at: self.sent_at,
+            receives: self.receives,
+            dedup_window,
+            now,
+            lease_until: batch.lease.until,
+        }
+    }
+}
+
+/// What is known about an event while it is worked on.
+pub(crate) struct Batch<P> {
+    pub(crate) tickets: Vec<Ticket<P>>,
+    pub(crate) lease: Lease,
+    pub(crate) deadline: Time,
+    deliveries: Vec<Delivery>,
+    rejected: Vec<(usize, Rejection)>,
+    /// Messages that ask for a job of this batch with another payload: settled at the next receive,
+    /// when the record tells which payload came first.
+    contradicting: Vec<usize>,
+}
+
+impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
+where
+    J: Job,
+    S: Store,
+    Q: Queue,
+    C: Clock,
+    R: Random,
+{
+    /// Works on one event and answers with the ids of the messages that must come again.
+    ///
+    /// `deadline` is when Lambda ends the run. Fails as a whole only if the store is broken for
+    /// good, or if a message that must come again has no id to say so.
+    pub async fn handle(
+        &self,
+        deliveries: Vec<Delivery>,
+        deadline: Time,
+    ) -> Result<Vec<String>, BatchError> {
+        let started = self.clock.now();
+        let batch = self.read(deliveries, deadline);
+        let mut tally = Tally::default();
+        let mut fates = vec![Fate::ComeBack(SHORTEST_DELAY); batch.deliveries.len()];
+
+        let rejected = join_all(batch.rejected.iter().map(|(index, rejection)| async {
+            (*index, self.quarantine(&batch.deliveries[*index], rejection).await)
+        }));
+        let (rejected, worked) = tokio::join!(rejected, self.work(&batch, &mut tally));
+        for (index, fate) in rejected {
+            tally.rejected += 1;
+            fates[index] = fate;
+        }
+        for (ticket, fate) in worked {
+            for &index in &batch.tickets[ticket].deliveries {
+                fates[index] = fate.clone();
+            }
+        }
+        tally.contradicting = batch.contradicting.len();
+        self.hide(&batch.deliveries, &fates).await;
+        tally.messages = fates.len();
+        telemetry::batch(J::TYPE, &tally, self.clock.now().since(started));
+        answer(&batch.deliveries, &fates)
+    }
+
+    /// Decodes and folds; pure but for the token.
+    fn read(&self, deliveries: Vec<Delivery>, deadline: Time) -> Batch<J::Payload> {
+        let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(deliveries.len());
+        let mut by_key = HashMap::new();
+        let (mut rejected, mut contradicting) = (Vec::new(), Vec::new());
+        for (index, delivery) in deliveries.iter().enumerate() {
+            let body = delivery.body.as_deref().unwrap_or_default();
+            let message = match message::decode::<J::Payload>(J::TYPE, body) {
+                Ok(message) => message,
+                Err(rejection) => {
+                    rejected.push((index, rejection));
+                    continue;
+                }
+            };
+            let Some(&known) = by_key.get(&message.key) else {
+                by_key.insert(message.key.clone(), tickets.len());
+                tickets.push(ticket::<J>(message, index, delivery));
+                continue;
+            };
+            let ticket: &mut Ticket<J::Payload> = &mut tickets[known];
+            if ticket.message.canonical == message.canonical {
+                fold(ticket, index, delivery);
+            } else {
+                contradicting.push(index);
+            }
+        }
+        let lease = Lease {
+            owner: self.random.token(),
+            until: deadline + LEASE_GRACE,
+            jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
+        };
+        Batch { tickets, lease, deadline, deliveries, rejected, contradicting }
+    }
+
+    /// Keeps a body that is no message, for operators; then the message may go.
+    async fn quarantine(&self, delivery: &Delivery, rejection: &Rejection) -> Fate {
+        let now = self.clock.now();
+        let body = delivery.body.as_deref().unwrap_or_default();
+        let kept = Quarantined {
+            key: format!("q#{}", message::sha256_hex(&[&delivery.queue, "\n", body])),
+            kind: J::TYPE.into(),
+            queue: delivery.queue.clone(),
+            message_id: delivery.message_id.clone().unwrap_or_default(),
+            head: body[..body.floor_char_boundary(QUARANTINE_HEAD_BYTES)].to_owned(),
+            length: body.len(),
+            rejection: rejection.clone(),
+            at: now,
+            expires_at: now + J::POLICY.retention(),
+        };
+        telemetry::quarantined(&kept);
+        match self.store.quarantine(&kept).await {
+            Ok(()) => Fate::Acknowledge,
+            Err(error) => Fate::after(&error),
+        }
+    }
+
+    /// Quarantines every message of a ticket whose id is known with another payload.
+    pub(crate) async fn quarantine_ticket(
+        &self,
+        batch: &Batch<J::Payload>,
+        ticket: &Ticket<J::Payload>,
+    ) -> Fate {
+        let reason = format!("id: {} is known with another payload", ticket.message.key);
+        let rejection = Rejection::new(Flaw::OtherPayload, reason);
+        for &index in &ticket.deliveries {
+            let fate = self.quarantine(&batch.deliveries[index], &rejection).await;
+            if fate != Fate::Acknowledge {
+                return fate;
+            }
+        }
+        Fate::Acknowledge
+    }
+
+    /// Hides the messages that come again, in one call a queue, before they are reported.
+    async fn hide(&self, deliveries: &[Delivery], fates: &[Fate]) {
+        let mut hidden: HashMap<&str, Vec<Hide>> = HashMap::new();
+        for (delivery, fate) in deliveries.iter().zip(fates) {
+            if let (Fate::ComeBack(span), Some(receipt)) = (fate, &delivery.receipt) {
+                let span = (*span).min(LONGEST_HIDE);
+                let hide = Hide { receipt: receipt.clone(), span };
+                hidden.entry(&delivery.queue).or_default().push(hide);
+            }
+        }
+        for (queue, messages) in hidden {
+            if let Err(error) = self.queue.hide(queue, &messages).await {
+                // They come again all the same, when the queue's own visibility time-out is over.
+                telemetry::port_failed("hide", &error);
+            }
+        }
+    }
+}
+
+fn ticket<J: Job>(
+    message: Message<J::Payload>,
+    index: usize,
+    delivery: &Delivery,
+) -> Ticket<J::Payload> {
+    let work = Work {
+        payload: message.canonical.clone(),
+        queue: delivery.queue.clone(),
+        dependency: J::POLICY.dependency.into(),
+        retention: J::POLICY.retention(),
+        created_at: message.created_at.unwrap_or(delivery.sent_at),
+        deadline: message.deadline,
+    };
+    Ticket {
+        message,
+        work,
+        deliveries: vec![index],
+        message_ids: vec![delivery.message_id.clone().unwrap_or_default()],
+        sent_at: delivery.sent_at,
+        receives: delivery.receives,
+    }
+}
+
+fn fold<P>(ticket: &mut Ticket<P>, index: usize, delivery: &Delivery) {
+    ticket.deliveries.push(index);
+    ticket.message_ids.push(delivery.message_id.clone().unwrap_or_default());
+    ticket.sent_at = ticket.sent_at.max(delivery.sent_at);
+    ticket.receives = ticket.receives.max(delivery.receives);
+}
+
+/// The ids of the messages that must come again.
+fn answer(deliveries: &[Delivery], fates: &[Fate]) -> Result<Vec<String>, BatchError> {
+    let mut failed = Vec::new();
+    for (delivery, fate) in deliveries.iter().zip(fates) {
+        match (fate, delivery.message_id.as_deref()) {
+            (Fate::Acknowledge, _) => {}
+            (Fate::Broken(why), _) => return Err(BatchError(format!("the store is {why}"))),
+            // An empty id in the answer would fail the whole batch in a less honest way.
+            (Fate::ComeBack(_), None | Some("")) => {
+                return Err(BatchError("a message without messageId must come again".into()));
+            }
+            (Fate::ComeBack(_), Some(id)) => failed.push(id.to_owned()),
+        }
+    }
+    Ok(failed)
+}
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

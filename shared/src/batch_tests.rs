@@ -1,0 +1,278 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    error::{Class, Failure},
+    job::{Payload, Run},
+    message::Problems,
+    policy::{Policy, tests::POLICY},
+    record::Phase,
+    testing::{MemoryQueue, MemoryStore, SeededRandom, TestClock},
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Errand {
+    name: String,
+    #[serde(default)]
+    takes_ms: u64,
+    /// How each run ends, in turn; the last one stays.
+    #[serde(default)]
+    ends: Vec<String>,
+}
+
+impl Payload for Errand {
+    fn check(&mut self, _: &mut Problems) {}
+}
+
+/// Does what its payload says, and remembers when it ran.
+#[derive(Clone, Default)]
+struct Errands {
+    runs: Arc<Mutex<HashMap<String, Vec<Time>>>>,
+    clock: TestClock,
+    busy: Arc<Mutex<(usize, usize)>>,
+}
+
+impl Errands {
+    fn runs(&self, name: &str) -> usize {
+        self.runs.lock().unwrap().get(name).map_or(0, Vec::len)
+    }
+}
+
+impl Job for Errands {
+    const TYPE: &'static str = "errand";
+    const POLICY: Policy = POLICY;
+    type Payload = Errand;
+    type Output = String;
+
+    async fn run(&self, errand: &Errand, _: &Run) -> Result<String, Failure> {
+        let turn = {
+            let mut runs = self.runs.lock().unwrap();
+            let runs = runs.entry(errand.name.clone()).or_default();
+            runs.push(self.clock.now());
+            runs.len() - 1
+        };
+        {
+            let mut busy = self.busy.lock().unwrap();
+            busy.0 += 1;
+            busy.1 = busy.1.max(busy.0);
+        }
+        tokio::time::sleep(Duration::from_millis(errand.takes_ms)).await;
+        self.busy.lock().unwrap().0 -= 1;
+        match errand.ends.get(turn).or(errand.ends.last()).map_or("ok", String::as_str) {
+            "panic" => panic!("as asked"),
+            "ok" => Ok("done".into()),
+            class => Err(Failure::new(Class::named(class).unwrap(), "code", "as asked")),
+        }
+    }
+}
+
+type TestWorker = Worker<Errands, MemoryStore, MemoryQueue<TestClock>, TestClock, SeededRandom>;
+
+fn worker() -> TestWorker {
+    let clock = TestClock::default();
+    Worker {
+        job: Errands { clock, ..Errands::default() },
+        store: MemoryStore::default(),
+        queue: MemoryQueue::new(clock),
+        clock,
+        random: SeededRandom::new(7),
+    }
+}
+
+fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
+    let payload = json!({"name": name, "takes_ms": takes_ms, "ends": ends});
+    json!({"version": 1, "type": "errand", "id": name, "payload": payload}).to_string()
+}
+
+/// One event of what is visible, as the poller does it; answers with the ids that failed.
+async fn poll(worker: &TestWorker) -> Vec<String> {
+    let event = worker.queue.receive(10);
+    let deadline = worker.clock.now() + Duration::from_secs(15);
+    let failed = worker.handle(event.clone(), deadline).await.unwrap();
+    worker.queue.acknowledge(&event, &failed);
+    failed
+}
+
+/// Polls until the queue is empty, waiting for hidden messages on the paused clock.
+async fn drain(worker: &TestWorker) {
+    let mut events = 0;
+    while let Some(wait) = worker.queue.next_in() {
+        tokio::time::advance(wait).await;
+        poll(worker).await;
+        events += 1;
+        assert!(events < 200, "the queue does not drain");
+    }
+}
+
+fn phase(worker: &TestWorker, name: &str) -> &'static str {
+    worker.store.record(&format!("errand#g:{name}")).unwrap().phase.name()
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_healthy_jobs_take_three_round_trips_and_no_call_to_the_queue() {
+    let worker = worker();
+    for n in 0..10 {
+        worker.queue.send(&errand(&format!("job-{n}"), 20, &[]));
+    }
+    assert_eq!(poll(&worker).await, Vec::<String>::new());
+    assert!(worker.queue.is_empty());
+    assert_eq!(worker.store.calls(), 3, "claim, settle, release");
+    assert_eq!(worker.store.leases(), []);
+    assert_eq!(worker.job.busy.lock().unwrap().1, 10, "side by side");
+    for record in worker.store.records() {
+        assert!(matches!(record.phase, Phase::Succeeded { .. }));
+        assert_eq!((record.ledger.claims, record.ledger.attempts), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_neighbour_holds_nobody_longer_than_the_grouping() {
+    let worker = worker();
+    worker.queue.send(&errand("fast", 10, &[]));
+    worker.queue.send(&errand("slow", 4000, &[]));
+    let started = worker.clock.now();
+    poll(&worker).await;
+    let Phase::Succeeded { at, .. } = worker.store.record("errand#g:fast").unwrap().phase else {
+        panic!("not done")
+    };
+    assert_eq!(at.since(started), Duration::from_millis(10));
+    assert_eq!(worker.store.calls(), 4, "claim, two settles, release");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_comes_back_when_it_is_due_and_spends_its_attempts() {
+    let worker = worker();
+    worker.queue.send(&errand("twice", 0, &["transient", "ok"]));
+    worker.queue.send(&errand("never", 0, &["transient"]));
+    worker.queue.send(&errand("hopeless", 0, &["permanent"]));
+    assert_eq!(poll(&worker).await.len(), 2, "one is dead at once and acknowledged");
+    assert_eq!(phase(&worker, "twice"), "waiting");
+    drain(&worker).await;
+    assert_eq!((phase(&worker, "twice"), worker.job.runs("twice")), ("succeeded", 2));
+    assert_eq!((phase(&worker, "never"), worker.job.runs("never")), ("dead", 4));
+    assert_eq!((phase(&worker, "hopeless"), worker.job.runs("hopeless")), ("dead", 1));
+    let Phase::Dead { why, .. } = worker.store.record("errand#g:never").unwrap().phase else {
+        panic!("not dead")
+    };
+    assert_eq!(why, "attempts spent: transient (code): as asked");
+    assert_eq!(worker.store.record("errand#g:never").unwrap().history.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_one_jobs_own_affair() {
+    let worker = worker();
+    worker.queue.send(&errand("bomb", 0, &["panic"]));
+    worker.queue.send(&errand("neighbour", 5, &[]));
+    poll(&worker).await;
+    assert_eq!(phase(&worker, "neighbour"), "succeeded");
+    drain(&worker).await;
+    assert_eq!((phase(&worker, "bomb"), worker.job.runs("bomb")), ("quarantined", 3));
+    let runs = worker.job.runs.lock().unwrap()["bomb"].clone();
+    let pauses = [runs[1].since(runs[0]), runs[2].since(runs[1])].map(|pause| pause.as_secs());
+    assert_eq!(pauses, [1, 180], "the first again at once, the second after minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_of_one_job_in_a_batch_are_one_run() {
+    let worker = worker();
+    for _ in 0..10 {
+        worker.queue.send(&errand("same", 10, &["transient", "ok"]));
+    }
+    assert_eq!(poll(&worker).await.len(), 10, "they share its fate");
+    let record = worker.store.record("errand#g:same").unwrap();
+    assert_eq!((record.ledger.receives, record.ledger.claims), (10, 1));
+    drain(&worker).await;
+    assert_eq!((phase(&worker, "same"), worker.job.runs("same")), ("succeeded", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_id_with_two_payloads_runs_the_first_and_quarantines_the_second() {
+    let worker = worker();
+    worker.queue.send(&errand("id", 0, &[]));
+    worker.queue.send(&errand("id", 1, &[]));
+    drain(&worker).await;
+    assert_eq!(worker.job.runs("id"), 1);
+    let kept = worker.store.quarantined();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].rejection.flaw, Flaw::OtherPayload);
+    assert_eq!(kept[0].head, errand("id", 1, &[]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_message_is_quarantined_and_its_neighbours_live() {
+    let worker = worker();
+    worker.queue.send("not json");
+    worker.queue.send(&errand("good", 0, &[]));
+    let long = format!("{{{}", "é".repeat(40_000));
+    worker.queue.send(&long);
+    assert_eq!(poll(&worker).await, Vec::<String>::new());
+    assert_eq!(phase(&worker, "good"), "succeeded");
+    let kept = worker.store.quarantined();
+    assert_eq!(kept.len(), 2);
+    let long_one = kept.iter().find(|body| body.length == long.len()).unwrap();
+    assert_eq!(long_one.rejection.flaw, Flaw::TooLong);
+    assert_eq!(long_one.head.len(), QUARANTINE_HEAD_BYTES - 1, "cut between characters");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_may_kill_its_process_runs_when_its_neighbours_are_settled() {
+    let worker = worker();
+    worker.queue.send(&errand("suspect", 10, &[]));
+    for _ in 0..3 {
+        worker.queue.receive(10);
+        worker.queue.show_all();
+    }
+    worker.queue.send(&errand("neighbour", 100, &[]));
+    poll(&worker).await;
+    assert_eq!(
+        (phase(&worker, "suspect"), phase(&worker, "neighbour")),
+        ("succeeded", "succeeded")
+    );
+    let runs = worker.job.runs.lock().unwrap();
+    assert!(runs["suspect"][0] >= runs["neighbour"][0] + Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_longer_fits_goes_back_unstarted() {
+    let worker = worker();
+    worker.queue.send(&errand("late", 0, &[]));
+    let event = worker.queue.receive(10);
+    let just_enough = worker.clock.now() + POLICY.job_timeout + POLICY.reserve;
+    let too_soon = just_enough.before(Duration::from_millis(1));
+    let failed = worker.handle(event.clone(), too_soon).await.unwrap();
+    assert_eq!(failed.len(), 1);
+    worker.queue.acknowledge(&event, &failed);
+    let record = worker.store.record("errand#g:late").unwrap();
+    assert_eq!((record.ledger.attempts, record.ledger.defers), (0, 1));
+    drain(&worker).await;
+    assert_eq!((phase(&worker, "late"), worker.job.runs("late")), ("succeeded", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_hangs_is_cut_off_and_tried_again() {
+    let worker = worker();
+    worker.queue.send(&errand("hangs", 60_000, &[]));
+    let started = worker.clock.now();
+    poll(&worker).await;
+    assert_eq!(worker.clock.now().since(started), POLICY.job_timeout);
+    let record = worker.store.record("errand#g:hangs").unwrap();
+    assert_eq!((record.phase.name(), record.history[0].code.as_str()), ("waiting", "job_timeout"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_an_id_that_must_come_again_fails_the_event() {
+    let worker = worker();
+    let deadline = worker.clock.now() + Duration::from_secs(15);
+    let nameless = |ends: &[&str]| {
+        let body = Some(errand("nameless", 0, ends));
+        Delivery { body, receives: 1, sent_at: worker.clock.now(), ..Delivery::default() }
+    };
+    let failed = worker.handle(vec![nameless(&["transient"])], deadline).await;
+    assert!(failed.unwrap_err().0.contains("messageId"));
+}

@@ -1,0 +1,150 @@
+//! The taxonomy of failures: an error says what it is; policy and [`crate::retry`] say what to do.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+/// What kind of failure it was, which is all that the engine needs to know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// It may well work next time: 5xx, a refused connection, a time-out, a reset.
+    Transient,
+    /// The other side asked for fewer calls: 429.
+    Throttled,
+    /// It will never work: invalid input, 404, gone.
+    Permanent,
+    /// Nothing will work until somebody mends it: a revoked key, a plan's limit.
+    Systemic,
+    /// The name is taken. Jobs resolve it themselves; one that lets it out is tried again.
+    Conflict,
+    /// The answer is well-formed and cannot be true: an empty feed, a page without its parts.
+    Anomaly,
+    /// Another run holds the job.
+    Contended,
+    /// There was not enough time left to start.
+    Unstarted,
+    /// The job panicked, or its process died and its lease ran out.
+    Crash,
+}
+
+impl Class {
+    /// Every class, in the order of docs/error-handling.md.
+    pub const ALL: [Self; 9] = [
+        Self::Transient,
+        Self::Throttled,
+        Self::Permanent,
+        Self::Systemic,
+        Self::Conflict,
+        Self::Anomaly,
+        Self::Contended,
+        Self::Unstarted,
+        Self::Crash,
+    ];
+
+    /// The name in records, logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled => "throttled",
+            Self::Permanent => "permanent",
+            Self::Systemic => "systemic",
+            Self::Conflict => "conflict",
+            Self::Anomaly => "anomaly",
+            Self::Contended => "contended",
+            Self::Unstarted => "unstarted",
+            Self::Crash => "crash",
+        }
+    }
+
+    /// The class of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+/// A failed run: its class, a stable code for grouping, and a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    class: Class,
+    code: Cow<'static, str>,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+/// Longest message that a failure keeps, in bytes: an error page must not fill a record.
+pub const MESSAGE_BYTES: usize = 300;
+
+impl Failure {
+    /// A failure of `class` with a `code` for grouping, such as `http_503`.
+    ///
+    /// The message is cut to [`MESSAGE_BYTES`] and must hold no secret.
+    #[must_use]
+    pub fn new(
+        class: Class,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let mut message = message.into();
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        Self { class, code: code.into(), message, retry_after: None }
+    }
+
+    /// The same failure, not to be tried again before `after`.
+    #[must_use]
+    pub fn retry_after(mut self, after: Option<Duration>) -> Self {
+        self.retry_after = after;
+        self
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// A short, stable code, for grouping.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What happened, for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How long the other side asked to be left alone, counted from now.
+    #[must_use]
+    pub const fn asked_delay(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.class.name(), self.code, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_a_name_that_leads_back() {
+        for class in Class::ALL {
+            assert_eq!(Class::named(class.name()), Some(class));
+        }
+        assert_eq!(Class::named("bad luck"), None);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let failure = Failure::new(Class::Transient, "http_500", "é".repeat(200));
+        assert_eq!(failure.message().len(), MESSAGE_BYTES);
+        assert!(failure.message().chars().all(|c| c == 'é'));
+    }
+}

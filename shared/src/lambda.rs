@@ -1,0 +1,115 @@
+//! The rim towards Lambda: the only file that names `lambda_runtime`.
+
+use std::future::Future;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{LambdaEvent, service_fn};
+
+use crate::{
+    aws::{DynamoStore, SqsQueue},
+    batch::{BatchError, Delivery, Worker},
+    config::{ConfigError, Environment, Reader, Tables},
+    job::Job,
+    random::SystemRandom,
+    telemetry,
+    time::{SystemClock, Time},
+    transport,
+};
+
+/// Why a function did not start, or stopped.
+pub type Error = lambda_runtime::Error;
+
+/// What a job type may use to build itself: one HTTP client, one AWS configuration.
+pub struct Start {
+    /// The variables of the process.
+    pub environment: Environment,
+    /// The process's one HTTP client.
+    pub http: reqwest::Client,
+    /// The AWS configuration, for the ports in [`crate::aws`].
+    pub aws: crate::aws::Config,
+}
+
+/// Serves a job type until Lambda ends the process.
+///
+/// `build` makes the job from what is configured. Configuration that is missing or wrong ends the
+/// process at once, with the names of all of it.
+pub async fn serve<J, B, F>(build: B) -> Result<(), Error>
+where
+    J: Job,
+    B: FnOnce(Start) -> F,
+    F: Future<Output = Result<J, ConfigError>>,
+{
+    telemetry::start();
+    let environment = Environment::of_process();
+    let http = transport::client()?;
+    let aws = crate::aws::load(http.clone()).await;
+    let mut reader = Reader::new(&environment);
+    let tables = Tables::read(&mut reader);
+    let tables = reader.finish(tables);
+    let job = build(Start { environment: environment.clone(), http, aws: aws.clone() }).await;
+    let (tables, job) = match (tables, job) {
+        (Ok(tables), Ok(job)) => (tables, job),
+        (tables, job) => {
+            let error = ConfigError::all([tables.err(), job.err()]);
+            telemetry::not_started(&error);
+            return Err(error.into());
+        }
+    };
+    let store = DynamoStore::new(&aws, tables);
+    store.warm().await;
+    let queue = SqsQueue::new(&aws);
+    let worker = Worker { job, store, queue, clock: SystemClock, random: SystemRandom };
+    let worker = &worker;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        answer(worker, event).await.map_err(Error::from)
+    }))
+    .await
+}
+
+async fn answer<J: Job>(
+    worker: &Worker<J, DynamoStore, SqsQueue, SystemClock, SystemRandom>,
+    event: LambdaEvent<SqsEvent>,
+) -> Result<SqsBatchResponse, BatchError> {
+    let deadline = Time::from_millis(event.context.deadline);
+    let deliveries = event.payload.records.into_iter().map(delivery).collect();
+    let mut answer = SqsBatchResponse::default();
+    for id in worker.handle(deliveries, deadline).await? {
+        answer.add_failure(id);
+    }
+    Ok(answer)
+}
+
+/// An SQS record as the engine sees it. What is missing is taken for the cautious value.
+fn delivery(message: SqsMessage) -> Delivery {
+    let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
+    Delivery {
+        receives: number("ApproximateReceiveCount")
+            .and_then(|count: u64| u32::try_from(count).ok())
+            .unwrap_or(1),
+        sent_at: Time::from_millis(number("SentTimestamp").unwrap_or_default()),
+        message_id: message.message_id,
+        receipt: message.receipt_handle,
+        body: message.body,
+        queue: message.event_source_arn.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_without_its_attributes_is_a_first_receive_of_long_ago() {
+        let delivery = delivery(SqsMessage::default());
+        assert_eq!((delivery.receives, delivery.sent_at), (1, Time::from_millis(0)));
+        assert_eq!(delivery.message_id, None);
+    }
+
+    #[test]
+    fn the_answer_names_failures_as_lambda_expects() {
+        let mut answer = SqsBatchResponse::default();
+        answer.add_failure("id-1");
+        let json = serde_json::to_string(&answer).unwrap();
+        assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"id-1"}]}"#);
+    }
+}

@@ -1,0 +1,37 @@
+//! Evenkeel: the engine of a job queue of serverless functions that stays level while the third
+//! parties it depends on do not.
+//!
+//! The modules stand in the order in which data flows. What decides is pure: plain functions of
+//! values, with time and chance as arguments. What touches the world stands at the rim: `lambda`
+//! and `aws`.
+
+pub mod message;
+
+pub mod batch;
+mod claim;
+mod settle;
+
+pub mod executor;
+pub mod job;
+pub mod policy;
+
+pub mod error;
+pub mod outcome;
+pub mod record;
+pub mod retry;
+
+pub mod slashtag;
+pub mod vin;
+
+pub mod config;
+pub mod ports;
+pub mod random;
+pub mod secret;
+pub mod telemetry;
+pub mod time;
+pub mod transport;
+
+pub mod aws;
+pub mod lambda;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,157 @@
+//! The numbers that a job type runs by, checked when it is compiled.
+//!
+//! `tests/template.rs` holds `template.yaml` against the same numbers.
+
+use std::time::Duration;
+
+use crate::time::millis;
+
+/// Most messages of one SQS event (the service's limit for a batch without a window).
+pub const BATCH_SIZE: usize = 10;
+
+/// Receives after which SQS moves a message to the dead-letter queue. Infrastructure safety only:
+/// a job ends by its own caps long before.
+pub const MAX_RECEIVES: u32 = 25;
+
+/// Crashes after which a job is quarantined: it kills what runs it.
+pub const MAX_CRASHES: u32 = 3;
+
+/// A message on this receive without a record may have killed its process before the claim:
+/// from here on it runs alone.
+pub const ALONE_FROM_RECEIVE: u32 = 4;
+
+/// Pause before the second retry of a job that crashed (the first is at once).
+pub const CRASH_PAUSE: Duration = Duration::from_mins(3);
+
+/// Longest delay kept as `waiting`, with the message hidden until then; a longer one parks.
+pub const LONGEST_WAIT: Duration = Duration::from_mins(15);
+
+/// Longest time for which a message is hidden. SQS allows 12 h counted from the receive and
+/// refuses more, so this leaves an hour for the run itself.
+pub const LONGEST_HIDE: Duration = Duration::from_hours(11);
+
+/// First pause after a systemic failure; it doubles up to [`LONGEST_WAIT`].
+pub const SYSTEMIC_PAUSE: Duration = Duration::from_mins(1);
+
+/// Shortest delay before a retry.
+pub const SHORTEST_DELAY: Duration = Duration::from_secs(1);
+
+/// How much longer than the function's own time a lease holds, for clocks that differ.
+pub const LEASE_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a finished job waits for its neighbours to be settled with them.
+pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
+
+/// Failed attempts that a record remembers.
+pub const HISTORY: usize = 8;
+
+/// A message lives at most this long: the dead-letter queue's retention.
+pub const LONGEST_MESSAGE_LIFE: Duration = Duration::from_hours(14 * 24);
+
+/// Terminal records outlive every message, or a late one would run its job again.
+pub const SHORTEST_RETENTION: Duration = Duration::from_hours(15 * 24);
+
+/// How one job type is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The third party that it depends on, as breakers and metrics name it.
+    pub dependency: &'static str,
+    /// Failed attempts after which a job is dead.
+    pub max_attempts: u32,
+    /// Throttled tries after which a job is dead; they spend no attempt.
+    pub max_throttles: u32,
+    /// Mean of the first backoff is half of this.
+    pub backoff_base: Duration,
+    /// Longest backoff.
+    pub backoff_cap: Duration,
+    /// Longest run of one job.
+    pub job_timeout: Duration,
+    /// Rounds of jobs that fit one run of the function: the batch, and one that runs alone.
+    pub rounds: u32,
+    /// Time kept for settling and answering.
+    pub reserve: Duration,
+    /// Jobs of a batch that run at the same time.
+    pub concurrency: usize,
+    /// For how long after a success the same work is not done again.
+    pub dedup_window: Duration,
+}
+
+impl Policy {
+    /// The same policy, or a compile error where it is evaluated in a constant.
+    ///
+    /// # Panics
+    /// If a number makes no sense or the caps do not fit into [`MAX_RECEIVES`].
+    #[must_use]
+    pub const fn checked(self) -> Self {
+        assert!(self.max_attempts >= 1, "a job needs an attempt");
+        assert!(self.concurrency >= 1 && self.concurrency <= BATCH_SIZE, "1 to a batch at once");
+        assert!(self.rounds >= 2, "a batch, and one that runs alone");
+        assert!(self.backoff_base.as_millis() >= 100, "a backoff under 100 ms is none");
+        assert!(self.backoff_base.as_millis() <= self.backoff_cap.as_millis(), "base above cap");
+        assert!(self.backoff_cap.as_secs() <= LONGEST_WAIT.as_secs(), "such a backoff would park");
+        assert!(
+            self.max_attempts + self.max_throttles + MAX_CRASHES < MAX_RECEIVES,
+            "the queue would give up before the policy"
+        );
+        assert!(self.job_timeout.as_millis() >= 500, "no call fits");
+        assert!(self.reserve.as_millis() >= 1000, "settling needs a second");
+        self
+    }
+
+    /// The time that a full run of the function may take: its time-out must be longer.
+    #[must_use]
+    pub const fn longest_run(&self) -> Duration {
+        Duration::from_millis(millis(self.job_timeout) * self.rounds as u64 + millis(self.reserve))
+    }
+
+    /// How long a terminal record is kept.
+    #[must_use]
+    pub const fn retention(&self) -> Duration {
+        if self.dedup_window.as_secs() > SHORTEST_RETENTION.as_secs() {
+            self.dedup_window
+        } else {
+            SHORTEST_RETENTION
+        }
+    }
+}
+
+const _: () = assert!(SHORTEST_RETENTION.as_secs() > LONGEST_MESSAGE_LIFE.as_secs());
+const _: () = assert!(CRASH_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A policy for tests of other modules.
+    pub(crate) const POLICY: Policy = Policy {
+        dependency: "elsewhere",
+        max_attempts: 4,
+        max_throttles: 3,
+        backoff_base: Duration::from_secs(2),
+        backoff_cap: Duration::from_secs(60),
+        job_timeout: Duration::from_secs(5),
+        rounds: 2,
+        reserve: Duration::from_secs(2),
+        concurrency: 10,
+        dedup_window: Duration::from_secs(600),
+    }
+    .checked();
+
+    #[test]
+    fn a_full_run_is_every_round_and_the_reserve() {
+        assert_eq!(POLICY.longest_run(), Duration::from_secs(12));
+    }
+
+    #[test]
+    fn records_outlive_messages_and_windows() {
+        assert_eq!(POLICY.retention(), SHORTEST_RETENTION);
+        let longer = Policy { dedup_window: Duration::from_secs(90 * 86_400), ..POLICY };
+        assert_eq!(longer.retention(), longer.dedup_window);
+    }
+
+    #[test]
+    #[should_panic(expected = "the queue would give up before the policy")]
+    fn caps_that_the_queue_would_cut_short_do_not_compile() {
+        let _ = Policy { max_attempts: 25, ..POLICY }.checked();
+    }
+}

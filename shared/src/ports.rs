@@ -1,0 +1,140 @@
+//! What the engine needs from outside. Each port has an implementation on AWS (`aws/`), one in
+//! memory (`testing/`), and one conformance suite that holds both.
+
+use std::{fmt, future::Future, time::Duration};
+
+use crate::{
+    message::Rejection,
+    record::{Guard, Lease, Record},
+    time::Time,
+};
+
+/// Why a port could not do what was asked. Whether it was done all the same is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortError {
+    /// It may work later: unreachable, throttled, an internal error.
+    Unavailable(String),
+    /// It will not work until somebody mends it: access denied, no such table.
+    Broken(String),
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "unavailable: {why}"),
+            Self::Broken(why) => write!(f, "broken: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for PortError {}
+
+/// What became of one conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is in the table.
+    Yes,
+    /// Its condition did not hold; the record in its way, where the answer told.
+    No(Option<Box<Record>>),
+    /// It was throttled or failed; whether it is in the table is not known.
+    Unknown(String),
+}
+
+/// A body that was no message, kept for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// `q#SHA-256 of the body`: never a job's key.
+    pub key: String,
+    /// The job type of the queue that it came on.
+    pub kind: String,
+    /// ARN of that queue.
+    pub queue: String,
+    /// The message that brought it.
+    pub message_id: String,
+    /// The first 32 KiB of the body.
+    pub head: String,
+    /// Bytes of the whole body.
+    pub length: usize,
+    /// Why.
+    pub rejection: Rejection,
+    /// When it was quarantined.
+    pub at: Time,
+    /// When it may be removed.
+    pub expires_at: Time,
+}
+
+/// The job table, and the leases beside it.
+pub trait Store: Send + Sync {
+    /// Inserts records whose keys must be new, and the lease, in one call; each entry succeeds or
+    /// fails alone. The answers are in the order of `records`, the lease's last.
+    ///
+    /// At most [`crate::policy::BATCH_SIZE`] records, no key twice.
+    fn insert(
+        &self,
+        records: &[Record],
+        lease: &Lease,
+    ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
+
+    /// The record with this key, as of every write before the call. Expired ones count.
+    fn read(&self, key: &str) -> impl Future<Output = Result<Option<Record>, PortError>> + Send;
+
+    /// Writes the whole record if the one in the table still has this guard, or if there is none
+    /// and `guard` is `None`.
+    fn replace(
+        &self,
+        record: &Record,
+        guard: Option<&Guard>,
+    ) -> impl Future<Output = Result<Written, PortError>> + Send;
+
+    /// Writes the ends of runs in one call: phase, ledger and history, each only while the table
+    /// has the run's fence and `running`. The answers are in the order of `records`.
+    ///
+    /// At most [`crate::policy::BATCH_SIZE`] records, no key twice.
+    fn settle(
+        &self,
+        records: &[Record],
+    ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
+
+    /// Gives a running record a look at `due_at`, if it still has this guard.
+    fn arm(
+        &self,
+        record: &Record,
+        due_at: Time,
+    ) -> impl Future<Output = Result<Written, PortError>> + Send;
+
+    /// Keeps a body for operators. Done twice, the first stays.
+    fn quarantine(&self, body: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Writes a lease; harmless when repeated.
+    fn lease(&self, lease: &Lease) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Removes a lease; harmless when repeated.
+    fn release(&self, lease: &Lease) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// One message to hide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hide {
+    /// The receipt handle of its latest receive.
+    pub receipt: String,
+    /// For how long from now, rounded up to a second. SQS refuses more than 12 h from the receive.
+    pub span: Duration,
+}
+
+/// The queue that the messages came from.
+pub trait Queue: Send + Sync {
+    /// Hides messages of one queue, named by its ARN, in one call: at most
+    /// [`crate::policy::BATCH_SIZE`]. Best effort for each; an error means that none is known to be
+    /// hidden.
+    fn hide(
+        &self,
+        queue: &str,
+        messages: &[Hide],
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Where a secret is kept.
+pub trait SecretSource: Send + Sync {
+    /// Reads the secret as it is now.
+    fn fetch(&self) -> impl Future<Output = Result<String, PortError>> + Send;
+}

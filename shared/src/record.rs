@@ -1,0 +1,510 @@
+//! The job record: its states, its ledger, and every transition, as plain functions of values.
+//!
+//! ```text
+//!            claim                     settle
+//! queued ─────────────► running ─────────────────► succeeded
+//!   waiting, parked ──►    │  ├──────────────────► dead, quarantined
+//!        ▲                 │  └─► waiting, parked ─┐
+//!        └─────────────────┼──────────────────────┘
+//!                          └─ lease over: claimed again, one crash more
+//! ```
+//!
+//! Each claim raises the fence; a settle counts only while fence and state are those of its
+//! claim, so the late answer of a run believed dead changes nothing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Class, Failure},
+    outcome::{Cause, Decision, Spends},
+    policy::{ALONE_FROM_RECEIVE, CRASH_PAUSE, HISTORY, MAX_CRASHES},
+    time::Time,
+};
+
+/// What has happened to a job, counted. Only `attempts` spends the retry allowance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Messages that reached a claim.
+    pub receives: u32,
+    /// Runs begun.
+    pub claims: u32,
+    /// Runs that did the work or failed at it.
+    pub attempts: u32,
+    /// Runs put off: throttled, parked, out of time.
+    pub defers: u32,
+    /// Runs that panicked or never came back.
+    pub crashes: u32,
+}
+
+/// A failed attempt, remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mishap {
+    /// When it failed, in milliseconds since the epoch.
+    pub at: u64,
+    /// [`Class::name`].
+    pub class: String,
+    /// [`Failure::code`].
+    pub code: String,
+    /// [`Failure::message`].
+    pub message: String,
+}
+
+/// What was asked for, which no run changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The payload as canonical JSON.
+    pub payload: String,
+    /// ARN of the queue that the job belongs to.
+    pub queue: String,
+    /// The third party that it depends on.
+    pub dependency: String,
+    /// How long a terminal record is kept.
+    pub retention: Duration,
+    /// When the sender made it, or else when the message was sent.
+    pub created_at: Time,
+    /// When it is no longer worth doing.
+    pub deadline: Option<Time>,
+}
+
+/// Where a job stands, with just the data of that state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Recorded before its message was sent.
+    Queued {
+        /// When somebody should look whether the message got lost.
+        due_at: Time,
+    },
+    /// Claimed by a run.
+    Running {
+        /// Until when the run may still be alive.
+        lease_until: Time,
+        /// Whether the record has a look at the lease's end.
+        armed: bool,
+    },
+    /// To be tried again when its message comes back.
+    Waiting {
+        /// Not before.
+        run_after: Time,
+        /// When somebody should look.
+        due_at: Time,
+        /// What it waits for.
+        why: String,
+    },
+    /// Out of the way until something outside is mended.
+    Parked {
+        /// Not before.
+        run_after: Time,
+        /// When somebody should look.
+        due_at: Time,
+        /// What it waits for.
+        why: String,
+    },
+    /// Done.
+    Succeeded {
+        /// When.
+        at: Time,
+        /// The result as JSON.
+        result: String,
+    },
+    /// Given up.
+    Dead {
+        /// When.
+        at: Time,
+        /// Why.
+        why: String,
+    },
+    /// Called off by an operator.
+    Cancelled {
+        /// When.
+        at: Time,
+        /// Why.
+        why: String,
+    },
+    /// Kills what runs it; for operators only.
+    Quarantined {
+        /// When.
+        at: Time,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Phase {
+    /// The state's name in the table.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Queued { .. } => "queued",
+            Self::Running { .. } => "running",
+            Self::Waiting { .. } => "waiting",
+            Self::Parked { .. } => "parked",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Dead { .. } => "dead",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Quarantined { .. } => "quarantined",
+        }
+    }
+
+    /// When it ended, if it has.
+    #[must_use]
+    pub const fn ended_at(&self) -> Option<Time> {
+        match self {
+            Self::Succeeded { at, .. }
+            | Self::Dead { at, .. }
+            | Self::Cancelled { at, .. }
+            | Self::Quarantined { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// `type#id`.
+    pub key: String,
+    /// Raised by every claim.
+    pub fence: u64,
+    /// Token of the batch that claimed it last; kept when the run ends, so that a batch can
+    /// recognise a write of its own whose answer was lost.
+    pub owner: String,
+    /// The message that woke the latest run: the one that a live run still holds.
+    pub message_id: String,
+    /// The counters.
+    pub ledger: Ledger,
+    /// The state.
+    pub phase: Phase,
+    /// What was asked for.
+    pub work: Work,
+    /// The latest failed attempts, oldest first, at most [`HISTORY`].
+    pub history: Vec<Mishap>,
+}
+
+/// An entry of the sparse index on which somebody looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// `state#queue`, `parked#dependency` or `dead#type`, and a shard.
+    pub partition: String,
+    /// When somebody should look.
+    pub due_at: Time,
+}
+
+/// Shards of an index partition: each takes 1,000 writes a second.
+const LOOK_SHARDS: u32 = 4;
+
+/// The index partition `name` of a record with this key: the name and a shard by the key.
+#[must_use]
+pub fn look_partition(name: &str, key: &str) -> String {
+    let sum = key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    format!("{name}#{}", sum % LOOK_SHARDS)
+}
+
+/// What a conditional write expects to find: the state and the fence of the record that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// [`Phase::name`].
+    pub state: &'static str,
+    /// [`Record::fence`].
+    pub fence: u64,
+}
+
+/// One lease of a whole batch: how the sweeper finds jobs whose process died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The batch's token.
+    pub owner: String,
+    /// When it ends.
+    pub until: Time,
+    /// Keys of the jobs that the batch may have claimed.
+    pub jobs: Vec<String>,
+}
+
+/// Who claims, on whose behalf, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// The batch's token.
+    pub owner: &'a str,
+    /// The messages that bring the job, at least one; the first speaks for them.
+    pub message_ids: &'a [String],
+    /// SQS's SentTimestamp of that message.
+    pub sent_at: Time,
+    /// SQS's ApproximateReceiveCount of that message.
+    pub receives: u32,
+    /// For how long after a success the work is not done again.
+    pub dedup_window: Duration,
+    /// The present.
+    pub now: Time,
+    /// Until when the run may last.
+    pub lease_until: Time,
+}
+
+impl<'a> Claimant<'a> {
+    fn message_id(&self) -> &'a str {
+        self.message_ids.first().map_or("", String::as_str)
+    }
+}
+
+/// What a message may do with its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run it, once this record is written.
+    Take {
+        /// The record to write.
+        record: Record,
+        /// Whether it must not share its process with other jobs.
+        alone: bool,
+    },
+    /// This batch has claimed it already; the answer was lost.
+    Ours(Record),
+    /// Terminal: the result stands, the message has done its work.
+    Ended,
+    /// Not now, but the record has a look of its own: the message may go.
+    Looked,
+    /// A run holds it: once the record has a look at the lease's end, the message may go.
+    Arm(Time),
+    /// The message is the job's own wake-up call and must come back then.
+    ComeBack(Time),
+    /// Write this record; the message comes back at the given time, or has done its work.
+    Note(Record, Option<Time>),
+    /// The id is known with another payload.
+    OtherPayload,
+}
+
+impl Record {
+    /// What the sparse index says of it; `None` if nobody need look.
+    #[must_use]
+    pub fn look(&self) -> Option<Look> {
+        let (name, due_at) = match &self.phase {
+            Phase::Queued { due_at } => (format!("queued#{}", self.work.queue), *due_at),
+            Phase::Running { lease_until, armed: true } => {
+                (format!("running#{}", self.work.queue), *lease_until)
+            }
+            Phase::Waiting { due_at, .. } => (format!("waiting#{}", self.work.queue), *due_at),
+            Phase::Parked { due_at, .. } => (format!("parked#{}", self.work.dependency), *due_at),
+            Phase::Dead { at, .. } | Phase::Quarantined { at, .. } => {
+                (format!("dead#{}", self.kind()), *at)
+            }
+            _ => return None,
+        };
+        Some(Look { partition: look_partition(&name, &self.key), due_at })
+    }
+
+    /// The job type.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.key.split('#').next().unwrap_or_default()
+    }
+
+    /// When the record may be removed; `None` while the job is not terminal.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Time> {
+        self.phase.ended_at().map(|at| at + self.work.retention)
+    }
+
+    /// What a write that changes this record must still find.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard { state: self.phase.name(), fence: self.fence }
+    }
+
+    /// Whether `written` is in the table already: same batch, same claim, no longer running (or
+    /// running, if that is what was written).
+    #[must_use]
+    pub fn is_write_of(&self, written: &Self) -> bool {
+        self.owner == written.owner
+            && self.fence == written.fence
+            && self.phase.name() == written.phase.name()
+    }
+
+    /// The record after its run ended with `decision`, because of `failure` if it failed.
+    ///
+    /// `result` is kept on success.
+    #[must_use]
+    pub fn settled(
+        &self,
+        decision: Decision,
+        failure: Option<&Failure>,
+        result: String,
+        now: Time,
+    ) -> Self {
+        let mut record = self.clone();
+        let why = failure.map(ToString::to_string).unwrap_or_default();
+        let ledger = &mut record.ledger;
+        let mut remember = true;
+        record.phase = match decision {
+            Decision::Succeed => {
+                ledger.attempts += 1;
+                Phase::Succeeded { at: now, result }
+            }
+            Decision::Retry { after, spends } => {
+                match spends {
+                    Spends::Attempt => ledger.attempts += 1,
+                    Spends::Deferral => ledger.defers += 1,
+                    Spends::Crash => ledger.crashes += 1,
+                }
+                remember = spends != Spends::Deferral;
+                let run_after = now + after;
+                Phase::Waiting { run_after, due_at: run_after, why }
+            }
+            Decision::Park { after } => {
+                ledger.defers += 1;
+                remember = false;
+                let run_after = now + after;
+                Phase::Parked { run_after, due_at: run_after, why }
+            }
+            Decision::Bury(cause) => {
+                if matches!(cause, Cause::Permanent | Cause::AttemptsSpent) {
+                    ledger.attempts += 1;
+                }
+                Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
+            }
+            Decision::Quarantine => {
+                ledger.crashes += 1;
+                Phase::Quarantined { at: now, why: quarantine_reason(ledger.crashes, &why) }
+            }
+        };
+        if let (true, Some(failure)) = (remember, failure) {
+            record.remember(failure.class(), failure.code(), failure.message(), now);
+        }
+        record
+    }
+
+    fn remember(&mut self, class: Class, code: &str, message: &str, now: Time) {
+        if self.history.len() == HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(Mishap {
+            at: now.as_millis(),
+            class: class.name().into(),
+            code: code.into(),
+            message: message.into(),
+        });
+    }
+
+    /// The record as its next run begins.
+    fn claimed(mut self, by: &Claimant<'_>) -> Self {
+        self.fence += 1;
+        by.owner.clone_into(&mut self.owner);
+        by.message_id().clone_into(&mut self.message_id);
+        self.ledger.receives += u32::try_from(by.message_ids.len()).unwrap_or(u32::MAX);
+        self.ledger.claims += 1;
+        self.phase = Phase::Running { lease_until: by.lease_until, armed: false };
+        self
+    }
+
+    /// The record of a job that has ended, about to begin anew.
+    fn reopened(self, work: &Work) -> Self {
+        let Ledger { receives, claims, .. } = self.ledger;
+        let ledger = Ledger { receives, claims, ..Ledger::default() };
+        Self { ledger, history: Vec::new(), work: work.clone(), ..self }
+    }
+}
+
+fn quarantine_reason(crashes: u32, why: &str) -> String {
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    format!("crashed {crashes} times{why}")
+}
+
+/// Decides what a message of the job `key`, with `work`, may do, given its record.
+///
+/// An expired record counts as absent, but its fence goes on, for runs that are still out there.
+#[must_use]
+pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_>) -> Verdict {
+    let fresh = |fence| Record {
+        key: key.to_owned(),
+        fence,
+        owner: String::new(),
+        message_id: String::new(),
+        ledger: Ledger::default(),
+        phase: Phase::Queued { due_at: by.now },
+        work: work.clone(),
+        history: Vec::new(),
+    };
+    let Some(record) = existing else {
+        return take(fresh(0), by, by.receives >= ALONE_FROM_RECEIVE);
+    };
+    if record.expires_at().is_some_and(|at| at <= by.now) {
+        return take(fresh(record.fence), by, false);
+    }
+    if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
+        return Verdict::Ours(record.clone());
+    }
+    if record.work.payload != work.payload {
+        return Verdict::OtherPayload;
+    }
+    let own_message = by.message_ids.contains(&record.message_id);
+    match &record.phase {
+        Phase::Queued { .. } => take(record.clone(), by, false),
+        Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
+            if *run_after <= by.now {
+                take(record.clone(), by, record.ledger.crashes > 0)
+            } else if own_message {
+                Verdict::ComeBack(*run_after)
+            } else {
+                Verdict::Looked
+            }
+        }
+        Phase::Running { lease_until, armed } => {
+            if *lease_until <= by.now {
+                after_crash(record, by)
+            } else if own_message {
+                // Nobody else would wake the job if its run is dead: this message stays.
+                Verdict::ComeBack(*lease_until)
+            } else if *armed {
+                Verdict::Looked
+            } else {
+                Verdict::Arm(*lease_until)
+            }
+        }
+        Phase::Succeeded { at, .. } if by.sent_at > *at + by.dedup_window => {
+            take(record.clone().reopened(work), by, false)
+        }
+        Phase::Dead { at, .. } | Phase::Cancelled { at, .. } if by.sent_at > *at => {
+            take(record.clone().reopened(work), by, false)
+        }
+        Phase::Succeeded { .. }
+        | Phase::Dead { .. }
+        | Phase::Cancelled { .. }
+        | Phase::Quarantined { .. } => Verdict::Ended,
+    }
+}
+
+fn take(record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
+    if record.work.deadline.is_some_and(|deadline| deadline <= by.now) {
+        let mut record = record.claimed(by);
+        let why = Cause::DeadlineOver.text().to_owned();
+        record.phase = Phase::Dead { at: by.now, why };
+        return Verdict::Note(record, None);
+    }
+    let alone = alone || record.ledger.crashes > 0;
+    Verdict::Take { record: record.claimed(by), alone }
+}
+
+/// The lease of a run is over and it never settled: its process died.
+fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
+    let mut record = record.clone();
+    record.ledger.crashes += 1;
+    record.remember(Class::Crash, "lease_over", "the run never came back", by.now);
+    match record.ledger.crashes {
+        MAX_CRASHES.. => {
+            let why = quarantine_reason(record.ledger.crashes, "the run never came back");
+            record.phase = Phase::Quarantined { at: by.now, why };
+            Verdict::Note(record, None)
+        }
+        1 => take(record, by, true),
+        _ => {
+            let run_after = by.now + CRASH_PAUSE;
+            // From now on this message is the one to wait for.
+            by.message_id().clone_into(&mut record.message_id);
+            let why = "the run never came back".to_owned();
+            record.phase = Phase::Waiting { run_after, due_at: run_after, why };
+            Verdict::Note(record, Some(run_after))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,310 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const WINDOW: Duration = Duration::from_secs(600);
+
+fn work() -> Work {
+    Work {
+        payload: "{}".into(),
+        queue: "arn:q".into(),
+        dependency: "elsewhere".into(),
+        retention: Duration::from_secs(86_400),
+        created_at: NOW,
+        deadline: None,
+    }
+}
+
+fn ids(id: &str) -> Vec<String> {
+    vec![id.to_owned()]
+}
+
+fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claimant<'a> {
+    Claimant {
+        owner,
+        message_ids,
+        sent_at: NOW,
+        receives: 1,
+        dedup_window: WINDOW,
+        now,
+        lease_until: now + SECOND * 20,
+    }
+}
+
+fn try_claim(record: Option<&Record>, by: &Claimant<'_>) -> Verdict {
+    claim(record, "t#d:1", &work(), by)
+}
+
+fn taken(verdict: Verdict) -> Record {
+    match verdict {
+        Verdict::Take { record, .. } => record,
+        other => panic!("not taken: {other:?}"),
+    }
+}
+
+/// A job that "m" woke and "a" runs since NOW.
+fn running() -> Record {
+    taken(try_claim(None, &claimant("a", &ids("m"), NOW)))
+}
+
+fn failure() -> Failure {
+    Failure::new(Class::Transient, "http_500", "oops")
+}
+
+fn waiting() -> Record {
+    let decision = Decision::Retry { after: SECOND * 30, spends: Spends::Attempt };
+    running().settled(decision, Some(&failure()), String::new(), NOW)
+}
+
+#[test]
+fn a_new_job_is_taken() {
+    let record = running();
+    assert_eq!(record.fence, 1);
+    assert_eq!(record.ledger, Ledger { receives: 1, claims: 1, ..Ledger::default() });
+    assert_eq!(record.phase, Phase::Running { lease_until: NOW + SECOND * 20, armed: false });
+    assert_eq!((record.look(), record.expires_at()), (None, None));
+}
+
+#[test]
+fn a_message_that_may_have_killed_its_process_before_the_claim_runs_alone() {
+    let ids = ids("m");
+    for (receives, expected) in [(1, false), (3, false), (4, true), (9, true)] {
+        let by = Claimant { receives, ..claimant("a", &ids, NOW) };
+        let verdict = try_claim(None, &by);
+        assert!(matches!(verdict, Verdict::Take { alone, .. } if alone == expected), "{receives}");
+    }
+}
+
+#[test]
+fn a_lost_answer_to_our_own_claim_is_recognised() {
+    let record = running();
+    let verdict = try_claim(Some(&record), &claimant("a", &ids("m"), NOW));
+    assert_eq!(verdict, Verdict::Ours(record));
+}
+
+#[test]
+fn a_newcomer_arms_a_live_run_and_leaves() {
+    let mut record = running();
+    let newcomer = ids("n");
+    let by = claimant("b", &newcomer, NOW + SECOND);
+    assert_eq!(try_claim(Some(&record), &by), Verdict::Arm(NOW + SECOND * 20));
+    record.phase = Phase::Running { lease_until: NOW + SECOND * 20, armed: true };
+    assert_eq!(try_claim(Some(&record), &by), Verdict::Looked);
+}
+
+#[test]
+fn the_message_that_a_live_run_holds_is_never_given_away() {
+    let record = running();
+    let folded = vec!["n".to_owned(), "m".to_owned()];
+    for ids in [ids("m"), folded] {
+        let by = claimant("b", &ids, NOW + SECOND);
+        assert_eq!(try_claim(Some(&record), &by), Verdict::ComeBack(NOW + SECOND * 20));
+    }
+}
+
+#[test]
+fn a_run_whose_lease_is_over_has_crashed() {
+    let mut record = running();
+    let later = NOW + SECOND * 20;
+    let verdict = try_claim(Some(&record), &claimant("b", &ids("m"), later));
+    let Verdict::Take { record: second, alone: true } = verdict else { panic!("{verdict:?}") };
+    assert_eq!((second.ledger.crashes, second.ledger.attempts, second.fence), (1, 0, 2));
+    assert_eq!(second.history[0].code, "lease_over");
+
+    record = second;
+    let later = later + SECOND * 20;
+    let verdict = try_claim(Some(&record), &claimant("c", &ids("n"), later));
+    let Verdict::Note(second, Some(at)) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(
+        (second.phase.name(), second.ledger.crashes, at),
+        ("waiting", 2, later + CRASH_PAUSE)
+    );
+    assert_eq!(second.message_id, "n", "from now on that message is the wake-up call");
+
+    let third = taken(try_claim(Some(&second), &claimant("d", &ids("n"), at)));
+    let verdict = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
+    let Verdict::Note(last, None) = verdict else { panic!("{verdict:?}") };
+    assert_eq!((last.phase.name(), last.ledger.crashes), ("quarantined", 3));
+}
+
+#[test]
+fn a_waiting_job_waits_for_its_own_message_and_lets_others_go() {
+    let record = waiting();
+    assert_eq!(record.look().unwrap().due_at, NOW + SECOND * 30);
+    let early = NOW + SECOND * 29;
+    let own = try_claim(Some(&record), &claimant("b", &ids("m"), early));
+    assert_eq!(own, Verdict::ComeBack(NOW + SECOND * 30));
+    assert_eq!(try_claim(Some(&record), &claimant("b", &ids("n"), early)), Verdict::Looked);
+    let due = taken(try_claim(Some(&record), &claimant("b", &ids("n"), NOW + SECOND * 30)));
+    assert_eq!((due.fence, due.ledger.attempts, due.ledger.claims), (2, 1, 2));
+}
+
+#[test]
+fn only_a_message_sent_after_the_end_reopens() {
+    let run = running();
+    let ended = |decision| run.settled(decision, None, "{}".into(), NOW);
+    let done = ended(Decision::Succeed);
+    let dead = ended(Decision::Bury(Cause::Permanent));
+    let held = ended(Decision::Quarantine);
+    let ids = ids("n");
+    let sent = |sent_at| Claimant { sent_at, ..claimant("b", &ids, sent_at + SECOND) };
+    let after = NOW + Duration::from_millis(1);
+    assert_eq!(try_claim(Some(&done), &sent(after)), Verdict::Ended);
+    assert_eq!(try_claim(Some(&done), &sent(NOW + WINDOW)), Verdict::Ended);
+    assert_eq!(try_claim(Some(&dead), &sent(NOW)), Verdict::Ended);
+    assert_eq!(try_claim(Some(&held), &sent(NOW + WINDOW * 2)), Verdict::Ended);
+    for reopened in [
+        taken(try_claim(Some(&done), &sent(NOW + WINDOW + SECOND))),
+        taken(try_claim(Some(&dead), &sent(after))),
+    ] {
+        assert_eq!(reopened.ledger, Ledger { receives: 2, claims: 2, ..Ledger::default() });
+        assert_eq!((reopened.fence, reopened.expires_at()), (2, None));
+        assert!(reopened.history.is_empty());
+    }
+}
+
+#[test]
+fn an_expired_record_is_absent_but_its_fence_goes_on() {
+    let done = running().settled(Decision::Succeed, None, "{}".into(), NOW);
+    let at = done.expires_at().unwrap();
+    assert_eq!(at, NOW + done.work.retention);
+    let record = taken(try_claim(Some(&done), &claimant("b", &ids("n"), at)));
+    assert_eq!((record.fence, record.ledger.claims), (2, 1));
+}
+
+#[test]
+fn a_known_id_with_another_payload_is_no_duplicate() {
+    let other = Work { payload: "[]".into(), ..work() };
+    let ids = ids("n");
+    let by = claimant("b", &ids, NOW);
+    for record in [running(), waiting()] {
+        assert_eq!(claim(Some(&record), "t#d:1", &other, &by), Verdict::OtherPayload);
+    }
+}
+
+#[test]
+fn nothing_starts_after_its_deadline() {
+    let late = Work { deadline: Some(NOW), ..work() };
+    let verdict = claim(None, "t#d:1", &late, &claimant("a", &ids("m"), NOW));
+    let Verdict::Note(record, None) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(record.phase, Phase::Dead { at: NOW, why: "deadline over".into() });
+}
+
+#[test]
+fn each_end_of_a_run_counts_what_it_should() {
+    let run = running();
+    let count = |decision| {
+        let ledger = run.settled(decision, Some(&failure()), String::new(), NOW).ledger;
+        (ledger.attempts, ledger.defers, ledger.crashes)
+    };
+    let retry = |spends| Decision::Retry { after: SECOND, spends };
+    assert_eq!(count(Decision::Succeed), (1, 0, 0));
+    assert_eq!(count(retry(Spends::Attempt)), (1, 0, 0));
+    assert_eq!(count(retry(Spends::Deferral)), (0, 1, 0));
+    assert_eq!(count(retry(Spends::Crash)), (0, 0, 1));
+    assert_eq!(count(Decision::Park { after: SECOND }), (0, 1, 0));
+    assert_eq!(count(Decision::Bury(Cause::AttemptsSpent)), (1, 0, 0));
+    assert_eq!(count(Decision::Bury(Cause::ThrottlesSpent)), (0, 0, 0));
+    assert_eq!(count(Decision::Quarantine), (0, 0, 1));
+}
+
+#[test]
+fn the_history_is_bounded_and_keeps_the_latest() {
+    let mut record = running();
+    for n in 0..HISTORY + 5 {
+        let failure = Failure::new(Class::Transient, format!("code_{n}"), "oops");
+        let decision = Decision::Retry { after: SECOND, spends: Spends::Attempt };
+        record = record.settled(decision, Some(&failure), String::new(), NOW);
+    }
+    assert_eq!(record.history.len(), HISTORY);
+    assert_eq!(record.history[HISTORY - 1].code, format!("code_{}", HISTORY + 4));
+}
+
+/// One step of a job's life, as the property tests draw it.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Claim { message: u8, wait_s: u64 },
+    Settle { end: u8, wait_s: u64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0_u8..4, 0_u64..400).prop_map(|(message, wait_s)| Step::Claim { message, wait_s }),
+        (0_u8..6, 0_u64..30).prop_map(|(end, wait_s)| Step::Settle { end, wait_s }),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+fn end(number: u8) -> Decision {
+    let after = SECOND * 20;
+    match number {
+        0 => Decision::Succeed,
+        1 => Decision::Retry { after, spends: Spends::Attempt },
+        2 => Decision::Retry { after, spends: Spends::Deferral },
+        3 => Decision::Park { after },
+        4 => Decision::Bury(Cause::Permanent),
+        _ => Decision::Retry { after, spends: Spends::Crash },
+    }
+}
+
+proptest! {
+    /// Whatever happens in whatever order: the fence and the counters only grow (but for a
+    /// reopening), one run at a time is valid, and a message may only go if its job is terminal
+    /// or has a look.
+    #[test]
+    fn a_life_in_any_order(steps in steps()) {
+        let mut now = NOW;
+        let mut record: Option<Record> = None;
+        let mut run: Option<Record> = None;
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Claim { message, wait_s } => {
+                    now = now + SECOND * u32::try_from(wait_s).unwrap();
+                    let ids = ids(&format!("m{message}"));
+                    let owner = format!("o{number}");
+                    let by = Claimant { sent_at: now, ..claimant(&owner, &ids, now) };
+                    let before = record.clone();
+                    match try_claim(record.as_ref(), &by) {
+                        Verdict::Take { record: next, .. } => {
+                            let fence = before.as_ref().map_or(0, |before| before.fence);
+                            prop_assert_eq!(next.fence, fence + 1);
+                            prop_assert_eq!(next.phase.name(), "running");
+                            run = Some(next.clone());
+                            record = Some(next);
+                        }
+                        Verdict::Note(next, back) => {
+                            prop_assert_eq!(back.is_none(), next.phase.ended_at().is_some());
+                            prop_assert!(next.look().is_some() || next.phase.ended_at().is_some());
+                            record = Some(next);
+                        }
+                        Verdict::Ended => {
+                            prop_assert!(before.unwrap().phase.ended_at().is_some());
+                        }
+                        Verdict::Looked => prop_assert!(before.unwrap().look().is_some()),
+                        Verdict::Arm(at) => {
+                            let mut armed = before.unwrap();
+                            armed.phase = Phase::Running { lease_until: at, armed: true };
+                            prop_assert!(armed.look().is_some());
+                            record = Some(armed);
+                        }
+                        Verdict::ComeBack(at) => prop_assert!(at > now),
+                        Verdict::Ours(_) => prop_assert!(false, "a token is drawn once"),
+                        Verdict::OtherPayload => prop_assert!(false, "the payload is the same"),
+                    }
+                }
+                Step::Settle { end: number, wait_s } => {
+                    now = now + SECOND * u32::try_from(wait_s).unwrap();
+                    let (Some(ours), Some(current)) = (run.take(), &record) else { continue };
+                    let ended = ours.settled(end(number), Some(&failure()), "{}".into(), now);
+                    // What the store checks.
+                    if current.guard() == (Guard { state: "running", fence: ours.fence }) {
+                        prop_assert!(ended.look().is_some() || ended.phase.ended_at().is_some());
+                        record = Some(ended);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What to do about a failure: the one place where the taxonomy and the policy meet.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Class, Failure},
+    outcome::{Cause, Decision, Spends},
+    policy::{CRASH_PAUSE, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY, SYSTEMIC_PAUSE},
+    record::Ledger,
+    time::Time,
+};
+
+/// What [`decide`] goes by besides the failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The job type's numbers.
+    pub policy: &'a Policy,
+    /// The job's counters before this failure.
+    pub ledger: Ledger,
+    /// The sender's deadline.
+    pub deadline: Option<Time>,
+    /// The present.
+    pub now: Time,
+    /// A number drawn evenly from `[0, 1)`.
+    pub chance: f64,
+}
+
+/// Decides what happens after a failure.
+///
+/// A delay is at least [`SHORTEST_DELAY`], never shorter than what the other side asked for, and
+/// never past the deadline; a delay over [`LONGEST_WAIT`] parks the job.
+#[must_use]
+pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
+    let Situation { policy, ledger, .. } = situation;
+    let decision = match failure.class() {
+        Class::Transient | Class::Anomaly | Class::Conflict => {
+            let attempts = ledger.attempts + 1;
+            if attempts >= policy.max_attempts {
+                return Decision::Bury(Cause::AttemptsSpent);
+            }
+            later(backoff(policy, attempts, situation.chance), failure, Spends::Attempt)
+        }
+        Class::Throttled => {
+            let throttles = ledger.defers + 1;
+            if throttles > policy.max_throttles {
+                return Decision::Bury(Cause::ThrottlesSpent);
+            }
+            later(backoff(policy, throttles, situation.chance), failure, Spends::Deferral)
+        }
+        Class::Permanent => return Decision::Bury(Cause::Permanent),
+        Class::Systemic => {
+            let doubled = SYSTEMIC_PAUSE.saturating_mul(1 << ledger.defers.min(10));
+            let after = doubled.min(LONGEST_WAIT).max(failure.asked_delay().unwrap_or_default());
+            Decision::Park { after }
+        }
+        Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
+        Class::Crash => match ledger.crashes + 1 {
+            MAX_CRASHES.. => return Decision::Quarantine,
+            1 => later(SHORTEST_DELAY, failure, Spends::Crash),
+            _ => later(CRASH_PAUSE, failure, Spends::Crash),
+        },
+    };
+    within_deadline(decision, situation)
+}
+
+/// `U(0, min(cap, base * 2^(n-1)))`: "full jitter" of the AWS Architecture Blog's "Exponential
+/// Backoff And Jitter" (2015), for the n-th failure, from 1.
+#[must_use]
+pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
+    let doubled = policy.backoff_base.saturating_mul(1 << failures.saturating_sub(1).min(20));
+    doubled.min(policy.backoff_cap).mul_f64(chance.clamp(0.0, 1.0))
+}
+
+fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
+    let asked = failure.asked_delay().unwrap_or_default();
+    let after = wait.max(SHORTEST_DELAY).max(asked);
+    if after > LONGEST_WAIT { Decision::Park { after } } else { Decision::Retry { after, spends } }
+}
+
+/// Somebody looks no later than at the deadline; after it there is nothing left to try.
+fn within_deadline(decision: Decision, situation: &Situation<'_>) -> Decision {
+    let Some(deadline) = situation.deadline else { return decision };
+    let left = deadline.since(situation.now);
+    match decision {
+        _ if left.is_zero() => Decision::Bury(Cause::DeadlineOver),
+        Decision::Retry { after, spends } => Decision::Retry { after: after.min(left), spends },
+        Decision::Park { after } => Decision::Park { after: after.min(left) },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::tests::POLICY;
+
+    const NOW: Time = Time::from_millis(1_000_000_000);
+
+    fn situation(ledger: Ledger, chance: f64) -> Situation<'static> {
+        Situation { policy: &POLICY, ledger, deadline: None, now: NOW, chance }
+    }
+
+    fn after_attempts(attempts: u32) -> Ledger {
+        Ledger { attempts, ..Ledger::default() }
+    }
+
+    fn failure(class: Class) -> Failure {
+        Failure::new(class, "code", "message")
+    }
+
+    fn retry(secs: u64, spends: Spends) -> Decision {
+        Decision::Retry { after: Duration::from_secs(secs), spends }
+    }
+
+    #[test]
+    fn the_schedule_as_a_table() {
+        let schedule: Vec<String> = (0..POLICY.max_attempts)
+            .map(|failed| {
+                let at = |chance| match decide(
+                    &failure(Class::Transient),
+                    &situation(after_attempts(failed), chance),
+                ) {
+                    Decision::Retry { after, .. } => format!("{:.1}", after.as_secs_f64()),
+                    other => other.name().into(),
+                };
+                format!("{}: {} {} {}", failed + 1, at(0.0), at(0.5), at(0.999))
+            })
+            .collect();
+        assert_eq!(
+            schedule,
+            ["1: 1.0 1.0 2.0", "2: 1.0 2.0 4.0", "3: 1.0 4.0 8.0", "4: dead dead dead"]
+        );
+    }
+
+    #[test]
+    fn each_class_has_its_answer() {
+        let fresh = |class| decide(&failure(class), &situation(Ledger::default(), 0.0));
+        assert_eq!(fresh(Class::Transient), retry(1, Spends::Attempt));
+        assert_eq!(fresh(Class::Anomaly), retry(1, Spends::Attempt));
+        assert_eq!(fresh(Class::Conflict), retry(1, Spends::Attempt));
+        assert_eq!(fresh(Class::Throttled), retry(1, Spends::Deferral));
+        assert_eq!(fresh(Class::Permanent), Decision::Bury(Cause::Permanent));
+        assert_eq!(fresh(Class::Systemic), Decision::Park { after: SYSTEMIC_PAUSE });
+        assert_eq!(fresh(Class::Unstarted), retry(1, Spends::Deferral));
+        assert_eq!(fresh(Class::Contended), retry(1, Spends::Deferral));
+        assert_eq!(fresh(Class::Crash), retry(1, Spends::Crash));
+    }
+
+    #[test]
+    fn crashes_are_retried_at_once_then_after_minutes_then_quarantined() {
+        let after = |crashes| {
+            let ledger = Ledger { crashes, ..Ledger::default() };
+            decide(&failure(Class::Crash), &situation(ledger, 0.0))
+        };
+        assert_eq!(after(0), retry(1, Spends::Crash));
+        assert_eq!(after(1), retry(180, Spends::Crash));
+        assert_eq!(after(2), Decision::Quarantine);
+    }
+
+    #[test]
+    fn throttling_has_a_cap_of_its_own_and_spends_no_attempt() {
+        let after = |defers| {
+            let ledger = Ledger { defers, ..after_attempts(3) };
+            decide(&failure(Class::Throttled), &situation(ledger, 0.0))
+        };
+        assert_eq!(after(2), retry(1, Spends::Deferral));
+        assert_eq!(after(3), Decision::Bury(Cause::ThrottlesSpent));
+    }
+
+    #[test]
+    fn a_systemic_failure_never_buries() {
+        for defers in [0, 1, 5, 1000] {
+            let ledger = Ledger { defers, ..after_attempts(100) };
+            let decision = decide(&failure(Class::Systemic), &situation(ledger, 0.5));
+            assert!(matches!(decision, Decision::Park { after } if after <= LONGEST_WAIT));
+        }
+    }
+
+    #[test]
+    fn a_long_request_to_wait_parks() {
+        let asked = failure(Class::Throttled).retry_after(Some(Duration::from_secs(3600)));
+        let decision = decide(&asked, &situation(Ledger::default(), 0.5));
+        assert_eq!(decision, Decision::Park { after: Duration::from_secs(3600) });
+    }
+
+    #[test]
+    fn nothing_is_tried_after_the_deadline() {
+        let asked = failure(Class::Throttled).retry_after(Some(Duration::from_secs(30)));
+        let mut situation = situation(Ledger::default(), 0.5);
+        situation.deadline = Some(NOW + Duration::from_secs(10));
+        assert_eq!(decide(&asked, &situation), retry(10, Spends::Deferral));
+        situation.now = NOW + Duration::from_secs(10);
+        assert_eq!(decide(&asked, &situation), Decision::Bury(Cause::DeadlineOver));
+    }
+
+    proptest! {
+        #[test]
+        fn delays_are_bounded_and_never_undercut_the_request(
+            class in 0..Class::ALL.len(),
+            attempts in 0_u32..40,
+            defers in 0_u32..40,
+            crashes in 0_u32..5,
+            asked in proptest::option::of(0_u64..100_000),
+            chance in 0.0..1.0_f64,
+        ) {
+            let asked = asked.map(Duration::from_secs);
+            let failure = failure(Class::ALL[class]).retry_after(asked);
+            let ledger = Ledger { attempts, defers, crashes, ..Ledger::default() };
+            match decide(&failure, &situation(ledger, chance)) {
+                Decision::Retry { after, .. } => {
+                    prop_assert!(after >= SHORTEST_DELAY && after <= LONGEST_WAIT);
+                    prop_assert!(after >= asked.unwrap_or_default());
+                }
+                Decision::Park { after } => {
+                    prop_assert!(after >= SYSTEMIC_PAUSE);
+                    prop_assert!(after >= asked.unwrap_or_default());
+                }
+                Decision::Succeed => prop_assert!(false, "a failure is no success"),
+                Decision::Bury(_) | Decision::Quarantine => {}
+            }
+        }
+
+        #[test]
+        fn an_allowance_is_always_spent_in_the_end(chance in 0.0..1.0_f64) {
+            let mut ledger = Ledger::default();
+            let mut rounds = 0;
+            while let Decision::Retry { .. } =
+                decide(&failure(Class::Transient), &situation(ledger, chance))
+            {
+                ledger.attempts += 1;
+                rounds += 1;
+                prop_assert!(rounds < POLICY.max_attempts);
+            }
+            prop_assert_eq!(rounds, POLICY.max_attempts - 1);
+        }
+    }
+}

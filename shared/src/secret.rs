@@ -1,0 +1,149 @@
+//! A secret that is read when needed, kept, re-read when it stops working, and never shown.
+
+use std::{fmt, sync::Mutex, time::Duration};
+
+use crate::{
+    ports::{PortError, SecretSource},
+    time::{Clock, Time},
+};
+
+/// A text that no log, error or debug output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for the one place that must send it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Shortest time between two reads that a refusal causes: while a revoked key is refused, ten jobs
+/// a second must not become ten reads a second.
+const SHORTEST_REREAD: Duration = Duration::from_secs(10);
+
+/// A credential from a [`SecretSource`], cached for the life of the container.
+pub struct Credential<S, C> {
+    source: S,
+    clock: C,
+    cached: Mutex<Option<(Secret, Time)>>,
+}
+
+impl<S: SecretSource, C: Clock> Credential<S, C> {
+    /// A credential that is not read yet.
+    pub const fn new(source: S, clock: C) -> Self {
+        Self { source, clock, cached: Mutex::new(None) }
+    }
+
+    /// The secret, read at the first call.
+    pub async fn get(&self) -> Result<Secret, PortError> {
+        let cached = self.cached().as_ref().map(|(secret, _)| secret.clone());
+        match cached {
+            Some(secret) => Ok(secret),
+            None => self.read().await,
+        }
+    }
+
+    /// The secret after `refused` was turned down: read again, unless it was just read.
+    ///
+    /// `None` if it is still the refused one, so that trying again is pointless.
+    pub async fn after_refusal(&self, refused: &Secret) -> Result<Option<Secret>, PortError> {
+        let cached = self.cached().clone();
+        let secret = match cached {
+            Some((secret, _)) if secret != *refused => secret,
+            Some((_, read_at)) if self.clock.now().since(read_at) < SHORTEST_REREAD => {
+                return Ok(None);
+            }
+            _ => self.read().await?,
+        };
+        Ok((secret != *refused).then_some(secret))
+    }
+
+    async fn read(&self) -> Result<Secret, PortError> {
+        let secret = Secret::new(self.source.fetch().await?.trim());
+        *self.cached() = Some((secret.clone(), self.clock.now()));
+        Ok(secret)
+    }
+
+    fn cached(&self) -> std::sync::MutexGuard<'_, Option<(Secret, Time)>> {
+        // A panic while the lock was held leaves a whole value behind: nothing to repair.
+        self.cached.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use super::*;
+
+    /// Each read gives the next key after `rotations` reads of the first.
+    struct Rotating {
+        reads: AtomicU64,
+        rotations: u64,
+    }
+
+    impl SecretSource for &Rotating {
+        async fn fetch(&self) -> Result<String, PortError> {
+            let read = self.reads.fetch_add(1, Relaxed);
+            Ok(format!(" key-{} \n", read / self.rotations))
+        }
+    }
+
+    struct At<'a>(&'a AtomicU64);
+
+    impl Clock for At<'_> {
+        fn now(&self) -> Time {
+            Time::from_millis(self.0.load(Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_read_once_and_again_after_a_refusal() {
+        let source = Rotating { reads: AtomicU64::new(0), rotations: 1 };
+        let now = AtomicU64::new(0);
+        let credential = Credential::new(&source, At(&now));
+        let first = credential.get().await.unwrap();
+        assert_eq!(first.expose(), "key-0");
+        assert_eq!(credential.get().await.unwrap(), first);
+        assert_eq!(source.reads.load(Relaxed), 1);
+        assert_eq!(credential.after_refusal(&first).await, Ok(None), "just read");
+        now.store(10_000, Relaxed);
+        let second = credential.after_refusal(&first).await.unwrap().unwrap();
+        assert_eq!(second.expose(), "key-1");
+        // A neighbour that was refused with the old key gets the new one without another read.
+        assert_eq!(credential.after_refusal(&first).await, Ok(Some(second)));
+        assert_eq!(source.reads.load(Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_stays_refused_is_not_read_all_the_time() {
+        let source = Rotating { reads: AtomicU64::new(0), rotations: 1000 };
+        let now = AtomicU64::new(0);
+        let credential = Credential::new(&source, At(&now));
+        let key = credential.get().await.unwrap();
+        for second in 0..60 {
+            now.store(second * 1000, Relaxed);
+            assert_eq!(credential.after_refusal(&key).await, Ok(None));
+        }
+        assert_eq!(source.reads.load(Relaxed), 6);
+    }
+
+    #[test]
+    fn it_is_never_shown() {
+        assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some([redacted])");
+    }
+}

@@ -1,0 +1,56 @@
+//! Time and chance that a test decides.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    random::Random,
+    time::{Clock, Time},
+};
+
+/// The moment at which every test begins: 2026-01-01T00:00:00Z.
+const BEGINNING: Time = Time::from_millis(1_767_225_600_000);
+
+/// A clock that shows how long tokio's has run, which a paused runtime moves at will.
+#[derive(Clone, Copy, Debug)]
+pub struct TestClock {
+    started: Instant,
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        BEGINNING + self.started.elapsed()
+    }
+}
+
+/// Numbers that are the same in every run with the same seed (SplitMix64, Steele et al. 2014).
+#[derive(Clone, Debug)]
+pub struct SeededRandom(Arc<AtomicU64>);
+
+impl SeededRandom {
+    /// A sequence of its own for each seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(seed)))
+    }
+}
+
+impl Random for SeededRandom {
+    fn bits(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.0.fetch_add(STEP, Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,196 @@
+//! What every [`Store`] must do, whichever table it stands on. Each case takes a store that knows
+//! none of the case's keys.
+
+use std::time::Duration;
+
+use crate::{
+    message::{Flaw, Rejection},
+    outcome::Decision,
+    ports::{Quarantined, Store, Written},
+    record::{Claimant, Lease, Ledger, Phase, Record, Verdict, Work, claim},
+    time::Time,
+};
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+const LEASE_UNTIL: Time = Time::from_millis(1_800_000_020_000);
+
+/// Runs every case.
+///
+/// # Panics
+/// If the store does not conform.
+pub async fn store<S: Store>(store: &S) {
+    inserts_succeed_or_fail_alone(store).await;
+    a_read_sees_every_write_before_it(store).await;
+    a_replace_needs_state_and_fence_as_they_were(store).await;
+    a_settle_needs_the_run_it_ends(store).await;
+    a_settle_keeps_what_the_run_did_not_change(store).await;
+    arming_needs_a_live_run(store).await;
+    armed_or_not_a_settle_takes_the_look_away(store).await;
+    quarantine_keeps_the_first(store).await;
+    leases_come_and_go(store).await;
+}
+
+fn work() -> Work {
+    Work {
+        payload: r#"{"a":1}"#.into(),
+        queue: "arn:aws:sqs:eu-west-1:123456789012:q".into(),
+        dependency: "elsewhere".into(),
+        retention: Duration::from_secs(1_296_000),
+        created_at: NOW,
+        deadline: None,
+    }
+}
+
+/// A running record as a first claim makes it.
+fn running(key: &str, owner: &str) -> Record {
+    let ids = ["message-1".to_owned()];
+    let claimant = Claimant {
+        owner,
+        message_ids: &ids,
+        sent_at: NOW,
+        receives: 1,
+        dedup_window: Duration::from_secs(60),
+        now: NOW,
+        lease_until: LEASE_UNTIL,
+    };
+    match claim(None, key, &work(), &claimant) {
+        Verdict::Take { record, .. } => record,
+        other => panic!("a new job is taken, not {other:?}"),
+    }
+}
+
+fn succeeded(record: &Record) -> Record {
+    record.settled(Decision::Succeed, None, r#"{"b":2}"#.into(), NOW)
+}
+
+fn lease(owner: &str, jobs: &[&str]) -> Lease {
+    let jobs = jobs.iter().map(|&job| job.to_owned()).collect();
+    Lease { owner: owner.into(), until: LEASE_UNTIL, jobs }
+}
+
+async fn insert<S: Store>(store: &S, record: &Record) {
+    let written = store.insert(std::slice::from_ref(record), &lease(&record.owner, &[])).await;
+    assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
+}
+
+async fn inserts_succeed_or_fail_alone<S: Store>(store: &S) {
+    let first = running("case#d:alone-1", "a");
+    insert(store, &first).await;
+    let second = running("case#d:alone-2", "b");
+    let again = running("case#d:alone-1", "b");
+    let batch = [again, second.clone()];
+    let written = store.insert(&batch, &lease("b", &["case#d:alone-1"])).await.unwrap_or_default();
+    assert!(matches!(written[..], [Written::No(_), Written::Yes, Written::Yes]), "{written:?}");
+    assert_eq!(store.read(&first.key).await, Ok(Some(first)), "the first stays");
+    assert_eq!(store.read(&second.key).await, Ok(Some(second)));
+}
+
+async fn a_read_sees_every_write_before_it<S: Store>(store: &S) {
+    assert_eq!(store.read("case#d:nobody").await, Ok(None));
+    let mut record = running("case#d:reads", "a");
+    insert(store, &record).await;
+    for fence in 2..12 {
+        let guard = record.guard();
+        record.fence = fence;
+        assert_eq!(store.replace(&record, Some(&guard)).await, Ok(Written::Yes));
+        assert_eq!(store.read(&record.key).await, Ok(Some(record.clone())));
+    }
+}
+
+async fn a_replace_needs_state_and_fence_as_they_were<S: Store>(store: &S) {
+    let record = running("case#d:replace", "a");
+    assert_eq!(store.replace(&record, None).await, Ok(Written::Yes));
+    let current = || Ok(Written::No(Some(Box::new(record.clone()))));
+    let other = running("case#d:replace", "b");
+    assert_eq!(store.replace(&other, None).await, current(), "it is no longer absent");
+    let mut guard = record.guard();
+    guard.fence += 1;
+    assert_eq!(store.replace(&other, Some(&guard)).await, current(), "another fence");
+    let mut guard = record.guard();
+    guard.state = "waiting";
+    assert_eq!(store.replace(&other, Some(&guard)).await, current(), "another state");
+    assert_eq!(store.replace(&other, Some(&record.guard())).await, Ok(Written::Yes));
+    let absent = running("case#d:replace-absent", "a");
+    let guard = absent.guard();
+    assert_eq!(store.replace(&absent, Some(&guard)).await, Ok(Written::No(None)));
+}
+
+async fn a_settle_needs_the_run_it_ends<S: Store>(store: &S) {
+    let (ours, theirs) = (running("case#d:settle-1", "a"), running("case#d:settle-2", "a"));
+    insert(store, &ours).await;
+    insert(store, &theirs).await;
+    let mut taken_over = theirs.clone();
+    taken_over.fence += 1;
+    "z".clone_into(&mut taken_over.owner);
+    assert_eq!(store.replace(&taken_over, Some(&theirs.guard())).await, Ok(Written::Yes));
+    let missing = running("case#d:settle-3", "a");
+    let ends = [succeeded(&ours), succeeded(&theirs), succeeded(&missing)];
+    let refused = Written::No(Some(Box::new(taken_over.clone())));
+    let expected = vec![Written::Yes, refused, Written::No(None)];
+    assert_eq!(store.settle(&ends).await, Ok(expected));
+    assert_eq!(store.read(&ours.key).await, Ok(Some(ends[0].clone())));
+    assert_eq!(store.read(&theirs.key).await, Ok(Some(taken_over)), "the zombie changed nothing");
+    let again = store.settle(&ends[..1]).await;
+    assert_eq!(again, Ok(vec![Written::No(Some(Box::new(ends[0].clone())))]));
+}
+
+async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
+    let mut record = running("case#d:keeps", "a");
+    record.ledger = Ledger { receives: 3, claims: 2, attempts: 1, defers: 4, crashes: 1 };
+    record.work.deadline = Some(LEASE_UNTIL);
+    insert(store, &record).await;
+    let why = "later".to_owned();
+    let (run_after, due_at) = (LEASE_UNTIL, LEASE_UNTIL);
+    let waiting = Record { phase: Phase::Waiting { run_after, due_at, why }, ..record };
+    assert_eq!(store.settle(std::slice::from_ref(&waiting)).await, Ok(vec![Written::Yes]));
+    assert_eq!(store.read(&waiting.key).await, Ok(Some(waiting)));
+}
+
+async fn arming_needs_a_live_run<S: Store>(store: &S) {
+    let record = running("case#d:arm", "a");
+    insert(store, &record).await;
+    assert_eq!(store.arm(&record, LEASE_UNTIL).await, Ok(Written::Yes));
+    let mut armed = record.clone();
+    armed.phase = Phase::Running { lease_until: LEASE_UNTIL, armed: true };
+    assert_eq!(store.read(&record.key).await, Ok(Some(armed.clone())));
+    let ended = succeeded(&armed);
+    assert_eq!(store.settle(std::slice::from_ref(&ended)).await, Ok(vec![Written::Yes]));
+    let refused = Ok(Written::No(Some(Box::new(ended))));
+    assert_eq!(store.arm(&record, LEASE_UNTIL).await, refused, "the run is over");
+}
+
+async fn armed_or_not_a_settle_takes_the_look_away<S: Store>(store: &S) {
+    let record = running("case#d:look", "a");
+    insert(store, &record).await;
+    assert_eq!(store.arm(&record, LEASE_UNTIL).await, Ok(Written::Yes));
+    // The run does not know that somebody armed its record.
+    let ended = succeeded(&record);
+    assert_eq!(store.settle(std::slice::from_ref(&ended)).await, Ok(vec![Written::Yes]));
+    assert_eq!(ended.look(), None);
+    assert_eq!(store.read(&record.key).await, Ok(Some(ended)));
+}
+
+async fn quarantine_keeps_the_first<S: Store>(store: &S) {
+    let body = Quarantined {
+        key: "q#0123".into(),
+        kind: "case".into(),
+        queue: work().queue,
+        message_id: "message-1".into(),
+        head: "not json".into(),
+        length: 8,
+        rejection: Rejection::new(Flaw::Malformed, "body: expected a value"),
+        at: NOW,
+        expires_at: LEASE_UNTIL,
+    };
+    assert_eq!(store.quarantine(&body).await, Ok(()));
+    let again = Quarantined { message_id: "message-2".into(), ..body };
+    assert_eq!(store.quarantine(&again).await, Ok(()), "harmless when repeated");
+}
+
+async fn leases_come_and_go<S: Store>(store: &S) {
+    let lease = lease("leaseholder", &["case#d:1", "case#d:2"]);
+    assert_eq!(store.lease(&lease).await, Ok(()));
+    assert_eq!(store.lease(&lease).await, Ok(()), "harmless when repeated");
+    assert_eq!(store.release(&lease).await, Ok(()));
+    assert_eq!(store.release(&lease).await, Ok(()), "harmless when repeated");
+}

@@ -1,0 +1,168 @@
+//! Faults at port calls, chosen by number: before the work, or after it with the answer lost, or
+//! the process dying at that point.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    ports::{Hide, PortError, Quarantined, Queue, SecretSource, Store, Written},
+    record::{Guard, Lease, Record},
+    time::Time,
+};
+
+/// What goes wrong at a port call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails and nothing was done.
+    Before,
+    /// It is done, and the caller is told that it failed.
+    AnswerLost,
+    /// The process dies before it.
+    DieBefore,
+    /// The process dies after it.
+    DieAfter,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 4] = [Self::Before, Self::AnswerLost, Self::DieBefore, Self::DieAfter];
+}
+
+/// The plan and the count, shared by every port of one simulated process.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Plan>>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    calls: Vec<&'static str>,
+    fault: Option<(usize, usize, Fault)>,
+    dead: bool,
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the calls `first` to `last` (from 0, in the order in which they are made) fail.
+    pub fn at(&self, first: usize, last: usize, fault: Fault) {
+        self.lock().fault = Some((first, last, fault));
+    }
+
+    /// The names of the calls so far: as many places for a fault.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&'static str> {
+        self.lock().calls.clone()
+    }
+
+    /// Whether the process has died. Its calls never return: drop it.
+    #[must_use]
+    pub fn dead(&self) -> bool {
+        self.lock().dead
+    }
+
+    /// Starts the process again, without further faults.
+    pub fn revive(&self) {
+        let mut plan = self.lock();
+        plan.dead = false;
+        plan.fault = None;
+    }
+
+    /// Wraps a port.
+    pub fn wrap<T>(&self, port: T) -> Faulty<T> {
+        Faulty { port, faults: self.clone() }
+    }
+
+    fn next(&self, call: &'static str) -> Option<Fault> {
+        let mut plan = self.lock();
+        let number = plan.calls.len();
+        plan.calls.push(call);
+        plan.fault
+            .filter(|(first, last, _)| (*first..=*last).contains(&number))
+            .map(|(_, _, fault)| fault)
+    }
+
+    async fn die<T>(&self) -> T {
+        self.lock().dead = true;
+        std::future::pending().await
+    }
+
+    /// One call through the plan.
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        if self.dead() {
+            return std::future::pending().await;
+        }
+        match self.next(name) {
+            None => work.await,
+            Some(Fault::Before) => Err(PortError::Unavailable(format!("{name} was cut off"))),
+            Some(Fault::AnswerLost) => {
+                let _ = work.await;
+                Err(PortError::Unavailable(format!("the answer of {name} was lost")))
+            }
+            Some(Fault::DieBefore) => self.die().await,
+            Some(Fault::DieAfter) => {
+                let _ = work.await;
+                self.die().await
+            }
+        }
+    }
+}
+
+/// A port whose calls go through a plan of faults.
+#[derive(Clone, Debug)]
+pub struct Faulty<T> {
+    port: T,
+    faults: Faults,
+}
+
+impl<T: Store> Store for Faulty<T> {
+    async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
+        self.faults.call("insert", self.port.insert(records, lease)).await
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
+        self.faults.call("read", self.port.read(key)).await
+    }
+
+    async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
+        self.faults.call("replace", self.port.replace(record, guard)).await
+    }
+
+    async fn settle(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
+        self.faults.call("settle", self.port.settle(records)).await
+    }
+
+    async fn arm(&self, record: &Record, due_at: Time) -> Result<Written, PortError> {
+        self.faults.call("arm", self.port.arm(record, due_at)).await
+    }
+
+    async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
+        self.faults.call("quarantine", self.port.quarantine(body)).await
+    }
+
+    async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
+        self.faults.call("lease", self.port.lease(lease)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), PortError> {
+        self.faults.call("release", self.port.release(lease)).await
+    }
+}
+
+impl<T: Queue> Queue for Faulty<T> {
+    async fn hide(&self, queue: &str, messages: &[Hide]) -> Result<(), PortError> {
+        self.faults.call("hide", self.port.hide(queue, messages)).await
+    }
+}
+
+impl<T: SecretSource> SecretSource for Faulty<T> {
+    async fn fetch(&self) -> Result<String, PortError> {
+        self.faults.call("fetch", self.port.fetch()).await
+    }
+}

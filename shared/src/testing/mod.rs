@@ -1,0 +1,15 @@
+//! For tests: the ports in memory, a clock that runs on tokio's (so that tests can pause it), faults
+//! at every port call, and the suite that every store must pass.
+
+#![expect(clippy::panic, reason = "a test double that is misused ends the test")]
+
+mod clock;
+pub mod conformance;
+mod faults;
+mod queue;
+mod store;
+
+pub use clock::{SeededRandom, TestClock};
+pub use faults::{Fault, Faults, Faulty};
+pub use queue::{Held, MemoryQueue};
+pub use store::MemoryStore;

@@ -1,0 +1,135 @@
+//! A queue in memory: visibility, receive counts and a dead-letter queue, on the test's clock.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    batch::Delivery,
+    policy::MAX_RECEIVES,
+    ports::{Hide, PortError, Queue},
+    time::{Clock, Time},
+};
+
+/// How long a received message stays hidden by itself.
+const VISIBILITY: Duration = Duration::from_secs(90);
+
+/// ARN of the queue.
+const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:test-url-shortening";
+
+/// A message in the queue.
+#[derive(Clone, Debug)]
+pub struct Held {
+    id: String,
+    body: String,
+    sent_at: Time,
+    receives: u32,
+    visible_at: Time,
+}
+
+/// [`Queue`] in memory; clones share it.
+#[derive(Clone, Debug)]
+pub struct MemoryQueue<C> {
+    clock: C,
+    messages: Arc<Mutex<Vec<Held>>>,
+}
+
+impl<C: Clock> MemoryQueue<C> {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(clock: C) -> Self {
+        Self { clock, messages: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a message; answers with its id.
+    pub fn send(&self, body: &str) -> String {
+        let now = self.clock.now();
+        let mut messages = self.lock();
+        let id = format!("message-{}-{}", now.as_millis(), messages.len());
+        let body = body.to_owned();
+        messages.push(Held { id: id.clone(), body, sent_at: now, receives: 0, visible_at: now });
+        id
+    }
+
+    /// Receives up to `most` visible messages, hiding them. A message over its receives is as good
+    /// as in the dead-letter queue: it stays and is never received again.
+    pub fn receive(&self, most: usize) -> Vec<Delivery> {
+        let now = self.clock.now();
+        let mut messages = self.lock();
+        let visible = messages
+            .iter_mut()
+            .filter(|message| message.visible_at <= now && message.receives < MAX_RECEIVES);
+        visible
+            .take(most)
+            .map(|message| {
+                message.receives += 1;
+                message.visible_at = now + VISIBILITY;
+                Delivery {
+                    message_id: Some(message.id.clone()),
+                    receipt: Some(format!("{}#{}", message.id, message.receives)),
+                    body: Some(message.body.clone()),
+                    queue: ARN.into(),
+                    receives: message.receives,
+                    sent_at: message.sent_at,
+                }
+            })
+            .collect()
+    }
+
+    /// Deletes the messages of an event that its answer did not name, as the poller does.
+    pub fn acknowledge(&self, event: &[Delivery], failed: &[String]) {
+        let done = |message: &Held| {
+            event.iter().any(|d| d.message_id.as_ref() == Some(&message.id))
+                && !failed.contains(&message.id)
+        };
+        self.lock().retain(|message| !done(message));
+    }
+
+    /// Makes every message visible, as a second poller with other timing might find them.
+    pub fn show_all(&self) {
+        let now = self.clock.now();
+        self.lock().iter_mut().for_each(|message| message.visible_at = now);
+    }
+
+    /// How long until a message is visible; `None` if there are none left to receive.
+    #[must_use]
+    pub fn next_in(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let messages = self.lock();
+        let alive = messages.iter().filter(|message| message.receives < MAX_RECEIVES);
+        alive.map(|message| message.visible_at.since(now)).min()
+    }
+
+    /// Messages that are not acknowledged, dead letters included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether every message was acknowledged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<C: Clock> Queue for MemoryQueue<C> {
+    async fn hide(&self, _: &str, messages: &[Hide]) -> Result<(), PortError> {
+        let now = self.clock.now();
+        let mut held = self.lock();
+        for hide in messages {
+            let current = held
+                .iter_mut()
+                .find(|message| format!("{}#{}", message.id, message.receives) == hide.receipt);
+            if let Some(message) = current {
+                message.visible_at = now + hide.span;
+            }
+        }
+        Ok(())
+    }
+}
