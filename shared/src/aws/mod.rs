@@ -4,6 +4,9 @@ mod failure;
 mod http;
 mod item;
 mod jobs;
+#[cfg(feature = "testing")]
+#[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
+pub mod local;
 mod queue;
 mod secrets;
 mod statement;

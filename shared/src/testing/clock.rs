@@ -1,15 +1,18 @@
 //! Time and chance that a test decides.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use tokio::time::Instant;
 
 use crate::{
     random::Random,
-    time::{Clock, Time},
+    time::{Clock, Time, millis},
 };
 
 /// The moment at which every test begins: 2026-01-01T00:00:00Z.
@@ -30,6 +33,29 @@ impl Default for TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Time {
         BEGINNING + self.started.elapsed()
+    }
+}
+
+/// A clock that moves only when it is told to, for tests whose network is real.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(BEGINNING.as_millis())))
+    }
+}
+
+impl ManualClock {
+    /// Lets time pass.
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(millis(span), Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        Time::from_millis(self.0.load(Relaxed))
     }
 }
 

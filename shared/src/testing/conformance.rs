@@ -69,7 +69,7 @@ fn lease(owner: &str, jobs: &[&str]) -> Lease {
 }
 
 async fn insert<S: Store>(store: &S, record: &Record) {
-    let written = store.insert(std::slice::from_ref(record), &lease(&record.owner, &[])).await;
+    let written = store.insert(std::slice::from_ref(record), &lease(&record.key, &[])).await;
     assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
 }
 
@@ -191,6 +191,8 @@ async fn leases_come_and_go<S: Store>(store: &S) {
     let lease = lease("leaseholder", &["case#d:1", "case#d:2"]);
     assert_eq!(store.lease(&lease).await, Ok(()));
     assert_eq!(store.lease(&lease).await, Ok(()), "harmless when repeated");
+    let refused = store.insert(&[], &lease).await;
+    assert_eq!(refused, Ok(vec![Written::No(None)]), "an insert is for what is new");
     assert_eq!(store.release(&lease).await, Ok(()));
     assert_eq!(store.release(&lease).await, Ok(()), "harmless when repeated");
 }

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::sync::Notify;
+
 use crate::{
     ports::{Hide, PortError, Quarantined, Queue, SecretSource, Store, Written},
     record::{Guard, Lease, Record},
@@ -32,23 +34,47 @@ impl Fault {
 
 /// The plan and the count, shared by every port of one simulated process.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Plan>>);
+pub struct Faults {
+    plan: Arc<Mutex<Plan>>,
+    death: Arc<Notify>,
+}
+
+/// Which calls a fault strikes.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Numbers(usize, usize),
+    Name(&'static str),
+}
+
+impl Place {
+    fn is(self, number: usize, call: &str) -> bool {
+        match self {
+            Self::Numbers(first, last) => (first..=last).contains(&number),
+            Self::Name(name) => name == call,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Plan {
     calls: Vec<&'static str>,
-    fault: Option<(usize, usize, Fault)>,
+    fault: Option<(Place, Fault)>,
     dead: bool,
 }
 
 impl Faults {
     fn lock(&self) -> MutexGuard<'_, Plan> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the calls `first` to `last` (from 0, in the order in which they are made) fail.
     pub fn at(&self, first: usize, last: usize, fault: Fault) {
-        self.lock().fault = Some((first, last, fault));
+        self.lock().fault = Some((Place::Numbers(first, last), fault));
+    }
+
+    /// Lets every call with this name fail.
+    pub fn on(&self, call: &'static str, fault: Fault) {
+        self.lock().fault = Some((Place::Name(call), fault));
     }
 
     /// The names of the calls so far: as many places for a fault.
@@ -57,10 +83,9 @@ impl Faults {
         self.lock().calls.clone()
     }
 
-    /// Whether the process has died. Its calls never return: drop it.
-    #[must_use]
-    pub fn dead(&self) -> bool {
-        self.lock().dead
+    /// Returns when the process dies. Its calls never return: drop it.
+    pub async fn death(&self) {
+        self.death.notified().await;
     }
 
     /// Starts the process again, without further faults.
@@ -79,13 +104,12 @@ impl Faults {
         let mut plan = self.lock();
         let number = plan.calls.len();
         plan.calls.push(call);
-        plan.fault
-            .filter(|(first, last, _)| (*first..=*last).contains(&number))
-            .map(|(_, _, fault)| fault)
+        plan.fault.filter(|(place, _)| place.is(number, call)).map(|(_, fault)| fault)
     }
 
     async fn die<T>(&self) -> T {
         self.lock().dead = true;
+        self.death.notify_one();
         std::future::pending().await
     }
 
@@ -95,7 +119,7 @@ impl Faults {
         name: &'static str,
         work: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, PortError> {
-        if self.dead() {
+        if self.lock().dead {
             return std::future::pending().await;
         }
         match self.next(name) {

@@ -9,7 +9,7 @@ mod faults;
 mod queue;
 mod store;
 
-pub use clock::{SeededRandom, TestClock};
+pub use clock::{ManualClock, SeededRandom, TestClock};
 pub use faults::{Fault, Faults, Faulty};
 pub use queue::{Held, MemoryQueue};
 pub use store::MemoryStore;

@@ -92,8 +92,8 @@ impl Store for MemoryStore {
                 other => other,
             })
             .collect();
-        tables.leases.insert(lease.owner.clone(), lease.clone());
-        written.push(Written::Yes);
+        let known = tables.leases.insert(lease.owner.clone(), lease.clone());
+        written.push(if known.is_none() { Written::Yes } else { Written::No(None) });
         Ok(written)
     }
 

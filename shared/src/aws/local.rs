@@ -1,0 +1,74 @@
+//! DynamoDB on this machine, for the conformance suite: a given endpoint, made-up credentials,
+//! and the two tables.
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::{
+    Client,
+    config::Credentials,
+    types::{
+        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+        Projection, ProjectionType, ScalarAttributeType,
+    },
+};
+
+use super::{Config, http::SharedClient, jobs::DynamoStore};
+use crate::config::Tables;
+
+/// The configuration for a service at `endpoint` that checks no signatures.
+pub async fn config(client: reqwest::Client, endpoint: &str) -> Config {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(SharedClient::new(client))
+        .endpoint_url(endpoint)
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .load()
+        .await
+}
+
+/// A store on two new tables, as template.yaml describes them.
+///
+/// # Panics
+/// If the tables cannot be made.
+pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
+    let client = Client::new(config);
+    let jobs = client
+        .create_table()
+        .table_name(&tables.jobs)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk", ScalarAttributeType::S))
+        .attribute_definitions(attribute("look", ScalarAttributeType::S))
+        .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
+        .key_schema(key("pk", KeyType::Hash))
+        .global_secondary_indexes(look_index());
+    let control = client
+        .create_table()
+        .table_name(&tables.control)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk", ScalarAttributeType::S))
+        .attribute_definitions(attribute("sk", ScalarAttributeType::S))
+        .key_schema(key("pk", KeyType::Hash))
+        .key_schema(key("sk", KeyType::Range));
+    jobs.send().await.expect("the table of jobs");
+    control.send().await.expect("the control table");
+    DynamoStore::new(config, tables)
+}
+
+fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
+    let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
+    definition.build().expect("a name and a type")
+}
+
+fn key(name: &str, kind: KeyType) -> KeySchemaElement {
+    let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+    element.build().expect("a name and a type")
+}
+
+fn look_index() -> GlobalSecondaryIndex {
+    GlobalSecondaryIndex::builder()
+        .index_name("look")
+        .key_schema(key("look", KeyType::Hash))
+        .key_schema(key("due_at", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .expect("a name and keys")
+}

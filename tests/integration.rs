@@ -1,0 +1,7 @@
+//! The integration crate: one binary, so that the workspace links it once.
+
+mod conformance;
+mod faults;
+mod schema;
+mod template;
+mod tidy;
