@@ -204,8 +204,12 @@ async fn every_port_call_may_fail_in_every_way() {
             scenario.drain().await;
             check(&sandbox, &scenario, &case).await;
             let died = matches!(fault, Fault::DieBefore | Fault::DieAfter);
-            for record in scenario.store.records() {
+            for (record, calm) in scenario.store.records().iter().zip(calm.store.records()) {
                 assert!(record.ledger.crashes <= u32::from(died), "{case}: {record:?}");
+                if fault == Fault::AnswerLost && ["insert", "settle"].contains(call) {
+                    assert_eq!(record.ledger.claims, calm.ledger.claims, "{case}: {record:?}");
+                    assert_eq!(record.ledger.attempts, calm.ledger.attempts, "{case}");
+                }
             }
         }
     }

@@ -12,8 +12,9 @@ use crate::{
     job::{Payload, Run},
     message::Problems,
     policy::{Policy, tests::POLICY},
-    record::Phase,
-    testing::{MemoryQueue, MemoryStore, SeededRandom, TestClock},
+    ports::{PortError, Written},
+    record::{Guard, Phase, Record},
+    testing::{Fault, Faults, MemoryQueue, MemoryStore, SeededRandom, TestClock},
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,13 +73,18 @@ impl Job for Errands {
     }
 }
 
-type TestWorker = Worker<Errands, MemoryStore, MemoryQueue<TestClock>, TestClock, SeededRandom>;
+type TestWorker<S = MemoryStore> =
+    Worker<Errands, S, MemoryQueue<TestClock>, TestClock, SeededRandom>;
 
 fn worker() -> TestWorker {
+    worker_on(MemoryStore::default())
+}
+
+fn worker_on<S>(store: S) -> TestWorker<S> {
     let clock = TestClock::default();
     Worker {
         job: Errands { clock, ..Errands::default() },
-        store: MemoryStore::default(),
+        store,
         queue: MemoryQueue::new(clock),
         clock,
         random: SeededRandom::new(7),
@@ -91,7 +97,7 @@ fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
 }
 
 /// One event of what is visible, as the poller does it; answers with the ids that failed.
-async fn poll(worker: &TestWorker) -> Vec<String> {
+async fn poll(worker: &TestWorker<impl Store>) -> Vec<String> {
     let event = worker.queue.receive(10);
     let deadline = worker.clock.now() + Duration::from_secs(15);
     let failed = worker.handle(event.clone(), deadline).await.unwrap();
@@ -100,7 +106,7 @@ async fn poll(worker: &TestWorker) -> Vec<String> {
 }
 
 /// Polls until the queue is empty, waiting for hidden messages on the paused clock.
-async fn drain(worker: &TestWorker) {
+async fn drain(worker: &TestWorker<impl Store>) {
     let mut events = 0;
     while let Some(wait) = worker.queue.next_in() {
         tokio::time::advance(wait).await;
@@ -275,4 +281,68 @@ async fn a_message_without_an_id_that_must_come_again_fails_the_event() {
     };
     let failed = worker.handle(vec![nameless(&["transient"])], deadline).await;
     assert!(failed.unwrap_err().0.contains("messageId"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_written_keeps_message_and_lease() {
+    let (store, faults) = (MemoryStore::default(), Faults::default());
+    let worker = worker_on(faults.wrap(store.clone()));
+    worker.queue.send(&errand("done", 0, &[]));
+    // All but the claim.
+    faults.at(1, usize::MAX, Fault::Before);
+    let started = worker.clock.now();
+    assert_eq!(poll(&worker).await.len(), 1, "it is not acknowledged");
+    let took = worker.clock.now().since(started);
+    assert!(took < Duration::from_secs(15), "it stops before Lambda stops it: {took:?}");
+    assert_eq!(store.leases().len(), 1, "the lease stays for whoever looks");
+    assert_eq!(store.records()[0].phase.name(), "running");
+
+    faults.revive();
+    drain(&worker).await;
+    let record = &store.records()[0];
+    assert_eq!((record.phase.name(), record.ledger.crashes), ("succeeded", 1));
+    assert!(worker.queue.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_broken_for_good_fails_the_event_and_loses_nothing() {
+    struct Forbidden;
+    impl Forbidden {
+        fn error<T>() -> Result<T, PortError> {
+            Err(PortError::Broken("AccessDeniedException".into()))
+        }
+    }
+    impl Store for Forbidden {
+        async fn insert(&self, _: &[Record], _: &Lease) -> Result<Vec<Written>, PortError> {
+            Self::error()
+        }
+        async fn read(&self, _: &str) -> Result<Option<Record>, PortError> {
+            Self::error()
+        }
+        async fn replace(&self, _: &Record, _: Option<&Guard>) -> Result<Written, PortError> {
+            Self::error()
+        }
+        async fn settle(&self, _: &[Record]) -> Result<Vec<Written>, PortError> {
+            Self::error()
+        }
+        async fn arm(&self, _: &Record, _: Time) -> Result<Written, PortError> {
+            Self::error()
+        }
+        async fn quarantine(&self, _: &Quarantined) -> Result<(), PortError> {
+            Self::error()
+        }
+        async fn lease(&self, _: &Lease) -> Result<(), PortError> {
+            Self::error()
+        }
+        async fn release(&self, _: &Lease) -> Result<(), PortError> {
+            Self::error()
+        }
+    }
+    let worker = worker_on(Forbidden);
+    worker.queue.send(&errand("refused", 0, &[]));
+    let event = worker.queue.receive(10);
+    let deadline = worker.clock.now() + Duration::from_secs(15);
+    let error = worker.handle(event, deadline).await.unwrap_err();
+    assert!(error.0.contains("AccessDeniedException"), "{error}");
+    assert_eq!((worker.queue.len(), worker.job.runs("refused")), (1, 0));
 }
