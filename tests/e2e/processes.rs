@@ -1,0 +1,173 @@
+//! Several processes of the real function at one job: over DynamoDB's protocol and a real socket.
+
+use std::{path::PathBuf, time::Duration};
+
+use dynoxide::Database;
+use evenkeel::{
+    aws,
+    config::Tables,
+    ports::Store,
+    record::{Phase, Record},
+    transport,
+};
+use sandbox::{FaultKind, Method, Sandbox, Scope, Settings, SettingsChange, Target};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use xtask::process;
+
+use super::{
+    eventually,
+    function::{Function, failed, now_ms, record},
+};
+
+const DESTINATION: &str = "https://www.acme.example/new/1HGCM82633A004352";
+
+fn body() -> String {
+    let payload = json!({
+        "destination": DESTINATION, "dealer_slug": "acme", "vin": "1HGCM82633A004352",
+    });
+    let message =
+        json!({"version": 1, "type": "url_shortening", "id": "the-job", "payload": payload});
+    message.to_string()
+}
+
+/// Two tables, a sandbox, and a folder for logs.
+struct World {
+    dynamodb: String,
+    store: aws::DynamoStore,
+    sandbox: Sandbox,
+    logs: PathBuf,
+}
+
+impl World {
+    async fn new(name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dynamodb = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+        let config = aws::local::config(transport::client().unwrap(), &dynamodb).await;
+        let tables = Tables { jobs: "jobs".into(), control: "control".into() };
+        let store = aws::local::store(&config, tables).await;
+        let settings = Settings { rate_per_second: 10_000, ..Settings::default() };
+        let sandbox = Sandbox::start_with(0, settings).await.unwrap();
+        let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&logs).unwrap();
+        Self { dynamodb, store, sandbox, logs }
+    }
+
+    async fn function(&self, name: &str) -> Function {
+        let binary = Function::build().await;
+        let base_url = self.sandbox.api_url();
+        let variables = [
+            ("AWS_ENDPOINT_URL", self.dynamodb.as_str()),
+            ("JOBS_TABLE", "jobs"),
+            ("CONTROL_TABLE", "control"),
+            ("REBRANDLY_BASE_URL", &base_url),
+            ("REBRANDLY_DOMAIN", "rebrand.ly"),
+            ("REBRANDLY_API_KEY", "local-key"),
+        ];
+        Function::start(&binary, &variables, self.logs.join(name)).await
+    }
+
+    async fn job(&self) -> Option<Record> {
+        self.store.read("url_shortening#g:the-job").await.unwrap()
+    }
+
+    async fn links(&self) -> usize {
+        let links = self.sandbox.client().links().await.unwrap();
+        links.iter().filter(|link| link.destination == DESTINATION).count()
+    }
+}
+
+/// The same message a hundred times: ten batches of ten over five processes at once, and one of
+/// its messages delivered twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_copies_at_once_are_one_run_and_one_link() {
+    let world = World::new("copies").await;
+    // Slow enough for all to meet a live run.
+    let slow = SettingsChange { latency_ms: Some(1500), ..SettingsChange::default() };
+    world.sandbox.client().change_settings(&slow).await.unwrap();
+    let mut functions = Vec::new();
+    for number in 0..5 {
+        functions.push(world.function(&format!("{number}.log")).await);
+    }
+    let mut waiting: Vec<Value> =
+        (0..99).map(|n| record(&format!("message-{n}"), &body(), 1)).collect();
+    waiting.push(record("message-0", &body(), 2));
+    for receives in 3..9 {
+        let answers = answers(&functions, &waiting).await;
+        waiting =
+            answers.iter().flat_map(failed).map(|id| record(&id, &body(), receives)).collect();
+        if waiting.is_empty() {
+            break;
+        }
+        // A message given back comes again when the run that it woke is over.
+        eventually("the run ends", async || {
+            world.job().await.is_some_and(|job| job.phase.ended_at().is_some())
+        })
+        .await;
+    }
+    assert_eq!(waiting, Vec::<Value>::new(), "all are acknowledged");
+    let job = world.job().await.unwrap();
+    assert!(matches!(job.phase, Phase::Succeeded { .. }), "{job:?}");
+    assert_eq!((job.ledger.claims, job.ledger.attempts, job.ledger.crashes), (1, 1, 0));
+    let calls = world.sandbox.client().call_counts().await.unwrap();
+    assert_eq!((calls.total, world.links().await), (1, 1));
+}
+
+/// Deals the records out in batches of ten, all processes at work at the same time.
+async fn answers(functions: &[Function], records: &[Value]) -> Vec<Value> {
+    let mut answers = Vec::new();
+    let batches: Vec<_> = records.chunks(10).collect();
+    for round in batches.chunks(functions.len()) {
+        let mut running = Vec::new();
+        for (function, batch) in functions.iter().zip(round) {
+            running.push(function.invoke(batch.to_vec(), Duration::from_secs(15)).await);
+        }
+        for answer in running {
+            answers.push(answer.await.unwrap());
+        }
+    }
+    answers
+}
+
+/// The first process is stopped in the middle of its call and wakes when its lease is long over and
+/// another one has done the job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
+    let world = World::new("zombie").await;
+    let control = world.sandbox.client();
+    let hold = sandbox::Fault {
+        kind: FaultKind::Hold,
+        on: Target { method: Some(Method::Post), ..Target::default() },
+        scope: Scope::calls(1),
+        after_work: false,
+    };
+    control.add_fault(&hold).await.unwrap();
+    let (first, second) = (world.function("first.log").await, world.function("second.log").await);
+    // Just enough time for a run to start; the lease is this and five seconds.
+    let time = Duration::from_millis(7500);
+    let woken = first.invoke(vec![record("message-1", &body(), 1)], time).await;
+    eventually("the link is made", async || !control.held().await.unwrap().is_empty()).await;
+    process::stop(first.pid()).unwrap();
+    control.release_held().await.unwrap();
+    let Phase::Running { lease_until, .. } = world.job().await.unwrap().phase else {
+        panic!("it runs")
+    };
+
+    eventually("the lease is over", async || now_ms() > lease_until.as_millis()).await;
+    let copy = vec![record("message-2", &body(), 1)];
+    let answer = second.invoke(copy, Duration::from_secs(15)).await.await.unwrap();
+    assert_eq!(failed(&answer), Vec::<String>::new());
+    let done = world.job().await.unwrap();
+    assert!(matches!(done.phase, Phase::Succeeded { .. }), "{done:?}");
+    assert_eq!((done.ledger.crashes, done.fence), (1, 2));
+
+    process::cont(first.pid()).unwrap();
+    assert_eq!(failed(&woken.await.unwrap()), ["message-1"], "it has nothing to acknowledge");
+    assert!(first.log().contains(r#""outcome":"zombie""#), "{}", first.log());
+    assert_eq!(world.job().await.unwrap(), done, "its end changed nothing");
+    assert_eq!(world.links().await, 1);
+    let again = vec![record("message-1", &body(), 2)];
+    let answer = second.invoke(again, Duration::from_secs(15)).await.await.unwrap();
+    assert_eq!(failed(&answer), Vec::<String>::new(), "its message finds the job done");
+}
