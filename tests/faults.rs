@@ -1,120 +1,24 @@
 //! Every port call fails before its work, after it with the answer lost, and with the process dying
 //! at either point. The harness counts the calls of a run without faults and then takes each in
 //! turn, so a call that is added tomorrow is tested tomorrow.
-//!
-//! The job is the real one, against the sandbox over a real connection; only time is ours.
 
-use std::{collections::BTreeMap, sync::atomic::AtomicUsize, time::Duration};
+use std::collections::BTreeMap;
 
 use evenkeel::{
-    aws::KeySource,
-    batch::Worker,
     message::Flaw,
     record::{Phase, Record},
-    secret::{Credential, Secret},
-    testing::{Fault, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom},
-    time::Clock,
+    testing::Fault,
     transport,
 };
-use sandbox::{
-    FaultKind, Method, Sandbox, Scope, Settings, Target,
-    rebrandly::{Link, Preload},
-};
-use serde_json::json;
-use url_shortening::{
-    UrlShortening,
-    job::{Shortened, Via},
-    rebrandly::{Rebrandly, Settings as Account},
-};
+use sandbox::{FaultKind, Method, Sandbox, Scope, Target};
+use url_shortening::job::{Shortened, Via};
 
-type Clocked<T> = Faulty<T>;
-type TestWorker = Worker<
-    UrlShortening<Clocked<KeySource>, ManualClock>,
-    Clocked<MemoryStore>,
-    Clocked<MemoryQueue<ManualClock>>,
-    ManualClock,
-    SeededRandom,
->;
-
-/// Events after which a scenario that does not end is given up.
-const MOST_EVENTS: usize = 60;
-
-/// One simulated function with its queue and its tables, and a corner of the sandbox for itself.
-struct Scenario {
-    worker: TestWorker,
-    store: MemoryStore,
-    queue: MemoryQueue<ManualClock>,
-    clock: ManualClock,
-    faults: Faults,
-    domain: String,
-}
-
-/// Every scenario has a domain of its own, so that they share a sandbox without meeting in it.
-fn domain() -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    format!("go{number}.example")
-}
-
-impl Scenario {
-    fn new(sandbox: &Sandbox, http: &reqwest::Client) -> Self {
-        let clock = ManualClock::default();
-        let faults = Faults::default();
-        let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
-        let domain = domain();
-        let settings =
-            Account { base_url: sandbox.api_url(), domain: domain.clone(), workspace: None };
-        let key = faults.wrap(KeySource::Environment(Secret::new("local-key")));
-        let credential = Credential::new(key, clock.clone());
-        let rebrandly = Rebrandly::new(http.clone(), settings, credential, clock.clone());
-        let worker = Worker {
-            job: UrlShortening::new(rebrandly),
-            store: faults.wrap(store.clone()),
-            queue: faults.wrap(queue.clone()),
-            clock: clock.clone(),
-            random: SeededRandom::new(1),
-        };
-        Self { worker, store, queue, clock, faults, domain }
-    }
-
-    /// Polls until every message is acknowledged, letting time pass where nothing is visible. A
-    /// process that dies leaves its messages to the next one.
-    async fn drain(&self) {
-        for _ in 0..MOST_EVENTS {
-            let Some(wait) = self.queue.next_in() else { return };
-            self.clock.advance(wait);
-            let event = self.queue.receive(10);
-            let deadline = self.clock.now() + Duration::from_secs(15);
-            tokio::select! {
-                failed = self.worker.handle(event.clone(), deadline) => {
-                    self.queue.acknowledge(&event, &failed.unwrap());
-                }
-                () = self.faults.death() => self.faults.revive(),
-            }
-        }
-        panic!("the queue does not drain: {:?}", self.store.records());
-    }
-
-    async fn links(&self, sandbox: &Sandbox) -> Vec<Link> {
-        let links = sandbox.client().links().await.unwrap();
-        links.into_iter().filter(|link| link.domain.full_name == self.domain).collect()
-    }
-}
+use crate::scenario::{Scenario, message, open_sandbox, preload};
 
 const PLAIN: &str = "https://acme.example/plain";
 const OURS: &str = "https://acme.example/ours";
 const FOREIGN: &str = "https://acme.example/foreign";
 const SHAKY: &str = "https://acme.example/shaky";
-
-fn message(vin: &str, destination: &str) -> String {
-    let payload = json!({"destination": destination, "dealer_slug": "acme", "vin": vin});
-    json!({"version": 1, "type": "url_shortening", "payload": payload}).to_string()
-}
-
-fn preload(domain: &str, slashtag: &str, destination: &str) -> Preload {
-    let link = json!({"slashtag": slashtag, "destination": destination, "domain": domain});
-    serde_json::from_value(link).unwrap()
-}
 
 /// A bit of everything: a plain job twice, a slashtag that is ours already, one that is another's,
 /// one whose first call fails after the link was made, and a body that is no message.
@@ -174,12 +78,6 @@ fn results(records: &[Record], case: &str) -> BTreeMap<String, Shortened> {
     let results: BTreeMap<_, _> = records.iter().map(result).collect();
     assert_eq!(results.len(), 4, "{case}");
     results
-}
-
-async fn open_sandbox() -> Sandbox {
-    let unlimited =
-        Settings { rate_per_second: 100_000, rate_per_hour: 10_000_000, ..Settings::default() };
-    Sandbox::start_with(0, unlimited).await.unwrap()
 }
 
 #[tokio::test]
@@ -242,16 +140,8 @@ async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
         scenario.clock.advance(wait);
         // The work is done, and the process dies as it is about to say so.
         scenario.faults.on("settle", Fault::DieBefore);
-        let event = scenario.queue.receive(10);
-        let deadline = scenario.clock.now() + Duration::from_secs(15);
-        tokio::select! {
-            failed = scenario.worker.handle(event.clone(), deadline) => {
-                scenario.queue.acknowledge(&event, &failed.unwrap());
-            }
-            () = scenario.faults.death() => {
-                deaths += 1;
-                scenario.faults.revive();
-            }
+        if !scenario.poll().await {
+            deaths += 1;
         }
         assert!(deaths <= 3, "it is never given up");
     }

@@ -1,8 +1,12 @@
 //! The integration crate: one binary, so that the workspace links it once.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
 mod conformance;
 mod e2e;
 mod faults;
+mod scenario;
 mod schema;
+mod shortening;
 mod template;
 mod tidy;

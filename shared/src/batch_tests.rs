@@ -346,3 +346,36 @@ async fn a_store_that_is_broken_for_good_fails_the_event_and_loses_nothing() {
     assert!(error.0.contains("AccessDeniedException"), "{error}");
     assert_eq!((worker.queue.len(), worker.job.runs("refused")), (1, 0));
 }
+
+/// Polls until the queue is empty; `back` ends the outage when it has lasted a minute.
+async fn drain_through_an_outage(worker: &TestWorker<impl Store>, back: impl Fn()) {
+    let over = worker.clock.now() + Duration::from_mins(1);
+    let mut events = 0;
+    while let Some(wait) = worker.queue.next_in() {
+        tokio::time::advance(wait).await;
+        if worker.clock.now() >= over {
+            back();
+        }
+        poll(worker).await;
+        events += 1;
+        assert!(events < 200, "the queue does not drain");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_without_the_table_loses_nothing() {
+    // The table goes away before, between and after the calls of the first batch.
+    for healthy_calls in 0..4 {
+        let (store, faults) = (MemoryStore::default(), Faults::default());
+        let worker = worker_on(faults.wrap(store.clone()));
+        for n in 0..25 {
+            worker.queue.send(&errand(&format!("job-{n}"), 100, &[]));
+        }
+        faults.at(healthy_calls, usize::MAX, Fault::Before);
+        drain_through_an_outage(&worker, || faults.revive()).await;
+        assert!(worker.queue.is_empty(), "all are acknowledged");
+        let records = store.records();
+        assert_eq!(records.len(), 25);
+        assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
+    }
+}

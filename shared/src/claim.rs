@@ -147,8 +147,14 @@ where
                 }
             };
             let guard = existing.as_ref().map(Record::guard);
+            let crashes = existing.as_ref().map_or(0, |existing| existing.ledger.crashes);
             match self.store.replace(&record, guard.as_ref()).await {
-                Ok(Written::Yes) => return claim,
+                Ok(Written::Yes) => {
+                    if crashes < record.ledger.crashes || record.phase.ended_at().is_some() {
+                        telemetry::found(&record);
+                    }
+                    return claim;
+                }
                 Ok(Written::No(Some(current))) if current.is_write_of(&record) => return claim,
                 Ok(Written::No(current)) => seen = current,
                 Ok(Written::Unknown(_)) | Err(PortError::Unavailable(_)) => {}

@@ -10,6 +10,7 @@ use crate::{
     batch::{BatchError, Delivery, Worker},
     config::{ConfigError, Environment, Reader, Tables},
     job::Job,
+    policy::BATCH_SIZE,
     random::SystemRandom,
     telemetry,
     time::{SystemClock, Time},
@@ -71,10 +72,13 @@ async fn answer<J: Job>(
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, BatchError> {
     let deadline = Time::from_millis(event.context.deadline);
-    let deliveries = event.payload.records.into_iter().map(delivery).collect();
+    let deliveries: Vec<Delivery> = event.payload.records.into_iter().map(delivery).collect();
     let mut answer = SqsBatchResponse::default();
-    for id in worker.handle(deliveries, deadline).await? {
-        answer.add_failure(id);
+    // A mapping configured for larger batches costs time, not messages.
+    for batch in deliveries.chunks(BATCH_SIZE) {
+        for id in worker.handle(batch.to_vec(), deadline).await? {
+            answer.add_failure(id);
+        }
     }
     Ok(answer)
 }

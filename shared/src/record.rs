@@ -191,6 +191,9 @@ pub struct Look {
     pub due_at: Time,
 }
 
+/// Code of the mishap of a run whose lease ran out.
+pub const LEASE_OVER: &str = "lease_over";
+
 /// Shards of an index partition: each takes 1,000 writes a second.
 const LOOK_SHARDS: u32 = 4;
 
@@ -486,7 +489,7 @@ fn take(record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
 fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
     let mut record = record.clone();
     record.ledger.crashes += 1;
-    record.remember(Class::Crash, "lease_over", "the run never came back", by.now);
+    record.remember(Class::Crash, LEASE_OVER, "the run never came back", by.now);
     match record.ledger.crashes {
         MAX_CRASHES.. => {
             let why = quarantine_reason(record.ledger.crashes, "the run never came back");

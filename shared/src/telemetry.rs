@@ -9,10 +9,10 @@ use tracing::{error, info, level_filters::LevelFilter, warn};
 
 use crate::{
     config::ConfigError,
-    error::Failure,
+    error::{Class, Failure},
     outcome::Decision,
     ports::{PortError, Quarantined},
-    record::Record,
+    record::{self, Phase, Record},
     time::millis,
 };
 
@@ -117,6 +117,26 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
         };
     }
     if lost { line!(error) } else { line!(warn) }
+}
+
+/// A record that a claim found crashed, or too late to begin.
+pub fn found(record: &Record) {
+    let crashed = record.history.last().filter(|mishap| mishap.code == record::LEASE_OVER);
+    let (class, reason) = match (&record.phase, crashed) {
+        (_, Some(mishap)) => (mishap.class.as_str(), mishap.message.as_str()),
+        (Phase::Dead { why, .. }, None) => (Class::Permanent.name(), why.as_str()),
+        // An ordinary claim.
+        (_, None) => return,
+    };
+    warn!(
+        id = record.key,
+        r#type = record.kind(),
+        attempt = record.ledger.attempts,
+        crashes = record.ledger.crashes,
+        outcome = record.phase.name(),
+        class,
+        reason,
+    );
 }
 
 /// A body that is no message.

@@ -5,7 +5,7 @@
 //! and once for reqwest, is half of a small function's start-up. The cryptography is ring: a first
 //! handshake costs it a fraction of a millisecond, where AWS-LC's jitter entropy costs tens.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use reqwest::{Client, redirect};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -22,19 +22,17 @@ pub const USER_AGENT: &str = concat!("evenkeel/", env!("CARGO_PKG_VERSION"));
 /// A client that follows no redirect and uses no proxy.
 ///
 /// Fails only if the TLS configuration is contradictory, which no input can cause.
-pub fn client() -> Result<Client, reqwest::Error> {
-    let builder = Client::builder()
+pub fn client() -> Result<Client, Box<dyn Error + Send + Sync>> {
+    let client = Client::builder()
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tcp_nodelay(true)
-        .no_proxy();
-    match tls() {
-        Ok(tls) => builder.tls_backend_preconfigured(tls).build(),
-        // Plain defaults would mean other roots: without TLS nothing could be reached anyway.
-        Err(_) => builder.build(),
-    }
+        .no_proxy()
+        .tls_backend_preconfigured(tls()?)
+        .build()?;
+    Ok(client)
 }
 
 fn tls() -> Result<ClientConfig, rustls::Error> {

@@ -3,13 +3,14 @@
 
 mod function;
 mod processes;
+mod stack;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// Longest wait for one thing. Slow machines are slow; nothing here depends on how long it took.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Polls until it is so.
 async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

@@ -1,0 +1,161 @@
+//! The whole local stack: real queues, the real template, functions under MiniStack.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use sandbox::{Client as Control, SettingsChange};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use xtask::{
+    artifact::Profile,
+    aws::{
+        dynamodb,
+        sqs::{self, Outgoing},
+    },
+    local::{Options, Stack, State},
+    workspace::Workspace,
+};
+
+use super::eventually;
+
+/// How long the table or the service is gone. A minute of it is simulated where time is ours, in
+/// `shared/src/batch_tests.rs`.
+const OUTAGE: Duration = Duration::from_secs(12);
+
+struct Local {
+    stack: Stack,
+    control: Control,
+}
+
+impl Local {
+    async fn start() -> Self {
+        let workspace = Workspace::find().await.unwrap();
+        let options = Options { profile: Profile::Dev, wires: true, ..Options::default() };
+        let stack = Stack::start(&workspace, &options).await.unwrap();
+        let control = Control::new(stack.sandbox_url());
+        Self { stack, control }
+    }
+
+    async fn send(&self, queue: &str, bodies: &[String]) {
+        let messages: Vec<Outgoing> = bodies.iter().map(Outgoing::new).collect();
+        let queue = self.stack.output(queue).unwrap();
+        sqs::send_batch(self.stack.client(), queue, &messages).await.unwrap();
+    }
+
+    /// Waits until every message was acknowledged.
+    async fn drained(&self) {
+        for queue in ["UrlShorteningQueueUrl", "UrlShorteningHighQueueUrl"] {
+            let queue = self.stack.output(queue).unwrap();
+            eventually("the queue is empty", async || {
+                sqs::depth(self.stack.client(), queue).await.unwrap().is_empty()
+            })
+            .await;
+        }
+        let dead = self.stack.output("UrlShorteningDeadLetterQueueUrl").unwrap();
+        assert!(sqs::depth(self.stack.client(), dead).await.unwrap().is_empty(), "no dead letter");
+    }
+
+    /// Every record of the job table, by its key.
+    async fn records(&self) -> BTreeMap<String, Value> {
+        let table = self.stack.output("JobsTableName").unwrap();
+        let items = dynamodb::scan(self.stack.client(), table).await.unwrap();
+        items.into_iter().map(|item| (item["pk"].as_str().unwrap().to_owned(), item)).collect()
+    }
+
+    /// Each of these jobs has succeeded, and the sandbox has just one link to its destination.
+    async fn check_done(&self, ids: impl IntoIterator<Item = u32>) {
+        let records = self.records().await;
+        let links = self.control.links().await.unwrap();
+        for id in ids {
+            let record = &records[&format!("url_shortening#g:job-{id}")];
+            assert_eq!(record["state"], "succeeded", "{record}");
+            let result: Value = serde_json::from_str(record["result"].as_str().unwrap()).unwrap();
+            let made: Vec<_> =
+                links.iter().filter(|link| link.destination == destination(id)).collect();
+            assert_eq!(made.len(), 1, "links of job {id}");
+            assert_eq!(result["link_id"], made[0].id, "job {id}");
+        }
+    }
+}
+
+fn destination(id: u32) -> String {
+    format!("https://www.acme.example/new/{id}")
+}
+
+fn body(id: u32) -> String {
+    let payload = json!({
+        "destination": destination(id),
+        "dealer_slug": "acme",
+        "vin": format!("1HGCM82633A{id:06}"),
+    });
+    let id = format!("job-{id}");
+    json!({"version": 1, "type": "url_shortening", "id": id, "payload": payload}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_on_both_queues_are_one_job_and_bad_messages_are_kept() {
+    let local = Local::start().await;
+    let slow = SettingsChange {
+        latency_ms: Some(300),
+        rate_per_second: Some(1000),
+        ..SettingsChange::default()
+    };
+    local.control.change_settings(&slow).await.unwrap();
+    let copies = vec![body(0); 50];
+    let bad =
+        ["not json".to_owned(), body(7).replace("1HGCM", "1HGC"), body(8).replace("url_", "")];
+    let others: Vec<String> = (1..7).map(body).collect();
+    tokio::join!(
+        local.send("UrlShorteningQueueUrl", &copies),
+        local.send("UrlShorteningHighQueueUrl", &copies),
+        local.send("UrlShorteningQueueUrl", &others),
+        local.send("UrlShorteningQueueUrl", &bad),
+    );
+    local.drained().await;
+    local.check_done(0..7).await;
+    assert!(local.stack.function_processes().len() >= 4, "several processes were at it");
+    let records = local.records().await;
+    assert_eq!(records["url_shortening#g:job-0"]["claims"], 1, "one run");
+    let calls = local.control.calls().await.unwrap();
+    let runs = calls.iter().filter(|call| call.destination == Some(destination(0))).count();
+    assert_eq!(runs, 1, "one call");
+    let kept: BTreeSet<(&str, &str)> = records
+        .values()
+        .filter(|record| record["state"] == "quarantined")
+        .map(|record| (record["flaw"].as_str().unwrap(), record["why"].as_str().unwrap()))
+        .collect();
+    let flaws: Vec<&str> = kept.iter().map(|(flaw, _)| *flaw).collect();
+    assert_eq!(flaws, ["alien", "invalid", "malformed"], "{kept:?}");
+    assert!(kept.contains(&("invalid", "payload.vin: 16 characters, expected 17")), "{kept:?}");
+    local.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_is_gone_for_a_while_loses_nothing() {
+    let local = Local::start().await;
+    local.send("UrlShorteningQueueUrl", &(0..5).map(body).collect::<Vec<_>>()).await;
+    local.stack.sandbox_wire().unwrap().set(State::Cut);
+    local.send("UrlShorteningQueueUrl", &(5..20).map(body).collect::<Vec<_>>()).await;
+    sleep(OUTAGE / 2).await;
+    local.stack.sandbox_wire().unwrap().set(State::Silent);
+    sleep(OUTAGE / 2).await;
+    local.stack.sandbox_wire().unwrap().set(State::Whole);
+    local.drained().await;
+    local.check_done(0..20).await;
+    local.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_gone_for_a_while_lose_nothing() {
+    let local = Local::start().await;
+    local.send("UrlShorteningQueueUrl", &(0..5).map(body).collect::<Vec<_>>()).await;
+    local.stack.aws_wire().unwrap().set(State::Cut);
+    local.send("UrlShorteningQueueUrl", &(5..20).map(body).collect::<Vec<_>>()).await;
+    sleep(OUTAGE).await;
+    local.stack.aws_wire().unwrap().set(State::Whole);
+    local.drained().await;
+    local.check_done(0..20).await;
+    local.stack.stop().await.unwrap();
+}

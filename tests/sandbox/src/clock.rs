@@ -1,0 +1,52 @@
+//! The sandbox's one clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Epoch milliseconds that advance with tokio's clock.
+///
+/// The wall clock is read once, at the start. From there on tokio's clock counts, so that a test
+/// can pause it, and so that a wall clock set back never reorders the record of calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started_ms: u64,
+    origin: Instant,
+}
+
+impl Clock {
+    /// Starts at the present wall-clock time.
+    pub(crate) fn start() -> Self {
+        Self { started_ms: wall_clock_ms(), origin: Instant::now() }
+    }
+
+    /// The present, in epoch milliseconds.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let elapsed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(elapsed)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "createdAt and the record of calls show real times; read once, at the start"
+)]
+fn wall_clock_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn follows_tokios_clock() {
+        let clock = Clock::start();
+        let before = clock.now_ms();
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        assert_eq!(clock.now_ms(), before + 1500);
+    }
+}

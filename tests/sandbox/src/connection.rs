@@ -1,0 +1,56 @@
+//! A client's TCP connection.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tower::ServiceExt;
+
+/// What a call may know of the connection it came by, and do to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    client_port: u16,
+    reset: Arc<Notify>,
+}
+
+impl Connection {
+    /// The client's TCP port.
+    pub(crate) fn client_port(&self) -> u16 {
+        self.client_port
+    }
+
+    /// Breaks the connection without an answer. Never returns: the connection's end ends the call.
+    pub(crate) async fn reset(&self) -> Infallible {
+        self.reset.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// Serves a connection until either side closes it or a call resets it.
+pub(crate) async fn serve(stream: TcpStream, client_port: u16, router: Router) {
+    let reset = Arc::new(Notify::new());
+    let connection = Connection { client_port, reset: Arc::clone(&reset) };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // A client that breaks off is nothing to report.
+        _ = &mut serving => {}
+        () = reset.notified() => {
+            let stream = serving.into_parts().io.into_inner();
+            // Without lingering the kernel sends RST where a plain close would send FIN. Should it
+            // refuse, the client sees the connection end all the same.
+            let _ = stream.set_zero_linger();
+        }
+    }
+}

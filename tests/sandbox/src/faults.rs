@@ -1,0 +1,292 @@
+//! Faults on demand: which calls go wrong, and how.
+
+use serde::{Deserialize, Serialize};
+
+use crate::calls::Subject;
+
+/// A fault to inject.
+///
+/// A call is struck by at most one fault: the oldest that matches it and is not spent. Calls that
+/// the key or the rate limit turns away are not struck, so `calls: N` means N calls that would
+/// otherwise have been served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Which calls it may strike; all of them when left out.
+    #[serde(default)]
+    pub on: Target,
+    /// How many of those it does strike.
+    pub scope: Scope,
+    /// Strike after the work is done, so that it is only the answer that is lost or late.
+    #[serde(default)]
+    pub after_work: bool,
+}
+
+impl Fault {
+    /// Checks what the types cannot; the error names the field.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let FaultKind::Status(answer) = &self.kind
+            && !(200..=599).contains(&answer.status)
+        {
+            return Err("kind.status: must be from 200 to 599".to_owned());
+        }
+        if self.after_work && self.kind == FaultKind::Hang {
+            return Err("after_work: to hang after the work is to \"hold\"".to_owned());
+        }
+        self.scope.check()
+    }
+}
+
+/// What goes wrong. In JSON a name, `{"latency_ms": N}`, or `{"status": N, …}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "snake_case",
+    expecting = "expected \"reset\", \"hang\", \"hold\", \"html\", {\"latency_ms\": N} or \
+                 {\"status\": N, \"body\"?: text, \"html\"?: bool, \"retry_after\"?: seconds}"
+)]
+pub enum FaultKind {
+    /// The TCP connection is reset without an answer.
+    Reset,
+    /// Nothing is done until the call is released; then it is served. If the client leaves first,
+    /// nothing is ever done.
+    Hang,
+    /// The work is done, but not answered until the call is released.
+    Hold,
+    /// A firewall's HTML page with status 403. With another status: a [`CannedAnswer`] with `html`.
+    Html,
+    /// Served, but this many milliseconds later. The work is done even if the client gives up
+    /// waiting, as by a server that is merely slow.
+    #[serde(rename = "latency_ms")]
+    Latency(u64),
+    /// Something else is answered.
+    #[serde(untagged)]
+    Status(CannedAnswer),
+}
+
+impl FaultKind {
+    /// The name that the record of calls shows.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Hang => "hang",
+            Self::Hold => "hold",
+            Self::Html => "html",
+            Self::Latency(_) => "latency",
+            Self::Status(_) => "status",
+        }
+    }
+
+    /// A fault that answers nothing but this status.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self::Status(CannedAnswer { status, ..CannedAnswer::default() })
+    }
+}
+
+/// An answer given in place of the real one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CannedAnswer {
+    /// The HTTP status, 200 to 599.
+    pub status: u16,
+    /// The body; left out, an error in the style of the service, or a firewall's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Whether the content type is HTML instead of JSON.
+    #[serde(default)]
+    pub html: bool,
+    /// Seconds for a `Retry-After` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// Which calls a fault may strike: those that fulfil every condition given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Target {
+    /// The HTTP method.
+    pub method: Option<Method>,
+    /// The slashtag in the body or the query, ignoring case.
+    pub slashtag: Option<String>,
+    /// The exact destination in the body. A GET has none.
+    pub destination: Option<String>,
+    /// A part of the destination in the body.
+    pub destination_contains: Option<String>,
+}
+
+impl Target {
+    pub(crate) fn matches(&self, subject: &Subject) -> bool {
+        let slashtag = subject.slashtag.as_deref().unwrap_or_default();
+        let destination = subject.destination.as_deref().unwrap_or_default();
+        self.method.is_none_or(|method| method.as_str() == subject.method)
+            && self.slashtag.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(slashtag))
+            && self.destination.as_ref().is_none_or(|want| want == destination)
+            && self.destination_contains.as_ref().is_none_or(|part| destination.contains(part))
+    }
+}
+
+/// The methods that the service knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Create or update.
+    Post,
+    /// Delete.
+    Delete,
+}
+
+impl Method {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// How many of the matching calls a fault strikes: those inside every bound given. At least one
+/// bound is needed, so that no fault strikes everything for ever by oversight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scope {
+    /// Only so many, counting those struck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// Only this share of them, above 0 and up to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// Which ones the share falls on; 0 when left out. The same seed strikes the same calls, told
+    /// apart by what they ask and how often that was asked before, however they race.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Only so many milliseconds from when the fault was added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+}
+
+impl Scope {
+    /// The next `calls` matching calls.
+    #[must_use]
+    pub fn calls(calls: u64) -> Self {
+        Self { calls: Some(calls), ..Self::default() }
+    }
+
+    /// A share of all matching calls.
+    #[must_use]
+    pub fn share(share: f64, seed: u64) -> Self {
+        Self { share: Some(share), seed: Some(seed), ..Self::default() }
+    }
+
+    /// Every matching call for so many milliseconds.
+    #[must_use]
+    pub fn for_ms(for_ms: u64) -> Self {
+        Self { for_ms: Some(for_ms), ..Self::default() }
+    }
+}
+
+impl Scope {
+    fn check(&self) -> Result<(), String> {
+        let Self { calls, share, seed, for_ms } = self;
+        if calls.is_none() && share.is_none() && for_ms.is_none() {
+            return Err("scope: needs calls, share or for_ms".to_owned());
+        }
+        if *calls == Some(0) {
+            return Err("scope.calls: must be at least 1".to_owned());
+        }
+        if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+            return Err("scope.share: must be above 0 and at most 1".to_owned());
+        }
+        if seed.is_some() && share.is_none() {
+            return Err("scope.seed: means nothing without share".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// A fault in place, and what it has done so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// Its number, by which it is removed.
+    pub id: u64,
+    /// The fault as it was added.
+    pub fault: Fault,
+    /// How many calls it has struck.
+    pub struck: u64,
+    /// Whether it will strike no more.
+    pub spent: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Fault, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn kinds_are_written_as_they_are_read() {
+        let kinds = [
+            (r#""reset""#, FaultKind::Reset),
+            (r#""hang""#, FaultKind::Hang),
+            (r#""hold""#, FaultKind::Hold),
+            (r#""html""#, FaultKind::Html),
+            (r#"{"latency_ms":250}"#, FaultKind::Latency(250)),
+            (r#"{"status":500,"html":false}"#, FaultKind::status(500)),
+        ];
+        for (json, kind) in kinds {
+            assert_eq!(serde_json::from_str::<FaultKind>(json).unwrap(), kind, "{json}");
+            assert_eq!(serde_json::to_string(&kind).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_none_says_what_there_is() {
+        for kind in [r#""explode""#, r#"{"latency_ms":"x"}"#, r#"{"status":500,"bdy":""}"#, "7"] {
+            let error = serde_json::from_str::<FaultKind>(kind).unwrap_err().to_string();
+            assert!(error.contains(r#"expected "reset", "hang""#), "{kind}: {error}");
+        }
+    }
+
+    #[test]
+    fn checks_name_the_field() {
+        let cases = [
+            (r#"{"kind":"reset","scope":{}}"#, "scope: "),
+            (r#"{"kind":"reset","scope":{"calls":0}}"#, "scope.calls: "),
+            (r#"{"kind":"reset","scope":{"share":1.5}}"#, "scope.share: "),
+            (r#"{"kind":"reset","scope":{"calls":1,"seed":1}}"#, "scope.seed: "),
+            (r#"{"kind":{"status":101},"scope":{"calls":1}}"#, "kind.status: "),
+            (r#"{"kind":"hang","scope":{"calls":1},"after_work":true}"#, "after_work: "),
+        ];
+        for (json, field) in cases {
+            let error = parse(json).unwrap().check().unwrap_err();
+            assert!(error.starts_with(field), "{json}: {error}");
+        }
+        let fine = r#"{"kind":"reset","on":{"method":"POST"},"scope":{"share":0.2,"for_ms":5}}"#;
+        assert_eq!(parse(fine).unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_target_wants_every_condition() {
+        let post = Subject {
+            method: "POST".to_owned(),
+            slashtag: Some("Ab-1".to_owned()),
+            destination: Some("https://dealer.test/car?vin=1".to_owned()),
+            ..Subject::default()
+        };
+        let target = Target { slashtag: Some("aB-1".to_owned()), ..Target::default() };
+        assert!(Target::default().matches(&post));
+        assert!(target.matches(&post));
+        assert!(Target { method: Some(Method::Post), ..target.clone() }.matches(&post));
+        assert!(!Target { method: Some(Method::Get), ..target.clone() }.matches(&post));
+        let part = Some("dealer.test".to_owned());
+        assert!(Target { destination_contains: part.clone(), ..target.clone() }.matches(&post));
+        assert!(!Target { destination: part, ..target }.matches(&post));
+    }
+}

@@ -1,0 +1,66 @@
+//! An answer, before it is HTTP.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+/// The page that a web application firewall shows instead of an answer.
+const FIREWALL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Request blocked</title></head>\
+<body><h1>Sorry, you have been blocked</h1><p>The request was blocked by the security rules of \
+this site.</p></body></html>\n";
+
+/// What is answered, and which link that is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) link_id: Option<String>,
+    content_type: &'static str,
+    header: Option<(&'static str, String)>,
+    body: String,
+}
+
+impl Reply {
+    /// A JSON answer.
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::text(status, body.to_string())
+    }
+
+    /// An answer that claims to be JSON, whatever its body is.
+    pub(crate) fn text(status: u16, body: String) -> Self {
+        Self { status, link_id: None, content_type: "application/json", header: None, body }
+    }
+
+    /// An HTML page: the given one, or that of a firewall.
+    pub(crate) fn html(status: u16, body: Option<String>) -> Self {
+        let body = body.unwrap_or_else(|| FIREWALL_PAGE.to_owned());
+        Self { content_type: "text/html; charset=utf-8", ..Self::text(status, body) }
+    }
+
+    /// The same with a header, whose name must be in lower case.
+    pub(crate) fn with_header(self, name: &'static str, value: String) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    /// The same, known to be about a link.
+    pub(crate) fn about(self, link_id: &str) -> Self {
+        Self { link_id: Some(link_id.to_owned()), ..self }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Some((name, value)) = self.header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            headers.insert(name, value);
+        }
+        response
+    }
+}

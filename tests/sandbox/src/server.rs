@@ -1,0 +1,100 @@
+//! The server itself.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::client::Client;
+use crate::connection;
+use crate::control;
+use crate::rebrandly;
+use crate::settings::Settings;
+use crate::world::World;
+
+/// How long to leave the listener alone when it cannot accept (out of file descriptors, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A running sandbox. It stops when it is shut down or dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    port: u16,
+    // Nothing is ever sent: the server stops when this is dropped.
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox with default settings on the current tokio runtime, reachable from this
+    /// machine only. Port 0 takes a free one. Fails if the port is taken.
+    pub async fn start(port: u16) -> io::Result<Self> {
+        Self::start_with(port, Settings::default()).await
+    }
+
+    /// Starts a sandbox with the given settings. See [`Sandbox::start`].
+    pub async fn start_with(port: u16, settings: Settings) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = listener.local_addr()?.port();
+        let (stop, stopped) = oneshot::channel();
+        let router = router(Arc::new(World::new(settings)));
+        let server = tokio::spawn(accept(listener, router, stopped));
+        Ok(Self { port, stop, server })
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`, which is what [`Client`] takes.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The base address of the Rebrandly API: [`Sandbox::url`] with `/v1`.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("{}/v1", self.url())
+    }
+
+    /// A client of this sandbox's control endpoint.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(self.url())
+    }
+
+    /// Stops, cutting off the calls that are still under way.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // It only fails by a panic in the accept loop, and then it has stopped too.
+        let _ = self.server.await;
+    }
+}
+
+fn router(world: Arc<World>) -> Router {
+    Router::new().nest("/control", control::router()).merge(rebrandly::router()).with_state(world)
+}
+
+async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    // Loopback answers are small; waiting to fill a segment would add 40 ms.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(connection::serve(stream, peer.port(), router.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! One simulated function with its queue and its tables, and a corner of the sandbox for itself:
+//! the real job over a real connection, and only time is ours.
+
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use evenkeel::{
+    batch::Worker,
+    ports::{PortError, SecretSource},
+    secret::Credential,
+    testing::{Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom},
+    time::Clock,
+};
+use sandbox::{
+    Sandbox, Settings,
+    rebrandly::{Link, Preload},
+};
+use serde_json::json;
+use url_shortening::{
+    UrlShortening,
+    rebrandly::{Rebrandly, Settings as Account},
+};
+
+/// A secret that a test can rotate.
+#[derive(Clone)]
+pub(crate) struct Keys(Arc<Mutex<String>>);
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new("local-key".into())))
+    }
+}
+
+impl Keys {
+    pub(crate) fn rotate(&self, key: &str) {
+        key.clone_into(&mut self.0.lock().unwrap());
+    }
+}
+
+impl SecretSource for Keys {
+    async fn fetch(&self) -> Result<String, PortError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+pub(crate) type TestWorker = Worker<
+    UrlShortening<Faulty<Keys>, ManualClock>,
+    Faulty<MemoryStore>,
+    Faulty<MemoryQueue<ManualClock>>,
+    ManualClock,
+    SeededRandom,
+>;
+
+/// Events after which a scenario that does not end is given up.
+const MOST_EVENTS: usize = 60;
+
+/// One simulated function with its queue and its tables, and a corner of the sandbox for itself.
+pub(crate) struct Scenario {
+    pub(crate) worker: TestWorker,
+    pub(crate) store: MemoryStore,
+    pub(crate) queue: MemoryQueue<ManualClock>,
+    pub(crate) clock: ManualClock,
+    pub(crate) faults: Faults,
+    /// The key that the function is given next.
+    pub(crate) keys: Keys,
+    pub(crate) domain: String,
+}
+
+/// Every scenario has a domain of its own, so that they share a sandbox without meeting in it.
+fn domain() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("go{number}.example")
+}
+
+impl Scenario {
+    pub(crate) fn new(sandbox: &Sandbox, http: &reqwest::Client) -> Self {
+        let clock = ManualClock::default();
+        let faults = Faults::default();
+        let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
+        let domain = domain();
+        let settings =
+            Account { base_url: sandbox.api_url(), domain: domain.clone(), workspace: None };
+        let keys = Keys::default();
+        let key = faults.wrap(keys.clone());
+        let credential = Credential::new(key, clock.clone());
+        let rebrandly = Rebrandly::new(http.clone(), settings, credential, clock.clone());
+        let worker = Worker {
+            job: UrlShortening::new(rebrandly),
+            store: faults.wrap(store.clone()),
+            queue: faults.wrap(queue.clone()),
+            clock: clock.clone(),
+            random: SeededRandom::new(1),
+        };
+        Self { worker, store, queue, clock, faults, keys, domain }
+    }
+
+    /// Polls until every message is acknowledged, letting time pass where nothing is visible. A
+    /// process that dies leaves its messages to the next one.
+    pub(crate) async fn drain(&self) {
+        for _ in 0..MOST_EVENTS {
+            let Some(wait) = self.queue.next_in() else { return };
+            self.clock.advance(wait);
+            self.poll().await;
+        }
+        panic!("the queue does not drain: {:?}", self.store.records());
+    }
+
+    /// One event of what is visible; answers whether the process lived through it.
+    pub(crate) async fn poll(&self) -> bool {
+        let event = self.queue.receive(10);
+        let deadline = self.clock.now() + Duration::from_secs(15);
+        tokio::select! {
+            failed = self.worker.handle(event.clone(), deadline) => {
+                self.queue.acknowledge(&event, &failed.unwrap());
+                true
+            }
+            () = self.faults.death() => {
+                self.faults.revive();
+                false
+            }
+        }
+    }
+
+    pub(crate) async fn links(&self, sandbox: &Sandbox) -> Vec<Link> {
+        let links = sandbox.client().links().await.unwrap();
+        links.into_iter().filter(|link| link.domain.full_name == self.domain).collect()
+    }
+}
+
+pub(crate) fn message(vin: &str, destination: &str) -> String {
+    let payload = json!({"destination": destination, "dealer_slug": "acme", "vin": vin});
+    json!({"version": 1, "type": "url_shortening", "payload": payload}).to_string()
+}
+
+pub(crate) fn preload(domain: &str, slashtag: &str, destination: &str) -> Preload {
+    let link = json!({"slashtag": slashtag, "destination": destination, "domain": domain});
+    serde_json::from_value(link).unwrap()
+}
+
+/// A sandbox without limits.
+pub(crate) async fn open_sandbox() -> Sandbox {
+    let unlimited =
+        Settings { rate_per_second: 100_000, rate_per_hour: 10_000_000, ..Settings::default() };
+    Sandbox::start_with(0, unlimited).await.unwrap()
+}

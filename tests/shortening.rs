@@ -1,0 +1,224 @@
+//! The shortening job against every mood of the service, through the whole engine.
+
+use std::time::Duration;
+
+use evenkeel::{
+    record::{Phase, Record},
+    time::Clock,
+    transport,
+};
+use sandbox::{CannedAnswer, Fault, FaultKind, Method, Sandbox, Scope, SettingsChange, Target};
+use url_shortening::job::{Shortened, Via};
+
+use crate::scenario::{Scenario, message, open_sandbox, preload};
+
+const VIN: &str = "1HGCM82633A004352";
+const CAR: &str = "https://www.acme.example/new/car";
+
+/// A scenario with one job sent, in a sandbox that has this fault.
+async fn one_job(kind: FaultKind, calls: u64) -> (Sandbox, Scenario) {
+    let sandbox = open_sandbox().await;
+    let fault =
+        Fault { kind, on: Target::default(), scope: Scope::calls(calls), after_work: false };
+    sandbox.client().add_fault(&fault).await.unwrap();
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    scenario.queue.send(&message(VIN, CAR));
+    (sandbox, scenario)
+}
+
+fn only(scenario: &Scenario) -> Record {
+    let records = scenario.store.records();
+    assert_eq!(records.len(), 1, "{records:?}");
+    records.into_iter().next().unwrap()
+}
+
+fn shortened(record: &Record) -> Shortened {
+    match &record.phase {
+        Phase::Succeeded { result, .. } => serde_json::from_str(result).unwrap(),
+        other => panic!("{other:?}: {:?}", record.history),
+    }
+}
+
+#[tokio::test]
+async fn trouble_spends_attempts_and_passes() {
+    let page = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
+    let troubles = [
+        (FaultKind::status(500), "http_500"),
+        (FaultKind::status(503), "http_503"),
+        (FaultKind::Html, "html"),
+        (FaultKind::Status(page), "not_json"),
+        (FaultKind::Reset, "reset"),
+    ];
+    for (kind, code) in troubles {
+        let (sandbox, scenario) = one_job(kind, 2).await;
+        scenario.drain().await;
+        let record = only(&scenario);
+        assert_eq!(shortened(&record).candidate, 1, "{code}");
+        assert_eq!(record.ledger.attempts, 3, "{code}");
+        let codes: Vec<&str> = record.history.iter().map(|mishap| mishap.code.as_str()).collect();
+        assert_eq!(codes, [code, code]);
+        assert_eq!(scenario.links(&sandbox).await.len(), 1, "{code}");
+        sandbox.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_given_up_in_time() {
+    let (sandbox, scenario) = one_job(FaultKind::Hang, 1).await;
+    scenario.drain().await;
+    let record = only(&scenario);
+    assert_eq!(record.history[0].code, "timeout");
+    assert_eq!(shortened(&record).via, Via::Created);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_and_spends_no_attempt() {
+    for retry_after in [None, Some(40)] {
+        let throttled = CannedAnswer { status: 429, retry_after, ..CannedAnswer::default() };
+        let (sandbox, scenario) = one_job(FaultKind::Status(throttled), 3).await;
+        let sent = scenario.clock.now();
+        scenario.drain().await;
+        let record = only(&scenario);
+        shortened(&record);
+        assert_eq!((record.ledger.attempts, record.ledger.defers), (1, 3));
+        let waited = scenario.clock.now().since(sent);
+        assert!(waited >= Duration::from_secs(3 * retry_after.unwrap_or(1)), "{waited:?}");
+        sandbox.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_kills_no_job_and_a_new_one_is_picked_up() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    scenario.queue.send(&message(VIN, CAR));
+    scenario.keys.rotate("revoked");
+    for _ in 0..4 {
+        let wait = scenario.queue.next_in().unwrap();
+        scenario.clock.advance(wait);
+        scenario.poll().await;
+        let record = only(&scenario);
+        assert_eq!((record.phase.name(), record.ledger.attempts), ("parked", 0));
+    }
+    scenario.keys.rotate("local-key");
+    scenario.drain().await;
+    let record = only(&scenario);
+    assert_eq!((shortened(&record).via, record.ledger.defers), (Via::Created, 4));
+    let unauthorised = sandbox.client().call_counts().await.unwrap().of("POST", Some(401));
+    assert_eq!(unauthorised, 5, "the new key is read within the run that meets the refusal");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_plan_limit_parks_and_says_so() {
+    let sandbox = open_sandbox().await;
+    let full = SettingsChange { plan_limit: Some(0), ..SettingsChange::default() };
+    sandbox.client().change_settings(&full).await.unwrap();
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    scenario.queue.send(&message(VIN, CAR));
+    scenario.poll().await;
+    let Phase::Parked { why, .. } = only(&scenario).phase else { panic!("not parked") };
+    assert!(why.starts_with("systemic (plan_limit)"), "{why}");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_car_listed_again_keeps_its_link() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    let body = message(VIN, CAR);
+    scenario.queue.send(&body);
+    scenario.drain().await;
+    // The same car, under an id of its own and with another spelling of the address.
+    let again = body.replace("\"type\"", "\"id\":\"again\",\"type\"");
+    scenario.queue.send(&again.replace("https://www.acme", "http://ACME"));
+    scenario.drain().await;
+    let results: Vec<_> = scenario.store.records().iter().map(shortened).collect();
+    assert_eq!(results.len(), 2);
+    assert_eq!(results[0].link_id, results[1].link_id);
+    assert_eq!(scenario.links(&sandbox).await.len(), 1);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn foreign_slashtags_are_passed_over_in_order() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    let other = "https://other.example/";
+    let taken = [
+        preload(&scenario.domain, "ACME-004352", other),
+        preload(&scenario.domain, "acme-3a004352", other),
+    ];
+    sandbox.client().preload(&taken).await.unwrap();
+    scenario.queue.send(&message(VIN, CAR));
+    scenario.drain().await;
+    let result = shortened(&only(&scenario));
+    assert_eq!((result.candidate, result.via), (3, Via::Created));
+    assert!(result.slashtag.starts_with("acme-004352-"), "{result:?}");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_is_taken_whole_is_a_dead_job_that_says_why() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    let vin = evenkeel::vin::Vin::parse(VIN).unwrap();
+    let chain = evenkeel::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());
+    let taken: Vec<_> =
+        chain.iter().map(|tag| preload(&scenario.domain, tag, "https://other.example/")).collect();
+    sandbox.client().preload(&taken).await.unwrap();
+    scenario.queue.send(&message(VIN, CAR));
+    scenario.drain().await;
+    let Phase::Dead { why, .. } = only(&scenario).phase else { panic!("not dead") };
+    assert!(why.contains("9 slashtags are taken, from acme-004352"), "{why}");
+    sandbox.shutdown().await;
+}
+
+/// The link was made, the answer was lost, and the service's reads lag behind its writes: to
+/// believe the read would be a second link for the same car.
+#[tokio::test]
+async fn a_read_that_lags_makes_no_second_link() {
+    let sandbox = open_sandbox().await;
+    let lost = Fault {
+        kind: FaultKind::status(502),
+        on: Target { method: Some(Method::Post), ..Target::default() },
+        scope: Scope::calls(1),
+        after_work: true,
+    };
+    sandbox.client().add_fault(&lost).await.unwrap();
+    let blind = SettingsChange { read_lag_ms: Some(3_600_000), ..SettingsChange::default() };
+    sandbox.client().change_settings(&blind).await.unwrap();
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    scenario.queue.send(&message(VIN, CAR));
+    for _ in 0..3 {
+        scenario.clock.advance(scenario.queue.next_in().unwrap());
+        scenario.poll().await;
+    }
+    let record = only(&scenario);
+    assert_eq!(record.history.last().unwrap().code, "holder_invisible", "{record:?}");
+    let seen = SettingsChange { read_lag_ms: Some(0), ..SettingsChange::default() };
+    sandbox.client().change_settings(&seen).await.unwrap();
+    scenario.drain().await;
+    let result = shortened(&only(&scenario));
+    assert_eq!((result.candidate, result.via), (1, Via::Adopted));
+    assert_eq!(scenario.links(&sandbox).await.len(), 1);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slashtag_of_another_workspace_is_passed_over_when_it_stays_invisible() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    let mut hidden = preload(&scenario.domain, "acme-004352", "https://other.example/");
+    hidden.visible = false;
+    sandbox.client().preload(&[hidden]).await.unwrap();
+    let sent = scenario.clock.now();
+    scenario.queue.send(&message(VIN, CAR));
+    scenario.drain().await;
+    let record = only(&scenario);
+    assert_eq!(shortened(&record).candidate, 2);
+    let waited = scenario.clock.now().since(sent);
+    assert!(waited >= Duration::from_secs(20), "a read had time to catch up: {waited:?}");
+    sandbox.shutdown().await;
+}
