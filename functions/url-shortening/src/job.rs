@@ -172,8 +172,9 @@ where
     const TYPE: &'static str = "url_shortening";
     const POLICY: Policy = Policy {
         dependency: "rebrandly",
-        max_attempts: 8,
-        max_throttles: 12,
+        // With full jitter, eleven delays outlast a minute's outage for all but one job in a million.
+        max_attempts: 12,
+        max_throttles: 9,
         backoff_base: Duration::from_secs(2),
         backoff_cap: Duration::from_secs(120),
         job_timeout: Duration::from_secs(5),
