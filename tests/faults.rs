@@ -18,10 +18,12 @@ use crate::scenario::{Scenario, message, open_sandbox, preload};
 const PLAIN: &str = "https://acme.example/plain";
 const OURS: &str = "https://acme.example/ours";
 const FOREIGN: &str = "https://acme.example/foreign";
+const ALONE: &str = "https://acme.example/alone";
 const SHAKY: &str = "https://acme.example/shaky";
 
 /// A bit of everything: a plain job twice, a slashtag that is ours already, one that is another's,
-/// one whose first call fails after the link was made, and a body that is no message.
+/// one whose first call fails after the link was made, one that may have killed three processes and
+/// so runs alone, and a body that is no message.
 async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
     let control = sandbox.client();
     let taken = [
@@ -40,6 +42,11 @@ async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
         after_work: true,
     };
     control.add_fault(&shaky).await.unwrap();
+    scenario.queue.send(&message("1HGCM82633A000005", ALONE));
+    for _ in 0..3 {
+        scenario.queue.receive(10);
+        scenario.queue.show_all();
+    }
     scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
     scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
     scenario.queue.send(&message("1HGCM82633A000002", OURS));
@@ -53,7 +60,7 @@ async fn check(sandbox: &Sandbox, scenario: &Scenario, case: &str) {
     let results = results(&scenario.store.records(), case);
     let candidate = |destination: &str| results[destination].candidate;
     assert_eq!(results[OURS].via, Via::Adopted, "{case}");
-    assert_eq!([PLAIN, OURS, FOREIGN, SHAKY].map(candidate), [1, 1, 2, 1], "{case}");
+    assert_eq!([PLAIN, OURS, FOREIGN, SHAKY, ALONE].map(candidate), [1, 1, 2, 1, 1], "{case}");
     let links = scenario.links(sandbox).await;
     for (destination, result) in &results {
         let made: Vec<_> = links.iter().filter(|l| l.destination == *destination).collect();
@@ -76,7 +83,7 @@ fn results(records: &[Record], case: &str) -> BTreeMap<String, Shortened> {
         other => panic!("{case}: {} is {other:?}", record.key),
     };
     let results: BTreeMap<_, _> = records.iter().map(result).collect();
-    assert_eq!(results.len(), 4, "{case}");
+    assert_eq!(results.len(), 5, "{case}");
     results
 }
 

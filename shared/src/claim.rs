@@ -96,7 +96,7 @@ where
 
     /// A claimed job's own message still stands for it, so a batch without a lease loses nothing;
     /// it only takes longer until somebody looks.
-    async fn renew_lease(&self, batch: &Batch<J::Payload>) {
+    pub(crate) async fn renew_lease(&self, batch: &Batch<J::Payload>) {
         if let Err(error) = self.store.lease(&batch.lease).await {
             telemetry::port_failed("lease", &error);
         }

@@ -89,10 +89,14 @@ pub trait Store: Send + Sync {
     /// Writes the ends of runs in one call: phase, ledger and history, each only while the table
     /// has the run's fence and `running`. The answers are in the order of `records`.
     ///
+    /// `closing` is removed in the same call, whatever becomes of the records: a caller to whom one
+    /// is not confirmed writes it again. That a lease is not removed is harmless and not reported.
+    ///
     /// At most [`crate::policy::BATCH_SIZE`] records, no key twice.
     fn settle(
         &self,
         records: &[Record],
+        closing: Option<&Lease>,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
     /// Gives a running record a look at `due_at`, if it still has this guard.

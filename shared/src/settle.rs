@@ -66,12 +66,13 @@ where
             }
         }
         tally.not_run = fates.len();
-        let mut settled = self.run_together(batch, runs, tally).await;
+        let (mut settled, closed) = self.run_together(batch, runs, alone.is_empty(), tally).await;
         for ticket in alone {
             settled.push(self.run_alone(batch, ticket, tally).await);
         }
         // An end that is not confirmed leaves the lease standing, for the sweeper to find.
-        if settled.iter().all(|settled| settled.confirmed)
+        if !closed
+            && settled.iter().all(|settled| settled.confirmed)
             && let Err(error) = self.store.release(&batch.lease).await
         {
             telemetry::port_failed("release", &error);
@@ -81,18 +82,20 @@ where
     }
 
     /// Runs jobs side by side. Their ends are written in groups, but none waits longer than
-    /// [`SETTLE_GROUPING`] for a slower neighbour.
+    /// [`SETTLE_GROUPING`] for a slower neighbour. If nothing comes after them (`last`), the lease
+    /// closes with the last group; the answer says whether it did.
     async fn run_together(
         &self,
         batch: &Batch<J::Payload>,
         runs: Vec<(usize, Record)>,
+        last: bool,
         tally: &mut Tally,
-    ) -> Vec<Settled> {
+    ) -> (Vec<Settled>, bool) {
         let mut waiting = runs.into_iter();
         let mut running = FuturesUnordered::new();
         let mut settling = FuturesUnordered::new();
         let mut ended: Vec<Ended> = Vec::new();
-        let mut settled = Vec::new();
+        let (mut settled, mut closed) = (Vec::<Settled>::new(), false);
         let mut flush_at = Instant::now();
         loop {
             while running.len() < J::POLICY.concurrency
@@ -101,10 +104,12 @@ where
                 running.push(self.run_one(batch, ticket, record));
             }
             if running.is_empty() && !ended.is_empty() {
-                settling.push(self.settle(batch, std::mem::take(&mut ended)));
+                let others_done = settling.is_empty() && settled.iter().all(|one| one.confirmed);
+                let closing = last && others_done;
+                settling.push(self.settle(batch, std::mem::take(&mut ended), closing));
             }
             if running.is_empty() && settling.is_empty() {
-                return settled;
+                return (settled, closed);
             }
             tokio::select! {
                 Some((job, decision)) = running.next() => {
@@ -114,9 +119,12 @@ where
                     }
                     ended.push(job);
                 }
-                Some(group) = settling.next() => settled.extend(group),
+                Some((group, lease_closed)) = settling.next() => {
+                    settled.extend(group);
+                    closed |= lease_closed;
+                }
                 () = tokio::time::sleep_until(flush_at), if !ended.is_empty() => {
-                    settling.push(self.settle(batch, std::mem::take(&mut ended)));
+                    settling.push(self.settle(batch, std::mem::take(&mut ended), false));
                 }
             }
         }
@@ -134,7 +142,8 @@ where
         }
         match self.claim_one(batch, &batch.tickets[ticket], true).await {
             Claim::Run(record) => {
-                let settled = self.run_together(batch, vec![(ticket, *record)], tally).await;
+                let (settled, _) =
+                    self.run_together(batch, vec![(ticket, *record)], false, tally).await;
                 settled.into_iter().next().unwrap_or(Settled {
                     ticket,
                     fate: Fate::ComeBack(SHORTEST_DELAY),
@@ -203,28 +212,39 @@ where
         }
     }
 
-    /// Writes the ends of several runs in one call; an entry that is refused or in doubt is
-    /// resolved alone.
-    async fn settle(&self, batch: &Batch<J::Payload>, ended: Vec<Ended>) -> Vec<Settled> {
+    /// Writes the ends of several runs in one call, and closes the batch's lease with them if
+    /// `closing`; an entry that is refused or in doubt is resolved alone, after the lease is
+    /// written again. Until then the jobs' own messages stand for them: none is acknowledged yet.
+    async fn settle(
+        &self,
+        batch: &Batch<J::Payload>,
+        ended: Vec<Ended>,
+        closing: bool,
+    ) -> (Vec<Settled>, bool) {
         let (mut others, mut records) = (Vec::new(), Vec::new());
         for Ended { ticket, record, fate } in ended {
             others.push((ticket, fate));
             records.push(record);
         }
-        let written = match self.store.settle(&records).await {
+        let lease = closing.then_some(&batch.lease);
+        let written = match self.store.settle(&records, lease).await {
             Ok(written) => written,
             Err(error) => {
                 telemetry::port_failed("settle", &error);
                 vec![Written::Unknown(error.to_string()); records.len()]
             }
         };
+        let closed = closing && written.iter().all(|written| *written == Written::Yes);
+        if closing && !closed {
+            self.renew_lease(batch).await;
+        }
         let resolved = records.iter().zip(others).zip(written).map(
             async |((record, (ticket, fate)), written)| match written {
                 Written::Yes => Settled { ticket, fate, confirmed: true },
                 _ => self.settle_one(batch, ticket, record, fate).await,
             },
         );
-        futures_util::future::join_all(resolved).await
+        (futures_util::future::join_all(resolved).await, closed)
     }
 
     /// Writes the end of one run, again and again while there is time: the work is done, and only

@@ -149,13 +149,21 @@ impl Store for DynamoStore {
         }
     }
 
-    async fn settle(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
-        let jobs = &self.tables.jobs;
+    async fn settle(
+        &self,
+        records: &[Record],
+        closing: Option<&Lease>,
+    ) -> Result<Vec<Written>, PortError> {
+        let Tables { jobs, control } = &self.tables;
         let settle = |record| {
             let progress = item::encode_progress(record);
             statement::update(jobs, progress, &item::TRANSIENT, running(record))
         };
-        self.run(records.iter().map(settle).collect()).await
+        let close = |lease| statement::delete(control, item::lease_key(lease));
+        let statements = records.iter().map(settle).chain(closing.map(close));
+        let mut written = self.run(statements.collect()).await?;
+        written.truncate(records.len());
+        Ok(written)
     }
 
     async fn arm(&self, record: &Record, due_at: Time) -> Result<Written, PortError> {

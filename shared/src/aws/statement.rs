@@ -51,6 +51,13 @@ pub(crate) fn update(
     request(text, values)
 }
 
+/// `DELETE FROM table WHERE key`: no error if there is nothing.
+pub(crate) fn delete(table: &str, key: [Attribute; 2]) -> BatchStatementRequest {
+    let [(partition, one), (sort, other)] = key;
+    let text = format!("DELETE FROM \"{table}\" WHERE \"{partition}\"=? AND \"{sort}\"=?");
+    request(text, vec![one, other])
+}
+
 #[expect(clippy::expect_used, reason = "the builder only fails without a statement")]
 fn request(text: String, values: Vec<AttributeValue>) -> BatchStatementRequest {
     BatchStatementRequest::builder()
@@ -85,5 +92,7 @@ mod tests {
             r#"UPDATE "jobs" SET "state"=? SET "look"=? REMOVE "owner" WHERE "pk"=? AND "fence"=?"#
         );
         assert_eq!(made.parameters(), [n(1), n(2), n(3), n(4)]);
+        let made = delete("control", [("pk", n(1)), ("sk", n(2))]);
+        assert_eq!(made.statement(), r#"DELETE FROM "control" WHERE "pk"=? AND "sk"=?"#);
     }
 }

@@ -28,6 +28,7 @@ pub async fn store<S: Store>(store: &S) {
     armed_or_not_a_settle_takes_the_look_away(store).await;
     quarantine_keeps_the_first(store).await;
     leases_come_and_go(store).await;
+    a_lease_closes_with_the_last_settle(store).await;
 }
 
 fn work() -> Work {
@@ -127,10 +128,10 @@ async fn a_settle_needs_the_run_it_ends<S: Store>(store: &S) {
     let ends = [succeeded(&ours), succeeded(&theirs), succeeded(&missing)];
     let refused = Written::No(Some(Box::new(taken_over.clone())));
     let expected = vec![Written::Yes, refused, Written::No(None)];
-    assert_eq!(store.settle(&ends).await, Ok(expected));
+    assert_eq!(store.settle(&ends, None).await, Ok(expected));
     assert_eq!(store.read(&ours.key).await, Ok(Some(ends[0].clone())));
     assert_eq!(store.read(&theirs.key).await, Ok(Some(taken_over)), "the zombie changed nothing");
-    let again = store.settle(&ends[..1]).await;
+    let again = store.settle(&ends[..1], None).await;
     assert_eq!(again, Ok(vec![Written::No(Some(Box::new(ends[0].clone())))]));
 }
 
@@ -142,7 +143,7 @@ async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     let why = "later".to_owned();
     let (run_after, due_at) = (LEASE_UNTIL, LEASE_UNTIL);
     let waiting = Record { phase: Phase::Waiting { run_after, due_at, why }, ..record };
-    assert_eq!(store.settle(std::slice::from_ref(&waiting)).await, Ok(vec![Written::Yes]));
+    assert_eq!(store.settle(std::slice::from_ref(&waiting), None).await, Ok(vec![Written::Yes]));
     assert_eq!(store.read(&waiting.key).await, Ok(Some(waiting)));
 }
 
@@ -154,7 +155,7 @@ async fn arming_needs_a_live_run<S: Store>(store: &S) {
     armed.phase = Phase::Running { lease_until: LEASE_UNTIL, armed: true };
     assert_eq!(store.read(&record.key).await, Ok(Some(armed.clone())));
     let ended = succeeded(&armed);
-    assert_eq!(store.settle(std::slice::from_ref(&ended)).await, Ok(vec![Written::Yes]));
+    assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
     let refused = Ok(Written::No(Some(Box::new(ended))));
     assert_eq!(store.arm(&record, LEASE_UNTIL).await, refused, "the run is over");
 }
@@ -165,7 +166,7 @@ async fn armed_or_not_a_settle_takes_the_look_away<S: Store>(store: &S) {
     assert_eq!(store.arm(&record, LEASE_UNTIL).await, Ok(Written::Yes));
     // The run does not know that somebody armed its record.
     let ended = succeeded(&record);
-    assert_eq!(store.settle(std::slice::from_ref(&ended)).await, Ok(vec![Written::Yes]));
+    assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
     assert_eq!(ended.look(), None);
     assert_eq!(store.read(&record.key).await, Ok(Some(ended)));
 }
@@ -195,4 +196,18 @@ async fn leases_come_and_go<S: Store>(store: &S) {
     assert_eq!(refused, Ok(vec![Written::No(None)]), "an insert is for what is new");
     assert_eq!(store.release(&lease).await, Ok(()));
     assert_eq!(store.release(&lease).await, Ok(()), "harmless when repeated");
+}
+
+async fn a_lease_closes_with_the_last_settle<S: Store>(store: &S) {
+    let (record, lease) = (running("case#d:closing", "a"), lease("closing", &["case#d:closing"]));
+    let written = store.insert(std::slice::from_ref(&record), &lease).await;
+    assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
+    let ended = [succeeded(&record)];
+    assert_eq!(store.settle(&ended, Some(&lease)).await, Ok(vec![Written::Yes]));
+    let free = store.insert(&[], &lease).await;
+    assert_eq!(free, Ok(vec![Written::Yes]), "the lease was removed");
+    // One that is gone already is as good as removed, and hides no refused record.
+    assert_eq!(store.release(&lease).await, Ok(()));
+    let refused = vec![Written::No(Some(Box::new(ended[0].clone())))];
+    assert_eq!(store.settle(&ended, Some(&lease)).await, Ok(refused));
 }

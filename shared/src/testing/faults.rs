@@ -158,8 +158,12 @@ impl<T: Store> Store for Faulty<T> {
         self.faults.call("replace", self.port.replace(record, guard)).await
     }
 
-    async fn settle(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
-        self.faults.call("settle", self.port.settle(records)).await
+    async fn settle(
+        &self,
+        records: &[Record],
+        closing: Option<&Lease>,
+    ) -> Result<Vec<Written>, PortError> {
+        self.faults.call("settle", self.port.settle(records, closing)).await
     }
 
     async fn arm(&self, record: &Record, due_at: Time) -> Result<Written, PortError> {

@@ -105,8 +105,15 @@ impl Store for MemoryStore {
         Ok(self.call().write(record, |current| guarded(current, guard)))
     }
 
-    async fn settle(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
+    async fn settle(
+        &self,
+        records: &[Record],
+        closing: Option<&Lease>,
+    ) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
+        if let Some(lease) = closing {
+            tables.leases.remove(&lease.owner);
+        }
         let running = |record: &Record| Guard { state: "running", fence: record.fence };
         Ok(records
             .iter()
