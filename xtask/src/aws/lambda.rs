@@ -1,0 +1,110 @@
+//! Lambda: the event source mappings, by which a test or an operator pauses a queue.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Client;
+use super::client::parse;
+
+const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
+
+/// What takes messages from one queue to one function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Its id.
+    pub uuid: String,
+    /// The queue's ARN, which ends with the queue's name.
+    pub queue_arn: String,
+    /// Whether it takes messages.
+    pub enabled: bool,
+    /// How many batches it may have at work at once, if that is limited.
+    pub most_at_once: Option<u16>,
+}
+
+/// The mappings of a function.
+pub async fn mappings(client: &Client, function: &str) -> Result<Vec<Mapping>> {
+    let path = format!("{MAPPINGS}/?FunctionName={function}");
+    let answer = parse(&client.rest("lambda", Method::GET, &path, Vec::new()).await?)?;
+    let found = answer["EventSourceMappings"].as_array();
+    let found = found.context("ListEventSourceMappings: expected a list")?;
+    found
+        .iter()
+        .map(|mapping| {
+            let text = |name: &str| {
+                let text = mapping[name].as_str().map(str::to_owned);
+                text.with_context(|| format!("ListEventSourceMappings: expected {name}"))
+            };
+            Ok(Mapping {
+                uuid: text("UUID")?,
+                queue_arn: text("EventSourceArn")?,
+                enabled: matches!(mapping["State"].as_str(), Some("Enabled" | "Enabling")),
+                most_at_once: count(&mapping["ScalingConfig"]["MaximumConcurrency"]),
+            })
+        })
+        .collect()
+}
+
+/// Pauses a mapping, or lets it go on. Batches that are at work finish.
+pub async fn set_enabled(client: &Client, mapping: &Mapping, enabled: bool) -> Result<()> {
+    update(client, &mapping.uuid, &json!({ "Enabled": enabled })).await
+}
+
+/// Sets how many batches a mapping may have at work at once, at least 2.
+pub async fn set_concurrency(client: &Client, mapping: &Mapping, most: u16) -> Result<()> {
+    update(client, &mapping.uuid, &json!({ "ScalingConfig": { "MaximumConcurrency": most } })).await
+}
+
+/// Runs a function and waits for its answer, the function's own error among them.
+pub async fn invoke(client: &Client, function: &str, event: &Value) -> Result<Value> {
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let event = event.to_string().into_bytes();
+    parse(&client.rest("lambda", Method::POST, &path, event).await?)
+}
+
+/// The environment variables that the template gives a function: what a test needs to run the
+/// function's binary as a process of its own, beyond MiniStack's time-outs.
+pub async fn environment(client: &Client, function: &str) -> Result<BTreeMap<String, String>> {
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    let answer = parse(&client.rest("lambda", Method::GET, &path, Vec::new()).await?)?;
+    serde_json::from_value(answer["Environment"]["Variables"].clone())
+        .context("GetFunctionConfiguration: expected variables")
+}
+
+/// Reserves part of the account's concurrency for a function, which is also its limit.
+pub(crate) async fn reserve(client: &Client, function: &str, most: u64) -> Result<()> {
+    let path = format!("/2017-10-31/functions/{function}/concurrency");
+    let body = json!({ "ReservedConcurrentExecutions": most }).to_string().into_bytes();
+    client.rest("lambda", Method::PUT, &path, body).await?;
+    Ok(())
+}
+
+/// A number, or one that MiniStack has kept as the text that a template's parameter is.
+fn count(value: &Value) -> Option<u16> {
+    value
+        .as_u64()
+        .and_then(|number| number.try_into().ok())
+        .or_else(|| value.as_str()?.parse().ok())
+}
+
+async fn update(client: &Client, uuid: &str, body: &Value) -> Result<()> {
+    let path = format!("{MAPPINGS}/{uuid}");
+    client.rest("lambda", Method::PUT, &path, body.to_string().into_bytes()).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::count;
+
+    #[test]
+    fn a_count_may_be_text() {
+        assert_eq!(count(&json!(4)), Some(4));
+        assert_eq!(count(&json!("10")), Some(10));
+        assert_eq!(count(&Value::Null), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask check`: everything short of running the tests.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+use std::ffi::OsStr;
+
+use anyhow::{Result, ensure};
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::tool;
+use crate::venv::{Tools, Venv};
+use crate::workspace::Workspace;
+
+/// The version of cargo-deny that the hint names, so that everybody gets the same answers.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Runs every step, also after one has failed, and fails at the end with the names of those.
+pub async fn run(workspace: &Workspace) -> Result<()> {
+    let mut failed = Vec::new();
+    let mut take = |name: &'static str, ok: bool| {
+        if !ok {
+            failed.push(name);
+        }
+    };
+    take("format", step("format", cargo(workspace, ["fmt", "--all", "--check"])).await?);
+    let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    let mut clippy = cargo(workspace, clippy);
+    clippy.args(["--quiet", "--", "-D", "warnings"]);
+    take("clippy", step("clippy", clippy).await?);
+
+    let venv = Venv::ready(workspace, Tools::Check).await?;
+    let mut lint = tool::command(venv.program("cfn-lint"));
+    lint.arg(workspace.template());
+    take("cfn-lint", step("cfn-lint", lint).await?);
+    take("sam validate", step("sam validate", sam_validate(workspace, &venv)).await?);
+
+    if has_cargo_deny(workspace).await {
+        let deny = cargo(workspace, ["deny", "check", "licenses", "bans", "sources"]);
+        take("cargo deny", step("cargo deny", deny).await?);
+    } else {
+        println!(
+            "-- cargo deny: left out, because it is not installed: \
+             `cargo install --locked cargo-deny@{CARGO_DENY}`"
+        );
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Names a step, runs it with its output on the terminal, and says how it went and how long it took.
+async fn step(name: &str, mut command: Command) -> Result<bool> {
+    println!("-- {name}");
+    let started = Instant::now();
+    let ok = tool::shown(&mut command).await?;
+    let outcome = if ok { "ok" } else { "FAILED" };
+    println!("-- {name}: {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
+    Ok(ok)
+}
+
+fn cargo<const N: usize>(workspace: &Workspace, arguments: [&str; N]) -> Command {
+    let mut cargo = tool::command("cargo");
+    cargo.current_dir(workspace.root()).args(arguments.map(OsStr::new));
+    cargo
+}
+
+/// SAM wants a region although it asks nobody there, and would report about us if we let it.
+fn sam_validate(workspace: &Workspace, venv: &Venv) -> Command {
+    let mut sam = tool::command(venv.program("sam"));
+    sam.args(["validate", "--lint", "--template-file"]).arg(workspace.template());
+    sam.env("AWS_DEFAULT_REGION", crate::aws::REGION).env("SAM_CLI_TELEMETRY", "0");
+    sam
+}
+
+async fn has_cargo_deny(workspace: &Workspace) -> bool {
+    let mut ask = cargo(workspace, ["deny", "--version"]);
+    tool::output(&mut ask, "ask for cargo-deny").await.is_ok()
+}

@@ -1,0 +1,196 @@
+//! A local stack: MiniStack in place of AWS, the sandbox in place of third parties, and our own
+//! template deployed on top of them.
+//!
+//! All servers listen on 127.0.0.1 only, at ports of their own, and keep nothing: when a stack
+//! ends, however it ends, its processes and its files are gone.
+
+mod deployment;
+mod description;
+mod group;
+mod ministack;
+mod omissions;
+mod rundir;
+mod sandbox;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use anyhow::{Context as _, Result};
+
+use crate::artifact::Profile;
+use crate::aws::Client;
+use crate::process;
+use crate::workspace::Workspace;
+
+pub use description::Description;
+pub use wire::{State, Wire};
+
+use group::Group;
+use rundir::RunDir;
+
+/// The name of every stack that is deployed locally.
+pub const STACK: &str = "evenkeel";
+
+/// What a caller may choose. The default is what `cargo xtask up` does without arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// MiniStack's port; a free one if none is given.
+    pub port: Option<u16>,
+    /// The sandbox's port; a free one if none is given.
+    pub sandbox_port: Option<u16>,
+    /// How the functions are built.
+    pub profile: Profile,
+    /// Deploy to this endpoint, which runs already and keeps running, and start no MiniStack.
+    pub endpoint_url: Option<String>,
+    /// Parameters of the template that should differ from what a local stack sets.
+    pub parameters: BTreeMap<String, String>,
+    /// Lead the functions to AWS and to the sandbox over [`Wire`]s that a test can cut. The
+    /// sandbox then sees the wire's ports and not the functions' own. Not on somebody else's endpoint.
+    pub wires: bool,
+}
+
+/// A stack that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Stack {
+    client: Client,
+    description: Description,
+    /// Fields are dropped in this order: first who calls, then who is called.
+    ministack: Option<Group>,
+    sandbox: Group,
+    wires: Option<Wires>,
+    run: RunDir,
+}
+
+#[derive(Debug)]
+struct Wires {
+    aws: Wire,
+    sandbox: Wire,
+}
+
+impl Stack {
+    /// Starts the servers, builds the functions, deploys the template, and returns when the queues
+    /// take messages. Whatever was started is ended again if a later step fails.
+    pub async fn start(workspace: &Workspace, options: &Options) -> Result<Self> {
+        let foreign = options.endpoint_url.is_some();
+        anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
+        let port = free_port(options.port)?;
+        let sandbox_port = free_port(options.sandbox_port)?;
+        let run = RunDir::create(workspace)?;
+        let built = deployment::Built::from_template(workspace, options.profile).await?;
+        let (sandbox, sandbox_url) = sandbox::start(workspace, &run, sandbox_port).await?;
+        let own_endpoint = format!("http://127.0.0.1:{port}");
+        let wires = if options.wires {
+            let aws = Wire::lay(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+            Some(Wires { aws, sandbox: Wire::lay(address(&sandbox_url)?).await? })
+        } else {
+            None
+        };
+        let seen = |wire: fn(&Wires) -> &Wire, direct: &str| {
+            wires.as_ref().map_or_else(|| direct.to_owned(), |wires| wire(wires).url())
+        };
+        let endpoint = options.endpoint_url.clone().unwrap_or_else(|| own_endpoint.clone());
+        let client = Client::new(&endpoint)?;
+        let ministack = if foreign {
+            client.health().await.with_context(|| format!("{endpoint}: expected AWS there"))?;
+            None
+        } else {
+            let functions_endpoint = seen(|wires| &wires.aws, &own_endpoint);
+            Some(ministack::start(workspace, &run, &client, port, &functions_endpoint).await?)
+        };
+        let service = seen(|wires| &wires.sandbox, &sandbox_url);
+        let outputs =
+            deployment::deploy(&client, built, &service, &options.parameters).await?.outputs;
+        let description = Description::of_ours(endpoint, sandbox_url, outputs)?;
+        Ok(Self { client, description, ministack, sandbox, wires, run })
+    }
+
+    /// What the stack consists of, and where.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// An output of the template, such as `UrlShorteningQueueUrl`. Fails if there is none.
+    pub fn output(&self, name: &str) -> Result<&str> {
+        self.description.output(name)
+    }
+
+    /// Calls the stack's AWS, past any wire.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where the sandbox listens, past any wire; Rebrandly's base address is `/v1` under it.
+    #[must_use]
+    pub fn sandbox_url(&self) -> &str {
+        &self.description.sandbox_url
+    }
+
+    /// The functions' way to AWS. Fails if the stack was started without wires.
+    pub fn aws_wire(&self) -> Result<&Wire> {
+        self.wires.as_ref().map(|wires| &wires.aws).context("expected a stack with wires")
+    }
+
+    /// The functions' way to the sandbox. Fails if the stack was started without wires.
+    pub fn sandbox_wire(&self) -> Result<&Wire> {
+        self.wires.as_ref().map(|wires| &wires.sandbox).context("expected a stack with wires")
+    }
+
+    /// The processes that run functions now, oldest first. None on somebody else's endpoint.
+    #[must_use]
+    pub fn function_processes(&self) -> Vec<u32> {
+        self.ministack.as_ref().map(|group| process::children(group.leader())).unwrap_or_default()
+    }
+
+    /// MiniStack's process; freezing it freezes the queues and the tables. None on somebody
+    /// else's endpoint.
+    #[must_use]
+    pub fn ministack_process(&self) -> Option<u32> {
+        self.ministack.as_ref().map(Group::leader)
+    }
+
+    /// What MiniStack and the functions have printed up to now.
+    pub fn log(&self) -> Result<String> {
+        self.run.log(ministack::LOG)
+    }
+
+    /// Ends every process of the stack and waits until they are gone. Returns when nothing is left
+    /// but what runs on somebody else's endpoint.
+    pub async fn stop(self) -> Result<()> {
+        let Self { ministack, sandbox, .. } = self;
+        if let Some(ministack) = ministack {
+            ministack.stop().await?;
+        }
+        sandbox.stop().await
+    }
+}
+
+/// The wanted port if nobody listens on it, or any such port. Somebody may take it before we do;
+/// then the server says so.
+fn free_port(wanted: Option<u16>) -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted.unwrap_or(0)));
+    let listener = listener.with_context(|| match wanted {
+        Some(port) => format!("port {port}: expected to be able to listen on it"),
+        None => "expected a free port".to_owned(),
+    })?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn address(url: &str) -> Result<SocketAddr> {
+    let address = url.strip_prefix("http://").and_then(|address| address.parse().ok());
+    address.with_context(|| format!("{url}: expected http://ADDRESS:PORT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn an_address_is_read_out_of_a_url() {
+        assert_eq!(address("http://127.0.0.1:80").expect("an address").port(), 80);
+        assert!(address("http://localhost:80").is_err());
+        assert!(address("127.0.0.1:80").is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! MiniStack: the parts of AWS that we use, in one process, its functions as processes of their own.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+use super::group::{Group, LOOK_EVERY};
+use super::rundir::RunDir;
+use crate::aws::{Client, REGION};
+use crate::environment;
+use crate::venv::{Tools, Venv};
+use crate::workspace::Workspace;
+
+/// The log of MiniStack, and of the functions that it runs.
+pub(super) const LOG: &str = "ministack.log";
+
+/// It is up in less than two seconds, unless the machine is busy building.
+const UP_WITHIN: Duration = Duration::from_mins(1);
+
+/// Starts MiniStack at a port of 127.0.0.1 and returns when it answers. The functions will look
+/// for AWS at `functions_endpoint`.
+pub(super) async fn start(
+    workspace: &Workspace,
+    run: &RunDir,
+    client: &Client,
+    port: u16,
+    functions_endpoint: &str,
+) -> Result<Group> {
+    let venv = Venv::ready(workspace, Tools::Local).await?;
+    let script = run.path().join("guard.py");
+    std::fs::write(&script, include_str!("guard.py")).context("guard.py cannot be made")?;
+    let log = run.log_file(LOG)?;
+    let mut command = Command::new(venv.program("python"));
+    command
+        .arg(script)
+        .env_clear()
+        .envs(environment::kept())
+        .env("GATEWAY_PORT", port.to_string())
+        // Its own default is every interface of the machine.
+        .env("BIND_HOST", "127.0.0.1")
+        // Queue addresses name this host; `localhost` may mean ::1, where nobody listens.
+        .env("MINISTACK_HOST", "127.0.0.1")
+        .env("MINISTACK_REGION", REGION)
+        // MiniStack passes this on to the functions, and passes nothing on if it is not set.
+        .env("AWS_ENDPOINT_URL", functions_endpoint)
+        // It says this name when asked how it is.
+        .env("MINISTACK_EDITION", run.name())
+        // Otherwise it would look for a Docker engine, and for each function for a container.
+        .env("LAMBDA_EXECUTOR", "local")
+        .env("PYTHONUNBUFFERED", "1")
+        .env("TMPDIR", run.tmp())
+        .current_dir(run.path())
+        .stdout(log.try_clone().context("ministack.log cannot be shared")?)
+        .stderr(log);
+    let mut group = Group::start("MiniStack", &mut command)?;
+    match timeout(UP_WITHIN, answers(&mut group, client, &run.name())).await {
+        Ok(Ok(())) => Ok(group),
+        Ok(Err(error)) => bail!("{error:#}\n{}", run.log_tail(LOG)),
+        Err(_) => bail!("MiniStack does not answer after {UP_WITHIN:?}\n{}", run.log_tail(LOG)),
+    }
+}
+
+/// Waits until MiniStack answers by our name. Another server that holds the port would answer too,
+/// and we would deploy onto somebody else's stack.
+async fn answers(group: &mut Group, client: &Client, name: &str) -> Result<()> {
+    while client.health().await.is_none_or(|health| health["edition"] != name) {
+        group.expect_running()?;
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! What MiniStack's CloudFormation reads over or wrongly: time to live and point-in-time recovery of
+//! tables, reserved concurrency of functions, and a mapping's `MaximumConcurrency` from a parameter,
+//! which it keeps as text, so that its poller fails. Harmless where an endpoint did it right.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::aws::cloudformation::Deployed;
+use crate::aws::{Client, dynamodb, lambda};
+
+/// Sets what the template asks for and the endpoint may have left out.
+pub(super) async fn make_up(client: &Client, template: &Value, deployed: &Deployed) -> Result<()> {
+    for (logical_id, resource) in template["Resources"].as_object().into_iter().flatten() {
+        let properties = &resource["Properties"];
+        let name = || {
+            let name = deployed.resources.get(logical_id);
+            name.with_context(|| format!("{logical_id}: expected it among the stack's resources"))
+        };
+        match resource["Type"].as_str() {
+            Some("AWS::DynamoDB::Table") => table(client, name()?, properties).await?,
+            Some("AWS::Serverless::Function") => function(client, name()?, properties).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn function(client: &Client, name: &str, properties: &Value) -> Result<()> {
+    if let Some(most) = properties["ReservedConcurrentExecutions"].as_u64() {
+        lambda::reserve(client, name, most).await?;
+    }
+    for mapping in lambda::mappings(client, name).await? {
+        if let Some(most) = mapping.most_at_once {
+            lambda::set_concurrency(client, &mapping, most).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn table(client: &Client, name: &str, properties: &Value) -> Result<()> {
+    let wanted = &properties["TimeToLiveSpecification"];
+    if wanted["Enabled"] == true {
+        let of_table = json!({ "TableName": name });
+        let found = dynamodb::call(client, "DescribeTimeToLive", &of_table).await?;
+        // Enabling it a second time is an error.
+        if found["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED" {
+            let body = json!({ "TableName": name, "TimeToLiveSpecification": wanted });
+            dynamodb::call(client, "UpdateTimeToLive", &body).await?;
+        }
+    }
+    let wanted = &properties["PointInTimeRecoverySpecification"];
+    if wanted["PointInTimeRecoveryEnabled"] == true {
+        let body = json!({ "TableName": name, "PointInTimeRecoverySpecification": wanted });
+        dynamodb::call(client, "UpdateContinuousBackups", &body).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The sandbox: stand-ins of the third parties, a binary of `tests/sandbox`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::group::Group;
+use super::rundir::RunDir;
+use crate::artifact::{self, Profile};
+use crate::environment;
+use crate::workspace::Workspace;
+
+/// The key that the sandbox takes for Rebrandly's.
+pub(super) const API_KEY: &str = "local-key";
+
+const LOG: &str = "sandbox.log";
+
+/// It has nothing to load.
+const UP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Builds and starts the sandbox at a port, and returns the address that it tells.
+pub(super) async fn start(
+    workspace: &Workspace,
+    run: &RunDir,
+    port: u16,
+) -> Result<(Group, String)> {
+    // Its speed is not what anybody measures.
+    let binary = artifact::build(workspace, "sandbox", Profile::Dev).await?;
+    let mut command = Command::new(binary);
+    command
+        .args(["--port", &port.to_string(), "--api-key", API_KEY])
+        .arg("--exit-with-stdin")
+        .env_clear()
+        .envs(environment::kept())
+        .stdout(Stdio::piped())
+        .stderr(run.log_file(LOG)?);
+    let mut group = Group::start("the sandbox", &mut command)?;
+    let stdout = group.take_stdout().context("the sandbox has no output")?;
+    let url = match timeout(UP_WITHIN, announced(stdout)).await {
+        Ok(Ok(url)) => url,
+        Ok(Err(error)) => bail!("{error:#}\n{}", run.log_tail(LOG)),
+        Err(_) => bail!("the sandbox is not ready after {UP_WITHIN:?}"),
+    };
+    Ok((group, url))
+}
+
+/// The first line that the sandbox prints is `{"url": "http://127.0.0.1:PORT"}`.
+async fn announced(stdout: ChildStdout) -> Result<String> {
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).await.context("the sandbox says nothing")?;
+    let said: Value = serde_json::from_str(&line)
+        .with_context(|| format!("the sandbox: expected {{\"url\": …}}, found {line:?}"))?;
+    said["url"].as_str().map(str::to_owned).context("the sandbox: expected its url")
+}

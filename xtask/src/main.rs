@@ -1,0 +1,114 @@
+//! `cargo xtask COMMAND`.
+#![allow(clippy::doc_markdown, reason = "LocalStack and its like are names in prose")]
+#![expect(clippy::print_stderr, reason = "where a command line says what went wrong")]
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use xtask::artifact::Profile;
+use xtask::local::Options;
+use xtask::suite::Selection;
+use xtask::workspace::Workspace;
+use xtask::{check, down, suite, up};
+
+/// Every development command of the project
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring up a local AWS with everything deployed on it, and hold it up until Ctrl-C
+    Up(Up),
+    /// End what `up` holds up
+    Down,
+    /// Formatting, lints, template, licences
+    Check,
+    /// Check, then run every test
+    Test(Selection),
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// Port of the local AWS [default: a free one]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Port of the sandbox [default: a free one]
+    #[arg(long)]
+    sandbox_port: Option<u16>,
+    /// How the functions are built
+    #[arg(long, value_enum, default_value = "release")]
+    profile: Profile,
+    /// Deploy to this LocalStack-compatible endpoint instead of starting MiniStack
+    #[arg(long, value_name = "URL", conflicts_with = "port")]
+    endpoint_url: Option<String>,
+    /// A parameter of template.yaml, as NAME=VALUE; may be given more than once
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    parameters: Vec<(String, String)>,
+}
+
+impl From<Up> for Options {
+    fn from(up: Up) -> Self {
+        Self {
+            port: up.port,
+            sandbox_port: up.sandbox_port,
+            profile: up.profile,
+            endpoint_url: up.endpoint_url,
+            parameters: BTreeMap::from_iter(up.parameters),
+            wires: false,
+        }
+    }
+}
+
+fn name_and_value(given: &str) -> Result<(String, String), String> {
+    let pair = given.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        // What is wrong was said where it was found.
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command; false if it has failed and said so already.
+async fn run(command: Command) -> Result<bool> {
+    let workspace = Workspace::find().await.context("expected to run in the checkout")?;
+    match command {
+        Command::Up(up) => up::run(&workspace, &up.into()).await?,
+        Command::Down => down::run(&workspace).await?,
+        Command::Check => check::run(&workspace).await?,
+        Command::Test(selection) => return suite::run(&workspace, &selection).await,
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::{Cli, name_and_value};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_parameter_may_hold_an_equals_sign() {
+        assert_eq!(name_and_value("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert!(name_and_value("A").is_err());
+    }
+}

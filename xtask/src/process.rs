@@ -1,0 +1,203 @@
+//! Other processes, by their ids: what the tests stop, continue and kill, and what must not be
+//! left behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+/// Ends a process at once; it gets no chance to tidy up.
+pub fn kill(pid: u32) -> Result<()> {
+    send(pid, Signal::SIGKILL)
+}
+
+/// Asks a process to end.
+pub fn ask_to_end(pid: u32) -> Result<()> {
+    send(pid, Signal::SIGTERM)
+}
+
+/// Freezes a process until [`cont`].
+pub fn stop(pid: u32) -> Result<()> {
+    send(pid, Signal::SIGSTOP)
+}
+
+/// Lets a frozen process go on.
+pub fn cont(pid: u32) -> Result<()> {
+    send(pid, Signal::SIGCONT)
+}
+
+/// Ends every process of a group at once. A group that is gone already is no error.
+pub fn kill_group(leader: u32) -> Result<()> {
+    match signal::killpg(id(leader)?, Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        // macOS answers so when all that is left has ended and was not waited for.
+        Err(Errno::EPERM) if !alive(leader) => Ok(()),
+        Err(errno) => Err(errno).with_context(|| format!("process group {leader}: kill")),
+    }
+}
+
+/// Whether any process of the group still runs.
+#[must_use]
+pub fn group_alive(leader: u32) -> bool {
+    if proc_exists() {
+        return processes().any(|pid| stat(pid).is_some_and(|stat| stat.group == leader));
+    }
+    id(leader).is_ok_and(|leader| signal::killpg(leader, None).is_ok())
+}
+
+/// Whether the process still runs. One that has ended and was not waited for does not.
+#[must_use]
+pub fn alive(pid: u32) -> bool {
+    birth(pid).is_some()
+}
+
+/// When a running process was started, in whatever unit the system counts. Process ids are given
+/// out again; the pair of id and birth is not.
+#[must_use]
+pub fn birth(pid: u32) -> Option<String> {
+    if proc_exists() {
+        return Some(stat(pid)?.birth);
+    }
+    ask("ps", &["-o", "lstart=", "-p", &pid.to_string()])
+}
+
+/// The processes that a process has started and that still run, in the order of their ids.
+#[must_use]
+pub fn children(pid: u32) -> Vec<u32> {
+    if proc_exists() {
+        let mut found: Vec<u32> = processes()
+            .filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid))
+            .collect();
+        found.sort_unstable();
+        return found;
+    }
+    let said = ask("pgrep", &["-P", &pid.to_string()]).unwrap_or_default();
+    said.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// The process that holds the TCP connection with this local port, as a server sees it in its
+/// peer's address. Works for connections over loopback, which is all that a local stack has.
+#[must_use]
+pub fn pid_of_local_port(port: u16) -> Option<u32> {
+    if proc_exists() { owner_of_socket(&inode_of_port(port)?) } else { lsof(port) }
+}
+
+fn send(pid: u32, signal: Signal) -> Result<()> {
+    signal::kill(id(pid)?, signal).with_context(|| format!("process {pid}: {signal}"))
+}
+
+/// Zero and negative ids address whole groups, our own among them: never by accident.
+fn id(pid: u32) -> Result<Pid> {
+    let raw = i32::try_from(pid).ok().filter(|raw| *raw > 1);
+    raw.map(Pid::from_raw).with_context(|| format!("{pid}: expected the id of one process"))
+}
+
+fn proc_exists() -> bool {
+    Path::new("/proc/self/stat").exists()
+}
+
+/// What Linux tells about a running process.
+struct Stat {
+    parent: u32,
+    group: u32,
+    birth: String,
+}
+
+/// None if there is no such process, or if it has ended and nobody has waited for it yet.
+fn stat(pid: u32) -> Option<Stat> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in brackets and may hold anything; the fields after it do not.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let [state, parent, group, ..] = fields.as_slice() else { return None };
+    (*state != "Z").then_some(Stat {
+        parent: parent.parse().ok()?,
+        group: group.parse().ok()?,
+        birth: (*fields.get(19)?).to_owned(),
+    })
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Lines of `/proc/net/tcp`: number, local `ADDRESS:PORT` in hex, remote, state, …, inode tenth.
+fn inode_of_port(port: u16) -> Option<String> {
+    let suffix = format!(":{port:04X}");
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
+    tables.iter().flatten().flat_map(|table| table.lines().skip(1)).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let inode = fields.get(9).filter(|inode| **inode != "0")?;
+        fields.get(1)?.ends_with(&suffix).then(|| (*inode).to_owned())
+    })
+}
+
+fn owner_of_socket(inode: &str) -> Option<u32> {
+    let socket = format!("socket:[{inode}]");
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok()).find(|pid| {
+        let handles = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        handles
+            .filter_map(|handle| fs::read_link(handle.path()).ok())
+            .any(|target| target.as_os_str() == socket.as_str())
+    })
+}
+
+/// `lsof` names both ends of a loopback connection; ours is the one whose name begins with it.
+fn lsof(port: u16) -> Option<u32> {
+    let said = ask("lsof", &["-nP", &format!("-iTCP:{port}"), "-Fpn"])?;
+    let mut pid = None;
+    for line in said.lines() {
+        match line.split_at_checked(1)? {
+            ("p", number) => pid = number.parse().ok(),
+            ("n", name) if name.split("->").next()?.ends_with(&format!(":{port}")) => return pid,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn ask(program: &str, arguments: &[&str]) -> Option<String> {
+    let done = Command::new(program).args(arguments).output().ok()?;
+    let said = String::from_utf8(done.stdout).ok()?.trim().to_owned();
+    (!said.is_empty()).then_some(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{alive, birth, children, id, kill, pid_of_local_port};
+
+    #[test]
+    fn a_group_is_never_addressed_by_accident() {
+        for wrong in [0, 1, u32::MAX] {
+            assert!(id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_port_leads_to_the_process_that_holds_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = std::net::TcpStream::connect(listener.local_addr().expect("bound"))
+            .expect("a connection");
+        let port = client.local_addr().expect("connected").port();
+        assert_eq!(pid_of_local_port(port), Some(std::process::id()));
+    }
+
+    #[test]
+    fn a_child_is_seen_until_it_is_killed() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        assert!(children(std::process::id()).contains(&child.id()));
+        assert!(birth(child.id()).is_some());
+        kill(child.id()).expect("our own child");
+        while alive(child.id()) {
+            std::thread::yield_now();
+        }
+        assert!(!children(std::process::id()).contains(&child.id()), "it was not waited for");
+        child.wait().expect("it has ended");
+        assert_eq!(birth(child.id()), None);
+    }
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask test`: all that a change must pass.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::artifact::{self, Profile};
+use crate::check;
+use crate::template;
+use crate::tool;
+use crate::venv::{Tools, Venv};
+use crate::workspace::Workspace;
+
+/// Which part of the tests to run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Selection {
+    /// Leave out formatting, lints and template checks
+    #[arg(long)]
+    pub no_check: bool,
+    /// Run only tests whose names contain this
+    pub filter: Option<String>,
+    /// Further arguments of the test binaries, such as `--nocapture`
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
+}
+
+/// Checks, builds what the end-to-end tests start, and runs the tests; tells whether all is well.
+/// Tests run also when a check has failed, so that one run shows all. Cargo's own summary is the
+/// last thing on the terminal.
+pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
+    let checked = if selection.no_check { Ok(()) } else { check::run(workspace).await };
+    if let Err(error) = &checked {
+        println!("-- check: {error:#}");
+    }
+    println!("-- build what the tests start");
+    Venv::ready(workspace, Tools::Local).await?;
+    for function in template::functions(&template::load(&workspace.template())?)? {
+        artifact::build(workspace, &function.binary, Profile::Dev).await?;
+    }
+    artifact::build(workspace, "sandbox", Profile::Dev).await?;
+
+    println!("-- test");
+    let mut cargo = tool::command("cargo");
+    cargo.current_dir(workspace.root()).args(["test", "--workspace", "--all-features"]);
+    cargo.args(&selection.filter).arg("--").args(&selection.arguments);
+    Ok(tool::shown(&mut cargo).await? && checked.is_ok())
+}

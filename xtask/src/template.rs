@@ -1,0 +1,156 @@
+//! The SAM template as JSON, CloudFormation's short tags written out: `!Ref X` is `{"Ref": "X"}`,
+//! `!GetAtt A.B` is `{"Fn::GetAtt": ["A", "B"]}`, every other `!Name` is `{"Fn::Name": …}`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// A function of the template and the binary that it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name within the template.
+    pub logical_id: String,
+    /// Its package and binary, from `Metadata.BuildProperties.Binary`.
+    pub binary: String,
+}
+
+/// Reads a template file. Fails if it is not one YAML document of mappings with text keys.
+pub fn load(path: &Path) -> Result<Value> {
+    let name = path.file_name().unwrap_or_default().display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
+    parse(&text).with_context(|| format!("{name}: not a template"))
+}
+
+/// The same for a text.
+pub fn parse(text: &str) -> Result<Value> {
+    let documents = Yaml::load_from_str(text).context("expected YAML")?;
+    match documents.as_slice() {
+        [document] => written_out(document),
+        others => bail!("expected one YAML document, found {}", others.len()),
+    }
+}
+
+/// Every `AWS::Serverless::Function` of a template. Fails if one does not name its binary.
+pub fn functions(template: &Value) -> Result<Vec<Function>> {
+    let resources = template["Resources"].as_object().context("Resources: expected a mapping")?;
+    let serverless =
+        resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    serverless
+        .map(|(logical_id, resource)| {
+            let binary =
+                resource["Metadata"]["BuildProperties"]["Binary"].as_str().with_context(|| {
+                    format!("{logical_id}: expected Metadata.BuildProperties.Binary, the package")
+                })?;
+            Ok(Function { logical_id: logical_id.clone(), binary: binary.to_owned() })
+        })
+        .collect()
+}
+
+/// Points a function at a package that is uploaded already, instead of at its sources.
+pub fn place_code(template: &mut Value, function: &Function, address: &str) {
+    let resource = &mut template["Resources"][&function.logical_id];
+    resource["Properties"]["CodeUri"] = address.into();
+    if let Some(resource) = resource.as_object_mut() {
+        resource.remove("Metadata");
+    }
+}
+
+fn written_out(node: &Yaml<'_>) -> Result<Value> {
+    Ok(match node {
+        Yaml::Value(scalar) => plain(scalar),
+        Yaml::Sequence(items) => items.iter().map(written_out).collect::<Result<_>>()?,
+        Yaml::Mapping(entries) => entries
+            .iter()
+            .map(|(key, value)| {
+                let key = key.as_str().context("expected text as the key of a mapping")?;
+                Ok((key.to_owned(), written_out(value).with_context(|| key.to_owned())?))
+            })
+            .collect::<Result<Map<_, _>>>()?
+            .into(),
+        Yaml::Tagged(tag, inner) => intrinsic(&tag.suffix, written_out(inner)?),
+        // CloudFormation knows no anchors, so neither may we.
+        other => bail!("expected a scalar, a sequence or a mapping, found {other:?}"),
+    })
+}
+
+fn plain(scalar: &Scalar<'_>) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(value) => (*value).into(),
+        Scalar::Integer(value) => (*value).into(),
+        Scalar::FloatingPoint(value) => value.into_inner().into(),
+        Scalar::String(value) => value.as_ref().into(),
+    }
+}
+
+fn intrinsic(tag: &str, argument: Value) -> Value {
+    match (tag, argument) {
+        ("Ref" | "Condition", argument) => json!({ tag: argument }),
+        ("GetAtt", Value::String(path)) => {
+            let parts: Vec<&str> = path.splitn(2, '.').collect();
+            json!({ "Fn::GetAtt": parts })
+        }
+        (name, argument) => json!({ format!("Fn::{name}"): argument }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Function, functions, parse, place_code};
+
+    const TEMPLATE: &str = r#"
+Resources:
+  Shortener:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: shortener } }
+    Properties: { CodeUri: functions/shortener, Timeout: 15 }
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: { QueueName: !Sub "${AWS::StackName}-q", FifoQueue: false }
+Outputs:
+  Arn: { Value: !GetAtt Queue.Arn }
+  Url: { Value: !Ref Queue }
+  Both: { Value: !Join ["-", [!Ref Queue, "2010-09-09"]] }
+"#;
+
+    #[test]
+    fn short_tags_are_written_out() {
+        let template = parse(TEMPLATE).expect("a template");
+        let queue = &template["Resources"]["Queue"]["Properties"];
+        assert_eq!(queue["QueueName"], json!({ "Fn::Sub": "${AWS::StackName}-q" }));
+        assert_eq!(queue["FifoQueue"], false);
+        let outputs = &template["Outputs"];
+        assert_eq!(outputs["Arn"]["Value"], json!({ "Fn::GetAtt": ["Queue", "Arn"] }));
+        assert_eq!(outputs["Url"]["Value"], json!({ "Ref": "Queue" }));
+        let joined = json!({ "Fn::Join": ["-", [{ "Ref": "Queue" }, "2010-09-09"]] });
+        assert_eq!(outputs["Both"]["Value"], joined);
+    }
+
+    #[test]
+    fn a_function_is_found_and_given_its_package() {
+        let mut template = parse(TEMPLATE).expect("a template");
+        let found = functions(&template).expect("a binary");
+        let expected = Function { logical_id: "Shortener".into(), binary: "shortener".into() };
+        assert_eq!(found, [expected]);
+        place_code(&mut template, &found[0], "s3://bucket/key");
+        let function = &template["Resources"]["Shortener"];
+        assert_eq!(function["Properties"], json!({ "CodeUri": "s3://bucket/key", "Timeout": 15 }));
+        assert_eq!(function.get("Metadata"), None);
+    }
+
+    #[test]
+    fn an_error_says_where() {
+        let wrong = format!("{:#}", parse("a:\n  b: &x 1\n  1: c").expect_err("a number as key"));
+        assert_eq!(wrong, "a: expected text as the key of a mapping");
+        assert!(
+            functions(&json!({ "Resources": { "F": { "Type": "AWS::Serverless::Function" }}}))
+                .expect_err("no binary")
+                .to_string()
+                .starts_with("F: expected Metadata.BuildProperties.Binary")
+        );
+    }
+}

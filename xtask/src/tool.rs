@@ -1,0 +1,76 @@
+//! Outside programs that run to their end: cargo, pip, linters.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+/// Lines of a failed program's output that its error quotes.
+const QUOTED_LINES: usize = 20;
+
+/// A command that ends with us: dropping what waits for it kills it.
+#[must_use]
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// Runs a program and returns what it printed. Fails, quoting the end of its output, when the
+/// program cannot be started or does not succeed. `what` completes the sentence "could not …".
+pub async fn output(command: &mut Command, what: &str) -> Result<String> {
+    let program = name(command);
+    let done = command
+        .output()
+        .await
+        .with_context(|| format!("could not {what}: `{program}` could not be started"))?;
+    if !done.status.success() {
+        let mut said = done.stdout;
+        said.extend_from_slice(&done.stderr);
+        let said = String::from_utf8_lossy(&said);
+        bail!("could not {what}: {program} ended with {}\n{}", done.status, tail(&said));
+    }
+    String::from_utf8(done.stdout).with_context(|| format!("{program} printed what is not UTF-8"))
+}
+
+/// Runs a program whose output goes straight to the terminal, and says whether it succeeded.
+pub async fn shown(command: &mut Command) -> Result<bool> {
+    let program = name(command);
+    let status =
+        command.status().await.with_context(|| format!("`{program}` could not be started"))?;
+    Ok(status.success())
+}
+
+/// The program without its directory, which is different on each machine.
+fn name(command: &Command) -> String {
+    let path = Path::new(command.as_std().get_program());
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The last lines of a text, for an error message.
+#[must_use]
+pub fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, output, tail};
+
+    #[test]
+    fn a_tail_is_the_last_lines() {
+        let text = ["line"; 30].join("\n");
+        assert_eq!(tail(&text).lines().count(), 20);
+        assert_eq!(tail("one"), "one");
+    }
+
+    #[tokio::test]
+    async fn a_failure_quotes_what_the_program_said() {
+        let failed = output(command("sh").args(["-c", "echo because >&2; exit 3"]), "try").await;
+        let said = failed.expect_err("exit status 3").to_string();
+        assert!(said.starts_with("could not try: sh ended with exit status: 3"), "{said}");
+        assert!(said.ends_with("because"), "{said}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Where things are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::tool;
+
+/// The checkout and its build directory.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Workspace {
+    #[serde(rename = "workspace_root")]
+    root: PathBuf,
+    #[serde(rename = "target_directory")]
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo, which alone knows where the build directory is. Fails if cargo cannot be run.
+    pub async fn find() -> Result<Self> {
+        let said = tool::output(
+            tool::command("cargo").current_dir(env!("CARGO_MANIFEST_DIR")).args([
+                "metadata",
+                "--no-deps",
+                "--format-version",
+                "1",
+            ]),
+            "find the workspace",
+        )
+        .await?;
+        serde_json::from_str(&said).context("cargo metadata: expected its JSON, version 1")
+    }
+
+    /// The directory of the root `Cargo.toml`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The SAM template.
+    #[must_use]
+    pub fn template(&self) -> PathBuf {
+        self.root.join("template.yaml")
+    }
+
+    /// Where pinned Python tools are installed.
+    #[must_use]
+    pub fn tools(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
+    /// Where local stacks keep what they need while they run.
+    #[must_use]
+    pub fn local(&self) -> PathBuf {
+        self.target.join("local")
+    }
+
+    /// The path as a reader in the checkout would write it.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
