@@ -222,3 +222,40 @@ async fn a_slashtag_of_another_workspace_is_passed_over_when_it_stays_invisible(
     assert!(waited >= Duration::from_secs(20), "a read had time to catch up: {waited:?}");
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_minute_without_the_service_loses_nothing() {
+    let sandbox = open_sandbox().await;
+    let control = sandbox.client();
+    let down = Fault {
+        kind: FaultKind::status(503),
+        on: Target::default(),
+        scope: Scope::calls(1_000_000),
+        after_work: false,
+    };
+    let down = control.add_fault(&down).await.unwrap();
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    for car in 10..40 {
+        let vin = format!("1HGCM82633A0000{car}");
+        scenario.queue.send(&message(&vin, &format!("{CAR}/{car}")));
+    }
+    let back = scenario.clock.now() + Duration::from_mins(1);
+    while scenario.clock.now() < back {
+        scenario.clock.advance(scenario.queue.next_in().unwrap());
+        scenario.poll().await;
+    }
+    control.remove_fault(down).await.unwrap();
+    while let Some(wait) = scenario.queue.next_in() {
+        scenario.clock.advance(wait);
+        scenario.poll().await;
+    }
+    let records = scenario.store.records();
+    assert_eq!(records.len(), 30);
+    for record in &records {
+        assert_eq!(shortened(record).candidate, 1);
+        assert!(record.ledger.attempts > 1, "it met the outage: {record:?}");
+    }
+    assert!(scenario.queue.is_empty());
+    assert_eq!(scenario.links(&sandbox).await.len(), 30);
+    sandbox.shutdown().await;
+}

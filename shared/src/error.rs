@@ -91,7 +91,7 @@ impl Failure {
 
     /// The same failure, not to be tried again before `after`.
     #[must_use]
-    pub fn retry_after(mut self, after: Option<Duration>) -> Self {
+    pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
         self
     }
@@ -116,7 +116,7 @@ impl Failure {
 
     /// How long the other side asked to be left alone, counted from now.
     #[must_use]
-    pub const fn asked_delay(&self) -> Option<Duration> {
+    pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 }

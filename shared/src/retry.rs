@@ -50,7 +50,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         Class::Permanent => return Decision::Bury(Cause::Permanent),
         Class::Systemic => {
             let doubled = SYSTEMIC_PAUSE.saturating_mul(1 << ledger.defers.min(10));
-            let after = doubled.min(LONGEST_WAIT).max(failure.asked_delay().unwrap_or_default());
+            let after = doubled.min(LONGEST_WAIT).max(failure.retry_after().unwrap_or_default());
             Decision::Park { after }
         }
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
@@ -72,7 +72,7 @@ pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
 }
 
 fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
-    let asked = failure.asked_delay().unwrap_or_default();
+    let asked = failure.retry_after().unwrap_or_default();
     let after = wait.max(SHORTEST_DELAY).max(asked);
     if after > LONGEST_WAIT { Decision::Park { after } } else { Decision::Retry { after, spends } }
 }
@@ -180,14 +180,14 @@ mod tests {
 
     #[test]
     fn a_long_request_to_wait_parks() {
-        let asked = failure(Class::Throttled).retry_after(Some(Duration::from_secs(3600)));
+        let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(3600)));
         let decision = decide(&asked, &situation(Ledger::default(), 0.5));
         assert_eq!(decision, Decision::Park { after: Duration::from_secs(3600) });
     }
 
     #[test]
     fn nothing_is_tried_after_the_deadline() {
-        let asked = failure(Class::Throttled).retry_after(Some(Duration::from_secs(30)));
+        let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
         let mut situation = situation(Ledger::default(), 0.5);
         situation.deadline = Some(NOW + Duration::from_secs(10));
         assert_eq!(decide(&asked, &situation), retry(10, Spends::Deferral));
@@ -206,7 +206,7 @@ mod tests {
             chance in 0.0..1.0_f64,
         ) {
             let asked = asked.map(Duration::from_secs);
-            let failure = failure(Class::ALL[class]).retry_after(asked);
+            let failure = failure(Class::ALL[class]).with_retry_after(asked);
             let ledger = Ledger { attempts, defers, crashes, ..Ledger::default() };
             match decide(&failure, &situation(ledger, chance)) {
                 Decision::Retry { after, .. } => {

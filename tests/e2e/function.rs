@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs::File,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -30,6 +30,8 @@ use xtask::{
     artifact::{self, Profile},
     workspace::Workspace,
 };
+
+use super::PATIENCE;
 
 /// The queue that every test message comes on.
 pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:test-url-shortening";
@@ -120,6 +122,11 @@ impl Function {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.id().unwrap()
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap()
     }
 
     /// What it printed so far.

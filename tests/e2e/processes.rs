@@ -171,3 +171,22 @@ async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
     let answer = second.invoke(again, Duration::from_secs(15)).await.await.unwrap();
     assert_eq!(failed(&answer), Vec::<String>::new(), "its message finds the job done");
 }
+
+/// What is missing and what is wrong is named at once, and the process ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_that_is_configured_wrongly_says_all_of_it_and_ends() {
+    let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let binary = Function::build().await;
+    let variables = [("CONTROL_TABLE", "control"), ("REBRANDLY_BASE_URL", "rebrandly")];
+    let mut function = Function::start(&binary, &variables, logs.join("misconfigured.log")).await;
+    assert!(!function.ended().await.success());
+    let log = function.log();
+    for problem in [
+        "JOBS_TABLE is not set",
+        "REBRANDLY_BASE_URL is not an http or https address",
+        "REBRANDLY_DOMAIN is not set",
+        "REBRANDLY_API_KEY or REBRANDLY_API_KEY_SECRET_ARN is not set",
+    ] {
+        assert!(log.contains(problem), "{problem}: {log}");
+    }
+}

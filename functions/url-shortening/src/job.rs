@@ -232,5 +232,5 @@ fn invisible(run: &Run, tag: &str) -> Failure {
     let sightings = u32::try_from(invisible_sightings(run, tag)).unwrap_or(u32::MAX);
     let wait = LOOK_AGAIN.saturating_mul(1 << sightings.min(4));
     let message = format!("taken by a link that cannot be seen (yet): {tag}");
-    Failure::new(Class::Transient, HOLDER_INVISIBLE, message).retry_after(Some(wait))
+    Failure::new(Class::Transient, HOLDER_INVISIBLE, message).with_retry_after(Some(wait))
 }

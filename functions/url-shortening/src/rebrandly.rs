@@ -130,10 +130,10 @@ impl From<RebrandlyError> for Failure {
             RebrandlyError::Account { code, message } => Self::new(Class::Systemic, code, message),
             RebrandlyError::Throttled(after) => {
                 Self::new(Class::Throttled, "http_429", "too many requests")
-                    .retry_after(Some(after))
+                    .with_retry_after(Some(after))
             }
             RebrandlyError::Trouble { code, message, retry_after } => {
-                Self::new(Class::Transient, code, message).retry_after(retry_after)
+                Self::new(Class::Transient, code, message).with_retry_after(retry_after)
             }
         }
     }

@@ -83,11 +83,11 @@ fn a_429_is_obeyed_in_every_form_and_has_a_default() {
         (&[("x-ratelimit-reset", "soon")], 1),
     ];
     for (pairs, seconds) in cases {
-        let asked = read(429, pairs, "").asked_delay();
+        let asked = read(429, pairs, "").retry_after();
         assert_eq!(asked, Some(Duration::from_secs(*seconds)), "{pairs:?}");
     }
     let unavailable = read(503, &[("retry-after", "5")], "");
-    assert_eq!(unavailable.asked_delay(), Some(Duration::from_secs(5)));
+    assert_eq!(unavailable.retry_after(), Some(Duration::from_secs(5)));
 }
 
 #[test]
