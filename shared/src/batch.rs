@@ -218,7 +218,7 @@ where
         telemetry::quarantined(&kept);
         match self.store.quarantine(&kept).await {
             Ok(()) => Fate::Acknowledge,
-            Err(error) => Fate::after(&error),
+            Err(error) => Fate::after(&error, delivery.receives),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Claiming the jobs of a batch: what is new in one call, everything else one by one.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use crate::{
     batch::{Batch, Fate, Ticket, Worker},
     job::Job,
-    policy::SHORTEST_DELAY,
+    policy::LONGEST_WAIT,
     ports::{PortError, Queue, Store, Written},
     random::Random,
     record::{self, Record, Verdict},
@@ -15,6 +17,9 @@ use crate::{
 
 /// Lost races after which a message is given back: somebody else is busy with the job.
 const MOST_RACES: usize = 5;
+
+/// How long a message waits when the store is gone at its first receive.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// What became of the claim of one ticket.
 pub(crate) enum Claim {
@@ -27,13 +32,21 @@ pub(crate) enum Claim {
 }
 
 impl Fate {
-    /// What happens to a message whose job the store could not be asked about.
-    pub(crate) fn after(error: &PortError) -> Self {
+    /// What happens to a message, on its n-th receive, whose job the store could not be asked
+    /// about.
+    pub(crate) fn after(error: &PortError, receives: u32) -> Self {
         telemetry::port_failed("store", error);
         match error {
-            PortError::Unavailable(_) => Self::ComeBack(SHORTEST_DELAY * 5),
+            PortError::Unavailable(_) => Self::store_gone(receives),
             PortError::Broken(why) => Self::Broken(format!("broken: {why}")),
         }
+    }
+
+    /// Each receive waits twice as long as the one before: an outage of hours must not use up the
+    /// receives that SQS grants a message.
+    fn store_gone(receives: u32) -> Self {
+        let doubled = STORE_PAUSE.saturating_mul(1 << receives.saturating_sub(1).min(20));
+        Self::ComeBack(doubled.min(LONGEST_WAIT))
     }
 }
 
@@ -116,7 +129,7 @@ where
                 Some(record) => Some(*record),
                 None => match self.store.read(&ticket.message.key).await {
                     Ok(record) => record,
-                    Err(error) => return Claim::Over(Fate::after(&error)),
+                    Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
                 },
             };
             let now = self.clock.now();
@@ -158,9 +171,27 @@ where
                 Ok(Written::No(Some(current))) if current.is_write_of(&record) => return claim,
                 Ok(Written::No(current)) => seen = current,
                 Ok(Written::Unknown(_)) | Err(PortError::Unavailable(_)) => {}
-                Err(error) => return Claim::Over(Fate::after(&error)),
+                Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
             }
         }
-        Claim::Over(Fate::ComeBack(SHORTEST_DELAY))
+        Claim::Over(Fate::store_gone(ticket.receives))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::MAX_RECEIVES;
+
+    #[test]
+    fn the_receives_of_a_message_outlast_hours_without_the_store() {
+        let waits = (1..=MAX_RECEIVES).map(|receives| match Fate::store_gone(receives) {
+            Fate::ComeBack(wait) => wait,
+            other => panic!("{other:?}"),
+        });
+        let waits: Vec<Duration> = waits.collect();
+        let seconds: Vec<u64> = waits.iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds[..10], [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
+        assert!(waits.iter().sum::<Duration>() > Duration::from_hours(4));
     }
 }

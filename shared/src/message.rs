@@ -1,6 +1,6 @@
 //! The message, version 1: decoding and validation of what upstream systems send.
 //!
-//! docs/message.md shows the format; docs/message.schema.json is generated from these types.
+//! docs/message.md shows the format; the JSON Schemas beside it are generated from these types.
 
 use std::fmt;
 

@@ -55,8 +55,6 @@ pub enum Cause {
     Permanent,
     /// The last attempt failed.
     AttemptsSpent,
-    /// Throttled too often.
-    ThrottlesSpent,
     /// The sender's deadline is over.
     DeadlineOver,
 }
@@ -68,7 +66,6 @@ impl Cause {
         match self {
             Self::Permanent => "failed for good",
             Self::AttemptsSpent => "attempts spent",
-            Self::ThrottlesSpent => "throttled too often",
             Self::DeadlineOver => "deadline over",
         }
     }

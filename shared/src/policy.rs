@@ -43,7 +43,7 @@ pub const LEASE_GRACE: Duration = Duration::from_secs(5);
 pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
 
 /// Failed attempts that a record remembers.
-pub const HISTORY: usize = 8;
+pub const HISTORY: usize = 12;
 
 /// A message lives at most this long: the dead-letter queue's retention.
 pub const LONGEST_MESSAGE_LIFE: Duration = Duration::from_hours(14 * 24);
@@ -58,7 +58,8 @@ pub struct Policy {
     pub dependency: &'static str,
     /// Failed attempts after which a job is dead.
     pub max_attempts: u32,
-    /// Throttled tries after which a job is dead; they spend no attempt.
+    /// Deferrals after which a throttled job is parked for [`LONGEST_WAIT`] at a time. They spend no
+    /// attempt.
     pub max_throttles: u32,
     /// Mean of the first backoff is half of this.
     pub backoff_base: Duration,
@@ -84,6 +85,8 @@ impl Policy {
     #[must_use]
     pub const fn checked(self) -> Self {
         assert!(self.max_attempts >= 1, "a job needs an attempt");
+        // Jobs decide by what they met before (`Run::history`).
+        assert!(self.max_attempts as usize <= HISTORY, "an attempt would be forgotten");
         assert!(self.concurrency >= 1 && self.concurrency <= BATCH_SIZE, "1 to a batch at once");
         assert!(self.rounds >= 2, "a batch, and one that runs alone");
         assert!(self.backoff_base.as_millis() >= 100, "a backoff under 100 ms is none");
@@ -152,6 +155,6 @@ pub(crate) mod tests {
     #[test]
     #[should_panic(expected = "the queue would give up before the policy")]
     fn caps_that_the_queue_would_cut_short_do_not_compile() {
-        let _ = Policy { max_attempts: 25, ..POLICY }.checked();
+        let _ = Policy { max_throttles: 20, ..POLICY }.checked();
     }
 }

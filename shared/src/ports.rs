@@ -43,7 +43,7 @@ pub enum Written {
 /// A body that was no message, kept for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
-    /// `q#SHA-256 of the body`: never a job's key.
+    /// `q#` and the SHA-256 of queue and body: never a job's key.
     pub key: String,
     /// The job type of the queue that it came on.
     pub kind: String,

@@ -206,7 +206,7 @@ fn each_end_of_a_run_counts_what_it_should() {
     assert_eq!(count(retry(Spends::Crash)), (0, 0, 1));
     assert_eq!(count(Decision::Park { after: SECOND }), (0, 1, 0));
     assert_eq!(count(Decision::Bury(Cause::AttemptsSpent)), (1, 0, 0));
-    assert_eq!(count(Decision::Bury(Cause::ThrottlesSpent)), (0, 0, 0));
+    assert_eq!(count(Decision::Bury(Cause::DeadlineOver)), (0, 0, 0));
     assert_eq!(count(Decision::Quarantine), (0, 0, 1));
 }
 

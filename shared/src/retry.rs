@@ -41,11 +41,13 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             later(backoff(policy, attempts, situation.chance), failure, Spends::Attempt)
         }
         Class::Throttled => {
-            let throttles = ledger.defers + 1;
-            if throttles > policy.max_throttles {
-                return Decision::Bury(Cause::ThrottlesSpent);
+            // The service is there and asks for patience: that never kills a job.
+            if ledger.defers >= policy.max_throttles {
+                let after = LONGEST_WAIT.max(failure.retry_after().unwrap_or_default());
+                return within_deadline(Decision::Park { after }, situation);
             }
-            later(backoff(policy, throttles, situation.chance), failure, Spends::Deferral)
+            let wait = backoff(policy, ledger.defers + 1, situation.chance);
+            later(wait, failure, Spends::Deferral)
         }
         Class::Permanent => return Decision::Bury(Cause::Permanent),
         Class::Systemic => {
@@ -160,13 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn throttling_has_a_cap_of_its_own_and_spends_no_attempt() {
+    fn throttling_spends_no_attempt_and_parks_in_the_end() {
         let after = |defers| {
             let ledger = Ledger { defers, ..after_attempts(3) };
             decide(&failure(Class::Throttled), &situation(ledger, 0.0))
         };
         assert_eq!(after(2), retry(1, Spends::Deferral));
-        assert_eq!(after(3), Decision::Bury(Cause::ThrottlesSpent));
+        assert_eq!(after(3), Decision::Park { after: LONGEST_WAIT });
+        assert_eq!(after(1000), Decision::Park { after: LONGEST_WAIT });
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Logs: one JSON line for each job that did not simply succeed, one for each batch.
 //!
-//! A job that did succeed has no line of its own: log bytes cost more than the compute. Nothing
-//! secret and no payload is ever logged.
+//! A job that did succeed has no line of its own: log bytes cost more than the compute. No secret is
+//! ever logged, and of a message no more than the value that was wrong with it.
 
 use std::time::Duration;
 
