@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use tokio::process::Command;
@@ -11,7 +13,7 @@ use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
-/// The version of cargo-deny that the hint names, so that everybody gets the same answers.
+/// The version of cargo-deny that is built, so that everybody gets the same answers.
 const CARGO_DENY: &str = "0.20.2";
 
 /// Runs every step, also after one has failed, and fails at the end with the names of those.
@@ -34,14 +36,14 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
     take("cfn-lint", step("cfn-lint", lint).await?);
     take("sam validate", step("sam validate", sam_validate(workspace, &venv)).await?);
 
-    if has_cargo_deny(workspace).await {
-        let deny = cargo(workspace, ["deny", "check", "licenses", "bans", "sources"]);
-        take("cargo deny", step("cargo deny", deny).await?);
-    } else {
-        println!(
-            "-- cargo deny: left out, because it is not installed: \
-             `cargo install --locked cargo-deny@{CARGO_DENY}`"
-        );
+    match cargo_deny(workspace).await {
+        Ok(program) => {
+            let mut deny = tool::command(program);
+            deny.current_dir(workspace.root());
+            deny.args(["--log-level", "error", "check", "licenses", "bans", "sources"]);
+            take("cargo deny", step("cargo deny", deny).await?);
+        }
+        Err(error) => println!("-- cargo deny: left out, because it cannot be had here: {error:#}"),
     }
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
@@ -71,7 +73,25 @@ fn sam_validate(workspace: &Workspace, venv: &Venv) -> Command {
     sam
 }
 
-async fn has_cargo_deny(workspace: &Workspace) -> bool {
-    let mut ask = cargo(workspace, ["deny", "--version"]);
-    tool::output(&mut ask, "ask for cargo-deny").await.is_ok()
+/// The machine's own cargo-deny, or else one that is built into the tools' folder, once.
+async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
+    let installed = PathBuf::from("cargo-deny");
+    let mut ask = tool::command(&installed);
+    if tool::output(ask.arg("--version"), "ask for cargo-deny").await.is_ok() {
+        return Ok(installed);
+    }
+    let root = workspace.tools().join(format!("cargo-deny-{CARGO_DENY}"));
+    let program = root.join("bin/cargo-deny");
+    if !program.exists() {
+        println!("-- build cargo-deny (once)");
+        let build = root.join("build");
+        let mut install = tool::command("cargo");
+        // Unoptimised: it runs for a second and would take minutes longer to build.
+        install.args(["install", "--locked", "--quiet", "--debug", "--no-track"]);
+        install.arg(format!("cargo-deny@{CARGO_DENY}")).arg("--root").arg(&root);
+        install.arg("--target-dir").arg(&build);
+        tool::output(&mut install, "install cargo-deny").await?;
+        fs::remove_dir_all(build)?;
+    }
+    Ok(program)
 }
