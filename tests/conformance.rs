@@ -7,11 +7,17 @@ use evenkeel::{
     testing::{MemoryStore, conformance},
     transport,
 };
+use serde_json::json;
 use tokio::net::TcpListener;
+use xtask::aws::dynamodb;
 
 #[tokio::test]
 async fn memory() {
-    conformance::store(&MemoryStore::default()).await;
+    let store = MemoryStore::default();
+    conformance::store(&store).await;
+    let kept = store.quarantined();
+    let kept: Vec<_> = kept.iter().map(|body| (&*body.key, &*body.message_id)).collect();
+    assert_eq!(kept, conformance::QUARANTINED);
 }
 
 #[tokio::test]
@@ -23,5 +29,11 @@ async fn dynamodb() {
     let tables = Tables { jobs: "jobs".into(), control: "control".into() };
     let store = aws::local::store(&config, tables).await;
     conformance::store(&store).await;
+    let client = xtask::aws::Client::new(&endpoint).unwrap();
+    for (key, message_id) in conformance::QUARANTINED {
+        let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();
+        assert_eq!(kept["message_id"], message_id);
+        assert_eq!((&kept["state"], &kept["body"]), (&"quarantined".into(), &"not json".into()));
+    }
     server.abort();
 }

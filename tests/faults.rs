@@ -101,7 +101,7 @@ async fn every_port_call_may_fail_in_every_way() {
     }
 
     for (number, call) in places.iter().enumerate() {
-        for fault in Fault::ALL {
+        for fault in Fault::INSTANT {
             let case = format!("{fault:?} at call {number}, {call}");
             let scenario = Scenario::new(&sandbox, &http);
             scenario.faults.at(number, number, fault);
@@ -132,6 +132,8 @@ async fn a_store_that_is_gone_for_a_while_loses_nothing() {
             everything(&sandbox, &scenario).await;
             scenario.drain().await;
             check(&sandbox, &scenario, &case).await;
+            let struck = scenario.faults.calls().len() > first;
+            assert!(struck, "{case}: the outage met nobody");
         }
     }
     sandbox.shutdown().await;
@@ -155,5 +157,58 @@ async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
     let record = &scenario.store.records()[0];
     assert_eq!((record.phase.name(), deaths), ("quarantined", 3), "{record:?}");
     assert_eq!(scenario.links(&sandbox).await.len(), 1);
+    sandbox.shutdown().await;
+}
+
+/// A copy of a message whose job is running elsewhere: it may go only if somebody will look.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_meets_a_live_run_goes_only_if_somebody_looks() {
+    let http = transport::client().unwrap();
+    let live = async |plan: &dyn Fn(&Scenario)| {
+        let scenario = Scenario::offline(&http);
+        // The first process claims the job, and dies with the work in hand.
+        scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
+        scenario.faults.on("fetch", Fault::DieBefore);
+        assert!(!scenario.poll().await);
+        let before = scenario.faults.calls().len();
+        scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
+        plan(&scenario);
+        let lived = scenario.poll().await;
+        let [record] = &scenario.store.records()[..] else { panic!("one job") };
+        assert_eq!((record.phase.name(), record.ledger.claims), ("running", 1));
+        let gone = scenario.queue.len() == 1;
+        assert!(!gone || record.look().is_some(), "{:?}", scenario.faults.calls());
+        assert!(lived || !gone, "a process that died acknowledges nothing");
+        let calls = scenario.faults.calls();
+        (gone, before, calls)
+    };
+    let (gone, first, calls) = live(&|_| {}).await;
+    assert!(gone, "the copy is acknowledged");
+    assert!(calls[first..].contains(&"arm"), "{calls:?}");
+    for number in first..calls.len() {
+        for fault in Fault::ALL {
+            live(&|scenario| scenario.faults.at(number, number, fault)).await;
+        }
+    }
+}
+
+/// The claim's answer is lost, and what writes the lease again fails as well.
+#[tokio::test]
+async fn a_lease_that_cannot_be_written_stops_no_job() {
+    let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
+    for insert in [Fault::AnswerLost, Fault::Before, Fault::Throttled] {
+        for lease in Fault::INSTANT {
+            let case = format!("{insert:?} at insert, {lease:?} at lease");
+            let scenario = Scenario::new(&sandbox, &http);
+            scenario.faults.on("lease", lease);
+            scenario.faults.on("insert", insert);
+            everything(&sandbox, &scenario).await;
+            scenario.poll().await;
+            assert!(scenario.faults.calls().contains(&"lease"), "{case}");
+            scenario.faults.revive();
+            scenario.drain().await;
+            check(&sandbox, &scenario, &case).await;
+        }
+    }
     sandbox.shutdown().await;
 }

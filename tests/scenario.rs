@@ -77,12 +77,20 @@ fn domain() -> String {
 
 impl Scenario {
     pub(crate) fn new(sandbox: &Sandbox, http: &reqwest::Client) -> Self {
+        Self::against(sandbox.api_url(), http)
+    }
+
+    /// One whose service cannot be reached, for what happens before it is called.
+    pub(crate) fn offline(http: &reqwest::Client) -> Self {
+        Self::against("http://127.0.0.1:9".into(), http)
+    }
+
+    fn against(base_url: String, http: &reqwest::Client) -> Self {
         let clock = ManualClock::default();
         let faults = Faults::default();
         let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
         let domain = domain();
-        let settings =
-            Account { base_url: sandbox.api_url(), domain: domain.clone(), workspace: None };
+        let settings = Account { base_url, domain: domain.clone(), workspace: None };
         let keys = Keys::default();
         let key = faults.wrap(keys.clone());
         let credential = Credential::new(key, clock.clone());

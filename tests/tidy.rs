@@ -65,8 +65,11 @@ fn the_engine_knows_no_job_type() {
     for (name, text) in engine {
         let code = text.split("#[cfg(test)]").next().unwrap();
         let doubles = name.starts_with("shared/src/testing/");
-        for business in ["dealer_com", "product_detail", "reqwest::Client::new"] {
-            assert!(doubles || !code.contains(business), "{name} names {business}");
+        for business in ["url_short", "UrlShort", "ebrandly_", "dealer_com", "product_detail"] {
+            let named = code
+                .lines()
+                .any(|line| line.contains(business) && !line.trim_start().starts_with("//"));
+            assert!(doubles || !named, "{name} names {business}");
         }
     }
 }
@@ -94,7 +97,13 @@ fn a_function_is_short() {
                 continue;
             }
             let close = format!("{}}}", " ".repeat(indent));
-            let length = lines[start..].iter().position(|line| *line == close).unwrap_or(0);
+            if head.trim_end().ends_with(';') {
+                continue;
+            }
+            let end =
+                lines[start..].iter().position(|line| *line == close || line.ends_with(" {}"));
+            // Declarations of a trait end with a semicolon, some lines further down.
+            let Some(length) = end else { continue };
             assert!(length < 70, "{name}:{}: {length} lines", start + 1);
         }
     }

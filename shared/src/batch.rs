@@ -7,16 +7,18 @@
 //! ```
 //!
 //! Records are written before messages are acknowledged, always: a message is acknowledged only
-//! with a [`Fate`] that a confirmed write stands behind.
+//! with a fate that a confirmed write stands behind. A run that is out of time answers for what it has
+//! done, and gives back the rest.
 
 use std::{collections::HashMap, fmt, time::Duration};
 
 use futures_util::future::join_all;
 
 use crate::{
+    fate::{Board, Fate},
     job::Job,
     message::{self, Flaw, Message, Rejection},
-    policy::{LEASE_GRACE, LONGEST_HIDE, SHORTEST_DELAY},
+    policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, SHORTEST_DELAY},
     ports::{Hide, Quarantined, Queue, Store},
     random::Random,
     record::{Claimant, Lease, Work},
@@ -42,17 +44,6 @@ pub struct Delivery {
     pub receives: u32,
     /// SentTimestamp.
     pub sent_at: Time,
-}
-
-/// What happens to a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It has done its work: SQS deletes it.
-    Acknowledge,
-    /// It is hidden for that long and then comes again.
-    ComeBack(Duration),
-    /// Nothing will work until somebody mends the store.
-    Broken(String),
 }
 
 /// The event as a whole must fail: SQS brings every message of it again.
@@ -117,11 +108,20 @@ pub(crate) struct Batch<P> {
     pub(crate) tickets: Vec<Ticket<P>>,
     pub(crate) lease: Lease,
     pub(crate) deadline: Time,
+    board: Board,
     deliveries: Vec<Delivery>,
     rejected: Vec<(usize, Rejection)>,
-    /// Messages that ask for a job of this batch with another payload: settled at the next receive,
-    /// when the record tells which payload came first.
-    contradicting: Vec<usize>,
+    /// How many messages ask for a job of this batch with another payload.
+    contradicting: usize,
+}
+
+impl<P> Batch<P> {
+    /// Notes what happens to the messages of a ticket.
+    pub(crate) fn note(&self, ticket: usize, fate: &Fate) {
+        if let Some(ticket) = self.tickets.get(ticket) {
+            self.board.note(&ticket.deliveries, fate);
+        }
+    }
 }
 
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
@@ -141,27 +141,27 @@ where
         deliveries: Vec<Delivery>,
         deadline: Time,
     ) -> Result<Vec<String>, BatchError> {
+        const {
+            let _ = J::POLICY.checked();
+        }
         let started = self.clock.now();
         let batch = self.read(deliveries, deadline);
-        let mut tally = Tally::default();
-        let mut fates = vec![Fate::ComeBack(SHORTEST_DELAY); batch.deliveries.len()];
-
-        let rejected = join_all(batch.rejected.iter().map(|(index, rejection)| async {
-            (*index, self.quarantine(&batch.deliveries[*index], rejection).await)
-        }));
-        let (rejected, worked) = tokio::join!(rejected, self.work(&batch, &mut tally));
-        for (index, fate) in rejected {
-            tally.rejected += 1;
-            fates[index] = fate;
+        let mut tally = Tally { messages: batch.deliveries.len(), ..Tally::default() };
+        tally.rejected = batch.rejected.len();
+        tally.contradicting = batch.contradicting;
+        let time = deadline.before(ANSWER_RESERVE).since(started);
+        let work = async {
+            tokio::join!(self.quarantine_rejected(&batch), self.work(&batch, &mut tally));
+        };
+        if tokio::time::timeout(time, work).await.is_err() {
+            telemetry::out_of_time(J::TYPE);
         }
-        for (ticket, fate) in worked {
-            for &index in &batch.tickets[ticket].deliveries {
-                fates[index] = fate.clone();
-            }
+        let fates = batch.board.fates();
+        let hide = self.hide(&batch.deliveries, &fates);
+        let left = deadline.before(ANSWER_RESERVE / 3).since(self.clock.now());
+        if tokio::time::timeout(left, hide).await.is_err() {
+            telemetry::out_of_time(J::TYPE);
         }
-        tally.contradicting = batch.contradicting.len();
-        self.hide(&batch.deliveries, &fates).await;
-        tally.messages = fates.len();
         telemetry::batch(J::TYPE, &tally, self.clock.now().since(started));
         answer(&batch.deliveries, &fates)
     }
@@ -170,8 +170,10 @@ where
     fn read(&self, deliveries: Vec<Delivery>, deadline: Time) -> Batch<J::Payload> {
         let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(deliveries.len());
         let mut by_key = HashMap::new();
-        let (mut rejected, mut contradicting) = (Vec::new(), Vec::new());
+        let (mut rejected, mut contradicting) = (Vec::new(), 0);
+        let mut fates = Vec::with_capacity(deliveries.len());
         for (index, delivery) in deliveries.iter().enumerate() {
+            fates.push(Fate::store_gone(delivery.receives));
             let body = delivery.body.as_deref().unwrap_or_default();
             let message = match message::decode::<J::Payload>(J::TYPE, body) {
                 Ok(message) => message,
@@ -189,7 +191,9 @@ where
             if ticket.message.canonical == message.canonical {
                 fold(ticket, index, delivery);
             } else {
-                contradicting.push(index);
+                // The record will tell at the next receive which payload came first.
+                contradicting += 1;
+                fates[index] = Fate::ComeBack(SHORTEST_DELAY);
             }
         }
         let lease = Lease {
@@ -197,7 +201,16 @@ where
             until: deadline + LEASE_GRACE,
             jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
         };
-        Batch { tickets, lease, deadline, deliveries, rejected, contradicting }
+        let board = Board::new(fates);
+        Batch { tickets, lease, deadline, board, deliveries, rejected, contradicting }
+    }
+
+    async fn quarantine_rejected(&self, batch: &Batch<J::Payload>) {
+        join_all(batch.rejected.iter().map(async |(index, rejection)| {
+            let fate = self.quarantine(&batch.deliveries[*index], rejection).await;
+            batch.board.note(&[*index], &fate);
+        }))
+        .await;
     }
 
     /// Keeps a body that is no message, for operators; then the message may go.
@@ -243,8 +256,8 @@ where
     async fn hide(&self, deliveries: &[Delivery], fates: &[Fate]) {
         let mut hidden: HashMap<&str, Vec<Hide>> = HashMap::new();
         for (delivery, fate) in deliveries.iter().zip(fates) {
-            if let (Fate::ComeBack(span), Some(receipt)) = (fate, &delivery.receipt) {
-                let span = (*span).min(LONGEST_HIDE);
+            if let (Some(span), Some(receipt)) = (fate.hidden(), &delivery.receipt) {
+                let span = span.min(LONGEST_HIDE);
                 let hide = Hide { receipt: receipt.clone(), span };
                 hidden.entry(&delivery.queue).or_default().push(hide);
             }
@@ -294,7 +307,9 @@ fn answer(deliveries: &[Delivery], fates: &[Fate]) -> Result<Vec<String>, BatchE
     for (delivery, fate) in deliveries.iter().zip(fates) {
         match (fate, delivery.message_id.as_deref()) {
             (Fate::Acknowledge, _) => {}
-            (Fate::Broken(why), _) => return Err(BatchError(format!("the store is {why}"))),
+            (Fate::Broken(why, _), _) => {
+                return Err(BatchError(format!("the store is broken: {why}")));
+            }
             // An empty id in the answer would fail the whole batch in a less honest way.
             (Fate::ComeBack(_), None | Some("")) => {
                 return Err(BatchError("a message without messageId must come again".into()));

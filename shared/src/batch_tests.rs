@@ -68,7 +68,10 @@ impl Job for Errands {
         match errand.ends.get(turn).or(errand.ends.last()).map_or("ok", String::as_str) {
             "panic" => panic!("as asked"),
             "ok" => Ok("done".into()),
-            class => Err(Failure::new(Class::named(class).unwrap(), "code", "as asked")),
+            name => {
+                let class = Class::ALL.into_iter().find(|class| class.name() == name).unwrap();
+                Err(Failure::new(class, "code", "as asked"))
+            }
         }
     }
 }
@@ -129,8 +132,10 @@ async fn ten_healthy_jobs_take_two_round_trips_and_no_call_to_the_queue() {
     assert_eq!(poll(&worker).await, Vec::<String>::new());
     assert!(worker.queue.is_empty());
     assert_eq!(worker.store.calls(), 2, "claim, settle");
+    assert_eq!(worker.queue.calls(), 0);
     assert_eq!(worker.store.leases(), []);
-    assert_eq!(worker.job.busy.lock().unwrap().1, 10, "side by side");
+    let most = worker.job.busy.lock().unwrap().1;
+    assert_eq!(most, POLICY.concurrency, "side by side, and no more");
     for record in worker.store.records() {
         assert!(matches!(record.phase, Phase::Succeeded { .. }));
         assert_eq!((record.ledger.claims, record.ledger.attempts), (1, 1));
@@ -326,7 +331,7 @@ async fn a_store_that_is_broken_for_good_fails_the_event_and_loses_nothing() {
         async fn settle(&self, _: &[Record], _: Option<&Lease>) -> Result<Vec<Written>, PortError> {
             Self::error()
         }
-        async fn arm(&self, _: &Record, _: Time) -> Result<Written, PortError> {
+        async fn arm(&self, _: &Record) -> Result<Written, PortError> {
             Self::error()
         }
         async fn quarantine(&self, _: &Quarantined) -> Result<(), PortError> {
@@ -379,4 +384,78 @@ async fn a_minute_without_the_table_loses_nothing() {
         assert_eq!(records.len(), 25);
         assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_hangs_never_keeps_the_answer_past_the_deadline() {
+    // The table begins to hang before, between and after the calls of the batch, whose jobs end at
+    // once, or late in the time that a run may take.
+    for (first_to_hang, takes_ms) in [(0, 0), (0, 4900), (1, 0), (2, 0), (2, 4900)] {
+        let (store, faults) = (MemoryStore::default(), Faults::default());
+        let worker = worker_on(faults.wrap(store.clone()));
+        for n in 0..9 {
+            worker.queue.send(&errand(&format!("job-{n}"), takes_ms, &[]));
+        }
+        worker.queue.send("not json");
+        faults.at(first_to_hang, usize::MAX, Fault::Hang);
+        let started = worker.clock.now();
+        poll(&worker).await;
+        let took = worker.clock.now().since(started);
+        assert!(took < Duration::from_secs(15), "{first_to_hang}: {took:?}");
+        assert_eq!(worker.queue.calls(), 1, "{first_to_hang}: what comes back is hidden");
+        faults.revive();
+        drain(&worker).await;
+        let records = store.records();
+        assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
+        assert_eq!((records.len(), store.quarantined().len()), (9, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_record_that_cannot_be_read_is_its_own_trouble() {
+    struct Odd(MemoryStore);
+    impl Store for Odd {
+        async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
+            match key {
+                "errand#g:odd" => Err(PortError::Unreadable("state: \"new\" is none".into())),
+                key => self.0.read(key).await,
+            }
+        }
+        async fn insert(&self, new: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
+            let mut written = self.0.insert(new, lease).await?;
+            for (record, written) in new.iter().zip(&mut written) {
+                if record.key == "errand#g:odd" {
+                    *written = Written::No(None);
+                }
+            }
+            Ok(written)
+        }
+        async fn replace(&self, one: &Record, on: Option<&Guard>) -> Result<Written, PortError> {
+            self.0.replace(one, on).await
+        }
+        async fn settle(
+            &self,
+            ended: &[Record],
+            closing: Option<&Lease>,
+        ) -> Result<Vec<Written>, PortError> {
+            self.0.settle(ended, closing).await
+        }
+        async fn arm(&self, record: &Record) -> Result<Written, PortError> {
+            self.0.arm(record).await
+        }
+        async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
+            self.0.quarantine(body).await
+        }
+        async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
+            self.0.lease(lease).await
+        }
+        async fn release(&self, lease: &Lease) -> Result<(), PortError> {
+            self.0.release(lease).await
+        }
+    }
+    let worker = worker_on(Odd(MemoryStore::default()));
+    worker.queue.send(&errand("odd", 0, &[]));
+    worker.queue.send(&errand("even", 0, &[]));
+    assert_eq!(poll(&worker).await.len(), 1);
+    assert_eq!((worker.job.runs("odd"), worker.job.runs("even")), (0, 1));
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::{
-    batch::{Batch, Fate, Ticket, Worker},
+    batch::{Batch, Ticket, Worker},
+    fate::Fate,
     job::Job,
-    policy::LONGEST_WAIT,
     ports::{PortError, Queue, Store, Written},
     random::Random,
     record::{self, Record, Verdict},
@@ -18,8 +18,8 @@ use crate::{
 /// Lost races after which a message is given back: somebody else is busy with the job.
 const MOST_RACES: usize = 5;
 
-/// How long a message waits when the store is gone at its first receive.
-const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// First pause after a read that failed while an insert is in doubt; it doubles.
+const DOUBT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What became of the claim of one ticket.
 pub(crate) enum Claim {
@@ -31,25 +31,6 @@ pub(crate) enum Claim {
     Over(Fate),
 }
 
-impl Fate {
-    /// What happens to a message, on its n-th receive, whose job the store could not be asked
-    /// about.
-    pub(crate) fn after(error: &PortError, receives: u32) -> Self {
-        telemetry::port_failed("store", error);
-        match error {
-            PortError::Unavailable(_) => Self::store_gone(receives),
-            PortError::Broken(why) => Self::Broken(format!("broken: {why}")),
-        }
-    }
-
-    /// Each receive waits twice as long as the one before: an outage of hours must not use up the
-    /// receives that SQS grants a message.
-    fn store_gone(receives: u32) -> Self {
-        let doubled = STORE_PAUSE.saturating_mul(1 << receives.saturating_sub(1).min(20));
-        Self::ComeBack(doubled.min(LONGEST_WAIT))
-    }
-}
-
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
 where
     J: Job,
@@ -58,19 +39,19 @@ where
     C: Clock,
     R: Random,
 {
-    /// Claims every ticket of the batch; the answers are in their order.
+    /// Claims every ticket of the batch; the answers are in their order, with whether the batch's
+    /// lease is written.
     ///
     /// What is received for the first time is nearly always new, so it is inserted, all in one
-    /// call with the batch's lease. What that refuses, and what was received before, is read and
-    /// decided one by one.
-    pub(crate) async fn claim(&self, batch: &Batch<J::Payload>) -> Vec<Claim> {
+    /// call with the lease. What that refuses, and what was received before, is read and decided
+    /// one by one.
+    pub(crate) async fn claim(&self, batch: &Batch<J::Payload>) -> (Vec<Claim>, bool) {
         let mut claims: Vec<Option<Claim>> = batch.tickets.iter().map(|_| None).collect();
         let (indices, records) = self.new_records(batch);
+        let (mut leased, mut doubt) = (false, false);
         match self.store.insert(&records, &batch.lease).await {
             Ok(mut written) => {
-                if !matches!(written.pop(), Some(Written::Yes)) {
-                    self.renew_lease(batch).await;
-                }
+                leased = written.pop() == Some(Written::Yes);
                 for ((index, record), written) in indices.into_iter().zip(records).zip(written) {
                     if written == Written::Yes {
                         claims[index] = Some(Claim::Run(Box::new(record)));
@@ -80,16 +61,15 @@ where
             // Whether anything was written is not known: each ticket asks for itself.
             Err(error) => {
                 telemetry::port_failed("insert", &error);
-                self.renew_lease(batch).await;
+                doubt = true;
             }
         }
-        join_all(claims.into_iter().zip(&batch.tickets).map(|(claim, ticket)| async {
-            match claim {
+        let each =
+            claims.into_iter().zip(&batch.tickets).map(async |(claim, ticket)| match claim {
                 Some(claim) => claim,
-                None => self.claim_one(batch, ticket, false).await,
-            }
-        }))
-        .await
+                None => self.claim_one(batch, ticket, false, doubt).await,
+            });
+        (join_all(each).await, leased)
     }
 
     /// The records of the tickets that may be inserted unseen.
@@ -122,13 +102,21 @@ where
         batch: &Batch<J::Payload>,
         ticket: &Ticket<J::Payload>,
         alone_now: bool,
+        doubt: bool,
     ) -> Claim {
         let mut seen: Option<Box<Record>> = None;
+        let mut pause = DOUBT_PAUSE;
         for _ in 0..MOST_RACES {
             let existing = match seen.take() {
                 Some(record) => Some(*record),
                 None => match self.store.read(&ticket.message.key).await {
                     Ok(record) => record,
+                    // The job may be ours already: to go away now would count as a crash later.
+                    Err(PortError::Unavailable(_)) if doubt => {
+                        tokio::time::sleep(pause).await;
+                        pause *= 2;
+                        continue;
+                    }
                     Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
                 },
             };
@@ -149,49 +137,69 @@ where
                 Verdict::Note(record, Some(at)) => {
                     (record, Claim::Over(Fate::ComeBack(at.since(now))))
                 }
-                Verdict::Arm(at) => {
-                    let Some(record) = &existing else { continue };
-                    match self.store.arm(record, at).await {
-                        Ok(Written::Yes) => return Claim::Over(Fate::Acknowledge),
-                        Ok(Written::No(current)) => seen = current,
-                        Ok(Written::Unknown(_)) | Err(_) => {}
+                Verdict::Arm(_) => match self.arm(ticket, existing.as_ref()).await {
+                    Attempt::Done(claim) => return claim,
+                    Attempt::Again(current) => {
+                        seen = current;
+                        continue;
                     }
-                    continue;
-                }
+                },
             };
-            let guard = existing.as_ref().map(Record::guard);
-            let crashes = existing.as_ref().map_or(0, |existing| existing.ledger.crashes);
-            match self.store.replace(&record, guard.as_ref()).await {
-                Ok(Written::Yes) => {
-                    if crashes < record.ledger.crashes || record.phase.ended_at().is_some() {
-                        telemetry::found(&record);
-                    }
-                    return claim;
-                }
-                Ok(Written::No(Some(current))) if current.is_write_of(&record) => return claim,
-                Ok(Written::No(current)) => seen = current,
-                Ok(Written::Unknown(_)) | Err(PortError::Unavailable(_)) => {}
-                Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
+            match self.write(ticket, existing.as_ref(), &record, claim).await {
+                Attempt::Done(claim) => return claim,
+                Attempt::Again(current) => seen = current,
             }
         }
         Claim::Over(Fate::store_gone(ticket.receives))
     }
+
+    /// Sees to it that somebody looks when the live run's lease is over; then the message may go.
+    async fn arm(&self, ticket: &Ticket<J::Payload>, live: Option<&Record>) -> Attempt {
+        let Some(live) = live else { return Attempt::Again(None) };
+        match self.store.arm(live).await {
+            Ok(Written::Yes) => Attempt::Done(Claim::Over(Fate::Acknowledge)),
+            Ok(Written::No(current)) => Attempt::Again(current),
+            Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("arm", why),
+            Err(error) => Attempt::Done(Claim::Over(Fate::after(&error, ticket.receives))),
+        }
+    }
+
+    /// Writes what the verdict says, if the record is still as it was read.
+    async fn write(
+        &self,
+        ticket: &Ticket<J::Payload>,
+        existing: Option<&Record>,
+        record: &Record,
+        claim: Claim,
+    ) -> Attempt {
+        let guard = existing.map(Record::guard);
+        let crashes = existing.map_or(0, |existing| existing.ledger.crashes);
+        match self.store.replace(record, guard.as_ref()).await {
+            Ok(Written::Yes) => {
+                if crashes < record.ledger.crashes || record.phase.ended_at().is_some() {
+                    telemetry::found(record);
+                }
+                Attempt::Done(claim)
+            }
+            Ok(Written::No(Some(current))) if current.is_write_of(record) => Attempt::Done(claim),
+            Ok(Written::No(current)) => Attempt::Again(current),
+            Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => {
+                in_doubt("replace", why)
+            }
+            Err(error) => Attempt::Done(Claim::Over(Fate::after(&error, ticket.receives))),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::MAX_RECEIVES;
+/// What one conditional write came to.
+enum Attempt {
+    Done(Claim),
+    /// Look again, at the record in its way if the answer showed it.
+    Again(Option<Box<Record>>),
+}
 
-    #[test]
-    fn the_receives_of_a_message_outlast_hours_without_the_store() {
-        let waits = (1..=MAX_RECEIVES).map(|receives| match Fate::store_gone(receives) {
-            Fate::ComeBack(wait) => wait,
-            other => panic!("{other:?}"),
-        });
-        let waits: Vec<Duration> = waits.collect();
-        let seconds: Vec<u64> = waits.iter().map(Duration::as_secs).collect();
-        assert_eq!(seconds[..10], [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
-        assert!(waits.iter().sum::<Duration>() > Duration::from_hours(4));
-    }
+/// A write in doubt is looked at again; the line is for whoever counts them.
+fn in_doubt(call: &str, why: String) -> Attempt {
+    telemetry::port_failed(call, &PortError::Unavailable(why));
+    Attempt::Again(None)
 }

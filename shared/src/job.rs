@@ -52,11 +52,3 @@ pub struct Run {
     /// When the run must be over.
     pub ends_at: Time,
 }
-
-impl Run {
-    /// How many of the remembered failures had this code.
-    #[must_use]
-    pub fn seen(&self, code: &str) -> usize {
-        self.history.iter().filter(|mishap| mishap.code == code).count()
-    }
-}

@@ -9,6 +9,7 @@ pub mod message;
 
 pub mod batch;
 mod claim;
+mod fate;
 mod settle;
 
 pub mod executor;

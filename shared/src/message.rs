@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::{job::Payload, time::Time};
+use crate::{error::MESSAGE_BYTES, job::Payload, time::Time};
 
 /// The version that this code reads.
 pub const VERSION: u64 = 1;
@@ -16,8 +16,8 @@ pub const VERSION: u64 = 1;
 /// Longest body, in bytes. SQS allows more, but a job is a few fields.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Longest idempotency key, in bytes.
-pub const MAX_ID_BYTES: usize = 200;
+/// Longest idempotency key, in characters.
+pub const MAX_ID_LENGTH: usize = 200;
 
 /// What surrounds the payload of every job type. Senders may add fields of their own here, such
 /// as trace ids; in the payload an unknown field is a mistake.
@@ -137,10 +137,12 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection with its reason.
+    /// A rejection with its reason, which may quote the sender: cut to [`MESSAGE_BYTES`].
     #[must_use]
     pub fn new(flaw: Flaw, reason: impl Into<String>) -> Self {
-        Self { flaw, reason: reason.into() }
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(MESSAGE_BYTES));
+        Self { flaw, reason }
     }
 }
 
@@ -257,8 +259,9 @@ fn deserialize<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
 }
 
 fn check_id(id: &str, problems: &mut Problems) {
-    if id.is_empty() || id.len() > MAX_ID_BYTES {
-        let problem = format!("{} bytes, expected 1 to {MAX_ID_BYTES}", id.len());
+    let length = id.chars().count();
+    if !(1..=MAX_ID_LENGTH).contains(&length) {
+        let problem = format!("{length} characters, expected 1 to {MAX_ID_LENGTH}");
         problems.add_outer("id", problem);
     } else if id.chars().any(char::is_control) {
         problems.add_outer("id", "a control character, expected printable text");
@@ -383,7 +386,7 @@ mod tests {
             (
                 body(&json!({"deadline": "soon", "id": ""})),
                 Flaw::Invalid,
-                "id: 0 bytes, expected 1 to 200; deadline: \"soon\" is not an RFC 3339 time",
+                "id: 0 characters, expected 1 to 200; deadline: \"soon\" is not an RFC 3339 time",
             ),
             (
                 body(&json!({"priority": "urgent"})),

@@ -30,6 +30,8 @@ pub enum Decision {
     Park {
         /// From now until somebody looks.
         after: Duration,
+        /// What the ledger counts.
+        spends: Spends,
     },
     /// It will never work, or its allowance is spent.
     Bury(Cause),

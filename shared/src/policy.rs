@@ -9,8 +9,9 @@ use crate::time::millis;
 /// Most messages of one SQS event (the service's limit for a batch without a window).
 pub const BATCH_SIZE: usize = 10;
 
-/// Receives after which SQS moves a message to the dead-letter queue. Infrastructure safety only:
-/// a job ends by its own caps long before.
+/// Receives after which SQS moves a message to the dead-letter queue. Infrastructure safety only: a
+/// job that fails ends by its own caps before. One that is only put off has none: its pauses grow, so
+/// that the receives last for most of a day, and its record says what it waits for.
 pub const MAX_RECEIVES: u32 = 25;
 
 /// Crashes after which a job is quarantined: it kills what runs it.
@@ -30,7 +31,20 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(15);
 /// refuses more, so this leaves an hour for the run itself.
 pub const LONGEST_HIDE: Duration = Duration::from_hours(11);
 
-/// First pause after a systemic failure; it doubles up to [`LONGEST_WAIT`].
+/// Longest delay at all. A service that asks for more is asked again after a day: a message must not
+/// outlive its queue's retention of four.
+pub const LONGEST_PARK: Duration = Duration::from_hours(24);
+
+/// Longest pause between two looks at a systemic failure.
+pub const SYSTEMIC_CAP: Duration = Duration::from_hours(1);
+
+/// How long a message waits when the store is gone at its first receive; it doubles.
+pub const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Time kept for hiding messages and answering, whatever else happens.
+pub const ANSWER_RESERVE: Duration = Duration::from_millis(1500);
+
+/// First pause after a systemic failure; it doubles up to [`SYSTEMIC_CAP`].
 pub const SYSTEMIC_PAUSE: Duration = Duration::from_mins(1);
 
 /// Shortest delay before a retry.
@@ -60,7 +74,7 @@ pub struct Policy {
     pub max_attempts: u32,
     /// Deferrals after which a throttled job is parked for [`LONGEST_WAIT`] at a time. They spend no
     /// attempt.
-    pub max_throttles: u32,
+    pub max_deferrals: u32,
     /// Mean of the first backoff is half of this.
     pub backoff_base: Duration,
     /// Longest backoff.
@@ -93,11 +107,14 @@ impl Policy {
         assert!(self.backoff_base.as_millis() <= self.backoff_cap.as_millis(), "base above cap");
         assert!(self.backoff_cap.as_secs() <= LONGEST_WAIT.as_secs(), "such a backoff would park");
         assert!(
-            self.max_attempts + self.max_throttles + MAX_CRASHES < MAX_RECEIVES,
+            self.max_attempts + self.max_deferrals + MAX_CRASHES < MAX_RECEIVES,
             "the queue would give up before the policy"
         );
         assert!(self.job_timeout.as_millis() >= 500, "no call fits");
-        assert!(self.reserve.as_millis() >= 1000, "settling needs a second");
+        assert!(
+            self.reserve.as_millis() >= ANSWER_RESERVE.as_millis() + 1000,
+            "settling needs a second"
+        );
         self
     }
 
@@ -107,14 +124,12 @@ impl Policy {
         Duration::from_millis(millis(self.job_timeout) * self.rounds as u64 + millis(self.reserve))
     }
 
-    /// How long a terminal record is kept.
+    /// How long a terminal record is kept: a message sent within the window may arrive at the end of
+    /// its life.
     #[must_use]
     pub const fn retention(&self) -> Duration {
-        if self.dedup_window.as_secs() > SHORTEST_RETENTION.as_secs() {
-            self.dedup_window
-        } else {
-            SHORTEST_RETENTION
-        }
+        let late = self.dedup_window.saturating_add(LONGEST_MESSAGE_LIFE);
+        if late.as_secs() > SHORTEST_RETENTION.as_secs() { late } else { SHORTEST_RETENTION }
     }
 }
 
@@ -129,32 +144,33 @@ pub(crate) mod tests {
     pub(crate) const POLICY: Policy = Policy {
         dependency: "elsewhere",
         max_attempts: 4,
-        max_throttles: 3,
+        max_deferrals: 3,
         backoff_base: Duration::from_secs(2),
         backoff_cap: Duration::from_secs(60),
         job_timeout: Duration::from_secs(5),
         rounds: 2,
-        reserve: Duration::from_secs(2),
-        concurrency: 10,
+        reserve: Duration::from_secs(3),
+        concurrency: 4,
         dedup_window: Duration::from_secs(600),
     }
     .checked();
 
     #[test]
     fn a_full_run_is_every_round_and_the_reserve() {
-        assert_eq!(POLICY.longest_run(), Duration::from_secs(12));
+        assert_eq!(POLICY.longest_run(), Duration::from_secs(13));
     }
 
     #[test]
     fn records_outlive_messages_and_windows() {
-        assert_eq!(POLICY.retention(), SHORTEST_RETENTION);
+        let brief = Policy { dedup_window: Duration::ZERO, ..POLICY };
+        assert_eq!(brief.retention(), SHORTEST_RETENTION);
         let longer = Policy { dedup_window: Duration::from_secs(90 * 86_400), ..POLICY };
-        assert_eq!(longer.retention(), longer.dedup_window);
+        assert_eq!(longer.retention(), longer.dedup_window + LONGEST_MESSAGE_LIFE);
     }
 
     #[test]
     #[should_panic(expected = "the queue would give up before the policy")]
     fn caps_that_the_queue_would_cut_short_do_not_compile() {
-        let _ = Policy { max_throttles: 20, ..POLICY }.checked();
+        let _ = Policy { max_deferrals: 20, ..POLICY }.checked();
     }
 }

@@ -16,6 +16,8 @@ pub enum PortError {
     Unavailable(String),
     /// It will not work until somebody mends it: access denied, no such table.
     Broken(String),
+    /// One record is not what this code writes: nobody's to overwrite, and nobody else's trouble.
+    Unreadable(String),
 }
 
 impl fmt::Display for PortError {
@@ -23,6 +25,7 @@ impl fmt::Display for PortError {
         match self {
             Self::Unavailable(why) => write!(f, "unavailable: {why}"),
             Self::Broken(why) => write!(f, "broken: {why}"),
+            Self::Unreadable(why) => write!(f, "unreadable: {why}"),
         }
     }
 }
@@ -63,6 +66,14 @@ pub struct Quarantined {
     pub expires_at: Time,
 }
 
+impl Quarantined {
+    /// A body kept before this moment is old enough for this one to take its place.
+    #[must_use]
+    pub fn renewed_after(&self) -> Time {
+        self.at.before(Duration::from_hours(24))
+    }
+}
+
 /// The job table, and the leases beside it.
 pub trait Store: Send + Sync {
     /// Inserts records whose keys must be new, and the lease, in one call; each entry succeeds or
@@ -99,14 +110,11 @@ pub trait Store: Send + Sync {
         closing: Option<&Lease>,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
-    /// Gives a running record a look at `due_at`, if it still has this guard.
-    fn arm(
-        &self,
-        record: &Record,
-        due_at: Time,
-    ) -> impl Future<Output = Result<Written, PortError>> + Send;
+    /// Gives a running record a look at its lease's end, if it still has its guard.
+    fn arm(&self, record: &Record) -> impl Future<Output = Result<Written, PortError>> + Send;
 
-    /// Keeps a body for operators. Done twice, the first stays.
+    /// Keeps a body for operators. Done again, the first stays for a day; then the repetition takes its
+    /// place, so that what still comes in does not expire.
     fn quarantine(&self, body: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Writes a lease; harmless when repeated.

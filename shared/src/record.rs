@@ -38,6 +38,18 @@ pub struct Ledger {
     pub crashes: u32,
 }
 
+impl Ledger {
+    /// Counts the end of a run; answers whether it is one to remember.
+    fn count(&mut self, spends: Spends) -> bool {
+        match spends {
+            Spends::Attempt => self.attempts += 1,
+            Spends::Deferral => self.defers += 1,
+            Spends::Crash => self.crashes += 1,
+        }
+        spends != Spends::Deferral
+    }
+}
+
 /// A failed attempt, remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mishap {
@@ -231,9 +243,9 @@ pub struct Claimant<'a> {
     pub owner: &'a str,
     /// The messages that bring the job, at least one; the first speaks for them.
     pub message_ids: &'a [String],
-    /// SQS's SentTimestamp of that message.
+    /// SQS's SentTimestamp of the latest of them.
     pub sent_at: Time,
-    /// SQS's ApproximateReceiveCount of that message.
+    /// The highest ApproximateReceiveCount of them.
     pub receives: u32,
     /// For how long after a success the work is not done again.
     pub dedup_window: Duration,
@@ -294,6 +306,16 @@ impl Record {
         Some(Look { partition: look_partition(&name, &self.key), due_at })
     }
 
+    /// The record with a look at its lease's end, if it runs.
+    #[must_use]
+    pub fn armed(&self) -> Self {
+        let mut record = self.clone();
+        if let Phase::Running { armed, .. } = &mut record.phase {
+            *armed = true;
+        }
+        record
+    }
+
     /// The job type.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -312,8 +334,8 @@ impl Record {
         Guard { state: self.phase.name(), fence: self.fence }
     }
 
-    /// Whether `written` is in the table already: same batch, same claim, no longer running (or
-    /// running, if that is what was written).
+    /// Whether this record of the table is what the batch of `written` meant to write: the same
+    /// batch, claim and state.
     #[must_use]
     pub fn is_write_of(&self, written: &Self) -> bool {
         self.owner == written.owner
@@ -342,25 +364,19 @@ impl Record {
                 Phase::Succeeded { at: now, result }
             }
             Decision::Retry { after, spends } => {
-                match spends {
-                    Spends::Attempt => ledger.attempts += 1,
-                    Spends::Deferral => ledger.defers += 1,
-                    Spends::Crash => ledger.crashes += 1,
-                }
-                remember = spends != Spends::Deferral;
+                remember = ledger.count(spends);
                 let run_after = now + after;
                 Phase::Waiting { run_after, due_at: run_after, why }
             }
-            Decision::Park { after } => {
-                ledger.defers += 1;
-                remember = false;
+            Decision::Park { after, spends } => {
+                remember = ledger.count(spends);
                 let run_after = now + after;
                 Phase::Parked { run_after, due_at: run_after, why }
             }
             Decision::Bury(cause) => {
-                if matches!(cause, Cause::Permanent | Cause::AttemptsSpent) {
-                    ledger.attempts += 1;
-                }
+                // A deadline may pass while a run is only put off.
+                let put_off = failure.is_some_and(|failure| failure.class().puts_off());
+                ledger.count(if put_off { Spends::Deferral } else { Spends::Attempt });
                 Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
             }
             Decision::Quarantine => {
@@ -489,6 +505,8 @@ fn take(record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
 fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
     let mut record = record.clone();
     record.ledger.crashes += 1;
+    // What is written here is this batch's word, not that of the run that is gone.
+    by.owner.clone_into(&mut record.owner);
     record.remember(Class::Crash, LEASE_OVER, "the run never came back", by.now);
     match record.ledger.crashes {
         MAX_CRASHES.. => {
@@ -499,6 +517,7 @@ fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
         1 => take(record, by, true),
         _ => {
             let run_after = by.now + CRASH_PAUSE;
+            let run_after = record.work.deadline.map_or(run_after, |end| run_after.min(end));
             // From now on this message is the one to wait for.
             by.message_id().clone_into(&mut record.message_id);
             let why = "the run never came back".to_owned();

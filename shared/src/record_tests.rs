@@ -123,6 +123,7 @@ fn a_run_whose_lease_is_over_has_crashed() {
     );
     assert_eq!(second.message_id, "n", "from now on that message is the wake-up call");
 
+    assert_eq!(second.owner, "c", "what is noted is not the word of the run that is gone");
     let third = taken(try_claim(Some(&second), &claimant("d", &ids("n"), at)));
     let verdict = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
     let Verdict::Note(last, None) = verdict else { panic!("{verdict:?}") };
@@ -204,9 +205,15 @@ fn each_end_of_a_run_counts_what_it_should() {
     assert_eq!(count(retry(Spends::Attempt)), (1, 0, 0));
     assert_eq!(count(retry(Spends::Deferral)), (0, 1, 0));
     assert_eq!(count(retry(Spends::Crash)), (0, 0, 1));
-    assert_eq!(count(Decision::Park { after: SECOND }), (0, 1, 0));
+    let park = |spends| Decision::Park { after: SECOND, spends };
+    assert_eq!(count(park(Spends::Deferral)), (0, 1, 0));
+    assert_eq!(count(park(Spends::Attempt)), (1, 0, 0));
     assert_eq!(count(Decision::Bury(Cause::AttemptsSpent)), (1, 0, 0));
-    assert_eq!(count(Decision::Bury(Cause::DeadlineOver)), (0, 0, 0));
+    assert_eq!(count(Decision::Bury(Cause::DeadlineOver)), (1, 0, 0));
+    let throttled = Failure::new(Class::Throttled, "http_429", "later");
+    let end = Decision::Bury(Cause::DeadlineOver);
+    let ledger = run.settled(end, Some(&throttled), String::new(), NOW).ledger;
+    assert_eq!((ledger.attempts, ledger.defers), (0, 1));
     assert_eq!(count(Decision::Quarantine), (0, 0, 1));
 }
 
@@ -243,7 +250,7 @@ fn end(number: u8) -> Decision {
         0 => Decision::Succeed,
         1 => Decision::Retry { after, spends: Spends::Attempt },
         2 => Decision::Retry { after, spends: Spends::Deferral },
-        3 => Decision::Park { after },
+        3 => Decision::Park { after, spends: Spends::Deferral },
         4 => Decision::Bury(Cause::Permanent),
         _ => Decision::Retry { after, spends: Spends::Crash },
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::{
     error::{Class, Failure},
     outcome::{Cause, Decision, Spends},
-    policy::{CRASH_PAUSE, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY, SYSTEMIC_PAUSE},
+    policy::{
+        CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY, SYSTEMIC_CAP,
+        SYSTEMIC_PAUSE,
+    },
     record::Ledger,
     time::Time,
 };
@@ -27,8 +30,8 @@ pub struct Situation<'a> {
 
 /// Decides what happens after a failure.
 ///
-/// A delay is at least [`SHORTEST_DELAY`], never shorter than what the other side asked for, and
-/// never past the deadline; a delay over [`LONGEST_WAIT`] parks the job.
+/// A delay is at least [`SHORTEST_DELAY`], never shorter than what the other side asked for (up to
+/// [`LONGEST_PARK`]), and never past the deadline; a delay over [`LONGEST_WAIT`] parks the job.
 #[must_use]
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, ledger, .. } = situation;
@@ -42,9 +45,9 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         }
         Class::Throttled => {
             // The service is there and asks for patience: that never kills a job.
-            if ledger.defers >= policy.max_throttles {
-                let after = LONGEST_WAIT.max(failure.retry_after().unwrap_or_default());
-                return within_deadline(Decision::Park { after }, situation);
+            if ledger.defers >= policy.max_deferrals {
+                let decision = park(LONGEST_WAIT, failure);
+                return within_deadline(decision, situation);
             }
             let wait = backoff(policy, ledger.defers + 1, situation.chance);
             later(wait, failure, Spends::Deferral)
@@ -52,8 +55,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         Class::Permanent => return Decision::Bury(Cause::Permanent),
         Class::Systemic => {
             let doubled = SYSTEMIC_PAUSE.saturating_mul(1 << ledger.defers.min(10));
-            let after = doubled.min(LONGEST_WAIT).max(failure.retry_after().unwrap_or_default());
-            Decision::Park { after }
+            park(doubled.min(SYSTEMIC_CAP), failure)
         }
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
         Class::Crash => match ledger.crashes + 1 {
@@ -74,9 +76,22 @@ pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
 }
 
 fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
-    let asked = failure.retry_after().unwrap_or_default();
-    let after = wait.max(SHORTEST_DELAY).max(asked);
-    if after > LONGEST_WAIT { Decision::Park { after } } else { Decision::Retry { after, spends } }
+    let after = at_least_asked(wait.max(SHORTEST_DELAY), failure);
+    if after > LONGEST_WAIT {
+        Decision::Park { after, spends }
+    } else {
+        Decision::Retry { after, spends }
+    }
+}
+
+fn park(wait: Duration, failure: &Failure) -> Decision {
+    Decision::Park { after: at_least_asked(wait, failure), spends: Spends::Deferral }
+}
+
+/// What the other side asked for is never undercut, but for [`LONGEST_PARK`]: a date in the far
+/// future, meant or not, must not bury a job alive.
+fn at_least_asked(wait: Duration, failure: &Failure) -> Duration {
+    wait.max(failure.retry_after().unwrap_or_default()).min(LONGEST_PARK)
 }
 
 /// Somebody looks no later than at the deadline; after it there is nothing left to try.
@@ -86,7 +101,7 @@ fn within_deadline(decision: Decision, situation: &Situation<'_>) -> Decision {
     match decision {
         _ if left.is_zero() => Decision::Bury(Cause::DeadlineOver),
         Decision::Retry { after, spends } => Decision::Retry { after: after.min(left), spends },
-        Decision::Park { after } => Decision::Park { after: after.min(left) },
+        Decision::Park { after, spends } => Decision::Park { after: after.min(left), spends },
         other => other,
     }
 }
@@ -114,6 +129,10 @@ mod tests {
 
     fn retry(secs: u64, spends: Spends) -> Decision {
         Decision::Retry { after: Duration::from_secs(secs), spends }
+    }
+
+    fn parked(after: Duration) -> Decision {
+        Decision::Park { after, spends: Spends::Deferral }
     }
 
     #[test]
@@ -144,7 +163,7 @@ mod tests {
         assert_eq!(fresh(Class::Conflict), retry(1, Spends::Attempt));
         assert_eq!(fresh(Class::Throttled), retry(1, Spends::Deferral));
         assert_eq!(fresh(Class::Permanent), Decision::Bury(Cause::Permanent));
-        assert_eq!(fresh(Class::Systemic), Decision::Park { after: SYSTEMIC_PAUSE });
+        assert_eq!(fresh(Class::Systemic), parked(SYSTEMIC_PAUSE));
         assert_eq!(fresh(Class::Unstarted), retry(1, Spends::Deferral));
         assert_eq!(fresh(Class::Contended), retry(1, Spends::Deferral));
         assert_eq!(fresh(Class::Crash), retry(1, Spends::Crash));
@@ -168,8 +187,8 @@ mod tests {
             decide(&failure(Class::Throttled), &situation(ledger, 0.0))
         };
         assert_eq!(after(2), retry(1, Spends::Deferral));
-        assert_eq!(after(3), Decision::Park { after: LONGEST_WAIT });
-        assert_eq!(after(1000), Decision::Park { after: LONGEST_WAIT });
+        assert_eq!(after(3), parked(LONGEST_WAIT));
+        assert_eq!(after(1000), parked(LONGEST_WAIT));
     }
 
     #[test]
@@ -177,7 +196,7 @@ mod tests {
         for defers in [0, 1, 5, 1000] {
             let ledger = Ledger { defers, ..after_attempts(100) };
             let decision = decide(&failure(Class::Systemic), &situation(ledger, 0.5));
-            assert!(matches!(decision, Decision::Park { after } if after <= LONGEST_WAIT));
+            assert!(matches!(decision, Decision::Park { after, .. } if after <= SYSTEMIC_CAP));
         }
     }
 
@@ -185,7 +204,11 @@ mod tests {
     fn a_long_request_to_wait_parks() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(3600)));
         let decision = decide(&asked, &situation(Ledger::default(), 0.5));
-        assert_eq!(decision, Decision::Park { after: Duration::from_secs(3600) });
+        assert_eq!(decision, parked(Duration::from_hours(1)));
+        let transient = failure(Class::Transient).with_retry_after(Some(Duration::from_hours(1)));
+        let decision = decide(&transient, &situation(Ledger::default(), 0.5));
+        let spends = Spends::Attempt;
+        assert_eq!(decision, Decision::Park { after: Duration::from_hours(1), spends });
     }
 
     #[test]
@@ -205,7 +228,7 @@ mod tests {
             attempts in 0_u32..40,
             defers in 0_u32..40,
             crashes in 0_u32..5,
-            asked in proptest::option::of(0_u64..100_000),
+            asked in proptest::option::of(any::<u64>()),
             chance in 0.0..1.0_f64,
         ) {
             let asked = asked.map(Duration::from_secs);
@@ -216,9 +239,9 @@ mod tests {
                     prop_assert!(after >= SHORTEST_DELAY && after <= LONGEST_WAIT);
                     prop_assert!(after >= asked.unwrap_or_default());
                 }
-                Decision::Park { after } => {
-                    prop_assert!(after >= SYSTEMIC_PAUSE);
-                    prop_assert!(after >= asked.unwrap_or_default());
+                Decision::Park { after, .. } => {
+                    prop_assert!(after >= SYSTEMIC_PAUSE && after <= LONGEST_PARK);
+                    prop_assert!(after >= asked.unwrap_or_default().min(LONGEST_PARK));
                 }
                 Decision::Succeed => prop_assert!(false, "a failure is no success"),
                 Decision::Bury(_) | Decision::Quarantine => {}

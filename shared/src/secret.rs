@@ -40,18 +40,23 @@ pub struct Credential<S, C> {
     source: S,
     clock: C,
     cached: Mutex<Option<(Secret, Time)>>,
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl<S: SecretSource, C: Clock> Credential<S, C> {
     /// A credential that is not read yet.
     pub const fn new(source: S, clock: C) -> Self {
-        Self { source, clock, cached: Mutex::new(None) }
+        Self { source, clock, cached: Mutex::new(None), reading: tokio::sync::Mutex::const_new(()) }
     }
 
     /// The secret, read at the first call.
     pub async fn get(&self) -> Result<Secret, PortError> {
-        let cached = self.cached().as_ref().map(|(secret, _)| secret.clone());
-        match cached {
+        let cached = || self.cached().as_ref().map(|(secret, _)| secret.clone());
+        if let Some(secret) = cached() {
+            return Ok(secret);
+        }
+        let _reading = self.reading.lock().await;
+        match cached() {
             Some(secret) => Ok(secret),
             None => self.read().await,
         }
@@ -61,6 +66,8 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
     ///
     /// `None` if it is still the refused one, so that trying again is pointless.
     pub async fn after_refusal(&self, refused: &Secret) -> Result<Option<Secret>, PortError> {
+        // One at a time: whoever waited here finds what the first one read.
+        let _reading = self.reading.lock().await;
         let cached = self.cached().clone();
         let secret = match cached {
             Some((secret, _)) if secret != *refused => secret,
@@ -99,6 +106,7 @@ mod tests {
     impl SecretSource for &Rotating {
         async fn fetch(&self) -> Result<String, PortError> {
             let read = self.reads.fetch_add(1, Relaxed);
+            tokio::task::yield_now().await;
             Ok(format!(" key-{} \n", read / self.rotations))
         }
     }
@@ -126,6 +134,20 @@ mod tests {
         assert_eq!(second.expose(), "key-1");
         // A neighbour that was refused with the old key gets the new one without another read.
         assert_eq!(credential.after_refusal(&first).await, Ok(Some(second)));
+        assert_eq!(source.reads.load(Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn jobs_that_are_refused_together_read_it_once() {
+        let source = Rotating { reads: AtomicU64::new(0), rotations: 1 };
+        let now = AtomicU64::new(0);
+        let credential = Credential::new(&source, At(&now));
+        let first = credential.get().await.unwrap();
+        now.store(60_000, Relaxed);
+        let refused = (0..10).map(|_| credential.after_refusal(&first));
+        for fresh in futures_util::future::join_all(refused).await {
+            assert_eq!(fresh.unwrap().unwrap().expose(), "key-1");
+        }
         assert_eq!(source.reads.load(Relaxed), 2);
     }
 

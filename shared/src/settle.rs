@@ -2,26 +2,25 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use crate::{
-    batch::{Batch, Fate, Worker},
+    batch::{Batch, Worker},
     claim::Claim,
+    error::Failure,
     executor,
+    fate::Fate,
     job::Job,
     outcome::{Decision, Outcome},
-    policy::{SETTLE_GROUPING, SHORTEST_DELAY},
+    policy::{ANSWER_RESERVE, SETTLE_GROUPING, SHORTEST_DELAY},
     ports::{PortError, Queue, Store, Written},
     random::Random,
     record::{Guard, Record},
     retry::{self, Situation},
     telemetry::{self, Tally},
-    time::{Clock, Time},
+    time::Clock,
 };
-
-/// Time kept for the answer when settling is tried again and again.
-const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// First pause between two tries to settle; it doubles.
 const SETTLE_PAUSE: Duration = Duration::from_millis(50);
@@ -30,14 +29,8 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 struct Ended {
     ticket: usize,
     record: Record,
-    fate: Fate,
-}
-
-/// What is known of a ticket once its end is written, or cannot be.
-struct Settled {
-    ticket: usize,
-    fate: Fate,
-    confirmed: bool,
+    decision: Decision,
+    failure: Option<Failure>,
 }
 
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
@@ -48,54 +41,70 @@ where
     C: Clock,
     R: Random,
 {
-    /// Claims, runs and settles the tickets of a batch; answers with the fate of each.
-    pub(crate) async fn work(
-        &self,
-        batch: &Batch<J::Payload>,
-        tally: &mut Tally,
-    ) -> Vec<(usize, Fate)> {
+    /// Claims, runs and settles the tickets of a batch, noting the fate of each as it is known.
+    pub(crate) async fn work(&self, batch: &Batch<J::Payload>, tally: &mut Tally) {
         if batch.tickets.is_empty() {
-            return Vec::new();
+            return;
         }
-        let (mut runs, mut alone, mut fates) = (Vec::new(), Vec::new(), Vec::new());
-        for (ticket, claim) in self.claim(batch).await.into_iter().enumerate() {
+        let (mut runs, mut alone) = (Vec::new(), Vec::new());
+        let (claims, mut leased) = self.claim(batch).await;
+        for (ticket, claim) in claims.into_iter().enumerate() {
             match claim {
-                Claim::Run(record) => runs.push((ticket, *record)),
-                Claim::Alone => alone.push(ticket),
-                Claim::Over(fate) => fates.push((ticket, fate)),
+                Claim::Run(record) => {
+                    // Until its end is written, the message is the job's way back.
+                    batch.note(ticket, &self.after_the_lease(batch));
+                    runs.push((ticket, *record));
+                }
+                Claim::Alone => {
+                    batch.note(ticket, &Fate::ComeBack(SHORTEST_DELAY));
+                    alone.push(ticket);
+                }
+                Claim::Over(fate) => {
+                    tally.not_run += 1;
+                    batch.note(ticket, &fate);
+                }
             }
         }
-        tally.not_run = fates.len();
-        let (mut settled, closed) = self.run_together(batch, runs, alone.is_empty(), tally).await;
+        let any = !runs.is_empty() || !alone.is_empty();
+        if any && !leased {
+            self.renew_lease(batch).await;
+            leased = true;
+        }
+        let (mut confirmed, closed) = self.run_together(batch, runs, alone.is_empty(), tally).await;
         for ticket in alone {
-            settled.push(self.run_alone(batch, ticket, tally).await);
+            confirmed &= self.run_alone(batch, ticket, tally).await;
         }
         // An end that is not confirmed leaves the lease standing, for the sweeper to find.
-        if !closed
-            && settled.iter().all(|settled| settled.confirmed)
+        if leased
+            && confirmed
+            && !closed
             && let Err(error) = self.store.release(&batch.lease).await
         {
             telemetry::port_failed("release", &error);
         }
-        fates.extend(settled.into_iter().map(|settled| (settled.ticket, settled.fate)));
-        fates
+    }
+
+    /// The fate of a message whose job is claimed and whose end nobody has written: it finds the
+    /// lease over when it comes back.
+    fn after_the_lease(&self, batch: &Batch<J::Payload>) -> Fate {
+        Fate::ComeBack(batch.lease.until.since(self.clock.now()))
     }
 
     /// Runs jobs side by side. Their ends are written in groups, but none waits longer than
     /// [`SETTLE_GROUPING`] for a slower neighbour. If nothing comes after them (`last`), the lease
-    /// closes with the last group; the answer says whether it did.
+    /// closes with the last group. Answers whether every end is confirmed, and whether it closed.
     async fn run_together(
         &self,
         batch: &Batch<J::Payload>,
         runs: Vec<(usize, Record)>,
         last: bool,
         tally: &mut Tally,
-    ) -> (Vec<Settled>, bool) {
+    ) -> (bool, bool) {
         let mut waiting = runs.into_iter();
         let mut running = FuturesUnordered::new();
         let mut settling = FuturesUnordered::new();
         let mut ended: Vec<Ended> = Vec::new();
-        let (mut settled, mut closed) = (Vec::<Settled>::new(), false);
+        let (mut confirmed, mut closed) = (true, false);
         let mut flush_at = Instant::now();
         loop {
             while running.len() < J::POLICY.concurrency
@@ -104,23 +113,22 @@ where
                 running.push(self.run_one(batch, ticket, record));
             }
             if running.is_empty() && !ended.is_empty() {
-                let others_done = settling.is_empty() && settled.iter().all(|one| one.confirmed);
-                let closing = last && others_done;
+                let closing = last && confirmed && settling.is_empty();
                 settling.push(self.settle(batch, std::mem::take(&mut ended), closing));
             }
             if running.is_empty() && settling.is_empty() {
-                return (settled, closed);
+                return (confirmed, closed);
             }
             tokio::select! {
-                Some((job, decision)) = running.next() => {
-                    tally.count(&decision);
+                Some(job) = running.next() => {
+                    tally.count(&job.decision);
                     if ended.is_empty() {
                         flush_at = Instant::now() + SETTLE_GROUPING;
                     }
                     ended.push(job);
                 }
-                Some((group, lease_closed)) = settling.next() => {
-                    settled.extend(group);
+                Some((group_confirmed, lease_closed)) = settling.next() => {
+                    confirmed &= group_confirmed;
                     closed |= lease_closed;
                 }
                 () = tokio::time::sleep_until(flush_at), if !ended.is_empty() => {
@@ -130,32 +138,23 @@ where
         }
     }
 
-    /// Claims and runs a job that may kill its process, when every neighbour is settled.
-    async fn run_alone(
-        &self,
-        batch: &Batch<J::Payload>,
-        ticket: usize,
-        tally: &mut Tally,
-    ) -> Settled {
+    /// Claims and runs a job that may kill its process, when every neighbour is settled. Answers
+    /// whether its end is confirmed, if it began.
+    async fn run_alone(&self, batch: &Batch<J::Payload>, ticket: usize, tally: &mut Tally) -> bool {
         if !self.fits(batch) {
-            return Settled { ticket, fate: Fate::ComeBack(SHORTEST_DELAY), confirmed: true };
+            return true;
         }
-        match self.claim_one(batch, &batch.tickets[ticket], true).await {
+        match self.claim_one(batch, &batch.tickets[ticket], true, false).await {
             Claim::Run(record) => {
-                let (settled, _) =
-                    self.run_together(batch, vec![(ticket, *record)], false, tally).await;
-                settled.into_iter().next().unwrap_or(Settled {
-                    ticket,
-                    fate: Fate::ComeBack(SHORTEST_DELAY),
-                    confirmed: false,
-                })
+                batch.note(ticket, &self.after_the_lease(batch));
+                let runs = vec![(ticket, *record)];
+                self.run_together(batch, runs, false, tally).await.0
             }
-            Claim::Alone => {
-                Settled { ticket, fate: Fate::ComeBack(SHORTEST_DELAY), confirmed: true }
-            }
+            Claim::Alone => true,
             Claim::Over(fate) => {
                 tally.not_run += 1;
-                Settled { ticket, fate, confirmed: true }
+                batch.note(ticket, &fate);
+                true
             }
         }
     }
@@ -165,12 +164,7 @@ where
         self.clock.now() + J::POLICY.job_timeout + J::POLICY.reserve <= batch.deadline
     }
 
-    async fn run_one(
-        &self,
-        batch: &Batch<J::Payload>,
-        ticket: usize,
-        record: Record,
-    ) -> (Ended, Decision) {
+    async fn run_one(&self, batch: &Batch<J::Payload>, ticket: usize, record: Record) -> Ended {
         let outcome = if self.fits(batch) {
             let payload = &batch.tickets[ticket].message.payload;
             let latest_end = batch.deadline.before(J::POLICY.reserve);
@@ -179,53 +173,40 @@ where
             Outcome::Failed(executor::unstarted())
         };
         let now = self.clock.now();
-        let (decision, record) = self.decided(&record, outcome, now);
-        let fate = match decision {
-            Decision::Succeed | Decision::Bury(_) | Decision::Quarantine => Fate::Acknowledge,
-            Decision::Retry { after, .. } | Decision::Park { after } => Fate::ComeBack(after),
-        };
-        (Ended { ticket, record, fate }, decision)
-    }
-
-    /// The record as the outcome leaves it.
-    fn decided(&self, record: &Record, outcome: Outcome, now: Time) -> (Decision, Record) {
         match outcome {
             Outcome::Succeeded(result) => {
                 let decision = Decision::Succeed;
-                (decision, record.settled(decision, None, result, now))
+                let record = record.settled(decision, None, result, now);
+                Ended { ticket, record, decision, failure: None }
             }
             Outcome::Failed(failure) => {
-                let decision = retry::decide(
-                    &failure,
-                    &Situation {
-                        policy: &J::POLICY,
-                        ledger: record.ledger,
-                        deadline: record.work.deadline,
-                        now,
-                        chance: self.random.unit(),
-                    },
-                );
+                let situation = Situation {
+                    policy: &J::POLICY,
+                    ledger: record.ledger,
+                    deadline: record.work.deadline,
+                    now,
+                    chance: self.random.unit(),
+                };
+                let decision = retry::decide(&failure, &situation);
                 let record = record.settled(decision, Some(&failure), String::new(), now);
-                telemetry::job(&record, decision, &failure);
-                (decision, record)
+                Ended { ticket, record, decision, failure: Some(failure) }
             }
         }
     }
 
     /// Writes the ends of several runs in one call, and closes the batch's lease with them if
-    /// `closing`; an entry that is refused or in doubt is resolved alone, after the lease is
-    /// written again. Until then the jobs' own messages stand for them: none is acknowledged yet.
+    /// `closing`; an entry that is refused or in doubt is resolved alone. Answers whether every end
+    /// is confirmed and whether the lease closed.
+    ///
+    /// A lease that closed although an end could not be confirmed is written again. In between,
+    /// the job's own message stands for it: it is not acknowledged yet.
     async fn settle(
         &self,
         batch: &Batch<J::Payload>,
         ended: Vec<Ended>,
         closing: bool,
-    ) -> (Vec<Settled>, bool) {
-        let (mut others, mut records) = (Vec::new(), Vec::new());
-        for Ended { ticket, record, fate } in ended {
-            others.push((ticket, fate));
-            records.push(record);
-        }
+    ) -> (bool, bool) {
+        let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
         let lease = closing.then_some(&batch.lease);
         let written = match self.store.settle(&records, lease).await {
             Ok(written) => written,
@@ -234,57 +215,70 @@ where
                 vec![Written::Unknown(error.to_string()); records.len()]
             }
         };
-        let closed = closing && written.iter().all(|written| *written == Written::Yes);
-        if closing && !closed {
+        let at_once = written.iter().all(|written| *written == Written::Yes);
+        let each = ended.iter().zip(written).map(async |(ended, written)| match written {
+            Written::Yes => {
+                confirm(batch, ended);
+                true
+            }
+            _ => self.settle_one(batch, ended).await,
+        });
+        let confirmed = join_all(each).await.into_iter().all(|confirmed| confirmed);
+        if closing && !confirmed {
             self.renew_lease(batch).await;
         }
-        let resolved = records.iter().zip(others).zip(written).map(
-            async |((record, (ticket, fate)), written)| match written {
-                Written::Yes => Settled { ticket, fate, confirmed: true },
-                _ => self.settle_one(batch, ticket, record, fate).await,
-            },
-        );
-        (futures_util::future::join_all(resolved).await, closed)
+        (confirmed, closing && at_once)
     }
 
     /// Writes the end of one run, again and again while there is time: the work is done, and only
-    /// the note of it is missing.
-    async fn settle_one(
-        &self,
-        batch: &Batch<J::Payload>,
-        ticket: usize,
-        record: &Record,
-        fate: Fate,
-    ) -> Settled {
+    /// the note of it is missing. Answers whether it is confirmed, or another run's business now.
+    async fn settle_one(&self, batch: &Batch<J::Payload>, ended: &Ended) -> bool {
+        let Ended { ticket, record, .. } = ended;
         let guard = Guard { state: "running", fence: record.fence };
         let mut pause = SETTLE_PAUSE;
         loop {
             match self.store.replace(record, Some(&guard)).await {
-                Ok(Written::Yes) => return Settled { ticket, fate, confirmed: true },
+                Ok(Written::Yes) => {
+                    confirm(batch, ended);
+                    return true;
+                }
                 Ok(Written::No(Some(current))) if current.is_write_of(record) => {
-                    return Settled { ticket, fate, confirmed: true };
+                    confirm(batch, ended);
+                    return true;
                 }
                 Ok(Written::No(_)) => {
                     // The lease ran out and another run took over: what this one did is harmless
                     // when repeated, and what it says changes nothing.
                     telemetry::zombie(record);
-                    let fate = Fate::ComeBack(SHORTEST_DELAY);
-                    return Settled { ticket, fate, confirmed: true };
+                    batch.note(*ticket, &Fate::ComeBack(SHORTEST_DELAY));
+                    return true;
                 }
-                Err(PortError::Broken(why)) => {
-                    let fate = Fate::Broken(format!("broken: {why}"));
-                    return Settled { ticket, fate, confirmed: false };
+                Err(error @ (PortError::Broken(_) | PortError::Unreadable(_))) => {
+                    let receives = batch.tickets[*ticket].receives;
+                    batch.note(*ticket, &Fate::after(&error, receives));
+                    return false;
                 }
                 Ok(Written::Unknown(_)) | Err(PortError::Unavailable(_)) => {}
             }
-            if self.clock.now() + pause + LAST_CALL >= batch.deadline {
-                // The message finds the lease over when it comes back, and the job goes on.
-                let fate = Fate::ComeBack(batch.lease.until.since(self.clock.now()));
+            if self.clock.now() + pause + ANSWER_RESERVE >= batch.deadline {
                 telemetry::unsettled(record);
-                return Settled { ticket, fate, confirmed: false };
+                batch.note(*ticket, &self.after_the_lease(batch));
+                return false;
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
+    }
+}
+
+/// The end of a run is in the table: its messages follow it.
+fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
+    let fate = match ended.decision {
+        Decision::Succeed | Decision::Bury(_) | Decision::Quarantine => Fate::Acknowledge,
+        Decision::Retry { after, .. } | Decision::Park { after, .. } => Fate::ComeBack(after),
+    };
+    batch.note(ended.ticket, &fate);
+    if let Some(failure) = &ended.failure {
+        telemetry::job(&ended.record, ended.decision, failure);
     }
 }

@@ -63,7 +63,7 @@ pub fn same_destination(one: &Url, other: &Url) -> bool {
 }
 
 /// An address as it is compared: what URL parsing normalises (scheme and host in lower case,
-/// default port, dot segments), without fragment, `www.` and a slash at the path's end, and
+/// default port, dot segments), without `www.`, a slash at the path's end and a mere anchor, and
 /// with http counted as https, because dealers' sites redirect between all of these.
 fn normalised(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -71,7 +71,10 @@ fn normalised(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let path = url.path().trim_end_matches('/');
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{host}{port}{path}{query}")
+    // Sites that route in the browser keep the page in the fragment.
+    let fragment = url.fragment().filter(|text| text.starts_with(['/', '!']));
+    let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
+    format!("{host}{port}{path}{query}{fragment}")
 }
 
 #[cfg(test)]
@@ -126,6 +129,8 @@ mod tests {
             "https://www.acme.example/Car/1?a=b",
             "https://www.acme.example:8443/car/1?a=b",
             "https://inventory.acme.example/car/1?a=b",
+            "https://www.acme.example/car/1?a=b#/photos",
+            "https://www.acme.example/car/1?a=b#!/photos",
         ] {
             assert!(!same_destination(&one, &url(other)), "{other}");
         }

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use tracing::{error, info, level_filters::LevelFilter, warn};
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
     config::ConfigError,
     error::{Class, Failure},
-    outcome::Decision,
+    outcome::{Decision, Spends},
     ports::{PortError, Quarantined},
     record::{self, Phase, Record},
     time::millis,
@@ -44,20 +45,29 @@ pub struct Tally {
 impl Tally {
     /// Counts what was decided about a job.
     pub fn count(&mut self, decision: &Decision) {
-        match decision.name() {
-            "succeeded" => self.succeeded += 1,
-            "retried" => self.retried += 1,
-            "deferred" => self.deferred += 1,
-            "parked" => self.parked += 1,
-            "dead" => self.dead += 1,
-            _ => self.quarantined += 1,
+        match decision {
+            Decision::Succeed => self.succeeded += 1,
+            Decision::Retry { spends: Spends::Deferral, .. } => self.deferred += 1,
+            Decision::Retry { .. } => self.retried += 1,
+            Decision::Park { .. } => self.parked += 1,
+            Decision::Bury(_) => self.dead += 1,
+            Decision::Quarantine => self.quarantined += 1,
         }
     }
 }
 
 /// Sends events to standard output, one flat JSON object a line. CloudWatch adds the time.
 pub fn start() {
-    let subscriber = tracing_subscriber::fmt()
+    // Only fails if one is set already, which is then as good.
+    let _ = tracing::subscriber::set_global_default(lines(std::io::stdout));
+}
+
+/// What turns events into lines.
+fn lines<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .without_time()
@@ -65,9 +75,8 @@ pub fn start() {
         .with_current_span(false)
         .with_span_list(false)
         .with_max_level(LevelFilter::INFO)
-        .finish();
-    // Only fails if one is set already, which is then as good.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+        .with_writer(writer)
+        .finish()
 }
 
 /// Some, unless zero: fields that say nothing are left out.
@@ -97,7 +106,9 @@ pub fn batch(kind: &str, tally: &Tally, took: Duration) {
 /// One line for a job that did not simply succeed.
 pub fn job(record: &Record, decision: Decision, failure: &Failure) {
     let (after_ms, lost) = match decision {
-        Decision::Retry { after, .. } | Decision::Park { after } => (Some(millis(after)), false),
+        Decision::Retry { after, .. } | Decision::Park { after, .. } => {
+            (Some(millis(after)), false)
+        }
         _ => (None, true),
     };
     macro_rules! line {
@@ -144,8 +155,9 @@ pub fn quarantined(body: &Quarantined) {
     error!(
         id = body.key,
         r#type = body.kind,
+        attempt = 0,
         outcome = "quarantined",
-        class = "permanent",
+        class = Class::Permanent.name(),
         code = body.rejection.flaw.name(),
         reason = body.rejection.reason,
         message_id = body.message_id,
@@ -158,7 +170,9 @@ pub fn zombie(record: &Record) {
     warn!(
         id = record.key,
         r#type = record.kind(),
+        attempt = record.ledger.attempts,
         outcome = "zombie",
+        class = Class::Contended.name(),
         fence = record.fence,
         reason = "another run took over; this one's end changes nothing",
     );
@@ -169,20 +183,125 @@ pub fn unsettled(record: &Record) {
     error!(
         id = record.key,
         r#type = record.kind(),
+        attempt = record.ledger.attempts,
         outcome = "unsettled",
+        class = Class::Transient.name(),
         reason = "the store did not take the run's end; the message finds out when it comes back",
     );
+}
+
+/// An event that ran out of time before all of it was known; its messages come back.
+pub fn out_of_time(kind: &str) {
+    error!(r#type = kind, outcome = "out_of_time", reason = "the store hung until the time was up");
 }
 
 /// A port that did not do what it was asked. A broken one is an alarm.
 pub fn port_failed(call: &str, problem: &PortError) {
     match problem {
         PortError::Unavailable(why) => warn!(call, outcome = "unavailable", reason = why),
-        PortError::Broken(why) => error!(call, outcome = "alarm", reason = why),
+        PortError::Broken(why) | PortError::Unreadable(why) => {
+            error!(call, outcome = "alarm", reason = why);
+        }
     }
 }
 
 /// A function that cannot start as it is configured.
 pub fn not_started(problem: &ConfigError) {
     error!(outcome = "not_started", reason = %problem);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        outcome::Cause,
+        record::{Claimant, Verdict, Work, claim},
+        time::Time,
+    };
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The one line that `say` says.
+    fn line(say: impl FnOnce()) -> String {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        tracing::subscriber::with_default(lines(move || writer.clone()), say);
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    }
+
+    fn record() -> Record {
+        let work = Work {
+            payload: "a payload".into(),
+            queue: "arn:q".into(),
+            dependency: "elsewhere".into(),
+            retention: Duration::ZERO,
+            created_at: Time::default(),
+            deadline: None,
+        };
+        let ids = ["m".to_owned()];
+        let by = Claimant {
+            owner: "o",
+            message_ids: &ids,
+            sent_at: Time::default(),
+            receives: 1,
+            dedup_window: Duration::ZERO,
+            now: Time::default(),
+            lease_until: Time::default(),
+        };
+        match claim(None, "errand#g:1", &work, &by) {
+            Verdict::Take { record, .. } => record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_job_that_succeeds_alone_costs_at_most_a_hundred_bytes() {
+        let tally = Tally { messages: 1, succeeded: 1, ..Tally::default() };
+        let said = line(|| batch("product_detail_scraping", &tally, Duration::from_secs(14)));
+        assert!(said.len() <= 100, "{} bytes: {said}", said.len());
+        let tally = Tally { messages: 10, succeeded: 10, ..Tally::default() };
+        let said = line(|| batch("url_shortening", &tally, Duration::from_secs(14)));
+        assert_eq!(
+            said.trim_end(),
+            r#"{"level":"INFO","message":"batch","type":"url_shortening","jobs":10,"ok":10,"ms":14000}"#
+        );
+    }
+
+    #[test]
+    fn every_line_about_a_job_has_the_fields_to_search_by() {
+        let failure = Failure::new(Class::Permanent, "refused", "no");
+        let record = record();
+        let said = [
+            line(|| job(&record, Decision::Bury(Cause::Permanent), &failure)),
+            line(|| zombie(&record)),
+            line(|| unsettled(&record)),
+        ];
+        for said in said {
+            let fields: Value = serde_json::from_str(&said).unwrap();
+            for field in ["id", "type", "attempt", "outcome", "class", "reason"] {
+                assert!(!fields[field].is_null(), "{field}: {said}");
+            }
+            assert!(!said.contains("a payload"), "{said}");
+        }
+    }
 }

@@ -145,7 +145,7 @@ async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
     control.add_fault(&hold).await.unwrap();
     let (first, second) = (world.function("first.log").await, world.function("second.log").await);
     // Just enough time for a run to start; the lease is this and five seconds.
-    let time = Duration::from_millis(7500);
+    let time = Duration::from_millis(8500);
     let woken = first.invoke(vec![record("message-1", &body(), 1)], time).await;
     eventually("the link is made", async || !control.held().await.unwrap().is_empty()).await;
     process::stop(first.pid()).unwrap();

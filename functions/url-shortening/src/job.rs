@@ -141,10 +141,13 @@ impl<S: SecretSource, C: Clock> UrlShortening<S, C> {
         match self.rebrandly.create(new).await {
             Ok(link) => Ok(Taken::Ours(link, Via::Created)),
             Err(RebrandlyError::SlashtagTaken) => {
-                Ok(match self.rebrandly.find(new.slashtag).await? {
-                    Some(link) if leads_to(&link, destination) => Taken::Ours(link, Via::Adopted),
-                    Some(_) => Taken::Foreign,
-                    None => Taken::Invisible,
+                let Some(link) = self.rebrandly.find(new.slashtag).await? else {
+                    return Ok(Taken::Invisible);
+                };
+                Ok(match leads_to(&link, destination) {
+                    Some(true) => Taken::Ours(link, Via::Adopted),
+                    Some(false) => Taken::Foreign,
+                    None => Taken::Unreadable,
                 })
             }
             Err(error) => Err(error),
@@ -157,11 +160,14 @@ enum Taken {
     Ours(Link, Via),
     Foreign,
     Invisible,
+    /// Visible, but not where it leads: it may be ours.
+    Unreadable,
 }
 
-fn leads_to(link: &Link, destination: &Url) -> bool {
-    let held = link.destination.as_deref().and_then(|text| text.parse().ok());
-    held.is_some_and(|held: Url| slashtag::same_destination(&held, destination))
+/// Whether a link leads to the destination; `None` if it does not say where it leads.
+fn leads_to(link: &Link, destination: &Url) -> Option<bool> {
+    let held: Url = link.destination.as_deref()?.parse().ok()?;
+    Some(slashtag::same_destination(&held, destination))
 }
 
 impl<S, C> Job for UrlShortening<S, C>
@@ -174,12 +180,12 @@ where
         dependency: "rebrandly",
         // With full jitter, eleven delays outlast a minute's outage for all but one job in a million.
         max_attempts: 12,
-        max_throttles: 9,
+        max_deferrals: 9,
         backoff_base: Duration::from_secs(2),
         backoff_cap: Duration::from_secs(120),
         job_timeout: Duration::from_secs(5),
         rounds: 2,
-        reserve: Duration::from_secs(2),
+        reserve: Duration::from_secs(3),
         concurrency: 10,
         dedup_window: Duration::from_secs(90 * 24 * 60 * 60),
     }
@@ -213,6 +219,11 @@ where
                 Taken::Invisible if invisible_sightings(run, tag) < INVISIBLE_SIGHTINGS => {
                     return Err(invisible(run, tag));
                 }
+                Taken::Unreadable => {
+                    let message =
+                        format!("taken by a link that does not say where it leads: {tag}");
+                    return Err(Failure::new(Class::Transient, "holder_unreadable", message));
+                }
                 Taken::Foreign | Taken::Invisible => {}
             }
         }
@@ -221,9 +232,11 @@ where
     }
 }
 
+/// How often in a row this slashtag's holder was invisible. Any other failure begins the count anew:
+/// it may have made the link that is not seen.
 fn invisible_sightings(run: &Run, tag: &str) -> usize {
-    let sighting = |code: &str, message: &str| code == HOLDER_INVISIBLE && message.ends_with(tag);
-    run.history.iter().filter(|mishap| sighting(&mishap.code, &mishap.message)).count()
+    let latest = run.history.iter().rev().take_while(|mishap| mishap.code == HOLDER_INVISIBLE);
+    latest.filter(|mishap| mishap.message.ends_with(tag)).count()
 }
 
 /// Taken, but by whom cannot be seen: our own earlier try, perhaps, which a read does not show

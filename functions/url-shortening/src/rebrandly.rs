@@ -17,6 +17,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The service itself.
 pub const BASE_URL: &str = "https://api.rebrandly.com/v1";
@@ -93,6 +94,16 @@ pub struct Link {
     pub slashtag: Option<String>,
 }
 
+impl Link {
+    /// Whether this is the link of that name. The filter is the service's; the name is compared all
+    /// the same, as it would be taken: without regard to case.
+    fn is_named(&self, slashtag: &str) -> bool {
+        let last = self.short_url.rsplit('/').next();
+        let name = self.slashtag.as_deref().or(last);
+        name.is_some_and(|name| name.eq_ignore_ascii_case(slashtag))
+    }
+}
+
 /// Why the service did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RebrandlyError {
@@ -118,6 +129,19 @@ pub enum RebrandlyError {
         /// How long it asked to be left alone.
         retry_after: Option<Duration>,
     },
+}
+
+impl RebrandlyError {
+    /// The same, if the service quotes the key that it refuses.
+    fn without(mut self, key: &Secret) -> Self {
+        if let Self::Refused(message)
+        | Self::Account { message, .. }
+        | Self::Trouble { message, .. } = &mut self
+        {
+            *message = message.replace(key.expose(), "[redacted]");
+        }
+        self
+    }
 }
 
 impl From<RebrandlyError> for Failure {
@@ -196,11 +220,7 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
             .append_pair("slashtag", slashtag);
         let answer = self.call(|| self.http.get(url.clone())).await?;
         let links: Vec<Link> = read_json(&answer)?;
-        // The filter is the service's; the name is compared here all the same, as it would be
-        // taken: without regard to case.
-        Ok(links.into_iter().find(|link| {
-            link.slashtag.as_deref().is_none_or(|found| found.eq_ignore_ascii_case(slashtag))
-        }))
+        Ok(links.into_iter().find(|link| link.is_named(slashtag)))
     }
 
     /// One call; a refused key is read again once, in case it was rotated.
@@ -227,21 +247,29 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         if response.status().is_success() {
             return Ok(body);
         }
-        Err(classify(response.status(), response.headers(), &body, self.clock.now()))
+        let error = classify(response.status(), response.headers(), &body, self.clock.now());
+        Err(error.without(key))
     }
 }
 
 fn no_key(error: PortError) -> RebrandlyError {
     match error {
-        PortError::Broken(message) => RebrandlyError::Account { code: "no_key", message },
+        PortError::Broken(message) | PortError::Unreadable(message) => {
+            RebrandlyError::Account { code: "no_key", message }
+        }
         PortError::Unavailable(message) => {
-            RebrandlyError::Trouble { code: "key_unavailable".into(), message, retry_after: None }
+            RebrandlyError::Account { code: "key_unavailable", message }
         }
     }
 }
 
 /// The error's own text holds the address and nothing secret: the key travels in a header.
 fn unreachable(error: &reqwest::Error) -> RebrandlyError {
+    if error.is_builder() {
+        // The key or the workspace cannot be a header: no service has been asked yet.
+        let message = "the key or the workspace has a character that no header may have".into();
+        return RebrandlyError::Account { code: "bad_key", message };
+    }
     let code = if error.is_timeout() {
         "timeout"
     } else if error.is_connect() {
@@ -279,38 +307,56 @@ fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RebrandlyError
         .map_err(|error| trouble("not_json", format!("an answer that is no link: {error}")))
 }
 
-/// An error answer. `code` stands at the top or in `errors`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    code: Option<String>,
-    property: Option<String>,
-    message: Option<String>,
-    errors: Vec<Problem>,
-}
+/// An error answer: an object with `code`, `property` and `message`, and more of them in `errors`.
+/// What is missing or of another kind is passed over, for its shape is not documented.
+struct Problem<'a>(&'a Value);
 
-impl Problem {
-    /// The code `AlreadyExists` for the property `slashtag`, at the top or nested; never a
-    /// substring of a text.
-    fn is_conflict(&self) -> bool {
-        let this = self.code.as_deref() == Some("AlreadyExists")
-            && self.property.as_deref() == Some("slashtag");
-        this || self.errors.iter().any(Self::is_conflict)
+impl<'a> Problem<'a> {
+    fn text(&self, field: &str) -> Option<&'a str> {
+        self.0.get(field).and_then(Value::as_str)
     }
 
-    /// Whether some code speaks of a limit of the plan.
+    /// This problem and those nested in it, two levels deep.
+    fn all(&self) -> Vec<Problem<'a>> {
+        let nested = |value: &'a Value| match value.get("errors") {
+            Some(Value::Array(errors)) => errors.iter().map(Problem).collect(),
+            Some(error @ Value::Object(_)) => vec![Problem(error)],
+            _ => Vec::new(),
+        };
+        let inner = nested(self.0);
+        let innermost: Vec<_> = inner.iter().flat_map(|problem| nested(problem.0)).collect();
+        [Problem(self.0)].into_iter().chain(inner).chain(innermost).collect()
+    }
+
+    /// The code `AlreadyExists` for the property `slashtag`; never a substring of a text.
+    fn is_conflict(&self) -> bool {
+        self.text("code") == Some("AlreadyExists") && self.text("property") == Some("slashtag")
+    }
+
+    /// Whether the code speaks of a limit of the plan.
     fn is_plan_limit(&self) -> bool {
-        let this = self.code.as_deref().is_some_and(|code| {
+        self.text("code").is_some_and(|code| {
             let code = code.to_ascii_lowercase();
-            code.contains("limit") || code.contains("quota") || code.contains("payment")
-        });
-        this || self.errors.iter().any(Self::is_plan_limit)
+            ["limit", "quota", "payment"].iter().any(|word| code.contains(word))
+        })
+    }
+
+    /// Whether it is about what we are configured with and not about the job.
+    fn is_configuration(&self) -> bool {
+        self.text("property").is_some_and(|property| {
+            let first = property.split('.').next().unwrap_or_default();
+            matches!(first, "domain" | "workspace" | "apikey")
+        })
+    }
+
+    /// Whether it is about something that the job asked for.
+    fn is_about_the_job(&self) -> bool {
+        self.text("property").is_some() && !self.is_configuration()
     }
 
     fn says(&self) -> String {
-        let own = [self.code.as_deref(), self.property.as_deref(), self.message.as_deref()];
-        let own = own.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        self.errors.iter().fold(own, |text, error| format!("{text}; {}", error.says()))
+        let parts = ["code", "property", "message"].map(|field| self.text(field));
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -330,17 +376,24 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time) -> 
         let message = format!("a page instead of an answer, with {status}");
         return RebrandlyError::Trouble { code: "html".into(), message, retry_after };
     }
-    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-    let message = format!("{status}: {}", problem.says());
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let problems = Problem(&body).all();
+    let ours = problems.iter().any(Problem::is_configuration)
+        && !problems.iter().any(Problem::is_about_the_job);
+    let says: Vec<String> = problems.iter().map(Problem::says).collect();
+    let message = format!("{status}: {}", says.join("; "));
     match status {
         StatusCode::UNAUTHORIZED => RebrandlyError::Account { code: "http_401", message },
         StatusCode::PAYMENT_REQUIRED => RebrandlyError::Account { code: "http_402", message },
-        _ if problem.is_conflict() => RebrandlyError::SlashtagTaken,
-        StatusCode::FORBIDDEN if problem.is_plan_limit() => {
+        _ if problems.iter().any(Problem::is_conflict) => RebrandlyError::SlashtagTaken,
+        StatusCode::FORBIDDEN if problems.iter().any(Problem::is_plan_limit) => {
             RebrandlyError::Account { code: "plan_limit", message }
         }
+        // No payload could mend a collection that is not there, or a domain that is not ours.
+        StatusCode::NOT_FOUND => RebrandlyError::Account { code: "configuration", message },
+        _ if ours => RebrandlyError::Account { code: "configuration", message },
         // Without a code it is not about a field: the account itself is refused.
-        StatusCode::FORBIDDEN if problem.code.is_none() && problem.errors.is_empty() => {
+        StatusCode::FORBIDDEN if problems.iter().all(|problem| problem.text("code").is_none()) => {
             RebrandlyError::Account { code: "http_403", message }
         }
         status if status.is_client_error() => RebrandlyError::Refused(message),
@@ -360,6 +413,8 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
 fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
     /// Numbers above this are moments, not spans: 2001 in seconds since the epoch.
     const MOMENT: u64 = 1_000_000_000;
+    /// And above this they are in milliseconds: 1973 in those, 5138 in seconds.
+    const MILLISECONDS: u64 = 100_000_000_000;
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let until = |moment: Time| moment.since(now);
     if let Some(value) = text(RETRY_AFTER.as_str()) {
@@ -371,10 +426,10 @@ fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
         }
     }
     let reset: u64 = text("x-ratelimit-reset")?.parse().ok()?;
-    Some(if reset > MOMENT {
-        until(Time::from_millis(reset.saturating_mul(1000)))
-    } else {
-        Duration::from_secs(reset)
+    Some(match reset {
+        MILLISECONDS.. => until(Time::from_millis(reset)),
+        MOMENT.. => until(Time::from_millis(reset * 1000)),
+        span => Duration::from_secs(span),
     })
 }
 

@@ -31,13 +31,24 @@ fn every_answer_has_its_class_and_code() {
         {"code":"AlreadyExists","property":"title","message":"slashtag Already exists"}]}"#;
     let invalid = r#"{"code":"InvalidFormat","message":"Already exists? No: slashtag too long",
         "errors":[{"code":"InvalidLength","property":"slashtag"}]}"#;
+    let untyped = r#"{"code":"AlreadyExists","property":"slashtag","errors":null}"#;
+    let single = r#"{"code":1001,"property":["slashtag"],
+        "errors":{"code":"AlreadyExists","property":"slashtag"}}"#;
+    let domain = r#"{"code":"NotFound","errors":[{"code":"X","property":"domain.fullName"}]}"#;
+    let both = r#"{"code":"InvalidFormat","errors":[
+        {"code":"X","property":"domain"},{"code":"Y","property":"title"}]}"#;
     let page = "<html><body>Attention required</body></html>";
     let cases: &[(u16, Headers, &str, Class, &str)] = &[
         (403, JSON, nested, Class::Conflict, "slashtag_taken"),
         (403, JSON, flat, Class::Conflict, "slashtag_taken"),
         (403, &[], flat, Class::Conflict, "slashtag_taken"),
         (400, JSON, nested, Class::Conflict, "slashtag_taken"),
+        (403, JSON, untyped, Class::Conflict, "slashtag_taken"),
+        (400, JSON, single, Class::Conflict, "slashtag_taken"),
         (403, JSON, other_field, Class::Permanent, "refused"),
+        (403, JSON, domain, Class::Systemic, "configuration"),
+        (400, JSON, domain, Class::Systemic, "configuration"),
+        (400, JSON, both, Class::Permanent, "refused"),
         (403, JSON, invalid, Class::Permanent, "refused"),
         (403, JSON, r#"{"code":"LimitReached","message":"m"}"#, Class::Systemic, "plan_limit"),
         (
@@ -55,7 +66,7 @@ fn every_answer_has_its_class_and_code() {
         (401, JSON, r#"{"code":"Unauthorized"}"#, Class::Systemic, "http_401"),
         (401, &[], "", Class::Systemic, "http_401"),
         (402, JSON, "{}", Class::Systemic, "http_402"),
-        (404, JSON, r#"{"code":"NotFound"}"#, Class::Permanent, "refused"),
+        (404, JSON, r#"{"code":"NotFound"}"#, Class::Systemic, "configuration"),
         (408, &[], "", Class::Transient, "http_408"),
         (429, &[], "", Class::Throttled, "http_429"),
         (429, &[("content-type", "text/html")], page, Class::Throttled, "http_429"),
@@ -80,6 +91,7 @@ fn a_429_is_obeyed_in_every_form_and_has_a_default() {
         (&[("retry-after", "Fri, 15 Jan 2027 07:00:00 GMT")], 0),
         (&[("retry-after", "soon"), ("x-ratelimit-reset", "9")], 9),
         (&[("x-ratelimit-reset", "1800000030")], 30),
+        (&[("x-ratelimit-reset", "1800000030000")], 30),
         (&[("x-ratelimit-reset", "soon")], 1),
     ];
     for (pairs, seconds) in cases {
@@ -98,6 +110,24 @@ fn a_link_needs_no_more_than_id_and_address() {
         let failure = Failure::from(read_json::<Link>(body.as_bytes()).unwrap_err());
         assert_eq!((failure.class(), failure.code()), (Class::Transient, "not_json"), "{body}");
     }
+}
+
+#[test]
+fn a_key_that_the_service_quotes_goes_no_further() {
+    let body = r#"{"code":"Unauthorized","message":"Invalid API key: hunter2!"}"#;
+    let error = classify(StatusCode::UNAUTHORIZED, &headers(JSON), body.as_bytes(), NOW);
+    let failure = Failure::from(error.without(&Secret::new("hunter2!")));
+    assert!(failure.message().contains("[redacted]"), "{failure}");
+    assert!(!failure.message().contains("hunter2"), "{failure}");
+}
+
+#[test]
+fn a_link_without_a_slashtag_is_named_by_its_address() {
+    let link = |body: &str| read_json::<Link>(body.as_bytes()).unwrap();
+    let bare = link(r#"{"id":"1","shortUrl":"go.example/Acme-1"}"#);
+    assert!(bare.is_named("acme-1") && !bare.is_named("acme-2"));
+    let named = link(r#"{"id":"1","shortUrl":"go.example/x","slashtag":"acme-1"}"#);
+    assert!(named.is_named("ACME-1") && !named.is_named("x"));
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::ports::PortError;
 
@@ -47,7 +47,18 @@ where
             let code = service.code().unwrap_or("unknown");
             format!("{code}: {}", service.message().unwrap_or_default())
         }
-        other => DisplayErrorContext(other).to_string(),
+        // The causes and not the debug form, which may hold a whole answer.
+        other => causes(other),
     };
     if terminal { PortError::Broken(text) } else { PortError::Unavailable(text) }
+}
+
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -19,7 +19,6 @@ use crate::{
     config::Tables,
     ports::{PortError, Quarantined, Store, Written},
     record::{Guard, Lease, Record},
-    time::Time,
 };
 
 /// [`Store`] on two DynamoDB tables.
@@ -43,7 +42,11 @@ impl DynamoStore {
         let _ = nothing.key("pk", AttributeValue::S("warm".into())).send().await;
     }
 
-    async fn run(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<Written>, PortError> {
+    /// The answers to statements, in their order.
+    async fn run(
+        &self,
+        statements: Vec<BatchStatementRequest>,
+    ) -> Result<Vec<BatchStatementResponse>, PortError> {
         let expected = statements.len();
         let answer = self
             .client
@@ -57,7 +60,7 @@ impl DynamoStore {
             let text = format!("{} answers for {expected} statements", responses.len());
             return Err(PortError::Unavailable(text));
         }
-        responses.into_iter().map(written).collect()
+        Ok(responses)
     }
 }
 
@@ -67,8 +70,8 @@ fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
     let code = error.code.as_ref().map_or("unknown", |code| code.as_str());
     match code {
         "ConditionalCheckFailed" | "DuplicateItem" => {
-            let item = error.item.filter(|item| !item.is_empty());
-            Ok(Written::No(item.as_ref().map(decode).transpose()?))
+            // A record in the way that cannot be read is found out by whoever reads it alone.
+            Ok(Written::No(error.item.as_ref().and_then(|item| decode(item).ok())))
         }
         // A code for a statement lacks the "Exception" that the same code has for a call.
         terminal if is_terminal(terminal) || is_terminal(&format!("{terminal}Exception")) => {
@@ -80,9 +83,7 @@ fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
 
 /// A record that cannot be read is nobody's to overwrite: somebody must look.
 fn decode(item: &Item) -> Result<Box<Record>, PortError> {
-    item::decode(item)
-        .map(Box::new)
-        .map_err(|problem| PortError::Broken(format!("a record that cannot be read: {problem}")))
+    item::decode(item).map(Box::new).map_err(PortError::Unreadable)
 }
 
 fn text(text: &str) -> AttributeValue {
@@ -107,7 +108,13 @@ impl Store for DynamoStore {
         let mut statements: Vec<_> =
             records.iter().map(|record| statement::insert(jobs, item::encode(record))).collect();
         statements.push(statement::insert(control, item::encode_lease(lease)));
-        self.run(statements).await
+        let mut answers = self.run(statements).await?;
+        let lease = answers.pop().map(written);
+        let mut written = answers.into_iter().map(written).collect::<Result<Vec<_>, _>>()?;
+        // A lease that cannot be written is no reason not to run what is claimed.
+        let unknown = || Written::Unknown("the lease".into());
+        written.push(lease.and_then(Result::ok).unwrap_or_else(unknown));
+        Ok(written)
     }
 
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
@@ -161,17 +168,12 @@ impl Store for DynamoStore {
         };
         let close = |lease| statement::delete(control, item::lease_key(lease));
         let statements = records.iter().map(settle).chain(closing.map(close));
-        let mut written = self.run(statements.collect()).await?;
-        written.truncate(records.len());
-        Ok(written)
+        let answers = self.run(statements.collect()).await?;
+        answers.into_iter().take(records.len()).map(written).collect()
     }
 
-    async fn arm(&self, record: &Record, due_at: Time) -> Result<Written, PortError> {
-        let mut armed = record.clone();
-        if let crate::record::Phase::Running { armed, .. } = &mut armed.phase {
-            *armed = true;
-        }
-        let Some(look) = armed.look() else { return Ok(Written::No(None)) };
+    async fn arm(&self, record: &Record) -> Result<Written, PortError> {
+        let Some(look) = record.armed().look() else { return Ok(Written::No(None)) };
         let update = self
             .client
             .update_item()
@@ -183,7 +185,7 @@ impl Store for DynamoStore {
             .expression_attribute_values(":look", text(&look.partition))
             .expression_attribute_values(
                 ":due_at",
-                AttributeValue::N(due_at.as_millis().to_string()),
+                AttributeValue::N(look.due_at.as_millis().to_string()),
             )
             .expression_attribute_values(":running", text("running"))
             .expression_attribute_values(":fence", AttributeValue::N(record.fence.to_string()))
@@ -205,7 +207,11 @@ impl Store for DynamoStore {
             .put_item()
             .table_name(&self.tables.jobs)
             .set_item(Some(owned(item::encode_quarantined(body))))
-            .condition_expression("attribute_not_exists(pk)");
+            .condition_expression("attribute_not_exists(pk) OR ended_at < :long_ago")
+            .expression_attribute_values(
+                ":long_ago",
+                AttributeValue::N(body.renewed_after().as_millis().to_string()),
+            );
         match put.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
@@ -235,5 +241,41 @@ impl Store for DynamoStore {
             .await
             .map_err(|error| port_error(&error))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::{BatchStatementError, BatchStatementErrorCodeEnum as Code};
+
+    use super::*;
+
+    fn answer(code: Code, item: Option<Item>) -> BatchStatementResponse {
+        let error = BatchStatementError::builder().code(code).set_item(item).build();
+        BatchStatementResponse::builder().error(error).build()
+    }
+
+    #[test]
+    fn each_statement_has_its_own_answer() {
+        let yes = BatchStatementResponse::builder().build();
+        assert_eq!(written(yes), Ok(Written::Yes));
+        for code in [Code::DuplicateItem, Code::ConditionalCheckFailed] {
+            assert_eq!(written(answer(code, None)), Ok(Written::No(None)));
+        }
+        let unreadable = Item::from([("pk".to_owned(), text("x"))]);
+        let refused = answer(Code::ConditionalCheckFailed, Some(unreadable));
+        assert_eq!(written(refused), Ok(Written::No(None)), "it costs the neighbours nothing");
+        for code in [
+            Code::ThrottlingError,
+            Code::ProvisionedThroughputExceeded,
+            Code::RequestLimitExceeded,
+            Code::TransactionConflict,
+            Code::InternalServerError,
+        ] {
+            assert!(matches!(written(answer(code, None)), Ok(Written::Unknown(_))));
+        }
+        for code in [Code::AccessDenied, Code::ResourceNotFound, Code::ValidationError] {
+            assert!(matches!(written(answer(code, None)), Err(PortError::Broken(_))));
+        }
     }
 }

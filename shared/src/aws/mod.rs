@@ -22,10 +22,10 @@ pub use secrets::KeySource;
 
 /// Longest time for one try of a call. A healthy DynamoDB answers in milliseconds, and a job's
 /// message comes again anyway.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// Longest time for a call with its retries.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+const CALL_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Tries of one call.
 const ATTEMPTS: u32 = 3;

@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -11,7 +12,6 @@ use tokio::sync::Notify;
 use crate::{
     ports::{Hide, PortError, Quarantined, Queue, SecretSource, Store, Written},
     record::{Guard, Lease, Record},
-    time::Time,
 };
 
 /// What goes wrong at a port call.
@@ -25,11 +25,27 @@ pub enum Fault {
     DieBefore,
     /// The process dies after it.
     DieAfter,
+    /// The call works, and each of its entries is turned away, as by throttling. Calls without
+    /// entries fail.
+    Throttled,
+    /// It takes as long as the SDK allows, and fails.
+    Hang,
 }
 
 impl Fault {
+    /// Those that take no time, for tests on the real clock.
+    pub const INSTANT: [Self; 5] =
+        [Self::Before, Self::AnswerLost, Self::DieBefore, Self::DieAfter, Self::Throttled];
+
     /// Every fault.
-    pub const ALL: [Self; 4] = [Self::Before, Self::AnswerLost, Self::DieBefore, Self::DieAfter];
+    pub const ALL: [Self; 6] = [
+        Self::Before,
+        Self::AnswerLost,
+        Self::DieBefore,
+        Self::DieAfter,
+        Self::Throttled,
+        Self::Hang,
+    ];
 }
 
 /// The plan and the count, shared by every port of one simulated process.
@@ -58,7 +74,7 @@ impl Place {
 #[derive(Debug, Default)]
 struct Plan {
     calls: Vec<&'static str>,
-    fault: Option<(Place, Fault)>,
+    faults: Vec<(Place, Fault)>,
     dead: bool,
 }
 
@@ -69,12 +85,12 @@ impl Faults {
 
     /// Lets the calls `first` to `last` (from 0, in the order in which they are made) fail.
     pub fn at(&self, first: usize, last: usize, fault: Fault) {
-        self.lock().fault = Some((Place::Numbers(first, last), fault));
+        self.lock().faults.push((Place::Numbers(first, last), fault));
     }
 
     /// Lets every call with this name fail.
     pub fn on(&self, call: &'static str, fault: Fault) {
-        self.lock().fault = Some((Place::Name(call), fault));
+        self.lock().faults.push((Place::Name(call), fault));
     }
 
     /// The names of the calls so far: as many places for a fault.
@@ -92,7 +108,7 @@ impl Faults {
     pub fn revive(&self) {
         let mut plan = self.lock();
         plan.dead = false;
-        plan.fault = None;
+        plan.faults.clear();
     }
 
     /// Wraps a port.
@@ -104,7 +120,8 @@ impl Faults {
         let mut plan = self.lock();
         let number = plan.calls.len();
         plan.calls.push(call);
-        plan.fault.filter(|(place, _)| place.is(number, call)).map(|(_, fault)| fault)
+        let strikes = |(place, _): &&(Place, Fault)| place.is(number, call);
+        plan.faults.iter().find(strikes).map(|(_, fault)| *fault)
     }
 
     async fn die<T>(&self) -> T {
@@ -113,21 +130,28 @@ impl Faults {
         std::future::pending().await
     }
 
-    /// One call through the plan.
+    /// One call through the plan; `turned_away` is its answer if every entry is throttled.
     async fn call<T>(
         &self,
         name: &'static str,
         work: impl Future<Output = Result<T, PortError>>,
+        turned_away: Option<T>,
     ) -> Result<T, PortError> {
         if self.lock().dead {
             return std::future::pending().await;
         }
+        let failed = |how: &str| Err(PortError::Unavailable(format!("{name} {how}")));
         match self.next(name) {
             None => work.await,
-            Some(Fault::Before) => Err(PortError::Unavailable(format!("{name} was cut off"))),
+            Some(Fault::Before) => failed("was cut off"),
+            Some(Fault::Throttled) => turned_away.map_or_else(|| failed("was throttled"), Ok),
+            Some(Fault::Hang) => {
+                tokio::time::sleep(HANG).await;
+                failed("timed out")
+            }
             Some(Fault::AnswerLost) => {
                 let _ = work.await;
-                Err(PortError::Unavailable(format!("the answer of {name} was lost")))
+                failed("lost its answer")
             }
             Some(Fault::DieBefore) => self.die().await,
             Some(Fault::DieAfter) => {
@@ -136,6 +160,14 @@ impl Faults {
             }
         }
     }
+}
+
+/// How long a call hangs before the SDK gives up.
+const HANG: Duration = Duration::from_millis(2500);
+
+/// The answer of a call whose entries are all turned away.
+fn throttled(entries: usize) -> Vec<Written> {
+    vec![Written::Unknown("ThrottlingError".into()); entries]
 }
 
 /// A port whose calls go through a plan of faults.
@@ -147,15 +179,16 @@ pub struct Faulty<T> {
 
 impl<T: Store> Store for Faulty<T> {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
-        self.faults.call("insert", self.port.insert(records, lease)).await
+        let throttled = throttled(records.len() + 1);
+        self.faults.call("insert", self.port.insert(records, lease), Some(throttled)).await
     }
 
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
-        self.faults.call("read", self.port.read(key)).await
+        self.faults.call("read", self.port.read(key), None).await
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        self.faults.call("replace", self.port.replace(record, guard)).await
+        self.faults.call("replace", self.port.replace(record, guard), None).await
     }
 
     async fn settle(
@@ -163,34 +196,35 @@ impl<T: Store> Store for Faulty<T> {
         records: &[Record],
         closing: Option<&Lease>,
     ) -> Result<Vec<Written>, PortError> {
-        self.faults.call("settle", self.port.settle(records, closing)).await
+        let throttled = throttled(records.len());
+        self.faults.call("settle", self.port.settle(records, closing), Some(throttled)).await
     }
 
-    async fn arm(&self, record: &Record, due_at: Time) -> Result<Written, PortError> {
-        self.faults.call("arm", self.port.arm(record, due_at)).await
+    async fn arm(&self, record: &Record) -> Result<Written, PortError> {
+        self.faults.call("arm", self.port.arm(record), None).await
     }
 
     async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
-        self.faults.call("quarantine", self.port.quarantine(body)).await
+        self.faults.call("quarantine", self.port.quarantine(body), None).await
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("lease", self.port.lease(lease)).await
+        self.faults.call("lease", self.port.lease(lease), None).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("release", self.port.release(lease)).await
+        self.faults.call("release", self.port.release(lease), None).await
     }
 }
 
 impl<T: Queue> Queue for Faulty<T> {
     async fn hide(&self, queue: &str, messages: &[Hide]) -> Result<(), PortError> {
-        self.faults.call("hide", self.port.hide(queue, messages)).await
+        self.faults.call("hide", self.port.hide(queue, messages), None).await
     }
 }
 
 impl<T: SecretSource> SecretSource for Faulty<T> {
     async fn fetch(&self) -> Result<String, PortError> {
-        self.faults.call("fetch", self.port.fetch()).await
+        self.faults.call("fetch", self.port.fetch(), None).await
     }
 }

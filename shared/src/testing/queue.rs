@@ -1,7 +1,10 @@
 //! A queue in memory: visibility, receive counts and a dead-letter queue, on the test's clock.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -33,13 +36,14 @@ pub struct Held {
 pub struct MemoryQueue<C> {
     clock: C,
     messages: Arc<Mutex<Vec<Held>>>,
+    calls: Arc<AtomicUsize>,
 }
 
 impl<C: Clock> MemoryQueue<C> {
     /// An empty queue.
     #[must_use]
     pub fn new(clock: C) -> Self {
-        Self { clock, messages: Arc::default() }
+        Self { clock, messages: Arc::default(), calls: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Held>> {
@@ -105,6 +109,12 @@ impl<C: Clock> MemoryQueue<C> {
         alive.map(|message| message.visible_at.since(now)).min()
     }
 
+    /// Calls so far that a function made.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.load(Relaxed)
+    }
+
     /// Messages that are not acknowledged, dead letters included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -120,6 +130,7 @@ impl<C: Clock> MemoryQueue<C> {
 
 impl<C: Clock> Queue for MemoryQueue<C> {
     async fn hide(&self, _: &str, messages: &[Hide]) -> Result<(), PortError> {
+        self.calls.fetch_add(1, Relaxed);
         let now = self.clock.now();
         let mut held = self.lock();
         for hide in messages {

@@ -7,8 +7,7 @@ use std::{
 
 use crate::{
     ports::{PortError, Quarantined, Store, Written},
-    record::{Guard, Lease, Phase, Record},
-    time::Time,
+    record::{Guard, Lease, Record},
 };
 
 /// [`Store`] in memory; clones share it.
@@ -121,23 +120,23 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    async fn arm(&self, record: &Record, due_at: Time) -> Result<Written, PortError> {
+    async fn arm(&self, record: &Record) -> Result<Written, PortError> {
         let mut tables = self.call();
-        let current = tables.records.get_mut(&record.key);
-        match current {
-            Some(current) if current.guard() == record.guard() => match &mut current.phase {
-                Phase::Running { lease_until, armed } if *lease_until == due_at => {
-                    *armed = true;
-                    Ok(Written::Yes)
-                }
-                _ => Ok(Written::No(Some(Box::new(current.clone())))),
-            },
+        match tables.records.get_mut(&record.key) {
+            Some(current) if current.guard() == record.guard() => {
+                *current = current.armed();
+                Ok(Written::Yes)
+            }
             other => Ok(Written::No(other.cloned().map(Box::new))),
         }
     }
 
     async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
-        self.call().quarantined.entry(body.key.clone()).or_insert_with(|| body.clone());
+        let mut tables = self.call();
+        let known = tables.quarantined.get(&body.key);
+        if known.is_none_or(|known| known.at < body.renewed_after()) {
+            tables.quarantined.insert(body.key.clone(), body.clone());
+        }
         Ok(())
     }
 
