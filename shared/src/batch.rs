@@ -19,7 +19,7 @@ use crate::{
     job::Job,
     message::{self, Flaw, Message, Rejection},
     policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, SHORTEST_DELAY},
-    ports::{Hide, Quarantined, Queue, Store},
+    ports::{Hide, PortError, Quarantined, Queue, Store},
     random::Random,
     record::{Claimant, Lease, Work},
     telemetry::{self, Tally},
@@ -160,7 +160,8 @@ where
         let hide = self.hide(&batch.deliveries, &fates);
         let left = deadline.before(ANSWER_RESERVE / 3).since(self.clock.now());
         if tokio::time::timeout(left, hide).await.is_err() {
-            telemetry::out_of_time(J::TYPE);
+            // They come again all the same, when the queue's own visibility time-out is over.
+            telemetry::port_failed("hide", &PortError::Unavailable("out of time".into()));
         }
         telemetry::batch(J::TYPE, &tally, self.clock.now().since(started));
         answer(&batch.deliveries, &fates)

@@ -459,3 +459,40 @@ async fn one_record_that_cannot_be_read_is_its_own_trouble() {
     assert_eq!(poll(&worker).await.len(), 1);
     assert_eq!((worker.job.runs("odd"), worker.job.runs("even")), (0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
+    let first = worker();
+    // A process whose clock runs half a minute ahead takes the live lease for over.
+    let clock = first.clock.ahead(Duration::from_secs(30));
+    let second = Worker {
+        job: first.job.clone(),
+        store: first.store.clone(),
+        queue: MemoryQueue::new(clock),
+        clock,
+        random: SeededRandom::new(8),
+    };
+    let body = errand("twice", 3000, &[]);
+    first.queue.send(&body);
+    let events = (first.queue.receive(10), {
+        second.queue.send(&body);
+        second.queue.receive(10)
+    });
+    let early = first.handle(events.0, first.clock.now() + Duration::from_secs(15));
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        second.handle(events.1, second.clock.now() + Duration::from_secs(15)).await
+    };
+    let zombie_settled = async {
+        // Between the two ends: the first has settled in vain, the second still runs.
+        tokio::time::sleep(Duration::from_millis(3500)).await;
+        first.store.record("errand#g:twice").unwrap()
+    };
+    let (early, late, between) = tokio::join!(early, late, zombie_settled);
+    assert_eq!((between.phase.name(), between.fence), ("running", 2));
+    assert_eq!(early.unwrap().len(), 1, "it has nothing to acknowledge");
+    assert_eq!(late, Ok(Vec::new()));
+    let record = first.store.record("errand#g:twice").unwrap();
+    assert_eq!((record.phase.name(), record.fence, record.ledger.crashes), ("succeeded", 2, 1));
+    assert_eq!(record.owner, between.owner);
+}

@@ -192,7 +192,11 @@ pub fn unsettled(record: &Record) {
 
 /// An event that ran out of time before all of it was known; its messages come back.
 pub fn out_of_time(kind: &str) {
-    error!(r#type = kind, outcome = "out_of_time", reason = "the store hung until the time was up");
+    error!(
+        r#type = kind,
+        outcome = "out_of_time",
+        reason = "the time was up; what is not known comes back"
+    );
 }
 
 /// A port that did not do what it was asked. A broken one is an alarm.

@@ -30,6 +30,14 @@ impl Default for TestClock {
     }
 }
 
+impl TestClock {
+    /// The same clock in a process whose idea of the time is ahead by `span`.
+    #[must_use]
+    pub fn ahead(self, span: Duration) -> Self {
+        Self { started: self.started.checked_sub(span).unwrap_or(self.started) }
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Time {
         BEGINNING + self.started.elapsed()
