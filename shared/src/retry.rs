@@ -76,7 +76,12 @@ pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
 }
 
 fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
-    let after = at_least_asked(wait.max(SHORTEST_DELAY), failure);
+    // The jitter comes on top of what was asked: jobs that are told the same must not come back
+    // together.
+    let after = match failure.retry_after() {
+        Some(asked) => asked.saturating_add(wait).clamp(SHORTEST_DELAY, LONGEST_PARK),
+        None => wait.max(SHORTEST_DELAY),
+    };
     if after > LONGEST_WAIT {
         Decision::Park { after, spends }
     } else {
@@ -85,13 +90,8 @@ fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
 }
 
 fn park(wait: Duration, failure: &Failure) -> Decision {
-    Decision::Park { after: at_least_asked(wait, failure), spends: Spends::Deferral }
-}
-
-/// What the other side asked for is never undercut, but for [`LONGEST_PARK`]: a date in the far
-/// future, meant or not, must not bury a job alive.
-fn at_least_asked(wait: Duration, failure: &Failure) -> Duration {
-    wait.max(failure.retry_after().unwrap_or_default()).min(LONGEST_PARK)
+    let after = wait.max(failure.retry_after().unwrap_or_default()).min(LONGEST_PARK);
+    Decision::Park { after, spends: Spends::Deferral }
 }
 
 /// Somebody looks no later than at the deadline; after it there is nothing left to try.
@@ -203,12 +203,22 @@ mod tests {
     #[test]
     fn a_long_request_to_wait_parks() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(3600)));
-        let decision = decide(&asked, &situation(Ledger::default(), 0.5));
+        let decision = decide(&asked, &situation(Ledger::default(), 0.0));
         assert_eq!(decision, parked(Duration::from_hours(1)));
         let transient = failure(Class::Transient).with_retry_after(Some(Duration::from_hours(1)));
-        let decision = decide(&transient, &situation(Ledger::default(), 0.5));
+        let decision = decide(&transient, &situation(Ledger::default(), 0.0));
         let spends = Spends::Attempt;
         assert_eq!(decision, Decision::Park { after: Duration::from_hours(1), spends });
+    }
+
+    #[test]
+    fn jobs_that_are_told_the_same_do_not_come_back_together() {
+        let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
+        let after = |chance| match decide(&asked, &situation(Ledger::default(), chance)) {
+            Decision::Retry { after, .. } => after.as_secs_f64(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([0.0, 0.5, 0.75].map(after), [30.0, 31.0, 31.5]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
-//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`] and [`down`].
+//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`]
+//! and [`demo`].
 //! Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template on top of
 //! them), [`artifact`] (the functions' binaries), [`template`], [`venv`] (pinned Python tools),
 //! [`aws`] (the few calls that they and the tests need, without an SDK), [`process`] and [`tool`]
@@ -11,6 +12,7 @@
 pub mod artifact;
 pub mod aws;
 pub mod check;
+pub mod demo;
 pub mod down;
 pub mod environment;
 pub mod local;

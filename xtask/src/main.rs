@@ -11,7 +11,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{check, down, suite, up};
+use xtask::{check, demo, down, suite, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -27,10 +27,19 @@ enum Command {
     Up(Up),
     /// End what `up` holds up
     Down,
+    /// Replay the incident on a local AWS, and print what came of it
+    Demo(Demo),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
     Test(Selection),
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// What cars, links and repetitions follow from
+    #[arg(long, default_value_t = demo::SEED)]
+    seed: u64,
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +98,7 @@ async fn run(command: Command) -> Result<bool> {
     match command {
         Command::Up(up) => up::run(&workspace, &up.into()).await?,
         Command::Down => down::run(&workspace).await?,
+        Command::Demo(Demo { seed }) => return demo::run(&workspace, seed).await,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }

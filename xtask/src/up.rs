@@ -45,7 +45,8 @@ pub async fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     asked.and(stopped)
 }
 
-async fn asked_to_end() -> Result<()> {
+/// Returns when a signal asks for the end of the command.
+pub(crate) async fn asked_to_end() -> Result<()> {
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut hung_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
@@ -68,7 +69,7 @@ fn introduce(stack: &Description, path: &str) -> Result<()> {
 
 Send a job, with any SQS client:
 
-  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={region}
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION={region} AWS_DEFAULT_REGION={region}
   aws --endpoint-url {endpoint} sqs send-message --queue-url {queue} \\
     --message-body '{body}'
 

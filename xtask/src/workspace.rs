@@ -56,6 +56,12 @@ impl Workspace {
         self.target.join("local")
     }
 
+    /// Where the demo leaves its report.
+    #[must_use]
+    pub fn demo(&self) -> PathBuf {
+        self.target.join("demo")
+    }
+
     /// The path as a reader in the checkout would write it.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {

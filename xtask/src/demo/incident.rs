@@ -8,16 +8,16 @@ use sandbox::{CannedAnswer, Fault, FaultKind, Method, Scope, Target};
 
 use super::car::Car;
 use super::chance::Chance;
-use super::job::{Job, Spelling, Taken, malformed};
+use super::job::{self, Job, Spelling, Taken};
 
 /// Shortening jobs of the incident: 87.4 % of 151.
 pub(super) const JOBS: usize = 132;
 
 /// Jobs whose first slashtag is taken before they begin, by whom.
 const TAKEN: [(Taken, usize); 4] = [
+    (Taken::ByInvisible, 2),
     (Taken::ByOurs, 10),
     (Taken::ByForeign, 6),
-    (Taken::ByInvisible, 2),
     (Taken::ByForeignTwice, 1),
 ];
 
@@ -82,14 +82,19 @@ impl Incident {
         let jobs = jobs(&mut chance);
         let preloads = jobs.iter().enumerate().flat_map(|(n, job)| preloads(job, n)).collect();
         let mut events = first_messages(&mut chance, &jobs);
-        events.extend(repetitions(&mut chance, &jobs));
+        repeat(&mut chance, &jobs, &mut events);
         let nobodys = Car::draw(&mut chance, 999_999);
-        events.extend(malformed(&nobodys).into_iter().enumerate().map(|(n, body)| {
+        events.extend(job::malformed(&nobodys).into_iter().enumerate().map(|(n, body)| {
             send(PACE.mul_f64(12.3 + 23.0 * f64::from(u32::try_from(n).unwrap_or(0))), None, body)
         }));
         events.extend(breakdowns(seed));
         events.sort_by_key(|event| event.at);
         Self { seed, jobs, preloads, events }
+    }
+
+    /// How many jobs find their first slashtag taken.
+    pub(super) fn taken(&self) -> usize {
+        self.jobs.iter().filter(|job| job.taken != Taken::Free).count()
     }
 
     /// How many messages are sent.
@@ -104,18 +109,9 @@ impl Incident {
 }
 
 fn jobs(chance: &mut Chance) -> Vec<Job> {
-    let mut taken: Vec<Taken> = TAKEN
-        .iter()
-        .flat_map(|(taken, count)| std::iter::repeat_n(*taken, *count))
-        .chain(std::iter::repeat(Taken::Free))
-        .take(JOBS)
-        .collect();
-    // The one whose process is killed finds its slashtag free, or there would be no link to lose.
-    let mut places = chance.shuffled(0..JOBS);
-    places.retain(|place| *place != KILLED);
-    places.push(KILLED);
+    let taken = TAKEN.iter().flat_map(|(taken, count)| std::iter::repeat_n(*taken, *count));
     let mut by_place = vec![Taken::Free; JOBS];
-    for (place, taken) in places.into_iter().zip(taken.drain(..)) {
+    for (place, taken) in places_of_taken(chance).into_iter().zip(taken) {
         if let Some(slot) = by_place.get_mut(place) {
             *slot = taken;
         }
@@ -131,6 +127,18 @@ fn jobs(chance: &mut Chance) -> Vec<Job> {
             Job { id, car, titled: chance.below(3) > 0, taken }
         })
         .collect()
+}
+
+/// Places in an order of chance. The first two are of those after the killed one: a job that waits
+/// for a link to show is under way for long, and none must be when the process is killed. The
+/// killed one itself is left out, because without a link of its own it would have none to lose.
+fn places_of_taken(chance: &mut Chance) -> Vec<usize> {
+    let mut places = chance.shuffled(KILLED + 1..JOBS);
+    places.truncate(2);
+    let mut others = chance.shuffled(0..JOBS);
+    others.retain(|place| *place != KILLED && !places.contains(place));
+    places.extend(others);
+    places
 }
 
 /// The links that are in the way of a job. `number` varies how a link of ours is written down.
@@ -165,7 +173,7 @@ fn send(at: Duration, job: Option<usize>, body: String) -> Event {
     Event { at, action: Action::Send(vec![Message { job, body }]) }
 }
 
-/// When a job is sent for the first time, give or take nothing.
+/// When a job is sent for the first time, give or take a moment.
 fn slot(place: usize) -> Duration {
     PACE.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX))
 }
@@ -183,27 +191,39 @@ fn first_messages(chance: &mut Chance, jobs: &[Job]) -> Vec<Event> {
         .collect()
 }
 
-/// Fifteen messages that ask once more for what was asked for before: with the first one or long
-/// after it, as they were or spelled differently. Nobody repeats the job whose process is killed,
-/// so that it has nothing to come back by but its own message.
-fn repetitions(chance: &mut Chance, jobs: &[Job]) -> Vec<Event> {
+/// Adds fifteen messages that ask once more for what was asked for before: in the same call as the
+/// first one, right after it or long after it, as they were or spelled differently. Nobody repeats
+/// the job whose process is killed, so that it comes back by nothing but its own message.
+fn repeat(chance: &mut Chance, jobs: &[Job], events: &mut Vec<Event>) {
     let mut places = chance.shuffled(0..jobs.len());
     places.retain(|place| *place != KILLED);
-    let mut events = Vec::new();
     for (n, place) in places.into_iter().take(12).enumerate() {
         let Some(job) = jobs.get(place) else { continue };
         let spelling = if n % 3 == 2 { Spelling::Odd } else { Spelling::Plain };
         let message = Message { job: Some(place), body: job.body(spelling) };
-        let (after, copies) = match n % 4 {
-            // Together with the first message, so that they meet in one batch or race in two.
-            0 => (Duration::from_millis(120), 2),
-            1 => (Duration::from_millis(150 + chance.below(300)), 1),
-            _ => (Duration::from_millis(2_000 + chance.below(20_000)), 1),
+        let later = match n % 4 {
+            0 => {
+                if let Some(first) = first_call(events, place) {
+                    first.extend([message.clone(), message]);
+                }
+                continue;
+            }
+            1 => 150 + chance.below(300),
+            _ => 2_000 + chance.below(20_000),
         };
-        let messages = vec![message; copies];
-        events.push(Event { at: slot(place) + after, action: Action::Send(messages) });
+        let at = slot(place) + Duration::from_millis(later);
+        events.push(Event { at, action: Action::Send(vec![message]) });
     }
-    events
+}
+
+/// The messages of the call by which a job is sent for the first time.
+fn first_call(events: &mut [Event], place: usize) -> Option<&mut Vec<Message>> {
+    events.iter_mut().find_map(|event| match &mut event.action {
+        Action::Send(messages) => {
+            messages.iter().any(|message| message.job == Some(place)).then_some(messages)
+        }
+        Action::Break(..) | Action::Kill(_) => None,
+    })
 }
 
 /// What the service does wrong, and when.
@@ -214,23 +234,31 @@ fn breakdowns(seed: u64) -> Vec<Event> {
         scope,
         after_work,
     };
-    let busy =
-        CannedAnswer { status: 429, retry_after: Some(2), ..CannedAnswer::default() };
+    let busy = CannedAnswer { status: 429, retry_after: Some(2), ..CannedAnswer::default() };
     let some = Scope { share: Some(0.4), seed: Some(seed), ..Scope::for_ms(BROKEN_MS) };
     let connections = vec![
         fault(FaultKind::Reset, Scope::calls(1), false),
         fault(FaultKind::Reset, Scope::calls(1), true),
         fault(FaultKind::Html, Scope::calls(1), false),
     ];
-    let limit = Fault { on: Target::default(), ..fault(FaultKind::Status(busy), Scope::calls(12), false) };
+    let limit =
+        Fault { on: Target::default(), ..fault(FaultKind::Status(busy), Scope::calls(12), false) };
     let broken = vec![
         fault(FaultKind::status(500), some, true),
         fault(FaultKind::status(500), Scope::for_ms(BROKEN_MS), false),
     ];
     [
-        (CONNECTIONS_BREAK, "two connections are reset, and a firewall answers with a page", connections),
+        (
+            CONNECTIONS_BREAK,
+            "two connections are reset, and a firewall answers with a page",
+            connections,
+        ),
         (LIMIT_IS_REACHED, "the next 12 calls are answered 429", vec![limit]),
-        (SERVICE_BREAKS, "for 2 s links are answered 500, some of them after they were made", broken),
+        (
+            SERVICE_BREAKS,
+            "for 2 s links are answered 500, some of them after they were made",
+            broken,
+        ),
     ]
     .into_iter()
     .map(|(place, how, faults)| Event { at: slot(place), action: Action::Break(how, faults) })
@@ -241,7 +269,7 @@ fn breakdowns(seed: u64) -> Vec<Event> {
 mod tests {
     use std::collections::HashSet;
 
-    use super::{Action, Incident, JOBS, Taken};
+    use super::{Action, Incident, JOBS};
 
     fn sent(incident: &Incident, job: Option<usize>) -> usize {
         let messages = incident.events.iter().map(|event| match &event.action {
@@ -257,8 +285,7 @@ mod tests {
         for seed in [0, 1, 20_250_824] {
             let incident = Incident::of(seed);
             assert_eq!(incident.jobs.len(), JOBS);
-            let taken = |taken| incident.jobs.iter().filter(|job| job.taken == taken).count();
-            assert_eq!(JOBS - taken(Taken::Free), 19);
+            assert_eq!(incident.taken(), 19);
             assert_eq!(incident.preloads.len(), 20);
             assert_eq!(sent(&incident, None), 5);
             assert_eq!(incident.messages(), JOBS + 15 + 5);
@@ -288,10 +315,14 @@ mod tests {
 
     #[test]
     fn four_jobs_a_second() {
-        let last = Incident::of(1).events.iter().filter_map(|event| match &event.action {
-            Action::Send(messages) if messages[0].job == Some(JOBS - 1) => Some(event.at),
-            _ => None,
-        }).min();
+        let last = Incident::of(1)
+            .events
+            .iter()
+            .filter_map(|event| match &event.action {
+                Action::Send(messages) if messages[0].job == Some(JOBS - 1) => Some(event.at),
+                _ => None,
+            })
+            .min();
         let last = last.expect("it is sent").as_secs();
         assert!((32..=33).contains(&last), "{last} s");
     }

@@ -70,7 +70,11 @@ impl Job {
 
     fn odd_body(&self) -> String {
         let id = self.id.as_ref().map(|id| format!(",\n  \"id\": \"{id}\"")).unwrap_or_default();
-        let title = if self.titled { format!("\"title\": \"{}\", ", self.car.title) } else { String::new() };
+        let title = if self.titled {
+            format!("\"title\": \"{}\", ", self.car.title)
+        } else {
+            String::new()
+        };
         format!(
             "{{\n  \"trace\": \"a7\",\n  \"payload\": {{ {title}\"vin\": \"{}\", \"destination\": \"{}\", \
              \"dealer_slug\": \"{}\" }},\n  \"type\": \"{TYPE}\"{id},\n  \"version\": 1\n}}\n",

@@ -1,0 +1,146 @@
+//! `cargo xtask demo`: the incident that this project answers, replayed from end to end.
+//!
+//! `incident` says what is sent and what breaks, out of `job`, `car` and `chance`; `replay` does it,
+//! with `accident` for the process that is killed; `progress` shows how things stand; `verdict` holds
+//! what was sent against the records and the links at the end; `report` and `table` tell it.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+mod accident;
+mod before;
+mod car;
+mod chance;
+mod clock;
+mod incident;
+mod job;
+mod progress;
+mod record;
+mod replay;
+mod report;
+mod scene;
+mod table;
+mod verdict;
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::local::{Options, Stack};
+use crate::up::asked_to_end;
+use crate::workspace::Workspace;
+use incident::Incident;
+use progress::Progress;
+use replay::{Journal, Sent};
+use report::Report;
+use scene::{Scene, Snapshot};
+use verdict::Evidence;
+
+/// The seed of a demo of which nobody says otherwise: the day of the plan.
+pub const SEED: u64 = 20_250_824;
+
+/// Time between two looks at the stack.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What has not ended by then has failed.
+const DEADLINE: Duration = Duration::from_mins(4);
+
+/// Brings a stack up, replays the incident on it, takes it down, and tells whether no job was
+/// lost, done twice or failed. Leaves `target/demo/report.json`, and what the functions printed.
+pub async fn run(workspace: &Workspace, seed: u64) -> Result<bool> {
+    let mut end = Box::pin(asked_to_end());
+    println!("Building the functions and starting the servers …");
+    let options = Options::default();
+    let stack = tokio::select! {
+        stack = Stack::start(workspace, &options) => stack?,
+        asked = &mut end => return asked.map(|()| false),
+    };
+    let shown = tokio::select! {
+        shown = show(workspace, &stack, seed) => shown,
+        asked = &mut end => asked.map(|()| {
+            println!("\nInterrupted.");
+            false
+        }),
+    };
+    let stopped = stack.stop().await;
+    let good = shown?;
+    stopped.map(|()| good)
+}
+
+async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
+    let incident = Incident::of(seed);
+    let scene = Scene::of(stack)?;
+    scene.sandbox.preload(&incident.preloads).await.context("links cannot be put in place")?;
+    println!(
+        "Sending {} messages: {} jobs, four a second, {} of them with their slashtag taken.",
+        incident.messages(),
+        incident.jobs.len(),
+        incident.taken(),
+    );
+    let journal = Journal::default();
+    // A replay that was cut short shows in the verdict.
+    let playing = async {
+        timeout(DEADLINE, replay::play(&scene, &incident, &journal)).await.unwrap_or(Ok(()))
+    };
+    let ((), end) = tokio::try_join!(playing, watch(&scene, &incident, &journal))?;
+    let sent = journal.sent.borrow();
+    let evidence = evidence(&incident, &sent, &journal, &end);
+    let report = Report::of(&incident, &evidence, &end, scene.clock);
+    table::print(&report);
+    leave(workspace, stack, &report)?;
+    Ok(report.ok)
+}
+
+/// Shows how things stand until everything is over or the deadline has passed, and returns what
+/// there is then.
+async fn watch(scene: &Scene<'_>, incident: &Incident, journal: &Journal) -> Result<Snapshot> {
+    let mut progress = Progress::start(incident.messages());
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // Asked before looking: what is sent while we look would be missing from what we see.
+        let played = journal.over.get();
+        let now = scene.look().await?;
+        let elapsed = scene.clock.elapsed();
+        for (when, news) in journal.news.take() {
+            progress.tell(when, &news);
+        }
+        let sent = journal.sent.borrow();
+        progress.show(elapsed, sent.len(), &now);
+        let over = played && verdict::is_over(&evidence(incident, &sent, journal, &now));
+        if over || elapsed >= DEADLINE {
+            return Ok(now);
+        }
+    }
+}
+
+fn evidence<'a>(
+    incident: &'a Incident,
+    sent: &'a [Sent],
+    journal: &Journal,
+    now: &'a Snapshot,
+) -> Evidence<'a> {
+    Evidence {
+        jobs: &incident.jobs,
+        sent,
+        records: &now.records,
+        links: &now.links,
+        accident: journal.accident.get(),
+        queued: now.queued,
+        dead_letters: now.dead_letters,
+    }
+}
+
+/// Leaves the report, and what the functions printed, for those who want to know more.
+fn leave(workspace: &Workspace, stack: &Stack, report: &Report) -> Result<()> {
+    let directory = workspace.demo();
+    fs::create_dir_all(&directory).context("the report's directory cannot be made")?;
+    let path = directory.join("report.json");
+    report.write(&path)?;
+    let log = directory.join("functions.log");
+    fs::write(&log, stack.log()?).context("the functions' log cannot be written")?;
+    println!("\nEach job: {}", workspace.shown(&path));
+    println!("What the functions printed: {}", workspace.shown(&log));
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The incident as it was: the figures of the improvement plan of 2025-08-24.
+
+use serde::Serialize;
+
+/// Figures of the old system.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Before {
+    /// Of all three types.
+    pub(super) jobs: u32,
+    pub(super) failed: u32,
+    pub(super) failed_percent: f64,
+    /// Failures because a slashtag was taken.
+    pub(super) slashtag_conflicts: u32,
+    pub(super) mean_ms: u64,
+}
+
+/// The plan's "Issues Identified". It gives no percentile of the time.
+pub(super) const INCIDENT: Before = Before {
+    jobs: 151,
+    failed: 23,
+    failed_percent: 15.2,
+    slashtag_conflicts: 19,
+    mean_ms: 202_500,
+};
