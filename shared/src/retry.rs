@@ -215,10 +215,10 @@ mod tests {
     fn jobs_that_are_told_the_same_do_not_come_back_together() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
         let after = |chance| match decide(&asked, &situation(Ledger::default(), chance)) {
-            Decision::Retry { after, .. } => after.as_secs_f64(),
+            Decision::Retry { after, .. } => after.as_millis(),
             other => panic!("{other:?}"),
         };
-        assert_eq!([0.0, 0.5, 0.75].map(after), [30.0, 31.0, 31.5]);
+        assert_eq!([0.0, 0.5, 0.75].map(after), [30_000, 31_000, 31_500]);
     }
 
     #[test]
