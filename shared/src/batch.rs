@@ -21,9 +21,10 @@ use crate::{
     policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, SHORTEST_DELAY},
     ports::{Hide, PortError, Quarantined, Queue, Store},
     random::Random,
-    record::{Claimant, Lease, Work},
+    record::{Lease, Work},
     telemetry::{self, Tally},
     time::{Clock, Time},
+    verdict::Claimant,
 };
 
 /// Bytes of a quarantined body that are kept.

@@ -10,9 +10,10 @@ use crate::{
     job::Job,
     ports::{PortError, Queue, Store, Written},
     random::Random,
-    record::{self, Record, Verdict},
+    record::Record,
     telemetry,
     time::Clock,
+    verdict::{self, Verdict},
 };
 
 /// Lost races after which a message is given back: somebody else is busy with the job.
@@ -79,7 +80,7 @@ where
         first
             .filter_map(|(index, ticket)| {
                 let claimant = ticket.claimant(batch, J::POLICY.dedup_window, now);
-                match record::claim(None, &ticket.message.key, &ticket.work, &claimant) {
+                match verdict::claim(None, &ticket.message.key, &ticket.work, &claimant) {
                     Verdict::Take { record, alone: false } => Some((index, record)),
                     _ => None,
                 }
@@ -123,7 +124,7 @@ where
             let now = self.clock.now();
             let claimant = ticket.claimant(batch, J::POLICY.dedup_window, now);
             let key = &ticket.message.key;
-            let verdict = record::claim(existing.as_ref(), key, &ticket.work, &claimant);
+            let verdict = verdict::claim(existing.as_ref(), key, &ticket.work, &claimant);
             let (record, claim) = match verdict {
                 Verdict::Ours(record) => return Claim::Run(Box::new(record)),
                 Verdict::Ended | Verdict::Looked => return Claim::Over(Fate::Acknowledge),

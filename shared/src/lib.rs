@@ -20,6 +20,7 @@ pub mod error;
 pub mod outcome;
 pub mod record;
 pub mod retry;
+pub mod verdict;
 
 pub mod slashtag;
 pub mod vin;

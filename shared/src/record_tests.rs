@@ -1,6 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    outcome::Cause,
+    policy::CRASH_PAUSE,
+    verdict::{Claimant, Verdict, claim},
+};
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);

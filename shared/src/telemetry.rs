@@ -226,8 +226,9 @@ mod tests {
     use super::*;
     use crate::{
         outcome::Cause,
-        record::{Claimant, Verdict, Work, claim},
+        record::Work,
         time::Time,
+        verdict::{Claimant, Verdict, claim},
     };
 
     #[derive(Clone, Default)]

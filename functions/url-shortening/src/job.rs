@@ -19,7 +19,10 @@ use evenkeel::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::rebrandly::{Link, NewLink, Rebrandly, RebrandlyError, Settings};
+use crate::{
+    answer::RebrandlyError,
+    rebrandly::{Link, NewLink, Rebrandly, Settings},
+};
 
 /// Longest destination that Rebrandly takes, in characters.
 const MAX_DESTINATION: usize = 2048;

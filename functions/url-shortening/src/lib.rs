@@ -1,5 +1,6 @@
 //! Job type `url_shortening`: one short link for each car, whatever Rebrandly answers.
 
+pub mod answer;
 pub mod job;
 pub mod rebrandly;
 

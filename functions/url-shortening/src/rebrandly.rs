@@ -1,23 +1,19 @@
-//! Rebrandly's API v1, as far as a link needs it, with every answer read into the taxonomy.
+//! Rebrandly's API v1, as far as a link needs it: two calls.
 //!
-//! Reference: Rebrandly's developer documentation of `/v1/links`. Where it is silent, as on the
-//! shape of a conflict, this accepts what public clients report (ARCHITECTURE.md, "Rebrandly").
+//! Reference: Rebrandly's developer documentation of `/v1/links`.
 
 use std::{fmt, time::Duration};
 
 use evenkeel::{
     config::Reader,
-    error::{Class, Failure},
     ports::{PortError, SecretSource},
     secret::{Credential, Secret},
-    time::{Clock, Time},
+    time::Clock,
 };
-use reqwest::{
-    RequestBuilder, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
-};
+use reqwest::{RequestBuilder, Response, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::answer::{RebrandlyError, classify, read_json, trouble};
 
 /// The service itself.
 pub const BASE_URL: &str = "https://api.rebrandly.com/v1";
@@ -27,9 +23,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Longest answer that is read, in bytes; a link is about one kilobyte.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
-
-/// Delay after a 429 that does not name one: the documented limit is by the second.
-const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Which account, workspace and domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,69 +90,10 @@ pub struct Link {
 impl Link {
     /// Whether this is the link of that name. The filter is the service's; the name is compared all
     /// the same, as it would be taken: without regard to case.
-    fn is_named(&self, slashtag: &str) -> bool {
+    pub(crate) fn is_named(&self, slashtag: &str) -> bool {
         let last = self.short_url.rsplit('/').next();
         let name = self.slashtag.as_deref().or(last);
         name.is_some_and(|name| name.eq_ignore_ascii_case(slashtag))
-    }
-}
-
-/// Why the service did not do what was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RebrandlyError {
-    /// The slashtag exists, whoever has it.
-    SlashtagTaken,
-    /// The service refuses the request for good.
-    Refused(String),
-    /// The account may not: a bad key, a plan's limit.
-    Account {
-        /// A code for grouping.
-        code: &'static str,
-        /// What the service said.
-        message: String,
-    },
-    /// Too many calls; wait for as long as it said.
-    Throttled(Duration),
-    /// The service is in trouble, or not there.
-    Trouble {
-        /// A code for grouping.
-        code: String,
-        /// What was seen.
-        message: String,
-        /// How long it asked to be left alone.
-        retry_after: Option<Duration>,
-    },
-}
-
-impl RebrandlyError {
-    /// The same, if the service quotes the key that it refuses.
-    fn without(mut self, key: &Secret) -> Self {
-        if let Self::Refused(message)
-        | Self::Account { message, .. }
-        | Self::Trouble { message, .. } = &mut self
-        {
-            *message = message.replace(key.expose(), "[redacted]");
-        }
-        self
-    }
-}
-
-impl From<RebrandlyError> for Failure {
-    fn from(error: RebrandlyError) -> Self {
-        match error {
-            RebrandlyError::SlashtagTaken => {
-                Self::new(Class::Conflict, "slashtag_taken", "the slashtag is taken")
-            }
-            RebrandlyError::Refused(why) => Self::new(Class::Permanent, "refused", why),
-            RebrandlyError::Account { code, message } => Self::new(Class::Systemic, code, message),
-            RebrandlyError::Throttled(after) => {
-                Self::new(Class::Throttled, "http_429", "too many requests")
-                    .with_retry_after(Some(after))
-            }
-            RebrandlyError::Trouble { code, message, retry_after } => {
-                Self::new(Class::Transient, code, message).with_retry_after(retry_after)
-            }
-        }
     }
 }
 
@@ -296,143 +230,3 @@ async fn read_body(response: &mut Response) -> Result<Vec<u8>, RebrandlyError> {
     }
     Ok(body)
 }
-
-fn trouble(code: impl Into<String>, message: impl Into<String>) -> RebrandlyError {
-    RebrandlyError::Trouble { code: code.into(), message: message.into(), retry_after: None }
-}
-
-/// A 200 that is no JSON of ours, such as a firewall's page, is no success.
-fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RebrandlyError> {
-    serde_json::from_slice(body)
-        .map_err(|error| trouble("not_json", format!("an answer that is no link: {error}")))
-}
-
-/// An error answer: an object with `code`, `property` and `message`, and more of them in `errors`.
-/// What is missing or of another kind is passed over, for its shape is not documented.
-struct Problem<'a>(&'a Value);
-
-impl<'a> Problem<'a> {
-    fn text(&self, field: &str) -> Option<&'a str> {
-        self.0.get(field).and_then(Value::as_str)
-    }
-
-    /// This problem and those nested in it, two levels deep.
-    fn all(&self) -> Vec<Problem<'a>> {
-        let nested = |value: &'a Value| match value.get("errors") {
-            Some(Value::Array(errors)) => errors.iter().map(Problem).collect(),
-            Some(error @ Value::Object(_)) => vec![Problem(error)],
-            _ => Vec::new(),
-        };
-        let inner = nested(self.0);
-        let innermost: Vec<_> = inner.iter().flat_map(|problem| nested(problem.0)).collect();
-        [Problem(self.0)].into_iter().chain(inner).chain(innermost).collect()
-    }
-
-    /// The code `AlreadyExists` for the property `slashtag`; never a substring of a text.
-    fn is_conflict(&self) -> bool {
-        self.text("code") == Some("AlreadyExists") && self.text("property") == Some("slashtag")
-    }
-
-    /// Whether the code speaks of a limit of the plan.
-    fn is_plan_limit(&self) -> bool {
-        self.text("code").is_some_and(|code| {
-            let code = code.to_ascii_lowercase();
-            ["limit", "quota", "payment"].iter().any(|word| code.contains(word))
-        })
-    }
-
-    /// Whether it is about what we are configured with and not about the job.
-    fn is_configuration(&self) -> bool {
-        self.text("property").is_some_and(|property| {
-            let first = property.split('.').next().unwrap_or_default();
-            matches!(first, "domain" | "workspace" | "apikey")
-        })
-    }
-
-    /// Whether it is about something that the job asked for.
-    fn is_about_the_job(&self) -> bool {
-        self.text("property").is_some() && !self.is_configuration()
-    }
-
-    fn says(&self) -> String {
-        let parts = ["code", "property", "message"].map(|field| self.text(field));
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// What an error answer means, at `now`.
-fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time) -> RebrandlyError {
-    let retry_after = retry_after(headers, now);
-    let code = format!("http_{}", status.as_u16());
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return RebrandlyError::Throttled(retry_after.unwrap_or(THROTTLE_PAUSE));
-    }
-    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-        let message = format!("the service answered {status}");
-        return RebrandlyError::Trouble { code, message, retry_after };
-    }
-    if is_html(headers, body) {
-        // A firewall or a maintenance page: it says nothing about the request, and it passes.
-        let message = format!("a page instead of an answer, with {status}");
-        return RebrandlyError::Trouble { code: "html".into(), message, retry_after };
-    }
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let problems = Problem(&body).all();
-    let ours = problems.iter().any(Problem::is_configuration)
-        && !problems.iter().any(Problem::is_about_the_job);
-    let says: Vec<String> = problems.iter().map(Problem::says).collect();
-    let message = format!("{status}: {}", says.join("; "));
-    match status {
-        StatusCode::UNAUTHORIZED => RebrandlyError::Account { code: "http_401", message },
-        StatusCode::PAYMENT_REQUIRED => RebrandlyError::Account { code: "http_402", message },
-        _ if problems.iter().any(Problem::is_conflict) => RebrandlyError::SlashtagTaken,
-        StatusCode::FORBIDDEN if problems.iter().any(Problem::is_plan_limit) => {
-            RebrandlyError::Account { code: "plan_limit", message }
-        }
-        // No payload could mend a collection that is not there, or a domain that is not ours.
-        StatusCode::NOT_FOUND => RebrandlyError::Account { code: "configuration", message },
-        _ if ours => RebrandlyError::Account { code: "configuration", message },
-        // Without a code it is not about a field: the account itself is refused.
-        StatusCode::FORBIDDEN if problems.iter().all(|problem| problem.text("code").is_none()) => {
-            RebrandlyError::Account { code: "http_403", message }
-        }
-        status if status.is_client_error() => RebrandlyError::Refused(message),
-        // A redirect or anything else that this API never answers.
-        _ => RebrandlyError::Trouble { code, message, retry_after },
-    }
-}
-
-fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
-    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    declared.is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
-        || body.trim_ascii_start().starts_with(b"<")
-}
-
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), or `X-RateLimit-Reset` as
-/// seconds from now or since the epoch: which of them the service sends is not documented.
-fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
-    /// Numbers above this are moments, not spans: 2001 in seconds since the epoch.
-    const MOMENT: u64 = 1_000_000_000;
-    /// And above this they are in milliseconds: 1973 in those, 5138 in seconds.
-    const MILLISECONDS: u64 = 100_000_000_000;
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let until = |moment: Time| moment.since(now);
-    if let Some(value) = text(RETRY_AFTER.as_str()) {
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        if let Some(date) = Time::parse_http_date(value) {
-            return Some(until(date));
-        }
-    }
-    let reset: u64 = text("x-ratelimit-reset")?.parse().ok()?;
-    Some(match reset {
-        MILLISECONDS.. => until(Time::from_millis(reset)),
-        MOMENT.. => until(Time::from_millis(reset * 1000)),
-        span => Duration::from_secs(span),
-    })
-}
-
-#[cfg(test)]
-#[path = "rebrandly_tests.rs"]
-mod tests;

@@ -10,8 +10,9 @@ use crate::{
     message::{Flaw, Rejection},
     outcome::Decision,
     ports::{Quarantined, Store, Written},
-    record::{Claimant, Lease, Ledger, Phase, Record, Verdict, Work, claim},
+    record::{Lease, Ledger, Phase, Record, Work},
     time::Time,
+    verdict::{Claimant, Verdict, claim},
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::rebrandly::Link;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 type Headers = &'static [(&'static str, &'static str)];

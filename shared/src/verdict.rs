@@ -1,0 +1,163 @@
+//! What a message may do with its job, given the job's record: the claim, as a plain function.
+
+use std::time::Duration;
+
+use crate::{
+    error::Class,
+    outcome::Cause,
+    policy::{ALONE_FROM_RECEIVE, CRASH_PAUSE, MAX_CRASHES},
+    record::{LEASE_OVER, Ledger, Phase, Record, Work, quarantine_reason},
+    time::Time,
+};
+
+/// Who claims, on whose behalf, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// The batch's token.
+    pub owner: &'a str,
+    /// The messages that bring the job, at least one; the first speaks for them.
+    pub message_ids: &'a [String],
+    /// SQS's SentTimestamp of the latest of them.
+    pub sent_at: Time,
+    /// The highest ApproximateReceiveCount of them.
+    pub receives: u32,
+    /// For how long after a success the work is not done again.
+    pub dedup_window: Duration,
+    /// The present.
+    pub now: Time,
+    /// Until when the run may last.
+    pub lease_until: Time,
+}
+
+impl<'a> Claimant<'a> {
+    pub(crate) fn message_id(&self) -> &'a str {
+        self.message_ids.first().map_or("", String::as_str)
+    }
+}
+
+/// What a message may do with its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run it, once this record is written.
+    Take {
+        /// The record to write.
+        record: Record,
+        /// Whether it must not share its process with other jobs.
+        alone: bool,
+    },
+    /// This batch has claimed it already; the answer was lost.
+    Ours(Record),
+    /// Terminal: the result stands, the message has done its work.
+    Ended,
+    /// Not now, but the record has a look of its own: the message may go.
+    Looked,
+    /// A run holds it: once the record has a look at the lease's end, the message may go.
+    Arm(Time),
+    /// The message is the job's own wake-up call and must come back then.
+    ComeBack(Time),
+    /// Write this record; the message comes back at the given time, or has done its work.
+    Note(Record, Option<Time>),
+    /// The id is known with another payload.
+    OtherPayload,
+}
+
+/// Decides what a message of the job `key`, with `work`, may do, given its record.
+///
+/// An expired record counts as absent, but its fence goes on, for runs that are still out there.
+#[must_use]
+pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_>) -> Verdict {
+    let fresh = |fence| Record {
+        key: key.to_owned(),
+        fence,
+        owner: String::new(),
+        message_id: String::new(),
+        ledger: Ledger::default(),
+        phase: Phase::Queued { due_at: by.now },
+        work: work.clone(),
+        history: Vec::new(),
+    };
+    let Some(record) = existing else {
+        return take(fresh(0), by, by.receives >= ALONE_FROM_RECEIVE);
+    };
+    if record.expires_at().is_some_and(|at| at <= by.now) {
+        return take(fresh(record.fence), by, false);
+    }
+    if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
+        return Verdict::Ours(record.clone());
+    }
+    if record.work.payload != work.payload {
+        return Verdict::OtherPayload;
+    }
+    let own_message = by.message_ids.contains(&record.message_id);
+    match &record.phase {
+        Phase::Queued { .. } => take(record.clone(), by, false),
+        Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
+            if *run_after <= by.now {
+                take(record.clone(), by, record.ledger.crashes > 0)
+            } else if own_message {
+                Verdict::ComeBack(*run_after)
+            } else {
+                Verdict::Looked
+            }
+        }
+        Phase::Running { lease_until, armed } => {
+            if *lease_until <= by.now {
+                after_crash(record, by)
+            } else if own_message {
+                // Nobody else would wake the job if its run is dead: this message stays.
+                Verdict::ComeBack(*lease_until)
+            } else if *armed {
+                Verdict::Looked
+            } else {
+                Verdict::Arm(*lease_until)
+            }
+        }
+        Phase::Succeeded { at, .. } if by.sent_at > *at + by.dedup_window => {
+            take(record.clone().reopened(work), by, false)
+        }
+        Phase::Dead { at, .. } | Phase::Cancelled { at, .. } if by.sent_at > *at => {
+            take(record.clone().reopened(work), by, false)
+        }
+        Phase::Succeeded { .. }
+        | Phase::Dead { .. }
+        | Phase::Cancelled { .. }
+        | Phase::Quarantined { .. } => Verdict::Ended,
+    }
+}
+
+fn take(record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
+    if record.work.deadline.is_some_and(|deadline| deadline <= by.now) {
+        let mut record = record.claimed(by);
+        let why = Cause::DeadlineOver.text().to_owned();
+        record.phase = Phase::Dead { at: by.now, why };
+        return Verdict::Note(record, None);
+    }
+    let alone = alone || record.ledger.crashes > 0;
+    Verdict::Take { record: record.claimed(by), alone }
+}
+
+/// The lease of a run is over and it never settled: its process died.
+fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
+    let mut record = record.clone();
+    record.ledger.crashes += 1;
+    // What is written here is this batch's word, not that of the run that is gone.
+    by.owner.clone_into(&mut record.owner);
+    record.remember(Class::Crash, LEASE_OVER, "the run never came back", by.now);
+    match record.ledger.crashes {
+        MAX_CRASHES.. => {
+            let why = quarantine_reason(record.ledger.crashes, "the run never came back");
+            record.phase = Phase::Quarantined { at: by.now, why };
+            Verdict::Note(record, None)
+        }
+        1 => take(record, by, true),
+        _ => {
+            let run_after = by.now + CRASH_PAUSE;
+            let run_after = record.work.deadline.map_or(run_after, |end| run_after.min(end));
+            // From now on this message is the one to wait for.
+            by.message_id().clone_into(&mut record.message_id);
+            let why = "the run never came back".to_owned();
+            record.phase = Phase::Waiting { run_after, due_at: run_after, why };
+            Verdict::Note(record, Some(run_after))
+        }
+    }
+}
