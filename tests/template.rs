@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use evenkeel::{
     aws::KeySource,
     job::Job,
-    policy::{BATCH_SIZE, LONGEST_MESSAGE_LIFE, MAX_RECEIVES, Policy},
+    policy::{BATCH_SIZE, LONGEST_MESSAGE_LIFE, MAX_RECEIVES, Policy, QUEUE_RETENTION},
     time::SystemClock,
 };
 use serde_json::Value;
@@ -83,7 +83,7 @@ fn queues_keep_messages_long_enough_and_records_outlive_them() {
             let visibility = number(&properties["VisibilityTimeout"]);
             assert!(visibility >= 6 * timeout, "{queue}: AWS asks for six function time-outs");
             let retention = number(&properties["MessageRetentionPeriod"]);
-            assert!(retention <= 4 * DAY_S, "{queue}");
+            assert_eq!(retention, QUEUE_RETENTION.as_secs(), "{queue}");
             assert!(policy.retention().as_secs() > retention.max(dead_retention), "{queue}");
             let redrive = &properties["RedrivePolicy"];
             assert_eq!(number(&redrive["maxReceiveCount"]), u64::from(MAX_RECEIVES), "{queue}");

@@ -8,11 +8,12 @@ use crate::{
     batch::{Batch, Ticket, Worker},
     fate::Fate,
     job::Job,
+    policy::SHORTEST_DELAY,
     ports::{PortError, Queue, Store, Written},
     random::Random,
     record::Record,
     telemetry,
-    time::Clock,
+    time::{Clock, Time},
     verdict::{self, Verdict},
 };
 
@@ -30,6 +31,8 @@ pub(crate) enum Claim {
     Alone,
     /// There is nothing to run.
     Over(Fate),
+    /// It may be ours: what was written or read last was never answered.
+    InDoubt(Fate),
 }
 
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
@@ -65,10 +68,14 @@ where
                 doubt = true;
             }
         }
+        let time = Self::latest_start(batch).since(self.clock.now());
         let each =
             claims.into_iter().zip(&batch.tickets).map(async |(claim, ticket)| match claim {
                 Some(claim) => claim,
-                None => self.claim_one(batch, ticket, false, doubt).await,
+                // One that hangs must not use up the time of its neighbours.
+                None => tokio::time::timeout(time, self.claim_one(batch, ticket, false, doubt))
+                    .await
+                    .unwrap_or_else(|_| Claim::InDoubt(Fate::store_gone(ticket.receives))),
             });
         (join_all(each).await, leased)
     }
@@ -105,15 +112,18 @@ where
         alone_now: bool,
         doubt: bool,
     ) -> Claim {
-        let mut seen: Option<Box<Record>> = None;
-        let mut pause = DOUBT_PAUSE;
-        for _ in 0..MOST_RACES {
+        let (mut seen, mut doubt): (Option<Box<Record>>, bool) = (None, doubt);
+        let (mut pause, mut races) = (DOUBT_PAUSE, 0);
+        while races < MOST_RACES {
             let existing = match seen.take() {
                 Some(record) => Some(*record),
                 None => match self.store.read(&ticket.message.key).await {
                     Ok(record) => record,
                     // The job may be ours already: to go away now would count as a crash later.
                     Err(PortError::Unavailable(_)) if doubt => {
+                        if self.clock.now() + pause >= Self::latest_start(batch) {
+                            return Claim::InDoubt(Fate::store_gone(ticket.receives));
+                        }
                         tokio::time::sleep(pause).await;
                         pause *= 2;
                         continue;
@@ -121,6 +131,7 @@ where
                     Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
                 },
             };
+            races += 1;
             let now = self.clock.now();
             let claimant = ticket.claimant(batch, J::POLICY.dedup_window, now);
             let key = &ticket.message.key;
@@ -144,14 +155,22 @@ where
                         seen = current;
                         continue;
                     }
+                    Attempt::InDoubt => continue,
                 },
             };
             match self.write(ticket, existing.as_ref(), &record, claim).await {
                 Attempt::Done(claim) => return claim,
                 Attempt::Again(current) => seen = current,
+                Attempt::InDoubt => doubt = true,
             }
         }
-        Claim::Over(Fate::store_gone(ticket.receives))
+        let fate = Fate::ComeBack(SHORTEST_DELAY);
+        if doubt { Claim::InDoubt(fate) } else { Claim::Over(fate) }
+    }
+
+    /// When a run must have started to fit the time, with its end written.
+    pub(crate) fn latest_start(batch: &Batch<J::Payload>) -> Time {
+        batch.deadline.before(J::POLICY.job_timeout + J::POLICY.reserve)
     }
 
     /// Sees to it that somebody looks when the live run's lease is over; then the message may go.
@@ -197,10 +216,12 @@ enum Attempt {
     Done(Claim),
     /// Look again, at the record in its way if the answer showed it.
     Again(Option<Box<Record>>),
+    /// Look again: it may have been written.
+    InDoubt,
 }
 
 /// A write in doubt is looked at again; the line is for whoever counts them.
 fn in_doubt(call: &str, why: String) -> Attempt {
     telemetry::port_failed(call, &PortError::Unavailable(why));
-    Attempt::Again(None)
+    Attempt::InDoubt
 }

@@ -31,9 +31,12 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(15);
 /// refuses more, so this leaves an hour for the run itself.
 pub const LONGEST_HIDE: Duration = Duration::from_hours(11);
 
-/// Longest delay at all. A service that asks for more is asked again after a day: a message must not
-/// outlive its queue's retention of four.
-pub const LONGEST_PARK: Duration = Duration::from_hours(24);
+/// Longest delay at all. A service that asks for more is asked again by then: every receive that SQS
+/// grants must fit the four days for which a queue keeps a message.
+pub const LONGEST_PARK: Duration = Duration::from_hours(3);
+
+/// For how long a source queue keeps a message.
+pub const QUEUE_RETENTION: Duration = Duration::from_hours(4 * 24);
 
 /// Longest pause between two looks at a systemic failure.
 pub const SYSTEMIC_CAP: Duration = Duration::from_hours(1);
@@ -134,6 +137,8 @@ impl Policy {
 }
 
 const _: () = assert!(SHORTEST_RETENTION.as_secs() > LONGEST_MESSAGE_LIFE.as_secs());
+const _: () = assert!(LONGEST_PARK.as_secs() * (MAX_RECEIVES as u64) < QUEUE_RETENTION.as_secs());
+const _: () = assert!(LONGEST_PARK.as_secs() <= LONGEST_HIDE.as_secs());
 const _: () = assert!(CRASH_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
 
 #[cfg(test)]

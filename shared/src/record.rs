@@ -326,8 +326,11 @@ impl Record {
             }
             Decision::Bury(cause) => {
                 // A deadline may pass while a run is only put off.
-                let put_off = failure.is_some_and(|failure| failure.class().puts_off());
-                ledger.count(if put_off { Spends::Deferral } else { Spends::Attempt });
+                ledger.count(match failure.map(Failure::class) {
+                    Some(Class::Crash) => Spends::Crash,
+                    Some(class) if class.puts_off() => Spends::Deferral,
+                    _ => Spends::Attempt,
+                });
                 Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
             }
             Decision::Quarantine => {

@@ -46,7 +46,8 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         Class::Throttled => {
             // The service is there and asks for patience: that never kills a job.
             if ledger.defers >= policy.max_deferrals {
-                let decision = park(LONGEST_WAIT, failure);
+                let doublings = (ledger.defers - policy.max_deferrals).min(10);
+                let decision = park(LONGEST_WAIT.saturating_mul(1 << doublings), failure);
                 return within_deadline(decision, situation);
             }
             let wait = backoff(policy, ledger.defers + 1, situation.chance);
@@ -188,7 +189,8 @@ mod tests {
         };
         assert_eq!(after(2), retry(1, Spends::Deferral));
         assert_eq!(after(3), parked(LONGEST_WAIT));
-        assert_eq!(after(1000), parked(LONGEST_WAIT));
+        assert_eq!(after(4), parked(LONGEST_WAIT * 2));
+        assert_eq!(after(1000), parked(LONGEST_PARK));
     }
 
     #[test]

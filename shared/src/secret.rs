@@ -40,13 +40,19 @@ pub struct Credential<S, C> {
     source: S,
     clock: C,
     cached: Mutex<Option<(Secret, Time)>>,
-    reading: tokio::sync::Mutex<()>,
+    /// Held while the secret is read, with the last read if it failed.
+    reading: tokio::sync::Mutex<Option<(PortError, Time)>>,
 }
 
 impl<S: SecretSource, C: Clock> Credential<S, C> {
     /// A credential that is not read yet.
     pub const fn new(source: S, clock: C) -> Self {
-        Self { source, clock, cached: Mutex::new(None), reading: tokio::sync::Mutex::const_new(()) }
+        Self {
+            source,
+            clock,
+            cached: Mutex::new(None),
+            reading: tokio::sync::Mutex::const_new(None),
+        }
     }
 
     /// The secret, read at the first call.
@@ -55,10 +61,10 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
         if let Some(secret) = cached() {
             return Ok(secret);
         }
-        let _reading = self.reading.lock().await;
+        let mut failed = self.reading.lock().await;
         match cached() {
             Some(secret) => Ok(secret),
-            None => self.read().await,
+            None => self.read(&mut failed).await,
         }
     }
 
@@ -67,22 +73,38 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
     /// `None` if it is still the refused one, so that trying again is pointless.
     pub async fn after_refusal(&self, refused: &Secret) -> Result<Option<Secret>, PortError> {
         // One at a time: whoever waited here finds what the first one read.
-        let _reading = self.reading.lock().await;
+        let mut failed = self.reading.lock().await;
         let cached = self.cached().clone();
         let secret = match cached {
             Some((secret, _)) if secret != *refused => secret,
             Some((_, read_at)) if self.clock.now().since(read_at) < SHORTEST_REREAD => {
                 return Ok(None);
             }
-            _ => self.read().await?,
+            _ => self.read(&mut failed).await?,
         };
         Ok((secret != *refused).then_some(secret))
     }
 
-    async fn read(&self) -> Result<Secret, PortError> {
-        let secret = Secret::new(self.source.fetch().await?.trim());
-        *self.cached() = Some((secret.clone(), self.clock.now()));
-        Ok(secret)
+    /// Reads the secret, unless that failed just now: whoever waited for a read that hung must not
+    /// wait for one more.
+    async fn read(&self, failed: &mut Option<(PortError, Time)>) -> Result<Secret, PortError> {
+        if let Some((error, at)) = failed
+            && self.clock.now().since(*at) < SHORTEST_REREAD
+        {
+            return Err(error.clone());
+        }
+        match self.source.fetch().await.map(|text| Secret::new(text.trim())) {
+            Ok(secret) if !secret.expose().is_empty() => {
+                *failed = None;
+                *self.cached() = Some((secret.clone(), self.clock.now()));
+                Ok(secret)
+            }
+            Ok(_) => Err(PortError::Broken("the secret is empty".into())),
+            Err(error) => {
+                *failed = Some((error.clone(), self.clock.now()));
+                Err(error)
+            }
+        }
     }
 
     fn cached(&self) -> std::sync::MutexGuard<'_, Option<(Secret, Time)>> {
@@ -96,6 +118,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     use super::*;
+    use crate::testing::TestClock;
 
     /// Each read gives the next key after `rotations` reads of the first.
     struct Rotating {
@@ -108,6 +131,14 @@ mod tests {
             let read = self.reads.fetch_add(1, Relaxed);
             tokio::task::yield_now().await;
             Ok(format!(" key-{} \n", read / self.rotations))
+        }
+    }
+
+    struct Blank;
+
+    impl SecretSource for Blank {
+        async fn fetch(&self) -> Result<String, PortError> {
+            Ok(" \n".into())
         }
     }
 
@@ -149,6 +180,36 @@ mod tests {
             assert_eq!(fresh.unwrap().unwrap().expose(), "key-1");
         }
         assert_eq!(source.reads.load(Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn jobs_that_wait_for_a_read_that_hangs_wait_once() {
+        struct Hanging(AtomicU64);
+        impl SecretSource for &Hanging {
+            async fn fetch(&self) -> Result<String, PortError> {
+                self.0.fetch_add(1, Relaxed);
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                Err(PortError::Unavailable("timed out".into()))
+            }
+        }
+        let source = Hanging(AtomicU64::new(0));
+        let credential = Credential::new(&source, TestClock::default());
+        let started = tokio::time::Instant::now();
+        let reads = (0..10).map(|_| credential.get());
+        for read in futures_util::future::join_all(reads).await {
+            assert!(read.is_err());
+        }
+        assert_eq!(started.elapsed(), Duration::from_secs(2));
+        tokio::time::advance(SHORTEST_REREAD).await;
+        assert!(credential.get().await.is_err());
+        assert_eq!(source.0.load(Relaxed), 2, "later it is tried again");
+    }
+
+    #[tokio::test]
+    async fn an_empty_secret_is_none() {
+        let now = AtomicU64::new(0);
+        let credential = Credential::new(Blank, At(&now));
+        assert!(matches!(credential.get().await, Err(PortError::Broken(_))));
     }
 
     #[tokio::test]

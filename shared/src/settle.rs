@@ -46,7 +46,7 @@ where
         if batch.tickets.is_empty() {
             return;
         }
-        let (mut runs, mut alone) = (Vec::new(), Vec::new());
+        let (mut runs, mut alone, mut in_doubt) = (Vec::new(), Vec::new(), false);
         let (claims, mut leased) = self.claim(batch).await;
         for (ticket, claim) in claims.into_iter().enumerate() {
             match claim {
@@ -63,20 +63,27 @@ where
                     tally.not_run += 1;
                     batch.note(ticket, &fate);
                 }
+                Claim::InDoubt(fate) => {
+                    in_doubt = true;
+                    batch.note(ticket, &fate);
+                }
             }
         }
-        let any = !runs.is_empty() || !alone.is_empty();
+        let any = in_doubt || !runs.is_empty() || !alone.is_empty();
         if any && !leased {
             self.renew_lease(batch).await;
             leased = true;
         }
-        let (mut confirmed, closed) = self.run_together(batch, runs, alone.is_empty(), tally).await;
+        let (mut confirmed, closed) =
+            self.run_together(batch, runs, alone.is_empty() && !in_doubt, tally).await;
         for ticket in alone {
             confirmed &= self.run_alone(batch, ticket, tally).await;
         }
-        // An end that is not confirmed leaves the lease standing, for the sweeper to find.
+        // An end that is not confirmed, or a claim in doubt, leaves the lease standing, for the sweeper
+        // to find.
         if leased
             && confirmed
+            && !in_doubt
             && !closed
             && let Err(error) = self.store.release(&batch.lease).await
         {
@@ -156,12 +163,16 @@ where
                 batch.note(ticket, &fate);
                 true
             }
+            Claim::InDoubt(fate) => {
+                batch.note(ticket, &fate);
+                false
+            }
         }
     }
 
     /// Whether a whole run, and settling it, fits into the time left.
     fn fits(&self, batch: &Batch<J::Payload>) -> bool {
-        self.clock.now() + J::POLICY.job_timeout + J::POLICY.reserve <= batch.deadline
+        self.clock.now() <= Self::latest_start(batch)
     }
 
     async fn run_one(&self, batch: &Batch<J::Payload>, ticket: usize, record: Record) -> Ended {
@@ -198,8 +209,8 @@ where
     /// `closing`; an entry that is refused or in doubt is resolved alone. Answers whether every end
     /// is confirmed and whether the lease closed.
     ///
-    /// A lease that closed although an end could not be confirmed is written again. In between,
-    /// the job's own message stands for it: it is not acknowledged yet.
+    /// A lease that closed although not every end was taken is written again beside the ends. In
+    /// between, the jobs' own messages stand for them: they are not acknowledged yet.
     async fn settle(
         &self,
         batch: &Batch<J::Payload>,
@@ -223,11 +234,13 @@ where
             }
             _ => self.settle_one(batch, ended).await,
         });
-        let confirmed = join_all(each).await.into_iter().all(|confirmed| confirmed);
-        if closing && !confirmed {
-            self.renew_lease(batch).await;
-        }
-        (confirmed, closing && at_once)
+        let renewed = async {
+            if closing && !at_once {
+                self.renew_lease(batch).await;
+            }
+        };
+        let (confirmed, ()) = tokio::join!(join_all(each), renewed);
+        (confirmed.into_iter().all(|confirmed| confirmed), closing && at_once)
     }
 
     /// Writes the end of one run, again and again while there is time: the work is done, and only

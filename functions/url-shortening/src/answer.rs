@@ -109,9 +109,11 @@ impl<'a> Problem<'a> {
         [Problem(self.0)].into_iter().chain(inner).chain(innermost).collect()
     }
 
-    /// The code `AlreadyExists` for the property `slashtag`; never a substring of a text.
+    /// The code `AlreadyExists`, unless it names a property other than `slashtag`; never a substring of
+    /// a text. Nothing else of a new link can exist already, and the job asks who has the name.
     fn is_conflict(&self) -> bool {
-        self.text("code") == Some("AlreadyExists") && self.text("property") == Some("slashtag")
+        let about_the_slashtag = self.text("property").is_none_or(|name| name == "slashtag");
+        self.text("code") == Some("AlreadyExists") && about_the_slashtag
     }
 
     /// Whether the code speaks of a limit of the plan.

@@ -46,6 +46,13 @@ fn every_answer_has_its_class_and_code() {
         (400, JSON, nested, Class::Conflict, "slashtag_taken"),
         (403, JSON, untyped, Class::Conflict, "slashtag_taken"),
         (400, JSON, single, Class::Conflict, "slashtag_taken"),
+        (
+            403,
+            JSON,
+            r#"{"code":"AlreadyExists","property":[1]}"#,
+            Class::Conflict,
+            "slashtag_taken",
+        ),
         (403, JSON, other_field, Class::Permanent, "refused"),
         (403, JSON, domain, Class::Systemic, "configuration"),
         (400, JSON, domain, Class::Systemic, "configuration"),

@@ -161,7 +161,7 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
     async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<Vec<u8>, RebrandlyError> {
         let key = self.key.get().await.map_err(no_key)?;
         match self.send(request(), &key).await {
-            Err(error @ RebrandlyError::Account { code: "http_401", .. }) => {
+            Err(error @ RebrandlyError::Account { code: "http_401" | "bad_key", .. }) => {
                 match self.key.after_refusal(&key).await.map_err(no_key)? {
                     Some(fresh) => self.send(request(), &fresh).await,
                     None => Err(error),
