@@ -20,8 +20,8 @@ use xtask::{
 
 use super::eventually;
 
-/// How long the table or the service is gone. A minute of it is simulated where time is ours, in
-/// `shared/src/batch_tests.rs`.
+/// How long the tables or the service are gone. A minute of it is simulated where time is ours: of the
+/// tables in `shared/src/batch_tests.rs`, of the service in `tests/shortening.rs`.
 const OUTAGE: Duration = Duration::from_secs(12);
 
 struct Local {
