@@ -10,16 +10,17 @@
 //! with a fate that a confirmed write stands behind. A run that is out of time answers for what it has
 //! done, and gives back the rest.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt};
 
 use futures_util::future::join_all;
 
 use crate::{
     fate::{Board, Fate},
+    gates::{Gates, Rules},
     job::Job,
     message::{self, Flaw, Message, Rejection},
-    policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, SHORTEST_DELAY},
-    ports::{Hide, PortError, Quarantined, Queue, Store},
+    policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, Policy, SHORTEST_DELAY},
+    ports::{Control, Hide, PortError, Quarantined, Queue, Store},
     random::Random,
     record::{Lease, Work},
     telemetry::{self, Tally},
@@ -45,6 +46,8 @@ pub struct Delivery {
     pub receives: u32,
     /// SentTimestamp.
     pub sent_at: Time,
+    /// The fence of the job's record when this message was sent, if we sent it ourselves.
+    pub fence: Option<u64>,
 }
 
 /// The event as a whole must fail: SQS brings every message of it again.
@@ -71,6 +74,23 @@ pub struct Worker<J, S, Q, C, R> {
     pub clock: C,
     /// The dice.
     pub random: R,
+    /// What stands between the jobs and their dependencies.
+    pub(crate) gates: Gates<S, C, R>,
+}
+
+impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
+where
+    J: Job,
+    S: Control + Clone,
+    C: Clock + Clone,
+    R: Random + Clone,
+{
+    /// A function that has handled nothing yet.
+    pub fn new(job: J, store: S, queue: Q, clock: C, random: R) -> Self {
+        let rules = Rules { kind: J::TYPE, policy: J::POLICY, rates: job.rates() };
+        let gates = Gates::new(rules, store.clone(), clock.clone(), random.clone());
+        Self { job, store, queue, clock, random, gates }
+    }
 }
 
 /// One job of the batch, with every message that asks for it.
@@ -82,6 +102,10 @@ pub(crate) struct Ticket<P> {
     message_ids: Vec<String>,
     sent_at: Time,
     pub(crate) receives: u32,
+    /// See [`Claimant::wakes`].
+    pub(crate) wakes: Option<u64>,
+    /// What may stand in for the result.
+    pub(crate) fallback: Option<String>,
 }
 
 impl<P> Ticket<P> {
@@ -89,7 +113,7 @@ impl<P> Ticket<P> {
     pub(crate) fn claimant<'a>(
         &'a self,
         batch: &'a Batch<P>,
-        dedup_window: Duration,
+        policy: &Policy,
         now: Time,
     ) -> Claimant<'a> {
         Claimant {
@@ -97,7 +121,10 @@ impl<P> Ticket<P> {
             message_ids: &self.message_ids,
             sent_at: self.sent_at,
             receives: self.receives,
-            dedup_window,
+            wakes: self.wakes,
+            dedup_window: policy.dedup_window,
+            fallback: self.fallback.as_deref(),
+            give_up_after: policy.give_up_after,
             now,
             lease_until: batch.lease.until,
         }
@@ -128,7 +155,7 @@ impl<P> Batch<P> {
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
 where
     J: Job,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     R: Random,
@@ -152,6 +179,9 @@ where
         tally.contradicting = batch.contradicting;
         let time = deadline.before(ANSWER_RESERVE).since(started);
         // Not even begun without time: an insert that nobody waits for would count as a crash.
+        if let Some(oldest) = batch.deliveries.iter().map(|delivery| delivery.sent_at).min() {
+            self.gates.received(oldest);
+        }
         let in_time = !time.is_zero() && {
             let rejected = self.quarantine_rejected(&batch);
             let work = async { tokio::join!(rejected, self.work(&batch, &mut tally)) };
@@ -284,18 +314,20 @@ fn ticket<J: Job>(
     let work = Work {
         payload: message.canonical.clone(),
         queue: delivery.queue.clone(),
-        dependency: J::POLICY.dependency.into(),
+        dependency: J::dependency(&message.payload).into_owned(),
         retention: J::POLICY.retention(),
         created_at: message.created_at.unwrap_or(delivery.sent_at),
         deadline: message.deadline,
     };
     Ticket {
+        fallback: J::fallback(&message.payload),
         message,
         work,
         deliveries: vec![index],
         message_ids: vec![delivery.message_id.clone().unwrap_or_default()],
         sent_at: delivery.sent_at,
         receives: delivery.receives,
+        wakes: delivery.fence,
     }
 }
 
@@ -304,6 +336,8 @@ fn fold<P>(ticket: &mut Ticket<P>, index: usize, delivery: &Delivery) {
     ticket.message_ids.push(delivery.message_id.clone().unwrap_or_default());
     ticket.sent_at = ticket.sent_at.max(delivery.sent_at);
     ticket.receives = ticket.receives.max(delivery.receives);
+    // What a sender asks for is not less because we woke the job as well.
+    ticket.wakes = ticket.wakes.and(delivery.fence);
 }
 
 /// The ids of the messages that must come again.

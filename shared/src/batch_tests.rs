@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -9,12 +10,15 @@ use serde_json::json;
 use super::*;
 use crate::{
     error::{Class, Failure},
-    job::{Payload, Run},
+    job::{Gate, Payload, Run},
+    limiter::Rates,
     message::Problems,
     policy::{Policy, tests::POLICY},
-    ports::{PortError, Written},
-    record::{Guard, Phase, Record},
-    testing::{Fault, Faults, MemoryQueue, MemoryStore, SeededRandom, TestClock},
+    record::Phase,
+    testing::{
+        Fault, Faults, InMemory, MemoryQueue, MemoryStore, SeededRandom, TestClock, next_event_in,
+        release_parked,
+    },
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +41,7 @@ struct Errands {
     runs: Arc<Mutex<HashMap<String, Vec<Time>>>>,
     clock: TestClock,
     busy: Arc<Mutex<(usize, usize)>>,
+    rates: Option<Rates>,
 }
 
 impl Errands {
@@ -51,7 +56,21 @@ impl Job for Errands {
     type Payload = Errand;
     type Output = String;
 
-    async fn run(&self, errand: &Errand, _: &Run) -> Result<String, Failure> {
+    fn rates(&self) -> Option<Rates> {
+        self.rates
+    }
+
+    fn fallback(errand: &Errand) -> Option<String> {
+        errand.name.starts_with("fallback").then(|| "\"instead\"".to_owned())
+    }
+
+    async fn run<G: Gate>(&self, errand: &Errand, run: &Run<'_, G>) -> Result<String, Failure> {
+        run.call(|_| self.go(errand)).await
+    }
+}
+
+impl Errands {
+    async fn go(&self, errand: &Errand) -> Result<String, Failure> {
         let turn = {
             let mut runs = self.runs.lock().unwrap();
             let runs = runs.entry(errand.name.clone()).or_default();
@@ -83,15 +102,14 @@ fn worker() -> TestWorker {
     worker_on(MemoryStore::default())
 }
 
-fn worker_on<S>(store: S) -> TestWorker<S> {
+fn worker_on<S: Control + Clone>(store: S) -> TestWorker<S> {
+    worker_with(store, None)
+}
+
+fn worker_with<S: Control + Clone>(store: S, rates: Option<Rates>) -> TestWorker<S> {
     let clock = TestClock::default();
-    Worker {
-        job: Errands { clock, ..Errands::default() },
-        store,
-        queue: MemoryQueue::new(clock),
-        clock,
-        random: SeededRandom::new(7),
-    }
+    let job = Errands { clock, rates, ..Errands::default() };
+    Worker::new(job, store, MemoryQueue::new(clock), clock, SeededRandom::new(7))
 }
 
 fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
@@ -100,7 +118,8 @@ fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
 }
 
 /// One event of what is visible, as the poller does it; answers with the ids that failed.
-async fn poll(worker: &TestWorker<impl Store>) -> Vec<String> {
+async fn poll(worker: &TestWorker<impl Store + Control + InMemory>) -> Vec<String> {
+    release_parked(worker.store.memory(), &worker.queue, worker.clock.now());
     let event = worker.queue.receive(10);
     let deadline = worker.clock.now() + Duration::from_secs(15);
     let failed = worker.handle(event.clone(), deadline).await.unwrap();
@@ -109,9 +128,9 @@ async fn poll(worker: &TestWorker<impl Store>) -> Vec<String> {
 }
 
 /// Polls until the queue is empty, waiting for hidden messages on the paused clock.
-async fn drain(worker: &TestWorker<impl Store>) {
+async fn drain(worker: &TestWorker<impl Store + Control + InMemory>) {
     let mut events = 0;
-    while let Some(wait) = worker.queue.next_in() {
+    while let Some(wait) = next_event_in(worker.store.memory(), &worker.queue, worker.clock.now()) {
         tokio::time::advance(wait).await;
         poll(worker).await;
         events += 1;
@@ -124,14 +143,15 @@ fn phase(worker: &TestWorker, name: &str) -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_healthy_jobs_take_two_round_trips_and_no_call_to_the_queue() {
+async fn ten_healthy_jobs_are_claimed_and_settled_in_one_call_each() {
     let worker = worker();
     for n in 0..10 {
         worker.queue.send(&errand(&format!("job-{n}"), 20, &[]));
     }
     assert_eq!(poll(&worker).await, Vec::<String>::new());
     assert!(worker.queue.is_empty());
-    assert_eq!(worker.store.calls(), 2, "claim, settle");
+    let cold = ["breaker", "pulse", "the fleet's pulse", "the type's pulse"];
+    assert_eq!(worker.store.calls(), 2 + cold.len(), "claim, settle");
     assert_eq!(worker.queue.calls(), 0);
     assert_eq!(worker.store.leases(), []);
     let most = worker.job.busy.lock().unwrap().1;
@@ -139,6 +159,33 @@ async fn ten_healthy_jobs_take_two_round_trips_and_no_call_to_the_queue() {
     for record in worker.store.records() {
         assert!(matches!(record.phase, Phase::Succeeded { .. }));
         assert_eq!((record.ledger.claims, record.ledger.attempts), (1, 1));
+    }
+}
+
+/// The budgets of a healthy queue, every gate in place: at most half a round trip and 2.6 write units
+/// a job, whether batches follow each other at once or come a second apart.
+#[tokio::test(start_paused = true)]
+async fn warm_batches_keep_to_their_budget() {
+    for pause_ms in [0, 300, 1_000] {
+        let rates = Rates { per_second: 1_000, per_hour: 3_600_000 };
+        let worker = worker_with(MemoryStore::default(), Some(rates));
+        let mut before = (0, 0);
+        for batch in 0..101 {
+            for n in 0..10 {
+                worker.queue.send(&errand(&format!("job-{batch}-{n}"), 50, &[]));
+            }
+            assert_eq!(poll(&worker).await, Vec::<String>::new());
+            if batch == 0 {
+                before = (worker.store.calls(), worker.store.writes());
+            }
+            tokio::time::advance(Duration::from_millis(pause_ms)).await;
+        }
+        let calls = worker.store.calls() - before.0;
+        let units = worker.store.writes() - before.1;
+        assert!(calls <= 500, "{pause_ms}: {calls} round trips for 1,000 jobs");
+        assert!(units <= 2_600, "{pause_ms}: {units} write units for 1,000 jobs");
+        let done = worker.store.records().iter().filter(|r| r.phase.name() == "succeeded").count();
+        assert_eq!((done, worker.queue.calls()), (1_010, 0));
     }
 }
 
@@ -153,7 +200,8 @@ async fn a_slow_neighbour_holds_nobody_longer_than_the_grouping() {
         panic!("not done")
     };
     assert_eq!(at.since(started), Duration::from_millis(10));
-    assert_eq!(worker.store.calls(), 3, "claim, two settles");
+    let gates = ["breaker", "two pulses", "two of the type", "the fleet's"];
+    assert_eq!(worker.store.calls(), 3 + gates.len() + 2, "claim, two settles");
     assert_eq!(worker.store.leases(), []);
 }
 
@@ -312,52 +360,25 @@ async fn an_end_that_cannot_be_written_keeps_message_and_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_broken_for_good_fails_the_event_and_loses_nothing() {
-    struct Forbidden;
-    impl Forbidden {
-        fn error<T>() -> Result<T, PortError> {
-            Err(PortError::Broken("AccessDeniedException".into()))
-        }
-    }
-    impl Store for Forbidden {
-        async fn insert(&self, _: &[Record], _: &Lease) -> Result<Vec<Written>, PortError> {
-            Self::error()
-        }
-        async fn read(&self, _: &str) -> Result<Option<Record>, PortError> {
-            Self::error()
-        }
-        async fn replace(&self, _: &Record, _: Option<&Guard>) -> Result<Written, PortError> {
-            Self::error()
-        }
-        async fn settle(&self, _: &[Record], _: Option<&Lease>) -> Result<Vec<Written>, PortError> {
-            Self::error()
-        }
-        async fn arm(&self, _: &Record) -> Result<Written, PortError> {
-            Self::error()
-        }
-        async fn quarantine(&self, _: &Quarantined) -> Result<(), PortError> {
-            Self::error()
-        }
-        async fn lease(&self, _: &Lease) -> Result<(), PortError> {
-            Self::error()
-        }
-        async fn release(&self, _: &Lease) -> Result<(), PortError> {
-            Self::error()
-        }
-    }
-    let worker = worker_on(Forbidden);
+    let (store, faults) = (MemoryStore::default(), Faults::default());
+    faults.at(0, usize::MAX, Fault::Broken);
+    let worker = worker_on(faults.wrap(store));
     worker.queue.send(&errand("refused", 0, &[]));
     let event = worker.queue.receive(10);
     let deadline = worker.clock.now() + Duration::from_secs(15);
     let error = worker.handle(event, deadline).await.unwrap_err();
-    assert!(error.0.contains("AccessDeniedException"), "{error}");
+    assert!(error.0.contains("access denied"), "{error}");
     assert_eq!((worker.queue.len(), worker.job.runs("refused")), (1, 0));
 }
 
 /// Polls until the queue is empty; `back` ends the outage when it has lasted a minute.
-async fn drain_through_an_outage(worker: &TestWorker<impl Store>, back: impl Fn()) {
+async fn drain_through_an_outage(
+    worker: &TestWorker<impl Store + Control + InMemory>,
+    back: impl Fn(),
+) {
     let over = worker.clock.now() + Duration::from_mins(1);
     let mut events = 0;
-    while let Some(wait) = worker.queue.next_in() {
+    while let Some(wait) = next_event_in(worker.store.memory(), &worker.queue, worker.clock.now()) {
         tokio::time::advance(wait).await;
         if worker.clock.now() >= over {
             back();
@@ -413,51 +434,16 @@ async fn a_table_that_hangs_never_keeps_the_answer_past_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn one_record_that_cannot_be_read_is_its_own_trouble() {
-    struct Odd(MemoryStore);
-    impl Store for Odd {
-        async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
-            match key {
-                "errand#g:odd" => Err(PortError::Unreadable("state: \"new\" is none".into())),
-                key => self.0.read(key).await,
-            }
-        }
-        async fn insert(&self, new: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
-            let mut written = self.0.insert(new, lease).await?;
-            for (record, written) in new.iter().zip(&mut written) {
-                if record.key == "errand#g:odd" {
-                    *written = Written::No(None);
-                }
-            }
-            Ok(written)
-        }
-        async fn replace(&self, one: &Record, on: Option<&Guard>) -> Result<Written, PortError> {
-            self.0.replace(one, on).await
-        }
-        async fn settle(
-            &self,
-            ended: &[Record],
-            closing: Option<&Lease>,
-        ) -> Result<Vec<Written>, PortError> {
-            self.0.settle(ended, closing).await
-        }
-        async fn arm(&self, record: &Record) -> Result<Written, PortError> {
-            self.0.arm(record).await
-        }
-        async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
-            self.0.quarantine(body).await
-        }
-        async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-            self.0.lease(lease).await
-        }
-        async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-            self.0.release(lease).await
-        }
-    }
-    let worker = worker_on(Odd(MemoryStore::default()));
+    let (store, faults) = (MemoryStore::default(), Faults::default());
+    let worker = worker_on(faults.wrap(store));
+    worker.queue.send(&errand("odd", 0, &[]));
+    poll(&worker).await;
+    // Only the record that is there already is read.
+    faults.on("read", Fault::Unreadable);
     worker.queue.send(&errand("odd", 0, &[]));
     worker.queue.send(&errand("even", 0, &[]));
     assert_eq!(poll(&worker).await.len(), 1);
-    assert_eq!((worker.job.runs("odd"), worker.job.runs("even")), (0, 1));
+    assert_eq!((worker.job.runs("odd"), worker.job.runs("even")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -465,13 +451,8 @@ async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
     let first = worker();
     // A process whose clock runs half a minute ahead takes the live lease for over.
     let clock = first.clock.ahead(Duration::from_secs(30));
-    let second = Worker {
-        job: first.job.clone(),
-        store: first.store.clone(),
-        queue: MemoryQueue::new(clock),
-        clock,
-        random: SeededRandom::new(8),
-    };
+    let (queue, random) = (MemoryQueue::new(clock), SeededRandom::new(8));
+    let second = Worker::new(first.job.clone(), first.store.clone(), queue, clock, random);
     let body = errand("twice", 3000, &[]);
     first.queue.send(&body);
     let events = (first.queue.receive(10), {
@@ -495,4 +476,172 @@ async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
     let record = first.store.record("errand#g:twice").unwrap();
     assert_eq!((record.phase.name(), record.fence, record.ledger.crashes), ("succeeded", 2, 1));
     assert_eq!(record.owner, between.owner);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
+    // A slot every quarter of a second: the jobs of a batch begin one after another.
+    let rates = Rates { per_second: 4, per_hour: 14_400 };
+    let worker = worker_with(MemoryStore::default(), Some(rates));
+    for n in 0..4 {
+        worker.queue.send(&errand(&format!("early-{n}"), 0, &["transient", "ok"]));
+    }
+    poll(&worker).await;
+    tokio::time::advance(Duration::from_millis(250)).await;
+    for n in 0..4 {
+        worker.queue.send(&errand(&format!("late-{n}"), 0, &["transient", "ok"]));
+    }
+    let event = worker.queue.receive(10);
+    let late: Vec<_> = event
+        .iter()
+        .filter(|delivery| delivery.body.as_ref().is_some_and(|body| body.contains("late")))
+        .cloned()
+        .collect();
+    let deadline = worker.clock.now() + Duration::from_secs(15);
+    let failed = worker.handle(late.clone(), deadline).await.unwrap();
+    assert_eq!(failed.len(), 1, "the first fails and trips it; what is parked is acknowledged");
+    worker.queue.acknowledge(&late, &failed);
+    let runs: Vec<usize> = (0..4).map(|n| worker.job.runs(&format!("late-{n}"))).collect();
+    assert_eq!(runs, [1, 0, 0, 0]);
+    for n in 1..4 {
+        let record = worker.store.record(&format!("errand#g:late-{n}")).unwrap();
+        assert_eq!((record.phase.name(), record.ledger.attempts), ("parked", 0));
+        assert_eq!(record.ledger.defers, 1);
+        let look = record.look().unwrap();
+        assert!(look.partition.starts_with("parked#elsewhere#"), "{look:?}");
+        let Phase::Parked { why, run_after, .. } = record.phase else { panic!("parked") };
+        assert!(why.starts_with("deferred (breaker_open): open: 5 of 5 calls failed"), "{why}");
+        assert!(run_after.since(worker.clock.now()) >= Duration::from_secs(50));
+    }
+    drain(&worker).await;
+    let done = worker.store.records().iter().filter(|r| r.phase.name() == "succeeded").count();
+    assert_eq!(done, 8, "all come back when it works again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_are_too_far_ahead_park_and_nobody_is_early() {
+    let rates = Rates { per_second: 4, per_hour: 14_400 };
+    let worker = worker_with(MemoryStore::default(), Some(rates));
+    for n in 0..30 {
+        worker.queue.send(&errand(&format!("job-{n:02}"), 0, &[]));
+    }
+    tokio::join!(poll(&worker), poll(&worker), poll(&worker));
+    let parked = worker.store.records().iter().filter(|r| r.phase.name() == "parked").count();
+    assert!(parked >= 10, "{parked} are parked");
+    drain(&worker).await;
+    let mut times: Vec<Time> =
+        worker.job.runs.lock().unwrap().values().flatten().copied().collect();
+    times.sort_unstable();
+    assert_eq!(times.len(), 30, "each ran once");
+    for four in times.windows(5) {
+        assert!(four[4].since(four[0]) >= Duration::from_millis(999), "{four:?}");
+    }
+    assert!(worker.store.records().iter().all(|record| record.ledger.attempts == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_systemic_failure_parks_everybody_and_kills_nobody() {
+    let worker = worker();
+    let mut ends = vec!["systemic"; 1];
+    ends.push("ok");
+    worker.queue.send(&errand("first", 0, &ends));
+    poll(&worker).await;
+    for n in 0..20 {
+        worker.queue.send(&errand(&format!("job-{n}"), 0, &[]));
+    }
+    poll(&worker).await;
+    poll(&worker).await;
+    let states: Vec<_> = worker.store.records().iter().map(|r| r.phase.name()).collect();
+    assert_eq!(states, ["parked"; 21]);
+    assert!(worker.queue.is_empty(), "one receive an outage, however long");
+    assert_eq!(worker.job.runs.lock().unwrap().len(), 1, "nobody else was called");
+    drain(&worker).await;
+    let records = worker.store.records();
+    assert!(records.iter().all(|r| r.phase.name() == "succeeded" && r.ledger.attempts == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn gates_that_cannot_be_asked_give_the_jobs_back() {
+    let (store, faults) = (MemoryStore::default(), Faults::default());
+    let worker = worker_on(faults.wrap(store.clone()));
+    worker.queue.send(&errand("job", 0, &[]));
+    faults.on("breaker", Fault::Before);
+    assert_eq!(poll(&worker).await.len(), 1, "given back by visibility");
+    let record = store.record("errand#g:job").unwrap();
+    assert_eq!(
+        (record.phase.name(), record.ledger.attempts, record.ledger.defers),
+        ("waiting", 0, 1)
+    );
+    faults.revive();
+    drain(&worker).await;
+    assert_eq!(store.record("errand#g:job").unwrap().phase.name(), "succeeded");
+
+    let (store, faults) = (MemoryStore::default(), Faults::default());
+    let worker = worker_on(faults.wrap(store.clone()));
+    worker.queue.send(&errand("job", 0, &[]));
+    faults.on("breaker", Fault::Broken);
+    let event = worker.queue.receive(10);
+    let deadline = worker.clock.now() + Duration::from_secs(15);
+    let error = worker.handle(event, deadline).await.unwrap_err();
+    assert!(error.0.contains("breaker: access denied"), "{error}");
+    let record = store.record("errand#g:job").unwrap();
+    assert_eq!((record.phase.name(), record.ledger.crashes), ("waiting", 0), "it did not crash");
+    faults.revive();
+    drain(&worker).await;
+    assert_eq!(store.record("errand#g:job").unwrap().phase.name(), "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_stands_in_at_the_deadline_and_is_upgraded_or_given_up() {
+    let worker = worker();
+    let send = |name: &str, ends: &[&str]| {
+        let deadline = worker.clock.now() + Duration::from_secs(30);
+        let body =
+            errand(name, 0, ends).replace("\"id\"", &format!("\"deadline\":\"{deadline}\",\"id\""));
+        worker.queue.send(&body);
+    };
+    let record = |name: &str| worker.store.record(&format!("errand#g:{name}")).unwrap();
+    send(
+        "fallback-upgraded",
+        &["throttled", "throttled", "throttled", "throttled", "throttled", "ok"],
+    );
+    send("fallback-given-up", &["throttled"]);
+    send("plain", &["throttled"]);
+    let (started, mut events) = (worker.clock.now(), 0);
+    while worker.clock.now().since(started) < Duration::from_secs(31) {
+        let wait = next_event_in(&worker.store, &worker.queue, worker.clock.now()).unwrap();
+        tokio::time::advance(wait).await;
+        poll(&worker).await;
+        events += 1;
+        assert!(events < 100);
+    }
+    assert_eq!(record("plain").phase.name(), "dead", "one without is dead, saying so");
+    let standing = record("fallback-given-up");
+    assert_eq!(standing.provisional.as_deref(), Some("\"instead\""));
+    assert!(standing.look().is_some(), "{standing:?}");
+    drain(&worker).await;
+    let upgraded = record("fallback-upgraded");
+    assert_eq!((upgraded.phase.name(), &upgraded.provisional), ("succeeded", &None));
+    let given_up = record("fallback-given-up");
+    assert_eq!(given_up.phase.name(), "dead");
+    assert!(given_up.provisional.is_some(), "what stands in is still there");
+    let Phase::Dead { at, .. } = given_up.phase else { panic!("dead") };
+    let late = at.since(given_up.work.deadline.unwrap());
+    assert!(late >= POLICY.give_up_after, "{late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_up_call_that_comes_late_opens_nothing() {
+    let worker = worker();
+    worker.queue.send(&errand("job", 0, &["permanent"]));
+    poll(&worker).await;
+    let record = worker.store.record("errand#g:job").unwrap();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    worker.queue.wake(&crate::wake::body(&record).unwrap(), record.fence);
+    poll(&worker).await;
+    assert_eq!((phase(&worker, "job"), worker.job.runs("job")), ("dead", 1));
+    assert!(worker.queue.is_empty());
+    worker.queue.send(&errand("job", 0, &["permanent"]));
+    poll(&worker).await;
+    assert_eq!(worker.job.runs("job"), 2, "a sender may");
 }

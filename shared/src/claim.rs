@@ -9,7 +9,7 @@ use crate::{
     fate::Fate,
     job::Job,
     policy::SHORTEST_DELAY,
-    ports::{PortError, Queue, Store, Written},
+    ports::{Control, PortError, Queue, Store, Written},
     random::Random,
     record::Record,
     telemetry,
@@ -38,7 +38,7 @@ pub(crate) enum Claim {
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
 where
     J: Job,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     R: Random,
@@ -83,10 +83,12 @@ where
     /// The records of the tickets that may be inserted unseen.
     fn new_records(&self, batch: &Batch<J::Payload>) -> (Vec<usize>, Vec<Record>) {
         let now = self.clock.now();
-        let first = batch.tickets.iter().enumerate().filter(|(_, ticket)| ticket.receives <= 1);
+        // What we woke ourselves has a record.
+        let new = |ticket: &Ticket<J::Payload>| ticket.receives <= 1 && ticket.wakes.is_none();
+        let first = batch.tickets.iter().enumerate().filter(|(_, ticket)| new(ticket));
         first
             .filter_map(|(index, ticket)| {
-                let claimant = ticket.claimant(batch, J::POLICY.dedup_window, now);
+                let claimant = ticket.claimant(batch, &J::POLICY, now);
                 match verdict::claim(None, &ticket.message.key, &ticket.work, &claimant) {
                     Verdict::Take { record, alone: false } => Some((index, record)),
                     _ => None,
@@ -133,7 +135,7 @@ where
             };
             races += 1;
             let now = self.clock.now();
-            let claimant = ticket.claimant(batch, J::POLICY.dedup_window, now);
+            let claimant = ticket.claimant(batch, &J::POLICY, now);
             let key = &ticket.message.key;
             let verdict = verdict::claim(existing.as_ref(), key, &ticket.work, &claimant);
             let (record, claim) = match verdict {

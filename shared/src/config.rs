@@ -83,6 +83,18 @@ impl<'a> Reader<'a> {
         text.trim_end_matches('/').to_owned()
     }
 
+    /// A whole number from 1 to a million, or the default.
+    pub fn count(&mut self, name: &str, default: u32) -> u32 {
+        let Some(text) = self.optional(name) else { return default };
+        match text.parse() {
+            Ok(count) if (1..=1_000_000).contains(&count) => count,
+            _ => {
+                self.problem(name, "is not a whole number from 1 to 1000000");
+                default
+            }
+        }
+    }
+
     /// A secret, if it is set.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<Secret> {
@@ -132,15 +144,17 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_named_at_once() {
-        let environment = environment(&[("CONTROL_TABLE", " "), ("BASE", "ftp://x")]);
+        let environment =
+            environment(&[("CONTROL_TABLE", " "), ("BASE", "ftp://x"), ("RATE", "0")]);
         let mut reader = Reader::new(&environment);
         let tables = Tables::read(&mut reader);
         reader.url("BASE", "https://example.com");
+        reader.count("RATE", 8);
         let error = reader.finish(tables).unwrap_err();
         assert_eq!(
             error.to_string(),
             "configuration: JOBS_TABLE is not set; CONTROL_TABLE is not set; \
-             BASE is not an http or https address"
+             BASE is not an http or https address; RATE is not a whole number from 1 to 1000000"
         );
     }
 
@@ -151,6 +165,7 @@ mod tests {
         let tables = Tables::read(&mut reader);
         assert_eq!(reader.url("BASE", "https://example.com/v1/"), "https://example.com/v1");
         assert_eq!(reader.optional("OTHER"), None);
+        assert_eq!(reader.count("OTHER", 8), 8);
         let tables = reader.finish(tables).unwrap();
         assert_eq!((tables.jobs.as_str(), tables.control.as_str()), ("j", "c"));
     }

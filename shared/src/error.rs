@@ -17,6 +17,8 @@ pub enum Class {
     Conflict,
     /// The answer is well-formed and cannot be true: an empty feed, a page without its parts.
     Anomaly,
+    /// A gate turned it away before the call: an open breaker, a limit, foreseen trouble.
+    Deferred,
     /// Another run holds the job.
     Contended,
     /// There was not enough time left to start.
@@ -27,13 +29,14 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order of docs/error-handling.md.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Transient,
         Self::Throttled,
         Self::Permanent,
         Self::Systemic,
         Self::Conflict,
         Self::Anomaly,
+        Self::Deferred,
         Self::Contended,
         Self::Unstarted,
         Self::Crash,
@@ -49,6 +52,7 @@ impl Class {
             Self::Systemic => "systemic",
             Self::Conflict => "conflict",
             Self::Anomaly => "anomaly",
+            Self::Deferred => "deferred",
             Self::Contended => "contended",
             Self::Unstarted => "unstarted",
             Self::Crash => "crash",
@@ -58,8 +62,23 @@ impl Class {
     /// Whether it only puts a run off: such a run has not been an attempt.
     #[must_use]
     pub const fn puts_off(self) -> bool {
-        matches!(self, Self::Throttled | Self::Systemic | Self::Contended | Self::Unstarted)
+        matches!(
+            self,
+            Self::Throttled | Self::Systemic | Self::Deferred | Self::Contended | Self::Unstarted
+        )
     }
+}
+
+/// An error of a client of some service that says what it is.
+pub trait Classified {
+    /// Its kind.
+    fn class(&self) -> Class;
+
+    /// What it is called in a reason for operators.
+    fn why(&self) -> String;
+
+    /// How long the other side asked to be left alone.
+    fn retry_after(&self) -> Option<Duration>;
 }
 
 /// A failed run: its class, a stable code for grouping, and a sentence for people.
@@ -128,6 +147,20 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl Classified for Failure {
+    fn class(&self) -> Class {
+        self.class
+    }
+
+    fn why(&self) -> String {
+        self.to_string()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use crate::{
     error::{Class, Failure},
-    job::{Job, Run},
+    job::{Gate, Job, Run},
     outcome::Outcome,
     record::Record,
     time::{Clock, Time},
@@ -20,6 +20,7 @@ pub async fn execute<J: Job>(
     job: &J,
     payload: &J::Payload,
     record: &Record,
+    gate: &impl Gate,
     clock: &impl Clock,
     latest_end: Time,
 ) -> Outcome {
@@ -33,6 +34,7 @@ pub async fn execute<J: Job>(
         ledger: record.ledger,
         history: record.history.clone(),
         ends_at: now + limit,
+        gate,
     };
     let work = AssertUnwindSafe(job.run(payload, &run)).catch_unwind();
     match tokio::time::timeout(limit, work).await {

@@ -49,7 +49,7 @@ impl Fate {
 
 /// Each receive waits twice as long as the one before: an outage of hours must not use up the
 /// receives that SQS grants a message.
-fn pause(receives: u32) -> Duration {
+pub(crate) fn pause(receives: u32) -> Duration {
     STORE_PAUSE.saturating_mul(1 << receives.saturating_sub(1).min(20)).min(LONGEST_WAIT)
 }
 

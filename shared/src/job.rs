@@ -2,12 +2,13 @@
 //!
 //! A new job type implements [`Job`] in its own folder under `functions/`; nothing here changes.
 
-use std::future::Future;
+use std::{borrow::Cow, future::Future, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::Failure,
+    error::{Classified, Failure},
+    limiter::Rates,
     message::Problems,
     policy::Policy,
     record::{Ledger, Mishap},
@@ -27,11 +28,32 @@ pub trait Job: Send + Sync + 'static {
 
     /// Does the work once. It may be called again for the same job, also while an earlier call
     /// whose process was believed dead still runs: every effect must be harmless when repeated.
-    fn run(
+    ///
+    /// Every call to the dependency goes through [`Run::call`].
+    fn run<G: Gate>(
         &self,
         payload: &Self::Payload,
-        run: &Run,
+        run: &Run<'_, G>,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+
+    /// The third party that this payload depends on, as breakers, limits and metrics name it.
+    #[must_use]
+    fn dependency(_: &Self::Payload) -> Cow<'static, str> {
+        Self::POLICY.dependency.into()
+    }
+
+    /// What stands in for the result when the sender's deadline comes first, as JSON; marked as
+    /// provisional and upgraded later. `None` if nothing can.
+    #[must_use]
+    fn fallback(_: &Self::Payload) -> Option<String> {
+        None
+    }
+
+    /// How fast its dependency may be called, if that is limited.
+    #[must_use]
+    fn rates(&self) -> Option<Rates> {
+        None
+    }
 }
 
 /// The part of a message that belongs to the job type.
@@ -40,9 +62,18 @@ pub trait Payload: Serialize + DeserializeOwned + Clone + Send + Sync {
     fn check(&mut self, problems: &mut Problems);
 }
 
-/// What a job may know of its own past.
+/// The way out of a run to its dependency, which every call goes through.
+pub trait Gate: Send + Sync {
+    /// Waits for the call's slot and answers with its time limit; fails if the call must not be made.
+    fn begin(&self) -> impl Future<Output = Result<Duration, Failure>> + Send;
+
+    /// Notes how the call ended: well, or with this error.
+    fn end(&self, error: Option<&dyn Classified>);
+}
+
+/// What a job may know of its own past, and its way to the dependency.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct Run<'a, G> {
     /// `type#id`.
     pub key: String,
     /// Counters, the present claim included.
@@ -51,4 +82,21 @@ pub struct Run {
     pub history: Vec<Mishap>,
     /// When the run must be over.
     pub ends_at: Time,
+    pub(crate) gate: &'a G,
+}
+
+impl<G: Gate> Run<'_, G> {
+    /// Makes one call to the dependency: when its slot has come, and within the time limit that
+    /// `call` is given. How it ends is counted. An error of the class
+    /// [`Deferred`](crate::error::Class::Deferred) means that it was not made.
+    pub async fn call<T, E, F>(&self, call: impl FnOnce(Duration) -> F + Send) -> Result<T, E>
+    where
+        E: Classified + From<Failure>,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let limit = self.gate.begin().await?;
+        let answer = call(limit).await;
+        self.gate.end(answer.as_ref().err().map(|error| error as &dyn Classified));
+        answer
+    }
 }

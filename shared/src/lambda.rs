@@ -15,6 +15,7 @@ use crate::{
     telemetry,
     time::{SystemClock, Time},
     transport,
+    wake::FENCE,
 };
 
 /// Why a function did not start, or stopped.
@@ -59,7 +60,7 @@ where
     let store = DynamoStore::new(&aws, tables);
     store.warm().await;
     let queue = SqsQueue::new(&aws);
-    let worker = Worker { job, store, queue, clock: SystemClock, random: SystemRandom };
+    let worker = Worker::new(job, store, queue, SystemClock, SystemRandom);
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         answer(worker, event).await.map_err(Error::from)
@@ -85,6 +86,8 @@ async fn answer<J: Job>(
 
 /// An SQS record as the engine sees it. What is missing is taken for the cautious value.
 fn delivery(message: SqsMessage) -> Delivery {
+    let fence = message.message_attributes.get(FENCE);
+    let fence = fence.and_then(|attribute| attribute.string_value.as_deref()?.parse().ok());
     let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
     Delivery {
         receives: number("ApproximateReceiveCount")
@@ -95,6 +98,7 @@ fn delivery(message: SqsMessage) -> Delivery {
         receipt: message.receipt_handle,
         body: message.body,
         queue: message.event_source_arn.unwrap_or_default(),
+        fence,
     }
 }
 

@@ -16,11 +16,19 @@ pub mod executor;
 pub mod job;
 pub mod policy;
 
+pub mod breaker;
+mod gates;
+pub mod limiter;
+pub mod prediction;
+pub mod pulse;
+pub mod timeout;
+
 pub mod error;
 pub mod outcome;
 pub mod record;
 pub mod retry;
 pub mod verdict;
+pub mod wake;
 
 pub mod slashtag;
 pub mod vin;

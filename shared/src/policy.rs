@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use crate::time::millis;
+use crate::{breaker::BreakerPolicy, error::Class, limiter::HORIZON, time::millis};
 
 /// Most messages of one SQS event (the service's limit for a batch without a window).
 pub const BATCH_SIZE: usize = 10;
 
 /// Receives after which SQS moves a message to the dead-letter queue. Infrastructure safety only: a
-/// job that fails ends by its own caps before. One that is only put off has none: its pauses grow, so
-/// that the receives last for most of a day, and its record says what it waits for.
+/// job that fails ends by its own caps before, and one that is parked has no message that could be
+/// received.
 pub const MAX_RECEIVES: u32 = 25;
 
 /// Crashes after which a job is quarantined: it kills what runs it.
@@ -31,9 +31,9 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(15);
 /// refuses more, so this leaves an hour for the run itself.
 pub const LONGEST_HIDE: Duration = Duration::from_hours(11);
 
-/// Longest delay at all. A service that asks for more is asked again by then: every receive that SQS
-/// grants must fit the four days for which a queue keeps a message.
-pub const LONGEST_PARK: Duration = Duration::from_hours(3);
+/// Longest delay at all. A service that asks for more is asked again by then: a header that says a
+/// year must not bury a job alive.
+pub const LONGEST_PARK: Duration = Duration::from_hours(24);
 
 /// For how long a source queue keeps a message.
 pub const QUEUE_RETENTION: Duration = Duration::from_hours(4 * 24);
@@ -56,6 +56,9 @@ pub const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 /// How much longer than the function's own time a lease holds, for clocks that differ.
 pub const LEASE_GRACE: Duration = Duration::from_secs(5);
 
+/// By how much the clocks of two containers may differ.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
+
 /// How long a finished job waits for its neighbours to be settled with them.
 pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
 
@@ -68,6 +71,17 @@ pub const LONGEST_MESSAGE_LIFE: Duration = Duration::from_hours(14 * 24);
 /// Terminal records outlive every message, or a late one would run its job again.
 pub const SHORTEST_RETENTION: Duration = Duration::from_hours(15 * 24);
 
+/// How long calls to a dependency may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallTimes {
+    /// The shortest time limit of a call, however quick calls have been.
+    pub shortest: Duration,
+    /// The longest.
+    pub longest: Duration,
+    /// A call that takes longer counts as slow.
+    pub slow_after: Duration,
+}
+
 /// How one job type is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -75,8 +89,11 @@ pub struct Policy {
     pub dependency: &'static str,
     /// Failed attempts after which a job is dead.
     pub max_attempts: u32,
-    /// Deferrals after which a throttled job is parked for [`LONGEST_WAIT`] at a time. They spend no
-    /// attempt.
+    /// Classes of failures that are tried again, besides those that spend no attempt; any other is for
+    /// good.
+    pub retryable: &'static [Class],
+    /// Deferrals after which a throttled job waits in its record and no longer in the queue. They
+    /// spend no attempt.
     pub max_deferrals: u32,
     /// Mean of the first backoff is half of this.
     pub backoff_base: Duration,
@@ -92,6 +109,14 @@ pub struct Policy {
     pub concurrency: usize,
     /// For how long after a success the same work is not done again.
     pub dedup_window: Duration,
+    /// How long after the sender's deadline a provisional result is still worth upgrading.
+    pub give_up_after: Duration,
+    /// When its dependencies are left alone.
+    pub breaker: BreakerPolicy,
+    /// Whether a part of the load is put off when the pulse foretells trouble.
+    pub predicts: bool,
+    /// How long its calls may take.
+    pub calls: CallTimes,
 }
 
 impl Policy {
@@ -118,6 +143,20 @@ impl Policy {
             self.reserve.as_millis() >= ANSWER_RESERVE.as_millis() + 1000,
             "settling needs a second"
         );
+        self.breaker.check();
+        // A probe of the last round is over before the first one of the next begins, also where
+        // clocks differ, or there could be more of them than leases.
+        let longest_probe = self.job_timeout.as_secs() + HORIZON.as_secs() + CLOCK_SKEW.as_secs();
+        assert!(
+            self.breaker.open_wait.as_secs() * 9 / 10 > longest_probe,
+            "a probe outlives the wait"
+        );
+        assert!(self.calls.shortest.as_millis() >= 50, "no answer is that quick");
+        assert!(self.calls.shortest.as_millis() <= self.calls.longest.as_millis(), "call times");
+        assert!(
+            self.calls.longest.as_millis() <= self.job_timeout.as_millis(),
+            "a call fits a run"
+        );
         self
     }
 
@@ -137,8 +176,9 @@ impl Policy {
 }
 
 const _: () = assert!(SHORTEST_RETENTION.as_secs() > LONGEST_MESSAGE_LIFE.as_secs());
-const _: () = assert!(LONGEST_PARK.as_secs() * (MAX_RECEIVES as u64) < QUEUE_RETENTION.as_secs());
-const _: () = assert!(LONGEST_PARK.as_secs() <= LONGEST_HIDE.as_secs());
+const _: () = assert!(LONGEST_WAIT.as_secs() * (MAX_RECEIVES as u64) < QUEUE_RETENTION.as_secs());
+const _: () = assert!(LONGEST_WAIT.as_secs() <= LONGEST_HIDE.as_secs());
+const _: () = assert!(LEASE_GRACE.as_secs() >= 2 * CLOCK_SKEW.as_secs());
 const _: () = assert!(CRASH_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
 
 #[cfg(test)]
@@ -157,6 +197,21 @@ pub(crate) mod tests {
         reserve: Duration::from_secs(3),
         concurrency: 4,
         dedup_window: Duration::from_secs(600),
+        retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
+        give_up_after: Duration::from_secs(3600),
+        breaker: BreakerPolicy {
+            failures: 5,
+            open_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_secs(240),
+            probes: 2,
+            successes: 3,
+        },
+        predicts: true,
+        calls: CallTimes {
+            shortest: Duration::from_millis(500),
+            longest: Duration::from_secs(5),
+            slow_after: Duration::from_secs(2),
+        },
     }
     .checked();
 

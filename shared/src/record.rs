@@ -192,6 +192,8 @@ pub struct Record {
     pub phase: Phase,
     /// What was asked for.
     pub work: Work,
+    /// What stands in for the result since the sender's deadline, as JSON.
+    pub provisional: Option<String>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`].
     pub history: Vec<Mishap>,
 }
@@ -279,6 +281,22 @@ impl Record {
         self.phase.ended_at().map(|at| at + self.work.retention)
     }
 
+    /// When the job is no longer worth trying: at the sender's deadline, or `give_up_after` later once
+    /// a provisional result stands in for the real one.
+    #[must_use]
+    pub fn ends_at(&self, give_up_after: Duration) -> Option<Time> {
+        let upgradable = if self.provisional.is_some() { give_up_after } else { Duration::ZERO };
+        self.work.deadline.map(|deadline| deadline + upgradable)
+    }
+
+    /// Takes the fallback for the result if the sender's deadline is over and nothing stands in yet.
+    pub(crate) fn fall_back(&mut self, fallback: Option<&str>, now: Time) {
+        let over = self.work.deadline.is_some_and(|deadline| deadline <= now);
+        if over && self.provisional.is_none() {
+            self.provisional = fallback.map(ToOwned::to_owned);
+        }
+    }
+
     /// What a write that changes this record must still find.
     #[must_use]
     pub fn guard(&self) -> Guard {
@@ -312,6 +330,7 @@ impl Record {
         record.phase = match decision {
             Decision::Succeed => {
                 ledger.attempts += 1;
+                record.provisional = None;
                 Phase::Succeeded { at: now, result }
             }
             Decision::Retry { after, spends } => {
@@ -371,7 +390,7 @@ impl Record {
     pub(crate) fn reopened(self, work: &Work) -> Self {
         let Ledger { receives, claims, .. } = self.ledger;
         let ledger = Ledger { receives, claims, ..Ledger::default() };
-        Self { ledger, history: Vec::new(), work: work.clone(), ..self }
+        Self { ledger, history: Vec::new(), provisional: None, work: work.clone(), ..self }
     }
 }
 

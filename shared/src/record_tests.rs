@@ -32,7 +32,10 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         message_ids,
         sent_at: NOW,
         receives: 1,
+        wakes: None,
         dedup_window: WINDOW,
+        fallback: None,
+        give_up_after: Duration::ZERO,
         now,
         lease_until: now + SECOND * 20,
     }

@@ -9,6 +9,7 @@ use crate::{
         CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY, SYSTEMIC_CAP,
         SYSTEMIC_PAUSE,
     },
+    pulse::Calls,
     record::Ledger,
     time::Time,
 };
@@ -20,8 +21,10 @@ pub struct Situation<'a> {
     pub policy: &'a Policy,
     /// The job's counters before this failure.
     pub ledger: Ledger,
-    /// The sender's deadline.
+    /// When it is no longer worth trying: [`Record::ends_at`](crate::record::Record::ends_at).
     pub deadline: Option<Time>,
+    /// Whether the fleet has spent its retry budget: delays double.
+    pub budget_spent: bool,
     /// The present.
     pub now: Time,
     /// A number drawn evenly from `[0, 1)`.
@@ -31,24 +34,29 @@ pub struct Situation<'a> {
 /// Decides what happens after a failure.
 ///
 /// A delay is at least [`SHORTEST_DELAY`], never shorter than what the other side asked for (up to
-/// [`LONGEST_PARK`]), and never past the deadline; a delay over [`LONGEST_WAIT`] parks the job.
+/// [`LONGEST_PARK`]), and never past the deadline; a delay over [`LONGEST_WAIT`] parks the job, and
+/// so does every deferral of a gate: one receive an outage, however long it is.
 #[must_use]
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, ledger, .. } = situation;
     let decision = match failure.class() {
-        Class::Transient | Class::Anomaly | Class::Conflict => {
+        class @ (Class::Transient | Class::Anomaly | Class::Conflict) => {
             let attempts = ledger.attempts + 1;
+            if !is_retryable(policy, class) {
+                return Decision::Bury(Cause::Permanent);
+            }
             if attempts >= policy.max_attempts {
                 return Decision::Bury(Cause::AttemptsSpent);
             }
-            later(backoff(policy, attempts, situation.chance), failure, Spends::Attempt)
+            let wait = backoff(policy, attempts, situation.chance);
+            later(if situation.budget_spent { wait * 2 } else { wait }, failure, Spends::Attempt)
         }
         Class::Throttled => {
-            // The service is there and asks for patience: that never kills a job.
+            // The service is there and asks for patience: that never kills a job. From the cap on it
+            // waits in its record, not to use up the receives of a message.
             if ledger.defers >= policy.max_deferrals {
-                let doublings = (ledger.defers - policy.max_deferrals).min(10);
-                let decision = park(LONGEST_WAIT.saturating_mul(1 << doublings), failure);
-                return within_deadline(decision, situation);
+                let wait = policy.backoff_cap.mul_f64(0.5 + situation.chance / 2.0);
+                return within_deadline(park(wait, failure), situation);
             }
             let wait = backoff(policy, ledger.defers + 1, situation.chance);
             later(wait, failure, Spends::Deferral)
@@ -58,6 +66,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             let doubled = SYSTEMIC_PAUSE.saturating_mul(1 << ledger.defers.min(10));
             park(doubled.min(SYSTEMIC_CAP), failure)
         }
+        Class::Deferred => park(SHORTEST_DELAY, failure),
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
         Class::Crash => match ledger.crashes + 1 {
             MAX_CRASHES.. => return Decision::Quarantine,
@@ -74,6 +83,23 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
 pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
     let doubled = policy.backoff_base.saturating_mul(1 << failures.saturating_sub(1).min(20));
     doubled.min(policy.backoff_cap).mul_f64(chance.clamp(0.0, 1.0))
+}
+
+/// First attempts of five minutes that allow one retry: retries stay under 20 % of them ("retry
+/// budget" of Finagle and of Google's "Site Reliability Engineering", chapter 21).
+const FIRST_ATTEMPTS_A_RETRY: u64 = 5;
+
+/// Retries that are always within the budget: a quiet queue has no share to speak of.
+const FREE_RETRIES: u64 = 3;
+
+/// Whether the fleet's retries of the last minutes have used up what its first attempts allow.
+#[must_use]
+pub fn is_budget_spent(recent: &Calls) -> bool {
+    recent.retries >= FREE_RETRIES.max(recent.first / FIRST_ATTEMPTS_A_RETRY)
+}
+
+fn is_retryable(policy: &Policy, class: Class) -> bool {
+    policy.retryable.contains(&class)
 }
 
 fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
@@ -117,7 +143,7 @@ mod tests {
     const NOW: Time = Time::from_millis(1_000_000_000);
 
     fn situation(ledger: Ledger, chance: f64) -> Situation<'static> {
-        Situation { policy: &POLICY, ledger, deadline: None, now: NOW, chance }
+        Situation { policy: &POLICY, ledger, deadline: None, budget_spent: false, now: NOW, chance }
     }
 
     fn after_attempts(attempts: u32) -> Ledger {
@@ -188,9 +214,44 @@ mod tests {
             decide(&failure(Class::Throttled), &situation(ledger, 0.0))
         };
         assert_eq!(after(2), retry(1, Spends::Deferral));
-        assert_eq!(after(3), parked(LONGEST_WAIT));
-        assert_eq!(after(4), parked(LONGEST_WAIT * 2));
-        assert_eq!(after(1000), parked(LONGEST_PARK));
+        assert_eq!(after(3), parked(POLICY.backoff_cap / 2));
+        assert_eq!(after(1000), parked(POLICY.backoff_cap / 2));
+    }
+
+    #[test]
+    fn a_gate_parks_for_as_long_as_it_says_and_never_buries() {
+        let closed_for = |secs| {
+            let deferred =
+                failure(Class::Deferred).with_retry_after(Some(Duration::from_secs(secs)));
+            let ledger = Ledger { defers: 1000, ..after_attempts(3) };
+            decide(&deferred, &situation(ledger, 0.5))
+        };
+        assert_eq!(closed_for(0), parked(SHORTEST_DELAY));
+        assert_eq!(closed_for(45), parked(Duration::from_secs(45)));
+        assert_eq!(closed_for(1_000_000), parked(LONGEST_PARK));
+    }
+
+    #[test]
+    fn a_class_that_is_not_retryable_is_for_good() {
+        let policy = Policy { retryable: &[Class::Conflict], ..POLICY };
+        let situation = Situation { policy: &policy, ..situation(Ledger::default(), 0.0) };
+        let decided = |class| decide(&failure(class), &situation);
+        assert_eq!(decided(Class::Transient), Decision::Bury(Cause::Permanent));
+        assert_eq!(decided(Class::Conflict), retry(1, Spends::Attempt));
+        assert_eq!(decided(Class::Throttled), retry(1, Spends::Deferral), "it spends no attempt");
+    }
+
+    #[test]
+    fn a_spent_budget_doubles_the_delays() {
+        let calm = situation(after_attempts(1), 0.5);
+        let spent = Situation { budget_spent: true, ..calm };
+        let decided = |situation| decide(&failure(Class::Transient), situation);
+        assert_eq!(decided(&calm), retry(2, Spends::Attempt));
+        assert_eq!(decided(&spent), retry(4, Spends::Attempt));
+        let budget =
+            |first, retries| is_budget_spent(&Calls { first, retries, ..Calls::default() });
+        assert_eq!([budget(0, 2), budget(0, 3), budget(15, 3)], [false, true, true]);
+        assert_eq!([budget(100, 19), budget(100, 20)], [false, true], "a fifth");
     }
 
     #[test]
@@ -252,7 +313,7 @@ mod tests {
                     prop_assert!(after >= asked.unwrap_or_default());
                 }
                 Decision::Park { after, .. } => {
-                    prop_assert!(after >= SYSTEMIC_PAUSE && after <= LONGEST_PARK);
+                    prop_assert!(after >= SHORTEST_DELAY && after <= LONGEST_PARK);
                     prop_assert!(after >= asked.unwrap_or_default().min(LONGEST_PARK));
                 }
                 Decision::Succeed => prop_assert!(false, "a failure is no success"),

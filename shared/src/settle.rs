@@ -1,6 +1,6 @@
 //! Running the claimed jobs of a batch and writing down how they ended.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::time::Instant;
@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use crate::{
     batch::{Batch, Worker},
     claim::Claim,
-    error::Failure,
+    error::{Class, Failure},
     executor,
-    fate::Fate,
+    fate::{Fate, pause},
+    gates::Turned,
     job::Job,
     outcome::{Decision, Outcome},
     policy::{ANSWER_RESERVE, SETTLE_GROUPING, SHORTEST_DELAY},
-    ports::{PortError, Queue, Store, Written},
+    ports::{Control, PortError, Queue, Store, Written},
     random::Random,
     record::{Guard, Record},
     retry::{self, Situation},
@@ -31,12 +32,14 @@ struct Ended {
     record: Record,
     decision: Decision,
     failure: Option<Failure>,
+    /// Why the event must fail as a whole, though this end is written.
+    broken: Option<String>,
 }
 
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
 where
     J: Job,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     R: Random,
@@ -47,7 +50,7 @@ where
             return;
         }
         let (mut runs, mut alone, mut in_doubt) = (Vec::new(), Vec::new(), false);
-        let (claims, mut leased) = self.claim(batch).await;
+        let ((claims, mut leased), ()) = tokio::join!(self.claim(batch), self.prepare(batch));
         for (ticket, claim) in claims.into_iter().enumerate() {
             match claim {
                 Claim::Run(record) => {
@@ -91,6 +94,16 @@ where
         }
     }
 
+    /// Gets the gates ready while the jobs are claimed: slots for as many as may run.
+    async fn prepare(&self, batch: &Batch<J::Payload>) {
+        let mut runs: BTreeMap<&str, u32> = BTreeMap::new();
+        for ticket in &batch.tickets {
+            *runs.entry(&ticket.work.dependency).or_default() += 1;
+        }
+        let each = runs.into_iter().map(|(dependency, runs)| self.gates.prepare(dependency, runs));
+        join_all(each).await;
+    }
+
     /// The fate of a message whose job is claimed and whose end nobody has written: it finds the
     /// lease over when it comes back.
     fn after_the_lease(&self, batch: &Batch<J::Payload>) -> Fate {
@@ -129,6 +142,9 @@ where
             tokio::select! {
                 Some(job) = running.next() => {
                     tally.count(&job.decision);
+                    self.gates.ended(&job.decision, job.record.work.created_at);
+                    let deferred = job.failure.as_ref().filter(|f| f.class() == Class::Deferred);
+                    tally.gate = deferred.map(ToString::to_string).or(tally.gate.take());
                     if ended.is_empty() {
                         flush_at = Instant::now() + SETTLE_GROUPING;
                     }
@@ -175,34 +191,71 @@ where
         self.clock.now() <= Self::latest_start(batch)
     }
 
-    async fn run_one(&self, batch: &Batch<J::Payload>, ticket: usize, record: Record) -> Ended {
-        let outcome = if self.fits(batch) {
-            let payload = &batch.tickets[ticket].message.payload;
-            let latest_end = batch.deadline.before(J::POLICY.reserve);
-            executor::execute(&self.job, payload, &record, &self.clock, latest_end).await
-        } else {
-            Outcome::Failed(executor::unstarted())
-        };
+    async fn run_one(&self, batch: &Batch<J::Payload>, ticket: usize, mut record: Record) -> Ended {
+        let (outcome, broken) = self.try_run(batch, ticket, &record).await;
         let now = self.clock.now();
         match outcome {
             Outcome::Succeeded(result) => {
                 let decision = Decision::Succeed;
                 let record = record.settled(decision, None, result, now);
-                Ended { ticket, record, decision, failure: None }
+                Ended { ticket, record, decision, failure: None, broken }
             }
             Outcome::Failed(failure) => {
+                record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
                 let situation = Situation {
                     policy: &J::POLICY,
                     ledger: record.ledger,
-                    deadline: record.work.deadline,
+                    deadline: record.ends_at(J::POLICY.give_up_after),
+                    budget_spent: self.gates.is_budget_spent(&record.work.dependency),
                     now,
                     chance: self.random.unit(),
                 };
                 let decision = retry::decide(&failure, &situation);
                 let record = record.settled(decision, Some(&failure), String::new(), now);
-                Ended { ticket, record, decision, failure: Some(failure) }
+                Ended { ticket, record, decision, failure: Some(failure), broken }
             }
         }
+    }
+
+    /// One run through the gates and back; and why the event must fail, if the gates are broken.
+    async fn try_run(
+        &self,
+        batch: &Batch<J::Payload>,
+        ticket: usize,
+        record: &Record,
+    ) -> (Outcome, Option<String>) {
+        if !self.fits(batch) {
+            return (Outcome::Failed(executor::unstarted()), None);
+        }
+        let retry = record.ledger.attempts > 0;
+        let mut pass = match self.gates.enter(&record.work.dependency, retry).await {
+            Ok(pass) => pass,
+            Err(Turned::Away(failure)) => {
+                let failure = match failure.class() {
+                    Class::Unstarted => {
+                        failure.with_retry_after(Some(pause(record.ledger.receives)))
+                    }
+                    _ => failure,
+                };
+                return (Outcome::Failed(failure), None);
+            }
+            Err(Turned::Broken(why)) => {
+                let wait = Some(pause(record.ledger.receives));
+                let failure = Failure::new(Class::Unstarted, "gates_broken", why.clone());
+                return (Outcome::Failed(failure.with_retry_after(wait)), Some(why));
+            }
+        };
+        // Its slot may have come late.
+        let outcome = if self.fits(batch) {
+            let payload = &batch.tickets[ticket].message.payload;
+            let latest_end = batch.deadline.before(J::POLICY.reserve);
+            pass.until((self.clock.now() + J::POLICY.job_timeout).min(latest_end));
+            executor::execute(&self.job, payload, record, &pass, &self.clock, latest_end).await
+        } else {
+            Outcome::Failed(executor::unstarted())
+        };
+        self.gates.leave(pass).await;
+        (outcome, None)
     }
 
     /// Writes the ends of several runs in one call, and closes the batch's lease with them if
@@ -219,7 +272,8 @@ where
     ) -> (bool, bool) {
         let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
         let lease = closing.then_some(&batch.lease);
-        let written = match self.store.settle(&records, lease).await {
+        let (written, ()) = tokio::join!(self.store.settle(&records, lease), self.gates.report());
+        let written = match written {
             Ok(written) => written,
             Err(error) => {
                 telemetry::port_failed("settle", &error);
@@ -286,9 +340,14 @@ where
 
 /// The end of a run is in the table: its messages follow it.
 fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
-    let fate = match ended.decision {
-        Decision::Succeed | Decision::Bury(_) | Decision::Quarantine => Fate::Acknowledge,
-        Decision::Retry { after, .. } | Decision::Park { after, .. } => Fate::ComeBack(after),
+    let fate = match (&ended.broken, ended.decision) {
+        (Some(why), Decision::Retry { after, .. }) => Fate::Broken(why.clone(), after),
+        (_, Decision::Retry { after, .. }) => Fate::ComeBack(after),
+        // A parked job has a look of its own: whoever finds it sends a new message.
+        (
+            _,
+            Decision::Park { .. } | Decision::Succeed | Decision::Bury(_) | Decision::Quarantine,
+        ) => Fate::Acknowledge,
     };
     batch.note(ended.ticket, &fate);
     if let Some(failure) = &ended.failure {

@@ -9,6 +9,7 @@ use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
+    breaker::{Breaker, State},
     config::ConfigError,
     error::{Class, Failure},
     outcome::{Decision, Spends},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// What became of the jobs of one batch, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Messages of the event.
     pub messages: usize,
@@ -40,6 +41,8 @@ pub struct Tally {
     pub rejected: usize,
     /// Messages that contradict another one of the batch.
     pub contradicting: usize,
+    /// Why a gate turned the latest of the parked jobs away.
+    pub gate: Option<String>,
 }
 
 impl Tally {
@@ -98,13 +101,18 @@ pub fn batch(kind: &str, tally: &Tally, took: Duration) {
         not_run = some(tally.not_run),
         rejected = some(tally.rejected),
         contradicting = some(tally.contradicting),
+        gate = tally.gate,
         ms = millis(took),
         "batch"
     );
 }
 
-/// One line for a job that did not simply succeed.
+/// One line for a job that did not simply succeed. Whom a gate turned away has none: there may be
+/// thousands, nothing is wrong with them, and their record and the batch's line say why.
 pub fn job(record: &Record, decision: Decision, failure: &Failure) {
+    if failure.class() == Class::Deferred {
+        return;
+    }
     let (after_ms, lost) = match decision {
         Decision::Retry { after, .. } | Decision::Park { after, .. } => {
             (Some(millis(after)), false)
@@ -163,6 +171,37 @@ pub fn quarantined(body: &Quarantined) {
         message_id = body.message_id,
         bytes = body.length,
     );
+}
+
+/// A breaker that has changed its state. An alarm is for what only people can mend.
+pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker, alarm: bool) {
+    let (from, to) = (before.state.name(), after.state.name());
+    let retry_at = match after.state {
+        State::Open { retry_at, .. } => Some(retry_at.to_string()),
+        _ => None,
+    };
+    macro_rules! line {
+        ($level:ident, $outcome:literal) => {
+            $level!(
+                dependency,
+                outcome = $outcome,
+                from,
+                to,
+                generation = after.generation,
+                retry_at,
+                reason = after.why,
+            )
+        };
+    }
+    if before.generation == after.generation {
+        // A probe came or went.
+    } else if alarm {
+        line!(error, "alarm");
+    } else if to == "open" {
+        line!(warn, "breaker");
+    } else {
+        line!(info, "breaker");
+    }
 }
 
 /// A run that was believed dead and is not.
@@ -269,7 +308,10 @@ mod tests {
             message_ids: &ids,
             sent_at: Time::default(),
             receives: 1,
+            wakes: None,
             dedup_window: Duration::ZERO,
+            fallback: None,
+            give_up_after: Duration::ZERO,
             now: Time::default(),
             lease_until: Time::default(),
         };

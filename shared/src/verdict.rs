@@ -21,8 +21,14 @@ pub struct Claimant<'a> {
     pub sent_at: Time,
     /// The highest ApproximateReceiveCount of them.
     pub receives: u32,
+    /// The fence that the record had when we sent the message ourselves; `None` if a sender did.
+    pub wakes: Option<u64>,
     /// For how long after a success the work is not done again.
     pub dedup_window: Duration,
+    /// What may stand in for the result once the deadline is over.
+    pub fallback: Option<&'a str>,
+    /// How long after the deadline the real result is still wanted.
+    pub give_up_after: Duration,
     /// The present.
     pub now: Time,
     /// Until when the run may last.
@@ -74,6 +80,7 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         ledger: Ledger::default(),
         phase: Phase::Queued { due_at: by.now },
         work: work.clone(),
+        provisional: None,
         history: Vec::new(),
     };
     let Some(record) = existing else {
@@ -94,7 +101,7 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
             if *run_after <= by.now {
                 take(record.clone(), by, record.ledger.crashes > 0)
-            } else if own_message {
+            } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
                 Verdict::ComeBack(*run_after)
             } else {
                 Verdict::Looked
@@ -112,6 +119,8 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
                 Verdict::Arm(*lease_until)
             }
         }
+        // A wake-up call of ours asks for nothing new.
+        phase if by.wakes.is_some() && phase.ended_at().is_some() => Verdict::Ended,
         Phase::Succeeded { at, .. } if by.sent_at > *at + by.dedup_window => {
             take(record.clone().reopened(work), by, false)
         }
@@ -125,8 +134,9 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
     }
 }
 
-fn take(record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
-    if record.work.deadline.is_some_and(|deadline| deadline <= by.now) {
+fn take(mut record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
+    record.fall_back(by.fallback, by.now);
+    if record.ends_at(by.give_up_after).is_some_and(|end| end <= by.now) {
         let mut record = record.claimed(by);
         let why = Cause::DeadlineOver.text().to_owned();
         record.phase = Phase::Dead { at: by.now, why };

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use evenkeel::{
-    error::{Class, Failure},
+    error::{Class, Classified, Failure},
     secret::Secret,
     time::Time,
 };
@@ -44,6 +44,35 @@ pub enum RebrandlyError {
         /// How long it asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// A gate turned the call away: it was not made.
+    NotCalled(Failure),
+}
+
+impl From<Failure> for RebrandlyError {
+    fn from(failure: Failure) -> Self {
+        Self::NotCalled(failure)
+    }
+}
+
+impl Classified for RebrandlyError {
+    fn class(&self) -> Class {
+        match self {
+            Self::SlashtagTaken => Class::Conflict,
+            Self::Refused(_) => Class::Permanent,
+            Self::Account { .. } => Class::Systemic,
+            Self::Throttled(_) => Class::Throttled,
+            Self::Trouble { .. } => Class::Transient,
+            Self::NotCalled(failure) => failure.class(),
+        }
+    }
+
+    fn why(&self) -> String {
+        Failure::from(self.clone()).to_string()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Failure::from(self.clone()).retry_after()
+    }
 }
 
 impl RebrandlyError {
@@ -61,19 +90,20 @@ impl RebrandlyError {
 
 impl From<RebrandlyError> for Failure {
     fn from(error: RebrandlyError) -> Self {
+        let class = error.class();
         match error {
             RebrandlyError::SlashtagTaken => {
-                Self::new(Class::Conflict, "slashtag_taken", "the slashtag is taken")
+                Self::new(class, "slashtag_taken", "the slashtag is taken")
             }
-            RebrandlyError::Refused(why) => Self::new(Class::Permanent, "refused", why),
-            RebrandlyError::Account { code, message } => Self::new(Class::Systemic, code, message),
+            RebrandlyError::Refused(why) => Self::new(class, "refused", why),
+            RebrandlyError::Account { code, message } => Self::new(class, code, message),
             RebrandlyError::Throttled(after) => {
-                Self::new(Class::Throttled, "http_429", "too many requests")
-                    .with_retry_after(Some(after))
+                Self::new(class, "http_429", "too many requests").with_retry_after(Some(after))
             }
             RebrandlyError::Trouble { code, message, retry_after } => {
-                Self::new(Class::Transient, code, message).with_retry_after(retry_after)
+                Self::new(class, code, message).with_retry_after(retry_after)
             }
+            RebrandlyError::NotCalled(failure) => failure,
         }
     }
 }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use evenkeel::{
     aws::KeySource,
+    breaker::BreakerPolicy,
     config::{ConfigError, Reader},
     error::{Class, Failure},
-    job::{Job, Payload, Run},
+    job::{Gate, Job, Payload, Run},
     lambda::Start,
+    limiter::Rates,
     message::Problems,
-    policy::Policy,
+    policy::{CallTimes, Policy},
     ports::SecretSource,
     secret::Credential,
     slashtag,
@@ -104,6 +106,16 @@ pub enum Via {
     Created,
     /// It led to the right place already.
     Adopted,
+    /// There is none yet: the long address stands in for it.
+    Fallback,
+}
+
+/// What stands in for a short link that could not be made in time.
+#[derive(Serialize)]
+struct LongAddress<'a> {
+    /// The destination itself.
+    short_url: &'a str,
+    via: Via,
 }
 
 /// The job type.
@@ -140,13 +152,17 @@ impl<S: SecretSource, C: Clock> UrlShortening<S, C> {
     }
 
     /// Makes the link, or finds out who has the slashtag.
-    async fn take(&self, new: &NewLink<'_>, destination: &Url) -> Result<Taken, RebrandlyError> {
-        match self.rebrandly.create(new).await {
+    async fn take<G: Gate>(
+        &self,
+        new: &NewLink<'_>,
+        destination: &Url,
+        run: &Run<'_, G>,
+    ) -> Result<Taken, RebrandlyError> {
+        match run.call(|limit| self.rebrandly.create(new, limit)).await {
             Ok(link) => Ok(Taken::Ours(link, Via::Created)),
             Err(RebrandlyError::SlashtagTaken) => {
-                let Some(link) = self.rebrandly.find(new.slashtag).await? else {
-                    return Ok(Taken::Invisible);
-                };
+                let found = run.call(|limit| self.rebrandly.find(new.slashtag, limit)).await?;
+                let Some(link) = found else { return Ok(Taken::Invisible) };
                 Ok(match leads_to(&link, destination) {
                     Some(true) => Taken::Ours(link, Via::Adopted),
                     Some(false) => Taken::Foreign,
@@ -183,6 +199,8 @@ where
         dependency: "rebrandly",
         // With full jitter, eleven delays outlast a minute's outage for all but one job in a million.
         max_attempts: 12,
+        // The plan's `rate_limit` spends no attempt; its `temporary_error` is transient.
+        retryable: &[Class::Transient, Class::Conflict],
         max_deferrals: 9,
         backoff_base: Duration::from_secs(2),
         backoff_cap: Duration::from_secs(120),
@@ -191,13 +209,40 @@ where
         reserve: Duration::from_secs(3),
         concurrency: 10,
         dedup_window: Duration::from_secs(90 * 24 * 60 * 60),
+        give_up_after: Duration::from_hours(7 * 24),
+        breaker: BreakerPolicy {
+            failures: 5,
+            open_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_secs(600),
+            probes: 2,
+            successes: 3,
+        },
+        predicts: true,
+        calls: CallTimes {
+            shortest: Duration::from_millis(1000),
+            longest: Duration::from_secs(3),
+            slow_after: Duration::from_secs(2),
+        },
     }
     .checked();
 
     type Payload = Shortening;
     type Output = Shortened;
 
-    async fn run(&self, payload: &Shortening, run: &Run) -> Result<Shortened, Failure> {
+    fn fallback(payload: &Shortening) -> Option<String> {
+        let long = LongAddress { short_url: &payload.destination, via: Via::Fallback };
+        serde_json::to_string(&long).ok()
+    }
+
+    fn rates(&self) -> Option<Rates> {
+        Some(self.rebrandly.rates())
+    }
+
+    async fn run<G: Gate>(
+        &self,
+        payload: &Shortening,
+        run: &Run<'_, G>,
+    ) -> Result<Shortened, Failure> {
         let invalid = |problem: String| Failure::new(Class::Permanent, "invalid_payload", problem);
         let vin = Vin::parse(&payload.vin).map_err(invalid)?;
         let destination: Url =
@@ -209,7 +254,7 @@ where
                 slashtag: tag,
                 title: payload.title.as_deref(),
             };
-            match self.take(&new, &destination).await? {
+            match self.take(&new, &destination, run).await? {
                 Taken::Ours(link, via) => {
                     return Ok(Shortened {
                         short_url: link.short_url,
@@ -237,14 +282,14 @@ where
 
 /// How often in a row this slashtag's holder was invisible. Any other failure begins the count anew:
 /// it may have made the link that is not seen.
-fn invisible_sightings(run: &Run, tag: &str) -> usize {
+fn invisible_sightings<G>(run: &Run<'_, G>, tag: &str) -> usize {
     let latest = run.history.iter().rev().take_while(|mishap| mishap.code == HOLDER_INVISIBLE);
     latest.filter(|mishap| mishap.message.ends_with(tag)).count()
 }
 
 /// Taken, but by whom cannot be seen: our own earlier try, perhaps, which a read does not show
 /// yet. To take the next candidate now might make a second link for the same car.
-fn invisible(run: &Run, tag: &str) -> Failure {
+fn invisible<G>(run: &Run<'_, G>, tag: &str) -> Failure {
     let sightings = u32::try_from(invisible_sightings(run, tag)).unwrap_or(u32::MAX);
     let wait = LOOK_AGAIN.saturating_mul(1 << sightings.min(4));
     let message = format!("taken by a link that cannot be seen (yet): {tag}");

@@ -6,6 +6,8 @@ use std::{fmt, time::Duration};
 
 use evenkeel::{
     config::Reader,
+    error::{Class, Failure},
+    limiter::Rates,
     ports::{PortError, SecretSource},
     secret::{Credential, Secret},
     time::Clock,
@@ -18,13 +20,16 @@ use crate::answer::{RebrandlyError, classify, read_json, trouble};
 /// The service itself.
 pub const BASE_URL: &str = "https://api.rebrandly.com/v1";
 
-/// Longest wait for one call. A job makes a few.
-const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a key that cannot be read just now is left alone.
+const KEY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Longest answer that is read, in bytes; a link is about one kilobyte.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Which account, workspace and domain.
+/// Rebrandly allows 10 calls a second and 20,000 an hour: what is left is for people at its pages.
+const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+
+/// Which account, workspace and domain, and how fast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `REBRANDLY_BASE_URL`, without a slash at the end.
@@ -33,6 +38,8 @@ pub struct Settings {
     pub domain: String,
     /// `REBRANDLY_WORKSPACE`, if not the account's own.
     pub workspace: Option<String>,
+    /// `REBRANDLY_RATE_PER_SECOND` and `REBRANDLY_RATE_PER_HOUR`.
+    pub rates: Rates,
 }
 
 impl Settings {
@@ -42,6 +49,10 @@ impl Settings {
             base_url: reader.url("REBRANDLY_BASE_URL", BASE_URL),
             domain: reader.required("REBRANDLY_DOMAIN"),
             workspace: reader.optional("REBRANDLY_WORKSPACE"),
+            rates: Rates {
+                per_second: reader.count("REBRANDLY_RATE_PER_SECOND", RATES.per_second),
+                per_hour: reader.count("REBRANDLY_RATE_PER_HOUR", RATES.per_hour),
+            },
         }
     }
 }
@@ -122,8 +133,17 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         Self { http, settings, key, clock }
     }
 
-    /// Makes a link: `POST /links`.
-    pub async fn create(&self, link: &NewLink<'_>) -> Result<Link, RebrandlyError> {
+    /// How fast the account may be used.
+    pub const fn rates(&self) -> Rates {
+        self.settings.rates
+    }
+
+    /// Makes a link: `POST /links`, within `limit`.
+    pub async fn create(
+        &self,
+        link: &NewLink<'_>,
+        limit: Duration,
+    ) -> Result<Link, RebrandlyError> {
         let body = CreateLink {
             destination: link.destination,
             slashtag: link.slashtag,
@@ -133,7 +153,7 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         let body = serde_json::to_vec(&body)
             .map_err(|error| RebrandlyError::Refused(format!("no JSON: {error}")))?;
         let answer = self
-            .call(|| {
+            .call(limit, || {
                 self.http
                     .post(format!("{}/links", self.settings.base_url))
                     .header(CONTENT_TYPE, "application/json")
@@ -144,26 +164,34 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
     }
 
     /// The link with this slashtag on our domain, if we may see one:
-    /// `GET /links?domain.fullName=…&slashtag=…`.
-    pub async fn find(&self, slashtag: &str) -> Result<Option<Link>, RebrandlyError> {
+    /// `GET /links?domain.fullName=…&slashtag=…`, within `limit`.
+    pub async fn find(
+        &self,
+        slashtag: &str,
+        limit: Duration,
+    ) -> Result<Option<Link>, RebrandlyError> {
         let mut url: reqwest::Url = format!("{}/links", self.settings.base_url)
             .parse()
             .map_err(|error| RebrandlyError::Refused(format!("base URL: {error}")))?;
         url.query_pairs_mut()
             .append_pair("domain.fullName", &self.settings.domain)
             .append_pair("slashtag", slashtag);
-        let answer = self.call(|| self.http.get(url.clone())).await?;
+        let answer = self.call(limit, || self.http.get(url.clone())).await?;
         let links: Vec<Link> = read_json(&answer)?;
         Ok(links.into_iter().find(|link| link.is_named(slashtag)))
     }
 
     /// One call; a refused key is read again once, in case it was rotated.
-    async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<Vec<u8>, RebrandlyError> {
+    async fn call(
+        &self,
+        limit: Duration,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Vec<u8>, RebrandlyError> {
         let key = self.key.get().await.map_err(no_key)?;
-        match self.send(request(), &key).await {
+        match self.send(request().timeout(limit), &key).await {
             Err(error @ RebrandlyError::Account { code: "http_401" | "bad_key", .. }) => {
                 match self.key.after_refusal(&key).await.map_err(no_key)? {
-                    Some(fresh) => self.send(request(), &fresh).await,
+                    Some(fresh) => self.send(request().timeout(limit), &fresh).await,
                     None => Err(error),
                 }
             }
@@ -172,7 +200,7 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
     }
 
     async fn send(&self, request: RequestBuilder, key: &Secret) -> Result<Vec<u8>, RebrandlyError> {
-        let mut request = request.header("apikey", key.expose()).timeout(CALL_TIMEOUT);
+        let mut request = request.header("apikey", key.expose());
         if let Some(workspace) = &self.settings.workspace {
             request = request.header("workspace", workspace);
         }
@@ -192,7 +220,9 @@ fn no_key(error: PortError) -> RebrandlyError {
             RebrandlyError::Account { code: "no_key", message }
         }
         PortError::Unavailable(message) => {
-            RebrandlyError::Account { code: "key_unavailable", message }
+            // Nothing is known of the service: it was not called.
+            let failure = Failure::new(Class::Unstarted, "key_unavailable", message);
+            RebrandlyError::NotCalled(failure.with_retry_after(Some(KEY_PAUSE)))
         }
     }
 }

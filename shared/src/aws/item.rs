@@ -3,7 +3,10 @@
 //! Attribute names are part of the format that tools and upstream systems read (docs/records.md).
 //! Counters that are zero and lists that are empty are left out: DynamoDB bills by the kilobyte.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -19,15 +22,15 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// One attribute of an item.
 pub(crate) type Attribute = (&'static str, AttributeValue);
 
-fn s(text: impl Into<String>) -> AttributeValue {
+pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-fn n(number: impl Into<u64>) -> AttributeValue {
+pub(crate) fn n(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
-fn ms(time: Time) -> AttributeValue {
+pub(crate) fn ms(time: Time) -> AttributeValue {
     n(time.as_millis())
 }
 
@@ -80,6 +83,10 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
             attributes.extend([("ended_at", ms(*at)), ("why", s(why))]);
         }
     }
+    if let Some(provisional) = &record.provisional {
+        let marked = ("provisional", AttributeValue::Bool(true));
+        attributes.extend([("result", s(provisional)), marked]);
+    }
     if let Some(look) = record.look() {
         attributes.extend([("look", s(look.partition)), ("due_at", ms(look.due_at))]);
     }
@@ -88,7 +95,8 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
 }
 
 /// What the end of a run removes, besides what [`encode_progress`] sets anew.
-pub(crate) const TRANSIENT: [&str; 5] = ["lease_until", "run_after", "why", "look", "due_at"];
+pub(crate) const TRANSIENT: [&str; 7] =
+    ["lease_until", "run_after", "why", "look", "due_at", "result", "provisional"];
 
 /// An undecodable body as an item of the job table. It has no fence: no claim can match it.
 pub(crate) fn encode_quarantined(body: &Quarantined) -> Vec<Attribute> {
@@ -157,6 +165,7 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
             created_at: reader.time("created_at")?,
             deadline: reader.has("deadline").then(|| reader.time("deadline")).transpose()?,
         },
+        provisional: reader.has("provisional").then(|| reader.text("result")).transpose()?,
         history: if reader.has("history") {
             let text = reader.text("history")?;
             serde_json::from_str(&text).map_err(|error| format!("history: {error}"))?
@@ -191,21 +200,22 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
     })
 }
 
-struct Reader<'a>(&'a Item);
+/// An item read by attribute; errors name the attribute.
+pub(crate) struct Reader<'a>(pub(crate) &'a Item);
 
 impl Reader<'_> {
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    fn text(&self, name: &str) -> Result<String, String> {
+    pub(crate) fn text(&self, name: &str) -> Result<String, String> {
         match self.0.get(name).map(AttributeValue::as_s) {
             Some(Ok(text)) => Ok(text.clone()),
             _ => Err(format!("{name}: expected a text")),
         }
     }
 
-    fn number(&self, name: &str) -> Result<u64, String> {
+    pub(crate) fn number(&self, name: &str) -> Result<u64, String> {
         match self.0.get(name).map(AttributeValue::as_n) {
             Some(Ok(text)) => text.parse().ok(),
             _ => None,
@@ -214,15 +224,26 @@ impl Reader<'_> {
     }
 
     /// A counter: absent is zero.
-    fn count(&self, name: &str) -> Result<u32, String> {
+    pub(crate) fn count(&self, name: &str) -> Result<u32, String> {
         if !self.has(name) {
             return Ok(0);
         }
         u32::try_from(self.number(name)?).map_err(|_| format!("{name}: too large"))
     }
 
-    fn time(&self, name: &str) -> Result<Time, String> {
+    pub(crate) fn time(&self, name: &str) -> Result<Time, String> {
         self.number(name).map(Time::from_millis)
+    }
+
+    /// A map of names to times.
+    pub(crate) fn times(&self, name: &str) -> Result<BTreeMap<String, Time>, String> {
+        match self.0.get(name).map(AttributeValue::as_m) {
+            Some(Ok(map)) => {
+                let inner = Reader(map);
+                map.keys().map(|key| Ok((key.clone(), inner.time(key)?))).collect()
+            }
+            _ => Err(format!("{name}: expected a map of times")),
+        }
     }
 }
 
@@ -277,10 +298,15 @@ mod tests {
             retention in 0_u64..1 << 40,
             created_at in times(),
             deadline in proptest::option::of(times()),
+            provisional in proptest::option::of(".{0,9}"),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
             let [receives, claims, attempts, defers, crashes] = counts;
+            // What succeeded has its real result.
+            let done = matches!(phase, Phase::Succeeded { .. });
+            let provisional = provisional.filter(|_| !done);
             Record {
+                provisional,
                 key,
                 fence,
                 owner: "token".into(),
@@ -322,7 +348,9 @@ mod tests {
             prop_assume!(!matches!(end, Phase::Queued { .. } | Phase::Running { .. }));
             let run = Record { phase: Phase::Running { lease_until: Time::from_millis(9), armed: true }, ..run };
             let mut table = item(encode(&run));
-            let ended = Record { phase: end, ..run };
+            let provisional =
+                run.provisional.clone().filter(|_| !matches!(end, Phase::Succeeded { .. }));
+            let ended = Record { phase: end, provisional, ..run };
             for name in TRANSIENT {
                 table.remove(name);
             }

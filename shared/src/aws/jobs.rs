@@ -21,11 +21,11 @@ use crate::{
     record::{Guard, Lease, Record},
 };
 
-/// [`Store`] on two DynamoDB tables.
+/// [`Store`](crate::ports::Store) and [`Control`](crate::ports::Control) on two DynamoDB tables.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
-    client: Client,
-    tables: Tables,
+    pub(super) client: Client,
+    pub(super) tables: Tables,
 }
 
 impl DynamoStore {
@@ -98,7 +98,7 @@ fn running(record: &Record) -> Vec<Attribute> {
     ]
 }
 
-fn owned(attributes: Vec<Attribute>) -> Item {
+pub(super) fn owned(attributes: Vec<Attribute>) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The ports on AWS: the only folder that names the AWS SDK.
 
+mod control;
 mod failure;
 mod http;
 mod item;

@@ -58,7 +58,10 @@ fn running(key: &str, owner: &str) -> Record {
         message_ids: &ids,
         sent_at: NOW,
         receives: 1,
+        wakes: None,
         dedup_window: Duration::from_secs(60),
+        fallback: None,
+        give_up_after: Duration::ZERO,
         now: NOW,
         lease_until: LEASE_UNTIL,
     };
@@ -150,7 +153,9 @@ async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     insert(store, &record).await;
     let why = "later".to_owned();
     let (run_after, due_at) = (LEASE_UNTIL, LEASE_UNTIL);
-    let waiting = Record { phase: Phase::Waiting { run_after, due_at, why }, ..record };
+    let provisional = Some("{}".to_owned());
+    let phase = Phase::Waiting { run_after, due_at, why };
+    let waiting = Record { phase, provisional, ..record };
     assert_eq!(store.settle(std::slice::from_ref(&waiting), None).await, Ok(vec![Written::Yes]));
     assert_eq!(store.read(&waiting.key).await, Ok(Some(waiting)));
 }

@@ -9,9 +9,16 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::{InMemory, MemoryStore};
 use crate::{
-    ports::{Hide, PortError, Quarantined, Queue, SecretSource, Store, Written},
+    breaker::Breaker,
+    limiter::Limiter,
+    ports::{
+        Control, Hide, PortError, Quarantined, Queue, SecretSource, Seen, Store, Swapped, Written,
+    },
+    pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
+    time::Time,
 };
 
 /// What goes wrong at a port call.
@@ -30,6 +37,10 @@ pub enum Fault {
     Throttled,
     /// It takes as long as the SDK allows, and fails.
     Hang,
+    /// Access is denied: no retry mends it.
+    Broken,
+    /// The item is not what this code writes.
+    Unreadable,
 }
 
 impl Fault {
@@ -37,7 +48,7 @@ impl Fault {
     pub const INSTANT: [Self; 5] =
         [Self::Before, Self::AnswerLost, Self::DieBefore, Self::DieAfter, Self::Throttled];
 
-    /// Every fault.
+    /// Every fault that passes.
     pub const ALL: [Self; 6] = [
         Self::Before,
         Self::AnswerLost,
@@ -145,6 +156,8 @@ impl Faults {
             None => work.await,
             Some(Fault::Before) => failed("was cut off"),
             Some(Fault::Throttled) => turned_away.map_or_else(|| failed("was throttled"), Ok),
+            Some(Fault::Broken) => Err(PortError::Broken(format!("{name}: access denied"))),
+            Some(Fault::Unreadable) => Err(PortError::Unreadable(format!("{name}: no such state"))),
             Some(Fault::Hang) => {
                 tokio::time::sleep(HANG).await;
                 failed("timed out")
@@ -175,6 +188,12 @@ fn throttled(entries: usize) -> Vec<Written> {
 pub struct Faulty<T> {
     port: T,
     faults: Faults,
+}
+
+impl<T: InMemory> InMemory for Faulty<T> {
+    fn memory(&self) -> &MemoryStore {
+        self.port.memory()
+    }
 }
 
 impl<T: Store> Store for Faulty<T> {
@@ -214,6 +233,54 @@ impl<T: Store> Store for Faulty<T> {
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
         self.faults.call("release", self.port.release(lease), None).await
+    }
+}
+
+impl<T: Control> Control for Faulty<T> {
+    async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        self.faults.call("breaker", self.port.breaker(dependency), None).await
+    }
+
+    async fn swap_breaker(
+        &self,
+        dependency: &str,
+        next: &Breaker,
+        revision: u64,
+    ) -> Result<Swapped<Breaker>, PortError> {
+        let swap = self.port.swap_breaker(dependency, next, revision);
+        self.faults.call("swap_breaker", swap, None).await
+    }
+
+    async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
+        self.faults.call("limiter", self.port.limiter(dependency), None).await
+    }
+
+    async fn swap_limiter(
+        &self,
+        dependency: &str,
+        next: &Limiter,
+        revision: u64,
+    ) -> Result<Swapped<Limiter>, PortError> {
+        let swap = self.port.swap_limiter(dependency, next, revision);
+        self.faults.call("swap_limiter", swap, None).await
+    }
+
+    async fn add_beat(
+        &self,
+        key: &BucketKey,
+        beat: &Beat,
+        expires_at: Time,
+    ) -> Result<Beat, PortError> {
+        self.faults.call("add_beat", self.port.add_beat(key, beat, expires_at), None).await
+    }
+
+    async fn beats(
+        &self,
+        pulse: &str,
+        shards: u8,
+        from: Time,
+    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
+        self.faults.call("beats", self.port.beats(pulse, shards, from), None).await
     }
 }
 

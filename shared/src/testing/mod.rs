@@ -7,9 +7,11 @@ mod clock;
 pub mod conformance;
 mod faults;
 mod queue;
+mod release;
 mod store;
 
 pub use clock::{ManualClock, SeededRandom, TestClock};
 pub use faults::{Fault, Faults, Faulty};
 pub use queue::{Held, MemoryQueue};
+pub use release::{InMemory, next_event_in, release_parked};
 pub use store::MemoryStore;

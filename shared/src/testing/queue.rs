@@ -29,6 +29,7 @@ pub struct Held {
     sent_at: Time,
     receives: u32,
     visible_at: Time,
+    fence: Option<u64>,
 }
 
 /// [`Queue`] in memory; clones share it.
@@ -37,13 +38,14 @@ pub struct MemoryQueue<C> {
     clock: C,
     messages: Arc<Mutex<Vec<Held>>>,
     calls: Arc<AtomicUsize>,
+    sent: Arc<AtomicUsize>,
 }
 
 impl<C: Clock> MemoryQueue<C> {
     /// An empty queue.
     #[must_use]
     pub fn new(clock: C) -> Self {
-        Self { clock, messages: Arc::default(), calls: Arc::default() }
+        Self { clock, messages: Arc::default(), calls: Arc::default(), sent: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Held>> {
@@ -52,11 +54,27 @@ impl<C: Clock> MemoryQueue<C> {
 
     /// Sends a message; answers with its id.
     pub fn send(&self, body: &str) -> String {
+        self.put(body, None)
+    }
+
+    /// Sends a message as the engine itself does, to wake a job whose record has this fence.
+    pub fn wake(&self, body: &str, fence: u64) -> String {
+        self.put(body, Some(fence))
+    }
+
+    fn put(&self, body: &str, fence: Option<u64>) -> String {
         let now = self.clock.now();
         let mut messages = self.lock();
-        let id = format!("message-{}-{}", now.as_millis(), messages.len());
+        let id = format!("message-{}", self.sent.fetch_add(1, Relaxed));
         let body = body.to_owned();
-        messages.push(Held { id: id.clone(), body, sent_at: now, receives: 0, visible_at: now });
+        messages.push(Held {
+            id: id.clone(),
+            body,
+            sent_at: now,
+            receives: 0,
+            visible_at: now,
+            fence,
+        });
         id
     }
 
@@ -80,6 +98,7 @@ impl<C: Clock> MemoryQueue<C> {
                     queue: ARN.into(),
                     receives: message.receives,
                     sent_at: message.sent_at,
+                    fence: message.fence,
                 }
             })
             .collect()

@@ -1,4 +1,4 @@
-//! The job table and the leases in memory.
+//! The two tables in memory.
 
 use std::{
     collections::BTreeMap,
@@ -6,11 +6,15 @@ use std::{
 };
 
 use crate::{
-    ports::{PortError, Quarantined, Store, Written},
+    breaker::Breaker,
+    limiter::Limiter,
+    ports::{Control, PortError, Quarantined, Seen, Store, Swapped, Written},
+    pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
+    time::Time,
 };
 
-/// [`Store`] in memory; clones share it.
+/// [`Store`] and [`Control`] in memory; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Tables>>);
 
@@ -19,7 +23,11 @@ struct Tables {
     records: BTreeMap<String, Record>,
     quarantined: BTreeMap<String, Quarantined>,
     leases: BTreeMap<String, Lease>,
+    breakers: BTreeMap<String, Seen<Breaker>>,
+    limiters: BTreeMap<String, Seen<Limiter>>,
+    beats: BTreeMap<BucketKey, Beat>,
     calls: usize,
+    writes: usize,
 }
 
 impl MemoryStore {
@@ -45,6 +53,11 @@ impl MemoryStore {
         self.lock().records.get(key).cloned()
     }
 
+    /// Puts a record in its place, whatever stands there.
+    pub fn put(&self, record: &Record) {
+        self.lock().records.insert(record.key.clone(), record.clone());
+    }
+
     /// Every quarantined body, by key.
     #[must_use]
     pub fn quarantined(&self) -> Vec<Quarantined> {
@@ -55,6 +68,19 @@ impl MemoryStore {
     #[must_use]
     pub fn leases(&self) -> Vec<Lease> {
         self.lock().leases.values().cloned().collect()
+    }
+
+    /// Every bucket of every pulse.
+    #[must_use]
+    pub fn all_beats(&self) -> Vec<(BucketKey, Beat)> {
+        self.lock().beats.iter().map(|(key, beat)| (key.clone(), beat.clone())).collect()
+    }
+
+    /// Items written so far, lease items included: as many write units, for items under a kilobyte
+    /// that carry no look.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.lock().writes
     }
 
     /// Calls so far: each is a round trip.
@@ -72,6 +98,7 @@ impl Tables {
             return Written::No(current.cloned().map(Box::new));
         }
         self.records.insert(record.key.clone(), record.clone());
+        self.writes += 1;
         Written::Yes
     }
 }
@@ -92,6 +119,7 @@ impl Store for MemoryStore {
             })
             .collect();
         let known = tables.leases.insert(lease.owner.clone(), lease.clone());
+        tables.writes += 1;
         written.push(if known.is_none() { Written::Yes } else { Written::No(None) });
         Ok(written)
     }
@@ -112,6 +140,7 @@ impl Store for MemoryStore {
         let mut tables = self.call();
         if let Some(lease) = closing {
             tables.leases.remove(&lease.owner);
+            tables.writes += 1;
         }
         let running = |record: &Record| Guard { state: "running", fence: record.fence };
         Ok(records
@@ -148,5 +177,72 @@ impl Store for MemoryStore {
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
         self.call().leases.remove(&lease.owner);
         Ok(())
+    }
+}
+
+/// Writes `next` if the value in its place still has this revision.
+fn swap<T: Clone + Default>(
+    values: &mut BTreeMap<String, Seen<T>>,
+    name: &str,
+    next: &T,
+    revision: u64,
+) -> Swapped<T> {
+    let current = values.get(name).cloned().unwrap_or_default();
+    if current.revision != revision {
+        return Swapped::No(current);
+    }
+    values.insert(name.to_owned(), Seen { value: next.clone(), revision: revision + 1 });
+    Swapped::Yes
+}
+
+impl Control for MemoryStore {
+    async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        Ok(self.call().breakers.get(dependency).cloned().unwrap_or_default())
+    }
+
+    async fn swap_breaker(
+        &self,
+        dependency: &str,
+        next: &Breaker,
+        revision: u64,
+    ) -> Result<Swapped<Breaker>, PortError> {
+        let mut tables = self.call();
+        tables.writes += 1;
+        Ok(swap(&mut tables.breakers, dependency, next, revision))
+    }
+
+    async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
+        Ok(self.call().limiters.get(dependency).copied().unwrap_or_default())
+    }
+
+    async fn swap_limiter(
+        &self,
+        dependency: &str,
+        next: &Limiter,
+        revision: u64,
+    ) -> Result<Swapped<Limiter>, PortError> {
+        let mut tables = self.call();
+        tables.writes += 1;
+        Ok(swap(&mut tables.limiters, dependency, next, revision))
+    }
+
+    async fn add_beat(&self, key: &BucketKey, beat: &Beat, _: Time) -> Result<Beat, PortError> {
+        let mut tables = self.call();
+        tables.writes += 1;
+        let bucket = tables.beats.entry(key.clone()).or_default();
+        bucket.add(beat);
+        Ok(bucket.clone())
+    }
+
+    async fn beats(
+        &self,
+        pulse: &str,
+        shards: u8,
+        from: Time,
+    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
+        let asked = |key: &BucketKey| key.pulse == pulse && key.shard < shards && key.start >= from;
+        let tables = self.call();
+        let found = tables.beats.iter().filter(|(key, _)| asked(key));
+        Ok(found.map(|(key, beat)| (key.clone(), beat.clone())).collect())
     }
 }

@@ -1,0 +1,390 @@
+//! Breakers, limiters and pulses on DynamoDB: the control table.
+//!
+//! Attribute names are part of the format that operators read and write (docs/records.md).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use futures_util::future::try_join_all;
+
+use super::{
+    failure::port_error,
+    item::{Attribute, Item, Reader, ms, n, s},
+    jobs::{DynamoStore, owned},
+};
+use crate::{
+    breaker::{Breaker, State},
+    limiter::Limiter,
+    ports::{Control, PortError, Seen, Swapped},
+    pulse::{Beat, BucketKey},
+    time::{Time, millis},
+};
+
+/// How long a breaker that nobody writes any more is kept.
+const BREAKER_RETENTION: Duration = Duration::from_hours(7 * 24);
+
+/// How long a limiter that nobody writes any more is kept: far longer than it looks back.
+const LIMITER_RETENTION: Duration = Duration::from_hours(24);
+
+/// Sort key of an item that stands alone in its partition.
+const ALONE: &str = "state";
+
+/// Pages of one query for buckets; five minutes of a shard are a few kilobytes.
+const MOST_PAGES: usize = 20;
+
+fn key(pk: String, sk: impl Into<String>) -> Vec<Attribute> {
+    vec![("pk", s(pk)), ("sk", s(sk))]
+}
+
+fn breaker_key(dependency: &str) -> Vec<Attribute> {
+    key(format!("breaker#{dependency}"), ALONE)
+}
+
+fn limiter_key(dependency: &str) -> Vec<Attribute> {
+    key(format!("limiter#{dependency}"), ALONE)
+}
+
+fn bucket_partition(pulse: &str, shard: u8) -> String {
+    format!("pulse#{pulse}#{shard}")
+}
+
+/// Sorted by time, then by generation.
+fn bucket_sort(start: Time, generation: u64) -> String {
+    format!("{:015}#{generation:010}", start.as_millis())
+}
+
+fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribute> {
+    let mut attributes = breaker_key(dependency);
+    attributes.extend([
+        ("state", s(breaker.state.name())),
+        ("generation", n(breaker.generation)),
+        ("since", ms(breaker.since)),
+        ("why", s(&breaker.why)),
+    ]);
+    let mut until = breaker.since;
+    match &breaker.state {
+        State::Closed => {}
+        State::Open { retry_at, wait } => {
+            until = *retry_at;
+            attributes.extend([("retry_at", ms(*retry_at)), ("wait_ms", n(millis(*wait)))]);
+        }
+        State::HalfOpen { probes, successes, wait } => {
+            let probes = probes.iter().map(|(token, until)| (token.clone(), ms(*until)));
+            attributes.extend([
+                ("probes", AttributeValue::M(probes.collect())),
+                ("successes", n(*successes)),
+                ("wait_ms", n(millis(*wait))),
+            ]);
+        }
+        State::Forced { until: end, .. } => {
+            until = *end;
+            attributes.push(("until", ms(*end)));
+        }
+    }
+    attributes.push(("expires_at", n((until + BREAKER_RETENTION).as_secs_ceil())));
+    attributes
+}
+
+fn decode_breaker(item: &Item) -> Result<Breaker, String> {
+    let reader = Reader(item);
+    let wait = || reader.number("wait_ms").map(Duration::from_millis);
+    let until = || reader.time("until");
+    let state = match reader.text("state")?.as_str() {
+        "closed" => State::Closed,
+        "open" => State::Open { retry_at: reader.time("retry_at")?, wait: wait()? },
+        "half_open" => State::HalfOpen {
+            probes: reader.times("probes")?,
+            successes: reader.count("successes")?,
+            wait: wait()?,
+        },
+        "forced_open" => State::Forced { open: true, until: until()? },
+        "forced_closed" => State::Forced { open: false, until: until()? },
+        other => return Err(format!("state: {other:?} is none of a breaker's")),
+    };
+    // An operator who forces a breaker need not say since when.
+    let since = if reader.has("since") { reader.time("since")? } else { Time::default() };
+    let why = if reader.has("why") { reader.text("why")? } else { String::new() };
+    Ok(Breaker { generation: reader.number("generation")?, state, since, why })
+}
+
+fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
+    let mut attributes = limiter_key(dependency);
+    let next = Time::from_millis(limiter.next_us.max(limiter.next_hourly_us) / 1_000);
+    attributes.extend([
+        ("next_us", n(limiter.next_us)),
+        ("next_hourly_us", n(limiter.next_hourly_us)),
+        ("pace", n(limiter.pace)),
+        ("slowed_at", ms(limiter.slowed_at)),
+        ("expires_at", n((next + LIMITER_RETENTION).as_secs_ceil())),
+    ]);
+    attributes
+}
+
+fn decode_limiter(item: &Item) -> Result<Limiter, String> {
+    let reader = Reader(item);
+    Ok(Limiter {
+        next_us: reader.number("next_us")?,
+        next_hourly_us: reader.number("next_hourly_us")?,
+        pace: reader.count("pace")?,
+        slowed_at: reader.time("slowed_at")?,
+    })
+}
+
+/// An item with its revision.
+fn seen<T: Default>(
+    item: Option<&Item>,
+    decode: impl Fn(&Item) -> Result<T, String>,
+) -> Result<Seen<T>, PortError> {
+    let Some(item) = item else { return Ok(Seen::default()) };
+    // What an operator wrote by hand may have none.
+    let revision =
+        if item.contains_key("revision") { Reader(item).number("revision") } else { Ok(0) };
+    let read = revision.and_then(|revision| Ok(Seen { value: decode(item)?, revision }));
+    read.map_err(PortError::Unreadable)
+}
+
+/// Counters of a bucket: every number of the item but its end.
+fn decode_beat(item: &Item) -> Beat {
+    let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+    let counts = item.iter().filter(|(name, _)| *name != "expires_at");
+    let counts = counts.filter_map(|(name, value)| Some((name.clone(), number(value)?)));
+    let oldest = item.get("oldest").and_then(|set| set.as_ns().ok());
+    let oldest = oldest.map(|set| set.iter().filter_map(|text| text.parse().ok()).collect());
+    Beat { counts: counts.collect(), oldest: oldest.unwrap_or_else(BTreeSet::new) }
+}
+
+fn decode_key(pulse: &str, shard: u8, item: &Item) -> Option<BucketKey> {
+    let (start, generation) = item.get("sk")?.as_s().ok()?.split_once('#')?;
+    let start = Time::from_millis(start.parse().ok()?);
+    Some(BucketKey { pulse: pulse.to_owned(), start, generation: generation.parse().ok()?, shard })
+}
+
+impl DynamoStore {
+    async fn control_item(&self, key: Vec<Attribute>) -> Result<Option<Item>, PortError> {
+        let get = self.client.get_item().table_name(&self.tables.control);
+        let answer = get.set_key(Some(owned(key))).consistent_read(true).send().await;
+        Ok(answer.map_err(|error| port_error(&error))?.item)
+    }
+
+    /// Writes an item if its revision is still `revision`; answers with what is in its way.
+    async fn swap(
+        &self,
+        mut attributes: Vec<Attribute>,
+        revision: u64,
+    ) -> Result<Result<(), Option<Item>>, PortError> {
+        attributes.push(("revision", n(revision + 1)));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.control)
+            .set_item(Some(owned(attributes)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = if revision == 0 {
+            put.condition_expression("attribute_not_exists(revision)")
+        } else {
+            put.condition_expression("revision = :seen")
+                .expression_attribute_values(":seen", n(revision))
+        };
+        match put.send().await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Err(refused.item.clone()))
+                }
+                _ => Err(port_error(&error)),
+            },
+        }
+    }
+
+    async fn beats_of_shard(
+        &self,
+        pulse: &str,
+        shard: u8,
+        from: Time,
+    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
+        let mut found = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.tables.control)
+                .key_condition_expression("pk = :pk AND sk >= :from")
+                .expression_attribute_values(":pk", s(bucket_partition(pulse, shard)))
+                .expression_attribute_values(":from", s(bucket_sort(from, 0)))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| port_error(&error))?;
+            let items = page.items.unwrap_or_default();
+            let read = |item: &Item| Some((decode_key(pulse, shard, item)?, decode_beat(item)));
+            found.extend(items.iter().filter_map(read));
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Control for DynamoStore {
+    async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        seen(self.control_item(breaker_key(dependency)).await?.as_ref(), decode_breaker)
+    }
+
+    async fn swap_breaker(
+        &self,
+        dependency: &str,
+        next: &Breaker,
+        revision: u64,
+    ) -> Result<Swapped<Breaker>, PortError> {
+        match self.swap(encode_breaker(dependency, next), revision).await? {
+            Ok(()) => Ok(Swapped::Yes),
+            Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_breaker)?)),
+        }
+    }
+
+    async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
+        seen(self.control_item(limiter_key(dependency)).await?.as_ref(), decode_limiter)
+    }
+
+    async fn swap_limiter(
+        &self,
+        dependency: &str,
+        next: &Limiter,
+        revision: u64,
+    ) -> Result<Swapped<Limiter>, PortError> {
+        match self.swap(encode_limiter(dependency, next), revision).await? {
+            Ok(()) => Ok(Swapped::Yes),
+            Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_limiter)?)),
+        }
+    }
+
+    async fn add_beat(
+        &self,
+        key: &BucketKey,
+        beat: &Beat,
+        expires_at: Time,
+    ) -> Result<Beat, PortError> {
+        let place = self::key(
+            bucket_partition(&key.pulse, key.shard),
+            bucket_sort(key.start, key.generation),
+        );
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.control)
+            .set_key(Some(owned(place)))
+            .expression_attribute_names("#end", "expires_at")
+            .expression_attribute_values(":end", n(expires_at.as_secs_ceil()))
+            .return_values(ReturnValue::AllNew);
+        let mut added = Vec::with_capacity(beat.counts.len() + 1);
+        // Counters have names such as `first`, which DynamoDB reserves.
+        for (index, (name, count)) in beat.counts.iter().enumerate() {
+            added.push(format!("#c{index} :c{index}"));
+            update = update
+                .expression_attribute_names(format!("#c{index}"), name)
+                .expression_attribute_values(format!(":c{index}"), n(*count));
+        }
+        if !beat.oldest.is_empty() {
+            added.push("oldest :oldest".to_owned());
+            let oldest = beat.oldest.iter().map(ToString::to_string).collect();
+            update = update.expression_attribute_values(":oldest", AttributeValue::Ns(oldest));
+        }
+        let add =
+            if added.is_empty() { String::new() } else { format!(" ADD {}", added.join(", ")) };
+        let update = update.update_expression(format!("SET #end = :end{add}"));
+        let answer = update.send().await.map_err(|error| port_error(&error))?;
+        Ok(decode_beat(&answer.attributes.unwrap_or_default()))
+    }
+
+    async fn beats(
+        &self,
+        pulse: &str,
+        shards: u8,
+        from: Time,
+    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
+        let each = (0..shards).map(|shard| self.beats_of_shard(pulse, shard, from));
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn times() -> impl Strategy<Value = Time> {
+        (0..1_u64 << 45).prop_map(Time::from_millis)
+    }
+
+    fn waits() -> impl Strategy<Value = Duration> {
+        (0..1_u64 << 40).prop_map(Duration::from_millis)
+    }
+
+    fn states() -> impl Strategy<Value = State> {
+        let probes = proptest::collection::btree_map("[0-9a-f]{4}", times(), 0..4);
+        prop_oneof![
+            Just(State::Closed),
+            (times(), waits()).prop_map(|(retry_at, wait)| State::Open { retry_at, wait }),
+            (probes, 0..9_u32, waits()).prop_map(|(probes, successes, wait)| State::HalfOpen {
+                probes,
+                successes,
+                wait
+            }),
+            (any::<bool>(), times()).prop_map(|(open, until)| State::Forced { open, until }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_breaker_survives_the_table(
+            generation in any::<u64>(),
+            state in states(),
+            since in times(),
+            why in ".{0,20}",
+            revision in any::<u64>(),
+        ) {
+            let value = Breaker { generation, state, since, why };
+            let mut item = owned(encode_breaker("elsewhere", &value));
+            item.insert("revision".into(), n(revision));
+            prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));
+        }
+
+        #[test]
+        fn every_limiter_survives_the_table(
+            next_us in any::<u64>(),
+            next_hourly_us in any::<u64>(),
+            pace in any::<u32>(),
+            slowed_at in times(),
+        ) {
+            let value = Limiter { next_us, next_hourly_us, pace, slowed_at };
+            let item = owned(encode_limiter("elsewhere", &value));
+            prop_assert_eq!(seen(Some(&item), decode_limiter), Ok(Seen { value, revision: 0 }));
+        }
+    }
+
+    #[test]
+    fn what_an_operator_writes_by_hand_is_enough() {
+        let item: BTreeMap<&str, AttributeValue> = BTreeMap::from([
+            ("state", s("forced_open")),
+            ("generation", n(1_u32)),
+            ("until", n(5_u32)),
+        ]);
+        let item = item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let state = State::Forced { open: true, until: Time::from_millis(5) };
+        let value = Breaker { generation: 1, state, ..Breaker::default() };
+        assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision: 0 }));
+        let nonsense = Item::from([("state".to_owned(), s("ajar"))]);
+        let unreadable = PortError::Unreadable(r#"state: "ajar" is none of a breaker's"#.into());
+        assert_eq!(seen(Some(&nonsense), decode_breaker), Err(unreadable));
+    }
+}

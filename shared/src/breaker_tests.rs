@@ -1,0 +1,270 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::tests::POLICY;
+
+const RULES: BreakerPolicy = POLICY.breaker;
+const NOW: Time = Time::from_millis(1_000_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+/// Without jitter.
+const EVEN: f64 = 0.5;
+
+fn at(now: Time) -> Moment {
+    Moment { now, chance: EVEN }
+}
+
+fn calls(ok: u64, failed: u64, slow: u64) -> Calls {
+    Calls { ok, failed, slow, ..Calls::default() }
+}
+
+fn probe(token: &str, now: Time) -> Probe {
+    Probe::lease(token.into(), SECOND * 5, now)
+}
+
+fn opened() -> Breaker {
+    let closed = Breaker::default();
+    closed.tripped(0, &calls(0, 5, 0), &RULES, at(NOW)).unwrap()
+}
+
+/// Lets `token` in as a probe.
+fn admitted(breaker: &Breaker, token: &str, now: Time) -> Breaker {
+    match breaker.admit(probe(token, now), &RULES, now) {
+        Admission::Probe(next) => next,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_trips_by_threshold_and_share_and_by_slowness() {
+    let trips = |ok, failed, slow| {
+        Breaker::default().tripped(0, &calls(ok, failed, slow), &RULES, at(NOW)).is_some()
+    };
+    assert_eq!([trips(0, 4, 0), trips(0, 5, 0)], [false, true], "the threshold");
+    assert_eq!([trips(6, 5, 0), trips(5, 5, 0)], [false, true], "half of the calls");
+    assert_eq!([trips(5, 0, 4), trips(6, 0, 5), trips(5, 0, 5)], [false, true, true], "slow ones");
+    assert!(!trips(100, 0, 79), "under eight tenths");
+    let breaker = opened();
+    assert_eq!(breaker.state, State::Open { retry_at: NOW + SECOND * 60, wait: SECOND * 60 });
+    assert_eq!(
+        (breaker.generation, breaker.why.as_str()),
+        (1, "5 of 5 calls failed within a minute")
+    );
+}
+
+#[test]
+fn only_a_closed_breaker_of_the_same_generation_trips() {
+    let open = opened();
+    assert_eq!(open.tripped(1, &calls(0, 9, 0), &RULES, at(NOW)), None);
+    let closed = Breaker { generation: 3, ..Breaker::default() };
+    assert_eq!(closed.tripped(2, &calls(0, 9, 0), &RULES, at(NOW)), None, "an older generation");
+    assert_eq!(closed.opened(2, "401".into(), &RULES, at(NOW)), None);
+    assert!(closed.opened(3, "401".into(), &RULES, at(NOW)).is_some());
+}
+
+#[test]
+fn an_outage_as_a_table() {
+    let mut breaker = opened();
+    let mut now = NOW;
+    let mut told = Vec::new();
+    for round in 0..4 {
+        let State::Open { retry_at, wait } = breaker.state else { panic!("{breaker:?}") };
+        told.push(format!("open {} s", wait.as_secs()));
+        let early = breaker.admit(probe("early", now), &RULES, retry_at.before(SECOND));
+        assert_eq!(early, Admission::Wait(retry_at));
+        now = retry_at;
+        let half = admitted(&breaker, "a", now);
+        let proof = if round < 3 { Proof::Fails } else { Proof::Works };
+        breaker = half.concluded("a", half.generation, proof, "500", &RULES, at(now)).unwrap();
+        told.push(breaker.state.name().into());
+    }
+    let expected = [
+        "open 60 s",
+        "open",
+        "open 120 s",
+        "open",
+        "open 240 s",
+        "open",
+        "open 240 s",
+        "half_open",
+    ];
+    assert_eq!(told, expected, "doubled, and capped");
+    for token in ["b", "c"] {
+        breaker = admitted(&breaker, token, now);
+        let generation = breaker.generation;
+        breaker = breaker.concluded(token, generation, Proof::Works, "", &RULES, at(now)).unwrap();
+    }
+    assert_eq!((breaker.state.name(), breaker.why.as_str()), ("closed", "3 probes worked"));
+}
+
+#[test]
+fn probes_are_leases() {
+    let State::Open { retry_at, .. } = opened().state else { panic!("open") };
+    let two = admitted(&admitted(&opened(), "a", retry_at), "b", retry_at);
+    let end = retry_at + SECOND * 5 + LEASE_GRACE;
+    assert_eq!(two.admit(probe("c", retry_at), &RULES, retry_at), Admission::Wait(end));
+    // Both processes died: their leases free themselves.
+    let three = admitted(&two, "c", end);
+    assert!(matches!(&three.state, State::HalfOpen { probes, .. } if probes.len() == 1));
+    let late = three.concluded("a", three.generation, Proof::Works, "", &RULES, at(end));
+    assert_eq!(late, None, "it no longer holds a lease");
+    let neutral = two.concluded("a", two.generation, Proof::Nothing, "", &RULES, at(retry_at));
+    let State::HalfOpen { probes, successes, .. } = neutral.unwrap().state else { panic!() };
+    assert_eq!((probes.len(), successes), (1, 0), "the lease is back, and nothing is proven");
+}
+
+#[test]
+fn an_operator_may_force_it_until_a_time() {
+    let until = NOW + SECOND * 60;
+    let forced = |open| Breaker {
+        generation: 4,
+        state: State::Forced { open, until },
+        ..Breaker::default()
+    };
+    let admit = |open, now| forced(open).admit(probe("a", now), &RULES, now);
+    assert_eq!(admit(true, NOW), Admission::Wait(until));
+    assert_eq!(admit(false, NOW), Admission::Pass);
+    assert_eq!([admit(true, until), admit(false, until)], [Admission::Pass, Admission::Pass]);
+    let many = calls(0, 99, 0);
+    assert_eq!(
+        forced(false).tripped(4, &many, &RULES, at(NOW)),
+        None,
+        "the operator's word counts"
+    );
+    let tripped = forced(false).tripped(5, &many, &RULES, at(until)).unwrap();
+    assert_eq!((tripped.state.name(), tripped.generation), ("open", 6));
+}
+
+#[test]
+fn the_wait_varies_by_a_tenth() {
+    let retry_at = |chance| {
+        let moment = Moment { now: NOW, chance };
+        match Breaker::default().opened(0, String::new(), &RULES, moment).unwrap().state {
+            State::Open { retry_at, .. } => retry_at.since(NOW).as_secs(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([retry_at(0.0), retry_at(0.5), retry_at(1.0)], [54, 60, 66]);
+}
+
+/// The same rules written down naively: one list of events in one process, no generations.
+#[derive(Debug, Default)]
+struct Reference {
+    open_until: Option<Time>,
+    half: bool,
+    wait: Duration,
+    leases: Vec<(String, Time)>,
+    worked: u32,
+}
+
+impl Reference {
+    fn name(&self) -> &'static str {
+        match (self.half, self.open_until) {
+            (true, _) => "half_open",
+            (false, Some(_)) => "open",
+            (false, None) => "closed",
+        }
+    }
+
+    fn enters(&mut self, token: &str, now: Time) -> bool {
+        if self.open_until.is_some_and(|until| now >= until) {
+            (self.open_until, self.half, self.worked) = (None, true, 0);
+            self.leases.clear();
+        }
+        if self.half {
+            self.leases.retain(|(_, until)| *until > now);
+            if self.leases.len() == 2 {
+                return false;
+            }
+            self.leases.push((token.to_owned(), now + SECOND * 5 + LEASE_GRACE));
+            return true;
+        }
+        self.open_until.is_none()
+    }
+
+    fn ends(&mut self, token: &str, proof: Proof, now: Time) {
+        let held = self.leases.iter().position(|(lease, until)| lease == token && *until > now);
+        let (true, Some(place)) = (self.half, held) else { return };
+        match proof {
+            Proof::Nothing => {}
+            Proof::Works => self.worked += 1,
+            Proof::Fails => {
+                self.wait = (self.wait * 2).min(SECOND * 240);
+                (self.half, self.open_until) = (false, Some(now + self.wait));
+                return;
+            }
+        }
+        if self.worked == 3 {
+            self.half = false;
+        } else {
+            self.leases.remove(place);
+        }
+    }
+
+    fn trips(&mut self, now: Time) {
+        if self.name() == "closed" {
+            (self.wait, self.open_until) = (SECOND * 60, Some(now + SECOND * 60));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Pass(u64),
+    Enter(usize),
+    End(usize, Proof),
+    Trip,
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let proofs = prop_oneof![Just(Proof::Works), Just(Proof::Fails), Just(Proof::Nothing)];
+    prop_oneof![
+        (0..90_000_u64).prop_map(Event::Pass),
+        (0..4_usize).prop_map(Event::Enter),
+        (0..4_usize, proofs).prop_map(|(token, proof)| Event::End(token, proof)),
+        Just(Event::Trip),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn it_does_what_the_reference_does(events in proptest::collection::vec(events(), 0..60)) {
+        let (mut breaker, mut reference, mut now) = (Breaker::default(), Reference::default(), NOW);
+        // Each of a few runs: the token of its latest entry, with the generation.
+        let mut runs: [Option<(String, u64)>; 4] = Default::default();
+        for (number, event) in events.into_iter().enumerate() {
+            match event {
+                Event::Pass(ms) => now = now + Duration::from_millis(ms),
+                Event::Enter(run) => {
+                    let token = format!("{run}-{number}");
+                    let admission = breaker.admit(probe(&token, now), &RULES, now);
+                    let enters = !matches!(admission, Admission::Wait(_));
+                    prop_assert_eq!(enters, reference.enters(&token, now));
+                    if let Admission::Probe(next) = admission {
+                        prop_assert!(next.generation >= breaker.generation);
+                        breaker = next;
+                    }
+                    if enters {
+                        runs[run] = Some((token, breaker.generation));
+                    }
+                }
+                Event::End(run, proof) => {
+                    let Some((token, generation)) = runs[run].take() else { continue };
+                    let next =
+                        breaker.concluded(&token, generation, proof, "", &RULES, at(now));
+                    breaker = next.unwrap_or(breaker);
+                    reference.ends(&token, proof, now);
+                }
+                Event::Trip => {
+                    let minute = calls(0, 5, 0);
+                    let next = breaker.tripped(breaker.generation, &minute, &RULES, at(now));
+                    breaker = next.unwrap_or(breaker);
+                    reference.trips(now);
+                }
+            }
+            prop_assert_eq!(breaker.state.name(), reference.name());
+        }
+    }
+}
+
+#[path = "breaker_model_tests.rs"]
+mod model;

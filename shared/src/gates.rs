@@ -1,0 +1,332 @@
+//! The gates: what stands between a run and its dependency. Breaker, foreseen trouble, limiter; and
+//! the pulse that they go by.
+//!
+//! ```text
+//!  run ─ enter ─ breaker ─ prediction ─ slot ─► calls, each with its time limit ─► leave
+//!           │                                                                       │
+//!           └ turned away: parked, no attempt spent       counted, tripped, proven ─┘
+//! ```
+//!
+//! What decides is pure and stands in [`crate::breaker`], [`crate::limiter`], [`crate::prediction`],
+//! [`crate::timeout`] and [`crate::pulse`]. This is the container's side of it: what it has seen of
+//! the control table, for how long it may believe it, and the conditional writes.
+
+mod desk;
+mod pass;
+mod report;
+mod slots;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+pub(crate) use pass::Pass;
+
+use crate::{
+    breaker::{Admission, Breaker, Moment, Probe, State},
+    error::{Class, Failure},
+    limiter::{HORIZON, Rates},
+    policy::Policy,
+    ports::{Control, PortError, Seen, Swapped},
+    prediction,
+    pulse::{MEMORY, Outcomes},
+    random::Random,
+    retry, telemetry,
+    time::{Clock, Time},
+};
+use desk::Desk;
+
+/// Lost races after which a run is put off: others are busy with the same item.
+const MOST_RACES: usize = 8;
+
+/// Dependencies that a container remembers; the one that was used least recently goes.
+const MOST_DESKS: usize = 64;
+
+/// For how long a container believes that a breaker is closed, give or take a fifth; and the longest
+/// that it believes it to be open.
+const BELIEF: Duration = Duration::from_secs(5);
+
+/// Over how long those come back whom one moment has turned away.
+const SPREAD: Duration = Duration::from_secs(10);
+
+/// How long foreseen trouble is given to pass.
+const PREDICTED_PAUSE: Duration = Duration::from_secs(20);
+
+/// What a job type's gates go by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The job type.
+    pub(crate) kind: &'static str,
+    /// Its numbers.
+    pub(crate) policy: Policy,
+    /// How fast its dependency may be called, if that is limited.
+    pub(crate) rates: Option<Rates>,
+}
+
+/// Why a run must not begin.
+#[derive(Debug)]
+pub(crate) enum Turned {
+    /// It is put off.
+    Away(Failure),
+    /// Nothing will work until somebody mends the control table.
+    Broken(String),
+}
+
+impl From<PortError> for Turned {
+    fn from(error: PortError) -> Self {
+        telemetry::port_failed("gates", &error);
+        match error {
+            PortError::Broken(why) => Self::Broken(why),
+            PortError::Unavailable(why) | PortError::Unreadable(why) => {
+                Self::Away(Failure::new(Class::Unstarted, "gates_unavailable", why))
+            }
+        }
+    }
+}
+
+/// The gates of one container.
+#[derive(Debug)]
+pub(crate) struct Gates<S, C, R> {
+    rules: Rules,
+    control: S,
+    clock: C,
+    random: R,
+    book: Mutex<Book>,
+}
+
+/// What the container knows.
+#[derive(Debug, Default)]
+struct Book {
+    desks: BTreeMap<String, Desk>,
+    outcomes: BTreeMap<Time, Outcomes>,
+    outcomes_sent_at: Time,
+}
+
+impl<S, C: Clock, R> Gates<S, C, R> {
+    /// Gates that know nothing yet.
+    pub(crate) fn new(rules: Rules, control: S, clock: C, random: R) -> Self {
+        Self { rules, control, clock, random, book: Mutex::default() }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // A panic while the lock was held leaves counters behind that are whole.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on what is known of a dependency.
+    fn desk<T>(&self, dependency: &str, work: impl FnOnce(&mut Desk) -> T) -> T {
+        let now = self.clock.now();
+        let mut book = self.book();
+        if !book.desks.contains_key(dependency) {
+            if book.desks.len() >= MOST_DESKS {
+                let oldest = book.desks.iter().min_by_key(|(_, desk)| desk.used_at);
+                let oldest = oldest.map(|(name, _)| name.clone());
+                oldest.and_then(|name| book.desks.remove(&name));
+            }
+            book.desks.insert(dependency.to_owned(), Desk::default());
+        }
+        let desk = book.desks.entry(dependency.to_owned()).or_default();
+        desk.used_at = now;
+        work(desk)
+    }
+}
+
+impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
+    fn moment(&self) -> Moment {
+        Moment { now: self.clock.now(), chance: self.random.unit() }
+    }
+
+    /// Lets a run to its dependency, when its slot has come; or says why not.
+    ///
+    /// `retry` tells a later attempt from a first one, for the retry budget.
+    pub(crate) async fn enter(
+        &self,
+        dependency: &str,
+        retry: bool,
+    ) -> Result<Pass<'_, S, C, R>, Turned> {
+        let pass = self.admit(dependency).await?;
+        let slot = match self.foresee(&pass) {
+            Ok(()) => self.slot(dependency).await,
+            Err(failure) => Err(Turned::Away(failure)),
+        };
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(turned) => {
+                self.leave(pass).await;
+                return Err(turned);
+            }
+        };
+        if let Some(slot) = slot {
+            tokio::time::sleep(slot.since(self.clock.now())).await;
+            // It may have opened meanwhile: what has not begun does not begin.
+            self.still_open(&pass).map_err(Turned::Away)?;
+        }
+        let now = self.clock.now();
+        self.desk(dependency, |desk| {
+            let calls = desk.window.counting(now, pass.generation);
+            if retry {
+                calls.retries += 1;
+            } else {
+                calls.first += 1;
+            }
+        });
+        Ok(pass)
+    }
+
+    /// Whether the fleet has spent its retry budget on this dependency.
+    pub(crate) fn is_budget_spent(&self, dependency: &str) -> bool {
+        let now = self.clock.now();
+        self.desk(dependency, |desk| retry::is_budget_spent(&desk.window.last(MEMORY, now, None)))
+    }
+
+    /// Asks the breaker, and takes a probe's lease where it must be one.
+    async fn admit(&self, dependency: &str) -> Result<Pass<'_, S, C, R>, Turned> {
+        let mut seen = self.view(dependency).await?;
+        for _ in 0..MOST_RACES {
+            let now = self.clock.now();
+            let longest = HORIZON + self.rules.policy.job_timeout;
+            let probe = Probe::lease(self.random.token(), longest, now);
+            let token = probe.token.clone();
+            let next = match seen.value.admit(probe, &self.rules.policy.breaker, now) {
+                Admission::Pass => {
+                    let generation = seen.value.at(now).generation;
+                    return Ok(Pass::new(self, dependency, generation, None));
+                }
+                Admission::Wait(until) => {
+                    return Err(Turned::Away(self.closed(&seen.value, until)));
+                }
+                Admission::Probe(next) => next,
+            };
+            let generation = next.generation;
+            match self.control.swap_breaker(dependency, &next, seen.revision).await? {
+                Swapped::Yes => {
+                    self.note(
+                        dependency,
+                        Seen { value: next.clone(), revision: seen.revision + 1 },
+                    );
+                    telemetry::breaker(dependency, &seen.value, &next, false);
+                    return Ok(Pass::new(self, dependency, generation, Some(token)));
+                }
+                // Our own write, whose answer was lost.
+                Swapped::No(current) if current.value == next => {
+                    self.note(dependency, current);
+                    return Ok(Pass::new(self, dependency, generation, Some(token)));
+                }
+                Swapped::No(current) => seen = self.note(dependency, current),
+            }
+        }
+        Err(Turned::Away(self.deferred(
+            "breaker_contended",
+            "others are busy with it".into(),
+            SPREAD,
+        )))
+    }
+
+    /// The breaker as the container may believe it to be.
+    async fn view(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        let now = self.clock.now();
+        let known =
+            self.desk(dependency, |desk| (now < desk.believed_until).then(|| desk.breaker.clone()));
+        match known {
+            Some(known) => Ok(known),
+            None => Ok(self.note(dependency, self.control.breaker(dependency).await?)),
+        }
+    }
+
+    /// Takes over what the table says, for as long as it may be believed.
+    fn note(&self, dependency: &str, seen: Seen<Breaker>) -> Seen<Breaker> {
+        let Moment { now, chance } = self.moment();
+        let belief = match seen.value.at(now).state {
+            State::Closed => BELIEF.mul_f64(0.8 + 0.4 * chance),
+            State::Open { retry_at, .. } => retry_at.since(now).min(BELIEF),
+            State::Forced { until, .. } => until.since(now).min(BELIEF),
+            State::HalfOpen { .. } => Duration::ZERO,
+        };
+        self.desk(dependency, |desk| {
+            desk.breaker = seen.clone();
+            desk.believed_until = now + belief;
+        });
+        seen
+    }
+
+    /// Writes a change of a breaker, if `step` still wants it of what is in the table. It holds in
+    /// this container at once.
+    async fn turn(
+        &self,
+        dependency: &str,
+        alarm: bool,
+        step: impl Fn(&Breaker, Moment) -> Option<Breaker>,
+    ) {
+        let mut seen = self.desk(dependency, |desk| desk.breaker.clone());
+        for _ in 0..MOST_RACES {
+            let Some(next) = step(&seen.value, self.moment()) else { return };
+            self.note(dependency, Seen { value: next.clone(), revision: seen.revision });
+            match self.control.swap_breaker(dependency, &next, seen.revision).await {
+                Ok(Swapped::Yes) => {
+                    telemetry::breaker(dependency, &seen.value, &next, alarm);
+                    self.note(dependency, Seen { value: next, revision: seen.revision + 1 });
+                    return;
+                }
+                Ok(Swapped::No(current)) => {
+                    let ours = current.value == next;
+                    seen = self.note(dependency, current);
+                    if ours {
+                        return;
+                    }
+                }
+                Err(error) => return telemetry::port_failed("swap_breaker", &error),
+            }
+        }
+    }
+
+    /// Puts a part of the load off if the pulse foretells trouble. A probe is what finds out.
+    fn foresee(&self, pass: &Pass<'_, S, C, R>) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let chance = self.random.unit();
+        if pass.probe.is_some() || !self.rules.policy.predicts {
+            return Ok(());
+        }
+        let foreseen = self.desk(&pass.dependency, |desk| {
+            let foreseen = prediction::predict(&desk.window, pass.generation, now)?;
+            let struck = chance < foreseen.share;
+            desk.window.counting(now, pass.generation).predicted += u64::from(struck);
+            struck.then_some(foreseen)
+        });
+        let Some(foreseen) = foreseen else { return Ok(()) };
+        let why =
+            format!("{} is {}: share {:.2}", pass.dependency, foreseen.sign.name(), foreseen.share);
+        Err(self.deferred("predicted", why, PREDICTED_PAUSE))
+    }
+
+    /// Whether the breaker, as far as the container knows, is as it was when the run was let in.
+    fn still_open(&self, pass: &Pass<'_, S, C, R>) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let known = self.desk(&pass.dependency, |desk| desk.breaker.value.at(now));
+        match known.state {
+            State::Open { retry_at: until, .. } | State::Forced { open: true, until }
+                if pass.probe.is_none() =>
+            {
+                Err(self.closed(&known, until))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The failure of a run that an open breaker turns away until then.
+    fn closed(&self, breaker: &Breaker, until: Time) -> Failure {
+        let why = format!("{}: {}", breaker.state.name(), breaker.why);
+        self.deferred("breaker_open", why, until.since(self.clock.now()))
+    }
+
+    /// The failure of a run that is put off for so long and a little more, that not all come at once.
+    fn deferred(&self, code: &'static str, why: String, wait: Duration) -> Failure {
+        let after = wait + SPREAD.mul_f64(self.random.unit());
+        Failure::new(Class::Deferred, code, why).with_retry_after(Some(after))
+    }
+}
+
+#[cfg(test)]
+#[path = "gates_tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+//! Telling the fleet what this container has counted, and hearing what the fleet has.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::Gates;
+use crate::{
+    outcome::Decision,
+    ports::Control,
+    pulse::{
+        BUCKET, BUCKET_RETENTION, BucketKey, Calls, MEMORY, Outcomes, SHARDS, TYPE_BUCKET,
+        TYPE_BUCKET_RETENTION, bucket_start,
+    },
+    random::Random,
+    telemetry,
+    time::{Clock, Time},
+};
+
+/// Least time between two writes to a dependency's pulse.
+const PULSE_EVERY: Duration = Duration::from_secs(1);
+
+/// Least time between two writes to a job type's pulse.
+const TYPE_PULSE_EVERY: Duration = Duration::from_secs(2);
+
+impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
+    /// Notes when the oldest message of a batch was sent.
+    pub(crate) fn received(&self, sent_at: Time) {
+        self.outcomes(|outcomes, _| outcomes.received(sent_at));
+    }
+
+    /// Counts the end of a run of a job that was made at `created_at`.
+    pub(crate) fn ended(&self, decision: &Decision, created_at: Time) {
+        self.outcomes(|outcomes, now| outcomes.record(decision, created_at, now));
+    }
+
+    fn outcomes(&self, note: impl FnOnce(&mut Outcomes, Time)) {
+        let now = self.clock.now();
+        note(self.book().outcomes.entry(bucket_start(now, TYPE_BUCKET)).or_default(), now);
+    }
+
+    /// Writes what has been counted, where the last write is long enough ago. What fails is tried
+    /// again with the next one; nothing waits for it.
+    pub(crate) async fn report(&self) {
+        let now = self.clock.now();
+        let due: Vec<String> = {
+            let book = self.book();
+            let due = book.desks.iter().filter(|(_, desk)| {
+                !desk.window.is_sent() && now.since(desk.sent_at) >= PULSE_EVERY
+            });
+            due.map(|(dependency, _)| dependency.clone()).collect()
+        };
+        let pulses = join_all(due.iter().map(|dependency| self.beat(dependency)));
+        tokio::join!(pulses, self.report_outcomes());
+    }
+
+    /// One write to a dependency's pulse. It answers with the fleet's totals of that bucket; those of
+    /// the buckets before are read once in a bucket's time.
+    async fn beat(&self, dependency: &str) {
+        let now = self.clock.now();
+        let taken = self.desk(dependency, |desk| {
+            desk.window.forget(now);
+            desk.sent_at = now;
+            Some((desk.window.take_unsent()?, desk.window.is_hot(now)))
+        });
+        let Some((((start, generation), calls), hot)) = taken else { return };
+        let shards = if hot { SHARDS } else { 1 };
+        let shard = u8::try_from(self.random.bits() % u64::from(shards)).unwrap_or_default();
+        let key = BucketKey { pulse: dependency.to_owned(), start, generation, shard };
+        let beat = Calls { writes: 1, ..calls }.beat();
+        match self.control.add_beat(&key, &beat, start + BUCKET_RETENTION).await {
+            Ok(total) => self.desk(dependency, |desk| desk.window.see(&key, (&total).into())),
+            Err(error) => {
+                telemetry::port_failed("add_beat", &error);
+                self.desk(dependency, |desk| desk.window.put_back((start, generation), &calls));
+                return;
+            }
+        }
+        let read_at = self.desk(dependency, |desk| desk.read_at);
+        if now.since(read_at) >= BUCKET {
+            // Buckets that are over do not change any more, but for writes that were late.
+            let from = read_at.before(BUCKET * 2).max(now.before(MEMORY));
+            self.read_fleet(dependency, bucket_start(from, BUCKET), shards).await;
+        }
+        self.trip(dependency).await;
+    }
+
+    async fn read_fleet(&self, dependency: &str, from: Time, shards: u8) {
+        match self.control.beats(dependency, shards, from).await {
+            Ok(beats) => self.desk(dependency, |desk| {
+                desk.read_at = self.clock.now();
+                for (key, beat) in &beats {
+                    desk.window.see(key, beat.into());
+                }
+            }),
+            Err(error) => telemetry::port_failed("beats", &error),
+        }
+    }
+
+    async fn report_outcomes(&self) {
+        let now = self.clock.now();
+        let taken = {
+            let mut book = self.book();
+            let due = now.since(book.outcomes_sent_at) >= TYPE_PULSE_EVERY;
+            let taken = if due { book.outcomes.pop_first() } else { None };
+            if taken.is_some() {
+                book.outcomes_sent_at = now;
+            }
+            taken
+        };
+        let Some((start, outcomes)) = taken.filter(|(_, outcomes)| !outcomes.is_empty()) else {
+            return;
+        };
+        let pulse = format!("type:{}", self.rules.kind);
+        let key = BucketKey { pulse, start, generation: 0, shard: 0 };
+        let beat = outcomes.beat();
+        // Counts that are lost make a report a little short; the records have the truth.
+        if let Err(error) = self.control.add_beat(&key, &beat, start + TYPE_BUCKET_RETENTION).await
+        {
+            telemetry::port_failed("add_beat", &error);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Slots: the container's share of what an account allows.
+
+use std::time::Duration;
+
+use super::{Gates, MOST_RACES, Turned};
+use crate::{
+    breaker::State,
+    error::Failure,
+    limiter::{Rates, Reservation, block_size},
+    ports::{Control, PortError, Seen, Swapped},
+    random::Random,
+    telemetry,
+    time::{Clock, Time},
+};
+
+/// What an attempt to reserve came to.
+enum Reserved {
+    /// There are slots in the block.
+    Yes,
+    /// None within the horizon; ask again after so long.
+    No(Duration),
+}
+
+impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
+    /// Gets ready for `runs` of a batch: looks at the breaker if it must, and reserves a slot for each
+    /// in one write. What fails here fails again where it is needed, and is answered there.
+    pub(crate) async fn prepare(&self, dependency: &str, runs: u32) {
+        let Ok(seen) = self.view(dependency).await else { return };
+        let calm = matches!(
+            seen.value.at(self.clock.now()).state,
+            State::Closed | State::Forced { open: false, .. }
+        );
+        if let (true, Some(rates)) = (calm, self.rules.rates) {
+            let left = self.desk(dependency, |desk| desk.block.left(self.clock.now()));
+            if left < runs {
+                let _ = self.reserve(dependency, rates, runs - left).await;
+            }
+        }
+    }
+
+    /// A slot for one call: when it is. `None` if nothing limits the calls.
+    pub(super) async fn slot(&self, dependency: &str) -> Result<Option<Time>, Turned> {
+        let Some(rates) = self.rules.rates else { return Ok(None) };
+        for _ in 0..MOST_RACES {
+            let now = self.clock.now();
+            let slot = self.desk(dependency, |desk| {
+                let slot = desk.block.take(now);
+                desk.used_up |= slot.is_some() && desk.block.left(now) == 0;
+                slot
+            });
+            if slot.is_some() {
+                return Ok(slot);
+            }
+            match self.reserve(dependency, rates, 1).await? {
+                Reserved::Yes => {}
+                Reserved::No(wait) => {
+                    return Err(Turned::Away(self.rate_limited(dependency, wait)));
+                }
+            }
+        }
+        Err(Turned::Away(self.rate_limited(dependency, Duration::from_secs(1))))
+    }
+
+    fn rate_limited(&self, dependency: &str, wait: Duration) -> Failure {
+        let why = format!("{dependency}: the next slot is {} ms ahead", wait.as_millis());
+        self.deferred("rate_limit", why, wait)
+    }
+
+    /// Reserves slots for `need` calls, or as many as there are within the horizon.
+    async fn reserve(
+        &self,
+        dependency: &str,
+        rates: Rates,
+        need: u32,
+    ) -> Result<Reserved, PortError> {
+        let known = self.desk(dependency, |desk| desk.limiter);
+        let mut seen = match known {
+            Some(seen) => seen,
+            None => self.control.limiter(dependency).await?,
+        };
+        let (used_up, worked) =
+            self.desk(dependency, |desk| (std::mem::take(&mut desk.used_up), desk.worked));
+        let want = block_size(rates, need, used_up);
+        for _ in 0..MOST_RACES {
+            let now = self.clock.now();
+            let (next, grant) = match seen.value.reserve(rates, want, worked, now) {
+                Reservation::Granted(next, grant) => (next, grant),
+                Reservation::Refused(wait) => {
+                    self.desk(dependency, |desk| desk.limiter = Some(seen));
+                    return Ok(Reserved::No(wait));
+                }
+            };
+            // An answer that is lost costs the slots: nobody else has them.
+            match self.control.swap_limiter(dependency, &next, seen.revision).await {
+                Ok(Swapped::Yes) => {
+                    self.desk(dependency, |desk| {
+                        desk.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
+                        desk.worked = desk.worked.saturating_sub(worked);
+                        desk.block.add(grant);
+                    });
+                    return Ok(Reserved::Yes);
+                }
+                Ok(Swapped::No(current)) => seen = current,
+                Err(error) => {
+                    self.desk(dependency, |desk| desk.limiter = None);
+                    return Err(error);
+                }
+            }
+        }
+        self.desk(dependency, |desk| desk.limiter = None);
+        Ok(Reserved::No(Duration::from_secs(1)))
+    }
+
+    /// Passes a 429 on to the fleet: a pause for as long as it asked, and a slower pace.
+    pub(super) async fn slow_down(&self, dependency: &str, asked: Option<Duration>) {
+        if self.rules.rates.is_none() {
+            return;
+        }
+        self.desk(dependency, |desk| desk.block.clear());
+        let mut seen = match self.control.limiter(dependency).await {
+            Ok(seen) => seen,
+            Err(error) => return telemetry::port_failed("limiter", &error),
+        };
+        for _ in 0..MOST_RACES {
+            let next = seen.value.slowed(asked, self.clock.now());
+            match self.control.swap_limiter(dependency, &next, seen.revision).await {
+                Ok(Swapped::Yes) => {
+                    let seen = Seen { value: next, revision: seen.revision + 1 };
+                    return self.desk(dependency, |desk| desk.limiter = Some(seen));
+                }
+                Ok(Swapped::No(current)) => seen = current,
+                Err(error) => return telemetry::port_failed("swap_limiter", &error),
+            }
+        }
+    }
+}

@@ -1,0 +1,512 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    sync::Arc,
+};
+
+use tokio::sync::Notify;
+
+use super::*;
+use crate::{
+    breaker::BreakerPolicy,
+    error::Classified,
+    job::Gate,
+    limiter::Limiter,
+    policy::tests::POLICY,
+    ports::Store,
+    pulse::{BUCKET, BucketKey, Calls, bucket_start},
+    testing::{Fault, Faults, Faulty, MemoryStore, SeededRandom, TestClock},
+};
+
+type TestGates = Gates<Faulty<MemoryStore>, TestClock, SeededRandom>;
+
+const DEPENDENCY: &str = "elsewhere";
+
+struct Fleet {
+    store: MemoryStore,
+    clock: TestClock,
+    faults: Faults,
+    rules: Rules,
+    containers: u64,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            store: MemoryStore::default(),
+            clock: TestClock::default(),
+            faults: Faults::default(),
+            rules: Rules { kind: "errand", policy: POLICY, rates: None },
+            containers: 0,
+        }
+    }
+}
+
+impl Fleet {
+    fn container(&mut self) -> TestGates {
+        self.containers += 1;
+        let control = self.faults.wrap(self.store.clone());
+        Gates::new(self.rules, control, self.clock, SeededRandom::new(self.containers))
+    }
+
+    async fn breaker(&self) -> Breaker {
+        self.store.breaker(DEPENDENCY).await.unwrap().value
+    }
+}
+
+/// One run with one call that takes `took` and ends so; or why it was turned away.
+async fn run(gates: &TestGates, ends: Option<Class>, took: Duration) -> Result<(), String> {
+    let mut pass = match gates.enter(DEPENDENCY, false).await {
+        Ok(pass) => pass,
+        Err(Turned::Away(failure)) => return Err(failure.code().to_owned()),
+        Err(Turned::Broken(why)) => return Err(why),
+    };
+    pass.until(gates.clock.now() + Duration::from_secs(5));
+    pass.begin().await.unwrap();
+    tokio::time::sleep(took).await;
+    let failure = ends.map(|class| Failure::new(class, "code", "as asked"));
+    pass.end(failure.as_ref().map(|failure| failure as &dyn Classified));
+    gates.leave(pass).await;
+    gates.report().await;
+    Ok(())
+}
+
+const QUICK: Duration = Duration::from_millis(20);
+
+#[tokio::test(start_paused = true)]
+async fn failures_of_several_containers_add_up_and_open_for_all() {
+    let mut fleet = Fleet::default();
+    let (one, other) = (fleet.container(), fleet.container());
+    for _ in 0..2 {
+        run(&one, Some(Class::Transient), QUICK).await.unwrap();
+        run(&other, Some(Class::Transient), QUICK).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(fleet.breaker().await.state, State::Closed, "four of five");
+    run(&one, Some(Class::Transient), QUICK).await.unwrap();
+    assert_eq!(fleet.breaker().await.state.name(), "open");
+    assert_eq!(run(&one, None, QUICK).await, Err("breaker_open".into()), "here at once");
+    tokio::time::advance(BELIEF.mul_f64(1.2)).await;
+    assert_eq!(run(&other, None, QUICK).await, Err("breaker_open".into()), "there within seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_nothing_of_the_dependency_trips_nothing() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for class in [Class::Permanent, Class::Throttled, Class::Conflict, Class::Crash] {
+        for _ in 0..10 {
+            run(&gates, Some(class), QUICK).await.unwrap();
+        }
+    }
+    assert_eq!(fleet.breaker().await, Breaker::default(), "and nothing is written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_find_out_and_close_it() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for _ in 0..5 {
+        run(&gates, Some(Class::Transient), QUICK).await.unwrap();
+    }
+    let wait = |breaker: &Breaker, clock: TestClock| match breaker.state {
+        State::Open { retry_at, .. } => retry_at.since(clock.now()),
+        _ => panic!("{breaker:?}"),
+    };
+    let first = wait(&fleet.breaker().await, fleet.clock);
+    tokio::time::advance(first).await;
+    run(&gates, Some(Class::Transient), QUICK).await.unwrap();
+    let second = wait(&fleet.breaker().await, fleet.clock);
+    assert!(second > first.mul_f64(1.6), "{first:?}, doubled {second:?}");
+    tokio::time::advance(second).await;
+    let (a, b, c) = tokio::join!(
+        run(&gates, None, QUICK * 9),
+        run(&gates, None, QUICK * 9),
+        run(&gates, None, QUICK * 9),
+    );
+    assert_eq!([a, b, c], [Ok(()), Ok(()), Err("breaker_open".into())], "two probes at a time");
+    assert_eq!(fleet.breaker().await.state.name(), "half_open");
+    run(&gates, Some(Class::Throttled), QUICK).await.unwrap();
+    assert_eq!(fleet.breaker().await.state.name(), "half_open", "a 429 proves nothing");
+    run(&gates, None, QUICK).await.unwrap();
+    assert_eq!(fleet.breaker().await.state.name(), "closed");
+    // The failures of before are of another generation.
+    run(&gates, Some(Class::Transient), QUICK).await.unwrap();
+    assert_eq!(fleet.breaker().await.state.name(), "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_cut_off_counts_as_a_failed_call() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for _ in 0..5 {
+        let Ok(pass) = gates.enter(DEPENDENCY, false).await else { panic!("it is closed") };
+        pass.begin().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        gates.leave(pass).await;
+    }
+    assert_eq!(fleet.breaker().await.why, "5 of 5 calls failed within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_calls_open_it_too() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for _ in 0..5 {
+        run(&gates, None, Duration::from_secs(4)).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let _ = run(&gates, None, Duration::from_secs(4)).await;
+    assert!(fleet.breaker().await.why.contains("calls were slow"), "{:?}", fleet.breaker().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_breaker_is_read_as_seldom_as_it_may_be() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    let reads = || fleet.faults.calls().iter().filter(|call| **call == "breaker").count();
+    for _ in 0..100 {
+        run(&gates, None, QUICK).await.unwrap();
+        tokio::time::advance(Duration::from_millis(80)).await;
+    }
+    assert!((2..=3).contains(&reads()), "{} reads in ten seconds", reads());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pulse_is_written_once_a_second_and_adds_up() {
+    let mut fleet = Fleet::default();
+    let (one, other) = (fleet.container(), fleet.container());
+    for _ in 0..50 {
+        tokio::join!(async { run(&one, None, QUICK).await.unwrap() }, async {
+            run(&other, Some(Class::Throttled), QUICK).await.unwrap()
+        },);
+        tokio::time::advance(Duration::from_millis(80)).await;
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::join!(one.report(), other.report());
+    let of_calls = |key: &BucketKey| key.pulse == DEPENDENCY;
+    let mut sum = Calls::default();
+    for (_, beat) in fleet.store.all_beats().iter().filter(|(key, _)| of_calls(key)) {
+        sum.add(&beat.into());
+    }
+    assert_eq!((sum.ok, sum.throttled, sum.first, sum.failed), (50, 50, 100, 0));
+    assert!(sum.writes <= 14, "{} writes by two containers in six seconds", sum.writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pulse_that_cannot_be_written_is_written_later() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    fleet.faults.on("add_beat", Fault::Before);
+    run(&gates, None, QUICK).await.unwrap();
+    assert_eq!(fleet.store.all_beats(), []);
+    fleet.faults.revive();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    gates.report().await;
+    assert_eq!(Calls::from(&fleet.store.all_beats()[0].1).ok, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hot_pulse_is_spread_over_shards() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    let start = bucket_start(fleet.clock.now(), BUCKET);
+    let key = BucketKey { pulse: DEPENDENCY.into(), start, generation: 0, shard: 0 };
+    let busy = Calls { writes: 5_000, ..Calls::default() }.beat();
+    fleet.store.add_beat(&key, &busy, start).await.unwrap();
+    for _ in 0..9 {
+        run(&gates, None, QUICK).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let shards: Vec<u8> = fleet
+        .store
+        .all_beats()
+        .iter()
+        .map(|(key, _)| key.shard)
+        .filter(|shard| *shard > 0)
+        .collect();
+    assert!(shards.len() >= 2, "{shards:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_limit_of_a_call_follows_the_fleet() {
+    let mut fleet = Fleet::default();
+    let (one, other) = (fleet.container(), fleet.container());
+    let limit = async |gates: &TestGates| {
+        let Ok(mut pass) = gates.enter(DEPENDENCY, false).await else { panic!("it is closed") };
+        pass.until(gates.clock.now() + Duration::from_secs(5));
+        let limit = pass.begin().await.unwrap();
+        pass.end(None);
+        limit.as_millis()
+    };
+    assert_eq!(limit(&one).await, 5_000, "nothing is known");
+    for _ in 0..40 {
+        run(&one, None, Duration::from_millis(600)).await.unwrap();
+    }
+    assert_eq!(limit(&one).await, 975, "the bin that ends at 650 ms, and half as much");
+    run(&other, None, QUICK).await.unwrap();
+    assert_eq!(limit(&other).await, 975, "another container has heard of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_slows_the_whole_fleet_down() {
+    let mut fleet = Fleet::default();
+    fleet.rules.rates = Some(Rates { per_second: 10, per_hour: 36_000 });
+    let (one, other) = (fleet.container(), fleet.container());
+    run(&one, None, QUICK).await.unwrap();
+    run(&other, Some(Class::Throttled), QUICK).await.unwrap();
+    let limiter = fleet.store.limiter(DEPENDENCY).await.unwrap().value;
+    assert_eq!(limiter.pace, 700, "{limiter:?}");
+    for _ in 0..200 {
+        run(&one, None, QUICK).await.unwrap();
+    }
+    let restored = fleet.store.limiter(DEPENDENCY).await.unwrap().value;
+    assert_eq!(restored.pace, 1_000, "calls that work restore it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn containers_share_one_rate() {
+    let mut fleet = Fleet::default();
+    fleet.rules.rates = Some(Rates { per_second: 10, per_hour: 36_000 });
+    let fleet_of: Vec<Arc<TestGates>> = (0..8).map(|_| Arc::new(fleet.container())).collect();
+    let started = fleet.clock.now();
+    let mut calls: Vec<Time> = Vec::new();
+    while calls.len() < 100 {
+        let round = fleet_of.iter().map(async |gates| {
+            gates.prepare(DEPENDENCY, 1).await;
+            let at = gates.enter(DEPENDENCY, false).await.is_ok().then(|| gates.clock.now());
+            if at.is_none() {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            at
+        });
+        calls.extend(futures_util::future::join_all(round).await.into_iter().flatten());
+    }
+    calls.sort_unstable();
+    let took = calls[99].since(started);
+    assert!((9_000..=11_000).contains(&took.as_millis()), "100 calls at 10 a second: {took:?}");
+    for eleven in calls.windows(12) {
+        assert!(eleven[11].since(eleven[0]) >= Duration::from_millis(1_000), "{eleven:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_remembers_a_bounded_number_of_dependencies() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for n in 0..MOST_DESKS * 3 {
+        gates.prepare(&format!("page/host-{n}.example"), 1).await;
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let book = gates.book();
+    assert_eq!(book.desks.len(), MOST_DESKS);
+    assert!(book.desks.contains_key(&format!("page/host-{}.example", MOST_DESKS * 3 - 1)));
+}
+
+/// Each call of the control port fails in every way, while a dependency fails and recovers: no probe's
+/// lease is kept, and it closes in the end.
+#[tokio::test(start_paused = true)]
+async fn every_call_of_the_control_port_may_fail() {
+    async fn story(fleet: &mut Fleet) -> usize {
+        let mut gates = fleet.container();
+        let mut worked = 0;
+        for second in 0..200 {
+            let ends = (second < 20).then_some(Class::Transient);
+            tokio::select! {
+                ended = run(&gates, ends, QUICK) => worked += usize::from(ended.is_ok() && second >= 20),
+                () = fleet.faults.death() => {
+                    fleet.faults.revive();
+                    gates = fleet.container();
+                }
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        worked
+    }
+    let fleet = || {
+        let rates = Some(Rates { per_second: 10, per_hour: 36_000 });
+        Fleet { rules: Rules { kind: "errand", policy: POLICY, rates }, ..Fleet::default() }
+    };
+    let mut calm = fleet();
+    let usual = story(&mut calm).await;
+    let calls = calm.faults.calls();
+    for name in ["breaker", "swap_breaker", "limiter", "swap_limiter", "add_beat", "beats"] {
+        assert!(calls.contains(&name), "the story has a {name}");
+    }
+    let interesting = calls
+        .iter()
+        .enumerate()
+        .filter(|(number, name)| *number < 60 || **name == "swap_breaker" || **name == "breaker");
+    for (number, name) in interesting {
+        for fault in [Fault::Before, Fault::AnswerLost, Fault::DieBefore, Fault::DieAfter] {
+            let mut fleet = fleet();
+            fleet.faults.at(number, number, fault);
+            let worked = story(&mut fleet).await;
+            let case = format!("{fault:?} at call {number}, {name}");
+            assert_eq!(fleet.breaker().await.state.name(), "closed", "{case}");
+            // A probe that died holds its lease for a while; a wait may have doubled once more.
+            assert!(worked + 90 >= usual, "{case}: {worked} of {usual}");
+        }
+    }
+}
+
+/// A policy whose breaker hardly ever trips, to see the prediction alone.
+fn foreseeing(predicts: bool) -> Policy {
+    let breaker = BreakerPolicy { failures: 1_000, ..POLICY.breaker };
+    Policy { predicts, breaker, ..POLICY }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_dependency_is_left_nothing() {
+    let mut fleet = Fleet::default();
+    fleet.rules.policy = foreseeing(true);
+    let gates = fleet.container();
+    for n in 0..2_000_u64 {
+        let took = Duration::from_millis(40 + gates.random.bits() % 200);
+        // One call in twenty fails: that is no trend.
+        let ends = (n % 20 == 7).then_some(Class::Transient);
+        assert_eq!(run(&gates, ends, took).await, Ok(()), "call {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_item_is_no_business_of_the_gates() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    run(&gates, None, QUICK).await.unwrap();
+    assert_eq!(fleet.store.leases(), []);
+    assert_eq!(fleet.store.read("errand#g:none").await, Ok(None));
+    assert_eq!(fleet.store.limiter(DEPENDENCY).await.unwrap().value, Limiter::default());
+}
+
+/// An upstream whose capacity shrinks over three minutes, stays small and comes back: over it, calls
+/// fail as often as they are too many, and the closer they come to it the longer they take.
+struct Degrading {
+    started: Time,
+    random: SeededRandom,
+    latest: VecDeque<Time>,
+}
+
+impl Degrading {
+    /// Calls a second.
+    fn capacity(&self, now: Time) -> f64 {
+        match now.since(self.started).as_secs_f64() {
+            seconds if seconds < 150.0 => 14.0,
+            seconds if seconds < 330.0 => 14.0 - 12.0 * (seconds - 150.0) / 180.0,
+            seconds if seconds < 450.0 => 2.0,
+            _ => 14.0,
+        }
+    }
+
+    /// How a call that begins now ends, and how long it takes.
+    fn call(&mut self, now: Time) -> (Option<Class>, Duration) {
+        self.latest.push_back(now);
+        let second = now.before(Duration::from_secs(1));
+        while self.latest.front().is_some_and(|at| *at <= second) {
+            self.latest.pop_front();
+        }
+        let load = f64::from(u32::try_from(self.latest.len()).unwrap()) / self.capacity(now);
+        let fails = self.random.unit() < 1.0 - 1.0 / load.max(1.0);
+        let took = Duration::from_millis(80).mul_f64(1.0 / (1.0 - load.min(0.95)));
+        (fails.then_some(Class::Transient), took)
+    }
+}
+
+/// Whom an open breaker has turned away, until somebody wakes them: a few while it is half-open, and
+/// more and more once it is closed.
+#[derive(Default)]
+struct Parked {
+    jobs: Cell<usize>,
+    wake: Notify,
+}
+
+impl Parked {
+    async fn wait(&self) {
+        self.jobs.update(|jobs| jobs + 1);
+        self.wake.notified().await;
+        self.jobs.update(|jobs| jobs - 1);
+    }
+
+    /// Looks every second, for as long as anybody may come.
+    async fn release(&self, fleet: &Fleet) {
+        let mut closed_for = 0;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let breaker = fleet.breaker().await;
+            let (admits, rate) = match breaker.admit(
+                Probe::lease("release".into(), Duration::ZERO, fleet.clock.now()),
+                &POLICY.breaker,
+                fleet.clock.now(),
+            ) {
+                Admission::Pass => (true, 1 << (closed_for / 5).min(3)),
+                Admission::Probe(_) => (false, 1),
+                Admission::Wait(_) => (false, 0),
+            };
+            closed_for = if admits { closed_for + 1 } else { 0 };
+            (0..rate).for_each(|_| self.wake.notify_one());
+        }
+    }
+}
+
+/// 3,000 jobs at six a second through four containers, each until it is done. Answers with the calls
+/// that failed and the runs that were put off as foreseen.
+async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
+    let mut fleet = Fleet { containers: seed * 100, ..Fleet::default() };
+    fleet.rules.policy.predicts = predicts;
+    let containers: Vec<TestGates> = (0..4).map(|_| fleet.container()).collect();
+    let (clock, random, parked) = (fleet.clock, SeededRandom::new(seed), Parked::default());
+    let latest = VecDeque::new();
+    let upstream = Degrading { started: clock.now(), random: random.clone(), latest };
+    let upstream = RefCell::new(upstream);
+    let (failed, foreseen) = (Cell::new(0), Cell::new(0));
+    let job = async |n: u64| {
+        let gates = &containers[n as usize % 4];
+        tokio::time::sleep(Duration::from_millis(n * 1_000 / 6)).await;
+        let mut attempts = 0;
+        loop {
+            match gates.enter(DEPENDENCY, attempts > 0).await {
+                Ok(pass) => {
+                    pass.begin().await.unwrap();
+                    let (ends, took) = upstream.borrow_mut().call(clock.now());
+                    tokio::time::sleep(took).await;
+                    let failure = ends.map(|class| Failure::new(class, "code", "overload"));
+                    pass.end(failure.as_ref().map(|f| f as &dyn Classified));
+                    gates.leave(pass).await;
+                    gates.report().await;
+                    if failure.is_none() {
+                        return;
+                    }
+                    failed.update(|failed| failed + 1);
+                    attempts += 1;
+                    let wait = retry::backoff(&POLICY, attempts, random.unit());
+                    tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
+                }
+                Err(Turned::Away(failure)) if failure.code() == "predicted" => {
+                    foreseen.update(|foreseen| foreseen + 1);
+                    tokio::time::sleep(failure.retry_after().unwrap()).await;
+                }
+                Err(_) => parked.wait().await,
+            }
+        }
+    };
+    tokio::select! {
+        _ = futures_util::future::join_all((0..3_000).map(job)) => {}
+        () = parked.release(&fleet) => {}
+    }
+    (failed.get(), foreseen.get())
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreseen_trouble_costs_fewer_failed_calls_for_the_same_work() {
+    let mut better = 0;
+    let mut told = Vec::new();
+    for seed in 1..=10 {
+        let (with, put_off) = degrade(seed, true).await;
+        let (without, none) = degrade(seed, false).await;
+        assert_eq!(none, 0);
+        assert!(put_off > 0, "seed {seed} foresaw nothing");
+        better += usize::from(with < without);
+        told.push(format!("{seed}: {with} instead of {without}, {put_off} put off"));
+    }
+    assert!(better >= 9, "fewer calls failed in {better} of 10: {told:#?}");
+}

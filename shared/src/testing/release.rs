@@ -1,0 +1,62 @@
+//! What the sweeper does for parked jobs, in memory: whoever is due is woken.
+
+use std::time::Duration;
+
+use super::{MemoryQueue, MemoryStore};
+use crate::{
+    record::{Phase, Record},
+    time::{Clock, Time},
+    wake,
+};
+
+/// When somebody looks again at a job that was woken, in case its message is lost.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+/// A store whose records a test can reach.
+pub trait InMemory {
+    /// The tables themselves.
+    fn memory(&self) -> &MemoryStore;
+}
+
+impl InMemory for MemoryStore {
+    fn memory(&self) -> &MemoryStore {
+        self
+    }
+}
+
+/// When somebody should look at a job that has no message of its own.
+fn due_at(record: &Record) -> Option<Time> {
+    match record.phase {
+        Phase::Parked { due_at, .. } => Some(due_at),
+        _ => None,
+    }
+}
+
+/// Wakes every parked job that is due: the record first, then the message. Answers with how many.
+pub fn release_parked<C: Clock>(store: &MemoryStore, queue: &MemoryQueue<C>, now: Time) -> usize {
+    let due =
+        store.records().into_iter().filter(|record| due_at(record).is_some_and(|at| at <= now));
+    let mut woken = 0;
+    for mut record in due {
+        if let Phase::Parked { run_after, due_at, .. } = &mut record.phase {
+            (*run_after, *due_at) = (now, now + LOOK_AGAIN);
+        }
+        store.put(&record);
+        if let Some(body) = wake::body(&record) {
+            queue.wake(&body, record.fence);
+            woken += 1;
+        }
+    }
+    woken
+}
+
+/// How long until a message is visible or a parked job is due; `None` if nothing is left to do.
+#[must_use]
+pub fn next_event_in<C: Clock>(
+    store: &MemoryStore,
+    queue: &MemoryQueue<C>,
+    now: Time,
+) -> Option<Duration> {
+    let parked = store.records().iter().filter_map(due_at).map(|at| at.since(now)).min();
+    queue.next_in().into_iter().chain(parked).min()
+}

@@ -1,0 +1,33 @@
+//! Waking a job: the message that we send ourselves for a record that waits.
+//!
+//! A wake-up call asks for nothing new. It carries the fence that the record had, so that a copy
+//! which comes late never opens a job that has ended meanwhile.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::record::Record;
+
+/// Name of the message attribute that holds the fence, of data type `Number`.
+pub const FENCE: &str = "fence";
+
+#[derive(Serialize)]
+struct Body<'a> {
+    version: u64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    payload: &'a RawValue,
+}
+
+/// The body that leads to this record again: its type, its given id if it has one, and its payload.
+///
+/// `None` if the record's payload is no JSON, which no record that we wrote has.
+#[must_use]
+pub fn body(record: &Record) -> Option<String> {
+    let id = record.key.strip_prefix(record.kind())?.strip_prefix("#g:");
+    let payload = serde_json::from_str::<&RawValue>(&record.work.payload).ok()?;
+    let body = Body { version: crate::message::VERSION, kind: record.kind(), id, payload };
+    serde_json::to_string(&body).ok()
+}
