@@ -4,7 +4,7 @@ use dynoxide::Database;
 use evenkeel::{
     aws,
     config::Tables,
-    testing::{MemoryStore, conformance},
+    testing::{MemoryStore, conformance, control_conformance},
     transport,
 };
 use serde_json::json;
@@ -15,6 +15,7 @@ use xtask::aws::dynamodb;
 async fn memory() {
     let store = MemoryStore::default();
     conformance::store(&store).await;
+    control_conformance::control(&store).await;
     let kept = store.quarantined();
     let kept: Vec<_> = kept.iter().map(|body| (&*body.key, &*body.message_id)).collect();
     assert_eq!(kept, conformance::QUARANTINED);
@@ -29,6 +30,7 @@ async fn dynamodb() {
     let tables = Tables { jobs: "jobs".into(), control: "control".into() };
     let store = aws::local::store(&config, tables).await;
     conformance::store(&store).await;
+    control_conformance::control(&store).await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();
     for (key, message_id) in conformance::QUARANTINED {
         let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();

@@ -96,7 +96,9 @@ async fn every_port_call_may_fail_in_every_way() {
     check(&sandbox, &calm, "no fault").await;
     assert_eq!(calm.store.leases(), [], "no fault: every lease is released");
     let places = calm.faults.calls();
-    for call in ["insert", "settle", "release", "quarantine", "hide", "read", "replace", "fetch"] {
+    let store = ["insert", "settle", "release", "quarantine", "hide", "read", "replace", "fetch"];
+    let gates = ["breaker", "limiter", "swap_limiter", "add_beat", "beats"];
+    for call in store.into_iter().chain(gates) {
         assert!(places.contains(&call), "the scenario has a {call}: {places:?}");
     }
 
@@ -145,8 +147,7 @@ async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
     let scenario = Scenario::new(&sandbox, &http);
     scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
     let mut deaths = 0;
-    while let Some(wait) = scenario.queue.next_in() {
-        scenario.clock.advance(wait);
+    while scenario.wait() {
         // The work is done, and the process dies as it is about to say so.
         scenario.faults.on("settle", Fault::DieBefore);
         if !scenario.poll().await {

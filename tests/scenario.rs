@@ -8,9 +8,13 @@ use std::{
 
 use evenkeel::{
     batch::Worker,
+    limiter::Rates,
     ports::{PortError, SecretSource},
     secret::Credential,
-    testing::{Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom},
+    testing::{
+        Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom, next_event_in,
+        release_parked,
+    },
     time::Clock,
 };
 use sandbox::{
@@ -90,18 +94,20 @@ impl Scenario {
         let faults = Faults::default();
         let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
         let domain = domain();
-        let settings = Account { base_url, domain: domain.clone(), workspace: None };
+        // The clock stands still while calls are made: only a rate without end lets them all pass.
+        let rates = Rates { per_second: 1_000_000, per_hour: 1_000_000 };
+        let settings = Account { base_url, domain: domain.clone(), workspace: None, rates };
         let keys = Keys::default();
         let key = faults.wrap(keys.clone());
         let credential = Credential::new(key, clock.clone());
         let rebrandly = Rebrandly::new(http.clone(), settings, credential, clock.clone());
-        let worker = Worker {
-            job: UrlShortening::new(rebrandly),
-            store: faults.wrap(store.clone()),
-            queue: faults.wrap(queue.clone()),
-            clock: clock.clone(),
-            random: SeededRandom::new(1),
-        };
+        let worker = Worker::new(
+            UrlShortening::new(rebrandly),
+            faults.wrap(store.clone()),
+            faults.wrap(queue.clone()),
+            clock.clone(),
+            SeededRandom::new(1),
+        );
         Self { worker, store, queue, clock, faults, keys, domain }
     }
 
@@ -109,15 +115,24 @@ impl Scenario {
     /// process that dies leaves its messages to the next one.
     pub(crate) async fn drain(&self) {
         for _ in 0..MOST_EVENTS {
-            let Some(wait) = self.queue.next_in() else { return };
-            self.clock.advance(wait);
+            if !self.wait() {
+                return;
+            }
             self.poll().await;
         }
         panic!("the queue does not drain: {:?}", self.store.records());
     }
 
-    /// One event of what is visible; answers whether the process lived through it.
+    /// Lets time pass until there is something to do; answers whether there is.
+    pub(crate) fn wait(&self) -> bool {
+        let next = next_event_in(&self.store, &self.queue, self.clock.now());
+        self.clock.advance(next.unwrap_or_default());
+        next.is_some()
+    }
+
+    /// One event of what is visible, parked jobs that are due among it; answers whether the process lived through it.
     pub(crate) async fn poll(&self) -> bool {
+        release_parked(&self.store, &self.queue, self.clock.now());
         let event = self.queue.receive(10);
         let deadline = self.clock.now() + Duration::from_secs(15);
         tokio::select! {

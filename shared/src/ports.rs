@@ -146,8 +146,8 @@ pub enum Swapped<T> {
     No(Seen<T>),
 }
 
-/// What the fleet knows together: breakers, limiters, pulses. Each with a TTL, for garbage only:
-/// an expired item counts as absent, whether it was removed yet or not.
+/// What the fleet knows together: breakers, limiters, pulses. Each item has a TTL, for garbage only:
+/// the values hold their own times, and nothing depends on when an item is removed.
 pub trait Control: Send + Sync {
     /// The breaker of a dependency, as of every write before the call.
     fn breaker(

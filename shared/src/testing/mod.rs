@@ -5,6 +5,7 @@
 
 mod clock;
 pub mod conformance;
+pub mod control_conformance;
 mod faults;
 mod queue;
 mod release;

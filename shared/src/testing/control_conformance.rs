@@ -1,0 +1,160 @@
+//! What every [`Control`] must do, whichever table it stands on. Each case takes a store that knows
+//! none of the case's names.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    breaker::{Breaker, State},
+    limiter::Limiter,
+    outcome::Decision,
+    ports::{Control, Seen, Swapped},
+    pulse::{BUCKET, Beat, BucketKey, Calls, Outcomes},
+    time::Time,
+};
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+const EXPIRES_AT: Time = Time::from_millis(1_900_000_000_000);
+
+/// Runs every case.
+///
+/// # Panics
+/// If the store does not conform.
+pub async fn control<S: Control>(store: &S) {
+    what_was_never_written_is_the_default(store).await;
+    a_breaker_is_swapped_by_revision(store).await;
+    every_state_of_a_breaker_is_kept(store).await;
+    a_limiter_is_swapped_by_revision(store).await;
+    of_two_who_swap_at_once_one_wins(store).await;
+    beats_add_up_and_answer_with_the_totals(store).await;
+    beats_are_found_by_pulse_shard_and_time(store).await;
+    the_oldest_messages_are_a_set(store).await;
+}
+
+fn open(generation: u64) -> Breaker {
+    let state = State::Open { retry_at: NOW, wait: Duration::from_secs(60) };
+    Breaker { generation, state, since: NOW, why: "5 of 5 calls failed".into() }
+}
+
+async fn what_was_never_written_is_the_default<S: Control>(store: &S) {
+    assert_eq!(store.breaker("nobody").await, Ok(Seen::default()));
+    assert_eq!(store.limiter("nobody").await, Ok(Seen::default()));
+    assert_eq!(store.beats("nobody", 4, Time::default()).await, Ok(Vec::new()));
+}
+
+async fn a_breaker_is_swapped_by_revision<S: Control>(store: &S) {
+    let name = "case/swap";
+    assert_eq!(store.swap_breaker(name, &open(1), 0).await, Ok(Swapped::Yes));
+    let first = Seen { value: open(1), revision: 1 };
+    assert_eq!(store.breaker(name).await, Ok(first.clone()));
+    let refused = store.swap_breaker(name, &open(2), 0).await;
+    assert_eq!(refused, Ok(Swapped::No(first.clone())), "it is no longer absent");
+    let refused = store.swap_breaker(name, &open(2), 2).await;
+    assert_eq!(refused, Ok(Swapped::No(first)), "another revision");
+    assert_eq!(store.swap_breaker(name, &open(2), 1).await, Ok(Swapped::Yes));
+    assert_eq!(store.breaker(name).await, Ok(Seen { value: open(2), revision: 2 }));
+    assert_eq!(store.breaker("case/swap2").await, Ok(Seen::default()), "another dependency");
+}
+
+async fn every_state_of_a_breaker_is_kept<S: Control>(store: &S) {
+    let wait = Duration::from_millis(90_500);
+    let probes = BTreeMap::from([("a".to_owned(), NOW), ("b".to_owned(), EXPIRES_AT)]);
+    let states = [
+        State::Closed,
+        State::Open { retry_at: NOW, wait },
+        State::HalfOpen { probes, successes: 2, wait },
+        State::HalfOpen { probes: BTreeMap::new(), successes: 0, wait },
+        State::Forced { open: true, until: EXPIRES_AT },
+        State::Forced { open: false, until: EXPIRES_AT },
+    ];
+    for (revision, state) in (0..).zip(states) {
+        let breaker = Breaker { state, ..open(revision) };
+        assert_eq!(store.swap_breaker("case/states", &breaker, revision).await, Ok(Swapped::Yes));
+        let seen = Seen { value: breaker, revision: revision + 1 };
+        assert_eq!(store.breaker("case/states").await, Ok(seen));
+    }
+}
+
+async fn a_limiter_is_swapped_by_revision<S: Control>(store: &S) {
+    let limiter =
+        |next_us| Limiter { next_us, next_hourly_us: next_us + 7, pace: 700, slowed_at: NOW };
+    let name = "case/limiter";
+    assert_eq!(store.swap_limiter(name, &limiter(1), 0).await, Ok(Swapped::Yes));
+    let first = Seen { value: limiter(1), revision: 1 };
+    assert_eq!(store.limiter(name).await, Ok(first));
+    assert_eq!(store.swap_limiter(name, &limiter(2), 0).await, Ok(Swapped::No(first)));
+    assert_eq!(store.swap_limiter(name, &limiter(u64::MAX - 9), 1).await, Ok(Swapped::Yes));
+    let second = Seen { value: limiter(u64::MAX - 9), revision: 2 };
+    assert_eq!(store.limiter(name).await, Ok(second));
+    assert_eq!(store.breaker(name).await, Ok(Seen::default()), "a breaker is something else");
+}
+
+async fn of_two_who_swap_at_once_one_wins<S: Control>(store: &S) {
+    let (one, other) = (open(1), Breaker { why: "another".into(), ..open(1) });
+    let (first, second) = tokio::join!(
+        store.swap_breaker("case/race", &one, 0),
+        store.swap_breaker("case/race", &other, 0),
+    );
+    let won = [&first, &second].into_iter().filter(|swapped| **swapped == Ok(Swapped::Yes)).count();
+    assert_eq!(won, 1, "{first:?}, {second:?}");
+    let seen = store.breaker("case/race").await;
+    let lost = [first, second].into_iter().find(|swapped| *swapped != Ok(Swapped::Yes));
+    assert_eq!(lost, Some(seen.map(Swapped::No)), "the loser is shown the winner's");
+}
+
+fn key(pulse: &str, start: Time, generation: u64, shard: u8) -> BucketKey {
+    BucketKey { pulse: pulse.into(), start, generation, shard }
+}
+
+fn calls(ok: u64, failed: u64) -> Beat {
+    let mut calls = Calls { ok, failed, first: ok + failed, ..Calls::default() };
+    calls.latency.record(Duration::from_millis(80));
+    calls.beat()
+}
+
+async fn beats_add_up_and_answer_with_the_totals<S: Control>(store: &S) {
+    let key = key("case/add", NOW, 3, 0);
+    assert_eq!(store.add_beat(&key, &calls(2, 1), EXPIRES_AT).await, Ok(calls(2, 1)));
+    let total = store.add_beat(&key, &calls(40, 0), EXPIRES_AT).await.unwrap_or_default();
+    let total = Calls::from(&total);
+    assert_eq!((total.ok, total.failed, total.first, total.latency.total()), (42, 1, 43, 2));
+}
+
+async fn beats_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
+    let buckets = [
+        key("case/find", NOW.before(BUCKET), 0, 0),
+        key("case/find", NOW, 0, 0),
+        key("case/find", NOW, 12, 0),
+        key("case/find", NOW + BUCKET, 0, 0),
+        key("case/find", NOW, 0, 1),
+        key("case/find-another", NOW, 0, 0),
+    ];
+    for bucket in &buckets {
+        assert!(store.add_beat(bucket, &calls(1, 0), EXPIRES_AT).await.is_ok());
+    }
+    let found = async |shards| {
+        let mut found = store.beats("case/find", shards, NOW).await.unwrap_or_default();
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found.into_iter().map(|(key, beat)| (key, beat == calls(1, 0))).collect::<Vec<_>>()
+    };
+    let expected = |places: &[usize]| {
+        let mut keys: Vec<_> = places.iter().map(|&place| (buckets[place].clone(), true)).collect();
+        keys.sort_by(|one, other| one.0.cmp(&other.0));
+        keys
+    };
+    assert_eq!(found(1).await, expected(&[1, 2, 3]));
+    assert_eq!(found(2).await, expected(&[1, 2, 3, 4]));
+}
+
+async fn the_oldest_messages_are_a_set<S: Control>(store: &S) {
+    let key = key("type:case", NOW, 0, 0);
+    let mut total = Beat::default();
+    for age in [20, 30, 20] {
+        let mut outcomes = Outcomes::default();
+        outcomes.received(NOW.before(Duration::from_secs(age)));
+        outcomes.record(&Decision::Succeed, NOW, NOW);
+        total = store.add_beat(&key, &outcomes.beat(), EXPIRES_AT).await.unwrap_or_default();
+    }
+    let oldest: Vec<u64> = total.oldest.iter().copied().collect();
+    assert_eq!(oldest, [1_799_999_970_000, 1_799_999_980_000]);
+    assert_eq!(total.counts.get("succeeded"), Some(&3));
+}
