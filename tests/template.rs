@@ -170,7 +170,7 @@ fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
     let template = load();
     let allowed = [
         ("Jobs", "GetItem PartiQLInsert PartiQLUpdate PutItem UpdateItem"),
-        ("Control", "DeleteItem PartiQLDelete PartiQLInsert PutItem"),
+        ("Control", "DeleteItem GetItem PartiQLDelete PartiQLInsert PutItem Query UpdateItem"),
         (
             "Queues",
             "ChangeMessageVisibility DeleteMessage GetQueueAttributes GetQueueUrl ReceiveMessage",

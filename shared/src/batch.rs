@@ -87,7 +87,7 @@ where
 {
     /// A function that has handled nothing yet.
     pub fn new(job: J, store: S, queue: Q, clock: C, random: R) -> Self {
-        let rules = Rules { kind: J::TYPE, policy: J::POLICY, rates: job.rates() };
+        let rules = Rules { kind: J::TYPE, policy: &J::POLICY, rates: job.rates() };
         let gates = Gates::new(rules, store.clone(), clock.clone(), random.clone());
         Self { job, store, queue, clock, random, gates }
     }

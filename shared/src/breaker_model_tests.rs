@@ -62,7 +62,9 @@ impl World {
             match &mut breaker.state {
                 State::Open { retry_at, .. } => *retry_at = time(*retry_at),
                 State::HalfOpen { probes, .. } => {
-                    probes.values_mut().for_each(|until| *until = time(*until));
+                    for until in probes.values_mut() {
+                        *until = time(*until);
+                    }
                 }
                 _ => {}
             }
@@ -114,7 +116,7 @@ impl World {
             State::HalfOpen { probes, .. } => probes.contains_key(token),
             _ => false,
         };
-        (0..).map(|n| format!("{container}-{n}")).find(|token| !held(token)).unwrap()
+        (0..9).map(|n| format!("{container}-{n}")).find(|token| !held(token)).unwrap()
     }
 
     /// The container acts on what it saw.

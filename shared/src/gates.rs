@@ -60,7 +60,7 @@ pub(crate) struct Rules {
     /// The job type.
     pub(crate) kind: &'static str,
     /// Its numbers.
-    pub(crate) policy: Policy,
+    pub(crate) policy: &'static Policy,
     /// How fast its dependency may be called, if that is limited.
     pub(crate) rates: Option<Rates>,
 }

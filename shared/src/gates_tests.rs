@@ -36,7 +36,7 @@ impl Default for Fleet {
             store: MemoryStore::default(),
             clock: TestClock::default(),
             faults: Faults::default(),
-            rules: Rules { kind: "errand", policy: POLICY, rates: None },
+            rules: Rules { kind: "errand", policy: &POLICY, rates: None },
             containers: 0,
         }
     }
@@ -177,9 +177,14 @@ async fn the_pulse_is_written_once_a_second_and_adds_up() {
     let mut fleet = Fleet::default();
     let (one, other) = (fleet.container(), fleet.container());
     for _ in 0..50 {
-        tokio::join!(async { run(&one, None, QUICK).await.unwrap() }, async {
-            run(&other, Some(Class::Throttled), QUICK).await.unwrap()
-        },);
+        tokio::join!(
+            async {
+                run(&one, None, QUICK).await.unwrap();
+            },
+            async {
+                run(&other, Some(Class::Throttled), QUICK).await.unwrap();
+            },
+        );
         tokio::time::advance(Duration::from_millis(80)).await;
     }
     tokio::time::advance(Duration::from_secs(1)).await;
@@ -325,7 +330,7 @@ async fn every_call_of_the_control_port_may_fail() {
     }
     let fleet = || {
         let rates = Some(Rates { per_second: 10, per_hour: 36_000 });
-        Fleet { rules: Rules { kind: "errand", policy: POLICY, rates }, ..Fleet::default() }
+        Fleet { rules: Rules { kind: "errand", policy: &POLICY, rates }, ..Fleet::default() }
     };
     let mut calm = fleet();
     let usual = story(&mut calm).await;
@@ -350,16 +355,17 @@ async fn every_call_of_the_control_port_may_fail() {
     }
 }
 
+/// A policy that foresees nothing.
+const BLIND: Policy = Policy { predicts: false, ..POLICY };
+
 /// A policy whose breaker hardly ever trips, to see the prediction alone.
-fn foreseeing(predicts: bool) -> Policy {
-    let breaker = BreakerPolicy { failures: 1_000, ..POLICY.breaker };
-    Policy { predicts, breaker, ..POLICY }
-}
+const FORESEEING: Policy =
+    Policy { breaker: BreakerPolicy { failures: 1_000, ..POLICY.breaker }, ..POLICY };
 
 #[tokio::test(start_paused = true)]
 async fn a_healthy_dependency_is_left_nothing() {
     let mut fleet = Fleet::default();
-    fleet.rules.policy = foreseeing(true);
+    fleet.rules.policy = &FORESEEING;
     let gates = fleet.container();
     for n in 0..2_000_u64 {
         let took = Duration::from_millis(40 + gates.random.bits() % 200);
@@ -452,16 +458,17 @@ impl Parked {
 /// that failed and the runs that were put off as foreseen.
 async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
     let mut fleet = Fleet { containers: seed * 100, ..Fleet::default() };
-    fleet.rules.policy.predicts = predicts;
+    fleet.rules.policy = if predicts { &POLICY } else { &BLIND };
     let containers: Vec<TestGates> = (0..4).map(|_| fleet.container()).collect();
     let (clock, random, parked) = (fleet.clock, SeededRandom::new(seed), Parked::default());
     let latest = VecDeque::new();
     let upstream = Degrading { started: clock.now(), random: random.clone(), latest };
     let upstream = RefCell::new(upstream);
     let (failed, foreseen) = (Cell::new(0), Cell::new(0));
-    let job = async |n: u64| {
-        let gates = &containers[n as usize % 4];
-        tokio::time::sleep(Duration::from_millis(n * 1_000 / 6)).await;
+    let job = async |n: usize| {
+        let gates = &containers[n % 4];
+        let number = u32::try_from(n).unwrap();
+        tokio::time::sleep(Duration::from_secs(1) / 6 * number).await;
         let mut attempts = 0;
         loop {
             match gates.enter(DEPENDENCY, attempts > 0).await {

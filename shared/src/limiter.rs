@@ -134,11 +134,11 @@ impl Limiter {
         Reservation::Granted(limiter, Grant { first_us, interval_us, count })
     }
 
-    /// The limiter after a 429 that asked for `retry_after`: nobody calls before then, and the pace
+    /// The limiter after a 429 that asked for `retry_after`, which may be nothing: nobody calls before then, and the pace
     /// falls, once for all the 429s of a second.
     #[must_use]
-    pub fn slowed(&self, retry_after: Option<Duration>, now: Time) -> Self {
-        let stop = now + retry_after.unwrap_or_default().min(LONGEST_STOP);
+    pub fn slowed(&self, retry_after: Duration, now: Time) -> Self {
+        let stop = now + retry_after.min(LONGEST_STOP);
         let mut limiter = *self;
         limiter.next_us = limiter.next_us.max(micros(stop));
         if now.since(self.slowed_at) >= SLOWED_FOR {

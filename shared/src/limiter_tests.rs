@@ -70,26 +70,26 @@ fn a_flood_runs_at_the_second_rate_first_and_at_the_hourly_one_then() {
 
 #[test]
 fn a_429_stops_everybody_and_lowers_the_pace_once() {
-    let asked = Some(Duration::from_secs(30));
+    let asked = Duration::from_secs(30);
     let slowed = Limiter::default().slowed(asked, NOW);
     assert_eq!(slowed.pace, 700);
-    let again = slowed.slowed(None, NOW + Duration::from_millis(999));
+    let again = slowed.slowed(Duration::ZERO, NOW + Duration::from_millis(999));
     assert_eq!(again.pace, 700, "one answer to one rate");
-    assert_eq!(slowed.slowed(None, NOW + Duration::from_secs(1)).pace, 490);
+    assert_eq!(slowed.slowed(Duration::ZERO, NOW + Duration::from_secs(1)).pace, 490);
     let refused = slowed.reserve(RATES, 1, 0, NOW + Duration::from_secs(27));
     assert_eq!(refused, Reservation::Refused(Duration::from_secs(3)));
     let (_, grant) = granted(slowed.reserve(RATES, 1, 0, NOW + Duration::from_secs(30)));
     assert_eq!(grant.interval_us, 178_571, "seven tenths of eight a second");
     let mut limiter = slowed;
     for second in 1..100 {
-        limiter = limiter.slowed(None, NOW + Duration::from_secs(second));
+        limiter = limiter.slowed(Duration::ZERO, NOW + Duration::from_secs(second));
     }
     assert_eq!(limiter.pace, SLOWEST_PACE, "it never stands still");
 }
 
 #[test]
 fn calls_that_work_restore_the_pace_slowly() {
-    let mut limiter = Limiter::default().slowed(None, NOW);
+    let mut limiter = Limiter::default().slowed(Duration::ZERO, NOW);
     let mut now = NOW;
     let mut seconds = 0;
     while limiter.pace < FULL_PACE {

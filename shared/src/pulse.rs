@@ -113,8 +113,8 @@ impl Histogram {
 pub struct Beat {
     /// Counters that are not zero, by name.
     pub counts: BTreeMap<String, u64>,
-    /// SentTimestamps of the oldest message of each batch in milliseconds, rounded down to a bucket
-    /// of ten seconds so that they are few.
+    /// When the oldest message of each batch was sent, in milliseconds, rounded down to ten
+    /// seconds so that they are few.
     pub oldest: std::collections::BTreeSet<u64>,
 }
 

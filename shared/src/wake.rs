@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::record::Record;
 
-/// Name of the message attribute that holds the fence, of data type `Number`.
+/// Name of the message attribute that holds the fence, a whole number as text.
 pub const FENCE: &str = "fence";
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 //!
 //! Attribute names are part of the format that operators read and write (docs/records.md).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
@@ -153,7 +153,7 @@ fn decode_beat(item: &Item) -> Beat {
     let counts = counts.filter_map(|(name, value)| Some((name.clone(), number(value)?)));
     let oldest = item.get("oldest").and_then(|set| set.as_ns().ok());
     let oldest = oldest.map(|set| set.iter().filter_map(|text| text.parse().ok()).collect());
-    Beat { counts: counts.collect(), oldest: oldest.unwrap_or_else(BTreeSet::new) }
+    Beat { counts: counts.collect(), oldest: oldest.unwrap_or_default() }
 }
 
 fn decode_key(pulse: &str, shard: u8, item: &Item) -> Option<BucketKey> {

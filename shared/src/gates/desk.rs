@@ -33,6 +33,6 @@ pub(super) struct Desk {
     pub(super) used_up: bool,
     /// Calls that have worked since the limiter was written last.
     pub(super) worked: u32,
-    /// The longest pause that a 429 asked for, not passed on yet.
-    pub(super) throttled: Option<Option<Duration>>,
+    /// The longest pause that a 429 asked for, not passed on yet; nothing if it asked for none.
+    pub(super) throttled: Option<Duration>,
 }

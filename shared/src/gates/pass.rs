@@ -118,10 +118,9 @@ impl<S: Control, C: Clock, R: Random> Gate for Pass<'_, S, C, R> {
         };
         self.count(class, took);
         if class == Some(Class::Throttled) {
-            let asked = error.and_then(Classified::retry_after);
-            self.gates.desk(&self.dependency, |desk| {
-                desk.throttled = Some(desk.throttled.flatten().max(asked));
-            });
+            let asked = error.and_then(Classified::retry_after).unwrap_or_default();
+            self.gates
+                .desk(&self.dependency, |desk| desk.throttled = desk.throttled.max(Some(asked)));
         }
     }
 }

@@ -85,9 +85,9 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             let now = self.clock.now();
             let (next, grant) = match seen.value.reserve(rates, want, worked, now) {
                 Reservation::Granted(next, grant) => (next, grant),
-                Reservation::Refused(wait) => {
+                Reservation::Refused(ahead) => {
                     self.desk(dependency, |desk| desk.limiter = Some(seen));
-                    return Ok(Reserved::No(wait));
+                    return Ok(Reserved::No(ahead));
                 }
             };
             // An answer that is lost costs the slots: nobody else has them.
@@ -112,7 +112,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     }
 
     /// Passes a 429 on to the fleet: a pause for as long as it asked, and a slower pace.
-    pub(super) async fn slow_down(&self, dependency: &str, asked: Option<Duration>) {
+    pub(super) async fn slow_down(&self, dependency: &str, asked: Duration) {
         if self.rules.rates.is_none() {
             return;
         }
