@@ -10,7 +10,7 @@
 //! with a fate that a confirmed write stands behind. A run that is out of time answers for what it has
 //! done, and gives back the rest.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -87,9 +87,18 @@ where
 {
     /// A function that has handled nothing yet.
     pub fn new(job: J, store: S, queue: Q, clock: C, random: R) -> Self {
-        let rules = Rules { kind: J::TYPE, policy: &J::POLICY, rates: job.rates() };
+        let (policy, rates) = (&J::POLICY, job.rates());
+        let rules = Rules { kind: J::TYPE, policy, breaker: policy.breaker, rates };
         let gates = Gates::new(rules, store.clone(), clock.clone(), random.clone());
         Self { job, store, queue, clock, random, gates }
+    }
+
+    /// The same with another cap on how long a breaker stays open, at least its first wait.
+    #[must_use]
+    pub fn with_longest_wait(mut self, longest_wait: Duration) -> Self {
+        let breaker = &mut self.gates.rules.breaker;
+        breaker.longest_wait = longest_wait.max(breaker.open_wait);
+        self
     }
 }
 

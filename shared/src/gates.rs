@@ -25,7 +25,7 @@ use std::{
 pub(crate) use pass::Pass;
 
 use crate::{
-    breaker::{Admission, Breaker, Moment, Probe, State},
+    breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
     error::{Class, Failure},
     limiter::{HORIZON, Rates},
     policy::Policy,
@@ -61,6 +61,8 @@ pub(crate) struct Rules {
     pub(crate) kind: &'static str,
     /// Its numbers.
     pub(crate) policy: &'static Policy,
+    /// The policy's breaker, with what operators have changed about it.
+    pub(crate) breaker: BreakerPolicy,
     /// How fast its dependency may be called, if that is limited.
     pub(crate) rates: Option<Rates>,
 }
@@ -89,7 +91,7 @@ impl From<PortError> for Turned {
 /// The gates of one container.
 #[derive(Debug)]
 pub(crate) struct Gates<S, C, R> {
-    rules: Rules,
+    pub(crate) rules: Rules,
     control: S,
     clock: C,
     random: R,
@@ -189,7 +191,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             let longest = HORIZON + self.rules.policy.job_timeout;
             let probe = Probe::lease(self.random.token(), longest, now);
             let token = probe.token.clone();
-            let next = match seen.value.admit(probe, &self.rules.policy.breaker, now) {
+            let next = match seen.value.admit(probe, &self.rules.breaker, now) {
                 Admission::Pass => {
                     let generation = seen.value.at(now).generation;
                     return Ok(Pass::new(self, dependency, generation, None));

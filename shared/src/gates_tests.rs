@@ -36,7 +36,7 @@ impl Default for Fleet {
             store: MemoryStore::default(),
             clock: TestClock::default(),
             faults: Faults::default(),
-            rules: Rules { kind: "errand", policy: &POLICY, rates: None },
+            rules: Rules { kind: "errand", policy: &POLICY, breaker: POLICY.breaker, rates: None },
             containers: 0,
         }
     }
@@ -330,7 +330,10 @@ async fn every_call_of_the_control_port_may_fail() {
     }
     let fleet = || {
         let rates = Some(Rates { per_second: 10, per_hour: 36_000 });
-        Fleet { rules: Rules { kind: "errand", policy: &POLICY, rates }, ..Fleet::default() }
+        Fleet {
+            rules: Rules { kind: "errand", policy: &POLICY, breaker: POLICY.breaker, rates },
+            ..Fleet::default()
+        }
     };
     let mut calm = fleet();
     let usual = story(&mut calm).await;
@@ -366,6 +369,7 @@ const FORESEEING: Policy =
 async fn a_healthy_dependency_is_left_nothing() {
     let mut fleet = Fleet::default();
     fleet.rules.policy = &FORESEEING;
+    fleet.rules.breaker = FORESEEING.breaker;
     let gates = fleet.container();
     for n in 0..2_000_u64 {
         let took = Duration::from_millis(40 + gates.random.bits() % 200);

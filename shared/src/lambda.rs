@@ -1,6 +1,6 @@
 //! The rim towards Lambda: the only file that names `lambda_runtime`.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -47,6 +47,8 @@ where
     let aws = crate::aws::load(http.clone()).await;
     let mut reader = Reader::new(&environment);
     let tables = Tables::read(&mut reader);
+    let longest_wait = J::POLICY.breaker.longest_wait.as_secs().try_into().unwrap_or(u32::MAX);
+    let longest_wait = reader.count("BREAKER_LONGEST_WAIT_SECONDS", longest_wait);
     let tables = reader.finish(tables);
     let job = build(Start { environment: environment.clone(), http, aws: aws.clone() }).await;
     let (tables, job) = match (tables, job) {
@@ -60,7 +62,8 @@ where
     let store = DynamoStore::new(&aws, tables);
     store.warm().await;
     let queue = SqsQueue::new(&aws);
-    let worker = Worker::new(job, store, queue, SystemClock, SystemRandom);
+    let worker = Worker::new(job, store, queue, SystemClock, SystemRandom)
+        .with_longest_wait(Duration::from_secs(longest_wait.into()));
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         answer(worker, event).await.map_err(Error::from)

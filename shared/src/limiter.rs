@@ -29,7 +29,7 @@ const FULL_PACE: u32 = 1_000;
 const SLOWEST_PACE: u32 = 100;
 
 /// What a call that works gives back to the pace, in thousandths: additive increase.
-const RESTORED_BY_A_CALL: u32 = 2;
+const RESTORED_BY_A_CALL: u32 = 8;
 
 /// A 429 leaves this many tenths of the pace: multiplicative decrease.
 const KEPT_TENTHS: u32 = 7;

@@ -1,7 +1,7 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
-//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`]
-//! and [`demo`].
+//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`],
+//! [`demo`] and [`experiment`].
 //! Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template on top of
 //! them), [`artifact`] (the functions' binaries), [`template`], [`venv`] (pinned Python tools),
 //! [`aws`] (the few calls that they and the tests need, without an SDK), [`process`] and [`tool`]
@@ -15,6 +15,7 @@ pub mod check;
 pub mod demo;
 pub mod down;
 pub mod environment;
+pub mod experiment;
 pub mod local;
 pub mod process;
 pub mod suite;

@@ -11,7 +11,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{check, demo, down, suite, up};
+use xtask::{check, demo, down, experiment, suite, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Down,
     /// Replay the incident on a local AWS, and print what came of it
     Demo(Demo),
+    /// Show what takes minutes to show, and write it down in docs/experiments
+    Experiment(Experiment),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -40,6 +42,12 @@ struct Demo {
     /// What cars, links and repetitions follow from
     #[arg(long, default_value_t = demo::SEED)]
     seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct Experiment {
+    /// Which one
+    name: experiment::Name,
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +107,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Up(up) => up::run(&workspace, &up.into()).await?,
         Command::Down => down::run(&workspace).await?,
         Command::Demo(Demo { seed }) => return demo::run(&workspace, seed).await,
+        Command::Experiment(Experiment { name }) => return experiment::run(&workspace, name).await,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }

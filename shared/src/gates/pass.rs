@@ -143,13 +143,13 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
                 (None, true) => (Proof::Works, String::new()),
                 (None, false) => (Proof::Nothing, String::new()),
             };
-            let policy = &self.rules.policy.breaker;
+            let policy = &self.rules.breaker;
             self.turn(&dependency, false, |breaker, moment| {
                 breaker.concluded(&token, generation, proof, &why, policy, moment)
             })
             .await;
         } else if let Some(why) = made.systemic {
-            let policy = &self.rules.policy.breaker;
+            let policy = &self.rules.breaker;
             self.turn(&dependency, true, |breaker, moment| {
                 breaker.opened(generation, why.clone(), policy, moment)
             })
@@ -165,7 +165,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
 
     /// Opens the breaker if the rolling minute says so.
     pub(super) async fn trip(&self, dependency: &str) {
-        let policy = &self.rules.policy.breaker;
+        let policy = &self.rules.breaker;
         let now = self.clock.now();
         let (generation, minute) = self.desk(dependency, |desk| {
             let generation = desk.breaker.value.at(now).generation;

@@ -1,0 +1,82 @@
+//! `cargo xtask experiment NAME`: what takes more than a minute of real time to show. Each brings a
+//! stack up, does something to it, judges what came of it, and leaves a page in `docs/experiments`.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+mod bench;
+mod key;
+mod outage;
+mod page;
+mod throughput;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use crate::local::{Options, Stack};
+use crate::up::asked_to_end;
+use crate::workspace::Workspace;
+use bench::Bench;
+use page::Page;
+
+/// The experiments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Name {
+    /// Rebrandly is down for three minutes under one job a second
+    Outage,
+    /// The key is revoked, and replaced two minutes later
+    RevokedKey,
+    /// A thousand jobs against ten calls a second
+    Throughput,
+}
+
+impl Name {
+    fn text(self) -> String {
+        let value = self.to_possible_value();
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn options(self) -> Options {
+        match self {
+            Self::Outage => outage::options(),
+            Self::RevokedKey | Self::Throughput => Options::default(),
+        }
+    }
+
+    async fn run(self, bench: &Bench<'_>) -> Result<Page> {
+        match self {
+            Self::Outage => outage::run(bench).await,
+            Self::RevokedKey => key::run(bench).await,
+            Self::Throughput => throughput::run(bench).await,
+        }
+    }
+}
+
+/// Runs an experiment and writes its page; tells whether everything that must hold held.
+pub async fn run(workspace: &Workspace, name: Name) -> Result<bool> {
+    let mut end = Box::pin(asked_to_end());
+    println!("Building the functions and starting the servers …");
+    let options = name.options();
+    let stack = tokio::select! {
+        stack = Stack::start(workspace, &options) => stack?,
+        asked = &mut end => return asked.map(|()| false),
+    };
+    let bench = Bench::of(&stack)?;
+    let page = tokio::select! {
+        page = name.run(&bench) => page.map(Some),
+        asked = &mut end => asked.map(|()| None),
+    };
+    let stopped = stack.stop().await;
+    let Some(page) = page? else {
+        println!("\nInterrupted.");
+        return stopped.map(|()| false);
+    };
+    let (text, ok) = (page.text(&name.text()), page.holds());
+    println!("\n{text}");
+    let folder = workspace.root().join("docs/experiments");
+    fs::create_dir_all(&folder).context("docs/experiments cannot be made")?;
+    let path = folder.join(format!("{}.md", name.text()));
+    fs::write(&path, text).context("the page cannot be written")?;
+    println!("Written to {}", workspace.shown(&path));
+    stopped.map(|()| ok)
+}

@@ -1,0 +1,57 @@
+//! A thousand jobs of one call each against Rebrandly's ten calls a second.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::bench::{Bench, count};
+use super::page::Page;
+
+const JOBS: u32 = 1_000;
+
+/// `RebrandlyRatePerSecond` of the template.
+const RATE: f64 = 8.0;
+
+pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
+    let mut page = Page::new(
+        "A thousand jobs against ten calls a second",
+        format!(
+            "{JOBS} jobs at once on the local stack, one call each; Rebrandly takes 10 calls a second \
+             and answers more with 429. The functions are configured for {RATE} a second."
+        ),
+    );
+    bench.send(0..JOBS).await?;
+    bench.say("sent");
+    let looks = Cell::new(0);
+    let records = bench
+        .until_done(JOBS as usize, Duration::from_mins(6), |states| {
+            if looks.replace(looks.get() + 1) % 10 == 0 {
+                bench.say(&format!("{states:?}"));
+            }
+        })
+        .await?;
+    let calls = bench.sandbox.calls().await.context("the calls")?;
+    let throttled = calls.iter().filter(|call| call.status == Some(429)).count();
+    let times: Vec<u64> = calls.iter().map(|call| call.at_ms).collect();
+    let (first, last) = (times.iter().min(), times.iter().max());
+    let span = last.zip(first).map_or(0, |(last, first)| last - first);
+    let rate = f64::from(JOBS - 1) * 1_000.0 / f64::from(u32::try_from(span).unwrap_or(u32::MAX));
+    let mut sorted = times.clone();
+    sorted.sort_unstable();
+    let most = sorted
+        .iter()
+        .enumerate()
+        .map(|(place, at)| sorted[place..].iter().take_while(|other| **other < at + 1_000).count());
+    page.see("calls", calls.len());
+    page.see("answered with 429", throttled);
+    page.see("calls a second, over the whole run", format!("{rate:.2}"));
+    page.see("most calls in any second", most.max().unwrap_or_default());
+    let parked = records.iter().filter(|record| count(record, "defers") > 0).count();
+    page.see("jobs that were parked at some time", parked);
+    page.see("seconds", span / 1_000);
+    page.must("no more than five 429", throttled <= 5);
+    page.must("throughput within 10 % of the configured rate", (rate - RATE).abs() <= RATE / 10.0);
+    page.must("no address has two links", bench.doubled().await? == 0);
+    Ok(page)
+}
