@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     error::{Class, Failure},
-    job::{Gate, Payload, Run},
+    job::{Gate, Payload, Progress, Run},
     limiter::Rates,
     message::Problems,
     policy::{Policy, tests::POLICY},
@@ -25,6 +25,9 @@ struct Errand {
     name: String,
     #[serde(default)]
     takes_ms: u64,
+    /// Runs that it takes besides the last one.
+    #[serde(default)]
+    steps: u32,
     /// How each run ends, in turn; the last one stays.
     #[serde(default)]
     ends: Vec<String>,
@@ -63,8 +66,18 @@ impl Job for Errands {
         errand.name.starts_with("fallback").then(|| "\"instead\"".to_owned())
     }
 
-    async fn run<G: Gate>(&self, errand: &Errand, run: &Run<'_, G>) -> Result<String, Failure> {
-        run.call(|_| self.go(errand)).await
+    async fn run<G: Gate>(
+        &self,
+        errand: &Errand,
+        run: &Run<'_, G>,
+    ) -> Result<Progress<String>, Failure> {
+        let done = run.call(|_| self.go(errand)).await?;
+        let steps = run.cursor.as_ref().map_or(0, |cursor| cursor.parse::<u32>().unwrap());
+        Ok(if steps < errand.steps {
+            Progress::More((steps + 1).to_string())
+        } else {
+            Progress::Done(done)
+        })
     }
 }
 
@@ -643,4 +656,34 @@ async fn a_wake_up_call_that_comes_late_opens_nothing() {
     worker.queue.send(&errand("job", 0, &["permanent"]));
     poll(&worker).await;
     assert_eq!(worker.job.runs("job"), 2, "a sender may");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_work_goes_on_from_its_cursor_and_spends_no_attempt() {
+    let worker = worker();
+    let body = errand("long", 100, &["ok", "ok", "transient", "ok"]);
+    worker.queue.send(&body.replace("\"takes_ms\"", "\"steps\":5,\"takes_ms\""));
+    poll(&worker).await;
+    let record = worker.store.record("errand#g:long").unwrap();
+    assert_eq!((record.phase.name(), record.cursor.as_deref()), ("waiting", Some("1")));
+    assert_eq!((record.ledger.attempts, record.ledger.defers), (0, 0));
+    assert!(record.look().is_some(), "somebody looks if the message is lost");
+    drain(&worker).await;
+    let record = worker.store.record("errand#g:long").unwrap();
+    assert_eq!((record.phase.name(), record.cursor), ("succeeded", None));
+    assert_eq!(worker.job.runs("long"), 7, "six steps, one of them twice");
+    assert_eq!(record.ledger.attempts, 2, "the failure, and the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_with_few_receives_left_waits_in_its_record() {
+    let worker = worker();
+    worker.queue.send(&errand("contended", 0, &["contended"]));
+    for _ in 0..60 {
+        let wait = next_event_in(&worker.store, &worker.queue, worker.clock.now()).unwrap();
+        tokio::time::advance(wait).await;
+        poll(&worker).await;
+    }
+    let record = worker.store.record("errand#g:contended").unwrap();
+    assert_eq!(record.ledger.claims, 60, "it is never lost to the dead-letter queue");
 }

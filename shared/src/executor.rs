@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use crate::{
     error::{Class, Failure},
-    job::{Gate, Job, Run},
+    job::{Gate, Job, Progress, Run},
     outcome::Outcome,
     record::Record,
     time::{Clock, Time},
@@ -33,12 +33,14 @@ pub async fn execute<J: Job>(
         key: record.key.clone(),
         ledger: record.ledger,
         history: record.history.clone(),
+        cursor: record.cursor.clone(),
         ends_at: now + limit,
         gate,
     };
     let work = AssertUnwindSafe(job.run(payload, &run)).catch_unwind();
     match tokio::time::timeout(limit, work).await {
-        Ok(Ok(Ok(output))) => match serde_json::to_string(&output) {
+        Ok(Ok(Ok(Progress::More(cursor)))) => Outcome::Continues(cursor),
+        Ok(Ok(Ok(Progress::Done(output)))) => match serde_json::to_string(&output) {
             Ok(result) => Outcome::Succeeded(result),
             Err(error) => Outcome::Failed(Failure::new(
                 Class::Permanent,

@@ -34,7 +34,7 @@ pub trait Job: Send + Sync + 'static {
         &self,
         payload: &Self::Payload,
         run: &Run<'_, G>,
-    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+    ) -> impl Future<Output = Result<Progress<Self::Output>, Failure>> + Send;
 
     /// The third party that this payload depends on, as breakers, limits and metrics name it.
     #[must_use]
@@ -54,6 +54,16 @@ pub trait Job: Send + Sync + 'static {
     fn rates(&self) -> Option<Rates> {
         None
     }
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress<T> {
+    /// The work is done, with this result.
+    Done(T),
+    /// There is more than fits one run: another one goes on from this cursor, which it finds in
+    /// [`Run::cursor`]. That spends no attempt.
+    More(String),
 }
 
 /// The part of a message that belongs to the job type.
@@ -80,6 +90,8 @@ pub struct Run<'a, G> {
     pub ledger: Ledger,
     /// The latest failed attempts, oldest first.
     pub history: Vec<Mishap>,
+    /// How far earlier runs have come: the latest [`Progress::More`].
+    pub cursor: Option<String>,
     /// When the run must be over.
     pub ends_at: Time,
     pub(crate) gate: &'a G,

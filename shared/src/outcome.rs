@@ -9,6 +9,8 @@ use crate::error::Failure;
 pub enum Outcome {
     /// It did what was asked; its result as JSON.
     Succeeded(String),
+    /// It came so far, and another run goes on from this cursor.
+    Continues(String),
     /// It did not, and says why.
     Failed(Failure),
 }
@@ -19,6 +21,8 @@ pub enum Outcome {
 pub enum Decision {
     /// Done: keep the result.
     Succeed,
+    /// Go on in another run.
+    Continue,
     /// Try again after a while; `spends` says whether it cost one of the attempts.
     Retry {
         /// From now.
@@ -79,6 +83,7 @@ impl Decision {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Succeed => "succeeded",
+            Self::Continue => "continued",
             Self::Retry { spends: Spends::Deferral, .. } => "deferred",
             Self::Retry { .. } => "retried",
             Self::Park { .. } => "parked",

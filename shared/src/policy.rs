@@ -14,6 +14,10 @@ pub const BATCH_SIZE: usize = 10;
 /// received.
 pub const MAX_RECEIVES: u32 = 25;
 
+/// A message on this receive waits in its record instead of in the queue: the dead-letter queue is
+/// near, and a run that dies must still come back.
+pub const WORN_OUT: u32 = MAX_RECEIVES - 4;
+
 /// Crashes after which a job is quarantined: it kills what runs it.
 pub const MAX_CRASHES: u32 = 3;
 

@@ -192,6 +192,8 @@ pub struct Record {
     pub phase: Phase,
     /// What was asked for.
     pub work: Work,
+    /// How far a long job has come, in the job type's own notation.
+    pub cursor: Option<String>,
     /// What stands in for the result since the sender's deadline, as JSON.
     pub provisional: Option<String>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`].
@@ -209,6 +211,9 @@ pub struct Look {
 
 /// Code of the mishap of a run whose lease ran out.
 pub const LEASE_OVER: &str = "lease_over";
+
+/// When somebody should look at a job that goes on in another run: its message comes back at once.
+const LOOK_AT_CONTINUED: Duration = Duration::from_mins(5);
 
 /// Shards of an index partition: each takes 1,000 writes a second.
 const LOOK_SHARDS: u32 = 4;
@@ -314,7 +319,7 @@ impl Record {
 
     /// The record after its run ended with `decision`, because of `failure` if it failed.
     ///
-    /// `result` is kept on success.
+    /// `result` is kept on success; of a run that goes on it is the cursor.
     #[must_use]
     pub fn settled(
         &self,
@@ -330,8 +335,13 @@ impl Record {
         record.phase = match decision {
             Decision::Succeed => {
                 ledger.attempts += 1;
-                record.provisional = None;
+                (record.provisional, record.cursor) = (None, None);
                 Phase::Succeeded { at: now, result }
+            }
+            Decision::Continue => {
+                record.cursor = Some(result);
+                let why = "there is more to do".to_owned();
+                Phase::Waiting { run_after: now, due_at: now + LOOK_AT_CONTINUED, why }
             }
             Decision::Retry { after, spends } => {
                 remember = ledger.count(spends);
@@ -390,7 +400,14 @@ impl Record {
     pub(crate) fn reopened(self, work: &Work) -> Self {
         let Ledger { receives, claims, .. } = self.ledger;
         let ledger = Ledger { receives, claims, ..Ledger::default() };
-        Self { ledger, history: Vec::new(), provisional: None, work: work.clone(), ..self }
+        Self {
+            ledger,
+            history: Vec::new(),
+            cursor: None,
+            provisional: None,
+            work: work.clone(),
+            ..self
+        }
     }
 }
 

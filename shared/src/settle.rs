@@ -14,7 +14,7 @@ use crate::{
     gates::Turned,
     job::Job,
     outcome::{Decision, Outcome},
-    policy::{ANSWER_RESERVE, SETTLE_GROUPING, SHORTEST_DELAY},
+    policy::{ANSWER_RESERVE, SETTLE_GROUPING, SHORTEST_DELAY, WORN_OUT},
     ports::{Control, PortError, Queue, Store, Written},
     random::Random,
     record::{Guard, Record},
@@ -200,6 +200,11 @@ where
                 let record = record.settled(decision, None, result, now);
                 Ended { ticket, record, decision, failure: None, broken }
             }
+            Outcome::Continues(cursor) => {
+                let decision = Decision::Continue;
+                let record = record.settled(decision, None, cursor, now);
+                Ended { ticket, record, decision, failure: None, broken }
+            }
             Outcome::Failed(failure) => {
                 record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
                 let situation = Situation {
@@ -210,7 +215,15 @@ where
                     now,
                     chance: self.random.unit(),
                 };
-                let decision = retry::decide(&failure, &situation);
+                let decision = match retry::decide(&failure, &situation) {
+                    // Its message has few receives left: from here on it waits in its record.
+                    Decision::Retry { after, spends }
+                        if batch.tickets[ticket].receives >= WORN_OUT =>
+                    {
+                        Decision::Park { after, spends }
+                    }
+                    decision => decision,
+                };
                 let record = record.settled(decision, Some(&failure), String::new(), now);
                 Ended { ticket, record, decision, failure: Some(failure), broken }
             }
@@ -343,6 +356,7 @@ fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
     let fate = match (&ended.broken, ended.decision) {
         (Some(why), Decision::Retry { after, .. }) => Fate::Broken(why.clone(), after),
         (_, Decision::Retry { after, .. }) => Fate::ComeBack(after),
+        (_, Decision::Continue) => Fate::ComeBack(SHORTEST_DELAY),
         // A parked job has a look of its own: whoever finds it sends a new message.
         (
             _,

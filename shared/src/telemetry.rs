@@ -25,6 +25,8 @@ pub struct Tally {
     pub messages: usize,
     /// Jobs that succeeded.
     pub succeeded: usize,
+    /// Jobs that go on in another run.
+    pub continued: usize,
     /// Jobs that will be tried again.
     pub retried: usize,
     /// Jobs put off without spending an attempt.
@@ -50,6 +52,7 @@ impl Tally {
     pub fn count(&mut self, decision: &Decision) {
         match decision {
             Decision::Succeed => self.succeeded += 1,
+            Decision::Continue => self.continued += 1,
             Decision::Retry { spends: Spends::Deferral, .. } => self.deferred += 1,
             Decision::Retry { .. } => self.retried += 1,
             Decision::Park { .. } => self.parked += 1,
@@ -93,6 +96,7 @@ pub fn batch(kind: &str, tally: &Tally, took: Duration) {
         r#type = kind,
         jobs = tally.messages,
         ok = some(tally.succeeded),
+        continued = some(tally.continued),
         retried = some(tally.retried),
         deferred = some(tally.deferred),
         parked = some(tally.parked),

@@ -80,6 +80,7 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         ledger: Ledger::default(),
         phase: Phase::Queued { due_at: by.now },
         work: work.clone(),
+        cursor: None,
         provisional: None,
         history: Vec::new(),
     };

@@ -7,7 +7,7 @@ use evenkeel::{
     breaker::BreakerPolicy,
     config::{ConfigError, Reader},
     error::{Class, Failure},
-    job::{Gate, Job, Payload, Run},
+    job::{Gate, Job, Payload, Progress, Run},
     lambda::Start,
     limiter::Rates,
     message::Problems,
@@ -242,7 +242,7 @@ where
         &self,
         payload: &Shortening,
         run: &Run<'_, G>,
-    ) -> Result<Shortened, Failure> {
+    ) -> Result<Progress<Shortened>, Failure> {
         let invalid = |problem: String| Failure::new(Class::Permanent, "invalid_payload", problem);
         let vin = Vin::parse(&payload.vin).map_err(invalid)?;
         let destination: Url =
@@ -256,13 +256,13 @@ where
             };
             match self.take(&new, &destination, run).await? {
                 Taken::Ours(link, via) => {
-                    return Ok(Shortened {
+                    return Ok(Progress::Done(Shortened {
                         short_url: link.short_url,
                         slashtag: tag.clone(),
                         link_id: link.id,
                         via,
                         candidate: index + 1,
-                    });
+                    }));
                 }
                 Taken::Invisible if invisible_sightings(run, tag) < INVISIBLE_SIGHTINGS => {
                     return Err(invisible(run, tag));

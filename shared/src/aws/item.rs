@@ -83,6 +83,7 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
             attributes.extend([("ended_at", ms(*at)), ("why", s(why))]);
         }
     }
+    attributes.extend(record.cursor.as_ref().map(|cursor| ("cursor", s(cursor))));
     if let Some(provisional) = &record.provisional {
         let marked = ("provisional", AttributeValue::Bool(true));
         attributes.extend([("result", s(provisional)), marked]);
@@ -95,8 +96,8 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
 }
 
 /// What the end of a run removes, besides what [`encode_progress`] sets anew.
-pub(crate) const TRANSIENT: [&str; 7] =
-    ["lease_until", "run_after", "why", "look", "due_at", "result", "provisional"];
+pub(crate) const TRANSIENT: [&str; 8] =
+    ["lease_until", "run_after", "why", "look", "due_at", "result", "provisional", "cursor"];
 
 /// An undecodable body as an item of the job table. It has no fence: no claim can match it.
 pub(crate) fn encode_quarantined(body: &Quarantined) -> Vec<Attribute> {
@@ -165,6 +166,7 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
             created_at: reader.time("created_at")?,
             deadline: reader.has("deadline").then(|| reader.time("deadline")).transpose()?,
         },
+        cursor: reader.has("cursor").then(|| reader.text("cursor")).transpose()?,
         provisional: reader.has("provisional").then(|| reader.text("result")).transpose()?,
         history: if reader.has("history") {
             let text = reader.text("history")?;
@@ -299,6 +301,7 @@ mod tests {
             created_at in times(),
             deadline in proptest::option::of(times()),
             provisional in proptest::option::of(".{0,9}"),
+            cursor in proptest::option::of(".{0,9}"),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
             let [receives, claims, attempts, defers, crashes] = counts;
@@ -306,6 +309,7 @@ mod tests {
             let done = matches!(phase, Phase::Succeeded { .. });
             let provisional = provisional.filter(|_| !done);
             Record {
+                cursor,
                 provisional,
                 key,
                 fence,

@@ -1,10 +1,13 @@
-//! The record of every API call.
+//! The record of every call of a third party.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// One API call. Calls to the control endpoint are not recorded.
+use crate::dealers::{Endpoint, Visit};
+use crate::reply::Reply;
+
+/// One call. Calls to the control endpoint are not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Counts up from 1 in order of arrival, and goes on counting after the record is cleared.
@@ -27,23 +30,46 @@ pub struct Call {
     /// The link that the call made, changed, deleted or found. Set as soon as that is done, whether
     /// or not the answer gets through. Null for a conflict.
     pub link_id: Option<String>,
+    /// What it wanted of a dealer site; null for a call of the link shortener.
+    pub visit: Option<Visit>,
 }
 
-/// How many calls there were of each method and status.
+/// How many calls there were: those of the link shortener by method and status, those of dealer
+/// sites by site, endpoint and status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCounts {
-    /// All calls.
+    /// All calls of the link shortener.
     pub total: u64,
-    /// One row for each pair that occurs, sorted.
+    /// Of those, one row for each pair of method and status that occurs, sorted.
     pub rows: Vec<CallCount>,
+    /// The calls of dealer sites: one row for each site, endpoint and status that occur together,
+    /// sorted.
+    pub sites: Vec<SiteCount>,
 }
 
 impl CallCounts {
-    /// The calls with this method and status (`None`: unanswered).
+    /// The calls of the link shortener with this method and status (`None`: unanswered).
     #[must_use]
     pub fn of(&self, method: &str, status: Option<u16>) -> u64 {
         let wanted = |row: &&CallCount| row.method == method && row.status == status;
         self.rows.iter().find(wanted).map_or(0, |row| row.count)
+    }
+
+    /// The calls of a part of a dealer site, whatever was answered.
+    #[must_use]
+    pub fn of_site(&self, site: &str, endpoint: Endpoint) -> u64 {
+        self.visits(site, endpoint).map(|row| row.count).sum()
+    }
+
+    /// The calls of a part of a dealer site with this status (`None`: unanswered).
+    #[must_use]
+    pub fn of_site_answered(&self, site: &str, endpoint: Endpoint, status: Option<u16>) -> u64 {
+        let answered = self.visits(site, endpoint).filter(|row| row.status == status);
+        answered.map(|row| row.count).sum()
+    }
+
+    fn visits(&self, site: &str, endpoint: Endpoint) -> impl Iterator<Item = &SiteCount> {
+        self.sites.iter().filter(move |row| row.site == site && row.endpoint == endpoint)
     }
 }
 
@@ -58,6 +84,19 @@ pub struct CallCount {
     pub count: u64,
 }
 
+/// A row of [`CallCounts`] for dealer sites.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCount {
+    /// The slug of the site.
+    pub site: String,
+    /// The part of the site.
+    pub endpoint: Endpoint,
+    /// The status answered, null for the unanswered.
+    pub status: Option<u16>,
+    /// Calls with all three.
+    pub count: u64,
+}
+
 /// What a call is about, as far as the record and the faults care.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
@@ -65,12 +104,21 @@ pub(crate) struct Subject {
     pub(crate) path: String,
     pub(crate) slashtag: Option<String>,
     pub(crate) destination: Option<String>,
+    /// Set for a call of a dealer site, and only then.
+    pub(crate) visit: Option<Visit>,
+    /// What the service would answer if it had nothing to list; none for what is no list.
+    pub(crate) empty_list: Option<Reply>,
 }
 
 impl Subject {
     /// The same for a call and its repetition, different for any other.
     pub(crate) fn key(&self) -> String {
-        format!("{} {} {:?} {:?}", self.method, self.path, self.slashtag, self.destination)
+        let Self { method, path, slashtag, destination, .. } = self;
+        match &self.visit {
+            None => format!("{method} {path} {slashtag:?} {destination:?}"),
+            // One path lists every page of an inventory.
+            Some(visit) => format!("{method} {path} {visit:?}"),
+        }
     }
 }
 
@@ -95,6 +143,7 @@ impl CallLog {
             status: None,
             fault: fault.map(str::to_owned),
             link_id: None,
+            visit: subject.visit.clone(),
         };
         self.calls.insert(call.id, call);
         self.arrived
@@ -120,15 +169,30 @@ impl CallLog {
 
     pub(crate) fn count(&self) -> CallCounts {
         let mut counts = BTreeMap::<(&str, Option<u16>), u64>::new();
+        let mut sites = BTreeMap::<(&str, Endpoint, Option<u16>), u64>::new();
         for call in self.calls.values() {
-            *counts.entry((&call.method, call.status)).or_default() += 1;
+            let count = match &call.visit {
+                None => counts.entry((&call.method, call.status)).or_default(),
+                Some(visit) => sites.entry((&visit.site, visit.endpoint, call.status)).or_default(),
+            };
+            *count += 1;
         }
         let row = |((method, status), count): ((&str, _), _)| CallCount {
             method: method.to_owned(),
             status,
             count,
         };
-        CallCounts { total: counts.values().sum(), rows: counts.into_iter().map(row).collect() }
+        let site = |((site, endpoint, status), count): ((&str, _, _), _)| SiteCount {
+            site: site.to_owned(),
+            endpoint,
+            status,
+            count,
+        };
+        CallCounts {
+            total: counts.values().sum(),
+            rows: counts.into_iter().map(row).collect(),
+            sites: sites.into_iter().map(site).collect(),
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -153,6 +217,49 @@ mod tests {
         assert_eq!(counts.of("POST", Some(200)), 2);
         assert_eq!(counts.of("POST", None), 1);
         assert_eq!(counts.of("GET", Some(200)), 0);
+    }
+
+    #[test]
+    fn visits_of_dealer_sites_are_counted_apart() {
+        let visit = |site: &str, endpoint| Subject {
+            visit: Some(Visit {
+                site: site.to_owned(),
+                endpoint,
+                vin: None,
+                alias: None,
+                start: None,
+            }),
+            ..Subject::default()
+        };
+        let mut log = CallLog::default();
+        log.arrive(&Subject { method: "GET".to_owned(), ..Subject::default() }, 1, None);
+        log.arrive(&visit("lakeside", Endpoint::Widget), 1, None);
+        log.arrive(&visit("lakeside", Endpoint::Widget), 1, None);
+        log.arrive(&visit("lakeside", Endpoint::Home), 1, None);
+        log.arrive(&visit("harbor", Endpoint::Widget), 1, None);
+        log.answered(2, 200);
+        let counts = log.count();
+        assert_eq!((counts.total, counts.rows.len(), counts.sites.len()), (1, 1, 4));
+        assert_eq!(counts.of_site("lakeside", Endpoint::Widget), 2);
+        assert_eq!(counts.of_site_answered("lakeside", Endpoint::Widget, Some(200)), 1);
+        assert_eq!(counts.of_site_answered("lakeside", Endpoint::Widget, None), 1);
+        assert_eq!(counts.of_site("harbor", Endpoint::Home), 0);
+    }
+
+    #[test]
+    fn a_call_has_the_key_of_its_repetition_and_of_no_other() {
+        let at = |start| Subject {
+            visit: Some(Visit {
+                site: "lakeside".to_owned(),
+                endpoint: Endpoint::InventoryPost,
+                vin: None,
+                alias: None,
+                start: Some(start),
+            }),
+            ..Subject::default()
+        };
+        assert_eq!(at(35).key(), at(35).key());
+        assert_ne!(at(35).key(), at(70).key());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::{Call, CallCounts};
+use crate::dealers::{self, Car, SiteChange, SiteReport, SiteSettings};
 use crate::faults::{Fault, FaultReport};
 use crate::held::HeldCall;
 use crate::rebrandly::{Link, Preload};
@@ -103,12 +104,46 @@ impl Client {
         self.fetch(Method::GET, "links", &()).await
     }
 
-    /// Every API call since the record was last cleared, in order of arrival.
+    /// The address of a dealer site, whether or not there is such a site (yet).
+    #[must_use]
+    pub fn site_url(&self, slug: &str) -> String {
+        format!("{}{}", self.base_url, dealers::site_path(slug))
+    }
+
+    /// Creates a dealer site, in place of the one with this slug if there is one.
+    pub async fn put_site(
+        &self,
+        slug: &str,
+        settings: &SiteSettings,
+    ) -> Result<SiteReport, ClientError> {
+        self.fetch(Method::PUT, &format!("sites/{slug}"), settings).await
+    }
+
+    /// Changes what the change names, all or nothing.
+    pub async fn change_site(
+        &self,
+        slug: &str,
+        change: &SiteChange,
+    ) -> Result<SiteReport, ClientError> {
+        self.fetch(Method::PATCH, &format!("sites/{slug}"), change).await
+    }
+
+    /// All dealer sites, by slug.
+    pub async fn sites(&self) -> Result<Vec<SiteReport>, ClientError> {
+        self.fetch(Method::GET, "sites", &()).await
+    }
+
+    /// The cars that a dealer site has now, as they truly are, whatever shape it shows them in.
+    pub async fn cars(&self, slug: &str) -> Result<Vec<Car>, ClientError> {
+        self.fetch(Method::GET, &format!("sites/{slug}/cars"), &()).await
+    }
+
+    /// Every call of a third party since the record was last cleared, in order of arrival.
     pub async fn calls(&self) -> Result<Vec<Call>, ClientError> {
         self.fetch(Method::GET, "calls", &()).await
     }
 
-    /// How many calls there were of each method and status.
+    /// How many calls there were, by what they asked for and what was answered.
     pub async fn call_counts(&self) -> Result<CallCounts, ClientError> {
         self.fetch(Method::GET, "calls/count", &()).await
     }

@@ -1,7 +1,9 @@
-//! The sandbox's one clock.
+//! The sandbox's one clock, and how its times are written down.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::time::Instant;
 
 /// Epoch milliseconds that advance with tokio's clock.
@@ -27,6 +29,18 @@ impl Clock {
     }
 }
 
+/// A time in epoch milliseconds as a timestamp.
+pub(crate) fn timestamp(at_ms: u64) -> Timestamp {
+    let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX)
+}
+
+/// A time in epoch milliseconds as an HTTP date, in whole seconds, rounded down. Empty without a
+/// date, which cannot happen this side of the year 10000.
+pub(crate) fn http_date(at_ms: u64) -> String {
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp(at_ms)).unwrap_or_default()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "createdAt and the record of calls show real times; read once, at the start"
@@ -48,5 +62,11 @@ mod tests {
         let before = clock.now_ms();
         tokio::time::advance(Duration::from_millis(1500)).await;
         assert_eq!(clock.now_ms(), before + 1500);
+    }
+
+    #[test]
+    fn an_http_date_has_whole_seconds() {
+        assert_eq!(http_date(1_754_006_400_999), "Fri, 01 Aug 2025 00:00:00 GMT");
+        assert_eq!(timestamp(1_754_006_400_000).to_string(), "2025-08-01T00:00:00Z");
     }
 }

@@ -6,12 +6,13 @@ use axum::body::Bytes;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::calls::{Call, CallCounts};
+use crate::dealers::{SiteChange, SiteReport, SiteSettings};
 use crate::faults::{Fault, FaultReport};
 use crate::held::HeldCall;
 use crate::rebrandly::{Link, Preload};
@@ -26,6 +27,9 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/health", get(health))
         .route("/settings", get(settings).put(change_settings))
         .route("/links", get(links).post(preload))
+        .route("/sites", get(sites))
+        .route("/sites/{slug}", put(put_site).patch(change_site))
+        .route("/sites/{slug}/cars", get(cars))
         .route("/calls", get(calls).delete(clear_calls))
         .route("/calls/count", get(count_calls))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
@@ -81,6 +85,41 @@ async fn preload(Shared(world): SharedWorld, body: Bytes) -> Result<Json<Vec<Lin
     let preloads: Vec<Preload> = parse(&body)?;
     let mut state = world.lock();
     state.account.preload(preloads, world.now_ms()).map(Json).map_err(BadInput)
+}
+
+async fn sites(Shared(world): SharedWorld) -> Json<Vec<SiteReport>> {
+    Json(world.lock().sites.reports())
+}
+
+async fn put_site(
+    Shared(world): SharedWorld,
+    Path(slug): Path<String>,
+    body: Bytes,
+) -> Result<Json<SiteReport>, BadInput> {
+    let settings: SiteSettings = parse(&body)?;
+    let mut state = world.lock();
+    state.sites.put(&slug, settings, world.now_ms()).map(Json).map_err(BadInput)
+}
+
+async fn change_site(
+    Shared(world): SharedWorld,
+    Path(slug): Path<String>,
+    body: Bytes,
+) -> Result<Response, BadInput> {
+    let change: SiteChange = parse(&body)?;
+    let mut state = world.lock();
+    let Some(site) = state.sites.get_mut(&slug) else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    site.change(change, world.now_ms()).map_err(BadInput)?;
+    Ok(Json(site.report()).into_response())
+}
+
+async fn cars(Shared(world): SharedWorld, Path(slug): Path<String>) -> Response {
+    match world.lock().sites.get(&slug) {
+        Some(site) => Json(site.cars()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn calls(Shared(world): SharedWorld) -> Json<Vec<Call>> {
@@ -157,6 +196,12 @@ mod tests {
             fault(r#"{"kind":"reset","scope":{"calls":1},"on":{"method":"PUT"}}"#)
                 .starts_with("on.method: ")
         );
+        let site = complaint::<SiteSettings>;
+        assert!(site(r#"{"shapes":{"title":"round"}}"#).starts_with("shapes.title: "));
+        assert!(site(r#"{"page_cap":-1}"#).starts_with("page_cap: "));
+        let change = complaint::<SiteChange>;
+        assert!(change(r#"{"prices":{"1HGCM82633A004352":"x"}}"#).starts_with("prices."));
+        assert!(change(r#"{"seed":1}"#).contains("`seed`"));
         let preloads = complaint::<Vec<Preload>>;
         assert!(preloads(r#"[{"slashtag":"a"}]"#).starts_with("[0]: missing field `destination`"));
     }

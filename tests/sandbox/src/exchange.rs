@@ -91,6 +91,18 @@ impl<'a> Exchange<'a> {
                 self.lose(strike.after_work, work).await;
                 Reply::html(403, None)
             }
+            FaultKind::Challenge => {
+                self.lose(strike.after_work, work).await;
+                Reply::challenge()
+            }
+            FaultKind::Collapse => match &self.subject.empty_list {
+                Some(empty) => {
+                    self.lose(strike.after_work, work).await;
+                    empty.clone()
+                }
+                // Never struck: the fault passes over calls that list nothing.
+                None => self.work_after(self.latency, work).await,
+            },
             FaultKind::Reset => {
                 self.lose(strike.after_work, work).await;
                 let never: Infallible = self.connection.reset().await;
@@ -149,6 +161,7 @@ impl<'a> Exchange<'a> {
                 slashtag: self.subject.slashtag.clone(),
                 destination: self.subject.destination.clone(),
                 link_id,
+                visit: self.subject.visit.clone(),
             })
         };
         let _leaving = Leaving { world: &self.world, call_id: self.call_id };

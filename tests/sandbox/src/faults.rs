@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calls::Subject;
+use crate::dealers::{Endpoint, Visit};
 
 /// A fault to inject.
 ///
@@ -25,6 +26,12 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it may strike the call: its kind can befall it, and its target is met.
+    pub(crate) fn suits(&self, subject: &Subject) -> bool {
+        let possible = self.kind != FaultKind::Collapse || subject.empty_list.is_some();
+        possible && self.on.matches(subject)
+    }
+
     /// Checks what the types cannot; the error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let FaultKind::Status(answer) = &self.kind
@@ -43,8 +50,9 @@ impl Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     rename_all = "snake_case",
-    expecting = "expected \"reset\", \"hang\", \"hold\", \"html\", {\"latency_ms\": N} or \
-                 {\"status\": N, \"body\"?: text, \"html\"?: bool, \"retry_after\"?: seconds}"
+    expecting = "expected \"reset\", \"hang\", \"hold\", \"html\", \"challenge\", \"collapse\", \
+                 {\"latency_ms\": N} or {\"status\": N, \"body\"?: text, \"html\"?: bool, \
+                 \"retry_after\"?: seconds}"
 )]
 pub enum FaultKind {
     /// The TCP connection is reset without an answer.
@@ -56,6 +64,11 @@ pub enum FaultKind {
     Hold,
     /// A firewall's HTML page with status 403. With another status: a [`CannedAnswer`] with `html`.
     Html,
+    /// A bot wall: status 403 and a page that asks for a proof of being human.
+    Challenge,
+    /// A list comes back empty, and looks sound: status 200, and a total of none. Strikes only
+    /// calls for the inventory of a dealer site; others are passed over and not counted.
+    Collapse,
     /// Served, but this many milliseconds later. The work is done even if the client gives up
     /// waiting, as by a server that is merely slow.
     #[serde(rename = "latency_ms")]
@@ -74,6 +87,8 @@ impl FaultKind {
             Self::Hang => "hang",
             Self::Hold => "hold",
             Self::Html => "html",
+            Self::Challenge => "challenge",
+            Self::Collapse => "collapse",
             Self::Latency(_) => "latency",
             Self::Status(_) => "status",
         }
@@ -115,6 +130,14 @@ pub struct Target {
     pub destination: Option<String>,
     /// A part of the destination in the body.
     pub destination_contains: Option<String>,
+    /// The third party that is called.
+    pub service: Option<Service>,
+    /// The slug of the dealer site.
+    pub site: Option<String>,
+    /// The part of a dealer site.
+    pub endpoint: Option<Endpoint>,
+    /// The car whose page is asked for, ignoring case.
+    pub vin: Option<String>,
 }
 
 impl Target {
@@ -125,10 +148,32 @@ impl Target {
             && self.slashtag.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(slashtag))
             && self.destination.as_ref().is_none_or(|want| want == destination)
             && self.destination_contains.as_ref().is_none_or(|part| destination.contains(part))
+            && self.visited(subject.visit.as_ref())
+    }
+
+    fn visited(&self, visit: Option<&Visit>) -> bool {
+        let service = if visit.is_some() { Service::Dealers } else { Service::Rebrandly };
+        let site = visit.map(|visit| visit.site.as_str());
+        let endpoint = visit.map(|visit| visit.endpoint);
+        let vin = visit.and_then(|visit| visit.vin.as_deref()).unwrap_or_default();
+        self.service.is_none_or(|want| want == service)
+            && self.site.as_deref().is_none_or(|want| site == Some(want))
+            && self.endpoint.is_none_or(|want| endpoint == Some(want))
+            && self.vin.as_ref().is_none_or(|want| want.eq_ignore_ascii_case(vin))
     }
 }
 
-/// The methods that the service knows.
+/// The third parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// The link shortener.
+    Rebrandly,
+    /// The dealer sites, all of them.
+    Dealers,
+}
+
+/// The methods that the services know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
@@ -237,6 +282,8 @@ mod tests {
             (r#""hang""#, FaultKind::Hang),
             (r#""hold""#, FaultKind::Hold),
             (r#""html""#, FaultKind::Html),
+            (r#""challenge""#, FaultKind::Challenge),
+            (r#""collapse""#, FaultKind::Collapse),
             (r#"{"latency_ms":250}"#, FaultKind::Latency(250)),
             (r#"{"status":500,"html":false}"#, FaultKind::status(500)),
         ];
@@ -288,5 +335,40 @@ mod tests {
         let part = Some("dealer.test".to_owned());
         assert!(Target { destination_contains: part.clone(), ..target.clone() }.matches(&post));
         assert!(!Target { destination: part, ..target }.matches(&post));
+    }
+
+    #[test]
+    fn a_target_tells_the_services_and_the_sites_apart() {
+        let link = Subject { method: "GET".to_owned(), ..Subject::default() };
+        let visit = Visit {
+            site: "lakeside".to_owned(),
+            endpoint: Endpoint::Detail,
+            vin: Some("1HGCM82633A004352".to_owned()),
+            alias: None,
+            start: None,
+        };
+        let page = Subject { visit: Some(visit), ..link.clone() };
+        let json = [
+            r#"{"service":"dealers"}"#,
+            r#"{"site":"lakeside"}"#,
+            r#"{"endpoint":"detail"}"#,
+            r#"{"site":"lakeside","vin":"1hgcm82633a004352"}"#,
+        ];
+        for json in json {
+            let target: Target = serde_json::from_str(json).unwrap();
+            assert!(target.matches(&page) && !target.matches(&link), "{json}");
+        }
+        let json = [
+            r#"{"service":"rebrandly"}"#,
+            r#"{"site":"harbor"}"#,
+            r#"{"endpoint":"home"}"#,
+            r#"{"vin":"1M8GDM9AXKP042788"}"#,
+        ];
+        for json in json {
+            let target: Target = serde_json::from_str(json).unwrap();
+            assert!(!target.matches(&page), "{json}");
+        }
+        let links = Target { service: Some(Service::Rebrandly), ..Target::default() };
+        assert!(links.matches(&link));
     }
 }

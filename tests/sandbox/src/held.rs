@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::dealers::Visit;
+
 /// A call that is hanging or held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldCall {
@@ -20,6 +22,8 @@ pub struct HeldCall {
     pub destination: Option<String>,
     /// The link the call has made: set for `hold`, never for `hang`.
     pub link_id: Option<String>,
+    /// What it wants of a dealer site; null for a call of the link shortener.
+    pub visit: Option<Visit>,
 }
 
 /// The calls waiting now.

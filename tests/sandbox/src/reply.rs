@@ -11,13 +11,20 @@ const FIREWALL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Request blocked
 <body><h1>Sorry, you have been blocked</h1><p>The request was blocked by the security rules of \
 this site.</p></body></html>\n";
 
+/// The page that a bot wall shows instead of an answer.
+const CHALLENGE_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>One moment, please</title>\
+<meta name=\"robots\" content=\"noindex\"></head><body><h1>Verifying that you are human</h1>\
+<p>This site checks the security of your connection before it lets you in. Enable JavaScript and \
+cookies to continue.</p><form id=\"challenge-form\" method=\"post\"><div class=\"captcha\"></div>\
+</form></body></html>\n";
+
 /// What is answered, and which link that is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) link_id: Option<String>,
-    content_type: &'static str,
-    header: Option<(&'static str, String)>,
+    content_type: Option<&'static str>,
+    headers: Vec<(&'static str, String)>,
     body: String,
 }
 
@@ -29,18 +36,30 @@ impl Reply {
 
     /// An answer that claims to be JSON, whatever its body is.
     pub(crate) fn text(status: u16, body: String) -> Self {
-        Self { status, link_id: None, content_type: "application/json", header: None, body }
+        let content_type = Some("application/json");
+        Self { status, link_id: None, content_type, headers: Vec::new(), body }
     }
 
     /// An HTML page: the given one, or that of a firewall.
     pub(crate) fn html(status: u16, body: Option<String>) -> Self {
         let body = body.unwrap_or_else(|| FIREWALL_PAGE.to_owned());
-        Self { content_type: "text/html; charset=utf-8", ..Self::text(status, body) }
+        Self { content_type: Some("text/html; charset=utf-8"), ..Self::text(status, body) }
     }
 
-    /// The same with a header, whose name must be in lower case.
-    pub(crate) fn with_header(self, name: &'static str, value: String) -> Self {
-        Self { header: Some((name, value)), ..self }
+    /// The page of a bot wall.
+    pub(crate) fn challenge() -> Self {
+        Self::html(403, Some(CHALLENGE_PAGE.to_owned()))
+    }
+
+    /// What the client has is still good.
+    pub(crate) fn not_modified() -> Self {
+        Self { content_type: None, ..Self::text(304, String::new()) }
+    }
+
+    /// The same with one more header, whose name must be in lower case.
+    pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// The same, known to be about a link.
@@ -55,11 +74,13 @@ impl IntoResponse for Reply {
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        if let Some((name, value)) = self.header
-            && let Ok(value) = HeaderValue::from_str(&value)
-        {
-            headers.insert(name, value);
+        if let Some(content_type) = self.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
         }
         response
     }

@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::client::Client;
 use crate::connection;
 use crate::control;
+use crate::dealers;
 use crate::rebrandly;
 use crate::settings::Settings;
 use crate::world::World;
@@ -58,6 +59,12 @@ impl Sandbox {
         format!("{}/v1", self.url())
     }
 
+    /// The address of a dealer site, whether or not there is such a site (yet).
+    #[must_use]
+    pub fn site_url(&self, slug: &str) -> String {
+        format!("{}{}", self.url(), dealers::site_path(slug))
+    }
+
     /// A client of this sandbox's control endpoint.
     #[must_use]
     pub fn client(&self) -> Client {
@@ -73,7 +80,11 @@ impl Sandbox {
 }
 
 fn router(world: Arc<World>) -> Router {
-    Router::new().nest("/control", control::router()).merge(rebrandly::router()).with_state(world)
+    Router::new()
+        .nest("/control", control::router())
+        .merge(rebrandly::router())
+        .merge(dealers::router())
+        .with_state(world)
 }
 
 async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<()>) {

@@ -77,7 +77,7 @@ struct InPlace {
 
 impl InPlace {
     fn strikes(&mut self, subject: &Subject, now_ms: u64) -> bool {
-        if self.spent(now_ms) || !self.fault.on.matches(subject) || !self.chosen(subject) {
+        if self.spent(now_ms) || !self.fault.suits(subject) || !self.chosen(subject) {
             return false;
         }
         self.struck += 1;
@@ -113,6 +113,7 @@ impl InPlace {
 mod tests {
     use super::*;
     use crate::faults::{Scope, Target};
+    use crate::reply::Reply;
 
     fn fault(kind: FaultKind, scope: Scope) -> Fault {
         Fault { kind, on: Target::default(), scope, after_work: false }
@@ -167,6 +168,16 @@ mod tests {
         faults.add(fault(FaultKind::Reset, Scope::share(0.5, 7)), 0);
         let strikes = (0..100).filter(|_| faults.strike(&about("a"), 0).is_some()).count();
         assert!((30..70).contains(&strikes), "{strikes}");
+    }
+
+    #[test]
+    fn a_collapse_is_not_spent_on_what_lists_nothing() {
+        let mut faults = Faults::default();
+        faults.add(fault(FaultKind::Collapse, Scope::calls(1)), 0);
+        assert!(faults.strike(&about("a"), 0).is_none());
+        let list = Subject { empty_list: Some(Reply::html(200, None)), ..about("a") };
+        assert!(faults.strike(&list, 0).is_some());
+        assert!(faults.strike(&list, 0).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::calls::CallLog;
 use crate::clock::Clock;
+use crate::dealers::Sites;
 use crate::held::HeldCalls;
 use crate::limits::Limits;
 use crate::rebrandly::Account;
@@ -30,10 +31,11 @@ pub(crate) struct State {
     pub(crate) calls: CallLog,
     pub(crate) held: HeldCalls,
     pub(crate) account: Account,
+    pub(crate) sites: Sites,
 }
 
 impl World {
-    /// A fresh world: no links, no calls, no faults.
+    /// A fresh world: no links, no dealer sites, no calls, no faults.
     pub(crate) fn new(settings: Settings) -> Self {
         let state = State { settings, ..State::default() };
         Self { clock: Clock::start(), state: Mutex::new(state) }

@@ -26,7 +26,11 @@ fn text(report: &Report) -> String {
         lines.push(format!("  {}: {}", kept.flaw, kept.why));
         lines.push(format!("    {}", shortened(&kept.body)));
     }
-    let calls = CallCounts { total: report.calls, rows: report.calls_by_status.clone() };
+    let calls = CallCounts {
+        total: report.calls,
+        rows: report.calls_by_status.clone(),
+        ..CallCounts::default()
+    };
     lines.push(format!("\nThe service saw {}", answers(&calls)));
     lines.push(if report.ok {
         "\nNo job was lost, done twice or failed.".to_owned()

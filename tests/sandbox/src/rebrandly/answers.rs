@@ -1,10 +1,9 @@
 //! The bodies the service answers with.
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
 use super::link::{Link, LinkStatus};
+use crate::clock::{http_date, timestamp};
 use crate::reply::Reply;
 use crate::settings::{ConflictShape, RetryAfter};
 
@@ -108,16 +107,6 @@ fn body(link: &Link) -> Value {
             LinkStatus::Deleted => "deleted",
         },
     })
-}
-
-fn timestamp(at_ms: u64) -> Timestamp {
-    let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX)
-}
-
-/// Without a date, which cannot happen this side of the year 10000, there is no header either.
-fn http_date(at_ms: u64) -> String {
-    DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp(at_ms)).unwrap_or_default()
 }
 
 #[cfg(test)]

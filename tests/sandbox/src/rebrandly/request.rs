@@ -67,6 +67,7 @@ pub(super) fn read(parts: &Parts, body: &[u8]) -> (Subject, Ask) {
         path: path.to_owned(),
         slashtag: said("slashtag").or_else(|| filter.slashtag.clone()),
         destination: said("destination"),
+        ..Subject::default()
     };
     let segments: Vec<&str> = path.split('/').skip(2).collect();
     let ask = match (parts.method.as_str(), segments.as_slice()) {

@@ -1,0 +1,82 @@
+use serde_json::json;
+
+use super::*;
+use crate::inventory;
+
+const VINS: [&str; 4] =
+    ["1HGCM82633A004352", "1M8GDM9AXKP042788", "1G4AH59H45G118341", "1FADP5AU6DL536022"];
+
+fn vehicle(vin: &str, price: u32) -> Vehicle {
+    let site = "https://www.acme.example".parse().unwrap();
+    Vehicle::read(&json!({"vin": vin, "msrp": price}), &site).unwrap()
+}
+
+fn vins<'a>(listed: &'a [Listed<'_>]) -> Vec<&'a str> {
+    listed.iter().map(|listed| listed.vehicle.vin.as_str()).collect()
+}
+
+#[test]
+fn cars_are_told_apart_by_their_hashes() {
+    let cars = [
+        vehicle(VINS[0], 100),
+        vehicle(VINS[1], 200),
+        vehicle(VINS[2], 300),
+        // Listed twice.
+        vehicle(VINS[0], 999),
+    ];
+    let stored = BTreeMap::from([
+        (VINS[1].to_owned(), content_hash(&vehicle(VINS[1], 200))),
+        (VINS[2].to_owned(), content_hash(&vehicle(VINS[2], 299))),
+        (VINS[3].to_owned(), content_hash(&vehicle(VINS[3], 400))),
+    ]);
+    let changes = compare(&cars, &stored);
+    assert_eq!(vins(&changes.new), [VINS[0]]);
+    assert_eq!(vins(&changes.unchanged), [VINS[1]]);
+    assert_eq!(vins(&changes.changed), [VINS[2]]);
+    assert_eq!(changes.new[0].hash, content_hash(&cars[0]));
+
+    // Once the hashes are stored, nothing is left to do.
+    let listed = changes.new.iter().chain(&changes.changed).chain(&changes.unchanged);
+    let stored: BTreeMap<String, String> =
+        listed.map(|listed| (listed.vehicle.vin.to_string(), listed.hash.clone())).collect();
+    let again = compare(&cars, &stored);
+    assert_eq!((again.new.len(), again.changed.len(), again.unchanged.len()), (0, 0, 3));
+}
+
+/// A read of `cars`, the total of which the site says is `total`.
+fn read(condition: Condition, cars: &[&str], total: u32) -> Cursor {
+    let entries: Vec<_> = cars.iter().map(|vin| json!({"vin": vin})).collect();
+    let body = json!({"pageInfo": {"totalCount": total}, "inventory": entries}).to_string();
+    let site = "https://www.acme.example".parse().unwrap();
+    let mut cursor = Cursor::new(condition);
+    cursor.next(&inventory::read(body.as_bytes(), &site).unwrap());
+    cursor
+}
+
+#[test]
+fn what_is_gone() {
+    let [a, b, c, d] = VINS;
+    let stored = [(a, Condition::New), (b, Condition::New), (c, Condition::Used)];
+    let last_good: Counts = [(Condition::New, 2), (Condition::Used, 1)].into_iter().collect();
+    let gone = |reads: &[Cursor]| gone(stored, reads, &last_good);
+    let none: [&str; 0] = [];
+
+    // All are listed, in whatever list.
+    let new = read(Condition::New, &[a], 1);
+    assert_eq!(gone(&[new.clone(), read(Condition::Used, &[b, c], 2)]), none);
+    // One is not.
+    assert_eq!(gone(&[new.clone(), read(Condition::Used, &[c, d], 2)]), [b]);
+    // The list that it stood in was not read.
+    assert_eq!(gone(&[read(Condition::New, &[a, b], 2)]), none);
+    assert_eq!(gone(&[read(Condition::Used, &[c], 1)]), none);
+    assert_eq!(gone(&[]), none);
+    // A read that is not whole: more cars than came, or not over.
+    assert_eq!(gone(&[new.clone(), read(Condition::Used, &[c], 9)]), none);
+    assert_eq!(gone(&[new.clone(), Cursor::new(Condition::Used)]), none);
+    // A read that is not healthy.
+    assert_eq!(gone(&[new.clone(), read(Condition::Used, &[c, "bad", "worse"], 3)]), none);
+    // A collapse.
+    assert_eq!(gone(&[read(Condition::New, &[], 0), read(Condition::Used, &[], 0)]), none);
+    // One car less of three is none.
+    assert_eq!(gone(&[new, read(Condition::Used, &[c], 1)]), [b]);
+}

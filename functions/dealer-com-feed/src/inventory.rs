@@ -1,0 +1,172 @@
+//! An answer of either endpoint, in either of its shapes, as a page of vehicles.
+
+use std::fmt;
+
+use evenkeel::error::{Class, Failure};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, SeqAccess, Visitor},
+};
+use serde_json::{Value, value::RawValue};
+use url::Url;
+
+use crate::{
+    field,
+    vehicle::{BadVehicle, Vehicle},
+};
+
+/// Most entries of one page. A site may ignore the page size and give all it has, which is less
+/// than this.
+pub const MAX_ENTRIES: usize = 10_000;
+
+/// A page of the inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many cars the whole list has, as the site says; it may be wrong.
+    pub total: Option<u32>,
+    /// How many cars a page has at most, as the site says: what was asked for, or the site's cap.
+    pub page_size: Option<u32>,
+    /// The entries in the site's order, each on its own: one that is no car does not lose the rest.
+    pub vehicles: Vec<Result<Vehicle, BadVehicle>>,
+}
+
+/// Why an answer, though it came with status 200, is no inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoInventory {
+    /// It is a web page: maintenance, an error, a bot wall.
+    Html,
+    /// It is no JSON, or it is cut off.
+    NotJson(String),
+    /// It is JSON without a list of vehicles.
+    NoList(String),
+}
+
+impl fmt::Display for NoInventory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Html => f.write_str("a web page, expected an inventory"),
+            Self::NotJson(problem) => write!(f, "no JSON: {problem}"),
+            Self::NoList(problem) => write!(f, "no list of vehicles: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for NoInventory {}
+
+impl From<NoInventory> for Failure {
+    fn from(error: NoInventory) -> Self {
+        let code = match error {
+            NoInventory::Html => "html",
+            NoInventory::NotJson(_) => "not_json",
+            NoInventory::NoList(_) => "no_inventory",
+        };
+        Self::new(Class::Anomaly, code, error.to_string())
+    }
+}
+
+/// What of an answer is looked at. The vehicles stay text until it is their turn.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    inventory: Option<&'a RawValue>,
+    #[serde(borrow, rename = "pageInfo")]
+    page_info: Option<&'a RawValue>,
+    #[serde(borrow, rename = "trackingData")]
+    tracking: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct PageInfo<'a> {
+    #[serde(borrow, rename = "totalCount")]
+    total: Option<&'a RawValue>,
+    #[serde(borrow, rename = "pageSize")]
+    page_size: Option<&'a RawValue>,
+    #[serde(borrow, rename = "trackingData")]
+    tracking: Option<&'a RawValue>,
+}
+
+/// Reads an answer of the site at `site`, against which relative addresses are made absolute.
+///
+/// Fails if there is no list of vehicles in it. An empty list is a page without vehicles.
+pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
+    // A stray byte of another encoding costs one character, not the page.
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end();
+    match text.as_bytes().first() {
+        Some(b'<') => return Err(NoInventory::Html),
+        Some(b'{') | None => {}
+        Some(_) => return Err(NoInventory::NoList("no object".into())),
+    }
+    let answer: Answer<'_> =
+        serde_json::from_str(text).map_err(|error| NoInventory::NotJson(error.to_string()))?;
+    let info = answer.page_info.map(|info| serde_json::from_str::<PageInfo<'_>>(info.get()));
+    let info = info.and_then(Result::ok).unwrap_or_default();
+    let entries = entries([answer.inventory, info.tracking, answer.tracking])?;
+    let vehicles = entries.into_iter().enumerate();
+    let vehicles = vehicles.map(|(position, raw)| vehicle(position, raw, site)).collect();
+    Ok(Page { total: count(info.total), page_size: count(info.page_size), vehicles })
+}
+
+/// The first of the lists that has entries. The tracking data describes the same cars with fewer
+/// fields; older sites have nothing else.
+fn entries(lists: [Option<&RawValue>; 3]) -> Result<Vec<&RawValue>, NoInventory> {
+    let mut problem = None;
+    let mut empty = false;
+    for list in lists.into_iter().flatten() {
+        match serde_json::from_str::<Entries<'_>>(list.get()) {
+            Ok(Entries(entries)) if entries.is_empty() => empty = true,
+            Ok(Entries(entries)) => return Ok(entries),
+            Err(error) => problem = Some(error.to_string()),
+        }
+    }
+    match problem {
+        None if empty => Ok(Vec::new()),
+        problem => Err(NoInventory::NoList(problem.unwrap_or_else(|| "there is none".into()))),
+    }
+}
+
+fn vehicle(position: usize, raw: &RawValue, site: &Url) -> Result<Vehicle, BadVehicle> {
+    let value = serde_json::from_str::<Value>(raw.get()).map_err(|error| error.to_string());
+    let vehicle = value.and_then(|value| Vehicle::read(&value, site));
+    vehicle.map_err(|reason| BadVehicle::new(position, reason, raw.get()))
+}
+
+/// A count, as a number or as text.
+fn count(raw: Option<&RawValue>) -> Option<u32> {
+    let value: Value = serde_json::from_str(raw?.get()).ok()?;
+    field::number(&field::text(&value)?)
+}
+
+/// A list of anything, of at most [`MAX_ENTRIES`].
+struct Entries<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MAX_ENTRIES} vehicles")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = seq.next_element()? {
+            if entries.len() == MAX_ENTRIES {
+                return Err(de::Error::invalid_length(MAX_ENTRIES + 1, &self));
+            }
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+#[cfg(test)]
+#[path = "inventory_tests.rs"]
+mod tests;

@@ -1,0 +1,299 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::inventory;
+
+/// A simulated site.
+#[derive(Clone, Debug)]
+struct Site {
+    cars: u32,
+    /// Cars on a page at most, whatever was asked for.
+    cap: u32,
+    total: Total,
+    start: Start,
+    /// By how much the list has moved on when it comes to the second page.
+    overlap: u32,
+    /// Every so many-th entry has no VIN; 0 for none.
+    bad_every: u32,
+    /// Whether the order within a page is another at each reading.
+    shuffles: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Total {
+    True,
+    Absent,
+    Lie(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Start {
+    Kept,
+    Ignored,
+    /// Beyond the end the last page is shown.
+    Clamped,
+    /// Beyond the end it begins again.
+    Wrapped,
+}
+
+fn honest(cars: u32, cap: u32) -> Site {
+    Site {
+        cars,
+        cap,
+        total: Total::True,
+        start: Start::Kept,
+        overlap: 0,
+        bad_every: 0,
+        shuffles: false,
+    }
+}
+
+impl Site {
+    fn answer(&self, start: u32, fetches: u32) -> Page {
+        let first = match self.start {
+            Start::Kept => start.saturating_sub(self.overlap),
+            Start::Ignored => 0,
+            Start::Clamped if start >= self.cars => self.cars.saturating_sub(self.cap),
+            Start::Clamped => start,
+            Start::Wrapped => start % self.cars.max(1),
+        };
+        let entry = |car: u32| match car.checked_rem(self.bad_every) {
+            Some(place) if place == self.bad_every - 1 => json!({"stockNumber": car}),
+            _ => json!({"vin": vin(car)}),
+        };
+        let cars = first..self.cars.min(first + self.cap);
+        let mut entries: Vec<Value> = cars.map(entry).collect();
+        if self.shuffles && !entries.is_empty() {
+            let by = usize::try_from(fetches).unwrap() % entries.len();
+            entries.rotate_left(by);
+        }
+        let total = match self.total {
+            Total::True => Some(self.cars),
+            Total::Absent => None,
+            Total::Lie(total) => Some(total),
+        };
+        answer(&entries, total, Some(self.cap))
+    }
+}
+
+fn vin(car: u32) -> String {
+    format!("1HGCM826{car:09}")
+}
+
+fn answer(entries: &[Value], total: Option<u32>, page_size: Option<u32>) -> Page {
+    let info = json!({"totalCount": total, "pageSize": page_size});
+    let body = json!({"pageInfo": info, "inventory": entries}).to_string();
+    let site = "https://www.acme.example".parse().unwrap();
+    inventory::read(body.as_bytes(), &site).unwrap()
+}
+
+/// A page of these cars.
+fn page(cars: std::ops::Range<u32>, total: Option<u32>) -> Page {
+    let entries: Vec<Value> = cars.map(|car| json!({"vin": vin(car)})).collect();
+    answer(&entries, total, None)
+}
+
+/// Reads to the end, through the store at every step; says how many pages were fetched.
+fn read_all(site: &Site) -> (Cursor, u32) {
+    let mut cursor = Cursor::new(Condition::New);
+    for fetches in 0..=MAX_PAGES {
+        let Step::Fetch { start } = cursor.step() else { return (cursor, fetches) };
+        let step = cursor.next(&site.answer(start, fetches));
+        let stored = serde_json::to_string(&cursor).unwrap();
+        cursor = serde_json::from_str(&stored).unwrap();
+        assert_eq!(cursor.step(), step);
+    }
+    panic!("no end after {MAX_PAGES} pages");
+}
+
+#[test]
+fn a_silent_cap_loses_no_car() {
+    let (cursor, fetches) = read_all(&honest(5_000, 35));
+    assert_eq!((cursor.vins().count(), cursor.pages(), fetches), (5_000, 143, 143));
+    assert_eq!(cursor.step(), Step::Done(End::Total));
+    assert!(cursor.is_whole() && cursor.is_healthy());
+}
+
+#[test]
+fn how_lists_end() {
+    let kept = |total, cars| Site { total, ..honest(cars, 35) };
+    let lost = |start, total| Site { start, total, ..honest(100, 35) };
+    // Cars seen, pages fetched, the end, and whether the read is whole.
+    let cases = [
+        (kept(Total::True, 0), (0, 1, End::Empty, true)),
+        (kept(Total::True, 20), (20, 1, End::Total, true)),
+        (kept(Total::True, 100), (100, 3, End::Total, true)),
+        // A full page at the total: one more look.
+        (kept(Total::True, 70), (70, 3, End::Empty, true)),
+        (kept(Total::Absent, 100), (100, 4, End::Empty, true)),
+        // Totals that lie: the page's own count, nothing, too few, too many.
+        (kept(Total::Lie(35), 100), (100, 4, End::Empty, true)),
+        (kept(Total::Lie(0), 100), (100, 4, End::Empty, true)),
+        (kept(Total::Lie(50), 100), (100, 4, End::Empty, true)),
+        (kept(Total::Lie(500), 100), (100, 4, End::Empty, false)),
+        (kept(Total::Lie(5), 0), (0, 1, End::Empty, false)),
+        // Starts that are not kept.
+        (lost(Start::Ignored, Total::True), (35, 2, End::Repeated, false)),
+        (lost(Start::Ignored, Total::Absent), (35, 2, End::Repeated, false)),
+        (lost(Start::Ignored, Total::Lie(10)), (35, 2, End::Repeated, false)),
+        (lost(Start::Clamped, Total::True), (100, 3, End::Total, true)),
+        (lost(Start::Clamped, Total::Absent), (100, 5, End::Repeated, false)),
+        (lost(Start::Wrapped, Total::True), (100, 3, End::Total, true)),
+        (lost(Start::Wrapped, Total::Absent), (100, 4, End::Repeated, false)),
+    ];
+    for (site, expected) in cases {
+        let (cursor, fetches) = read_all(&site);
+        let Step::Done(end) = cursor.step() else { panic!("{site:?}: no end") };
+        let seen = (cursor.vins().count(), fetches, end, cursor.is_whole());
+        assert_eq!(seen, expected, "{site:?}");
+    }
+}
+
+#[test]
+fn a_repeated_page_is_known_in_another_order() {
+    let site = Site { start: Start::Ignored, shuffles: true, ..honest(100, 35) };
+    let (cursor, fetches) = read_all(&site);
+    assert_eq!((cursor.step(), fetches), (Step::Done(End::Repeated), 2));
+}
+
+#[test]
+fn pages_that_bring_nothing_new_end_it_though_they_differ() {
+    let mut cursor = Cursor::new(Condition::Used);
+    assert_eq!(cursor.next(&page(0..30, None)), Step::Fetch { start: 30 });
+    assert_eq!(cursor.next(&page(0..20, None)), Step::Fetch { start: 50 });
+    assert_eq!(cursor.next(&page(0..21, None)), Step::Fetch { start: 71 });
+    // A new car starts the count again.
+    assert_eq!(cursor.next(&page(20..31, None)), Step::Fetch { start: 82 });
+    assert_eq!(cursor.next(&page(0..22, None)), Step::Fetch { start: 104 });
+    assert_eq!(cursor.next(&page(0..23, None)), Step::Fetch { start: 127 });
+    assert_eq!(cursor.next(&page(0..24, None)), Step::Done(End::Repeated));
+    assert_eq!((cursor.vins().count(), cursor.is_whole()), (31, false));
+}
+
+#[test]
+fn cars_that_come_twice_are_counted_once() {
+    // Each page repeats ten cars of the one before. By the count the total is reached, but some
+    // cars have not been seen.
+    let mut cursor = Cursor::new(Condition::Certified);
+    assert_eq!(cursor.next(&page(0..35, Some(100))), Step::Fetch { start: 35 });
+    assert_eq!(cursor.next(&page(25..60, Some(100))), Step::Fetch { start: 70 });
+    assert_eq!(cursor.next(&page(50..85, Some(100))), Step::Done(End::Total));
+    assert_eq!((cursor.vins().count(), cursor.is_whole()), (85, false));
+}
+
+#[test]
+fn once_over_it_stays_over() {
+    let mut cursor = Cursor::new(Condition::New);
+    assert_eq!(cursor.step(), Step::Fetch { start: 0 });
+    assert!(!cursor.is_whole());
+    assert_eq!(cursor.next(&page(0..3, Some(3))), Step::Done(End::Total));
+    let over = cursor.clone();
+    assert_eq!(cursor.next(&page(3..6, Some(6))), Step::Done(End::Total));
+    assert_eq!(cursor, over);
+}
+
+#[test]
+fn a_site_without_end_is_capped() {
+    let mut cursor = Cursor::new(Condition::New);
+    let mut pages = 0;
+    while let Step::Fetch { start } = cursor.step() {
+        cursor.next(&page(start..start + 2, None));
+        pages += 1;
+        assert!(pages <= MAX_PAGES);
+    }
+    assert_eq!((cursor.step(), pages), (Step::Done(End::Capped), MAX_PAGES));
+    assert!(!cursor.is_whole());
+
+    let mut cursor = Cursor::new(Condition::New);
+    while let Step::Fetch { start } = cursor.step() {
+        cursor.next(&page(start..start + 5_000, None));
+    }
+    assert_eq!((cursor.step(), cursor.pages()), (Step::Done(End::Capped), 4));
+    assert_eq!(cursor.vins().count(), MAX_VINS);
+    assert!(serde_json::to_string(&cursor).unwrap().len() < CURSOR_BYTES);
+}
+
+#[test]
+fn bad_entries_count_for_the_start_and_against_the_health() {
+    // Every so many-th entry is bad, and whether the read is healthy.
+    for (bad_every, healthy) in [(0, true), (100, true), (20, true), (16, false), (2, false)] {
+        let site = Site { bad_every, ..honest(100, 35) };
+        let (cursor, _) = read_all(&site);
+        assert_eq!(cursor.step(), Step::Done(End::Total));
+        assert_eq!(cursor.vins().count() + cursor.bad(), 100);
+        assert_eq!((cursor.is_whole(), cursor.is_healthy()), (true, healthy), "{bad_every}");
+    }
+    let (cursor, _) = read_all(&Site { bad_every: 5, ..honest(5, 35) });
+    assert!(cursor.is_healthy(), "one may be bad in any list");
+}
+
+#[test]
+fn pages_without_any_car_are_told_apart() {
+    let (cursor, fetches) = read_all(&Site { bad_every: 1, ..honest(100, 35) });
+    assert_eq!((cursor.vins().count(), cursor.bad(), fetches), (0, 100, 3));
+    assert!(!cursor.is_healthy());
+    let ignores = Site { bad_every: 1, start: Start::Ignored, ..honest(100, 35) };
+    let (cursor, fetches) = read_all(&ignores);
+    assert_eq!((cursor.step(), cursor.bad(), fetches), (Step::Done(End::Repeated), 35, 2));
+}
+
+fn sites() -> impl Strategy<Value = Site> {
+    let totals =
+        prop_oneof![Just(Total::True), Just(Total::Absent), (0_u32..400).prop_map(Total::Lie),];
+    let starts = prop_oneof![
+        Just(Start::Kept),
+        Just(Start::Ignored),
+        Just(Start::Clamped),
+        Just(Start::Wrapped),
+    ];
+    let numbers = (0_u32..200, 1_u32..60, 0_u32..5, 0_u32..30);
+    (numbers, totals, starts, any::<bool>()).prop_map(|(numbers, total, start, shuffles)| {
+        let (cars, cap, overlap, bad_every) = numbers;
+        Site { cars, cap, total, start, overlap, bad_every, shuffles }
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_site_is_read_to_an_end(site in sites()) {
+        let (cursor, fetches) = read_all(&site);
+        // As many pages as the list has, and a few that bring nothing.
+        prop_assert!(fetches <= site.cars / site.cap + 2 + BARREN_PAGES, "{} pages", fetches);
+        prop_assert!(cursor.vins().count() <= site.cars);
+    }
+
+    #[test]
+    fn a_site_that_keeps_to_the_start_is_read_whole_whatever_it_says_of_its_total(
+        site in sites(),
+    ) {
+        let site = Site { start: Start::Kept, overlap: 0, bad_every: 0, ..site };
+        let (cursor, _) = read_all(&site);
+        prop_assert_eq!(cursor.vins().count(), site.cars);
+        prop_assert_eq!(cursor.is_whole(), !matches!(site.total, Total::Lie(n) if n > site.cars));
+    }
+
+    #[test]
+    fn what_counts_as_whole_is_whole(site in sites()) {
+        let site = Site { total: Total::True, ..site };
+        let (cursor, _) = read_all(&Site { bad_every: 0, ..site.clone() });
+        prop_assert!(!cursor.is_whole() || cursor.vins().count() == site.cars);
+        let (cursor, _) = read_all(&Site { total: Total::Absent, overlap: 0, ..site.clone() });
+        prop_assert!(!cursor.is_whole() || cursor.vins().count() + cursor.bad() == site.cars);
+    }
+
+    #[test]
+    fn any_pages_are_taken(
+        pages in proptest::collection::vec((0_u32..50, 0_u32..8, 0_u32..60), 0..30),
+    ) {
+        let mut cursor = Cursor::new(Condition::New);
+        for (first, count, total) in pages {
+            let before = cursor.clone();
+            let step = cursor.next(&page(first..first + count, Some(total)));
+            prop_assert!(cursor.vins().count() >= before.vins().count());
+            if let Step::Fetch { start } = step {
+                prop_assert_eq!(before.step(), Step::Fetch { start: start - count });
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! JSON-LD: the cars in a script of linked data.
+
+use serde_json::Value;
+
+use super::{
+    repair::{Repair, unwrapped},
+    schema_org::{self, Object},
+    script::isolate,
+    sighting::Sightings,
+};
+
+/// Most JSON values read of one script: some sites put several into one, one after another.
+const MAX_VALUES: usize = 8;
+
+/// Most objects and arrays visited of one value.
+const MAX_NODES: usize = 10_000;
+
+/// The property that leads from an offer to what it offers.
+const ITEM_OFFERED: &str = "itemOffered";
+
+/// Properties whose objects may be cars. Cars that are only similar to the page's stand in others.
+const CHILDREN: [&str; 7] =
+    ["@graph", "mainEntity", "itemListElement", "item", ITEM_OFFERED, "offers", "hasVariant"];
+
+/// Reads the cars in a script.
+pub fn read(script: &str, seen: &mut Sightings<'_>) {
+    let mut rest = unwrapped(script);
+    if rest.len() < script.trim_start().len() {
+        seen.repaired(Repair::Wrapping);
+    }
+    for _ in 0..MAX_VALUES {
+        let Some(start) = rest.find(['{', '[']) else { return };
+        let Some(block) = isolate(&rest[start..]) else {
+            seen.bad_block(&rest[start..]);
+            return;
+        };
+        if let Some(value) = seen.parse(block) {
+            walk(&value, seen);
+        }
+        rest = &rest[start + block.len()..];
+    }
+    if rest.contains(['{', '[']) {
+        seen.skipped("values");
+    }
+}
+
+/// Finds the cars in a value, in the order in which they stand there.
+pub(crate) fn walk(root: &Value, seen: &mut Sightings<'_>) {
+    // Each with the offer that it is the item of.
+    let mut open: Vec<(&Value, Option<&Object>)> = vec![(root, None)];
+    for _ in 0..MAX_NODES {
+        let Some((node, offer)) = open.pop() else { return };
+        match node {
+            Value::Array(_) => {
+                let elements = seen.elements(node);
+                open.extend(elements.iter().rev().map(|element| (element, offer)));
+            }
+            Value::Object(object) => {
+                if schema_org::is_car(object) {
+                    let vin = schema_org::vin(object);
+                    seen.see(vin, |reader| schema_org::details(object, offer, reader));
+                }
+                open.extend(CHILDREN.iter().rev().filter_map(|key| {
+                    let offer = (*key == ITEM_OFFERED).then_some(object);
+                    object.get(*key).map(|child| (child, offer))
+                }));
+            }
+            _ => {}
+        }
+    }
+    if !open.is_empty() {
+        seen.skipped("nodes");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use url::Url;
+
+    use super::*;
+    use crate::page::record::Provenance;
+
+    const VIN: &str = "1HGCM82633A004352";
+    const OTHER: &str = "1M8GDM9AXKP042788";
+
+    fn titles(script: &str) -> (Vec<String>, usize) {
+        let base: Url = "https://www.dealer.example/".parse().unwrap();
+        let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base);
+        read(script, &mut seen);
+        let (details, warnings) = seen.chosen();
+        (details.into_iter().filter_map(|details| details.title).collect(), warnings.len())
+    }
+
+    #[test]
+    fn the_car_is_found_wherever_it_stands() {
+        let car = json!({"@type": "Car", "vin": VIN, "name": "Accord"});
+        let other = json!({"@type": "Car", "vin": OTHER, "name": "Coach"});
+        let places = [
+            car.clone(),
+            json!([other, car]),
+            json!({"@graph": [{"@type": "WebPage"}, car]}),
+            json!({"@type": "WebPage", "mainEntity": car}),
+            json!({"@type": "ItemList", "itemListElement": [{"item": other}, {"item": car}]}),
+            json!({"@type": "Offer", "itemOffered": car}),
+            json!({"@type": "WebPage", "offers": {"itemOffered": [car]}}),
+            json!({"@type": "ProductGroup", "hasVariant": [other, car]}),
+        ];
+        for place in places {
+            assert_eq!(titles(&place.to_string()), (vec!["Accord".into()], 0), "{place}");
+        }
+        let elsewhere = json!({"@type": "WebPage", "isRelatedTo": car, "about": [car]});
+        assert_eq!(titles(&elsewhere.to_string()), (vec![], 0));
+    }
+
+    #[test]
+    fn an_offer_gives_its_price_to_what_it_offers() {
+        let offer = json!({"@type": "Offer", "price": 25_995,
+            "itemOffered": [{"@type": "Car", "vin": VIN}]});
+        let base: Url = "https://www.dealer.example/".parse().unwrap();
+        let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base);
+        walk(&offer, &mut seen);
+        assert_eq!(seen.chosen().0[0].asking_cents, [2_599_500]);
+    }
+
+    #[test]
+    fn several_values_in_one_script_are_each_read() {
+        let car = json!({"@type": "Car", "vin": VIN, "name": "Accord"});
+        assert_eq!(titles(&format!("{{\"a\":1}}\n{car}")), (vec!["Accord".into()], 0));
+        assert_eq!(titles(&format!("{{oops}}, {car};")), (vec!["Accord".into()], 1));
+        assert_eq!(titles(&format!("<!-- {car} -->")), (vec!["Accord".into()], 1));
+        assert_eq!(titles(&format!("{car} {{\"open")), (vec!["Accord".into()], 1));
+    }
+
+    #[test]
+    fn a_value_without_end_is_left() {
+        let array = json!(vec![json!([[[]]]); 200]);
+        let arrays = json!(vec![array; 20]);
+        assert_eq!(titles(&arrays.to_string()), (vec![], 1));
+    }
+
+    proptest! {
+        #[test]
+        fn any_script_is_read_or_passed_over(text in "[\\[\\]{}\",:@a0é]{0,80}|.{0,80}") {
+            let (titles, _) = titles(&text);
+            prop_assert!(titles.is_empty());
+        }
+    }
+}

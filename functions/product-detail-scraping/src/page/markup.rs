@@ -1,0 +1,327 @@
+//! The tags of a page, found in one pass: enough of HTML to reach scripts, metas and properties.
+//!
+//! No tree is built: memory stays that of the page, time is linear in it, and a broken tag costs
+//! only itself.
+
+/// Longest tag, in bytes: real ones carry a few addresses. A longer one is passed over.
+const MAX_TAG_BYTES: usize = 64 * 1024;
+
+/// Most attributes read of one tag.
+const MAX_ATTRIBUTES: usize = 100;
+
+/// Longest character reference, in bytes, from `&` to `;`: `&#x10ffff;`.
+const MAX_REFERENCE_BYTES: usize = 10;
+
+/// Elements whose content is text up to their own end tag, whatever it looks like.
+const RAW_TEXT: [&str; 4] = ["script", "style", "textarea", "title"];
+
+/// A tag, and the text behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag<'a> {
+    /// The element's name, as written.
+    pub name: &'a str,
+    /// Whether it ends an element.
+    pub closing: bool,
+    /// What stands between the name and the `>`.
+    pub attributes: &'a str,
+    /// The text up to the next tag; of a script, all of it.
+    pub text: &'a str,
+}
+
+impl<'a> Tag<'a> {
+    /// Whether it begins an element of this name.
+    #[must_use]
+    pub fn begins(&self, name: &str) -> bool {
+        !self.closing && self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// The value of an attribute, as written; empty if the attribute has none.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&'a str> {
+        let mut attributes = Attributes { rest: self.attributes }.take(MAX_ATTRIBUTES);
+        attributes.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// The tags of a page in order, without those in comments and in the text of scripts.
+#[derive(Clone, Debug)]
+pub struct Tags<'a> {
+    rest: &'a str,
+    /// Whether a comment may still end: once none does, none of the later ones can, and looking
+    /// again for each would take quadratic time.
+    comments_end: bool,
+}
+
+impl<'a> Tags<'a> {
+    /// Begins at the start of the page.
+    #[must_use]
+    pub fn new(html: &'a str) -> Self {
+        Self { rest: html, comments_end: true }
+    }
+
+    /// What follows a comment. One that never ends is taken for text, so that a page cut short is
+    /// read as far as it goes.
+    fn after_comment(&mut self, comment: &'a str) -> &'a str {
+        let empty = comment.strip_prefix('>').or_else(|| comment.strip_prefix("->"));
+        if let Some(rest) = empty {
+            return rest;
+        }
+        if self.comments_end
+            && let Some(end) = comment.find("-->")
+        {
+            return &comment[end + "-->".len()..];
+        }
+        self.comments_end = false;
+        comment
+    }
+
+    /// The tag whose `<` has just been passed.
+    fn tag(&mut self) -> Option<Tag<'a>> {
+        let closing = self.rest.starts_with('/');
+        let named = if closing { &self.rest[1..] } else { self.rest };
+        if !named.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return None;
+        }
+        let window = &named[..named.floor_char_boundary(MAX_TAG_BYTES)];
+        // A quotation that never ends must not swallow the page: then any `>` ends the tag. If
+        // there is none either, nothing in the window can be a tag.
+        let Some(end) = tag_end(window).or_else(|| window.find('>')) else {
+            self.rest = &named[window.len()..];
+            return None;
+        };
+        let inner = &window[..end];
+        let name_ends = inner.find(|c: char| c.is_ascii_whitespace() || c == '/');
+        let (name, attributes) = inner.split_at(name_ends.unwrap_or(inner.len()));
+        let after = &named[end + 1..];
+        let raw = RAW_TEXT.iter().any(|raw| !closing && raw.eq_ignore_ascii_case(name));
+        let text_ends = if raw { raw_text_end(after, name) } else { after.find('<') };
+        let (text, rest) = after.split_at(text_ends.unwrap_or(after.len()));
+        self.rest = rest;
+        Some(Tag { name, closing, attributes, text })
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = Tag<'a>;
+
+    fn next(&mut self) -> Option<Tag<'a>> {
+        loop {
+            let at = self.rest.find('<')?;
+            self.rest = &self.rest[at + 1..];
+            if let Some(comment) = self.rest.strip_prefix("!--") {
+                self.rest = self.after_comment(comment);
+            } else if let Some(tag) = self.tag() {
+                return Some(tag);
+            }
+        }
+    }
+}
+
+/// The index of the `>` that ends a tag: the first outside a quoted value. A quotation mark
+/// quotes only after `=`.
+fn tag_end(text: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut value_begins = false;
+    for (index, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) => {
+                if byte == open {
+                    quote = None;
+                }
+            }
+            (None, b'>') => return Some(index),
+            (None, b'"' | b'\'') if value_begins => {
+                quote = Some(byte);
+                value_begins = false;
+            }
+            (None, b'=') => value_begins = true,
+            (None, _) if byte.is_ascii_whitespace() => {}
+            (None, _) => value_begins = false,
+        }
+    }
+    None
+}
+
+/// The index of the `</name` that ends raw text.
+fn raw_text_end(text: &str, name: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("</") {
+        let start = from + at;
+        let after = &text.as_bytes()[start + 2..];
+        let named = after.get(..name.len()).is_some_and(|head| {
+            head.eq_ignore_ascii_case(name.as_bytes())
+                && after.get(name.len()).is_none_or(|next| !next.is_ascii_alphanumeric())
+        });
+        if named {
+            return Some(start);
+        }
+        from = start + 2;
+    }
+    None
+}
+
+/// Names and values of a tag's attributes.
+struct Attributes<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
+        if text.is_empty() {
+            return None;
+        }
+        // At least one character long, so that each step gets on.
+        let mut ends = text.char_indices().skip(1);
+        let end = ends.find(|&(_, c)| c.is_ascii_whitespace() || c == '=' || c == '/');
+        let (name, rest) = text.split_at(end.map_or(text.len(), |(index, _)| index));
+        let Some(value) = rest.trim_ascii_start().strip_prefix('=') else {
+            self.rest = rest;
+            return Some((name, ""));
+        };
+        let value = value.trim_ascii_start();
+        let (value, rest) = if let Some(quote) = value.chars().next().filter(|c| "\"'".contains(*c))
+        {
+            let inner = &value[1..];
+            inner.split_once(quote).unwrap_or((inner, ""))
+        } else {
+            let end = value.find(|c: char| c.is_ascii_whitespace());
+            value.split_at(end.unwrap_or(value.len()))
+        };
+        self.rest = rest;
+        Some((name, value))
+    }
+}
+
+/// The text with its character references read; unknown ones stay as they are.
+#[must_use]
+pub fn decode(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        decoded.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (character, length) = reference(rest).unwrap_or(('&', 1));
+        decoded.push(character);
+        rest = &rest[length..];
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+/// The character that the reference at the start of `text` stands for, and its length in bytes.
+fn reference(text: &str) -> Option<(char, usize)> {
+    let mut head = text.bytes().take(MAX_REFERENCE_BYTES);
+    let end = head.position(|byte| byte == b';')?;
+    let name = text.get(1..end)?;
+    let character = match name.strip_prefix('#') {
+        Some(number) => {
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+        None => match name {
+            "amp" => '&',
+            "apos" => '\'',
+            "gt" => '>',
+            "lt" => '<',
+            "nbsp" => '\u{a0}',
+            "quot" => '"',
+            _ => return None,
+        },
+    };
+    Some((character, end + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(html: &str) -> Vec<String> {
+        let spelt = |tag: Tag<'_>| format!("{}{}", if tag.closing { "/" } else { "" }, tag.name);
+        Tags::new(html).map(spelt).collect()
+    }
+
+    #[test]
+    fn tags_are_found_and_what_only_looks_like_one_is_not() {
+        let cases: &[(&str, &[&str])] = &[
+            ("", &[]),
+            ("a < b, c > d", &[]),
+            ("<p>1 <b>2</b>", &["p", "b", "/b"]),
+            ("<!doctype html><html>", &["html"]),
+            ("<!-- <p> --><b>", &["b"]),
+            ("<!--><p>", &["p"]),
+            ("<!-- <p>", &["p"]),
+            ("<a title='>'><b>", &["a", "b"]),
+            ("<a title=5\"><b>", &["a", "b"]),
+            ("<a title=\"never closed><b>", &["a", "b"]),
+            ("<script>if (a<b) '<p>'</script ><b>", &["script", "/script", "b"]),
+            ("<SCRIPT><p></Script><b>", &["SCRIPT", "/Script", "b"]),
+            ("<script></scripted></script>", &["script", "/script"]),
+            ("<title><p>", &["title"]),
+            ("<p", &[]),
+        ];
+        for (html, expected) in cases {
+            assert_eq!(names(html), *expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn attributes_are_read_however_they_are_written() {
+        let tag = Tags::new("<x a=1 B = 'two 2' c=\"3>\" d e=/f/>").next().unwrap();
+        let expected = [
+            ("a", Some("1")),
+            ("b", Some("two 2")),
+            ("C", Some("3>")),
+            ("d", Some("")),
+            ("e", Some("/f/")),
+            ("f", None),
+        ];
+        for (name, value) in expected {
+            assert_eq!(tag.attribute(name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tag_without_end_hides_only_its_window() {
+        let long = format!("<p {}><b>", "a ".repeat(MAX_TAG_BYTES));
+        assert_eq!(names(&long), ["b"]);
+    }
+
+    #[test]
+    fn references_are_decoded_once() {
+        let cases = [
+            ("", ""),
+            ("a&amp;b", "a&b"),
+            ("&amp;quot;", "&quot;"),
+            ("17&quot; &#39;&#x27; &lt;b&gt;", "17\" '' <b>"),
+            ("&#xD800;&#99999999;&#;&;&", "&#xD800;&#99999999;&#;&;&"),
+            ("&copy=1;&é;", "&copy=1;&é;"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(decode(text), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_tags_no_longer_than_itself(html in "[<>/!='\" a-cé-]{0,200}|.{0,200}") {
+            let length = |tag: Tag<'_>| tag.name.len() + tag.attributes.len() + tag.text.len();
+            prop_assert!(Tags::new(&html).map(length).sum::<usize>() <= html.len());
+            for tag in Tags::new(&html) {
+                let _ = tag.attribute("a");
+            }
+        }
+
+        #[test]
+        fn decoding_never_lengthens(text in "[&#xamp;0-9é]{0,100}|.{0,100}") {
+            prop_assert!(decode(&text).len() <= text.len());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a page says of itself in metas for social networks (Open Graph), and `data-vin`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    markup::Tags,
+    record::Details,
+    sighting::Sightings,
+    value::{self, MAX_IMAGES},
+};
+
+/// The properties that are read, but for pictures.
+const PROPERTIES: [&str; 9] = [
+    "og:title",
+    "og:site_name",
+    "og:price:amount",
+    "og:price:currency",
+    "product:brand",
+    "product:condition",
+    "product:price:amount",
+    "product:price:currency",
+    "product:retailer_item_id",
+];
+
+/// The properties of a picture. Others, such as its width, begin with the same words.
+const IMAGES: [&str; 3] = ["og:image", "og:image:url", "og:image:secure_url"];
+
+/// Reads a page's metas: of one car, whose VIN they name at most as the dealer's own id of it.
+pub fn read(html: &str, seen: &mut Sightings<'_>) {
+    let mut properties: BTreeMap<&str, Value> = BTreeMap::new();
+    let mut images = Vec::new();
+    for tag in Tags::new(html).filter(|tag| tag.begins("meta")) {
+        let name = tag.attribute("property").or_else(|| tag.attribute("name"));
+        let (Some(name), Some(content)) = (name, tag.attribute("content")) else { continue };
+        if PROPERTIES.contains(&name) {
+            properties.entry(name).or_insert_with(|| Value::from(content));
+        } else if IMAGES.contains(&name) && images.len() < MAX_IMAGES {
+            images.push(Value::from(content));
+        }
+    }
+    if properties.is_empty() && images.is_empty() {
+        return;
+    }
+    let images = Value::Array(images);
+    let get = |name: &str| properties.get(name);
+    let id = get("product:retailer_item_id");
+    let vin = id.and_then(value::vin);
+    let stock_number = if vin.is_some() { None } else { id };
+    let price = get("product:price:amount").or_else(|| get("og:price:amount"));
+    let currency = get("product:price:currency").or_else(|| get("og:price:currency"));
+    seen.see(vin, |reader| {
+        let mut details = Details {
+            title: reader.text("title", get("og:title")),
+            make: reader.text("make", get("product:brand")),
+            condition: reader.read("condition", get("product:condition"), value::condition),
+            stock_number: reader.text("stock_number", stock_number),
+            images: reader.images(Some(&images)),
+            dealer_name: reader.text("dealer_name", get("og:site_name")),
+            currency: reader.read("currency", currency, value::currency),
+            ..Details::default()
+        };
+        details.price(reader.amount("price_cents", price, ""));
+        details
+    });
+}
+
+/// Notes the VINs in `data-vin` attributes: on a page about one car usually its own, beside those
+/// of the cars that it recommends.
+pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
+    for tag in Tags::new(html) {
+        let vin = tag.attribute("data-vin").and_then(|vin| value::vin(&Value::from(vin)));
+        if let Some(vin) = vin {
+            seen.name(vin);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+    use crate::page::record::{Condition, Provenance};
+
+    const VIN: &str = "1HGCM82633A004352";
+    const OTHER: &str = "1M8GDM9AXKP042788";
+
+    fn base() -> Url {
+        "https://www.dealer.example/used/1.htm".parse().unwrap()
+    }
+
+    #[test]
+    fn metas_are_read_by_property_or_name() {
+        let base = base();
+        let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
+        let html = r#"<META property="og:title" content="2003 Honda Accord &amp; more"/>
+            <meta name='og:title' content='second'><meta property=og:image content=/1.jpg>
+            <meta property="og:image:width" content="800"><meta content="new"
+            property="product:condition"><meta property="product:price:amount" content="25995">
+            <meta property="product:retailer_item_id" content="A1"><meta charset="utf-8">"#;
+        read(html, &mut seen);
+        let expected = Details {
+            title: Some("2003 Honda Accord & more".into()),
+            condition: Some(Condition::New),
+            stock_number: Some("A1".into()),
+            images: Some(vec!["https://www.dealer.example/1.jpg".into()]),
+            asking_cents: vec![2_599_500],
+            ..Details::default()
+        };
+        assert_eq!(seen.chosen(), (vec![expected], vec![]));
+    }
+
+    #[test]
+    fn a_page_without_metas_says_nothing() {
+        let base = base();
+        let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
+        read("<meta name=viewport content=x><p>og:title</p>", &mut seen);
+        assert_eq!(seen.chosen(), (vec![], vec![]));
+    }
+
+    #[test]
+    fn vins_in_attributes_are_named_and_nothing_else_is() {
+        let base = base();
+        let mut seen = Sightings::new(Provenance::DataVin, VIN, &base);
+        let html = format!(
+            "<li data-vin={OTHER}><li DATA-VIN='{OTHER}'><li data-vin=none><li data-vin>\
+             <p>data-vin=\"{VIN}\"</p>"
+        );
+        read_data_vins(&html, &mut seen);
+        assert_eq!((seen.names_ours(), seen.others()), (false, &[OTHER.to_owned()][..]));
+        read_data_vins(&format!("<div data-vin=\" {} \">", VIN.to_lowercase()), &mut seen);
+        assert!(seen.names_ours());
+    }
+
+    proptest! {
+        #[test]
+        fn any_meta_is_read_or_passed_over(content in ".{0,200}", tail in ".{0,40}") {
+            let base = base();
+            let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
+            read(&format!("<meta property=og:title content=\"{content}\">{tail}"), &mut seen);
+            read_data_vins(&content, &mut seen);
+            let (details, _) = seen.chosen();
+            prop_assert!(details.len() <= 1);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Reading the fields of one car from one source, noting what stands there in place of a value.
+
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    price::{self, Amount},
+    quality::{Code, MAX_WARNINGS, Warning},
+    record::{Condition, Mileage, Provenance},
+    value,
+};
+
+/// Reads fields and keeps what was odd.
+pub(crate) struct Reader<'s> {
+    from: Provenance,
+    /// The page's address, which others are relative to.
+    base: &'s Url,
+    warnings: Vec<Warning>,
+}
+
+impl<'s> Reader<'s> {
+    pub(crate) fn new(from: Provenance, base: &'s Url) -> Self {
+        Self { from, base, warnings: Vec::new() }
+    }
+
+    /// What was odd.
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings
+    }
+
+    /// Each oddity once: a value may well be read for two purposes.
+    fn warn(&mut self, code: Code, field: &'static str, value: &str) {
+        let warning = Warning::new(code, self.from, field, value);
+        if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// A value that `parse` makes of a text.
+    pub(crate) fn read<T>(
+        &mut self,
+        field: &'static str,
+        value: Option<&Value>,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = value::plain(value?)?;
+        if value::is_placeholder(&text) {
+            self.warn(Code::Placeholder, field, &text);
+            return None;
+        }
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.warn(Code::Unreadable, field, &text);
+        }
+        parsed
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self, field: &'static str, value: Option<&Value>) -> Option<String> {
+        self.read(field, value, |text| Some(text.to_owned()))
+    }
+
+    /// A distance, with its unit if that stands elsewhere. Zero is a distance only for a new car.
+    pub(crate) fn mileage(
+        &mut self,
+        value: Option<&Value>,
+        unit: Option<&Value>,
+        condition: Option<Condition>,
+    ) -> Option<Mileage> {
+        let unit = unit.and_then(value::plain).unwrap_or_default();
+        let parse = |text: &str| value::mileage(&format!("{text} {unit}"));
+        let mileage = self.read("mileage", value, parse)?;
+        if mileage.value == 0 && condition != Some(Condition::New) {
+            self.warn(Code::Placeholder, "mileage", "0");
+            return None;
+        }
+        Some(mileage)
+    }
+
+    /// An amount of money that is a price or the manufacturer's price; anything else is noted.
+    pub(crate) fn amount(
+        &mut self,
+        field: &'static str,
+        value: Option<&Value>,
+        labels: &str,
+    ) -> Option<Amount> {
+        let text = value::plain(value?)?;
+        let code = match price::read(&text, labels) {
+            Some(amount @ (Amount::Asking(_) | Amount::Msrp(_))) => return Some(amount),
+            Some(Amount::Other(code)) => code,
+            None if text.contains(|c: char| c.is_ascii_digit()) => Code::Unreadable,
+            // "Contact us", "Call for price": words where a price should be.
+            Some(Amount::Zero) | None => Code::Placeholder,
+        };
+        self.warn(code, field, &text);
+        None
+    }
+
+    /// An amount of money whose meaning is known from where it stands, in cents.
+    pub(crate) fn cents(&mut self, field: &'static str, value: Option<&Value>) -> Option<u64> {
+        match self.amount(field, value, "")? {
+            Amount::Asking(cents) | Amount::Msrp(cents) => Some(cents),
+            Amount::Other(_) | Amount::Zero => None,
+        }
+    }
+
+    /// Addresses of pictures.
+    pub(crate) fn images(&self, value: Option<&Value>) -> Option<Vec<String>> {
+        let images = value.map(|value| value::images(value, self.base));
+        images.filter(|images| !images.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn warnings(reader: Reader<'_>) -> Vec<(Code, &'static str, String)> {
+        let parts = |warning: Warning| (warning.code, warning.field, warning.value);
+        reader.into_warnings().into_iter().map(parts).collect()
+    }
+
+    #[test]
+    fn gaps_are_silent_and_what_fills_them_is_noted_once() {
+        let base: Url = "https://www.dealer.example/".parse().unwrap();
+        let mut reader = Reader::new(Provenance::DataLayer, &base);
+        assert_eq!(reader.text("trim", None), None);
+        assert_eq!(reader.text("trim", Some(&json!(null))), None);
+        assert_eq!(reader.text("trim", Some(&json!(" "))), None);
+        assert_eq!(reader.text("trim", Some(&json!("N/A"))), None);
+        assert_eq!(reader.text("trim", Some(&json!("N/A"))), None);
+        assert_eq!(reader.text("trim", Some(&json!("EX"))), Some("EX".into()));
+        assert_eq!(reader.read("year", Some(&json!("soon")), value::year), None);
+        assert_eq!(reader.cents("msrp_cents", Some(&json!(0))), None);
+        assert_eq!(reader.cents("msrp_cents", Some(&json!("Contact Us"))), None);
+        assert_eq!(reader.cents("msrp_cents", Some(&json!("1-2"))), None);
+        assert_eq!(reader.cents("msrp_cents", Some(&json!("$9/mo"))), None);
+        let expected = [
+            (Code::Placeholder, "trim", "N/A".to_owned()),
+            (Code::Unreadable, "year", "soon".to_owned()),
+            (Code::Placeholder, "msrp_cents", "0".to_owned()),
+            (Code::Placeholder, "msrp_cents", "Contact Us".to_owned()),
+            (Code::Unreadable, "msrp_cents", "1-2".to_owned()),
+            (Code::MonthlyPayment, "msrp_cents", "$9/mo".to_owned()),
+        ];
+        assert_eq!(warnings(reader), expected);
+    }
+
+    #[test]
+    fn a_used_car_has_been_driven() {
+        let base: Url = "https://www.dealer.example/".parse().unwrap();
+        let mut reader = Reader::new(Provenance::JsonLd, &base);
+        let (zero, unit) = (json!(0), json!("KMT"));
+        let new = reader.mileage(Some(&zero), Some(&unit), Some(Condition::New));
+        assert_eq!(new.map(|mileage| mileage.value), Some(0));
+        assert_eq!(reader.mileage(Some(&zero), None, Some(Condition::Used)), None);
+        assert_eq!(reader.mileage(Some(&zero), None, None), None);
+        assert_eq!(warnings(reader), [(Code::Placeholder, "mileage", "0".to_owned())]);
+    }
+}

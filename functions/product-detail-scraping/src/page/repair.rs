@@ -1,0 +1,274 @@
+//! Repairs of the mistakes that dealers' sites make in their JSON, and of no others: what cannot be
+//! read after them is left alone.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::script::QuotationMark;
+
+/// Most marks taken off around a block: a comment in a comment, say.
+const MAX_MARKS: usize = 8;
+
+/// What may stand before the JSON in a script to hide it from old browsers or from XML.
+const MARKS: [&str; 5] = ["<!--", "<![CDATA[", "//", "/*", "*/"];
+
+/// A mistake that was repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Repair {
+    /// Comment marks, CDATA marks or a byte-order mark around the block.
+    Wrapping,
+    /// A backslash that begins no escape of JSON: it is kept as text.
+    StrayBackslash,
+    /// A comma before a closing bracket.
+    TrailingComma,
+    /// A newline or another control character within a string.
+    RawControl,
+    /// Quotation marks written as `&quot;`.
+    EncodedQuotes,
+}
+
+impl Repair {
+    /// The name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wrapping => "wrapping",
+            Self::StrayBackslash => "stray_backslash",
+            Self::TrailingComma => "trailing_comma",
+            Self::RawControl => "raw_control",
+            Self::EncodedQuotes => "encoded_quotes",
+        }
+    }
+}
+
+/// The block without the marks that stand before its JSON. Those behind it hold no opening
+/// bracket and are never looked at.
+#[must_use]
+pub fn unwrapped(block: &str) -> &str {
+    let is_blank = |c: char| c.is_whitespace() || c == '\u{feff}';
+    let mut inner = block.trim_start_matches(is_blank);
+    for _ in 0..MAX_MARKS {
+        let Some(rest) = MARKS.iter().find_map(|mark| inner.strip_prefix(mark)) else { break };
+        inner = rest.trim_start_matches(is_blank);
+    }
+    inner
+}
+
+/// Reads a JSON value, after repairs if it cannot be read as it is.
+///
+/// Fails with the error that is left after them.
+pub fn parse(text: &str) -> Result<(Value, BTreeSet<Repair>), serde_json::Error> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok((value, BTreeSet::new()));
+    }
+    let (mended, repairs) = mend(text);
+    serde_json::from_str(&mended).map(|value| (value, repairs))
+}
+
+/// The text with every mistake repaired that is known here: at most six times as long.
+fn mend(text: &str) -> (String, BTreeSet<Repair>) {
+    let mut mender = Mender {
+        mended: String::with_capacity(text.len()),
+        repairs: BTreeSet::new(),
+        string: None,
+    };
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let length = match mender.string {
+            Some(open) => mender.within(open, next, rest),
+            None => mender.between(next, rest),
+        };
+        rest = &rest[length..];
+    }
+    (mender.mended, mender.repairs)
+}
+
+struct Mender {
+    mended: String,
+    repairs: BTreeSet<Repair>,
+    /// What the string that we are in began with.
+    string: Option<QuotationMark>,
+}
+
+impl Mender {
+    /// Takes the next step outside strings; answers with its length in bytes.
+    fn between(&mut self, next: char, rest: &str) -> usize {
+        if let Some((mark, length)) = QuotationMark::at(rest.as_bytes()) {
+            self.string = Some(mark);
+            self.mended.push('"');
+            if mark == QuotationMark::Encoded {
+                self.repairs.insert(Repair::EncodedQuotes);
+            }
+            return length;
+        }
+        if next == ',' && rest[1..].trim_start().starts_with([']', '}']) {
+            self.repairs.insert(Repair::TrailingComma);
+        } else {
+            self.mended.push(next);
+        }
+        next.len_utf8()
+    }
+
+    /// Takes the next step in a string that began with `open`; answers with its length in bytes.
+    fn within(&mut self, open: QuotationMark, next: char, rest: &str) -> usize {
+        match QuotationMark::at(rest.as_bytes()) {
+            Some((mark, length)) if mark == open => {
+                self.string = None;
+                self.mended.push('"');
+                return length;
+            }
+            // A plain one in a string between encoded ones is part of the text.
+            Some((QuotationMark::Plain, length)) => {
+                self.mended.push_str("\\\"");
+                return length;
+            }
+            _ => {}
+        }
+        if next == '\\' {
+            return self.escape(open, rest);
+        }
+        if next < ' ' {
+            let escaped = format!("\\u{:04x}", u32::from(next));
+            self.repairs.insert(Repair::RawControl);
+            self.mended.push_str(&escaped);
+        } else {
+            self.mended.push(next);
+        }
+        next.len_utf8()
+    }
+
+    /// Takes over what begins with a backslash; answers with its length in bytes.
+    fn escape(&mut self, open: QuotationMark, rest: &str) -> usize {
+        if let Some(length) = escape_length(rest) {
+            self.mended.push_str(&rest[..length]);
+            return length;
+        }
+        let escaped = QuotationMark::at(&rest.as_bytes()[1..]);
+        if let Some((QuotationMark::Encoded, length)) = escaped
+            && open == QuotationMark::Encoded
+        {
+            self.mended.push_str("\\\"");
+            return 1 + length;
+        }
+        self.repairs.insert(Repair::StrayBackslash);
+        if rest[1..].starts_with('\'') {
+            // JavaScript's escape of an apostrophe, which JSON does not have.
+            self.mended.push('\'');
+            return 2;
+        }
+        self.mended.push_str("\\\\");
+        1
+    }
+}
+
+/// The length in bytes of the escape at the start of `text`, if JSON has it. Half of a surrogate
+/// pair, as is left where a text was cut in an emoji, is none.
+fn escape_length(text: &str) -> Option<usize> {
+    match text.as_bytes().get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => match utf16_unit(text)? {
+            0xD800..=0xDBFF => {
+                let low = utf16_unit(text.get(6..)?)?;
+                (0xDC00..=0xDFFF).contains(&low).then_some(12)
+            }
+            0xDC00..=0xDFFF => None,
+            _ => Some(6),
+        },
+        _ => None,
+    }
+}
+
+/// The number in the `\uXXXX` at the start of `text`.
+fn utf16_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    // Parsing alone would take a sign.
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if all_digits { u16::from_str_radix(digits, 16).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> (Value, Vec<Repair>) {
+        let (value, repairs) = parse(text).unwrap();
+        (value, repairs.into_iter().collect())
+    }
+
+    #[test]
+    fn each_mistake_is_repaired_and_named() {
+        use Repair::{EncodedQuotes, RawControl, StrayBackslash, TrailingComma};
+        let cases: &[(&str, Value, &[Repair])] = &[
+            (r#"{"a":"\"\\\/\b\f\n\r\tA"}"#, json!({"a": "\"\\/\u{8}\u{c}\n\r\tA"}), &[]),
+            (r#"["5\' \x \d"]"#, json!(["5' \\x \\d"]), &[StrayBackslash]),
+            (r#"["\u00G1 \u12"]"#, json!(["\\u00G1 \\u12"]), &[StrayBackslash]),
+            (r#"["\ud83d\ude97"]"#, json!(["\u{1f697}"]), &[]),
+            (r#"["\ud83d...", "\ude97"]"#, json!(["\\ud83d...", "\\ude97"]), &[StrayBackslash]),
+            ("[1, 2 ,\n]", json!([1, 2]), &[TrailingComma]),
+            (r#"{"a":[",]"],}"#, json!({"a": [",]"]}), &[TrailingComma]),
+            ("[\"a\nb\tc\u{1}\"]", json!(["a\nb\tc\u{1}"]), &[RawControl]),
+            ("{&quot;a&quot;:&#34;b&#x22;}", json!({"a": "b"}), &[EncodedQuotes]),
+            ("[&quot;5\" \\&quot;6\\&quot;&quot;]", json!(["5\" \"6\""]), &[EncodedQuotes]),
+            (r#"["&quot;",]"#, json!(["&quot;"]), &[TrailingComma]),
+            ("[\"a\nb\\c\",]", json!(["a\nb\\c"]), &[StrayBackslash, TrailingComma, RawControl]),
+        ];
+        for (text, value, repairs) in cases {
+            assert_eq!(read(text), (value.clone(), repairs.to_vec()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_broken_otherwise_is_left_alone() {
+        for text in ["", "{", "[1 2]", "{a:1}", "['a']", "[,]x", "{\"a\":undefined}", "[1,,2]"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_and_not_followed() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert!(parse(&deep).is_err());
+    }
+
+    #[test]
+    fn marks_around_a_block_are_taken_off() {
+        let cases = [
+            ("{}", "{}"),
+            ("\u{feff} {}", "{}"),
+            ("<!-- {} -->", "{} -->"),
+            ("//<![CDATA[\n[1]\n//]]>", "[1]\n//]]>"),
+            ("/* <![CDATA[ */ {} /* ]]> */", "{} /* ]]> */"),
+            ("<!--\n//<![CDATA[\n\u{feff}{}", "{}"),
+            ("", ""),
+        ];
+        for (block, inner) in cases {
+            assert_eq!(unwrapped(block), inner, "{block}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sound_json_is_read_as_it_is(texts in prop::collection::vec(".{0,20}", 0..5)) {
+            let value = json!({ "texts": texts, "rest": [null, 1.5, { "a": [] }] });
+            prop_assert_eq!(read(&value.to_string()), (value, Vec::new()));
+        }
+
+        #[test]
+        fn repairs_alone_change_nothing_sound(texts in prop::collection::vec(".{0,20}", 0..5)) {
+            let value = json!(texts);
+            let (mended, repairs) = mend(&value.to_string());
+            prop_assert_eq!(serde_json::from_str::<Value>(&mended).unwrap(), value);
+            prop_assert!(repairs.is_empty());
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[\\[\\]{}\",:\\\\u0-9a\n&quot;é]{0,60}|.{0,60}") {
+            prop_assert!(mend(&text).0.len() <= text.len() * 6);
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A car in the vocabulary of schema.org, as JSON-LD and microdata both use it.
+
+use serde_json::{Map, Value};
+
+use super::{
+    reader::Reader,
+    record::Details,
+    value::{self, elements, first},
+};
+
+/// An object of linked data.
+pub(crate) type Object = Map<String, Value>;
+
+/// Types whose objects may be a car.
+const TYPES: [&str; 5] = ["Car", "IndividualProduct", "Motorcycle", "Product", "Vehicle"];
+
+/// Where the VIN stands: the second pair holds stock numbers just as often.
+const VIN: [&str; 4] = ["vehicleIdentificationNumber", "vin", "sku", "productID"];
+
+/// What in an offer or a price's specification says which amount it states.
+const LABELS: [&str; 7] =
+    ["@type", "name", "category", "businessFunction", "priceType", "unitText", "unitCode"];
+
+/// Most offers read of one car, and most specifications of one offer.
+const MAX_OFFERS: usize = 20;
+
+/// Whether an object describes a car, or anything that is sold.
+pub(crate) fn is_car(object: &Object) -> bool {
+    elements(object.get("@type")).iter().filter_map(Value::as_str).any(|kind| {
+        let name = kind.rsplit(['/', '#', ':']).next().unwrap_or(kind);
+        TYPES.iter().any(|known| known.eq_ignore_ascii_case(name))
+    })
+}
+
+/// The VIN that a car's object names.
+pub(crate) fn vin(car: &Object) -> Option<String> {
+    VIN.iter().filter_map(|key| car.get(*key)).find_map(value::vin)
+}
+
+/// What a car's object says; `offer` is the one that it is the item of, if it stands in one.
+pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<'_>) -> Details {
+    let own = elements(car.get("offers")).iter().filter_map(Value::as_object);
+    let offers: Vec<&Object> = own.chain(offer).take(MAX_OFFERS).collect();
+    let of_offers = |key: &str| offers.iter().find_map(|offer| offer.get(key));
+    let condition = car.get("itemCondition").or_else(|| of_offers("itemCondition"));
+    let condition = reader.read("condition", condition, value::condition);
+    let engine = elements(car.get("vehicleEngine")).first();
+    let of_engine = |key: &str| engine.and_then(|engine| engine.get(key));
+    let mileage = elements(car.get("mileageFromOdometer")).first();
+    let mileage_unit = mileage.and_then(Value::as_object);
+    let mileage_unit = mileage_unit.and_then(|mileage| first(mileage, &["unitCode", "unitText"]));
+    let seller = of_offers("seller");
+    let address = seller.and_then(|seller| elements(seller.get("address")).first());
+    let of_address = |key: &str| address.and_then(|address| address.get(key));
+    let year = first(car, &["vehicleModelDate", "modelDate", "productionDate"]);
+    let mut details = Details {
+        title: reader.text("title", car.get("name")),
+        year: reader.read("year", year, value::year),
+        make: reader.text("make", first(car, &["brand", "manufacturer"])),
+        model: reader.text("model", car.get("model")),
+        trim: reader.text("trim", car.get("vehicleConfiguration")),
+        condition,
+        // An SKU that is the VIN is no stock number.
+        stock_number: reader.text("stock_number", car.get("sku").filter(|sku| !is_vin(sku))),
+        mileage: reader.mileage(mileage, mileage_unit, condition),
+        body_style: reader.text("body_style", car.get("bodyType")),
+        engine: reader.text("engine", engine_name(engine)),
+        transmission: reader.text("transmission", car.get("vehicleTransmission")),
+        drive_line: reader
+            .text("drive_line", car.get("driveWheelConfiguration"))
+            .map(|text| drive_line(&text)),
+        fuel_type: reader.text("fuel_type", car.get("fuelType").or_else(|| of_engine("fuelType"))),
+        exterior_color: reader.text("exterior_color", car.get("color")),
+        interior_color: reader.text("interior_color", car.get("vehicleInteriorColor")),
+        images: reader.images(car.get("image")),
+        dealer_name: reader.text("dealer_name", seller),
+        city: reader.text("city", of_address("addressLocality")),
+        state: reader.text("state", of_address("addressRegion")),
+        postal_code: reader.text("postal_code", of_address("postalCode")),
+        currency: reader.read("currency", of_offers("priceCurrency"), value::currency),
+        ..Details::default()
+    };
+    for offer in offers {
+        prices(offer, reader, &mut details);
+    }
+    details
+}
+
+fn is_vin(value: &Value) -> bool {
+    value::vin(value).is_some()
+}
+
+/// An engine is a text, or an object with a name or at least a type.
+fn engine_name(engine: Option<&Value>) -> Option<&Value> {
+    let object = engine.and_then(Value::as_object);
+    object.map_or(engine, |object| first(object, &["name", "engineType"]))
+}
+
+/// The usual abbreviation for what schema.org has a name of its own; anything else as it is.
+fn drive_line(text: &str) -> String {
+    let word = text.rsplit('/').next().unwrap_or(text);
+    let short = match word.strip_suffix("Configuration") {
+        Some("AllWheelDrive") => "AWD",
+        Some("FourWheelDrive") => "4WD",
+        Some("FrontWheelDrive") => "FWD",
+        Some("RearWheelDrive") => "RWD",
+        _ => text,
+    };
+    short.to_owned()
+}
+
+/// Takes over the amounts that an offer states.
+fn prices(offer: &Object, reader: &mut Reader<'_>, details: &mut Details) {
+    let labels = labels(offer);
+    let specifications = elements(offer.get("priceSpecification"));
+    let specifications: Vec<&Object> =
+        specifications.iter().filter_map(Value::as_object).take(MAX_OFFERS).collect();
+    let price = first(offer, &["price"]).or_else(|| single_of_range(offer));
+    let amount = price.and_then(value::plain);
+    // A specification of the same amount says what the offer's own is.
+    let mut all_labels = labels.clone();
+    for specification in &specifications {
+        let stated = specification.get("price").and_then(value::plain);
+        if stated.is_none() || stated == amount {
+            all_labels.push(' ');
+            all_labels.push_str(&self::labels(specification));
+        }
+    }
+    details.price(reader.amount("price_cents", price, &all_labels));
+    for specification in specifications {
+        let labels = format!("{labels} {}", self::labels(specification));
+        details.price(reader.amount("price_cents", specification.get("price"), &labels));
+    }
+}
+
+/// The price of an offer in aggregate, if its range is a single amount.
+fn single_of_range(offer: &Object) -> Option<&Value> {
+    let (low, high) = (offer.get("lowPrice"), offer.get("highPrice"));
+    let is_range = low.and_then(value::plain) != high.and_then(value::plain);
+    low.filter(|_| high.is_none() || !is_range)
+}
+
+/// What an offer or a specification says of its amount.
+fn labels(object: &Object) -> String {
+    let own = LABELS.iter().map(|key| object.get(*key));
+    let period = object.get("referenceQuantity").and_then(|period| period.get("unitCode"));
+    let texts = own.chain([period]).flatten().filter_map(value::plain);
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use url::Url;
+
+    use super::*;
+    use crate::page::record::{Condition, Mileage, Provenance, Unit};
+
+    fn read(car: &Value) -> Details {
+        let base: Url = "https://www.dealer.example/".parse().unwrap();
+        let mut reader = Reader::new(Provenance::JsonLd, &base);
+        details(car.as_object().unwrap(), None, &mut reader)
+    }
+
+    #[test]
+    fn types_come_as_text_array_or_address() {
+        let cars = [
+            json!({"@type": "Car"}),
+            json!({"@type": ["Thing", "vehicle"]}),
+            json!({"@type": "http://schema.org/Product"}),
+            json!({"@type": "schema:Car"}),
+        ];
+        assert!(cars.iter().all(|car| is_car(car.as_object().unwrap())));
+        let others = [json!({}), json!({"@type": "CarDealer"}), json!({"@type": 7})];
+        assert!(!others.iter().any(|other| is_car(other.as_object().unwrap())));
+    }
+
+    #[test]
+    fn a_price_is_told_from_other_amounts() {
+        let cases = [
+            (json!({"price": 25_995}), vec![2_599_500], None),
+            (
+                json!([{"price": "25,995.00"}, {"price": "$24,995"}]),
+                vec![2_599_500, 2_499_500],
+                None,
+            ),
+            (json!({"price": ""}), vec![], None),
+            (json!({"@type": "AggregateOffer", "lowPrice": 25_995}), vec![2_599_500], None),
+            (json!({"lowPrice": "25995", "highPrice": 25_995}), vec![2_599_500], None),
+            (json!({"lowPrice": 20_995, "highPrice": 25_995}), vec![], None),
+            (
+                json!({"priceSpecification": [
+                    {"priceType": "https://schema.org/ListPrice", "price": 27_000},
+                    {"price": 25_995},
+                ]}),
+                vec![2_599_500],
+                Some(2_700_000),
+            ),
+            // The offer's amount is the payment that its specification describes.
+            (
+                json!({"price": 1_389, "priceSpecification": {"price": "1389", "unitCode": "MON"}}),
+                vec![],
+                None,
+            ),
+            (
+                json!({"price": 1_389,
+                    "priceSpecification": {"referenceQuantity": {"unitCode": "MON"}}}),
+                vec![],
+                None,
+            ),
+            (json!({"name": "Lease offer", "price": 1_389}), vec![], None),
+        ];
+        for (offers, asked, msrp) in cases {
+            let details = read(&json!({"@type": "Car", "offers": offers}));
+            assert_eq!((details.asking_cents, details.msrp_cents), (asked, msrp), "{offers}");
+        }
+    }
+
+    #[test]
+    fn fields_come_in_several_shapes() {
+        let details = read(&json!({
+            "brand": {"name": "Honda"},
+            "productionDate": "2003-05-01",
+            "mileageFromOdometer": {"value": "80,000", "unitCode": "KMT"},
+            "vehicleEngine": {"engineType": "2.4L I4", "fuelType": "Gasoline"},
+            "driveWheelConfiguration": "https://schema.org/FrontWheelDriveConfiguration",
+            "sku": "1HGCM82633A004352",
+            "offers": [
+                {"seller": {"name": "Example Motors", "address": {"addressLocality": "Ada"}}},
+                {"itemCondition": "UsedCondition", "priceCurrency": "usd"},
+            ],
+        }));
+        let expected = Details {
+            make: Some("Honda".into()),
+            year: Some(2003),
+            mileage: Some(Mileage { value: 80_000, unit: Unit::Kilometres }),
+            engine: Some("2.4L I4".into()),
+            fuel_type: Some("Gasoline".into()),
+            drive_line: Some("FWD".into()),
+            dealer_name: Some("Example Motors".into()),
+            city: Some("Ada".into()),
+            condition: Some(Condition::Used),
+            currency: Some("USD".into()),
+            ..Details::default()
+        };
+        assert_eq!(details, expected);
+    }
+}

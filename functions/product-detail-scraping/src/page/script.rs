@@ -1,0 +1,189 @@
+//! Script blocks, and the JSON values in them.
+
+use super::markup::{Tag, Tags, decode};
+
+/// Most scripts read of one page: real ones have dozens.
+const MAX_SCRIPTS: usize = 1_000;
+
+/// Longest JSON value read, in bytes. Real ones stay far below; the worst text, an array of tiny
+/// objects, takes about 90 times its length once parsed, and one value is in memory at a time.
+pub const MAX_VALUE_BYTES: usize = 256 * 1024;
+
+/// What a script is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Code that a browser would run.
+    JavaScript,
+    /// Linked data.
+    JsonLd,
+    /// A template, settings and the like.
+    Other,
+}
+
+/// A script of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Script<'a> {
+    /// What it is written in.
+    pub language: Language,
+    /// Its text.
+    pub body: &'a str,
+}
+
+/// The scripts of a page, in order; not those in comments.
+pub fn scripts(html: &str) -> impl Iterator<Item = Script<'_>> {
+    let scripts = Tags::new(html).filter(|tag| tag.begins("script"));
+    scripts.take(MAX_SCRIPTS).map(|tag| Script { language: language(&tag), body: tag.text })
+}
+
+fn language(tag: &Tag<'_>) -> Language {
+    // Some publishing systems write the plus sign of `ld+json` as a reference.
+    let declared = decode(tag.attribute("type").unwrap_or_default());
+    let declared = declared.trim().to_ascii_lowercase();
+    if declared.starts_with("application/ld+json") {
+        Language::JsonLd
+    } else if declared.is_empty() || declared == "module" || declared.contains("javascript") {
+        Language::JavaScript
+    } else {
+        Language::Other
+    }
+}
+
+/// The JSON value at the start of a text that begins with a bracket: up to the bracket that
+/// closes it, not counting those in strings. `None` if it does not end within
+/// [`MAX_VALUE_BYTES`].
+#[must_use]
+pub fn isolate(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let mut depth = 0_usize;
+    let mut string = None;
+    let mut at = 0;
+    while at < bytes.len().min(MAX_VALUE_BYTES) {
+        let rest = &bytes[at..];
+        let mark = QuotationMark::at(rest);
+        at += match (string, mark, rest[0]) {
+            (Some(open), Some((close, length)), _) if open == close => {
+                string = None;
+                length
+            }
+            // Whatever is escaped ends no string, a quotation mark least of all.
+            (Some(_), _, b'\\') => {
+                1 + QuotationMark::at(&rest[1..]).map_or(1, |(_, length)| length)
+            }
+            (None, Some((open, length)), _) => {
+                string = Some(open);
+                length
+            }
+            (None, None, b'{' | b'[') => {
+                depth += 1;
+                1
+            }
+            (None, None, b'}' | b']') => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return text.get(..=at);
+                }
+                1
+            }
+            _ => 1,
+        };
+    }
+    None
+}
+
+/// What a string begins and ends with. In a block that was encoded as HTML it is a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QuotationMark {
+    /// `"`.
+    Plain,
+    /// `&quot;`.
+    Encoded,
+}
+
+/// The references that stand for `"`.
+const REFERENCES: [&[u8]; 4] = [b"&quot;", b"&#34;", b"&#034;", b"&#x22;"];
+
+impl QuotationMark {
+    /// The one at the start of `bytes`, and its length in bytes.
+    pub(crate) fn at(bytes: &[u8]) -> Option<(Self, usize)> {
+        match bytes.first()? {
+            b'"' => Some((Self::Plain, 1)),
+            b'&' => {
+                let reference = REFERENCES.iter().find(|reference| bytes.starts_with(reference))?;
+                Some((Self::Encoded, reference.len()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn scripts_are_found_with_their_language() {
+        let html = r#"<script>a</script><script type="text/javascript">b</script>
+            <script type=' application/LD+JSON; charset=utf-8'>c</script><!-- <script>d</script> -->
+            <script type="application/ld&#43;json">e</script><script type="text/template">f
+            </script><script src="g.js"></script><script type="module">h"#;
+        let found: Vec<_> = scripts(html).map(|s| (s.language, s.body.trim())).collect();
+        let expected = [
+            (Language::JavaScript, "a"),
+            (Language::JavaScript, "b"),
+            (Language::JsonLd, "c"),
+            (Language::JsonLd, "e"),
+            (Language::Other, "f"),
+            (Language::JavaScript, ""),
+            (Language::JavaScript, "h"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_value_ends_where_its_bracket_closes() {
+        let cases = [
+            ("[]", Some("[]")),
+            ("{\"a\":[1,{}]};more}", Some("{\"a\":[1,{}]}")),
+            (r#"["]", "\"]", "}"] tail"#, Some(r#"["]", "\"]", "}"]"#)),
+            (r#"["a\\"]]"#, Some(r#"["a\\"]"#)),
+            ("[&quot;]&quot;, &#34;\\&quot;]&#34;]]", Some("[&quot;]&quot;, &#34;\\&quot;]&#34;]")),
+            ("[\"&quot;]\"]", Some("[\"&quot;]\"]")),
+            ("{\"é\\é\":\"\u{1f697}\"}x", Some("{\"é\\é\":\"\u{1f697}\"}")),
+            ("[\"a]", None),
+            ("[[]", None),
+            ("[\"\\", None),
+            ("]", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(isolate(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_goes_on_for_ever_is_given_up() {
+        let long = format!("[\"{}\"]", "a".repeat(MAX_VALUE_BYTES));
+        assert_eq!(isolate(&long), None);
+        assert_eq!(isolate(&long[..=4]), None);
+        assert_eq!(isolate(&"[".repeat(MAX_VALUE_BYTES * 2)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_of_any_text_is_isolated(text in ".{0,60}", tail in ".{0,20}") {
+            let json = serde_json::to_string(&[&text]).unwrap();
+            let followed = format!("{json}{tail}");
+            prop_assert_eq!(isolate(&followed), Some(json.as_str()));
+        }
+
+        #[test]
+        fn any_text_is_isolated_or_given_up(text in "[\\[\\]{}\"\\\\&quot;é]{0,80}|.{0,80}") {
+            if let Some(value) = isolate(&text) {
+                prop_assert!(text.starts_with(value));
+                prop_assert!(value.ends_with([']', '}']));
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Tolerant reading of values: sites write numbers, truths and gaps in many ways.
+//!
+//! Everything is first brought to plain text, so that each reading has to know one form only.
+
+use std::{borrow::Cow, ops::RangeInclusive, slice};
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{
+    markup::decode,
+    record::{Condition, Mileage, Unit},
+};
+
+/// Longest text kept of a value, in characters: titles and descriptions are cut there.
+const MAX_TEXT_CHARS: usize = 300;
+
+/// Bytes of a raw text that are looked at to make those characters: a reference takes up to ten.
+const MAX_RAW_BYTES: usize = 4 * 1024;
+
+/// Most elements looked at of one array.
+const MAX_ELEMENTS: usize = 200;
+
+/// Most option codes kept of one car, and the longest, in bytes: more or longer ones are prose.
+const MAX_CODES: usize = 60;
+const MAX_CODE_BYTES: usize = 40;
+
+/// Most pictures kept of one car, and the longest address of one, in bytes: the record that they
+/// end in is billed by its size.
+pub(crate) const MAX_IMAGES: usize = 24;
+const MAX_ADDRESS_BYTES: usize = 1_024;
+
+/// Longest number, in characters: a longer one is an id.
+const MAX_NUMBER_CHARS: usize = 12;
+
+/// The farthest that a car has gone, in miles or kilometres, with room to spare.
+const MAX_MILEAGE: u32 = 2_000_000;
+
+/// Model years that can be meant.
+const YEARS: RangeInclusive<u16> = 1900..=2100;
+
+/// Characters of a VIN (ISO 3779).
+const VIN_CHARS: usize = 17;
+
+/// What sites write where they have nothing to say.
+const PLACEHOLDERS: [&str; 17] = [
+    "-",
+    "--",
+    "---",
+    ".",
+    "?",
+    "n/a",
+    "n.a.",
+    "na",
+    "nan",
+    "none",
+    "not available",
+    "not specified",
+    "null",
+    "tbd",
+    "undefined",
+    "unknown",
+    "unspecified",
+];
+
+/// The text of a value in one line; of an array, that of its first element that has any; of an
+/// object, its name or value. `None` if there is none.
+pub(crate) fn plain(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => spelt(number),
+        Value::String(text) => clean(text),
+        // The recursion ends: serde_json refuses what is nested deeper than 128. It looks at
+        // nothing twice, or the time would double with each level.
+        Value::Array(values) => return values.iter().take(MAX_ELEMENTS).find_map(plain),
+        Value::Object(object) => {
+            let mut inner = ["name", "value", "@value"].iter().filter_map(|key| object.get(*key));
+            return inner.find_map(plain);
+        }
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The value of the first of these keys that has a text.
+pub(crate) fn first<'v>(object: &'v Map<String, Value>, keys: &[&str]) -> Option<&'v Value> {
+    keys.iter().filter_map(|key| object.get(*key)).find(|value| plain(value).is_some())
+}
+
+/// The elements of an array, or the value itself.
+pub(crate) fn elements(value: Option<&Value>) -> &[Value] {
+    match value {
+        None => &[],
+        Some(Value::Array(values)) => &values[..values.len().min(MAX_ELEMENTS)],
+        Some(value) => slice::from_ref(value),
+    }
+}
+
+/// A number without an exponent and, if it is whole, without a decimal point.
+fn spelt(number: &serde_json::Number) -> String {
+    match (number.as_u64(), number.as_f64()) {
+        (Some(whole), _) => whole.to_string(),
+        (None, Some(float)) => clean(&float.to_string()),
+        (None, None) => clean(&number.to_string()),
+    }
+}
+
+/// The text in one line, with references decoded, without what cannot be seen, cut to
+/// [`MAX_TEXT_CHARS`].
+pub(crate) fn clean(text: &str) -> String {
+    let head = &text[..text.floor_char_boundary(MAX_RAW_BYTES)];
+    let decoded: Cow<'_, str> = if head.contains('&') { decode(head).into() } else { head.into() };
+    let visible = decoded.chars().filter(|c| !is_invisible(*c));
+    let visible: String = visible.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = line.chars().take(MAX_TEXT_CHARS).collect();
+    cut.trim_end().to_owned()
+}
+
+/// Whether a character has no width or turns the direction of writing: such make different texts
+/// look alike.
+fn is_invisible(c: char) -> bool {
+    let spaces_and_marks = ('\u{200b}'..='\u{200f}').contains(&c);
+    let embeddings = ('\u{202a}'..='\u{202e}').contains(&c);
+    spaces_and_marks || embeddings || ('\u{2060}'..='\u{206f}').contains(&c) || c == '\u{feff}'
+}
+
+/// Whether a text only fills a gap.
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    PLACEHOLDERS.iter().any(|placeholder| placeholder.eq_ignore_ascii_case(text))
+}
+
+/// A VIN in upper case. A value that is none, such as a stock number, is `None`; whether the
+/// check digit holds is not asked.
+pub(crate) fn vin(value: &Value) -> Option<String> {
+    let text = plain(value)?.to_ascii_uppercase();
+    // No VIN contains an I, so what begins like this is a label.
+    let vin = text.strip_prefix("VIN").unwrap_or(&text).trim_start_matches([':', ' ']);
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() && !matches!(c, 'I' | 'O' | 'Q');
+    (vin.len() == VIN_CHARS && vin.chars().all(is_allowed)).then(|| vin.to_owned())
+}
+
+/// A number within a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Number {
+    /// What stands before the decimal point.
+    pub(crate) whole: u64,
+    /// What stands behind it, in hundredths; anything finer is cut off.
+    pub(crate) hundredths: u64,
+    /// What stands before and behind the number.
+    pub(crate) around: String,
+}
+
+/// The one number in a text; `None` if there is none, if there are several, and if it is
+/// negative, shortened (`25k`) or written so that it could mean two things (`25.995`).
+pub(crate) fn number(text: &str) -> Option<Number> {
+    let (before, rest) = text.split_at(text.find(|c: char| c.is_ascii_digit())?);
+    let ends = rest.find(|c: char| !c.is_ascii_digit() && c != ',' && c != '.');
+    let (digits, after) = rest.split_at(ends.unwrap_or(rest.len()));
+    let unit = after.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let is_short = unit.eq_ignore_ascii_case("k") || unit.eq_ignore_ascii_case("m");
+    if is_short || is_negative(before) || after.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let digits = digits.trim_end_matches([',', '.']);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let could_be_thousands = fraction.len() == 3 && whole.len() <= 3;
+    if could_be_thousands || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let hundredths = format!("{fraction:0<2}").get(..2)?.parse().ok()?;
+    Some(Number { whole: ungrouped(whole)?, hundredths, around: format!("{before} {after}") })
+}
+
+/// Whether what stands before a number makes it negative. Behind words, a dash apart from the
+/// number only separates them.
+fn is_negative(before: &str) -> bool {
+    let signed = before.trim_end_matches('$').ends_with(['-', '\u{2212}']);
+    let wordless = !before.contains(char::is_alphabetic);
+    signed || (wordless && before.contains(['-', '\u{2212}', '(']))
+}
+
+/// The number that digits stand for, in groups of three between commas or in one.
+fn ungrouped(digits: &str) -> Option<u64> {
+    let mut groups = digits.split(',');
+    let head = groups.next()?.len();
+    let is_grouped = head < digits.len();
+    if digits.len() > MAX_NUMBER_CHARS
+        || (is_grouped && head > 3)
+        || groups.any(|group| group.len() != 3)
+    {
+        return None;
+    }
+    digits.replace(',', "").parse().ok()
+}
+
+/// A model year, also as the beginning of a date.
+pub(crate) fn year(text: &str) -> Option<u16> {
+    let (digits, rest) = text.split_at_checked(4)?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let year = digits.parse::<u16>().ok().filter(|year| YEARS.contains(year))?;
+    (is_number && !rest.starts_with(|c: char| c.is_ascii_digit())).then_some(year)
+}
+
+/// A truth.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "1" => Some(true),
+        "false" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A distance, in miles unless it says kilometres.
+pub(crate) fn mileage(text: &str) -> Option<Mileage> {
+    let number = number(text)?;
+    let value = u32::try_from(number.whole).ok().filter(|value| *value <= MAX_MILEAGE)?;
+    let around = number.around.to_ascii_lowercase();
+    let mut words = around.split(|c: char| !c.is_alphabetic());
+    // KMT is the code of UN/CEFACT, which schema.org uses.
+    let is_metric =
+        |word: &str| word.starts_with("kilomet") || ["km", "kms", "kmt"].contains(&word);
+    let unit = if words.any(is_metric) { Unit::Kilometres } else { Unit::Miles };
+    Some(Mileage { value, unit })
+}
+
+/// New or used, as a word or as an address of schema.org.
+pub(crate) fn condition(text: &str) -> Option<Condition> {
+    let word = text.rsplit(['/', '#', ':']).next().unwrap_or(text).trim().to_ascii_lowercase();
+    match word.as_str() {
+        "n" | "new" | "newcondition" => Some(Condition::New),
+        "u"
+        | "used"
+        | "usedcondition"
+        | "pre-owned"
+        | "preowned"
+        | "certified"
+        | "cpo"
+        | "certified pre-owned"
+        | "certified used"
+        | "refurbishedcondition"
+        | "damagedcondition" => Some(Condition::Used),
+        _ => None,
+    }
+}
+
+/// A currency's code (ISO 4217).
+pub(crate) fn currency(text: &str) -> Option<String> {
+    let is_code = text.len() == 3 && text.chars().all(|c| c.is_ascii_alphabetic());
+    is_code.then(|| text.to_ascii_uppercase())
+}
+
+/// The codes in an array, or in a text between commas or bars; `None` if there are none.
+pub(crate) fn codes(value: &Value) -> Option<Vec<String>> {
+    let texts: Vec<String> = match value {
+        Value::String(text) => {
+            let head = &text[..text.floor_char_boundary(MAX_RAW_BYTES)];
+            head.split([',', '|']).map(clean).collect()
+        }
+        other => elements(Some(other)).iter().filter_map(plain).collect(),
+    };
+    let is_code =
+        |text: &String| !text.is_empty() && text.len() <= MAX_CODE_BYTES && !is_placeholder(text);
+    let codes: Vec<String> = texts.into_iter().filter(is_code).take(MAX_CODES).collect();
+    (!codes.is_empty()).then_some(codes)
+}
+
+/// The addresses of pictures, absolute and each once: of texts, of objects with a `url`, and of
+/// arrays of both.
+pub(crate) fn images(value: &Value, base: &Url) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for element in elements(Some(value)) {
+        let address = match element {
+            Value::Object(image) => first(image, &["url", "contentUrl"]),
+            other => Some(other),
+        };
+        let address = address.and_then(Value::as_str).and_then(|text| absolute(text, base));
+        if let Some(address) = address
+            && found.len() < MAX_IMAGES
+            && !found.contains(&address)
+        {
+            found.push(address);
+        }
+    }
+    found
+}
+
+fn absolute(text: &str, base: &Url) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_ADDRESS_BYTES || is_placeholder(text) {
+        return None;
+    }
+    let address = base.join(&decode(text)).ok()?;
+    let is_web = matches!(address.scheme(), "http" | "https");
+    (is_web && address.as_str().len() <= MAX_ADDRESS_BYTES).then(|| address.to_string())
+}
+
+#[cfg(test)]
+#[path = "value_tests.rs"]
+mod tests;

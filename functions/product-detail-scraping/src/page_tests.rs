@@ -1,0 +1,289 @@
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use proptest::{prelude::*, sample::Index};
+use serde_json::Value;
+
+use super::*;
+use crate::page::{
+    quality::MAX_WARNINGS,
+    record::{Condition, FIELDS, Mileage, Unit},
+    script::MAX_VALUE_BYTES,
+};
+
+const VIN: &str = "1HGCM82633A004352";
+const OTHER: &str = "1M8GDM9AXKP042788";
+
+/// Fewest fixtures: a folder that is not found must not pass for one without mistakes.
+const FEWEST_FIXTURES: usize = 60;
+
+/// Longest reading as JSON, in bytes: every list and every text at its limit.
+const MAX_READING_BYTES: usize = 128 * 1024;
+
+fn address() -> Url {
+    "https://www.dealer.example/used/1.htm".parse().unwrap()
+}
+
+fn read_alone(html: &str) -> Result<Reading, PageError> {
+    read(html, &address(), VIN, &Details::default())
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pages")
+}
+
+/// Names and texts of the fixtures' files with this extension.
+fn files(extension: &str) -> Vec<(String, String)> {
+    let paths = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
+    let mut files: Vec<_> = paths
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn as_json(result: Result<Reading, PageError>) -> Value {
+    match result {
+        Ok(reading) => serde_json::to_value(reading).unwrap(),
+        Err(error) => serde_json::to_value(error).unwrap(),
+    }
+}
+
+#[test]
+fn every_fixture_reads_as_expected() {
+    let pages = files("html");
+    let expected = files("json");
+    let names = |files: &[(String, String)]| -> BTreeSet<String> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&pages), names(&expected), "each page has its reading, and the reverse");
+    assert!(pages.len() >= FEWEST_FIXTURES, "{} fixtures", pages.len());
+    let mut wrong = Vec::new();
+    for ((name, html), (_, expected)) in pages.iter().zip(&expected) {
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        let found = as_json(read_alone(html));
+        if found != expected {
+            wrong.push(format!("{name}: found {found:#}\nexpected {expected:#}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn fields_are_found_missing_or_in_conflict_and_nothing_is_forgotten() {
+    for (name, html) in files("html") {
+        let Ok(reading) = read_alone(&html) else { continue };
+        let quality = &reading.quality;
+        let conflicting = quality.conflicting.iter().map(|conflict| &conflict.field);
+        let named = quality.found.iter().chain(&quality.missing).chain(conflicting);
+        let (named, all): (BTreeSet<_>, BTreeSet<_>) = (named.collect(), FIELDS.iter().collect());
+        assert_eq!(named, all, "{name}");
+        let record = serde_json::to_value(&reading.record).unwrap();
+        let in_record: BTreeSet<_> =
+            record.as_object().unwrap().keys().map(String::as_str).collect();
+        let found: BTreeSet<_> = quality.found.iter().copied().collect();
+        assert_eq!(in_record, found, "{name}");
+    }
+}
+
+fn feed() -> Details {
+    Details {
+        year: Some(2003),
+        make: Some("Honda".into()),
+        condition: Some(Condition::Used),
+        mileage: Some(Mileage { value: 80_000, unit: Unit::Miles }),
+        asking_cents: vec![999_500],
+        ..Details::default()
+    }
+}
+
+#[test]
+fn the_feed_fills_what_the_page_lacks() {
+    let html = format!(
+        r#"<script>DDC.dataLayer['vehicles'] = [{{"vin": "{VIN}", "make": "HONDA",
+            "trim": "EX", "internetPrice": "9,495"}}];</script>"#
+    );
+    let reading = read(&html, &address(), VIN, &feed()).unwrap();
+    let record = &reading.record;
+    let trim = Found { value: "EX".to_owned(), from: Provenance::DataLayer };
+    assert_eq!(record.trim, Some(trim));
+    let make = Found { value: "HONDA".to_owned(), from: Provenance::DataLayer };
+    assert_eq!(record.make, Some(make));
+    assert_eq!(record.year, Some(Found { value: 2003, from: Provenance::Feed }));
+    // The page is newer than the feed; that they differ is said.
+    let price = Found { value: 949_500, from: Provenance::DataLayer };
+    assert_eq!(record.price_cents, Some(price));
+    let conflicts: Vec<_> = reading.quality.conflicting.iter().map(|found| found.field).collect();
+    assert_eq!(conflicts, ["price_cents"]);
+}
+
+#[test]
+fn without_its_page_a_car_is_what_the_feed_says() {
+    let reading = without_page(&address(), VIN, &feed());
+    assert_eq!(reading.vin, Found { value: VIN.to_owned(), from: Provenance::Feed });
+    let found = ["year", "make", "condition", "mileage", "price_cents"];
+    assert_eq!(reading.quality.found, found);
+    assert_eq!(reading.quality.missing.len(), FIELDS.len() - found.len());
+}
+
+#[test]
+fn errors_say_what_is_wrong() {
+    let html = format!("<li data-vin={OTHER}>");
+    let error = read_alone(&html).unwrap_err();
+    let expected = format!("the page is not about {VIN} but about {OTHER}");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(read_alone("").unwrap_err().to_string(), "the page names no VIN");
+    let error = read_alone("<title>Just a moment...</title>").unwrap_err();
+    assert_eq!(error.to_string(), "a bot wall's challenge (cloudflare)");
+}
+
+#[test]
+fn a_vin_in_the_text_is_a_word_of_its_own() {
+    for (text, expected) in [
+        (VIN.to_owned(), true),
+        (format!("VIN: {}.", VIN.to_lowercase()), true),
+        (format!("/used/honda-{VIN}.htm"), true),
+        (format!("x{VIN}"), false),
+        (format!("{VIN}0"), false),
+        (format!("é{VIN}é"), true),
+        (VIN[1..].to_owned(), false),
+        (String::new(), false),
+    ] {
+        assert_eq!(has_word(&text, VIN), expected, "{text}");
+    }
+    assert!(!has_word("anything", ""));
+}
+
+/// Repeats a text until it is this long.
+fn repeated(part: &str, bytes: usize) -> String {
+    part.repeat(bytes / part.len())
+}
+
+/// A page of the job's car that goes on with `rest`.
+fn car_and(rest: &str) -> String {
+    let car = format!(r#"[{{"vin": "{VIN}", "modelYear": "2003"}}]"#);
+    format!("<script>DDC.dataLayer['vehicles'] = {car};</script>{rest}")
+}
+
+#[test]
+fn a_huge_page_costs_no_more_than_its_length() {
+    // Long enough that each of these would take hours if the rest of the page were looked at again
+    // for each of its parts.
+    const HUGE: usize = 1024 * 1024;
+    let parts = [
+        "<",
+        "<a ",
+        "<!--",
+        "<a b='\">",
+        "<title>",
+        "<script>",
+        "<script>dataLayer['vehicles']=[",
+        "<script>dataLayer['vehicles']=[{\"vin\":\"</script>",
+        "<script type=application/ld+json>[</script>",
+        "<script type=application/ld+json>[{},{},{}]</script>",
+        "<script type=application/ld+json>{\"@type\":\"Car\"}</script>",
+        "<meta property=og:image content=/1.jpg>",
+        "<p data-vin=1M8GDM9AXKP042788>",
+        "<div itemscope itemtype=Car itemprop=item>",
+        "<b itemprop=name>&amp;",
+        "1HGCM82633A00435",
+        "\u{1f697}",
+    ];
+    for part in parts {
+        let reading = read_alone(&car_and(&repeated(part, HUGE))).unwrap();
+        assert_eq!(reading.record.year.map(|year| year.value), Some(2003), "{part}");
+        assert!(reading.quality.warnings.len() <= MAX_WARNINGS, "{part}");
+    }
+    let almost = repeated("1HGCM82633A00435", MAX_PAGE_BYTES);
+    assert_eq!(read_alone(&almost), Err(PageError::NoVin));
+}
+
+#[test]
+fn a_page_beyond_the_limit_is_cut_and_says_so() {
+    let reading = read_alone(&car_and(&"é".repeat(MAX_PAGE_BYTES))).unwrap();
+    let codes: Vec<_> = reading.quality.warnings.iter().map(|warning| warning.code).collect();
+    assert_eq!(codes, [Code::Skipped]);
+}
+
+#[test]
+fn blocks_at_their_limit_are_read_and_beyond_it_are_reported() {
+    let car = format!(r#"{{"@type":"Car","vin":"{VIN}","name":"Accord"}}"#);
+    // Arrays of tiny objects take most memory for their length.
+    let filled = |bytes: usize| {
+        let filler = r#"{"":0},"#;
+        let fillers = filler.repeat((bytes - car.len() - 2) / filler.len());
+        format!("<script type=application/ld+json>[{fillers}{car}]</script>")
+    };
+    let codes = |rest: &str| -> Vec<Code> {
+        let reading = read_alone(&car_and(rest)).unwrap();
+        reading.quality.warnings.iter().map(|warning| warning.code).collect()
+    };
+    // The block is read, but the car stands behind more elements than are looked at.
+    assert_eq!(codes(&filled(MAX_VALUE_BYTES)), [Code::Skipped]);
+    assert_eq!(codes(&filled(MAX_VALUE_BYTES * 2)), [Code::BadBlock]);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("<script type=application/ld+json>{deep}</script>");
+    assert_eq!(codes(&deep), [Code::BadBlock]);
+}
+
+#[test]
+fn the_largest_reading_is_bounded() {
+    let text = "W".repeat(5_000);
+    let images: Vec<String> =
+        (0..100).map(|number| format!("/{number}{}", "w".repeat(900))).collect();
+    let car = serde_json::json!([{
+        "vin": VIN, "make": text, "model": text, "trim": text, "stockNumber": text, "engine": text,
+        "bodyStyle": text, "transmission": text, "driveLine": text, "fuelType": text,
+        "exteriorColor": text, "interiorColor": text, "accountName": text, "images": images,
+        "optionCodes": vec!["w".repeat(40); 500], "internetPrice": text, "newOrUsed": text,
+        "address": {"city": text, "state": text, "postalCode": text},
+    }]);
+    let others: Vec<String> = (0..500).map(|number| format!("<p data-vin={number:017}>")).collect();
+    let others = others.concat();
+    let html = format!("<script>DDC.dataLayer['vehicles'] = {car};</script>{others}");
+    let reading = read_alone(&html).unwrap();
+    let length = serde_json::to_string(&reading).unwrap().len();
+    assert!((20_000..MAX_READING_BYTES).contains(&length), "{length}");
+}
+
+/// The pages, each changed in one of the ways in which pages get damaged.
+fn damaged() -> impl Strategy<Value = String> {
+    let pages: Vec<String> = files("html").into_iter().map(|(_, html)| html).collect();
+    let junk = prop::sample::select(vec![
+        "", "<", ">", "\"", "'", "{", "}", "[", "]", ",", "\\", "&", "<!--", "\u{0}", "é", "-",
+    ]);
+    (prop::sample::select(pages), any::<Index>(), any::<Index>(), junk, any::<bool>()).prop_map(
+        |(page, at, length, junk, is_cut)| {
+            if page.is_empty() {
+                return junk.to_owned();
+            }
+            let start = page.floor_char_boundary(at.index(page.len()));
+            let end = page.floor_char_boundary(start + length.index(8));
+            let tail = if is_cut { "" } else { &page[end..] };
+            format!("{}{junk}{tail}", &page[..start])
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(html in ".{0,400}") {
+        prop_assert!(read_alone(&html).is_err());
+    }
+
+    #[test]
+    fn damaged_pages_are_read_or_refused(html in damaged()) {
+        let first = read_alone(&html);
+        if let Ok(reading) = &first {
+            prop_assert_eq!(&reading.vin.value, VIN);
+            let quality = &reading.quality;
+            prop_assert!(quality.found.len() + quality.missing.len() <= FIELDS.len());
+            prop_assert!(quality.warnings.len() <= MAX_WARNINGS);
+            prop_assert!(serde_json::to_string(reading).unwrap().len() <= MAX_READING_BYTES);
+        }
+        prop_assert_eq!(first, read_alone(&html));
+    }
+}

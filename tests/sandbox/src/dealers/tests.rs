@@ -1,0 +1,456 @@
+//! Dealer sites as their readers see them: over real sockets, on a paused clock.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use url::Url;
+
+use super::*;
+use crate::client::{Client, ClientError, plain_http};
+use crate::faults::{CannedAnswer, Fault, FaultKind, Scope, Service, Target};
+use crate::server::Sandbox;
+
+const SLUG: &str = "lake-side";
+
+/// Pages after which a list that does not end is given up.
+const MOST_PAGES: usize = 20;
+
+/// A sandbox with a site, its control client, and a client of the site.
+struct Stage {
+    sandbox: Sandbox,
+    control: Client,
+    http: reqwest::Client,
+}
+
+impl Stage {
+    async fn new(settings: SiteSettings) -> Self {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let control = sandbox.client();
+        control.put_site(SLUG, &settings).await.unwrap();
+        Self { sandbox, control, http: plain_http() }
+    }
+
+    async fn cars(&self) -> Vec<Car> {
+        self.control.cars(SLUG).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        let url = format!("{}/{path}", self.sandbox.site_url(SLUG));
+        self.http.get(url).send().await.unwrap()
+    }
+
+    async fn page(&self, car: &Car) -> String {
+        let response = self.get(&car.path).await;
+        assert_eq!(response.status(), 200, "{}", car.path);
+        response.text().await.unwrap()
+    }
+
+    async fn list(&self, alias: &str, start: usize) -> Value {
+        self.get(&widget(alias, start)).await.json().await.unwrap()
+    }
+
+    async fn post(&self, body: &Value) -> Response {
+        let url = format!("{}/api/widget/ws-inv-data/getInventory", self.sandbox.site_url(SLUG));
+        self.http.post(url).json(body).send().await.unwrap()
+    }
+
+    async fn change(&self, change: SiteChange) {
+        self.control.change_site(SLUG, &change).await.unwrap();
+    }
+
+    async fn fault(&self, kind: FaultKind, on: Target, scope: Scope) -> u64 {
+        let fault = Fault { kind, on, scope, after_work: false };
+        self.control.add_fault(&fault).await.unwrap()
+    }
+
+    /// The calls of a part of the site, by whether they were answered so.
+    async fn count(&self, endpoint: Endpoint, status: u16) -> u64 {
+        let counts = self.control.call_counts().await.unwrap();
+        counts.of_site_answered(SLUG, endpoint, Some(status))
+    }
+}
+
+fn cars(cars: u32) -> SiteSettings {
+    SiteSettings { cars, ..SiteSettings::default() }
+}
+
+fn widget(alias: &str, start: usize) -> String {
+    format!("apis/widget/{alias}:inventory-data-bus1/getInventory?start={start}&pageSize=100")
+}
+
+fn on_site(endpoint: Endpoint) -> Target {
+    Target { site: Some(SLUG.to_owned()), endpoint: Some(endpoint), ..Target::default() }
+}
+
+fn vins(list: &Value) -> Vec<String> {
+    let vehicles = list["inventory"].as_array().unwrap();
+    vehicles.iter().map(|vehicle| vehicle["vin"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_read_whole_by_counting_what_came() {
+    let stage = Stage::new(cars(100)).await;
+    let mut read = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let list = stage.list(Alias::All.name(), read.len()).await;
+        assert_eq!(list["pageInfo"]["totalCount"], 100);
+        let page = vins(&list);
+        if page.is_empty() {
+            break;
+        }
+        read.extend(page);
+    }
+    let there: Vec<String> = stage.cars().await.into_iter().map(|car| car.vin).collect();
+    assert_eq!(read, there);
+    assert_eq!(read.iter().collect::<HashSet<_>>().len(), 100);
+    let calls = stage.control.calls().await.unwrap();
+    let starts: Vec<_> = calls.iter().map(|call| call.visit.as_ref().unwrap().start).collect();
+    assert_eq!(starts, [Some(0), Some(35), Some(70), Some(100)]);
+    assert_eq!(stage.count(Endpoint::Widget, 200).await, 4);
+    assert_eq!(stage.control.call_counts().await.unwrap().total, 0, "no call was for a link");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newer_endpoint_wants_the_id_that_the_home_page_has() {
+    let stage = Stage::new(cars(40)).await;
+    let home = stage.get("").await.text().await.unwrap();
+    let (_, rest) = home.split_once("\"siteId\":\"").unwrap();
+    let site_id = rest.split_once('"').unwrap().0;
+    let ask = |site_id: &str, alias: &str| {
+        json!({
+            "siteId": site_id,
+            "pageAlias": alias,
+            "widgetName": "ws-inv-data",
+            "inventoryParameters": {"start": ["35"]},
+            "preferences": {"pageSize": "100", "listing.config.id": "auto-all"},
+        })
+    };
+    let all = Alias::All.name();
+    let list: Value = stage.post(&ask(site_id, all)).await.json().await.unwrap();
+    assert_eq!(vins(&list), vins(&stage.list(all, 35).await));
+    assert_eq!(vins(&list).len(), 5);
+    for wrong in [ask("another", all), ask(site_id, "INVENTORY_LISTING_AUTO")] {
+        let response = stage.post(&wrong).await;
+        assert_eq!(response.status(), 200);
+        let list: Value = response.json().await.unwrap();
+        assert_eq!((vins(&list).len(), &list["pageInfo"]["totalCount"]), (0, &json!(0)));
+    }
+    assert_eq!(stage.post(&json!([])).await.status(), 400);
+    assert_eq!(stage.count(Endpoint::InventoryPost, 200).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_alias_is_an_empty_list_and_no_error() {
+    let settings = SiteSettings { aliases: vec![Alias::New, Alias::Used], ..cars(40) };
+    let stage = Stage::new(settings).await;
+    for alias in [Alias::All.name(), "INVENTORY_LISTING_DEFAULT_AUTO_TRUCKS"] {
+        let list = stage.list(alias, 0).await;
+        assert_eq!((vins(&list).len(), &list["pageInfo"]["totalCount"]), (0, &json!(0)));
+    }
+    assert_eq!(vins(&stage.list(Alias::New.name(), 0).await).len(), 20);
+    assert_eq!(stage.count(Endpoint::Widget, 200).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_the_site_lacks_is_not_found() {
+    let stage = Stage::new(SiteSettings { widget: false, ..cars(3) }).await;
+    let all = Alias::All.name();
+    assert_eq!(stage.get(&widget(all, 0)).await.status(), 404);
+    let site_id = stage.control.sites().await.unwrap().remove(0).site_id;
+    let body = json!({"siteId": site_id, "pageAlias": all});
+    let list: Value = stage.post(&body).await.json().await.unwrap();
+    assert_eq!(vins(&list).len(), 3);
+    let change =
+        SiteChange { widget: Some(true), inventory_post: Some(false), ..SiteChange::default() };
+    stage.change(change).await;
+    assert_eq!(vins(&stage.list(all, 0).await).len(), 3);
+    assert_eq!(stage.post(&body).await.status(), 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relative_link_leads_to_the_page_by_either_address() {
+    let stage = Stage::new(cars(3)).await;
+    let car = stage.cars().await.remove(0);
+    let by_path = Url::parse(&stage.sandbox.site_url(SLUG)).unwrap();
+    let list = stage.list(Alias::All.name(), 0).await;
+    let page = by_path.join(list["inventory"][0]["link"].as_str().unwrap()).unwrap();
+    let html = stage.http.get(page).send().await.unwrap().text().await.unwrap();
+    assert!(html.contains(&car.vin));
+
+    // The name leads nowhere on most machines, so only the header has it.
+    let host = format!("{SLUG}.localhost:{}", by_path.port().unwrap());
+    let by_host = async |path: &str| {
+        let url = format!("{}{path}", stage.sandbox.url());
+        stage.http.get(url).header("host", &host).send().await.unwrap()
+    };
+    let list: Value =
+        by_host(&format!("/{}", widget(Alias::All.name(), 0))).await.json().await.unwrap();
+    let link = list["inventory"][0]["link"].as_str().unwrap();
+    assert_eq!(link, format!("/{}", car.path));
+    let html = by_host(link).await.text().await.unwrap();
+    assert!(html.contains(&car.vin) && html.contains(&host), "{html}");
+    assert_eq!(by_host("/").await.status(), 200);
+    assert_eq!(stage.count(Endpoint::Detail, 200).await, 2, "both ways count as one site");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_has_not_changed_is_not_sent_again() {
+    let stage = Stage::new(cars(3)).await;
+    let cars = stage.cars().await;
+    let first = stage.get(&cars[0].path).await;
+    let (etag, modified) =
+        (first.headers()["etag"].clone(), first.headers()["last-modified"].clone());
+    assert_eq!(modified, "Fri, 01 Aug 2025 00:00:00 GMT");
+    let url = format!("{}/{}", stage.sandbox.site_url(SLUG), cars[0].path);
+    let ask = |name: &str, value: &reqwest::header::HeaderValue| {
+        stage.http.get(&url).header(name, value.clone()).send()
+    };
+    let second = ask("if-none-match", &etag).await.unwrap();
+    assert_eq!((second.status().as_u16(), &second.headers()["etag"]), (304, &etag));
+    assert!(!second.headers().contains_key("content-type"));
+    assert_eq!(second.bytes().await.unwrap().len(), 0);
+    assert_eq!(ask("if-modified-since", &modified).await.unwrap().status(), 304);
+
+    let prices = BTreeMap::from([(cars[0].vin.clone(), 12_345)]);
+    stage.change(SiteChange { prices, ..SiteChange::default() }).await;
+    let changed = ask("if-none-match", &etag).await.unwrap();
+    assert_eq!(changed.status(), 200);
+    assert_ne!(changed.headers()["etag"], etag);
+    assert!(changed.text().await.unwrap().contains("$12,345"));
+    assert_eq!(ask("if-modified-since", &modified).await.unwrap().status(), 200);
+    assert_eq!(stage.count(Endpoint::Detail, 304).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_price_shows_everywhere_and_on_no_other_car() {
+    let stage = Stage::new(cars(3)).await;
+    let cars = stage.cars().await;
+    let all = Alias::All.name();
+    let (before, other) = (stage.list(all, 0).await, stage.page(&cars[1]).await);
+    let prices = BTreeMap::from([(cars[0].vin.clone(), 12_345)]);
+    stage.change(SiteChange { prices, ..SiteChange::default() }).await;
+    let after = stage.list(all, 0).await;
+    assert_eq!(after["inventory"][0]["trackingPricing"]["internetPrice"], 12_345);
+    assert_eq!(after["inventory"][1], before["inventory"][1]);
+    let page = stage.page(&cars[0]).await;
+    for price in ["\"internetPrice\":12345", "\"price\":12345", "content=\"12345\""] {
+        assert!(page.contains(price), "{price}: {page}");
+    }
+    assert_eq!(stage.page(&cars[1]).await, other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn removed_cars_are_gone_and_a_collapse_is_only_one_of_lists() {
+    let stage = Stage::new(cars(10)).await;
+    let cars = stage.cars().await;
+    let all = Alias::All.name();
+    let remove = cars[..7].iter().map(|car| car.vin.clone()).collect();
+    stage.change(SiteChange { remove, ..SiteChange::default() }).await;
+    let list = stage.list(all, 0).await;
+    assert_eq!((vins(&list).len(), &list["pageInfo"]["totalCount"]), (3, &json!(3)));
+    assert_eq!(stage.get(&cars[0].path).await.status(), 404);
+
+    let collapsed = |collapsed| SiteChange { collapsed: Some(collapsed), ..SiteChange::default() };
+    stage.change(collapsed(true)).await;
+    let list = stage.list(all, 0).await;
+    assert_eq!((vins(&list).len(), &list["pageInfo"]["totalCount"]), (0, &json!(0)));
+    assert!(stage.page(&cars[9]).await.contains(&cars[9].vin));
+    stage.change(collapsed(false)).await;
+    assert_eq!(vins(&stage.list(all, 0).await).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_strikes_one_part_of_one_site() {
+    let stage = Stage::new(cars(3)).await;
+    stage.control.put_site("harbor", &cars(3)).await.unwrap();
+    stage.fault(FaultKind::status(500), on_site(Endpoint::Widget), Scope::calls(3)).await;
+    let path = widget(Alias::All.name(), 0);
+    let elsewhere = format!("{}/{path}", stage.control.site_url("harbor"));
+    for _ in 0..3 {
+        assert_eq!(stage.get(&path).await.status(), 500);
+        assert_eq!(stage.http.get(&elsewhere).send().await.unwrap().status(), 200);
+        assert_eq!(stage.get("").await.status(), 200);
+    }
+    assert_eq!(stage.get(&path).await.status(), 200);
+    assert_eq!(stage.count(Endpoint::Widget, 500).await, 3);
+    let counts = stage.control.call_counts().await.unwrap();
+    assert_eq!(counts.of_site("harbor", Endpoint::Widget), 3);
+    assert_eq!(
+        (counts.of_site(SLUG, Endpoint::Widget), counts.of_site(SLUG, Endpoint::Home)),
+        (4, 3)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collapse_strikes_lists_and_nothing_else() {
+    let stage = Stage::new(cars(3)).await;
+    let id = stage.fault(FaultKind::Collapse, Target::default(), Scope::calls(1)).await;
+    assert_eq!(stage.get("").await.status(), 200);
+    let links = format!("{}/links", stage.sandbox.api_url());
+    let links = stage.http.get(links).header("apikey", "local-key").send().await.unwrap();
+    assert_eq!(links.status(), 200);
+    assert_eq!(stage.control.faults().await.unwrap()[0].struck, 0);
+    let list = stage.list(Alias::All.name(), 0).await;
+    assert_eq!((vins(&list).len(), &list["pageInfo"]["totalCount"]), (0, &json!(0)));
+    assert_eq!(vins(&stage.list(Alias::All.name(), 0).await).len(), 3);
+    let call = stage.control.calls().await.unwrap().remove(2);
+    assert_eq!((call.status, call.fault.as_deref()), (Some(200), Some("collapse")));
+    stage.control.remove_fault(id).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn walls_pages_and_limits_come_in_place_of_answers() {
+    let stage = Stage::new(cars(3)).await;
+    let car = stage.cars().await.remove(1);
+    let on_page = Target { vin: Some(car.vin.to_ascii_lowercase()), ..Target::default() };
+    stage.fault(FaultKind::Challenge, on_page, Scope::calls(1)).await;
+    let html = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
+    stage.fault(FaultKind::Status(html), on_site(Endpoint::Widget), Scope::calls(1)).await;
+    let busy = CannedAnswer { status: 429, retry_after: Some(7), ..CannedAnswer::default() };
+    stage.fault(FaultKind::Status(busy), on_site(Endpoint::Home), Scope::calls(1)).await;
+
+    let other = stage.cars().await.remove(0);
+    assert_eq!(stage.get(&other.path).await.status(), 200);
+    let blocked = stage.get(&car.path).await;
+    assert_eq!(blocked.status(), StatusCode::FORBIDDEN);
+    assert!(blocked.text().await.unwrap().contains("challenge-form"));
+    let call = stage.control.calls().await.unwrap().remove(1);
+    assert_eq!(call.visit.unwrap().vin, Some(car.vin));
+
+    let page = stage.get(&widget(Alias::All.name(), 0)).await;
+    assert_eq!(page.status(), 200);
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let limit = stage.get("").await;
+    assert_eq!(
+        (limit.status().as_u16(), &limit.headers()["retry-after"]),
+        (429, &"7".parse().unwrap())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_site_takes_its_time() {
+    let stage = Stage::new(cars(3)).await;
+    let dealers = Target { service: Some(Service::Dealers), ..Target::default() };
+    stage.fault(FaultKind::Latency(30_000), dealers, Scope::for_ms(40_000)).await;
+    let started = Instant::now();
+    assert_eq!(stage.get("").await.status(), 200);
+    assert_eq!(started.elapsed().as_secs(), 30);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(stage.get("").await.status(), 200);
+    assert_eq!(started.elapsed().as_secs(), 40);
+}
+
+#[tokio::test]
+async fn a_hanging_call_says_what_it_wants_until_it_is_released() {
+    let stage = Stage::new(cars(3)).await;
+    stage.fault(FaultKind::Hang, on_site(Endpoint::Widget), Scope::calls(1)).await;
+    let url = format!("{}/{}", stage.sandbox.site_url(SLUG), widget(Alias::Used.name(), 2));
+    let call = tokio::spawn(stage.http.get(url).send());
+    while stage.control.held().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let held = stage.control.held().await.unwrap().remove(0);
+    let expected = Visit {
+        site: SLUG.to_owned(),
+        endpoint: Endpoint::Widget,
+        vin: None,
+        alias: Some(Alias::Used.name().to_owned()),
+        start: Some(2),
+    };
+    assert_eq!((held.visit, held.fault.as_str()), (Some(expected), "hang"));
+    assert_eq!(stage.control.release_held().await.unwrap(), 1);
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_of_the_pages_of_a_list_is_struck_again_for_the_same_seed() {
+    let struck = async || {
+        let stage = Stage::new(SiteSettings { page_cap: 1, ..cars(40) }).await;
+        let scope = Scope::share(0.3, 7);
+        stage.fault(FaultKind::status(500), on_site(Endpoint::Widget), scope).await;
+        let mut struck = Vec::new();
+        for start in 0..40 {
+            if stage.get(&widget(Alias::All.name(), start)).await.status() == 500 {
+                struck.push(start);
+            }
+        }
+        struck
+    };
+    let first = struck().await;
+    assert!((1..40).contains(&first.len()), "{first:?}");
+    assert_eq!(struck().await, first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_there_is_not_is_recorded_and_spends_no_fault() {
+    let stage = Stage::new(cars(3)).await;
+    stage.fault(FaultKind::status(500), Target::default(), Scope::calls(1)).await;
+    let url = stage.sandbox.site_url("nowhere");
+    assert_eq!(stage.http.get(url).send().await.unwrap().status(), 404);
+    assert_eq!(stage.control.faults().await.unwrap()[0].struck, 0);
+    let counts = stage.control.call_counts().await.unwrap();
+    assert_eq!(counts.of_site("nowhere", Endpoint::Home), 1);
+    let stray = stage.http.get(format!("{}/stray", stage.sandbox.url())).send().await.unwrap();
+    assert_eq!(stray.status(), 404);
+    assert_eq!(stage.control.calls().await.unwrap().len(), 1, "a stray call is for nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_of_the_shortener_leave_the_sites_alone() {
+    let stage = Stage::new(cars(3)).await;
+    let links = Target { service: Some(Service::Rebrandly), ..Target::default() };
+    stage.fault(FaultKind::status(500), links, Scope::calls(1)).await;
+    assert_eq!(stage.get("").await.status(), 200);
+    let url = format!("{}/links", stage.sandbox.api_url());
+    let response = stage.http.get(url).header("apikey", "local-key").send().await.unwrap();
+    assert_eq!(response.status(), 500);
+    let counts = stage.control.call_counts().await.unwrap();
+    assert_eq!((counts.total, counts.of("GET", Some(500))), (1, 1));
+    assert_eq!(stage.count(Endpoint::Home, 200).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_odd_where_asked_and_only_there() {
+    let stage = Stage::new(cars(4)).await;
+    let cars = stage.cars().await;
+    let twists = [Twist::BrokenJsonLd, Twist::Bare, Twist::OtherVin];
+    let twists = cars.iter().map(|car| car.vin.clone()).zip(twists).collect();
+    stage.change(SiteChange { twists: Some(twists), ..SiteChange::default() }).await;
+
+    let json_ld = |html: &str| {
+        let block = html.rsplit_once("<script type=\"application/ld+json\">").unwrap().1;
+        serde_json::from_str::<Value>(block.split_once("</script>").unwrap().0)
+    };
+    let broken = stage.page(&cars[0]).await;
+    assert!(json_ld(&broken).is_err(), "{broken}");
+    assert!(broken.contains("DDC.dataLayer['vehicles']") && broken.contains(&cars[0].vin));
+    let bare = stage.page(&cars[1]).await;
+    assert!(!bare.contains(&cars[1].vin) && !bare.contains("ld+json"), "{bare}");
+    let other = json_ld(&stage.page(&cars[2]).await).unwrap();
+    let vin = other["vehicleIdentificationNumber"].as_str().unwrap();
+    assert!(vin.len() == 17 && cars.iter().all(|car| car.vin != vin), "{vin}");
+    let sound = json_ld(&stage.page(&cars[3]).await).unwrap();
+    assert_eq!(sound["vehicleIdentificationNumber"], json!(cars[3].vin));
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_shows_the_sites_and_refuses_what_makes_no_sense() {
+    let stage = Stage::new(cars(3)).await;
+    let sites = stage.control.sites().await.unwrap();
+    assert_eq!((sites.len(), sites[0].cars, &sites[0].settings), (1, 3, &cars(3)));
+    assert_eq!(sites[0].path, format!("/dealers/{SLUG}"));
+    assert_eq!(stage.control.site_url(SLUG), stage.sandbox.site_url(SLUG));
+    let refused = stage.control.put_site("Lake", &cars(3)).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused { status: 400, .. }), "{refused}");
+    let greedy = SiteSettings { page_cap: 0, ..cars(3) };
+    let refused = stage.control.put_site(SLUG, &greedy).await.unwrap_err();
+    assert!(refused.to_string().contains("page_cap: must be from 1"), "{refused}");
+    let missing = stage.control.change_site("nowhere", &SiteChange::default()).await.unwrap_err();
+    assert!(matches!(missing, ClientError::Refused { status: 404, .. }), "{missing}");
+    let missing = stage.control.cars("nowhere").await.unwrap_err();
+    assert!(matches!(missing, ClientError::Refused { status: 404, .. }), "{missing}");
+    assert_eq!(stage.control.calls().await.unwrap(), [], "control counts no calls");
+}
