@@ -98,6 +98,11 @@ pub struct Run<'a, G> {
 }
 
 impl<G: Gate> Run<'_, G> {
+    /// Counts a well-formed answer that cannot be true, or that says to stay away, as a failed call.
+    pub fn disbelieve(&self, failure: &Failure) {
+        self.gate.end(Some(failure));
+    }
+
     /// Makes one call to the dependency: when its slot has come, and within the time limit that
     /// `call` is given. How it ends is counted. An error of the class
     /// [`Deferred`](crate::error::Class::Deferred) means that it was not made.

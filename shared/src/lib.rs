@@ -17,6 +17,7 @@ pub mod job;
 pub mod policy;
 
 pub mod breaker;
+pub mod enqueue;
 mod gates;
 pub mod limiter;
 pub mod prediction;
@@ -31,6 +32,7 @@ pub mod verdict;
 pub mod wake;
 
 pub mod slashtag;
+pub mod vehicles;
 pub mod vin;
 
 pub mod config;

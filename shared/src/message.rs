@@ -281,7 +281,7 @@ fn check_time(field: &str, text: Option<&str>, problems: &mut Problems) -> Optio
 
 /// `type#g:ID` for a given id, `type#d:HASH` for one derived from the work itself, so that
 /// neither kind can be mistaken for the other.
-fn key(kind: &str, id: Option<&str>, canonical: &str) -> String {
+pub(crate) fn key(kind: &str, id: Option<&str>, canonical: &str) -> String {
     match id {
         Some(id) => format!("{kind}#g:{id}"),
         None => format!("{kind}#d:{}", sha256_hex(&[kind, "\n", canonical])),

@@ -89,6 +89,15 @@ pub trait Store: Send + Sync {
         lease: &Lease,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
+    /// Inserts records of jobs whose messages are not sent yet, in one call; each whose key exists is
+    /// refused alone. The answers are in the order of `records`.
+    ///
+    /// At most 25 records, no key twice.
+    fn enqueue(
+        &self,
+        records: &[Record],
+    ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
+
     /// The record with this key, as of every write before the call. Expired ones count.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Record>, PortError>> + Send;
 
@@ -204,8 +213,29 @@ pub struct Hide {
     pub span: Duration,
 }
 
-/// The queue that the messages came from.
+/// A message of ours, to wake a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// Its body, see [`crate::wake`].
+    pub body: String,
+    /// The fence of the job's record.
+    pub fence: u64,
+    /// Whom fair queues count it to.
+    pub group: Option<String>,
+    /// When it becomes visible, from now; at most 15 minutes.
+    pub delay: Duration,
+}
+
+/// The queues that messages come from and go to.
 pub trait Queue: Send + Sync {
+    /// Sends messages to one queue, named by its ARN, in one call: at most ten. Answers whether each
+    /// was taken. Repeated, they are sent twice.
+    fn send(
+        &self,
+        queue: &str,
+        messages: &[Wake],
+    ) -> impl Future<Output = Result<Vec<bool>, PortError>> + Send;
+
     /// Hides messages of one queue, named by its ARN, in one call: at most
     /// [`crate::policy::BATCH_SIZE`]. Best effort for each; an error means that none is known to be
     /// hidden.

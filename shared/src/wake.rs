@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::record::Record;
+use crate::{message::VERSION, record::Record};
 
 /// Name of the message attribute that holds the fence, a whole number as text.
 pub const FENCE: &str = "fence";
@@ -26,8 +26,13 @@ struct Body<'a> {
 /// `None` if the record's payload is no JSON, which no record that we wrote has.
 #[must_use]
 pub fn body(record: &Record) -> Option<String> {
-    let id = record.key.strip_prefix(record.kind())?.strip_prefix("#g:");
-    let payload = serde_json::from_str::<&RawValue>(&record.work.payload).ok()?;
-    let body = Body { version: crate::message::VERSION, kind: record.kind(), id, payload };
-    serde_json::to_string(&body).ok()
+    body_of(&record.key, &record.work.payload)
+}
+
+/// The same for a job that has this key and payload.
+pub(crate) fn body_of(key: &str, payload: &str) -> Option<String> {
+    let (kind, id) = key.split_once('#')?;
+    let payload = serde_json::from_str::<&RawValue>(payload).ok()?;
+    let id = id.strip_prefix("g:");
+    serde_json::to_string(&Body { version: VERSION, kind, id, payload }).ok()
 }

@@ -117,6 +117,12 @@ impl Store for DynamoStore {
         Ok(written)
     }
 
+    async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
+        let insert = |record| statement::insert(&self.tables.jobs, item::encode(record));
+        let answers = self.run(records.iter().map(insert).collect()).await?;
+        answers.into_iter().map(written).collect()
+    }
+
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
         let answer = self
             .client

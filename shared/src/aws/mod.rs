@@ -11,6 +11,7 @@ pub mod local;
 mod queue;
 mod secrets;
 mod statement;
+mod vehicles;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use aws_config::SdkConfig as Config;
 pub use jobs::DynamoStore;
 pub use queue::SqsQueue;
 pub use secrets::KeySource;
+pub use vehicles::DynamoVehicles;
 
 /// Longest time for one try of a call. A healthy DynamoDB answers in milliseconds, and a job's
 /// message comes again anyway.

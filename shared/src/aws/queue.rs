@@ -1,4 +1,4 @@
-//! Hiding messages on SQS.
+//! Hiding messages on SQS, and sending our own.
 
 use std::{
     collections::HashMap,
@@ -6,10 +6,20 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::{Client, types::ChangeMessageVisibilityBatchRequestEntry};
+use aws_sdk_sqs::{
+    Client,
+    error::BuildError,
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
+        SendMessageBatchRequestEntry,
+    },
+};
 
 use super::failure::port_error;
-use crate::ports::{Hide, PortError, Queue};
+use crate::{
+    ports::{Hide, PortError, Queue, Wake},
+    wake::FENCE,
+};
 
 /// [`Queue`] on SQS. Queue addresses are asked for once and kept.
 #[derive(Debug)]
@@ -48,7 +58,35 @@ impl SqsQueue {
     }
 }
 
+fn entry((place, wake): (usize, &Wake)) -> Result<SendMessageBatchRequestEntry, PortError> {
+    let broken = |error: BuildError| PortError::Broken(error.to_string());
+    let fence = MessageAttributeValue::builder().data_type("Number");
+    let fence = fence.string_value(wake.fence.to_string()).build().map_err(broken)?;
+    let delay = i32::try_from(wake.delay.as_secs()).unwrap_or(i32::MAX);
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_body(&wake.body)
+        .delay_seconds(delay)
+        .set_message_group_id(wake.group.clone())
+        .message_attributes(FENCE, fence)
+        .build()
+        .map_err(broken)
+}
+
 impl Queue for SqsQueue {
+    async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
+        let address = self.address(queue).await?;
+        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let send = self.client.send_message_batch().queue_url(address).set_entries(Some(entries));
+        let answer = send.send().await.map_err(|error| port_error(&error))?;
+        let mut taken = vec![false; messages.len()];
+        for sent in &answer.successful {
+            let place = sent.id.parse().ok().and_then(|place: usize| taken.get_mut(place));
+            place.into_iter().for_each(|taken| *taken = true);
+        }
+        Ok(taken)
+    }
+
     async fn hide(&self, queue: &str, messages: &[Hide]) -> Result<(), PortError> {
         let address = self.address(queue).await?;
         let entries = messages

@@ -14,11 +14,13 @@ use crate::{
     breaker::Breaker,
     limiter::Limiter,
     ports::{
-        Control, Hide, PortError, Quarantined, Queue, SecretSource, Seen, Store, Swapped, Written,
+        Control, Hide, PortError, Quarantined, Queue, SecretSource, Seen, Store, Swapped, Wake,
+        Written,
     },
     pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
     time::Time,
+    vehicles::{Known, Vehicle, Vehicles},
 };
 
 /// What goes wrong at a port call.
@@ -202,6 +204,11 @@ impl<T: Store> Store for Faulty<T> {
         self.faults.call("insert", self.port.insert(records, lease), Some(throttled)).await
     }
 
+    async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
+        let throttled = throttled(records.len());
+        self.faults.call("enqueue", self.port.enqueue(records), Some(throttled)).await
+    }
+
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
         self.faults.call("read", self.port.read(key), None).await
     }
@@ -284,7 +291,38 @@ impl<T: Control> Control for Faulty<T> {
     }
 }
 
+impl<T: Vehicles> Vehicles for Faulty<T> {
+    async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
+        self.faults.call("known", self.port.known(dealer), None).await
+    }
+
+    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
+        self.faults.call("data", self.port.data(dealer, vin), None).await
+    }
+
+    async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        self.faults.call("keep", self.port.keep(dealer, cars, now), None).await
+    }
+
+    async fn unlist(&self, dealer: &str, vins: &[String], now: Time) -> Result<(), PortError> {
+        self.faults.call("unlist", self.port.unlist(dealer, vins, now), None).await
+    }
+
+    async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
+        self.faults.call("list", self.port.list(dealer), None).await
+    }
+
+    async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
+        self.faults.call("keep_list", self.port.keep_list(dealer, note, now), None).await
+    }
+}
+
 impl<T: Queue> Queue for Faulty<T> {
+    async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
+        let refused = vec![false; messages.len()];
+        self.faults.call("send", self.port.send(queue, messages), Some(refused)).await
+    }
+
     async fn hide(&self, queue: &str, messages: &[Hide]) -> Result<(), PortError> {
         self.faults.call("hide", self.port.hide(queue, messages), None).await
     }

@@ -10,9 +10,11 @@ mod faults;
 mod queue;
 mod release;
 mod store;
+mod vehicles;
 
 pub use clock::{ManualClock, SeededRandom, TestClock};
 pub use faults::{Fault, Faults, Faulty};
 pub use queue::{Held, MemoryQueue};
 pub use release::{InMemory, next_event_in, release_parked};
 pub use store::MemoryStore;
+pub use vehicles::MemoryVehicles;

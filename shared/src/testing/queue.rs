@@ -11,14 +11,14 @@ use std::{
 use crate::{
     batch::Delivery,
     policy::MAX_RECEIVES,
-    ports::{Hide, PortError, Queue},
+    ports::{Hide, PortError, Queue, Wake},
     time::{Clock, Time},
 };
 
 /// How long a received message stays hidden by itself.
 const VISIBILITY: Duration = Duration::from_secs(90);
 
-/// ARN of the queue.
+/// ARN of the queue that messages come from.
 const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:test-url-shortening";
 
 /// A message in the queue.
@@ -30,6 +30,7 @@ pub struct Held {
     receives: u32,
     visible_at: Time,
     fence: Option<u64>,
+    queue: String,
 }
 
 /// [`Queue`] in memory; clones share it.
@@ -54,15 +55,15 @@ impl<C: Clock> MemoryQueue<C> {
 
     /// Sends a message; answers with its id.
     pub fn send(&self, body: &str) -> String {
-        self.put(body, None)
+        self.put(ARN, body, None)
     }
 
     /// Sends a message as the engine itself does, to wake a job whose record has this fence.
     pub fn wake(&self, body: &str, fence: u64) -> String {
-        self.put(body, Some(fence))
+        self.put(ARN, body, Some(fence))
     }
 
-    fn put(&self, body: &str, fence: Option<u64>) -> String {
+    fn put(&self, queue: &str, body: &str, fence: Option<u64>) -> String {
         let now = self.clock.now();
         let mut messages = self.lock();
         let id = format!("message-{}", self.sent.fetch_add(1, Relaxed));
@@ -74,6 +75,7 @@ impl<C: Clock> MemoryQueue<C> {
             receives: 0,
             visible_at: now,
             fence,
+            queue: queue.to_owned(),
         });
         id
     }
@@ -81,10 +83,24 @@ impl<C: Clock> MemoryQueue<C> {
     /// Receives up to `most` visible messages, hiding them. A message over its receives is as good
     /// as in the dead-letter queue: it stays and is never received again.
     pub fn receive(&self, most: usize) -> Vec<Delivery> {
+        self.receive_from(ARN, most)
+    }
+
+    /// The bodies in the queue with this ARN, in the order in which they were sent.
+    #[must_use]
+    pub fn bodies(&self, queue: &str) -> Vec<String> {
+        let messages = self.lock();
+        let there = messages.iter().filter(|message| message.queue == queue);
+        there.map(|message| message.body.clone()).collect()
+    }
+
+    /// The same from the queue with this ARN.
+    pub fn receive_from(&self, queue: &str, most: usize) -> Vec<Delivery> {
         let now = self.clock.now();
         let mut messages = self.lock();
         let visible = messages
             .iter_mut()
+            .filter(|message| message.queue == queue)
             .filter(|message| message.visible_at <= now && message.receives < MAX_RECEIVES);
         visible
             .take(most)
@@ -95,7 +111,7 @@ impl<C: Clock> MemoryQueue<C> {
                     message_id: Some(message.id.clone()),
                     receipt: Some(format!("{}#{}", message.id, message.receives)),
                     body: Some(message.body.clone()),
-                    queue: ARN.into(),
+                    queue: queue.to_owned(),
                     receives: message.receives,
                     sent_at: message.sent_at,
                     fence: message.fence,
@@ -124,7 +140,8 @@ impl<C: Clock> MemoryQueue<C> {
     pub fn next_in(&self) -> Option<Duration> {
         let now = self.clock.now();
         let messages = self.lock();
-        let alive = messages.iter().filter(|message| message.receives < MAX_RECEIVES);
+        let ours = messages.iter().filter(|message| message.queue == ARN);
+        let alive = ours.filter(|message| message.receives < MAX_RECEIVES);
         alive.map(|message| message.visible_at.since(now)).min()
     }
 
@@ -148,6 +165,14 @@ impl<C: Clock> MemoryQueue<C> {
 }
 
 impl<C: Clock> Queue for MemoryQueue<C> {
+    async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
+        self.calls.fetch_add(1, Relaxed);
+        for message in messages {
+            self.put(queue, &message.body, Some(message.fence));
+        }
+        Ok(vec![true; messages.len()])
+    }
+
     async fn hide(&self, _: &str, messages: &[Hide]) -> Result<(), PortError> {
         self.calls.fetch_add(1, Relaxed);
         let now = self.clock.now();

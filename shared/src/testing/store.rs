@@ -124,6 +124,15 @@ impl Store for MemoryStore {
         Ok(written)
     }
 
+    async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
+        let mut tables = self.call();
+        let insert = |record: &Record| match tables.write(record, |current| current.is_none()) {
+            Written::No(_) => Written::No(None),
+            other => other,
+        };
+        Ok(records.iter().map(insert).collect())
+    }
+
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
         Ok(self.call().records.get(key).cloned())
     }

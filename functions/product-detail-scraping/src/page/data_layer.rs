@@ -3,9 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    price::Amount, reader::Reader, record::Details, script::isolate, sighting::Sightings, value,
-};
+use super::{reader::Reader, record::Details, script::isolate, sighting::Sightings, value};
 
 /// Most places looked at in one script that mention a data layer.
 const MAX_MENTIONS: usize = 32;

@@ -182,7 +182,7 @@ mod tests {
         fn any_text_is_isolated_or_given_up(text in "[\\[\\]{}\"\\\\&quot;é]{0,80}|.{0,80}") {
             if let Some(value) = isolate(&text) {
                 prop_assert!(text.starts_with(value));
-                prop_assert!(value.ends_with([']', '}']));
+                prop_assert!(value.ends_with([']', '}']), "it is closed");
             }
         }
     }

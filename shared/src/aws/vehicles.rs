@@ -1,0 +1,186 @@
+//! Cars on DynamoDB: the table of vehicles, key `dealer` and `vin`.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+
+use super::{
+    failure::port_error,
+    item::{Attribute, Item, Reader, ms, n, s},
+    jobs::owned,
+};
+use crate::{
+    ports::PortError,
+    time::Time,
+    vehicles::{Known, Vehicle, Vehicles},
+};
+
+/// Sort key of the item about a dealer's list as a whole: no VIN has such a character.
+const LIST: &str = "#list";
+
+/// How long a car that no feed names any more is kept.
+const RETENTION: Duration = Duration::from_hours(180 * 24);
+
+/// Items of one batch of writes (DynamoDB's limit).
+const WRITES_A_CALL: usize = 25;
+
+/// Rounds for what a batch of writes leaves unprocessed, and the first pause between two; it doubles.
+const MOST_ROUNDS: u32 = 6;
+const ROUND_PAUSE: Duration = Duration::from_millis(50);
+
+/// Pages of one query: a megabyte each.
+const MOST_PAGES: usize = 200;
+
+/// [`Vehicles`] on a DynamoDB table.
+#[derive(Clone, Debug)]
+pub struct DynamoVehicles {
+    client: Client,
+    table: String,
+}
+
+impl DynamoVehicles {
+    /// On this table.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(config), table }
+    }
+
+    async fn item(&self, dealer: &str, vin: &str) -> Result<Option<Item>, PortError> {
+        let get = self.client.get_item().table_name(&self.table);
+        let get = get.key("dealer", s(dealer)).key("vin", s(vin)).consistent_read(true);
+        Ok(get.send().await.map_err(|error| port_error(&error))?.item)
+    }
+
+    async fn write(&self, items: Vec<Item>) -> Result<(), PortError> {
+        for chunk in items.chunks(WRITES_A_CALL) {
+            let mut requests = chunk.iter().map(put).collect::<Result<Vec<_>, _>>()?;
+            let mut pause = ROUND_PAUSE;
+            for _ in 0..MOST_ROUNDS {
+                let write = self.client.batch_write_item();
+                let write = write.request_items(&self.table, std::mem::take(&mut requests));
+                let answer = write.send().await.map_err(|error| port_error(&error))?;
+                let left = answer.unprocessed_items.unwrap_or_default();
+                requests = left.into_values().flatten().collect();
+                if requests.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            if !requests.is_empty() {
+                let why = format!("{} vehicles were not written", requests.len());
+                return Err(PortError::Unavailable(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put(item: &Item) -> Result<WriteRequest, PortError> {
+    let put = PutRequest::builder().set_item(Some(item.clone())).build();
+    let put = put.map_err(|error| PortError::Broken(error.to_string()))?;
+    Ok(WriteRequest::builder().put_request(put).build())
+}
+
+fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
+    let mut attributes = vec![
+        ("dealer", s(dealer)),
+        ("vin", s(&vehicle.vin)),
+        ("list", s(&vehicle.list)),
+        ("data", s(&vehicle.data)),
+        ("seen_at", ms(now)),
+        ("expires_at", n((now + RETENTION).as_secs_ceil())),
+    ];
+    attributes.extend(vehicle.hash.as_ref().map(|hash| ("hash", s(hash))));
+    attributes
+}
+
+fn known(item: &Item) -> Result<Option<Known>, PortError> {
+    let reader = Reader(item);
+    let read = || {
+        let hash = reader.has("hash").then(|| reader.text("hash")).transpose()?;
+        Ok(Known { vin: reader.text("vin")?, hash, list: reader.text("list")? })
+    };
+    if reader.text("vin").is_ok_and(|vin| vin == LIST) {
+        return Ok(None);
+    }
+    read().map(Some).map_err(PortError::Unreadable)
+}
+
+impl Vehicles for DynamoVehicles {
+    async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
+        let (mut found, mut start) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("dealer = :dealer")
+                .expression_attribute_values(":dealer", s(dealer))
+                .projection_expression("vin, #hash, #list")
+                .expression_attribute_names("#hash", "hash")
+                .expression_attribute_names("#list", "list")
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            let page = query.send().await.map_err(|error| port_error(&error))?;
+            for item in page.items.unwrap_or_default() {
+                found.extend(known(&item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
+    }
+
+    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
+        let item = self.item(dealer, vin).await?;
+        item.map(|item| Reader(&item).text("data")).transpose().map_err(PortError::Unreadable)
+    }
+
+    async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        self.write(cars.iter().map(|car| owned(encode(dealer, car, now))).collect()).await
+    }
+
+    async fn unlist(&self, dealer: &str, vins: &[String], now: Time) -> Result<(), PortError> {
+        for vin in vins {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .key("dealer", s(dealer))
+                .key("vin", s(vin))
+                .update_expression("SET unlisted_at = :now REMOVE #hash")
+                .condition_expression("attribute_exists(vin)")
+                .expression_attribute_names("#hash", "hash")
+                .expression_attribute_values(":now", ms(now));
+            if let Err(error) = update.send().await {
+                let gone = error.as_service_error();
+                if gone.is_none_or(|e| !e.is_conditional_check_failed_exception()) {
+                    return Err(port_error(&error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
+        let item = self.item(dealer, LIST).await?;
+        item.map(|item| Reader(&item).text("note")).transpose().map_err(PortError::Unreadable)
+    }
+
+    async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
+        let item: HashMap<String, AttributeValue> = owned(vec![
+            ("dealer", s(dealer)),
+            ("vin", s(LIST)),
+            ("note", s(note)),
+            ("seen_at", ms(now)),
+        ]);
+        self.write(vec![item]).await
+    }
+}

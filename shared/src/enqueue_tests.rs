@@ -1,0 +1,121 @@
+use super::*;
+use crate::{
+    policy::tests::POLICY,
+    testing::{Fault, Faults, MemoryQueue, MemoryStore, TestClock},
+};
+
+const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:q";
+
+fn job(id: &str) -> NewJob {
+    let payload = format!(r#"{{"name":"{id}"}}"#);
+    NewJob::new("errand", id, payload, &POLICY, "elsewhere".into(), QUEUE, "A dealer, é")
+}
+
+struct Office {
+    store: MemoryStore,
+    queue: MemoryQueue<TestClock>,
+    clock: TestClock,
+    faults: Faults,
+}
+
+impl Office {
+    fn new() -> Self {
+        let clock = TestClock::default();
+        let queue = MemoryQueue::new(clock);
+        Self { store: MemoryStore::default(), queue, clock, faults: Faults::default() }
+    }
+
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<Enqueued, PortError> {
+        let store = self.faults.wrap(self.store.clone());
+        let queue = self.faults.wrap(self.queue.clone());
+        enqueue(&store, &queue, &self.clock, jobs).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_made_once_and_its_record_comes_first() {
+    let office = Office::new();
+    let jobs: Vec<NewJob> = (0..60).map(|n| job(&format!("job-{n}"))).collect();
+    assert_eq!(office.enqueue(&jobs).await, Ok(Enqueued { made: 60, duplicates: 0 }));
+    assert_eq!(office.faults.calls()[..3], ["enqueue"; 3], "25 records a call");
+    assert_eq!(office.faults.calls()[3..], ["send"; 6], "ten messages a call");
+    let records = office.store.records();
+    assert!(records.iter().all(|record| record.look().is_some()), "each has a look");
+    let sent = office.queue.receive_from(QUEUE, 10);
+    assert_eq!(sent[0].fence, Some(0));
+    assert_eq!(
+        sent[0].body.as_deref(),
+        Some(r#"{"version":1,"type":"errand","id":"job-0","payload":{"name":"job-0"}}"#)
+    );
+    assert_eq!(jobs[0].group, "A-dealer,--");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_found_before_it_is_made() {
+    let office = Office::new();
+    office.enqueue(&[job("a")]).await.unwrap();
+    let mut record = office.store.records().remove(0);
+    let sent = |office: &Office| office.queue.bodies(QUEUE).len();
+    assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1, "never claimed: sent again");
+    assert_eq!(sent(&office), 2);
+    let now = office.clock.now();
+    let (run_after, due_at, why) = (now, now, String::new());
+    let live = [
+        Phase::Running { lease_until: now, armed: false },
+        Phase::Waiting { run_after, due_at, why: why.clone() },
+        Phase::Parked { run_after, due_at, why: why.clone() },
+        Phase::Succeeded { at: now, result: "{}".into() },
+        Phase::Quarantined { at: now, why: why.clone() },
+    ];
+    for phase in live {
+        record.phase = phase;
+        office.store.put(&record);
+        let enqueued = office.enqueue(&[job("a"), job("b")]).await.unwrap();
+        assert_eq!(enqueued.duplicates, 1, "{:?}", record.phase);
+        assert_eq!(office.store.record(&record.key), Some(record.clone()));
+    }
+    record.phase = Phase::Dead { at: now, why };
+    office.store.put(&record);
+    assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1, "a dead one begins anew");
+    let reopened = office.store.record(&record.key).unwrap();
+    assert_eq!((reopened.phase.name(), reopened.fence), ("queued", record.fence + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_is_done_again_only_after_its_window() {
+    let office = Office::new();
+    office.enqueue(&[job("a")]).await.unwrap();
+    let mut record = office.store.records().remove(0);
+    record.phase = Phase::Succeeded { at: office.clock.now(), result: "{}".into() };
+    office.store.put(&record);
+    tokio::time::advance(POLICY.dedup_window).await;
+    assert_eq!(office.enqueue(&[job("a")]).await.unwrap().duplicates, 1);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1);
+}
+
+/// Whatever call fails, doing it all again makes each job once and leaves none without a message.
+#[tokio::test(start_paused = true)]
+async fn a_failure_between_any_two_steps_heals() {
+    let jobs: Vec<NewJob> = (0..30).map(|n| job(&format!("job-{n}"))).collect();
+    let calm = Office::new();
+    calm.enqueue(&jobs).await.unwrap();
+    for number in 0..calm.faults.calls().len() {
+        for fault in Fault::ALL {
+            let office = Office::new();
+            office.faults.at(number, number, fault);
+            tokio::select! {
+                result = office.enqueue(&jobs) => assert!(result.is_err(), "{fault:?} at {number}"),
+                () = office.faults.death() => {}
+            }
+            office.faults.revive();
+            office.enqueue(&jobs).await.unwrap();
+            assert_eq!(office.store.records().len(), 30);
+            let bodies = office.queue.bodies(QUEUE);
+            for job in &jobs {
+                let body = wake::body_of(&job.key, &job.payload).unwrap();
+                assert!(bodies.contains(&body), "{fault:?} at {number}: {}", job.key);
+            }
+        }
+    }
+}

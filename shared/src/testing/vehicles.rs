@@ -1,0 +1,88 @@
+//! Cars in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    ports::PortError,
+    time::Time,
+    vehicles::{Known, Vehicle, Vehicles},
+};
+
+/// [`Vehicles`] in memory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryVehicles(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    vehicles: BTreeMap<(String, String), Vehicle>,
+    lists: BTreeMap<String, String>,
+    writes: usize,
+}
+
+impl MemoryVehicles {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every car that is kept, by dealer and VIN.
+    #[must_use]
+    pub fn vehicles(&self) -> Vec<Vehicle> {
+        self.lock().vehicles.values().cloned().collect()
+    }
+
+    /// Cars written so far.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.lock().writes
+    }
+}
+
+impl Vehicles for MemoryVehicles {
+    async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
+        let kept = self.lock();
+        let of_dealer = kept.vehicles.iter().filter(|((of, _), _)| of == dealer);
+        let known = |vehicle: &Vehicle| Known {
+            vin: vehicle.vin.clone(),
+            hash: vehicle.hash.clone(),
+            list: vehicle.list.clone(),
+        };
+        Ok(of_dealer.map(|(_, vehicle)| known(vehicle)).collect())
+    }
+
+    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
+        let key = (dealer.to_owned(), vin.to_owned());
+        Ok(self.lock().vehicles.get(&key).map(|vehicle| vehicle.data.clone()))
+    }
+
+    async fn keep(&self, dealer: &str, vehicles: &[Vehicle], _: Time) -> Result<(), PortError> {
+        let mut kept = self.lock();
+        kept.writes += vehicles.len();
+        for vehicle in vehicles {
+            let key = (dealer.to_owned(), vehicle.vin.clone());
+            kept.vehicles.insert(key, vehicle.clone());
+        }
+        Ok(())
+    }
+
+    async fn unlist(&self, dealer: &str, vins: &[String], _: Time) -> Result<(), PortError> {
+        let mut kept = self.lock();
+        for vin in vins {
+            if let Some(vehicle) = kept.vehicles.get_mut(&(dealer.to_owned(), vin.clone())) {
+                vehicle.hash = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
+        Ok(self.lock().lists.get(dealer).cloned())
+    }
+
+    async fn keep_list(&self, dealer: &str, note: &str, _: Time) -> Result<(), PortError> {
+        self.lock().lists.insert(dealer.to_owned(), note.to_owned());
+        Ok(())
+    }
+}
