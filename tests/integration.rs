@@ -5,6 +5,7 @@
 mod conformance;
 mod e2e;
 mod faults;
+mod outbound;
 mod scenario;
 mod schema;
 mod shortening;

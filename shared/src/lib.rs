@@ -36,6 +36,7 @@ pub mod vehicles;
 pub mod vin;
 
 pub mod config;
+pub mod http;
 pub mod ports;
 pub mod random;
 pub mod secret;

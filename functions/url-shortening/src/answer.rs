@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use evenkeel::{
     error::{Class, Classified, Failure},
+    http::retry_after,
     secret::Secret,
     time::Time,
 };
 use reqwest::{
     StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -224,31 +225,6 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     declared.is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
         || body.trim_ascii_start().starts_with(b"<")
-}
-
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), or `X-RateLimit-Reset` as
-/// seconds from now or since the epoch: which of them the service sends is not documented.
-fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
-    /// Numbers above this are moments, not spans: 2001 in seconds since the epoch.
-    const MOMENT: u64 = 1_000_000_000;
-    /// And above this they are in milliseconds: 1973 in those, 5138 in seconds.
-    const MILLISECONDS: u64 = 100_000_000_000;
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let until = |moment: Time| moment.since(now);
-    if let Some(value) = text(RETRY_AFTER.as_str()) {
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        if let Some(date) = Time::parse_http_date(value) {
-            return Some(until(date));
-        }
-    }
-    let reset: u64 = text("x-ratelimit-reset")?.parse().ok()?;
-    Some(match reset {
-        MILLISECONDS.. => until(Time::from_millis(reset)),
-        MOMENT.. => until(Time::from_millis(reset * 1000)),
-        span => Duration::from_secs(span),
-    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use evenkeel::{
     ports::{PortError, SecretSource},
     secret::{Credential, Secret},
     time::Clock,
+    transport,
 };
 use reqwest::{RequestBuilder, Response, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
@@ -234,19 +235,7 @@ fn unreachable(error: &reqwest::Error) -> RebrandlyError {
         let message = "the key or the workspace has a character that no header may have".into();
         return RebrandlyError::Account { code: "bad_key", message };
     }
-    let code = if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
-        "connect"
-    } else {
-        "reset"
-    };
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
+    let (code, message) = transport::trouble(error);
     RebrandlyError::Trouble { code: code.into(), message, retry_after: None }
 }
 

@@ -1,0 +1,177 @@
+//! What an address answered with, and what to ask it next time.
+
+use reqwest::header::{
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Longest `ETag` or `Last-Modified` that is kept, in bytes: it is stored, and sent with every
+/// request. Those seen are below 100.
+const MAX_VALIDATOR_BYTES: usize = 256;
+
+/// How a request ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// With this.
+    Content(Box<Content>),
+    /// With what the validators of the request were given for: it has not changed.
+    NotModified,
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Where it came from in the end, after redirects.
+    pub url: Url,
+    /// The media type that it is said to have, in lower case and without parameters.
+    pub media_type: Option<String>,
+    /// The character set that it is said to be in, in lower case. What is inside may know better.
+    pub charset: Option<String>,
+    /// What to ask with next time, if the site gave any.
+    pub validators: Option<Validators>,
+    /// The whole body, unpacked.
+    pub body: Vec<u8>,
+}
+
+impl Content {
+    pub(crate) fn new(url: &Url, headers: &HeaderMap, body: Vec<u8>) -> Self {
+        let (media_type, charset) = content_type(headers);
+        let validators = Validators::given(url, headers);
+        Self { url: url.clone(), media_type, charset, validators, body }
+    }
+}
+
+/// `Content-Type` (RFC 9110, section 8.3): the media type, and the `charset` among its parameters.
+fn content_type(headers: &HeaderMap) -> (Option<String>, Option<String>) {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = text.split(';').map(str::trim);
+    let filled = |text: &str| (!text.is_empty()).then(|| text.to_ascii_lowercase());
+    let media_type = parts.next().and_then(filled);
+    let charset = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let is_charset = name.trim_end().eq_ignore_ascii_case("charset");
+        filled(value.trim_matches(['"', ' '])).filter(|_| is_charset)
+    });
+    (media_type, charset)
+}
+
+/// By what a site knows again what it has sent (RFC 9110, section 8.8). They are sent to the
+/// address that gave them and to no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Those of an answer, if it has any that may be kept.
+    fn given(url: &Url, headers: &HeaderMap) -> Option<Self> {
+        let text = |name: HeaderName| {
+            let value = headers.get(name)?.to_str().ok()?;
+            (value.len() <= MAX_VALIDATOR_BYTES).then(|| value.to_owned())
+        };
+        let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
+        let any = etag.is_some() || last_modified.is_some();
+        any.then(|| Self { url: url.as_str().to_owned(), etag, last_modified })
+    }
+
+    /// Whether the address is the one that gave them.
+    pub(crate) fn are_of(&self, url: &Url) -> bool {
+        self.url == url.as_str()
+    }
+
+    /// The headers that ask for an answer only if there is a new one.
+    pub(crate) fn conditions(&self) -> HeaderMap {
+        let since = self.last_modified.as_deref();
+        let pairs = [(IF_NONE_MATCH, self.etag.as_deref()), (IF_MODIFIED_SINCE, since)];
+        let header = |(name, text): (HeaderName, Option<&str>)| {
+            // They were stored in between. What can be no header now costs one whole answer.
+            Some((name, HeaderValue::from_str(text?).ok()?))
+        };
+        pairs.into_iter().filter_map(header).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn media_type_and_charset_are_hints() {
+        let cases: [(&str, Option<&str>, Option<&str>); 10] = [
+            ("text/html", Some("text/html"), None),
+            ("Text/HTML; Charset=UTF-8", Some("text/html"), Some("utf-8")),
+            ("text/html;charset=\"ISO-8859-1\"", Some("text/html"), Some("iso-8859-1")),
+            ("text/html; a=b; charset = utf-8 ;c", Some("text/html"), Some("utf-8")),
+            ("text/html; charset=", Some("text/html"), None),
+            ("text/html; charset", Some("text/html"), None),
+            ("text/html; xcharset=utf-8", Some("text/html"), None),
+            ("; charset=utf-8", None, Some("utf-8")),
+            ("application/json", Some("application/json"), None),
+            ("", None, None),
+        ];
+        for (text, media_type, charset) in cases {
+            let found = content_type(&headers(&[(CONTENT_TYPE, text)]));
+            assert_eq!((found.0.as_deref(), found.1.as_deref()), (media_type, charset), "{text}");
+        }
+        assert_eq!(content_type(&HeaderMap::new()), (None, None));
+    }
+
+    #[test]
+    fn validators_are_kept_stored_and_sent_as_they_came() {
+        let (etag, date) = ("W/\"7\"", "Fri, 15 Jan 2027 08:00:00 GMT");
+        let given = headers(&[(ETAG, etag), (LAST_MODIFIED, date)]);
+        let address = url("https://www.example.com/a?b");
+        let validators = Validators::given(&address, &given).unwrap();
+        let stored = serde_json::to_string(&validators).unwrap();
+        let validators: Validators = serde_json::from_str(&stored).unwrap();
+        let expected = headers(&[(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)]);
+        assert_eq!(validators.conditions(), expected);
+        assert!(validators.are_of(&address));
+        for other in ["https://www.example.com/a", "http://www.example.com/a?b"] {
+            assert!(!validators.are_of(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_not_there_is_not_kept() {
+        let address = url("https://www.example.com/");
+        let longest = "x".repeat(MAX_VALIDATOR_BYTES);
+        assert!(Validators::given(&address, &headers(&[(ETAG, &longest)])).is_some());
+        let long = longest + "x";
+        assert_eq!(Validators::given(&address, &headers(&[(ETAG, &long)])), None);
+        assert_eq!(Validators::given(&address, &HeaderMap::new()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_stored_asks_or_does_not(etag in ".{0,20}", last_modified in ".{0,20}") {
+            let (etag, last_modified) = (Some(etag), Some(last_modified));
+            let validators = Validators { url: String::new(), etag, last_modified };
+            prop_assert!(validators.conditions().len() <= 2);
+        }
+
+        #[test]
+        fn any_content_type_is_read(text in "[ -~]{0,60}") {
+            let (media_type, charset) = content_type(&headers(&[(CONTENT_TYPE, &text)]));
+            for hint in [media_type, charset].into_iter().flatten() {
+                prop_assert!(!hint.is_empty() && hint.len() <= text.len(), "{hint:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Why a request to the outside failed, read into the taxonomy.
+
+use std::{borrow::Cow, error::Error, fmt, iter, time::Duration};
+
+use reqwest::{StatusCode, header::HeaderMap};
+
+use super::{fetch::MAX_REDIRECTS, retry_after::retry_after, target::Refusal};
+use crate::{
+    error::{Class, Classified, Failure},
+    time::Time,
+    transport,
+};
+
+/// Causes of one error that are searched for a refusal; the client nests them five deep.
+const MAX_CAUSES: usize = 16;
+
+/// Why there is nothing to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// The address must not be called, or one that it was redirected to must not.
+    Refused {
+        /// Where the address came from, such as `payload.site_url`.
+        field: String,
+        /// How many redirects had been followed.
+        redirects: usize,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// One redirect after the other, more than are followed.
+    TooManyRedirects {
+        /// Where the address came from.
+        field: String,
+    },
+    /// 401 or 403: we are not wanted there, most often by a bot wall. It is not to be got round;
+    /// what it means for the job is the job's to say, and `Failure` takes it as permanent.
+    BotWall {
+        /// The status.
+        status: u16,
+        /// The host that answered.
+        host: String,
+    },
+    /// 404 or 410: what was asked for is not there.
+    Gone {
+        /// The status.
+        status: u16,
+        /// The host that answered.
+        host: String,
+    },
+    /// Any other status from 400 to 499: the host will not answer this request.
+    Rejected {
+        /// The status.
+        status: u16,
+        /// The host that answered.
+        host: String,
+    },
+    /// 429: the host asks for fewer calls.
+    Throttled {
+        /// The host that answered.
+        host: String,
+        /// For how long.
+        retry_after: Option<Duration>,
+    },
+    /// More came than is read.
+    TooLarge {
+        /// The host that answered.
+        host: String,
+        /// Bytes that would have been read.
+        limit: usize,
+    },
+    /// The host is in trouble or not there, or there was no time for its answer.
+    Trouble {
+        /// A code for grouping.
+        code: Cow<'static, str>,
+        /// What was seen.
+        message: String,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A gate turned the call away: it was not made.
+    NotCalled(Failure),
+}
+
+impl FetchError {
+    /// What an answer means that is no success, at `now`.
+    pub(crate) fn of_status(
+        status: StatusCode,
+        headers: &HeaderMap,
+        host: &str,
+        now: Time,
+    ) -> Self {
+        let (number, host) = (status.as_u16(), host.to_owned());
+        let retry_after = retry_after(headers, now);
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Self::BotWall { status: number, host }
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => Self::Gone { status: number, host },
+            StatusCode::TOO_MANY_REQUESTS => Self::Throttled { host, retry_after },
+            // The two that say of themselves that the same request may work later.
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+                Self::answered(status, &host, retry_after)
+            }
+            status if status.is_client_error() => Self::Rejected { status: number, host },
+            // 5xx, and what no answer to such a request should be: a redirect to nowhere, a 304
+            // that was not asked for.
+            _ => Self::answered(status, &host, retry_after),
+        }
+    }
+
+    fn answered(status: StatusCode, host: &str, retry_after: Option<Duration>) -> Self {
+        let code = format!("http_{}", status.as_u16()).into();
+        Self::Trouble { code, message: format!("{host} answered {status}"), retry_after }
+    }
+
+    /// What the client's error means for a request whose address came from `field`.
+    pub(crate) fn of_transport(
+        error: reqwest::Error,
+        field: &str,
+        redirects: usize,
+        host: &str,
+    ) -> Self {
+        let refused = |refusal| Self::Refused { field: field.to_owned(), redirects, refusal };
+        if let Some(refusal) = refusal_in(&error) {
+            return refused(refusal.clone());
+        }
+        if error.is_builder() {
+            // The address has a character that the `url` crate lets pass and HTTP does not.
+            return refused(Refusal::Malformed("no request can be made of it".into()));
+        }
+        // The query of an address may hold a token. The host says enough.
+        let (code, message) = transport::trouble(&error.without_url());
+        Self::trouble(code, format!("{host}: {message}"))
+    }
+
+    /// Trouble without more to say.
+    pub(crate) const fn trouble(code: &'static str, message: String) -> Self {
+        Self::Trouble { code: Cow::Borrowed(code), message, retry_after: None }
+    }
+
+    fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Refused { .. } => "address_refused".into(),
+            Self::TooManyRedirects { .. } => "too_many_redirects".into(),
+            Self::BotWall { .. } => "bot_wall".into(),
+            Self::Gone { status, .. } | Self::Rejected { status, .. } => {
+                format!("http_{status}").into()
+            }
+            Self::Throttled { .. } => "http_429".into(),
+            Self::TooLarge { .. } => "too_large".into(),
+            Self::Trouble { code, .. } => code.clone(),
+            Self::NotCalled(failure) => failure.code().to_owned().into(),
+        }
+    }
+}
+
+/// The refusal of the guarded resolver, which the client wraps into errors of its own.
+fn refusal_in(error: &reqwest::Error) -> Option<&Refusal> {
+    let mut causes = iter::successors(error.source(), |&cause| cause.source()).take(MAX_CAUSES);
+    causes.find_map(|cause| cause.downcast_ref())
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { field, redirects: 0, refusal } => write!(f, "{field}: {refusal}"),
+            Self::Refused { field, redirects, refusal } => {
+                write!(f, "{field}: redirect {redirects} leads astray: {refusal}")
+            }
+            Self::TooManyRedirects { field } => {
+                write!(f, "{field}: more than {MAX_REDIRECTS} redirects")
+            }
+            Self::BotWall { status, host } => write!(f, "{host} turned us away with {status}"),
+            Self::Gone { status, host } | Self::Rejected { status, host } => {
+                write!(f, "{host} answered {status}")
+            }
+            Self::Throttled { host, .. } => write!(f, "{host} asks for fewer calls"),
+            Self::TooLarge { host, limit } => write!(f, "{host} sent over {limit} bytes"),
+            Self::Trouble { message, .. } => f.write_str(message),
+            Self::NotCalled(failure) => write!(f, "{failure}"),
+        }
+    }
+}
+
+impl Error for FetchError {}
+
+impl Classified for FetchError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Refused { .. }
+            | Self::TooManyRedirects { .. }
+            | Self::BotWall { .. }
+            | Self::Gone { .. }
+            | Self::Rejected { .. }
+            | Self::TooLarge { .. } => Class::Permanent,
+            Self::Throttled { .. } => Class::Throttled,
+            Self::Trouble { .. } => Class::Transient,
+            Self::NotCalled(failure) => failure.class(),
+        }
+    }
+
+    fn why(&self) -> String {
+        Failure::from(self.clone()).to_string()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } | Self::Trouble { retry_after, .. } => *retry_after,
+            Self::NotCalled(failure) => failure.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Failure> for FetchError {
+    fn from(failure: Failure) -> Self {
+        Self::NotCalled(failure)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::NotCalled(failure) => failure,
+            error => Self::new(error.class(), error.code(), error.to_string())
+                .with_retry_after(error.retry_after()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    fn failure(status: u16, headers: &HeaderMap) -> Failure {
+        let status = StatusCode::from_u16(status).unwrap();
+        FetchError::of_status(status, headers, "www.example.com", NOW).into()
+    }
+
+    #[test]
+    fn every_status_has_its_class_and_code() {
+        let cases = [
+            (302, Class::Transient, "http_302"),
+            (304, Class::Transient, "http_304"),
+            (400, Class::Permanent, "http_400"),
+            (401, Class::Permanent, "bot_wall"),
+            (403, Class::Permanent, "bot_wall"),
+            (404, Class::Permanent, "http_404"),
+            (405, Class::Permanent, "http_405"),
+            (408, Class::Transient, "http_408"),
+            (410, Class::Permanent, "http_410"),
+            (425, Class::Transient, "http_425"),
+            (429, Class::Throttled, "http_429"),
+            (451, Class::Permanent, "http_451"),
+            (500, Class::Transient, "http_500"),
+            (503, Class::Transient, "http_503"),
+            (599, Class::Transient, "http_599"),
+        ];
+        for (status, class, code) in cases {
+            let failure = failure(status, &HeaderMap::new());
+            assert_eq!((failure.class(), failure.code()), (class, code), "{status}");
+            assert_eq!(failure.retry_after(), None, "{status}");
+            assert!(failure.message().contains("www.example.com"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_asks_for_a_pause_is_heard() {
+        let headers: HeaderMap =
+            [(reqwest::header::RETRY_AFTER, reqwest::header::HeaderValue::from_static("40"))]
+                .into_iter()
+                .collect();
+        for status in [429, 503] {
+            let asked = failure(status, &headers).retry_after();
+            assert_eq!(asked, Some(Duration::from_secs(40)), "{status}");
+        }
+        assert_eq!(failure(404, &headers).retry_after(), None);
+    }
+
+    #[test]
+    fn a_refused_address_is_permanent_and_names_its_field() {
+        let refused = |redirects| FetchError::Refused {
+            field: "payload.site_url".into(),
+            redirects,
+            refusal: Refusal::Scheme("ftp".into()),
+        };
+        let failure = Failure::from(refused(0));
+        assert_eq!((failure.class(), failure.code()), (Class::Permanent, "address_refused"));
+        assert_eq!(failure.message(), "payload.site_url: scheme \"ftp\", expected http or https");
+        assert_eq!(
+            Failure::from(refused(2)).message(),
+            "payload.site_url: redirect 2 leads astray: scheme \"ftp\", expected http or https"
+        );
+    }
+
+    #[test]
+    fn a_gate_that_turned_the_call_away_is_left_as_it_is() {
+        let away = Failure::new(Class::Deferred, "breaker_open", "open")
+            .with_retry_after(Some(Duration::from_secs(9)));
+        let error = FetchError::from(away.clone());
+        assert_eq!((error.class(), error.retry_after()), (away.class(), away.retry_after()));
+        assert_eq!(error.why(), away.to_string());
+        assert_eq!(Failure::from(error), away);
+    }
+}

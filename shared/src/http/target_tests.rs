@@ -1,0 +1,359 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// Addresses that nobody may make us call, and what the refusal must say of each.
+const HOSTILE: [(&str, &str); 124] = [
+    // IPv4 in every spelling that means our own machine.
+    ("http://127.0.0.1/", "loopback"),
+    ("http://127.0.0.1:8080/", "loopback"),
+    ("https://127.255.255.254/", "loopback"),
+    ("http://127.1/", "loopback"),
+    ("http://127.0.1/", "loopback"),
+    ("http://2130706433/", "loopback"),
+    ("http://0x7f000001/", "loopback"),
+    ("http://0X7F.1/", "loopback"),
+    ("http://0x7f.0.0.1/", "loopback"),
+    ("http://0177.0.0.1/", "loopback"),
+    ("http://0000177.0.0.1/", "loopback"),
+    ("http://017700000001/", "loopback"),
+    ("http://127.0.0.1./", "loopback"),
+    ("http://%31%32%37.0.0.1/", "loopback"),
+    ("http://１２７.０.０.１/", "loopback"),
+    ("http://①②⑦.⓪.⓪.①/", "loopback"),
+    ("http://127。0。0。1/", "loopback"),
+    ("hTTp://2130706433", "loopback"),
+    ("\u{9} http://127.0.0.1/", "loopback"),
+    ("ht\ntp://127.0.\t0.1/", "loopback"),
+    ("http:127.0.0.1", "loopback"),
+    ("http:/127.0.0.1/", "loopback"),
+    ("http:////127.0.0.1/", "loopback"),
+    ("http:\\\\127.0.0.1\\", "loopback"),
+    ("http://0/", "unspecified"),
+    ("http://0.0.0.0/", "unspecified"),
+    ("http://0x0:80/", "unspecified"),
+    ("http://00.0.0.0./", "unspecified"),
+    // IPv6.
+    ("http://[::]/", "unspecified"),
+    ("http://[::1]/", "loopback"),
+    ("http://[0:0:0:0:0:0:0:1]:80/", "loopback"),
+    ("http://[0000::0001]/", "loopback"),
+    ("http://[::ffff:127.0.0.1]/", "IPv4-mapped"),
+    ("http://[::FFFF:7F00:1]/", "IPv4-mapped"),
+    ("http://[::ffff:169.254.169.254]/", "IPv4-mapped"),
+    ("http://[::ffff:8.8.8.8]/", "IPv4-mapped"),
+    ("http://[::127.0.0.1]/", "IPv4-compatible"),
+    ("http://[::ffff:0:127.0.0.1]/", "IPv4-translated"),
+    ("http://[64:ff9b::10.0.0.1]/", "NAT64"),
+    ("http://[64:ff9b::a9fe:a9fe]/", "NAT64"),
+    ("http://[64:ff9b:1::a00:1]/", "NAT64"),
+    ("http://[2002:7f00:1::]/", "6to4"),
+    ("http://[2001:0:7f00:1::]/", "Teredo"),
+    ("http://[fe80::1]/", "link-local"),
+    ("http://[fe80::1%25eth0]/", "invalid IPv6"),
+    ("http://[fc00::1]/", "unique local"),
+    ("http://[fd00:ec2::254]/latest/meta-data/", "metadata"),
+    ("http://[fec0::1]/", "site-local"),
+    ("http://[ff02::1]/", "multicast"),
+    ("http://[2001:db8::1]/", "documentation"),
+    ("http://[100::1]/", "reserved"),
+    ("http://[::1", "invalid IPv6"),
+    ("http://[::1]www.example.com/", "invalid IPv6"),
+    // Private networks, the cloud's own services, and what is no host's.
+    ("http://10.0.0.1/", "private"),
+    ("http://10.1/", "private"),
+    ("http://012.0.0.1/", "private"),
+    ("http://172.16.0.1/", "private"),
+    ("http://172.31.255.255/", "private"),
+    ("http://192.168.1.1/", "private"),
+    ("http://3232235777/", "private"),
+    ("http://100.64.0.1/", "carrier-grade NAT"),
+    ("http://169.254.1.1/", "link-local"),
+    ("http://169.254.169.254/latest/meta-data/", "metadata"),
+    ("http://2852039166/", "metadata"),
+    ("http://0xa9fea9fe/", "metadata"),
+    ("http://0xA9.0xFE.43518/", "metadata"),
+    ("http://0251.0376.0251.0376/", "metadata"),
+    ("http://169.254.170.2/v2/credentials", "metadata"),
+    ("http://168.63.129.16/", "metadata"),
+    ("http://198.18.0.1/", "benchmarking"),
+    ("http://192.0.2.1/", "documentation"),
+    ("http://192.88.99.1/", "6to4"),
+    ("http://224.0.0.1/", "multicast"),
+    ("http://240.0.0.1/", "reserved"),
+    ("http://255.255.255.255/", "reserved"),
+    // Names of local networks.
+    ("http://localhost/", "local networks"),
+    ("http://LOCALHOST./", "local networks"),
+    ("http://site.localhost/", "local networks"),
+    ("http://localhost.localdomain/", "local networks"),
+    ("http://loc%61lhost/", "local networks"),
+    ("http://ｌｏｃａｌｈｏｓｔ/", "local networks"),
+    ("http://printer.local/", "local networks"),
+    ("http://intranet/", "local networks"),
+    ("http://router.home.arpa/", "local networks"),
+    ("http://ip-10-0-0-1.ec2.internal/", "local networks"),
+    ("http://metadata.google.internal./computeMetadata/v1/", "local networks"),
+    // Another host than the one that meets the eye.
+    ("http://user:secret@www.example.com/", "password"),
+    ("http://user@www.example.com/", "password"),
+    ("http://www.example.com@127.0.0.1/", "password"),
+    ("http://www.example.com:80@10.0.0.1/", "password"),
+    ("http://www.example.com%40127.0.0.1/", "no address"),
+    ("http://127.0.0.1#@www.example.com/", "loopback"),
+    ("http://127.0.0.1?@www.example.com/", "loopback"),
+    ("http://127.0.0.1\\@www.example.com/", "loopback"),
+    ("http://127.0.0.1/@www.example.com/", "loopback"),
+    // Other schemes.
+    ("file:///etc/passwd", "scheme"),
+    ("FILE:///etc/passwd", "scheme"),
+    ("ftp://www.example.com/", "scheme"),
+    ("gopher://www.example.com:70/_GET", "scheme"),
+    ("dict://www.example.com:11211/stats", "scheme"),
+    ("ws://www.example.com/", "scheme"),
+    ("data:text/html,hello", "scheme"),
+    ("javascript:alert(1)", "scheme"),
+    ("blob:https://www.example.com/1", "scheme"),
+    ("view-source:http://127.0.0.1/", "scheme"),
+    ("unix:/run/docker.sock", "scheme"),
+    // Ports of other services.
+    ("http://www.example.com:22/", "port 22"),
+    ("http://www.example.com:0/", "port 0"),
+    ("https://www.example.com:6379/", "port 6379"),
+    ("http://8.8.8.8:53/", "port 53"),
+    ("http://www.example.com:65536/", "invalid port"),
+    // No address at all.
+    ("", "no address"),
+    ("127.0.0.1", "no address"),
+    ("//127.0.0.1/", "no address"),
+    ("/etc/passwd", "no address"),
+    ("http://", "empty host"),
+    ("http://?x", "empty host"),
+    ("http://./", "no address"),
+    ("http://www..example.com/", "no address"),
+    ("http://www.example.com../", "no address"),
+    ("http://www.example.com$/", "no address"),
+    ("http://256.256.256.256/", "invalid IPv4"),
+    ("http://1.2.3.4.5/", "invalid IPv4"),
+    ("http://0x7f.0.0.0x100/", "invalid IPv4"),
+];
+
+/// Addresses that are called, and how.
+const GOOD: [(&str, &str); 13] = [
+    ("http://www.example.com", "http://www.example.com/"),
+    ("HTTPS://WWW.Example.COM/Path?Query", "https://www.example.com/Path?Query"),
+    ("https://www.example.com/a?b=c#part", "https://www.example.com/a?b=c"),
+    ("http://www.example.com:80/", "http://www.example.com/"),
+    ("https://www.example.com:443/", "https://www.example.com/"),
+    ("https://www.example.com:80/", "https://www.example.com:80/"),
+    ("https://www.example.com./cars", "https://www.example.com/cars"),
+    ("https://münchen.example/", "https://xn--mnchen-3ya.example/"),
+    ("https://xn--mnchen-3ya.example/", "https://xn--mnchen-3ya.example/"),
+    ("https://used_cars.example.com/", "https://used_cars.example.com/"),
+    ("http://localhost.example.com/", "http://localhost.example.com/"),
+    ("http://8.8.8.8/", "http://8.8.8.8/"),
+    ("https://[2606:4700:4700::1111]/", "https://[2606:4700:4700::1111]/"),
+];
+
+/// What stays refused when our own machine is within reach.
+const NEVER: [(&str, &str); 11] = [
+    ("http://[::ffff:127.0.0.1]/", "IPv4-mapped"),
+    ("http://[::127.0.0.1]/", "IPv4-compatible"),
+    ("http://0.0.0.0:8080/", "unspecified"),
+    ("http://10.0.0.1:8080/", "private"),
+    ("http://169.254.169.254/", "metadata"),
+    ("http://[fe80::1]/", "link-local"),
+    ("http://user@127.0.0.1:8080/", "password"),
+    ("ftp://127.0.0.1/", "scheme"),
+    ("http://printer.local/", "local networks"),
+    ("http://intranet:8080/", "local networks"),
+    ("http://localhost.localdomain/", "local networks"),
+];
+
+/// Where a page of ours might be redirected to, and what the refusal must say.
+const HOSTILE_LOCATIONS: [(&str, &str); 14] = [
+    ("http://127.0.0.1/", "loopback"),
+    ("http:127.0.0.1", "loopback"),
+    ("//127.0.0.1/", "loopback"),
+    ("\\\\127.0.0.1\\", "loopback"),
+    ("/\\127.0.0.1/", "loopback"),
+    ("//[::1]/", "loopback"),
+    ("//2852039166/latest/meta-data/", "metadata"),
+    ("//localhost/", "local networks"),
+    ("//www.example.com:22/", "port 22"),
+    ("//user:secret@www.example.com/", "password"),
+    ("file:///etc/passwd", "scheme"),
+    ("ftp://www.example.com/", "scheme"),
+    ("javascript:alert(1)", "scheme"),
+    ("http://", "empty host"),
+];
+
+const PUBLIC: Rules = Rules { hosts: Hosts::public(), reach: Reach::Public };
+const LOCAL: Rules = Rules { hosts: Hosts::public(), reach: Reach::WithLoopback };
+
+fn refused(rules: &Rules, address: &str, expected: &str) {
+    match rules.check(address) {
+        Ok(target) => panic!("{address:?} is called as {}", target.url()),
+        Err(refusal) => assert!(refusal.to_string().contains(expected), "{address:?}: {refusal}"),
+    }
+}
+
+#[test]
+fn hostile_addresses_are_refused_for_what_they_are() {
+    for (address, expected) in HOSTILE {
+        refused(&PUBLIC, address, expected);
+    }
+}
+
+#[test]
+fn good_addresses_are_called_in_one_spelling() {
+    for (address, expected) in GOOD {
+        let target = PUBLIC.check(address).unwrap_or_else(|why| panic!("{address}: {why}"));
+        assert_eq!(target.url().as_str(), expected);
+    }
+}
+
+#[test]
+fn lengths_are_limited() {
+    let address = |bytes: usize| format!("{:x<bytes$}", "https://www.example.com/");
+    assert!(PUBLIC.check(&address(MAX_ADDRESS_BYTES)).is_ok());
+    let long = address(MAX_ADDRESS_BYTES + 1);
+    assert_eq!(PUBLIC.check(&long), Err(Refusal::TooLong(MAX_ADDRESS_BYTES + 1)));
+    let label = |bytes| format!("http://{}.example.com/", "x".repeat(bytes));
+    assert!(PUBLIC.check(&label(MAX_LABEL_BYTES)).is_ok());
+    refused(&PUBLIC, &label(MAX_LABEL_BYTES + 1), "no name");
+    let name = |labels| format!("http://{}example.com/", "label.".repeat(labels));
+    assert!(PUBLIC.check(&name(40)).is_ok());
+    refused(&PUBLIC, &name(41), "no name");
+}
+
+#[test]
+fn the_local_setting_opens_our_own_machine_and_any_port() {
+    let opened = [
+        "http://127.0.0.1:8080/",
+        "http://127.0.0.53/",
+        "http://2130706433:9/",
+        "https://[::1]:8443/",
+        "http://localhost:4566/",
+        "http://LakeSide.LocalHost.:8080/cars",
+        "https://www.example.com:8443/",
+    ];
+    for address in opened {
+        assert!(LOCAL.check(address).is_ok(), "{address}");
+        assert!(PUBLIC.check(address).is_err(), "{address}");
+    }
+    for (address, expected) in NEVER {
+        refused(&LOCAL, address, expected);
+    }
+}
+
+#[test]
+fn a_list_of_hosts_has_its_domains_and_what_is_under_them() {
+    let listed = Hosts::under(["Example.COM", ".cars.example.org.", ""]);
+    let rules = Rules { hosts: listed, reach: Reach::Public };
+    let allowed = [
+        "https://example.com/",
+        "https://EXAMPLE.com./",
+        "https://www.example.com/",
+        "https://a.b.example.com/",
+        "https://cars.example.org/",
+    ];
+    for address in allowed {
+        assert!(rules.check(address).is_ok(), "{address}");
+    }
+    let others = [
+        "https://example.org/",
+        "https://notexample.com/",
+        "https://example.com.example.net/",
+        "https://example.comm/",
+        "https://com/",
+        "https://8.8.8.8/",
+        // With a Cyrillic letter, and the same as it is called.
+        "https://\u{435}xample.com/",
+        "https://xn--xample-2of.com/",
+    ];
+    for address in others {
+        assert!(rules.check(address).is_err(), "{address}");
+    }
+    let nobody = Rules { hosts: Hosts::under([""; 0]), reach: Reach::WithLoopback };
+    assert!(nobody.check("https://www.example.com/").is_err());
+    assert!(nobody.check("http://127.0.0.1:8080/").is_ok(), "no list names our own machine");
+}
+
+#[test]
+fn a_redirect_is_read_from_where_it_was_met_and_checked_like_any_address() {
+    let from = PUBLIC.check("https://www.example.com/a/b?c").unwrap();
+    let good = [
+        ("", "https://www.example.com/a/b?c"),
+        ("d", "https://www.example.com/a/d"),
+        ("/d", "https://www.example.com/d"),
+        ("?d", "https://www.example.com/a/b?d"),
+        ("//other.example.com/d", "https://other.example.com/d"),
+        ("http://www.example.com/", "http://www.example.com/"),
+    ];
+    for (location, expected) in good {
+        assert_eq!(PUBLIC.check_redirect(&from, location).unwrap().url().as_str(), expected);
+    }
+    for (location, expected) in HOSTILE_LOCATIONS {
+        let refusal = PUBLIC.check_redirect(&from, location).unwrap_err();
+        assert!(refusal.to_string().contains(expected), "{location:?}: {refusal}");
+    }
+    let long = "x".repeat(MAX_ADDRESS_BYTES + 1);
+    assert!(matches!(PUBLIC.check_redirect(&from, &long), Err(Refusal::TooLong(_))));
+}
+
+#[test]
+fn an_origin_is_scheme_host_and_port() {
+    let target = |address| LOCAL.check(address).unwrap();
+    let home = target("https://www.example.com/a");
+    assert!(target("https://WWW.example.com:443/b?c").has_origin_of(&home));
+    let others =
+        ["http://www.example.com/a", "https://www.example.com:8443/a", "https://example.com/a"];
+    for other in others {
+        assert!(!target(other).has_origin_of(&home), "{other}");
+    }
+}
+
+proptest! {
+    /// However it is spelt, it is judged by what it means.
+    #[test]
+    fn every_spelling_of_an_ipv4_address_is_judged_alike(ip in any::<[u8; 4]>()) {
+        let [a, b, c, d] = ip;
+        let whole = u32::from_be_bytes(ip);
+        let rest = whole & 0x00ff_ffff;
+        let spellings = [
+            format!("{a}.{b}.{c}.{d}"),
+            whole.to_string(),
+            format!("{whole:#x}"),
+            format!("0{whole:o}"),
+            format!("{a}.{rest}"),
+            format!("{a:#x}.0{b:o}.{c}.{d}."),
+        ];
+        let expected = special(IpAddr::from(ip)).is_some();
+        for spelling in spellings {
+            let refused = PUBLIC.check(&format!("http://{spelling}/")).is_err();
+            prop_assert_eq!(refused, expected, "{}", spelling);
+        }
+    }
+
+    /// What is called is what was checked: read again, it is the same and is permitted again.
+    #[test]
+    fn what_is_permitted_is_plain(address in "(https?:)?[/\\\\]{0,3}[ -~]{0,40}|\\PC{0,40}") {
+        if let Ok(target) = PUBLIC.check(&address) {
+            let url = target.url();
+            prop_assert!(matches!(url.scheme(), "http" | "https"));
+            prop_assert!(url.username().is_empty() && url.password().is_none());
+            prop_assert!(!target.host().is_empty() && !target.host().ends_with('.'));
+            let again = PUBLIC.check(url.as_str());
+            prop_assert_eq!(again, Ok(target));
+        }
+    }
+
+    #[test]
+    fn any_location_is_followed_or_refused(location in "\\PC{0,60}") {
+        let from = PUBLIC.check("https://www.example.com/a/b").unwrap();
+        if let Ok(next) = PUBLIC.check_redirect(&from, &location) {
+            prop_assert!(PUBLIC.check(next.url().as_str()).is_ok());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::*;
+use crate::{
+    config::Environment,
+    error::{Class, Classified, Failure},
+    testing::ManualClock,
+};
+
+/// A resolver that knows one answer to everything, and counts the questions.
+struct Resolving {
+    answer: Answer,
+    asked: Arc<AtomicUsize>,
+}
+
+enum Answer {
+    Address(IpAddr),
+    Failure,
+    Silence,
+}
+
+impl Resolving {
+    fn to(answer: Answer) -> Self {
+        Self { answer, asked: Arc::default() }
+    }
+}
+
+impl Resolver for Resolving {
+    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        self.asked.fetch_add(1, Relaxed);
+        match self.answer {
+            Answer::Address(ip) => Ok(vec![ip]),
+            Answer::Failure => Err(io::Error::other("no such name")),
+            Answer::Silence => std::future::pending().await,
+        }
+    }
+}
+
+fn client(hosts: Hosts, resolver: Resolving) -> Outbound<ManualClock> {
+    let clock = ManualClock::default();
+    Outbound::with_resolver(&Settings::default(), hosts, clock, resolver).unwrap()
+}
+
+fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
+    let environment: Environment =
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let mut reader = Reader::new(&environment);
+    let settings = Settings::read(&mut reader);
+    reader.finish(settings).map_err(|error| error.to_string())
+}
+
+#[test]
+fn only_the_one_word_opens_our_own_machine() {
+    let reach = |value| read(&[(ALLOW_LOOPBACK, value)]).map(|settings| settings.reach);
+    assert_eq!(read(&[]).unwrap(), Settings::default());
+    assert_eq!(reach(""), Ok(Reach::Public));
+    assert_eq!(reach("false"), Ok(Reach::Public));
+    assert_eq!(reach("true"), Ok(Reach::WithLoopback));
+    for typo in ["TRUE", "1", "yes", "truee"] {
+        let problem = "configuration: OUTBOUND_ALLOW_LOOPBACK is neither true nor false";
+        assert_eq!(reach(typo), Err(problem.into()), "{typo}");
+    }
+}
+
+#[test]
+fn the_contact_is_a_comment_of_the_user_agent() {
+    let agent = |value: &str| read(&[(CONTACT, value)]).map(|settings| settings.user_agent());
+    assert_eq!(agent(""), Ok(USER_AGENT.into()));
+    let contact = "https://www.example.com/bots";
+    assert_eq!(agent(contact), Ok(format!("{USER_AGENT} (+{contact})")));
+    let long = "x".repeat(MAX_CONTACT_BYTES + 1);
+    for bad in ["a) b", "a\\b", "a\nb", "büro@example.com", long.as_str()] {
+        assert!(agent(bad).unwrap_err().contains(CONTACT), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_a_refused_address_is_not_connected_to() {
+    for scheme in ["http", "https"] {
+        for ip in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1"] {
+            let resolver = Resolving::to(Answer::Address(ip.parse().unwrap()));
+            let address = format!("{scheme}://www.example.com/");
+            let request = Request::get("payload.url", &address);
+            let client = client(Hosts::public(), resolver);
+            let error = client.fetch(&request, Duration::from_secs(10)).await.unwrap_err();
+            assert!(
+                matches!(
+                    &error,
+                    FetchError::Refused { redirects: 0, refusal: Refusal::Resolved { .. }, .. }
+                ),
+                "{error:?}"
+            );
+            let failure = Failure::from(error);
+            assert_eq!((failure.class(), failure.code()), (Class::Permanent, "address_refused"));
+            let beginning = format!("payload.url: \"www.example.com\" leads to {ip}, which is ");
+            assert!(failure.message().starts_with(&beginning), "{failure}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_text_gives_away_is_not_even_looked_up() {
+    let resolver = Resolving::to(Answer::Failure);
+    let asked = Arc::clone(&resolver.asked);
+    let client = client(Hosts::under(["example.com"]), resolver);
+    let refused = ["http://127.0.0.1/", "http://localhost/", "ftp://a/", "https://example.org/"];
+    for address in refused {
+        let request = Request::get("payload.url", address);
+        let error = client.fetch(&request, Duration::from_secs(10)).await.unwrap_err();
+        assert_eq!(Failure::from(error).code(), "address_refused", "{address}");
+    }
+    assert_eq!(asked.load(Relaxed), 0);
+    let request = Request::get("payload.url", "https://www.example.com/?token=1");
+    let error = client.fetch(&request, Duration::from_secs(10)).await.unwrap_err();
+    assert_eq!(asked.load(Relaxed), 1);
+    let failure = Failure::from(error);
+    assert_eq!((failure.class(), failure.code()), (Class::Transient, "dns"));
+    assert!(failure.message().contains("no such name"), "{failure}");
+    assert!(!failure.message().contains("token"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_never_resolved_is_given_up_in_time() {
+    let client = client(Hosts::public(), Resolving::to(Answer::Silence));
+    let request = Request::get("payload.url", "https://www.example.com/");
+    for limit in [Duration::from_millis(700), Duration::from_secs(30)] {
+        let started = tokio::time::Instant::now();
+        let error = client.fetch(&request, limit).await.unwrap_err();
+        assert_eq!(error.class(), Class::Transient);
+        assert_eq!(Failure::from(error).code(), "timeout");
+        let waited = started.elapsed();
+        // The client's own limit for a connection is 2 s.
+        assert!(waited < limit.min(Duration::from_secs(2)) + Duration::from_millis(100));
+    }
+}
+
+/// Jobs run on whatever thread there is.
+#[test]
+fn a_fetch_may_move_between_threads() {
+    fn is_send(_: &impl Send) {}
+    let client = client(Hosts::public(), Resolving::to(Answer::Silence));
+    let request = Request::get("payload.url", "https://www.example.com/");
+    is_send(&client.fetch(&request, Duration::from_secs(1)));
+}

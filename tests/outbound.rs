@@ -1,0 +1,462 @@
+//! The guarded outbound client against a server on our own machine, which the local setting opens.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, request::Parts},
+    response::Response,
+};
+use evenkeel::{
+    error::{Class, Failure},
+    http::{
+        Content, FetchError, Fetched, Hosts, MAX_BODY_BYTES, Outbound, Reach, Refusal, Request,
+        Resolver, Settings,
+    },
+    testing::ManualClock,
+    transport,
+};
+use flate2::{Compression, write::GzEncoder};
+use futures_util::{StreamExt, stream};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+/// Time for what is expected to succeed. No test waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const TEXT: &str = "A car, new and hardly driven. ";
+
+const CONTACT: &str = "mailto:web@example.com";
+
+/// A call as it came in.
+#[derive(Clone, Debug)]
+struct Call {
+    method: String,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Call {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// A site that does what its paths say.
+struct Site {
+    port: u16,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Site {
+    async fn open() -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let calls = Arc::<Mutex<Vec<Call>>>::default();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&calls));
+        // It ends with the test's runtime.
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { port, calls }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The calls since the last time.
+    fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+}
+
+async fn answer(
+    State(calls): State<Arc<Mutex<Vec<Call>>>>,
+    parts: Parts,
+    body: Bytes,
+) -> Response<Body> {
+    let reply = reply(&parts);
+    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    calls.lock().unwrap().push(Call { method, path, headers: parts.headers, body });
+    reply
+}
+
+fn reply(parts: &Parts) -> Response<Body> {
+    let query = parts.uri.query().unwrap_or_default();
+    let path = parts.uri.path().trim_start_matches('/');
+    let (what, how) = path.split_once('/').unwrap_or((path, ""));
+    let code = || how.parse::<u16>().unwrap();
+    let times = || how.parse::<usize>().unwrap();
+    match what {
+        "page" => whole(&[("content-type", "Text/HTML; charset=UTF-8")], TEXT),
+        "hops" if times() == 0 => whole(&[], TEXT),
+        "hops" => status(302, &[("location", &format!("/hops/{}", times() - 1))]),
+        "redirect" => status(code(), &[("location", query)]),
+        "status" => status(code(), &[]),
+        "packed" => whole(&[("content-encoding", "gzip")], packed(times())),
+        "torn" => {
+            let body = packed(times());
+            whole(&[("content-encoding", "gzip")], body[..body.len() / 2].to_vec())
+        }
+        "otherwise" => whole(&[("content-encoding", "br")], TEXT),
+        "whole" => whole(&[], TEXT.repeat(times())),
+        "stream" => {
+            let pieces = vec![TEXT; times()];
+            streamed(stream::iter(pieces).map(Ok))
+        }
+        "endless" => streamed(stream::iter([Ok(TEXT)]).chain(stream::pending())),
+        "broken" => streamed(stream::iter([Ok(TEXT), Err(io::Error::other("broken"))])),
+        "known" if parts.headers.contains_key("if-none-match") => status(304, &[]),
+        "known" => {
+            whole(&[("etag", "\"v1\""), ("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT")], TEXT)
+        }
+        "closing" => whole(&[("connection", "close")], TEXT),
+        _ => status(404, &[]),
+    }
+}
+
+fn status(status: u16, headers: &[(&str, &str)]) -> Response<Body> {
+    let mut response = whole(headers, "");
+    *response.status_mut() = status.try_into().unwrap();
+    response
+}
+
+fn whole(headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
+    let mut builder = Response::builder();
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(body.into()).unwrap()
+}
+
+fn streamed<S>(pieces: S) -> Response<Body>
+where
+    S: stream::Stream<Item = Result<&'static str, io::Error>> + Send + 'static,
+{
+    Response::new(Body::from_stream(pieces))
+}
+
+/// The text so many times, packed.
+fn packed(times: usize) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(TEXT.repeat(times).as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn settings(reach: Reach) -> Settings {
+    Settings { reach, contact: Some(CONTACT.into()) }
+}
+
+fn client() -> Outbound<ManualClock> {
+    let settings = settings(Reach::WithLoopback);
+    Outbound::new(&settings, Hosts::public(), ManualClock::default()).unwrap()
+}
+
+async fn fetch(request: &Request<'_>) -> Result<Fetched, FetchError> {
+    client().fetch(request, PATIENCE).await
+}
+
+async fn get(address: &str) -> Result<Fetched, FetchError> {
+    fetch(&Request::get("url", address)).await
+}
+
+fn content(fetched: Result<Fetched, FetchError>) -> Content {
+    match fetched {
+        Ok(Fetched::Content(content)) => *content,
+        other => panic!("no content: {other:?}"),
+    }
+}
+
+fn failure(fetched: Result<Fetched, FetchError>) -> Failure {
+    fetched.unwrap_err().into()
+}
+
+#[tokio::test]
+async fn a_page_comes_whole_and_we_say_who_asks() {
+    let site = Site::open().await;
+    let address = site.url("/page?x=1#part");
+    let request = Request::get("url", &address).accepting("text/html");
+    let content = content(fetch(&request).await);
+    assert_eq!(content.body, TEXT.as_bytes());
+    assert_eq!(content.url.as_str(), site.url("/page?x=1"));
+    assert_eq!(content.media_type.as_deref(), Some("text/html"));
+    assert_eq!(content.charset.as_deref(), Some("utf-8"));
+    assert_eq!(content.validators, None);
+    let calls = site.calls();
+    let [call] = calls.as_slice() else { panic!("not one call") };
+    assert_eq!(call.method, "GET");
+    let agent = format!("{} (+{CONTACT})", transport::USER_AGENT);
+    assert_eq!(call.header("user-agent"), Some(agent.as_str()));
+    assert_eq!(call.header("accept"), Some("text/html"));
+    assert_eq!(call.header("accept-encoding"), Some("gzip"));
+}
+
+#[tokio::test]
+async fn without_the_setting_our_own_machine_is_out_of_reach() {
+    let site = Site::open().await;
+    let settings = settings(Reach::Public);
+    let client = Outbound::new(&settings, Hosts::public(), ManualClock::default()).unwrap();
+    for host in ["127.0.0.1", "2130706433", "localhost", "site.localhost", "[::1]"] {
+        let address = format!("http://{host}:{}/page", site.port);
+        let fetched = client.fetch(&Request::get("url", &address), PATIENCE).await;
+        assert_eq!(failure(fetched).code(), "address_refused", "{host}");
+    }
+    assert!(site.calls().is_empty());
+}
+
+#[tokio::test]
+async fn names_under_localhost_lead_to_our_own_machine() {
+    let site = Site::open().await;
+    let host = format!("lakeside.localhost:{}", site.port);
+    content(get(&format!("http://{host}/page")).await);
+    assert_eq!(site.calls()[0].header("host"), Some(host.as_str()));
+}
+
+#[tokio::test]
+async fn five_redirects_are_followed_and_six_are_not() {
+    let site = Site::open().await;
+    let content = content(get(&site.url("/hops/5")).await);
+    assert_eq!(content.url.as_str(), site.url("/hops/0"));
+    assert_eq!(site.calls().len(), 6);
+    let failure = failure(get(&site.url("/hops/6")).await);
+    assert_eq!((failure.class(), failure.code()), (Class::Permanent, "too_many_redirects"));
+    let calls = site.calls();
+    assert_eq!(calls.len(), 6);
+    assert_eq!(calls[5].path, "/hops/1");
+}
+
+/// Where a site may redirect to and will not be followed, even with our own machine within reach.
+const HOSTILE: [&str; 26] = [
+    "http://10.0.0.1/",
+    "//10.0.0.1/",
+    "http://192.168.0.1/admin",
+    "http://172.16.0.1:8080/",
+    "http://100.64.0.1/",
+    "http://169.254.169.254/latest/meta-data/",
+    "//169.254.169.254/latest/meta-data/",
+    "http://2852039166/",
+    "http://0xa9fea9fe/",
+    "http://0251.0376.0251.0376/",
+    "http://169.254.170.2/v2/credentials",
+    "http://0.0.0.0/",
+    "http://0/",
+    "http://[::]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[::ffff:a9fe:a9fe]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[fd00:ec2::254]/latest/meta-data/",
+    "http://user:secret@127.0.0.1/",
+    "http://metadata.google.internal/computeMetadata/v1/",
+    "http://intranet/",
+    "file:///etc/passwd",
+    "ftp://www.example.com/",
+    "gopher://127.0.0.1:70/x",
+    "javascript:alert(1)",
+    "http://",
+];
+
+#[tokio::test]
+async fn a_redirect_to_a_refused_address_is_not_followed() {
+    let site = Site::open().await;
+    let client = client();
+    for location in HOSTILE {
+        for status in [301, 302, 303, 307, 308] {
+            let address = site.url(&format!("/redirect/{status}?{location}"));
+            let request = Request::get("payload.url", &address);
+            let error = client.fetch(&request, PATIENCE).await.unwrap_err();
+            let refused = matches!(error, FetchError::Refused { redirects: 1, .. });
+            assert!(refused, "{status} {location}: {error:?}");
+            let failure = Failure::from(error);
+            assert_eq!((failure.class(), failure.code()), (Class::Permanent, "address_refused"));
+            assert!(failure.message().starts_with("payload.url: "), "{failure}");
+            assert_eq!(site.calls().len(), 1, "{status} {location}");
+        }
+    }
+    let address = site.url("/redirect/302?/redirect/302?http://10.0.0.1/");
+    let error = client.fetch(&Request::get("url", &address), PATIENCE).await.unwrap_err();
+    assert!(matches!(error, FetchError::Refused { redirects: 2, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_post_is_repeated_or_becomes_a_get_as_in_browsers() {
+    let site = Site::open().await;
+    let json = r#"{"start":["0"]}"#;
+    let cases = [(301, false), (302, false), (303, false), (307, true), (308, true)];
+    for (status, repeats) in cases {
+        let address = site.url(&format!("/redirect/{status}?/page"));
+        content(fetch(&Request::post("url", &address, json)).await);
+        let calls = site.calls();
+        let [first, second] = calls.as_slice() else { panic!("not two calls") };
+        assert_eq!((first.method.as_str(), &first.body[..]), ("POST", json.as_bytes()));
+        assert_eq!(first.header("content-type"), Some("application/json"));
+        if repeats {
+            assert_eq!((second.method.as_str(), &second.body[..]), ("POST", json.as_bytes()));
+            assert_eq!(second.header("content-type"), Some("application/json"), "{status}");
+        } else {
+            assert_eq!((second.method.as_str(), second.body.len()), ("GET", 0), "{status}");
+            assert_eq!(second.header("content-type"), None, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_meant_for_one_host_is_sent_to_no_other() {
+    let (home, away) = (Site::open().await, Site::open().await);
+    let back = away.url(&format!("/redirect/307?{}", home.url("/page")));
+    let address = home.url(&format!("/redirect/302?/redirect/307?{back}"));
+    let request = Request::get("url", &address)
+        .accepting("text/html")
+        .with_header(AUTHORIZATION, HeaderValue::from_static("Bearer secret"))
+        .with_header(HeaderName::from_static("x-key"), HeaderValue::from_static("secret"));
+    content(fetch(&request).await);
+    let at_home = home.calls();
+    let keys: Vec<_> = at_home.iter().map(|call| call.header("x-key")).collect();
+    assert_eq!(keys, [Some("secret"), Some("secret"), None], "not even after a detour");
+    let calls = away.calls();
+    let [call] = calls.as_slice() else { panic!("not one call") };
+    assert_eq!((call.header("x-key"), call.header("authorization")), (None, None));
+    assert_eq!(call.header("accept"), Some("text/html"));
+}
+
+#[tokio::test]
+async fn bodies_are_counted_as_they_are_unpacked() {
+    let site = Site::open().await;
+    let bytes = TEXT.len() * 1000;
+    for path in ["/whole/1000", "/stream/1000", "/packed/1000"] {
+        let address = site.url(path);
+        let request = Request::get("url", &address);
+        let content = content(fetch(&request.clone().at_most(bytes)).await);
+        assert_eq!(content.body, TEXT.repeat(1000).as_bytes(), "{path}");
+        let error = fetch(&request.at_most(bytes - 1)).await.unwrap_err();
+        let too_large = FetchError::TooLarge { host: "127.0.0.1".into(), limit: bytes - 1 };
+        assert_eq!(error, too_large, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_small_answer_that_unpacks_to_a_huge_one_is_stopped_at_the_limit() {
+    let site = Site::open().await;
+    let (limit, times) = (64 * 1024, 50_000);
+    assert!(packed(times).len() < limit, "packed, it would pass");
+    assert!(TEXT.len() * times > 20 * limit);
+    let address = site.url(&format!("/packed/{times}"));
+    let failure = failure(fetch(&Request::get("url", &address).at_most(limit)).await);
+    assert_eq!((failure.class(), failure.code()), (Class::Permanent, "too_large"));
+}
+
+#[tokio::test]
+async fn without_a_limit_of_its_own_a_request_has_one() {
+    let site = Site::open().await;
+    let most = MAX_BODY_BYTES / TEXT.len();
+    assert!(get(&site.url(&format!("/whole/{most}"))).await.is_ok());
+    let error = get(&site.url(&format!("/whole/{}", most + 1))).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge { limit: MAX_BODY_BYTES, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_meets_the_deadline() {
+    let site = Site::open().await;
+    let limit = Duration::from_millis(300);
+    for path in ["/endless", "/redirect/302?/endless"] {
+        let address = site.url(path);
+        let fetched = client().fetch(&Request::get("url", &address), limit).await;
+        let failure = failure(fetched);
+        assert_eq!((failure.class(), failure.code()), (Class::Transient, "timeout"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let site = Site::open().await;
+    let first = content(get(&site.url("/known")).await);
+    let known = first.validators.unwrap();
+    assert_eq!(site.calls()[0].header("if-none-match"), None);
+    for path in ["/known", "/redirect/302?/known"] {
+        let address = site.url(path);
+        let request = Request::get("url", &address).changed_since(Some(&known));
+        assert_eq!(fetch(&request).await, Ok(Fetched::NotModified), "{path}");
+        let calls = site.calls();
+        let (last, before) = calls.split_last().unwrap();
+        assert_eq!(last.header("if-none-match"), Some("\"v1\""), "{path}");
+        let since = last.header("if-modified-since");
+        assert_eq!(since, Some("Thu, 01 Jan 2026 00:00:00 GMT"), "{path}");
+        assert!(before.iter().all(|call| call.header("if-none-match").is_none()), "{path}");
+    }
+    // They are another address's, or the request is no question.
+    let (other, same) = (site.url("/page"), site.url("/known"));
+    content(fetch(&Request::get("url", &other).changed_since(Some(&known))).await);
+    content(fetch(&Request::post("url", &same, "{}").changed_since(Some(&known))).await);
+    assert!(site.calls().iter().all(|call| call.header("if-none-match").is_none()));
+    let unasked = failure(get(&site.url("/status/304")).await);
+    assert_eq!((unasked.class(), unasked.code()), (Class::Transient, "http_304"));
+}
+
+#[tokio::test]
+async fn every_end_has_its_class() {
+    let site = Site::open().await;
+    let cases = [
+        ("/status/401", Class::Permanent, "bot_wall"),
+        ("/status/403", Class::Permanent, "bot_wall"),
+        ("/status/404", Class::Permanent, "http_404"),
+        ("/status/410", Class::Permanent, "http_410"),
+        ("/status/429", Class::Throttled, "http_429"),
+        ("/status/500", Class::Transient, "http_500"),
+        ("/status/302", Class::Transient, "http_302"),
+        ("/otherwise", Class::Transient, "content_encoding"),
+        ("/broken", Class::Transient, "reset"),
+        ("/torn/1000", Class::Transient, "reset"),
+    ];
+    for (path, class, code) in cases {
+        let failure = failure(get(&site.url(path)).await);
+        assert_eq!((failure.class(), failure.code()), (class, code), "{path}: {failure}");
+    }
+    let closed = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let failure = failure(get(&format!("http://127.0.0.1:{port}/")).await);
+    assert_eq!((failure.class(), failure.code()), (Class::Transient, "connect"), "{failure}");
+}
+
+/// A resolver that has another answer each time.
+struct Turning(Mutex<VecDeque<IpAddr>>);
+
+impl Resolver for Turning {
+    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let next = self.0.lock().unwrap().pop_front();
+        Ok(next.into_iter().collect())
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_turns_to_another_network_is_refused_when_it_is_connected_to() {
+    let site = Site::open().await;
+    let answers = ["127.0.0.1", "10.0.0.1", "127.0.0.1", "169.254.169.254"];
+    let resolver = Turning(Mutex::new(answers.iter().map(|ip| ip.parse().unwrap()).collect()));
+    let (settings, clock) = (settings(Reach::WithLoopback), ManualClock::default());
+    let client = Outbound::with_resolver(&settings, Hosts::public(), clock, resolver).unwrap();
+    let direct = format!("http://www.example.com:{}/closing", site.port);
+    content(client.fetch(&Request::get("url", &direct), PATIENCE).await);
+    let error = client.fetch(&Request::get("url", &direct), PATIENCE).await.unwrap_err();
+    let resolved = |error: &FetchError| match error {
+        FetchError::Refused { redirects, refusal: Refusal::Resolved { ip, .. }, .. } => {
+            (*redirects, ip.to_string())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(resolved(&error), (0, "10.0.0.1".into()));
+    assert_eq!(site.calls().len(), 1);
+    // The same between a redirect and where it leads: another port, so another connection.
+    let other = Site::open().await;
+    let there = format!("http://www.example.com:{}/page", other.port);
+    let address = format!("http://www.example.com:{}/redirect/302?{there}", site.port);
+    let error = client.fetch(&Request::get("url", &address), PATIENCE).await.unwrap_err();
+    assert_eq!(resolved(&error), (1, "169.254.169.254".into()));
+    assert!(other.calls().is_empty());
+}
