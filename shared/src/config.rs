@@ -31,6 +31,12 @@ impl FromIterator<(String, String)> for Environment {
 pub struct ConfigError(Vec<String>);
 
 impl ConfigError {
+    /// One problem with one thing.
+    #[must_use]
+    pub fn of(name: &str, problem: &str) -> Self {
+        Self(vec![format!("{name}: {problem}")])
+    }
+
     /// The problems of several readers as one error.
     #[must_use]
     pub fn all(errors: impl IntoIterator<Item = Option<Self>>) -> Self {

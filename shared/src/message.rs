@@ -167,6 +167,12 @@ impl Problems {
         self.0.push(format!("{field}: {problem}"));
     }
 
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Notes a text shorter or longer than allowed, in characters.
     pub fn check_length(&mut self, field: &str, text: &str, least: usize, most: usize) {
         let length = text.chars().count();

@@ -1,8 +1,8 @@
 //! Job type `dealer_com_feed`: a dealer's whole inventory, and work for the cars that are new in
 //! it.
 //!
-//! The modules stand in the order in which data flows. All of them are plain functions of values:
-//! what is fetched and stored happens around them.
+//! The modules stand in the order in which data flows. What is fetched and stored happens in `job`,
+//! `site` and `fan_out`; all others are plain functions of values.
 
 pub mod payload;
 
@@ -21,4 +21,9 @@ pub mod change;
 pub mod collapse;
 pub mod content;
 
+pub mod fan_out;
+pub mod job;
+pub mod site;
+
+pub use job::{DealerComFeed, POLICY};
 pub use payload::{Condition, FanOut, Feed};

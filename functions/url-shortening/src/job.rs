@@ -83,6 +83,38 @@ impl Payload for Shortening {
     }
 }
 
+/// The numbers of the job type.
+pub const POLICY: Policy = Policy {
+    dependency: "rebrandly",
+    // With full jitter, eleven delays outlast a minute's outage for all but one job in a million.
+    max_attempts: 12,
+    // The plan's `rate_limit` spends no attempt; its `temporary_error` is transient.
+    retryable: &[Class::Transient, Class::Conflict],
+    max_deferrals: 9,
+    backoff_base: Duration::from_secs(2),
+    backoff_cap: Duration::from_secs(120),
+    job_timeout: Duration::from_secs(5),
+    rounds: 2,
+    reserve: Duration::from_secs(3),
+    concurrency: 10,
+    dedup_window: Duration::from_secs(90 * 24 * 60 * 60),
+    give_up_after: Duration::from_hours(7 * 24),
+    breaker: BreakerPolicy {
+        failures: 5,
+        open_wait: Duration::from_secs(60),
+        longest_wait: Duration::from_secs(600),
+        probes: 2,
+        successes: 3,
+    },
+    predicts: true,
+    calls: CallTimes {
+        shortest: Duration::from_millis(1000),
+        longest: Duration::from_secs(3),
+        slow_after: Duration::from_secs(2),
+    },
+}
+.checked();
+
 /// What a success leaves in the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortened {
@@ -195,36 +227,7 @@ where
     C: Clock + 'static,
 {
     const TYPE: &'static str = "url_shortening";
-    const POLICY: Policy = Policy {
-        dependency: "rebrandly",
-        // With full jitter, eleven delays outlast a minute's outage for all but one job in a million.
-        max_attempts: 12,
-        // The plan's `rate_limit` spends no attempt; its `temporary_error` is transient.
-        retryable: &[Class::Transient, Class::Conflict],
-        max_deferrals: 9,
-        backoff_base: Duration::from_secs(2),
-        backoff_cap: Duration::from_secs(120),
-        job_timeout: Duration::from_secs(5),
-        rounds: 2,
-        reserve: Duration::from_secs(3),
-        concurrency: 10,
-        dedup_window: Duration::from_secs(90 * 24 * 60 * 60),
-        give_up_after: Duration::from_hours(7 * 24),
-        breaker: BreakerPolicy {
-            failures: 5,
-            open_wait: Duration::from_secs(60),
-            longest_wait: Duration::from_secs(600),
-            probes: 2,
-            successes: 3,
-        },
-        predicts: true,
-        calls: CallTimes {
-            shortest: Duration::from_millis(1000),
-            longest: Duration::from_secs(3),
-            slow_after: Duration::from_secs(2),
-        },
-    }
-    .checked();
+    const POLICY: Policy = POLICY;
 
     type Payload = Shortening;
     type Output = Shortened;

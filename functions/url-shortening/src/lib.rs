@@ -4,4 +4,4 @@ pub mod answer;
 pub mod job;
 pub mod rebrandly;
 
-pub use job::{Shortening, UrlShortening};
+pub use job::{POLICY, Shortening, UrlShortening};

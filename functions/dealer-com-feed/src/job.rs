@@ -1,0 +1,399 @@
+//! A dealer's feed read whole, over as many runs as it takes; what is new in it becomes work.
+
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+use evenkeel::{
+    aws::{DynamoStore, DynamoVehicles, SqsQueue},
+    breaker::BreakerPolicy,
+    config::{ConfigError, Reader, Tables},
+    error::{Class, Failure},
+    http::{Hosts, Outbound, Settings},
+    job::{Gate, Job, Progress, Run},
+    lambda::Start,
+    policy::{CallTimes, Policy},
+    ports::{Queue, Store},
+    time::{Clock, SystemClock},
+    vehicles::{self, Vehicles},
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    change::{self, Listed},
+    collapse::{self, Counts},
+    fan_out::{Made, Queues, fan_out, unavailable},
+    inventory::Page,
+    paging::{Cursor, Step},
+    payload::{Condition, Feed},
+    site::{Known, Site},
+};
+
+/// Time that a page may take, with its jobs and cars: no page is begun without it.
+const PAGE_TIME: Duration = Duration::from_secs(10);
+
+/// Most pages of one run: a run that was lost costs no more than these to repeat.
+const PAGES_A_RUN: u32 = 60;
+
+/// The numbers of the job type.
+pub const POLICY: Policy = Policy {
+    dependency: "dealer.com",
+    max_attempts: 8,
+    // The plan's `500`, `503` and `timeout`; and answers that cannot be true.
+    retryable: &[Class::Transient, Class::Anomaly],
+    max_deferrals: 9,
+    backoff_base: Duration::from_secs(2),
+    backoff_cap: Duration::from_secs(300),
+    job_timeout: Duration::from_secs(26),
+    rounds: 2,
+    reserve: Duration::from_secs(3),
+    concurrency: 4,
+    dedup_window: Duration::from_mins(10),
+    give_up_after: Duration::from_hours(24),
+    breaker: BreakerPolicy {
+        failures: 3,
+        open_wait: Duration::from_secs(120),
+        longest_wait: Duration::from_secs(1800),
+        probes: 1,
+        successes: 2,
+    },
+    predicts: true,
+    calls: CallTimes {
+        shortest: Duration::from_secs(3),
+        longest: Duration::from_secs(8),
+        slow_after: Duration::from_secs(6),
+    },
+}
+.checked();
+
+/// What a success leaves in the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Cars listed, each once.
+    pub vehicles: u32,
+    /// Cars that were not known.
+    pub new: u32,
+    /// Cars of which something has changed.
+    pub changed: u32,
+    /// Cars as they were.
+    pub unchanged: u32,
+    /// Cars no longer listed.
+    pub gone: u32,
+    /// Entries that were no cars, with the first few reasons.
+    pub bad: u32,
+    /// Why, of the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad_reasons: Vec<String>,
+    /// Pages read.
+    pub pages: u32,
+    /// The jobs that came of it.
+    #[serde(flatten)]
+    pub made: Made,
+    /// Whether every list was read to its end and most of it were cars.
+    pub whole: bool,
+    /// Whether the site gave nothing, and the last good snapshot stands.
+    pub stale: bool,
+    /// Why it is stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Reasons that a summary keeps.
+const MOST_REASONS: usize = 5;
+
+/// How far the work has come; it is kept as the cursor of the record.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Reading {
+    site: Known,
+    lists: Vec<Cursor>,
+    summary: Summary,
+}
+
+/// What was noted of the last read that was good: whole, healthy and no collapse.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When, in milliseconds since the epoch.
+    pub at: u64,
+    /// Cars by list.
+    pub counts: Counts,
+}
+
+/// The job type.
+pub struct DealerComFeed<V, S, Q, C> {
+    outbound: Outbound<C>,
+    vehicles: V,
+    store: S,
+    queue: Q,
+    queues: Queues,
+    clock: C,
+}
+
+impl DealerComFeed<DynamoVehicles, DynamoStore, SqsQueue, SystemClock> {
+    /// Builds the job from the environment.
+    pub async fn start(start: Start) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&start.environment);
+        let settings = Settings::read(&mut reader);
+        let (tables, table) = (Tables::read(&mut reader), reader.required("VEHICLES_TABLE"));
+        let queues = Queues {
+            scraping: reader.required("SCRAPING_QUEUE_ARN"),
+            shortening: reader.required("SHORTENING_QUEUE_ARN"),
+        };
+        let (settings, tables, table, queues) = reader.finish((settings, tables, table, queues))?;
+        let outbound = Outbound::new(&settings, Hosts::public(), SystemClock)
+            .map_err(|error| ConfigError::of("the outbound client", &error.to_string()))?;
+        Ok(Self {
+            outbound,
+            vehicles: DynamoVehicles::new(&start.aws, table),
+            store: DynamoStore::new(&start.aws, tables),
+            queue: SqsQueue::new(&start.aws),
+            queues,
+            clock: SystemClock,
+        })
+    }
+}
+
+impl<V, S, Q, C> DealerComFeed<V, S, Q, C>
+where
+    V: Vehicles,
+    S: Store,
+    Q: Queue,
+    C: Clock,
+{
+    /// The job over these ports.
+    pub const fn new(
+        outbound: Outbound<C>,
+        vehicles: V,
+        store: S,
+        queue: Q,
+        queues: Queues,
+        clock: C,
+    ) -> Self {
+        Self { outbound, vehicles, store, queue, queues, clock }
+    }
+
+    /// Reads on from where `reading` is, until all is read or the run is over. Answers whether all
+    /// is.
+    async fn read<G: Gate>(
+        &self,
+        feed: &Feed,
+        url: &Url,
+        run: &Run<'_, G>,
+        reading: &mut Reading,
+    ) -> Result<bool, Failure> {
+        let site = Site { outbound: &self.outbound, url, run };
+        let mut hashes = self.hashes(feed).await?;
+        for _ in 0..PAGES_A_RUN {
+            let Some((condition, start)) = reading.next(feed) else { return Ok(true) };
+            if self.clock.now() + PAGE_TIME > run.ends_at {
+                return Ok(false);
+            }
+            let page = site.page(&mut reading.site, condition, start).await?;
+            self.take(feed, condition, &page, &mut hashes, &mut reading.summary).await?;
+            reading.advance(condition, &page);
+        }
+        Ok(reading.next(feed).is_none())
+    }
+
+    /// The content hash of every car that is kept and listed.
+    async fn hashes(&self, feed: &Feed) -> Result<BTreeMap<String, String>, Failure> {
+        let known = self.vehicles.known(&feed.dealer_slug).await;
+        let known = known.map_err(|error| unavailable(&error))?;
+        Ok(known.into_iter().filter_map(|car| Some((car.vin, car.hash?))).collect())
+    }
+
+    /// Makes the jobs of a page's new and changed cars, and then keeps the cars: a car that is kept
+    /// has its jobs.
+    async fn take(
+        &self,
+        feed: &Feed,
+        condition: Condition,
+        page: &Page,
+        hashes: &mut BTreeMap<String, String>,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let changes = change::compare(page.vehicles.iter().flatten(), hashes);
+        let news: Vec<&Listed<'_>> = changes.new.iter().chain(&changes.changed).collect();
+        let made =
+            fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, &news).await?;
+        let kept: Vec<vehicles::Vehicle> =
+            news.iter().filter_map(|car| keepable(car, condition)).collect();
+        if !kept.is_empty() {
+            let written = self.vehicles.keep(&feed.dealer_slug, &kept, self.clock.now()).await;
+            written.map_err(|error| unavailable(&error))?;
+        }
+        summary.made.add(made);
+        summary.new += count(changes.new.len());
+        summary.changed += count(changes.changed.len());
+        summary.unchanged += count(changes.unchanged.len());
+        for bad in page.vehicles.iter().filter_map(|entry| entry.as_ref().err()) {
+            summary.bad += 1;
+            if summary.bad_reasons.len() < MOST_REASONS {
+                summary.bad_reasons.push(format!("entry {}: {}", bad.position, bad.reason));
+            }
+        }
+        hashes.extend(kept.into_iter().filter_map(|car| Some((car.vin, car.hash?))));
+        Ok(())
+    }
+
+    /// All lists are read: what is gone from them is marked, and the snapshot renewed; unless what
+    /// was read cannot be true.
+    async fn finish<G: Gate>(
+        &self,
+        feed: &Feed,
+        run: &Run<'_, G>,
+        reading: Reading,
+    ) -> Result<Summary, Failure> {
+        let Reading { lists, mut summary, .. } = reading;
+        let (counts, last) = (Counts::of(&lists), self.snapshot(feed).await?);
+        let last_good = last.map(|snapshot| snapshot.counts).unwrap_or_default();
+        if let Some(fall) = collapse::judge(&last_good, &counts) {
+            let failure = Failure::new(Class::Anomaly, "collapse", fall.to_string());
+            run.disbelieve(&failure);
+            return Err(failure);
+        }
+        let known = self.vehicles.known(&feed.dealer_slug).await;
+        let known = known.map_err(|error| unavailable(&error))?;
+        let listed = known.iter().filter(|car| car.hash.is_some());
+        let stored = listed.filter_map(|car| Some((car.vin.as_str(), condition(&car.list)?)));
+        let gone: Vec<String> =
+            change::gone(stored, &lists, &last_good).into_iter().map(str::to_owned).collect();
+        let now = self.clock.now();
+        let unlisted = self.vehicles.unlist(&feed.dealer_slug, &gone, now).await;
+        unlisted.map_err(|error| unavailable(&error))?;
+        summary.gone = count(gone.len());
+        summary.pages = lists.iter().map(Cursor::pages).sum();
+        summary.vehicles = lists.iter().map(|list| list.vins().count()).sum();
+        summary.whole = lists.iter().all(|list| list.is_whole() && list.is_healthy());
+        if summary.whole {
+            let snapshot = Snapshot { at: now.as_millis(), counts };
+            let note = serde_json::to_string(&snapshot).unwrap_or_default();
+            let kept = self.vehicles.keep_list(&feed.dealer_slug, &note, now).await;
+            kept.map_err(|error| unavailable(&error))?;
+        }
+        Ok(summary)
+    }
+
+    async fn snapshot(&self, feed: &Feed) -> Result<Option<Snapshot>, Failure> {
+        let note = self.vehicles.list(&feed.dealer_slug).await;
+        let note = note.map_err(|error| unavailable(&error))?;
+        Ok(note.and_then(|note| serde_json::from_str(&note).ok()))
+    }
+
+    /// What stands in when the site gives nothing and there is no more to try: the last good
+    /// snapshot, marked as stale. Without one the failure stands.
+    async fn stale<G>(
+        &self,
+        feed: &Feed,
+        run: &Run<'_, G>,
+        failure: Failure,
+    ) -> Result<Summary, Failure> {
+        let last_try = run.ledger.attempts + 1 >= POLICY.max_attempts;
+        let hopeless = match failure.class() {
+            Class::Transient | Class::Anomaly => last_try,
+            Class::Systemic | Class::Permanent => true,
+            _ => false,
+        };
+        if !hopeless {
+            return Err(failure);
+        }
+        match self.snapshot(feed).await {
+            Ok(Some(snapshot)) => Ok(Summary {
+                vehicles: snapshot.counts.total(),
+                stale: true,
+                why: Some(failure.to_string()),
+                ..Summary::default()
+            }),
+            _ => Err(failure),
+        }
+    }
+}
+
+impl Reading {
+    /// The page to fetch next; `None` if every list is read.
+    fn next(&mut self, feed: &Feed) -> Option<(Condition, u32)> {
+        for condition in &feed.conditions {
+            let started = self.lists.iter().find(|list| list.condition() == *condition);
+            let step = match started {
+                Some(list) => list.step(),
+                None => {
+                    let list = Cursor::new(*condition);
+                    let step = list.step();
+                    self.lists.push(list);
+                    step
+                }
+            };
+            if let Step::Fetch { start } = step {
+                return Some((*condition, start));
+            }
+        }
+        None
+    }
+
+    fn advance(&mut self, condition: Condition, page: &Page) {
+        if let Some(list) = self.lists.iter_mut().find(|list| list.condition() == condition) {
+            list.next(page);
+        }
+    }
+}
+
+fn keepable(car: &Listed<'_>, list: Condition) -> Option<vehicles::Vehicle> {
+    Some(vehicles::Vehicle {
+        vin: car.vehicle.vin.as_str().to_owned(),
+        hash: Some(car.hash.clone()),
+        list: list.name().to_owned(),
+        data: serde_json::to_string(car.vehicle).ok()?,
+    })
+}
+
+fn condition(name: &str) -> Option<Condition> {
+    Condition::ALL.into_iter().find(|condition| condition.name() == name)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl<V, S, Q, C> Job for DealerComFeed<V, S, Q, C>
+where
+    V: Vehicles + 'static,
+    S: Store + 'static,
+    Q: Queue + 'static,
+    C: Clock + 'static,
+{
+    const TYPE: &'static str = "dealer_com_feed";
+    const POLICY: Policy = POLICY;
+    type Payload = Feed;
+    type Output = Summary;
+
+    fn dependency(feed: &Feed) -> Cow<'static, str> {
+        let site = feed.site().ok();
+        let host = site.as_ref().and_then(Url::host_str).unwrap_or_default();
+        format!("{}/{host}", POLICY.dependency).into()
+    }
+
+    async fn run<G: Gate>(
+        &self,
+        feed: &Feed,
+        run: &Run<'_, G>,
+    ) -> Result<Progress<Summary>, Failure> {
+        let invalid = |error: url::ParseError| {
+            Failure::new(Class::Permanent, "invalid_payload", error.to_string())
+        };
+        let url = feed.site().map_err(invalid)?;
+        let cursor = run.cursor.as_deref().and_then(|cursor| serde_json::from_str(cursor).ok());
+        let mut reading: Reading = cursor.unwrap_or_default();
+        let done = match self.read(feed, &url, run, &mut reading).await {
+            Ok(true) => self.finish(feed, run, reading).await,
+            Ok(false) => {
+                let cursor = serde_json::to_string(&reading).map_err(|error| {
+                    Failure::new(Class::Permanent, "cursor_not_json", error.to_string())
+                })?;
+                return Ok(Progress::More(cursor));
+            }
+            Err(failure) => Err(failure),
+        };
+        match done {
+            Ok(summary) => Ok(Progress::Done(summary)),
+            Err(failure) => self.stale(feed, run, failure).await.map(Progress::Done),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The Lambda function of job type `dealer_com_feed`.
+
+use dealer_com_feed::DealerComFeed;
+use evenkeel::lambda::{Error, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve(DealerComFeed::start).await
+}

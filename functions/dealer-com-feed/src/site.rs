@@ -1,0 +1,127 @@
+//! A dealer's site: its two endpoints, asked one after the other, and what their answers mean.
+
+use std::time::Duration;
+
+use evenkeel::{
+    error::{Class, Failure},
+    http::{Content, FetchError, Fetched, Outbound, Request},
+    job::{Gate, Run},
+    time::Clock,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    endpoint::{self, Endpoint, SiteId},
+    inventory::{self, Page},
+    payload::Condition,
+};
+
+/// The field that every address of a feed comes from.
+const FIELD: &str = "payload.site_url";
+
+/// Largest page of an inventory, in bytes: 10,000 cars have ten million.
+const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is known of how a site wants to be asked; it is kept with the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The endpoint that has answered.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// A site, asked through the gates of one run.
+pub(crate) struct Site<'a, C, G> {
+    pub(crate) outbound: &'a Outbound<C>,
+    pub(crate) url: &'a Url,
+    pub(crate) run: &'a Run<'a, G>,
+}
+
+impl<C: Clock, G: Gate> Site<'_, C, G> {
+    /// The page of a list that begins with the car at `start`.
+    ///
+    /// The endpoint that answered before is asked first, else the widget. If it fails, or its list is
+    /// empty from the beginning (a wrong alias answers so), the other one is asked.
+    pub(crate) async fn page(
+        &self,
+        known: &mut Known,
+        condition: Condition,
+        start: u32,
+    ) -> Result<Page, Failure> {
+        let first = known.endpoint.clone().unwrap_or(Endpoint::Widget);
+        let failure = match self.ask(&first, condition, start).await {
+            Ok(page) if start > 0 || !page.vehicles.is_empty() => {
+                known.endpoint = Some(first);
+                return Ok(page);
+            }
+            Ok(empty) => Ok(empty),
+            Err(failure) if is_final(&failure) => return Err(failure),
+            Err(failure) => Err(failure),
+        };
+        let other = match &first {
+            Endpoint::Widget => self.site_id().await.map(|id| id.map(Endpoint::Service)),
+            Endpoint::Service(_) => Ok(Some(Endpoint::Widget)),
+        };
+        let Ok(Some(other)) = other else { return failure };
+        match self.ask(&other, condition, start).await {
+            Ok(page) if failure.is_err() || !page.vehicles.is_empty() => {
+                known.endpoint = Some(other);
+                Ok(page)
+            }
+            // Both lists are empty, or the first one's failure says more than the second's.
+            _ => failure,
+        }
+    }
+
+    async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        condition: Condition,
+        start: u32,
+    ) -> Result<Page, Failure> {
+        let asked = endpoint.request(self.url, condition, start);
+        let request = match asked.body {
+            Some(body) => Request::post(FIELD, asked.url.as_str(), body),
+            None => Request::get(FIELD, asked.url.as_str()),
+        };
+        let request = request.accepting("application/json").at_most(MAX_PAGE_BYTES);
+        self.run
+            .call(async |limit| {
+                let content = fetch(self.outbound, &request, limit).await?;
+                inventory::read(&content.body, self.url).map_err(Failure::from)
+            })
+            .await
+    }
+
+    /// The id that the newer endpoint wants, from the site's own first page; `None` if it has none.
+    async fn site_id(&self) -> Result<Option<SiteId>, Failure> {
+        let request = Request::get(FIELD, self.url.as_str()).accepting("text/html");
+        let page = self.run.call(async |limit| fetch(self.outbound, &request, limit).await).await?;
+        Ok(endpoint::find_site_id(&page.body))
+    }
+}
+
+async fn fetch<C: Clock>(
+    outbound: &Outbound<C>,
+    request: &Request<'_>,
+    limit: Duration,
+) -> Result<Box<Content>, Failure> {
+    match outbound.fetch(request, limit).await {
+        Ok(Fetched::Content(content)) => Ok(content),
+        Ok(Fetched::NotModified) => {
+            Err(Failure::new(Class::Transient, "http_304", "not asked for"))
+        }
+        // Stop, and say so: there is no way round it that we would take.
+        Err(error @ FetchError::BotWall { .. }) => {
+            let message = format!("{error}; ask the dealer for an authorised feed");
+            Err(Failure::new(Class::Systemic, "bot_wall", message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the other endpoint must not be asked after this.
+fn is_final(failure: &Failure) -> bool {
+    matches!(failure.class(), Class::Systemic | Class::Throttled | Class::Deferred)
+        || failure.code() == "address_refused"
+}

@@ -1,0 +1,193 @@
+//! One car's page read: fetched once, understood as far as it goes, and never taken for another's.
+
+use std::{borrow::Cow, time::Duration};
+
+use evenkeel::{
+    aws::DynamoVehicles,
+    breaker::BreakerPolicy,
+    config::{ConfigError, Reader},
+    error::{Class, Failure},
+    http::{Content, FetchError, Fetched, Hosts, Outbound, Request, Settings},
+    job::{Gate, Job, Progress, Run},
+    lambda::Start,
+    policy::{CallTimes, Policy},
+    time::{Clock, SystemClock},
+    vehicles::Vehicles,
+    vin::Vin,
+};
+use serde::Serialize;
+use url::Url;
+
+use crate::{
+    feed_data,
+    page::{self, PageError, Reading},
+    payload::Scraping,
+};
+
+/// What a page is asked for.
+const ACCEPT: &str = "text/html,application/xhtml+xml";
+
+/// The numbers of the job type.
+pub const POLICY: Policy = Policy {
+    dependency: "page",
+    max_attempts: 8,
+    // The plan's `network`, `timeout` and `econnreset`.
+    retryable: &[Class::Transient],
+    max_deferrals: 9,
+    backoff_base: Duration::from_secs(2),
+    backoff_cap: Duration::from_secs(300),
+    job_timeout: Duration::from_secs(12),
+    rounds: 2,
+    reserve: Duration::from_secs(3),
+    concurrency: 10,
+    dedup_window: Duration::from_hours(6),
+    give_up_after: Duration::from_hours(24),
+    breaker: BreakerPolicy {
+        failures: 10,
+        open_wait: Duration::from_secs(300),
+        longest_wait: Duration::from_secs(3600),
+        probes: 2,
+        successes: 3,
+    },
+    predicts: true,
+    calls: CallTimes {
+        shortest: Duration::from_secs(3),
+        longest: Duration::from_secs(10),
+        slow_after: Duration::from_secs(8),
+    },
+}
+.checked();
+
+/// What a success leaves in the record.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scraped {
+    /// What is known of the car, field by field, with how good that is.
+    #[serde(flatten)]
+    pub reading: Reading,
+    /// Why the page itself gave nothing, and all is from the feed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_page: Option<String>,
+    /// What is odd about the VIN, which is no reason to reject it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vin_warning: Option<&'static str>,
+}
+
+/// The job type.
+pub struct ProductDetailScraping<V, C> {
+    outbound: Outbound<C>,
+    vehicles: V,
+}
+
+impl ProductDetailScraping<DynamoVehicles, SystemClock> {
+    /// Builds the job from the environment.
+    pub async fn start(start: Start) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(&start.environment);
+        let settings = Settings::read(&mut reader);
+        let table = reader.required("VEHICLES_TABLE");
+        let (settings, table) = reader.finish((settings, table))?;
+        let outbound = Outbound::new(&settings, Hosts::public(), SystemClock)
+            .map_err(|error| ConfigError::of("the outbound client", &error.to_string()))?;
+        Ok(Self::new(outbound, DynamoVehicles::new(&start.aws, table)))
+    }
+}
+
+impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
+    /// The job over this client and these vehicles.
+    pub const fn new(outbound: Outbound<C>, vehicles: V) -> Self {
+        Self { outbound, vehicles }
+    }
+
+    async fn fetch(&self, address: &str, limit: Duration) -> Result<Box<Content>, FetchError> {
+        let request = Request::get("payload.url", address).accepting(ACCEPT);
+        match self.outbound.fetch(&request, limit).await? {
+            Fetched::Content(content) => Ok(content),
+            // It cannot be: nothing was said to be known.
+            Fetched::NotModified => {
+                let failure = Failure::new(Class::Transient, "http_304", "not asked for");
+                Err(FetchError::NotCalled(failure))
+            }
+        }
+    }
+
+    /// What the feed knows of the car; nothing if it knows none, or cannot be asked just now.
+    async fn known(&self, payload: &Scraping) -> Option<page::record::Details> {
+        let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await.ok()??;
+        Some(feed_data::details(&data))
+    }
+
+    /// What is left to say when the page says nothing of the car: the feed's data, if there is any.
+    async fn fall_back(
+        &self,
+        payload: &Scraping,
+        address: &Url,
+        failure: Failure,
+    ) -> Result<Scraped, Failure> {
+        let Some(known) = self.known(payload).await else { return Err(failure) };
+        let reading = page::without_page(address, &payload.vin, &known);
+        Ok(scraped(reading, Some(failure.to_string())))
+    }
+}
+
+fn scraped(reading: Reading, without_page: Option<String>) -> Scraped {
+    let odd = Vin::parse(&reading.vin.value).is_ok_and(|vin| !vin.check_digit_holds());
+    let vin_warning = odd.then_some("check digit: does not fit, as of many cars made elsewhere");
+    Scraped { reading, without_page, vin_warning }
+}
+
+/// A site that does not want us. Nobody calls it again until the breaker lets a probe through.
+fn bot_wall(what: &str) -> Failure {
+    let message = format!("{what}; ask the dealer for an authorised feed");
+    Failure::new(Class::Systemic, "bot_wall", message)
+}
+
+impl<V, C> Job for ProductDetailScraping<V, C>
+where
+    V: Vehicles + 'static,
+    C: Clock + 'static,
+{
+    const TYPE: &'static str = "product_detail_scraping";
+    const POLICY: Policy = POLICY;
+    type Payload = Scraping;
+    type Output = Scraped;
+
+    fn dependency(payload: &Scraping) -> Cow<'static, str> {
+        let url = payload.url.parse::<Url>().ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        format!("{}/{host}", POLICY.dependency).into()
+    }
+
+    async fn run<G: Gate>(
+        &self,
+        payload: &Scraping,
+        run: &Run<'_, G>,
+    ) -> Result<Progress<Scraped>, Failure> {
+        let invalid = |error: url::ParseError| {
+            Failure::new(Class::Permanent, "invalid_payload", error.to_string())
+        };
+        let address: Url = payload.url.parse().map_err(invalid)?;
+        let content = match run.call(|limit| self.fetch(&payload.url, limit)).await {
+            Ok(content) => content,
+            Err(error @ FetchError::BotWall { .. }) => {
+                let wall = bot_wall(&error.to_string());
+                run.disbelieve(&wall);
+                return self.fall_back(payload, &address, wall).await.map(Progress::Done);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let html = String::from_utf8_lossy(&content.body);
+        let known = self.known(payload).await.unwrap_or_default();
+        let failure = match page::read(&html, &content.url, &payload.vin, &known) {
+            Ok(reading) => return Ok(Progress::Done(scraped(reading, None))),
+            Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
+            Err(error @ PageError::OtherVehicle { .. }) => {
+                Failure::new(Class::Anomaly, "other_vehicle", error.to_string())
+            }
+            Err(error @ PageError::NoVin) => {
+                Failure::new(Class::Anomaly, "no_vin", error.to_string())
+            }
+        };
+        // The answer was well-formed and says nothing of the car: the breaker hears of it.
+        run.disbelieve(&failure);
+        self.fall_back(payload, &address, failure).await.map(Progress::Done)
+    }
+}
