@@ -5,7 +5,9 @@
 mod conformance;
 mod e2e;
 mod faults;
+mod feeds;
 mod outbound;
+mod pages;
 mod scenario;
 mod schema;
 mod shortening;

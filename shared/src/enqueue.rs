@@ -105,6 +105,8 @@ fn message_group(name: &str) -> String {
 pub struct Enqueued {
     /// Jobs that are made, or begin anew.
     pub made: usize,
+    /// Jobs that were made before and not claimed yet: their messages are sent again.
+    pub sent_again: usize,
     /// Jobs that were there already.
     pub duplicates: usize,
 }
@@ -125,45 +127,57 @@ pub async fn enqueue<S: Store, Q: Queue>(
         let records: Vec<Record> = chunk.iter().map(|job| job.record(now)).collect();
         let written = store.enqueue(&records).await?;
         for ((job, record), written) in chunk.iter().zip(&records).zip(written) {
-            let fence = match written {
-                Written::Yes => Some(record.fence),
+            let place = match written {
+                Written::Yes => Place::Made(record.fence),
                 Written::No(_) => known(store, job, now).await?,
                 Written::Unknown(why) => return Err(PortError::Unavailable(why)),
             };
-            match fence {
-                Some(fence) => to_send.push((job, fence)),
-                None => enqueued.duplicates += 1,
-            }
+            let (count, fence) = match place {
+                Place::Made(fence) => (&mut enqueued.made, Some(fence)),
+                Place::Queued(fence) => (&mut enqueued.sent_again, Some(fence)),
+                Place::Taken => (&mut enqueued.duplicates, None),
+            };
+            *count += 1;
+            to_send.extend(fence.map(|fence| (job, fence)));
         }
     }
-    enqueued.made = to_send.len();
     send(queue, &to_send).await?;
     Ok(enqueued)
 }
 
-/// What to do about a job whose record is there: the fence to wake it with, or nothing.
-async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Option<u64>, PortError> {
+/// Where a job stands once its record is there, with the fence to wake it with.
+enum Place {
+    /// It is new, or begins anew.
+    Made(u64),
+    /// It was made before, and its message may never have been sent.
+    Queued(u64),
+    /// It needs nothing from us.
+    Taken,
+}
+
+/// What to do about a job whose record was there already.
+async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Place, PortError> {
     let Some(record) = store.read(&job.key).await? else {
         return Err(PortError::Unavailable(format!("{} came and went", job.key)));
     };
     let fresh = job.record(now);
     let may_begin_anew = match &record.phase {
-        Phase::Queued { .. } => return Ok(Some(record.fence)),
+        Phase::Queued { .. } => return Ok(Place::Queued(record.fence)),
         Phase::Succeeded { at, .. } => *at + job.dedup_window < now,
         Phase::Dead { .. } | Phase::Cancelled { .. } => true,
         _ => false,
     };
     let expired = record.expires_at().is_some_and(|at| at <= now);
     if !(may_begin_anew || expired) {
-        return Ok(None);
+        return Ok(Place::Taken);
     }
     let mut reopened = record.clone().reopened(&fresh.work);
     reopened.phase = fresh.phase;
     reopened.fence += 1;
     match store.replace(&reopened, Some(&record.guard())).await? {
-        Written::Yes => Ok(Some(reopened.fence)),
+        Written::Yes => Ok(Place::Made(reopened.fence)),
         // Somebody else was faster: it runs, or it is queued by them.
-        Written::No(_) => Ok(None),
+        Written::No(_) => Ok(Place::Taken),
         Written::Unknown(why) => Err(PortError::Unavailable(why)),
     }
 }

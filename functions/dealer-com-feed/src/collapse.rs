@@ -25,12 +25,6 @@ impl Counts {
     pub fn of(reads: &[Cursor]) -> Self {
         Self(reads.iter().map(|read| (read.condition(), read.vins().count())).collect())
     }
-
-    /// The cars of all lists; one that stands in two counts twice.
-    #[must_use]
-    pub fn total(&self) -> u32 {
-        self.0.values().fold(0, |sum, cars| sum.saturating_add(*cars))
-    }
 }
 
 impl FromIterator<(Condition, u32)> for Counts {

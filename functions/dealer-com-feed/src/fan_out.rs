@@ -64,18 +64,18 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
         let jobs: Vec<NewJob> =
             linked.iter().filter_map(|(car, link)| scraping(feed, queues, car, link)).collect();
         made.without_page += linked.len() - jobs.len();
-        let Enqueued { made: jobs, duplicates } =
+        let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| unavailable(&error))?;
         made.scraping_jobs = jobs;
-        made.duplicates += duplicates;
+        made.duplicates += duplicates + sent_again;
     }
     if feed.fan_out.shorten {
         let jobs: Vec<NewJob> =
             linked.iter().filter_map(|(car, link)| shortening(feed, queues, car, link)).collect();
-        let Enqueued { made: jobs, duplicates } =
+        let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| unavailable(&error))?;
         made.shortening_jobs = jobs;
-        made.duplicates += duplicates;
+        made.duplicates += duplicates + sent_again;
     }
     Ok(made)
 }

@@ -1,6 +1,10 @@
 //! A dealer's feed read whole, over as many runs as it takes; what is new in it becomes work.
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use evenkeel::{
     aws::{DynamoStore, DynamoVehicles, SqsQueue},
@@ -113,7 +117,9 @@ struct Reading {
 pub struct Snapshot {
     /// When, in milliseconds since the epoch.
     pub at: u64,
-    /// Cars by list.
+    /// Cars, each once.
+    pub vehicles: u32,
+    /// Cars by list; some stand in two.
     pub counts: Counts,
 }
 
@@ -261,10 +267,11 @@ where
         unlisted.map_err(|error| unavailable(&error))?;
         summary.gone = count(gone.len());
         summary.pages = lists.iter().map(Cursor::pages).sum();
-        summary.vehicles = lists.iter().map(|list| list.vins().count()).sum();
+        let vins: BTreeSet<&str> = lists.iter().flat_map(|list| list.vins().iter()).collect();
+        summary.vehicles = count(vins.len());
         summary.whole = lists.iter().all(|list| list.is_whole() && list.is_healthy());
         if summary.whole {
-            let snapshot = Snapshot { at: now.as_millis(), counts };
+            let snapshot = Snapshot { at: now.as_millis(), vehicles: summary.vehicles, counts };
             let note = serde_json::to_string(&snapshot).unwrap_or_default();
             let kept = self.vehicles.keep_list(&feed.dealer_slug, &note, now).await;
             kept.map_err(|error| unavailable(&error))?;
@@ -297,7 +304,7 @@ where
         }
         match self.snapshot(feed).await {
             Ok(Some(snapshot)) => Ok(Summary {
-                vehicles: snapshot.counts.total(),
+                vehicles: snapshot.vehicles,
                 stale: true,
                 why: Some(failure.to_string()),
                 ..Summary::default()

@@ -22,6 +22,11 @@ impl Vins {
         self.0.contains(vin)
     }
 
+    /// Each of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u32 {

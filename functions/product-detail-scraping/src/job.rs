@@ -182,8 +182,13 @@ where
             Err(error @ PageError::OtherVehicle { .. }) => {
                 Failure::new(Class::Anomaly, "other_vehicle", error.to_string())
             }
+            // A page that names no car at all says nothing wrong of this one: what is missing is
+            // listed.
             Err(error @ PageError::NoVin) => {
-                Failure::new(Class::Anomaly, "no_vin", error.to_string())
+                let failure = Failure::new(Class::Anomaly, "no_vin", error.to_string());
+                run.disbelieve(&failure);
+                let reading = page::without_page(&address, &payload.vin, &known);
+                return Ok(Progress::Done(scraped(reading, Some(failure.to_string()))));
             }
         };
         // The answer was well-formed and says nothing of the car: the breaker hears of it.

@@ -104,6 +104,13 @@ impl Client {
         self.fetch(Method::GET, "links", &()).await
     }
 
+    /// The address of a dealer site under a host of its own, `http://SLUG.localhost:PORT`: what a
+    /// job is given, whose breakers go by host. Not every resolver knows such names.
+    #[must_use]
+    pub fn site_origin(&self, slug: &str) -> String {
+        self.base_url.replace("127.0.0.1", &format!("{slug}.localhost"))
+    }
+
     /// The address of a dealer site, whether or not there is such a site (yet).
     #[must_use]
     pub fn site_url(&self, slug: &str) -> String {

@@ -1,0 +1,305 @@
+//! The feed's job against every mood of a dealer's site, through the whole engine.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use dealer_com_feed::{
+    DealerComFeed,
+    fan_out::Queues,
+    job::{POLICY, Summary},
+};
+use evenkeel::{
+    batch::Worker,
+    http::{Hosts, Outbound, Reach, Settings},
+    record::{Phase, Record},
+    testing::{
+        Fault, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, MemoryVehicles, SeededRandom,
+        next_event_in, release_parked,
+    },
+    time::Clock,
+};
+use sandbox::{
+    CannedAnswer, FaultKind, Sandbox, Scope, Service, Target,
+    dealers::{SiteChange, SiteSettings},
+};
+use serde_json::json;
+
+use crate::scenario::open_sandbox;
+
+const SLUG: &str = "mesa-motors";
+const SCRAPING: &str = "arn:aws:sqs:eu-west-1:123456789012:test-product-detail-scraping";
+const SHORTENING: &str = "arn:aws:sqs:eu-west-1:123456789012:test-shortening-fan-out";
+
+type TestWorker = Worker<
+    DealerComFeed<
+        Faulty<MemoryVehicles>,
+        Faulty<MemoryStore>,
+        Faulty<MemoryQueue<ManualClock>>,
+        ManualClock,
+    >,
+    Faulty<MemoryStore>,
+    Faulty<MemoryQueue<ManualClock>>,
+    ManualClock,
+    SeededRandom,
+>;
+
+/// One simulated function of the feed, with its tables and queues.
+struct Feeds {
+    worker: TestWorker,
+    store: MemoryStore,
+    queue: MemoryQueue<ManualClock>,
+    vehicles: MemoryVehicles,
+    clock: ManualClock,
+    faults: Faults,
+}
+
+impl Feeds {
+    fn new() -> Self {
+        let (clock, faults) = (ManualClock::default(), Faults::default());
+        let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
+        let vehicles = MemoryVehicles::default();
+        let settings = Settings { reach: Reach::WithLoopback, contact: None };
+        let outbound = Outbound::new(&settings, Hosts::public(), clock.clone()).unwrap();
+        let queues = Queues { scraping: SCRAPING.into(), shortening: SHORTENING.into() };
+        let job = DealerComFeed::new(
+            outbound,
+            faults.wrap(vehicles.clone()),
+            faults.wrap(store.clone()),
+            faults.wrap(queue.clone()),
+            queues,
+            clock.clone(),
+        );
+        let worker = Worker::new(
+            job,
+            faults.wrap(store.clone()),
+            faults.wrap(queue.clone()),
+            clock.clone(),
+            SeededRandom::new(1),
+        );
+        Self { worker, store, queue, vehicles, clock, faults }
+    }
+
+    /// Reads the dealer's feed once more, as a job of its own, and answers with its record.
+    async fn read(&self, sandbox: &Sandbox, id: &str) -> Record {
+        let payload = json!({"dealer_slug": SLUG, "site_url": sandbox.site_origin(SLUG)});
+        let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
+        self.queue.send(&body.to_string());
+        for _ in 0..100 {
+            let Some(wait) = next_event_in(&self.feeds(), &self.queue, self.clock.now()) else {
+                return self.store.record(&format!("dealer_com_feed#g:{id}")).unwrap();
+            };
+            self.clock.advance(wait);
+            self.poll().await;
+        }
+        panic!("{id} does not end: {:?}", self.store.record(&format!("dealer_com_feed#g:{id}")));
+    }
+
+    /// The records of feeds alone: what they gave rise to is nobody's work here.
+    fn feeds(&self) -> MemoryStore {
+        let feeds = MemoryStore::default();
+        let ours = |record: &&Record| record.kind() == "dealer_com_feed";
+        self.store.records().iter().filter(ours).for_each(|record| feeds.put(record));
+        feeds
+    }
+
+    async fn poll(&self) {
+        release_parked(&self.store, &self.queue, self.clock.now());
+        let event = self.queue.receive(10);
+        let deadline = self.clock.now() + Duration::from_secs(60);
+        tokio::select! {
+            failed = self.worker.handle(event.clone(), deadline) => {
+                self.queue.acknowledge(&event, &failed.unwrap());
+            }
+            () = self.faults.death() => self.faults.revive(),
+        }
+    }
+
+    /// The keys of the jobs of a type that the feed has made.
+    fn jobs(&self, kind: &str) -> BTreeSet<String> {
+        let records = self.store.records();
+        records
+            .into_iter()
+            .filter(|record| record.kind() == kind)
+            .map(|record| record.key)
+            .collect()
+    }
+}
+
+fn summary(record: &Record) -> Summary {
+    match &record.phase {
+        Phase::Succeeded { result, .. } => serde_json::from_str(result).unwrap(),
+        other => panic!("{other:?}: {:?}", record.history),
+    }
+}
+
+async fn site(settings: SiteSettings) -> Sandbox {
+    let sandbox = open_sandbox().await;
+    sandbox.client().put_site(SLUG, &settings).await.unwrap();
+    sandbox
+}
+
+async fn strike(sandbox: &Sandbox, kind: FaultKind, on: Target, calls: u64) -> u64 {
+    let on = Target { service: Some(Service::Dealers), ..on };
+    let fault = sandbox::Fault { kind, on, scope: Scope::calls(calls), after_work: false };
+    sandbox.client().add_fault(&fault).await.unwrap()
+}
+
+#[tokio::test]
+async fn five_thousand_cars_are_read_whole_and_fan_out_once() {
+    let sandbox = site(SiteSettings { cars: 5_000, ..SiteSettings::default() }).await;
+    let feeds = Feeds::new();
+    let first = feeds.read(&sandbox, "first").await;
+    let read = summary(&first);
+    assert_eq!((read.vehicles, read.new, read.changed, read.gone), (5_000, 5_000, 0, 0));
+    assert!(read.whole && !read.stale && read.pages >= 143, "{read:?}");
+    assert!(first.ledger.claims >= 3, "it went on in {} runs", first.ledger.claims);
+    assert_eq!((first.ledger.attempts, first.ledger.crashes), (1, 0), "and spent no attempt on it");
+    assert_eq!(feeds.jobs("product_detail_scraping").len(), 5_000);
+    assert_eq!(feeds.jobs("url_shortening").len(), 5_000);
+    assert_eq!(feeds.queue.bodies(SCRAPING).len(), 5_000);
+
+    let (jobs, writes) = (feeds.store.records().len(), feeds.vehicles.writes());
+    let second = summary(&feeds.read(&sandbox, "second").await);
+    assert_eq!((second.new, second.changed, second.vehicles), (0, 0, 5_000));
+    assert_eq!(feeds.store.records().len(), jobs + 1, "no job but the feed itself");
+    assert_eq!(feeds.vehicles.writes(), writes, "no car is written");
+
+    let car = sandbox.client().cars(SLUG).await.unwrap().swap_remove(777);
+    let prices = [(car.vin.clone(), car.price + 500)].into();
+    let change = SiteChange { prices, ..SiteChange::default() };
+    sandbox.client().change_site(SLUG, &change).await.unwrap();
+    let third = summary(&feeds.read(&sandbox, "third").await);
+    assert_eq!((third.new, third.changed), (0, 1));
+    assert_eq!((third.made.scraping_jobs, third.made.shortening_jobs), (1, 0));
+    let scrapings = feeds.jobs("product_detail_scraping");
+    let of_the_car = scrapings.iter().filter(|key| key.contains(&car.vin)).count();
+    assert_eq!((scrapings.len(), of_the_car), (5_001, 2));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn every_port_call_may_fail_and_each_job_is_made_once() {
+    let sandbox = site(SiteSettings { cars: 9, page_cap: 4, ..SiteSettings::default() }).await;
+    let calm = Feeds::new();
+    calm.read(&sandbox, "feed").await;
+    let calls = calm.faults.calls();
+    for call in ["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"] {
+        let expected = call == "unlist" || calls.contains(&call);
+        assert!(expected, "the scenario has a {call}: {calls:?}");
+    }
+    let state = |feeds: &Feeds| {
+        let vehicles = feeds.vehicles.vehicles();
+        (feeds.jobs("product_detail_scraping"), feeds.jobs("url_shortening"), vehicles)
+    };
+    for (number, call) in calls.iter().enumerate() {
+        for fault in Fault::INSTANT {
+            let case = format!("{fault:?} at call {number}, {call}");
+            let feeds = Feeds::new();
+            feeds.faults.at(number, number, fault);
+            let record = feeds.read(&sandbox, "feed").await;
+            assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
+            assert_eq!(state(&feeds), state(&calm), "{case}");
+            for body in calm.queue.bodies(SCRAPING) {
+                assert!(feeds.queue.bodies(SCRAPING).contains(&body), "{case}: {body} was sent");
+            }
+        }
+    }
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_site_that_has_only_the_newer_endpoint_is_read() {
+    let sandbox = site(SiteSettings { widget: false, ..SiteSettings::default() }).await;
+    let feeds = Feeds::new();
+    let read = summary(&feeds.read(&sandbox, "feed").await);
+    assert_eq!((read.vehicles, read.whole, read.stale), (40, true, false));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_feed_that_fails_for_a_while_is_read_in_the_end() {
+    let page = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
+    for (kind, calls) in [(FaultKind::status(500), 7), (FaultKind::Status(page), 7)] {
+        let sandbox = site(SiteSettings::default()).await;
+        strike(&sandbox, kind.clone(), Target::default(), calls).await;
+        let feeds = Feeds::new();
+        let record = feeds.read(&sandbox, "feed").await;
+        assert_eq!(summary(&record).vehicles, 40, "{kind:?}");
+        assert!(record.ledger.attempts > 1, "{kind:?}");
+        sandbox.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn the_last_good_snapshot_stands_in_when_the_site_gives_nothing() {
+    let sandbox = site(SiteSettings::default()).await;
+    let feeds = Feeds::new();
+    feeds.read(&sandbox, "good").await;
+    let fault = strike(&sandbox, FaultKind::status(500), Target::default(), 1_000_000).await;
+    let record = feeds.read(&sandbox, "bad").await;
+    let read = summary(&record);
+    assert!(read.stale && read.why.as_ref().unwrap().contains("http_500"), "{read:?}");
+    assert_eq!((read.vehicles, record.ledger.attempts), (40, POLICY.max_attempts));
+    assert!(feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()), "no car is gone");
+    sandbox.client().remove_fault(fault).await.unwrap();
+    assert!(!summary(&feeds.read(&sandbox, "again").await).stale);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_collapse_is_no_sale() {
+    let sandbox = site(SiteSettings::default()).await;
+    let feeds = Feeds::new();
+    feeds.read(&sandbox, "good").await;
+    let collapsed = SiteChange { collapsed: Some(true), ..SiteChange::default() };
+    sandbox.client().change_site(SLUG, &collapsed).await.unwrap();
+    let record = feeds.read(&sandbox, "empty").await;
+    let read = summary(&record);
+    assert!(read.stale && read.why.as_ref().unwrap().contains("collapse"), "{read:?}");
+    assert!(feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()), "no car is gone");
+    let beats = feeds.store.all_beats();
+    let failed: u64 = beats.iter().filter_map(|(_, beat)| beat.counts.get("failed")).sum();
+    assert!(failed >= 1, "the breaker heard of it: {beats:?}");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_car_that_is_no_longer_listed_is_marked_and_is_new_when_it_comes_back() {
+    let sandbox = site(SiteSettings::default()).await;
+    let feeds = Feeds::new();
+    feeds.read(&sandbox, "first").await;
+    let cars = sandbox.client().cars(SLUG).await.unwrap();
+    let remove = vec![cars[3].vin.clone(), cars[4].vin.clone()];
+    let change = SiteChange { remove: remove.clone(), ..SiteChange::default() };
+    sandbox.client().change_site(SLUG, &change).await.unwrap();
+    let read = summary(&feeds.read(&sandbox, "second").await);
+    assert_eq!((read.gone, read.new), (2, 0));
+    let unlisted = feeds.vehicles.vehicles().into_iter().filter(|car| car.hash.is_none());
+    let unlisted: BTreeSet<String> = unlisted.map(|car| car.vin).collect();
+    assert_eq!(unlisted, remove.into_iter().collect());
+    sandbox.client().put_site(SLUG, &SiteSettings::default()).await.unwrap();
+    let read = summary(&feeds.read(&sandbox, "third").await);
+    assert_eq!((read.gone, read.new), (0, 2));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bot_wall_is_not_climbed() {
+    let sandbox = site(SiteSettings::default()).await;
+    strike(&sandbox, FaultKind::Challenge, Target::default(), 1_000_000).await;
+    let feeds = Feeds::new();
+    let payload = json!({"dealer_slug": SLUG, "site_url": sandbox.site_origin(SLUG)});
+    for id in 0..5 {
+        let id = format!("feed-{id}");
+        let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
+        feeds.queue.send(&body.to_string());
+        feeds.poll().await;
+    }
+    let calls = sandbox.client().calls().await.unwrap().len();
+    assert_eq!(calls, 1, "one call, and then nobody tries to get round it");
+    for record in feeds.store.records() {
+        let Phase::Parked { why, .. } = &record.phase else { panic!("{record:?}") };
+        assert!(why.contains("bot_wall"), "{why}");
+        assert_eq!(record.ledger.attempts, 0);
+    }
+    sandbox.shutdown().await;
+}
