@@ -6,6 +6,7 @@ mod conformance;
 mod e2e;
 mod faults;
 mod feeds;
+mod fuzz;
 mod outbound;
 mod pages;
 mod scenario;

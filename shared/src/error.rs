@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
+use crate::message::sha256_hex;
+
 /// What kind of failure it was, which is all that the engine needs to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -138,6 +140,34 @@ impl Failure {
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
+
+    /// By what failures of the same kind are grouped, whichever job they are of: a hash over class,
+    /// code, dependency, and the message without what differs from job to job.
+    #[must_use]
+    pub fn fingerprint(&self, dependency: &str) -> String {
+        let message = normal_form(&self.message);
+        let parts = [self.class.name(), "\n", &self.code, "\n", dependency, "\n", &message];
+        let mut hash = sha256_hex(&parts);
+        hash.truncate(FINGERPRINT_DIGITS);
+        hash
+    }
+}
+
+/// Hexadecimal digits of a fingerprint: enough for the kinds of failure that there are.
+const FINGERPRINT_DIGITS: usize = 12;
+
+/// A message whose words with a digit in them, addresses and quotations are blanked out: ids, VINs,
+/// times, counts. What is left says what kind of thing went wrong.
+fn normal_form(message: &str) -> String {
+    let mut quoted = false;
+    let words = message.split_whitespace().map(|word| {
+        let quotes = word.matches('"').count();
+        let blank = quoted || quotes > 0 || word.contains("://");
+        quoted ^= quotes % 2 == 1;
+        let varies = blank || word.contains(|c: char| c.is_ascii_digit());
+        if varies { "*" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Display for Failure {
@@ -172,6 +202,27 @@ mod tests {
     fn every_class_has_a_name_of_its_own() {
         let names: HashSet<&str> = Class::ALL.into_iter().map(Class::name).collect();
         assert_eq!(names.len(), Class::ALL.len());
+    }
+
+    #[test]
+    fn failures_of_one_kind_have_one_fingerprint() {
+        let of = |class, code: &'static str, message: &str| {
+            Failure::new(class, code, message).fingerprint("rebrandly")
+        };
+        let one = of(Class::Transient, "holder_invisible", "taken, and not seen: acme-004352");
+        let same = of(Class::Transient, "holder_invisible", "taken, and not seen:  acme-3a77");
+        assert_eq!(one, same);
+        assert_eq!(one.len(), FINGERPRINT_DIGITS);
+        let others = [
+            of(Class::Permanent, "holder_invisible", "taken, and not seen: acme-004352"),
+            of(Class::Transient, "holder_unreadable", "taken, and not seen: acme-004352"),
+            of(Class::Transient, "holder_invisible", "taken, and seen: acme-004352"),
+            Failure::new(Class::Transient, "holder_invisible", "taken, and not seen: acme-004352")
+                .fingerprint("page/acme.example"),
+        ];
+        assert!(others.iter().all(|other| *other != one), "{others:?}");
+        let said = normal_form("GET https://a.example/x said \"no such car\" after 3 tries");
+        assert_eq!(said, "GET * said * * * after * tries");
     }
 
     #[test]

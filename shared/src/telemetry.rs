@@ -135,6 +135,7 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
                 code = failure.code(),
                 reason = failure.message(),
                 dependency = record.work.dependency,
+                fingerprint = failure.fingerprint(&record.work.dependency),
                 after_ms,
             )
         };

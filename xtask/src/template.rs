@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
@@ -57,6 +57,25 @@ pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     }
 }
 
+/// Gives a function an environment variable that the template does not. Fails if the template does:
+/// one of the two would be without effect.
+pub fn add_variable(
+    template: &mut Value,
+    function: &Function,
+    name: &str,
+    value: &str,
+) -> Result<()> {
+    let resource = &mut template["Resources"][&function.logical_id];
+    let variables = &mut resource["Properties"]["Environment"]["Variables"];
+    ensure!(
+        variables.get(name).is_none(),
+        "{}: expected no variable {name} in the template",
+        function.logical_id
+    );
+    variables[name] = value.into();
+    Ok(())
+}
+
 fn written_out(node: &Yaml<'_>) -> Result<Value> {
     Ok(match node {
         Yaml::Value(scalar) => plain(scalar),
@@ -100,7 +119,7 @@ fn intrinsic(tag: &str, argument: Value) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::{Function, functions, parse, place_code};
+    use super::{Function, add_variable, functions, parse, place_code};
 
     const TEMPLATE: &str = r#"
 Resources:
@@ -140,6 +159,21 @@ Outputs:
         let function = &template["Resources"]["Shortener"];
         assert_eq!(function["Properties"], json!({ "CodeUri": "s3://bucket/key", "Timeout": 15 }));
         assert_eq!(function.get("Metadata"), None);
+    }
+
+    #[test]
+    fn a_variable_is_added_to_those_of_the_template_and_never_over_one() {
+        let mut template = parse(TEMPLATE).expect("a template");
+        let function = functions(&template).expect("a binary").remove(0);
+        add_variable(&mut template, &function, "A", "1").expect("a first one");
+        add_variable(&mut template, &function, "B", "2").expect("another one");
+        let properties = &template["Resources"]["Shortener"]["Properties"];
+        assert_eq!(properties["Environment"]["Variables"], json!({ "A": "1", "B": "2" }));
+        assert_eq!(properties["Timeout"], 15, "nothing else has changed");
+        let error = add_variable(&mut template, &function, "A", "3").expect_err("it is there");
+        assert_eq!(error.to_string(), "Shortener: expected no variable A in the template");
+        let properties = &template["Resources"]["Shortener"]["Properties"];
+        assert_eq!(properties["Environment"]["Variables"]["A"], "1");
     }
 
     #[test]

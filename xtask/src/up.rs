@@ -59,10 +59,10 @@ pub(crate) async fn asked_to_end() -> Result<()> {
 }
 
 fn introduce(stack: &Description, path: &str) -> Result<()> {
-    println!("\n{:<34}{}", "AWS", stack.endpoint);
-    println!("{:<34}{}", "Sandbox", stack.sandbox_url);
+    println!("\n{:<42}{}", "AWS", stack.endpoint);
+    println!("{:<42}{}", "Sandbox", stack.sandbox_url);
     for (name, value) in &stack.outputs {
-        println!("{name:<34}{value}");
+        println!("{name:<42}{value}");
     }
     println!(
         "\nThe same as JSON: {path}

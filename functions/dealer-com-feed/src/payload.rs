@@ -95,6 +95,9 @@ impl Payload for Feed {
         if !self.dealer_slug.chars().any(|c| c.is_ascii_alphanumeric()) {
             problems.add("dealer_slug", "no letter or digit, expected at least one of a-z and 0-9");
         }
+        if self.dealer_slug.chars().any(char::is_control) {
+            problems.add("dealer_slug", "a control character, expected printable text");
+        }
         problems.check_length("site_url", self.site_url.trim(), 1, MAX_ADDRESS);
         match origin(&self.site_url) {
             Ok(site) => self.site_url = site,

@@ -15,6 +15,11 @@ use crate::workspace::Workspace;
 /// The bucket that the functions' packages go to.
 const BUCKET: &str = "evenkeel-packages";
 
+/// Opens this machine to the functions' client for addresses from outside, because the sandbox's
+/// dealer sites are on it. The template does not have it, not even as a parameter: what is deployed
+/// from it for others must not reach beside itself.
+const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
+
 /// The template, and the packages of its functions.
 pub(super) struct Built {
     template: Value,
@@ -48,6 +53,7 @@ pub(super) async fn deploy(
         let key = format!("{}.zip", function.binary);
         let address = s3::put(client, BUCKET, &key, package).await?;
         template::place_code(&mut template, &function, &address);
+        template::add_variable(&mut template, &function, ALLOW_LOOPBACK, "true")?;
     }
     let secret = secrets::store(client, "evenkeel/rebrandly", sandbox::API_KEY).await?;
     let mut parameters = BTreeMap::from([

@@ -3,7 +3,7 @@
 //! Every second it looks whom it may wake: nobody while the breaker is open, a few that can close it
 //! when its wait is over, and at the limiter's rate when it is closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -27,7 +27,8 @@ const LOOK_AGAIN_MS: u64 = 300_000;
 /// Shards of the index, as `shared/src/record.rs` has them.
 const SHARDS: u32 = 4;
 
-const DEPENDENCY: &str = "rebrandly";
+/// Woken jobs of one dependency looked at in a second.
+const MOST_LOOKED_AT: usize = 40;
 
 /// What it needs to know of the stack.
 #[derive(Debug)]
@@ -59,12 +60,31 @@ impl Release {
     }
 
     async fn look(&self) -> Result<()> {
+        for dependency in self.dependencies().await? {
+            self.look_at(&dependency).await?;
+        }
+        Ok(())
+    }
+
+    /// Every dependency that has a pulse: whoever was parked had one.
+    async fn dependencies(&self) -> Result<BTreeSet<String>> {
+        let items = dynamodb::scan(&self.client, &self.control).await?;
+        let keys = items.iter().filter_map(|item| item["pk"].as_str());
+        let names = keys.filter_map(|pk| match pk.split_once('#')? {
+            ("breaker" | "limiter", name) => Some(name),
+            ("pulse", name) => name.rsplit_once('#').map(|(name, _)| name),
+            _ => None,
+        });
+        Ok(names.filter(|name| !name.starts_with("type:")).map(str::to_owned).collect())
+    }
+
+    async fn look_at(&self, dependency: &str) -> Result<()> {
         let now = now_ms();
-        let parked = self.parked().await?;
+        let parked = self.parked(dependency).await?;
         if parked.is_empty() {
             return Ok(());
         }
-        let key = json!({ "pk": format!("breaker#{DEPENDENCY}"), "sk": "state" });
+        let key = json!({ "pk": format!("breaker#{dependency}"), "sk": "state" });
         let breaker = dynamodb::get(&self.client, &self.control, &key).await?.unwrap_or_default();
         let waits = breaker["retry_at"].as_u64().is_some_and(|at| at > now);
         let (most, all) = match breaker["state"].as_str() {
@@ -90,19 +110,29 @@ impl Release {
         Ok(())
     }
 
-    /// Every parked job, those first that have waited longest.
-    async fn parked(&self) -> Result<Vec<Value>> {
+    /// The parked jobs of a dependency that have waited longest.
+    async fn parked(&self, dependency: &str) -> Result<Vec<Value>> {
         let mut parked = Vec::new();
         for shard in 0..SHARDS {
-            let partition = format!("parked#{DEPENDENCY}#{shard}");
-            let look = ("look", partition.as_str());
-            parked.extend(dynamodb::query_index(&self.client, &self.jobs, "look", look).await?);
+            let partition = format!("parked#{dependency}#{shard}");
+            let query = json!({
+                "TableName": self.jobs,
+                "IndexName": "look",
+                "KeyConditionExpression": "look = :look",
+                "ExpressionAttributeValues": { ":look": { "S": partition } },
+                "Limit": MOST_LOOKED_AT,
+            });
+            let page = dynamodb::call(&self.client, "Query", &query).await?;
+            for item in page["Items"].as_array().into_iter().flatten() {
+                let due_at = item["due_at"]["N"].as_str().and_then(|text| text.parse::<u64>().ok());
+                parked.push((due_at, item["pk"]["S"].clone()));
+            }
         }
-        parked.sort_by_key(|entry| entry["due_at"].as_u64());
-        parked.truncate(RATE * 4);
+        parked.sort_by_key(|(due_at, _)| *due_at);
+        parked.truncate(MOST_LOOKED_AT);
         let mut records = Vec::new();
-        for entry in &parked {
-            let key = json!({ "pk": entry["pk"] });
+        for (_, pk) in &parked {
+            let key = json!({ "pk": pk });
             let record = dynamodb::get(&self.client, &self.jobs, &key).await?;
             records.extend(record.filter(|record| record["state"] == "parked"));
         }
