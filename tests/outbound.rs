@@ -444,19 +444,19 @@ async fn a_name_that_turns_to_another_network_is_refused_when_it_is_connected_to
     let direct = format!("http://www.example.com:{}/closing", site.port);
     content(client.fetch(&Request::get("url", &direct), PATIENCE).await);
     let error = client.fetch(&Request::get("url", &direct), PATIENCE).await.unwrap_err();
-    let resolved = |error: &FetchError| match error {
+    let met = |error: &FetchError| match error {
         FetchError::Refused { redirects, refusal: Refusal::Resolved { ip, .. }, .. } => {
             (*redirects, ip.to_string())
         }
         other => panic!("{other:?}"),
     };
-    assert_eq!(resolved(&error), (0, "10.0.0.1".into()));
+    assert_eq!(met(&error), (0, "10.0.0.1".into()));
     assert_eq!(site.calls().len(), 1);
     // The same between a redirect and where it leads: another port, so another connection.
     let other = Site::open().await;
     let there = format!("http://www.example.com:{}/page", other.port);
     let address = format!("http://www.example.com:{}/redirect/302?{there}", site.port);
     let error = client.fetch(&Request::get("url", &address), PATIENCE).await.unwrap_err();
-    assert_eq!(resolved(&error), (1, "169.254.169.254".into()));
+    assert_eq!(met(&error), (1, "169.254.169.254".into()));
     assert!(other.calls().is_empty());
 }

@@ -161,9 +161,9 @@ const FINGERPRINT_DIGITS: usize = 12;
 fn normal_form(message: &str) -> String {
     let mut quoted = false;
     let words = message.split_whitespace().map(|word| {
-        let quotes = word.matches('"').count();
-        let blank = quoted || quotes > 0 || word.contains("://");
-        quoted ^= quotes % 2 == 1;
+        let marks = word.matches('"').count();
+        let blank = quoted || marks > 0 || word.contains("://");
+        quoted ^= marks % 2 == 1;
         let varies = blank || word.contains(|c: char| c.is_ascii_digit());
         if varies { "*" } else { word }
     });

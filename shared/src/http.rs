@@ -206,13 +206,11 @@ impl<C: Clock> Outbound<C> {
         request: &Request<'_>,
         limit: Duration,
     ) -> Result<Fetched, FetchError> {
-        match tokio::time::timeout(limit, self.follow(request)).await {
-            Ok(fetched) => fetched,
-            Err(_) => {
-                let message = format!("{}: no whole answer within {limit:?}", request.field);
-                Err(FetchError::trouble("timeout", message))
-            }
+        if let Ok(fetched) = tokio::time::timeout(limit, self.follow(request)).await {
+            return fetched;
         }
+        let message = format!("{}: no whole answer within {limit:?}", request.field);
+        Err(FetchError::trouble("timeout", message))
     }
 }
 

@@ -135,7 +135,7 @@ pub struct DealerComFeed<V, S, Q, C> {
 
 impl DealerComFeed<DynamoVehicles, DynamoStore, SqsQueue, SystemClock> {
     /// Builds the job from the environment.
-    pub async fn start(start: Start) -> Result<Self, ConfigError> {
+    pub fn start(start: &Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
         let settings = Settings::read(&mut reader);
         let (tables, table) = (Tables::read(&mut reader), reader.required("VEHICLES_TABLE"));
@@ -319,14 +319,13 @@ impl Reading {
     fn next(&mut self, feed: &Feed) -> Option<(Condition, u32)> {
         for condition in &feed.conditions {
             let started = self.lists.iter().find(|list| list.condition() == *condition);
-            let step = match started {
-                Some(list) => list.step(),
-                None => {
-                    let list = Cursor::new(*condition);
-                    let step = list.step();
-                    self.lists.push(list);
-                    step
-                }
+            let step = if let Some(list) = started {
+                list.step()
+            } else {
+                let list = Cursor::new(*condition);
+                let step = list.step();
+                self.lists.push(list);
+                step
             };
             if let Step::Fetch { start } = step {
                 return Some((*condition, start));

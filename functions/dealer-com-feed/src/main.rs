@@ -1,9 +1,11 @@
 //! The Lambda function of job type `dealer_com_feed`.
 
+use std::future::ready;
+
 use dealer_com_feed::DealerComFeed;
 use evenkeel::lambda::{Error, serve};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    serve(DealerComFeed::start).await
+    serve(|start| ready(DealerComFeed::start(&start))).await
 }

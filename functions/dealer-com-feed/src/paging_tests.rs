@@ -118,7 +118,7 @@ fn a_silent_cap_loses_no_car() {
 #[test]
 fn how_lists_end() {
     let kept = |total, cars| Site { total, ..honest(cars, 35) };
-    let lost = |start, total| Site { start, total, ..honest(100, 35) };
+    let lost = |start, total| Site { total, start, ..honest(100, 35) };
     // Cars seen, pages fetched, the end, and whether the read is whole.
     let cases = [
         (kept(Total::True, 0), (0, 1, End::Empty, true)),

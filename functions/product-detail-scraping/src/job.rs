@@ -80,7 +80,7 @@ pub struct ProductDetailScraping<V, C> {
 
 impl ProductDetailScraping<DynamoVehicles, SystemClock> {
     /// Builds the job from the environment.
-    pub async fn start(start: Start) -> Result<Self, ConfigError> {
+    pub fn start(start: &Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
         let settings = Settings::read(&mut reader);
         let table = reader.required("VEHICLES_TABLE");

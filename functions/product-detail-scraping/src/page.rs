@@ -181,9 +181,8 @@ fn has_word(text: &str, word: &str) -> bool {
     if word.is_empty() {
         return false;
     }
-    let is_part = |at: Option<usize>| {
-        at.and_then(|at| text.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric())
-    };
+    let is_part =
+        |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
     text.windows(word.len()).enumerate().any(|(at, window)| {
         window.eq_ignore_ascii_case(word)
             && !is_part(at.checked_sub(1))

@@ -82,7 +82,9 @@ impl Queue for SqsQueue {
         let mut taken = vec![false; messages.len()];
         for sent in &answer.successful {
             let place = sent.id.parse().ok().and_then(|place: usize| taken.get_mut(place));
-            place.into_iter().for_each(|taken| *taken = true);
+            if let Some(taken) = place {
+                *taken = true;
+            }
         }
         Ok(taken)
     }

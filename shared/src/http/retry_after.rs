@@ -43,8 +43,10 @@ mod tests {
 
     const NOW: Time = Time::from_millis(1_800_000_000_000);
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     /// One header or two, and the seconds that they ask for.
-    const CASES: [(&[(&str, &str)], Option<u64>); 12] = [
+    const CASES: [(Pairs, Option<u64>); 12] = [
         (&[], None),
         (&[("retry-after", "17")], Some(17)),
         (&[("retry-after", " 17 ")], Some(17)),
