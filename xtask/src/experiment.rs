@@ -3,6 +3,8 @@
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 mod bench;
+mod feed;
+mod flood;
 mod key;
 mod outage;
 mod page;
@@ -28,6 +30,10 @@ pub enum Name {
     RevokedKey,
     /// A thousand jobs against ten calls a second
     Throughput,
+    /// A feed of 5,000 cars, and a process killed in the middle
+    Feed,
+    /// Ten thousand shortening jobs, and others beside them
+    Flood,
 }
 
 impl Name {
@@ -39,7 +45,7 @@ impl Name {
     fn options(self) -> Options {
         match self {
             Self::Outage => outage::options(),
-            Self::RevokedKey | Self::Throughput => Options::default(),
+            Self::RevokedKey | Self::Throughput | Self::Feed | Self::Flood => Options::default(),
         }
     }
 
@@ -48,6 +54,8 @@ impl Name {
             Self::Outage => outage::run(bench).await,
             Self::RevokedKey => key::run(bench).await,
             Self::Throughput => throughput::run(bench).await,
+            Self::Feed => feed::run(bench).await,
+            Self::Flood => flood::run(bench).await,
         }
     }
 }

@@ -58,6 +58,55 @@ impl<'a> Bench<'a> {
         sqs::send_batch(self.aws(), self.queue, &messages).await.map(drop)
     }
 
+    /// Sends these bodies to the queue that this output of the template names.
+    pub(super) async fn send_to(&self, output: &str, bodies: &[String]) -> Result<()> {
+        let messages: Vec<_> = bodies.iter().map(Outgoing::new).collect();
+        let queue = self.stack.output(output)?;
+        sqs::send_batch(self.aws(), queue, &messages).await.map(drop)
+    }
+
+    /// The record with this key.
+    pub(super) async fn record(&self, key: &str) -> Result<Option<Value>> {
+        dynamodb::get(self.aws(), self.jobs, &json!({ "pk": key })).await
+    }
+
+    /// How many jobs there are of each type.
+    pub(super) async fn kinds(&self) -> Result<States> {
+        let mut kinds = States::new();
+        for record in self.records().await? {
+            let kind =
+                record["pk"].as_str().and_then(|pk| pk.split('#').next()).unwrap_or_default();
+            *kinds.entry(kind.to_owned()).or_default() += 1;
+        }
+        Ok(kinds)
+    }
+
+    /// The jobs of a type by state.
+    pub(super) async fn states_of(&self, kind: &str) -> Result<States> {
+        let of = |record: &Value| {
+            let key = record["pk"].as_str().and_then(|pk| pk.split('#').next());
+            key == Some(kind)
+        };
+        Ok(states(&self.records().await?.into_iter().filter(of).collect::<Vec<_>>()))
+    }
+
+    /// Looks every second until something holds; fails if it does not within that time.
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        within: Duration,
+        holds: impl AsyncFn(&Self) -> Result<bool>,
+    ) -> Result<()> {
+        let deadline = Instant::now() + within;
+        while !holds(self).await? {
+            if Instant::now() >= deadline {
+                bail!("{what}: not within {within:?}: {:?}", states(&self.records().await?));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    }
+
     /// Every record of a job.
     pub(super) async fn records(&self) -> Result<Vec<Value>> {
         dynamodb::scan(self.aws(), self.jobs).await
