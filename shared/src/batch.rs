@@ -200,7 +200,9 @@ where
             telemetry::out_of_time(J::TYPE);
         }
         let fates = batch.board.fates();
-        let hide = self.hide(&batch.deliveries, &fates);
+        // A batch in which nothing ran has its oldest message to tell.
+        let hide =
+            async { tokio::join!(self.hide(&batch.deliveries, &fates), self.gates.report()) };
         let left = deadline.before(ANSWER_RESERVE / 3).since(self.clock.now());
         if tokio::time::timeout(left, hide).await.is_err() {
             // They come again all the same, when the queue's own visibility time-out is over.

@@ -121,11 +121,20 @@ pub struct Breaker {
     pub since: Time,
     /// Why.
     pub why: String,
+    /// Whether it is not closed for a reason that only people can mend: a key, a plan's limit, a bot
+    /// wall.
+    pub systemic: bool,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { generation: 0, state: State::Closed, since: Time::default(), why: String::new() }
+        Self {
+            generation: 0,
+            state: State::Closed,
+            since: Time::default(),
+            why: String::new(),
+            systemic: false,
+        }
     }
 }
 
@@ -147,6 +156,8 @@ pub enum Proof {
     Works,
     /// It does not.
     Fails,
+    /// It does not, and only people can mend it.
+    FailsForGood,
     /// Nothing is proven: the probe gives its lease back.
     Nothing,
 }
@@ -162,7 +173,8 @@ pub struct Moment {
 
 impl Breaker {
     fn next(&self, state: State, why: impl Into<String>, now: Time) -> Self {
-        Self { generation: self.generation + 1, state, since: now, why: why.into() }
+        let systemic = self.systemic && state != State::Closed;
+        Self { generation: self.generation + 1, state, since: now, why: why.into(), systemic }
     }
 
     /// The breaker as it is at `now`: an operator's word that has expired leaves it closed.
@@ -220,14 +232,15 @@ impl Breaker {
             return None;
         }
         let successes = match proof {
-            Proof::Fails => {
+            Proof::Fails | Proof::FailsForGood => {
                 let wait = (*wait * 2).min(policy.longest_wait);
-                return Some(self.next(open(wait, moment), why, moment.now));
+                let open = self.next(open(wait, moment), why, moment.now);
+                return Some(Self { systemic: proof == Proof::FailsForGood, ..open });
             }
             Proof::Works => successes + 1,
             Proof::Nothing => *successes,
         };
-        if successes >= policy.successes {
+        if proof == Proof::Works && successes >= policy.successes {
             return Some(self.next(
                 State::Closed,
                 format!("{successes} probes worked"),
@@ -264,10 +277,8 @@ impl Breaker {
         self.opened(generation, why, policy, moment)
     }
 
-    /// The breaker after a failure that no further call would avoid; `None` if it is not closed or
-    /// the call belongs to an older generation.
-    #[must_use]
-    pub fn opened(
+    /// The breaker open; `None` if it is not closed or the call belongs to an older generation.
+    fn opened(
         &self,
         generation: u64,
         why: String,
@@ -277,6 +288,19 @@ impl Breaker {
         let current = self.at(moment.now);
         let closed = current.state == State::Closed && current.generation == generation;
         closed.then(|| current.next(open(policy.open_wait, moment), why, moment.now))
+    }
+
+    /// The same after a failure that only people can mend.
+    #[must_use]
+    pub fn opened_for_good(
+        &self,
+        generation: u64,
+        why: String,
+        policy: &BreakerPolicy,
+        moment: Moment,
+    ) -> Option<Self> {
+        let opened = self.opened(generation, why, policy, moment)?;
+        Some(Self { systemic: true, ..opened })
     }
 }
 

@@ -57,8 +57,9 @@ fn only_a_closed_breaker_of_the_same_generation_trips() {
     assert_eq!(open.tripped(1, &calls(0, 9, 0), &RULES, at(NOW)), None);
     let closed = Breaker { generation: 3, ..Breaker::default() };
     assert_eq!(closed.tripped(2, &calls(0, 9, 0), &RULES, at(NOW)), None, "an older generation");
-    assert_eq!(closed.opened(2, "401".into(), &RULES, at(NOW)), None);
-    assert!(closed.opened(3, "401".into(), &RULES, at(NOW)).is_some());
+    assert_eq!(closed.opened_for_good(2, "401".into(), &RULES, at(NOW)), None);
+    let opened = closed.opened_for_good(3, "401".into(), &RULES, at(NOW)).unwrap();
+    assert!(opened.systemic && opened.state.name() == "open");
 }
 
 #[test]
@@ -135,6 +136,29 @@ fn an_operator_may_force_it_until_a_time() {
 }
 
 #[test]
+fn what_only_people_can_mend_is_remembered_until_it_is_mended() {
+    let State::Open { retry_at, .. } = opened().state else { panic!("open") };
+    let half = admitted(&opened(), "a", retry_at);
+    let conclude = |breaker: &Breaker, proof| {
+        breaker.concluded("a", breaker.generation, proof, "401", &RULES, at(retry_at)).unwrap()
+    };
+    let revoked = conclude(&half, Proof::FailsForGood);
+    assert!(revoked.systemic, "an outage that ends with a revoked key");
+    let State::Open { retry_at: later, .. } = revoked.state else { panic!("open") };
+    let half = admitted(&revoked, "a", later);
+    assert!(half.systemic, "it is still so while somebody finds out");
+    let down = half.concluded("a", half.generation, Proof::Fails, "503", &RULES, at(later));
+    assert!(!down.unwrap().systemic);
+    let works = half.concluded("a", half.generation, Proof::Works, "", &RULES, at(later)).unwrap();
+    let again = admitted(&works, "b", later);
+    let two = again.concluded("b", again.generation, Proof::Works, "", &RULES, at(later)).unwrap();
+    let three = admitted(&two, "c", later);
+    let closed =
+        three.concluded("c", three.generation, Proof::Works, "", &RULES, at(later)).unwrap();
+    assert_eq!((closed.state.name(), closed.systemic), ("closed", false));
+}
+
+#[test]
 fn the_wait_varies_by_a_tenth() {
     let retry_at = |chance| {
         let moment = Moment { now: NOW, chance };
@@ -187,7 +211,7 @@ impl Reference {
         match proof {
             Proof::Nothing => {}
             Proof::Works => self.worked += 1,
-            Proof::Fails => {
+            Proof::Fails | Proof::FailsForGood => {
                 self.wait = (self.wait * 2).min(SECOND * 240);
                 (self.half, self.open_until) = (false, Some(now + self.wait));
                 return;

@@ -3,6 +3,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use crate::{
     error::{Class, Failure},
@@ -12,8 +13,11 @@ use crate::{
     time::{Clock, Time},
 };
 
-/// Runs `job` once for a claimed `record`, for at most its policy's time-out and not past
-/// `latest_end`.
+/// Code of the failure of a run whose time was up.
+pub const JOB_TIMEOUT: &str = "job_timeout";
+
+/// Runs `job` once for a claimed `record`, for at most its policy's time-out, in which waits for slots
+/// do not count, and not past `latest_end`.
 ///
 /// A panic is caught and is an outcome like any other: the neighbours in the process live on.
 pub async fn execute<J: Job>(
@@ -25,7 +29,8 @@ pub async fn execute<J: Job>(
     latest_end: Time,
 ) -> Outcome {
     let now = clock.now();
-    let limit = J::POLICY.job_timeout.min(latest_end.since(now));
+    let hard_limit = latest_end.since(now);
+    let limit = J::POLICY.job_timeout.min(hard_limit);
     if limit.is_zero() {
         return Outcome::Failed(unstarted());
     }
@@ -38,9 +43,16 @@ pub async fn execute<J: Job>(
         gate,
     };
     let work = AssertUnwindSafe(job.run(payload, &run)).catch_unwind();
-    match tokio::time::timeout(limit, work).await {
-        Ok(Ok(Ok(Progress::More(cursor)))) => Outcome::Continues(cursor),
-        Ok(Ok(Ok(Progress::Done(output)))) => match serde_json::to_string(&output) {
+    let ended = tokio::select! {
+        ended = work => ended,
+        () = time_is_up(gate, limit, hard_limit) => {
+            let waiting = gate.is_waiting();
+            return Outcome::Failed(if waiting { slot_too_late() } else { timed_out(limit) });
+        }
+    };
+    match ended {
+        Ok(Ok(Progress::More(cursor))) => Outcome::Continues(cursor),
+        Ok(Ok(Progress::Done(output))) => match serde_json::to_string(&output) {
             Ok(result) => Outcome::Succeeded(result),
             Err(error) => Outcome::Failed(Failure::new(
                 Class::Permanent,
@@ -48,10 +60,26 @@ pub async fn execute<J: Job>(
                 format!("the job's result is no JSON: {error}"),
             )),
         },
-        Ok(Ok(Err(failure))) => Outcome::Failed(failure),
-        Ok(Err(panic)) => Outcome::Failed(panicked(panic.as_ref())),
-        Err(_) => Outcome::Failed(timed_out(limit)),
+        Ok(Err(failure)) => Outcome::Failed(failure),
+        Err(panic) => Outcome::Failed(panicked(panic.as_ref())),
     }
+}
+
+/// Returns when the run has had `limit` for itself, waits for slots not counted, or `hard_limit` with
+/// them.
+async fn time_is_up(gate: &impl Gate, limit: Duration, hard_limit: Duration) {
+    let began = Instant::now();
+    loop {
+        let end = began + (limit + gate.waited()).min(hard_limit);
+        if Instant::now() >= end {
+            return;
+        }
+        tokio::time::sleep_until(end).await;
+    }
+}
+
+fn slot_too_late() -> Failure {
+    Failure::new(Class::Deferred, "rate_limit", "no slot within the run's time")
 }
 
 /// The failure of a job that there was no time to start.
@@ -62,7 +90,7 @@ pub fn unstarted() -> Failure {
 
 fn timed_out(limit: Duration) -> Failure {
     let message = format!("no result after {} ms", limit.as_millis());
-    Failure::new(Class::Transient, "job_timeout", message)
+    Failure::new(Class::Transient, JOB_TIMEOUT, message)
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Failure {

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use pass::Pass;
+pub(crate) use pass::{Pass, RunEnd};
 
 use crate::{
     breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
@@ -88,6 +88,17 @@ impl From<PortError> for Turned {
     }
 }
 
+/// What a run is to its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Its first.
+    First,
+    /// A later attempt, after one that failed.
+    Retry,
+    /// Neither: it was put off before, or goes on.
+    Again,
+}
+
 /// The gates of one container.
 #[derive(Debug)]
 pub(crate) struct Gates<S, C, R> {
@@ -96,6 +107,8 @@ pub(crate) struct Gates<S, C, R> {
     clock: C,
     random: R,
     book: Mutex<Book>,
+    /// Held while slots are reserved: the runs of one container need not race each other.
+    reserving: tokio::sync::Mutex<()>,
 }
 
 /// What the container knows.
@@ -109,7 +122,8 @@ struct Book {
 impl<S, C: Clock, R> Gates<S, C, R> {
     /// Gates that know nothing yet.
     pub(crate) fn new(rules: Rules, control: S, clock: C, random: R) -> Self {
-        Self { rules, control, clock, random, book: Mutex::default() }
+        let reserving = tokio::sync::Mutex::default();
+        Self { rules, control, clock, random, book: Mutex::default(), reserving }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -140,13 +154,12 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
         Moment { now: self.clock.now(), chance: self.random.unit() }
     }
 
-    /// Lets a run to its dependency, when its slot has come; or says why not.
-    ///
-    /// `retry` tells a later attempt from a first one, for the retry budget.
+    /// Lets a run to its dependency, when its slot has come; or says why not. What the run is to its
+    /// job counts for the retry budget.
     pub(crate) async fn enter(
         &self,
         dependency: &str,
-        retry: bool,
+        turn: Turn,
     ) -> Result<Pass<'_, S, C, R>, Turned> {
         let pass = self.admit(dependency).await?;
         let slot = match self.foresee(&pass) {
@@ -156,22 +169,25 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
         let slot = match slot {
             Ok(slot) => slot,
             Err(turned) => {
-                self.leave(pass).await;
+                self.leave(pass, RunEnd::Ended).await;
                 return Err(turned);
             }
         };
         if let Some(slot) = slot {
             tokio::time::sleep(slot.since(self.clock.now())).await;
-            // It may have opened meanwhile: what has not begun does not begin.
-            self.still_open(&pass).map_err(Turned::Away)?;
+            // It may have opened meanwhile, or a 429 come: what has not begun does not begin.
+            if let Err(failure) = self.still_open(&pass) {
+                self.leave(pass, RunEnd::Ended).await;
+                return Err(Turned::Away(failure));
+            }
         }
         let now = self.clock.now();
         self.desk(dependency, |desk| {
             let calls = desk.window.counting(now, pass.generation);
-            if retry {
-                calls.retries += 1;
-            } else {
-                calls.first += 1;
+            match turn {
+                Turn::First => calls.first += 1,
+                Turn::Retry => calls.retries += 1,
+                Turn::Again => {}
             }
         });
         Ok(pass)
@@ -208,11 +224,12 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
                         dependency,
                         Seen { value: next.clone(), revision: seen.revision + 1 },
                     );
-                    telemetry::breaker(dependency, &seen.value, &next, false);
+                    telemetry::breaker(dependency, &seen.value, &next);
                     return Ok(Pass::new(self, dependency, generation, Some(token)));
                 }
                 // Our own write, whose answer was lost.
                 Swapped::No(current) if current.value == next => {
+                    telemetry::breaker(dependency, &seen.value, &next);
                     self.note(dependency, current);
                     return Ok(Pass::new(self, dependency, generation, Some(token)));
                 }
@@ -233,11 +250,17 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             self.desk(dependency, |desk| (now < desk.believed_until).then(|| desk.breaker.clone()));
         match known {
             Some(known) => Ok(known),
-            None => Ok(self.note(dependency, self.control.breaker(dependency).await?)),
+            None => self.look_again(dependency).await,
         }
     }
 
-    /// Takes over what the table says, for as long as it may be believed.
+    /// The breaker as the table has it.
+    async fn look_again(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        Ok(self.note(dependency, self.control.breaker(dependency).await?))
+    }
+
+    /// Takes over what the table says, for as long as it may be believed; unless more is known: answers
+    /// may overtake each other.
     fn note(&self, dependency: &str, seen: Seen<Breaker>) -> Seen<Breaker> {
         let Moment { now, chance } = self.moment();
         let belief = match seen.value.at(now).state {
@@ -247,36 +270,38 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             State::HalfOpen { .. } => Duration::ZERO,
         };
         self.desk(dependency, |desk| {
+            // Revision 0 is an item that is gone.
+            if seen.revision > 0 && seen.revision < desk.breaker.revision {
+                return desk.breaker.clone();
+            }
             desk.breaker = seen.clone();
             desk.believed_until = now + belief;
-        });
-        seen
+            seen
+        })
     }
 
-    /// Writes a change of a breaker, if `step` still wants it of what is in the table. It holds in
-    /// this container at once.
-    async fn turn(
-        &self,
-        dependency: &str,
-        alarm: bool,
-        step: impl Fn(&Breaker, Moment) -> Option<Breaker>,
-    ) {
+    /// Writes a change of a breaker, if `step` still wants it of what is in the table. An open one is
+    /// open in this container at once.
+    async fn turn(&self, dependency: &str, step: impl Fn(&Breaker, Moment) -> Option<Breaker>) {
         let mut seen = self.desk(dependency, |desk| desk.breaker.clone());
         for _ in 0..MOST_RACES {
             let Some(next) = step(&seen.value, self.moment()) else { return };
-            self.note(dependency, Seen { value: next.clone(), revision: seen.revision });
+            if matches!(next.state, State::Open { .. }) {
+                self.note(dependency, Seen { value: next.clone(), revision: seen.revision });
+            }
             match self.control.swap_breaker(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
-                    telemetry::breaker(dependency, &seen.value, &next, alarm);
+                    telemetry::breaker(dependency, &seen.value, &next);
                     self.note(dependency, Seen { value: next, revision: seen.revision + 1 });
                     return;
                 }
                 Ok(Swapped::No(current)) => {
-                    let ours = current.value == next;
-                    seen = self.note(dependency, current);
-                    if ours {
+                    if current.value == next {
+                        telemetry::breaker(dependency, &seen.value, &next);
+                        self.note(dependency, current);
                         return;
                     }
+                    seen = self.note(dependency, current);
                 }
                 Err(error) => return telemetry::port_failed("swap_breaker", &error),
             }
@@ -302,11 +327,16 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
         Err(self.deferred("predicted", why, PREDICTED_PAUSE))
     }
 
-    /// Whether the breaker, as far as the container knows, is as it was when the run was let in.
+    /// Whether the way is still as open, as far as the container knows, as when the run was let in.
     fn still_open(&self, pass: &Pass<'_, S, C, R>) -> Result<(), Failure> {
         let now = self.clock.now();
-        let known = self.desk(&pass.dependency, |desk| desk.breaker.value.at(now));
+        let (known, stopped_until) =
+            self.desk(&pass.dependency, |desk| (desk.breaker.value.at(now), desk.stopped_until));
+        if stopped_until > now {
+            return Err(self.rate_limited(&pass.dependency, stopped_until.since(now)));
+        }
         match known.state {
+            State::HalfOpen { .. } if pass.probe.is_none() => Err(self.closed(&known, now)),
             State::Open { retry_at: until, .. } | State::Forced { open: true, until }
                 if pass.probe.is_none() =>
             {

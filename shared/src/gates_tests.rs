@@ -11,9 +11,7 @@ use crate::{
     breaker::BreakerPolicy,
     error::Classified,
     job::Gate,
-    limiter::Limiter,
     policy::tests::POLICY,
-    ports::Store,
     pulse::{BUCKET, BucketKey, Calls, bucket_start},
     testing::{Fault, Faults, Faulty, MemoryStore, SeededRandom, TestClock},
 };
@@ -56,17 +54,18 @@ impl Fleet {
 
 /// One run with one call that takes `took` and ends so; or why it was turned away.
 async fn run(gates: &TestGates, ends: Option<Class>, took: Duration) -> Result<(), String> {
-    let mut pass = match gates.enter(DEPENDENCY, false).await {
+    let mut pass = match gates.enter(DEPENDENCY, Turn::First).await {
         Ok(pass) => pass,
         Err(Turned::Away(failure)) => return Err(failure.code().to_owned()),
         Err(Turned::Broken(why)) => return Err(why),
     };
-    pass.until(gates.clock.now() + Duration::from_secs(5));
+    let end = gates.clock.now() + Duration::from_secs(5);
+    pass.until(end, end);
     pass.begin().await.unwrap();
     tokio::time::sleep(took).await;
     let failure = ends.map(|class| Failure::new(class, "code", "as asked"));
     pass.end(failure.as_ref().map(|failure| failure as &dyn Classified));
-    gates.leave(pass).await;
+    gates.leave(pass, RunEnd::Ended).await;
     gates.report().await;
     Ok(())
 }
@@ -140,10 +139,14 @@ async fn a_run_that_is_cut_off_counts_as_a_failed_call() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for _ in 0..5 {
-        let Ok(pass) = gates.enter(DEPENDENCY, false).await else { panic!("it is closed") };
+        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else {
+            panic!("it is closed")
+        };
+        let end = gates.clock.now() + Duration::from_secs(5);
+        pass.until(end, end);
         pass.begin().await.unwrap();
         tokio::time::sleep(Duration::from_secs(3)).await;
-        gates.leave(pass).await;
+        gates.leave(pass, RunEnd::TimedOut).await;
     }
     assert_eq!(fleet.breaker().await.why, "5 of 5 calls failed within a minute");
 }
@@ -199,16 +202,22 @@ async fn the_pulse_is_written_once_a_second_and_adds_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pulse_that_cannot_be_written_is_written_later() {
-    let mut fleet = Fleet::default();
-    let gates = fleet.container();
-    fleet.faults.on("add_beat", Fault::Before);
-    run(&gates, None, QUICK).await.unwrap();
-    assert_eq!(fleet.store.all_beats(), []);
-    fleet.faults.revive();
-    tokio::time::advance(Duration::from_secs(1)).await;
-    gates.report().await;
-    assert_eq!(Calls::from(&fleet.store.all_beats()[0].1).ok, 1);
+async fn a_pulse_that_cannot_be_written_is_known_here_and_never_counted_twice() {
+    for fault in [Fault::Before, Fault::AnswerLost] {
+        let mut fleet = Fleet::default();
+        let gates = fleet.container();
+        fleet.faults.on("add_beat", fault);
+        run(&gates, None, QUICK).await.unwrap();
+        fleet.faults.revive();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        gates.report().await;
+        let written: u64 =
+            fleet.store.all_beats().iter().map(|(_, beat)| Calls::from(beat).ok).sum();
+        assert_eq!(written, u64::from(fault == Fault::AnswerLost), "{fault:?}");
+        let known =
+            gates.desk(DEPENDENCY, |desk| desk.window.last(MEMORY, fleet.clock.now(), None).ok);
+        assert_eq!(known, 1, "{fault:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,8 +247,11 @@ async fn the_time_limit_of_a_call_follows_the_fleet() {
     let mut fleet = Fleet::default();
     let (one, other) = (fleet.container(), fleet.container());
     let limit = async |gates: &TestGates| {
-        let Ok(mut pass) = gates.enter(DEPENDENCY, false).await else { panic!("it is closed") };
-        pass.until(gates.clock.now() + Duration::from_secs(5));
+        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else {
+            panic!("it is closed")
+        };
+        let end = gates.clock.now() + Duration::from_secs(5);
+        pass.until(end, end);
         let limit = pass.begin().await.unwrap();
         pass.end(None);
         limit.as_millis()
@@ -279,7 +291,7 @@ async fn containers_share_one_rate() {
     while calls.len() < 100 {
         let round = fleet_of.iter().map(async |gates| {
             gates.prepare(DEPENDENCY, 1).await;
-            let at = gates.enter(DEPENDENCY, false).await.is_ok().then(|| gates.clock.now());
+            let at = gates.enter(DEPENDENCY, Turn::First).await.is_ok().then(|| gates.clock.now());
             if at.is_none() {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -379,14 +391,107 @@ async fn a_healthy_dependency_is_left_nothing() {
     }
 }
 
+/// The short form of the experiment `outage`: one job a second, three minutes without the service, an
+/// open breaker that waits a minute at most.
 #[tokio::test(start_paused = true)]
-async fn a_lease_item_is_no_business_of_the_gates() {
+async fn few_calls_reach_a_service_that_is_down_and_all_are_done_soon_after() {
+    let mut fleet = Fleet::default();
+    fleet.rules.breaker.longest_wait = Duration::from_secs(60);
+    let containers: Vec<TestGates> = (0..3).map(|_| fleet.container()).collect();
+    let (clock, parked) = (fleet.clock, Parked::default());
+    let started = clock.now();
+    let down = |now: Time| (20..200).contains(&now.since(started).as_secs());
+    let (while_down, grown) = (Cell::new(0), Cell::new(0));
+    let job = async |n: usize| {
+        tokio::time::sleep(Duration::from_secs(n as u64)).await;
+        let mut attempts = 0;
+        loop {
+            let turn = if attempts > 0 { Turn::Retry } else { Turn::First };
+            let Ok(mut pass) = containers[n % 3].enter(DEPENDENCY, turn).await else {
+                parked.wait().await;
+                continue;
+            };
+            let end = clock.now() + Duration::from_secs(5);
+            pass.until(end, end);
+            pass.begin().await.unwrap();
+            let fails = down(clock.now());
+            while_down.update(|calls| calls + usize::from(fails));
+            tokio::time::sleep(QUICK).await;
+            let failure = fails.then(|| Failure::new(Class::Transient, "http_503", "down"));
+            pass.end(failure.as_ref().map(|failure| failure as &dyn Classified));
+            containers[n % 3].leave(pass, RunEnd::Ended).await;
+            containers[n % 3].report().await;
+            if !fails {
+                return;
+            }
+            attempts += 1;
+            grown.update(|most: u32| most.max(attempts));
+            let wait = retry::backoff(&POLICY, attempts, 0.5);
+            tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
+        }
+    };
+    tokio::select! {
+        _ = futures_util::future::join_all((0..230).map(job)) => {}
+        () = parked.release(&fleet) => {}
+    }
+    let recovered = clock.now().since(started + Duration::from_secs(200));
+    assert!(while_down.get() < 30, "{} calls", while_down.get());
+    assert!(recovered < Duration::from_mins(3), "{recovered:?}");
+    assert!(grown.get() <= 5, "a parked job spends nothing: {}", grown.get());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_meets_a_revoked_key_raises_the_alarm() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
-    run(&gates, None, QUICK).await.unwrap();
-    assert_eq!(fleet.store.leases(), []);
-    assert_eq!(fleet.store.read("errand#g:none").await, Ok(None));
-    assert_eq!(fleet.store.limiter(DEPENDENCY).await.unwrap().value, Limiter::default());
+    for _ in 0..5 {
+        run(&gates, Some(Class::Transient), QUICK).await.unwrap();
+    }
+    assert!(!fleet.breaker().await.systemic, "an outage");
+    tokio::time::advance(Duration::from_secs(70)).await;
+    run(&gates, Some(Class::Systemic), QUICK).await.unwrap();
+    let breaker = fleet.breaker().await;
+    assert!(breaker.systemic && breaker.state.name() == "open", "{breaker:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_believed_counts_as_failed_and_not_as_good() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for n in 0..9 {
+        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else { break };
+        let end = gates.clock.now() + Duration::from_secs(5);
+        pass.until(end, end);
+        pass.begin().await.unwrap();
+        pass.end(None);
+        // Three of four are no content at all.
+        if n % 4 > 0 {
+            pass.disbelieve(&Failure::new(Class::Anomaly, "collapse", "nothing"));
+        }
+        gates.leave(pass, RunEnd::Ended).await;
+    }
+    assert_eq!(fleet.breaker().await.why, "5 of 7 calls failed within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_stops_those_who_wait_for_their_slots_as_well() {
+    let mut fleet = Fleet::default();
+    fleet.rules.rates = Some(Rates { per_second: 4, per_hour: 14_400 });
+    let gates = fleet.container();
+    gates.prepare(DEPENDENCY, 6).await;
+    let throttled = async {
+        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else { panic!("a slot") };
+        let end = gates.clock.now() + Duration::from_secs(5);
+        pass.until(end, end);
+        pass.begin().await.unwrap();
+        let failure = Failure::new(Class::Throttled, "http_429", "slow down");
+        let failure = failure.with_retry_after(Some(Duration::from_secs(30)));
+        pass.end(Some(&failure));
+        gates.leave(pass, RunEnd::Ended).await;
+    };
+    let (first, second) = (run(&gates, None, QUICK), run(&gates, None, QUICK));
+    let ((), first, second) = tokio::join!(throttled, first, second);
+    assert_eq!([first, second], [Err("rate_limit".into()), Err("rate_limit".into())]);
 }
 
 /// An upstream whose capacity shrinks over three minutes, stays small and comes back: over it, calls
@@ -475,14 +580,19 @@ async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
         tokio::time::sleep(Duration::from_secs(1) / 6 * number).await;
         let mut attempts = 0;
         loop {
-            match gates.enter(DEPENDENCY, attempts > 0).await {
-                Ok(pass) => {
+            match gates
+                .enter(DEPENDENCY, if attempts > 0 { Turn::Retry } else { Turn::First })
+                .await
+            {
+                Ok(mut pass) => {
+                    let end = clock.now() + Duration::from_secs(5);
+                    pass.until(end, end);
                     pass.begin().await.unwrap();
                     let (ends, took) = upstream.borrow_mut().call(clock.now());
                     tokio::time::sleep(took).await;
                     let failure = ends.map(|class| Failure::new(class, "code", "overload"));
                     pass.end(failure.as_ref().map(|f| f as &dyn Classified));
-                    gates.leave(pass).await;
+                    gates.leave(pass, RunEnd::Ended).await;
                     gates.report().await;
                     if failure.is_none() {
                         return;

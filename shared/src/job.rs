@@ -79,6 +79,15 @@ pub trait Gate: Send + Sync {
 
     /// Notes how the call ended: well, or with this error.
     fn end(&self, error: Option<&dyn Classified>);
+
+    /// Notes that the latest call ended well in form only: it counts as failed like this.
+    fn disbelieve(&self, failure: &Failure);
+
+    /// For how long the run has waited for slots since it began: that is not its own time.
+    fn waited(&self) -> Duration;
+
+    /// Whether it waits for one now.
+    fn is_waiting(&self) -> bool;
 }
 
 /// What a job may know of its own past, and its way to the dependency.
@@ -98,9 +107,10 @@ pub struct Run<'a, G> {
 }
 
 impl<G: Gate> Run<'_, G> {
-    /// Counts a well-formed answer that cannot be true, or that says to stay away, as a failed call.
+    /// Counts the latest call, whose answer was well-formed and cannot be true or says to stay away, as
+    /// failed and not as one that worked.
     pub fn disbelieve(&self, failure: &Failure) {
-        self.gate.end(Some(failure));
+        self.gate.disbelieve(failure);
     }
 
     /// Makes one call to the dependency: when its slot has come, and within the time limit that

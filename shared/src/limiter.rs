@@ -114,8 +114,10 @@ impl Limiter {
         let hourly = rates.hourly_interval_us();
         let ahead = HOUR_US / AHEAD_PART;
         let next_hourly = self.next_hourly_us.max(now_us);
-        let first_us = now_us.max(self.next_us).max((next_hourly + hourly).saturating_sub(ahead));
-        let fits = (first_us + ahead).saturating_sub(next_hourly) / hourly >= u64::from(want);
+        let first_us =
+            now_us.max(self.next_us).max(next_hourly.saturating_add(hourly).saturating_sub(ahead));
+        let fits =
+            first_us.saturating_add(ahead).saturating_sub(next_hourly) / hourly >= u64::from(want);
         // What was saved up does not last for all of them: from here on the hour decides.
         let fast = rates.interval_us(pace);
         let interval_us = if fits { fast } else { fast.max(hourly) };
@@ -125,8 +127,8 @@ impl Limiter {
         }
         let count = ((horizon_us - first_us) / interval_us + 1).min(want.into());
         let limiter = Self {
-            next_us: first_us + count * interval_us,
-            next_hourly_us: next_hourly + count * hourly,
+            next_us: first_us.saturating_add(count * interval_us),
+            next_hourly_us: next_hourly.saturating_add(count * hourly),
             pace,
             slowed_at: self.slowed_at,
         };

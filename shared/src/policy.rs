@@ -42,16 +42,13 @@ pub const LONGEST_PARK: Duration = Duration::from_hours(24);
 /// For how long a source queue keeps a message.
 pub const QUEUE_RETENTION: Duration = Duration::from_hours(4 * 24);
 
-/// Longest pause between two looks at a systemic failure.
-pub const SYSTEMIC_CAP: Duration = Duration::from_hours(1);
-
 /// How long a message waits when the store is gone at its first receive; it doubles.
 pub const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Time kept for hiding messages and answering, whatever else happens.
 pub const ANSWER_RESERVE: Duration = Duration::from_millis(1500);
 
-/// First pause after a systemic failure; it doubles up to [`SYSTEMIC_CAP`].
+/// How long a job is parked after a systemic failure, if nothing wakes it before.
 pub const SYSTEMIC_PAUSE: Duration = Duration::from_mins(1);
 
 /// Shortest delay before a retry.

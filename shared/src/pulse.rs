@@ -315,9 +315,9 @@ impl Window {
         self.unsent.is_empty()
     }
 
-    /// Puts back what could not be sent.
-    pub fn put_back(&mut self, key: (Time, u64), calls: &Calls) {
-        self.unsent.entry(key).or_default().add(calls);
+    /// Counts what is about to be sent as part of its bucket, until the table says what is in it.
+    pub fn assume(&mut self, key: &BucketKey, calls: &Calls) {
+        self.seen.entry((key.start, key.generation, key.shard)).or_default().add(calls);
     }
 
     /// Forgets what is older than [`MEMORY`].

@@ -302,6 +302,14 @@ impl Record {
         }
     }
 
+    /// The same wait in the record instead of in the queue, due at once.
+    pub(crate) fn park(&mut self) {
+        if let Phase::Waiting { run_after, why, .. } = &self.phase {
+            let (run_after, why) = (*run_after, why.clone());
+            self.phase = Phase::Parked { run_after, due_at: run_after, why };
+        }
+    }
+
     /// What a write that changes this record must still find.
     #[must_use]
     pub fn guard(&self) -> Guard {

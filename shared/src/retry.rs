@@ -6,7 +6,7 @@ use crate::{
     error::{Class, Failure},
     outcome::{Cause, Decision, Spends},
     policy::{
-        CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY, SYSTEMIC_CAP,
+        CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY,
         SYSTEMIC_PAUSE,
     },
     pulse::Calls,
@@ -23,6 +23,8 @@ pub struct Situation<'a> {
     pub ledger: Ledger,
     /// When it is no longer worth trying: [`Record::ends_at`](crate::record::Record::ends_at).
     pub deadline: Option<Time>,
+    /// Whether a fallback stands in for the result: then only the deadline ends the job.
+    pub provisional: bool,
     /// Whether the fleet has spent its retry budget: delays double.
     pub budget_spent: bool,
     /// The present.
@@ -46,6 +48,10 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
                 return Decision::Bury(Cause::Permanent);
             }
             if attempts >= policy.max_attempts {
+                if situation.provisional {
+                    let decision = park(policy.backoff_cap, failure);
+                    return within_deadline(decision, situation);
+                }
                 return Decision::Bury(Cause::AttemptsSpent);
             }
             let wait = backoff(policy, attempts, situation.chance);
@@ -53,19 +59,20 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         }
         Class::Throttled => {
             // The service is there and asks for patience: that never kills a job. From the cap on it
-            // waits in its record, not to use up the receives of a message.
+            // waits in its record, not to use up the receives of a message. The pace of the whole
+            // fleet is the limiter's business, so the pauses of one job do not grow beyond a few.
+            let wait = backoff(policy, (ledger.defers + 1).min(MOST_DOUBLINGS), situation.chance);
             if ledger.defers >= policy.max_deferrals {
-                let wait = policy.backoff_cap.mul_f64(0.5 + situation.chance / 2.0);
-                return within_deadline(park(wait, failure), situation);
+                let asked = failure.retry_after().unwrap_or_default();
+                let after = (asked + wait).clamp(SHORTEST_DELAY, LONGEST_PARK);
+                let decision = Decision::Park { after, spends: Spends::Deferral };
+                return within_deadline(decision, situation);
             }
-            let wait = backoff(policy, ledger.defers + 1, situation.chance);
             later(wait, failure, Spends::Deferral)
         }
         Class::Permanent => return Decision::Bury(Cause::Permanent),
-        Class::Systemic => {
-            let doubled = SYSTEMIC_PAUSE.saturating_mul(1 << ledger.defers.min(10));
-            park(doubled.min(SYSTEMIC_CAP), failure)
-        }
+        // The breaker doubles its wait; whoever is parked is woken when it closes.
+        Class::Systemic => park(SYSTEMIC_PAUSE, failure),
         Class::Deferred => park(SHORTEST_DELAY, failure),
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
         Class::Crash => match ledger.crashes + 1 {
@@ -84,6 +91,9 @@ pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
     let doubled = policy.backoff_base.saturating_mul(1 << failures.saturating_sub(1).min(20));
     doubled.min(policy.backoff_cap).mul_f64(chance.clamp(0.0, 1.0))
 }
+
+/// Deferrals up to which the pauses of a throttled job double.
+const MOST_DOUBLINGS: u32 = 6;
 
 /// First attempts of five minutes that allow one retry: retries stay under 20 % of them ("retry
 /// budget" of Finagle and of Google's "Site Reliability Engineering", chapter 21).
@@ -143,7 +153,15 @@ mod tests {
     const NOW: Time = Time::from_millis(1_000_000_000);
 
     fn situation(ledger: Ledger, chance: f64) -> Situation<'static> {
-        Situation { policy: &POLICY, ledger, deadline: None, budget_spent: false, now: NOW, chance }
+        Situation {
+            policy: &POLICY,
+            ledger,
+            deadline: None,
+            provisional: false,
+            budget_spent: false,
+            now: NOW,
+            chance,
+        }
     }
 
     fn after_attempts(attempts: u32) -> Ledger {
@@ -214,8 +232,12 @@ mod tests {
             decide(&failure(Class::Throttled), &situation(ledger, 0.0))
         };
         assert_eq!(after(2), retry(1, Spends::Deferral));
-        assert_eq!(after(3), parked(POLICY.backoff_cap / 2));
-        assert_eq!(after(1000), parked(POLICY.backoff_cap / 2));
+        assert_eq!(after(3), parked(SHORTEST_DELAY));
+        assert_eq!(
+            after(1000),
+            parked(SHORTEST_DELAY),
+            "many parks by gates do not make it longer"
+        );
     }
 
     #[test]
@@ -242,6 +264,17 @@ mod tests {
     }
 
     #[test]
+    fn only_the_deadline_ends_a_job_for_which_something_stands_in() {
+        let calm = situation(after_attempts(3), 0.0);
+        let standing = Situation { provisional: true, ..calm };
+        let failed = failure(Class::Transient);
+        assert_eq!(decide(&failed, &calm), Decision::Bury(Cause::AttemptsSpent));
+        assert_eq!(decide(&failed, &standing), parked(POLICY.backoff_cap));
+        let over = Situation { deadline: Some(NOW), ..standing };
+        assert_eq!(decide(&failed, &over), Decision::Bury(Cause::DeadlineOver));
+    }
+
+    #[test]
     fn a_spent_budget_doubles_the_delays() {
         let calm = situation(after_attempts(1), 0.5);
         let spent = Situation { budget_spent: true, ..calm };
@@ -259,7 +292,7 @@ mod tests {
         for defers in [0, 1, 5, 1000] {
             let ledger = Ledger { defers, ..after_attempts(100) };
             let decision = decide(&failure(Class::Systemic), &situation(ledger, 0.5));
-            assert!(matches!(decision, Decision::Park { after, .. } if after <= SYSTEMIC_CAP));
+            assert_eq!(decision, parked(SYSTEMIC_PAUSE), "also after many parks by gates");
         }
     }
 

@@ -1,6 +1,9 @@
 //! Running the claimed jobs of a batch and writing down how they ended.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::time::Instant;
@@ -11,13 +14,13 @@ use crate::{
     error::{Class, Failure},
     executor,
     fate::{Fate, pause},
-    gates::Turned,
+    gates::{RunEnd, Turn, Turned},
     job::Job,
     outcome::{Decision, Outcome},
     policy::{ANSWER_RESERVE, SETTLE_GROUPING, SHORTEST_DELAY, WORN_OUT},
     ports::{Control, PortError, Queue, Store, Written},
     random::Random,
-    record::{Guard, Record},
+    record::{Guard, Ledger, Phase, Record},
     retry::{self, Situation},
     telemetry::{self, Tally},
     time::Clock,
@@ -25,6 +28,11 @@ use crate::{
 
 /// First pause between two tries to settle; it doubles.
 const SETTLE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest time for which the end of a run waits until the gates know of it, and what of the batch's
+/// time is not used for that.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+const LEAVE_RESERVE: Duration = Duration::from_secs(1);
 
 /// A job whose run is over and whose end is not written yet.
 struct Ended {
@@ -50,7 +58,7 @@ where
             return;
         }
         let (mut runs, mut alone, mut in_doubt) = (Vec::new(), Vec::new(), false);
-        let ((claims, mut leased), ()) = tokio::join!(self.claim(batch), self.prepare(batch));
+        let ((claims, mut leased), ()) = tokio::join!(self.claim(batch), self.look(batch));
         for (ticket, claim) in claims.into_iter().enumerate() {
             match claim {
                 Claim::Run(record) => {
@@ -94,13 +102,21 @@ where
         }
     }
 
-    /// Gets the gates ready while the jobs are claimed: slots for as many as may run.
-    async fn prepare(&self, batch: &Batch<J::Payload>) {
-        let mut runs: BTreeMap<&str, u32> = BTreeMap::new();
-        for ticket in &batch.tickets {
-            *runs.entry(&ticket.work.dependency).or_default() += 1;
+    /// Looks at the breakers while the jobs are claimed.
+    async fn look(&self, batch: &Batch<J::Payload>) {
+        let dependencies: BTreeSet<&str> =
+            batch.tickets.iter().map(|ticket| ticket.work.dependency.as_str()).collect();
+        join_all(dependencies.into_iter().map(|dependency| self.gates.look(dependency))).await;
+    }
+
+    /// Reserves slots for the jobs that will run, in one write a dependency.
+    async fn prepare(&self, runs: &[(usize, Record)]) {
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        for (_, record) in runs {
+            *counts.entry(&record.work.dependency).or_default() += 1;
         }
-        let each = runs.into_iter().map(|(dependency, runs)| self.gates.prepare(dependency, runs));
+        let each =
+            counts.into_iter().map(|(dependency, runs)| self.gates.prepare(dependency, runs));
         join_all(each).await;
     }
 
@@ -120,9 +136,11 @@ where
         last: bool,
         tally: &mut Tally,
     ) -> (bool, bool) {
+        self.prepare(&runs).await;
         let mut waiting = runs.into_iter();
         let mut running = FuturesUnordered::new();
         let mut settling = FuturesUnordered::new();
+        let mut reporting = FuturesUnordered::new();
         let mut ended: Vec<Ended> = Vec::new();
         let (mut confirmed, mut closed) = (true, false);
         let mut flush_at = Instant::now();
@@ -135,8 +153,9 @@ where
             if running.is_empty() && !ended.is_empty() {
                 let closing = last && confirmed && settling.is_empty();
                 settling.push(self.settle(batch, std::mem::take(&mut ended), closing));
+                reporting.push(self.gates.report());
             }
-            if running.is_empty() && settling.is_empty() {
+            if running.is_empty() && settling.is_empty() && reporting.is_empty() {
                 return (confirmed, closed);
             }
             tokio::select! {
@@ -154,8 +173,10 @@ where
                     confirmed &= group_confirmed;
                     closed |= lease_closed;
                 }
+                Some(()) = reporting.next() => {}
                 () = tokio::time::sleep_until(flush_at), if !ended.is_empty() => {
                     settling.push(self.settle(batch, std::mem::take(&mut ended), false));
+                    reporting.push(self.gates.report());
                 }
             }
         }
@@ -202,7 +223,10 @@ where
             }
             Outcome::Continues(cursor) => {
                 let decision = Decision::Continue;
-                let record = record.settled(decision, None, cursor, now);
+                let mut record = record.settled(decision, None, cursor, now);
+                if batch.tickets[ticket].receives >= WORN_OUT {
+                    record.park();
+                }
                 Ended { ticket, record, decision, failure: None, broken }
             }
             Outcome::Failed(failure) => {
@@ -211,6 +235,7 @@ where
                     policy: &J::POLICY,
                     ledger: record.ledger,
                     deadline: record.ends_at(J::POLICY.give_up_after),
+                    provisional: record.provisional.is_some(),
                     budget_spent: self.gates.is_budget_spent(&record.work.dependency),
                     now,
                     chance: self.random.unit(),
@@ -240,20 +265,23 @@ where
         if !self.fits(batch) {
             return (Outcome::Failed(executor::unstarted()), None);
         }
-        let retry = record.ledger.attempts > 0;
-        let mut pass = match self.gates.enter(&record.work.dependency, retry).await {
+        let turn = match record.ledger {
+            Ledger { attempts: 1.., .. } => Turn::Retry,
+            Ledger { claims: ..=1, .. } => Turn::First,
+            _ => Turn::Again,
+        };
+        let receives = batch.tickets[ticket].receives;
+        let mut pass = match self.gates.enter(&record.work.dependency, turn).await {
             Ok(pass) => pass,
             Err(Turned::Away(failure)) => {
                 let failure = match failure.class() {
-                    Class::Unstarted => {
-                        failure.with_retry_after(Some(pause(record.ledger.receives)))
-                    }
+                    Class::Unstarted => failure.with_retry_after(Some(pause(receives))),
                     _ => failure,
                 };
                 return (Outcome::Failed(failure), None);
             }
             Err(Turned::Broken(why)) => {
-                let wait = Some(pause(record.ledger.receives));
+                let wait = Some(pause(receives));
                 let failure = Failure::new(Class::Unstarted, "gates_broken", why.clone());
                 return (Outcome::Failed(failure.with_retry_after(wait)), Some(why));
             }
@@ -262,12 +290,20 @@ where
         let outcome = if self.fits(batch) {
             let payload = &batch.tickets[ticket].message.payload;
             let latest_end = batch.deadline.before(J::POLICY.reserve);
-            pass.until((self.clock.now() + J::POLICY.job_timeout).min(latest_end));
+            pass.until((self.clock.now() + J::POLICY.job_timeout).min(latest_end), latest_end);
             executor::execute(&self.job, payload, record, &pass, &self.clock, latest_end).await
         } else {
             Outcome::Failed(executor::unstarted())
         };
-        self.gates.leave(pass).await;
+        let end = match &outcome {
+            Outcome::Failed(failure) if failure.code() == executor::JOB_TIMEOUT => RunEnd::TimedOut,
+            _ => RunEnd::Ended,
+        };
+        // What is found out may be late, and the end of the run must be written.
+        let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(self.clock.now());
+        if tokio::time::timeout(left.min(LEAVE_TIME), self.gates.leave(pass, end)).await.is_err() {
+            telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));
+        }
         (outcome, None)
     }
 
@@ -285,8 +321,7 @@ where
     ) -> (bool, bool) {
         let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
         let lease = closing.then_some(&batch.lease);
-        let (written, ()) = tokio::join!(self.store.settle(&records, lease), self.gates.report());
-        let written = match written {
+        let written = match self.store.settle(&records, lease).await {
             Ok(written) => written,
             Err(error) => {
                 telemetry::port_failed("settle", &error);
@@ -353,15 +388,13 @@ where
 
 /// The end of a run is in the table: its messages follow it.
 fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
+    // A parked job has a look of its own: whoever finds it sends a new message.
+    let parked = matches!(ended.record.phase, Phase::Parked { .. });
     let fate = match (&ended.broken, ended.decision) {
         (Some(why), Decision::Retry { after, .. }) => Fate::Broken(why.clone(), after),
         (_, Decision::Retry { after, .. }) => Fate::ComeBack(after),
-        (_, Decision::Continue) => Fate::ComeBack(SHORTEST_DELAY),
-        // A parked job has a look of its own: whoever finds it sends a new message.
-        (
-            _,
-            Decision::Park { .. } | Decision::Succeed | Decision::Bury(_) | Decision::Quarantine,
-        ) => Fate::Acknowledge,
+        (_, Decision::Continue) if !parked => Fate::ComeBack(SHORTEST_DELAY),
+        _ => Fate::Acknowledge,
     };
     batch.note(ended.ticket, &fate);
     if let Some(failure) = &ended.failure {

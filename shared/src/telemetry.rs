@@ -114,7 +114,8 @@ pub fn batch(kind: &str, tally: &Tally, took: Duration) {
 /// One line for a job that did not simply succeed. Whom a gate turned away has none: there may be
 /// thousands, nothing is wrong with them, and their record and the batch's line say why.
 pub fn job(record: &Record, decision: Decision, failure: &Failure) {
-    if failure.class() == Class::Deferred {
+    let put_off = matches!(decision, Decision::Retry { .. } | Decision::Park { .. });
+    if put_off && failure.class() == Class::Deferred {
         return;
     }
     let (after_ms, lost) = match decision {
@@ -178,8 +179,9 @@ pub fn quarantined(body: &Quarantined) {
     );
 }
 
-/// A breaker that has changed its state. An alarm is for what only people can mend.
-pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker, alarm: bool) {
+/// A breaker that has changed its state. It is an alarm when it is open for a reason that only people
+/// can mend, and was not before.
+pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
     let (from, to) = (before.state.name(), after.state.name());
     let retry_at = match after.state {
         State::Open { retry_at, .. } => Some(retry_at.to_string()),
@@ -200,7 +202,7 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker, alarm: bool)
     }
     if before.generation == after.generation {
         // A probe came or went.
-    } else if alarm {
+    } else if after.systemic && !before.systemic {
         line!(error, "alarm");
     } else if to == "open" {
         line!(warn, "breaker");

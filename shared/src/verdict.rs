@@ -100,7 +100,9 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
     match &record.phase {
         Phase::Queued { .. } => take(record.clone(), by, false),
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
-            if *run_after <= by.now {
+            // Who woke it has seen this very record, by a clock that may differ from ours.
+            let woken = by.wakes == Some(record.fence);
+            if *run_after <= by.now || woken {
                 take(record.clone(), by, record.ledger.crashes > 0)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
                 Verdict::ComeBack(*run_after)
@@ -150,6 +152,7 @@ fn take(mut record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
 /// The lease of a run is over and it never settled: its process died.
 fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
     let mut record = record.clone();
+    record.fall_back(by.fallback, by.now);
     record.ledger.crashes += 1;
     // What is written here is this batch's word, not that of the run that is gone.
     by.owner.clone_into(&mut record.owner);
@@ -163,7 +166,8 @@ fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
         1 => take(record, by, true),
         _ => {
             let run_after = by.now + CRASH_PAUSE;
-            let run_after = record.work.deadline.map_or(run_after, |end| run_after.min(end));
+            let end = record.ends_at(by.give_up_after);
+            let run_after = end.map_or(run_after, |end| run_after.min(end));
             // From now on this message is the one to wait for.
             by.message_id().clone_into(&mut record.message_id);
             let why = "the run never came back".to_owned();

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::{
+    Config,
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -64,6 +66,9 @@ fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribute> {
         ("since", ms(breaker.since)),
         ("why", s(&breaker.why)),
     ]);
+    if breaker.systemic {
+        attributes.push(("systemic", AttributeValue::Bool(true)));
+    }
     let mut until = breaker.since;
     match &breaker.state {
         State::Closed => {}
@@ -107,7 +112,8 @@ fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     // An operator who forces a breaker need not say since when.
     let since = if reader.has("since") { reader.time("since")? } else { Time::default() };
     let why = if reader.has("why") { reader.text("why")? } else { String::new() };
-    Ok(Breaker { generation: reader.number("generation")?, state, since, why })
+    let (generation, systemic) = (reader.number("generation")?, reader.has("systemic"));
+    Ok(Breaker { generation, state, since, why, systemic })
 }
 
 fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
@@ -299,7 +305,10 @@ impl Control for DynamoStore {
         let add =
             if added.is_empty() { String::new() } else { format!(" ADD {}", added.join(", ")) };
         let update = update.update_expression(format!("SET #end = :end{add}"));
-        let answer = update.send().await.map_err(|error| port_error(&error))?;
+        // Counted twice is worse than lost: whether a call that timed out was done is not known.
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let answer = update.customize().config_override(once).send().await;
+        let answer = answer.map_err(|error| port_error(&error))?;
         Ok(decode_beat(&answer.attributes.unwrap_or_default()))
     }
 
@@ -351,9 +360,10 @@ mod tests {
             state in states(),
             since in times(),
             why in ".{0,20}",
+            systemic in any::<bool>(),
             revision in any::<u64>(),
         ) {
-            let value = Breaker { generation, state, since, why };
+            let value = Breaker { generation, state, since, why, systemic };
             let mut item = owned(encode_breaker("elsewhere", &value));
             item.insert("revision".into(), n(revision));
             prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));

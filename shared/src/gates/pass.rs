@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::Gates;
+use tokio::time::Instant;
+
+use super::{Gates, Turned};
 use crate::{
     breaker::Proof,
     error::{Class, Classified, Failure},
@@ -13,6 +15,7 @@ use crate::{
     ports::Control,
     pulse::{MEMORY, MINUTE, Standing},
     random::Random,
+    telemetry,
     time::{Clock, Time},
     timeout,
 };
@@ -27,6 +30,7 @@ pub(crate) struct Pass<'a, S, C, R> {
     /// The token of its lease, if it is a probe.
     pub(super) probe: Option<String>,
     ends_at: Time,
+    latest_end: Time,
     calls: Mutex<Made>,
 }
 
@@ -39,6 +43,18 @@ struct Made {
     well: bool,
     ill: Option<String>,
     systemic: Option<String>,
+    /// How long slots were waited for, and since when one is.
+    waited: Duration,
+    waiting_since: Option<Instant>,
+}
+
+/// How a run ended, as far as its calls are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    /// By itself.
+    Ended,
+    /// Its time was up: a call that was under way has taken too long.
+    TimedOut,
 }
 
 impl<'a, S, C, R> Pass<'a, S, C, R> {
@@ -49,13 +65,24 @@ impl<'a, S, C, R> Pass<'a, S, C, R> {
         probe: Option<String>,
     ) -> Self {
         let dependency = dependency.to_owned();
-        let (ends_at, calls) = (Time::default(), Mutex::default());
-        Self { gates, dependency, generation, probe, ends_at, calls }
+        let (ends_at, latest_end, calls) = (Time::default(), Time::default(), Mutex::default());
+        Self { gates, dependency, generation, probe, ends_at, latest_end, calls }
     }
 
-    /// Says when the run must be over.
-    pub(crate) fn until(&mut self, ends_at: Time) {
-        self.ends_at = ends_at;
+    /// Says when the run must be over: at `ends_at`, later by what it waits for slots, and at
+    /// `latest_end` in any case.
+    pub(crate) fn until(&mut self, ends_at: Time, latest_end: Time) {
+        (self.ends_at, self.latest_end) = (ends_at, latest_end);
+    }
+
+    /// How much of the run's time is left, waits not counted.
+    fn left(&self, now: Time) -> Duration {
+        (self.ends_at + self.waited()).min(self.latest_end).since(now)
+    }
+
+    fn waited(&self) -> Duration {
+        let made = self.made();
+        made.waited + made.waiting_since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {
@@ -75,21 +102,41 @@ impl<S: Control, C: Clock, R: Random> Pass<'_, S, C, R> {
     }
 }
 
+impl<S: Control, C: Clock, R: Random> Pass<'_, S, C, R> {
+    /// Waits for the slot of a call after the first, whose slot the run itself has waited for.
+    async fn wait(&self) -> Result<(), Failure> {
+        self.gates.still_open(self)?;
+        let slot = self.gates.slot(&self.dependency).await.map_err(|turned| match turned {
+            Turned::Away(failure) => failure,
+            Turned::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
+        })?;
+        let Some(slot) = slot else { return Ok(()) };
+        let now = self.gates.clock.now();
+        if slot + self.gates.rules.policy.calls.shortest > self.latest_end {
+            return Err(self.gates.rate_limited(&self.dependency, slot.since(now)));
+        }
+        self.made().waiting_since = Some(Instant::now());
+        tokio::time::sleep(slot.since(now)).await;
+        {
+            let mut made = self.made();
+            let since = made.waiting_since.take();
+            made.waited += since.map(|since| since.elapsed()).unwrap_or_default();
+        }
+        self.gates.still_open(self)
+    }
+}
+
 impl<S: Control, C: Clock, R: Random> Gate for Pass<'_, S, C, R> {
     async fn begin(&self) -> Result<Duration, Failure> {
-        let later = self.made().count > 0;
-        if later {
-            // The first call has the slot that the run waited for.
-            self.gates.still_open(self)?;
-            let slot = self.gates.slot(&self.dependency).await.map_err(|turned| match turned {
-                super::Turned::Away(failure) => failure,
-                super::Turned::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
-            })?;
-            if let Some(slot) = slot {
-                tokio::time::sleep(slot.since(self.gates.clock.now())).await;
-            }
+        if self.made().count > 0 {
+            self.wait().await?;
         }
         let now = self.gates.clock.now();
+        let (calls, left) = (&self.gates.rules.policy.calls, self.left(now));
+        if left < calls.shortest {
+            let message = "too little of the run's time is left for a call";
+            return Err(Failure::new(Class::Unstarted, "unstarted", message));
+        }
         {
             let mut made = self.made();
             made.count += 1;
@@ -97,8 +144,7 @@ impl<S: Control, C: Clock, R: Random> Gate for Pass<'_, S, C, R> {
         }
         let latency =
             self.gates.desk(&self.dependency, |desk| desk.window.last(MEMORY, now, None).latency);
-        let left = self.ends_at.since(now);
-        Ok(timeout::limit(&latency, &self.gates.rules.policy.calls, left))
+        Ok(timeout::limit(&latency, calls, left))
     }
 
     fn end(&self, error: Option<&dyn Classified>) {
@@ -119,39 +165,69 @@ impl<S: Control, C: Clock, R: Random> Gate for Pass<'_, S, C, R> {
         self.count(class, took);
         if class == Some(Class::Throttled) {
             let asked = error.and_then(Classified::retry_after).unwrap_or_default();
-            self.gates
-                .desk(&self.dependency, |desk| desk.throttled = desk.throttled.max(Some(asked)));
+            self.gates.desk(&self.dependency, |desk| {
+                desk.throttled = desk.throttled.max(Some(asked));
+                desk.stopped_until = desk.stopped_until.max(now + asked);
+            });
         }
+    }
+
+    fn disbelieve(&self, failure: &Failure) {
+        let now = self.gates.clock.now();
+        self.gates.desk(&self.dependency, |desk| {
+            let calls = desk.window.counting(now, self.generation);
+            // Where it was counted and sent already, the failure stands beside it.
+            calls.ok = calls.ok.saturating_sub(1);
+            calls.failed += 1;
+        });
+        let mut made = self.made();
+        (made.well, made.ill) = (false, Some(failure.to_string()));
+        if failure.class() == Class::Systemic {
+            made.systemic = Some(failure.to_string());
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        Pass::waited(self)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.made().waiting_since.is_some()
     }
 }
 
 impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     /// Takes over what a run has found out: a probe's proof, a reason to open, a 429.
-    pub(crate) async fn leave(&self, pass: Pass<'_, S, C, R>) {
+    pub(crate) async fn leave(&self, pass: Pass<'_, S, C, R>, end: RunEnd) {
         let now = self.clock.now();
-        // The run was cut off in the middle of a call: its time limit is part of the evidence.
-        let cut_off = pass.made().under_way.take();
-        if let Some(since) = cut_off {
-            pass.count(Some(Class::Transient), now.since(since));
+        let cut_off = pass.made().under_way.take().map(|since| now.since(since));
+        // Whoever was cut off without having had the time that any call gets has proven nothing.
+        let shortest = self.rules.policy.calls.shortest;
+        if let Some(took) = cut_off.filter(|took| end == RunEnd::TimedOut && *took >= shortest) {
+            pass.count(Some(Class::Transient), took);
             pass.made().ill.get_or_insert_with(|| "a call was cut off with its run".into());
         }
         let Pass { dependency, generation, probe, calls, .. } = pass;
         let made = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let policy = &self.rules.breaker;
         if let Some(token) = probe {
-            let (proof, why) = match (made.ill, made.well) {
-                (Some(why), _) => (Proof::Fails, format!("a probe failed: {why}")),
-                (None, true) => (Proof::Works, String::new()),
-                (None, false) => (Proof::Nothing, String::new()),
+            let (proof, why) = match (made.systemic, made.ill, made.well) {
+                (Some(why), _, _) => (Proof::FailsForGood, format!("a probe failed: {why}")),
+                (None, Some(why), _) => (Proof::Fails, format!("a probe failed: {why}")),
+                (None, None, true) => (Proof::Works, String::new()),
+                (None, None, false) => (Proof::Nothing, String::new()),
             };
-            let policy = &self.rules.breaker;
-            self.turn(&dependency, false, |breaker, moment| {
+            // Another probe may have written since: what is known here may be older than the lease.
+            if let Err(error) = self.look_again(&dependency).await {
+                telemetry::port_failed("breaker", &error);
+            }
+            self.turn(&dependency, |breaker, moment| {
                 breaker.concluded(&token, generation, proof, &why, policy, moment)
             })
             .await;
         } else if let Some(why) = made.systemic {
-            let policy = &self.rules.breaker;
-            self.turn(&dependency, true, |breaker, moment| {
-                breaker.opened(generation, why.clone(), policy, moment)
+            self.turn(&dependency, |breaker, moment| {
+                breaker.opened_for_good(generation, why.clone(), policy, moment)
             })
             .await;
         } else if made.ill.is_some() {
@@ -171,7 +247,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             let generation = desk.breaker.value.at(now).generation;
             (generation, desk.window.last(MINUTE, now, Some(generation)))
         });
-        self.turn(dependency, false, |breaker, moment| {
+        self.turn(dependency, |breaker, moment| {
             breaker.tripped(generation, &minute, policy, moment)
         })
         .await;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::Gates;
 use crate::{
     outcome::Decision,
-    ports::Control,
+    ports::{Control, PortError},
     pulse::{
         BUCKET, BUCKET_RETENTION, BucketKey, Calls, MEMORY, Outcomes, SHARDS, TYPE_BUCKET,
         TYPE_BUCKET_RETENTION, bucket_start,
@@ -20,8 +20,11 @@ use crate::{
 /// Least time between two writes to a dependency's pulse.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
 
-/// Least time between two writes to a job type's pulse.
-const TYPE_PULSE_EVERY: Duration = Duration::from_secs(2);
+/// Least time between two writes to a job type's pulse, whose buckets are a minute long.
+const TYPE_PULSE_EVERY: Duration = Duration::from_secs(10);
+
+/// Longest time for which a batch waits for its reports: they may be late, and the answer may not.
+const REPORT_TIME: Duration = Duration::from_secs(1);
 
 impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     /// Notes when the oldest message of a batch was sent.
@@ -39,9 +42,15 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
         note(self.book().outcomes.entry(bucket_start(now, TYPE_BUCKET)).or_default(), now);
     }
 
-    /// Writes what has been counted, where the last write is long enough ago. What fails is tried
-    /// again with the next one; nothing waits for it.
+    /// Writes what has been counted, where the last write is long enough ago. What fails is lost to
+    /// the fleet, and stays known here.
     pub(crate) async fn report(&self) {
+        if tokio::time::timeout(REPORT_TIME, self.try_report()).await.is_err() {
+            telemetry::port_failed("report", &PortError::Unavailable("out of time".into()));
+        }
+    }
+
+    async fn try_report(&self) {
         let now = self.clock.now();
         let due: Vec<String> = {
             let book = self.book();
@@ -68,13 +77,12 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
         let shard = u8::try_from(self.random.bits() % u64::from(shards)).unwrap_or_default();
         let key = BucketKey { pulse: dependency.to_owned(), start, generation, shard };
         let beat = Calls { writes: 1, ..calls }.beat();
+        // Known here before it is written: whether a write that failed was done is not known, so it is
+        // not repeated.
+        self.desk(dependency, |desk| desk.window.assume(&key, &calls));
         match self.control.add_beat(&key, &beat, start + BUCKET_RETENTION).await {
             Ok(total) => self.desk(dependency, |desk| desk.window.see(&key, (&total).into())),
-            Err(error) => {
-                telemetry::port_failed("add_beat", &error);
-                self.desk(dependency, |desk| desk.window.put_back((start, generation), &calls));
-                return;
-            }
+            Err(error) => return telemetry::port_failed("add_beat", &error),
         }
         let read_at = self.desk(dependency, |desk| desk.read_at);
         if now.since(read_at) >= BUCKET {

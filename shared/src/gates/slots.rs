@@ -22,8 +22,14 @@ enum Reserved {
 }
 
 impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
-    /// Gets ready for `runs` of a batch: looks at the breaker if it must, and reserves a slot for each
-    /// in one write. What fails here fails again where it is needed, and is answered there.
+    /// Looks at the breaker if it must. What fails here fails again where it is needed, and is answered
+    /// there.
+    pub(crate) async fn look(&self, dependency: &str) {
+        let _ = self.view(dependency).await;
+    }
+
+    /// Reserves a slot for each of the `runs` of a batch in one write. What fails here fails again
+    /// where it is needed, and is answered there.
     pub(crate) async fn prepare(&self, dependency: &str, runs: u32) {
         let Ok(seen) = self.view(dependency).await else { return };
         let calm = matches!(
@@ -31,10 +37,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             State::Closed | State::Forced { open: false, .. }
         );
         if let (true, Some(rates)) = (calm, self.rules.rates) {
-            let left = self.desk(dependency, |desk| desk.block.left(self.clock.now()));
-            if left < runs {
-                let _ = self.reserve(dependency, rates, runs - left).await;
-            }
+            let _ = self.reserve(dependency, rates, runs).await;
         }
     }
 
@@ -61,18 +64,25 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
         Err(Turned::Away(self.rate_limited(dependency, Duration::from_secs(1))))
     }
 
-    fn rate_limited(&self, dependency: &str, wait: Duration) -> Failure {
+    pub(super) fn rate_limited(&self, dependency: &str, wait: Duration) -> Failure {
         let why = format!("{dependency}: the next slot is {} ms ahead", wait.as_millis());
         self.deferred("rate_limit", why, wait)
     }
 
-    /// Reserves slots for `need` calls, or as many as there are within the horizon.
+    /// Sees to it that there are slots for `need` calls, or as many as there are within the horizon.
     async fn reserve(
         &self,
         dependency: &str,
         rates: Rates,
         need: u32,
     ) -> Result<Reserved, PortError> {
+        let _one_at_a_time = self.reserving.lock().await;
+        // Whoever waited here may find that another has reserved enough.
+        let left = self.desk(dependency, |desk| desk.block.left(self.clock.now()));
+        let need = need.saturating_sub(left);
+        if need == 0 {
+            return Ok(Reserved::Yes);
+        }
         let known = self.desk(dependency, |desk| desk.limiter);
         let mut seen = match known {
             Some(seen) => seen,
