@@ -58,7 +58,7 @@ pub(crate) type TestWorker = Worker<
 >;
 
 /// Events after which a scenario that does not end is given up.
-const MOST_EVENTS: usize = 60;
+const MOST_EVENTS: usize = 200;
 
 /// One simulated function with its queue and its tables, and a corner of the sandbox for itself.
 pub(crate) struct Scenario {
@@ -120,7 +120,8 @@ impl Scenario {
             }
             self.poll().await;
         }
-        panic!("the queue does not drain: {:?}", self.store.records());
+        let states = self.store.records().into_iter().map(|record| record.phase.name());
+        panic!("the queue does not drain: {:?}", states.collect::<Vec<_>>());
     }
 
     /// Lets time pass until there is something to do; answers whether there is.

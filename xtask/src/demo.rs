@@ -1,35 +1,44 @@
 //! `cargo xtask demo`: the incident that this project answers, replayed from end to end.
 //!
-//! `incident` says what is sent and what breaks, out of `job`, `car` and `chance`; `replay` does it,
-//! with `accident` for the process that is killed; `progress` shows how things stand; `verdict` holds
-//! what was sent against the records and the links at the end; `report` and `table` tell it.
+//! `incident` says what is sent and what breaks, out of `job`, `car`, `breakdown` and `chance`, on
+//! the dealer sites of `site`; `replay` does it, with `accident` for the process that is killed;
+//! `progress` shows how things stand; `verdict` holds what was sent, and with `fan_out` what should
+//! have come of it, against the tables and the links at the end, each job by its `outcome`;
+//! `report`, `tally`, `job_line` and `table` tell it.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 mod accident;
 mod before;
+mod breakdown;
 mod car;
 mod chance;
 mod clock;
+mod fan_out;
 mod incident;
 mod job;
+mod job_line;
+mod outcome;
 mod progress;
 mod record;
 mod replay;
 mod report;
 mod scene;
+mod site;
 mod table;
+mod tally;
 mod verdict;
 
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::local::{Options, Stack};
 use crate::up::asked_to_end;
 use crate::workspace::Workspace;
 use incident::Incident;
+use job::Kind;
 use progress::Progress;
 use replay::{Journal, Sent};
 use report::Report;
@@ -68,15 +77,13 @@ pub async fn run(workspace: &Workspace, seed: u64) -> Result<bool> {
 }
 
 async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
-    let incident = Incident::of(seed);
     let scene = Scene::of(stack)?;
+    let sites = site::prepare(&scene.sandbox, seed).await?;
+    let incident = Incident::of(seed, &sites);
+    // A job for which there is no page would shift all others.
+    ensure!(incident.jobs.len() == incident::JOBS, "the sites have too few pages");
     scene.sandbox.preload(&incident.preloads).await.context("links cannot be put in place")?;
-    println!(
-        "Sending {} messages: {} jobs, four a second, {} of them with their slashtag taken.",
-        incident.messages(),
-        incident.jobs.len(),
-        incident.taken(),
-    );
+    announce(&incident);
     let journal = Journal::default();
     // A replay that was cut short shows in the verdict.
     let playing = async {
@@ -89,6 +96,18 @@ async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
     table::print(&report);
     leave(workspace, stack, &report)?;
     Ok(report.ok)
+}
+
+fn announce(incident: &Incident) {
+    let counted = |kind: Kind| format!("{} {}", incident.count(kind), kind.name());
+    println!(
+        "Sending {} messages: {} jobs ({}), five in two seconds; {} of them find their slashtag \
+         taken.",
+        incident.messages(),
+        incident.jobs.len(),
+        Kind::ALL.map(counted).join(", "),
+        incident.taken(),
+    );
 }
 
 /// Shows how things stand until everything is over or the deadline has passed, and returns what
@@ -125,7 +144,9 @@ fn evidence<'a>(
         jobs: &incident.jobs,
         sent,
         records: &now.records,
+        vehicles: &now.vehicles,
         links: &now.links,
+        faults: &now.faults,
         accident: journal.accident.get(),
         queued: now.queued,
         dead_letters: now.dead_letters,

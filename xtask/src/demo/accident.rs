@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sandbox::{Fault, FaultKind, HeldCall, Method, Scope, Target};
+use sandbox::{Fault, FaultKind, HeldCall, Method, Scope, Service, Target};
 use tokio::time::{Instant, sleep};
 
+use super::job::Kind;
 use super::scene::Scene;
 use crate::aws::sqs::Outgoing;
 use crate::process;
@@ -30,9 +31,9 @@ pub(super) struct Accident {
     pub(super) at_ms: u64,
 }
 
-/// Sends a job when no other is under way, so that nobody shares its batch; has the sandbox make the
-/// link and keep the answer back; and kills the process that waits for it. Returns when the message
-/// was sent, as well.
+/// Sends a shortening job when no other is under way, so that nobody shares its batch; has the
+/// sandbox make the link and keep the answer back; and kills the process that waits for it. Returns
+/// when the message was sent, as well.
 pub(super) async fn strike(
     scene: &Scene<'_>,
     job: usize,
@@ -43,6 +44,7 @@ pub(super) async fn strike(
     let fault = Fault {
         kind: FaultKind::Hold,
         on: Target {
+            service: Some(Service::Rebrandly),
             method: Some(Method::Post),
             destination: Some(destination.to_owned()),
             ..Target::default()
@@ -52,7 +54,7 @@ pub(super) async fn strike(
     };
     scene.sandbox.add_fault(&fault).await.context("the call cannot be held")?;
     let sent_ms = scene.clock.now_ms();
-    scene.send(&[message]).await?;
+    scene.send(Kind::Shortening, &[message]).await?;
     let held = held(scene, destination).await?;
     let pid = process::pid_of_local_port(held.client_port);
     let pid = pid.with_context(|| format!("nobody holds port {}", held.client_port))?;
@@ -68,6 +70,7 @@ pub(super) async fn strike(
     Ok((sent_ms, Accident { job, pid, at_ms }))
 }
 
+/// Waits until no job of any type is under way: feeds and their like may make others.
 async fn quiet(scene: &Scene<'_>) -> Result<()> {
     let give_up = Instant::now() + QUIET_WITHIN;
     while scene.queued().await? > 0 {

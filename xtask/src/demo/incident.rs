@@ -1,19 +1,30 @@
-//! The shortening part of the incident of August 2025: what is there before it, what is sent, what
-//! breaks, and when.
+//! The incident of August 2025: what is there before it, what is sent, and when.
 
 use std::time::Duration;
 
+use sandbox::Fault;
+use sandbox::dealers::Twist;
 use sandbox::rebrandly::Preload;
-use sandbox::{CannedAnswer, Fault, FaultKind, Method, Scope, Target};
 
+use super::breakdown::breakdowns;
 use super::car::Car;
 use super::chance::Chance;
-use super::job::{self, Job, Spelling, Taken};
+use super::job::{self, Feed, Job, Kind, Shortening, Spelling, Taken, Work};
+use super::site::{Page, Site, Sites};
 
-/// Shortening jobs of the incident: 87.4 % of 151.
-pub(super) const JOBS: usize = 132;
+/// Jobs of the incident. Those that feeds make come on top of them.
+pub(super) const JOBS: usize = 151;
 
-/// Jobs whose first slashtag is taken before they begin, by whom.
+/// The places of the feeds among them. The first comes after the killed job, with which no job that
+/// a feed makes may share a batch.
+pub(super) const FEEDS: [usize; 4] = [24, 44, 72, 104];
+
+/// Every so many jobs one reads a page, from this place on. What is neither this nor a feed makes a
+/// link: 132 jobs, 87.4 %.
+const SCRAPINGS_EVERY: usize = 10;
+const FIRST_SCRAPING: usize = 6;
+
+/// Shortening jobs whose first slashtag is taken before they begin, by whom.
 const TAKEN: [(Taken, usize); 4] = [
     (Taken::ByInvisible, 2),
     (Taken::ByOurs, 10),
@@ -21,31 +32,49 @@ const TAKEN: [(Taken, usize); 4] = [
     (Taken::ByForeignTwice, 1),
 ];
 
-/// Every so many jobs there is one whose sender gives no id.
+/// The lists that each feed is to read; none said means all of them. Certified cars stand among
+/// the used ones, too.
+const LISTS: [&[&str]; 4] =
+    [&["new", "used"], &[], &["certified", "new", "used"], &["new", "used"]];
+
+/// Of every so many jobs but feeds there is one whose sender gives no id.
 const WITHOUT_ID: usize = 6;
 
-/// Time between two jobs: four a second.
-const PACE: Duration = Duration::from_millis(250);
+/// The types of the jobs that are asked for more than once. The first six of them go through every
+/// way of doing so.
+const REPEATED: [Kind; 12] = [
+    Kind::Shortening,
+    Kind::Feed,
+    Kind::Feed,
+    Kind::Shortening,
+    Kind::Scraping,
+    Kind::Scraping,
+    Kind::Shortening,
+    Kind::Shortening,
+    Kind::Shortening,
+    Kind::Shortening,
+    Kind::Shortening,
+    Kind::Shortening,
+];
+
+/// Time between two jobs: five in two seconds. With the jobs that the feeds make, and all second
+/// tries, the calls stay below the pace that the limiter keeps after a 429. At four jobs a second
+/// the backlog of one such moment lasts to the end.
+const PACE: Duration = Duration::from_millis(400);
 
 /// The job whose process is killed. Early, so that its message comes back soon, and before
 /// anything else breaks.
 const KILLED: usize = 20;
 
-/// The jobs before which something breaks.
-const CONNECTIONS_BREAK: usize = 36;
-const LIMIT_IS_REACHED: usize = 56;
-const SERVICE_BREAKS: usize = 88;
-
-/// For how long the service is broken.
-const BROKEN_MS: u64 = 2_000;
-
 /// What happens at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
-    /// Messages are sent, in one call.
-    Send(Vec<Message>),
-    /// The service breaks; the text says how.
+    /// Messages are sent to one queue, in one call.
+    Send(Kind, Vec<Message>),
+    /// A service breaks; the text says how.
     Break(&'static str, Vec<Fault>),
+    /// A page is twisted as it says.
+    Twist(Page),
     /// A job is sent, and the process that works on it is killed.
     Kill(usize),
 }
@@ -76,39 +105,106 @@ pub(super) struct Incident {
 }
 
 impl Incident {
-    /// The incident that follows from a seed.
-    pub(super) fn of(seed: u64) -> Self {
+    /// The incident that follows from a seed and from what stands on the sites.
+    pub(super) fn of(seed: u64, sites: &Sites) -> Self {
         let mut chance = Chance::of(seed);
-        let jobs = jobs(&mut chance);
-        let preloads = jobs.iter().enumerate().flat_map(|(n, job)| preloads(job, n)).collect();
+        let jobs = jobs(&mut chance, sites);
+        let shortenings = jobs.iter().filter_map(Job::shortening).enumerate();
+        let preloads = shortenings.flat_map(|(n, shortening)| preloads(shortening, n)).collect();
         let mut events = first_messages(&mut chance, &jobs);
         repeat(&mut chance, &jobs, &mut events);
+        events.extend(twists(&jobs));
         let nobodys = Car::draw(&mut chance, 999_999);
-        events.extend(job::malformed(&nobodys).into_iter().enumerate().map(|(n, body)| {
-            send(PACE.mul_f64(12.3 + 23.0 * f64::from(u32::try_from(n).unwrap_or(0))), None, body)
+        let malformed = job::malformed(&nobodys).into_iter().zip(0_u32..);
+        events.extend(malformed.map(|((kind, body), n)| {
+            let at = PACE.mul_f64(12.3 + 19.0 * f64::from(n));
+            Event { at, action: Action::Send(kind, vec![Message { job: None, body }]) }
         }));
-        events.extend(breakdowns(seed));
+        events.extend(breakdowns(seed, sites));
         events.sort_by_key(|event| event.at);
         Self { seed, jobs, preloads, events }
     }
 
     /// How many jobs find their first slashtag taken.
     pub(super) fn taken(&self) -> usize {
-        self.jobs.iter().filter(|job| job.taken != Taken::Free).count()
+        self.jobs.iter().filter(|job| job.is_taken()).count()
+    }
+
+    /// How many jobs there are of a type.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        self.jobs.iter().filter(|job| job.kind() == kind).count()
     }
 
     /// How many messages are sent.
     pub(super) fn messages(&self) -> usize {
         let count = |event: &Event| match &event.action {
-            Action::Send(messages) => messages.len(),
-            Action::Break(..) => 0,
+            Action::Send(_, messages) => messages.len(),
+            Action::Break(..) | Action::Twist(_) => 0,
             Action::Kill(_) => 1,
         };
         self.events.iter().map(count).sum()
     }
 }
 
-fn jobs(chance: &mut Chance) -> Vec<Job> {
+/// The type of the job at a place.
+fn kind_at(place: usize) -> Kind {
+    if FEEDS.contains(&place) {
+        Kind::Feed
+    } else if place % SCRAPINGS_EVERY == FIRST_SCRAPING {
+        Kind::Scraping
+    } else {
+        Kind::Shortening
+    }
+}
+
+fn jobs(chance: &mut Chance, sites: &Sites) -> Vec<Job> {
+    let taken = taken_by_place(chance);
+    let first = u32::try_from(chance.below(800_000)).unwrap_or_default();
+    let mut feeds = sites.fed.iter().zip(LISTS);
+    let mut pages = pages(sites).into_iter();
+    let mut jobs = Vec::with_capacity(JOBS);
+    for ((place, taken), number) in taken.into_iter().enumerate().zip(0_u32..) {
+        let kind = kind_at(place);
+        let work = match kind {
+            Kind::Shortening => {
+                let car = Car::draw(chance, first + number * 1_009);
+                let titled = chance.below(3) > 0;
+                Some(Work::Shorten(Shortening { car, titled, taken }))
+            }
+            Kind::Scraping => pages.next().map(Work::Scrape),
+            Kind::Feed => feeds.next().map(|(site, lists)| Work::Read(feed(site, lists))),
+        };
+        // Else its payload would have to tell its record, and its normal form is not ours to know.
+        let has_id = kind == Kind::Feed || !place.is_multiple_of(WITHOUT_ID);
+        let id = has_id.then(|| format!("listing-{:08x}", chance.bits() >> 32));
+        jobs.extend(work.map(|work| Job { id, work }));
+    }
+    jobs
+}
+
+fn feed(site: &Site, lists: &'static [&'static str]) -> Feed {
+    Feed {
+        dealer_slug: site.slug.clone(),
+        site_url: site.url.clone(),
+        lists,
+        pages: site.pages.clone(),
+    }
+}
+
+/// The pages to read, in order: those of the sites without a feed, and in the middle one that a
+/// feed has led to before. It has lost its data since, and the feed's stand in.
+fn pages(sites: &Sites) -> Vec<Page> {
+    let mut pages: Vec<Page> = sites.paged.iter().flat_map(|site| site.pages.clone()).collect();
+    let known = sites.fed.first().and_then(|site| site.pages.last());
+    if let Some(known) = known {
+        let bare = Page { twist: Some(Twist::Bare), ..known.clone() };
+        pages.insert(pages.len() / 2, bare);
+    }
+    pages
+}
+
+/// Who has the first slashtag of the job at each place.
+fn taken_by_place(chance: &mut Chance) -> Vec<Taken> {
     let taken = TAKEN.iter().flat_map(|(taken, count)| std::iter::repeat_n(*taken, *count));
     let mut by_place = vec![Taken::Free; JOBS];
     for (place, taken) in places_of_taken(chance).into_iter().zip(taken) {
@@ -116,40 +212,33 @@ fn jobs(chance: &mut Chance) -> Vec<Job> {
             *slot = taken;
         }
     }
-    let first = u32::try_from(chance.below(800_000)).unwrap_or_default();
-    (0..)
-        .zip(by_place)
-        .map(|(number, taken)| {
-            let car = Car::draw(chance, first + number * 1_009);
-            let place = usize::try_from(number).unwrap_or_default();
-            let id = (!place.is_multiple_of(WITHOUT_ID))
-                .then(|| format!("listing-{:08x}", chance.bits() >> 32));
-            Job { id, car, titled: chance.below(3) > 0, taken }
-        })
-        .collect()
+    by_place
 }
 
-/// Places in an order of chance. The first two are of those after the killed one: a job that waits
-/// for a link to show is under way for long, and none must be when the process is killed. The
-/// killed one itself is left out, because without a link of its own it would have none to lose.
+/// Places of shortening jobs in an order of chance. The first two are of those after the killed
+/// one: a job that waits for a link to show is under way for long, and none must be when the
+/// process is killed. The killed one itself is left out, because without a link of its own it would
+/// have none to lose.
 fn places_of_taken(chance: &mut Chance) -> Vec<usize> {
+    let suits = |place: &usize| *place != KILLED && kind_at(*place) == Kind::Shortening;
     let mut places = chance.shuffled(KILLED + 1..JOBS);
+    places.retain(suits);
     places.truncate(2);
     let mut others = chance.shuffled(0..JOBS);
-    others.retain(|place| *place != KILLED && !places.contains(place));
+    others.retain(|place| suits(place) && !places.contains(place));
     places.extend(others);
     places
 }
 
 /// The links that are in the way of a job. `number` varies how a link of ours is written down.
-fn preloads(job: &Job, number: usize) -> Vec<Preload> {
+fn preloads(shortening: &Shortening, number: usize) -> Vec<Preload> {
     let link = |slashtag: String, destination: String, visible: bool| Preload {
         slashtag,
         destination,
         domain: None,
         visible,
     };
-    let Job { car, taken, .. } = job;
+    let Shortening { car, taken, .. } = shortening;
     let elsewhere = || car.destination.replace(".htm", "-relisted.htm");
     let ours = match number % 4 {
         0 => car.destination.clone(),
@@ -169,12 +258,13 @@ fn preloads(job: &Job, number: usize) -> Vec<Preload> {
     }
 }
 
-fn send(at: Duration, job: Option<usize>, body: String) -> Event {
-    Event { at, action: Action::Send(vec![Message { job, body }]) }
+fn send(at: Duration, place: usize, job: &Job, spelling: Spelling) -> Event {
+    let message = Message { job: Some(place), body: job.body(spelling) };
+    Event { at, action: Action::Send(job.kind(), vec![message]) }
 }
 
 /// When a job is sent for the first time, give or take a moment.
-fn slot(place: usize) -> Duration {
+pub(super) fn slot(place: usize) -> Duration {
     PACE.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX))
 }
 
@@ -186,7 +276,7 @@ fn first_messages(chance: &mut Chance, jobs: &[Job]) -> Vec<Event> {
                 return Event { at: slot(place), action: Action::Kill(place) };
             }
             let late = Duration::from_millis(chance.below(120));
-            send(slot(place) + late, Some(place), job.body(Spelling::Plain))
+            send(slot(place) + late, place, job, Spelling::Plain)
         })
         .collect()
 }
@@ -197,13 +287,17 @@ fn first_messages(chance: &mut Chance, jobs: &[Job]) -> Vec<Event> {
 fn repeat(chance: &mut Chance, jobs: &[Job], events: &mut Vec<Event>) {
     let mut places = chance.shuffled(0..jobs.len());
     places.retain(|place| *place != KILLED);
-    for (n, place) in places.into_iter().take(12).enumerate() {
+    for (n, kind) in REPEATED.into_iter().enumerate() {
+        let of_kind = |place: &usize| jobs.get(*place).is_some_and(|job| job.kind() == kind);
+        let Some(place) = places.iter().position(of_kind).map(|at| places.remove(at)) else {
+            continue;
+        };
         let Some(job) = jobs.get(place) else { continue };
         let spelling = if n % 3 == 2 { Spelling::Odd } else { Spelling::Plain };
-        let message = Message { job: Some(place), body: job.body(spelling) };
         let later = match n % 4 {
             0 => {
                 if let Some(first) = first_call(events, place) {
+                    let message = Message { job: Some(place), body: job.body(spelling) };
                     first.extend([message.clone(), message]);
                 }
                 continue;
@@ -212,118 +306,32 @@ fn repeat(chance: &mut Chance, jobs: &[Job], events: &mut Vec<Event>) {
             _ => 2_000 + chance.below(20_000),
         };
         let at = slot(place) + Duration::from_millis(later);
-        events.push(Event { at, action: Action::Send(vec![message]) });
+        events.push(send(at, place, job, spelling));
     }
 }
 
 /// The messages of the call by which a job is sent for the first time.
 fn first_call(events: &mut [Event], place: usize) -> Option<&mut Vec<Message>> {
     events.iter_mut().find_map(|event| match &mut event.action {
-        Action::Send(messages) => {
+        Action::Send(_, messages) => {
             messages.iter().any(|message| message.job == Some(place)).then_some(messages)
         }
-        Action::Break(..) | Action::Kill(_) => None,
+        Action::Break(..) | Action::Twist(_) | Action::Kill(_) => None,
     })
 }
 
-/// What the service does wrong, and when.
-fn breakdowns(seed: u64) -> Vec<Event> {
-    let fault = |kind: FaultKind, scope: Scope, after_work: bool| Fault {
-        kind,
-        on: Target { method: Some(Method::Post), ..Target::default() },
-        scope,
-        after_work,
-    };
-    let busy = CannedAnswer { status: 429, retry_after: Some(2), ..CannedAnswer::default() };
-    let some = Scope { share: Some(0.4), seed: Some(seed), ..Scope::for_ms(BROKEN_MS) };
-    let connections = vec![
-        fault(FaultKind::Reset, Scope::calls(1), false),
-        fault(FaultKind::Reset, Scope::calls(1), true),
-        fault(FaultKind::Html, Scope::calls(1), false),
-    ];
-    let limit =
-        Fault { on: Target::default(), ..fault(FaultKind::Status(busy), Scope::calls(12), false) };
-    let broken = vec![
-        fault(FaultKind::status(500), some, true),
-        fault(FaultKind::status(500), Scope::for_ms(BROKEN_MS), false),
-    ];
-    [
-        (
-            CONNECTIONS_BREAK,
-            "two connections are reset, and a firewall answers with a page",
-            connections,
-        ),
-        (LIMIT_IS_REACHED, "the next 12 calls are answered 429", vec![limit]),
-        (
-            SERVICE_BREAKS,
-            "for 2 s links are answered 500, some of them after they were made",
-            broken,
-        ),
-    ]
-    .into_iter()
-    .map(|(place, how, faults)| Event { at: slot(place), action: Action::Break(how, faults) })
-    .collect()
+/// The pages that are found bare are so from shortly before they are asked for: earlier, and the
+/// feed's own job would have found them so before the feed has kept anything of the car.
+fn twists(jobs: &[Job]) -> impl Iterator<Item = Event> {
+    jobs.iter().enumerate().filter_map(|(place, job)| match &job.work {
+        Work::Scrape(page) if page.twist == Some(Twist::Bare) => {
+            let at = slot(place.saturating_sub(1));
+            Some(Event { at, action: Action::Twist(page.clone()) })
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::{Action, Incident, JOBS};
-
-    fn sent(incident: &Incident, job: Option<usize>) -> usize {
-        let messages = incident.events.iter().map(|event| match &event.action {
-            Action::Send(messages) => messages.iter().filter(|m| m.job == job).count(),
-            Action::Kill(killed) => usize::from(job == Some(*killed)),
-            Action::Break(..) => 0,
-        });
-        messages.sum()
-    }
-
-    #[test]
-    fn the_mix_is_that_of_the_incident_whatever_the_seed() {
-        for seed in [0, 1, 20_250_824] {
-            let incident = Incident::of(seed);
-            assert_eq!(incident.jobs.len(), JOBS);
-            assert_eq!(incident.taken(), 19);
-            assert_eq!(incident.preloads.len(), 20);
-            assert_eq!(sent(&incident, None), 5);
-            assert_eq!(incident.messages(), JOBS + 15 + 5);
-            assert!((0..JOBS).all(|job| sent(&incident, Some(job)) >= 1));
-        }
-    }
-
-    #[test]
-    fn jobs_differ_in_everything_that_tells_them_apart() {
-        let incident = Incident::of(20_250_824);
-        let distinct = |of: fn(&super::Job) -> String| {
-            incident.jobs.iter().map(of).collect::<HashSet<_>>().len()
-        };
-        assert_eq!(distinct(|job| job.car.destination.clone()), JOBS);
-        assert_eq!(distinct(|job| job.car.vin.clone()), JOBS);
-        assert_eq!(distinct(|job| job.car.first_slashtag()), JOBS);
-        assert_eq!(distinct(|job| job.payload().to_string()), JOBS);
-        let ids = incident.jobs.iter().filter_map(|job| job.id.as_ref()).collect::<HashSet<_>>();
-        assert_eq!(ids.len(), JOBS - 22);
-    }
-
-    #[test]
-    fn a_seed_is_one_incident() {
-        assert_eq!(Incident::of(1).events, Incident::of(1).events);
-        assert_ne!(Incident::of(1).events, Incident::of(2).events);
-    }
-
-    #[test]
-    fn four_jobs_a_second() {
-        let last = Incident::of(1)
-            .events
-            .iter()
-            .filter_map(|event| match &event.action {
-                Action::Send(messages) if messages[0].job == Some(JOBS - 1) => Some(event.at),
-                _ => None,
-            })
-            .min();
-        let last = last.expect("it is sent").as_secs();
-        assert!((32..=33).contains(&last), "{last} s");
-    }
-}
+#[path = "incident_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! elsewhere a line every few seconds.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
@@ -47,7 +48,8 @@ impl Progress {
             return;
         }
         self.erase();
-        let (standing, calls) = (standing(sent, self.to_send, now), answers(&now.calls));
+        let standing = standing(sent, self.to_send, now);
+        let calls = format!("{}; dealer sites {}", answers(&now.calls), visits(&now.calls));
         if self.terminal {
             println!("{} {standing}\n        {calls}", time(elapsed));
             // A terminal that cannot be written to has nobody before it.
@@ -70,6 +72,7 @@ fn time(elapsed: Duration) -> String {
     format!("{:6.1} s", elapsed.as_secs_f64())
 }
 
+/// Of all jobs that there are by now, those that feeds have made among them.
 fn standing(sent: usize, to_send: usize, now: &Snapshot) -> String {
     let (kept, jobs): (Vec<_>, Vec<_>) =
         now.records.iter().partition(|record| record.is_kept_body());
@@ -77,18 +80,64 @@ fn standing(sent: usize, to_send: usize, now: &Snapshot) -> String {
     let waiting = jobs.iter().filter(|record| record.is_waiting()).count();
     let links = now.links.iter().filter(|link| link.created_by == CreatedBy::Api).count();
     format!(
-        "sent {sent}/{to_send}, done {done}, waiting {waiting}, quarantined {}, links {links}",
+        "sent {sent}/{to_send}, jobs {}, done {done}, waiting {waiting}, quarantined {}, links \
+         {links}",
+        jobs.len(),
         kept.len()
     )
 }
 
-/// The calls of the service by method and answer; a call without one is unanswered.
+/// The calls of the link shortener by method and answer; a call without one is unanswered.
 pub(super) fn answers(calls: &CallCounts) -> String {
     let mut text = format!("{} calls", calls.total);
     for row in &calls.rows {
-        let status = row.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let status = status(row.status);
         // Writing into a text does not fail.
         let _ = write!(text, ", {} {status}: {}", row.method, row.count);
     }
     text
+}
+
+/// The calls of all dealer sites together, by answer.
+pub(super) fn visits(calls: &CallCounts) -> String {
+    let mut counts: BTreeMap<Option<u16>, u64> = BTreeMap::new();
+    for row in &calls.sites {
+        *counts.entry(row.status).or_default() += row.count;
+    }
+    let mut text = format!("{} calls", counts.values().sum::<u64>());
+    for (answer, count) in counts {
+        // As above.
+        let _ = write!(text, ", {}: {count}", status(answer));
+    }
+    text
+}
+
+fn status(status: Option<u16>) -> String {
+    status.map_or_else(|| "-".to_owned(), |status| status.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbox::dealers::Endpoint;
+    use sandbox::{CallCount, CallCounts, SiteCount};
+
+    use super::{answers, visits};
+
+    #[test]
+    fn calls_are_shown_by_answer() {
+        let site = |site: &str, status, count| SiteCount {
+            site: site.to_owned(),
+            endpoint: Endpoint::Widget,
+            status,
+            count,
+        };
+        let calls = CallCounts {
+            total: 3,
+            rows: vec![CallCount { method: "POST".into(), status: None, count: 3 }],
+            sites: vec![site("a", Some(200), 2), site("a", Some(500), 1), site("b", Some(200), 4)],
+        };
+        assert_eq!(answers(&calls), "3 calls, POST -: 3");
+        assert_eq!(visits(&calls), "7 calls, 200: 6, 500: 1");
+        assert_eq!(visits(&CallCounts::default()), "0 calls");
+    }
 }

@@ -1,8 +1,8 @@
-//! The records that the functions leave in the job table, as a stranger would read them.
+//! What the functions leave in the tables, as a stranger would read it.
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::job::Job;
 
@@ -21,6 +21,8 @@ pub(super) struct Record {
     /// JSON, of a success.
     pub(super) result: Option<String>,
     /// Epoch milliseconds.
+    pub(super) created_at: Option<u64>,
+    /// Epoch milliseconds.
     pub(super) ended_at: Option<u64>,
     pub(super) claims: u32,
     pub(super) attempts: u32,
@@ -28,7 +30,7 @@ pub(super) struct Record {
     pub(super) crashes: u32,
 }
 
-/// What a success leaves.
+/// What a link leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Shortened {
     pub(super) short_url: String,
@@ -38,6 +40,46 @@ pub(super) struct Shortened {
     pub(super) via: String,
     /// From 1.
     pub(super) candidate: u32,
+}
+
+/// What a feed leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Inventory {
+    pub(super) vehicles: usize,
+    pub(super) bad: usize,
+    pub(super) pages: usize,
+    /// Whether it is an old snapshot.
+    pub(super) stale: bool,
+    pub(super) scraping_jobs: usize,
+    pub(super) shortening_jobs: usize,
+}
+
+/// What a page leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Scraped {
+    vin: Value,
+    #[serde(alias = "record")]
+    fields: Map<String, Value>,
+    pub(super) quality: Quality,
+    /// Why nothing of it is from the page.
+    pub(super) without_page: Option<String>,
+}
+
+/// Which fields have a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Quality {
+    pub(super) found: Vec<String>,
+    pub(super) missing: Vec<String>,
+    /// Names, or objects with a `field`.
+    pub(super) conflicting: Vec<Value>,
+}
+
+/// The key of a car that a feed has kept, or of what it has noted of the list as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Vehicle {
+    pub(super) dealer: String,
+    pub(super) vin: String,
 }
 
 impl Record {
@@ -50,12 +92,23 @@ impl Record {
     pub(super) fn is_of(&self, job: &Job) -> bool {
         match job.key() {
             Some(key) => self.pk == key,
-            None => self
-                .payload
-                .as_ref()
-                .and_then(|text| text.parse::<Value>().ok())
-                .is_some_and(|payload| self.pk.contains("#d:") && payload == job.payload()),
+            None => self.is_derived(job.kind().name()) && self.payload() == Some(job.payload()),
         }
+    }
+
+    /// Whether its id follows from what a job of this type asks for.
+    fn is_derived(&self, kind: &str) -> bool {
+        self.pk.strip_prefix(kind).is_some_and(|rest| rest.starts_with("#d:"))
+    }
+
+    /// The job type.
+    pub(super) fn kind(&self) -> &str {
+        self.pk.split('#').next().unwrap_or_default()
+    }
+
+    /// What is asked for.
+    pub(super) fn payload(&self) -> Option<Value> {
+        self.payload.as_ref()?.parse().ok()
     }
 
     /// Whether this record keeps a body that is no message.
@@ -81,5 +134,93 @@ impl Record {
     /// Whether it is to be tried again.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(&*self.state, "queued" | "waiting" | "parked")
+    }
+}
+
+impl Vehicle {
+    pub(super) fn read(item: Value) -> Result<Self> {
+        let shown = item.to_string();
+        serde_json::from_value(item).with_context(|| format!("expected a vehicle: {shown}"))
+    }
+}
+
+impl Scraped {
+    pub(super) fn vin(&self) -> Option<&str> {
+        bare(&self.vin).as_str()
+    }
+
+    /// The value of a field that is a number.
+    pub(super) fn number(&self, field: &str) -> Option<u64> {
+        self.fields.get(field).and_then(|value| bare(value).as_u64())
+    }
+}
+
+impl Quality {
+    /// Whether it says that a field is missing, or that its sources contradict each other.
+    pub(super) fn doubts(&self, field: &str) -> bool {
+        let named = |conflict: &Value| {
+            conflict.as_str().or_else(|| conflict["field"].as_str()) == Some(field)
+        };
+        self.missing.iter().any(|missing| missing == field) || self.conflicting.iter().any(named)
+    }
+}
+
+/// A value without where it comes from.
+fn bare(value: &Value) -> &Value {
+    value.get("value").unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Record, Scraped, Vehicle};
+
+    #[test]
+    fn a_scraped_page_is_read_as_the_function_writes_it() {
+        let written = json!({
+            "vin": { "value": "1HGCM82633A004352", "from": "data_layer" },
+            "address": "https://www.dealer.example/used/1.htm",
+            "record": { "year": { "value": 2003, "from": "json_ld" } },
+            "quality": {
+                "found": ["year"], "missing": ["trim"],
+                "conflicting": [{ "field": "price_cents", "claims": [] }],
+            },
+        });
+        let scraped: Scraped = serde_json::from_value(written).expect("a result");
+        assert_eq!(scraped.vin(), Some("1HGCM82633A004352"));
+        assert_eq!((scraped.number("year"), scraped.number("trim")), (Some(2003), None));
+        let doubts = ["trim", "price_cents", "year"].map(|field| scraped.quality.doubts(field));
+        assert_eq!(doubts, [true, true, false]);
+    }
+
+    #[test]
+    fn a_scraped_page_may_be_flat() {
+        let written = json!({
+            "vin": "1HGCM82633A004352", "fields": { "year": 2003 },
+            "quality": { "found": ["year"], "missing": [], "conflicting": ["trim"] },
+        });
+        let scraped: Scraped = serde_json::from_value(written).expect("a result");
+        assert_eq!(
+            (scraped.vin(), scraped.number("year")),
+            (Some("1HGCM82633A004352"), Some(2003))
+        );
+        assert!(scraped.quality.doubts("trim"));
+    }
+
+    #[test]
+    fn a_record_knows_its_type() {
+        let record = |pk: &str| Record { pk: pk.to_owned(), ..Record::default() };
+        assert_eq!(record("url_shortening#d:0f").kind(), "url_shortening");
+        assert!(record("url_shortening#d:0f").is_derived("url_shortening"));
+        assert!(!record("url_shortening#g:a#d:0f").is_derived("url_shortening"));
+        assert!(!record("url_shortening#d:0f").is_derived("dealer_com_feed"));
+    }
+
+    #[test]
+    fn whatever_else_a_vehicle_has_is_not_looked_at() {
+        let item = json!({ "dealer": "lakeside", "vin": "#list", "note": { "at": 1 } });
+        assert_eq!(Vehicle::read(item).expect("a vehicle").vin, "#list");
+        assert!(Vehicle::read(json!({ "dealer": "lakeside" })).is_err());
     }
 }

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::accident::{self, Accident};
 use super::incident::{Action, Event, Incident, Message};
-use super::job::{Job, Spelling};
+use super::job::{Job, Kind, Spelling};
 use super::scene::Scene;
+use super::site;
 use crate::aws::sqs::Outgoing;
 
 /// A message that was sent.
@@ -48,12 +49,18 @@ pub(super) async fn play(scene: &Scene<'_>, incident: &Incident, journal: &Journ
     for Event { at, action } in &incident.events {
         sleep_until(began + *at + delayed).await;
         match action {
-            Action::Send(messages) => send(scene, incident, messages, journal).await?,
+            Action::Send(kind, messages) => {
+                send(scene, incident, *kind, messages, journal).await?;
+            }
             Action::Break(how, faults) => {
                 for fault in faults {
                     scene.sandbox.add_fault(fault).await.with_context(|| *how)?;
                 }
                 journal.tell(scene, (*how).to_owned());
+            }
+            Action::Twist(page) => {
+                site::twist(&scene.sandbox, page).await?;
+                journal.tell(scene, format!("the page of {} loses its data", page.vin));
             }
             Action::Kill(place) => {
                 let paused = Instant::now();
@@ -70,6 +77,7 @@ pub(super) async fn play(scene: &Scene<'_>, incident: &Incident, journal: &Journ
 async fn send(
     scene: &Scene<'_>,
     incident: &Incident,
+    kind: Kind,
     messages: &[Message],
     journal: &Journal,
 ) -> Result<()> {
@@ -78,7 +86,7 @@ async fn send(
         .map(|message| outgoing(&message.body, message.job.and_then(|job| incident.jobs.get(job))))
         .collect();
     let at_ms = scene.clock.now_ms();
-    scene.send(&outgoing).await?;
+    scene.send(kind, &outgoing).await?;
     for message in messages {
         journal.note_sent(message.clone(), at_ms);
     }
@@ -86,13 +94,13 @@ async fn send(
 }
 
 async fn kill(scene: &Scene<'_>, place: usize, job: &Job, journal: &Journal) -> Result<()> {
+    let car = &job.shortening().context("it is of a job that makes no link")?.car;
     let message = Message { job: Some(place), body: job.body(Spelling::Plain) };
     let outgoing = outgoing(&message.body, Some(job));
-    let (sent_ms, accident) =
-        accident::strike(scene, place, &job.car.destination, outgoing).await?;
+    let (sent_ms, accident) = accident::strike(scene, place, &car.destination, outgoing).await?;
     journal.note_sent(message, sent_ms);
     journal.accident.set(Some(accident));
-    let (pid, slashtag) = (accident.pid, job.car.first_slashtag());
+    let (pid, slashtag) = (accident.pid, car.first_slashtag());
     let news = format!("process {pid} is killed: it has made the link {slashtag}, not recorded it");
     journal.tell(scene, news);
     Ok(())
@@ -100,6 +108,6 @@ async fn kill(scene: &Scene<'_>, place: usize, job: &Job, journal: &Journal) -> 
 
 /// A message as the upstream systems send it: in the dealer's group, where there is a dealer.
 fn outgoing(body: &str, job: Option<&Job>) -> Outgoing {
-    let group = job.map(|job| job.car.dealer_slug.clone());
+    let group = job.map(|job| job.dealer_slug().to_owned());
     Outgoing { group, ..Outgoing::new(body) }
 }

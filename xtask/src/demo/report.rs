@@ -5,17 +5,19 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use sandbox::CallCount;
+use sandbox::{CallCount, FaultReport, SiteCount};
 use serde::Serialize;
 
 use super::before::{self, Before};
 use super::clock::Clock;
 use super::incident::Incident;
-use super::job::Taken;
+use super::job_line::{self, JobLine};
+use super::outcome::Output;
 use super::scene::Snapshot;
+use super::tally::{self, Fields, Outcome, Share};
 use super::verdict::{Evidence, Verdict, judge};
 
-/// The whole report.
+/// The whole report. Where it says no more, it is about the jobs that were sent.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
     /// Whether no job was lost, done twice or failed.
@@ -31,26 +33,61 @@ pub(super) struct Report {
     pub(super) failed_percent: f64,
     /// Of the jobs whose first slashtag was taken before they began.
     pub(super) taken_failed: usize,
-    pub(super) lost: usize,
-    pub(super) duplicate_links: usize,
-    pub(super) messages: usize,
-    pub(super) repeated_messages: usize,
-    pub(super) links_made: usize,
-    pub(super) adopted: usize,
-    pub(super) alternates: usize,
+    pub(super) by_type: Vec<Share>,
+    pub(super) by_outcome: Vec<Outcome>,
     pub(super) mean_ms: Option<u64>,
     pub(super) median_ms: Option<u64>,
     pub(super) p95_ms: Option<u64>,
+    pub(super) messages: usize,
+    pub(super) repeated_messages: usize,
+    pub(super) lost: usize,
+    /// Those of the feeds' jobs among them.
+    pub(super) duplicate_links: usize,
+    /// Those of the feeds' jobs among them.
+    pub(super) links_made: usize,
+    pub(super) adopted: usize,
+    pub(super) alternates: usize,
+    pub(super) fields: Fields,
+    pub(super) fan_out: FanOut,
     pub(super) quarantined: usize,
     pub(super) quarantine: Vec<Quarantined>,
     pub(super) killed_pid: Option<u32>,
     /// From the kill to the end of the job, in milliseconds.
     pub(super) recovery_ms: Option<u64>,
+    /// Calls of the link shortener.
     pub(super) calls: u64,
     pub(super) calls_by_status: Vec<CallCount>,
+    pub(super) calls_of_sites: Vec<SiteCount>,
+    /// What was injected, and how many calls it struck.
+    pub(super) faults: Vec<FaultReport>,
     /// Everything that is wrong.
     pub(super) findings: Vec<String>,
     pub(super) per_job: Vec<JobLine>,
+    pub(super) per_fanned_out_job: Vec<JobLine>,
+}
+
+/// The feeds, and the jobs that they made.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct FanOut {
+    /// Feeds that were read.
+    pub(super) feeds: usize,
+    /// Pages of their lists.
+    pub(super) pages: usize,
+    /// Cars on the sites whose feeds were asked for.
+    pub(super) cars: usize,
+    /// Cars that the feeds say they have found.
+    pub(super) vehicles: usize,
+    pub(super) vehicles_kept: usize,
+    /// Jobs that the feeds say they have made.
+    pub(super) jobs_said: usize,
+    /// Jobs that were to be made, as they ended.
+    pub(super) by_type: Vec<Share>,
+    pub(super) jobs: usize,
+    pub(super) failed: usize,
+    pub(super) made_twice: usize,
+    /// From being made to the end.
+    pub(super) mean_ms: Option<u64>,
+    pub(super) fields: Fields,
 }
 
 /// A body that is kept because it is no message.
@@ -59,30 +96,6 @@ pub(super) struct Quarantined {
     pub(super) flaw: String,
     pub(super) why: String,
     pub(super) body: String,
-}
-
-/// A job of the incident.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct JobLine {
-    key: Option<String>,
-    vin: String,
-    destination: String,
-    state: Option<String>,
-    /// Messages that asked for it.
-    messages: usize,
-    /// When the first of them was sent, in epoch milliseconds.
-    sent_ms: Option<u64>,
-    ended_ms: Option<u64>,
-    took_ms: Option<u64>,
-    short_url: Option<String>,
-    via: Option<String>,
-    candidate: Option<u32>,
-    claims: u32,
-    attempts: u32,
-    defers: u32,
-    crashes: u32,
-    /// Why it counts as failed.
-    failed: Option<String>,
 }
 
 impl Report {
@@ -94,14 +107,11 @@ impl Report {
         clock: Clock,
     ) -> Self {
         let verdict = judge(evidence);
-        let times = verdict.times_ms();
+        let times = tally::times(&verdict.ends);
         let jobs = incident.jobs.len();
-        let succeeded = verdict.successes().count();
-        let repeated = evidence.sent.iter().filter(|sent| sent.message.job.is_some()).count();
-        let adopted = verdict.successes().filter(|link| link.via == "adopted").count();
-        let taken = incident.jobs.iter().zip(&verdict.ends);
-        let taken_failed =
-            taken.filter(|(job, end)| job.taken != Taken::Free && end.outcome.is_err()).count();
+        let failed = verdict.ends.iter().filter(|end| end.outcome.is_err()).count();
+        let asked = evidence.sent.iter().filter(|sent| sent.message.job.is_some()).count();
+        let taken = incident.jobs.iter().zip(&verdict.ends).filter(|(job, _)| job.is_taken());
         let quarantine = quarantine(end);
         Self {
             ok: verdict.holds(),
@@ -110,27 +120,34 @@ impl Report {
             took_ms: clock.now_ms() - clock.started_ms(),
             before: before::INCIDENT,
             jobs,
-            succeeded,
-            failed: jobs - succeeded,
-            failed_percent: percent(jobs - succeeded, jobs),
-            taken_failed,
+            succeeded: jobs - failed,
+            failed,
+            failed_percent: tally::percent(failed, jobs),
+            taken_failed: taken.filter(|(_, end)| end.outcome.is_err()).count(),
+            by_type: tally::by_type(&verdict.ends),
+            by_outcome: tally::by_outcome(&verdict.ends),
+            mean_ms: tally::mean(&times),
+            median_ms: tally::percentile(&times, 50),
+            p95_ms: tally::percentile(&times, 95),
+            messages: evidence.sent.len(),
+            repeated_messages: asked.saturating_sub(jobs),
             lost: verdict.lost,
             duplicate_links: verdict.duplicate_links,
-            messages: evidence.sent.len(),
-            repeated_messages: repeated.saturating_sub(jobs),
             links_made: verdict.links_made,
-            adopted,
-            alternates: verdict.successes().filter(|link| link.candidate > 1).count(),
-            mean_ms: mean(&times),
-            median_ms: percentile(&times, 50),
-            p95_ms: percentile(&times, 95),
+            adopted: verdict.shortened().filter(|link| link.via == "adopted").count(),
+            alternates: verdict.shortened().filter(|link| link.candidate > 1).count(),
+            fields: tally::fields(&verdict.ends),
+            fan_out: FanOut::of(incident, &verdict),
             quarantined: quarantine.len(),
             quarantine,
             killed_pid: evidence.accident.map(|accident| accident.pid),
             recovery_ms: verdict.recovery_ms,
             calls: end.calls.total,
             calls_by_status: end.calls.rows.clone(),
-            per_job: lines(incident, evidence, &verdict),
+            calls_of_sites: end.calls.sites.clone(),
+            faults: evidence.faults.to_vec(),
+            per_job: job_line::sent(&verdict.ends, evidence),
+            per_fanned_out_job: job_line::made(&verdict.fanned_out, evidence),
             findings: verdict.findings,
         }
     }
@@ -139,6 +156,34 @@ impl Report {
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         fs::write(path, text).context("report.json cannot be written")
+    }
+}
+
+impl FanOut {
+    fn of(incident: &Incident, verdict: &Verdict) -> Self {
+        let mut read = Self {
+            feeds: 0,
+            pages: 0,
+            cars: incident.jobs.iter().filter_map(|job| Some(job.feed()?.pages.len())).sum(),
+            vehicles: 0,
+            vehicles_kept: verdict.vehicles_kept,
+            jobs_said: 0,
+            by_type: tally::by_type(&verdict.fanned_out),
+            jobs: verdict.fanned_out.len(),
+            failed: verdict.fanned_out.iter().filter(|end| end.outcome.is_err()).count(),
+            made_twice: verdict.duplicate_jobs,
+            mean_ms: tally::mean(&tally::times(&verdict.fanned_out)),
+            fields: tally::fields(&verdict.fanned_out),
+        };
+        for end in &verdict.ends {
+            if let Ok(Output::Cars(feed)) = &end.outcome {
+                read.feeds += 1;
+                read.pages += feed.pages;
+                read.vehicles += feed.vehicles;
+                read.jobs_said += feed.scraping_jobs + feed.shortening_jobs;
+            }
+        }
+        read
     }
 }
 
@@ -155,77 +200,14 @@ fn quarantine(end: &Snapshot) -> Vec<Quarantined> {
     kept
 }
 
-fn lines(incident: &Incident, evidence: &Evidence<'_>, verdict: &Verdict) -> Vec<JobLine> {
-    let ends = incident.jobs.iter().zip(&verdict.ends).enumerate();
-    ends.map(|(place, (job, end))| {
-        let record = evidence.records.iter().find(|record| record.is_of(job));
-        let sent = evidence.sent.iter().filter(|sent| sent.message.job == Some(place));
-        let link = end.outcome.as_ref().ok();
-        let count = |of: fn(&super::record::Record) -> u32| record.map_or(0, of);
-        JobLine {
-            key: record.map(|record| record.pk.clone()),
-            vin: job.car.vin.clone(),
-            destination: job.car.destination.clone(),
-            state: record.map(|record| record.state.clone()),
-            messages: sent.clone().count(),
-            sent_ms: sent.map(|sent| sent.at_ms).min(),
-            ended_ms: record.and_then(|record| record.ended_at),
-            took_ms: end.took_ms,
-            short_url: link.map(|link| link.short_url.clone()),
-            via: link.map(|link| link.via.clone()),
-            candidate: link.map(|link| link.candidate),
-            claims: count(|record| record.claims),
-            attempts: count(|record| record.attempts),
-            defers: count(|record| record.defers),
-            crashes: count(|record| record.crashes),
-            failed: end.outcome.as_ref().err().cloned(),
-        }
-    })
-    .collect()
-}
-
 fn time(epoch_ms: u64) -> String {
     let epoch_ms = i64::try_from(epoch_ms).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(epoch_ms).unwrap_or(Timestamp::MAX).to_string()
 }
 
-/// A share in percent, to one decimal.
-fn percent(part: usize, whole: usize) -> f64 {
-    let whole = u32::try_from(whole).unwrap_or(u32::MAX).max(1);
-    let part = u32::try_from(part).unwrap_or(u32::MAX);
-    (f64::from(part) * 1_000.0 / f64::from(whole)).round() / 10.0
-}
-
-fn mean(times: &[u64]) -> Option<u64> {
-    times.iter().sum::<u64>().checked_div(times.len() as u64)
-}
-
-/// The nearest-rank percentile of times in order: the least one that so many percent do not exceed.
-fn percentile(times: &[u64], percent: usize) -> Option<u64> {
-    let rank = (times.len() * percent).div_ceil(100);
-    times.get(rank.checked_sub(1)?).copied()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{mean, percent, percentile, time};
-
-    #[test]
-    fn a_percentile_is_one_of_the_times() {
-        let times: Vec<u64> = (1..=132).collect();
-        assert_eq!(percentile(&times, 95), Some(126));
-        assert_eq!(percentile(&times, 50), Some(66));
-        assert_eq!(percentile(&[7], 95), Some(7));
-        assert_eq!(percentile(&[], 95), None);
-    }
-
-    #[test]
-    fn shares_and_means() {
-        assert!((percent(23, 151) - 15.2).abs() < f64::EPSILON);
-        assert!(percent(0, 0).abs() < f64::EPSILON);
-        assert_eq!(mean(&[1, 2, 6]), Some(3));
-        assert_eq!(mean(&[]), None);
-    }
+    use super::time;
 
     #[test]
     fn a_time_is_written_as_everywhere() {

@@ -1,11 +1,12 @@
 //! The stack as the demo sees it: where to send, where to look.
 
 use anyhow::{Context as _, Result};
-use sandbox::CallCounts;
 use sandbox::rebrandly::Link;
+use sandbox::{CallCounts, FaultReport};
 
 use super::clock::Clock;
-use super::record::Record;
+use super::job::Kind;
+use super::record::{Record, Vehicle};
 use crate::aws::{Client, dynamodb, sqs};
 use crate::local::Stack;
 
@@ -15,55 +16,88 @@ pub(super) struct Scene<'a> {
     pub(super) stack: &'a Stack,
     pub(super) sandbox: sandbox::Client,
     pub(super) clock: Clock,
-    queue: &'a str,
-    dead_letter_queue: &'a str,
-    table: &'a str,
+    queues: Vec<Queues<'a>>,
+    jobs_table: &'a str,
+    vehicles_table: &'a str,
+}
+
+/// The queues of a job type.
+#[derive(Debug)]
+struct Queues<'a> {
+    kind: Kind,
+    normal: &'a str,
+    high: &'a str,
+    dead_letters: &'a str,
 }
 
 /// What there is at one moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) records: Vec<Record>,
+    pub(super) vehicles: Vec<Vehicle>,
     pub(super) links: Vec<Link>,
     pub(super) calls: CallCounts,
+    pub(super) faults: Vec<FaultReport>,
     /// Messages that have not been acknowledged.
     pub(super) queued: u64,
     /// Messages that no function could acknowledge.
     pub(super) dead_letters: u64,
 }
 
+impl<'a> Queues<'a> {
+    fn of(stack: &'a Stack, kind: Kind) -> Result<Self> {
+        let url = |which: &str| stack.output(&format!("{}{which}QueueUrl", kind.output()));
+        let (normal, high, dead_letters) = (url("")?, url("High")?, url("DeadLetter")?);
+        Ok(Self { kind, normal, high, dead_letters })
+    }
+}
+
 impl<'a> Scene<'a> {
     pub(super) fn of(stack: &'a Stack) -> Result<Self> {
+        let queues = Kind::ALL.into_iter().map(|kind| Queues::of(stack, kind));
         Ok(Self {
             stack,
             sandbox: sandbox::Client::new(stack.sandbox_url()),
             clock: Clock::start(),
-            queue: stack.output("UrlShorteningQueueUrl")?,
-            dead_letter_queue: stack.output("UrlShorteningDeadLetterQueueUrl")?,
-            table: stack.output("JobsTableName")?,
+            queues: queues.collect::<Result<_>>()?,
+            jobs_table: stack.output("JobsTableName")?,
+            vehicles_table: stack.output("VehiclesTableName")?,
         })
     }
 
-    /// Sends messages in one call.
-    pub(super) async fn send(&self, messages: &[sqs::Outgoing]) -> Result<()> {
-        sqs::send_batch(self.aws(), self.queue, messages).await.map(drop)
+    /// Sends messages to the queue of a type in one call.
+    pub(super) async fn send(&self, kind: Kind, messages: &[sqs::Outgoing]) -> Result<()> {
+        let queues = self.queues.iter().find(|queues| queues.kind == kind);
+        let queue = queues.with_context(|| format!("{}: no such queue", kind.name()))?.normal;
+        sqs::send_batch(self.aws(), queue, messages).await.map(drop)
     }
 
-    /// How many messages the queue holds, in whatever state.
+    /// How many messages the queues of all types hold, in whatever state.
     pub(super) async fn queued(&self) -> Result<u64> {
-        total(self.aws(), self.queue).await
+        let mut queued = 0;
+        for queues in &self.queues {
+            queued += total(self.aws(), queues.normal).await?;
+            queued += total(self.aws(), queues.high).await?;
+        }
+        Ok(queued)
     }
 
     /// Looks at everything.
     pub(super) async fn look(&self) -> Result<Snapshot> {
-        // The queue first: a message that is gone by then has left its record behind.
+        // The queues first: a message that is gone by then has left its record behind.
         let queued = self.queued().await?;
-        let dead_letters = total(self.aws(), self.dead_letter_queue).await?;
-        let items = dynamodb::scan(self.aws(), self.table).await?;
-        let records = items.into_iter().map(Record::read).collect::<Result<_>>()?;
+        let mut dead_letters = 0;
+        for queues in &self.queues {
+            dead_letters += total(self.aws(), queues.dead_letters).await?;
+        }
+        let records = dynamodb::scan(self.aws(), self.jobs_table).await?;
+        let records = records.into_iter().map(Record::read).collect::<Result<_>>()?;
+        let vehicles = dynamodb::scan(self.aws(), self.vehicles_table).await?;
+        let vehicles = vehicles.into_iter().map(Vehicle::read).collect::<Result<_>>()?;
         let links = self.sandbox.links().await.context("the sandbox's links")?;
         let calls = self.sandbox.call_counts().await.context("the sandbox's calls")?;
-        Ok(Snapshot { records, links, calls, queued, dead_letters })
+        let faults = self.sandbox.faults().await.context("the sandbox's faults")?;
+        Ok(Snapshot { records, vehicles, links, calls, faults, queued, dead_letters })
     }
 
     fn aws(&self) -> &Client {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use sandbox::CallCounts;
 
-use super::progress::answers;
+use super::job::Kind;
+use super::progress::{answers, visits};
 use super::report::Report;
+use super::tally::{Fields, Share};
 
 /// Characters of a quarantined body that are shown.
 const SHOWN: usize = 64;
@@ -20,18 +22,15 @@ fn text(report: &Report) -> String {
     let mut lines = vec![row("", &"before", &"after")];
     lines.extend(compared(report));
     lines.extend(counted(report));
+    lines.extend(shared(report));
+    lines.extend(fanned_out(report));
     lines.push(String::new());
     lines.push(format!("Quarantined: {}", report.quarantined));
     for kept in &report.quarantine {
         lines.push(format!("  {}: {}", kept.flaw, kept.why));
         lines.push(format!("    {}", shortened(&kept.body)));
     }
-    let calls = CallCounts {
-        total: report.calls,
-        rows: report.calls_by_status.clone(),
-        ..CallCounts::default()
-    };
-    lines.push(format!("\nThe service saw {}", answers(&calls)));
+    lines.extend(called(report));
     lines.push(if report.ok {
         "\nNo job was lost, done twice or failed.".to_owned()
     } else {
@@ -42,21 +41,34 @@ fn text(report: &Report) -> String {
 }
 
 /// What is known of the old system as well.
-fn compared(report: &Report) -> [String; 5] {
+fn compared(report: &Report) -> [String; 7] {
     let before = report.before;
     let share =
         |count: &dyn ToString, percent: f64| format!("{} ({percent:.1} %)", count.to_string());
+    let shortenings = report.by_type.iter().find(|share| share.kind == Kind::Shortening.name());
+    let shortening_percent = shortenings.map_or(0.0, |share| share.percent);
+    let percent = |percent: f64| format!("{percent:.1} %");
     [
-        row("Jobs (before: of all three types)", &before.jobs, &report.jobs),
+        row("Jobs", &before.jobs, &report.jobs),
+        row(
+            "  of them url_shortening",
+            &percent(before.shortening_percent),
+            &percent(shortening_percent),
+        ),
         row(
             "Failed",
             &share(&before.failed, before.failed_percent),
             &share(&report.failed, report.failed_percent),
         ),
         row("  because the slashtag was taken", &before.slashtag_conflicts, &report.taken_failed),
-        row("Send to link, mean", &time(Some(before.mean_ms)), &time(report.mean_ms)),
         row(
-            "Send to link, median / 95 % within",
+            "  for other reasons",
+            &before.other_failures,
+            &report.failed.saturating_sub(report.taken_failed),
+        ),
+        row("Send to end, mean", &time(Some(before.mean_ms)), &time(report.mean_ms)),
+        row(
+            "Send to end, median / 95 % within",
             &"not known",
             &format!("{} / {}", time(report.median_ms), time(report.p95_ms)),
         ),
@@ -64,16 +76,76 @@ fn compared(report: &Report) -> [String; 5] {
 }
 
 /// What nobody counted in the old system.
-fn counted(report: &Report) -> [String; 7] {
+fn counted(report: &Report) -> [String; 9] {
     let after = |name: &str, value: &dyn ToString| row(name, &"", value);
     [
         after("Messages lost", &format!("{} of {}", report.lost, report.messages)),
         after("Messages that repeated another", &report.repeated_messages),
-        after("Destinations with two links", &report.duplicate_links),
-        after("Links made", &report.links_made),
+        after("Jobs done or made twice", &(report.duplicate_links + report.fan_out.made_twice)),
+        after("Links made, those for feeds among them", &report.links_made),
         after("Links adopted, there before or answer lost", &report.adopted),
         after("Links under an alternate slashtag", &report.alternates),
+        after(&format!("Fields found on {} pages", report.fields.pages), &report.fields.found),
+        after("  missing / in conflict, and named so", &doubts(&report.fields)),
         after("From the killed process to its job's end", &time(report.recovery_ms)),
+    ]
+}
+
+/// The jobs by type and by outcome.
+fn shared(report: &Report) -> Vec<String> {
+    let mut lines = vec![String::new(), head("By type")];
+    lines.extend(report.by_type.iter().map(share));
+    let outcomes = report
+        .by_outcome
+        .iter()
+        .map(|outcome| format!("{} {} ({:.1} %)", outcome.outcome, outcome.jobs, outcome.percent));
+    lines.push(format!("By outcome: {}", outcomes.collect::<Vec<_>>().join(", ")));
+    lines
+}
+
+/// The jobs that came on top of those.
+fn fanned_out(report: &Report) -> Vec<String> {
+    let fan_out = &report.fan_out;
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "On top of these: {} feeds found {} of {} cars on {} pages; {} are kept, and {} jobs \
+             were made of them.",
+            fan_out.feeds,
+            fan_out.vehicles,
+            fan_out.cars,
+            fan_out.pages,
+            fan_out.vehicles_kept,
+            fan_out.jobs_said,
+        ),
+        head("Fanned out"),
+    ];
+    lines.extend(fan_out.by_type.iter().map(share));
+    lines.push(format!(
+        "Of {} jobs {} failed and {} were made twice; made to end, mean: {}; fields {}, missing / \
+         in conflict {}",
+        fan_out.jobs,
+        fan_out.failed,
+        fan_out.made_twice,
+        time(fan_out.mean_ms),
+        fan_out.fields.found,
+        doubts(&fan_out.fields),
+    ));
+    lines
+}
+
+/// What the third parties saw, and what was wrong with them.
+fn called(report: &Report) -> [String; 3] {
+    let calls = CallCounts {
+        total: report.calls,
+        rows: report.calls_by_status.clone(),
+        sites: report.calls_of_sites.clone(),
+    };
+    let struck: u64 = report.faults.iter().map(|fault| fault.struck).sum();
+    [
+        format!("\nThe link shortener saw {}", answers(&calls)),
+        format!("The dealer sites saw {}", visits(&calls)),
+        format!("{} faults were injected, and struck {struck} calls", report.faults.len()),
     ]
 }
 
@@ -81,7 +153,23 @@ fn row(name: &str, before: &dyn ToString, after: &dyn ToString) -> String {
     format!("{name:<48}{:>14}{:>18}", before.to_string(), after.to_string())
 }
 
-/// Most links are made within milliseconds, while the old system's mean is in minutes.
+fn head(name: &str) -> String {
+    format!("{name:<26}jobs    share  succeeded  failed      mean  95 % in")
+}
+
+fn share(share: &Share) -> String {
+    let Share { kind, jobs, percent, succeeded, failed, mean_ms, p95_ms } = share;
+    let (mean, p95) = (time(*mean_ms), time(*p95_ms));
+    format!(
+        "  {kind:<24}{jobs:>4}  {percent:>5.1} %  {succeeded:>9}  {failed:>6}{mean:>10}{p95:>9}"
+    )
+}
+
+fn doubts(fields: &Fields) -> String {
+    format!("{} / {}", fields.missing, fields.conflicting)
+}
+
+/// Most jobs are done within milliseconds, while the old system's mean is in minutes.
 fn time(ms: Option<u64>) -> String {
     match ms {
         None => "-".to_owned(),
@@ -100,7 +188,8 @@ fn shortened(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{shortened, time};
+    use super::{head, share, shortened, time};
+    use crate::demo::tally::Share;
 
     #[test]
     fn a_time_has_the_unit_that_suits_it() {
@@ -114,5 +203,22 @@ mod tests {
     fn a_long_body_is_cut() {
         assert_eq!(shortened("short"), "short");
         assert_eq!(shortened(&"ä".repeat(100)).chars().count(), 65);
+    }
+
+    #[test]
+    fn the_numbers_of_a_type_stand_under_their_names() {
+        let line = share(&Share {
+            kind: "product_detail_scraping",
+            jobs: 15,
+            percent: 9.9,
+            succeeded: 15,
+            failed: 0,
+            mean_ms: Some(53),
+            p95_ms: Some(1_685),
+        });
+        let expected =
+            "  product_detail_scraping   15    9.9 %         15       0     53 ms    1.7 s";
+        assert_eq!(line, expected);
+        assert_eq!(head("By type").len(), line.len());
     }
 }
