@@ -21,7 +21,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{policy::LEASE_GRACE, pulse::Calls, time::Time};
 
 /// The numbers of a job type's breakers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BreakerPolicy {
     /// Failed calls in the rolling minute that trip it, if they are at least half of all.
     pub failures: u32,

@@ -7,15 +7,18 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::*;
-use crate::policy::CLOCK_SKEW;
+use crate::{policy::CLOCK_SKEW, random::Random, testing::SeededRandom};
 
-const SMALL: BreakerPolicy = BreakerPolicy {
-    failures: 1,
-    open_wait: Duration::from_secs(5),
-    longest_wait: Duration::from_secs(10),
-    probes: 1,
-    successes: 2,
-};
+/// With this many probes at a time.
+const fn small(probes: u32) -> BreakerPolicy {
+    BreakerPolicy {
+        failures: 1,
+        open_wait: Duration::from_secs(5),
+        longest_wait: Duration::from_secs(10),
+        probes,
+        successes: 2,
+    }
+}
 
 /// How long a run may last.
 const RUN_S: u64 = 2;
@@ -37,6 +40,7 @@ enum Container {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
+    policy: BreakerPolicy,
     now_s: u64,
     breaker: Breaker,
     containers: Vec<Container>,
@@ -127,7 +131,7 @@ impl World {
         let (now, token, since_s) =
             (self.clock(container, skews), self.token(container), self.now_s);
         let lease = Probe::lease(token.clone(), Duration::from_secs(RUN_S), now);
-        match seen.admit(lease, &SMALL, now) {
+        match seen.admit(lease, &self.policy, now) {
             Admission::Wait(_) => self.put(container, Container::Idle),
             Admission::Pass => {
                 let generation = seen.at(now).generation;
@@ -151,8 +155,12 @@ impl World {
         let moment = Moment { now: self.clock(container, skews), chance: EVEN };
         let before = &self.breaker;
         let after = match (probe, proof) {
-            (Some(token), _) => before.concluded(token, *generation, proof, "", &SMALL, moment),
-            (None, Proof::Fails) => before.tripped(*generation, &calls(0, 1, 0), &SMALL, moment),
+            (Some(token), _) => {
+                before.concluded(token, *generation, proof, "", &self.policy, moment)
+            }
+            (None, Proof::Fails) => {
+                before.tripped(*generation, &calls(0, 1, 0), &self.policy, moment)
+            }
             (None, _) => None,
         };
         if let Some(after) = &after {
@@ -190,19 +198,24 @@ impl World {
         next
     }
 
+    fn check(&self, probes: u32) {
+        assert!(self.live_probes() <= probes as usize, "more probes than leases: {self:?}");
+        assert!(self.closes(), "it is wedged: {self:?}");
+    }
+
     /// From here on everybody else is dead and the dependency works: the breaker must close.
     fn closes(&self) -> bool {
         let (mut breaker, mut now) = (self.breaker.clone(), self.clock(0, &[0]));
         for round in 0..10 {
             let token = format!("healthy-{round}");
-            match breaker.admit(Probe::lease(token.clone(), SECOND, now), &SMALL, now) {
+            match breaker.admit(Probe::lease(token.clone(), SECOND, now), &self.policy, now) {
                 Admission::Pass => return true,
                 Admission::Wait(until) => now = until,
                 Admission::Probe(next) => {
                     let moment = Moment { now, chance: EVEN };
                     let generation = next.generation;
                     let proven =
-                        next.concluded(&token, generation, Proof::Works, "", &SMALL, moment);
+                        next.concluded(&token, generation, Proof::Works, "", &self.policy, moment);
                     breaker = proven.unwrap();
                 }
             }
@@ -212,14 +225,11 @@ impl World {
 }
 
 /// Visits every state that can be reached and answers with how many there are.
-fn explore(skews: &[u64]) -> usize {
-    let containers = vec![Container::Idle; skews.len()];
-    let start = World { now_s: START_S, breaker: Breaker::default(), containers }.moved();
+fn explore(probes: u32, skews: &[u64]) -> usize {
+    let start = start(probes, skews);
     let (mut seen, mut ahead) = (HashSet::from([start.clone()]), VecDeque::from([start]));
     while let Some(world) = ahead.pop_front() {
-        let most = SMALL.probes as usize;
-        assert!(world.live_probes() <= most, "more probes than leases: {world:?}");
-        assert!(world.closes(), "it is wedged: {world:?}");
+        world.check(probes);
         for next in world.successors(skews) {
             let next = next.moved();
             if seen.insert(next.clone()) {
@@ -231,11 +241,35 @@ fn explore(skews: &[u64]) -> usize {
     seen.len()
 }
 
+fn start(probes: u32, skews: &[u64]) -> World {
+    let containers = vec![Container::Idle; skews.len()];
+    let breaker = Breaker::default();
+    World { policy: small(probes), now_s: START_S, breaker, containers }.moved()
+}
+
 #[test]
 fn no_interleaving_of_containers_breaks_a_rule() {
     let skew = CLOCK_SKEW.as_secs();
     for skews in [[0, 0], [0, skew], [skew, 0]] {
-        let states = explore(&skews);
+        let states = explore(1, &skews);
         assert!(states > 5_000, "{states} states are no search");
     }
+}
+
+/// More containers than every interleaving could be visited of, and two probes at a time.
+#[test]
+fn no_walk_of_many_containers_breaks_a_rule() {
+    let skews = [0, CLOCK_SKEW.as_secs(), 1, 0];
+    let (mut probing, random) = (0, SeededRandom::new(5));
+    for _ in 0..1_000 {
+        let mut world = start(2, &skews);
+        for _ in 0..300 {
+            world.check(2);
+            probing += usize::from(world.live_probes() == 2);
+            let next = world.successors(&skews);
+            let choice = usize::try_from(random.bits() % next.len() as u64).unwrap();
+            world = next[choice].moved();
+        }
+    }
+    assert!(probing > 500, "{probing} steps with both probes out are no test");
 }

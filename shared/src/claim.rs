@@ -8,10 +8,11 @@ use crate::{
     batch::{Batch, Ticket, Worker},
     fate::Fate,
     job::Job,
+    outcome::{Cause, Decision},
     policy::SHORTEST_DELAY,
     ports::{Control, PortError, Queue, Store, Written},
     random::Random,
-    record::Record,
+    record::{Phase, Record},
     telemetry,
     time::{Clock, Time},
     verdict::{self, Verdict},
@@ -200,6 +201,15 @@ where
             Ok(Written::Yes) => {
                 if crashes < record.ledger.crashes || record.phase.ended_at().is_some() {
                     telemetry::found(record);
+                }
+                // What ends here has no run that would count it.
+                let end = match record.phase {
+                    Phase::Dead { .. } => Some(Decision::Bury(Cause::DeadlineOver)),
+                    Phase::Quarantined { .. } => Some(Decision::Quarantine),
+                    _ => None,
+                };
+                if let Some(end) = end {
+                    self.gates.ended(&end, record.work.created_at);
                 }
                 Attempt::Done(claim)
             }

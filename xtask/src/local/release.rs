@@ -88,11 +88,19 @@ impl Release {
         let breaker = dynamodb::get(&self.client, &self.control, &key).await?.unwrap_or_default();
         let waits = breaker["retry_at"].as_u64().is_some_and(|at| at > now);
         let (most, all) = match breaker["state"].as_str() {
-            Some("open") if waits => return Ok(()),
-            Some("forced_open") => return Ok(()),
+            Some("open") if waits => (0, false),
+            Some("forced_open") => (0, false),
             Some("open" | "half_open") => (PROBES, true),
             _ => (RATE, false),
         };
+        // At its deadline a job is woken in any case: its fallback is due.
+        let over = |record: &&Value| {
+            let deadline = record["deadline"].as_u64().is_some_and(|at| at <= now);
+            deadline && record.get("provisional").is_none()
+        };
+        for record in parked.iter().filter(over) {
+            let _ = self.wake(record, now).await;
+        }
         let turned_away = |record: &Value| {
             let why = record["why"].as_str().unwrap_or_default();
             ["deferred (breaker_open)", "systemic"].iter().any(|start| why.starts_with(start))
