@@ -4,7 +4,9 @@ use dynoxide::Database;
 use evenkeel::{
     aws,
     config::Tables,
-    testing::{MemoryStore, conformance, control_conformance},
+    testing::{
+        MemoryStore, MemoryVehicles, conformance, control_conformance, vehicles_conformance,
+    },
     transport,
 };
 use serde_json::json;
@@ -16,6 +18,7 @@ async fn memory() {
     let store = MemoryStore::default();
     conformance::store(&store).await;
     control_conformance::control(&store).await;
+    vehicles_conformance::vehicles(&MemoryVehicles::default()).await;
     let kept = store.quarantined();
     let kept: Vec<_> = kept.iter().map(|body| (&*body.key, &*body.message_id)).collect();
     assert_eq!(kept, conformance::QUARANTINED);
@@ -31,6 +34,7 @@ async fn dynamodb() {
     let store = aws::local::store(&config, tables).await;
     conformance::store(&store).await;
     control_conformance::control(&store).await;
+    vehicles_conformance::vehicles(&aws::local::vehicles(&config, "vehicles").await).await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();
     for (key, message_id) in conformance::QUARANTINED {
         let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();

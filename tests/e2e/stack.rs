@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sandbox::{Client as Control, SettingsChange};
+use sandbox::{Client as Control, SettingsChange, dealers::SiteSettings};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use xtask::{
@@ -129,6 +129,39 @@ async fn copies_on_both_queues_are_one_job_and_bad_messages_are_kept() {
     let flaws: Vec<&str> = kept.iter().map(|(flaw, _)| *flaw).collect();
     assert_eq!(flaws, ["alien", "invalid", "malformed"], "{kept:?}");
     assert!(kept.contains(&("invalid", "payload.vin: 16 characters, expected 17")), "{kept:?}");
+    local.stack.stop().await.unwrap();
+}
+
+/// A feed, and everything that it gives rise to, through all three functions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_becomes_pages_and_links() {
+    let local = Local::start().await;
+    let settings = SiteSettings { cars: 6, ..SiteSettings::default() };
+    local.control.put_site("acme", &settings).await.unwrap();
+    let payload = json!({"dealer_slug": "acme", "site_url": local.control.site_origin("acme")});
+    let feed = json!({"version": 1, "type": "dealer_com_feed", "id": "feed", "payload": payload});
+    local.send("DealerComFeedQueueUrl", &[feed.to_string()]).await;
+    eventually("all is done", async || {
+        let records = local.records().await;
+        let done = records.values().filter(|record| record["state"] == "succeeded").count();
+        done == 1 + 6 + 6
+    })
+    .await;
+    let records = local.records().await;
+    let of = |kind: &str| records.keys().filter(|key| key.starts_with(kind)).count();
+    let kinds = ["dealer_com_feed#", "product_detail_scraping#", "url_shortening#"].map(of);
+    assert_eq!((kinds, records.len()), ([1, 6, 6], 13));
+    let links = local.control.links().await.unwrap();
+    for car in local.control.cars("acme").await.unwrap() {
+        let made = links.iter().filter(|link| link.destination.ends_with(&car.path)).count();
+        assert_eq!(made, 1, "links of {}", car.path);
+        let (_, page) = records
+            .iter()
+            .find(|(key, _)| key.starts_with("product_detail_scraping#") && key.contains(&car.vin))
+            .unwrap();
+        let result: Value = serde_json::from_str(page["result"].as_str().unwrap()).unwrap();
+        assert_eq!(result["record"]["price_cents"]["value"], json!(car.price * 100), "{result}");
+    }
     local.stack.stop().await.unwrap();
 }
 

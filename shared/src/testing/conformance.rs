@@ -28,6 +28,7 @@ pub const QUARANTINED: [(&str, &str); 2] = [("q#0123", "message-1"), ("q#4567", 
 /// If the store does not conform.
 pub async fn store<S: Store>(store: &S) {
     inserts_succeed_or_fail_alone(store).await;
+    what_is_enqueued_is_new_or_refused_alone(store).await;
     a_read_sees_every_write_before_it(store).await;
     a_replace_needs_state_and_fence_as_they_were(store).await;
     a_settle_needs_the_run_it_ends(store).await;
@@ -95,6 +96,28 @@ async fn inserts_succeed_or_fail_alone<S: Store>(store: &S) {
     assert!(matches!(written[..], [Written::No(_), Written::Yes, Written::Yes]), "{written:?}");
     assert_eq!(store.read(&first.key).await, Ok(Some(first)), "the first stays");
     assert_eq!(store.read(&second.key).await, Ok(Some(second)));
+}
+
+async fn what_is_enqueued_is_new_or_refused_alone<S: Store>(store: &S) {
+    let queued = |n: usize| {
+        let phase = Phase::Queued { due_at: NOW };
+        Record {
+            fence: 0,
+            owner: String::new(),
+            phase,
+            ..running(&format!("case#g:queued-{n}"), "")
+        }
+    };
+    let records: Vec<Record> = (0..25).map(queued).collect();
+    assert_eq!(store.enqueue(&records[3..4]).await, Ok(vec![Written::Yes]));
+    let written = store.enqueue(&records).await.unwrap_or_default();
+    let refused: Vec<usize> =
+        (0..25).filter(|n| matches!(written.get(*n), Some(Written::No(_)))).collect();
+    assert_eq!((refused, written.len()), (vec![3], 25), "as many as one call takes");
+    for record in &records {
+        assert_eq!(store.read(&record.key).await, Ok(Some(record.clone())));
+        assert!(record.look().is_some(), "it has a look until it is claimed");
+    }
 }
 
 async fn a_read_sees_every_write_before_it<S: Store>(store: &S) {

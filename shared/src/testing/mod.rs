@@ -11,6 +11,7 @@ mod queue;
 mod release;
 mod store;
 mod vehicles;
+pub mod vehicles_conformance;
 
 pub use clock::{ManualClock, SeededRandom, TestClock};
 pub use faults::{Fault, Faults, Faulty};
