@@ -10,6 +10,7 @@ pub mod message;
 pub mod batch;
 mod claim;
 mod fate;
+mod run;
 mod settle;
 
 pub mod executor;

@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    error::Class,
+    outcome::{Decision, Spends},
+};
 
 const NOW: Time = Time::from_millis(1_800_000_005_000);
 const QUICK: Duration = Duration::from_millis(80);

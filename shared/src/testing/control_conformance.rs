@@ -33,7 +33,7 @@ pub async fn control<S: Control>(store: &S) {
 fn open(generation: u64) -> Breaker {
     let state = State::Open { retry_at: NOW, wait: Duration::from_secs(60) };
     let why = "5 of 5 calls failed".into();
-    Breaker { generation, state, since: NOW, why, systemic: generation % 2 == 0 }
+    Breaker { generation, state, since: NOW, why, systemic: generation.is_multiple_of(2) }
 }
 
 async fn what_was_never_written_is_the_default<S: Control>(store: &S) {

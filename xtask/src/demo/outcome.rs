@@ -155,6 +155,8 @@ mod tests {
         })
     }
 
+    type Spoil = fn(&mut Value);
+
     #[test]
     fn a_page_must_be_told_truly() {
         let page = page();
@@ -169,7 +171,7 @@ mod tests {
             result["quality"]["missing"] = json!(["price_cents"]);
         };
         assert_eq!(found(doubted), Ok(()));
-        let wrong: [(fn(&mut Value), &str); 4] = [
+        let wrong: [(Spoil, &str); 4] = [
             (|result| result["vin"] = "1M8GDM9AXKP042788".into(), "it is about 1M8GDM9AXKP042788"),
             (|result| result["fields"]["year"]["value"] = 1999.into(), "it says that year is 1999"),
             (|result| drop(result["fields"]["price_cents"].take()), "it has no price_cents"),

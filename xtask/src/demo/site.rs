@@ -193,9 +193,9 @@ mod tests {
         let sandbox = Sandbox::start(0).await.expect("a port");
         let client = sandbox.client();
         let sites = prepare(&client, 7).await.expect("the sites");
-        let sizes = |sites: &[Site]| sites.iter().map(|site| site.pages.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(&sites.fed), [10, 8, 7, 6]);
-        assert_eq!(sizes(&sites.paged), [4, 4, 3, 3]);
+        let cars = |sites: &[Site]| sites.iter().map(|site| site.pages.len()).collect::<Vec<_>>();
+        assert_eq!(cars(&sites.fed), [10, 8, 7, 6]);
+        assert_eq!(cars(&sites.paged), [4, 4, 3, 3]);
         let all = || sites.fed.iter().chain(&sites.paged);
         let addresses: HashSet<&str> =
             all().flat_map(|site| &site.pages).map(|page| page.url.as_str()).collect();

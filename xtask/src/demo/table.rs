@@ -98,7 +98,7 @@ fn shared(report: &Report) -> Vec<String> {
     let outcomes = report
         .by_outcome
         .iter()
-        .map(|outcome| format!("{} {} ({:.1} %)", outcome.outcome, outcome.jobs, outcome.percent));
+        .map(|outcome| format!("{} {} ({:.1} %)", outcome.name, outcome.jobs, outcome.percent));
     lines.push(format!("By outcome: {}", outcomes.collect::<Vec<_>>().join(", ")));
     lines
 }

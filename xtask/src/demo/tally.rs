@@ -25,7 +25,8 @@ pub(super) struct Share {
 /// The jobs that came to the same end.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Outcome {
-    pub(super) outcome: String,
+    /// The outcome.
+    pub(super) name: String,
     pub(super) jobs: usize,
     /// Of all jobs.
     pub(super) percent: f64,
@@ -68,7 +69,7 @@ pub(super) fn by_outcome(ends: &[End]) -> Vec<Outcome> {
         *counts.entry(end.standing()).or_default() += 1;
     }
     let outcome = |(outcome, jobs): (&str, usize)| Outcome {
-        outcome: outcome.to_owned(),
+        name: outcome.to_owned(),
         jobs,
         percent: percent(jobs, ends.len()),
     };
@@ -163,7 +164,7 @@ mod tests {
         assert!((shares[0].percent - 75.0).abs() < f64::EPSILON);
         let outcomes = by_outcome(&ends);
         let shown: Vec<_> =
-            outcomes.iter().map(|outcome| (outcome.outcome.as_str(), outcome.jobs)).collect();
+            outcomes.iter().map(|outcome| (outcome.name.as_str(), outcome.jobs)).collect();
         assert_eq!(shown, [("succeeded", 2), ("dead", 1), ("wrong result", 1)]);
         assert_eq!(times(&ends), [10, 30]);
         assert_eq!(fields(&ends).pages, 0);
