@@ -171,7 +171,7 @@ async fn a_page_about_another_car_is_not_believed() {
     assert!(found["without_page"].as_str().unwrap().contains("other_vehicle"), "{found}");
     assert_eq!(found["record"]["make"]["from"], json!("feed"));
     let Phase::Dead { why, .. } = pages.record(1).phase else { panic!("nothing is known of it") };
-    assert!(why.contains("anomaly (other_vehicle)"), "{why}");
+    assert!(why.contains("permanent (other_vehicle)"), "{why}");
     pages.sandbox.shutdown().await;
 }
 

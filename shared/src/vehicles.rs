@@ -51,11 +51,13 @@ pub trait Vehicles: Send + Sync {
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Marks cars as no longer listed; their data stays.
+    /// Marks cars as no longer listed, unless they were kept at `began` or later; their data stays for
+    /// some months.
     fn unlist(
         &self,
         dealer: &str,
         vins: &[String],
+        began: Time,
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 

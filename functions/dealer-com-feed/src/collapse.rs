@@ -27,6 +27,17 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// These, and of lists that were not read those of `before`.
+    #[must_use]
+    pub fn or(mut self, before: Self) -> Self {
+        for (condition, cars) in before.0 {
+            self.0.entry(condition).or_insert(cars);
+        }
+        self
+    }
+}
+
 impl FromIterator<(Condition, u32)> for Counts {
     fn from_iter<I: IntoIterator<Item = (Condition, u32)>>(counts: I) -> Self {
         Self(counts.into_iter().collect())

@@ -1,5 +1,7 @@
 //! The jobs that new and changed cars give rise to.
 
+use std::time::Duration;
+
 use evenkeel::{
     enqueue::{Enqueued, NewJob, enqueue},
     error::{Class, Failure},
@@ -80,9 +82,14 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     Ok(made)
 }
 
+/// How long a job waits for a table or a queue that only people can mend.
+const BROKEN_PAUSE: Duration = Duration::from_mins(20);
+
 /// The table or the queue of jobs does not take them just now: no fault of the dealer's.
 pub(crate) fn unavailable(error: &PortError) -> Failure {
-    Failure::new(Class::Unstarted, "store_unavailable", error.to_string())
+    let failure = Failure::new(Class::Unstarted, "store_unavailable", error.to_string());
+    let mended_by_people = matches!(error, PortError::Broken(_));
+    failure.with_retry_after(mended_by_people.then_some(BROKEN_PAUSE))
 }
 
 /// One scraping job for each state of a car that the feed has shown.

@@ -19,6 +19,13 @@ use crate::{
 /// than this.
 pub const MAX_ENTRIES: usize = 10_000;
 
+/// Largest entry that is read, in bytes: those seen are below 20,000. Read, hostile JSON takes up to
+/// ninety times its length.
+const MAX_ENTRY_BYTES: usize = 128 * 1024;
+
+/// Longest text of a count, in bytes.
+const MAX_COUNT_BYTES: usize = 100;
+
 /// A page of the inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -126,6 +133,10 @@ fn entries(lists: [Option<&RawValue>; 3]) -> Result<Vec<&RawValue>, NoInventory>
 }
 
 fn vehicle(position: usize, raw: &RawValue, site: &Url) -> Result<Vehicle, BadVehicle> {
+    if raw.get().len() > MAX_ENTRY_BYTES {
+        let reason = format!("{} bytes, expected at most {MAX_ENTRY_BYTES}", raw.get().len());
+        return Err(BadVehicle::new(position, reason, raw.get()));
+    }
     let value = serde_json::from_str::<Value>(raw.get()).map_err(|error| error.to_string());
     let vehicle = value.and_then(|value| Vehicle::read(&value, site));
     vehicle.map_err(|reason| BadVehicle::new(position, reason, raw.get()))
@@ -133,7 +144,8 @@ fn vehicle(position: usize, raw: &RawValue, site: &Url) -> Result<Vehicle, BadVe
 
 /// A count, as a number or as text.
 fn count(raw: Option<&RawValue>) -> Option<u32> {
-    let value: Value = serde_json::from_str(raw?.get()).ok()?;
+    let raw = raw.filter(|raw| raw.get().len() <= MAX_COUNT_BYTES)?;
+    let value: Value = serde_json::from_str(raw.get()).ok()?;
     field::number(&field::text(&value)?)
 }
 

@@ -16,7 +16,7 @@ use evenkeel::{
     lambda::Start,
     policy::{CallTimes, Policy},
     ports::{Queue, Store},
-    time::{Clock, SystemClock},
+    time::{Clock, SystemClock, Time},
     vehicles::{self, Vehicles},
 };
 use serde::{Deserialize, Serialize};
@@ -27,13 +27,20 @@ use crate::{
     collapse::{self, Counts},
     fan_out::{Made, Queues, fan_out, unavailable},
     inventory::Page,
-    paging::{Cursor, Step},
+    paging::{Cursor, MAX_PAGES, MAX_VINS, Step},
     payload::{Condition, Feed},
     site::{Known, Site},
 };
 
 /// Time that a page may take, with its jobs and cars: no page is begun without it.
 const PAGE_TIME: Duration = Duration::from_secs(10);
+
+/// Cars whose jobs are made and that are kept together, and the time that it may take.
+const CARS_AT_ONCE: usize = 25;
+const CARS_TIME: Duration = Duration::from_secs(3);
+
+/// Code of the failure of a read that cannot be true.
+const COLLAPSE: &str = "collapse";
 
 /// Most pages of one run: a run that was lost costs no more than these to repeat.
 const PAGES_A_RUN: u32 = 60;
@@ -110,6 +117,8 @@ struct Reading {
     site: Known,
     lists: Vec<Cursor>,
     summary: Summary,
+    /// When it began, in milliseconds since the epoch.
+    began: u64,
 }
 
 /// What was noted of the last read that was good: whole, healthy and no collapse.
@@ -117,9 +126,9 @@ struct Reading {
 pub struct Snapshot {
     /// When, in milliseconds since the epoch.
     pub at: u64,
-    /// Cars, each once.
+    /// Cars of all lists, each once.
     pub vehicles: u32,
-    /// Cars by list; some stand in two.
+    /// Cars by list, each as it was read last; some stand in two.
     pub counts: Counts,
 }
 
@@ -187,13 +196,20 @@ where
     ) -> Result<bool, Failure> {
         let site = Site { outbound: &self.outbound, url, run };
         let mut hashes = self.hashes(feed).await?;
-        for _ in 0..PAGES_A_RUN {
+        for page_of_run in 0..PAGES_A_RUN {
             let Some((condition, start)) = reading.next(feed) else { return Ok(true) };
-            if self.clock.now() + PAGE_TIME > run.ends_at {
+            // A run always gets on, however long it took to begin.
+            if page_of_run > 0 && self.clock.now() + PAGE_TIME > run.ends_at {
                 return Ok(false);
             }
-            let page = site.page(&mut reading.site, condition, start).await?;
-            self.take(feed, condition, &page, &mut hashes, &mut reading.summary).await?;
+            let mut page = site.page(&mut reading.site, condition, start).await?;
+            if page.vehicles.is_empty() && start > 0 {
+                // The end of a list, or a bad moment of the site's: everything after it would be gone.
+                page = site.page(&mut reading.site, condition, start).await?;
+            }
+            if !self.take(feed, condition, &page, &mut hashes, reading, run.ends_at).await? {
+                return Ok(false);
+            }
             reading.advance(condition, &page);
         }
         Ok(reading.next(feed).is_none())
@@ -206,38 +222,65 @@ where
         Ok(known.into_iter().filter_map(|car| Some((car.vin, car.hash?))).collect())
     }
 
-    /// Makes the jobs of a page's new and changed cars, and then keeps the cars: a car that is kept
-    /// has its jobs.
+    /// Takes the cars of a page that no page before has shown; a few at a time, for a site may give
+    /// thousands at once. Answers whether there was time for all of them.
     async fn take(
         &self,
         feed: &Feed,
         condition: Condition,
         page: &Page,
         hashes: &mut BTreeMap<String, String>,
-        summary: &mut Summary,
-    ) -> Result<(), Failure> {
-        let changes = change::compare(page.vehicles.iter().flatten(), hashes);
-        let news: Vec<&Listed<'_>> = changes.new.iter().chain(&changes.changed).collect();
-        let made =
-            fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, &news).await?;
-        let kept: Vec<vehicles::Vehicle> =
-            news.iter().filter_map(|car| keepable(car, condition)).collect();
-        if !kept.is_empty() {
-            let written = self.vehicles.keep(&feed.dealer_slug, &kept, self.clock.now()).await;
-            written.map_err(|error| unavailable(&error))?;
+        reading: &mut Reading,
+        ends_at: Time,
+    ) -> Result<bool, Failure> {
+        let cars = page.vehicles.iter().flatten();
+        // A car that stands in two lists with different fields would be changed at every read.
+        let fresh: Vec<_> = cars.filter(|car| !reading.has(car.vin.as_str())).collect();
+        let changes = change::compare(fresh, hashes);
+        let (new, changed) = (changes.new.iter(), changes.changed.iter());
+        let news: Vec<(&Listed<'_>, bool)> =
+            new.map(|car| (car, true)).chain(changed.map(|car| (car, false))).collect();
+        for (number, some) in news.chunks(CARS_AT_ONCE).enumerate() {
+            if number > 0 && self.clock.now() + CARS_TIME > ends_at {
+                return Ok(false);
+            }
+            let cars: Vec<&Listed<'_>> = some.iter().map(|(car, _)| *car).collect();
+            reading.summary.made.add(self.make(feed, condition, &cars).await?);
+            let new = count(some.iter().filter(|(_, new)| *new).count());
+            reading.summary.new += new;
+            reading.summary.changed += count(some.len()) - new;
+            hashes
+                .extend(cars.iter().map(|car| (car.vehicle.vin.as_str().into(), car.hash.clone())));
         }
-        summary.made.add(made);
-        summary.new += count(changes.new.len());
-        summary.changed += count(changes.changed.len());
-        summary.unchanged += count(changes.unchanged.len());
+        reading.summary.unchanged += count(changes.unchanged.len());
         for bad in page.vehicles.iter().filter_map(|entry| entry.as_ref().err()) {
-            summary.bad += 1;
-            if summary.bad_reasons.len() < MOST_REASONS {
-                summary.bad_reasons.push(format!("entry {}: {}", bad.position, bad.reason));
+            reading.summary.bad += 1;
+            if reading.summary.bad_reasons.len() < MOST_REASONS {
+                let reason = format!("entry {}: {}", bad.position, bad.reason);
+                reading.summary.bad_reasons.push(reason);
             }
         }
-        hashes.extend(kept.into_iter().filter_map(|car| Some((car.vin, car.hash?))));
-        Ok(())
+        Ok(true)
+    }
+
+    /// Keeps what the feed says of these cars, makes their jobs, and then notes that they have them:
+    /// whoever scrapes a page finds the data that its job is about, and a car with a hash has its jobs.
+    async fn make(
+        &self,
+        feed: &Feed,
+        list: Condition,
+        cars: &[&Listed<'_>],
+    ) -> Result<Made, Failure> {
+        let keep = async |with_hash: bool| {
+            let kept: Vec<vehicles::Vehicle> =
+                cars.iter().filter_map(|car| keepable(car, list, with_hash)).collect();
+            let written = self.vehicles.keep(&feed.dealer_slug, &kept, self.clock.now()).await;
+            written.map_err(|error| unavailable(&error))
+        };
+        keep(false).await?;
+        let made = fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, cars).await?;
+        keep(true).await?;
+        Ok(made)
     }
 
     /// All lists are read: what is gone from them is marked, and the snapshot renewed; unless what
@@ -248,11 +291,12 @@ where
         run: &Run<'_, G>,
         reading: Reading,
     ) -> Result<Summary, Failure> {
-        let Reading { lists, mut summary, .. } = reading;
+        let pages = reading.pages();
+        let Reading { lists, mut summary, began, .. } = reading;
         let (counts, last) = (Counts::of(&lists), self.snapshot(feed).await?);
         let last_good = last.map(|snapshot| snapshot.counts).unwrap_or_default();
         if let Some(fall) = collapse::judge(&last_good, &counts) {
-            let failure = Failure::new(Class::Anomaly, "collapse", fall.to_string());
+            let failure = Failure::new(Class::Anomaly, COLLAPSE, fall.to_string());
             run.disbelieve(&failure);
             return Err(failure);
         }
@@ -263,15 +307,20 @@ where
         let gone: Vec<String> =
             change::gone(stored, &lists, &last_good).into_iter().map(str::to_owned).collect();
         let now = self.clock.now();
-        let unlisted = self.vehicles.unlist(&feed.dealer_slug, &gone, now).await;
+        // What another read has found meanwhile is not gone.
+        let began = Time::from_millis(began);
+        let unlisted = self.vehicles.unlist(&feed.dealer_slug, &gone, began, now).await;
         unlisted.map_err(|error| unavailable(&error))?;
         summary.gone = count(gone.len());
-        summary.pages = lists.iter().map(Cursor::pages).sum();
+        summary.pages = pages;
         let vins: BTreeSet<&str> = lists.iter().flat_map(|list| list.vins().iter()).collect();
         summary.vehicles = count(vins.len());
         summary.whole = lists.iter().all(|list| list.is_whole() && list.is_healthy());
         if summary.whole {
-            let snapshot = Snapshot { at: now.as_millis(), vehicles: summary.vehicles, counts };
+            let listed = known.iter().filter(|car| car.hash.is_some()).count();
+            let vehicles = count(listed.saturating_sub(gone.len()));
+            let counts = counts.or(last_good);
+            let snapshot = Snapshot { at: now.as_millis(), vehicles, counts };
             let note = serde_json::to_string(&snapshot).unwrap_or_default();
             let kept = self.vehicles.keep_list(&feed.dealer_slug, &note, now).await;
             kept.map_err(|error| unavailable(&error))?;
@@ -315,8 +364,23 @@ where
 }
 
 impl Reading {
+    /// Whether a page before has shown this car.
+    fn has(&self, vin: &str) -> bool {
+        self.lists.iter().any(|list| list.vins().contains(vin))
+    }
+
+    /// Pages so far.
+    fn pages(&self) -> u32 {
+        self.lists.iter().map(Cursor::pages).sum()
+    }
+
     /// The page to fetch next; `None` if every list is read.
     fn next(&mut self, feed: &Feed) -> Option<(Condition, u32)> {
+        let vins: u32 = self.lists.iter().map(|list| list.vins().count()).sum();
+        if vins >= MAX_VINS || self.pages() >= MAX_PAGES {
+            self.lists.iter_mut().for_each(Cursor::cap);
+            return None;
+        }
         for condition in &feed.conditions {
             let started = self.lists.iter().find(|list| list.condition() == *condition);
             let step = if let Some(list) = started {
@@ -341,13 +405,27 @@ impl Reading {
     }
 }
 
-fn keepable(car: &Listed<'_>, list: Condition) -> Option<vehicles::Vehicle> {
+fn keepable(car: &Listed<'_>, list: Condition, with_hash: bool) -> Option<vehicles::Vehicle> {
     Some(vehicles::Vehicle {
         vin: car.vehicle.vin.as_str().to_owned(),
-        hash: Some(car.hash.clone()),
+        hash: with_hash.then(|| car.hash.clone()),
         list: list.name().to_owned(),
         data: serde_json::to_string(car.vehicle).ok()?,
     })
+}
+
+fn more(reading: &Reading) -> Result<Progress<Summary>, Failure> {
+    let no_json = |error: serde_json::Error| {
+        Failure::new(Class::Permanent, "cursor_not_json", error.to_string())
+    };
+    Ok(Progress::More(serde_json::to_string(reading).map_err(no_json)?))
+}
+
+fn passes(failure: &Failure) -> bool {
+    matches!(
+        failure.class(),
+        Class::Transient | Class::Throttled | Class::Deferred | Class::Unstarted
+    )
 }
 
 fn condition(name: &str) -> Option<Condition> {
@@ -385,16 +463,19 @@ where
             Failure::new(Class::Permanent, "invalid_payload", error.to_string())
         };
         let url = feed.site().map_err(invalid)?;
-        let cursor = run.cursor.as_deref().and_then(|cursor| serde_json::from_str(cursor).ok());
-        let mut reading: Reading = cursor.unwrap_or_default();
+        // What could not be true is read again from the beginning.
+        let collapsed = run.history.last().is_some_and(|mishap| mishap.code == COLLAPSE);
+        let cursor = run.cursor.as_deref().filter(|_| !collapsed);
+        let cursor = cursor.and_then(|cursor| serde_json::from_str(cursor).ok());
+        let began = self.clock.now().as_millis();
+        let mut reading: Reading = cursor.unwrap_or(Reading { began, ..Reading::default() });
+        let before = reading.pages();
         let done = match self.read(feed, &url, run, &mut reading).await {
             Ok(true) => self.finish(feed, run, reading).await,
-            Ok(false) => {
-                let cursor = serde_json::to_string(&reading).map_err(|error| {
-                    Failure::new(Class::Permanent, "cursor_not_json", error.to_string())
-                })?;
-                return Ok(Progress::More(cursor));
-            }
+            Ok(false) => return more(&reading),
+            // What this run has read is not lost for a moment's trouble; the next one begins there, and
+            // fails if it gets no further.
+            Err(failure) if reading.pages() > before && passes(&failure) => return more(&reading),
             Err(failure) => Err(failure),
         };
         match done {

@@ -12,10 +12,10 @@ use crate::{
     endpoint::PAGE_SIZE, inventory::Page, payload::Condition, vehicle::BadVehicle, vins::Vins,
 };
 
-/// Most pages of one list: 5,000 cars at the smallest cap seen, 35, are 143 pages.
+/// Most pages of all lists: 5,000 cars at the smallest cap seen, 35, are 143 pages.
 pub const MAX_PAGES: u32 = 1_000;
 
-/// Most cars of one list, at 17 bytes each in the cursor: more than any group of dealers has.
+/// Most cars of all lists, at 17 bytes each in the cursor: more than any group of dealers has.
 pub const MAX_VINS: u32 = 18_000;
 
 /// Bytes that a cursor may take in its record; DynamoDB allows 400 KB in all.
@@ -189,6 +189,11 @@ impl Cursor {
     pub fn is_healthy(&self) -> bool {
         let entries = u64::from(self.vins.count()) + u64::from(self.bad);
         self.bad <= 1 || u64::from(self.bad) * 100 <= entries * MAX_BAD_PERCENT
+    }
+
+    /// Ends the list where it is: the lists of this dealer together are longer than can be kept.
+    pub fn cap(&mut self) {
+        self.ended.get_or_insert(End::Capped);
     }
 
     /// Which list it is.

@@ -41,7 +41,8 @@ impl<C: Clock, G: Gate> Site<'_, C, G> {
     /// The page of a list that begins with the car at `start`.
     ///
     /// The endpoint that answered before is asked first, else the widget. If it fails, or its list is
-    /// empty from the beginning (a wrong alias answers so), the other one is asked.
+    /// empty from the beginning (a wrong alias answers so), the other one is asked. An empty list
+    /// counts only if both agree, or if there is no other endpoint.
     pub(crate) async fn page(
         &self,
         known: &mut Known,
@@ -49,27 +50,43 @@ impl<C: Clock, G: Gate> Site<'_, C, G> {
         start: u32,
     ) -> Result<Page, Failure> {
         let first = known.endpoint.clone().unwrap_or(Endpoint::Widget);
-        let failure = match self.ask(&first, condition, start).await {
+        let one = self.ask(&first, condition, start).await;
+        match &one {
             Ok(page) if start > 0 || !page.vehicles.is_empty() => {
                 known.endpoint = Some(first);
-                return Ok(page);
+                return one;
             }
-            Ok(empty) => Ok(empty),
-            Err(failure) if is_final(&failure) => return Err(failure),
-            Err(failure) => Err(failure),
-        };
+            Err(failure) if is_final(failure) => return one,
+            _ => {}
+        }
         let other = match &first {
             Endpoint::Widget => self.site_id().await.map(|id| id.map(Endpoint::Service)),
             Endpoint::Service(_) => Ok(Some(Endpoint::Widget)),
         };
-        let Ok(Some(other)) = other else { return failure };
-        match self.ask(&other, condition, start).await {
-            Ok(page) if failure.is_err() || !page.vehicles.is_empty() => {
-                known.endpoint = Some(other);
+        let (other, two) = match other {
+            Ok(Some(other)) => {
+                let two = self.ask(&other, condition, start).await;
+                (Some(other), two)
+            }
+            // There is no other endpoint: what the first one said stands.
+            Ok(None) => return one,
+            Err(failure) => (None, Err(failure)),
+        };
+        let absent = |failure: &Failure| failure.class() == Class::Permanent;
+        match (one, two) {
+            (_, Ok(page)) if !page.vehicles.is_empty() => {
+                known.endpoint = other;
                 Ok(page)
             }
-            // Both lists are empty, or the first one's failure says more than the second's.
-            _ => failure,
+            (Ok(empty), Ok(_)) => Ok(empty),
+            (Ok(empty), Err(failure)) if absent(&failure) => Ok(empty),
+            (Err(failure), Ok(empty)) if absent(&failure) => {
+                known.endpoint = other;
+                Ok(empty)
+            }
+            // An endpoint that is not there says nothing of the one that is.
+            (Err(failure), Err(other)) if absent(&failure) => Err(other),
+            (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
         }
     }
 

@@ -11,6 +11,7 @@ use evenkeel::{
     job::{Gate, Job, Progress, Run},
     lambda::Start,
     policy::{CallTimes, Policy},
+    ports::PortError,
     time::{Clock, SystemClock},
     vehicles::Vehicles,
     vin::Vin,
@@ -24,6 +25,9 @@ use crate::{
     payload::Scraping,
 };
 
+/// Times that a page without any car is looked at before what is missing is taken as missing.
+const LOOKS_FOR_A_CAR: u32 = 3;
+
 /// What a page is asked for.
 const ACCEPT: &str = "text/html,application/xhtml+xml";
 
@@ -31,15 +35,16 @@ const ACCEPT: &str = "text/html,application/xhtml+xml";
 pub const POLICY: Policy = Policy {
     dependency: "page",
     max_attempts: 8,
-    // The plan's `network`, `timeout` and `econnreset`.
-    retryable: &[Class::Transient],
+    // The plan's `network`, `timeout` and `econnreset`; and a page that is none of a car's for now.
+    retryable: &[Class::Transient, Class::Anomaly],
     max_deferrals: 9,
     backoff_base: Duration::from_secs(2),
     backoff_cap: Duration::from_secs(300),
     job_timeout: Duration::from_secs(12),
     rounds: 2,
     reserve: Duration::from_secs(3),
-    concurrency: 10,
+    // Each may hold a page of 10 MB.
+    concurrency: 5,
     dedup_window: Duration::from_hours(6),
     give_up_after: Duration::from_hours(24),
     breaker: BreakerPolicy {
@@ -109,10 +114,13 @@ impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
         }
     }
 
-    /// What the feed knows of the car; nothing if it knows none, or cannot be asked just now.
-    async fn known(&self, payload: &Scraping) -> Option<page::record::Details> {
-        let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await.ok()??;
-        Some(feed_data::details(&data))
+    /// What the feed knows of the car; `None` if it knows none.
+    async fn known(&self, payload: &Scraping) -> Result<Option<page::record::Details>, Failure> {
+        let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await;
+        let unavailable = |error: PortError| {
+            Failure::new(Class::Unstarted, "store_unavailable", error.to_string())
+        };
+        Ok(data.map_err(unavailable)?.as_deref().map(feed_data::details))
     }
 
     /// What is left to say when the page says nothing of the car: the feed's data, if there is any.
@@ -122,7 +130,7 @@ impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
         address: &Url,
         failure: Failure,
     ) -> Result<Scraped, Failure> {
-        let Some(known) = self.known(payload).await else { return Err(failure) };
+        let Some(known) = self.known(payload).await? else { return Err(failure) };
         let reading = page::without_page(address, &payload.vin, &known);
         Ok(scraped(reading, Some(failure.to_string())))
     }
@@ -174,19 +182,29 @@ where
             }
             Err(error) => return Err(error.into()),
         };
-        let html = String::from_utf8_lossy(&content.body);
-        let known = self.known(payload).await.unwrap_or_default();
-        let failure = match page::read(&html, &content.url, &payload.vin, &known) {
+        let Content { url, body, .. } = *content;
+        // Most are UTF-8, and then this is no copy.
+        let html = String::from_utf8(body)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let known = self.known(payload).await?.unwrap_or_default();
+        let failure = match page::read(&html, &url, &payload.vin, &known) {
             Ok(reading) => return Ok(Progress::Done(scraped(reading, None))),
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {
-                Failure::new(Class::Anomaly, "other_vehicle", error.to_string())
+                let failure = Failure::new(Class::Anomaly, "other_vehicle", error.to_string());
+                run.disbelieve(&failure);
+                // It will be no other car's tomorrow.
+                let failure = Failure::new(Class::Permanent, "other_vehicle", error.to_string());
+                return self.fall_back(payload, &address, failure).await.map(Progress::Done);
             }
-            // A page that names no car at all says nothing wrong of this one: what is missing is
-            // listed.
+            // A page that names no car at all may be one of a bad moment. If it stays so, it says
+            // nothing wrong of this car: what is missing is listed.
             Err(error @ PageError::NoVin) => {
                 let failure = Failure::new(Class::Anomaly, "no_vin", error.to_string());
                 run.disbelieve(&failure);
+                if run.ledger.attempts + 1 < LOOKS_FOR_A_CAR {
+                    return Err(failure);
+                }
                 let reading = page::without_page(&address, &payload.vin, &known);
                 return Ok(Progress::Done(scraped(reading, Some(failure.to_string()))));
             }

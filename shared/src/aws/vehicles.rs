@@ -22,7 +22,7 @@ use crate::{
 /// Sort key of the item about a dealer's list as a whole: no VIN has such a character.
 const LIST: &str = "#list";
 
-/// How long a car that no feed names any more is kept.
+/// How long a car that is no longer listed is kept.
 const RETENTION: Duration = Duration::from_hours(180 * 24);
 
 /// Items of one batch of writes (DynamoDB's limit).
@@ -93,22 +93,17 @@ fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
         ("list", s(&vehicle.list)),
         ("data", s(&vehicle.data)),
         ("seen_at", ms(now)),
-        ("expires_at", n((now + RETENTION).as_secs_ceil())),
     ];
     attributes.extend(vehicle.hash.as_ref().map(|hash| ("hash", s(hash))));
     attributes
 }
 
-fn known(item: &Item) -> Result<Option<Known>, PortError> {
+/// `None` for the note on the list, and for a car that this code did not write: it is as good as new.
+fn known(item: &Item) -> Option<Known> {
     let reader = Reader(item);
-    let read = || {
-        let hash = reader.has("hash").then(|| reader.text("hash")).transpose()?;
-        Ok(Known { vin: reader.text("vin")?, hash, list: reader.text("list")? })
-    };
-    if reader.text("vin").is_ok_and(|vin| vin == LIST) {
-        return Ok(None);
-    }
-    read().map(Some).map_err(PortError::Unreadable)
+    let vin = reader.text("vin").ok().filter(|vin| vin != LIST)?;
+    let hash = reader.text("hash").ok();
+    Some(Known { vin, hash, list: reader.text("list").ok()? })
 }
 
 impl Vehicles for DynamoVehicles {
@@ -127,9 +122,7 @@ impl Vehicles for DynamoVehicles {
                 .consistent_read(true)
                 .set_exclusive_start_key(start);
             let page = query.send().await.map_err(|error| port_error(&error))?;
-            for item in page.items.unwrap_or_default() {
-                found.extend(known(&item)?);
-            }
+            found.extend(page.items.unwrap_or_default().iter().filter_map(known));
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(found);
@@ -147,7 +140,13 @@ impl Vehicles for DynamoVehicles {
         self.write(cars.iter().map(|car| owned(encode(dealer, car, now))).collect()).await
     }
 
-    async fn unlist(&self, dealer: &str, vins: &[String], now: Time) -> Result<(), PortError> {
+    async fn unlist(
+        &self,
+        dealer: &str,
+        vins: &[String],
+        began: Time,
+        now: Time,
+    ) -> Result<(), PortError> {
         for vin in vins {
             let update = self
                 .client
@@ -155,10 +154,12 @@ impl Vehicles for DynamoVehicles {
                 .table_name(&self.table)
                 .key("dealer", s(dealer))
                 .key("vin", s(vin))
-                .update_expression("SET unlisted_at = :now REMOVE #hash")
-                .condition_expression("attribute_exists(vin)")
+                .update_expression("SET unlisted_at = :now, expires_at = :end REMOVE #hash")
+                .condition_expression("attribute_exists(vin) AND seen_at < :began")
                 .expression_attribute_names("#hash", "hash")
-                .expression_attribute_values(":now", ms(now));
+                .expression_attribute_values(":now", ms(now))
+                .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()))
+                .expression_attribute_values(":began", ms(began));
             if let Err(error) = update.send().await {
                 let gone = error.as_service_error();
                 if gone.is_none_or(|e| !e.is_conditional_check_failed_exception()) {

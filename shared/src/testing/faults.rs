@@ -304,8 +304,14 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         self.faults.call("keep", self.port.keep(dealer, cars, now), None).await
     }
 
-    async fn unlist(&self, dealer: &str, vins: &[String], now: Time) -> Result<(), PortError> {
-        self.faults.call("unlist", self.port.unlist(dealer, vins, now), None).await
+    async fn unlist(
+        &self,
+        dealer: &str,
+        vins: &[String],
+        began: Time,
+        now: Time,
+    ) -> Result<(), PortError> {
+        self.faults.call("unlist", self.port.unlist(dealer, vins, began, now), None).await
     }
 
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {

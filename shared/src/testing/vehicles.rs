@@ -17,7 +17,7 @@ pub struct MemoryVehicles(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    vehicles: BTreeMap<(String, String), Vehicle>,
+    vehicles: BTreeMap<(String, String), (Vehicle, Time)>,
     lists: BTreeMap<String, String>,
     writes: usize,
 }
@@ -30,7 +30,7 @@ impl MemoryVehicles {
     /// Every car that is kept, by dealer and VIN.
     #[must_use]
     pub fn vehicles(&self) -> Vec<Vehicle> {
-        self.lock().vehicles.values().cloned().collect()
+        self.lock().vehicles.values().map(|(vehicle, _)| vehicle.clone()).collect()
     }
 
     /// Cars written so far.
@@ -49,29 +49,36 @@ impl Vehicles for MemoryVehicles {
             hash: vehicle.hash.clone(),
             list: vehicle.list.clone(),
         };
-        Ok(of_dealer.map(|(_, vehicle)| known(vehicle)).collect())
+        Ok(of_dealer.map(|(_, (vehicle, _))| known(vehicle)).collect())
     }
 
     async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
         let key = (dealer.to_owned(), vin.to_owned());
-        Ok(self.lock().vehicles.get(&key).map(|vehicle| vehicle.data.clone()))
+        Ok(self.lock().vehicles.get(&key).map(|(vehicle, _)| vehicle.data.clone()))
     }
 
-    async fn keep(&self, dealer: &str, vehicles: &[Vehicle], _: Time) -> Result<(), PortError> {
+    async fn keep(&self, dealer: &str, vehicles: &[Vehicle], now: Time) -> Result<(), PortError> {
         let mut kept = self.lock();
         kept.writes += vehicles.len();
         for vehicle in vehicles {
             let key = (dealer.to_owned(), vehicle.vin.clone());
-            kept.vehicles.insert(key, vehicle.clone());
+            kept.vehicles.insert(key, (vehicle.clone(), now));
         }
         Ok(())
     }
 
-    async fn unlist(&self, dealer: &str, vins: &[String], _: Time) -> Result<(), PortError> {
+    async fn unlist(
+        &self,
+        dealer: &str,
+        vins: &[String],
+        began: Time,
+        _: Time,
+    ) -> Result<(), PortError> {
         let mut kept = self.lock();
         for vin in vins {
-            if let Some(vehicle) = kept.vehicles.get_mut(&(dealer.to_owned(), vin.clone())) {
-                vehicle.hash = None;
+            match kept.vehicles.get_mut(&(dealer.to_owned(), vin.clone())) {
+                Some((vehicle, seen_at)) if *seen_at < began => vehicle.hash = None,
+                _ => {}
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use crate::{
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
+const LATER: Time = Time::from_millis(1_800_000_060_000);
 
 /// Runs every case.
 ///
@@ -41,7 +42,7 @@ async fn nothing_is_known_of_a_stranger<V: Vehicles>(vehicles: &V) {
     assert_eq!(vehicles.data("stranger", "1HGCM82633A004352").await, Ok(None));
     assert_eq!(vehicles.list("stranger").await, Ok(None));
     let nobody = ["1HGCM82633A004352".to_owned()];
-    assert_eq!(vehicles.unlist("stranger", &nobody, NOW).await, Ok(()), "and makes none");
+    assert_eq!(vehicles.unlist("stranger", &nobody, LATER, LATER).await, Ok(()), "and makes none");
     assert_eq!(vehicles.known("stranger").await, Ok(Vec::new()));
 }
 
@@ -65,8 +66,11 @@ async fn a_car_that_is_unlisted_keeps_its_data_and_loses_its_hash<V: Vehicles>(v
     let car = vehicle("1HGCM82633A000003", "d");
     assert_eq!(vehicles.keep("gone", std::slice::from_ref(&car), NOW).await, Ok(()));
     let vins = [car.vin.clone()];
+    assert_eq!(vehicles.unlist("gone", &vins, NOW, LATER).await, Ok(()));
+    assert_eq!(known(vehicles, "gone").await, [as_known(&car)], "it was seen since");
     for _ in 0..2 {
-        assert_eq!(vehicles.unlist("gone", &vins, NOW).await, Ok(()), "harmless when repeated");
+        let unlisted = vehicles.unlist("gone", &vins, LATER, LATER).await;
+        assert_eq!(unlisted, Ok(()), "harmless when repeated");
     }
     assert_eq!(known(vehicles, "gone").await, [Known { hash: None, ..as_known(&car) }]);
     assert_eq!(vehicles.data("gone", &car.vin).await, Ok(Some(car.data.clone())));
