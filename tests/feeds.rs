@@ -1,6 +1,6 @@
 //! The feed's job against every mood of a dealer's site, through the whole engine.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use dealer_com_feed::{
     DealerComFeed,
@@ -80,6 +80,8 @@ impl Feeds {
 
     /// Reads the dealer's feed once more, as a job of its own, and answers with its record.
     async fn read(&self, sandbox: &Sandbox, id: &str) -> Record {
+        // No two readings of a dealer begin in the same millisecond.
+        self.clock.advance(Duration::from_secs(1));
         let payload = json!({"dealer_slug": SLUG, "site_url": sandbox.site_origin(SLUG)});
         let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
         self.queue.send(&body.to_string());
@@ -176,20 +178,26 @@ async fn five_thousand_cars_are_read_whole_and_fan_out_once() {
     sandbox.shutdown().await;
 }
 
+/// Calls that a scenario must have, for its faults to say something.
+fn expect(calls: &[&str], expected: &[&str]) {
+    for call in expected {
+        assert!(calls.contains(call), "the scenario has a {call}: {calls:?}");
+    }
+}
+
+/// What a reading leaves behind: the jobs it made, and the cars.
+fn left(feeds: &Feeds) -> impl PartialEq + Debug + use<> {
+    let kinds = ["product_detail_scraping", "url_shortening"];
+    (kinds.map(|kind| feeds.jobs(kind)), feeds.vehicles.vehicles())
+}
+
 #[tokio::test]
 async fn every_port_call_may_fail_and_each_job_is_made_once() {
     let sandbox = site(SiteSettings { cars: 9, page_cap: 4, ..SiteSettings::default() }).await;
     let calm = Feeds::new();
     calm.read(&sandbox, "feed").await;
     let calls = calm.faults.calls();
-    for call in ["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"] {
-        let expected = call == "unlist" || calls.contains(&call);
-        assert!(expected, "the scenario has a {call}: {calls:?}");
-    }
-    let state = |feeds: &Feeds| {
-        let vehicles = feeds.vehicles.vehicles();
-        (feeds.jobs("product_detail_scraping"), feeds.jobs("url_shortening"), vehicles)
-    };
+    expect(&calls, &["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"]);
     for (number, call) in calls.iter().enumerate() {
         for fault in Fault::INSTANT {
             let case = format!("{fault:?} at call {number}, {call}");
@@ -197,10 +205,55 @@ async fn every_port_call_may_fail_and_each_job_is_made_once() {
             feeds.faults.at(number, number, fault);
             let record = feeds.read(&sandbox, "feed").await;
             assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
-            assert_eq!(state(&feeds), state(&calm), "{case}");
+            assert_eq!(left(&feeds), left(&calm), "{case}");
             for body in calm.queue.bodies(SCRAPING) {
                 assert!(feeds.queue.bodies(SCRAPING).contains(&body), "{case}: {body} was sent");
             }
+        }
+    }
+    sandbox.shutdown().await;
+}
+
+/// Reads a list, lets one of its cars change and another go, and reads it again with a fault at one
+/// call. It has more pages than a run may take.
+async fn read_again(sandbox: &Sandbox, fault: Option<(usize, Fault)>) -> (Feeds, Record) {
+    let settings = SiteSettings { cars: 62, ..SiteSettings::default() };
+    sandbox.client().put_site(SLUG, &settings).await.unwrap();
+    let feeds = Feeds::new();
+    feeds.read(sandbox, "first").await;
+    let in_small_pages = SiteSettings { page_cap: 1, ..settings };
+    sandbox.client().put_site(SLUG, &in_small_pages).await.unwrap();
+    let cars = sandbox.client().cars(SLUG).await.unwrap();
+    let (prices, remove) = ([(cars[7].vin.clone(), 1_234)].into(), vec![cars[8].vin.clone()]);
+    let change = SiteChange { prices, remove, ..SiteChange::default() };
+    sandbox.client().change_site(SLUG, &change).await.unwrap();
+    if let Some((number, fault)) = fault {
+        let number = feeds.faults.calls().len() + number;
+        feeds.faults.at(number, number, fault);
+    }
+    let record = feeds.read(sandbox, "second").await;
+    (feeds, record)
+}
+
+#[tokio::test]
+async fn a_change_and_a_sale_are_seen_once_whatever_call_of_a_long_reading_fails() {
+    let sandbox = open_sandbox().await;
+    let (calm, record) = read_again(&sandbox, None).await;
+    let read = summary(&record);
+    assert_eq!((read.vehicles, read.new, read.changed, read.gone), (61, 0, 1, 1), "{read:?}");
+    assert!(record.ledger.claims > 1, "it went on in another run: {record:?}");
+    let all = calm.faults.calls();
+    let calls = &all[all.iter().rposition(|call| *call == "keep_list").map_or(0, |last| {
+        let before = &all[..last];
+        before.iter().rposition(|call| *call == "keep_list").unwrap() + 1
+    })..];
+    expect(calls, &["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"]);
+    for fault in Fault::INSTANT {
+        for (number, call) in calls.iter().enumerate() {
+            let case = format!("{fault:?} at call {number} of the second reading, about {call}");
+            let (feeds, record) = read_again(&sandbox, Some((number, fault))).await;
+            assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
+            assert_eq!(left(&feeds), left(&calm), "{case}");
         }
     }
     sandbox.shutdown().await;
@@ -213,6 +266,23 @@ async fn a_site_that_has_only_the_newer_endpoint_is_read() {
     let read = summary(&feeds.read(&sandbox, "feed").await);
     assert_eq!((read.vehicles, read.whole, read.stale), (40, true, false));
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bad_moment_does_not_make_an_endpoint_that_is_not_there_the_one_that_is() {
+    for widget in [true, false] {
+        for calls in 1..8 {
+            let settings = SiteSettings { widget, page_cap: 10, ..SiteSettings::default() };
+            let sandbox = site(settings).await;
+            let feeds = Feeds::new();
+            let good = summary(&feeds.read(&sandbox, "good").await).vehicles;
+            strike(&sandbox, FaultKind::status(500), Target::default(), calls).await;
+            let read = summary(&feeds.read(&sandbox, "bad").await);
+            let seen = (read.vehicles, read.gone, read.whole, read.stale);
+            assert_eq!(seen, (good, 0, true, false), "widget {widget}, {calls} failures: {read:?}");
+            sandbox.shutdown().await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,13 @@ impl Local {
         }
         let dead = self.stack.output("UrlShorteningDeadLetterQueueUrl").unwrap();
         assert!(sqs::depth(self.stack.client(), dead).await.unwrap().is_empty(), "no dead letter");
+        // A parked job has no message; it gets one when its service may be asked again.
+        eventually("every job has ended", async || {
+            const OPEN: [&str; 4] = ["queued", "running", "waiting", "parked"];
+            let records = self.records().await;
+            records.values().all(|record| !OPEN.contains(&record["state"].as_str().unwrap()))
+        })
+        .await;
     }
 
     /// Every record of the job table, by its key.

@@ -236,8 +236,8 @@ where
         let cars = page.vehicles.iter().flatten();
         // A car that stands in two lists with different fields would be changed at every read.
         let fresh: Vec<_> = cars.filter(|car| !reading.has(car.vin.as_str())).collect();
-        let changes = change::compare(fresh, hashes);
-        let (new, changed) = (changes.new.iter(), changes.changed.iter());
+        let found = change::compare(fresh, hashes);
+        let (new, changed) = (found.new.iter(), found.changed.iter());
         let news: Vec<(&Listed<'_>, bool)> =
             new.map(|car| (car, true)).chain(changed.map(|car| (car, false))).collect();
         for (number, some) in news.chunks(CARS_AT_ONCE).enumerate() {
@@ -252,7 +252,7 @@ where
             hashes
                 .extend(cars.iter().map(|car| (car.vehicle.vin.as_str().into(), car.hash.clone())));
         }
-        reading.summary.unchanged += count(changes.unchanged.len());
+        reading.summary.unchanged += count(found.unchanged.len());
         for bad in page.vehicles.iter().filter_map(|entry| entry.as_ref().err()) {
             reading.summary.bad += 1;
             if reading.summary.bad_reasons.len() < MOST_REASONS {

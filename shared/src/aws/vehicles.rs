@@ -94,7 +94,11 @@ fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
         ("data", s(&vehicle.data)),
         ("seen_at", ms(now)),
     ];
-    attributes.extend(vehicle.hash.as_ref().map(|hash| ("hash", s(hash))));
+    // Without a hash nobody says yet that it is listed: it goes like one that no longer is.
+    attributes.push(vehicle.hash.as_ref().map_or_else(
+        || ("expires_at", n((now + RETENTION).as_secs_ceil())),
+        |hash| ("hash", s(hash)),
+    ));
     attributes
 }
 
