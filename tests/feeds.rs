@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
-use dealer_com_feed::{
-    DealerComFeed,
-    fan_out::Queues,
-    job::{POLICY, Summary},
-};
+use dealer_com_feed::{DealerComFeed, fan_out::Queues, job::POLICY, reading::Summary};
 use evenkeel::{
     batch::Worker,
     http::{Hosts, Outbound, Reach, Settings},

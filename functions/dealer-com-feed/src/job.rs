@@ -27,9 +27,9 @@ use crate::{
     collapse::{self, Counts},
     fan_out::{Made, Queues, fan_out, unavailable},
     inventory::Page,
-    paging::{Cursor, MAX_PAGES, MAX_VINS, Step},
     payload::{Condition, Feed},
-    site::{Known, Site},
+    reading::{Reading, Summary, count},
+    site::Site,
 };
 
 /// Time that a page may take, with its jobs and cars: no page is begun without it.
@@ -75,51 +75,6 @@ pub const POLICY: Policy = Policy {
     },
 }
 .checked();
-
-/// What a success leaves in the record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Cars listed, each once.
-    pub vehicles: u32,
-    /// Cars that were not known.
-    pub new: u32,
-    /// Cars of which something has changed.
-    pub changed: u32,
-    /// Cars as they were.
-    pub unchanged: u32,
-    /// Cars no longer listed.
-    pub gone: u32,
-    /// Entries that were no cars, with the first few reasons.
-    pub bad: u32,
-    /// Why, of the first few.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub bad_reasons: Vec<String>,
-    /// Pages read.
-    pub pages: u32,
-    /// The jobs that came of it.
-    #[serde(flatten)]
-    pub made: Made,
-    /// Whether every list was read to its end and most of it were cars.
-    pub whole: bool,
-    /// Whether the site gave nothing, and the last good snapshot stands.
-    pub stale: bool,
-    /// Why it is stale.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
-
-/// Reasons that a summary keeps.
-const MOST_REASONS: usize = 5;
-
-/// How far the work has come; it is kept as the cursor of the record.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Reading {
-    site: Known,
-    lists: Vec<Cursor>,
-    summary: Summary,
-    /// When it began, in milliseconds since the epoch.
-    began: u64,
-}
 
 /// What was noted of the last read that was good: whole, healthy and no collapse.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,13 +208,7 @@ where
                 .extend(cars.iter().map(|car| (car.vehicle.vin.as_str().into(), car.hash.clone())));
         }
         reading.summary.unchanged += count(found.unchanged.len());
-        for bad in page.vehicles.iter().filter_map(|entry| entry.as_ref().err()) {
-            reading.summary.bad += 1;
-            if reading.summary.bad_reasons.len() < MOST_REASONS {
-                let reason = format!("entry {}: {}", bad.position, bad.reason);
-                reading.summary.bad_reasons.push(reason);
-            }
-        }
+        reading.summary.note_bad(page);
         Ok(true)
     }
 
@@ -363,48 +312,6 @@ where
     }
 }
 
-impl Reading {
-    /// Whether a page before has shown this car.
-    fn has(&self, vin: &str) -> bool {
-        self.lists.iter().any(|list| list.vins().contains(vin))
-    }
-
-    /// Pages so far.
-    fn pages(&self) -> u32 {
-        self.lists.iter().map(Cursor::pages).sum()
-    }
-
-    /// The page to fetch next; `None` if every list is read.
-    fn next(&mut self, feed: &Feed) -> Option<(Condition, u32)> {
-        let vins: u32 = self.lists.iter().map(|list| list.vins().count()).sum();
-        if vins >= MAX_VINS || self.pages() >= MAX_PAGES {
-            self.lists.iter_mut().for_each(Cursor::cap);
-            return None;
-        }
-        for condition in &feed.conditions {
-            let started = self.lists.iter().find(|list| list.condition() == *condition);
-            let step = if let Some(list) = started {
-                list.step()
-            } else {
-                let list = Cursor::new(*condition);
-                let step = list.step();
-                self.lists.push(list);
-                step
-            };
-            if let Step::Fetch { start } = step {
-                return Some((*condition, start));
-            }
-        }
-        None
-    }
-
-    fn advance(&mut self, condition: Condition, page: &Page) {
-        if let Some(list) = self.lists.iter_mut().find(|list| list.condition() == condition) {
-            list.next(page);
-        }
-    }
-}
-
 fn keepable(car: &Listed<'_>, list: Condition, with_hash: bool) -> Option<vehicles::Vehicle> {
     Some(vehicles::Vehicle {
         vin: car.vehicle.vin.as_str().to_owned(),
@@ -412,13 +319,6 @@ fn keepable(car: &Listed<'_>, list: Condition, with_hash: bool) -> Option<vehicl
         list: list.name().to_owned(),
         data: serde_json::to_string(car.vehicle).ok()?,
     })
-}
-
-fn more(reading: &Reading) -> Result<Progress<Summary>, Failure> {
-    let no_json = |error: serde_json::Error| {
-        Failure::new(Class::Permanent, "cursor_not_json", error.to_string())
-    };
-    Ok(Progress::More(serde_json::to_string(reading).map_err(no_json)?))
 }
 
 fn passes(failure: &Failure) -> bool {
@@ -430,10 +330,6 @@ fn passes(failure: &Failure) -> bool {
 
 fn condition(name: &str) -> Option<Condition> {
     Condition::ALL.into_iter().find(|condition| condition.name() == name)
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl<V, S, Q, C> Job for DealerComFeed<V, S, Q, C>
@@ -468,14 +364,14 @@ where
         let cursor = run.cursor.as_deref().filter(|_| !collapsed);
         let cursor = cursor.and_then(|cursor| serde_json::from_str(cursor).ok());
         let began = self.clock.now().as_millis();
-        let mut reading: Reading = cursor.unwrap_or(Reading { began, ..Reading::default() });
+        let mut reading: Reading = cursor.unwrap_or_else(|| Reading::begun(began));
         let before = reading.pages();
         let done = match self.read(feed, &url, run, &mut reading).await {
             Ok(true) => self.finish(feed, run, reading).await,
-            Ok(false) => return more(&reading),
+            Ok(false) => return reading.more(),
             // What this run has read is not lost for a moment's trouble; the next one begins there, and
             // fails if it gets no further.
-            Err(failure) if reading.pages() > before && passes(&failure) => return more(&reading),
+            Err(failure) if reading.pages() > before && passes(&failure) => return reading.more(),
             Err(failure) => Err(failure),
         };
         match done {

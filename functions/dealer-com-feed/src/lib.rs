@@ -23,6 +23,7 @@ pub mod content;
 
 pub mod fan_out;
 pub mod job;
+pub mod reading;
 pub mod site;
 
 pub use job::{DealerComFeed, POLICY};
