@@ -76,11 +76,20 @@ impl Feeds {
 
     /// Reads the dealer's feed once more, as a job of its own, and answers with its record.
     async fn read(&self, sandbox: &Sandbox, id: &str) -> Record {
+        self.send(sandbox, id);
+        self.end(id).await
+    }
+
+    fn send(&self, sandbox: &Sandbox, id: &str) {
         // No two readings of a dealer begin in the same millisecond.
         self.clock.advance(Duration::from_secs(1));
         let payload = json!({"dealer_slug": SLUG, "site_url": sandbox.site_origin(SLUG)});
         let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
         self.queue.send(&body.to_string());
+    }
+
+    /// Goes on until that job has ended, and answers with its record.
+    async fn end(&self, id: &str) -> Record {
         for _ in 0..100 {
             let Some(wait) = next_event_in(&self.feeds(), &self.queue, self.clock.now()) else {
                 return self.store.record(&format!("dealer_com_feed#g:{id}")).unwrap();
@@ -325,6 +334,27 @@ async fn a_collapse_is_no_sale() {
     let beats = feeds.store.all_beats();
     let failed: u64 = beats.iter().filter_map(|(_, beat)| beat.counts.get("failed")).sum();
     assert!(failed >= 1, "the breaker heard of it: {beats:?}");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_reading_after_a_collapse_goes_on_over_several_runs() {
+    let settings = SiteSettings { cars: 62, ..SiteSettings::default() };
+    let sandbox = site(settings.clone()).await;
+    let feeds = Feeds::new();
+    feeds.read(&sandbox, "good").await;
+    let collapsed = SiteChange { collapsed: Some(true), ..SiteChange::default() };
+    sandbox.client().change_site(SLUG, &collapsed).await.unwrap();
+    feeds.send(&sandbox, "long");
+    feeds.poll().await;
+    let record = feeds.store.record("dealer_com_feed#g:long").unwrap();
+    assert_eq!(record.history.last().unwrap().code, "collapse", "{record:?}");
+    let in_small_pages = SiteSettings { page_cap: 1, ..settings };
+    sandbox.client().put_site(SLUG, &in_small_pages).await.unwrap();
+    let record = feeds.end("long").await;
+    let read = summary(&record);
+    assert_eq!((read.vehicles, read.gone, read.whole, read.stale), (62, 0, true, false));
+    assert_eq!(record.ledger.attempts, 2, "one collapsed, one was read, in several runs");
     sandbox.shutdown().await;
 }
 

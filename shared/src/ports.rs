@@ -5,6 +5,7 @@ use std::{fmt, future::Future, time::Duration};
 
 use crate::{
     breaker::Breaker,
+    error::{Class, Failure},
     limiter::Limiter,
     message::Rejection,
     pulse::{Beat, BucketKey},
@@ -21,6 +22,19 @@ pub enum PortError {
     Broken(String),
     /// One record is not what this code writes: nobody's to overwrite, and nobody else's trouble.
     Unreadable(String),
+}
+
+/// How long a job waits for a table or a queue that only people can mend.
+const BROKEN_PAUSE: Duration = Duration::from_mins(20);
+
+impl PortError {
+    /// The failure of a job whose own table or queue does not take it just now: no fault of its
+    /// dependency's, and no attempt spent.
+    #[must_use]
+    pub fn unstarted(&self) -> Failure {
+        let failure = Failure::new(Class::Unstarted, "store_unavailable", self.to_string());
+        failure.with_retry_after(matches!(self, Self::Broken(_)).then_some(BROKEN_PAUSE))
+    }
 }
 
 impl fmt::Display for PortError {

@@ -77,8 +77,11 @@ pub fn judge(last_good: &Counts, read: &Counts) -> Option<Collapse> {
         before: sum(|list| list.before),
         after: sum(|list| list.after),
     };
+    // One short list that is read alone is no more than a short list.
+    let is_all = both.len() == last_good.0.len();
+    let all = Some(all).filter(|all| is_all || all.before >= LONG_LIST);
     let long = both.iter().copied().filter(|list| list.before >= LONG_LIST);
-    [all].into_iter().chain(long).find(|list| has_collapsed(list.before, list.after))
+    all.into_iter().chain(long).find(|list| has_collapsed(list.before, list.after))
 }
 
 fn has_collapsed(before: u32, after: u32) -> bool {
@@ -135,6 +138,10 @@ mod tests {
         assert_eq!(judge(&counts(100, 500, 50), &only_new), None);
         assert_eq!(judge(&only_new, &counts(0, 500, 50)).unwrap().after, 0);
         assert_eq!(judge(&Counts::default(), &counts(0, 0, 0)), None);
+        let only_certified = |cars| [(Condition::Certified, cars)].into_iter().collect::<Counts>();
+        assert_eq!(judge(&counts(100, 80, 2), &only_certified(0)), None);
+        assert_eq!(judge(&counts(100, 80, 20), &only_certified(0)).unwrap().before, 20);
+        assert_eq!(judge(&only_certified(2), &only_certified(0)).unwrap().before, 2);
         assert_eq!(judge(&counts(100, 80, 20), &Counts::default()), None);
     }
 

@@ -1,13 +1,11 @@
 //! The jobs that new and changed cars give rise to.
 
-use std::time::Duration;
-
 use evenkeel::{
     enqueue::{Enqueued, NewJob, enqueue},
-    error::{Class, Failure},
+    error::Failure,
     job::{Job, Payload},
     message::{Problems, sha256_hex},
-    ports::{PortError, Queue, Store},
+    ports::{Queue, Store},
     time::Clock,
 };
 use product_detail_scraping::Scraping;
@@ -67,7 +65,7 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
             linked.iter().filter_map(|(car, link)| scraping(feed, queues, car, link)).collect();
         made.without_page += linked.len() - jobs.len();
         let Enqueued { made: jobs, sent_again, duplicates } =
-            enqueue(store, queue, clock, &jobs).await.map_err(|error| unavailable(&error))?;
+            enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
         made.scraping_jobs = jobs;
         made.duplicates += duplicates + sent_again;
     }
@@ -75,21 +73,11 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
         let jobs: Vec<NewJob> =
             linked.iter().filter_map(|(car, link)| shortening(feed, queues, car, link)).collect();
         let Enqueued { made: jobs, sent_again, duplicates } =
-            enqueue(store, queue, clock, &jobs).await.map_err(|error| unavailable(&error))?;
+            enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
         made.shortening_jobs = jobs;
         made.duplicates += duplicates + sent_again;
     }
     Ok(made)
-}
-
-/// How long a job waits for a table or a queue that only people can mend.
-const BROKEN_PAUSE: Duration = Duration::from_mins(20);
-
-/// The table or the queue of jobs does not take them just now: no fault of the dealer's.
-pub(crate) fn unavailable(error: &PortError) -> Failure {
-    let failure = Failure::new(Class::Unstarted, "store_unavailable", error.to_string());
-    let mended_by_people = matches!(error, PortError::Broken(_));
-    failure.with_retry_after(mended_by_people.then_some(BROKEN_PAUSE))
 }
 
 /// One scraping job for each state of a car that the feed has shown.

@@ -25,8 +25,9 @@ use url::Url;
 use crate::{
     change::{self, Listed},
     collapse::{self, Counts},
-    fan_out::{Made, Queues, fan_out, unavailable},
+    fan_out::{Made, Queues, fan_out},
     inventory::Page,
+    paging::Cursor,
     payload::{Condition, Feed},
     reading::{Reading, Summary, count},
     site::Site,
@@ -44,6 +45,9 @@ const COLLAPSE: &str = "collapse";
 
 /// Most pages of one run: a run that was lost costs no more than these to repeat.
 const PAGES_A_RUN: u32 = 60;
+
+/// Longest time between the first page and the last for which a car on none of them counts as gone.
+const LONGEST_READING: Duration = Duration::from_mins(15);
 
 /// The numbers of the job type.
 pub const POLICY: Policy = Policy {
@@ -85,6 +89,9 @@ pub struct Snapshot {
     pub vehicles: u32,
     /// Cars by list, each as it was read last; some stand in two.
     pub counts: Counts,
+    /// When each list was read last, in milliseconds since the epoch.
+    #[serde(default)]
+    pub read_at: BTreeMap<Condition, u64>,
 }
 
 /// The job type.
@@ -173,7 +180,7 @@ where
     /// The content hash of every car that is kept and listed.
     async fn hashes(&self, feed: &Feed) -> Result<BTreeMap<String, String>, Failure> {
         let known = self.vehicles.known(&feed.dealer_slug).await;
-        let known = known.map_err(|error| unavailable(&error))?;
+        let known = known.map_err(|error| error.unstarted())?;
         Ok(known.into_iter().filter_map(|car| Some((car.vin, car.hash?))).collect())
     }
 
@@ -224,7 +231,7 @@ where
             let kept: Vec<vehicles::Vehicle> =
                 cars.iter().filter_map(|car| keepable(car, list, with_hash)).collect();
             let written = self.vehicles.keep(&feed.dealer_slug, &kept, self.clock.now()).await;
-            written.map_err(|error| unavailable(&error))
+            written.map_err(|error| error.unstarted())
         };
         keep(false).await?;
         let made = fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, cars).await?;
@@ -243,23 +250,29 @@ where
         let pages = reading.pages();
         let Reading { lists, mut summary, began, .. } = reading;
         let (counts, last) = (Counts::of(&lists), self.snapshot(feed).await?);
-        let last_good = last.map(|snapshot| snapshot.counts).unwrap_or_default();
+        let Snapshot { counts: last_good, mut read_at, .. } = last.unwrap_or_default();
         if let Some(fall) = collapse::judge(&last_good, &counts) {
             let failure = Failure::new(Class::Anomaly, COLLAPSE, fall.to_string());
             run.disbelieve(&failure);
             return Err(failure);
         }
         let known = self.vehicles.known(&feed.dealer_slug).await;
-        let known = known.map_err(|error| unavailable(&error))?;
+        let known = known.map_err(|error| error.unstarted())?;
         let listed = known.iter().filter(|car| car.hash.is_some());
         let stored = listed.filter_map(|car| Some((car.vin.as_str(), condition(&car.list)?)));
-        let gone: Vec<String> =
+        let mut gone: Vec<String> =
             change::gone(stored, &lists, &last_good).into_iter().map(str::to_owned).collect();
-        let now = self.clock.now();
-        // What another read has found meanwhile is not gone.
-        let began = Time::from_millis(began);
+        let (now, began) = (self.clock.now(), Time::from_millis(began));
+        // Another reading knows better; or cars have moved between pages that were read far apart, and
+        // one that was never seen may be there.
+        let overtaken = |list: &Cursor| {
+            read_at.get(&list.condition()).is_some_and(|at| *at > began.as_millis())
+        };
+        if lists.iter().any(overtaken) || now > began + LONGEST_READING {
+            gone.clear();
+        }
         let unlisted = self.vehicles.unlist(&feed.dealer_slug, &gone, began, now).await;
-        unlisted.map_err(|error| unavailable(&error))?;
+        unlisted.map_err(|error| error.unstarted())?;
         summary.gone = count(gone.len());
         summary.pages = pages;
         let vins: BTreeSet<&str> = lists.iter().flat_map(|list| list.vins().iter()).collect();
@@ -269,17 +282,18 @@ where
             let listed = known.iter().filter(|car| car.hash.is_some()).count();
             let vehicles = count(listed.saturating_sub(gone.len()));
             let counts = counts.or(last_good);
-            let snapshot = Snapshot { at: now.as_millis(), vehicles, counts };
+            read_at.extend(lists.iter().map(|list| (list.condition(), now.as_millis())));
+            let snapshot = Snapshot { at: now.as_millis(), vehicles, counts, read_at };
             let note = serde_json::to_string(&snapshot).unwrap_or_default();
             let kept = self.vehicles.keep_list(&feed.dealer_slug, &note, now).await;
-            kept.map_err(|error| unavailable(&error))?;
+            kept.map_err(|error| error.unstarted())?;
         }
         Ok(summary)
     }
 
     async fn snapshot(&self, feed: &Feed) -> Result<Option<Snapshot>, Failure> {
         let note = self.vehicles.list(&feed.dealer_slug).await;
-        let note = note.map_err(|error| unavailable(&error))?;
+        let note = note.map_err(|error| error.unstarted())?;
         Ok(note.and_then(|note| serde_json::from_str(&note).ok()))
     }
 
@@ -321,11 +335,13 @@ fn keepable(car: &Listed<'_>, list: Condition, with_hash: bool) -> Option<vehicl
     })
 }
 
+/// A moment's trouble, for which nobody has asked us to wait.
 fn passes(failure: &Failure) -> bool {
-    matches!(
+    let passing = matches!(
         failure.class(),
         Class::Transient | Class::Throttled | Class::Deferred | Class::Unstarted
-    )
+    );
+    passing && failure.retry_after().is_none()
 }
 
 fn condition(name: &str) -> Option<Condition> {
@@ -359,16 +375,22 @@ where
             Failure::new(Class::Permanent, "invalid_payload", error.to_string())
         };
         let url = feed.site().map_err(invalid)?;
+        let cursor = run.cursor.as_deref();
+        let cursor: Option<Reading> = cursor.and_then(|cursor| serde_json::from_str(cursor).ok());
         // What could not be true is read again from the beginning.
-        let collapsed = run.history.last().is_some_and(|mishap| mishap.code == COLLAPSE);
-        let cursor = run.cursor.as_deref().filter(|_| !collapsed);
-        let cursor = cursor.and_then(|cursor| serde_json::from_str(cursor).ok());
+        let untrue = |reading: &Reading| {
+            run.history.iter().any(|mishap| mishap.code == COLLAPSE && mishap.at >= reading.began)
+        };
+        let cursor = cursor.filter(|reading| !untrue(reading));
         let began = self.clock.now().as_millis();
-        let mut reading: Reading = cursor.unwrap_or_else(|| Reading::begun(began));
+        let mut reading = cursor.unwrap_or_else(|| Reading::begun(began));
         let before = reading.pages();
         let done = match self.read(feed, &url, run, &mut reading).await {
             Ok(true) => self.finish(feed, run, reading).await,
-            Ok(false) => return reading.more(),
+            Ok(false) => match reading.more() {
+                Ok(more) => return Ok(more),
+                Err(failure) => Err(failure),
+            },
             // What this run has read is not lost for a moment's trouble; the next one begins there, and
             // fails if it gets no further.
             Err(failure) if reading.pages() > before && passes(&failure) => return reading.more(),

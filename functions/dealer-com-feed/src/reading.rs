@@ -14,6 +14,9 @@ use crate::{
     site::Known,
 };
 
+/// Most runs without a page that was done with: each takes some of its cars.
+const MOST_IDLE: u32 = 400;
+
 /// Reasons that a summary keeps.
 const MOST_REASONS: usize = 5;
 
@@ -69,6 +72,9 @@ pub(crate) struct Reading {
     pub(crate) summary: Summary,
     /// When it began, in milliseconds since the epoch.
     pub(crate) began: u64,
+    /// Runs since a page was done with.
+    #[serde(default)]
+    idle: u32,
 }
 
 impl Reading {
@@ -114,18 +120,42 @@ impl Reading {
     pub(crate) fn advance(&mut self, condition: Condition, page: &Page) {
         if let Some(list) = self.lists.iter_mut().find(|list| list.condition() == condition) {
             list.next(page);
+            self.idle = 0;
         }
     }
 
     /// The work goes on in another run, from here.
-    pub(crate) fn more(&self) -> Result<Progress<Summary>, Failure> {
+    ///
+    /// It does not, if no page was done with for as many runs as the largest one may need: a page
+    /// whose cars are others each time would never end, and make jobs each time.
+    pub(crate) fn more(&mut self) -> Result<Progress<Summary>, Failure> {
+        self.idle += 1;
+        if self.idle > MOST_IDLE {
+            let message = format!("a page that is not done with after {MOST_IDLE} runs");
+            return Err(Failure::new(Class::Anomaly, "no_progress", message));
+        }
         let no_json = |error: serde_json::Error| {
             Failure::new(Class::Permanent, "cursor_not_json", error.to_string())
         };
-        Ok(Progress::More(serde_json::to_string(self).map_err(no_json)?))
+        Ok(Progress::More(serde_json::to_string(&self).map_err(no_json)?))
     }
 }
 
 pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_is_never_done_with_ends_the_work() {
+        let mut reading = Reading::begun(0);
+        for run in 0..MOST_IDLE {
+            let Ok(Progress::More(cursor)) = reading.more() else { panic!("run {run}") };
+            reading = serde_json::from_str(&cursor).unwrap();
+        }
+        assert_eq!(reading.more().unwrap_err().code(), "no_progress");
+    }
 }

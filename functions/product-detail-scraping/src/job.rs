@@ -11,7 +11,6 @@ use evenkeel::{
     job::{Gate, Job, Progress, Run},
     lambda::Start,
     policy::{CallTimes, Policy},
-    ports::PortError,
     time::{Clock, SystemClock},
     vehicles::Vehicles,
     vin::Vin,
@@ -117,23 +116,20 @@ impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
     /// What the feed knows of the car; `None` if it knows none.
     async fn known(&self, payload: &Scraping) -> Result<Option<page::record::Details>, Failure> {
         let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await;
-        let unavailable = |error: PortError| {
-            Failure::new(Class::Unstarted, "store_unavailable", error.to_string())
-        };
-        Ok(data.map_err(unavailable)?.as_deref().map(feed_data::details))
+        Ok(data.map_err(|error| error.unstarted())?.as_deref().map(feed_data::details))
     }
+}
 
-    /// What is left to say when the page says nothing of the car: the feed's data, if there is any.
-    async fn fall_back(
-        &self,
-        payload: &Scraping,
-        address: &Url,
-        failure: Failure,
-    ) -> Result<Scraped, Failure> {
-        let Some(known) = self.known(payload).await? else { return Err(failure) };
-        let reading = page::without_page(address, &payload.vin, &known);
-        Ok(scraped(reading, Some(failure.to_string())))
-    }
+/// What is left to say when the page says nothing of the car: the feed's data, if there is any.
+fn fall_back(
+    payload: &Scraping,
+    address: &Url,
+    known: Option<&page::record::Details>,
+    failure: Failure,
+) -> Result<Progress<Scraped>, Failure> {
+    let Some(known) = known else { return Err(failure) };
+    let reading = page::without_page(address, &payload.vin, known);
+    Ok(Progress::Done(scraped(reading, Some(failure.to_string()))))
 }
 
 fn scraped(reading: Reading, without_page: Option<String>) -> Scraped {
@@ -173,12 +169,14 @@ where
             Failure::new(Class::Permanent, "invalid_payload", error.to_string())
         };
         let address: Url = payload.url.parse().map_err(invalid)?;
+        // First, so that no page is fetched in vain while the table cannot be read.
+        let known = self.known(payload).await?;
         let content = match run.call(|limit| self.fetch(&payload.url, limit)).await {
             Ok(content) => content,
             Err(error @ FetchError::BotWall { .. }) => {
                 let wall = bot_wall(&error.to_string());
                 run.disbelieve(&wall);
-                return self.fall_back(payload, &address, wall).await.map(Progress::Done);
+                return fall_back(payload, &address, known.as_ref(), wall);
             }
             Err(error) => return Err(error.into()),
         };
@@ -186,8 +184,8 @@ where
         // Most are UTF-8, and then this is no copy.
         let html = String::from_utf8(body)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let known = self.known(payload).await?.unwrap_or_default();
-        let failure = match page::read(&html, &url, &payload.vin, &known) {
+        let of_feed = known.clone().unwrap_or_default();
+        let failure = match page::read(&html, &url, &payload.vin, &of_feed) {
             Ok(reading) => return Ok(Progress::Done(scraped(reading, None))),
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {
@@ -195,7 +193,7 @@ where
                 run.disbelieve(&failure);
                 // It will be no other car's tomorrow.
                 let failure = Failure::new(Class::Permanent, "other_vehicle", error.to_string());
-                return self.fall_back(payload, &address, failure).await.map(Progress::Done);
+                return fall_back(payload, &address, known.as_ref(), failure);
             }
             // A page that names no car at all may be one of a bad moment. If it stays so, it says
             // nothing wrong of this car: what is missing is listed.
@@ -205,12 +203,12 @@ where
                 if run.ledger.attempts + 1 < LOOKS_FOR_A_CAR {
                     return Err(failure);
                 }
-                let reading = page::without_page(&address, &payload.vin, &known);
+                let reading = page::without_page(&address, &payload.vin, &of_feed);
                 return Ok(Progress::Done(scraped(reading, Some(failure.to_string()))));
             }
         };
         // The answer was well-formed and says nothing of the car: the breaker hears of it.
         run.disbelieve(&failure);
-        self.fall_back(payload, &address, failure).await.map(Progress::Done)
+        fall_back(payload, &address, known.as_ref(), failure)
     }
 }
