@@ -17,7 +17,7 @@ use sandbox::{
     CannedAnswer, FaultKind, Sandbox, Scope, Service, Target,
     dealers::{SiteChange, SiteSettings},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scenario::open_sandbox;
 
@@ -81,9 +81,14 @@ impl Feeds {
     }
 
     fn send(&self, sandbox: &Sandbox, id: &str) {
+        self.send_for(sandbox, id, &json!({"scrape": true, "shorten": true}));
+    }
+
+    fn send_for(&self, sandbox: &Sandbox, id: &str, fan_out: &Value) {
         // No two readings of a dealer begin in the same millisecond.
         self.clock.advance(Duration::from_secs(1));
-        let payload = json!({"dealer_slug": SLUG, "site_url": sandbox.site_origin(SLUG)});
+        let site = sandbox.site_origin(SLUG);
+        let payload = json!({"dealer_slug": SLUG, "site_url": site, "fan_out": fan_out});
         let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
         self.queue.send(&body.to_string());
     }
@@ -334,6 +339,26 @@ async fn a_collapse_is_no_sale() {
     let beats = feeds.store.all_beats();
     let failed: u64 = beats.iter().filter_map(|(_, beat)| beat.counts.get("failed")).sum();
     assert!(failed >= 1, "the breaker heard of it: {beats:?}");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn jobs_that_are_wanted_later_are_made_of_cars_that_have_not_changed() {
+    let sandbox = site(SiteSettings { cars: 9, ..SiteSettings::default() }).await;
+    let feeds = Feeds::new();
+    let cases = [
+        ("pages", json!({"scrape": true, "shorten": false}), (9, 0)),
+        ("links", json!({"scrape": false, "shorten": true}), (0, 9)),
+        ("both", json!({"scrape": true, "shorten": true}), (0, 0)),
+    ];
+    for (id, fan_out, expected) in cases {
+        feeds.send_for(&sandbox, id, &fan_out);
+        let read = summary(&feeds.end(id).await);
+        let made = (read.made.scraping_jobs, read.made.shortening_jobs);
+        assert_eq!((made, read.changed, read.made.duplicates), (expected, 0, 0), "{id}");
+    }
+    assert_eq!(feeds.jobs("product_detail_scraping").len(), 9);
+    assert_eq!(feeds.jobs("url_shortening").len(), 9);
     sandbox.shutdown().await;
 }
 

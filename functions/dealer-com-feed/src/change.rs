@@ -1,14 +1,49 @@
 //! What differs between a read and the store: the cars that call for work, and those that are gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     collapse::{self, Counts},
     content::content_hash,
     paging::Cursor,
-    payload::Condition,
+    payload::{Condition, FanOut},
     vehicle::Vehicle,
 };
+
+/// What stands in the store as a car's hash: its content hash, and which jobs it has had for this
+/// content. Another feed of the same cars may ask for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The content hash.
+    pub hash: String,
+    /// The jobs that were made.
+    pub had: FanOut,
+}
+
+impl Mark {
+    /// Reads what [`Mark`]'s `Display` has written.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (hash, had) = text.split_once('+').unwrap_or((text, "scrape,shorten"));
+        let has = |job| had.split(',').any(|name| name == job);
+        Self { hash: hash.into(), had: FanOut { scrape: has("scrape"), shorten: has("shorten") } }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let had = match (self.had.scrape, self.had.shorten) {
+            (true, true) => "",
+            (true, false) => "+scrape",
+            (false, true) => "+shorten",
+            (false, false) => "+",
+        };
+        write!(f, "{}{had}", self.hash)
+    }
+}
 
 /// A car with its content hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +52,8 @@ pub struct Listed<'a> {
     pub vehicle: &'a Vehicle,
     /// Its hash, as [`content_hash`] makes it.
     pub hash: String,
+    /// The jobs that it has had for this content.
+    pub had: FanOut,
 }
 
 /// The cars of a page by what they call for, each in the page's order.
@@ -26,18 +63,21 @@ pub struct Changes<'a> {
     pub new: Vec<Listed<'a>>,
     /// In the store with another hash.
     pub changed: Vec<Listed<'a>>,
+    /// In the store with this hash, and without a job that is wanted now.
+    pub lacking: Vec<Listed<'a>>,
     /// In the store with this hash.
     pub unchanged: Vec<Listed<'a>>,
 }
 
-/// Compares cars with the hashes in the store, by VIN. Of a car that stands there twice the first
-/// counts.
+/// Compares cars with the marks in the store, by VIN, when these jobs are `wanted`. Of a car that
+/// stands there twice the first counts.
 ///
 /// A car that was marked as gone has no hash in the store, so it is new when it comes back.
 #[must_use]
 pub fn compare<'a>(
     vehicles: impl IntoIterator<Item = &'a Vehicle>,
-    stored: &BTreeMap<String, String>,
+    stored: &BTreeMap<String, Mark>,
+    wanted: FanOut,
 ) -> Changes<'a> {
     let mut changes = Changes::default();
     let mut seen = BTreeSet::new();
@@ -46,12 +86,16 @@ pub fn compare<'a>(
         if !seen.insert(vin) {
             continue;
         }
-        let listed = Listed { vehicle, hash: content_hash(vehicle) };
-        match stored.get(vin) {
-            None => changes.new.push(listed),
-            Some(hash) if *hash == listed.hash => changes.unchanged.push(listed),
-            Some(_) => changes.changed.push(listed),
-        }
+        let (hash, known) = (content_hash(vehicle), stored.get(vin));
+        let same = known.filter(|mark| mark.hash == hash);
+        let listed = Listed { vehicle, hash, had: same.map_or(FanOut::NONE, |mark| mark.had) };
+        let place = match (known, same) {
+            (None, _) => &mut changes.new,
+            (_, None) => &mut changes.changed,
+            (_, Some(mark)) if mark.had.and(wanted) == mark.had => &mut changes.unchanged,
+            _ => &mut changes.lacking,
+        };
+        place.push(listed);
     }
     changes
 }

@@ -24,12 +24,11 @@ fn cars_are_told_apart_by_their_hashes() {
         // Listed twice.
         vehicle(VINS[0], 999),
     ];
-    let stored = BTreeMap::from([
-        (VINS[1].to_owned(), content_hash(&vehicle(VINS[1], 200))),
-        (VINS[2].to_owned(), content_hash(&vehicle(VINS[2], 299))),
-        (VINS[3].to_owned(), content_hash(&vehicle(VINS[3], 400))),
-    ]);
-    let changes = compare(&cars, &stored);
+    let both = FanOut::default();
+    let mark = |vin, price| Mark { hash: content_hash(&vehicle(vin, price)), had: both };
+    let stored = [(VINS[1], 200), (VINS[2], 299), (VINS[3], 400)];
+    let stored = stored.map(|(vin, price)| (vin.to_owned(), mark(vin, price))).into();
+    let changes = compare(&cars, &stored, both);
     assert_eq!(vins(&changes.new), [VINS[0]]);
     assert_eq!(vins(&changes.unchanged), [VINS[1]]);
     assert_eq!(vins(&changes.changed), [VINS[2]]);
@@ -37,10 +36,30 @@ fn cars_are_told_apart_by_their_hashes() {
 
     // Once the hashes are stored, nothing is left to do.
     let listed = changes.new.iter().chain(&changes.changed).chain(&changes.unchanged);
-    let stored: BTreeMap<String, String> =
-        listed.map(|listed| (listed.vehicle.vin.to_string(), listed.hash.clone())).collect();
-    let again = compare(&cars, &stored);
+    let mark = |hash: &str| Mark { hash: hash.to_owned(), had: both };
+    let stored =
+        listed.map(|listed| (listed.vehicle.vin.to_string(), mark(&listed.hash))).collect();
+    let again = compare(&cars, &stored, both);
     assert_eq!((again.new.len(), again.changed.len(), again.unchanged.len()), (0, 0, 3));
+}
+
+#[test]
+fn a_car_lacks_a_job_that_nobody_wanted_before() {
+    let cars = [vehicle(VINS[0], 100)];
+    let fan_outs = [(true, true), (true, false), (false, true), (false, false)]
+        .map(|(scrape, shorten)| FanOut { scrape, shorten });
+    for had in fan_outs {
+        let mark = Mark { hash: content_hash(&cars[0]), had };
+        assert_eq!(Mark::parse(&mark.to_string()), mark);
+        let stored = BTreeMap::from([(VINS[0].to_owned(), mark)]);
+        for wanted in fan_outs {
+            let changes = compare(&cars, &stored, wanted);
+            let lacks = wanted.scrape && !had.scrape || wanted.shorten && !had.shorten;
+            let lengths = (changes.lacking.len(), changes.unchanged.len());
+            assert_eq!(lengths, (usize::from(lacks), usize::from(!lacks)), "{had:?} {wanted:?}");
+            assert!(changes.lacking.iter().all(|listed| listed.had == had));
+        }
+    }
 }
 
 /// A read of `cars`, the total of which the site says is `total`.

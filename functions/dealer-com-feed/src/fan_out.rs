@@ -48,7 +48,7 @@ impl Made {
     }
 }
 
-/// Makes the jobs of these cars; harmless when repeated.
+/// Makes the jobs that are wanted of these cars and that they have not had; harmless when repeated.
 pub(crate) async fn fan_out<S: Store, Q: Queue>(
     store: &S,
     queue: &Q,
@@ -61,17 +61,19 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
         cars.iter().filter_map(|car| Some((*car, car.vehicle.link.as_deref()?))).collect();
     let mut made = Made { without_page: cars.len() - linked.len(), ..Made::default() };
     if feed.fan_out.scrape {
+        let due: Vec<_> = linked.iter().filter(|(car, _)| !car.had.scrape).collect();
         let jobs: Vec<NewJob> =
-            linked.iter().filter_map(|(car, link)| scraping(feed, queues, car, link)).collect();
-        made.without_page += linked.len() - jobs.len();
+            due.iter().filter_map(|(car, link)| scraping(feed, queues, car, link)).collect();
+        made.without_page += due.len() - jobs.len();
         let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
         made.scraping_jobs = jobs;
         made.duplicates += duplicates + sent_again;
     }
     if feed.fan_out.shorten {
+        let due = linked.iter().filter(|(car, _)| !car.had.shorten);
         let jobs: Vec<NewJob> =
-            linked.iter().filter_map(|(car, link)| shortening(feed, queues, car, link)).collect();
+            due.filter_map(|(car, link)| shortening(feed, queues, car, link)).collect();
         let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
         made.shortening_jobs = jobs;

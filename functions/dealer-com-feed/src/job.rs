@@ -23,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    change::{self, Listed},
+    change::{self, Listed, Mark},
     collapse::{self, Counts},
     fan_out::{Made, Queues, fan_out},
     inventory::Page,
     paging::Cursor,
-    payload::{Condition, Feed},
+    payload::{Condition, FanOut, Feed},
     reading::{Reading, Summary, count},
     site::Site,
 };
@@ -45,6 +45,9 @@ const COLLAPSE: &str = "collapse";
 
 /// Most pages of one run: a run that was lost costs no more than these to repeat.
 const PAGES_A_RUN: u32 = 60;
+
+/// Which number of a summary a car adds to.
+type Counter = fn(&mut Summary) -> &mut u32;
 
 /// Longest time between the first page and the last for which a car on none of them counts as gone.
 const LONGEST_READING: Duration = Duration::from_mins(15);
@@ -157,7 +160,7 @@ where
         reading: &mut Reading,
     ) -> Result<bool, Failure> {
         let site = Site { outbound: &self.outbound, url, run };
-        let mut hashes = self.hashes(feed).await?;
+        let mut marks = self.marks(feed).await?;
         for page_of_run in 0..PAGES_A_RUN {
             let Some((condition, start)) = reading.next(feed) else { return Ok(true) };
             // A run always gets on, however long it took to begin.
@@ -169,7 +172,7 @@ where
                 // The end of a list, or a bad moment of the site's: everything after it would be gone.
                 page = site.page(&mut reading.site, condition, start).await?;
             }
-            if !self.take(feed, condition, &page, &mut hashes, reading, run.ends_at).await? {
+            if !self.take(feed, condition, &page, &mut marks, reading, run.ends_at).await? {
                 return Ok(false);
             }
             reading.advance(condition, &page);
@@ -177,11 +180,11 @@ where
         Ok(reading.next(feed).is_none())
     }
 
-    /// The content hash of every car that is kept and listed.
-    async fn hashes(&self, feed: &Feed) -> Result<BTreeMap<String, String>, Failure> {
+    /// The mark of every car that is kept and listed.
+    async fn marks(&self, feed: &Feed) -> Result<BTreeMap<String, Mark>, Failure> {
         let known = self.vehicles.known(&feed.dealer_slug).await;
         let known = known.map_err(|error| error.unstarted())?;
-        Ok(known.into_iter().filter_map(|car| Some((car.vin, car.hash?))).collect())
+        Ok(known.into_iter().filter_map(|car| Some((car.vin, Mark::parse(&car.hash?)))).collect())
     }
 
     /// Takes the cars of a page that no page before has shown; a few at a time, for a site may give
@@ -191,28 +194,31 @@ where
         feed: &Feed,
         condition: Condition,
         page: &Page,
-        hashes: &mut BTreeMap<String, String>,
+        marks: &mut BTreeMap<String, Mark>,
         reading: &mut Reading,
         ends_at: Time,
     ) -> Result<bool, Failure> {
         let cars = page.vehicles.iter().flatten();
         // A car that stands in two lists with different fields would be changed at every read.
         let fresh: Vec<_> = cars.filter(|car| !reading.has(car.vin.as_str())).collect();
-        let found = change::compare(fresh, hashes);
-        let (new, changed) = (found.new.iter(), found.changed.iter());
-        let news: Vec<(&Listed<'_>, bool)> =
-            new.map(|car| (car, true)).chain(changed.map(|car| (car, false))).collect();
+        let found = change::compare(fresh, marks, feed.fan_out);
+        let kinds: [(&[Listed<'_>], Counter); 3] = [
+            (&found.new, |summary| &mut summary.new),
+            (&found.changed, |summary| &mut summary.changed),
+            (&found.lacking, |summary| &mut summary.unchanged),
+        ];
+        let news = kinds.iter().flat_map(|(cars, counter)| cars.iter().map(|car| (car, *counter)));
+        let news: Vec<(&Listed<'_>, Counter)> = news.collect();
         for (number, some) in news.chunks(CARS_AT_ONCE).enumerate() {
             if number > 0 && self.clock.now() + CARS_TIME > ends_at {
                 return Ok(false);
             }
             let cars: Vec<&Listed<'_>> = some.iter().map(|(car, _)| *car).collect();
             reading.summary.made.add(self.make(feed, condition, &cars).await?);
-            let new = count(some.iter().filter(|(_, new)| *new).count());
-            reading.summary.new += new;
-            reading.summary.changed += count(some.len()) - new;
-            hashes
-                .extend(cars.iter().map(|car| (car.vehicle.vin.as_str().into(), car.hash.clone())));
+            for (car, counter) in some {
+                *counter(&mut reading.summary) += 1;
+                marks.insert(car.vehicle.vin.as_str().into(), marked(car, feed.fan_out));
+            }
         }
         reading.summary.unchanged += count(found.unchanged.len());
         reading.summary.note_bad(page);
@@ -227,9 +233,10 @@ where
         list: Condition,
         cars: &[&Listed<'_>],
     ) -> Result<Made, Failure> {
-        let keep = async |with_hash: bool| {
+        let keep = async |with_mark: bool| {
+            let mark = |car| with_mark.then(|| marked(car, feed.fan_out).to_string());
             let kept: Vec<vehicles::Vehicle> =
-                cars.iter().filter_map(|car| keepable(car, list, with_hash)).collect();
+                cars.iter().filter_map(|car| keepable(car, list, mark(car))).collect();
             let written = self.vehicles.keep(&feed.dealer_slug, &kept, self.clock.now()).await;
             written.map_err(|error| error.unstarted())
         };
@@ -326,10 +333,14 @@ where
     }
 }
 
-fn keepable(car: &Listed<'_>, list: Condition, with_hash: bool) -> Option<vehicles::Vehicle> {
+fn marked(car: &Listed<'_>, made: FanOut) -> Mark {
+    Mark { hash: car.hash.clone(), had: car.had.and(made) }
+}
+
+fn keepable(car: &Listed<'_>, list: Condition, hash: Option<String>) -> Option<vehicles::Vehicle> {
     Some(vehicles::Vehicle {
         vin: car.vehicle.vin.as_str().to_owned(),
-        hash: with_hash.then(|| car.hash.clone()),
+        hash,
         list: list.name().to_owned(),
         data: serde_json::to_string(car.vehicle).ok()?,
     })

@@ -75,6 +75,17 @@ pub struct FanOut {
     pub shorten: bool,
 }
 
+impl FanOut {
+    /// Neither.
+    pub const NONE: Self = Self { scrape: false, shorten: false };
+
+    /// What either has.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { scrape: self.scrape || other.scrape, shorten: self.shorten || other.shorten }
+    }
+}
+
 impl Default for FanOut {
     fn default() -> Self {
         Self { scrape: true, shorten: true }
