@@ -28,9 +28,6 @@ use crate::{
     verdict::Claimant,
 };
 
-/// Bytes of a quarantined body that are kept.
-const QUARANTINE_HEAD_BYTES: usize = 32 * 1024;
-
 /// One received message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
@@ -48,6 +45,10 @@ pub struct Delivery {
     pub sent_at: Time,
     /// The fence of the job's record when this message was sent, if we sent it ourselves.
     pub fence: Option<u64>,
+    /// Its message group, if its sender gave one.
+    pub group: Option<String>,
+    /// Whether it asks to look at the job's result and not to do the job.
+    pub checks: bool,
 }
 
 /// The event as a whole must fail: SQS brings every message of it again.
@@ -146,6 +147,8 @@ pub(crate) struct Batch<P> {
     pub(crate) lease: Lease,
     pub(crate) deadline: Time,
     board: Board,
+    /// Jobs whose results are to be looked at.
+    pub(crate) checks: Vec<Message<P>>,
     deliveries: Vec<Delivery>,
     rejected: Vec<(usize, Rejection)>,
     /// How many messages ask for a job of this batch with another payload.
@@ -188,12 +191,14 @@ where
         tally.contradicting = batch.contradicting;
         let time = deadline.before(ANSWER_RESERVE).since(started);
         // Not even begun without time: an insert that nobody waits for would count as a crash.
-        if let Some(oldest) = batch.deliveries.iter().map(|delivery| delivery.sent_at).min() {
-            self.gates.received(oldest);
+        // What comes again says nothing of how far the queue has got.
+        for delivery in batch.deliveries.iter().filter(|delivery| delivery.receives <= 1) {
+            self.gates.received(&delivery.queue, delivery.sent_at);
         }
         let in_time = !time.is_zero() && {
             let rejected = self.quarantine_rejected(&batch);
-            let work = async { tokio::join!(rejected, self.work(&batch, &mut tally)) };
+            let work =
+                async { tokio::join!(rejected, self.work(&batch, &mut tally), self.check(&batch)) };
             tokio::time::timeout(time, work).await.is_ok()
         };
         if !in_time {
@@ -208,7 +213,9 @@ where
             // They come again all the same, when the queue's own visibility time-out is over.
             telemetry::port_failed("hide", &PortError::Unavailable("out of time".into()));
         }
-        telemetry::batch(J::TYPE, &tally, self.clock.now().since(started));
+        let took = self.clock.now().since(started);
+        self.gates.worked(batch.tickets.len(), took);
+        telemetry::batch(J::TYPE, &tally, took);
         answer(&batch.deliveries, &fates)
     }
 
@@ -216,7 +223,7 @@ where
     fn read(&self, deliveries: Vec<Delivery>, deadline: Time) -> Batch<J::Payload> {
         let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(deliveries.len());
         let mut by_key = HashMap::new();
-        let (mut rejected, mut contradicting) = (Vec::new(), 0);
+        let (mut rejected, mut checks, mut contradicting) = (Vec::new(), Vec::new(), 0);
         let mut fates = Vec::with_capacity(deliveries.len());
         for (index, delivery) in deliveries.iter().enumerate() {
             fates.push(Fate::store_gone(delivery.receives));
@@ -228,6 +235,12 @@ where
                     continue;
                 }
             };
+            if delivery.checks {
+                // However the look ends, its message has done its work.
+                fates[index] = Fate::Acknowledge;
+                checks.push(message);
+                continue;
+            }
             let Some(&known) = by_key.get(&message.key) else {
                 by_key.insert(message.key.clone(), tickets.len());
                 tickets.push(ticket::<J>(message, index, delivery));
@@ -248,7 +261,7 @@ where
             jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
         };
         let board = Board::new(fates);
-        Batch { tickets, lease, deadline, board, deliveries, rejected, contradicting }
+        Batch { tickets, lease, deadline, board, checks, deliveries, rejected, contradicting }
     }
 
     async fn quarantine_rejected(&self, batch: &Batch<J::Payload>) {
@@ -263,17 +276,8 @@ where
     async fn quarantine(&self, delivery: &Delivery, rejection: &Rejection) -> Fate {
         let now = self.clock.now();
         let body = delivery.body.as_deref().unwrap_or_default();
-        let kept = Quarantined {
-            key: format!("q#{}", message::sha256_hex(&[&delivery.queue, "\n", body])),
-            kind: J::TYPE.into(),
-            queue: delivery.queue.clone(),
-            message_id: delivery.message_id.clone().unwrap_or_default(),
-            head: body[..body.floor_char_boundary(QUARANTINE_HEAD_BYTES)].to_owned(),
-            length: body.len(),
-            rejection: rejection.clone(),
-            at: now,
-            expires_at: now + J::POLICY.retention(),
-        };
+        let message_id = delivery.message_id.as_deref().unwrap_or_default();
+        let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
         telemetry::quarantined(&kept);
         match self.store.quarantine(&kept).await {
             Ok(()) => Fate::Acknowledge,
@@ -329,6 +333,7 @@ fn ticket<J: Job>(
         retention: J::POLICY.retention(),
         created_at: message.created_at.unwrap_or(delivery.sent_at),
         deadline: message.deadline,
+        group: delivery.group.clone(),
     };
     Ticket {
         fallback: J::fallback(&message.payload),

@@ -13,6 +13,7 @@ use crate::{
     limiter::Rates,
     message::Problems,
     policy::{Policy, tests::POLICY},
+    ports::QUARANTINE_HEAD_BYTES,
     record::Phase,
     testing::{
         Fault, Faults, InMemory, MemoryQueue, MemoryStore, SeededRandom, TestClock, next_event_in,

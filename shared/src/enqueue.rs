@@ -86,9 +86,11 @@ impl NewJob {
                 retention: self.retention,
                 created_at: now,
                 deadline: None,
+                group: Some(self.group.clone()),
             },
             cursor: None,
             provisional: None,
+            parking: None,
             history: Vec::new(),
         }
     }
@@ -188,8 +190,8 @@ async fn send<Q: Queue>(queue: &Q, jobs: &[(&NewJob, u64)]) -> Result<(), PortEr
     for (job, fence) in jobs {
         let body = wake::body_of(&job.key, &job.payload);
         let body = body.ok_or_else(|| PortError::Broken(format!("{}: no JSON", job.key)))?;
-        let (group, delay) = (Some(job.group.clone()), Duration::ZERO);
-        by_queue.entry(&job.queue).or_default().push(Wake { body, fence: *fence, group, delay });
+        let wake = Wake::new(body, Some(*fence), Some(job.group.clone()));
+        by_queue.entry(&job.queue).or_default().push(wake);
     }
     for (name, messages) in by_queue {
         for chunk in messages.chunks(MESSAGES_A_CALL) {

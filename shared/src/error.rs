@@ -4,6 +4,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use crate::message::sha256_hex;
 
+/// Code of the deferral of a job whom an open breaker turned away.
+pub const BREAKER_OPEN: &str = "breaker_open";
+
 /// What kind of failure it was, which is all that the engine needs to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -139,6 +142,16 @@ impl Failure {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Whether it is over once the dependency's breaker is closed.
+    #[must_use]
+    pub fn waits_for_breaker(&self) -> bool {
+        match self.class {
+            Class::Systemic => true,
+            Class::Deferred => self.code == BREAKER_OPEN,
+            _ => false,
+        }
     }
 
     /// By what failures of the same kind are grouped, whichever job they are of: a hash over class,

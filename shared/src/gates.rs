@@ -12,6 +12,7 @@
 //! the control table, for how long it may believe it, and the conditional writes.
 
 mod desk;
+mod parking;
 mod pass;
 mod report;
 mod slots;
@@ -26,7 +27,7 @@ pub(crate) use pass::{Pass, RunEnd};
 
 use crate::{
     breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
-    error::{Class, Failure},
+    error::{BREAKER_OPEN, Class, Failure},
     limiter::{HORIZON, Rates},
     policy::Policy,
     ports::{Control, PortError, Seen, Swapped},
@@ -74,6 +75,16 @@ pub(crate) enum Turned {
     Away(Failure),
     /// Nothing will work until somebody mends the control table.
     Broken(String),
+}
+
+impl Turned {
+    /// The failure of what was turned away, or could not even be asked.
+    pub(crate) fn into_failure(self) -> Failure {
+        match self {
+            Self::Away(failure) => failure,
+            Self::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
+        }
+    }
 }
 
 impl From<PortError> for Turned {
@@ -349,7 +360,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     /// The failure of a run that an open breaker turns away until then.
     fn closed(&self, breaker: &Breaker, until: Time) -> Failure {
         let why = format!("{}: {}", breaker.state.name(), breaker.why);
-        self.deferred("breaker_open", why, until.since(self.clock.now()))
+        self.deferred(BREAKER_OPEN, why, until.since(self.clock.now()))
     }
 
     /// The failure of a run that is put off for so long and a little more, that not all come at once.

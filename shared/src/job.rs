@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{Classified, Failure},
+    finding::Soundness,
     limiter::Rates,
     message::Problems,
     policy::Policy,
@@ -47,6 +48,17 @@ pub trait Job: Send + Sync + 'static {
     #[must_use]
     fn fallback(_: &Self::Payload) -> Option<String> {
         None
+    }
+
+    /// Looks whether what a success left behind is still so; `result` is the record's. It must change
+    /// nothing at the dependency. Nothing to look at is sound.
+    fn verify<G: Gate>(
+        &self,
+        _payload: &Self::Payload,
+        _result: &str,
+        _run: &Run<'_, G>,
+    ) -> impl Future<Output = Result<Soundness, Failure>> + Send {
+        async { Ok(Soundness::Sound) }
     }
 
     /// How fast its dependency may be called, if that is limited.

@@ -11,11 +11,12 @@ use crate::{
     config::{ConfigError, Environment, Reader, Tables},
     job::Job,
     policy::BATCH_SIZE,
+    ports::Purpose,
     random::SystemRandom,
     telemetry,
     time::{SystemClock, Time},
     transport,
-    wake::FENCE,
+    wake::{FENCE, PURPOSE},
 };
 
 /// Why a function did not start, or stopped.
@@ -71,6 +72,35 @@ where
     .await
 }
 
+/// Serves calls that bring JSON and take JSON back, until Lambda ends the process: those of a
+/// schedule, and those of operators.
+///
+/// `build` makes what answers from what is configured, and `answer` answers a call before its
+/// deadline; a sentence fails the call.
+pub async fn serve_calls<T, B, F>(
+    build: B,
+    answer: impl AsyncFn(&T, serde_json::Value, Time) -> Result<serde_json::Value, String>,
+) -> Result<(), Error>
+where
+    B: FnOnce(Start) -> F,
+    F: Future<Output = Result<T, ConfigError>>,
+{
+    telemetry::start();
+    let environment = Environment::of_process();
+    let http = transport::client()?;
+    let aws = crate::aws::load(http.clone()).await;
+    let served = build(Start { environment, http, aws }).await.map_err(|error| {
+        telemetry::not_started(&error);
+        Error::from(error)
+    })?;
+    let (served, answer) = (&served, &answer);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        let deadline = Time::from_millis(event.context.deadline);
+        answer(served, event.payload, deadline).await.map_err(Error::from)
+    }))
+    .await
+}
+
 async fn answer<J: Job>(
     worker: &Worker<J, DynamoStore, SqsQueue, SystemClock, SystemRandom>,
     event: LambdaEvent<SqsEvent>,
@@ -89,19 +119,22 @@ async fn answer<J: Job>(
 
 /// An SQS record as the engine sees it. What is missing is taken for the cautious value.
 fn delivery(message: SqsMessage) -> Delivery {
-    let fence = message.message_attributes.get(FENCE);
-    let fence = fence.and_then(|attribute| attribute.string_value.as_deref()?.parse().ok());
+    let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
+    let fence = attribute(FENCE).and_then(|fence| fence.parse().ok());
+    let checks = Purpose::of(attribute(PURPOSE)) == Purpose::Check;
     let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
     Delivery {
         receives: number("ApproximateReceiveCount")
             .and_then(|count: u64| u32::try_from(count).ok())
             .unwrap_or(1),
         sent_at: Time::from_millis(number("SentTimestamp").unwrap_or_default()),
+        group: message.attributes.get("MessageGroupId").cloned(),
         message_id: message.message_id,
         receipt: message.receipt_handle,
         body: message.body,
         queue: message.event_source_arn.unwrap_or_default(),
         fence,
+        checks,
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod message;
 
 pub mod batch;
+mod check;
 mod claim;
 mod fate;
 mod run;
@@ -21,11 +22,13 @@ pub mod breaker;
 pub mod enqueue;
 mod gates;
 pub mod limiter;
+pub mod parking;
 pub mod prediction;
 pub mod pulse;
 pub mod timeout;
 
 pub mod error;
+pub mod finding;
 pub mod outcome;
 pub mod record;
 pub mod retry;
@@ -38,6 +41,7 @@ pub mod vin;
 
 pub mod config;
 pub mod http;
+pub mod oversight;
 pub mod ports;
 pub mod random;
 pub mod secret;

@@ -40,6 +40,9 @@ const SLOWED_FOR: Duration = Duration::from_secs(1);
 /// The longest that one 429 stops the fleet; who asks for more is asked again by then.
 const LONGEST_STOP: Duration = Duration::from_hours(1);
 
+/// How far calls may be made ahead of the hourly rate.
+pub const AHEAD: Duration = Duration::from_secs(3_600 / AHEAD_PART);
+
 /// Part of an hour's calls that may be made ahead of the hourly rate.
 const AHEAD_PART: u64 = 10;
 

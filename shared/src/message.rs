@@ -110,6 +110,8 @@ pub enum Flaw {
     Newer,
     /// A known id with another payload.
     OtherPayload,
+    /// Nothing is wrong with it that could be seen, but no function ever acknowledged it.
+    Unacknowledged,
 }
 
 impl Flaw {
@@ -123,6 +125,7 @@ impl Flaw {
             Self::Alien => "alien",
             Self::Newer => "newer_version",
             Self::OtherPayload => "other_payload",
+            Self::Unacknowledged => "unacknowledged",
         }
     }
 }
@@ -186,10 +189,7 @@ impl Problems {
 ///
 /// Fails with the flaw and a sentence that names every wrong field.
 pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejection> {
-    if body.len() > MAX_BODY_BYTES {
-        let reason = format!("body: {} bytes, expected at most {MAX_BODY_BYTES}", body.len());
-        return Err(Rejection::new(Flaw::TooLong, reason));
-    }
+    check_size(body)?;
     let envelope = read_envelope(kind, body)?;
     let mut problems = Problems::default();
     if let Some(id) = &envelope.id {
@@ -207,6 +207,32 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
         }
         _ => Err(Rejection::new(Flaw::Invalid, problems.0.join("; "))),
     }
+}
+
+/// The key of the job that a body for the queue of job type `kind` asks for, by its envelope alone;
+/// the payload is not looked into.
+///
+/// Without an id this is the job's key only if the payload is written in its normal form, as in all
+/// messages of our own. Fails with why the body is no message.
+pub fn key_of(kind: &str, body: &str) -> Result<String, Rejection> {
+    check_size(body)?;
+    let envelope = read_envelope(kind, body)?;
+    let mut problems = Problems::default();
+    if let Some(id) = &envelope.id {
+        check_id(id, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(Rejection::new(Flaw::Invalid, problems.0.join("; ")));
+    }
+    Ok(key(kind, envelope.id.as_deref(), envelope.payload.get()))
+}
+
+fn check_size(body: &str) -> Result<(), Rejection> {
+    if body.len() <= MAX_BODY_BYTES {
+        return Ok(());
+    }
+    let reason = format!("body: {} bytes, expected at most {MAX_BODY_BYTES}", body.len());
+    Err(Rejection::new(Flaw::TooLong, reason))
 }
 
 fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejection> {

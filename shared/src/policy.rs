@@ -72,6 +72,9 @@ pub const LONGEST_MESSAGE_LIFE: Duration = Duration::from_hours(14 * 24);
 /// Terminal records outlive every message, or a late one would run its job again.
 pub const SHORTEST_RETENTION: Duration = Duration::from_hours(15 * 24);
 
+/// What is quarantined is kept for people, who may be away for a while.
+pub const QUARANTINE_RETENTION: Duration = Duration::from_hours(90 * 24);
+
 /// How long calls to a dependency may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallTimes {

@@ -7,7 +7,8 @@ use crate::{
     breaker::Breaker,
     error::{Class, Failure},
     limiter::Limiter,
-    message::Rejection,
+    message::{Rejection, sha256_hex},
+    policy::QUARANTINE_RETENTION,
     pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
     time::Time,
@@ -83,7 +84,33 @@ pub struct Quarantined {
     pub expires_at: Time,
 }
 
+/// Bytes of a quarantined body that are kept.
+pub const QUARANTINE_HEAD_BYTES: usize = 32 * 1024;
+
 impl Quarantined {
+    /// A body that came on the queue with this ARN and is no message of the job type `kind`.
+    #[must_use]
+    pub fn new(
+        kind: &str,
+        queue: &str,
+        message_id: &str,
+        body: &str,
+        rejection: &Rejection,
+        at: Time,
+    ) -> Self {
+        Self {
+            key: format!("q#{}", sha256_hex(&[queue, "\n", body])),
+            kind: kind.to_owned(),
+            queue: queue.to_owned(),
+            message_id: message_id.to_owned(),
+            head: body[..body.floor_char_boundary(QUARANTINE_HEAD_BYTES)].to_owned(),
+            length: body.len(),
+            rejection: rejection.clone(),
+            at,
+            expires_at: at + QUARANTINE_RETENTION,
+        }
+    }
+
     /// A body kept before this moment is old enough for this one to take its place.
     #[must_use]
     pub fn renewed_after(&self) -> Time {
@@ -169,7 +196,24 @@ pub enum Swapped<T> {
     No(Seen<T>),
 }
 
-/// What the fleet knows together: breakers, limiters, pulses. Each item has a TTL, for garbage only:
+/// Where a note stands in the control table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// What kind of note it is; notes of a kind stand together, sorted by name.
+    pub kind: &'static str,
+    /// Its name among them.
+    pub name: String,
+}
+
+impl Place {
+    /// The place of this name.
+    #[must_use]
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+}
+
+/// What the fleet knows together: breakers, limiters, pulses, notes. Each item has a TTL, for garbage only:
 /// the values hold their own times, and nothing depends on when an item is removed.
 pub trait Control: Send + Sync {
     /// The breaker of a dependency, as of every write before the call.
@@ -208,6 +252,14 @@ pub trait Control: Send + Sync {
         expires_at: Time,
     ) -> impl Future<Output = Result<Beat, PortError>> + Send;
 
+    /// Keeps a note until `expires_at`, over what was noted there; harmless when repeated.
+    fn put_note(
+        &self,
+        place: &Place,
+        text: &str,
+        expires_at: Time,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
     /// The buckets of a pulse that began at `from` or later, in its first `shards` shards, as of
     /// every write before the call.
     fn beats(
@@ -227,17 +279,61 @@ pub struct Hide {
     pub span: Duration,
 }
 
-/// A message of ours, to wake a job.
+/// What a message of ours is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To wake a job, or to do one.
+    #[default]
+    Work,
+    /// To look at a job's result: see [`crate::job::Job::verify`].
+    Check,
+    /// The same as a dead letter was for, which it was once before.
+    Redrive,
+}
+
+impl Purpose {
+    /// Its name in the message attribute [`crate::wake::PURPOSE`]; none for ordinary work.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Work => None,
+            Self::Check => Some("check"),
+            Self::Redrive => Some("redrive"),
+        }
+    }
+
+    /// The purpose of this name; ordinary work if there is none.
+    #[must_use]
+    pub fn of(name: Option<&str>) -> Self {
+        match name {
+            Some("check") => Self::Check,
+            Some("redrive") => Self::Redrive,
+            _ => Self::Work,
+        }
+    }
+}
+
+/// A message of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wake {
     /// Its body, see [`crate::wake`].
     pub body: String,
-    /// The fence of the job's record.
-    pub fence: u64,
+    /// The fence of the job's record, if the message stands for one.
+    pub fence: Option<u64>,
     /// Whom fair queues count it to.
     pub group: Option<String>,
-    /// When it becomes visible, from now; at most 15 minutes.
+    /// When it becomes visible, from now, in whole seconds; at most 15 minutes.
     pub delay: Duration,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+impl Wake {
+    /// A message that is visible at once.
+    #[must_use]
+    pub const fn new(body: String, fence: Option<u64>, group: Option<String>) -> Self {
+        Self { body, fence, group, delay: Duration::ZERO, purpose: Purpose::Work }
+    }
 }
 
 /// The queues that messages come from and go to.

@@ -13,10 +13,10 @@ mod window;
 
 use std::time::Duration;
 
-pub use beat::{Beat, BucketKey};
+pub use beat::{Beat, BucketKey, Oldest};
 pub use calls::{Calls, Standing};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
-pub use outcomes::Outcomes;
+pub use outcomes::{BUSY_MS, JOBS, Outcomes};
 pub use window::Window;
 
 use crate::time::{Time, millis};

@@ -90,13 +90,17 @@ fn outcomes_are_counted_with_times_and_the_oldest_message() {
     let after = Duration::from_secs(1);
     outcomes.record(&Decision::Retry { after, spends: Spends::Crash }, NOW, NOW);
     outcomes.record(&Decision::Retry { after, spends: Spends::Deferral }, NOW, NOW);
-    outcomes.received(NOW);
-    outcomes.received(NOW.before(Duration::from_secs(61)));
+    outcomes.received("q", NOW);
+    outcomes.received("q", NOW.before(Duration::from_secs(61)));
+    outcomes.received("q-high", NOW);
+    outcomes.worked(10, Duration::from_millis(700));
+    outcomes.worked(2, Duration::from_millis(50));
     let beat = outcomes.beat();
     let counts: Vec<_> = beat.counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
-    assert_eq!(counts, ["crashed 1", "deferred 1", "succeeded 1", "t6 1"]);
-    let oldest: Vec<u64> = beat.oldest.into_iter().collect();
-    assert_eq!(oldest, [1_799_999_940_000], "rounded down to ten seconds");
+    let expected = ["busy_ms 750", "crashed 1", "deferred 1", "jobs 12", "succeeded 1", "t6 1"];
+    assert_eq!(counts, expected);
+    let oldest: Vec<String> = beat.oldest.iter().map(ToString::to_string).collect();
+    assert_eq!(oldest, ["1799999940000#q", "1800000000000#q-high"], "rounded down to ten seconds");
 }
 
 proptest! {

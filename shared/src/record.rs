@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Class, Failure},
     outcome::{Decision, Spends},
-    policy::HISTORY,
+    policy::{CRASH_PAUSE, HISTORY, MAX_CRASHES, QUARANTINE_RETENTION},
     time::Time,
     verdict::Claimant,
 };
@@ -80,6 +80,17 @@ pub struct Work {
     pub created_at: Time,
     /// When it is no longer worth doing.
     pub deadline: Option<Time>,
+    /// Whom fair queues count its messages to, if its sender said.
+    pub group: Option<String>,
+}
+
+/// How a job came to be parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parking {
+    /// When it was parked first, of all the times since it last got through to its dependency.
+    pub since: Time,
+    /// Whether it waits for a breaker: then it need not wait longer once that is closed.
+    pub gated: bool,
 }
 
 /// Where a job stands, with just the data of that state.
@@ -179,7 +190,7 @@ impl Phase {
 pub struct Record {
     /// `type#id`.
     pub key: String,
-    /// Raised by every claim.
+    /// Raised by every claim, and by the sweeper's every change.
     pub fence: u64,
     /// Token of the batch that claimed it last; kept when the run ends, so that a batch can
     /// recognise a write of its own whose answer was lost.
@@ -196,6 +207,8 @@ pub struct Record {
     pub cursor: Option<String>,
     /// What stands in for the result since the sender's deadline, as JSON.
     pub provisional: Option<String>,
+    /// How it came to be parked, until it gets through to its dependency.
+    pub parking: Option<Parking>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`].
     pub history: Vec<Mishap>,
 }
@@ -216,13 +229,18 @@ pub const LEASE_OVER: &str = "lease_over";
 const LOOK_AT_CONTINUED: Duration = Duration::from_mins(5);
 
 /// Shards of an index partition: each takes 1,000 writes a second.
-const LOOK_SHARDS: u32 = 4;
+pub const LOOK_SHARDS: u32 = 4;
 
 /// The index partition `name` of a record with this key: the name and a shard by the key.
 #[must_use]
 pub fn look_partition(name: &str, key: &str) -> String {
     let sum = key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     format!("{name}#{}", sum % LOOK_SHARDS)
+}
+
+/// Every shard of the index partition `name`.
+pub fn look_partitions(name: String) -> impl Iterator<Item = String> {
+    (0..LOOK_SHARDS).map(move |shard| format!("{name}#{shard}"))
 }
 
 /// What a conditional write expects to find: the state and the fence of the record that was read.
@@ -255,7 +273,13 @@ impl Record {
                 (format!("running#{}", self.work.queue), *lease_until)
             }
             Phase::Waiting { due_at, .. } => (format!("waiting#{}", self.work.queue), *due_at),
-            Phase::Parked { due_at, .. } => (format!("parked#{}", self.work.dependency), *due_at),
+            // Those with a deadline stand by themselves: a breaker that stays open must not hide them
+            // behind others.
+            Phase::Parked { due_at, .. } => {
+                let dated = self.work.deadline.is_some() && self.provisional.is_none();
+                let name = if dated { "dated" } else { "parked" };
+                (format!("{name}#{}", self.work.dependency), *due_at)
+            }
             Phase::Dead { at, .. } | Phase::Quarantined { at, .. } => {
                 (format!("dead#{}", self.kind()), *at)
             }
@@ -280,10 +304,15 @@ impl Record {
         self.key.split('#').next().unwrap_or_default()
     }
 
-    /// When the record may be removed; `None` while the job is not terminal.
+    /// When the record may be removed; `None` while the job is not terminal. What is quarantined waits
+    /// for people, so it is kept for [`QUARANTINE_RETENTION`] at least.
     #[must_use]
     pub fn expires_at(&self) -> Option<Time> {
-        self.phase.ended_at().map(|at| at + self.work.retention)
+        let retention = match self.phase {
+            Phase::Quarantined { .. } => self.work.retention.max(QUARANTINE_RETENTION),
+            _ => self.work.retention,
+        };
+        self.phase.ended_at().map(|at| at + retention)
     }
 
     /// When the job is no longer worth trying: at the sender's deadline, or `give_up_after` later once
@@ -375,9 +404,61 @@ impl Record {
                 Phase::Quarantined { at: now, why: quarantine_reason(ledger.crashes, &why) }
             }
         };
+        record.parking = match decision {
+            Decision::Park { .. } => {
+                let gated = failure.is_some_and(Failure::waits_for_breaker);
+                Some(Parking { since: self.parking.map_or(now, |parking| parking.since), gated })
+            }
+            Decision::Retry { spends: Spends::Deferral, .. } => self.parking,
+            _ => None,
+        };
         if let (true, Some(failure)) = (remember, failure) {
             record.remember(failure.class(), failure.code(), failure.message(), now);
         }
+        record
+    }
+
+    /// The record after its run's lease ran out without an end, which its process did not live to
+    /// write: it may run again at once the first time, after [`CRASH_PAUSE`] the second, though not
+    /// later than `end`, and never the third.
+    ///
+    /// `owner` is the token of who has found that out.
+    #[must_use]
+    pub fn crashed(&self, owner: &str, end: Option<Time>, now: Time) -> Self {
+        let mut record = self.clone();
+        // What is written here is the finder's word, not that of the run that is gone.
+        owner.clone_into(&mut record.owner);
+        record.ledger.crashes += 1;
+        let why = "the run never came back";
+        record.remember(Class::Crash, LEASE_OVER, why, now);
+        let pause = match record.ledger.crashes {
+            MAX_CRASHES.. => {
+                let why = quarantine_reason(record.ledger.crashes, why);
+                record.phase = Phase::Quarantined { at: now, why };
+                return record;
+            }
+            1 => Duration::ZERO,
+            _ => CRASH_PAUSE,
+        };
+        let run_after = end.map_or(now + pause, |end| (now + pause).min(end));
+        record.phase = Phase::Waiting { run_after, due_at: run_after, why: why.to_owned() };
+        record
+    }
+
+    /// The record of a job that a message of ours is about to wake at `at`: from then on it waits for
+    /// that message, and somebody looks at `due_at` whether it got lost.
+    ///
+    /// The fence goes up, so that of several who mean to wake the job one does.
+    #[must_use]
+    pub fn called(&self, owner: &str, at: Time, due_at: Time) -> Self {
+        let mut record = self.clone();
+        owner.clone_into(&mut record.owner);
+        record.fence += 1;
+        let why = match &self.phase {
+            Phase::Waiting { why, .. } | Phase::Parked { why, .. } => why.clone(),
+            _ => "a message was sent again".to_owned(),
+        };
+        record.phase = Phase::Waiting { run_after: at, due_at, why };
         record
     }
 
@@ -405,7 +486,8 @@ impl Record {
     }
 
     /// The record of a job that has ended, about to begin anew.
-    pub(crate) fn reopened(self, work: &Work) -> Self {
+    #[must_use]
+    pub fn reopened(self, work: &Work) -> Self {
         let Ledger { receives, claims, .. } = self.ledger;
         let ledger = Ledger { receives, claims, ..Ledger::default() };
         Self {
@@ -413,6 +495,7 @@ impl Record {
             history: Vec::new(),
             cursor: None,
             provisional: None,
+            parking: None,
             work: work.clone(),
             ..self
         }

@@ -19,6 +19,7 @@ fn work() -> Work {
         retention: Duration::from_secs(86_400),
         created_at: NOW,
         deadline: None,
+        group: None,
     }
 }
 

@@ -204,7 +204,11 @@ where
     ) -> (bool, bool) {
         let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
         let lease = closing.then_some(&batch.lease);
-        let written = match self.store.settle(&records, lease).await {
+        let settled = async {
+            self.gates.note_parked(&records).await?;
+            self.store.settle(&records, lease).await
+        };
+        let written = match settled.await {
             Ok(written) => written,
             Err(error) => {
                 telemetry::port_failed("settle", &error);
@@ -235,7 +239,11 @@ where
         let guard = Guard { state: "running", fence: record.fence };
         let mut pause = SETTLE_PAUSE;
         loop {
-            match self.store.replace(record, Some(&guard)).await {
+            let written = async {
+                self.gates.note_parked(std::slice::from_ref(record)).await?;
+                self.store.replace(record, Some(&guard)).await
+            };
+            match written.await {
                 Ok(Written::Yes) => {
                     confirm(batch, ended);
                     return true;

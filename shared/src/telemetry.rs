@@ -3,7 +3,7 @@
 //! A job that did succeed has no line of its own: log bytes cost more than the compute. No secret is
 //! ever logged, and of a message no more than the value that was wrong with it.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -12,10 +12,11 @@ use crate::{
     breaker::{Breaker, State},
     config::ConfigError,
     error::{Class, Failure},
+    finding::Finding,
     outcome::{Decision, Spends},
     ports::{PortError, Quarantined},
     record::{self, Phase, Record},
-    time::millis,
+    time::{Time, millis},
 };
 
 /// What became of the jobs of one batch, counted.
@@ -255,6 +256,97 @@ pub fn port_failed(call: &str, problem: &PortError) {
     }
 }
 
+/// What a tick of the sweeper has done: counts by pass.
+pub fn swept(done: &impl serde::Serialize, cut_short: &[&str], took: Duration) {
+    let done = serde_json::to_string(done).unwrap_or_default();
+    let cut_short = (!cut_short.is_empty()).then(|| cut_short.join(" "));
+    info!(done, cut_short, ms = millis(took), "sweep");
+}
+
+/// So many jobs look stuck that the view itself is doubted.
+pub fn many_stuck(stuck: usize, running: usize) {
+    error!(
+        outcome = "alarm",
+        code = "many_stuck",
+        stuck,
+        running,
+        reason = "so many jobs look stuck that perhaps the view is broken; waiting for another one"
+    );
+}
+
+/// Slots that move between queues.
+pub fn balanced(from: Option<&str>, to: Option<&str>, slots: u32, reason: &str) {
+    info!(from, to, slots, reason, "balance");
+}
+
+/// What is to be expected.
+pub fn forecast(what: &str, about: &str, in_s: Option<u64>, evidence: &str) {
+    warn!(outcome = "forecast", what, about, in_s, reason = evidence);
+}
+
+/// Numbers for CloudWatch in its Embedded Metric Format: one line of JSON with nothing around it.
+///
+/// `dimensions` are names and values; `metrics` names, values and units of CloudWatch's. Source: "Specification:
+/// Embedded metric format" in the CloudWatch user guide.
+pub fn metrics(dimensions: &[(&str, &str)], metrics: &[(&str, u64, &str)], now: Time) {
+    let line = embedded(dimensions, metrics, now);
+    let mut out = std::io::stdout().lock();
+    // Numbers that nobody takes are no reason to fail.
+    let _ = writeln!(out, "{line}");
+}
+
+fn embedded(
+    dimensions: &[(&str, &str)],
+    metrics: &[(&str, u64, &str)],
+    now: Time,
+) -> serde_json::Value {
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let units: Vec<_> = metrics
+        .iter()
+        .map(|(name, _, unit)| serde_json::json!({ "Name": name, "Unit": unit }))
+        .collect();
+    let mut line = serde_json::json!({
+        "_aws": {
+            "Timestamp": now.as_millis(),
+            "CloudWatchMetrics": [{
+                "Namespace": "Evenkeel",
+                "Dimensions": [names],
+                "Metrics": units,
+            }],
+        },
+    });
+    for (name, value) in dimensions {
+        line[*name] = (*value).into();
+    }
+    for (name, value, _) in metrics {
+        line[*name] = (*value).into();
+    }
+    line
+}
+
+/// What an audit has found.
+pub fn finding(key: &str, finding: &Finding) {
+    warn!(
+        id = key,
+        outcome = "finding",
+        code = finding.what,
+        reason = finding.detail,
+        repaired = finding.repaired,
+    );
+}
+
+/// A look at a job's result that came to nothing.
+pub fn check_failed(record: &Record, failure: &Failure) {
+    info!(
+        id = record.key,
+        r#type = record.kind(),
+        outcome = "unchecked",
+        class = failure.class().name(),
+        code = failure.code(),
+        reason = failure.message(),
+    );
+}
+
 /// A function that cannot start as it is configured.
 pub fn not_started(problem: &ConfigError) {
     error!(outcome = "not_started", reason = %problem);
@@ -273,7 +365,6 @@ mod tests {
     use crate::{
         outcome::Cause,
         record::Work,
-        time::Time,
         verdict::{Claimant, Verdict, claim},
     };
 
@@ -308,6 +399,7 @@ mod tests {
             retention: Duration::ZERO,
             created_at: Time::default(),
             deadline: None,
+            group: None,
         };
         let ids = ["m".to_owned()];
         let by = Claimant {
@@ -339,6 +431,25 @@ mod tests {
             said.trim_end(),
             r#"{"level":"INFO","message":"batch","type":"url_shortening","jobs":10,"ok":10,"ms":14000}"#
         );
+    }
+
+    #[test]
+    fn numbers_are_in_the_embedded_metric_format() {
+        let dimensions = [("type", "errand")];
+        let said = embedded(&dimensions, &[("stuck", 2, "Count")], Time::from_millis(7));
+        let expected = serde_json::json!({
+            "_aws": {
+                "Timestamp": 7,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Evenkeel",
+                    "Dimensions": [["type"]],
+                    "Metrics": [{ "Name": "stuck", "Unit": "Count" }],
+                }],
+            },
+            "type": "errand",
+            "stuck": 2,
+        });
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    error::Class,
     outcome::Cause,
-    policy::{ALONE_FROM_RECEIVE, CRASH_PAUSE, MAX_CRASHES},
-    record::{LEASE_OVER, Ledger, Phase, Record, Work, quarantine_reason},
+    policy::ALONE_FROM_RECEIVE,
+    record::{Ledger, Phase, Record, Work},
     time::Time,
 };
 
@@ -82,6 +81,7 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         work: work.clone(),
         cursor: None,
         provisional: None,
+        parking: None,
         history: Vec::new(),
     };
     let Some(record) = existing else {
@@ -153,26 +153,14 @@ fn take(mut record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
 fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
     let mut record = record.clone();
     record.fall_back(by.fallback, by.now);
-    record.ledger.crashes += 1;
-    // What is written here is this batch's word, not that of the run that is gone.
-    by.owner.clone_into(&mut record.owner);
-    record.remember(Class::Crash, LEASE_OVER, "the run never came back", by.now);
-    match record.ledger.crashes {
-        MAX_CRASHES.. => {
-            let why = quarantine_reason(record.ledger.crashes, "the run never came back");
-            record.phase = Phase::Quarantined { at: by.now, why };
-            Verdict::Note(record, None)
-        }
-        1 => take(record, by, true),
-        _ => {
-            let run_after = by.now + CRASH_PAUSE;
-            let end = record.ends_at(by.give_up_after);
-            let run_after = end.map_or(run_after, |end| run_after.min(end));
+    let mut record = record.crashed(by.owner, record.ends_at(by.give_up_after), by.now);
+    match record.phase {
+        Phase::Waiting { run_after, .. } if record.ledger.crashes > 1 => {
             // From now on this message is the one to wait for.
             by.message_id().clone_into(&mut record.message_id);
-            let why = "the run never came back".to_owned();
-            record.phase = Phase::Waiting { run_after, due_at: run_after, why };
             Verdict::Note(record, Some(run_after))
         }
+        Phase::Waiting { .. } => take(record, by, true),
+        _ => Verdict::Note(record, None),
     }
 }

@@ -11,6 +11,9 @@ use crate::{message::VERSION, record::Record};
 /// Name of the message attribute that holds the fence, a whole number as text.
 pub const FENCE: &str = "fence";
 
+/// Name of the message attribute that says what the message is for, if it is not ordinary work.
+pub const PURPOSE: &str = "purpose";
+
 #[derive(Serialize)]
 struct Body<'a> {
     version: u64,

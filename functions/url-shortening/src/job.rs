@@ -7,6 +7,7 @@ use evenkeel::{
     breaker::BreakerPolicy,
     config::{ConfigError, Reader},
     error::{Class, Failure},
+    finding::Soundness,
     job::{Gate, Job, Payload, Progress, Run},
     lambda::Start,
     limiter::Rates,
@@ -280,6 +281,31 @@ where
         }
         let message = format!("{} slashtags are taken, from {}", chain.len(), chain[0]);
         Err(Failure::new(Class::Permanent, "slashtags_exhausted", message))
+    }
+
+    async fn verify<G: Gate>(
+        &self,
+        payload: &Shortening,
+        result: &str,
+        run: &Run<'_, G>,
+    ) -> Result<Soundness, Failure> {
+        let Ok(shortened) = serde_json::from_str::<Shortened>(result) else {
+            return Ok(Soundness::Lost("the result holds no link".to_owned()));
+        };
+        let invalid = |problem: url::ParseError| {
+            Failure::new(Class::Permanent, "invalid_payload", problem.to_string())
+        };
+        let destination: Url = payload.destination.parse().map_err(invalid)?;
+        let tag = &shortened.slashtag;
+        let found = run.call(|limit| self.rebrandly.find(tag, limit)).await?;
+        let Some(link) = found else {
+            return Ok(Soundness::Lost(format!("the link {tag} is gone")));
+        };
+        if leads_to(&link, &destination) == Some(true) {
+            return Ok(Soundness::Sound);
+        }
+        let elsewhere = link.destination.unwrap_or_default();
+        Ok(Soundness::Changed(format!("the link {tag} leads to {elsewhere:?}")))
     }
 }
 

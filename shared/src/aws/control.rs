@@ -20,7 +20,7 @@ use super::{
 use crate::{
     breaker::{Breaker, State},
     limiter::Limiter,
-    ports::{Control, PortError, Seen, Swapped},
+    ports::{Control, Place, PortError, Seen, Swapped},
     pulse::{Beat, BucketKey},
     time::{Time, millis},
 };
@@ -152,12 +152,28 @@ fn seen<T: Default>(
     read.map_err(PortError::Unreadable)
 }
 
+/// The partition of the notes of a kind.
+pub(super) fn note_partition(kind: &str) -> String {
+    format!("note#{kind}")
+}
+
+pub(super) fn note_key(place: &Place) -> Vec<Attribute> {
+    key(note_partition(place.kind), place.name.as_str())
+}
+
+/// A note as an item of the control table.
+pub(super) fn encode_note(place: &Place, text: &str, until: Time) -> Vec<Attribute> {
+    let mut attributes = note_key(place);
+    attributes.extend([("text", s(text)), ("expires_at", n(until.as_secs_ceil()))]);
+    attributes
+}
+
 /// Counters of a bucket: every number of the item but its end.
 fn decode_beat(item: &Item) -> Beat {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let counts = item.iter().filter(|(name, _)| *name != "expires_at");
     let counts = counts.filter_map(|(name, value)| Some((name.clone(), number(value)?)));
-    let oldest = item.get("oldest").and_then(|set| set.as_ns().ok());
+    let oldest = item.get("received").and_then(|set| set.as_ss().ok());
     let oldest = oldest.map(|set| set.iter().filter_map(|text| text.parse().ok()).collect());
     Beat { counts: counts.collect(), oldest: oldest.unwrap_or_default() }
 }
@@ -298,9 +314,9 @@ impl Control for DynamoStore {
                 .expression_attribute_values(format!(":c{index}"), n(*count));
         }
         if !beat.oldest.is_empty() {
-            added.push("oldest :oldest".to_owned());
+            added.push("received :received".to_owned());
             let oldest = beat.oldest.iter().map(ToString::to_string).collect();
-            update = update.expression_attribute_values(":oldest", AttributeValue::Ns(oldest));
+            update = update.expression_attribute_values(":received", AttributeValue::Ss(oldest));
         }
         let add =
             if added.is_empty() { String::new() } else { format!(" ADD {}", added.join(", ")) };
@@ -310,6 +326,12 @@ impl Control for DynamoStore {
         let answer = update.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| port_error(&error))?;
         Ok(decode_beat(&answer.attributes.unwrap_or_default()))
+    }
+
+    async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
+        let put = self.client.put_item().table_name(&self.tables.control);
+        let put = put.set_item(Some(owned(encode_note(place, text, until))));
+        put.send().await.map(drop).map_err(|error| port_error(&error))
     }
 
     async fn beats(

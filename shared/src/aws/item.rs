@@ -11,8 +11,9 @@ use std::{
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
+    oversight::LEASE_SHARDS,
     ports::Quarantined,
-    record::{Lease, Ledger, Phase, Record, Work, look_partition},
+    record::{Lease, Ledger, Parking, Phase, Record, Work, look_partition},
     time::Time,
 };
 
@@ -51,6 +52,7 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
         ("created_at", ms(work.created_at)),
     ];
     attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
+    attributes.extend(work.group.as_ref().map(|group| ("group", s(group))));
     attributes.extend(encode_progress(record));
     attributes
 }
@@ -88,6 +90,10 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
         let marked = ("provisional", AttributeValue::Bool(true));
         attributes.extend([("result", s(provisional)), marked]);
     }
+    if let Some(Parking { since, gated }) = record.parking {
+        attributes.push(("parked_since", ms(since)));
+        attributes.extend(gated.then_some(("gated", AttributeValue::Bool(true))));
+    }
     if let Some(look) = record.look() {
         attributes.extend([("look", s(look.partition)), ("due_at", ms(look.due_at))]);
     }
@@ -96,8 +102,18 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
 }
 
 /// What the end of a run removes, besides what [`encode_progress`] sets anew.
-pub(crate) const TRANSIENT: [&str; 8] =
-    ["lease_until", "run_after", "why", "look", "due_at", "result", "provisional", "cursor"];
+pub(crate) const TRANSIENT: [&str; 10] = [
+    "lease_until",
+    "run_after",
+    "why",
+    "look",
+    "due_at",
+    "result",
+    "provisional",
+    "cursor",
+    "parked_since",
+    "gated",
+];
 
 /// An undecodable body as an item of the job table. It has no fence: no claim can match it.
 pub(crate) fn encode_quarantined(body: &Quarantined) -> Vec<Attribute> {
@@ -118,15 +134,12 @@ pub(crate) fn encode_quarantined(body: &Quarantined) -> Vec<Attribute> {
     ]
 }
 
-/// Shards of the leases: each partition takes 1,000 writes a second.
-const LEASE_SHARDS: u64 = 8;
-
 /// How long a lease that nobody removed is kept for the sweeper.
 const LEASE_RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// The key of a lease in the control table, ordered by its end within its shard.
 pub(crate) fn lease_key(lease: &Lease) -> [Attribute; 2] {
-    let shard = lease.owner.bytes().map(u64::from).sum::<u64>() % LEASE_SHARDS;
+    let shard = lease.owner.bytes().map(u64::from).sum::<u64>() % u64::from(LEASE_SHARDS);
     [
         ("pk", s(format!("lease#{shard}"))),
         ("sk", s(format!("{:015}#{}", lease.until.as_millis(), lease.owner))),
@@ -165,9 +178,15 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
             retention: Duration::from_secs(reader.number("retention_s")?),
             created_at: reader.time("created_at")?,
             deadline: reader.has("deadline").then(|| reader.time("deadline")).transpose()?,
+            group: reader.has("group").then(|| reader.text("group")).transpose()?,
         },
         cursor: reader.has("cursor").then(|| reader.text("cursor")).transpose()?,
         provisional: reader.has("provisional").then(|| reader.text("result")).transpose()?,
+        parking: if reader.has("parked_since") {
+            Some(Parking { since: reader.time("parked_since")?, gated: reader.has("gated") })
+        } else {
+            None
+        },
         history: if reader.has("history") {
             let text = reader.text("history")?;
             serde_json::from_str(&text).map_err(|error| format!("history: {error}"))?
@@ -179,21 +198,20 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
 
 fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
     let (ended, why) = (|| reader.time("ended_at"), || reader.text("why"));
+    let has_due = reader.has("due_at");
+    let due_at = || if has_due { reader.time("due_at") } else { Ok(Time::default()) };
     Ok(match reader.text("state")?.as_str() {
-        "queued" => Phase::Queued { due_at: reader.time("due_at")? },
+        // A look that is missing is found and put back by the sweeper's audit: until then, it is due.
+        "queued" => Phase::Queued { due_at: due_at()? },
         "running" => {
             Phase::Running { lease_until: reader.time("lease_until")?, armed: reader.has("look") }
         }
-        "waiting" => Phase::Waiting {
-            run_after: reader.time("run_after")?,
-            due_at: reader.time("due_at")?,
-            why: why()?,
-        },
-        "parked" => Phase::Parked {
-            run_after: reader.time("run_after")?,
-            due_at: reader.time("due_at")?,
-            why: why()?,
-        },
+        "waiting" => {
+            Phase::Waiting { run_after: reader.time("run_after")?, due_at: due_at()?, why: why()? }
+        }
+        "parked" => {
+            Phase::Parked { run_after: reader.time("run_after")?, due_at: due_at()?, why: why()? }
+        }
         "succeeded" => Phase::Succeeded { at: ended()?, result: reader.text("result")? },
         "dead" => Phase::Dead { at: ended()?, why: why()? },
         "cancelled" => Phase::Cancelled { at: ended()?, why: why()? },
@@ -302,6 +320,8 @@ mod tests {
             deadline in proptest::option::of(times()),
             provisional in proptest::option::of(".{0,9}"),
             cursor in proptest::option::of(".{0,9}"),
+            group in proptest::option::of("[a-z]{1,9}"),
+            parking in proptest::option::of((times(), any::<bool>())),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
             let [receives, claims, attempts, defers, crashes] = counts;
@@ -311,6 +331,7 @@ mod tests {
             Record {
                 cursor,
                 provisional,
+                parking: parking.map(|(since, gated)| Parking { since, gated }),
                 key,
                 fence,
                 owner: "token".into(),
@@ -324,6 +345,7 @@ mod tests {
                     retention: Duration::from_secs(retention),
                     created_at,
                     deadline,
+                    group,
                 },
                 history: history
                     .into_iter()

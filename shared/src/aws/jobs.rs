@@ -26,13 +26,15 @@ use crate::{
 pub struct DynamoStore {
     pub(super) client: Client,
     pub(super) tables: Tables,
+    /// The table of cars, which only walks read from here.
+    pub(super) vehicles: Option<String>,
 }
 
 impl DynamoStore {
     /// A store on these tables.
     #[must_use]
     pub fn new(config: &SdkConfig, tables: Tables) -> Self {
-        Self { client: Client::new(config), tables }
+        Self { client: Client::new(config), tables, vehicles: None }
     }
 
     /// Makes the connection, while start-up has a whole CPU to itself. What goes wrong here shows

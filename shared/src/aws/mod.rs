@@ -8,7 +8,10 @@ mod jobs;
 #[cfg(feature = "testing")]
 #[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
 pub mod local;
+mod mail;
+mod oversight;
 mod queue;
+mod scaling;
 mod secrets;
 mod statement;
 mod vehicles;
@@ -20,6 +23,7 @@ use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 pub use aws_config::SdkConfig as Config;
 pub use jobs::DynamoStore;
 pub use queue::SqsQueue;
+pub use scaling::Mappings;
 pub use secrets::KeySource;
 pub use vehicles::DynamoVehicles;
 

@@ -18,13 +18,13 @@ use aws_sdk_sqs::{
 use super::failure::port_error;
 use crate::{
     ports::{Hide, PortError, Queue, Wake},
-    wake::FENCE,
+    wake::{FENCE, PURPOSE},
 };
 
 /// [`Queue`] on SQS. Queue addresses are asked for once and kept.
 #[derive(Debug)]
 pub struct SqsQueue {
-    client: Client,
+    pub(super) client: Client,
     addresses: Mutex<HashMap<String, String>>,
 }
 
@@ -35,7 +35,7 @@ impl SqsQueue {
         Self { client: Client::new(config), addresses: Mutex::default() }
     }
 
-    async fn address(&self, arn: &str) -> Result<String, PortError> {
+    pub(super) async fn address(&self, arn: &str) -> Result<String, PortError> {
         let known = self.addresses().get(arn).cloned();
         if let Some(known) = known {
             return Ok(known);
@@ -58,19 +58,25 @@ impl SqsQueue {
     }
 }
 
+fn attribute(kind: &str, value: String) -> Result<MessageAttributeValue, PortError> {
+    let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
+    value.build().map_err(|error: BuildError| PortError::Broken(error.to_string()))
+}
+
 fn entry((place, wake): (usize, &Wake)) -> Result<SendMessageBatchRequestEntry, PortError> {
-    let broken = |error: BuildError| PortError::Broken(error.to_string());
-    let fence = MessageAttributeValue::builder().data_type("Number");
-    let fence = fence.string_value(wake.fence.to_string()).build().map_err(broken)?;
     let delay = i32::try_from(wake.delay.as_secs()).unwrap_or(i32::MAX);
-    SendMessageBatchRequestEntry::builder()
+    let mut entry = SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
         .message_body(&wake.body)
         .delay_seconds(delay)
-        .set_message_group_id(wake.group.clone())
-        .message_attributes(FENCE, fence)
-        .build()
-        .map_err(broken)
+        .set_message_group_id(wake.group.clone());
+    if let Some(fence) = wake.fence {
+        entry = entry.message_attributes(FENCE, attribute("Number", fence.to_string())?);
+    }
+    if let Some(name) = wake.purpose.name() {
+        entry = entry.message_attributes(PURPOSE, attribute("String", name.to_owned())?);
+    }
+    entry.build().map_err(|error| PortError::Broken(error.to_string()))
 }
 
 impl Queue for SqsQueue {

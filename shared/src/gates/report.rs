@@ -27,9 +27,16 @@ const TYPE_PULSE_EVERY: Duration = Duration::from_secs(10);
 const REPORT_TIME: Duration = Duration::from_secs(1);
 
 impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
-    /// Notes when the oldest message of a batch was sent.
-    pub(crate) fn received(&self, sent_at: Time) {
-        self.outcomes(|outcomes, _| outcomes.received(sent_at));
+    /// Notes when the oldest message was sent that came from the queue with this ARN for the first
+    /// time.
+    pub(crate) fn received(&self, queue: &str, sent_at: Time) {
+        let name = queue.rsplit(':').next().unwrap_or_default();
+        self.outcomes(|outcomes, _| outcomes.received(name, sent_at));
+    }
+
+    /// Counts the time that a batch of so many jobs took.
+    pub(crate) fn worked(&self, jobs: usize, took: Duration) {
+        self.outcomes(|outcomes, _| outcomes.worked(jobs, took));
     }
 
     /// Counts the end of a run of a job that was made at `created_at`.

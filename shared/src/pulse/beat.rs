@@ -1,6 +1,10 @@
 //! A bucket as the table holds it: what all containers can add to without reading.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use super::Histogram;
 use crate::time::Time;
@@ -13,9 +17,32 @@ use crate::time::Time;
 pub struct Beat {
     /// Counters that are not zero, by name.
     pub counts: BTreeMap<String, u64>,
-    /// When the oldest message of each batch was sent, in milliseconds, rounded down to ten
-    /// seconds so that they are few.
-    pub oldest: BTreeSet<u64>,
+    /// When the oldest message that came for the first time was sent, batch by batch.
+    pub oldest: BTreeSet<Oldest>,
+}
+
+/// When the oldest of some messages was sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Oldest {
+    /// In milliseconds, rounded down to ten seconds so that they are few.
+    pub sent_at: u64,
+    /// Name of the queue.
+    pub queue: String,
+}
+
+impl fmt::Display for Oldest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.sent_at, self.queue)
+    }
+}
+
+impl FromStr for Oldest {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (sent_at, queue) = text.split_once('#').ok_or(())?;
+        Ok(Self { sent_at: sent_at.parse().map_err(|_| ())?, queue: queue.to_owned() })
+    }
 }
 
 impl Beat {
@@ -24,11 +51,15 @@ impl Beat {
         Self { counts, ..Self::default() }
     }
 
-    pub(super) fn count(&self, name: &str) -> u64 {
+    /// A counter; zero if nothing was counted.
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or_default()
     }
 
-    pub(super) fn histogram(&self, prefix: char) -> Histogram {
+    /// The histogram whose bins begin with this letter.
+    #[must_use]
+    pub fn histogram(&self, prefix: char) -> Histogram {
         let mut histogram = Histogram::default();
         for (bin, count) in histogram.0.iter_mut().enumerate() {
             *count = self.count(&format!("{prefix}{bin}"));
@@ -41,7 +72,7 @@ impl Beat {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
         }
-        self.oldest.extend(&other.oldest);
+        self.oldest.extend(other.oldest.iter().cloned());
     }
 }
 

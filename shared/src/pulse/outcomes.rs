@@ -1,19 +1,25 @@
 //! What the jobs of a type came to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::{BUCKET, Beat, Histogram, beat::bins, bucket_start};
+use super::{BUCKET, Beat, Histogram, Oldest, beat::bins, bucket_start};
 use crate::{
     outcome::{Decision, Spends},
-    time::Time,
+    time::{Time, millis},
 };
+
+/// Counter of the jobs of all batches.
+pub const JOBS: &str = "jobs";
+
+/// Counter of the time that all batches took: what a job costs is this by [`JOBS`].
+pub const BUSY_MS: &str = "busy_ms";
 
 /// What the jobs of a type came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
     counts: BTreeMap<&'static str, u64>,
     took: Histogram,
-    oldest: Option<Time>,
+    oldest: BTreeMap<String, Time>,
 }
 
 impl Outcomes {
@@ -29,25 +35,32 @@ impl Outcomes {
         }
     }
 
-    /// Notes when the oldest message of a batch was sent.
-    pub fn received(&mut self, sent_at: Time) {
-        self.oldest = Some(self.oldest.map_or(sent_at, |oldest| oldest.min(sent_at)));
+    /// Notes when the oldest message was sent that came from a queue for the first time.
+    pub fn received(&mut self, queue: &str, sent_at: Time) {
+        let oldest = self.oldest.entry(queue.to_owned()).or_insert(sent_at);
+        *oldest = (*oldest).min(sent_at);
+    }
+
+    /// Counts the time that a batch of so many jobs took.
+    pub fn worked(&mut self, jobs: usize, took: Duration) {
+        *self.counts.entry(JOBS).or_default() += jobs as u64;
+        *self.counts.entry(BUSY_MS).or_default() += millis(took);
     }
 
     /// Whether there is nothing to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty() && self.oldest.is_none()
+        self.counts.is_empty() && self.oldest.is_empty()
     }
 
     /// These as counters of a bucket.
     #[must_use]
     pub fn beat(&self) -> Beat {
         let counts = self.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
-        let oldest = self.oldest.map(|at| bucket_start(at, BUCKET).as_millis());
-        Beat {
-            oldest: oldest.into_iter().collect(),
-            ..Beat::counting(counts.chain(bins('t', &self.took)))
-        }
+        let oldest = self.oldest.iter().map(|(queue, at)| Oldest {
+            sent_at: bucket_start(*at, BUCKET).as_millis(),
+            queue: queue.clone(),
+        });
+        Beat { oldest: oldest.collect(), ..Beat::counting(counts.chain(bins('t', &self.took))) }
     }
 }

@@ -48,6 +48,7 @@ fn work() -> Work {
         retention: Duration::from_secs(1_296_000),
         created_at: NOW,
         deadline: None,
+        group: None,
     }
 }
 

@@ -151,11 +151,11 @@ async fn the_oldest_messages_are_a_set<S: Control>(store: &S) {
     let mut total = Beat::default();
     for age in [20, 30, 20] {
         let mut outcomes = Outcomes::default();
-        outcomes.received(NOW.before(Duration::from_secs(age)));
+        outcomes.received("q", NOW.before(Duration::from_secs(age)));
         outcomes.record(&Decision::Succeed, NOW, NOW);
         total = store.add_beat(&key, &outcomes.beat(), EXPIRES_AT).await.unwrap_or_default();
     }
-    let oldest: Vec<u64> = total.oldest.iter().copied().collect();
-    assert_eq!(oldest, [1_799_999_970_000, 1_799_999_980_000]);
+    let oldest: Vec<String> = total.oldest.iter().map(ToString::to_string).collect();
+    assert_eq!(oldest, ["1799999970000#q", "1799999980000#q"]);
     assert_eq!(total.counts.get("succeeded"), Some(&3));
 }

@@ -1,6 +1,8 @@
 //! Faults at port calls, chosen by number: before the work, or after it with the answer lost, or
 //! the process dying at that point.
 
+mod oversight;
+
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,8 +16,8 @@ use crate::{
     breaker::Breaker,
     limiter::Limiter,
     ports::{
-        Control, Hide, PortError, Quarantined, Queue, SecretSource, Seen, Store, Swapped, Wake,
-        Written,
+        Control, Hide, Place, PortError, Quarantined, Queue, SecretSource, Seen, Store, Swapped,
+        Wake, Written,
     },
     pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
@@ -70,12 +72,12 @@ pub struct Faults {
 
 /// Which calls a fault strikes.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Struck {
     Numbers(usize, usize),
     Name(&'static str),
 }
 
-impl Place {
+impl Struck {
     fn is(self, number: usize, call: &str) -> bool {
         match self {
             Self::Numbers(first, last) => (first..=last).contains(&number),
@@ -87,7 +89,7 @@ impl Place {
 #[derive(Debug, Default)]
 struct Plan {
     calls: Vec<&'static str>,
-    faults: Vec<(Place, Fault)>,
+    faults: Vec<(Struck, Fault)>,
     dead: bool,
 }
 
@@ -98,12 +100,12 @@ impl Faults {
 
     /// Lets the calls `first` to `last` (from 0, in the order in which they are made) fail.
     pub fn at(&self, first: usize, last: usize, fault: Fault) {
-        self.lock().faults.push((Place::Numbers(first, last), fault));
+        self.lock().faults.push((Struck::Numbers(first, last), fault));
     }
 
     /// Lets every call with this name fail.
     pub fn on(&self, call: &'static str, fault: Fault) {
-        self.lock().faults.push((Place::Name(call), fault));
+        self.lock().faults.push((Struck::Name(call), fault));
     }
 
     /// The names of the calls so far: as many places for a fault.
@@ -133,7 +135,7 @@ impl Faults {
         let mut plan = self.lock();
         let number = plan.calls.len();
         plan.calls.push(call);
-        let strikes = |(place, _): &&(Place, Fault)| place.is(number, call);
+        let strikes = |(place, _): &&(Struck, Fault)| place.is(number, call);
         plan.faults.iter().find(strikes).map(|(_, fault)| *fault)
     }
 
@@ -279,6 +281,10 @@ impl<T: Control> Control for Faulty<T> {
         expires_at: Time,
     ) -> Result<Beat, PortError> {
         self.faults.call("add_beat", self.port.add_beat(key, beat, expires_at), None).await
+    }
+
+    async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
+        self.faults.call("put_note", self.port.put_note(place, text, until), None).await
     }
 
     async fn beats(

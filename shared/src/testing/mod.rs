@@ -7,6 +7,7 @@ mod clock;
 pub mod conformance;
 pub mod control_conformance;
 mod faults;
+mod oversight;
 mod queue;
 mod release;
 mod store;
@@ -15,7 +16,8 @@ pub mod vehicles_conformance;
 
 pub use clock::{ManualClock, SeededRandom, TestClock};
 pub use faults::{Fault, Faults, Faulty};
-pub use queue::{Held, MemoryQueue};
+pub use oversight::MemoryMappings;
+pub use queue::{ARN, Held, MemoryQueue};
 pub use release::{InMemory, next_event_in, release_parked};
 pub use store::MemoryStore;
 pub use vehicles::MemoryVehicles;

@@ -10,8 +10,9 @@ use std::{
 
 use crate::{
     batch::Delivery,
+    oversight::{Depth, Letter, Mailboxes},
     policy::MAX_RECEIVES,
-    ports::{Hide, PortError, Queue, Wake},
+    ports::{Hide, PortError, Purpose, Queue, Wake},
     time::{Clock, Time},
 };
 
@@ -19,18 +20,18 @@ use crate::{
 const VISIBILITY: Duration = Duration::from_secs(90);
 
 /// ARN of the queue that messages come from.
-const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:test-url-shortening";
+pub const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:test-url-shortening";
 
 /// A message in the queue.
 #[derive(Clone, Debug)]
 pub struct Held {
     id: String,
-    body: String,
     sent_at: Time,
     receives: u32,
     visible_at: Time,
-    fence: Option<u64>,
     queue: String,
+    source: Option<String>,
+    wake: Wake,
 }
 
 /// [`Queue`] in memory; clones share it.
@@ -55,27 +56,44 @@ impl<C: Clock> MemoryQueue<C> {
 
     /// Sends a message; answers with its id.
     pub fn send(&self, body: &str) -> String {
-        self.put(ARN, body, None)
+        self.put(ARN, Wake::new(body.to_owned(), None, None), None)
     }
 
     /// Sends a message as the engine itself does, to wake a job whose record has this fence.
     pub fn wake(&self, body: &str, fence: u64) -> String {
-        self.put(ARN, body, Some(fence))
+        self.put(ARN, Wake::new(body.to_owned(), Some(fence), None), None)
     }
 
-    fn put(&self, queue: &str, body: &str, fence: Option<u64>) -> String {
+    /// Sends a message to any queue.
+    pub fn send_to(&self, queue: &str, wake: Wake) -> String {
+        self.put(queue, wake, None)
+    }
+
+    /// Puts a message into a dead-letter queue that came from the queue `source`.
+    pub fn bury(&self, dead: &str, source: &str, wake: Wake) -> String {
+        self.put(dead, wake, Some(source.to_owned()))
+    }
+
+    /// Deletes every message of a queue behind everybody's back; answers with how many.
+    pub fn purge(&self, queue: &str) -> usize {
+        let mut messages = self.lock();
+        let before = messages.len();
+        messages.retain(|message| message.queue != queue);
+        before - messages.len()
+    }
+
+    fn put(&self, queue: &str, wake: Wake, source: Option<String>) -> String {
         let now = self.clock.now();
         let mut messages = self.lock();
         let id = format!("message-{}", self.sent.fetch_add(1, Relaxed));
-        let body = body.to_owned();
         messages.push(Held {
             id: id.clone(),
-            body,
             sent_at: now,
             receives: 0,
-            visible_at: now,
-            fence,
+            visible_at: now + wake.delay,
             queue: queue.to_owned(),
+            source,
+            wake,
         });
         id
     }
@@ -91,7 +109,7 @@ impl<C: Clock> MemoryQueue<C> {
     pub fn bodies(&self, queue: &str) -> Vec<String> {
         let messages = self.lock();
         let there = messages.iter().filter(|message| message.queue == queue);
-        there.map(|message| message.body.clone()).collect()
+        there.map(|message| message.wake.body.clone()).collect()
     }
 
     /// The same from the queue with this ARN.
@@ -110,11 +128,13 @@ impl<C: Clock> MemoryQueue<C> {
                 Delivery {
                     message_id: Some(message.id.clone()),
                     receipt: Some(format!("{}#{}", message.id, message.receives)),
-                    body: Some(message.body.clone()),
+                    body: Some(message.wake.body.clone()),
                     queue: queue.to_owned(),
                     receives: message.receives,
                     sent_at: message.sent_at,
-                    fence: message.fence,
+                    fence: message.wake.fence,
+                    group: message.wake.group.clone(),
+                    checks: message.wake.purpose == Purpose::Check,
                 }
             })
             .collect()
@@ -168,7 +188,7 @@ impl<C: Clock> Queue for MemoryQueue<C> {
     async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
         self.calls.fetch_add(1, Relaxed);
         for message in messages {
-            self.put(queue, &message.body, Some(message.fence));
+            self.put(queue, message.clone(), None);
         }
         Ok(vec![true; messages.len()])
     }
@@ -185,6 +205,53 @@ impl<C: Clock> Queue for MemoryQueue<C> {
                 message.visible_at = now + hide.span;
             }
         }
+        Ok(())
+    }
+}
+
+impl<C: Clock> Mailboxes for MemoryQueue<C> {
+    async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
+        let now = self.clock.now();
+        let mut depth = Depth::default();
+        for message in self.lock().iter().filter(|message| message.queue == queue) {
+            match (message.visible_at <= now, message.receives) {
+                (true, _) => depth.visible += 1,
+                (false, 0) => depth.delayed += 1,
+                (false, _) => depth.in_flight += 1,
+            }
+        }
+        Ok(depth)
+    }
+
+    async fn receive(&self, queue: &str, hidden: Duration) -> Result<Vec<Letter>, PortError> {
+        let now = self.clock.now();
+        let mut messages = self.lock();
+        let visible = messages
+            .iter_mut()
+            .filter(|message| message.queue == queue && message.visible_at <= now);
+        let received = visible.take(10).map(|message| {
+            message.receives += 1;
+            message.visible_at = now + hidden;
+            Letter {
+                message_id: message.id.clone(),
+                receipt: format!("{}#{}", message.id, message.receives),
+                body: message.wake.body.clone(),
+                sent_at: message.sent_at,
+                fence: message.wake.fence,
+                purpose: message.wake.purpose,
+                group: message.wake.group.clone(),
+                source: message.source.clone(),
+            }
+        });
+        Ok(received.collect())
+    }
+
+    async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), PortError> {
+        let is_one = |message: &Held| {
+            message.queue == queue
+                && receipts.contains(&format!("{}#{}", message.id, message.receives))
+        };
+        self.lock().retain(|message| !is_one(message));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     breaker::Breaker,
     limiter::Limiter,
-    ports::{Control, PortError, Quarantined, Seen, Store, Swapped, Written},
+    ports::{Control, Place, PortError, Quarantined, Seen, Store, Swapped, Written},
     pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
     time::Time,
@@ -19,15 +19,18 @@ use crate::{
 pub struct MemoryStore(Arc<Mutex<Tables>>);
 
 #[derive(Debug, Default)]
-struct Tables {
-    records: BTreeMap<String, Record>,
-    quarantined: BTreeMap<String, Quarantined>,
-    leases: BTreeMap<String, Lease>,
+pub(super) struct Tables {
+    pub(super) records: BTreeMap<String, Record>,
+    pub(super) quarantined: BTreeMap<String, Quarantined>,
+    pub(super) leases: BTreeMap<String, Lease>,
     breakers: BTreeMap<String, Seen<Breaker>>,
     limiters: BTreeMap<String, Seen<Limiter>>,
     beats: BTreeMap<BucketKey, Beat>,
+    pub(super) notes: BTreeMap<Place, Seen<Option<String>>>,
+    pub(super) note_ends: BTreeMap<Place, Time>,
     calls: usize,
-    writes: usize,
+    pub(super) writes: usize,
+    pub(super) reads: usize,
 }
 
 impl MemoryStore {
@@ -35,7 +38,7 @@ impl MemoryStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self) -> MutexGuard<'_, Tables> {
+    pub(super) fn call(&self) -> MutexGuard<'_, Tables> {
         let mut tables = self.lock();
         tables.calls += 1;
         tables
@@ -83,6 +86,25 @@ impl MemoryStore {
         self.lock().writes
     }
 
+    /// Every note of a kind: its name and its text.
+    #[must_use]
+    pub fn all_notes(&self, kind: &str) -> Vec<(String, String)> {
+        let tables = self.lock();
+        let notes = tables.notes.iter().filter(|(place, _)| place.kind == kind);
+        notes.map(|(place, note)| (place.name.clone(), text_of(note))).collect()
+    }
+
+    /// Items read so far, index entries included.
+    #[must_use]
+    pub fn reads(&self) -> usize {
+        self.lock().reads
+    }
+
+    /// Takes a record away, as if it had never been.
+    pub fn remove(&self, key: &str) {
+        self.lock().records.remove(key);
+    }
+
     /// Calls so far: each is a round trip.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -101,6 +123,10 @@ impl Tables {
         self.writes += 1;
         Written::Yes
     }
+}
+
+pub(super) fn text_of(note: &Seen<Option<String>>) -> String {
+    note.value.clone().unwrap_or_default()
 }
 
 fn guarded(current: Option<&Record>, guard: Option<&Guard>) -> bool {
@@ -241,6 +267,14 @@ impl Control for MemoryStore {
         let bucket = tables.beats.entry(key.clone()).or_default();
         bucket.add(beat);
         Ok(bucket.clone())
+    }
+
+    async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
+        let mut tables = self.call();
+        tables.writes += 1;
+        tables.notes.insert(place.clone(), Seen { value: Some(text.to_owned()), revision: 0 });
+        tables.note_ends.insert(place.clone(), until);
+        Ok(())
     }
 
     async fn beats(

@@ -1,0 +1,94 @@
+//! The queues for who looks after all of them: how much is in them, and what is in a dead-letter
+//! queue.
+
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System,
+    QueueAttributeName as Name,
+};
+
+use super::{failure::port_error, queue::SqsQueue};
+use crate::{
+    oversight::{Depth, Letter, Mailboxes},
+    ports::{PortError, Purpose},
+    time::Time,
+    wake::{FENCE, PURPOSE},
+};
+
+/// Messages of one receive (SQS's limit).
+const AT_ONCE: i32 = 10;
+
+fn letter(message: Message) -> Letter {
+    let system = |name: System| message.attributes.as_ref()?.get(&name).cloned();
+    let own = |name: &str| message.message_attributes.as_ref()?.get(name)?.string_value.clone();
+    let sent_at = system(System::SentTimestamp).and_then(|text| text.parse().ok());
+    Letter {
+        sent_at: Time::from_millis(sent_at.unwrap_or_default()),
+        fence: own(FENCE).and_then(|fence| fence.parse().ok()),
+        purpose: Purpose::of(own(PURPOSE).as_deref()),
+        group: system(System::MessageGroupId),
+        source: system(System::DeadLetterQueueSourceArn),
+        message_id: message.message_id.unwrap_or_default(),
+        receipt: message.receipt_handle.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+    }
+}
+
+impl Mailboxes for SqsQueue {
+    async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::ApproximateNumberOfMessagesDelayed,
+        ];
+        let get = self.client.get_queue_attributes().queue_url(self.address(queue).await?);
+        let get = get.set_attribute_names(Some(names.to_vec()));
+        let answer = get.send().await.map_err(|error| port_error(&error))?;
+        let [visible, in_flight, delayed] = names.map(|name| {
+            let text = answer.attributes.as_ref().and_then(|all| all.get(&name));
+            text.and_then(|text| text.parse().ok()).unwrap_or_default()
+        });
+        Ok(Depth { visible, in_flight, delayed })
+    }
+
+    async fn receive(
+        &self,
+        queue: &str,
+        hidden: std::time::Duration,
+    ) -> Result<Vec<Letter>, PortError> {
+        let answer = self
+            .client
+            .receive_message()
+            .queue_url(self.address(queue).await?)
+            .max_number_of_messages(AT_ONCE)
+            .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
+            .wait_time_seconds(0)
+            .message_attribute_names("All")
+            .message_system_attribute_names(System::All)
+            .send()
+            .await
+            .map_err(|error| port_error(&error))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().map(letter).collect())
+    }
+
+    async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), PortError> {
+        let entries = receipts.iter().enumerate().map(|(place, receipt)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
+            let entry = entry.receipt_handle(receipt).build();
+            entry.map_err(|error| PortError::Broken(error.to_string()))
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        let delete = self.client.delete_message_batch().queue_url(self.address(queue).await?);
+        let answer = delete.set_entries(Some(entries)).send().await;
+        let answer = answer.map_err(|error| port_error(&error))?;
+        match answer.failed.first() {
+            None => Ok(()),
+            // It comes again, and is found out to be done.
+            Some(failed) => Err(PortError::Unavailable(format!(
+                "{} of {} messages: {}",
+                answer.failed.len(),
+                receipts.len(),
+                failed.code
+            ))),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The tables for who looks after all of them: the index, walks, notes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    operation::{delete_item::DeleteItemError, put_item::PutItemError},
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+};
+
+use super::{
+    control::{encode_note, note_key, note_partition},
+    failure::port_error,
+    item::{self, Item, Reader, n, s},
+    jobs::{DynamoStore, owned},
+};
+use crate::{
+    oversight::{Due, Found, Oversight, Page, ReadAll, Table},
+    ports::{Place, PortError, Seen, Swapped},
+    record::{Lease, Look, Record},
+    time::Time,
+};
+
+/// Most entries of one query.
+const QUERY_LIMIT: usize = 1_000;
+
+/// Rounds for what a batch of reads leaves unprocessed.
+const MOST_ROUNDS: usize = 5;
+
+fn limit(most: usize) -> i32 {
+    i32::try_from(most.clamp(1, QUERY_LIMIT)).unwrap_or(1)
+}
+
+fn decode_due(item: &Item) -> Option<Due> {
+    let reader = Reader(item);
+    Some(Due { due_at: reader.time("due_at").ok()?, key: reader.text("pk").ok()? })
+}
+
+fn decode_lease(item: &Item) -> Option<Lease> {
+    let (until, owner) = item.get("sk")?.as_s().ok()?.split_once('#')?;
+    let jobs = item.get("jobs")?.as_l().ok()?;
+    Some(Lease {
+        owner: owner.to_owned(),
+        until: Time::from_millis(until.parse().ok()?),
+        jobs: jobs.iter().filter_map(|job| job.as_s().ok().cloned()).collect(),
+    })
+}
+
+/// The names of a table's keys.
+fn key_names(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Jobs => &["pk"],
+        Table::Control => &["pk", "sk"],
+        Table::Vehicles => &["dealer", "vin"],
+    }
+}
+
+fn key_item(table: Table, key: &[String]) -> Item {
+    let names = key_names(table).iter().zip(key);
+    names.map(|(name, part)| ((*name).to_owned(), s(part))).collect()
+}
+
+/// Key of a quarantined body, which is no job.
+fn is_job(item: &Item) -> bool {
+    item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| !pk.starts_with("q#"))
+}
+
+fn found(table: Table, item: &Item) -> Option<Found> {
+    let reader = Reader(item);
+    let key: Option<Vec<String>> =
+        key_names(table).iter().map(|name| reader.text(name).ok()).collect();
+    let look =
+        || Some(Look { partition: reader.text("look").ok()?, due_at: reader.time("due_at").ok()? });
+    Some(Found {
+        key: key?,
+        expires_at: reader.number("expires_at").ok().map(|at| Time::from_millis(at * 1_000)),
+        look: look(),
+        record: (table == Table::Jobs && is_job(item)).then(|| item::decode(item)),
+    })
+}
+
+fn note(item: Option<&Item>) -> Seen<Option<String>> {
+    let Some(item) = item else { return Seen::default() };
+    let reader = Reader(item);
+    Seen {
+        value: reader.text("text").ok(),
+        revision: reader.number("revision").unwrap_or_default(),
+    }
+}
+
+impl DynamoStore {
+    fn table(&self, table: Table) -> Option<&str> {
+        match table {
+            Table::Jobs => Some(&self.tables.jobs),
+            Table::Control => Some(&self.tables.control),
+            Table::Vehicles => self.vehicles.as_deref(),
+        }
+    }
+
+    /// The same with the table of cars, for walks.
+    #[must_use]
+    pub fn with_vehicles(self, table: String) -> Self {
+        Self { vehicles: Some(table), ..self }
+    }
+}
+
+impl Oversight for DynamoStore {
+    async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.jobs)
+            .index_name("look")
+            .key_condition_expression("look = :look AND due_at <= :until")
+            .expression_attribute_values(":look", s(partition))
+            .expression_attribute_values(":until", n(until.as_millis()))
+            .limit(limit(most));
+        let answer = query.send().await.map_err(|error| port_error(&error))?;
+        Ok(answer.items().iter().filter_map(decode_due).collect())
+    }
+
+    async fn leases(&self, shard: u8, most: usize) -> Result<Vec<Lease>, PortError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.control)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(format!("lease#{shard}")))
+            .consistent_read(true)
+            .limit(limit(most));
+        let answer = query.send().await.map_err(|error| port_error(&error))?;
+        Ok(answer.items().iter().filter_map(decode_lease).collect())
+    }
+
+    async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
+        let mut read: HashMap<String, Result<Record, String>> = HashMap::new();
+        let mut left: Vec<Item> =
+            keys.iter().map(|key| key_item(Table::Jobs, std::slice::from_ref(key))).collect();
+        for _ in 0..MOST_ROUNDS {
+            if left.is_empty() {
+                break;
+            }
+            let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
+            let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
+            let get = self.client.batch_get_item().request_items(&self.tables.jobs, wanted);
+            let answer = get.send().await.map_err(|error| port_error(&error))?;
+            let items = answer.responses.and_then(|mut all| all.remove(&self.tables.jobs));
+            for item in items.iter().flatten() {
+                if let Ok(key) = Reader(item).text("pk") {
+                    read.insert(key, item::decode(item));
+                }
+            }
+            let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(&self.tables.jobs));
+            left = rest.map(|rest| rest.keys).unwrap_or_default();
+        }
+        if !left.is_empty() {
+            return Err(PortError::Unavailable(format!("{} records were not read", left.len())));
+        }
+        Ok(keys.iter().map(|key| (key.clone(), read.remove(key))).collect())
+    }
+
+    async fn page(
+        &self,
+        table: Table,
+        from: Option<&[String]>,
+        most: usize,
+    ) -> Result<Page, PortError> {
+        let Some(name) = self.table(table) else { return Ok(Page::default()) };
+        let scan = self
+            .client
+            .scan()
+            .table_name(name)
+            .set_exclusive_start_key(from.map(|key| key_item(table, key)))
+            .limit(limit(most));
+        let answer = scan.send().await.map_err(|error| port_error(&error))?;
+        let next = answer.last_evaluated_key.as_ref();
+        let names = key_names(table);
+        let next =
+            next.and_then(|last| names.iter().map(|name| Reader(last).text(name).ok()).collect());
+        let items = answer.items.unwrap_or_default();
+        Ok(Page { items: items.iter().filter_map(|item| found(table, item)).collect(), next })
+    }
+
+    async fn remove_expired(
+        &self,
+        table: Table,
+        key: &[String],
+        now: Time,
+    ) -> Result<bool, PortError> {
+        let Some(name) = self.table(table) else { return Ok(false) };
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(name)
+            .set_key(Some(key_item(table, key)))
+            .condition_expression("expires_at <= :now")
+            .expression_attribute_values(":now", n(now.as_millis() / 1_000));
+        match delete.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(port_error(&error)),
+            },
+        }
+    }
+
+    async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
+        let get = self.client.get_item().table_name(&self.tables.control);
+        let get = get.set_key(Some(owned(note_key(place)))).consistent_read(true);
+        let answer = get.send().await.map_err(|error| port_error(&error))?;
+        Ok(note(answer.item.as_ref()))
+    }
+
+    async fn swap_note(
+        &self,
+        place: &Place,
+        text: &str,
+        revision: u64,
+        expires_at: Time,
+    ) -> Result<Swapped<Option<String>>, PortError> {
+        let mut attributes = encode_note(place, text, expires_at);
+        attributes.push(("revision", n(revision + 1)));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.control)
+            .set_item(Some(owned(attributes)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = if revision == 0 {
+            put.condition_expression("attribute_not_exists(revision)")
+        } else {
+            let put = put.condition_expression("revision = :seen");
+            put.expression_attribute_values(":seen", n(revision))
+        };
+        match put.send().await {
+            Ok(_) => Ok(Swapped::Yes),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Swapped::No(note(refused.item.as_ref())))
+                }
+                _ => Err(port_error(&error)),
+            },
+        }
+    }
+
+    async fn notes(
+        &self,
+        kind: &'static str,
+        from: &str,
+        most: usize,
+    ) -> Result<Vec<(String, String)>, PortError> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.tables.control)
+            .key_condition_expression(if from.is_empty() {
+                "pk = :pk"
+            } else {
+                "pk = :pk AND sk >= :sk"
+            })
+            .expression_attribute_values(":pk", s(note_partition(kind)))
+            .consistent_read(true)
+            .limit(limit(most));
+        if !from.is_empty() {
+            query = query.expression_attribute_values(":sk", s(from));
+        }
+        let answer = query.send().await.map_err(|error| port_error(&error))?;
+        let read = |item: &Item| {
+            let reader = Reader(item);
+            Some((reader.text("sk").ok()?, reader.text("text").ok()?))
+        };
+        Ok(answer.items().iter().filter_map(read).collect())
+    }
+
+    async fn remove_note(&self, place: &Place, text: &str) -> Result<(), PortError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.tables.control)
+            .set_key(Some(owned(note_key(place))))
+            .condition_expression("#text = :text")
+            .expression_attribute_names("#text", "text")
+            .expression_attribute_values(":text", AttributeValue::S(text.to_owned()));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(port_error(&error)),
+            },
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Faults at the calls of who looks after all tables and queues.
+
+use std::time::Duration;
+
+use super::Faulty;
+use crate::{
+    oversight::{Depth, Due, Letter, Mailboxes, Oversight, Page, ReadAll, Scaling, Table},
+    ports::{Place, PortError, Seen, Swapped},
+    record::Lease,
+    time::Time,
+};
+
+impl<T: Oversight> Oversight for Faulty<T> {
+    async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
+        self.faults.call("due", self.port.due(partition, until, most), None).await
+    }
+
+    async fn leases(&self, shard: u8, most: usize) -> Result<Vec<Lease>, PortError> {
+        self.faults.call("leases", self.port.leases(shard, most), None).await
+    }
+
+    async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
+        self.faults.call("read_all", self.port.read_all(keys), None).await
+    }
+
+    async fn page(
+        &self,
+        table: Table,
+        from: Option<&[String]>,
+        most: usize,
+    ) -> Result<Page, PortError> {
+        self.faults.call("page", self.port.page(table, from, most), None).await
+    }
+
+    async fn remove_expired(
+        &self,
+        table: Table,
+        key: &[String],
+        now: Time,
+    ) -> Result<bool, PortError> {
+        let remove = self.port.remove_expired(table, key, now);
+        self.faults.call("remove_expired", remove, None).await
+    }
+
+    async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
+        self.faults.call("note", self.port.note(place), None).await
+    }
+
+    async fn swap_note(
+        &self,
+        place: &Place,
+        text: &str,
+        revision: u64,
+        expires_at: Time,
+    ) -> Result<Swapped<Option<String>>, PortError> {
+        let swap = self.port.swap_note(place, text, revision, expires_at);
+        self.faults.call("swap_note", swap, None).await
+    }
+
+    async fn notes(
+        &self,
+        kind: &'static str,
+        from: &str,
+        most: usize,
+    ) -> Result<Vec<(String, String)>, PortError> {
+        self.faults.call("notes", self.port.notes(kind, from, most), None).await
+    }
+
+    async fn remove_note(&self, place: &Place, text: &str) -> Result<(), PortError> {
+        self.faults.call("remove_note", self.port.remove_note(place, text), None).await
+    }
+}
+
+impl<T: Mailboxes> Mailboxes for Faulty<T> {
+    async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
+        self.faults.call("depth", self.port.depth(queue), None).await
+    }
+
+    async fn receive(&self, queue: &str, hidden: Duration) -> Result<Vec<Letter>, PortError> {
+        self.faults.call("receive", self.port.receive(queue, hidden), None).await
+    }
+
+    async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), PortError> {
+        self.faults.call("delete", self.port.delete(queue, receipts), None).await
+    }
+}
+
+impl<T: Scaling> Scaling for Faulty<T> {
+    async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
+        self.faults.call("concurrency", self.port.concurrency(mapping), None).await
+    }
+
+    async fn set_concurrency(&self, mapping: &str, slots: u32) -> Result<(), PortError> {
+        let set = self.port.set_concurrency(mapping, slots);
+        self.faults.call("set_concurrency", set, None).await
+    }
+}

@@ -1,0 +1,208 @@
+//! The tables in memory, for who looks after all of them; and event source mappings.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{MemoryStore, store::text_of};
+use crate::{
+    oversight::{Due, Found, LEASE_SHARDS, Oversight, Page, ReadAll, Scaling, Table},
+    ports::{Place, PortError, Seen, Swapped},
+    record::{Lease, Record},
+    time::Time,
+};
+
+/// The shard of a lease; by its owner, as in the real table.
+fn shard(lease: &Lease) -> u8 {
+    let sum: u64 = lease.owner.bytes().map(u64::from).sum();
+    u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
+}
+
+impl MemoryStore {
+    fn entries(&self, partition: &str) -> Vec<Due> {
+        let records = self.records();
+        let entry = |record: &Record| {
+            let look = record.look().filter(|look| look.partition == partition)?;
+            Some(Due { due_at: look.due_at, key: record.key.clone() })
+        };
+        let mut entries: Vec<Due> = records.iter().filter_map(entry).collect();
+        entries.sort();
+        entries
+    }
+}
+
+impl Oversight for MemoryStore {
+    async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
+        let entries = self.entries(partition).into_iter().filter(|entry| entry.due_at <= until);
+        let due: Vec<Due> = entries.take(most).collect();
+        self.call().reads += due.len();
+        Ok(due)
+    }
+
+    async fn leases(&self, of: u8, most: usize) -> Result<Vec<Lease>, PortError> {
+        let mut tables = self.call();
+        let mut leases: Vec<Lease> =
+            tables.leases.values().filter(|lease| shard(lease) == of).cloned().collect();
+        leases.sort_by_key(|lease| lease.until);
+        leases.truncate(most);
+        tables.reads += leases.len();
+        Ok(leases)
+    }
+
+    async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
+        let mut tables = self.call();
+        tables.reads += keys.len();
+        Ok(keys.iter().map(|key| (key.clone(), tables.records.get(key).cloned().map(Ok))).collect())
+    }
+
+    async fn page(
+        &self,
+        table: Table,
+        from: Option<&[String]>,
+        most: usize,
+    ) -> Result<Page, PortError> {
+        let mut tables = self.call();
+        let mut items: Vec<Found> = match table {
+            Table::Jobs => {
+                let jobs = tables.records.values().map(|record| Found {
+                    key: vec![record.key.clone()],
+                    expires_at: record.expires_at(),
+                    look: record.look(),
+                    record: Some(Ok(record.clone())),
+                });
+                let bodies = tables.quarantined.values().map(|body| Found {
+                    key: vec![body.key.clone()],
+                    expires_at: Some(body.expires_at),
+                    look: None,
+                    record: None,
+                });
+                jobs.chain(bodies).collect()
+            }
+            Table::Control => {
+                let ends = tables.note_ends.iter().map(|(place, end)| Found {
+                    key: vec![place.kind.to_owned(), place.name.clone()],
+                    expires_at: Some(*end),
+                    look: None,
+                    record: None,
+                });
+                ends.collect()
+            }
+            Table::Vehicles => Vec::new(),
+        };
+        items.sort_by(|one, other| one.key.cmp(&other.key));
+        items.retain(|item| from.is_none_or(|from| item.key.as_slice() > from));
+        let more = items.len() > most;
+        items.truncate(most);
+        tables.reads += items.len();
+        let next = items.last().filter(|_| more).map(|item| item.key.clone());
+        Ok(Page { items, next })
+    }
+
+    async fn remove_expired(
+        &self,
+        table: Table,
+        key: &[String],
+        now: Time,
+    ) -> Result<bool, PortError> {
+        let mut tables = self.call();
+        let expired = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        match (table, key) {
+            (Table::Jobs, [key]) => {
+                if expired(tables.records.get(key).and_then(Record::expires_at)) {
+                    return Ok(tables.records.remove(key).is_some());
+                }
+                if expired(tables.quarantined.get(key).map(|body| body.expires_at)) {
+                    return Ok(tables.quarantined.remove(key).is_some());
+                }
+                Ok(false)
+            }
+            (Table::Control, [kind, name]) => {
+                let places = tables.note_ends.iter().filter(|(_, end)| **end <= now);
+                let place = places.map(|(place, _)| place.clone());
+                let place = place.into_iter().find(|at| at.kind == kind && at.name == *name);
+                let Some(place) = place else { return Ok(false) };
+                tables.note_ends.remove(&place);
+                Ok(tables.notes.remove(&place).is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
+        let mut tables = self.call();
+        tables.reads += 1;
+        Ok(tables.notes.get(place).cloned().unwrap_or_default())
+    }
+
+    async fn swap_note(
+        &self,
+        place: &Place,
+        text: &str,
+        revision: u64,
+        expires_at: Time,
+    ) -> Result<Swapped<Option<String>>, PortError> {
+        let mut tables = self.call();
+        let current = tables.notes.get(place).cloned().unwrap_or_default();
+        if current.revision != revision {
+            return Ok(Swapped::No(current));
+        }
+        tables.writes += 1;
+        let next = Seen { value: Some(text.to_owned()), revision: revision + 1 };
+        tables.notes.insert(place.clone(), next);
+        tables.note_ends.insert(place.clone(), expires_at);
+        Ok(Swapped::Yes)
+    }
+
+    async fn notes(
+        &self,
+        kind: &'static str,
+        from: &str,
+        most: usize,
+    ) -> Result<Vec<(String, String)>, PortError> {
+        let mut tables = self.call();
+        let notes = tables.notes.iter();
+        let notes = notes.filter(|(place, _)| place.kind == kind && place.name.as_str() >= from);
+        let notes: Vec<_> =
+            notes.take(most).map(|(place, note)| (place.name.clone(), text_of(note))).collect();
+        tables.reads += notes.len();
+        Ok(notes)
+    }
+
+    async fn remove_note(&self, place: &Place, text: &str) -> Result<(), PortError> {
+        let mut tables = self.call();
+        if tables.notes.get(place).is_some_and(|note| note.value.as_deref() == Some(text)) {
+            tables.notes.remove(place);
+            tables.note_ends.remove(place);
+        }
+        Ok(())
+    }
+}
+
+/// [`Scaling`] in memory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryMappings(Arc<Mutex<BTreeMap<String, u32>>>);
+
+impl MemoryMappings {
+    /// Sets what a mapping allows, as a deployment does.
+    pub fn put(&self, mapping: &str, slots: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.to_owned(), slots);
+    }
+
+    /// What every mapping allows.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Scaling for MemoryMappings {
+    async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
+        Ok(self.all().get(mapping).copied())
+    }
+
+    async fn set_concurrency(&self, mapping: &str, slots: u32) -> Result<(), PortError> {
+        self.put(mapping, slots);
+        Ok(())
+    }
+}
