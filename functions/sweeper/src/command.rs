@@ -1,0 +1,181 @@
+//! What operators may ask for: `aws lambda invoke` with a payload that names a command.
+//!
+//! ```json
+//! { "command": "audit", "from": null }
+//! { "command": "retry", "type": "url_shortening", "quarantined": false }
+//! ```
+//!
+//! Both do as much as fits a call, and answer with whether there is more.
+
+use std::time::Duration;
+
+use evenkeel::{
+    oversight::{Mailboxes, Oversight, Scaling, Table},
+    policy::ANSWER_RESERVE,
+    ports::PortError,
+    random::Random,
+    record::{Phase, Record},
+    time::{Clock, Time},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    config::Config,
+    memory::Memory,
+    pass::audit,
+    records::{due, read},
+    step::{self, Call, Step},
+    survey::survey,
+    sweep::Sweep,
+    tick::Tick,
+};
+
+/// Items of a page of an audit that was asked for.
+const PAGE: usize = 500;
+
+/// Over how long its checks of results are spread: at most some two a second.
+const SPREAD: Duration = Duration::from_mins(4);
+
+/// Entries of one shard of the index that are looked at.
+const LOOKED_AT: usize = 1_000;
+
+/// Jobs that begin anew in one call, and the time over which their messages are spread.
+const MOST_RETRIED: usize = 500;
+const RETRY_SPREAD: Duration = Duration::from_mins(1);
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Look at the whole table of jobs, from the place that the last answer named.
+    Audit {
+        /// `next` of the answer before.
+        #[serde(default)]
+        from: Option<Vec<String>>,
+    },
+    /// Let jobs that were given up begin anew.
+    Retry {
+        /// Their type.
+        #[serde(rename = "type")]
+        kind: String,
+        /// Whether those that crash what runs them may as well.
+        #[serde(default)]
+        quarantined: bool,
+    },
+}
+
+impl Command {
+    /// Reads a call for what `config` names; `None` if it names no command, as the schedule's does not. Fails with a sentence
+    /// that names what is wrong.
+    pub fn read(call: &Value, config: &Config) -> Result<Option<Self>, String> {
+        if call.get("command").is_none() {
+            return Ok(None);
+        }
+        let command: Self =
+            serde_json::from_value(call.clone()).map_err(|error| format!("command: {error}"))?;
+        match &command {
+            Self::Retry { kind, .. } if config.job_type(kind).is_none() => {
+                let known: Vec<&str> = config.types.iter().map(|job| job.kind.as_str()).collect();
+                Err(format!("type: {kind:?}, expected one of {}", known.join(", ")))
+            }
+            _ => Ok(Some(command)),
+        }
+    }
+}
+
+/// Runs a command.
+pub async fn run<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    command: &Command,
+    deadline: Time,
+) -> Result<Value, PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    match command {
+        Command::Audit { from } => audit_all(sweep, from.clone(), deadline).await,
+        Command::Retry { kind, quarantined } => retry(sweep, kind, *quarantined).await,
+    }
+}
+
+/// Page after page until the time is up.
+async fn audit_all<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    mut from: Option<Vec<String>>,
+    deadline: Time,
+) -> Result<Value, PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let now = sweep.clock.now();
+    let view = survey(&sweep.store, &sweep.queue, &sweep.config, now).await;
+    let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
+    // A page and its checks take a few seconds.
+    let end = deadline.before(ANSWER_RESERVE * 4);
+    let mut looked_at = 0;
+    loop {
+        let page = sweep.store.page(Table::Jobs, from.as_deref(), PAGE).await?;
+        looked_at += page.items.len();
+        audit::examine(sweep, &mut tick, &page.items, PAGE, SPREAD).await;
+        from = page.next;
+        if from.is_none() || sweep.clock.now() >= end {
+            break;
+        }
+    }
+    Ok(json!({ "looked_at": looked_at, "done": tick.done, "next": from }))
+}
+
+/// Lets the jobs of a type that were given up begin anew, those first that ended first.
+async fn retry<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    kind: &str,
+    quarantined: bool,
+) -> Result<Value, PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let (now, owner) = (sweep.clock.now(), sweep.random.token());
+    let mut due = due(&sweep.store, &[format!("dead#{kind}")], now, LOOKED_AT).await?;
+    // Bodies that are no message stand there as well; they have no job.
+    due.retain(|due| !due.key.starts_with("q#"));
+    let more = due.len() > MOST_RETRIED;
+    let keys = due.into_iter().take(MOST_RETRIED).map(|due| due.key);
+    let records = read(&sweep.store, keys.collect()).await?;
+    let again = records.values().filter(|record| match record.phase {
+        Phase::Dead { .. } => true,
+        Phase::Quarantined { .. } => quarantined,
+        _ => false,
+    });
+    let again: Vec<&Record> = again.collect();
+    let count = u32::try_from(again.len()).unwrap_or(u32::MAX).max(1);
+    let steps = (0..).zip(&again).map(|(place, record)| {
+        let at = now + RETRY_SPREAD * place / count;
+        begin_anew(record, &owner, at)
+    });
+    let (taken, _) = step::take(&sweep.store, &sweep.queue, steps.collect(), now).await;
+    Ok(json!({ "retried": taken.written, "failed": taken.failed, "more": more }))
+}
+
+/// The record of a job that was given up, about to begin anew with all its attempts.
+fn begin_anew(record: &Record, owner: &str, at: Time) -> Step {
+    let mut work = record.work.clone();
+    // It was over when the job was given up, or will be: whoever retries wants the result.
+    work.deadline = work.deadline.filter(|deadline| *deadline > at);
+    let fresh = record.clone().reopened(&work);
+    let fresh = fresh.called(owner, at, at + Duration::from_mins(1));
+    let call = Some(Call { queue: record.work.queue.clone(), at });
+    Step { guard: record.guard(), record: fresh, call }
+}

@@ -1,0 +1,196 @@
+//! What the sweeper looks after, as template.yaml says.
+
+use std::collections::BTreeSet;
+
+use evenkeel::config::{Reader, Tables};
+use serde::Deserialize;
+
+/// Slots of an event source mapping: SQS knows no maximum of 1.
+const SLOTS: std::ops::RangeInclusive<u32> = 2..=1_000;
+
+/// A queue and what brings its messages to the function.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its ARN.
+    pub queue: String,
+    /// Id of its event source mapping.
+    pub mapping: String,
+    /// `MaximumConcurrency` as deployed: the share of the whole that this queue brings in.
+    pub concurrency: u32,
+}
+
+impl Source {
+    /// The queue's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        name(&self.queue)
+    }
+}
+
+/// The name of a queue, from its ARN.
+#[must_use]
+pub fn name(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or_default()
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A job type's queues.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobType {
+    /// Its name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The dependency of all its jobs, if they have the same.
+    #[serde(default)]
+    pub dependency: Option<String>,
+    /// What its slots weigh beside another type's, while both want more.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// The queue of ordinary work.
+    pub normal: Source,
+    /// The queue of what somebody waits for.
+    pub high: Source,
+    /// ARN of the dead-letter queue of both.
+    pub dead: String,
+}
+
+impl JobType {
+    /// Its two queues.
+    #[must_use]
+    pub fn sources(&self) -> [&Source; 2] {
+        [&self.normal, &self.high]
+    }
+}
+
+/// What the sweeper looks after, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The job types (`JOB_TYPES`, JSON).
+    pub types: Vec<JobType>,
+    /// Whether slots are moved between queues (`BALANCE`, `on` or `off`).
+    pub balance: bool,
+}
+
+impl Config {
+    /// Reads it, with the names of the tables, that of the cars last.
+    pub fn read(reader: &mut Reader<'_>) -> (Self, Tables, String) {
+        let tables = Tables::read(reader);
+        let vehicles = reader.required("VEHICLES_TABLE");
+        let text = reader.required("JOB_TYPES");
+        let types = match Self::types(&text) {
+            Ok(types) => types,
+            Err(problem) => {
+                if !text.is_empty() {
+                    reader.problem("JOB_TYPES", &problem);
+                }
+                Vec::new()
+            }
+        };
+        let balance = match reader.optional("BALANCE").as_deref() {
+            None | Some("on") => true,
+            Some("off") => false,
+            Some(_) => {
+                reader.problem("BALANCE", "is neither on nor off");
+                false
+            }
+        };
+        (Self { types, balance }, tables, vehicles)
+    }
+
+    /// Reads the job types; fails with what is wrong with them.
+    pub fn types(text: &str) -> Result<Vec<JobType>, String> {
+        let types: Vec<JobType> =
+            serde_json::from_str(text).map_err(|error| format!("is not as expected: {error}"))?;
+        let mut queues = BTreeSet::new();
+        for job in &types {
+            for source in job.sources() {
+                if !SLOTS.contains(&source.concurrency) {
+                    let slots = source.concurrency;
+                    return Err(format!(
+                        "{}: concurrency {slots}, expected 2 to 1000",
+                        source.name()
+                    ));
+                }
+            }
+            for queue in [&job.normal.queue, &job.high.queue, &job.dead] {
+                if queue.split(':').count() != 6 || name(queue).is_empty() {
+                    return Err(format!("{}: {queue:?} is no ARN of a queue", job.kind));
+                }
+                if !queues.insert(queue) {
+                    return Err(format!("{}: {} stands twice", job.kind, name(queue)));
+                }
+            }
+        }
+        if types.is_empty() {
+            return Err("names no job type".to_owned());
+        }
+        Ok(types)
+    }
+
+    /// The job type with this name.
+    #[must_use]
+    pub fn job_type(&self, kind: &str) -> Option<&JobType> {
+        self.types.iter().find(|job| job.kind == kind)
+    }
+
+    /// Whether a queue is one of ours.
+    #[must_use]
+    pub fn knows(&self, queue: &str) -> bool {
+        self.types.iter().any(|job| job.sources().iter().any(|source| source.queue == queue))
+    }
+
+    /// All slots that are shared out.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.types.iter().flat_map(JobType::sources).map(|source| source.concurrency).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(name: &str) -> String {
+        format!(
+            r#"{{"queue":"arn:aws:sqs:eu-west-1:1:{name}","mapping":"m-{name}","concurrency":4}}"#
+        )
+    }
+
+    fn job(kind: &str, more: &str) -> String {
+        let (normal, high) = (queue(kind), queue(&format!("{kind}-high")));
+        format!(
+            r#"{{"type":"{kind}","normal":{normal},"high":{high},"dead":"arn:aws:sqs:eu-west-1:1:{kind}-dlq"{more}}}"#
+        )
+    }
+
+    #[test]
+    fn job_types_are_read_and_what_is_left_out_has_its_default() {
+        let text = format!("[{},{}]", job("a", ""), job("b", r#","weight":3,"dependency":"d""#));
+        let types = Config::types(&text).unwrap();
+        assert_eq!((types[0].weight, types[0].dependency.as_deref()), (1, None));
+        assert_eq!((types[1].weight, types[1].dependency.as_deref()), (3, Some("d")));
+        assert_eq!(types[1].high.name(), "b-high");
+        let config = Config { types, balance: true };
+        assert_eq!(config.slots(), 16);
+        assert!(config.knows("arn:aws:sqs:eu-west-1:1:a-high"));
+        assert!(!config.knows("arn:aws:sqs:eu-west-1:1:a-dlq"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let problem = |text: &str| Config::types(text).unwrap_err();
+        assert_eq!(problem("[]"), "names no job type");
+        assert!(problem("[{}]").contains("missing field `type`"), "{}", problem("[{}]"));
+        let twice = format!("[{},{}]", job("a", ""), job("a", ""));
+        assert_eq!(problem(&twice), "a: a stands twice");
+        let bad = job("a", "").replace("\"concurrency\":4", "\"concurrency\":1");
+        assert_eq!(problem(&format!("[{bad}]")), "a: concurrency 1, expected 2 to 1000");
+        let bad = job("a", "").replace("arn:aws:sqs:eu-west-1:1:a-dlq", "a-dlq");
+        assert_eq!(problem(&format!("[{bad}]")), "a: \"a-dlq\" is no ARN of a queue");
+    }
+}

@@ -1,0 +1,10 @@
+//! The Lambda function that EventBridge Scheduler calls each minute.
+
+use evenkeel::lambda::{Error, serve_calls};
+use sweeper::Sweep;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve_calls(Sweep::start, async |sweep, call, deadline| sweep.answer(&call, deadline).await)
+        .await
+}

@@ -1,0 +1,217 @@
+//! Audit and prune: one page of a walk through each table. What has expired goes; what cannot be is
+//! reported, and mended where that is safe.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use evenkeel::{
+    finding::{Finding, KEPT_FOR},
+    oversight::{Found, Mailboxes, Oversight, Scaling, Table},
+    parking::{self, Limits, PARKED},
+    ports::{Place, PortError, Purpose, Wake, Written},
+    random::Random,
+    record::{Phase, Record},
+    telemetry,
+    time::{Clock, Time},
+    wake,
+};
+
+use crate::{
+    plan::audit::{self as plan, Oddity, Repair},
+    records::together,
+    step,
+    sweep::Sweep,
+    tick::Tick,
+};
+
+/// Items of a page, by table: jobs, control, vehicles.
+pub const PAGE: [usize; 3] = [200, 100, 100];
+
+/// Results that their job types are asked to look at in a tick.
+const MOST_CHECKS: usize = 5;
+
+const NAME: &str = "audit";
+
+/// The next page of each table.
+pub async fn audit<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    for (place, table) in Table::ALL.into_iter().enumerate() {
+        let from = tick.memory.cursors[place].clone();
+        let page = sweep.store.page(table, from.as_deref(), PAGE[place]).await?;
+        let (expired, rest): (Vec<Found>, Vec<Found>) =
+            page.items.into_iter().partition(|found| is_expired(found, tick.now));
+        let pruned = prune(&sweep.store, table, &expired, tick.now).await?;
+        tick.count("prune", "removed", pruned);
+        if table == Table::Jobs {
+            examine(sweep, tick, &rest, MOST_CHECKS, Duration::ZERO).await;
+            count(tick, &rest, page.next.is_none());
+        }
+        tick.memory.cursors[place] = page.next;
+    }
+    Ok(())
+}
+
+fn is_expired(found: &Found, now: Time) -> bool {
+    // An end on a record that has none by its state is an oddity and no reason to remove it.
+    let alive = matches!(&found.record, Some(Ok(record)) if record.expires_at().is_none());
+    !alive && found.expires_at.is_some_and(|at| at <= now)
+}
+
+/// Removes what has expired and the time to live has not reached yet. Answers with how many.
+pub async fn prune<S: Oversight>(
+    store: &S,
+    table: Table,
+    expired: &[Found],
+    now: Time,
+) -> Result<usize, PortError> {
+    let remove = expired.iter().map(|found| store.remove_expired(table, &found.key, now));
+    let mut pruned = 0;
+    for removed in together(remove.collect()).await {
+        pruned += usize::from(removed?);
+    }
+    Ok(pruned)
+}
+
+/// Counts the records of the walk by state.
+fn count(tick: &mut Tick, found: &[Found], last: bool) {
+    for record in found.iter().filter_map(|found| found.record.as_ref()?.as_ref().ok()) {
+        *tick.memory.walked.entry(record.phase.name().to_owned()).or_default() += 1;
+    }
+    if last {
+        tick.memory.states = std::mem::take(&mut tick.memory.walked);
+        tick.memory.walked_at = tick.now.as_millis();
+    }
+}
+
+/// Looks at these items of the job table; results are looked at too, up to `checks` of them, spread
+/// over `spread`.
+pub async fn examine<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    found: &[Found],
+    checks: usize,
+    spread: Duration,
+) where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let parked: Option<BTreeSet<String>> =
+        tick.view.knows_parked.then(|| tick.view.notes.keys().cloned().collect());
+    let mut to_check: Vec<Record> = Vec::new();
+    for item in found {
+        let Some(record) = &item.record else { continue };
+        let key = item.key.first().cloned().unwrap_or_default();
+        match plan::examine(item, &sweep.config, parked.as_ref(), tick.now) {
+            Some(oddity) => {
+                let record = record.as_ref().ok();
+                if oddity.repair == Repair::Check {
+                    to_check.extend(record.cloned());
+                }
+                // Another pass has it in its hands.
+                if tick.touched.insert(key.clone()) {
+                    report(sweep, tick, &key, record, &oddity).await;
+                }
+            }
+            None => match record {
+                Ok(record) if matches!(record.phase, Phase::Succeeded { .. }) => {
+                    let checkable = to_check.len() < checks && is_calm(sweep, tick, record);
+                    to_check.extend(checkable.then(|| record.clone()));
+                }
+                _ => {}
+            },
+        }
+    }
+    let sent = check(&sweep.queue, &to_check, spread).await;
+    tick.count(NAME, "checks", sent);
+}
+
+/// Whether looking at a result would be in nobody's way.
+fn is_calm<S, Q, M, C, R>(sweep: &Sweep<S, Q, M, C, R>, tick: &Tick, record: &Record) -> bool {
+    let depth = tick.view.depths.get(&record.work.queue);
+    let seen = tick.view.dependencies.get(&record.work.dependency);
+    let closed = seen.is_none_or(|seen| {
+        matches!(seen.breaker.at(tick.now).state, evenkeel::breaker::State::Closed)
+    });
+    closed && sweep.config.knows(&record.work.queue) && depth.is_some_and(|d| d.visible < 50)
+}
+
+/// Mends what may be mended, and says so.
+async fn report<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    key: &str,
+    record: Option<&Record>,
+    oddity: &Oddity,
+) where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let repaired = match (oddity.repair, record) {
+        (Repair::Rewrite, Some(record)) => {
+            sweep.store.replace(record, Some(&record.guard())).await.map(|w| w == Written::Yes)
+        }
+        (Repair::Arm, Some(record)) => sweep.store.arm(record).await.map(|w| w == Written::Yes),
+        (Repair::NoteParked, Some(record)) => note_parked(&sweep.store, record, tick.now).await,
+        // Who looks at the result says whether it is mended.
+        _ => Ok(false),
+    };
+    let repaired = repaired.unwrap_or_else(|error| {
+        telemetry::port_failed(NAME, &error);
+        false
+    });
+    tick.count(NAME, oddity.what, 1);
+    tick.count(NAME, "repaired", usize::from(repaired));
+    let finding = Finding {
+        what: oddity.what.to_owned(),
+        detail: oddity.detail.clone(),
+        at: tick.now.as_millis(),
+        repaired,
+    };
+    telemetry::finding(key, &finding);
+    let text = serde_json::to_string(&finding).unwrap_or_default();
+    let noted = sweep.store.put_note(&Finding::place(key), &text, tick.now + KEPT_FOR).await;
+    if let Err(error) = noted {
+        telemetry::port_failed("put_note", &error);
+    }
+}
+
+async fn note_parked<S: Oversight>(
+    store: &S,
+    record: &Record,
+    now: Time,
+) -> Result<bool, PortError> {
+    // Nothing is known of its limits: the functions write them when they park the next job.
+    let limits = Limits { closes_with: 1, noted_at: now.as_millis(), ..Limits::default() };
+    let text = serde_json::to_string(&limits).unwrap_or_default();
+    let place = Place::new(PARKED, &record.work.dependency);
+    store.put_note(&place, &text, now + parking::KEPT_FOR).await?;
+    Ok(true)
+}
+
+/// Asks the job types to look at these results. Answers with how many were asked.
+async fn check<Q: Mailboxes>(queue: &Q, records: &[Record], spread: Duration) -> usize {
+    let mut sent = 0;
+    let count = u32::try_from(records.len()).unwrap_or(u32::MAX).max(1);
+    for (place, record) in (0..).zip(records) {
+        let Some(body) = wake::body(record) else { continue };
+        let delay = Duration::from_secs((spread * place / count).as_secs());
+        let group = record.work.group.clone();
+        let message = Wake { purpose: Purpose::Check, delay, ..Wake::new(body, None, group) };
+        sent += 1 - step::send(queue, &record.work.queue, &[message]).await;
+    }
+    sent
+}

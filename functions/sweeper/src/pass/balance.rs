@@ -1,0 +1,110 @@
+//! Balance: how many batches of each queue may be at work at once.
+
+use std::time::Duration;
+
+use evenkeel::{
+    breaker::State,
+    oversight::{Mailboxes, Oversight, Scaling},
+    ports::PortError,
+    pulse::{BUSY_MS, JOBS},
+    random::Random,
+    telemetry,
+    time::{Clock, Time},
+};
+
+use crate::{
+    config::{JobType, Source},
+    plan::balance::{self as plan, Load},
+    survey::View,
+    sweep::Sweep,
+    tick::Tick,
+};
+
+/// What somebody waits for weighs more.
+const HIGH_WEIGHT: u32 = 2;
+
+const NAME: &str = "balance";
+
+/// Moves slots between the event source mappings, by one step at most.
+pub async fn balance<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    if !sweep.config.balance {
+        tick.memory.wish = None;
+        return Ok(());
+    }
+    let mut loads = Vec::new();
+    for job in &sweep.config.types {
+        for source in job.sources() {
+            // What is, and not what was set: a deployment may have put it back.
+            let current = sweep.mappings.concurrency(&source.mapping).await?;
+            let depth = tick.view.depths.contains_key(&source.queue);
+            let (Some(current), true) = (current, depth) else {
+                tick.count(NAME, "unknown", 1);
+                return Ok(());
+            };
+            loads.push(load(&tick.view, job, source, current, tick.now));
+        }
+    }
+    let (step, wish) = plan::step(&loads, sweep.config.slots(), tick.memory.wish.as_ref());
+    tick.memory.wish = wish;
+    let Some(step) = step else { return Ok(()) };
+    let find = |name: &Option<String>| {
+        let name = name.as_deref()?;
+        let load = loads.iter().find(|load| load.queue == name)?;
+        let sources = sweep.config.types.iter().flat_map(JobType::sources);
+        let source = sources.into_iter().find(|source| source.name() == name)?;
+        Some((source, load.current))
+    };
+    telemetry::balanced(step.from.as_deref(), step.to.as_deref(), step.slots, &step.why);
+    // Taken first and given then: the whole is never exceeded.
+    if let Some((source, current)) = find(&step.from) {
+        let slots = current.saturating_sub(step.slots).max(plan::LEAST);
+        sweep.mappings.set_concurrency(&source.mapping, slots).await?;
+    }
+    if let Some((source, current)) = find(&step.to) {
+        let slots = (current + step.slots).min(plan::MOST);
+        sweep.mappings.set_concurrency(&source.mapping, slots).await?;
+    }
+    tick.count(NAME, "moved", step.slots as usize);
+    Ok(())
+}
+
+/// What is known of a queue.
+fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) -> Load {
+    let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
+    let is_high = source.queue == job.high.queue;
+    let beats = view.pulses.get(&job.kind).map(Vec::as_slice).unwrap_or_default();
+    let sum = |name: &str| beats.iter().map(|(_, beat)| beat.count(name)).sum::<u64>();
+    let (busy_ms, jobs) = (sum(BUSY_MS), sum(JOBS));
+    // The latest that is known of how far the queue has got.
+    let oldest = view.first_receives(&job.kind, &source.queue).into_iter().max();
+    let oldest = oldest.map_or(Duration::ZERO, |(_, sent_at)| now.since(sent_at));
+    let open = job.dependency.as_ref().and_then(|name| view.dependencies.get(name));
+    let open = open.is_some_and(|seen| {
+        matches!(
+            seen.breaker.at(now).state,
+            State::Open { .. } | State::HalfOpen { .. } | State::Forced { open: true, .. }
+        )
+    });
+    let only_parks =
+        sum("parked") > 0 && ["succeeded", "retried", "dead"].iter().all(|name| sum(name) == 0);
+    Load {
+        queue: source.name().to_owned(),
+        weight: job.weight * if is_high { HIGH_WEIGHT } else { 1 },
+        current,
+        backlog: depth.visible,
+        in_flight: depth.in_flight,
+        oldest: if depth.visible == 0 { Duration::ZERO } else { oldest },
+        job_ms: (jobs > 0).then(|| busy_ms / jobs),
+        held: open || only_parks,
+    }
+}

@@ -1,0 +1,298 @@
+//! Observe: how things stand, as metrics and as notes that tools read, and what is to be expected.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use evenkeel::{
+    limiter::AHEAD,
+    oversight::{Mailboxes, Oversight, Scaling},
+    ports::{Place, PortError},
+    pulse::{BUCKET, Beat, Calls, SHARDS, TYPE_BUCKET, bucket_start},
+    random::Random,
+    record::{Phase, Record},
+    telemetry,
+    time::{Clock, Time},
+};
+use serde::Serialize;
+
+use crate::{
+    config::{JobType, name},
+    plan::{
+        forecast::{Forecast, forecast},
+        observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
+        release::Dependency,
+    },
+    records::{due, read},
+    sweep::Sweep,
+    tick::{Counts, Tick},
+};
+
+/// Entries of one partition of the index that are counted.
+const COUNTED: usize = 100;
+
+/// Entries whose records are read, to tell how old they are.
+const FIRST: usize = 4;
+
+/// Dependencies that are looked at closely in a tick.
+const MOST_DEPENDENCIES: usize = 50;
+
+/// How far back forecasts look, and how long observations are kept for tools.
+const LOOK_BACK: Duration = Duration::from_mins(16);
+const KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// Kinds of the notes that tools read: how things stand now, and how they stood minute by minute.
+pub const NOW: &str = "observe";
+/// The history of observations; each is named by its time in milliseconds, in 15 digits.
+pub const HISTORY: &str = "history";
+
+/// How things stand now, as the note `observe`, `now` says it.
+#[derive(Debug, Serialize)]
+struct Status<'a> {
+    #[serde(flatten)]
+    observation: &'a Observation,
+    forecasts: &'a [Forecast],
+    /// What this tick has done, by pass.
+    done: &'a BTreeMap<&'static str, Counts>,
+    /// Records by state, as the last whole walk through the table counted them.
+    states: &'a BTreeMap<String, u64>,
+    /// When that walk ended, in milliseconds since the epoch.
+    states_at: u64,
+}
+
+/// Entries of the index under a name: how many, whether there are more, and the first keys.
+#[derive(Debug, Default)]
+struct Entries {
+    count: u64,
+    more: bool,
+    first: Vec<String>,
+}
+
+/// Looks, tells, and foretells.
+pub async fn observe<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let mut seen = Observation {
+        at: tick.now.as_millis(),
+        running: tick.view.running() as u64,
+        stuck: tick.stuck as u64,
+        ..Observation::default()
+    };
+    for job in &sweep.config.types {
+        let (of_type, queues) = job_type(sweep, tick, job).await?;
+        seen.types.insert(job.kind.clone(), of_type);
+        seen.queues.extend(queues);
+    }
+    let dependencies: Vec<(String, Dependency)> =
+        tick.view.dependencies.clone().into_iter().take(MOST_DEPENDENCIES).collect();
+    for (name, known) in dependencies {
+        let of_dependency = dependency(&sweep.store, &name, &known, tick.now).await?;
+        seen.dependencies.insert(name, of_dependency);
+    }
+    let from = format!("{:015}", tick.now.before(LOOK_BACK).as_millis());
+    let before = sweep.store.notes(HISTORY, &from, 60).await?;
+    let mut history: Vec<Observation> =
+        before.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect();
+    history.push(seen.clone());
+    let forecasts = forecast(&history);
+    tell(&seen, &forecasts, tick.now);
+    let now = serde_json::to_string(&Status {
+        observation: &seen,
+        forecasts: &forecasts,
+        done: &tick.done,
+        states: &tick.memory.states,
+        states_at: tick.memory.walked_at,
+    });
+    let place = Place::new(HISTORY, format!("{:015}", tick.now.as_millis()));
+    let past = serde_json::to_string(&seen).unwrap_or_default();
+    let (noted, kept) = tokio::join!(
+        write(&sweep.store, Place::new(NOW, "now"), now.unwrap_or_default(), tick.now),
+        write(&sweep.store, place, past, tick.now),
+    );
+    noted.and(kept)
+}
+
+async fn write<S: Oversight>(
+    store: &S,
+    place: Place,
+    text: String,
+    now: Time,
+) -> Result<(), PortError> {
+    store.put_note(&place, &text, now + KEPT_FOR).await
+}
+
+/// A job type and its queues.
+async fn job_type<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &Tick,
+    job: &JobType,
+) -> Result<(TypeSeen, BTreeMap<String, QueueSeen>), PortError>
+where
+    S: Oversight,
+    M: Scaling,
+{
+    let (view, now) = (&tick.view, tick.now);
+    let mut queues = BTreeMap::new();
+    let mut states: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut more, mut first) = (false, Vec::new());
+    for source in job.sources() {
+        let receives = view.first_receives(&job.kind, &source.queue);
+        let concurrency = sweep.mappings.concurrency(&source.mapping).await.ok().flatten();
+        let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
+        let oldest = receives.into_iter().max().map(|(_, sent_at)| now.since(sent_at).as_secs());
+        let seen = QueueSeen {
+            visible: depth.visible,
+            in_flight: depth.in_flight,
+            delayed: depth.delayed,
+            dead_letter: false,
+            concurrency,
+            oldest_s: oldest,
+        };
+        queues.insert(source.name().to_owned(), seen);
+        for state in ["queued", "waiting"] {
+            let entries = entries(&sweep.store, &[format!("{state}#{}", source.queue)]).await?;
+            *states.entry(state.to_owned()).or_default() += entries.count;
+            more |= entries.more;
+            first.extend(entries.first);
+        }
+    }
+    let dead = entries(&sweep.store, &[format!("dead#{}", job.kind)]).await?;
+    states.insert("dead".to_owned(), dead.count);
+    more |= dead.more;
+    let depth = view.depths.get(&job.dead).copied().unwrap_or_default();
+    let (visible, in_flight, delayed) = (depth.visible, depth.in_flight, depth.delayed);
+    let seen = QueueSeen { visible, in_flight, delayed, dead_letter: true, ..QueueSeen::default() };
+    queues.insert(name(&job.dead).to_owned(), seen);
+    let records = read(&sweep.store, first).await?;
+    let unfinished = records.values().filter(|record| record.phase.ended_at().is_none());
+    let oldest = unfinished.map(|record| now.since(record.work.created_at).as_secs()).max();
+    let received =
+        queues.values().filter(|queue| queue.visible > 0).filter_map(|q| q.oldest_s).max();
+    Ok((type_seen(view.pulses.get(&job.kind), states, more, oldest.max(received), now), queues))
+}
+
+/// The last whole minute of a type's pulse, beside what the records say.
+fn type_seen(
+    pulse: Option<&Vec<(Time, Beat)>>,
+    states: BTreeMap<String, u64>,
+    more: bool,
+    oldest_s: Option<u64>,
+    now: Time,
+) -> TypeSeen {
+    let minute = bucket_start(now.before(TYPE_BUCKET), TYPE_BUCKET);
+    let mut sum = Beat::default();
+    for (_, beat) in pulse.into_iter().flatten().filter(|(start, _)| *start == minute) {
+        sum.add(beat);
+    }
+    let took = sum.histogram('t');
+    let seconds = |q: f64| took.quantile(q).map(|span| span.as_secs_f64());
+    TypeSeen {
+        succeeded: sum.count("succeeded"),
+        retried: sum.count("retried"),
+        deferred: sum.count("deferred"),
+        parked: sum.count("parked"),
+        dead: sum.count("dead"),
+        crashed: sum.count("crashed"),
+        quarantined: sum.count("quarantined"),
+        p50_s: seconds(0.5),
+        p95_s: seconds(0.95),
+        oldest_s,
+        states,
+        more,
+    }
+}
+
+/// A dependency: its parked jobs, its calls, its limiter.
+async fn dependency<S: Oversight>(
+    store: &S,
+    name: &str,
+    known: &Dependency,
+    now: Time,
+) -> Result<DependencySeen, PortError> {
+    let minute = bucket_start(now.before(TYPE_BUCKET), TYPE_BUCKET);
+    let kinds = ["dated", "parked"].map(|kind| format!("{kind}#{name}"));
+    let (parked, beats) = tokio::join!(entries(store, &kinds), store.beats(name, SHARDS, minute));
+    let (parked, beats) = (parked?, beats?);
+    let mut calls = Calls::default();
+    for (key, beat) in &beats {
+        if key.start + BUCKET <= minute + TYPE_BUCKET {
+            calls.add(&beat.into());
+        }
+    }
+    let records = read(store, parked.first).await?;
+    let waiting = records.values().filter(|record| matches!(record.phase, Phase::Parked { .. }));
+    let since = |record: &Record| Some(now.since(record.parking?.since).as_secs());
+    let limited = known.limits.per_hour.is_some();
+    let ahead_us = known.limiter.next_hourly_us.saturating_sub(now.as_millis() * 1_000);
+    Ok(DependencySeen {
+        breaker: known.breaker.at(now).state.name().to_owned(),
+        parked: parked.count,
+        more: parked.more,
+        longest_parked_s: waiting.filter_map(since).max(),
+        calls: calls.telling(),
+        failed: calls.failed,
+        slow: calls.slow,
+        throttled: calls.throttled,
+        p95_ms: calls.latency.quantile(0.95).map(evenkeel::time::millis),
+        ahead_s: limited.then(|| ahead_us.div_ceil(1_000_000)),
+        may_be_ahead_s: limited.then(|| AHEAD.as_secs()),
+    })
+}
+
+/// What stands on the index under these names, counted up to a cap a shard.
+async fn entries<S: Oversight>(store: &S, names: &[String]) -> Result<Entries, PortError> {
+    let ever = Time::from_millis(u64::MAX >> 16);
+    let due = due(store, names, ever, COUNTED).await?;
+    // A shard may have reached its cap: only below one is the count certain.
+    let (count, more) = (due.len() as u64, due.len() >= COUNTED);
+    let first = due.into_iter().take(FIRST).map(|due| due.key).collect();
+    Ok(Entries { count, more, first })
+}
+
+/// The metrics, and the forecasts as lines.
+fn tell(seen: &Observation, forecasts: &[Forecast], now: Time) {
+    for (queue, seen) in &seen.queues {
+        let mut numbers =
+            vec![("Backlog", seen.backlog(), "Count"), ("InFlight", seen.in_flight, "Count")];
+        numbers.extend(seen.concurrency.map(|slots| ("Concurrency", u64::from(slots), "Count")));
+        telemetry::metrics(&[("queue", queue)], &numbers, now);
+    }
+    for (kind, seen) in &seen.types {
+        let state = |name: &str| seen.states.get(name).copied().unwrap_or_default();
+        let mut numbers = vec![
+            ("Succeeded", seen.succeeded, "Count"),
+            ("Retried", seen.retried, "Count"),
+            ("Dead", seen.dead, "Count"),
+            ("Crashed", seen.crashed, "Count"),
+            ("Quarantined", seen.quarantined, "Count"),
+            ("Queued", state("queued"), "Count"),
+            ("Waiting", state("waiting"), "Count"),
+            ("GivenUp", state("dead"), "Count"),
+        ];
+        numbers.extend(seen.oldest_s.map(|age| ("OldestJobAge", age, "Seconds")));
+        telemetry::metrics(&[("type", kind)], &numbers, now);
+    }
+    for (dependency, seen) in &seen.dependencies {
+        let mut numbers = vec![
+            ("BreakerOpen", u64::from(seen.breaker != "closed"), "Count"),
+            ("Parked", seen.parked, "Count"),
+            ("Calls", seen.calls, "Count"),
+            ("FailedCalls", seen.failed, "Count"),
+            ("ThrottledCalls", seen.throttled, "Count"),
+        ];
+        numbers.extend(seen.longest_parked_s.map(|age| ("LongestParked", age, "Seconds")));
+        telemetry::metrics(&[("dependency", dependency)], &numbers, now);
+    }
+    let all = [("Running", seen.running, "Count"), ("Stuck", seen.stuck, "Count")];
+    telemetry::metrics(&[], &all, now);
+    for forecast in forecasts {
+        let Forecast { what, about, in_s, evidence } = forecast;
+        telemetry::forecast(what.name(), about, *in_s, evidence);
+    }
+}

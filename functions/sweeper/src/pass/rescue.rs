@@ -1,0 +1,201 @@
+//! Rescue: jobs whose process died, and jobs whose message got lost.
+
+use std::collections::BTreeSet;
+
+use evenkeel::{
+    oversight::{Mailboxes, Oversight, Scaling},
+    ports::PortError,
+    random::Random,
+    record::{Lease, Phase, Record},
+    telemetry,
+    time::{Clock, Time},
+};
+
+use crate::{
+    config::JobType,
+    plan::rescue::{self as plan, Caution},
+    records::{due, read, together},
+    step::{self, Step},
+    sweep::Sweep,
+    tick::Tick,
+};
+
+/// Records of ended leases, or of one kind of look, that are read in a tick.
+const MOST_STUCK: usize = 500;
+const MOST_LOST: usize = 200;
+
+/// Jobs of one type that move to the high queue in a tick, while that is empty.
+const MOST_AGED: usize = 20;
+
+const NAME: &str = "rescue";
+
+/// Sets going what is stuck or lost.
+pub async fn rescue<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    stuck(sweep, tick).await?;
+    let config = sweep.config.clone();
+    for job in &config.types {
+        for source in job.sources() {
+            lost(sweep, tick, job, &source.queue).await?;
+        }
+        aged(sweep, tick, job).await?;
+    }
+    Ok(())
+}
+
+/// Runs whose lease is over.
+async fn stuck<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let now = tick.now;
+    let ended: Vec<_> =
+        tick.view.leases.iter().filter(|lease| lease.until <= now).cloned().collect();
+    let mut keys: BTreeSet<String> =
+        ended.iter().flat_map(|lease| lease.jobs.clone()).take(MOST_STUCK).collect();
+    let sources = sweep.config.types.iter().flat_map(JobType::sources);
+    let armed: Vec<String> = sources.map(|source| format!("running#{}", source.queue)).collect();
+    let armed = due(&sweep.store, &armed, now, MOST_STUCK).await?;
+    keys.extend(armed.into_iter().map(|due| due.key));
+    let records = read(&sweep.store, keys.iter().cloned().collect()).await?;
+    let stuck: Vec<&Record> =
+        records.values().filter(|record| plan::is_stuck(record, now)).collect();
+    let running = tick.view.running().max(stuck.len());
+    let doubt = plan::looks_broken(stuck.len(), running);
+    tick.stuck = stuck.len();
+    tick.memory.stuck_ticks = if doubt { tick.memory.stuck_ticks + 1 } else { 0 };
+    let steps: Vec<Step> =
+        stuck.iter().filter_map(|record| plan::crash(record, &tick.owner, now)).collect();
+    let most = match plan::caution(steps.len(), running, tick.memory.stuck_ticks, MOST_STUCK) {
+        Caution::Rescue(most) => most,
+        Caution::Doubt => {
+            telemetry::many_stuck(steps.len(), running);
+            tick.count(NAME, "doubted", steps.len());
+            return Ok(());
+        }
+    };
+    let steps: Vec<Step> = steps.into_iter().take(most).collect();
+    tick.touched.extend(steps.iter().map(|step| step.record.key.clone()));
+    for step in &steps {
+        telemetry::found(&step.record);
+    }
+    let (taken, _) = step::take(&sweep.store, &sweep.queue, steps, now).await;
+    tick.count(NAME, "crashed", taken.written);
+    tick.count(NAME, "failed", taken.failed);
+    close(&sweep.store, &ended, &keys).await
+}
+
+/// Removes the leases of which no job is running any more under their owner.
+async fn close<S: Oversight>(
+    store: &S,
+    ended: &[Lease],
+    looked_at: &BTreeSet<String>,
+) -> Result<(), PortError> {
+    let whole = ended.iter().filter(|lease| lease.jobs.iter().all(|job| looked_at.contains(job)));
+    let whole: Vec<_> = whole.collect();
+    let keys: BTreeSet<String> = whole.iter().flat_map(|lease| lease.jobs.clone()).collect();
+    let records = read(store, keys.into_iter().collect()).await?;
+    let at_work = |lease: &Lease| {
+        lease.jobs.iter().filter_map(|job| records.get(job)).any(|record| {
+            record.owner == lease.owner && matches!(record.phase, Phase::Running { .. })
+        })
+    };
+    let over = whole.into_iter().filter(|lease| !at_work(lease));
+    for released in together(over.map(|lease| store.release(lease)).collect()).await {
+        released?;
+    }
+    Ok(())
+}
+
+/// Records that wait for a message that is lost.
+async fn lost<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    job: &JobType,
+    queue: &str,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let Some(depth) = tick.view.depths.get(queue) else { return Ok(()) };
+    let receives = tick.view.first_receives(&job.kind, queue);
+    let Some(until) = plan::lost_before(*depth, &receives, tick.now) else {
+        tick.count(NAME, "backlogged", 1);
+        return Ok(());
+    };
+    let sent = send_again(sweep, tick, [queue, queue], until, MOST_LOST).await?;
+    tick.count(NAME, "sent_again", sent);
+    Ok(())
+}
+
+/// Records that have waited too long behind a backlog, while the high queue has room for them.
+async fn aged<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    job: &JobType,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let visible = |queue: &str| tick.view.depths.get(queue).map(|depth| depth.visible);
+    let (normal, high) = (job.normal.queue.as_str(), job.high.queue.as_str());
+    if visible(high) != Some(0) || visible(normal).is_none_or(|visible| visible == 0) {
+        return Ok(());
+    }
+    let until = tick.now.before(plan::AGED);
+    let sent = send_again(sweep, tick, [normal, high], until, MOST_AGED).await?;
+    tick.count(NAME, "aged", sent);
+    Ok(())
+}
+
+/// Sends the messages of records that belong to the queue `from`, and were due by `until`, to the
+/// queue `to`. Answers with how many.
+async fn send_again<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    [from, to]: [&str; 2],
+    until: Time,
+    most: usize,
+) -> Result<usize, PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let states = ["queued", "waiting"].map(|state| format!("{state}#{from}"));
+    let mut due = due(&sweep.store, &states, until, most).await?;
+    due.truncate(most);
+    let keys = tick.claim(due.into_iter().map(|due| due.key).collect());
+    let records = read(&sweep.store, keys).await?;
+    let plan = |record| plan::send_again(record, to, until, &tick.owner, tick.now);
+    let steps: Vec<Step> = records.values().filter_map(plan).collect();
+    let (taken, _) = step::take(&sweep.store, &sweep.queue, steps, tick.now).await;
+    tick.count(NAME, "failed", taken.failed);
+    Ok(taken.written)
+}

@@ -1,0 +1,157 @@
+//! Triage: what is in the dead-letter queues. A dead-letter queue is an inbox and not a graveyard.
+
+use std::time::Duration;
+
+use evenkeel::{
+    oversight::{Letter, Mailboxes, Oversight, Scaling},
+    ports::{PortError, Purpose, Quarantined, Wake, Written},
+    random::Random,
+    record::Record,
+    telemetry,
+    time::Clock,
+};
+
+use crate::{
+    config::JobType,
+    plan::triage::{self as plan, Fate},
+    records::read,
+    step,
+    sweep::Sweep,
+    tick::Tick,
+};
+
+/// Receives of one dead-letter queue in a tick, of ten messages each.
+const MOST_RECEIVES: usize = 20;
+
+/// How long a letter is hidden while it is looked into. Whatever then remains comes again.
+const HIDDEN: Duration = Duration::from_secs(60);
+
+const NAME: &str = "triage";
+
+/// Empties the dead-letter queues.
+pub async fn triage<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let config = sweep.config.clone();
+    for job in &config.types {
+        // Nothing in it, as far as is known: it may be asked all the same, it costs a call.
+        let depth = tick.view.depths.get(&job.dead).copied().unwrap_or_default();
+        if depth.visible == 0 {
+            continue;
+        }
+        for _ in 0..MOST_RECEIVES {
+            let letters = sweep.queue.receive(&job.dead, HIDDEN).await?;
+            if letters.is_empty() {
+                break;
+            }
+            empty(sweep, tick, job, letters).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn empty<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    job: &JobType,
+    letters: Vec<Letter>,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    let keys: Vec<_> = letters.iter().map(|letter| plan::key(job, letter)).collect();
+    let mut known: Vec<String> = keys.iter().filter_map(|key| key.clone().ok()).collect();
+    known.sort();
+    known.dedup();
+    let records = read(&sweep.store, known).await?;
+    let mut done = Vec::new();
+    for (letter, key) in letters.iter().zip(keys) {
+        let (fate, record) = match &key {
+            Ok(key) => (plan::fate(letter, records.get(key)), records.get(key)),
+            Err(rejection) => (Fate::Hold(rejection.clone()), None),
+        };
+        match settle(sweep, tick, job, letter, &fate, record).await {
+            Ok(true) => done.push(letter.receipt.clone()),
+            // It comes again.
+            Ok(false) => tick.count(NAME, "failed", 1),
+            Err(error) => {
+                telemetry::port_failed(NAME, &error);
+                tick.count(NAME, "failed", 1);
+            }
+        }
+    }
+    if done.is_empty() {
+        return Ok(());
+    }
+    // What is deleted too late is found out to be done when it comes again.
+    sweep.queue.delete(&job.dead, &done).await
+}
+
+/// Does what is to be done about a letter; whether it may then be deleted.
+async fn settle<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    job: &JobType,
+    letter: &Letter,
+    fate: &Fate,
+    record: Option<&Record>,
+) -> Result<bool, PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    match fate {
+        Fate::Drop(why) => {
+            tick.count(NAME, why, 1);
+            Ok(true)
+        }
+        Fate::Arm => {
+            let Some(record) = record else { return Ok(false) };
+            // Somebody else's by now: then it is asked again when the letter comes again.
+            let armed = sweep.store.arm(record).await? == Written::Yes;
+            tick.count(NAME, "armed", usize::from(armed));
+            Ok(armed)
+        }
+        Fate::Redrive => {
+            let queue = plan::back_to(job, letter);
+            let message = Wake {
+                purpose: Purpose::Redrive,
+                ..Wake::new(letter.body.clone(), letter.fence, letter.group.clone())
+            };
+            let sent = step::send(&sweep.queue, queue, &[message]).await == 0;
+            tick.count(NAME, "sent_back", usize::from(sent));
+            Ok(sent)
+        }
+        Fate::Hold(rejection) => {
+            let queue = letter.source.as_deref().unwrap_or(&job.normal.queue);
+            let now = sweep.clock.now();
+            let body = Quarantined::new(
+                &job.kind,
+                queue,
+                &letter.message_id,
+                &letter.body,
+                rejection,
+                now,
+            );
+            telemetry::quarantined(&body);
+            sweep.store.quarantine(&body).await?;
+            tick.count(NAME, "held", 1);
+            Ok(true)
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use evenkeel::record::Look;
+
+use super::*;
+use crate::{
+    config::{JobType, Source},
+    plan::test_records::{NOW, QUEUE, parked, record, running, seconds, succeeded, waiting},
+};
+
+fn config() -> Config {
+    let source = |name: &str| Source {
+        queue: format!("arn:aws:sqs:eu-west-1:1:{name}"),
+        mapping: String::new(),
+        concurrency: 2,
+    };
+    let job = JobType {
+        kind: "errand".into(),
+        dependency: None,
+        weight: 1,
+        normal: source("errand"),
+        high: source("errand-high"),
+        dead: String::new(),
+    };
+    Config { types: vec![job], balance: false }
+}
+
+/// An item as its record makes it.
+fn item(record: &Record) -> Found {
+    Found {
+        key: vec![record.key.clone()],
+        expires_at: record.expires_at(),
+        look: record.look(),
+        record: Some(Ok(record.clone())),
+    }
+}
+
+fn look_at(found: &Found) -> Option<(&'static str, Repair)> {
+    let parked = BTreeSet::from(["elsewhere".to_owned()]);
+    examine(found, &config(), Some(&parked), NOW).map(|oddity| (oddity.what, oddity.repair))
+}
+
+#[test]
+fn nothing_is_odd_about_records_as_the_engine_writes_them() {
+    let phases = [
+        Phase::Queued { due_at: NOW },
+        running(NOW),
+        Phase::Running { lease_until: NOW, armed: true },
+        waiting(NOW),
+        parked(NOW),
+        succeeded(NOW),
+        Phase::Dead { at: NOW, why: "no".into() },
+        Phase::Quarantined { at: NOW, why: "no".into() },
+    ];
+    for phase in phases {
+        let record = record("errand#g:1", phase);
+        assert_eq!(look_at(&item(&record)), None, "{record:?}");
+    }
+    let body = Found { key: vec!["q#1".into()], expires_at: None, look: None, record: None };
+    assert_eq!(look_at(&body), None);
+}
+
+#[test]
+fn a_record_that_nobody_would_look_at_gets_its_look_back() {
+    for phase in [Phase::Queued { due_at: NOW }, waiting(NOW), parked(NOW)] {
+        let found = Found { look: None, ..item(&record("errand#g:1", phase)) };
+        assert_eq!(look_at(&found), Some(("no_look", Repair::Rewrite)));
+    }
+    let elsewhere = Some(Look { partition: "waiting#other#0".into(), due_at: NOW });
+    let found = Found { look: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
+    assert_eq!(look_at(&found), Some(("wrong_look", Repair::Rewrite)));
+    let found = Found { look: elsewhere, ..item(&record("errand#g:1", succeeded(NOW))) };
+    assert_eq!(look_at(&found), Some(("stale_look", Repair::Rewrite)));
+}
+
+#[test]
+fn an_end_that_does_not_go_with_the_state_is_put_right() {
+    let found = Found { expires_at: Some(NOW), ..item(&record("errand#g:1", waiting(NOW))) };
+    assert_eq!(look_at(&found), Some(("would_expire", Repair::Rewrite)));
+    let found = Found { expires_at: None, ..item(&record("errand#g:1", succeeded(NOW))) };
+    assert_eq!(look_at(&found), Some(("never_expires", Repair::Rewrite)));
+}
+
+#[test]
+fn a_run_that_was_lost_with_its_lease_is_looked_at_again() {
+    let lost = record("errand#g:1", running(NOW.before(ABANDONED_AFTER)));
+    assert_eq!(look_at(&item(&lost)), Some(("abandoned", Repair::Arm)));
+    let fresh = record("errand#g:1", running(NOW.before(ABANDONED_AFTER) + seconds(1)));
+    assert_eq!(look_at(&item(&fresh)), None, "its lease is somebody's business");
+}
+
+#[test]
+fn a_success_without_a_result_is_checked() {
+    for result in ["", "null", "{}", "\"\"", "not json"] {
+        let phase = Phase::Succeeded { at: NOW, result: result.into() };
+        let found = item(&record("errand#g:1", phase));
+        assert_eq!(look_at(&found), Some(("no_result", Repair::Check)), "{result}");
+    }
+}
+
+#[test]
+fn what_nobody_serves_or_can_read_or_count_is_reported() {
+    let mut record = record("errand#g:1", waiting(NOW));
+    record.work.queue = "arn:aws:sqs:eu-west-1:1:gone".into();
+    assert_eq!(look_at(&item(&record)), Some(("unknown_queue", Repair::None)));
+    record.work.queue = QUEUE.into();
+    record.ledger.attempts = 9;
+    assert_eq!(look_at(&item(&record)), Some(("impossible_counts", Repair::None)));
+    let unreadable = Found { record: Some(Err("fence: gone".into())), ..item(&record) };
+    assert_eq!(look_at(&unreadable), Some(("unreadable", Repair::None)));
+}
+
+#[test]
+fn a_parked_job_whose_dependency_nobody_knows_is_made_known() {
+    let mut record = record("errand#g:1", parked(NOW));
+    record.work.dependency = "nowhere".into();
+    assert_eq!(look_at(&item(&record)), Some(("parked_unnoted", Repair::NoteParked)));
+    let blind = examine(&item(&record), &config(), None, NOW);
+    assert_eq!(blind, None, "who is known could not be read");
+}

@@ -1,0 +1,155 @@
+use evenkeel::record::Parking;
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::test_records::{NOW, parked, record, seconds, waiting};
+
+fn dependency(state: State, since: Time) -> Dependency {
+    let breaker = Breaker { generation: 5, state, since, ..Breaker::default() };
+    let limits = Limits {
+        per_second: Some(8),
+        per_hour: Some(18_000),
+        closes_with: 3,
+        noted_at: NOW.as_millis(),
+    };
+    Dependency { limits, breaker, limiter: Limiter::default() }
+}
+
+fn open(retry_at: Time) -> State {
+    State::Open { retry_at, wait: seconds(60) }
+}
+
+fn half_open(successes: u32) -> State {
+    State::HalfOpen { probes: std::collections::BTreeMap::new(), successes, wait: seconds(60) }
+}
+
+/// How many go in each second from now.
+fn by_second(way: &Way) -> Vec<usize> {
+    let mut seconds = Vec::new();
+    for slot in &way.slots {
+        let second = usize::try_from(slot.since(NOW).as_secs()).unwrap();
+        seconds.resize(seconds.len().max(second + 1), 0);
+        seconds[second] += 1;
+    }
+    seconds
+}
+
+#[test]
+fn after_a_breaker_has_closed_one_goes_a_second_and_twice_as_many_each_five() {
+    let curve = by_second(&way(&dependency(State::Closed, NOW), NOW, NOW));
+    assert_eq!(curve[..20], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6]);
+    assert_eq!((curve.len(), curve[59]), (60, 6), "eight tenths of eight a second, for a tick");
+}
+
+#[test]
+fn the_next_tick_goes_on_where_the_last_one_has_let_go() {
+    let closed = dependency(State::Closed, NOW.before(seconds(60)));
+    let curve = by_second(&way(&closed, NOW + seconds(20), NOW));
+    assert_eq!((curve[..20].iter().sum::<usize>(), curve[20]), (0, 6));
+}
+
+#[test]
+fn one_that_was_never_open_lets_go_at_its_rate_at_once() {
+    let never = Dependency { breaker: Breaker::default(), ..dependency(State::Closed, NOW) };
+    assert_eq!(by_second(&way(&never, NOW, NOW))[0], 6);
+}
+
+#[test]
+fn an_hour_that_is_used_up_and_a_429_slow_the_drain() {
+    let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
+    closed.limiter.next_hourly_us = (NOW.as_millis() + 360_000) * 1_000;
+    assert_eq!(by_second(&way(&closed, NOW, NOW))[30], 4, "eight tenths of five a second");
+    let mut slowed = dependency(State::Closed, NOW.before(seconds(600)));
+    slowed.limiter.pace = 250;
+    assert_eq!(by_second(&way(&slowed, NOW, NOW))[30], 1);
+}
+
+#[test]
+fn an_open_breaker_lets_as_many_go_as_can_close_it_when_its_wait_is_over() {
+    let soon = way(&dependency(open(NOW + seconds(30)), NOW), NOW, NOW);
+    assert_eq!(by_second(&soon)[30..], [0, 1, 0, 1, 0, 1]);
+    let later = way(&dependency(open(NOW + seconds(60)), NOW), NOW, NOW);
+    assert_eq!(later, Way { whom: Whom::Overdue, slots: vec![] });
+    let over = way(&dependency(open(NOW.before(seconds(500))), NOW), NOW, NOW);
+    assert_eq!(by_second(&over), [1, 0, 1, 0, 1], "nobody has asked since");
+    let forced = State::Forced { open: true, until: NOW + seconds(5) };
+    assert_eq!(way(&dependency(forced, NOW), NOW, NOW).slots, []);
+}
+
+#[test]
+fn a_half_open_breaker_lets_as_many_go_as_it_still_needs() {
+    let slots = |successes| way(&dependency(half_open(successes), NOW), NOW, NOW).slots.len();
+    assert_eq!([slots(0), slots(2), slots(3)], [3, 1, 1]);
+}
+
+fn gated(due_at: Time) -> Record {
+    let parking = Some(Parking { since: NOW.before(seconds(100)), gated: true });
+    Record { parking, ..record("errand#g:1", parked(due_at)) }
+}
+
+#[test]
+fn who_waits_for_the_breaker_need_not_be_due_and_who_waits_for_something_else_must() {
+    let later = NOW + seconds(500);
+    assert!(may_go(&gated(later), Whom::Anyone, NOW));
+    assert!(!may_go(&record("errand#g:1", parked(later)), Whom::Anyone, NOW));
+    assert!(may_go(&record("errand#g:1", parked(NOW)), Whom::Anyone, NOW));
+    assert!(!may_go(&gated(NOW), Whom::Overdue, NOW), "the breaker is open");
+    assert!(!may_go(&record("errand#g:1", waiting(NOW)), Whom::Anyone, NOW));
+}
+
+#[test]
+fn who_is_past_its_deadline_goes_whatever_the_breaker_says_once() {
+    let closed_way = Way { whom: Whom::Overdue, slots: vec![] };
+    let mut overdue = gated(NOW);
+    overdue.work.deadline = Some(NOW);
+    let steps = let_go(std::slice::from_ref(&overdue), &closed_way, "sweeper", NOW);
+    assert_eq!(steps.len(), 1);
+    assert_eq!(steps[0].call.as_ref().map(|call| call.at), Some(NOW));
+    overdue.provisional = Some("{}".into());
+    assert_eq!(let_go(&[overdue], &closed_way, "sweeper", NOW), [], "its fallback stands in");
+}
+
+proptest! {
+    #[test]
+    fn no_second_has_more_than_the_share_of_the_limit_and_no_slot_is_out_of_order(
+        per_second in 1_u32..40,
+        pace in 100_u32..=1_000,
+        since in 0_u64..400,
+        from in 0_u64..90,
+    ) {
+        let mut closed = dependency(State::Closed, NOW.before(seconds(since)));
+        closed.limits.per_second = Some(per_second);
+        closed.limits.per_hour = Some(1_000_000);
+        closed.limiter.pace = pace;
+        let way = way(&closed, NOW + seconds(from), NOW);
+        prop_assert!(way.slots.is_sorted());
+        let most = usize::try_from(per_second).unwrap();
+        prop_assert!(by_second(&way).iter().all(|count| *count <= most));
+        prop_assert!(way.slots.iter().all(|at| *at >= NOW + seconds(from) && *at < NOW + TICK));
+    }
+
+    #[test]
+    fn everybody_who_is_let_go_has_a_slot_of_its_own_and_a_look(
+        due in proptest::collection::vec((0_u64..200, any::<bool>()), 0..40),
+        slots in 0_u64..20,
+    ) {
+        let records: Vec<Record> = due
+            .iter()
+            .enumerate()
+            .map(|(n, (due, is_gated))| {
+                let base = if *is_gated { gated(NOW + seconds(*due)) } else { record("", parked(NOW + seconds(*due))) };
+                Record { key: format!("errand#g:{n}"), ..base }
+            })
+            .collect();
+        let way = Way { whom: Whom::Anyone, slots: (0..slots).map(|n| NOW + seconds(n)).collect() };
+        let steps = let_go(&records, &way, "sweeper", NOW);
+        prop_assert!(steps.len() <= way.slots.len());
+        let mut taken: Vec<Time> = steps.iter().filter_map(|step| Some(step.call.as_ref()?.at)).collect();
+        let count = taken.len();
+        taken.dedup();
+        prop_assert_eq!((taken.len(), count), (steps.len(), steps.len()), "no slot twice");
+        for step in steps {
+            prop_assert!(step.record.look().is_some_and(|look| look.partition.starts_with("waiting#")));
+        }
+    }
+}

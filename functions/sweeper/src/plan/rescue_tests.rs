@@ -1,0 +1,168 @@
+use evenkeel::{
+    record::Guard,
+    verdict::{Claimant, Verdict, claim},
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::test_records::{NOW, QUEUE, parked, record, running, seconds, succeeded, waiting};
+
+fn crashed(crashes: u32) -> Record {
+    let mut record = record("errand#g:1", running(NOW));
+    record.ledger.crashes = crashes;
+    record
+}
+
+#[test]
+fn a_first_crash_runs_again_at_once_a_second_after_minutes_and_a_third_never() {
+    let first = crash(&crashed(0), "sweeper", NOW).unwrap();
+    assert_eq!(first.guard, Guard { state: "running", fence: 3 });
+    assert_eq!((first.record.fence, first.record.ledger.crashes), (4, 1), "the run is fenced off");
+    assert_eq!(first.call, Some(Call { queue: QUEUE.into(), at: NOW }));
+    let second = crash(&crashed(1), "sweeper", NOW).unwrap();
+    assert_eq!(second.call.map(|call| call.at), Some(NOW + seconds(180)));
+    let third = crash(&crashed(2), "sweeper", NOW).unwrap();
+    assert!(matches!(third.record.phase, Phase::Quarantined { .. }), "{third:?}");
+    assert_eq!(third.call, None);
+    let why = third.record.history.last().map(|mishap| mishap.code.clone());
+    assert_eq!(why.as_deref(), Some("lease_over"), "the reason is true");
+}
+
+#[test]
+fn a_second_crash_waits_no_longer_than_until_the_deadline() {
+    let mut record = crashed(1);
+    record.work.deadline = Some(NOW + seconds(60));
+    let step = crash(&record, "sweeper", NOW).unwrap();
+    assert_eq!(step.call.map(|call| call.at), Some(NOW + seconds(60)));
+    record.provisional = Some("{}".into());
+    let step = crash(&record, "sweeper", NOW).unwrap();
+    assert_eq!(step.call.map(|call| call.at), Some(NOW + seconds(180)), "it has been met already");
+}
+
+#[test]
+fn a_run_whose_lease_is_not_over_and_what_does_not_run_is_left_alone() {
+    for phase in [running(NOW + seconds(1)), waiting(NOW), parked(NOW), succeeded(NOW)] {
+        assert_eq!(crash(&record("errand#g:1", phase), "sweeper", NOW), None);
+    }
+}
+
+#[test]
+fn many_stuck_jobs_are_doubted_three_times_and_then_rescued_with_care() {
+    assert_eq!(caution(19, 19, 1, 500), Caution::Rescue(500), "a batch or two that died");
+    assert_eq!(caution(20, 100, 1, 500), Caution::Rescue(500), "a fifth of a large fleet");
+    let ticks: Vec<Caution> = (1..=4).map(|ticks| caution(21, 100, ticks, 500)).collect();
+    let doubt = Caution::Doubt;
+    assert_eq!(ticks, [doubt, doubt, doubt, Caution::Rescue(50)]);
+}
+
+/// A pulse in which this was the oldest first receive of each minute, the latest last.
+fn pulse(ages_s: &[u64]) -> Vec<(Time, Time)> {
+    let minutes = (1..=ages_s.len() as u64).rev();
+    minutes
+        .zip(ages_s)
+        .map(|(ago, age)| (NOW.before(seconds(ago * 60 - 1)), NOW.before(seconds(*age))))
+        .collect()
+}
+
+#[test]
+fn behind_an_empty_queue_whatever_is_overdue_is_lost() {
+    let empty = Depth { in_flight: 10, delayed: 50, ..Depth::default() };
+    assert_eq!(lost_before(empty, &[], NOW), Some(NOW.before(GRACE)));
+}
+
+#[test]
+fn behind_a_backlog_only_what_has_been_overtaken_for_five_minutes_is_lost() {
+    let deep = Depth { visible: 20_000, ..Depth::default() };
+    assert_eq!(lost_before(deep, &[], NOW), None, "nothing comes");
+    assert_eq!(lost_before(deep, &pulse(&[100, 100]), NOW), None, "for two minutes only");
+    let stalled: Vec<_> = pulse(&[900; 7]).into_iter().take(3).collect();
+    assert_eq!(lost_before(deep, &stalled, NOW), None, "nothing comes any more");
+    let steady = pulse(&[1_260, 1_200, 1_140, 1_080, 1_020, 960]);
+    let until = lost_before(deep, &steady, NOW);
+    assert_eq!(until, Some(NOW.before(seconds(1_260 + 60))), "less the width of a bucket");
+}
+
+#[test]
+fn each_message_sent_again_pushes_the_next_look_twice_as_far() {
+    let mut record = record("errand#g:1", waiting(NOW.before(seconds(60))));
+    let (mut now, mut spans) = (NOW, Vec::new());
+    for _ in 0..8 {
+        let step = send_again(&record, QUEUE, now, "sweeper", now).unwrap();
+        let Phase::Waiting { run_after, due_at, .. } = step.record.phase else {
+            panic!("it waits")
+        };
+        assert_eq!((run_after, step.call.unwrap().at), (now, now));
+        spans.push(due_at.since(now).as_secs() / 60);
+        record = step.record;
+        now = due_at;
+    }
+    assert_eq!(spans, [1, 2, 4, 8, 16, 32, 60, 60]);
+}
+
+#[test]
+fn only_what_waits_for_a_message_is_sent_again() {
+    let sent =
+        |phase| send_again(&record("errand#g:1", phase), QUEUE, NOW, "sweeper", NOW).is_some();
+    assert!(sent(waiting(NOW)) && sent(Phase::Queued { due_at: NOW }));
+    assert!(!sent(waiting(NOW + seconds(1))), "nobody need look yet");
+    assert!(!sent(parked(NOW)) && !sent(running(NOW)) && !sent(succeeded(NOW)));
+}
+
+fn phases() -> impl Strategy<Value = Phase> {
+    let times = || (0..4_000_u64).prop_map(|s| NOW.before(seconds(2_000)) + seconds(s));
+    prop_oneof![
+        times().prop_map(|due_at| Phase::Queued { due_at }),
+        times().prop_map(running),
+        times().prop_map(waiting),
+        times().prop_map(parked),
+        times().prop_map(succeeded),
+        times().prop_map(|at| Phase::Dead { at, why: "no".into() }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_planned_leaves_a_look_and_a_message_that_is_taken(
+        phase in phases(),
+        crashes in 0_u32..3,
+    ) {
+        let mut record = record("errand#g:1", phase);
+        record.ledger.crashes = crashes;
+        let steps = [crash(&record, "sweeper", NOW), send_again(&record, QUEUE, NOW, "sweeper", NOW)];
+        prop_assert!(steps.iter().flatten().count() <= 1, "one pass, one plan");
+        for step in steps.into_iter().flatten() {
+            prop_assert_eq!(&step.guard, &record.guard());
+            prop_assert!(step.record.look().is_some(), "somebody looks");
+            let Some(call) = step.call else { continue };
+            let ids = ["wake".to_owned()];
+            let by = Claimant {
+                owner: "next",
+                message_ids: &ids,
+                sent_at: NOW,
+                receives: 1,
+                wakes: Some(step.record.fence),
+                dedup_window: Duration::ZERO,
+                fallback: None,
+                give_up_after: Duration::ZERO,
+                // By a clock that is behind, as clocks may be.
+                now: call.at.before(seconds(2)),
+                lease_until: call.at + seconds(20),
+            };
+            let verdict = claim(Some(&step.record), &record.key, &record.work, &by);
+            prop_assert!(matches!(verdict, Verdict::Take { .. }), "{verdict:?}");
+        }
+    }
+
+    /// No record that may have lost its message is without somebody who looks, at some time.
+    #[test]
+    fn every_record_that_may_be_without_a_message_has_a_look(phase in phases()) {
+        let record = record("errand#g:1", phase);
+        let waits = matches!(
+            record.phase,
+            Phase::Queued { .. } | Phase::Waiting { .. } | Phase::Parked { .. }
+        );
+        prop_assert!(!waits || record.look().is_some());
+        // A running one has its batch's lease, or the look of its lease's end.
+        prop_assert!(record.phase.name() != "running" || record.armed().look().is_some());
+    }
+}

@@ -1,0 +1,73 @@
+//! What a dead letter is, and what becomes of it.
+
+use evenkeel::{
+    message::{self, Flaw, Rejection},
+    oversight::Letter,
+    ports::Purpose,
+    record::{Phase, Record},
+};
+
+use crate::config::JobType;
+
+/// What becomes of a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It has done its work, or its job has a look of its own: it may go.
+    Drop(&'static str),
+    /// Its job's run is alive, or not known to be dead: the record gets a look, then it may go.
+    Arm,
+    /// Nothing is known against it: it is sent once more.
+    Redrive,
+    /// It is held for operators, for this reason.
+    Hold(Rejection),
+}
+
+/// The key of the job that a dead letter asks for, as far as its body alone tells; or why it is no
+/// message.
+pub fn key(job: &JobType, letter: &Letter) -> Result<String, Rejection> {
+    message::key_of(&job.kind, &letter.body)
+}
+
+/// What becomes of a dead letter whose job has this record, or none that its body leads to.
+///
+/// Without an id, the key hangs on what the job type makes of the payload, which is not known here:
+/// then the function itself finds the record when the letter comes again.
+#[must_use]
+pub fn fate(letter: &Letter, record: Option<&Record>) -> Fate {
+    if letter.purpose == Purpose::Check {
+        return Fate::Drop("check");
+    }
+    let asks_anew = |record: &Record| {
+        letter.fence.is_none() && record.phase.ended_at().is_some_and(|at| at < letter.sent_at)
+    };
+    match record {
+        Some(record) if asks_anew(record) => {}
+        Some(record) if record.phase.ended_at().is_some() => return Fate::Drop("ended"),
+        Some(record) => {
+            return match record.phase {
+                Phase::Running { armed: false, .. } => Fate::Arm,
+                _ => Fate::Drop("looked_after"),
+            };
+        }
+        None => {}
+    }
+    if letter.purpose == Purpose::Redrive {
+        let reason = "body: no function could acknowledge it in 25 receives, and not in 25 more \
+                      after it was sent again; expected one that its function can claim";
+        return Fate::Hold(Rejection::new(Flaw::Unacknowledged, reason));
+    }
+    Fate::Redrive
+}
+
+/// The queue that a dead letter goes back to: the one it came from, if the service says, else the
+/// ordinary one.
+#[must_use]
+pub fn back_to<'a>(job: &'a JobType, letter: &Letter) -> &'a str {
+    let source = letter.source.as_deref();
+    let known = job.sources().into_iter().find(|known| Some(known.queue.as_str()) == source);
+    known.map_or(job.normal.queue.as_str(), |known| known.queue.as_str())
+}
+
+#[cfg(test)]
+#[path = "triage_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+use evenkeel::time::Time;
+
+use super::*;
+use crate::{
+    config::Source,
+    plan::test_records::{NOW, parked, record, running, seconds, succeeded, waiting},
+};
+
+fn source(name: &str) -> Source {
+    let queue = format!("arn:aws:sqs:eu-west-1:1:{name}");
+    Source { queue, mapping: format!("m-{name}"), concurrency: 4 }
+}
+
+fn job() -> JobType {
+    JobType {
+        kind: "errand".into(),
+        dependency: None,
+        weight: 1,
+        normal: source("errand"),
+        high: source("errand-high"),
+        dead: "arn:aws:sqs:eu-west-1:1:errand-dlq".into(),
+    }
+}
+
+fn letter(body: &str) -> Letter {
+    Letter { body: body.into(), sent_at: NOW, ..Letter::default() }
+}
+
+const GOOD: &str = r#"{"version":1,"type":"errand","id":"7","payload":{"n":1}}"#;
+
+#[test]
+fn a_letter_leads_to_its_job_by_its_id_or_its_payload() {
+    assert_eq!(key(&job(), &letter(GOOD)).unwrap(), "errand#g:7");
+    let derived = key(&job(), &letter(r#"{"version":1,"type":"errand","payload":{"n":1}}"#));
+    assert!(derived.unwrap().starts_with("errand#d:"));
+}
+
+#[test]
+fn what_is_no_message_of_the_type_is_held_with_the_reason() {
+    let why = |body: &str| key(&job(), &letter(body)).unwrap_err().to_string();
+    assert!(why("not json").starts_with("malformed: "));
+    let alien = r#"{"version":1,"type":"parcel","payload":{}}"#;
+    assert_eq!(why(alien), r#"alien: type: "parcel", expected "errand""#);
+    let newer = r#"{"version":9,"type":"errand","payload":{}}"#;
+    assert_eq!(why(newer), "newer_version: version: 9, expected 1; held until an update");
+    let long =
+        format!(r#"{{"version":1,"type":"errand","id":"{}","payload":{{}}}}"#, "x".repeat(300));
+    assert!(why(&long).starts_with("invalid: id: "), "{}", why(&long));
+}
+
+#[test]
+fn a_letter_whose_job_is_looked_after_or_has_ended_may_go() {
+    let fate_of = |phase| fate(&letter(GOOD), Some(&record("errand#g:7", phase)));
+    assert_eq!(fate_of(waiting(NOW)), Fate::Drop("looked_after"));
+    assert_eq!(fate_of(parked(NOW)), Fate::Drop("looked_after"));
+    assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Fate::Drop("looked_after"));
+    assert_eq!(fate_of(succeeded(NOW)), Fate::Drop("ended"));
+    assert_eq!(fate_of(running(NOW)), Fate::Arm, "until then nobody would look");
+    let armed = Phase::Running { lease_until: NOW, armed: true };
+    assert_eq!(fate_of(armed), Fate::Drop("looked_after"));
+}
+
+#[test]
+fn a_letter_that_nothing_is_known_of_is_sent_once_more_and_held_the_second_time() {
+    assert_eq!(fate(&letter(GOOD), None), Fate::Redrive);
+    let again = Letter { purpose: Purpose::Redrive, ..letter(GOOD) };
+    let Fate::Hold(rejection) = fate(&again, None) else { panic!("held") };
+    assert_eq!(rejection.flaw.name(), "unacknowledged");
+    let ended = record("errand#g:7", succeeded(NOW));
+    assert_eq!(fate(&again, Some(&ended)), Fate::Drop("ended"), "it has worked after all");
+}
+
+#[test]
+fn a_sender_who_asks_anew_is_heard_and_a_wake_up_call_of_ours_is_not() {
+    let ended = record("errand#g:7", succeeded(NOW.before(seconds(60))));
+    assert_eq!(fate(&letter(GOOD), Some(&ended)), Fate::Redrive);
+    let ours = Letter { fence: Some(3), ..letter(GOOD) };
+    assert_eq!(fate(&ours, Some(&ended)), Fate::Drop("ended"));
+    let early = Letter { sent_at: Time::default(), ..letter(GOOD) };
+    assert_eq!(fate(&early, Some(&ended)), Fate::Drop("ended"));
+    let check = Letter { purpose: Purpose::Check, ..letter(GOOD) };
+    assert_eq!(fate(&check, None), Fate::Drop("check"));
+}
+
+#[test]
+fn a_letter_goes_back_to_where_it_came_from() {
+    let job = job();
+    let from = |source: Option<&str>| {
+        let letter = Letter { source: source.map(str::to_owned), ..letter(GOOD) };
+        back_to(&job, &letter).rsplit(':').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(from(Some("arn:aws:sqs:eu-west-1:1:errand-high")), "errand-high");
+    assert_eq!(from(Some("arn:aws:sqs:eu-west-1:1:gone")), "errand");
+    assert_eq!(from(None), "errand");
+}

@@ -1,0 +1,64 @@
+//! Many records at a time.
+
+use std::{collections::BTreeMap, future::Future};
+
+use evenkeel::{
+    oversight::{Due, Oversight, READ_AT_ONCE},
+    ports::PortError,
+    record::{Record, look_partitions},
+    telemetry,
+    time::Time,
+};
+use futures_util::{StreamExt, stream};
+
+/// Calls that are made at the same time.
+pub const AT_ONCE: usize = 16;
+
+/// Several futures, at most [`AT_ONCE`] at a time, their answers in any order.
+pub async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    stream::iter(futures).buffer_unordered(AT_ONCE).collect().await
+}
+
+/// Records by key. One that cannot be read is an alarm, and left out.
+pub async fn read<S: Oversight>(
+    store: &S,
+    keys: Vec<String>,
+) -> Result<BTreeMap<String, Record>, PortError> {
+    let chunks: Vec<&[String]> = keys.chunks(READ_AT_ONCE).collect();
+    let mut records = BTreeMap::new();
+    let reads = chunks.into_iter().map(|chunk| store.read_all(chunk));
+    for read in together(reads.collect()).await {
+        for (key, record) in read? {
+            match record {
+                Some(Ok(record)) => {
+                    records.insert(key, record);
+                }
+                Some(Err(why)) => {
+                    let problem = PortError::Unreadable(format!("{key}: {why}"));
+                    telemetry::port_failed("read_all", &problem);
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// What stands on the index under these names and is due by `until`, the oldest first: up to `most` of
+/// each shard.
+pub async fn due<S: Oversight>(
+    store: &S,
+    names: &[String],
+    until: Time,
+    most: usize,
+) -> Result<Vec<Due>, PortError> {
+    let partitions: Vec<String> =
+        names.iter().flat_map(|name| look_partitions(name.clone())).collect();
+    let asked = partitions.iter().map(|partition| store.due(partition, until, most));
+    let mut all = Vec::new();
+    for due in together(asked.collect()).await {
+        all.extend(due?);
+    }
+    all.sort();
+    Ok(all)
+}
