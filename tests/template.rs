@@ -185,7 +185,8 @@ fn resources(statement: &Value) -> String {
 #[test]
 fn every_function_of_the_template_is_held_here() {
     let template = load();
-    let known: BTreeSet<String> = JOB_TYPES.iter().map(|job| job.name("Function")).collect();
+    let known = JOB_TYPES.iter().map(|job| job.name("Function"));
+    let known: BTreeSet<String> = known.chain(["SweeperFunction".to_owned()]).collect();
     let functions = all(&template, "AWS::Serverless::Function");
     let found: BTreeSet<String> = functions.into_keys().map(str::to_owned).collect();
     assert_eq!(found, known);
@@ -334,7 +335,8 @@ fn every_queue_is_encrypted_and_takes_tls_only() {
 fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
     let template = load();
     let roles = all(&template, "AWS::IAM::Role");
-    assert_eq!(roles.len(), JOB_TYPES.len(), "no role without a function");
+    let others = ["SweeperRole", "SweeperScheduleRole"];
+    assert_eq!(roles.len(), JOB_TYPES.len() + others.len(), "no role without a function");
     for job in &JOB_TYPES {
         let role = job.name("Role");
         let own = reference(&properties(&template, &job.name("Function"))["Role"]);
@@ -442,10 +444,118 @@ fn the_outputs_name_every_table_queue_and_function() {
         }
         named.insert(job.name("FunctionName"), job.name("Function"));
     }
+    named.insert("SweeperFunctionName".to_owned(), "SweeperFunction".to_owned());
     let outputs = template["Outputs"].as_object().unwrap();
     let found: BTreeMap<String, String> = outputs
         .iter()
         .map(|(name, output)| (name.clone(), reference(&output["Value"]).to_owned()))
         .collect();
     assert_eq!(found, named);
+}
+
+/// The text of a `!Sub` with every `${Name}` and `${Name.Arn}` put in, and the names that stood there.
+fn put_in(text: &str, value: impl Fn(&str) -> String) -> (String, BTreeSet<String>) {
+    let (mut result, mut names) = (String::new(), BTreeSet::new());
+    for (place, part) in text.split("${").enumerate() {
+        if place == 0 {
+            result.push_str(part);
+            continue;
+        }
+        let (name, rest) = part.split_once('}').unwrap();
+        names.insert(name.to_owned());
+        result.push_str(&value(name));
+        result.push_str(rest);
+    }
+    (result, names)
+}
+
+#[test]
+fn the_sweeper_looks_after_every_job_type_and_nothing_else() {
+    let template = load();
+    let function = properties(&template, "SweeperFunction");
+    let variables = &function["Environment"]["Variables"];
+    let text = variables["JOB_TYPES"]["Fn::Sub"].as_str().unwrap();
+    let (text, names) = put_in(text, |name| match name.strip_suffix(".Arn") {
+        Some(queue) => format!("arn:aws:sqs:eu-west-1:1:{queue}"),
+        None if name.ends_with("Concurrency") => {
+            number(&template["Parameters"][name]["Default"]).to_string()
+        }
+        None => name.to_owned(),
+    });
+    for name in names {
+        let name = name.trim_end_matches(".Arn");
+        // SAM calls the mapping of an event by the function's name and the event's.
+        let known = ["Resources", "Parameters"].iter().any(|part| !template[part][name].is_null())
+            || ["Normal", "High"].iter().any(|event| {
+                let function = name.strip_suffix(event).unwrap_or_default();
+                !template["Resources"][function]["Properties"]["Events"][event].is_null()
+            });
+        assert!(known, "{name} is in the template");
+    }
+    let types = sweeper::config::Config::types(&text).unwrap();
+    assert_eq!(types.len(), JOB_TYPES.len());
+    for (job, found) in JOB_TYPES.iter().zip(&types) {
+        assert_eq!(found.kind.replace('_', "-"), job.binary);
+        let [normal, high, dead] = job.queues();
+        assert_eq!([found.normal.name(), found.high.name()], [&normal, &high]);
+        assert!(found.dead.ends_with(&dead));
+        let mappings = [job.name("FunctionNormal"), job.name("FunctionHigh")];
+        assert_eq!([&found.normal.mapping, &found.high.mapping], [&mappings[0], &mappings[1]]);
+        // One dependency for all jobs, or one for each host.
+        let rated = job.policy.dependency == "rebrandly";
+        let expected = rated.then(|| job.policy.dependency.to_owned());
+        assert_eq!(found.dependency, expected, "{}", job.binary);
+    }
+}
+
+#[test]
+fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
+    let template = load();
+    let mut allowed = BTreeMap::new();
+    for statement in statements(properties(&template, "SweeperRole")) {
+        assert_eq!(statement["Effect"], "Allow");
+        let on = several(&statement["Resource"]).iter().map(|on| match on["Fn::Sub"].as_str() {
+            Some(text) => put_in(text, str::to_owned).0.rsplit(':').next().unwrap().to_owned(),
+            None => reference(on).to_owned(),
+        });
+        let on: BTreeSet<String> = on.collect();
+        assert!(!actions(statement).contains('*') && !on.contains("*"), "{statement}");
+        allowed.insert(statement["Sid"].as_str().unwrap(), (actions(statement), on));
+    }
+    let of = |endings: &[&str]| -> BTreeSet<String> {
+        let names = JOB_TYPES.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
+        names.collect()
+    };
+    let one = |name: &str| BTreeSet::from([name.to_owned()]);
+    let expected = [
+        ("Jobs", "BatchGetItem DeleteItem GetItem PutItem Scan UpdateItem", one("JobsTable")),
+        ("Looks", "Query", one("JobsTable.Arn/index/look")),
+        ("Control", "DeleteItem GetItem PutItem Query Scan", one("ControlTable")),
+        ("Vehicles", "DeleteItem Scan", one("VehiclesTable")),
+        ("Queues", "GetQueueAttributes GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),
+        (
+            "DeadLetters",
+            "DeleteMessage GetQueueAttributes GetQueueUrl ReceiveMessage",
+            of(&["DeadLetterQueue"]),
+        ),
+        (
+            "Mappings",
+            "GetEventSourceMapping UpdateEventSourceMapping",
+            of(&["FunctionNormal", "FunctionHigh"]),
+        ),
+        ("Logs", "CreateLogStream PutLogEvents", one("SweeperLogGroup")),
+    ];
+    let expected: BTreeMap<_, _> =
+        expected.into_iter().map(|(sid, actions, on)| (sid, (actions.to_owned(), on))).collect();
+    assert_eq!(allowed, expected);
+
+    let function = properties(&template, "SweeperFunction");
+    let schedule = &function["Events"]["Minutely"];
+    assert_eq!(schedule["Type"], "ScheduleV2", "scheduled rules are the older service");
+    assert_eq!(schedule["Properties"]["ScheduleExpression"], "rate(1 minute)");
+    let timeout = number(&function["Timeout"]);
+    assert!(timeout + 5 < 60, "one that dies has given way before the next begins");
+    let boxes: u64 = sweeper::pass::Pass::ALL.iter().map(|pass| pass.time_box().as_secs()).sum();
+    assert!(boxes < timeout + 10, "most ticks take a second, and the longest must end in time");
+    assert_eq!(function["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
 }

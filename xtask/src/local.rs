@@ -9,7 +9,6 @@ mod description;
 mod group;
 mod ministack;
 mod omissions;
-mod release;
 mod rundir;
 mod sandbox;
 mod wire;
@@ -18,7 +17,6 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context as _, Result};
-use tokio::task::JoinSet;
 
 use crate::artifact::Profile;
 use crate::aws::Client;
@@ -29,7 +27,6 @@ pub use description::Description;
 pub use wire::{State, Wire};
 
 use group::Group;
-use release::Release;
 use rundir::RunDir;
 
 /// The name of every stack that is deployed locally.
@@ -63,8 +60,6 @@ pub struct Stack {
     sandbox: Group,
     wires: Option<Wires>,
     run: RunDir,
-    /// Ends with the stack.
-    _release: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -106,10 +101,8 @@ impl Stack {
         let service = seen(|wires| &wires.sandbox, &sandbox_url);
         let outputs =
             deployment::deploy(&client, built, &service, &options.parameters).await?.outputs;
-        let mut release = JoinSet::new();
-        release.spawn(Release::of(Client::new(&endpoint)?, &outputs)?.run());
         let description = Description::of_ours(endpoint, sandbox_url, outputs)?;
-        Ok(Self { client, description, ministack, sandbox, wires, run, _release: release })
+        Ok(Self { client, description, ministack, sandbox, wires, run })
     }
 
     /// What the stack consists of, and where.
