@@ -5,7 +5,8 @@ use evenkeel::{
     aws,
     config::Tables,
     testing::{
-        MemoryStore, MemoryVehicles, conformance, control_conformance, vehicles_conformance,
+        MemoryStore, MemoryVehicles, conformance, control_conformance, oversight_conformance,
+        vehicles_conformance,
     },
     transport,
 };
@@ -18,6 +19,7 @@ async fn memory() {
     let store = MemoryStore::default();
     conformance::store(&store).await;
     control_conformance::control(&store).await;
+    oversight_conformance::oversight(&store).await;
     vehicles_conformance::vehicles(&MemoryVehicles::default()).await;
     let kept = store.quarantined();
     let kept: Vec<_> = kept.iter().map(|body| (&*body.key, &*body.message_id)).collect();
@@ -34,6 +36,7 @@ async fn dynamodb() {
     let store = aws::local::store(&config, tables).await;
     conformance::store(&store).await;
     control_conformance::control(&store).await;
+    oversight_conformance::oversight(&store).await;
     vehicles_conformance::vehicles(&aws::local::vehicles(&config, "vehicles").await).await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();
     for (key, message_id) in conformance::QUARANTINED {

@@ -12,5 +12,6 @@ mod pages;
 mod scenario;
 mod schema;
 mod shortening;
+mod sweeps;
 mod template;
 mod tidy;

@@ -71,6 +71,12 @@ impl NewJob {
         }
     }
 
+    /// The key of its record.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     fn record(&self, now: Time) -> Record {
         Record {
             key: self.key.clone(),

@@ -16,7 +16,7 @@ use crate::{
     telemetry,
     time::{SystemClock, Time},
     transport,
-    wake::{FENCE, PURPOSE},
+    wake::{FENCE, PURPOSE, SENT_AT},
 };
 
 /// Why a function did not start, or stopped.
@@ -121,13 +121,14 @@ async fn answer<J: Job>(
 fn delivery(message: SqsMessage) -> Delivery {
     let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
     let fence = attribute(FENCE).and_then(|fence| fence.parse().ok());
+    let sent_first = attribute(SENT_AT).and_then(|sent_at| sent_at.parse().ok());
     let checks = Purpose::of(attribute(PURPOSE)) == Purpose::Check;
     let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
     Delivery {
         receives: number("ApproximateReceiveCount")
             .and_then(|count: u64| u32::try_from(count).ok())
             .unwrap_or(1),
-        sent_at: Time::from_millis(number("SentTimestamp").unwrap_or_default()),
+        sent_at: Time::from_millis(sent_first.or(number("SentTimestamp")).unwrap_or_default()),
         group: message.attributes.get("MessageGroupId").cloned(),
         message_id: message.message_id,
         receipt: message.receipt_handle,

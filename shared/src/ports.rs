@@ -326,13 +326,17 @@ pub struct Wake {
     pub delay: Duration,
     /// What it is for.
     pub purpose: Purpose,
+    /// When it was sent first, if it is a dead letter that is sent once more: it asks for nothing
+    /// newer than it did then.
+    pub sent_at: Option<Time>,
 }
 
 impl Wake {
     /// A message that is visible at once.
     #[must_use]
     pub const fn new(body: String, fence: Option<u64>, group: Option<String>) -> Self {
-        Self { body, fence, group, delay: Duration::ZERO, purpose: Purpose::Work }
+        let (delay, purpose) = (Duration::ZERO, Purpose::Work);
+        Self { body, fence, group, delay, purpose, sent_at: None }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Known {
     pub hash: Option<String>,
     /// Which list it was in.
     pub list: String,
+    /// When it was kept last.
+    pub kept_at: Time,
 }
 
 /// A car to keep.

@@ -14,6 +14,10 @@ pub const FENCE: &str = "fence";
 /// Name of the message attribute that says what the message is for, if it is not ordinary work.
 pub const PURPOSE: &str = "purpose";
 
+/// Name of the message attribute that says when a message was sent first, in milliseconds since the
+/// epoch, if it was not now.
+pub const SENT_AT: &str = "sent_at";
+
 #[derive(Serialize)]
 struct Body<'a> {
     version: u64,

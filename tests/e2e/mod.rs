@@ -3,6 +3,7 @@
 
 mod function;
 mod processes;
+mod recovery;
 mod stack;
 
 use std::time::Duration;

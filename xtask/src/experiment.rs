@@ -8,6 +8,7 @@ mod flood;
 mod key;
 mod outage;
 mod page;
+pub mod recovery;
 mod throughput;
 
 use std::fs;
@@ -34,6 +35,8 @@ pub enum Name {
     Feed,
     /// Ten thousand shortening jobs, and others beside them
     Flood,
+    /// Processes killed, messages lost, dead letters, and a sweeper that mends it
+    Recovery,
 }
 
 impl Name {
@@ -45,7 +48,9 @@ impl Name {
     fn options(self) -> Options {
         match self {
             Self::Outage => outage::options(),
-            Self::RevokedKey | Self::Throughput | Self::Feed | Self::Flood => Options::default(),
+            Self::RevokedKey | Self::Throughput | Self::Feed | Self::Flood | Self::Recovery => {
+                Options::default()
+            }
         }
     }
 
@@ -56,6 +61,7 @@ impl Name {
             Self::Throughput => throughput::run(bench).await,
             Self::Feed => feed::run(bench).await,
             Self::Flood => flood::run(bench).await,
+            Self::Recovery => recovery::run(bench).await,
         }
     }
 }

@@ -23,4 +23,5 @@ pub mod template;
 pub mod tool;
 pub mod up;
 pub mod venv;
+mod victim;
 pub mod workspace;

@@ -82,6 +82,14 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     Ok(made)
 }
 
+/// The keys of the jobs that this car has had, as far as they can be told from it.
+pub(crate) fn keys(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Vec<String> {
+    let Some(link) = car.vehicle.link.as_deref() else { return Vec::new() };
+    let scraping = car.had.scrape.then(|| scraping(feed, queues, car, link)).flatten();
+    let shortening = car.had.shorten.then(|| shortening(feed, queues, car, link)).flatten();
+    scraping.into_iter().chain(shortening).map(|job| job.key().to_owned()).collect()
+}
+
 /// One scraping job for each state of a car that the feed has shown.
 fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Option<NewJob> {
     let vin = car.vehicle.vin.as_str();

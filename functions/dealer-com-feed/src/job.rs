@@ -11,6 +11,7 @@ use evenkeel::{
     breaker::BreakerPolicy,
     config::{ConfigError, Reader, Tables},
     error::{Class, Failure},
+    finding::Soundness,
     http::{Hosts, Outbound, Settings},
     job::{Gate, Job, Progress, Run},
     lambda::Start,
@@ -27,6 +28,7 @@ use crate::{
     collapse::{self, Counts},
     fan_out::{Made, Queues, fan_out},
     inventory::Page,
+    orphan::orphans,
     paging::Cursor,
     payload::{Condition, FanOut, Feed},
     reading::{Reading, Summary, count},
@@ -411,5 +413,23 @@ where
             Ok(summary) => Ok(Progress::Done(summary)),
             Err(failure) => self.stale(feed, run, failure).await.map(Progress::Done),
         }
+    }
+
+    /// Looks whether the cars that were kept last have the jobs that they are said to have had. Those
+    /// that have not are new to the next reading, which is this job's own.
+    async fn verify<G: Gate>(
+        &self,
+        feed: &Feed,
+        _: &str,
+        _: &Run<'_, G>,
+    ) -> Result<Soundness, Failure> {
+        let now = self.clock.now();
+        let orphans = orphans(&self.vehicles, &self.store, &self.queues, feed, now).await;
+        let orphans = orphans.map_err(|error| error.unstarted())?;
+        let Some(first) = orphans.first() else { return Ok(Soundness::Sound) };
+        let detail = format!("{} cars without their jobs, {first} among them", orphans.len());
+        let unlisted = self.vehicles.unlist(&feed.dealer_slug, &orphans, now, now).await;
+        unlisted.map_err(|error| error.unstarted())?;
+        Ok(Soundness::Lost(detail))
     }
 }

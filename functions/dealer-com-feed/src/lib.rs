@@ -2,7 +2,7 @@
 //! it.
 //!
 //! The modules stand in the order in which data flows. What is fetched and stored happens in `job`,
-//! `site` and `fan_out`; all others are plain functions of values.
+//! `site`, `fan_out` and `orphan`; all others are plain functions of values.
 
 pub mod payload;
 
@@ -23,6 +23,7 @@ pub mod content;
 
 pub mod fan_out;
 pub mod job;
+mod orphan;
 pub mod reading;
 pub mod site;
 

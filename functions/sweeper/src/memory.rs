@@ -1,6 +1,6 @@
 //! What one tick leaves for the next.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::time::Time;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub struct Memory {
     /// Until when parked jobs have been let go, in milliseconds, by dependency: the next ones come
     /// after these.
     pub released_until: BTreeMap<String, u64>,
+    /// Since when the jobs of a dependency are let go under its breaker's present generation.
+    pub draining: BTreeMap<String, Drain>,
     /// Where the walk through each table goes on: jobs, control, vehicles.
     pub cursors: [Option<Vec<String>>; 3],
     /// What the balance wished at the last tick.
@@ -28,9 +30,20 @@ pub struct Memory {
     pub walked_at: u64,
 }
 
+/// Jobs that are let go because a breaker has closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// The breaker's generation.
+    pub generation: u64,
+    /// When the first of them went, in milliseconds.
+    pub since: u64,
+}
+
 impl Memory {
     /// Forgets what is over.
     pub fn forget(&mut self, now: Time) {
+        let day_ago = now.before(Duration::from_hours(24)).as_millis();
+        self.draining.retain(|_, drain| drain.since > day_ago);
         self.released_until.retain(|_, until| *until > now.as_millis());
     }
 }

@@ -82,7 +82,8 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
         let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(name));
         let limits = notes.get(name).and_then(|text| serde_json::from_str(text).ok());
         let limits: Limits = limits.unwrap_or_default();
-        Ok(Dependency { limits, breaker: breaker?.value, limiter: limiter?.value })
+        let (breaker, limiter) = (breaker?.value, limiter?.value);
+        Ok(Dependency { limits, breaker, limiter, draining_since: None })
     });
     let buckets = |beats: Vec<(evenkeel::pulse::BucketKey, Beat)>| {
         beats.into_iter().map(|(key, beat)| (key.start, beat)).collect()

@@ -11,7 +11,7 @@ use crate::{
     oversight::{Depth, Letter, Mailboxes},
     ports::{PortError, Purpose},
     time::Time,
-    wake::{FENCE, PURPOSE},
+    wake::{FENCE, PURPOSE, SENT_AT},
 };
 
 /// Messages of one receive (SQS's limit).
@@ -20,7 +20,8 @@ const AT_ONCE: i32 = 10;
 fn letter(message: Message) -> Letter {
     let system = |name: System| message.attributes.as_ref()?.get(&name).cloned();
     let own = |name: &str| message.message_attributes.as_ref()?.get(name)?.string_value.clone();
-    let sent_at = system(System::SentTimestamp).and_then(|text| text.parse().ok());
+    let sent_at = own(SENT_AT).or_else(|| system(System::SentTimestamp));
+    let sent_at = sent_at.and_then(|text| text.parse().ok());
     Letter {
         sent_at: Time::from_millis(sent_at.unwrap_or_default()),
         fence: own(FENCE).and_then(|fence| fence.parse().ok()),

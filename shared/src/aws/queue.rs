@@ -18,7 +18,7 @@ use aws_sdk_sqs::{
 use super::failure::port_error;
 use crate::{
     ports::{Hide, PortError, Queue, Wake},
-    wake::{FENCE, PURPOSE},
+    wake::{FENCE, PURPOSE, SENT_AT},
 };
 
 /// [`Queue`] on SQS. Queue addresses are asked for once and kept.
@@ -75,6 +75,10 @@ fn entry((place, wake): (usize, &Wake)) -> Result<SendMessageBatchRequestEntry, 
     }
     if let Some(name) = wake.purpose.name() {
         entry = entry.message_attributes(PURPOSE, attribute("String", name.to_owned())?);
+    }
+    if let Some(sent_at) = wake.sent_at {
+        let sent_at = attribute("Number", sent_at.as_millis().to_string())?;
+        entry = entry.message_attributes(SENT_AT, sent_at);
     }
     entry.build().map_err(|error| PortError::Broken(error.to_string()))
 }

@@ -107,7 +107,8 @@ fn known(item: &Item) -> Option<Known> {
     let reader = Reader(item);
     let vin = reader.text("vin").ok().filter(|vin| vin != LIST)?;
     let hash = reader.text("hash").ok();
-    Some(Known { vin, hash, list: reader.text("list").ok()? })
+    let kept_at = reader.time("seen_at").unwrap_or_default();
+    Some(Known { vin, hash, list: reader.text("list").ok()?, kept_at })
 }
 
 impl Vehicles for DynamoVehicles {
@@ -120,7 +121,7 @@ impl Vehicles for DynamoVehicles {
                 .table_name(&self.table)
                 .key_condition_expression("dealer = :dealer")
                 .expression_attribute_values(":dealer", s(dealer))
-                .projection_expression("vin, #hash, #list")
+                .projection_expression("vin, #hash, #list, seen_at")
                 .expression_attribute_names("#hash", "hash")
                 .expression_attribute_names("#list", "list")
                 .consistent_read(true)

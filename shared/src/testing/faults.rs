@@ -90,6 +90,7 @@ impl Struck {
 struct Plan {
     calls: Vec<&'static str>,
     faults: Vec<(Struck, Fault)>,
+    latency: Duration,
     dead: bool,
 }
 
@@ -106,6 +107,11 @@ impl Faults {
     /// Lets every call with this name fail.
     pub fn on(&self, call: &'static str, fault: Fault) {
         self.lock().faults.push((Struck::Name(call), fault));
+    }
+
+    /// Lets every call take so long.
+    pub fn slow(&self, latency: Duration) {
+        self.lock().latency = latency;
     }
 
     /// The names of the calls so far: as many places for a fault.
@@ -154,6 +160,10 @@ impl Faults {
     ) -> Result<T, PortError> {
         if self.lock().dead {
             return std::future::pending().await;
+        }
+        let latency = self.lock().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
         }
         let failed = |how: &str| Err(PortError::Unavailable(format!("{name} {how}")));
         match self.next(name) {

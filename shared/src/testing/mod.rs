@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod control_conformance;
 mod faults;
 mod oversight;
+pub mod oversight_conformance;
 mod queue;
 mod release;
 mod store;

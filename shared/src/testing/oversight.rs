@@ -19,24 +19,13 @@ fn shard(lease: &Lease) -> u8 {
     u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
 }
 
-impl MemoryStore {
-    fn entries(&self, partition: &str) -> Vec<Due> {
-        let records = self.records();
-        let entry = |record: &Record| {
-            let look = record.look().filter(|look| look.partition == partition)?;
-            Some(Due { due_at: look.due_at, key: record.key.clone() })
-        };
-        let mut entries: Vec<Due> = records.iter().filter_map(entry).collect();
-        entries.sort();
-        entries
-    }
-}
-
 impl Oversight for MemoryStore {
     async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
-        let entries = self.entries(partition).into_iter().filter(|entry| entry.due_at <= until);
-        let due: Vec<Due> = entries.take(most).collect();
-        self.call().reads += due.len();
+        let mut tables = self.call();
+        let entries = tables.looks.get(partition).into_iter().flatten();
+        let due: Vec<Due> =
+            entries.take_while(|entry| entry.due_at <= until).take(most).cloned().collect();
+        tables.reads += due.len();
         Ok(due)
     }
 
@@ -110,7 +99,7 @@ impl Oversight for MemoryStore {
         match (table, key) {
             (Table::Jobs, [key]) => {
                 if expired(tables.records.get(key).and_then(Record::expires_at)) {
-                    return Ok(tables.records.remove(key).is_some());
+                    return Ok(tables.unset(key));
                 }
                 if expired(tables.quarantined.get(key).map(|body| body.expires_at)) {
                     return Ok(tables.quarantined.remove(key).is_some());

@@ -88,7 +88,7 @@ impl<C: Clock> MemoryQueue<C> {
         let id = format!("message-{}", self.sent.fetch_add(1, Relaxed));
         messages.push(Held {
             id: id.clone(),
-            sent_at: now,
+            sent_at: wake.sent_at.unwrap_or(now),
             receives: 0,
             visible_at: now + wake.delay,
             queue: queue.to_owned(),

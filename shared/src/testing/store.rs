@@ -1,13 +1,14 @@
 //! The two tables in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
     breaker::Breaker,
     limiter::Limiter,
+    oversight::Due,
     ports::{Control, Place, PortError, Quarantined, Seen, Store, Swapped, Written},
     pulse::{Beat, BucketKey},
     record::{Guard, Lease, Record},
@@ -21,6 +22,8 @@ pub struct MemoryStore(Arc<Mutex<Tables>>);
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) records: BTreeMap<String, Record>,
+    /// The index, by partition.
+    pub(super) looks: BTreeMap<String, BTreeSet<Due>>,
     pub(super) quarantined: BTreeMap<String, Quarantined>,
     pub(super) leases: BTreeMap<String, Lease>,
     breakers: BTreeMap<String, Seen<Breaker>>,
@@ -58,7 +61,7 @@ impl MemoryStore {
 
     /// Puts a record in its place, whatever stands there.
     pub fn put(&self, record: &Record) {
-        self.lock().records.insert(record.key.clone(), record.clone());
+        self.lock().set(record.clone());
     }
 
     /// Every quarantined body, by key.
@@ -102,7 +105,7 @@ impl MemoryStore {
 
     /// Takes a record away, as if it had never been.
     pub fn remove(&self, key: &str) {
-        self.lock().records.remove(key);
+        self.lock().unset(key);
     }
 
     /// Calls so far: each is a round trip.
@@ -112,14 +115,36 @@ impl MemoryStore {
     }
 }
 
+/// A record's partition of the index and its entry there.
+fn entry(record: &Record) -> Option<(String, Due)> {
+    let look = record.look()?;
+    Some((look.partition, Due { due_at: look.due_at, key: record.key.clone() }))
+}
+
 impl Tables {
+    fn set(&mut self, record: Record) {
+        self.unset(&record.key);
+        if let Some((partition, due)) = entry(&record) {
+            self.looks.entry(partition).or_default().insert(due);
+        }
+        self.records.insert(record.key.clone(), record);
+    }
+
+    pub(super) fn unset(&mut self, key: &str) -> bool {
+        let old = self.records.remove(key);
+        if let Some((partition, due)) = old.as_ref().and_then(entry) {
+            self.looks.entry(partition).or_default().remove(&due);
+        }
+        old.is_some()
+    }
+
     /// Writes `record` if `holds` of the one in its place.
     fn write(&mut self, record: &Record, holds: impl FnOnce(Option<&Record>) -> bool) -> Written {
         let current = self.records.get(&record.key);
         if !holds(current) {
             return Written::No(current.cloned().map(Box::new));
         }
-        self.records.insert(record.key.clone(), record.clone());
+        self.set(record.clone());
         self.writes += 1;
         Written::Yes
     }
@@ -186,12 +211,13 @@ impl Store for MemoryStore {
 
     async fn arm(&self, record: &Record) -> Result<Written, PortError> {
         let mut tables = self.call();
-        match tables.records.get_mut(&record.key) {
+        let current = tables.records.get(&record.key).cloned();
+        match current {
             Some(current) if current.guard() == record.guard() => {
-                *current = current.armed();
+                tables.set(current.armed());
                 Ok(Written::Yes)
             }
-            other => Ok(Written::No(other.cloned().map(Box::new))),
+            other => Ok(Written::No(other.map(Box::new))),
         }
     }
 

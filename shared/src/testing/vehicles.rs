@@ -44,12 +44,13 @@ impl Vehicles for MemoryVehicles {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
         let kept = self.lock();
         let of_dealer = kept.vehicles.iter().filter(|((of, _), _)| of == dealer);
-        let known = |vehicle: &Vehicle| Known {
+        let known = |(vehicle, kept_at): &(Vehicle, Time)| Known {
             vin: vehicle.vin.clone(),
             hash: vehicle.hash.clone(),
             list: vehicle.list.clone(),
+            kept_at: *kept_at,
         };
-        Ok(of_dealer.map(|(_, (vehicle, _))| known(vehicle)).collect())
+        Ok(of_dealer.map(|(_, kept)| known(kept)).collect())
     }
 
     async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {

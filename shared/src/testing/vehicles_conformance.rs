@@ -34,7 +34,7 @@ async fn known<V: Vehicles>(vehicles: &V, dealer: &str) -> Vec<Known> {
 
 fn as_known(vehicle: &Vehicle) -> Known {
     let Vehicle { vin, hash, list, .. } = vehicle.clone();
-    Known { vin, hash, list }
+    Known { vin, hash, list, kept_at: NOW }
 }
 
 async fn nothing_is_known_of_a_stranger<V: Vehicles>(vehicles: &V) {

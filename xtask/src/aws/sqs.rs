@@ -119,6 +119,11 @@ pub async fn delete(client: &Client, queue_url: &str, receipt_handle: &str) -> R
     call(client, "DeleteMessage", &body).await.map(|_| ())
 }
 
+/// Deletes every message of a queue, those among them that somebody has received.
+pub async fn purge(client: &Client, queue_url: &str) -> Result<()> {
+    call(client, "PurgeQueue", &json!({ "QueueUrl": queue_url })).await.map(|_| ())
+}
+
 /// How many messages a queue holds now.
 pub async fn depth(client: &Client, queue_url: &str) -> Result<Depth> {
     let body = json!({ "QueueUrl": queue_url, "AttributeNames": ["All"] });

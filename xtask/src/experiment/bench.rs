@@ -65,6 +65,21 @@ impl<'a> Bench<'a> {
         sqs::send_batch(self.aws(), queue, &messages).await.map(drop)
     }
 
+    /// Writes an item of the job table, over whatever was there.
+    pub(super) async fn put(&self, item: &Value) -> Result<()> {
+        dynamodb::put(self.aws(), self.jobs, item).await
+    }
+
+    /// Writes an item of the control table, over whatever was there.
+    pub(super) async fn put_control(&self, item: &Value) -> Result<()> {
+        dynamodb::put(self.aws(), self.control, item).await
+    }
+
+    /// Every item of the control table.
+    pub(super) async fn control_items(&self) -> Result<Vec<Value>> {
+        dynamodb::scan(self.aws(), self.control).await
+    }
+
     /// The record with this key.
     pub(super) async fn record(&self, key: &str) -> Result<Option<Value>> {
         dynamodb::get(self.aws(), self.jobs, &json!({ "pk": key })).await

@@ -11,6 +11,7 @@ use evenkeel::{
 
 use crate::{
     lead::Leader,
+    memory::Drain,
     plan::release::{self as plan, Dependency, TICK, Way, Whom},
     records::{due, read},
     step::{self, Step},
@@ -52,11 +53,15 @@ where
     // The tick may have spent seconds on what came before.
     let now = sweep.clock.now();
     let mut steps: Vec<Step> = Vec::new();
-    for (name, dependency) in noted {
+    for (name, mut dependency) in noted {
+        let generation = dependency.breaker.at(now).generation;
+        let drain = tick.memory.draining.get(&name).filter(|drain| drain.generation == generation);
+        dependency.draining_since = drain.map(|drain| Time::from_millis(drain.since));
         let from = tick.memory.released_until.get(&name).copied().unwrap_or_default();
         let way = plan::way(&dependency, Time::from_millis(from), now);
         let parked = parked(&sweep.store, &name, &way, now).await?;
         if parked.is_empty() {
+            tick.memory.draining.remove(&name);
             forget(&sweep.store, tick, &name, &dependency).await?;
             continue;
         }
@@ -68,7 +73,10 @@ where
         gone.truncate(MOST.saturating_sub(steps.len()));
         let last = gone.iter().filter_map(|step| step.call.as_ref()).map(|call| call.at).max();
         if let Some(last) = last.filter(|last| *last > now) {
-            tick.memory.released_until.insert(name, last.as_millis() + 1);
+            tick.memory.released_until.insert(name.clone(), last.as_millis() + 1);
+        }
+        if !gone.is_empty() && dependency.draining_since.is_none() {
+            tick.memory.draining.insert(name, Drain { generation, since: now.as_millis() });
         }
         steps.extend(gone);
     }

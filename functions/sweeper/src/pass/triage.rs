@@ -131,6 +131,7 @@ where
             let queue = plan::back_to(job, letter);
             let message = Wake {
                 purpose: Purpose::Redrive,
+                sent_at: Some(letter.sent_at),
                 ..Wake::new(letter.body.clone(), letter.fence, letter.group.clone())
             };
             let sent = step::send(&sweep.queue, queue, &[message]).await == 0;

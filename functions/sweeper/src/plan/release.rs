@@ -58,6 +58,8 @@ pub struct Dependency {
     pub breaker: Breaker,
     /// Its limiter.
     pub limiter: Limiter,
+    /// Since when jobs are let go under the breaker's present generation, if they are.
+    pub draining_since: Option<Time>,
 }
 
 /// When how many parked jobs may go within a tick; `from` is until when others have been let go.
@@ -81,36 +83,28 @@ pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
             probes(now, closes_with.saturating_sub(successes).max(1))
         }
         State::Closed | State::Forced { .. } => {
-            let slots = ramp(&breaker, &dependency.limits, &dependency.limiter, start, end, now);
-            Way { whom: Whom::Anyone, slots }
+            let top = top_rate(&dependency.limits, &dependency.limiter, now);
+            // One that was never open has nothing to recover from.
+            let since = dependency.draining_since.unwrap_or(start);
+            let since = (breaker.generation > 0).then_some(since);
+            Way { whom: Whom::Anyone, slots: ramp(since, top, start, end) }
         }
     }
 }
 
-/// Moments from `start` to `end` at the rate that has grown since the breaker closed, up to the share
-/// of the limiter's.
-fn ramp(
-    breaker: &Breaker,
-    limits: &Limits,
-    limiter: &Limiter,
-    start: Time,
-    end: Time,
-    now: Time,
-) -> Vec<Time> {
-    let top = top_rate(limits, limiter, now);
+/// Moments from `start` to `end` at the rate that has grown `since` the first one went, up to `top` a
+/// second.
+fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
     let mut slots = Vec::new();
     let mut second = start;
     while second < end {
-        // One that was never open has nothing to recover from.
-        let doublings = second.since(breaker.since).as_secs() / DOUBLING.as_secs();
-        let grown = if breaker.generation == 0 || doublings > 16 { top } else { 1 << doublings };
+        let grown = since.map_or(top, |since| {
+            let doublings = second.since(since).as_secs() / DOUBLING.as_secs();
+            1 << doublings.min(20)
+        });
         let rate = grown.min(top).max(1);
-        for n in 0..rate {
-            let at = second + Duration::from_millis(1_000 * n / rate);
-            if at < end {
-                slots.push(at);
-            }
-        }
+        let each = (0..rate).map(|n| second + Duration::from_millis(1_000 * n / rate));
+        slots.extend(each.filter(|at| *at < end));
         second = second + Duration::from_secs(1);
     }
     slots

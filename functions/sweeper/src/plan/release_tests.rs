@@ -12,7 +12,7 @@ fn dependency(state: State, since: Time) -> Dependency {
         closes_with: 3,
         noted_at: NOW.as_millis(),
     };
-    Dependency { limits, breaker, limiter: Limiter::default() }
+    Dependency { limits, breaker, limiter: Limiter::default(), draining_since: Some(since) }
 }
 
 fn open(retry_at: Time) -> State {
@@ -39,6 +39,13 @@ fn after_a_breaker_has_closed_one_goes_a_second_and_twice_as_many_each_five() {
     let curve = by_second(&way(&dependency(State::Closed, NOW), NOW, NOW));
     assert_eq!(curve[..20], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6]);
     assert_eq!((curve.len(), curve[59]), (60, 6), "eight tenths of eight a second, for a tick");
+}
+
+#[test]
+fn the_ramp_begins_with_the_first_to_go_however_long_the_breaker_has_been_closed() {
+    let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
+    closed.draining_since = None;
+    assert_eq!(by_second(&way(&closed, NOW, NOW))[..6], [1, 1, 1, 1, 1, 2]);
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! Cars whose hash says that their jobs were made, and whose jobs have no record: what an audit looks
+//! for.
+
+use std::time::Duration;
+
+use evenkeel::{
+    ports::{PortError, Store},
+    time::Time,
+    vehicles::{Known, Vehicles},
+};
+
+use crate::{
+    change::{Listed, Mark},
+    fan_out::{self, Queues},
+    payload::Feed,
+    vehicle::Vehicle,
+};
+
+/// Cars that one look takes in, those first that were kept last.
+const LOOKED_AT: usize = 25;
+
+/// A car kept longer ago may have jobs whose records have expired (after 15 days at the earliest).
+const RECENT: Duration = Duration::from_hours(14 * 24);
+
+/// A car kept just now may be in the hands of a reading, which writes the hash last.
+const SETTLED: Duration = Duration::from_mins(5);
+
+/// The VINs of such cars.
+pub(crate) async fn orphans<V: Vehicles, S: Store>(
+    vehicles: &V,
+    store: &S,
+    queues: &Queues,
+    feed: &Feed,
+    now: Time,
+) -> Result<Vec<String>, PortError> {
+    let mut recent: Vec<Known> = vehicles.known(&feed.dealer_slug).await?;
+    recent.retain(|car| {
+        let age = now.since(car.kept_at);
+        car.hash.is_some() && age < RECENT && age >= SETTLED
+    });
+    recent.sort_by_key(|car| std::cmp::Reverse(car.kept_at));
+    recent.truncate(LOOKED_AT);
+    let mut orphans = Vec::new();
+    for car in recent {
+        let data = vehicles.data(&feed.dealer_slug, &car.vin).await?;
+        let vehicle = data.and_then(|data| serde_json::from_str::<Vehicle>(&data).ok());
+        let (Some(vehicle), Some(mark)) = (vehicle, car.hash) else { continue };
+        let Mark { hash, had } = Mark::parse(&mark);
+        let listed = Listed { vehicle: &vehicle, hash, had };
+        for key in fan_out::keys(feed, queues, &listed) {
+            if store.read(&key).await?.is_none() {
+                orphans.push(car.vin);
+                break;
+            }
+        }
+    }
+    Ok(orphans)
+}

@@ -1,0 +1,204 @@
+//! What every [`Oversight`] must do, whichever tables it stands on. Each case takes tables that know
+//! none of the case's keys but for what the other suites have left.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    finding::FINDING,
+    oversight::{LEASE_SHARDS, Oversight, Table},
+    parking::PARKED,
+    ports::{Place, Seen, Swapped, Written},
+    record::{Lease, Ledger, Phase, Record, Work, look_partition, look_partitions},
+    time::Time,
+};
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+const LATER: Time = Time::from_millis(1_800_000_060_000);
+const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:oversight";
+
+/// Runs every case.
+///
+/// # Panics
+/// If the tables do not conform.
+pub async fn oversight<S: Oversight>(store: &S) {
+    what_is_due_comes_in_order_up_to_a_time_and_a_number(store).await;
+    a_record_that_moves_on_leaves_the_index(store).await;
+    leases_are_seen_by_their_end(store).await;
+    many_records_are_read_at_once_and_the_missing_are_told(store).await;
+    a_walk_comes_by_every_record_once(store).await;
+    only_what_has_expired_is_removed(store).await;
+    a_note_is_swapped_by_its_revision(store).await;
+    notes_of_a_kind_come_in_order(store).await;
+    a_note_is_removed_only_as_it_was_read(store).await;
+}
+
+fn record(key: &str, phase: Phase) -> Record {
+    Record {
+        key: key.to_owned(),
+        fence: 1,
+        owner: "a".into(),
+        message_id: "m".into(),
+        ledger: Ledger { receives: 1, claims: 1, ..Ledger::default() },
+        phase,
+        work: Work {
+            payload: "{}".into(),
+            queue: QUEUE.into(),
+            dependency: "elsewhere".into(),
+            retention: Duration::from_secs(60),
+            created_at: NOW,
+            deadline: None,
+            group: None,
+        },
+        cursor: None,
+        provisional: None,
+        parking: None,
+        history: Vec::new(),
+    }
+}
+
+fn waiting(key: &str, due_at: Time) -> Record {
+    record(key, Phase::Waiting { run_after: NOW, due_at, why: "later".into() })
+}
+
+async fn put<S: Oversight>(store: &S, record: &Record) {
+    assert_eq!(store.replace(record, None).await, Ok(Written::Yes));
+}
+
+async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: Oversight>(store: &S) {
+    let mut expected = Vec::new();
+    for n in (0..40_u64).rev() {
+        let key = format!("due#g:{n}");
+        put(store, &waiting(&key, NOW + Duration::from_secs(n))).await;
+    }
+    for partition in look_partitions(format!("waiting#{QUEUE}")) {
+        let due = store.due(&partition, LATER, 100).await.unwrap_or_default();
+        assert!(due.is_sorted(), "{due:?}");
+        assert!(
+            due.iter()
+                .all(|due| look_partition(&format!("waiting#{QUEUE}"), &due.key) == partition)
+        );
+        let first = store.due(&partition, LATER, 2).await.unwrap_or_default();
+        assert_eq!(first, due[..due.len().min(2)]);
+        expected.extend(due);
+    }
+    assert_eq!(expected.len(), 40);
+    let until = NOW + Duration::from_secs(9);
+    let mut early = 0;
+    for partition in look_partitions(format!("waiting#{QUEUE}")) {
+        early += store.due(&partition, until, 100).await.unwrap_or_default().len();
+    }
+    assert_eq!(early, 10, "those of that very moment among them");
+}
+
+async fn a_record_that_moves_on_leaves_the_index<S: Oversight>(store: &S) {
+    let key = "due#g:moves";
+    let before = waiting(key, NOW);
+    put(store, &before).await;
+    let after = record(key, Phase::Running { lease_until: LATER, armed: false });
+    assert_eq!(store.replace(&after, Some(&before.guard())).await, Ok(Written::Yes));
+    let partition = look_partition(&format!("waiting#{QUEUE}"), key);
+    let due = store.due(&partition, LATER, 100).await.unwrap_or_default();
+    assert!(due.iter().all(|due| due.key != key), "{due:?}");
+}
+
+async fn leases_are_seen_by_their_end<S: Oversight>(store: &S) {
+    let lease = |n: u64| Lease {
+        owner: format!("{n:032x}"),
+        until: NOW + Duration::from_secs(100 - n),
+        jobs: vec![format!("lease#g:{n}")],
+    };
+    for n in 0..20 {
+        assert_eq!(store.lease(&lease(n)).await, Ok(()));
+    }
+    let mut seen = Vec::new();
+    for shard in 0..LEASE_SHARDS {
+        let leases = store.leases(shard, 100).await.unwrap_or_default();
+        assert!(leases.is_sorted_by_key(|lease| lease.until), "{leases:?}");
+        seen.extend(leases);
+    }
+    for n in 0..20 {
+        assert!(seen.contains(&lease(n)), "{n}");
+        assert_eq!(store.release(&lease(n)).await, Ok(()));
+    }
+}
+
+async fn many_records_are_read_at_once_and_the_missing_are_told<S: Oversight>(store: &S) {
+    let keys: Vec<String> = (0..100_u64).map(|n| format!("due#g:{n}")).collect();
+    let read = store.read_all(&keys).await.unwrap_or_default();
+    assert_eq!(
+        read.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+        keys.iter().collect::<Vec<_>>()
+    );
+    let found: Vec<bool> = read.iter().map(|(_, record)| matches!(record, Some(Ok(_)))).collect();
+    assert_eq!(found, (0..100).map(|n| n < 40).collect::<Vec<_>>());
+    assert_eq!(store.read_all(&[]).await, Ok(Vec::new()));
+}
+
+async fn a_walk_comes_by_every_record_once<S: Oversight>(store: &S) {
+    let (mut from, mut seen, mut pages) = (None, Vec::new(), 0);
+    loop {
+        let page = store.page(Table::Jobs, from.as_deref(), 7).await.unwrap_or_default();
+        assert!(page.items.len() <= 7);
+        seen.extend(page.items.into_iter().filter_map(|found| found.record?.ok()));
+        pages += 1;
+        from = page.next;
+        if from.is_none() || pages > 1_000 {
+            break;
+        }
+    }
+    let ours = seen.iter().filter(|record| record.key.starts_with("due#g:"));
+    let keys: Vec<&str> = ours.map(|record| record.key.as_str()).collect();
+    let each: BTreeSet<&str> = keys.iter().copied().collect();
+    assert_eq!((keys.len(), each.len()), (41, 41));
+}
+
+async fn only_what_has_expired_is_removed<S: Oversight>(store: &S) {
+    let ended = record("expired#g:1", Phase::Succeeded { at: NOW, result: "{}".into() });
+    put(store, &ended).await;
+    put(store, &waiting("expired#g:2", NOW)).await;
+    let remove = async |key: &str, now: Time| {
+        store.remove_expired(Table::Jobs, &[key.to_owned()], now).await
+    };
+    let end = NOW + Duration::from_secs(60);
+    assert_eq!(remove("expired#g:1", NOW + Duration::from_secs(59)).await, Ok(false));
+    assert_eq!(remove("expired#g:2", end).await, Ok(false), "it has no end");
+    assert_eq!(remove("expired#g:1", end).await, Ok(true));
+    assert_eq!(store.read("expired#g:1").await, Ok(None));
+    assert_eq!(remove("expired#g:1", end).await, Ok(false), "harmless when repeated");
+}
+
+async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {
+    let place = Place::new("case", "swapped");
+    assert_eq!(store.note(&place).await, Ok(Seen::default()));
+    assert_eq!(store.swap_note(&place, "one", 0, LATER).await, Ok(Swapped::Yes));
+    let one = Seen { value: Some("one".to_owned()), revision: 1 };
+    assert_eq!(store.swap_note(&place, "other", 0, LATER).await, Ok(Swapped::No(one.clone())));
+    assert_eq!(store.note(&place).await, Ok(one));
+    assert_eq!(store.swap_note(&place, "two", 1, LATER).await, Ok(Swapped::Yes));
+    let two = Seen { value: Some("two".to_owned()), revision: 2 };
+    assert_eq!(store.note(&place).await, Ok(two));
+}
+
+async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
+    for name in ["c", "a", "b"] {
+        let place = Place::new(PARKED, name);
+        assert_eq!(store.put_note(&place, &format!("note {name}"), LATER).await, Ok(()));
+    }
+    assert_eq!(store.put_note(&Place::new(FINDING, "b"), "another kind", LATER).await, Ok(()));
+    let names = async |from: &str, most: usize| {
+        let notes = store.notes(PARKED, from, most).await.unwrap_or_default();
+        notes.into_iter().map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>()
+    };
+    assert_eq!(names("", 10).await, ["a: note a", "b: note b", "c: note c"]);
+    assert_eq!(names("b", 10).await, ["b: note b", "c: note c"]);
+    assert_eq!(names("", 1).await, ["a: note a"]);
+}
+
+async fn a_note_is_removed_only_as_it_was_read<S: Oversight>(store: &S) {
+    let place = Place::new(PARKED, "a");
+    assert_eq!(store.remove_note(&place, "an older text").await, Ok(()));
+    assert_eq!(store.note(&place).await.map(|note| note.value), Ok(Some("note a".to_owned())));
+    assert_eq!(store.remove_note(&place, "note a").await, Ok(()));
+    assert_eq!(store.remove_note(&place, "note a").await, Ok(()), "harmless when repeated");
+    assert_eq!(store.note(&place).await, Ok(Seen::default()));
+}

@@ -1,0 +1,20 @@
+//! Everything that can go wrong with a job on its way, and the sweeper on its schedule.
+
+use xtask::{
+    artifact::Profile,
+    experiment::recovery,
+    local::{Options, Stack},
+    workspace::Workspace,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_goes_wrong_is_mended_within_two_minutes() {
+    let workspace = Workspace::find().await.unwrap();
+    let options = Options { profile: Profile::Dev, ..Options::default() };
+    let stack = Stack::start(&workspace, &options).await.unwrap();
+    let recovered = recovery::on(&stack).await;
+    let log = stack.log().unwrap();
+    stack.stop().await.unwrap();
+    let (page, holds) = recovered.unwrap_or_else(|error| panic!("{error:#}\n{log}"));
+    assert!(holds, "{page}\n{log}");
+}

@@ -1,0 +1,176 @@
+//! How much a tick reads and how long it takes, where there is much that is none of its business.
+
+use std::time::Duration;
+
+use evenkeel::{ports::Wake, record::Phase, testing::ARN};
+
+use super::{
+    recovery::note_parked,
+    world::{DEPENDENCY, HIGH, World, body},
+};
+
+/// What a tick may read beside what is due: a page of each table, what it counts and samples.
+const CONSTANT: usize = 5_000;
+
+/// What a port call takes over a network.
+const LATENCY: Duration = Duration::from_millis(10);
+
+/// 100,000 records, of which 1,000 are due: crashed, lost, parked.
+async fn crowd(world: &World) -> usize {
+    let now = world.now();
+    for n in 0..99_000 {
+        world.put(&format!("done-{n}"), Phase::Succeeded { at: now, result: "\"done\"".into() });
+    }
+    let late = now.before(Duration::from_secs(120));
+    for n in 0..400 {
+        let phase = Phase::Waiting { run_after: late, due_at: late, why: "http_503".into() };
+        // Behind an empty queue: these have lost their messages.
+        world.put(&format!("lost-{n}"), phase);
+    }
+    for n in 0..500 {
+        world.park(&format!("parked-{n}"), late);
+    }
+    note_parked(world, DEPENDENCY).await;
+    // Fewer than a fifth of what runs, or the view would be doubted.
+    for n in 0..100 {
+        world.crash(&format!("crashed-{n}"), 0, Duration::from_secs(1)).await;
+    }
+    for n in 0..60 {
+        use evenkeel::{ports::Store as _, record::Lease};
+        let jobs = (0..10).map(|job| format!("errand#g:alive-{n}-{job}")).collect();
+        let until = now + Duration::from_secs(20);
+        world.store.lease(&Lease { owner: format!("alive-{n}"), until, jobs }).await.unwrap();
+    }
+    1_000
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_reads_in_proportion_to_what_is_due_and_ends_in_its_box() {
+    let world = World::new();
+    let due = crowd(&world).await;
+    world.faults.slow(LATENCY);
+    let (before, began) = (world.store.reads(), world.now());
+    let report = world.tick().await.unwrap();
+    let (reads, took) = (world.store.reads() - before, world.now().since(began));
+    assert_eq!(report.cut_short, Vec::<&str>::new(), "{took:?}");
+    // Each is found on the index and read; a crashed one twice, before its lease is closed.
+    assert!(reads <= 3 * due + CONSTANT, "{reads} items for {due} that are due");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert_eq!(report.done["rescue"]["crashed"], 100);
+    assert_eq!(report.done["rescue"]["sent_again"], 200, "its bound; the others at the next tick");
+    assert!(report.done["release"]["released"] >= 480, "{report:?}");
+
+    let (before, began) = (world.store.reads(), world.now());
+    world.tick().await.unwrap();
+    world.tick().await.unwrap();
+    let quiet = world.store.reads();
+    world.tick().await.unwrap();
+    let quiet = world.store.reads() - quiet;
+    assert!(quiet <= CONSTANT, "{quiet} items when nothing is due");
+    assert!(world.store.reads() > before && world.now() > began);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
+    let world = World::new();
+    // Long overdue by the first tick, and not long enough to count as old by the last.
+    let due_at = world.now();
+    for n in 0..20_000 {
+        let name = format!("job-{n}");
+        world.put(&name, Phase::Queued { due_at });
+        world.queue.send_to(ARN, Wake::new(body(&name), Some(1), None));
+    }
+    for minute in 0..8 {
+        // A batch a second: the backlog moves, slowly.
+        for _ in 0..60 {
+            let event = world.queue.receive_from(ARN, 10);
+            let deadline = world.now() + Duration::from_secs(15);
+            let failed = world.function.handle(event.clone(), deadline).await.unwrap();
+            world.queue.acknowledge(&event, &failed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let before = world.store.reads();
+        let report = world.tick().await.unwrap();
+        assert!(world.store.reads() - before <= CONSTANT, "minute {minute}");
+        let rescue = report.done.get("rescue").cloned().unwrap_or_default();
+        assert_eq!((rescue.get("sent_again"), rescue.get("aged")), (None, None), "{report:?}");
+    }
+    assert_eq!(world.queue.len(), 20_000 - 8 * 600, "no message more, and none twice");
+}
+
+/// Behind the same backlog, one message is lost: whatever was sent after it has come for minutes.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_lost_behind_a_backlog_is_found_by_what_overtakes_it() {
+    let world = World::new();
+    let lost_at = world.now();
+    world.put("lost", Phase::Waiting { run_after: lost_at, due_at: lost_at, why: "later".into() });
+    let mut sent = 0;
+    let mut minutes = 0;
+    while world.state("lost") != "succeeded" && minutes < 15 {
+        for _ in 0..60 {
+            // Twelve come for ten that go.
+            for _ in 0..12 {
+                world.queue.send(&body(&format!("job-{sent}")));
+                sent += 1;
+            }
+            let event = world.queue.receive_from(ARN, 10);
+            let deadline = world.now() + Duration::from_secs(15);
+            let failed = world.function.handle(event.clone(), deadline).await.unwrap();
+            world.queue.acknowledge(&event, &failed);
+            let high = world.queue.receive_from(HIGH, 10);
+            let failed = world.function.handle(high.clone(), deadline).await.unwrap();
+            world.queue.acknowledge(&high, &failed);
+            tokio::time::sleep(Duration::from_millis(900)).await;
+        }
+        world.tick().await.unwrap();
+        minutes += 1;
+    }
+    assert_eq!((world.state("lost"), world.journal.runs("lost")), ("succeeded", 1));
+    assert!((6..12).contains(&minutes), "{minutes} minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_has_waited_too_long_behind_a_backlog_goes_to_the_high_queue() {
+    let world = World::new();
+    for n in 0..500 {
+        world.queue.send(&body(&format!("other-{n}")));
+    }
+    let due_at = world.now().before(Duration::from_secs(20 * 60));
+    for n in 0..30 {
+        world.put(&format!("old-{n}"), Phase::Queued { due_at });
+    }
+    let report = world.tick().await.unwrap();
+    assert_eq!(report.done["rescue"]["aged"], 20, "as many as a tick moves");
+    assert_eq!(world.queue.bodies(HIGH).len(), 20);
+    let report = world.tick().await.unwrap();
+    assert_eq!(report.done["rescue"].get("aged"), None, "the high queue has no room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrency_moves_to_where_the_work_is_and_a_redeploy_is_worked_back() {
+    let world = World::new();
+    let set = |normal, high| {
+        world.mappings.put("normal", normal);
+        world.mappings.put("high", high);
+    };
+    set(4, 10);
+    for n in 0..3_000 {
+        world.queue.send(&body(&format!("job-{n}")));
+    }
+    let mut slots = Vec::new();
+    for _ in 0..8 {
+        world.tick().await.unwrap();
+        let all = world.mappings.all();
+        assert!(all["normal"] + all["high"] <= 14, "the whole is never exceeded: {all:?}");
+        slots.push(all["normal"]);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(slots[0], 4, "one tick alone moves nothing");
+    assert!(slots.windows(2).all(|pair| pair[1] <= pair[0] + pair[0].div_ceil(4)), "{slots:?}");
+    assert!(slots[7] >= 9, "{slots:?}");
+    set(4, 10);
+    for _ in 0..8 {
+        world.tick().await.unwrap();
+    }
+    assert!(world.mappings.all()["normal"] >= 9, "it goes by what is");
+}

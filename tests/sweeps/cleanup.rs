@@ -1,0 +1,85 @@
+//! The clean-up that the incident's plan asks for: reset stuck jobs, retry the failed ones with the
+//! improved logic, remove old completed ones.
+
+use std::time::Duration;
+
+use evenkeel::{record::Phase, time::Time};
+use serde_json::json;
+
+use super::world::{World, key};
+
+#[tokio::test(start_paused = true)]
+async fn the_incident_is_cleaned_up() {
+    let world = World::new();
+    let now = world.now();
+    for n in 0..23 {
+        let why = "attempts spent: conflict (already_exists): Already exists".to_owned();
+        world.put(&format!("failed-{n}"), Phase::Dead { at: now, why });
+    }
+    world.put("poison", Phase::Quarantined { at: now, why: "crashed 3 times".into() });
+    for n in 0..5 {
+        world.crash(&format!("stuck-{n}"), 0, Duration::from_secs(600)).await;
+    }
+    for n in 0..10 {
+        let result = "\"done\"".to_owned();
+        world.put(&format!("old-{n}"), Phase::Succeeded { at: Time::default(), result });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let retry = json!({ "command": "retry", "type": "errand" });
+    let deadline = world.now() + Duration::from_secs(50);
+    let answer = world.sweeper.answer(&retry, deadline).await.unwrap();
+    assert_eq!(answer, json!({ "retried": 23, "failed": 0, "more": false }));
+    world.settle(3).await;
+    for n in 0..23 {
+        assert_eq!(world.state(&format!("failed-{n}")), "succeeded");
+    }
+    for n in 0..5 {
+        assert_eq!(world.state(&format!("stuck-{n}")), "succeeded");
+        assert_eq!(world.journal.runs(&format!("stuck-{n}")), 1);
+    }
+    assert_eq!(world.state("poison"), "quarantined", "only if it is asked for");
+    assert!(world.store.records().iter().all(|record| !record.key.contains("old-")));
+
+    let retry = json!({ "command": "retry", "type": "errand", "quarantined": true });
+    let answer = world.sweeper.answer(&retry, world.now() + Duration::from_secs(50)).await;
+    assert_eq!(answer.unwrap()["retried"], 1);
+    world.settle(3).await;
+    assert_eq!(world.state("poison"), "succeeded");
+    let record = world.store.record(&key("poison")).unwrap();
+    assert_eq!(record.ledger.crashes, 0, "it begins anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_audit_looks_at_everything_and_says_where_it_stopped() {
+    let world = World::new();
+    for n in 0..1_200 {
+        let result = if n % 100 == 0 { "null" } else { "\"done\"" };
+        let at = world.now();
+        world.put(&format!("j{n}"), Phase::Succeeded { at, result: result.into() });
+    }
+    let audit = json!({ "command": "audit" });
+    let deadline = world.now() + Duration::from_secs(50);
+    let answer = world.sweeper.answer(&audit, deadline).await.unwrap();
+    assert_eq!(answer["looked_at"], 1_200);
+    assert_eq!(answer["done"]["audit"]["no_result"], 12);
+    assert_eq!(answer["done"]["audit"]["checks"], 1_200, "{answer}");
+    assert_eq!(answer["next"], json!(null));
+    world.settle(8).await;
+    assert_eq!(world.store.all_notes("finding").len(), 12);
+    assert_eq!(world.journal.runs("j100"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_none_is_refused_by_name() {
+    let world = World::new();
+    let ask = async |call| {
+        let deadline = world.now() + Duration::from_secs(50);
+        world.sweeper.answer(&call, deadline).await.unwrap_err()
+    };
+    let unknown = ask(json!({ "command": "explode" })).await;
+    assert_eq!(unknown, "command: unknown variant `explode`, expected `audit` or `retry`");
+    let kind = ask(json!({ "command": "retry", "type": "parcel" })).await;
+    assert_eq!(kind, "type: \"parcel\", expected one of errand");
+    let field = ask(json!({ "command": "audit", "form": 1 })).await;
+    assert!(field.starts_with("command: unknown field `form`"), "{field}");
+}

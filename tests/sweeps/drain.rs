@@ -1,0 +1,145 @@
+//! A breaker that closes over 5,000 parked jobs: the curve of calls, in virtual time.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
+
+use evenkeel::{limiter::Rates, ports::Control as _, testing::ARN, time::Time};
+
+use super::{
+    recovery::note_parked,
+    world::{DEPENDENCY, World, key},
+};
+
+const JOBS: usize = 5_000;
+const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+
+/// Calls in each second since `began`.
+fn by_second(calls: &[Time], began: Time) -> BTreeMap<u64, usize> {
+    let mut seconds = BTreeMap::new();
+    for at in calls {
+        *seconds.entry(at.since(began).as_secs()).or_default() += 1;
+    }
+    seconds
+}
+
+/// Most calls of any second, whenever it begins.
+fn most_within_a_second(calls: &[Time]) -> usize {
+    let mut calls = calls.to_vec();
+    calls.sort();
+    let within = |first: &Time| {
+        let end = *first + Duration::from_secs(1);
+        calls.partition_point(|at| *at < end) - calls.partition_point(|at| at < first)
+    };
+    calls.iter().map(within).max().unwrap_or_default()
+}
+
+fn page(calls: &BTreeMap<u64, usize>, took: u64, most: usize, deferred: usize) -> String {
+    let mut text = format!(
+        "# A breaker that closes over {JOBS} parked jobs\n\n\
+         The engine and the sweeper in virtual time (`tests/sweeps/drain.rs`, which holds this page). The\n\
+         account allows 10 calls a second and 20,000 an hour; the limiter takes 8 and 18,000. The breaker is\n\
+         open for another 30 s when it begins; a tick comes each minute, and no new jobs.\n\n\
+         | what | |\n|---|---|\n\
+         | seconds until all were done | {took} |\n\
+         | most calls within any second | {most} |\n\
+         | jobs that were parked again on their way | {deferred} |\n\n\
+         Calls a second, the mean of each ten seconds:\n\n```text\n"
+    );
+    let last = calls.keys().max().copied().unwrap_or_default();
+    for start in (0..=last).step_by(10).take(18) {
+        let sum: usize = calls.range(start..start + 10).map(|(_, count)| *count).sum();
+        let bar = "#".repeat(sum.div_ceil(4));
+        let line = format!("{start:>4} s {:>3}.{}  {bar}", sum / 10, sum % 10);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push_str("   … and so on to the end\n```\n");
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_thousand_parked_jobs_are_no_second_outage() {
+    let world = World::with(Some(RATES));
+    let began = world.now();
+    let retry_at = began + Duration::from_secs(30);
+    for n in 0..JOBS {
+        let spread = Duration::from_millis(u64::try_from(n).unwrap() * 2);
+        world.park(&format!("job-{n:04}"), retry_at + spread);
+    }
+    note_limits(&world).await;
+    open_breaker(&world, retry_at).await;
+    let mut ticked_at = began.before(Duration::from_secs(60));
+    while world.store.records().iter().any(|record| record.phase.ended_at().is_none()) {
+        assert!(world.now().since(began) < Duration::from_secs(1_800), "it takes too long");
+        if world.now().since(ticked_at) >= Duration::from_secs(60) {
+            ticked_at = world.now();
+            world.tick().await.unwrap();
+        }
+        // Batches run beside each other, as they do in as many processes.
+        let mut batches = Vec::new();
+        for _ in 0..10 {
+            let event = world.queue.receive_from(ARN, 10);
+            if event.is_empty() {
+                break;
+            }
+            batches.push(event);
+        }
+        let deadline = world.now() + Duration::from_secs(15);
+        let handled = futures_util::future::join_all(
+            batches.iter().map(|event| world.function.handle(event.clone(), deadline)),
+        );
+        for (event, failed) in batches.iter().zip(handled.await) {
+            world.queue.acknowledge(event, &failed.unwrap());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let calls = world.journal.calls();
+    let curve = by_second(&calls, began);
+    let most = most_within_a_second(&calls);
+    assert!(most <= 9, "{most}: the limiter's 8, and one that falls on the edge");
+    assert_eq!(calls.len(), JOBS, "each was called once");
+    assert!(calls.iter().all(|at| *at >= retry_at), "nobody calls while it is open");
+    assert!((0..JOBS).all(|n| world.journal.runs(&format!("job-{n:04}")) == 1));
+    let deferred = world.store.records().iter().filter(|r| r.ledger.defers > 0).count();
+    let took = world.now().since(began).as_secs();
+    let ramp: Vec<usize> = [(31, 40), (40, 60)]
+        .map(|(from, to)| curve.range(from..to).map(|(_, count)| *count).sum())
+        .to_vec();
+    assert!(ramp[0] <= 10, "{ramp:?}: a few probes close it");
+    let record = world.store.record(&key("job-0000")).unwrap();
+    assert_eq!(record.ledger.attempts, 1);
+    assert_page("drain", &page(&curve, took, most, deferred));
+}
+
+async fn note_limits(world: &World) {
+    use evenkeel::{
+        parking::{Limits, PARKED},
+        ports::Place,
+    };
+    note_parked(world, DEPENDENCY).await;
+    let limits = Limits {
+        per_second: Some(RATES.per_second),
+        per_hour: Some(RATES.per_hour),
+        closes_with: 3,
+        noted_at: world.now().as_millis(),
+    };
+    let text = serde_json::to_string(&limits).unwrap();
+    let until = world.now() + Duration::from_secs(86_400);
+    world.store.put_note(&Place::new(PARKED, DEPENDENCY), &text, until).await.unwrap();
+}
+
+async fn open_breaker(world: &World, retry_at: Time) {
+    use evenkeel::breaker::{Breaker, State};
+    let state = State::Open { retry_at, wait: Duration::from_secs(60) };
+    let breaker = Breaker { generation: 1, state, since: world.now(), ..Breaker::default() };
+    world.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
+}
+
+/// Holds a page of docs/experiments to what was measured; `UPDATE_PAGES=1` writes it anew.
+#[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the test")]
+fn assert_page(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/experiments/{name}.md"));
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(there, text, "UPDATE_PAGES=1 writes docs/experiments/{name}.md anew");
+}

@@ -1,0 +1,58 @@
+//! A sweeper that is failed at every port call, in every way.
+
+use evenkeel::testing::Fault;
+
+use super::{
+    recovery::{check, everything},
+    world::World,
+};
+
+/// Ticks within which all is well again, whatever happened in the first.
+const TICKS: usize = 8;
+
+#[tokio::test(start_paused = true)]
+async fn a_sweeper_that_fails_at_any_call_loses_nothing_and_does_nothing_twice() {
+    let calls = {
+        let world = World::new();
+        everything(&world).await;
+        world.tick().await.unwrap();
+        world.faults.calls()
+    };
+    assert!(calls.len() > 100, "a tick with everything in it: {}", calls.len());
+    for (number, name) in calls.iter().enumerate() {
+        for fault in Fault::ALL {
+            let world = World::new();
+            everything(&world).await;
+            world.faults.at(number, number, fault);
+            world.settle(TICKS).await;
+            check(&world, &format!("{fault:?} at call {number}, {name}"));
+        }
+    }
+}
+
+/// A table or a queue that fails for a while, each kind of call by itself.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_fails_for_minutes_is_made_up_for() {
+    let mut names = {
+        let world = World::new();
+        everything(&world).await;
+        world.tick().await.unwrap();
+        world.faults.calls()
+    };
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        for fault in [Fault::Before, Fault::AnswerLost, Fault::Broken, Fault::Unreadable] {
+            let world = World::new();
+            everything(&world).await;
+            world.faults.on(name, fault);
+            for _ in 0..3 {
+                world.tick().await;
+                world.work(60).await;
+            }
+            world.faults.revive();
+            world.settle(TICKS).await;
+            check(&world, &format!("{fault:?} at every {name}"));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What a sweeper makes of a world in which everything has gone wrong.
+
+use std::time::Duration;
+
+use evenkeel::{
+    message::Flaw,
+    ports::{Purpose, Store as _},
+    record::{Lease, Phase},
+    testing::ARN,
+    time::Time,
+};
+
+use super::world::{DEAD, DEPENDENCY, World, body, key, letter};
+
+/// Jobs that must succeed in the end, each run once.
+pub(crate) const JOBS: [&str; 9] =
+    ["crashed", "armed", "lost", "unsent", "parked", "unnoted", "alive", "good", "waits"];
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One of everything.
+pub(crate) async fn everything(world: &World) {
+    let now = world.now();
+    let late = now.before(MINUTE);
+    // Its process died in the middle of it, with the only message.
+    world.crash("crashed", 0, Duration::from_secs(5)).await;
+    // The same, but its lease was never written, and another copy of its message has armed it.
+    world.put("armed", Phase::Running { lease_until: late, armed: true });
+    // Its message was deleted behind its back.
+    world.put("lost", Phase::Waiting { run_after: late, due_at: late, why: "http_503".into() });
+    // Its record was written and its message never sent, or sent and the answer lost.
+    world.put("unsent", Phase::Queued { due_at: late });
+    // Its breaker has closed again.
+    world.park("parked", late);
+    note_parked(world, DEPENDENCY).await;
+    // Of the dependency of this one nobody knows that it has parked jobs.
+    let mut unnoted = world.park("unnoted", late);
+    unnoted.work.dependency = "nobody-knows".into();
+    world.store.put(&unnoted);
+    // A run that is alive, whose batch has a lease; its message is in the dead-letter queue.
+    let until = now + Duration::from_secs(20);
+    let mut alive = world.record("alive", Phase::Running { lease_until: until, armed: false });
+    alive.owner = "alive".into();
+    world.store.put(&alive);
+    let lease = Lease { owner: "alive".into(), until, jobs: vec![key("alive")] };
+    world.store.lease(&lease).await.unwrap();
+    world.put("waits", Phase::Waiting { run_after: late, due_at: late, why: "http_503".into() });
+    world.put("done", Phase::Succeeded { at: now, result: "\"done\"".into() });
+    world.put("old", Phase::Succeeded { at: Time::default(), result: "\"done\"".into() });
+    for name in ["alive", "waits", "done", "good"] {
+        world.queue.bury(DEAD, ARN, letter(body(name), Purpose::Work));
+    }
+    world.queue.bury(DEAD, ARN, letter("not a message".into(), Purpose::Work));
+    let alien = body("alien").replace("errand", "parcel");
+    world.queue.bury(DEAD, ARN, letter(alien, Purpose::Work));
+    world.queue.bury(DEAD, ARN, letter(body("twice"), Purpose::Redrive));
+}
+
+pub(crate) async fn note_parked(world: &World, dependency: &str) {
+    use evenkeel::{
+        parking::{Limits, PARKED},
+        ports::{Control as _, Place},
+    };
+    let limits = Limits { closes_with: 3, noted_at: world.now().as_millis(), ..Limits::default() };
+    let text = serde_json::to_string(&limits).unwrap();
+    let place = Place::new(PARKED, dependency);
+    world.store.put_note(&place, &text, world.now() + MINUTE * 600).await.unwrap();
+}
+
+/// What must be true of [`everything`] in the end, whatever went wrong on the way.
+pub(crate) fn check(world: &World, case: &str) {
+    for name in JOBS {
+        assert_eq!(world.state(name), "succeeded", "{case}: {name}");
+        assert_eq!(world.journal.runs(name), 1, "{case}: {name} was run once");
+    }
+    assert_eq!((world.state("done"), world.journal.runs("done")), ("succeeded", 0), "{case}");
+    assert_eq!(world.state("old"), "none", "{case}: it has expired");
+    let mut held: Vec<Flaw> =
+        world.store.quarantined().iter().map(|body| body.rejection.flaw).collect();
+    held.sort_by_key(|flaw| flaw.name());
+    assert_eq!(held, [Flaw::Alien, Flaw::Malformed, Flaw::Unacknowledged], "{case}");
+    assert_eq!(world.queue.len(), 0, "{case}: every queue is empty");
+    assert_eq!(world.store.leases(), [], "{case}: no lease is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_recovered_by_two_ticks() {
+    let world = World::new();
+    everything(&world).await;
+    let report = world.tick().await.unwrap();
+    assert_eq!(report.cut_short, Vec::<&str>::new());
+    let rescue = &report.done["rescue"];
+    assert_eq!((rescue["crashed"], rescue["sent_again"]), (2, 3), "{report:?}");
+    assert_eq!(report.done["release"]["released"], 1);
+    let triage = &report.done["triage"];
+    assert_eq!((triage["held"], triage["sent_back"], triage["armed"]), (3, 1, 1), "{report:?}");
+    assert_eq!((triage["looked_after"], triage["ended"]), (1, 1), "{report:?}");
+    assert_eq!(report.done["prune"]["removed"], 1);
+    assert_eq!(report.done["audit"]["parked_unnoted"], 1);
+    world.work(60).await;
+    world.tick().await.unwrap();
+    world.work(60).await;
+    check(&world, "two ticks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_was_missed_for_ten_minutes_is_made_up_for_at_once() {
+    let world = World::new();
+    everything(&world).await;
+    tokio::time::sleep(MINUTE * 10).await;
+    world.tick().await.unwrap();
+    world.work(60).await;
+    let late = ["crashed", "armed", "lost", "unsent", "parked", "alive", "waits", "good"];
+    for name in late {
+        assert_eq!(world.state(name), "succeeded", "{name}");
+    }
+    world.settle(2).await;
+    check(&world, "ten minutes later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn crashes_are_counted_retried_after_minutes_and_quarantined() {
+    let world = World::new();
+    world.crash("second", 1, Duration::ZERO).await;
+    world.crash("third", 2, Duration::ZERO).await;
+    let began = world.now();
+    world.tick().await.unwrap();
+    world.work(60).await;
+    assert_eq!((world.state("second"), world.state("third")), ("waiting", "quarantined"));
+    world.settle(4).await;
+    assert_eq!(world.state("second"), "succeeded");
+    let took = world.store.record(&key("second")).unwrap().phase.ended_at().unwrap().since(began);
+    assert!((180..190).contains(&took.as_secs()), "{took:?}");
+    assert_eq!(world.journal.runs("third"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_most_of_what_runs_looks_stuck_the_view_is_doubted_for_three_ticks() {
+    let world = World::new();
+    for n in 0..30 {
+        world.crash(&format!("j{n}"), 0, Duration::ZERO).await;
+    }
+    let mut crashed = Vec::new();
+    for _ in 0..4 {
+        let report = world.tick().await.unwrap();
+        let rescue = report.done.get("rescue").cloned().unwrap_or_default();
+        crashed.push(rescue.get("crashed").copied().unwrap_or_default());
+        world.work(60).await;
+    }
+    assert_eq!(crashed, [0, 0, 0, 30]);
+    world.settle(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_one_of_two_sweepers_leads_and_a_dead_one_gives_way_within_a_minute() {
+    use evenkeel::testing::Fault;
+    let world = World::new();
+    everything(&world).await;
+    // The first one dies when it has read the leases.
+    world.faults.on("read_all", Fault::DieBefore);
+    assert!(world.tick().await.is_none(), "it died");
+    assert!(world.tick().await.unwrap().another_leads, "its lease stands");
+    world.work(60).await;
+    assert!(!world.tick().await.unwrap().another_leads);
+    world.settle(3).await;
+    check(&world, "after another one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_both_believe_to_lead_wake_a_job_once() {
+    use sweeper::{plan::rescue::send_again, step};
+    let world = World::new();
+    let late = world.now().before(MINUTE);
+    let record = world.put("lost", Phase::Queued { due_at: late });
+    let now = world.now();
+    let plan = |owner| send_again(&record, ARN, late, owner, now).unwrap();
+    let (one, other) = (plan("one"), plan("other"));
+    let (first, _) = step::take(&world.store, &world.queue, vec![one.clone()], now).await;
+    let (second, _) = step::take(&world.store, &world.queue, vec![other], now).await;
+    assert_eq!((first.written, second.written, second.refused), (1, 0, 1));
+    // The first again, because its answer was lost: it recognises its own write.
+    let (again, _) = step::take(&world.store, &world.queue, vec![one], now).await;
+    assert_eq!((again.written, world.queue.len()), (1, 2), "at worst a message too many");
+    world.settle(1).await;
+    assert_eq!(world.journal.runs("lost"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_not_there_any_more_is_made_again() {
+    let world = World::new();
+    world.put("empty", Phase::Succeeded { at: world.now(), result: "{}".into() });
+    world.put("other", Phase::Succeeded { at: world.now(), result: "\"else\"".into() });
+    world.put("sound", Phase::Succeeded { at: world.now(), result: "\"done\"".into() });
+    let report = world.tick().await.unwrap();
+    assert_eq!((report.done["audit"]["no_result"], report.done["audit"]["checks"]), (1, 3));
+    world.work(60).await;
+    world.settle(3).await;
+    for (name, runs) in [("empty", 1), ("other", 1), ("sound", 0)] {
+        assert_eq!((world.state(name), world.journal.runs(name)), ("succeeded", runs), "{name}");
+    }
+    let findings: Vec<String> =
+        world.store.all_notes("finding").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(findings, [key("empty"), key("other")]);
+}
