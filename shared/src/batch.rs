@@ -10,19 +10,20 @@
 //! with a fate that a confirmed write stands behind. A run that is out of time answers for what it has
 //! done, and gives back the rest.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Mutex, time::Duration};
 
 use futures_util::future::join_all;
 
 use crate::{
+    check::Looks,
     fate::{Board, Fate},
     gates::{Gates, Rules},
     job::Job,
     message::{self, Flaw, Message, Rejection},
     policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, Policy, SHORTEST_DELAY},
-    ports::{Control, Hide, PortError, Quarantined, Queue, Store},
+    ports::{Control, Hide, PortError, Purpose, Quarantined, Queue, Store, Woken},
     random::Random,
-    record::{Lease, Work},
+    record::{Lease, Phase, Record, Work},
     telemetry::{self, Tally},
     time::{Clock, Time},
     verdict::Claimant,
@@ -43,12 +44,12 @@ pub struct Delivery {
     pub receives: u32,
     /// SentTimestamp.
     pub sent_at: Time,
-    /// The fence of the job's record when this message was sent, if we sent it ourselves.
-    pub fence: Option<u64>,
+    /// The record that it wakes, if we sent it ourselves.
+    pub wakes: Option<Woken>,
     /// Its message group, if its sender gave one.
     pub group: Option<String>,
-    /// Whether it asks to look at the job's result and not to do the job.
-    pub checks: bool,
+    /// What it is for.
+    pub purpose: Purpose,
 }
 
 /// The event as a whole must fail: SQS brings every message of it again.
@@ -77,6 +78,8 @@ pub struct Worker<J, S, Q, C, R> {
     pub random: R,
     /// What stands between the jobs and their dependencies.
     pub(crate) gates: Gates<S, C, R>,
+    /// What its looks at results came to.
+    pub(crate) looks: Mutex<Looks>,
 }
 
 impl<J, S, Q, C, R> Worker<J, S, Q, C, R>
@@ -91,7 +94,7 @@ where
         let (policy, rates) = (&J::POLICY, job.rates());
         let rules = Rules { kind: J::TYPE, policy, breaker: policy.breaker, rates };
         let gates = Gates::new(rules, store.clone(), clock.clone(), random.clone());
-        Self { job, store, queue, clock, random, gates }
+        Self { job, store, queue, clock, random, gates, looks: Mutex::default() }
     }
 
     /// The same with another cap on how long a breaker stays open, at least its first wait.
@@ -192,7 +195,9 @@ where
         let time = deadline.before(ANSWER_RESERVE).since(started);
         // Not even begun without time: an insert that nobody waits for would count as a crash.
         // What comes again says nothing of how far the queue has got.
-        for delivery in batch.deliveries.iter().filter(|delivery| delivery.receives <= 1) {
+        let fresh =
+            |delivery: &&Delivery| delivery.receives <= 1 && delivery.purpose != Purpose::Redrive;
+        for delivery in batch.deliveries.iter().filter(fresh) {
             self.gates.received(&delivery.queue, delivery.sent_at);
         }
         let in_time = !time.is_zero() && {
@@ -229,13 +234,13 @@ where
             fates.push(Fate::store_gone(delivery.receives));
             let body = delivery.body.as_deref().unwrap_or_default();
             let message = match message::decode::<J::Payload>(J::TYPE, body) {
-                Ok(message) => message,
+                Ok(message) => known_as(message, delivery),
                 Err(rejection) => {
                     rejected.push((index, rejection));
                     continue;
                 }
             };
-            if delivery.checks {
+            if delivery.purpose == Purpose::Check {
                 // However the look ends, its message has done its work.
                 fates[index] = Fate::Acknowledge;
                 checks.push(message);
@@ -279,10 +284,29 @@ where
         let message_id = delivery.message_id.as_deref().unwrap_or_default();
         let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
         telemetry::quarantined(&kept);
-        match self.store.quarantine(&kept).await {
+        let quarantined = async {
+            if let Some(woken) = &delivery.wakes {
+                self.give_up(woken, rejection).await?;
+            }
+            self.store.quarantine(&kept).await
+        };
+        match quarantined.await {
             Ok(()) => Fate::Acknowledge,
             Err(error) => Fate::after(&error, delivery.receives),
         }
+    }
+
+    /// Ends a job whose own wake-up call its type no longer takes for a message: nothing would ever
+    /// run it again.
+    async fn give_up(&self, woken: &Woken, rejection: &Rejection) -> Result<(), PortError> {
+        let Some(record) = self.store.read(&woken.key).await? else { return Ok(()) };
+        let waits = matches!(record.phase, Phase::Queued { .. } | Phase::Waiting { .. });
+        if record.fence != woken.fence || !waits {
+            return Ok(());
+        }
+        let why = format!("its type no longer takes its payload: {rejection}");
+        let dead = Record { phase: Phase::Dead { at: self.clock.now(), why }, ..record.clone() };
+        self.store.replace(&dead, Some(&record.guard())).await.map(drop)
     }
 
     /// Quarantines every message of a ticket whose id is known with another payload.
@@ -343,7 +367,16 @@ fn ticket<J: Job>(
         message_ids: vec![delivery.message_id.clone().unwrap_or_default()],
         sent_at: delivery.sent_at,
         receives: delivery.receives,
-        wakes: delivery.fence,
+        wakes: delivery.wakes.as_ref().map(|woken| woken.fence),
+    }
+}
+
+/// The message under the key of the record that it wakes, if we sent it ourselves: what its body leads
+/// to may be another one once the type reads payloads otherwise.
+fn known_as<P>(message: Message<P>, delivery: &Delivery) -> Message<P> {
+    match &delivery.wakes {
+        Some(woken) => Message { key: woken.key.clone(), ..message },
+        None => message,
     }
 }
 
@@ -353,7 +386,7 @@ fn fold<P>(ticket: &mut Ticket<P>, index: usize, delivery: &Delivery) {
     ticket.sent_at = ticket.sent_at.max(delivery.sent_at);
     ticket.receives = ticket.receives.max(delivery.receives);
     // What a sender asks for is not less because we woke the job as well.
-    ticket.wakes = ticket.wakes.and(delivery.fence);
+    ticket.wakes = ticket.wakes.and(delivery.wakes.as_ref().map(|woken| woken.fence));
 }
 
 /// The ids of the messages that must come again.

@@ -656,7 +656,7 @@ async fn a_wake_up_call_that_comes_late_opens_nothing() {
     poll(&worker).await;
     let record = worker.store.record("errand#g:job").unwrap();
     tokio::time::advance(Duration::from_secs(5)).await;
-    worker.queue.wake(&crate::wake::body(&record).unwrap(), record.fence);
+    worker.queue.wake(&crate::wake::body(&record).unwrap(), &record);
     poll(&worker).await;
     assert_eq!((phase(&worker, "job"), worker.job.runs("job")), ("dead", 1));
     assert!(worker.queue.is_empty());

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::{
     message::key,
     policy::Policy,
-    ports::{PortError, Queue, Store, Wake, Written},
+    ports::{PortError, Queue, Store, Wake, Woken, Written},
     record::{Ledger, Phase, Record, Work},
     time::{Clock, Time},
     wake,
@@ -196,7 +196,8 @@ async fn send<Q: Queue>(queue: &Q, jobs: &[(&NewJob, u64)]) -> Result<(), PortEr
     for (job, fence) in jobs {
         let body = wake::body_of(&job.key, &job.payload);
         let body = body.ok_or_else(|| PortError::Broken(format!("{}: no JSON", job.key)))?;
-        let wake = Wake::new(body, Some(*fence), Some(job.group.clone()));
+        let woken = Woken { key: job.key.clone(), fence: *fence };
+        let wake = Wake::new(body, Some(woken), Some(job.group.clone()));
         by_queue.entry(&job.queue).or_default().push(wake);
     }
     for (name, messages) in by_queue {

@@ -42,7 +42,7 @@ async fn a_job_is_made_once_and_its_record_comes_first() {
     let records = office.store.records();
     assert!(records.iter().all(|record| record.look().is_some()), "each has a look");
     let sent = office.queue.receive_from(QUEUE, 10);
-    assert_eq!(sent[0].fence, Some(0));
+    assert_eq!(sent[0].wakes.as_ref().map(|woken| woken.fence), Some(0));
     assert_eq!(
         sent[0].body.as_deref(),
         Some(r#"{"version":1,"type":"errand","id":"job-0","payload":{"name":"job-0"}}"#)
@@ -64,7 +64,7 @@ async fn a_duplicate_is_found_before_it_is_made() {
     let live = [
         Phase::Running { lease_until: now, armed: false },
         Phase::Waiting { run_after, due_at, why: why.clone() },
-        Phase::Parked { run_after, due_at, why: why.clone() },
+        Phase::Parked { run_after, why: why.clone() },
         Phase::Succeeded { at: now, result: "{}".into() },
         Phase::Quarantined { at: now, why: why.clone() },
     ];

@@ -17,7 +17,9 @@ pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 pub enum Soundness {
     /// It is as it was left.
     Sound,
-    /// It is not there any more, and doing the job again puts it back.
+    /// What it should have left is missing, for certain: doing the job again makes it.
+    Missing(String),
+    /// What it led to cannot be found any more; doing the job again puts it back.
     Lost(String),
     /// It is otherwise than it was left; somebody may have meant that.
     Changed(String),

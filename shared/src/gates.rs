@@ -12,10 +12,10 @@
 //! the control table, for how long it may believe it, and the conditional writes.
 
 mod desk;
-mod parking;
 mod pass;
 mod report;
 mod slots;
+mod watch;
 
 use std::{
     collections::BTreeMap,

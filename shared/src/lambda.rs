@@ -11,12 +11,12 @@ use crate::{
     config::{ConfigError, Environment, Reader, Tables},
     job::Job,
     policy::BATCH_SIZE,
-    ports::Purpose,
+    ports::{Purpose, Woken},
     random::SystemRandom,
     telemetry,
     time::{SystemClock, Time},
     transport,
-    wake::{FENCE, PURPOSE, SENT_AT},
+    wake::{FENCE, JOB, PURPOSE, SENT_AT},
 };
 
 /// Why a function did not start, or stopped.
@@ -121,8 +121,9 @@ async fn answer<J: Job>(
 fn delivery(message: SqsMessage) -> Delivery {
     let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
     let fence = attribute(FENCE).and_then(|fence| fence.parse().ok());
+    let job = attribute(JOB).map(str::to_owned);
     let sent_first = attribute(SENT_AT).and_then(|sent_at| sent_at.parse().ok());
-    let checks = Purpose::of(attribute(PURPOSE)) == Purpose::Check;
+    let purpose = Purpose::of(attribute(PURPOSE));
     let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
     Delivery {
         receives: number("ApproximateReceiveCount")
@@ -134,8 +135,8 @@ fn delivery(message: SqsMessage) -> Delivery {
         receipt: message.receipt_handle,
         body: message.body,
         queue: message.event_source_arn.unwrap_or_default(),
-        fence,
-        checks,
+        wakes: job.zip(fence).map(|(key, fence)| Woken { key, fence }),
+        purpose,
     }
 }
 

@@ -22,10 +22,10 @@ pub mod breaker;
 pub mod enqueue;
 mod gates;
 pub mod limiter;
-pub mod parking;
 pub mod prediction;
 pub mod pulse;
 pub mod timeout;
+pub mod watched;
 
 pub mod error;
 pub mod finding;

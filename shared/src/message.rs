@@ -209,12 +209,12 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
     }
 }
 
-/// The key of the job that a body for the queue of job type `kind` asks for, by its envelope alone;
-/// the payload is not looked into.
+/// The key of the job that a body for the queue of job type `kind` asks for, by its envelope alone, and
+/// the payload as it is written, which is not looked into.
 ///
 /// Without an id this is the job's key only if the payload is written in its normal form, as in all
 /// messages of our own. Fails with why the body is no message.
-pub fn key_of(kind: &str, body: &str) -> Result<String, Rejection> {
+pub fn key_of(kind: &str, body: &str) -> Result<(String, String), Rejection> {
     check_size(body)?;
     let envelope = read_envelope(kind, body)?;
     let mut problems = Problems::default();
@@ -224,7 +224,8 @@ pub fn key_of(kind: &str, body: &str) -> Result<String, Rejection> {
     if !problems.is_empty() {
         return Err(Rejection::new(Flaw::Invalid, problems.0.join("; ")));
     }
-    Ok(key(kind, envelope.id.as_deref(), envelope.payload.get()))
+    let payload = envelope.payload.get();
+    Ok((key(kind, envelope.id.as_deref(), payload), payload.to_owned()))
 }
 
 fn check_size(body: &str) -> Result<(), Rejection> {

@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use crate::{
-    ports::{Control, Place, PortError, Purpose, Queue, Seen, Store, Swapped},
+    ports::{Control, Place, PortError, Purpose, Queue, Seen, Store, Swapped, Woken},
     record::{Lease, Look, Record},
     time::Time,
 };
@@ -68,14 +68,14 @@ pub type ReadAll = Vec<(String, Option<Result<Record, String>>)>;
 
 /// The tables, for who looks after all of them.
 pub trait Oversight: Store + Control {
-    /// Entries of one partition of the index that are due at `until` or before, the oldest first; it
-    /// may lag behind the records by a moment.
+    /// Entries of one partition of the index that are due within `span`, both ends among it, the
+    /// earliest first; it may lag behind the records by a moment.
     ///
     /// At most `most`, and at most 1,000.
     fn due(
         &self,
         partition: &str,
-        until: Time,
+        span: [Time; 2],
         most: usize,
     ) -> impl Future<Output = Result<Vec<Due>, PortError>> + Send;
 
@@ -159,8 +159,8 @@ pub struct Letter {
     pub body: String,
     /// When it was sent first.
     pub sent_at: Time,
-    /// The fence of the job's record, if we sent it.
-    pub fence: Option<u64>,
+    /// The record that it wakes, if we sent it.
+    pub wakes: Option<Woken>,
     /// What it is for.
     pub purpose: Purpose,
     /// Its message group.

@@ -313,13 +313,22 @@ impl Purpose {
     }
 }
 
+/// The record that a message of ours is to wake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Woken {
+    /// Its key.
+    pub key: String,
+    /// Its fence when the message was sent.
+    pub fence: u64,
+}
+
 /// A message of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wake {
     /// Its body, see [`crate::wake`].
     pub body: String,
-    /// The fence of the job's record, if the message stands for one.
-    pub fence: Option<u64>,
+    /// Key and fence of the job's record, if the message stands for one.
+    pub wakes: Option<Woken>,
     /// Whom fair queues count it to.
     pub group: Option<String>,
     /// When it becomes visible, from now, in whole seconds; at most 15 minutes.
@@ -334,9 +343,9 @@ pub struct Wake {
 impl Wake {
     /// A message that is visible at once.
     #[must_use]
-    pub const fn new(body: String, fence: Option<u64>, group: Option<String>) -> Self {
+    pub const fn new(body: String, wakes: Option<Woken>, group: Option<String>) -> Self {
         let (delay, purpose) = (Duration::ZERO, Purpose::Work);
-        Self { body, fence, group, delay, purpose, sent_at: None }
+        Self { body, wakes, group, delay, purpose, sent_at: None }
     }
 }
 

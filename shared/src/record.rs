@@ -119,10 +119,8 @@ pub enum Phase {
     },
     /// Out of the way until something outside is mended.
     Parked {
-        /// Not before.
+        /// Not before; somebody looks then.
         run_after: Time,
-        /// When somebody should look.
-        due_at: Time,
         /// What it waits for.
         why: String,
     },
@@ -190,7 +188,7 @@ impl Phase {
 pub struct Record {
     /// `type#id`.
     pub key: String,
-    /// Raised by every claim, and by the sweeper's every change.
+    /// Raised by every claim, and whenever the sweeper wakes the job.
     pub fence: u64,
     /// Token of the batch that claimed it last; kept when the run ends, so that a batch can
     /// recognise a write of its own whose answer was lost.
@@ -273,12 +271,14 @@ impl Record {
                 (format!("running#{}", self.work.queue), *lease_until)
             }
             Phase::Waiting { due_at, .. } => (format!("waiting#{}", self.work.queue), *due_at),
-            // Those with a deadline stand by themselves: a breaker that stays open must not hide them
-            // behind others.
-            Phase::Parked { due_at, .. } => {
-                let dated = self.work.deadline.is_some() && self.provisional.is_none();
-                let name = if dated { "dated" } else { "parked" };
-                (format!("{name}#{}", self.work.dependency), *due_at)
+            Phase::Parked { run_after, .. } => {
+                let dependency = &self.work.dependency;
+                match self.work.deadline.filter(|_| self.provisional.is_none()) {
+                    // In the order of their deadlines: a breaker that stays open must not hide one
+                    // that is over behind others.
+                    Some(deadline) => (format!("dated#{dependency}"), deadline),
+                    None => (format!("parked#{dependency}"), *run_after),
+                }
             }
             Phase::Dead { at, .. } | Phase::Quarantined { at, .. } => {
                 (format!("dead#{}", self.kind()), *at)
@@ -335,7 +335,7 @@ impl Record {
     pub(crate) fn park(&mut self) {
         if let Phase::Waiting { run_after, why, .. } = &self.phase {
             let (run_after, why) = (*run_after, why.clone());
-            self.phase = Phase::Parked { run_after, due_at: run_after, why };
+            self.phase = Phase::Parked { run_after, why };
         }
     }
 
@@ -388,7 +388,7 @@ impl Record {
             Decision::Park { after, spends } => {
                 remember = ledger.count(spends);
                 let run_after = now + after;
-                Phase::Parked { run_after, due_at: run_after, why }
+                Phase::Parked { run_after, why }
             }
             Decision::Bury(cause) => {
                 // A deadline may pass while a run is only put off.

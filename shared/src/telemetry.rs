@@ -296,18 +296,24 @@ pub fn forecast(what: &str, about: &str, in_s: Option<u64>, evidence: &str) {
 ///
 /// `dimensions` are names and values; `metrics` names, values and units of CloudWatch's. Source: "Specification:
 /// Embedded metric format" in the CloudWatch user guide.
-pub fn metrics(dimensions: &[(&str, &str)], metrics: &[(&str, u64, &str)], now: Time) {
+pub fn metrics(
+    namespace: &str,
+    dimensions: &[(&str, &str)],
+    metrics: &[(&str, u64, &str)],
+    now: Time,
+) {
     // A program that has no log has no metrics: tests do without.
     if !STARTED.load(Ordering::Relaxed) {
         return;
     }
-    let line = embedded(dimensions, metrics, now);
+    let line = embedded(namespace, dimensions, metrics, now);
     let mut out = std::io::stdout().lock();
     // Numbers that nobody takes are no reason to fail.
     let _ = writeln!(out, "{line}");
 }
 
 fn embedded(
+    namespace: &str,
     dimensions: &[(&str, &str)],
     metrics: &[(&str, u64, &str)],
     now: Time,
@@ -321,7 +327,7 @@ fn embedded(
         "_aws": {
             "Timestamp": now.as_millis(),
             "CloudWatchMetrics": [{
-                "Namespace": "Evenkeel",
+                "Namespace": namespace,
                 "Dimensions": [names],
                 "Metrics": units,
             }],
@@ -448,7 +454,8 @@ mod tests {
     #[test]
     fn numbers_are_in_the_embedded_metric_format() {
         let dimensions = [("type", "errand")];
-        let said = embedded(&dimensions, &[("stuck", 2, "Count")], Time::from_millis(7));
+        let said =
+            embedded("Evenkeel", &dimensions, &[("stuck", 2, "Count")], Time::from_millis(7));
         let expected = serde_json::json!({
             "_aws": {
                 "Timestamp": 7,

@@ -93,7 +93,8 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
         return Verdict::Ours(record.clone());
     }
-    if record.work.payload != work.payload {
+    // Who woke it has sent the payload of this very record, as it was normal then.
+    if record.work.payload != work.payload && by.wakes != Some(record.fence) {
         return Verdict::OtherPayload;
     }
     let own_message = by.message_ids.contains(&record.message_id);

@@ -9,14 +9,18 @@ use serde_json::value::RawValue;
 use crate::{message::VERSION, record::Record};
 
 /// Name of the message attribute that holds the fence, a whole number as text.
-pub const FENCE: &str = "fence";
+pub const FENCE: &str = "evenkeel-fence";
+
+/// Name of the message attribute that holds the key of the job's record: what the body leads to may be
+/// another one once its type has changed how it reads payloads.
+pub const JOB: &str = "evenkeel-job";
 
 /// Name of the message attribute that says what the message is for, if it is not ordinary work.
-pub const PURPOSE: &str = "purpose";
+pub const PURPOSE: &str = "evenkeel-purpose";
 
 /// Name of the message attribute that says when a message was sent first, in milliseconds since the
 /// epoch, if it was not now.
-pub const SENT_AT: &str = "sent_at";
+pub const SENT_AT: &str = "evenkeel-sent-at";
 
 #[derive(Serialize)]
 struct Body<'a> {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use evenkeel::{ports::Wake, record::Phase, testing::ARN};
+use evenkeel::{
+    ports::{Wake, Woken},
+    record::Phase,
+    testing::ARN,
+};
 
 use super::{
     recovery::note_parked,
@@ -77,8 +81,9 @@ async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
     let due_at = world.now();
     for n in 0..20_000 {
         let name = format!("job-{n}");
-        world.put(&name, Phase::Queued { due_at });
-        world.queue.send_to(ARN, Wake::new(body(&name), Some(1), None));
+        let record = world.put(&name, Phase::Queued { due_at });
+        let woken = Woken { key: record.key, fence: record.fence };
+        world.queue.send_to(ARN, Wake::new(body(&name), Some(woken), None));
     }
     for minute in 0..8 {
         // A batch a second: the backlog moves, slowly.

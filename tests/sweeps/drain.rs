@@ -111,8 +111,8 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
 
 async fn note_limits(world: &World) {
     use evenkeel::{
-        parking::{Limits, PARKED},
         ports::Place,
+        watched::{Limits, WATCHED},
     };
     note_parked(world, DEPENDENCY).await;
     let limits = Limits {
@@ -123,7 +123,7 @@ async fn note_limits(world: &World) {
     };
     let text = serde_json::to_string(&limits).unwrap();
     let until = world.now() + Duration::from_secs(86_400);
-    world.store.put_note(&Place::new(PARKED, DEPENDENCY), &text, until).await.unwrap();
+    world.store.put_note(&Place::new(WATCHED, DEPENDENCY), &text, until).await.unwrap();
 }
 
 async fn open_breaker(world: &World, retry_at: Time) {

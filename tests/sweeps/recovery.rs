@@ -58,12 +58,12 @@ pub(crate) async fn everything(world: &World) {
 
 pub(crate) async fn note_parked(world: &World, dependency: &str) {
     use evenkeel::{
-        parking::{Limits, PARKED},
         ports::{Control as _, Place},
+        watched::{Limits, WATCHED},
     };
     let limits = Limits { closes_with: 3, noted_at: world.now().as_millis(), ..Limits::default() };
     let text = serde_json::to_string(&limits).unwrap();
-    let place = Place::new(PARKED, dependency);
+    let place = Place::new(WATCHED, dependency);
     world.store.put_note(&place, &text, world.now() + MINUTE * 600).await.unwrap();
 }
 
@@ -175,11 +175,11 @@ async fn two_who_both_believe_to_lead_wake_a_job_once() {
     let now = world.now();
     let plan = |owner| send_again(&record, ARN, late, owner, now).unwrap();
     let (one, other) = (plan("one"), plan("other"));
-    let (first, _) = step::take(&world.store, &world.queue, vec![one.clone()], now).await;
-    let (second, _) = step::take(&world.store, &world.queue, vec![other], now).await;
+    let first = step::take(&world.store, &world.queue, vec![one.clone()], now).await;
+    let second = step::take(&world.store, &world.queue, vec![other], now).await;
     assert_eq!((first.written, second.written, second.refused), (1, 0, 1));
     // The first again, because its answer was lost: it recognises its own write.
-    let (again, _) = step::take(&world.store, &world.queue, vec![one], now).await;
+    let again = step::take(&world.store, &world.queue, vec![one], now).await;
     assert_eq!((again.written, world.queue.len()), (1, 2), "at worst a message too many");
     world.settle(1).await;
     assert_eq!(world.journal.runs("lost"), 1);
@@ -188,9 +188,10 @@ async fn two_who_both_believe_to_lead_wake_a_job_once() {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_is_not_there_any_more_is_made_again() {
     let world = World::new();
-    world.put("empty", Phase::Succeeded { at: world.now(), result: "{}".into() });
-    world.put("other", Phase::Succeeded { at: world.now(), result: "\"else\"".into() });
-    world.put("sound", Phase::Succeeded { at: world.now(), result: "\"done\"".into() });
+    let at = world.now().before(MINUTE * 120);
+    for (name, result) in [("empty", "{}"), ("other", "\"else\""), ("sound", "\"done\"")] {
+        world.put(name, Phase::Succeeded { at, result: result.into() });
+    }
     let report = world.tick().await.unwrap();
     assert_eq!((report.done["audit"]["no_result"], report.done["audit"]["checks"]), (1, 3));
     world.work(60).await;
@@ -201,4 +202,82 @@ async fn a_result_that_is_not_there_any_more_is_made_again() {
     let findings: Vec<String> =
         world.store.all_notes("finding").into_iter().map(|(name, _)| name).collect();
     assert_eq!(findings, [key("empty"), key("other")]);
+}
+
+/// The breaker is forced open; a thousand jobs with a deadline of tomorrow were parked before one with a
+/// deadline of now.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_is_met_behind_an_open_breaker_and_behind_others() {
+    use evenkeel::{
+        breaker::{Breaker, State},
+        ports::Control as _,
+    };
+    let world = World::new();
+    let now = world.now();
+    let state = State::Forced { open: true, until: now + MINUTE * 600 };
+    let breaker = Breaker { generation: 1, state, since: now, ..Breaker::default() };
+    world.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
+    note_parked(&world, DEPENDENCY).await;
+    for n in 0..1_000 {
+        let mut record = world.park(&format!("tomorrow-{n}"), now.before(MINUTE));
+        record.work.deadline = Some(now + MINUTE * 1_440);
+        world.store.put(&record);
+    }
+    let mut record = world.park("now", now + MINUTE);
+    record.work.deadline = Some(now);
+    world.store.put(&record);
+    let report = world.tick().await.unwrap();
+    assert_eq!(report.done["release"]["released"], 1, "{report:?}");
+    world.work(5).await;
+    assert_eq!(world.state("now"), "dead", "it has no fallback, and says so");
+    assert_eq!(world.state("tomorrow-0"), "parked");
+}
+
+/// A deployment has changed how the type reads payloads: what is in the record is not normal any more.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_its_type_reads_otherwise_by_now_is_still_done_and_one_that_it_refuses_ends() {
+    let world = World::new();
+    let late = world.now().before(MINUTE);
+    let mut spaced = world.put("spaced", Phase::Queued { due_at: late });
+    spaced.work.payload = r#"{ "name" : "spaced" }"#.into();
+    world.store.put(&spaced);
+    let mut refused = world.put("refused", Phase::Queued { due_at: late });
+    refused.work.payload = r#"{"title":"refused"}"#.into();
+    world.store.put(&refused);
+    world.settle(2).await;
+    assert_eq!((world.state("spaced"), world.journal.runs("spaced")), ("succeeded", 1));
+    let Phase::Dead { why, .. } = world.store.record(&key("refused")).unwrap().phase else {
+        panic!("it would wait for ever")
+    };
+    assert!(why.starts_with("its type no longer takes its payload: invalid: payload"), "{why}");
+}
+
+/// Many dealers' sites, each with more parked jobs than its share of a tick, and the one dependency that
+/// all jobs of a type have.
+#[tokio::test(start_paused = true)]
+async fn no_dependency_starves_behind_others() {
+    let world = World::new();
+    let late = world.now().before(MINUTE);
+    let sites: Vec<String> = (0..8).map(|n| format!("a-site-{n}")).collect();
+    for site in &sites {
+        note_parked(&world, site).await;
+        for n in 0..700 {
+            let mut record = world.park(&format!("{site}-{n}"), late);
+            record.work.dependency.clone_from(site);
+            world.store.put(&record);
+        }
+    }
+    note_parked(&world, DEPENDENCY).await;
+    world.park("the-type's-own", late);
+    world.tick().await.unwrap();
+    assert_eq!(world.state("the-type's-own"), "waiting", "it has the first turn");
+    let waiting = |site: &str| {
+        let records = world.store.records().into_iter();
+        records.filter(|r| r.work.dependency == site && r.phase.name() == "waiting").count()
+    };
+    let before: Vec<bool> = sites.iter().map(|site| waiting(site) > 0).collect();
+    assert!(before.contains(&false), "more than a tick lets go: {before:?}");
+    tokio::time::sleep(MINUTE).await;
+    world.tick().await.unwrap();
+    assert!(sites.iter().all(|site| waiting(site) > 0), "whoever had no turn has it now");
 }

@@ -137,8 +137,11 @@ impl Job for Errands {
         result: &str,
         _: &Run<'_, G>,
     ) -> Result<Soundness, Failure> {
-        let sound = result == "\"done\"";
-        Ok(if sound { Soundness::Sound } else { Soundness::Lost("nothing was done".into()) })
+        Ok(match result {
+            "\"done\"" => Soundness::Sound,
+            "{}" | "null" => Soundness::Missing("there is no result".into()),
+            _ => Soundness::Lost("nothing was done".into()),
+        })
     }
 }
 
@@ -178,7 +181,8 @@ impl World {
         let journal = Journal::default();
         let job = Errands { journal: journal.clone(), clock, rates };
         let function = Worker::new(job, store.clone(), queue.clone(), clock, SeededRandom::new(11));
-        let config = Config { types: vec![job_type()], balance: true };
+        let namespace = "test".to_owned();
+        let config = Config { types: vec![job_type()], balance: true, namespace };
         for source in config.types[0].sources() {
             mappings.put(&source.mapping, source.concurrency);
         }
@@ -267,7 +271,7 @@ impl World {
 
     /// A parked record that waits for the breaker.
     pub(crate) fn park(&self, name: &str, due_at: Time) -> Record {
-        let phase = Phase::Parked { run_after: due_at, due_at, why: "breaker_open".into() };
+        let phase = Phase::Parked { run_after: due_at, why: "breaker_open".into() };
         let parking = Some(Parking { since: self.now(), gated: true });
         let record = Record { parking, ..self.record(name, phase) };
         self.store.put(&record);

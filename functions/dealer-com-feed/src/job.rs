@@ -420,9 +420,12 @@ where
     async fn verify<G: Gate>(
         &self,
         feed: &Feed,
-        _: &str,
+        result: &str,
         _: &Run<'_, G>,
     ) -> Result<Soundness, Failure> {
+        if serde_json::from_str::<Summary>(result).is_err() {
+            return Ok(Soundness::Missing("the result is no summary".to_owned()));
+        }
         let now = self.clock.now();
         let orphans = orphans(&self.vehicles, &self.store, &self.queues, feed, now).await;
         let orphans = orphans.map_err(|error| error.unstarted())?;
@@ -430,6 +433,6 @@ where
         let detail = format!("{} cars without their jobs, {first} among them", orphans.len());
         let unlisted = self.vehicles.unlist(&feed.dealer_slug, &orphans, now, now).await;
         unlisted.map_err(|error| error.unstarted())?;
-        Ok(Soundness::Lost(detail))
+        Ok(Soundness::Missing(detail))
     }
 }

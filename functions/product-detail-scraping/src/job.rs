@@ -7,6 +7,7 @@ use evenkeel::{
     breaker::BreakerPolicy,
     config::{ConfigError, Reader},
     error::{Class, Failure},
+    finding::Soundness,
     http::{Content, FetchError, Fetched, Hosts, Outbound, Request, Settings},
     job::{Gate, Job, Progress, Run},
     lambda::Start,
@@ -16,6 +17,7 @@ use evenkeel::{
     vin::Vin,
 };
 use serde::Serialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::{
@@ -210,5 +212,19 @@ where
         // The answer was well-formed and says nothing of the car: the breaker hears of it.
         run.disbelieve(&failure);
         fall_back(payload, &address, known.as_ref(), failure)
+    }
+
+    /// The page itself is not asked again: it may show another price by now.
+    async fn verify<G: Gate>(
+        &self,
+        payload: &Scraping,
+        result: &str,
+        _: &Run<'_, G>,
+    ) -> Result<Soundness, Failure> {
+        let result: Value = serde_json::from_str(result).unwrap_or_default();
+        if result["vin"] == payload.vin && result["record"].is_object() {
+            return Ok(Soundness::Sound);
+        }
+        Ok(Soundness::Missing("the result is no record of this car".to_owned()))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! { "command": "audit", "from": null }
-//! { "command": "retry", "type": "url_shortening", "quarantined": false }
+//! { "command": "retry", "type": "url_shortening", "quarantined": false, "from": null }
 //! ```
 //!
 //! Both do as much as fits a call, and answer with whether there is more.
@@ -32,16 +32,15 @@ use crate::{
 };
 
 /// Items of a page of an audit that was asked for.
-const PAGE: usize = 500;
+const PAGE: usize = 200;
 
-/// Over how long its checks of results are spread: at most some two a second.
-const SPREAD: Duration = Duration::from_mins(4);
+/// Time between two checks of results, so that they are in nobody's way, and what those of a page take.
+const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
+const CHECKS_OF_A_PAGE: Duration = Duration::from_millis(500 * PAGE as u64);
 
-/// Entries of one shard of the index that are looked at.
-const LOOKED_AT: usize = 1_000;
-
-/// Jobs that begin anew in one call, and the time over which their messages are spread.
-const MOST_RETRIED: usize = 500;
+/// Jobs that one call looks at, and the time over which the messages of those that begin anew are
+/// spread.
+const LOOKED_AT: usize = 500;
 const RETRY_SPREAD: Duration = Duration::from_mins(1);
 
 /// A command.
@@ -62,6 +61,9 @@ pub enum Command {
         /// Whether those that crash what runs them may as well.
         #[serde(default)]
         quarantined: bool,
+        /// `next` of the answer before.
+        #[serde(default)]
+        from: Option<u64>,
     },
 }
 
@@ -99,7 +101,9 @@ where
 {
     match command {
         Command::Audit { from } => audit_all(sweep, from.clone(), deadline).await,
-        Command::Retry { kind, quarantined } => retry(sweep, kind, *quarantined).await,
+        Command::Retry { kind, quarantined, from } => {
+            retry(sweep, kind, *quarantined, from.unwrap_or_default()).await
+        }
     }
 }
 
@@ -119,26 +123,36 @@ where
     let now = sweep.clock.now();
     let view = survey(&sweep.store, &sweep.queue, &sweep.config, now).await;
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
-    // A page and its checks take a few seconds.
+    // A page and its checks take a second or two.
     let end = deadline.before(ANSWER_RESERVE * 4);
-    let mut looked_at = 0;
+    let (mut looked_at, mut delay) = (0, Duration::ZERO);
     loop {
         let page = sweep.store.page(Table::Jobs, from.as_deref(), PAGE).await?;
         looked_at += page.items.len();
-        audit::examine(sweep, &mut tick, &page.items, PAGE, SPREAD).await;
+        let (must, may) = audit::examine(sweep, &mut tick, &page.items).await;
+        let asked = must.into_iter().chain(may).map(|record| {
+            let at = delay;
+            delay += BETWEEN_CHECKS;
+            (record, Duration::from_secs(at.as_secs()))
+        });
+        let sent = audit::check(&sweep.queue, &asked.collect::<Vec<_>>()).await;
+        tick.count("audit", "checks", sent);
         from = page.next;
-        if from.is_none() || sweep.clock.now() >= end {
+        let is_full = delay + CHECKS_OF_A_PAGE > step::LONGEST_DELAY;
+        if from.is_none() || is_full || sweep.clock.now() >= end {
             break;
         }
     }
     Ok(json!({ "looked_at": looked_at, "done": tick.done, "next": from }))
 }
 
-/// Lets the jobs of a type that were given up begin anew, those first that ended first.
+/// Lets the jobs of a type that were given up at `from` or later begin anew, those first that ended
+/// first.
 async fn retry<S, Q, M, C, R>(
     sweep: &Sweep<S, Q, M, C, R>,
     kind: &str,
     quarantined: bool,
+    from: u64,
 ) -> Result<Value, PortError>
 where
     S: Oversight,
@@ -148,11 +162,12 @@ where
     R: Random,
 {
     let (now, owner) = (sweep.clock.now(), sweep.random.token());
-    let mut due = due(&sweep.store, &[format!("dead#{kind}")], now, LOOKED_AT).await?;
+    let span = [Time::from_millis(from), now];
+    let mut due = due(&sweep.store, &[format!("dead#{kind}")], span, LOOKED_AT).await?;
+    let next = due.get(LOOKED_AT).map(|due| due.due_at.as_millis());
+    due.truncate(LOOKED_AT);
     // Bodies that are no message stand there as well; they have no job.
-    due.retain(|due| !due.key.starts_with("q#"));
-    let more = due.len() > MOST_RETRIED;
-    let keys = due.into_iter().take(MOST_RETRIED).map(|due| due.key);
+    let keys = due.into_iter().map(|due| due.key).filter(|key| !key.starts_with("q#"));
     let records = read(&sweep.store, keys.collect()).await?;
     let again = records.values().filter(|record| match record.phase {
         Phase::Dead { .. } => true,
@@ -165,8 +180,8 @@ where
         let at = now + RETRY_SPREAD * place / count;
         begin_anew(record, &owner, at)
     });
-    let (taken, _) = step::take(&sweep.store, &sweep.queue, steps.collect(), now).await;
-    Ok(json!({ "retried": taken.written, "failed": taken.failed, "more": more }))
+    let taken = step::take(&sweep.store, &sweep.queue, steps.collect(), now).await;
+    Ok(json!({ "retried": taken.written, "failed": taken.failed, "next": next }))
 }
 
 /// The record of a job that was given up, about to begin anew with all its attempts.

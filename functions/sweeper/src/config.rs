@@ -74,6 +74,8 @@ pub struct Config {
     pub types: Vec<JobType>,
     /// Whether slots are moved between queues (`BALANCE`, `on` or `off`).
     pub balance: bool,
+    /// Namespace of the metrics (`METRICS_NAMESPACE`), so that two stacks do not mix theirs.
+    pub namespace: String,
 }
 
 impl Config {
@@ -99,7 +101,8 @@ impl Config {
                 false
             }
         };
-        (Self { types, balance }, tables, vehicles)
+        let namespace = reader.optional("METRICS_NAMESPACE").unwrap_or_else(|| "evenkeel".into());
+        (Self { types, balance, namespace }, tables, vehicles)
     }
 
     /// Reads the job types; fails with what is wrong with them.
@@ -143,12 +146,6 @@ impl Config {
     pub fn knows(&self, queue: &str) -> bool {
         self.types.iter().any(|job| job.sources().iter().any(|source| source.queue == queue))
     }
-
-    /// All slots that are shared out.
-    #[must_use]
-    pub fn slots(&self) -> u32 {
-        self.types.iter().flat_map(JobType::sources).map(|source| source.concurrency).sum()
-    }
 }
 
 #[cfg(test)]
@@ -175,8 +172,7 @@ mod tests {
         assert_eq!((types[0].weight, types[0].dependency.as_deref()), (1, None));
         assert_eq!((types[1].weight, types[1].dependency.as_deref()), (3, Some("d")));
         assert_eq!(types[1].high.name(), "b-high");
-        let config = Config { types, balance: true };
-        assert_eq!(config.slots(), 16);
+        let config = Config { types, balance: true, namespace: String::new() };
         assert!(config.knows("arn:aws:sqs:eu-west-1:1:a-high"));
         assert!(!config.knows("arn:aws:sqs:eu-west-1:1:a-dlq"));
     }

@@ -16,6 +16,8 @@ pub struct Memory {
     /// Until when parked jobs have been let go, in milliseconds, by dependency: the next ones come
     /// after these.
     pub released_until: BTreeMap<String, u64>,
+    /// The dependency that had its turn last.
+    pub released_last: String,
     /// Since when the jobs of a dependency are let go under its breaker's present generation.
     pub draining: BTreeMap<String, Drain>,
     /// Where the walk through each table goes on: jobs, control, vehicles.

@@ -14,9 +14,11 @@ use futures_util::{StreamExt, stream};
 /// Calls that are made at the same time.
 pub const AT_ONCE: usize = 16;
 
-/// Several futures, at most [`AT_ONCE`] at a time, their answers in any order.
-pub async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    stream::iter(futures).buffer_unordered(AT_ONCE).collect().await
+/// Several futures, at most [`AT_ONCE`] at a time: their answers in any order, each with its place.
+pub async fn together<F: Future>(futures: Vec<F>) -> Vec<(usize, F::Output)> {
+    let placed = futures.into_iter().enumerate();
+    let placed = placed.map(async |(place, future)| (place, future.await));
+    stream::iter(placed).buffer_unordered(AT_ONCE).collect().await
 }
 
 /// Records by key. One that cannot be read is an alarm, and left out.
@@ -27,7 +29,7 @@ pub async fn read<S: Oversight>(
     let chunks: Vec<&[String]> = keys.chunks(READ_AT_ONCE).collect();
     let mut records = BTreeMap::new();
     let reads = chunks.into_iter().map(|chunk| store.read_all(chunk));
-    for read in together(reads.collect()).await {
+    for (_, read) in together(reads.collect()).await {
         for (key, record) in read? {
             match record {
                 Some(Ok(record)) => {
@@ -44,19 +46,22 @@ pub async fn read<S: Oversight>(
     Ok(records)
 }
 
-/// What stands on the index under these names and is due by `until`, the oldest first: up to `most` of
-/// each shard.
+/// Later than anything.
+pub const EVER: Time = Time::from_millis(u64::MAX >> 16);
+
+/// What stands on the index under these names and is due within `span`, the earliest first: up to `most`
+/// of each shard.
 pub async fn due<S: Oversight>(
     store: &S,
     names: &[String],
-    until: Time,
+    span: [Time; 2],
     most: usize,
 ) -> Result<Vec<Due>, PortError> {
     let partitions: Vec<String> =
         names.iter().flat_map(|name| look_partitions(name.clone())).collect();
-    let asked = partitions.iter().map(|partition| store.due(partition, until, most));
+    let asked = partitions.iter().map(|partition| store.due(partition, span, most));
     let mut all = Vec::new();
-    for due in together(asked.collect()).await {
+    for (_, due) in together(asked.collect()).await {
         all.extend(due?);
     }
     all.sort();

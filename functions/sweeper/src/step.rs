@@ -1,25 +1,23 @@
 //! A change of one record, with the message that follows it: the record first, then the message.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     oversight::{Mailboxes, Oversight},
-    ports::{PortError, Wake, Written},
+    ports::{PortError, Wake, Woken, Written},
     record::{Guard, Record},
     telemetry,
     time::{Time, millis},
     wake,
 };
-use futures_util::{StreamExt, stream};
+
+use crate::records::together;
 
 /// Messages of one send (SQS's limit).
 const MESSAGES_A_CALL: usize = 10;
 
-/// Records written at the same time.
-const AT_ONCE: usize = 16;
+/// Records written before their messages are sent.
+const TOGETHER: usize = 50;
 
 /// Longest delay of a message (SQS's limit).
 pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
@@ -55,58 +53,63 @@ pub struct Taken {
     pub failed: usize,
 }
 
-/// Takes these steps, no record twice. Answers also with the keys of what is written.
+/// Takes these steps, no record twice: some at a time, so that whoever is cut off leaves few records
+/// behind whose messages are not sent yet.
 pub async fn take<S: Oversight, Q: Mailboxes>(
     store: &S,
     queue: &Q,
     steps: Vec<Step>,
     now: Time,
-) -> (Taken, BTreeSet<String>) {
-    let (mut taken, mut done) = (Taken::default(), BTreeSet::new());
-    let mut calls: BTreeMap<String, Vec<Wake>> = BTreeMap::new();
-    let mut writing = stream::iter(steps)
-        .map(async |step| (write(store, &step).await, step))
-        .buffer_unordered(AT_ONCE);
-    while let Some((written, step)) = writing.next().await {
-        match written {
-            Ok(true) => taken.written += 1,
-            Ok(false) => {
-                taken.refused += 1;
-                continue;
-            }
-            Err(error) => {
-                telemetry::port_failed("replace", &error);
-                taken.failed += 1;
-                continue;
+) -> Taken {
+    let mut taken = Taken::default();
+    let mut steps = steps.into_iter().peekable();
+    while steps.peek().is_some() {
+        let some: Vec<Step> = steps.by_ref().take(TOGETHER).collect();
+        let written = together(some.iter().map(|step| write(store, step)).collect()).await;
+        let mut calls: BTreeMap<&str, Vec<Wake>> = BTreeMap::new();
+        for (place, written) in written {
+            let step = &some[place];
+            match written {
+                Ok(true) => {
+                    taken.written += 1;
+                    if let Some(call) = &step.call {
+                        calls.entry(&call.queue).or_default().extend(message(step, call, now));
+                    }
+                }
+                Ok(false) => taken.refused += 1,
+                Err(error) => {
+                    telemetry::port_failed("replace", &error);
+                    taken.failed += 1;
+                }
             }
         }
-        done.insert(step.record.key.clone());
-        if let Some(call) = &step.call
-            && let Some(body) = wake::body(&step.record)
-        {
-            let (fence, group) = (Some(step.record.fence), step.record.work.group.clone());
-            let delay = call.at.since(now).min(LONGEST_DELAY);
-            let delay = Duration::from_secs(millis(delay).div_ceil(1_000));
-            let message = Wake { delay, ..Wake::new(body, fence, group) };
-            calls.entry(call.queue.clone()).or_default().push(message);
+        for (name, messages) in calls {
+            taken.failed += send(queue, name, &messages).await;
         }
     }
-    for (name, messages) in calls {
-        taken.failed += send(queue, &name, &messages).await;
-    }
-    (taken, done)
+    taken
+}
+
+/// The message of a step; none if the record's payload is no JSON, which none that we wrote is.
+fn message(step: &Step, call: &Call, now: Time) -> Option<Wake> {
+    let Record { key, fence, work, .. } = &step.record;
+    let woken = Woken { key: key.clone(), fence: *fence };
+    let delay = millis(call.at.since(now).min(LONGEST_DELAY));
+    let delay = Duration::from_secs(delay.div_ceil(1_000));
+    Some(Wake { delay, ..Wake::new(wake::body(&step.record)?, Some(woken), work.group.clone()) })
 }
 
 /// Sends messages to a queue; answers with how many were not taken.
 pub async fn send<Q: Mailboxes>(queue: &Q, name: &str, messages: &[Wake]) -> usize {
+    let sends = messages.chunks(MESSAGES_A_CALL).map(|chunk| queue.send(name, chunk));
     let mut failed = 0;
-    for chunk in messages.chunks(MESSAGES_A_CALL) {
-        match queue.send(name, chunk).await {
+    for (place, sent) in together(sends.collect()).await {
+        match sent {
             Ok(sent) => failed += sent.iter().filter(|sent| !**sent).count(),
             // Each record has a look: it is sent again if it was not sent.
             Err(error) => {
                 telemetry::port_failed("send", &error);
-                failed += chunk.len();
+                failed += messages.chunks(MESSAGES_A_CALL).nth(place).map_or(0, <[Wake]>::len);
             }
         }
     }

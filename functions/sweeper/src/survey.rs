@@ -1,16 +1,16 @@
 //! What a tick sees before it does anything: queues, leases, pulses, dependencies. A part that cannot
 //! be seen is missing, and what rests on it waits for the next tick.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use evenkeel::{
     oversight::{Depth, LEASE_SHARDS, Mailboxes, Oversight},
-    parking::{Limits, PARKED},
     ports::PortError,
     pulse::{Beat, TYPE_BUCKET, bucket_start},
     record::Lease,
     telemetry,
     time::Time,
+    watched::{Limits, WATCHED},
 };
 use futures_util::{StreamExt, stream};
 
@@ -23,8 +23,9 @@ use crate::{
 /// Leases of one shard that are looked at in a tick. Each is a batch at work, or one that died.
 const LEASES_A_SHARD: usize = 250;
 
-/// Dependencies with parked jobs that are looked at in a tick.
-const MOST_DEPENDENCIES: usize = 1_000;
+/// Notes of one query, and queries: ten thousand dependencies.
+const NOTES_A_QUERY: usize = 1_000;
+const MOST_QUERIES: usize = 10;
 
 /// What a tick sees.
 #[derive(Clone, Debug, Default)]
@@ -35,13 +36,15 @@ pub struct View {
     pub leases: Vec<Lease>,
     /// The last minutes of each job type's pulse.
     pub pulses: BTreeMap<String, Vec<(Time, Beat)>>,
-    /// What has parked jobs, and what every job of a type depends on; with what its functions have
-    /// noted, if they have.
-    pub dependencies: BTreeMap<String, Dependency>,
-    /// The text of each such note.
+    /// The notes of the dependencies to watch, by name.
     pub notes: BTreeMap<String, String>,
-    /// Whether all such notes could be read.
-    pub knows_parked: bool,
+    /// Whether all of them could be read.
+    pub knows_watched: bool,
+    /// What is known of a dependency: of those that all jobs of a type have from the start, of others
+    /// once a pass has looked.
+    pub dependencies: BTreeMap<String, Dependency>,
+    /// Jobs that are parked behind each, as far as a pass has seen.
+    pub parked: BTreeMap<String, usize>,
 }
 
 /// Looks at everything. What fails is left out and logged.
@@ -60,30 +63,22 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
         .collect();
     let shards: Vec<u8> = (0..LEASE_SHARDS).collect();
     let kinds: Vec<String> = config.types.iter().map(|job| job.kind.clone()).collect();
-    let (depths, leases, pulses, notes) = tokio::join!(
+    let (depths, leases, pulses, watched) = tokio::join!(
         each("depth", queues, async |arn: &String| queue.depth(arn).await),
         each("leases", shards, async |shard: &u8| store.leases(*shard, LEASES_A_SHARD).await),
         each("beats", kinds, async |kind: &String| {
             store.beats(&format!("type:{kind}"), 1, from).await
         }),
-        store.notes(PARKED, "", MOST_DEPENDENCIES),
+        watched(store),
     );
-    let knows_parked = notes.is_ok();
-    let notes: BTreeMap<String, String> = notes
-        .unwrap_or_else(|error| {
-            telemetry::port_failed("notes", &error);
-            Vec::new()
-        })
-        .into_iter()
-        .collect();
-    let fixed = config.types.iter().filter_map(|job| job.dependency.clone());
-    let names: BTreeSet<String> = notes.keys().cloned().chain(fixed).collect();
-    let seen = each("breaker", names.into_iter().collect(), async |name: &String| {
-        let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(name));
-        let limits = notes.get(name).and_then(|text| serde_json::from_str(text).ok());
-        let limits: Limits = limits.unwrap_or_default();
-        let (breaker, limiter) = (breaker?.value, limiter?.value);
-        Ok(Dependency { limits, breaker, limiter, draining_since: None })
+    let knows_watched = watched.is_ok();
+    let notes = watched.unwrap_or_else(|error| {
+        telemetry::port_failed("notes", &error);
+        BTreeMap::new()
+    });
+    let fixed: Vec<String> = config.types.iter().filter_map(|job| job.dependency.clone()).collect();
+    let seen = each("breaker", fixed, async |name: &String| {
+        dependency(store, name, notes.get(name).map(String::as_str)).await
     });
     let buckets = |beats: Vec<(evenkeel::pulse::BucketKey, Beat)>| {
         beats.into_iter().map(|(key, beat)| (key.start, beat)).collect()
@@ -93,9 +88,39 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
         leases: leases.into_values().flatten().collect(),
         pulses: pulses.into_iter().map(|(kind, beats)| (kind, buckets(beats))).collect(),
         dependencies: seen.await,
+        parked: BTreeMap::new(),
         notes,
-        knows_parked,
+        knows_watched,
     }
+}
+
+/// The notes of all dependencies to watch.
+async fn watched<S: Oversight>(store: &S) -> Result<BTreeMap<String, String>, PortError> {
+    let mut all = BTreeMap::new();
+    let mut from = String::new();
+    for _ in 0..MOST_QUERIES {
+        let notes = store.notes(WATCHED, &from, NOTES_A_QUERY).await?;
+        let whole = notes.len() < NOTES_A_QUERY;
+        // The first name after the last one.
+        from = notes.last().map(|(name, _)| format!("{name}\0")).unwrap_or_default();
+        all.extend(notes);
+        if whole {
+            return Ok(all);
+        }
+    }
+    Err(PortError::Unavailable(format!("more than {} dependencies to watch", all.len())))
+}
+
+/// What is known of a dependency of which its functions have noted this, if they have.
+pub async fn dependency<S: Oversight>(
+    store: &S,
+    name: &str,
+    note: Option<&str>,
+) -> Result<Dependency, PortError> {
+    let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(name));
+    let limits: Limits = note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let (breaker, limiter) = (breaker?.value, limiter?.value);
+    Ok(Dependency { limits, breaker, limiter, draining_since: None })
 }
 
 /// Asks about each of these, several at a time; what fails is left out.

@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     lead::Leader,
     pass::{Pass, audit, balance, observe, release, rescue, triage},
-    survey::survey,
+    survey::{View, survey},
     tick::{Report, Tick},
 };
 
@@ -29,6 +29,9 @@ const LEAD_GRACE: Duration = Duration::from_secs(2);
 
 /// Longest time for looking at everything.
 const SURVEY_TIME: Duration = Duration::from_secs(8);
+
+/// Time kept for observing.
+const OBSERVE_TIME: Duration = Duration::from_secs(5);
 
 /// The sweeper: its ports and what it looks after.
 #[derive(Debug)]
@@ -88,12 +91,17 @@ where
         let end = deadline.before(ANSWER_RESERVE);
         let limit = SURVEY_TIME.min(end.since(self.clock.now()));
         let looked = survey(&self.store, &self.queue, &self.config, now);
-        let view = tokio::time::timeout(limit, looked).await.unwrap_or_default();
+        let mut cut_short = Vec::new();
+        let view = tokio::time::timeout(limit, looked).await.unwrap_or_else(|_| {
+            cut_short.push("survey");
+            View::default()
+        });
         let mut tick = Tick::new(owner, now, view, memory);
         tick.memory.forget(now);
-        let mut cut_short = Vec::new();
         for pass in Pass::ALL {
-            let limit = pass.time_box().min(end.since(self.clock.now()));
+            // Whatever the others take, somebody must be told how things stand.
+            let kept = if pass == Pass::Observe { Duration::ZERO } else { OBSERVE_TIME };
+            let limit = pass.time_box().min(end.before(kept).since(self.clock.now()));
             let ran = tokio::time::timeout(limit, self.run(pass, &mut tick, &mut leader)).await;
             match ran {
                 Ok(Ok(())) => {}

@@ -290,7 +290,7 @@ where
         run: &Run<'_, G>,
     ) -> Result<Soundness, Failure> {
         let Ok(shortened) = serde_json::from_str::<Shortened>(result) else {
-            return Ok(Soundness::Lost("the result holds no link".to_owned()));
+            return Ok(Soundness::Missing("the result holds no link".to_owned()));
         };
         let invalid = |problem: url::ParseError| {
             Failure::new(Class::Permanent, "invalid_payload", problem.to_string())

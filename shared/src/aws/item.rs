@@ -209,9 +209,7 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
         "waiting" => {
             Phase::Waiting { run_after: reader.time("run_after")?, due_at: due_at()?, why: why()? }
         }
-        "parked" => {
-            Phase::Parked { run_after: reader.time("run_after")?, due_at: due_at()?, why: why()? }
-        }
+        "parked" => Phase::Parked { run_after: reader.time("run_after")?, why: why()? },
         "succeeded" => Phase::Succeeded { at: ended()?, result: reader.text("result")? },
         "dead" => Phase::Dead { at: ended()?, why: why()? },
         "cancelled" => Phase::Cancelled { at: ended()?, why: why()? },
@@ -296,11 +294,7 @@ mod tests {
                 due_at,
                 why
             }),
-            (times(), times(), ".{0,20}").prop_map(|(run_after, due_at, why)| Phase::Parked {
-                run_after,
-                due_at,
-                why
-            }),
+            (times(), ".{0,20}").prop_map(|(run_after, why)| Phase::Parked { run_after, why }),
             ended().prop_map(|(at, result)| Phase::Succeeded { at, result }),
             ended().prop_map(|(at, why)| Phase::Dead { at, why }),
             ended().prop_map(|(at, why)| Phase::Cancelled { at, why }),

@@ -9,13 +9,16 @@ use aws_sdk_sqs::types::{
 use super::{failure::port_error, queue::SqsQueue};
 use crate::{
     oversight::{Depth, Letter, Mailboxes},
-    ports::{PortError, Purpose},
+    ports::{PortError, Purpose, Woken},
     time::Time,
-    wake::{FENCE, PURPOSE, SENT_AT},
+    wake::{FENCE, JOB, PURPOSE, SENT_AT},
 };
 
 /// Messages of one receive (SQS's limit).
 const AT_ONCE: i32 = 10;
+
+/// A receive that does not wait asks a few of SQS's servers only, and may find nothing of little.
+const WAIT_S: i32 = 1;
 
 fn letter(message: Message) -> Letter {
     let system = |name: System| message.attributes.as_ref()?.get(&name).cloned();
@@ -24,7 +27,10 @@ fn letter(message: Message) -> Letter {
     let sent_at = sent_at.and_then(|text| text.parse().ok());
     Letter {
         sent_at: Time::from_millis(sent_at.unwrap_or_default()),
-        fence: own(FENCE).and_then(|fence| fence.parse().ok()),
+        wakes: own(FENCE)
+            .and_then(|fence| fence.parse().ok())
+            .zip(own(JOB))
+            .map(|(fence, key)| Woken { key, fence }),
         purpose: Purpose::of(own(PURPOSE).as_deref()),
         group: system(System::MessageGroupId),
         source: system(System::DeadLetterQueueSourceArn),
@@ -62,7 +68,7 @@ impl Mailboxes for SqsQueue {
             .queue_url(self.address(queue).await?)
             .max_number_of_messages(AT_ONCE)
             .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
-            .wait_time_seconds(0)
+            .wait_time_seconds(WAIT_S)
             .message_attribute_names("All")
             .message_system_attribute_names(System::All)
             .send()

@@ -104,14 +104,20 @@ impl DynamoStore {
 }
 
 impl Oversight for DynamoStore {
-    async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
+    async fn due(
+        &self,
+        partition: &str,
+        [from, until]: [Time; 2],
+        most: usize,
+    ) -> Result<Vec<Due>, PortError> {
         let query = self
             .client
             .query()
             .table_name(&self.tables.jobs)
             .index_name("look")
-            .key_condition_expression("look = :look AND due_at <= :until")
+            .key_condition_expression("look = :look AND due_at BETWEEN :from AND :until")
             .expression_attribute_values(":look", s(partition))
+            .expression_attribute_values(":from", n(from.as_millis()))
             .expression_attribute_values(":until", n(until.as_millis()))
             .limit(limit(most));
         let answer = query.send().await.map_err(|error| port_error(&error))?;

@@ -17,8 +17,8 @@ use aws_sdk_sqs::{
 
 use super::failure::port_error;
 use crate::{
-    ports::{Hide, PortError, Queue, Wake},
-    wake::{FENCE, PURPOSE, SENT_AT},
+    ports::{Hide, PortError, Queue, Wake, Woken},
+    wake::{FENCE, JOB, PURPOSE, SENT_AT},
 };
 
 /// [`Queue`] on SQS. Queue addresses are asked for once and kept.
@@ -70,8 +70,10 @@ fn entry((place, wake): (usize, &Wake)) -> Result<SendMessageBatchRequestEntry, 
         .message_body(&wake.body)
         .delay_seconds(delay)
         .set_message_group_id(wake.group.clone());
-    if let Some(fence) = wake.fence {
-        entry = entry.message_attributes(FENCE, attribute("Number", fence.to_string())?);
+    if let Some(Woken { key, fence }) = &wake.wakes {
+        entry = entry
+            .message_attributes(FENCE, attribute("Number", fence.to_string())?)
+            .message_attributes(JOB, attribute("String", key.clone())?);
     }
     if let Some(name) = wake.purpose.name() {
         entry = entry.message_attributes(PURPOSE, attribute("String", name.to_owned())?);

@@ -35,8 +35,8 @@ pub(super) struct Desk {
     pub(super) worked: u32,
     /// The longest pause that a 429 asked for, not passed on yet; nothing if it asked for none.
     pub(super) throttled: Option<Duration>,
-    /// When it was noted last that the dependency has parked jobs.
-    pub(super) parked_noted_at: Time,
+    /// When the dependency was noted last as one to watch.
+    pub(super) noted_at: Time,
     /// Until when a 429 wants nobody to call, slots or not.
     pub(super) stopped_until: Time,
 }

@@ -98,6 +98,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
             self.read_fleet(dependency, bucket_start(from, BUCKET), shards).await;
         }
         self.trip(dependency).await;
+        self.note_trouble(dependency).await;
     }
 
     async fn read_fleet(&self, dependency: &str, from: Time, shards: u8) {

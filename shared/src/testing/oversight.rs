@@ -20,11 +20,19 @@ fn shard(lease: &Lease) -> u8 {
 }
 
 impl Oversight for MemoryStore {
-    async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
+    async fn due(
+        &self,
+        partition: &str,
+        [from, until]: [Time; 2],
+        most: usize,
+    ) -> Result<Vec<Due>, PortError> {
         let mut tables = self.call();
         let entries = tables.looks.get(partition).into_iter().flatten();
-        let due: Vec<Due> =
-            entries.take_while(|entry| entry.due_at <= until).take(most).cloned().collect();
+        let due: Vec<Due> = entries
+            .filter(|entry| (from..=until).contains(&entry.due_at))
+            .take(most)
+            .cloned()
+            .collect();
         tables.reads += due.len();
         Ok(due)
     }

@@ -6,13 +6,14 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     finding::FINDING,
     oversight::{LEASE_SHARDS, Oversight, Table},
-    parking::PARKED,
     ports::{Place, Seen, Swapped, Written},
     record::{Lease, Ledger, Phase, Record, Work, look_partition, look_partitions},
     time::Time,
+    watched::WATCHED,
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
+const EVER: Time = Time::from_millis(0);
 const LATER: Time = Time::from_millis(1_800_000_060_000);
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:oversight";
 
@@ -71,13 +72,13 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: Oversight>(stor
         put(store, &waiting(&key, NOW + Duration::from_secs(n))).await;
     }
     for partition in look_partitions(format!("waiting#{QUEUE}")) {
-        let due = store.due(&partition, LATER, 100).await.unwrap_or_default();
+        let due = store.due(&partition, [EVER, LATER], 100).await.unwrap_or_default();
         assert!(due.is_sorted(), "{due:?}");
         assert!(
             due.iter()
                 .all(|due| look_partition(&format!("waiting#{QUEUE}"), &due.key) == partition)
         );
-        let first = store.due(&partition, LATER, 2).await.unwrap_or_default();
+        let first = store.due(&partition, [EVER, LATER], 2).await.unwrap_or_default();
         assert_eq!(first, due[..due.len().min(2)]);
         expected.extend(due);
     }
@@ -85,9 +86,15 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: Oversight>(stor
     let until = NOW + Duration::from_secs(9);
     let mut early = 0;
     for partition in look_partitions(format!("waiting#{QUEUE}")) {
-        early += store.due(&partition, until, 100).await.unwrap_or_default().len();
+        early += store.due(&partition, [EVER, until], 100).await.unwrap_or_default().len();
     }
     assert_eq!(early, 10, "those of that very moment among them");
+    let mut within = 0;
+    for partition in look_partitions(format!("waiting#{QUEUE}")) {
+        let span = [NOW + Duration::from_secs(5), until];
+        within += store.due(&partition, span, 100).await.unwrap_or_default().len();
+    }
+    assert_eq!(within, 5);
 }
 
 async fn a_record_that_moves_on_leaves_the_index<S: Oversight>(store: &S) {
@@ -97,7 +104,7 @@ async fn a_record_that_moves_on_leaves_the_index<S: Oversight>(store: &S) {
     let after = record(key, Phase::Running { lease_until: LATER, armed: false });
     assert_eq!(store.replace(&after, Some(&before.guard())).await, Ok(Written::Yes));
     let partition = look_partition(&format!("waiting#{QUEUE}"), key);
-    let due = store.due(&partition, LATER, 100).await.unwrap_or_default();
+    let due = store.due(&partition, [EVER, LATER], 100).await.unwrap_or_default();
     assert!(due.iter().all(|due| due.key != key), "{due:?}");
 }
 
@@ -181,12 +188,12 @@ async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {
 
 async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
     for name in ["c", "a", "b"] {
-        let place = Place::new(PARKED, name);
+        let place = Place::new(WATCHED, name);
         assert_eq!(store.put_note(&place, &format!("note {name}"), LATER).await, Ok(()));
     }
     assert_eq!(store.put_note(&Place::new(FINDING, "b"), "another kind", LATER).await, Ok(()));
     let names = async |from: &str, most: usize| {
-        let notes = store.notes(PARKED, from, most).await.unwrap_or_default();
+        let notes = store.notes(WATCHED, from, most).await.unwrap_or_default();
         notes.into_iter().map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>()
     };
     assert_eq!(names("", 10).await, ["a: note a", "b: note b", "c: note c"]);
@@ -195,7 +202,7 @@ async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
 }
 
 async fn a_note_is_removed_only_as_it_was_read<S: Oversight>(store: &S) {
-    let place = Place::new(PARKED, "a");
+    let place = Place::new(WATCHED, "a");
     assert_eq!(store.remove_note(&place, "an older text").await, Ok(()));
     assert_eq!(store.note(&place).await.map(|note| note.value), Ok(Some("note a".to_owned())));
     assert_eq!(store.remove_note(&place, "note a").await, Ok(()));

@@ -12,7 +12,8 @@ use crate::{
     batch::Delivery,
     oversight::{Depth, Letter, Mailboxes},
     policy::MAX_RECEIVES,
-    ports::{Hide, PortError, Purpose, Queue, Wake},
+    ports::{Hide, PortError, Queue, Wake, Woken},
+    record::Record,
     time::{Clock, Time},
 };
 
@@ -59,9 +60,10 @@ impl<C: Clock> MemoryQueue<C> {
         self.put(ARN, Wake::new(body.to_owned(), None, None), None)
     }
 
-    /// Sends a message as the engine itself does, to wake a job whose record has this fence.
-    pub fn wake(&self, body: &str, fence: u64) -> String {
-        self.put(ARN, Wake::new(body.to_owned(), Some(fence), None), None)
+    /// Sends a message as the engine itself does, to wake the job of this record.
+    pub fn wake(&self, body: &str, record: &Record) -> String {
+        let woken = Woken { key: record.key.clone(), fence: record.fence };
+        self.put(ARN, Wake::new(body.to_owned(), Some(woken), None), None)
     }
 
     /// Sends a message to any queue.
@@ -132,9 +134,9 @@ impl<C: Clock> MemoryQueue<C> {
                     queue: queue.to_owned(),
                     receives: message.receives,
                     sent_at: message.sent_at,
-                    fence: message.wake.fence,
+                    wakes: message.wake.wakes.clone(),
                     group: message.wake.group.clone(),
-                    checks: message.wake.purpose == Purpose::Check,
+                    purpose: message.wake.purpose,
                 }
             })
             .collect()
@@ -237,7 +239,7 @@ impl<C: Clock> Mailboxes for MemoryQueue<C> {
                 receipt: format!("{}#{}", message.id, message.receives),
                 body: message.wake.body.clone(),
                 sent_at: message.sent_at,
-                fence: message.wake.fence,
+                wakes: message.wake.wakes.clone(),
                 purpose: message.wake.purpose,
                 group: message.wake.group.clone(),
                 source: message.source.clone(),

@@ -27,7 +27,7 @@ impl InMemory for MemoryStore {
 /// When somebody should look at a job that has no message of its own.
 fn due_at(record: &Record) -> Option<Time> {
     match record.phase {
-        Phase::Parked { due_at, .. } => Some(due_at),
+        Phase::Parked { run_after, .. } => Some(run_after),
         _ => None,
     }
 }
@@ -41,7 +41,7 @@ pub fn release_parked<C: Clock>(store: &MemoryStore, queue: &MemoryQueue<C>, now
         let record = record.called("", now, now + LOOK_AGAIN);
         store.put(&record);
         if let Some(body) = wake::body(&record) {
-            queue.wake(&body, record.fence);
+            queue.wake(&body, &record);
             woken += 1;
         }
     }

@@ -1,18 +1,21 @@
 //! Audit and prune: one page of a walk through each table. What has expired goes; what cannot be is
 //! reported, and mended where that is safe.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use evenkeel::{
     finding::{Finding, KEPT_FOR},
     oversight::{Found, Mailboxes, Oversight, Scaling, Table},
-    parking::{self, Limits, PARKED},
-    ports::{Place, PortError, Purpose, Wake, Written},
+    ports::{Place, PortError, Purpose, Wake, Woken, Written},
     random::Random,
     record::{Phase, Record},
     telemetry,
     time::{Clock, Time},
     wake,
+    watched::{self, Limits, WATCHED},
 };
 
 use crate::{
@@ -51,7 +54,17 @@ where
         let pruned = prune(&sweep.store, table, &expired, tick.now).await?;
         tick.count("prune", "removed", pruned);
         if table == Table::Jobs {
-            examine(sweep, tick, &rest, MOST_CHECKS, Duration::ZERO).await;
+            let (must, mut may) = examine(sweep, tick, &rest).await;
+            // Walks begin at the same place, so the page's first ones would always be looked at.
+            if !may.is_empty() {
+                let first = sweep.random.bits() % may.len() as u64;
+                may.rotate_left(usize::try_from(first).unwrap_or_default());
+            }
+            may.truncate(MOST_CHECKS);
+            let asked: Vec<(Record, Duration)> =
+                must.into_iter().chain(may).map(|record| (record, Duration::ZERO)).collect();
+            let sent = check(&sweep.queue, &asked).await;
+            tick.count(NAME, "checks", sent);
             count(tick, &rest, page.next.is_none());
         }
         tick.memory.cursors[place] = page.next;
@@ -74,7 +87,7 @@ pub async fn prune<S: Oversight>(
 ) -> Result<usize, PortError> {
     let remove = expired.iter().map(|found| store.remove_expired(table, &found.key, now));
     let mut pruned = 0;
-    for removed in together(remove.collect()).await {
+    for (_, removed) in together(remove.collect()).await {
         pruned += usize::from(removed?);
     }
     Ok(pruned)
@@ -91,32 +104,31 @@ fn count(tick: &mut Tick, found: &[Found], last: bool) {
     }
 }
 
-/// Looks at these items of the job table; results are looked at too, up to `checks` of them, spread
-/// over `spread`.
+/// Looks at these items of the job table, and reports and mends what is odd. Answers with the records
+/// whose results must be looked at, and those whose results may be.
 pub async fn examine<S, Q, M, C, R>(
     sweep: &Sweep<S, Q, M, C, R>,
     tick: &mut Tick,
     found: &[Found],
-    checks: usize,
-    spread: Duration,
-) where
+) -> (Vec<Record>, Vec<Record>)
+where
     S: Oversight,
     Q: Mailboxes,
     M: Scaling,
     C: Clock,
     R: Random,
 {
-    let parked: Option<BTreeSet<String>> =
-        tick.view.knows_parked.then(|| tick.view.notes.keys().cloned().collect());
-    let mut to_check: Vec<Record> = Vec::new();
+    let watched: Option<BTreeSet<String>> =
+        tick.view.knows_watched.then(|| tick.view.notes.keys().cloned().collect());
+    let (mut must, mut may) = (Vec::new(), Vec::new());
     for item in found {
         let Some(record) = &item.record else { continue };
         let key = item.key.first().cloned().unwrap_or_default();
-        match plan::examine(item, &sweep.config, parked.as_ref(), tick.now) {
+        match plan::examine(item, &sweep.config, watched.as_ref(), tick.now) {
             Some(oddity) => {
                 let record = record.as_ref().ok();
                 if oddity.repair == Repair::Check {
-                    to_check.extend(record.cloned());
+                    must.extend(record.cloned());
                 }
                 // Another pass has it in its hands.
                 if tick.touched.insert(key.clone()) {
@@ -125,15 +137,13 @@ pub async fn examine<S, Q, M, C, R>(
             }
             None => match record {
                 Ok(record) if matches!(record.phase, Phase::Succeeded { .. }) => {
-                    let checkable = to_check.len() < checks && is_calm(sweep, tick, record);
-                    to_check.extend(checkable.then(|| record.clone()));
+                    may.extend(is_calm(sweep, tick, record).then(|| record.clone()));
                 }
                 _ => {}
             },
         }
     }
-    let sent = check(&sweep.queue, &to_check, spread).await;
-    tick.count(NAME, "checks", sent);
+    (must, may)
 }
 
 /// Whether looking at a result would be in nobody's way.
@@ -194,24 +204,34 @@ async fn note_parked<S: Oversight>(
     record: &Record,
     now: Time,
 ) -> Result<bool, PortError> {
-    // Nothing is known of its limits: the functions write them when they park the next job.
+    let place = Place::new(WATCHED, &record.work.dependency);
+    // Its functions may have noted it since the tick began, and know its limits.
+    if store.note(&place).await?.value.is_some() {
+        return Ok(true);
+    }
     let limits = Limits { closes_with: 1, noted_at: now.as_millis(), ..Limits::default() };
     let text = serde_json::to_string(&limits).unwrap_or_default();
-    let place = Place::new(PARKED, &record.work.dependency);
-    store.put_note(&place, &text, now + parking::KEPT_FOR).await?;
+    store.put_note(&place, &text, now + watched::KEPT_FOR).await?;
     Ok(true)
 }
 
-/// Asks the job types to look at these results. Answers with how many were asked.
-async fn check<Q: Mailboxes>(queue: &Q, records: &[Record], spread: Duration) -> usize {
-    let mut sent = 0;
-    let count = u32::try_from(records.len()).unwrap_or(u32::MAX).max(1);
-    for (place, record) in (0..).zip(records) {
+/// Asks the job types to look at these results, each after its delay. Answers with how many were
+/// asked.
+pub async fn check<Q: Mailboxes>(queue: &Q, records: &[(Record, Duration)]) -> usize {
+    let mut asked: BTreeMap<&str, Vec<Wake>> = BTreeMap::new();
+    for (record, delay) in records {
         let Some(body) = wake::body(record) else { continue };
-        let delay = Duration::from_secs((spread * place / count).as_secs());
-        let group = record.work.group.clone();
-        let message = Wake { purpose: Purpose::Check, delay, ..Wake::new(body, None, group) };
-        sent += 1 - step::send(queue, &record.work.queue, &[message]).await;
+        let woken = Woken { key: record.key.clone(), fence: record.fence };
+        let message = Wake {
+            purpose: Purpose::Check,
+            delay: *delay,
+            ..Wake::new(body, Some(woken), record.work.group.clone())
+        };
+        asked.entry(&record.work.queue).or_default().push(message);
+    }
+    let mut sent = 0;
+    for (name, messages) in asked {
+        sent += messages.len() - step::send(queue, name, &messages).await;
     }
     sent
 }

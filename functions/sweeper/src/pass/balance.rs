@@ -37,24 +37,30 @@ where
     C: Clock,
     R: Random,
 {
-    if !sweep.config.balance {
-        tick.memory.wish = None;
-        return Ok(());
-    }
-    let mut loads = Vec::new();
+    let (mut loads, mut slots) = (Vec::new(), 0);
     for job in &sweep.config.types {
         for source in job.sources() {
             // What is, and not what was set: a deployment may have put it back.
             let current = sweep.mappings.concurrency(&source.mapping).await?;
             let depth = tick.view.depths.contains_key(&source.queue);
+            // One that is paused, or just being changed, takes no part; its slots are its own.
             let (Some(current), true) = (current, depth) else {
-                tick.count(NAME, "unknown", 1);
-                return Ok(());
+                tick.count(NAME, "left_out", 1);
+                continue;
             };
+            if !sweep.config.balance && current != source.concurrency {
+                sweep.mappings.set_concurrency(&source.mapping, source.concurrency).await?;
+                tick.count(NAME, "put_back", 1);
+            }
+            slots += source.concurrency;
             loads.push(load(&tick.view, job, source, current, tick.now));
         }
     }
-    let (step, wish) = plan::step(&loads, sweep.config.slots(), tick.memory.wish.as_ref());
+    if !sweep.config.balance {
+        tick.memory.wish = None;
+        return Ok(());
+    }
+    let (step, wish) = plan::step(&loads, slots, tick.memory.wish.as_ref());
     tick.memory.wish = wish;
     let Some(step) = step else { return Ok(()) };
     let find = |name: &Option<String>| {

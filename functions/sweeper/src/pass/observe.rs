@@ -15,13 +15,13 @@ use evenkeel::{
 use serde::Serialize;
 
 use crate::{
-    config::{JobType, name},
+    config::{Config, JobType, name},
     plan::{
         forecast::{Forecast, forecast},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
         release::Dependency,
     },
-    records::{due, read},
+    records::{EVER, due, read},
     sweep::Sweep,
     tick::{Counts, Tick},
 };
@@ -78,6 +78,10 @@ where
     C: Clock,
     R: Random,
 {
+    if tick.view.depths.is_empty() {
+        // Nothing was seen: to tell of zeros would be wrong.
+        return Err(PortError::Unavailable("nothing was seen".into()));
+    }
     let mut seen = Observation {
         at: tick.now.as_millis(),
         running: tick.view.running() as u64,
@@ -89,8 +93,7 @@ where
         seen.types.insert(job.kind.clone(), of_type);
         seen.queues.extend(queues);
     }
-    let dependencies: Vec<(String, Dependency)> =
-        tick.view.dependencies.clone().into_iter().take(MOST_DEPENDENCIES).collect();
+    let dependencies = watched_most(sweep, tick);
     for (name, known) in dependencies {
         let of_dependency = dependency(&sweep.store, &name, &known, tick.now).await?;
         seen.dependencies.insert(name, of_dependency);
@@ -101,7 +104,7 @@ where
         before.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect();
     history.push(seen.clone());
     let forecasts = forecast(&history);
-    tell(&seen, &forecasts, tick.now);
+    tell(&sweep.config, &seen, &forecasts, tick.now);
     let now = serde_json::to_string(&Status {
         observation: &seen,
         forecasts: &forecasts,
@@ -116,6 +119,23 @@ where
         write(&sweep.store, place, past, tick.now),
     );
     noted.and(kept)
+}
+
+/// The dependencies that are looked at closely: those on which all jobs of a type depend, and those with
+/// the most parked jobs.
+fn watched_most<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &Tick,
+) -> Vec<(String, Dependency)> {
+    let is_fixed =
+        |name: &String| sweep.config.types.iter().any(|job| job.dependency.as_ref() == Some(name));
+    let mut all: Vec<(String, Dependency)> = tick.view.dependencies.clone().into_iter().collect();
+    all.sort_by_key(|(name, _)| {
+        let parked = tick.view.parked.get(name).copied().unwrap_or_default();
+        (!is_fixed(name), std::cmp::Reverse(parked))
+    });
+    all.truncate(MOST_DEPENDENCIES);
+    all
 }
 
 async fn write<S: Oversight>(
@@ -144,7 +164,7 @@ where
     for source in job.sources() {
         let receives = view.first_receives(&job.kind, &source.queue);
         let concurrency = sweep.mappings.concurrency(&source.mapping).await.ok().flatten();
-        let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
+        let Some(depth) = view.depths.get(&source.queue) else { continue };
         let oldest = receives.into_iter().max().map(|(_, sent_at)| now.since(sent_at).as_secs());
         let seen = QueueSeen {
             visible: depth.visible,
@@ -165,10 +185,12 @@ where
     let dead = entries(&sweep.store, &[format!("dead#{}", job.kind)]).await?;
     states.insert("dead".to_owned(), dead.count);
     more |= dead.more;
-    let depth = view.depths.get(&job.dead).copied().unwrap_or_default();
-    let (visible, in_flight, delayed) = (depth.visible, depth.in_flight, depth.delayed);
-    let seen = QueueSeen { visible, in_flight, delayed, dead_letter: true, ..QueueSeen::default() };
-    queues.insert(name(&job.dead).to_owned(), seen);
+    if let Some(depth) = view.depths.get(&job.dead) {
+        let (visible, in_flight, delayed) = (depth.visible, depth.in_flight, depth.delayed);
+        let seen =
+            QueueSeen { visible, in_flight, delayed, dead_letter: true, ..QueueSeen::default() };
+        queues.insert(name(&job.dead).to_owned(), seen);
+    }
     let records = read(&sweep.store, first).await?;
     let unfinished = records.values().filter(|record| record.phase.ended_at().is_none());
     let oldest = unfinished.map(|record| now.since(record.work.created_at).as_secs()).max();
@@ -247,21 +269,30 @@ async fn dependency<S: Oversight>(
 
 /// What stands on the index under these names, counted up to a cap a shard.
 async fn entries<S: Oversight>(store: &S, names: &[String]) -> Result<Entries, PortError> {
-    let ever = Time::from_millis(u64::MAX >> 16);
-    let due = due(store, names, ever, COUNTED).await?;
+    let due = due(store, names, [Time::default(), EVER], COUNTED).await?;
     // A shard may have reached its cap: only below one is the count certain.
     let (count, more) = (due.len() as u64, due.len() >= COUNTED);
     let first = due.into_iter().take(FIRST).map(|due| due.key).collect();
     Ok(Entries { count, more, first })
 }
 
-/// The metrics, and the forecasts as lines.
-fn tell(seen: &Observation, forecasts: &[Forecast], now: Time) {
+/// Whether its breaker turns jobs away.
+fn is_open(seen: &DependencySeen) -> bool {
+    !matches!(seen.breaker.as_str(), "closed" | "forced_closed")
+}
+
+/// The metrics, and the forecasts as lines. Each host of a dealer would be a metric of its own, and is
+/// billed as one: of these only the sums are told.
+fn tell(config: &Config, seen: &Observation, forecasts: &[Forecast], now: Time) {
+    let namespace = &config.namespace;
+    let fixed: Vec<&String> =
+        config.types.iter().filter_map(|job| job.dependency.as_ref()).collect();
+    // SQS tells by itself how deep its queues are.
     for (queue, seen) in &seen.queues {
-        let mut numbers =
-            vec![("Backlog", seen.backlog(), "Count"), ("InFlight", seen.in_flight, "Count")];
-        numbers.extend(seen.concurrency.map(|slots| ("Concurrency", u64::from(slots), "Count")));
-        telemetry::metrics(&[("queue", queue)], &numbers, now);
+        if let Some(slots) = seen.concurrency {
+            let slots = ("Concurrency", u64::from(slots), "Count");
+            telemetry::metrics(namespace, &[("queue", queue)], &[slots], now);
+        }
     }
     for (kind, seen) in &seen.types {
         let state = |name: &str| seen.states.get(name).copied().unwrap_or_default();
@@ -276,21 +307,27 @@ fn tell(seen: &Observation, forecasts: &[Forecast], now: Time) {
             ("GivenUp", state("dead"), "Count"),
         ];
         numbers.extend(seen.oldest_s.map(|age| ("OldestJobAge", age, "Seconds")));
-        telemetry::metrics(&[("type", kind)], &numbers, now);
+        telemetry::metrics(namespace, &[("type", kind)], &numbers, now);
     }
-    for (dependency, seen) in &seen.dependencies {
-        let mut numbers = vec![
-            ("BreakerOpen", u64::from(seen.breaker != "closed"), "Count"),
-            ("Parked", seen.parked, "Count"),
+    for (dependency, seen) in seen.dependencies.iter().filter(|(name, _)| fixed.contains(name)) {
+        let numbers = [
+            ("BreakerOpen", u64::from(is_open(seen)), "Count"),
             ("Calls", seen.calls, "Count"),
             ("FailedCalls", seen.failed, "Count"),
             ("ThrottledCalls", seen.throttled, "Count"),
         ];
-        numbers.extend(seen.longest_parked_s.map(|age| ("LongestParked", age, "Seconds")));
-        telemetry::metrics(&[("dependency", dependency)], &numbers, now);
+        telemetry::metrics(namespace, &[("dependency", dependency)], &numbers, now);
     }
-    let all = [("Running", seen.running, "Count"), ("Stuck", seen.stuck, "Count")];
-    telemetry::metrics(&[], &all, now);
+    let sum = |number: fn(&DependencySeen) -> u64| seen.dependencies.values().map(number).sum();
+    let longest = seen.dependencies.values().filter_map(|seen| seen.longest_parked_s).max();
+    let all = [
+        ("Running", seen.running, "Count"),
+        ("Stuck", seen.stuck, "Count"),
+        ("Parked", sum(|seen| seen.parked), "Count"),
+        ("LongestParked", longest.unwrap_or_default(), "Seconds"),
+        ("BreakersOpen", sum(|seen| u64::from(is_open(seen))), "Count"),
+    ];
+    telemetry::metrics(namespace, &[], &all, now);
     for forecast in forecasts {
         let Forecast { what, about, in_s, evidence } = forecast;
         telemetry::forecast(what.name(), about, *in_s, evidence);

@@ -1,10 +1,11 @@
 //! Rescue: jobs whose process died, and jobs whose message got lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::{
     oversight::{Mailboxes, Oversight, Scaling},
     ports::PortError,
+    pulse::{Beat, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
     random::Random,
     record::{Lease, Phase, Record},
     telemetry,
@@ -71,7 +72,7 @@ where
         ended.iter().flat_map(|lease| lease.jobs.clone()).take(MOST_STUCK).collect();
     let sources = sweep.config.types.iter().flat_map(JobType::sources);
     let armed: Vec<String> = sources.map(|source| format!("running#{}", source.queue)).collect();
-    let armed = due(&sweep.store, &armed, now, MOST_STUCK).await?;
+    let armed = due(&sweep.store, &armed, [Time::default(), now], MOST_STUCK).await?;
     keys.extend(armed.into_iter().map(|due| due.key));
     let records = read(&sweep.store, keys.iter().cloned().collect()).await?;
     let stuck: Vec<&Record> =
@@ -95,10 +96,27 @@ where
     for step in &steps {
         telemetry::found(&step.record);
     }
-    let (taken, _) = step::take(&sweep.store, &sweep.queue, steps, now).await;
+    let mut crashes: BTreeMap<String, u64> = BTreeMap::new();
+    for step in &steps {
+        *crashes.entry(step.record.kind().to_owned()).or_default() += 1;
+    }
+    let taken = step::take(&sweep.store, &sweep.queue, steps, now).await;
     tick.count(NAME, "crashed", taken.written);
     tick.count(NAME, "failed", taken.failed);
+    tell(&sweep.store, crashes, now).await;
     close(&sweep.store, &ended, &keys).await
+}
+
+/// Counts crashes in the pulses of their types, as a run that has panicked counts its own.
+async fn tell<S: Oversight>(store: &S, crashes: BTreeMap<String, u64>, now: Time) {
+    for (kind, count) in crashes {
+        let (pulse, start) = (format!("type:{kind}"), bucket_start(now, TYPE_BUCKET));
+        let key = BucketKey { pulse, start, generation: 0, shard: 0 };
+        let beat = Beat { counts: BTreeMap::from([("crashed".into(), count)]), ..Beat::default() };
+        if let Err(error) = store.add_beat(&key, &beat, start + TYPE_BUCKET_RETENTION).await {
+            telemetry::port_failed("add_beat", &error);
+        }
+    }
 }
 
 /// Removes the leases of which no job is running any more under their owner.
@@ -117,7 +135,7 @@ async fn close<S: Oversight>(
         })
     };
     let over = whole.into_iter().filter(|lease| !at_work(lease));
-    for released in together(over.map(|lease| store.release(lease)).collect()).await {
+    for (_, released) in together(over.map(|lease| store.release(lease)).collect()).await {
         released?;
     }
     Ok(())
@@ -189,13 +207,13 @@ where
     R: Random,
 {
     let states = ["queued", "waiting"].map(|state| format!("{state}#{from}"));
-    let mut due = due(&sweep.store, &states, until, most).await?;
+    let mut due = due(&sweep.store, &states, [Time::default(), until], most).await?;
     due.truncate(most);
     let keys = tick.claim(due.into_iter().map(|due| due.key).collect());
     let records = read(&sweep.store, keys).await?;
     let plan = |record| plan::send_again(record, to, until, &tick.owner, tick.now);
     let steps: Vec<Step> = records.values().filter_map(plan).collect();
-    let (taken, _) = step::take(&sweep.store, &sweep.queue, steps, tick.now).await;
+    let taken = step::take(&sweep.store, &sweep.queue, steps, tick.now).await;
     tick.count(NAME, "failed", taken.failed);
     Ok(taken.written)
 }

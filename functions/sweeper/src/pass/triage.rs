@@ -41,19 +41,39 @@ where
     R: Random,
 {
     let config = sweep.config.clone();
+    let mut trouble = None;
     for job in &config.types {
-        // Nothing in it, as far as is known: it may be asked all the same, it costs a call.
         let depth = tick.view.depths.get(&job.dead).copied().unwrap_or_default();
         if depth.visible == 0 {
             continue;
         }
-        for _ in 0..MOST_RECEIVES {
-            let letters = sweep.queue.receive(&job.dead, HIDDEN).await?;
-            if letters.is_empty() {
-                break;
-            }
-            empty(sweep, tick, job, letters).await?;
+        // One that cannot be read is no reason to leave the others.
+        if let Err(error) = of_type(sweep, tick, job).await {
+            telemetry::port_failed(NAME, &error);
+            trouble = Some(error);
         }
+    }
+    trouble.map_or(Ok(()), Err)
+}
+
+async fn of_type<S, Q, M, C, R>(
+    sweep: &Sweep<S, Q, M, C, R>,
+    tick: &mut Tick,
+    job: &JobType,
+) -> Result<(), PortError>
+where
+    S: Oversight,
+    Q: Mailboxes,
+    M: Scaling,
+    C: Clock,
+    R: Random,
+{
+    for _ in 0..MOST_RECEIVES {
+        let letters = sweep.queue.receive(&job.dead, HIDDEN).await?;
+        if letters.is_empty() {
+            break;
+        }
+        empty(sweep, tick, job, letters).await?;
     }
     Ok(())
 }
@@ -71,15 +91,19 @@ where
     C: Clock,
     R: Random,
 {
-    let keys: Vec<_> = letters.iter().map(|letter| plan::key(job, letter)).collect();
-    let mut known: Vec<String> = keys.iter().filter_map(|key| key.clone().ok()).collect();
+    let asked: Vec<_> = letters.iter().map(|letter| plan::asked(job, letter)).collect();
+    let mut known: Vec<String> =
+        asked.iter().filter_map(|asked| Some(asked.as_ref().ok()?.key.clone())).collect();
     known.sort();
     known.dedup();
     let records = read(&sweep.store, known).await?;
     let mut done = Vec::new();
-    for (letter, key) in letters.iter().zip(keys) {
-        let (fate, record) = match &key {
-            Ok(key) => (plan::fate(letter, records.get(key)), records.get(key)),
+    for (letter, asked) in letters.iter().zip(asked) {
+        let (fate, record) = match &asked {
+            Ok(asked) => {
+                let record = records.get(&asked.key);
+                (plan::fate(letter, asked, record), record)
+            }
             Err(rejection) => (Fate::Hold(rejection.clone()), None),
         };
         match settle(sweep, tick, job, letter, &fate, record).await {
@@ -121,7 +145,11 @@ where
             Ok(true)
         }
         Fate::Arm => {
-            let Some(record) = record else { return Ok(false) };
+            // One that another pass has in its hands is looked at when the letter comes again.
+            let Some(record) = record.filter(|record| tick.touched.insert(record.key.clone()))
+            else {
+                return Ok(false);
+            };
             // Somebody else's by now: then it is asked again when the letter comes again.
             let armed = sweep.store.arm(record).await? == Written::Yes;
             tick.count(NAME, "armed", usize::from(armed));
@@ -132,7 +160,7 @@ where
             let message = Wake {
                 purpose: Purpose::Redrive,
                 sent_at: Some(letter.sent_at),
-                ..Wake::new(letter.body.clone(), letter.fence, letter.group.clone())
+                ..Wake::new(letter.body.clone(), letter.wakes.clone(), letter.group.clone())
             };
             let sent = step::send(&sweep.queue, queue, &[message]).await == 0;
             tick.count(NAME, "sent_back", usize::from(sent));

@@ -8,7 +8,7 @@ use evenkeel::{
     time::Time,
 };
 
-use crate::config::Config;
+use crate::{config::Config, plan::rescue::LONGEST_PUSH};
 
 /// A lease over for so long without anybody having seen to it has been lost with its batch.
 const ABANDONED_AFTER: Duration = Duration::from_mins(10);
@@ -96,6 +96,10 @@ fn state(record: &Record, now: Time) -> Option<Oddity> {
         }
         Phase::Succeeded { result, .. } if is_empty(result) => {
             Some(oddity("no_result", "succeeded, with nothing to show for it", Repair::Check))
+        }
+        Phase::Waiting { run_after, due_at, .. } if *due_at >= *run_after + LONGEST_PUSH => {
+            let detail = "its message has been sent again for hours, and nothing comes of it";
+            Some(oddity("keeps_waiting", detail, Repair::None))
         }
         phase if phase.ended_at().is_some_and(|at| at > now + ABANDONED_AFTER) => {
             Some(oddity("ends_later", "it has an end that is still to come", Repair::None))

@@ -20,7 +20,7 @@ fn config() -> Config {
         high: source("errand-high"),
         dead: String::new(),
     };
-    Config { types: vec![job], balance: false }
+    Config { types: vec![job], balance: false, namespace: String::new() }
 }
 
 /// An item as its record makes it.
@@ -106,6 +106,18 @@ fn what_nobody_serves_or_can_read_or_count_is_reported() {
     assert_eq!(look_at(&item(&record)), Some(("impossible_counts", Repair::None)));
     let unreadable = Found { record: Some(Err("fence: gone".into())), ..item(&record) };
     assert_eq!(look_at(&unreadable), Some(("unreadable", Repair::None)));
+}
+
+#[test]
+fn a_job_whose_message_is_sent_for_hours_in_vain_is_reported() {
+    let phase = |minutes: u64| Phase::Waiting {
+        run_after: NOW,
+        due_at: NOW + seconds(minutes * 60),
+        why: "http_503".into(),
+    };
+    let in_vain = item(&record("errand#g:1", phase(60)));
+    assert_eq!(look_at(&in_vain), Some(("keeps_waiting", Repair::None)));
+    assert_eq!(look_at(&item(&record("errand#g:1", phase(32)))), None);
 }
 
 #[test]

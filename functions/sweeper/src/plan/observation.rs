@@ -68,9 +68,9 @@ pub struct TypeSeen {
     pub parked: u64,
     /// Jobs that were given up.
     pub dead: u64,
-    /// Runs that ended without a word.
+    /// Runs that panicked, or whose process died.
     pub crashed: u64,
-    /// Messages that could not be read as a job.
+    /// Jobs that have killed what ran them too often.
     pub quarantined: u64,
     /// Time from creation to success that half of the jobs took at most, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ pub struct TypeSeen {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DependencySeen {
-    /// State of its breaker: `closed`, `open` or `half_open`.
+    /// State of its breaker, as the control table names it.
     pub breaker: String,
     /// Jobs that are parked because of it, counted up to a cap.
     pub parked: u64,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use evenkeel::{
     breaker::{Breaker, State},
     limiter::{Limiter, Rates, Reservation},
-    parking::Limits,
     record::{Phase, Record},
     time::Time,
+    watched::Limits,
 };
 
 use crate::step::{Call, Step};
@@ -133,13 +133,13 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
 /// for is out of the way.
 #[must_use]
 pub fn may_go(record: &Record, whom: Whom, at: Time) -> bool {
-    let Phase::Parked { run_after, due_at, .. } = record.phase else { return false };
+    let Phase::Parked { run_after, .. } = record.phase else { return false };
     let overdue = is_overdue(record, at);
     match whom {
         Whom::Overdue => overdue,
         Whom::Anyone => {
             let gated = record.parking.is_some_and(|parking| parking.gated);
-            overdue || gated || run_after.min(due_at) <= at
+            overdue || gated || run_after <= at
         }
     }
 }
@@ -152,14 +152,15 @@ pub fn is_overdue(record: &Record, at: Time) -> bool {
 
 /// Lets parked jobs go, those first that have waited longest in the index: `records` in that order.
 ///
-/// Whoever is past its deadline goes at once and takes no slot: it makes no call.
+/// While the breaker is open, whoever is past its deadline goes at once and takes no slot: its fallback
+/// comes in, and it makes no call.
 #[must_use]
 pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step> {
     let mut slots = way.slots.iter();
     let mut steps = Vec::new();
     for record in records {
-        let at = if is_overdue(record, now) {
-            Some(now)
+        let at = if way.whom == Whom::Overdue {
+            is_overdue(record, now).then_some(now)
         } else {
             let next = slots.as_slice().first().copied();
             let next = next.filter(|at| may_go(record, way.whom, *at));

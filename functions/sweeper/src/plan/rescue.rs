@@ -19,9 +19,10 @@ pub const OVERTAKEN_FOR: Duration = Duration::from_mins(5);
 /// Span of the pulse's buckets (`evenkeel::pulse::TYPE_BUCKET`), by which times in them are uncertain.
 const BUCKET: Duration = evenkeel::pulse::TYPE_BUCKET;
 
-/// First and longest time until somebody looks again at a job whose message was sent again.
+/// First time until somebody looks again at a job whose message was sent again.
 const FIRST_PUSH: Duration = Duration::from_mins(1);
-const LONGEST_PUSH: Duration = Duration::from_hours(1);
+/// The longest: a job that comes to it has a message that nothing comes of.
+pub const LONGEST_PUSH: Duration = Duration::from_hours(1);
 
 /// Jobs that look stuck from which on the view itself is doubted, if they are more than a fifth of
 /// those running.
@@ -29,9 +30,6 @@ pub const MANY_STUCK: usize = 20;
 
 /// Ticks of the same view after which it is believed.
 pub const DOUBTED_TICKS: u32 = 3;
-
-/// Jobs rescued in a tick that began in doubt.
-pub const CAREFULLY: usize = 50;
 
 /// Overdue for so long, behind a backlog, a job goes to the high queue.
 pub const AGED: Duration = Duration::from_mins(15);
@@ -46,15 +44,13 @@ pub enum Caution {
 }
 
 /// Whether so many stuck jobs, of so many running, are to be believed; `ticks` is for how many ticks
-/// in a row, this one included, it has looked like that.
+/// in a row, this one included, it has looked like that; `most` is the cap of a tick.
 #[must_use]
 pub fn caution(stuck: usize, running: usize, ticks: u32, most: usize) -> Caution {
-    if !looks_broken(stuck, running) {
-        Caution::Rescue(most)
-    } else if ticks <= DOUBTED_TICKS {
+    if looks_broken(stuck, running) && ticks <= DOUBTED_TICKS {
         Caution::Doubt
     } else {
-        Caution::Rescue(CAREFULLY.min(most))
+        Caution::Rescue(most)
     }
 }
 

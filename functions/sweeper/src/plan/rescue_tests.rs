@@ -47,12 +47,12 @@ fn a_run_whose_lease_is_not_over_and_what_does_not_run_is_left_alone() {
 }
 
 #[test]
-fn many_stuck_jobs_are_doubted_three_times_and_then_rescued_with_care() {
+fn many_stuck_jobs_are_doubted_three_times_and_then_rescued_up_to_the_cap() {
     assert_eq!(caution(19, 19, 1, 500), Caution::Rescue(500), "a batch or two that died");
     assert_eq!(caution(20, 100, 1, 500), Caution::Rescue(500), "a fifth of a large fleet");
     let ticks: Vec<Caution> = (1..=4).map(|ticks| caution(21, 100, ticks, 500)).collect();
     let doubt = Caution::Doubt;
-    assert_eq!(ticks, [doubt, doubt, doubt, Caution::Rescue(50)]);
+    assert_eq!(ticks, [doubt, doubt, doubt, Caution::Rescue(500)]);
 }
 
 /// A pulse in which this was the oldest first receive of each minute, the latest last.

@@ -51,7 +51,7 @@ pub(crate) fn waiting(due_at: Time) -> Phase {
 }
 
 pub(crate) fn parked(due_at: Time) -> Phase {
-    Phase::Parked { run_after: due_at, due_at, why: "breaker_open".into() }
+    Phase::Parked { run_after: due_at, why: "breaker_open".into() }
 }
 
 pub(crate) fn succeeded(at: Time) -> Phase {

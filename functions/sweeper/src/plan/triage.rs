@@ -22,10 +22,27 @@ pub enum Fate {
     Hold(Rejection),
 }
 
-/// The key of the job that a dead letter asks for, as far as its body alone tells; or why it is no
-/// message.
-pub fn key(job: &JobType, letter: &Letter) -> Result<String, Rejection> {
-    message::key_of(&job.kind, &letter.body)
+/// What a dead letter asks for, as far as it alone tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The job's key.
+    pub key: String,
+    /// The payload as it was written.
+    pub payload: String,
+}
+
+/// What a dead letter asks for, or why it is no message.
+pub fn asked(job: &JobType, letter: &Letter) -> Result<Asked, Rejection> {
+    let (key, payload) = message::key_of(&job.kind, &letter.body)?;
+    // Who sent it knew the record; its type may read payloads otherwise by now.
+    let key = letter.wakes.as_ref().map_or(key, |woken| woken.key.clone());
+    Ok(Asked { key, payload })
+}
+
+/// Whether two payloads are the same value, however it is written.
+fn is_same(one: &str, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    one == other || read(one).is_some_and(|one| Some(one) == read(other))
 }
 
 /// What becomes of a dead letter whose job has this record, or none that its body leads to.
@@ -33,15 +50,18 @@ pub fn key(job: &JobType, letter: &Letter) -> Result<String, Rejection> {
 /// Without an id, the key hangs on what the job type makes of the payload, which is not known here:
 /// then the function itself finds the record when the letter comes again.
 #[must_use]
-pub fn fate(letter: &Letter, record: Option<&Record>) -> Fate {
+pub fn fate(letter: &Letter, asked: &Asked, record: Option<&Record>) -> Fate {
     if letter.purpose == Purpose::Check {
         return Fate::Drop("check");
     }
     let asks_anew = |record: &Record| {
-        letter.fence.is_none() && record.phase.ended_at().is_some_and(|at| at < letter.sent_at)
+        letter.wakes.is_none() && record.phase.ended_at().is_some_and(|at| at < letter.sent_at)
     };
+    // Its function says whether that is the same work in other words, or another's under its id.
+    let differs =
+        |record: &Record| letter.wakes.is_none() && !is_same(&record.work.payload, &asked.payload);
     match record {
-        Some(record) if asks_anew(record) => {}
+        Some(record) if asks_anew(record) || differs(record) => {}
         Some(record) if record.phase.ended_at().is_some() => return Fate::Drop("ended"),
         Some(record) => {
             return match record.phase {

@@ -1,4 +1,4 @@
-use evenkeel::time::Time;
+use evenkeel::{ports::Woken, time::Time};
 
 use super::*;
 use crate::{
@@ -26,18 +26,26 @@ fn letter(body: &str) -> Letter {
     Letter { body: body.into(), sent_at: NOW, ..Letter::default() }
 }
 
+/// What becomes of a letter with the good body, or one like it.
+fn fate(letter: &Letter, record: Option<&Record>) -> Fate {
+    super::fate(letter, &asked(&job(), letter).unwrap(), record)
+}
+
 const GOOD: &str = r#"{"version":1,"type":"errand","id":"7","payload":{"n":1}}"#;
 
 #[test]
 fn a_letter_leads_to_its_job_by_its_id_or_its_payload() {
-    assert_eq!(key(&job(), &letter(GOOD)).unwrap(), "errand#g:7");
-    let derived = key(&job(), &letter(r#"{"version":1,"type":"errand","payload":{"n":1}}"#));
-    assert!(derived.unwrap().starts_with("errand#d:"));
+    assert_eq!(asked(&job(), &letter(GOOD)).unwrap().key, "errand#g:7");
+    let derived = asked(&job(), &letter(r#"{"version":1,"type":"errand","payload":{"n":1}}"#));
+    assert!(derived.unwrap().key.starts_with("errand#d:"));
+    let woken = Woken { key: "errand#d:older".into(), fence: 3 };
+    let ours = Letter { wakes: Some(woken), ..letter(GOOD) };
+    assert_eq!(asked(&job(), &ours).unwrap().key, "errand#d:older");
 }
 
 #[test]
 fn what_is_no_message_of_the_type_is_held_with_the_reason() {
-    let why = |body: &str| key(&job(), &letter(body)).unwrap_err().to_string();
+    let why = |body: &str| asked(&job(), &letter(body)).unwrap_err().to_string();
     assert!(why("not json").starts_with("malformed: "));
     let alien = r#"{"version":1,"type":"parcel","payload":{}}"#;
     assert_eq!(why(alien), r#"alien: type: "parcel", expected "errand""#);
@@ -74,12 +82,24 @@ fn a_letter_that_nothing_is_known_of_is_sent_once_more_and_held_the_second_time(
 fn a_sender_who_asks_anew_is_heard_and_a_wake_up_call_of_ours_is_not() {
     let ended = record("errand#g:7", succeeded(NOW.before(seconds(60))));
     assert_eq!(fate(&letter(GOOD), Some(&ended)), Fate::Redrive);
-    let ours = Letter { fence: Some(3), ..letter(GOOD) };
+    let woken = Woken { key: "errand#g:7".into(), fence: 3 };
+    let ours = Letter { wakes: Some(woken), ..letter(GOOD) };
     assert_eq!(fate(&ours, Some(&ended)), Fate::Drop("ended"));
     let early = Letter { sent_at: Time::default(), ..letter(GOOD) };
     assert_eq!(fate(&early, Some(&ended)), Fate::Drop("ended"));
     let check = Letter { purpose: Purpose::Check, ..letter(GOOD) };
     assert_eq!(fate(&check, None), Fate::Drop("check"));
+}
+
+#[test]
+fn a_known_id_with_another_payload_is_its_functions_business() {
+    let waits = record("errand#g:7", waiting(NOW));
+    let spaced = letter(&GOOD.replace(r#"{"n":1}"#, r#"{ "n": 1 }"#));
+    assert_eq!(fate(&spaced, Some(&waits)), Fate::Drop("looked_after"), "the same in other words");
+    let other = letter(&GOOD.replace(r#"{"n":1}"#, r#"{"n":2}"#));
+    assert_eq!(fate(&other, Some(&waits)), Fate::Redrive);
+    let again = Letter { purpose: Purpose::Redrive, ..other };
+    assert!(matches!(fate(&again, Some(&waits)), Fate::Hold(_)));
 }
 
 #[test]

@@ -11,8 +11,13 @@ use crate::{
 };
 
 impl<T: Oversight> Oversight for Faulty<T> {
-    async fn due(&self, partition: &str, until: Time, most: usize) -> Result<Vec<Due>, PortError> {
-        self.faults.call("due", self.port.due(partition, until, most), None).await
+    async fn due(
+        &self,
+        partition: &str,
+        span: [Time; 2],
+        most: usize,
+    ) -> Result<Vec<Due>, PortError> {
+        self.faults.call("due", self.port.due(partition, span, most), None).await
     }
 
     async fn leases(&self, shard: u8, most: usize) -> Result<Vec<Lease>, PortError> {

@@ -1,13 +1,14 @@
-//! What the functions note of the dependencies whose jobs they park, and the sweeper goes by.
+//! The dependencies that the sweeper watches: those with parked jobs, and those whose calls fail. There
+//! may be thousands of hosts of which nobody need know anything.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Kind of the notes that name the dependencies with parked jobs.
-pub const PARKED: &str = "parked";
+/// Kind of the notes that name them.
+pub const WATCHED: &str = "watched";
 
-/// How often a container says so again, while it parks.
+/// How often a container says so again, while it parks jobs or fails.
 pub const NOTED_FOR: Duration = Duration::from_mins(10);
 
 /// How long a note stands. Jobs are parked for a day at most before somebody looks at them; the
