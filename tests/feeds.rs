@@ -424,3 +424,32 @@ async fn a_bot_wall_is_not_climbed() {
     }
     sandbox.shutdown().await;
 }
+
+/// A car's hash says that its jobs were made, and a record of one of them is gone.
+#[tokio::test]
+async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
+    use evenkeel::{
+        ports::{Purpose, Wake, Woken},
+        testing::ARN,
+        wake,
+    };
+    let sandbox = site(SiteSettings::default()).await;
+    let feeds = Feeds::new();
+    let record = feeds.read(&sandbox, "first").await;
+    for key in feeds.jobs("product_detail_scraping") {
+        feeds.store.remove(&key);
+    }
+    feeds.clock.advance(Duration::from_mins(10));
+    let woken = Woken { key: record.key.clone(), fence: record.fence };
+    let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
+    feeds.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+    feeds.poll().await;
+    let found = feeds.store.record(&record.key).unwrap();
+    let Phase::Waiting { why, .. } = &found.phase else { panic!("{found:?}") };
+    assert!(why.starts_with("done again: ") && why.contains("without their jobs"), "{why}");
+    feeds.queue.wake(&wake::body(&found).unwrap(), &found);
+    let read = summary(&feeds.end("first").await);
+    assert_eq!((read.vehicles, read.new, read.gone), (40, 25, 0), "as many as a look takes in");
+    assert_eq!(feeds.jobs("product_detail_scraping").len(), 25);
+    sandbox.shutdown().await;
+}

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use evenkeel::{
+    finding::{FINDING, Finding},
+    ports::{Purpose, Wake, Woken},
     record::{Phase, Record},
+    testing::ARN,
     time::Clock,
-    transport,
+    transport, wake,
 };
 use sandbox::{CannedAnswer, Fault, FaultKind, Method, Sandbox, Scope, SettingsChange, Target};
 use url_shortening::job::{Shortened, Via};
@@ -264,5 +267,94 @@ async fn a_minute_without_the_service_loses_nothing() {
     }
     assert!(scenario.queue.is_empty());
     assert_eq!(scenario.links(&sandbox).await.len(), 30);
+    sandbox.shutdown().await;
+}
+
+/// What an operator does to a link by hand.
+async fn by_hand(sandbox: &Sandbox, method: reqwest::Method, id: &str, body: &str) {
+    let request = transport::client()
+        .unwrap()
+        .request(method, format!("{}/links/{id}", sandbox.api_url()))
+        .header("apikey", "local-key")
+        .header("content-type", "application/json")
+        .body(body.to_owned());
+    assert!(request.send().await.unwrap().status().is_success());
+}
+
+/// Asks the function to look at the results of all jobs.
+async fn check(scenario: &Scenario) {
+    for record in scenario.store.records() {
+        let woken = Woken { key: record.key.clone(), fence: record.fence };
+        let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
+        scenario.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+    }
+    scenario.poll().await;
+    assert!(scenario.queue.is_empty(), "however a look ends, its message goes");
+}
+
+fn findings(scenario: &Scenario) -> Vec<Finding> {
+    let notes = scenario.store.all_notes(FINDING).into_iter();
+    notes.map(|(_, text)| serde_json::from_str(&text).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_link_that_is_gone_is_made_again_and_one_that_leads_elsewhere_is_reported() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    let vins = ["1HGCM82633A000001", "1HGCM82633A000002", "1HGCM82633A000003"];
+    for vin in vins {
+        scenario.queue.send(&message(vin, &format!("https://www.acme.example/{vin}")));
+    }
+    scenario.drain().await;
+    let of = |vin: &str| {
+        let records = scenario.store.records().into_iter();
+        records.into_iter().find(|record| record.work.payload.contains(vin)).unwrap()
+    };
+    let gone = shortened(&of(vins[0]));
+    by_hand(&sandbox, reqwest::Method::DELETE, &gone.link_id, "").await;
+    let elsewhere = r#"{"title":"moved","destination":"https://elsewhere.example/"}"#;
+    let moved = shortened(&of(vins[1])).link_id;
+    by_hand(&sandbox, reqwest::Method::POST, &moved, elsewhere).await;
+
+    check(&scenario).await;
+    let found = findings(&scenario);
+    assert_eq!(found.iter().filter(|finding| finding.repaired).count(), 0, "not an hour old");
+    scenario.clock.advance(Duration::from_hours(2));
+    check(&scenario).await;
+    let mut found: Vec<(String, bool)> =
+        findings(&scenario).into_iter().map(|finding| (finding.what, finding.repaired)).collect();
+    found.sort();
+    let expected = [("result_changed".to_owned(), false), ("result_lost".to_owned(), true)];
+    assert_eq!(found, expected, "nothing is odd about the third");
+
+    let record = of(vins[0]);
+    scenario.queue.wake(&wake::body(&record).unwrap(), &record);
+    scenario.drain().await;
+    let again = shortened(&of(vins[0]));
+    assert_ne!(again.slashtag, gone.slashtag, "a deleted link keeps its name");
+    let links = scenario.links(&sandbox).await;
+    assert!(links.iter().any(|link| link.id == again.link_id), "{links:?}");
+    sandbox.shutdown().await;
+}
+
+/// The workspace was changed: no link is found any more, and none must be made twice for that.
+#[tokio::test]
+async fn a_look_that_finds_nothing_at_all_is_not_believed() {
+    let sandbox = open_sandbox().await;
+    let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
+    for n in 1..=8 {
+        let vin = format!("1HGCM82633A00000{n}");
+        scenario.queue.send(&message(&vin, &format!("https://www.acme.example/{n}")));
+    }
+    scenario.drain().await;
+    for link in scenario.links(&sandbox).await {
+        by_hand(&sandbox, reqwest::Method::DELETE, &link.id, "").await;
+    }
+    scenario.clock.advance(Duration::from_hours(2));
+    check(&scenario).await;
+    let found = findings(&scenario);
+    assert_eq!(found.len(), 8);
+    assert!(found.iter().all(|finding| finding.what == "result_lost" && !finding.repaired));
+    assert!(scenario.store.records().iter().all(|record| record.phase.name() == "succeeded"));
     sandbox.shutdown().await;
 }

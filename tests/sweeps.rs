@@ -5,5 +5,6 @@ mod capacity;
 mod cleanup;
 mod drain;
 mod faults;
+mod properties;
 mod recovery;
 mod world;

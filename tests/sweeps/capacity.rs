@@ -179,3 +179,76 @@ async fn concurrency_moves_to_where_the_work_is_and_a_redeploy_is_worked_back() 
     }
     assert!(world.mappings.all()["normal"] >= 9, "it goes by what is");
 }
+
+#[tokio::test(start_paused = true)]
+async fn balance_that_is_off_puts_the_deployed_numbers_back_and_a_paused_mapping_takes_no_part() {
+    let mut world = World::new();
+    world.mappings.put("normal", 3);
+    world.sweeper.config.balance = false;
+    let report = world.tick().await.unwrap();
+    assert_eq!(report.done["balance"]["put_back"], 1);
+    assert_eq!(world.mappings.all()["normal"], 10);
+
+    world.sweeper.config.balance = true;
+    world.sweeper.config.types[0].high.mapping = "paused".into();
+    for n in 0..3_000 {
+        world.queue.send(&body(&format!("job-{n}")));
+    }
+    for _ in 0..3 {
+        let report = world.tick().await.unwrap();
+        assert_eq!(report.done["balance"]["left_out"], 1);
+    }
+    assert_eq!(world.mappings.all()["normal"], 10, "its own, and no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_things_stand_and_where_they_go_is_noted_for_tools() {
+    use serde_json::Value;
+    let world = World::new();
+    for n in 0..900 {
+        world.queue.send(&body(&format!("job-{n}")));
+    }
+    let late = world.now().before(Duration::from_secs(60));
+    let parked = world.park("parked", late + Duration::from_secs(10_000));
+    let mut other = parked.clone();
+    other.key = "errand#g:behind-another".into();
+    other.work.dependency = "site".into();
+    other.parking =
+        other.parking.map(|parking| evenkeel::record::Parking { gated: false, ..parking });
+    world.store.put(&other);
+    note_parked(&world, "site").await;
+    for _ in 0..6 {
+        for _ in 0..10 {
+            let event = world.queue.receive_from(ARN, 10);
+            let deadline = world.now() + Duration::from_secs(15);
+            let failed = world.function.handle(event.clone(), deadline).await.unwrap();
+            world.queue.acknowledge(&event, &failed);
+        }
+        world.tick().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    let notes = world.store.all_notes("observe");
+    let now: Value = serde_json::from_str(&notes[0].1).unwrap();
+    assert_eq!(now["queues"]["test-url-shortening"]["visible"], 301, "and the parked one: {now}");
+    assert_eq!(now["types"]["errand"]["succeeded"], 100, "in the last whole minute");
+    let site = &now["dependencies"]["site"];
+    assert_eq!((&site["parked"], &site["breaker"]), (&1.into(), &"closed".into()), "{site}");
+    assert!(site["longest_parked_s"].as_u64().is_some_and(|age| age >= 300), "{site}");
+    let clears = now["forecasts"].as_array().unwrap().iter().find(|said| said["what"] == "clears");
+    let clears = clears.unwrap_or_else(|| panic!("{now}"));
+    assert_eq!(clears["about"], "test-url-shortening");
+    let in_s = clears["in_s"].as_u64().unwrap();
+    assert!((150..=200).contains(&in_s), "300 at 100 a minute: {clears}");
+    assert_eq!(world.store.all_notes("history").len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_system_rests_at_the_deployed_numbers() {
+    let world = World::new();
+    world.mappings.put("normal", 4);
+    for _ in 0..12 {
+        world.tick().await.unwrap();
+    }
+    let all = world.mappings.all();
+    assert!((9..=10).contains(&all["normal"]) && all["high"] == 4, "{all:?}");
+}

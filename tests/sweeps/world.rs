@@ -25,7 +25,7 @@ use evenkeel::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sweeper::{
-    Sweep,
+    Ports, Sweep,
     config::{Config, JobType, Source},
     tick::Report,
 };
@@ -148,13 +148,18 @@ impl Job for Errands {
 pub(crate) type Function =
     Worker<Errands, MemoryStore, MemoryQueue<TestClock>, TestClock, SeededRandom>;
 
-pub(crate) type Sweeper = Sweep<
-    Faulty<MemoryStore>,
-    Faulty<MemoryQueue<TestClock>>,
-    Faulty<MemoryMappings>,
-    TestClock,
-    SeededRandom,
->;
+/// The sweeper's ports, in memory, with faults.
+pub(crate) struct Doubles;
+
+impl Ports for Doubles {
+    type Store = Faulty<MemoryStore>;
+    type Queue = Faulty<MemoryQueue<TestClock>>;
+    type Mappings = Faulty<MemoryMappings>;
+    type Clock = TestClock;
+    type Random = SeededRandom;
+}
+
+pub(crate) type Sweeper = Sweep<Doubles>;
 
 /// Tables, queues, a function and a sweeper.
 pub(crate) struct World {

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use evenkeel::{
-    oversight::{Mailboxes, Oversight, Scaling, Table},
+    oversight::{Oversight as _, Table},
     policy::ANSWER_RESERVE,
     ports::PortError,
     random::Random,
@@ -27,7 +27,7 @@ use crate::{
     records::{due, read},
     step::{self, Call, Step},
     survey::survey,
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
@@ -87,18 +87,11 @@ impl Command {
 }
 
 /// Runs a command.
-pub async fn run<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+pub async fn run<P: Ports>(
+    sweep: &Sweep<P>,
     command: &Command,
     deadline: Time,
-) -> Result<Value, PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<Value, PortError> {
     match command {
         Command::Audit { from } => audit_all(sweep, from.clone(), deadline).await,
         Command::Retry { kind, quarantined, from } => {
@@ -108,18 +101,11 @@ where
 }
 
 /// Page after page until the time is up.
-async fn audit_all<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn audit_all<P: Ports>(
+    sweep: &Sweep<P>,
     mut from: Option<Vec<String>>,
     deadline: Time,
-) -> Result<Value, PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<Value, PortError> {
     let now = sweep.clock.now();
     let view = survey(&sweep.store, &sweep.queue, &sweep.config, now).await;
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
@@ -148,19 +134,12 @@ where
 
 /// Lets the jobs of a type that were given up at `from` or later begin anew, those first that ended
 /// first.
-async fn retry<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn retry<P: Ports>(
+    sweep: &Sweep<P>,
     kind: &str,
     quarantined: bool,
     from: u64,
-) -> Result<Value, PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<Value, PortError> {
     let (now, owner) = (sweep.clock.now(), sweep.random.token());
     let span = [Time::from_millis(from), now];
     let mut due = due(&sweep.store, &[format!("dead#{kind}")], span, LOOKED_AT).await?;

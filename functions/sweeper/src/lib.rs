@@ -22,4 +22,4 @@ pub mod survey;
 pub mod sweep;
 pub mod tick;
 
-pub use sweep::Sweep;
+pub use sweep::{Ports, Sweep};

@@ -33,24 +33,49 @@ const SURVEY_TIME: Duration = Duration::from_secs(8);
 /// Time kept for observing.
 const OBSERVE_TIME: Duration = Duration::from_secs(5);
 
-/// The sweeper: its ports and what it looks after.
-#[derive(Debug)]
-pub struct Sweep<S, Q, M, C, R> {
+/// What a sweeper needs from outside.
+pub trait Ports {
     /// The tables.
-    pub store: S,
+    type Store: Oversight;
     /// The queues.
-    pub queue: Q,
+    type Queue: Mailboxes;
     /// The event source mappings.
-    pub mappings: M,
+    type Mappings: Scaling;
     /// The clock.
-    pub clock: C,
+    type Clock: Clock;
     /// The dice.
-    pub random: R,
+    type Random: Random;
+}
+
+/// The ports of a deployed sweeper.
+#[derive(Clone, Copy, Debug)]
+pub struct Deployed;
+
+impl Ports for Deployed {
+    type Store = DynamoStore;
+    type Queue = SqsQueue;
+    type Mappings = Mappings;
+    type Clock = SystemClock;
+    type Random = SystemRandom;
+}
+
+/// The sweeper: its ports and what it looks after.
+pub struct Sweep<P: Ports> {
+    /// The tables.
+    pub store: P::Store,
+    /// The queues.
+    pub queue: P::Queue,
+    /// The event source mappings.
+    pub mappings: P::Mappings,
+    /// The clock.
+    pub clock: P::Clock,
+    /// The dice.
+    pub random: P::Random,
     /// What it looks after.
     pub config: Config,
 }
 
-impl Sweep<DynamoStore, SqsQueue, Mappings, SystemClock, SystemRandom> {
+impl Sweep<Deployed> {
     /// Builds the sweeper from the environment.
     pub async fn start(start: Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
@@ -63,14 +88,7 @@ impl Sweep<DynamoStore, SqsQueue, Mappings, SystemClock, SystemRandom> {
     }
 }
 
-impl<S, Q, M, C, R> Sweep<S, Q, M, C, R>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+impl<P: Ports> Sweep<P> {
     /// Answers a call: a command if it names one, else a tick. Fails with a sentence if the command is
     /// none that there is, or the tables are broken.
     pub async fn answer(&self, call: &Value, deadline: Time) -> Result<Value, String> {

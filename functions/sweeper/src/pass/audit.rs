@@ -8,12 +8,12 @@ use std::{
 
 use evenkeel::{
     finding::{Finding, KEPT_FOR},
-    oversight::{Found, Mailboxes, Oversight, Scaling, Table},
-    ports::{Place, PortError, Purpose, Wake, Woken, Written},
-    random::Random,
+    oversight::{Found, Mailboxes, Oversight, Table},
+    ports::{Control as _, Place, PortError, Purpose, Store as _, Wake, Woken, Written},
+    random::Random as _,
     record::{Phase, Record},
     telemetry,
-    time::{Clock, Time},
+    time::Time,
     wake,
     watched::{self, Limits, WATCHED},
 };
@@ -22,7 +22,7 @@ use crate::{
     plan::audit::{self as plan, Oddity, Repair},
     records::together,
     step,
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
@@ -35,17 +35,7 @@ const MOST_CHECKS: usize = 5;
 const NAME: &str = "audit";
 
 /// The next page of each table.
-pub async fn audit<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+pub async fn audit<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     for (place, table) in Table::ALL.into_iter().enumerate() {
         let from = tick.memory.cursors[place].clone();
         let page = sweep.store.page(table, from.as_deref(), PAGE[place]).await?;
@@ -106,18 +96,11 @@ fn count(tick: &mut Tick, found: &[Found], last: bool) {
 
 /// Looks at these items of the job table, and reports and mends what is odd. Answers with the records
 /// whose results must be looked at, and those whose results may be.
-pub async fn examine<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+pub async fn examine<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     found: &[Found],
-) -> (Vec<Record>, Vec<Record>)
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> (Vec<Record>, Vec<Record>) {
     let watched: Option<BTreeSet<String>> =
         tick.view.knows_watched.then(|| tick.view.notes.keys().cloned().collect());
     let (mut must, mut may) = (Vec::new(), Vec::new());
@@ -147,7 +130,7 @@ where
 }
 
 /// Whether looking at a result would be in nobody's way.
-fn is_calm<S, Q, M, C, R>(sweep: &Sweep<S, Q, M, C, R>, tick: &Tick, record: &Record) -> bool {
+fn is_calm<P: Ports>(sweep: &Sweep<P>, tick: &Tick, record: &Record) -> bool {
     let depth = tick.view.depths.get(&record.work.queue);
     let seen = tick.view.dependencies.get(&record.work.dependency);
     let closed = seen.is_none_or(|seen| {
@@ -157,19 +140,13 @@ fn is_calm<S, Q, M, C, R>(sweep: &Sweep<S, Q, M, C, R>, tick: &Tick, record: &Re
 }
 
 /// Mends what may be mended, and says so.
-async fn report<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn report<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     key: &str,
     record: Option<&Record>,
     oddity: &Oddity,
-) where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) {
     let repaired = match (oddity.repair, record) {
         (Repair::Rewrite, Some(record)) => {
             sweep.store.replace(record, Some(&record.guard())).await.map(|w| w == Written::Yes)

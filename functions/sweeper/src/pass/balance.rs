@@ -4,39 +4,25 @@ use std::time::Duration;
 
 use evenkeel::{
     breaker::State,
-    oversight::{Mailboxes, Oversight, Scaling},
+    oversight::Scaling as _,
     ports::PortError,
     pulse::{BUSY_MS, JOBS},
-    random::Random,
     telemetry,
-    time::{Clock, Time},
+    time::Time,
 };
 
 use crate::{
     config::{JobType, Source},
     plan::balance::{self as plan, Load},
     survey::View,
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::Tick,
 };
-
-/// What somebody waits for weighs more.
-const HIGH_WEIGHT: u32 = 2;
 
 const NAME: &str = "balance";
 
 /// Moves slots between the event source mappings, by one step at most.
-pub async fn balance<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let (mut loads, mut slots) = (Vec::new(), 0);
     for job in &sweep.config.types {
         for source in job.sources() {
@@ -87,7 +73,6 @@ where
 /// What is known of a queue.
 fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) -> Load {
     let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
-    let is_high = source.queue == job.high.queue;
     let beats = view.pulses.get(&job.kind).map(Vec::as_slice).unwrap_or_default();
     let sum = |name: &str| beats.iter().map(|(_, beat)| beat.count(name)).sum::<u64>();
     let (busy_ms, jobs) = (sum(BUSY_MS), sum(JOBS));
@@ -105,7 +90,8 @@ fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) ->
         sum("parked") > 0 && ["succeeded", "retried", "dead"].iter().all(|name| sum(name) == 0);
     Load {
         queue: source.name().to_owned(),
-        weight: job.weight * if is_high { HIGH_WEIGHT } else { 1 },
+        // What it was deployed with: where nobody wants more, all rest there.
+        weight: job.weight.saturating_mul(source.concurrency),
         current,
         backlog: depth.visible,
         in_flight: depth.in_flight,

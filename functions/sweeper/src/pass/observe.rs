@@ -4,13 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     limiter::AHEAD,
-    oversight::{Mailboxes, Oversight, Scaling},
+    oversight::{Oversight, Scaling as _},
     ports::{Place, PortError},
     pulse::{BUCKET, Beat, Calls, SHARDS, TYPE_BUCKET, bucket_start},
-    random::Random,
     record::{Phase, Record},
     telemetry,
-    time::{Clock, Time},
+    time::Time,
 };
 use serde::Serialize;
 
@@ -22,7 +21,7 @@ use crate::{
         release::Dependency,
     },
     records::{EVER, due, read},
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::{Counts, Tick},
 };
 
@@ -67,17 +66,7 @@ struct Entries {
 }
 
 /// Looks, tells, and foretells.
-pub async fn observe<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     if tick.view.depths.is_empty() {
         // Nothing was seen: to tell of zeros would be wrong.
         return Err(PortError::Unavailable("nothing was seen".into()));
@@ -123,10 +112,7 @@ where
 
 /// The dependencies that are looked at closely: those on which all jobs of a type depend, and those with
 /// the most parked jobs.
-fn watched_most<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &Tick,
-) -> Vec<(String, Dependency)> {
+fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Dependency)> {
     let is_fixed =
         |name: &String| sweep.config.types.iter().any(|job| job.dependency.as_ref() == Some(name));
     let mut all: Vec<(String, Dependency)> = tick.view.dependencies.clone().into_iter().collect();
@@ -148,15 +134,11 @@ async fn write<S: Oversight>(
 }
 
 /// A job type and its queues.
-async fn job_type<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn job_type<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &Tick,
     job: &JobType,
-) -> Result<(TypeSeen, BTreeMap<String, QueueSeen>), PortError>
-where
-    S: Oversight,
-    M: Scaling,
-{
+) -> Result<(TypeSeen, BTreeMap<String, QueueSeen>), PortError> {
     let (view, now) = (&tick.view, tick.now);
     let mut queues = BTreeMap::new();
     let mut states: BTreeMap<String, u64> = BTreeMap::new();

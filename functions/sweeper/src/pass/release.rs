@@ -2,9 +2,8 @@
 
 use evenkeel::{
     breaker::State,
-    oversight::{Due, Mailboxes, Oversight, Scaling},
+    oversight::{Due, Oversight},
     ports::{Place, PortError},
-    random::Random,
     record::Record,
     telemetry,
     time::{Clock, Time},
@@ -18,7 +17,7 @@ use crate::{
     records::{EVER, due, read},
     step::{self, Step},
     survey::dependency,
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
@@ -35,18 +34,11 @@ const NAME: &str = "release";
 
 /// Lets go whoever may, dependency by dependency: those first on which all jobs of a type depend, and
 /// then those that had no turn in the last tick.
-pub async fn release<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+pub async fn release<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     leader: &mut Leader,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<(), PortError> {
     let (mut gone, mut steps) = (0, Vec::new());
     for name in in_turn(sweep, tick) {
         if gone >= MOST {
@@ -71,7 +63,7 @@ where
 }
 
 /// The dependencies in the order in which they have their turn.
-fn in_turn<S, Q, M, C, R>(sweep: &Sweep<S, Q, M, C, R>, tick: &Tick) -> Vec<String> {
+fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<String> {
     let fixed: Vec<String> =
         sweep.config.types.iter().filter_map(|job| job.dependency.clone()).collect();
     let others = tick.view.notes.keys().filter(|name| !fixed.contains(name)).cloned();
@@ -81,16 +73,12 @@ fn in_turn<S, Q, M, C, R>(sweep: &Sweep<S, Q, M, C, R>, tick: &Tick) -> Vec<Stri
 }
 
 /// Who of a dependency's parked jobs goes now, at most so many.
-async fn of_dependency<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn of_dependency<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     name: &str,
     most: usize,
-) -> Result<Vec<Step>, PortError>
-where
-    S: Oversight,
-    C: Clock,
-{
+) -> Result<Vec<Step>, PortError> {
     // The tick may have spent seconds on what came before.
     let now = sweep.clock.now();
     let note = tick.view.notes.get(name).cloned();
@@ -129,17 +117,12 @@ where
 
 /// Lets these go. Until when jobs have been let go is written down first: a tick that dies on its way
 /// must not be repeated at once by the next.
-async fn take<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn take<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     leader: &mut Leader,
     steps: Vec<Step>,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    C: Clock,
-{
+) -> Result<(), PortError> {
     if steps.is_empty() {
         return Ok(());
     }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::{
-    oversight::{Mailboxes, Oversight, Scaling},
+    oversight::Oversight,
     ports::PortError,
     pulse::{Beat, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
-    random::Random,
     record::{Lease, Phase, Record},
     telemetry,
-    time::{Clock, Time},
+    time::Time,
 };
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     plan::rescue::{self as plan, Caution},
     records::{due, read, together},
     step::{self, Step},
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
@@ -31,17 +30,7 @@ const MOST_AGED: usize = 20;
 const NAME: &str = "rescue";
 
 /// Sets going what is stuck or lost.
-pub async fn rescue<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+pub async fn rescue<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     stuck(sweep, tick).await?;
     let config = sweep.config.clone();
     for job in &config.types {
@@ -54,17 +43,7 @@ where
 }
 
 /// Runs whose lease is over.
-async fn stuck<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let now = tick.now;
     let ended: Vec<_> =
         tick.view.leases.iter().filter(|lease| lease.until <= now).cloned().collect();
@@ -142,19 +121,12 @@ async fn close<S: Oversight>(
 }
 
 /// Records that wait for a message that is lost.
-async fn lost<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn lost<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
     queue: &str,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<(), PortError> {
     let Some(depth) = tick.view.depths.get(queue) else { return Ok(()) };
     let receives = tick.view.first_receives(&job.kind, queue);
     let Some(until) = plan::lost_before(*depth, &receives, tick.now) else {
@@ -167,18 +139,7 @@ where
 }
 
 /// Records that have waited too long behind a backlog, while the high queue has room for them.
-async fn aged<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-    job: &JobType,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+async fn aged<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, job: &JobType) -> Result<(), PortError> {
     let visible = |queue: &str| tick.view.depths.get(queue).map(|depth| depth.visible);
     let (normal, high) = (job.normal.queue.as_str(), job.high.queue.as_str());
     if visible(high) != Some(0) || visible(normal).is_none_or(|visible| visible == 0) {
@@ -192,20 +153,13 @@ where
 
 /// Sends the messages of records that belong to the queue `from`, and were due by `until`, to the
 /// queue `to`. Answers with how many.
-async fn send_again<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn send_again<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     [from, to]: [&str; 2],
     until: Time,
     most: usize,
-) -> Result<usize, PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<usize, PortError> {
     let states = ["queued", "waiting"].map(|state| format!("{state}#{from}"));
     let mut due = due(&sweep.store, &states, [Time::default(), until], most).await?;
     due.truncate(most);

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use evenkeel::{
-    oversight::{Letter, Mailboxes, Oversight, Scaling},
-    ports::{PortError, Purpose, Quarantined, Wake, Written},
-    random::Random,
+    oversight::{Letter, Mailboxes as _},
+    ports::{PortError, Purpose, Quarantined, Store as _, Wake, Written},
     record::Record,
     telemetry,
     time::Clock,
@@ -16,7 +15,7 @@ use crate::{
     plan::triage::{self as plan, Fate},
     records::read,
     step,
-    sweep::Sweep,
+    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
@@ -29,17 +28,7 @@ const HIDDEN: Duration = Duration::from_secs(60);
 const NAME: &str = "triage";
 
 /// Empties the dead-letter queues.
-pub async fn triage<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
-    tick: &mut Tick,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+pub async fn triage<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let config = sweep.config.clone();
     let mut trouble = None;
     for job in &config.types {
@@ -56,18 +45,11 @@ where
     trouble.map_or(Ok(()), Err)
 }
 
-async fn of_type<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn of_type<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<(), PortError> {
     for _ in 0..MOST_RECEIVES {
         let letters = sweep.queue.receive(&job.dead, HIDDEN).await?;
         if letters.is_empty() {
@@ -78,19 +60,12 @@ where
     Ok(())
 }
 
-async fn empty<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn empty<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
     letters: Vec<Letter>,
-) -> Result<(), PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<(), PortError> {
     let asked: Vec<_> = letters.iter().map(|letter| plan::asked(job, letter)).collect();
     let mut known: Vec<String> =
         asked.iter().filter_map(|asked| Some(asked.as_ref().ok()?.key.clone())).collect();
@@ -124,21 +99,14 @@ where
 }
 
 /// Does what is to be done about a letter; whether it may then be deleted.
-async fn settle<S, Q, M, C, R>(
-    sweep: &Sweep<S, Q, M, C, R>,
+async fn settle<P: Ports>(
+    sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
     letter: &Letter,
     fate: &Fate,
     record: Option<&Record>,
-) -> Result<bool, PortError>
-where
-    S: Oversight,
-    Q: Mailboxes,
-    M: Scaling,
-    C: Clock,
-    R: Random,
-{
+) -> Result<bool, PortError> {
     match fate {
         Fate::Drop(why) => {
             tick.count(NAME, why, 1);

@@ -1,0 +1,133 @@
+//! What holds of a tick whatever it meets.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use evenkeel::{
+    ports::{Purpose, Store as _},
+    record::{Lease, Phase, Record},
+    testing::ARN,
+    time::Time,
+};
+use proptest::prelude::*;
+
+use super::{
+    recovery::note_parked,
+    world::{DEAD, DEPENDENCY, World, body, letter},
+};
+
+/// A record in any state, and what goes with it: a lease, a dead letter, messages.
+#[derive(Clone, Debug)]
+struct Thing {
+    state: u8,
+    /// Seconds since it was due, or negative until it is.
+    late_s: i64,
+    crashes: u32,
+    leased: bool,
+    letter: bool,
+    deadline_s: Option<i64>,
+}
+
+prop_compose! {
+    fn things()(
+        state in 0_u8..8,
+        late_s in -120_i64..4_000,
+        crashes in 0_u32..3,
+        leased in any::<bool>(),
+        letter in proptest::bool::weighted(0.2),
+        deadline_s in proptest::option::of(-500_i64..5_000),
+    ) -> Thing {
+        Thing { state, late_s, crashes, leased, letter, deadline_s }
+    }
+}
+
+fn moment(now: Time, late_s: i64) -> Time {
+    let span = Duration::from_secs(late_s.unsigned_abs());
+    if late_s < 0 { now + span } else { now.before(span) }
+}
+
+impl Thing {
+    fn phase(&self, due: Time) -> Phase {
+        let why = "http_503".to_owned();
+        match self.state {
+            0 => Phase::Queued { due_at: due },
+            1 => Phase::Running { lease_until: due, armed: !self.leased },
+            2 => Phase::Waiting { run_after: due, due_at: due, why },
+            3 | 4 => Phase::Parked { run_after: due, why },
+            5 => Phase::Succeeded { at: due, result: "\"done\"".into() },
+            6 => Phase::Dead { at: due, why },
+            _ => Phase::Quarantined { at: due, why },
+        }
+    }
+
+    async fn put(&self, world: &World, name: &str) {
+        let due = moment(world.now(), self.late_s);
+        let mut record = world.record(name, self.phase(due));
+        record.ledger.crashes = self.crashes;
+        record.work.deadline = self.deadline_s.map(|late_s| moment(world.now(), late_s));
+        if let Phase::Running { lease_until, armed: false } = record.phase {
+            record.owner = format!("batch-{name}");
+            let jobs = vec![record.key.clone()];
+            let lease = Lease { owner: record.owner.clone(), until: lease_until, jobs };
+            world.store.lease(&lease).await.unwrap();
+        }
+        world.store.put(&record);
+        if self.letter {
+            world.queue.bury(DEAD, ARN, letter(body(name), Purpose::Work));
+        }
+    }
+}
+
+/// Whether somebody will look at a record that is not over: the index, or its batch's lease.
+fn is_looked_after(record: &Record, leases: &[Lease]) -> bool {
+    record.phase.ended_at().is_some()
+        || record.look().is_some()
+        || leases
+            .iter()
+            .any(|lease| lease.owner == record.owner && lease.jobs.contains(&record.key))
+}
+
+async fn check(things: &[Thing], busy: bool) {
+    let world = World::new();
+    for (n, thing) in things.iter().enumerate() {
+        thing.put(&world, &format!("job-{n}")).await;
+    }
+    note_parked(&world, DEPENDENCY).await;
+    if busy {
+        world.queue.send(&body("another"));
+    }
+    let before: BTreeMap<String, Record> =
+        world.store.records().into_iter().map(|record| (record.key.clone(), record)).collect();
+    world.tick().await.unwrap();
+    let leases = world.store.leases();
+    for record in world.store.records() {
+        let old = &before[&record.key];
+        assert!(record.fence <= old.fence + 1, "touched twice: {old:?} {record:?}");
+        assert!(is_looked_after(&record, &leases), "nobody looks: {old:?} {record:?}");
+        let moved = record.phase.name() != old.phase.name();
+        let ended = record.phase.ended_at().is_some();
+        let crashed = record.ledger.crashes > old.ledger.crashes;
+        assert!(!moved || !ended || crashed, "a sweeper ends no job by itself: {record:?}");
+        assert!(old.phase.ended_at().is_none() || record == *old, "what is over stays: {record:?}");
+    }
+    assert!(before.keys().all(|key| {
+        let kept = world.store.record(key).is_some();
+        kept || before[key].expires_at().is_some_and(|end| end <= world.now())
+    }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_tick_touches_no_record_twice_and_leaves_each_with_a_look(
+        things in proptest::collection::vec(things(), 0..40),
+        busy in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(check(&things, busy));
+    }
+}
