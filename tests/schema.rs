@@ -85,3 +85,43 @@ fn the_documentation_has_an_example_of_every_message_and_each_is_valid() {
     let expected: BTreeSet<String> = JOB_TYPES.into_iter().map(str::to_owned).collect();
     assert_eq!(shown, expected);
 }
+
+#[test]
+fn the_documentation_names_every_metric_with_its_dimension_and_unit() {
+    use sweeper::{
+        config::Config,
+        metrics,
+        plan::observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
+    };
+    let queue = |name: &str| {
+        format!(r#"{{"queue":"arn:aws:sqs:r:1:{name}","mapping":"m","concurrency":2}}"#)
+    };
+    let (normal, high) = (queue("q"), queue("q-high"));
+    let types = format!(
+        r#"[{{"type":"t","dependency":"d","normal":{normal},"high":{high},"dead":"arn:aws:sqs:r:1:dlq"}}]"#
+    );
+    let types = Config::types(&types).unwrap();
+    let config = Config { types, balance: true, namespace: "n".into() };
+    let queue = QueueSeen { concurrency: Some(2), ..QueueSeen::default() };
+    let kind = TypeSeen { oldest_s: Some(1), ..TypeSeen::default() };
+    let seen = Observation {
+        queues: [("q".to_owned(), queue)].into(),
+        types: [("t".to_owned(), kind)].into(),
+        dependencies: [("d".to_owned(), DependencySeen::default())].into(),
+        ..Observation::default()
+    };
+    let mut told = BTreeSet::new();
+    for (of, numbers) in metrics::lines(&config, &seen) {
+        let of = of.map_or("none".to_owned(), |(name, _)| format!("`{name}`"));
+        told.extend(numbers.into_iter().map(|(name, _, unit)| format!("{of} `{name}` {unit}")));
+    }
+    let page = fs::read_to_string(docs().join("sweeper.md")).unwrap();
+    let table = page.split("## Metrics").nth(1).unwrap().split("## Notes").next().unwrap();
+    let mut named = BTreeSet::new();
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let metrics = cells[2].split(", ");
+        named.extend(metrics.map(|name| format!("{} {name} {}", cells[1], cells[3])));
+    }
+    assert_eq!(named, told);
+}

@@ -20,7 +20,6 @@ use evenkeel::{
     time::{Clock, SystemClock, Time},
     vehicles::{self, Vehicles},
 };
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
@@ -33,6 +32,7 @@ use crate::{
     payload::{Condition, FanOut, Feed},
     reading::{Reading, Summary, count},
     site::Site,
+    snapshot::{self, Snapshot},
 };
 
 /// Time that a page may take, with its jobs and cars: no page is begun without it.
@@ -84,20 +84,6 @@ pub const POLICY: Policy = Policy {
     },
 }
 .checked();
-
-/// What was noted of the last read that was good: whole, healthy and no collapse.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// When, in milliseconds since the epoch.
-    pub at: u64,
-    /// Cars of all lists, each once.
-    pub vehicles: u32,
-    /// Cars by list, each as it was read last; some stand in two.
-    pub counts: Counts,
-    /// When each list was read last, in milliseconds since the epoch.
-    #[serde(default)]
-    pub read_at: BTreeMap<Condition, u64>,
-}
 
 /// The job type.
 pub struct DealerComFeed<V, S, Q, C> {
@@ -258,7 +244,7 @@ where
     ) -> Result<Summary, Failure> {
         let pages = reading.pages();
         let Reading { lists, mut summary, began, .. } = reading;
-        let (counts, last) = (Counts::of(&lists), self.snapshot(feed).await?);
+        let (counts, last) = (Counts::of(&lists), snapshot::last(&self.vehicles, feed).await?);
         let Snapshot { counts: last_good, mut read_at, .. } = last.unwrap_or_default();
         if let Some(fall) = collapse::judge(&last_good, &counts) {
             let failure = Failure::new(Class::Anomaly, COLLAPSE, fall.to_string());
@@ -298,40 +284,6 @@ where
             kept.map_err(|error| error.unstarted())?;
         }
         Ok(summary)
-    }
-
-    async fn snapshot(&self, feed: &Feed) -> Result<Option<Snapshot>, Failure> {
-        let note = self.vehicles.list(&feed.dealer_slug).await;
-        let note = note.map_err(|error| error.unstarted())?;
-        Ok(note.and_then(|note| serde_json::from_str(&note).ok()))
-    }
-
-    /// What stands in when the site gives nothing and there is no more to try: the last good
-    /// snapshot, marked as stale. Without one the failure stands.
-    async fn stale<G>(
-        &self,
-        feed: &Feed,
-        run: &Run<'_, G>,
-        failure: Failure,
-    ) -> Result<Summary, Failure> {
-        let last_try = run.ledger.attempts + 1 >= POLICY.max_attempts;
-        let hopeless = match failure.class() {
-            Class::Transient | Class::Anomaly => last_try,
-            Class::Systemic | Class::Permanent => true,
-            _ => false,
-        };
-        if !hopeless {
-            return Err(failure);
-        }
-        match self.snapshot(feed).await {
-            Ok(Some(snapshot)) => Ok(Summary {
-                vehicles: snapshot.vehicles,
-                stale: true,
-                why: Some(failure.to_string()),
-                ..Summary::default()
-            }),
-            _ => Err(failure),
-        }
     }
 }
 
@@ -409,9 +361,12 @@ where
             Err(failure) if reading.pages() > before && passes(&failure) => return reading.more(),
             Err(failure) => Err(failure),
         };
+        let last_try = run.ledger.attempts + 1 >= POLICY.max_attempts;
         match done {
             Ok(summary) => Ok(Progress::Done(summary)),
-            Err(failure) => self.stale(feed, run, failure).await.map(Progress::Done),
+            Err(failure) => snapshot::stand_in(&self.vehicles, feed, last_try, failure)
+                .await
+                .map(Progress::Done),
         }
     }
 

@@ -26,6 +26,7 @@ pub mod job;
 mod orphan;
 pub mod reading;
 pub mod site;
+pub mod snapshot;
 
 pub use job::{DealerComFeed, POLICY};
 pub use payload::{Condition, FanOut, Feed};

@@ -14,6 +14,7 @@ pub mod command;
 pub mod config;
 pub mod lead;
 pub mod memory;
+pub mod metrics;
 pub mod pass;
 pub mod plan;
 pub mod records;

@@ -192,7 +192,7 @@ impl DynamoStore {
     }
 
     /// Writes an item if its revision is still `revision`; answers with what is in its way.
-    async fn swap(
+    pub(super) async fn swap(
         &self,
         mut attributes: Vec<Attribute>,
         revision: u64,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
-    operation::{delete_item::DeleteItemError, put_item::PutItemError},
-    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+    operation::delete_item::DeleteItemError,
+    types::{AttributeValue, KeysAndAttributes},
 };
 
 use super::{
@@ -223,28 +223,9 @@ impl Oversight for DynamoStore {
         revision: u64,
         expires_at: Time,
     ) -> Result<Swapped<Option<String>>, PortError> {
-        let mut attributes = encode_note(place, text, expires_at);
-        attributes.push(("revision", n(revision + 1)));
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.tables.control)
-            .set_item(Some(owned(attributes)))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if revision == 0 {
-            put.condition_expression("attribute_not_exists(revision)")
-        } else {
-            let put = put.condition_expression("revision = :seen");
-            put.expression_attribute_values(":seen", n(revision))
-        };
-        match put.send().await {
-            Ok(_) => Ok(Swapped::Yes),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Swapped::No(note(refused.item.as_ref())))
-                }
-                _ => Err(port_error(&error)),
-            },
+        match self.swap(encode_note(place, text, expires_at), revision).await? {
+            Ok(()) => Ok(Swapped::Yes),
+            Err(current) => Ok(Swapped::No(note(current.as_ref()))),
         }
     }
 

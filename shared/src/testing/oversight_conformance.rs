@@ -172,6 +172,18 @@ async fn only_what_has_expired_is_removed<S: Oversight>(store: &S) {
     assert_eq!(remove("expired#g:1", end).await, Ok(true));
     assert_eq!(store.read("expired#g:1").await, Ok(None));
     assert_eq!(remove("expired#g:1", end).await, Ok(false), "harmless when repeated");
+    // The same of a note, found by a walk.
+    let place = Place::new("case", "expires");
+    assert_eq!(store.put_note(&place, "old", NOW).await, Ok(()));
+    let page = store.page(Table::Control, None, 1_000).await.unwrap_or_default();
+    let is_it = |part: &String| part == "expires";
+    let found = page.items.into_iter().find(|found| found.key.last().is_some_and(is_it));
+    let key = found.map(|found| found.key).unwrap_or_default();
+    let early =
+        store.remove_expired(Table::Control, &key, NOW.before(Duration::from_secs(1))).await;
+    assert_eq!(early, Ok(false));
+    assert_eq!(store.remove_expired(Table::Control, &key, NOW).await, Ok(true));
+    assert_eq!(store.note(&place).await, Ok(Seen::default()));
 }
 
 async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {

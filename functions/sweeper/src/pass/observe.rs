@@ -14,7 +14,8 @@ use evenkeel::{
 use serde::Serialize;
 
 use crate::{
-    config::{Config, JobType, name},
+    config::{JobType, name},
+    metrics,
     plan::{
         forecast::{Forecast, forecast},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
@@ -93,7 +94,11 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         before.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect();
     history.push(seen.clone());
     let forecasts = forecast(&history);
-    tell(&sweep.config, &seen, &forecasts, tick.now);
+    metrics::tell(&sweep.config, &seen, tick.now);
+    for forecast in &forecasts {
+        let Forecast { what, about, in_s, evidence } = forecast;
+        telemetry::forecast(what.name(), about, *in_s, evidence);
+    }
     let now = serde_json::to_string(&Status {
         observation: &seen,
         forecasts: &forecasts,
@@ -256,62 +261,4 @@ async fn entries<S: Oversight>(store: &S, names: &[String]) -> Result<Entries, P
     let (count, more) = (due.len() as u64, due.len() >= COUNTED);
     let first = due.into_iter().take(FIRST).map(|due| due.key).collect();
     Ok(Entries { count, more, first })
-}
-
-/// Whether its breaker turns jobs away.
-fn is_open(seen: &DependencySeen) -> bool {
-    !matches!(seen.breaker.as_str(), "closed" | "forced_closed")
-}
-
-/// The metrics, and the forecasts as lines. Each host of a dealer would be a metric of its own, and is
-/// billed as one: of these only the sums are told.
-fn tell(config: &Config, seen: &Observation, forecasts: &[Forecast], now: Time) {
-    let namespace = &config.namespace;
-    let fixed: Vec<&String> =
-        config.types.iter().filter_map(|job| job.dependency.as_ref()).collect();
-    // SQS tells by itself how deep its queues are.
-    for (queue, seen) in &seen.queues {
-        if let Some(slots) = seen.concurrency {
-            let slots = ("Concurrency", u64::from(slots), "Count");
-            telemetry::metrics(namespace, &[("queue", queue)], &[slots], now);
-        }
-    }
-    for (kind, seen) in &seen.types {
-        let state = |name: &str| seen.states.get(name).copied().unwrap_or_default();
-        let mut numbers = vec![
-            ("Succeeded", seen.succeeded, "Count"),
-            ("Retried", seen.retried, "Count"),
-            ("Dead", seen.dead, "Count"),
-            ("Crashed", seen.crashed, "Count"),
-            ("Quarantined", seen.quarantined, "Count"),
-            ("Queued", state("queued"), "Count"),
-            ("Waiting", state("waiting"), "Count"),
-            ("GivenUp", state("dead"), "Count"),
-        ];
-        numbers.extend(seen.oldest_s.map(|age| ("OldestJobAge", age, "Seconds")));
-        telemetry::metrics(namespace, &[("type", kind)], &numbers, now);
-    }
-    for (dependency, seen) in seen.dependencies.iter().filter(|(name, _)| fixed.contains(name)) {
-        let numbers = [
-            ("BreakerOpen", u64::from(is_open(seen)), "Count"),
-            ("Calls", seen.calls, "Count"),
-            ("FailedCalls", seen.failed, "Count"),
-            ("ThrottledCalls", seen.throttled, "Count"),
-        ];
-        telemetry::metrics(namespace, &[("dependency", dependency)], &numbers, now);
-    }
-    let sum = |number: fn(&DependencySeen) -> u64| seen.dependencies.values().map(number).sum();
-    let longest = seen.dependencies.values().filter_map(|seen| seen.longest_parked_s).max();
-    let all = [
-        ("Running", seen.running, "Count"),
-        ("Stuck", seen.stuck, "Count"),
-        ("Parked", sum(|seen| seen.parked), "Count"),
-        ("LongestParked", longest.unwrap_or_default(), "Seconds"),
-        ("BreakersOpen", sum(|seen| u64::from(is_open(seen))), "Count"),
-    ];
-    telemetry::metrics(namespace, &[], &all, now);
-    for forecast in forecasts {
-        let Forecast { what, about, in_s, evidence } = forecast;
-        telemetry::forecast(what.name(), about, *in_s, evidence);
-    }
 }

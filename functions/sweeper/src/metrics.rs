@@ -1,0 +1,77 @@
+//! What a tick tells CloudWatch. A test holds the table in docs/sweeper.md to it.
+
+use evenkeel::{telemetry, time::Time};
+
+use crate::{
+    config::Config,
+    plan::observation::{DependencySeen, Observation},
+};
+
+/// A number: its name, what it is now, and CloudWatch's unit.
+pub type Number = (&'static str, u64, &'static str);
+
+/// Numbers of one thing: its dimension and name, if it is not all of it.
+pub type Line = (Option<(&'static str, String)>, Vec<Number>);
+
+/// The numbers of an observation.
+///
+/// How deep queues are is told by SQS itself. Each host of a dealer would be a metric of its own, and is
+/// billed as one: of these only the sums are told.
+#[must_use]
+pub fn lines(config: &Config, seen: &Observation) -> Vec<Line> {
+    let queues = seen.queues.iter().filter_map(|(queue, seen)| {
+        let slots = ("Concurrency", u64::from(seen.concurrency?), "Count");
+        Some((Some(("queue", queue.clone())), vec![slots]))
+    });
+    let types = seen.types.iter().map(|(kind, seen)| {
+        let state = |name: &str| seen.states.get(name).copied().unwrap_or_default();
+        let mut numbers = vec![
+            ("Succeeded", seen.succeeded, "Count"),
+            ("Retried", seen.retried, "Count"),
+            ("Dead", seen.dead, "Count"),
+            ("Crashed", seen.crashed, "Count"),
+            ("Quarantined", seen.quarantined, "Count"),
+            ("Queued", state("queued"), "Count"),
+            ("Waiting", state("waiting"), "Count"),
+            ("GivenUp", state("dead"), "Count"),
+        ];
+        numbers.extend(seen.oldest_s.map(|age| ("OldestJobAge", age, "Seconds")));
+        (Some(("type", kind.clone())), numbers)
+    });
+    let fixed =
+        |name: &String| config.types.iter().any(|job| job.dependency.as_ref() == Some(name));
+    let dependencies = seen.dependencies.iter().filter(|(name, _)| fixed(name));
+    let dependencies = dependencies.map(|(dependency, seen)| {
+        let numbers = vec![
+            ("BreakerOpen", u64::from(is_open(seen)), "Count"),
+            ("Calls", seen.calls, "Count"),
+            ("FailedCalls", seen.failed, "Count"),
+            ("ThrottledCalls", seen.throttled, "Count"),
+        ];
+        (Some(("dependency", dependency.clone())), numbers)
+    });
+    let sum = |number: fn(&DependencySeen) -> u64| seen.dependencies.values().map(number).sum();
+    let longest = seen.dependencies.values().filter_map(|seen| seen.longest_parked_s).max();
+    let all = vec![
+        ("Running", seen.running, "Count"),
+        ("Stuck", seen.stuck, "Count"),
+        ("Parked", sum(|seen| seen.parked), "Count"),
+        ("LongestParked", longest.unwrap_or_default(), "Seconds"),
+        ("BreakersOpen", sum(|seen| u64::from(is_open(seen))), "Count"),
+    ];
+    queues.chain(types).chain(dependencies).chain([(None, all)]).collect()
+}
+
+/// Tells them.
+pub fn tell(config: &Config, seen: &Observation, now: Time) {
+    for (of, numbers) in lines(config, seen) {
+        let of: Vec<(&str, &str)> =
+            of.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        telemetry::metrics(&config.namespace, &of, &numbers, now);
+    }
+}
+
+/// Whether its breaker turns jobs away.
+fn is_open(seen: &DependencySeen) -> bool {
+    !matches!(seen.breaker.as_str(), "closed" | "forced_closed")
+}
