@@ -117,6 +117,8 @@ pub(crate) struct Ticket<P> {
     pub(crate) receives: u32,
     /// See [`Claimant::wakes`].
     pub(crate) wakes: Option<u64>,
+    /// See [`Claimant::stray`].
+    stray: bool,
     /// What may stand in for the result.
     pub(crate) fallback: Option<String>,
 }
@@ -135,6 +137,7 @@ impl<P> Ticket<P> {
             sent_at: self.sent_at,
             receives: self.receives,
             wakes: self.wakes,
+            stray: self.stray,
             dedup_window: policy.dedup_window,
             fallback: self.fallback.as_deref(),
             give_up_after: policy.give_up_after,
@@ -196,7 +199,7 @@ where
         // Not even begun without time: an insert that nobody waits for would count as a crash.
         // What comes again says nothing of how far the queue has got.
         let fresh =
-            |delivery: &&Delivery| delivery.receives <= 1 && delivery.purpose != Purpose::Redrive;
+            |delivery: &&Delivery| delivery.receives <= 1 && delivery.purpose == Purpose::Work;
         for delivery in batch.deliveries.iter().filter(fresh) {
             self.gates.received(&delivery.queue, delivery.sent_at);
         }
@@ -219,7 +222,9 @@ where
             telemetry::port_failed("hide", &PortError::Unavailable("out of time".into()));
         }
         let took = self.clock.now().since(started);
-        self.gates.worked(batch.tickets.len(), took);
+        if !batch.tickets.is_empty() {
+            self.gates.worked(batch.tickets.len(), took);
+        }
         telemetry::batch(J::TYPE, &tally, took);
         answer(&batch.deliveries, &fates)
     }
@@ -234,7 +239,14 @@ where
             fates.push(Fate::store_gone(delivery.receives));
             let body = delivery.body.as_deref().unwrap_or_default();
             let message = match message::decode::<J::Payload>(J::TYPE, body) {
-                Ok(message) => known_as(message, delivery),
+                Ok(message) => message,
+                Err(rejection) if delivery.purpose == Purpose::Check => {
+                    // The audit asked about a result; that its type reads messages otherwise by now
+                    // is no reason to hold one.
+                    telemetry::not_checked(J::TYPE, &rejection);
+                    fates[index] = Fate::Acknowledge;
+                    continue;
+                }
                 Err(rejection) => {
                     rejected.push((index, rejection));
                     continue;
@@ -243,12 +255,13 @@ where
             if delivery.purpose == Purpose::Check {
                 // However the look ends, its message has done its work.
                 fates[index] = Fate::Acknowledge;
-                checks.push(message);
+                checks.push(known_as::<J>(message, delivery).0);
                 continue;
             }
+            let (message, stray) = known_as::<J>(message, delivery);
             let Some(&known) = by_key.get(&message.key) else {
                 by_key.insert(message.key.clone(), tickets.len());
-                tickets.push(ticket::<J>(message, index, delivery));
+                tickets.push(Ticket { stray, ..ticket::<J>(message, index, delivery) });
                 continue;
             };
             let ticket: &mut Ticket<J::Payload> = &mut tickets[known];
@@ -271,33 +284,37 @@ where
 
     async fn quarantine_rejected(&self, batch: &Batch<J::Payload>) {
         join_all(batch.rejected.iter().map(async |(index, rejection)| {
-            let fate = self.quarantine(&batch.deliveries[*index], rejection).await;
+            let fate = self.refuse(&batch.deliveries[*index], rejection).await;
             batch.board.note(&[*index], &fate);
         }))
         .await;
     }
 
-    /// Keeps a body that is no message, for operators; then the message may go.
+    /// Keeps a body that is no message. A job of ours that it was to wake ends: its type no longer takes
+    /// its payload, and nothing would ever run it again.
+    async fn refuse(&self, delivery: &Delivery, rejection: &Rejection) -> Fate {
+        if let Some(woken) = &delivery.wakes
+            && let Err(error) = self.give_up(woken, rejection).await
+        {
+            return Fate::after(&error, delivery.receives);
+        }
+        self.quarantine(delivery, rejection).await
+    }
+
+    /// Keeps a body for operators; then the message may go.
     async fn quarantine(&self, delivery: &Delivery, rejection: &Rejection) -> Fate {
         let now = self.clock.now();
         let body = delivery.body.as_deref().unwrap_or_default();
         let message_id = delivery.message_id.as_deref().unwrap_or_default();
         let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
         telemetry::quarantined(&kept);
-        let quarantined = async {
-            if let Some(woken) = &delivery.wakes {
-                self.give_up(woken, rejection).await?;
-            }
-            self.store.quarantine(&kept).await
-        };
-        match quarantined.await {
+        match self.store.quarantine(&kept).await {
             Ok(()) => Fate::Acknowledge,
             Err(error) => Fate::after(&error, delivery.receives),
         }
     }
 
-    /// Ends a job whose own wake-up call its type no longer takes for a message: nothing would ever
-    /// run it again.
+    /// Ends a job whose own wake-up call its type no longer takes for a message, if it waits for that.
     async fn give_up(&self, woken: &Woken, rejection: &Rejection) -> Result<(), PortError> {
         let Some(record) = self.store.read(&woken.key).await? else { return Ok(()) };
         let waits = matches!(record.phase, Phase::Queued { .. } | Phase::Waiting { .. });
@@ -368,15 +385,22 @@ fn ticket<J: Job>(
         sent_at: delivery.sent_at,
         receives: delivery.receives,
         wakes: delivery.wakes.as_ref().map(|woken| woken.fence),
+        stray: false,
     }
 }
 
 /// The message under the key of the record that it wakes, if we sent it ourselves: what its body leads
-/// to may be another one once the type reads payloads otherwise.
-fn known_as<P>(message: Message<P>, delivery: &Delivery) -> Message<P> {
-    match &delivery.wakes {
-        Some(woken) => Message { key: woken.key.clone(), ..message },
-        None => message,
+/// to may be another one once the type reads payloads otherwise. Answers also whether it is.
+fn known_as<J: Job>(
+    message: Message<J::Payload>,
+    delivery: &Delivery,
+) -> (Message<J::Payload>, bool) {
+    let ours = |woken: &&Woken| woken.key.split_once('#').is_some_and(|(kind, _)| kind == J::TYPE);
+    match delivery.wakes.as_ref().filter(ours) {
+        Some(woken) if woken.key != message.key => {
+            (Message { key: woken.key.clone(), ..message }, true)
+        }
+        _ => (message, false),
     }
 }
 
@@ -386,7 +410,8 @@ fn fold<P>(ticket: &mut Ticket<P>, index: usize, delivery: &Delivery) {
     ticket.sent_at = ticket.sent_at.max(delivery.sent_at);
     ticket.receives = ticket.receives.max(delivery.receives);
     // What a sender asks for is not less because we woke the job as well.
-    ticket.wakes = ticket.wakes.and(delivery.wakes.as_ref().map(|woken| woken.fence));
+    let fence = delivery.wakes.as_ref().map(|woken| woken.fence);
+    ticket.wakes = ticket.wakes.and_then(|wakes| Some(wakes.max(fence?)));
 }
 
 /// The ids of the messages that must come again.

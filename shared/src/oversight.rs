@@ -174,7 +174,7 @@ pub trait Mailboxes: Queue {
     /// How many messages the queue with this ARN has.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, PortError>> + Send;
 
-    /// Receives messages, at most ten, hiding them for `hidden`; does not wait for any.
+    /// Receives messages, at most ten, hiding them for `hidden`; waits a second at most for the first.
     fn receive(
         &self,
         queue: &str,

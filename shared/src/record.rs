@@ -454,6 +454,10 @@ impl Record {
         let mut record = self.clone();
         owner.clone_into(&mut record.owner);
         record.fence += 1;
+        // At its deadline somebody looks in any case: its fallback is due, or its end.
+        let deadline =
+            self.work.deadline.filter(|at_most| self.provisional.is_none() && *at_most > at);
+        let due_at = deadline.map_or(due_at, |deadline| due_at.min(deadline));
         let why = match &self.phase {
             Phase::Waiting { why, .. } | Phase::Parked { why, .. } => why.clone(),
             _ => "a message was sent again".to_owned(),

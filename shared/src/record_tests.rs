@@ -34,6 +34,7 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         sent_at: NOW,
         receives: 1,
         wakes: None,
+        stray: false,
         dedup_window: WINDOW,
         fallback: None,
         give_up_after: Duration::ZERO,
@@ -192,6 +193,30 @@ fn a_known_id_with_another_payload_is_no_duplicate() {
     for record in [running(), waiting()] {
         assert_eq!(claim(Some(&record), "t#d:1", &other, &by), Verdict::OtherPayload);
     }
+}
+
+#[test]
+fn who_wakes_a_job_brings_its_payload_in_todays_form_and_a_stray_call_brings_nothing() {
+    let (ids, waiting) = (ids("n"), waiting());
+    let today = Work { payload: r#"{"new":0}"#.into(), ..work() };
+    let by = Claimant { wakes: Some(waiting.fence), ..claimant("b", &ids, NOW) };
+    let record = taken(claim(Some(&waiting), "t#d:1", &today, &by));
+    assert_eq!(record.work, today, "its next message, read in the same form, is the same work");
+    let late = Claimant { wakes: Some(waiting.fence - 1), ..by };
+    assert_eq!(claim(Some(&waiting), "t#d:1", &today, &late), Verdict::OtherPayload);
+    let stray = Claimant { stray: true, ..by };
+    assert_eq!(claim(None, "t#d:1", &today, &stray), Verdict::Ended, "its record is gone");
+    taken(claim(None, "t#d:1", &today, &by));
+}
+
+#[test]
+fn a_look_is_never_later_than_the_deadline() {
+    let mut record = waiting();
+    record.work.deadline = Some(NOW + SECOND * 90);
+    let due = |record: &Record| record.called("s", NOW, NOW + SECOND * 3600).look().unwrap().due_at;
+    assert_eq!(due(&record), NOW + SECOND * 90);
+    record.provisional = Some("{}".into());
+    assert_eq!(due(&record), NOW + SECOND * 3600, "its fallback stands in already");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::{
     config::ConfigError,
     error::{Class, Failure},
     finding::Finding,
+    message::Rejection,
     outcome::{Decision, Spends},
     ports::{PortError, Quarantined},
     record::{self, Phase, Record},
@@ -365,6 +366,16 @@ pub fn check_failed(record: &Record, failure: &Failure) {
     );
 }
 
+/// A look that was asked for by what is no message of this type any more.
+pub fn not_checked(kind: &str, rejection: &Rejection) {
+    info!(
+        r#type = kind,
+        outcome = "unchecked",
+        code = rejection.flaw.name(),
+        reason = rejection.reason
+    );
+}
+
 /// A function that cannot start as it is configured.
 pub fn not_started(problem: &ConfigError) {
     error!(outcome = "not_started", reason = %problem);
@@ -426,6 +437,7 @@ mod tests {
             sent_at: Time::default(),
             receives: 1,
             wakes: None,
+            stray: false,
             dedup_window: Duration::ZERO,
             fallback: None,
             give_up_after: Duration::ZERO,

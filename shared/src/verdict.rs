@@ -22,6 +22,8 @@ pub struct Claimant<'a> {
     pub receives: u32,
     /// The fence that the record had when we sent the message ourselves; `None` if a sender did.
     pub wakes: Option<u64>,
+    /// Whether the message's body leads to another job than the record that it is to wake.
+    pub stray: bool,
     /// For how long after a success the work is not done again.
     pub dedup_window: Duration,
     /// What may stand in for the result once the deadline is over.
@@ -71,38 +73,33 @@ pub enum Verdict {
 /// An expired record counts as absent, but its fence goes on, for runs that are still out there.
 #[must_use]
 pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_>) -> Verdict {
-    let fresh = |fence| Record {
-        key: key.to_owned(),
-        fence,
-        owner: String::new(),
-        message_id: String::new(),
-        ledger: Ledger::default(),
-        phase: Phase::Queued { due_at: by.now },
-        work: work.clone(),
-        cursor: None,
-        provisional: None,
-        parking: None,
-        history: Vec::new(),
+    let known = existing.filter(|record| record.expires_at().is_none_or(|at| at > by.now));
+    let Some(record) = known else {
+        // A message of ours that leads elsewhere by now asks for nothing new.
+        if by.stray {
+            return Verdict::Ended;
+        }
+        let fence = existing.map_or(0, |expired| expired.fence);
+        let may_kill = existing.is_none() && by.receives >= ALONE_FROM_RECEIVE;
+        return take(fresh(key, work, fence, by.now), by, may_kill);
     };
-    let Some(record) = existing else {
-        return take(fresh(0), by, by.receives >= ALONE_FROM_RECEIVE);
-    };
-    if record.expires_at().is_some_and(|at| at <= by.now) {
-        return take(fresh(record.fence), by, false);
-    }
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
         return Verdict::Ours(record.clone());
     }
     // Who woke it has sent the payload of this very record, as it was normal then.
-    if record.work.payload != work.payload && by.wakes != Some(record.fence) {
+    let woken = by.wakes == Some(record.fence);
+    if record.work.payload != work.payload && !woken {
         return Verdict::OtherPayload;
     }
+    let record = &Record {
+        work: Work { payload: work.payload.clone(), ..record.work.clone() },
+        ..record.clone()
+    };
     let own_message = by.message_ids.contains(&record.message_id);
     match &record.phase {
         Phase::Queued { .. } => take(record.clone(), by, false),
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
             // Who woke it has seen this very record, by a clock that may differ from ours.
-            let woken = by.wakes == Some(record.fence);
             if *run_after <= by.now || woken {
                 take(record.clone(), by, record.ledger.crashes > 0)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
@@ -135,6 +132,23 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         | Phase::Dead { .. }
         | Phase::Cancelled { .. }
         | Phase::Quarantined { .. } => Verdict::Ended,
+    }
+}
+
+/// The record of a job of which nothing is known but the fence of one that has expired.
+fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
+    Record {
+        key: key.to_owned(),
+        fence,
+        owner: String::new(),
+        message_id: String::new(),
+        ledger: Ledger::default(),
+        phase: Phase::Queued { due_at: now },
+        work: work.clone(),
+        cursor: None,
+        provisional: None,
+        parking: None,
+        history: Vec::new(),
     }
 }
 

@@ -175,12 +175,12 @@ async fn two_who_both_believe_to_lead_wake_a_job_once() {
     let now = world.now();
     let plan = |owner| send_again(&record, ARN, late, owner, now).unwrap();
     let (one, other) = (plan("one"), plan("other"));
-    let first = step::take(&world.store, &world.queue, vec![one.clone()], now).await;
-    let second = step::take(&world.store, &world.queue, vec![other], now).await;
-    assert_eq!((first.written, second.written, second.refused), (1, 0, 1));
+    let first = step::take(&world.store, &world.queue, std::slice::from_ref(&one), now).await;
+    let second = step::take(&world.store, &world.queue, &[other], now).await;
+    assert_eq!((first.written.len(), second.written.len(), second.refused), (1, 0, 1));
     // The first again, because its answer was lost: it recognises its own write.
-    let again = step::take(&world.store, &world.queue, vec![one], now).await;
-    assert_eq!((again.written, world.queue.len()), (1, 2), "at worst a message too many");
+    let again = step::take(&world.store, &world.queue, &[one], now).await;
+    assert_eq!((again.written.len(), world.queue.len()), (1, 2), "at worst a message too many");
     world.settle(1).await;
     assert_eq!(world.journal.runs("lost"), 1);
 }
@@ -280,4 +280,39 @@ async fn no_dependency_starves_behind_others() {
     tokio::time::sleep(MINUTE).await;
     world.tick().await.unwrap();
     assert!(sites.iter().all(|site| waiting(site) > 0), "whoever had no turn has it now");
+}
+
+/// A platform is out: hundreds of hosts have their breakers open, and each look takes its time. The one
+/// dependency that all jobs of a type have, and whoever may go, go all the same.
+#[tokio::test(start_paused = true)]
+async fn hundreds_of_dependencies_do_not_keep_the_others_from_going() {
+    use evenkeel::{
+        breaker::{Breaker, State},
+        ports::Control as _,
+    };
+    let world = World::new();
+    let (now, late) = (world.now(), world.now().before(MINUTE));
+    let state = State::Open { retry_at: now + MINUTE * 60, wait: MINUTE };
+    let breaker = Breaker { generation: 1, state, since: now, ..Breaker::default() };
+    for n in 0..600 {
+        let site = format!("site-{n:03}");
+        note_parked(&world, &site).await;
+        if n != 500 {
+            world.store.swap_breaker(&site, &breaker, 0).await.unwrap();
+        }
+        let mut record = world.park(&site, late);
+        record.work.dependency = site;
+        world.store.put(&record);
+    }
+    note_parked(&world, DEPENDENCY).await;
+    world.park("the-type's-own", late);
+    world.faults.slow(Duration::from_millis(25));
+    let mut ticks = 0;
+    while world.state("site-500") == "parked" && ticks < 5 {
+        world.tick().await.unwrap();
+        assert_eq!(world.state("the-type's-own"), "waiting", "in the first tick");
+        tokio::time::sleep(MINUTE).await;
+        ticks += 1;
+    }
+    assert!(ticks < 5, "whoever had no turn in one tick is first in the next");
 }

@@ -107,7 +107,7 @@ async fn audit_all<P: Ports>(
     deadline: Time,
 ) -> Result<Value, PortError> {
     let now = sweep.clock.now();
-    let view = survey(&sweep.store, &sweep.queue, &sweep.config, now).await;
+    let view = survey(&sweep.store, &sweep.queue, &sweep.config, "", now).await;
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
     // A page and its checks take a second or two.
     let end = deadline.before(ANSWER_RESERVE * 4);
@@ -159,8 +159,8 @@ async fn retry<P: Ports>(
         let at = now + RETRY_SPREAD * place / count;
         begin_anew(record, &owner, at)
     });
-    let taken = step::take(&sweep.store, &sweep.queue, steps.collect(), now).await;
-    Ok(json!({ "retried": taken.written, "failed": taken.failed, "next": next }))
+    let taken = step::take(&sweep.store, &sweep.queue, &steps.collect::<Vec<_>>(), now).await;
+    Ok(json!({ "retried": taken.written.len(), "failed": taken.failed, "next": next }))
 }
 
 /// The record of a job that was given up, about to begin anew with all its attempts.

@@ -5,6 +5,9 @@ use sweeper::Sweep;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    serve_calls(Sweep::start, async |sweep, call, deadline| sweep.answer(&call, deadline).await)
-        .await
+    let serving = serve_calls(Sweep::start, async |sweep, call, deadline| {
+        sweep.answer(&call, deadline).await
+    });
+    // A tick with all its passes is large, and lives as long as the process.
+    Box::pin(serving).await
 }

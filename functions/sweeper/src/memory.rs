@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::balance::Wish;
 
+/// Dependencies whose ramps are remembered: the leader's note is an item of 400 KB at most.
+const MOST_DRAINS: usize = 2_000;
+
 /// What one tick leaves for the next, beside the lease in the leader's note.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,6 +21,8 @@ pub struct Memory {
     pub released_until: BTreeMap<String, u64>,
     /// The dependency that had its turn last.
     pub released_last: String,
+    /// Where the notes of dependencies are read from, if there are too many for a tick.
+    pub watched_from: String,
     /// Since when the jobs of a dependency are let go under its breaker's present generation.
     pub draining: BTreeMap<String, Drain>,
     /// Where the walk through each table goes on: jobs, control, vehicles.
@@ -46,6 +51,10 @@ impl Memory {
     pub fn forget(&mut self, now: Time) {
         let day_ago = now.before(Duration::from_hours(24)).as_millis();
         self.draining.retain(|_, drain| drain.since > day_ago);
+        // The note has a place for so many; of the others the ramp begins anew.
+        while self.draining.len() > MOST_DRAINS {
+            self.draining.pop_first();
+        }
         self.released_until.retain(|_, until| *until > now.as_millis());
     }
 }

@@ -43,10 +43,10 @@ pub struct Call {
 }
 
 /// What became of some steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Records that are written.
-    pub written: usize,
+    /// Places of those whose records are written.
+    pub written: Vec<usize>,
     /// Records that somebody else had changed: theirs now.
     pub refused: usize,
     /// Records of which it is not known, and messages that were not taken. Somebody looks again.
@@ -58,20 +58,18 @@ pub struct Taken {
 pub async fn take<S: Oversight, Q: Mailboxes>(
     store: &S,
     queue: &Q,
-    steps: Vec<Step>,
+    steps: &[Step],
     now: Time,
 ) -> Taken {
     let mut taken = Taken::default();
-    let mut steps = steps.into_iter().peekable();
-    while steps.peek().is_some() {
-        let some: Vec<Step> = steps.by_ref().take(TOGETHER).collect();
+    for (first, some) in steps.chunks(TOGETHER).enumerate() {
         let written = together(some.iter().map(|step| write(store, step)).collect()).await;
         let mut calls: BTreeMap<&str, Vec<Wake>> = BTreeMap::new();
         for (place, written) in written {
             let step = &some[place];
             match written {
                 Ok(true) => {
-                    taken.written += 1;
+                    taken.written.push(first * TOGETHER + place);
                     if let Some(call) = &step.call {
                         calls.entry(&call.queue).or_default().extend(message(step, call, now));
                     }

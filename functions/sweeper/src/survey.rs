@@ -38,8 +38,10 @@ pub struct View {
     pub pulses: BTreeMap<String, Vec<(Time, Beat)>>,
     /// The notes of the dependencies to watch, by name.
     pub notes: BTreeMap<String, String>,
-    /// Whether all of them could be read.
+    /// Whether they could be read.
     pub knows_watched: bool,
+    /// Where to read on in the next tick, if there are more of them than a tick reads.
+    pub watched_next: String,
     /// What is known of a dependency: of those that all jobs of a type have from the start, of others
     /// once a pass has looked.
     pub dependencies: BTreeMap<String, Dependency>,
@@ -52,6 +54,7 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
     store: &S,
     queue: &Q,
     config: &Config,
+    watched_from: &str,
     now: Time,
 ) -> View {
     let from = bucket_start(now.before(OVERTAKEN_FOR + TYPE_BUCKET * 2), TYPE_BUCKET);
@@ -69,12 +72,12 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
         each("beats", kinds, async |kind: &String| {
             store.beats(&format!("type:{kind}"), 1, from).await
         }),
-        watched(store),
+        watched(store, watched_from),
     );
     let knows_watched = watched.is_ok();
-    let notes = watched.unwrap_or_else(|error| {
+    let (notes, watched_next) = watched.unwrap_or_else(|error| {
         telemetry::port_failed("notes", &error);
-        BTreeMap::new()
+        Default::default()
     });
     let fixed: Vec<String> = config.types.iter().filter_map(|job| job.dependency.clone()).collect();
     let seen = each("breaker", fixed, async |name: &String| {
@@ -91,24 +94,32 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
         parked: BTreeMap::new(),
         notes,
         knows_watched,
+        watched_next,
     }
 }
 
-/// The notes of all dependencies to watch.
-async fn watched<S: Oversight>(store: &S) -> Result<BTreeMap<String, String>, PortError> {
+/// The notes of the dependencies to watch, from a name on and round to it again, as many as a tick reads;
+/// and where to go on, if that is not all of them.
+async fn watched<S: Oversight>(
+    store: &S,
+    begin: &str,
+) -> Result<(BTreeMap<String, String>, String), PortError> {
     let mut all = BTreeMap::new();
-    let mut from = String::new();
+    let (mut from, mut is_round) = (begin.to_owned(), begin.is_empty());
     for _ in 0..MOST_QUERIES {
         let notes = store.notes(WATCHED, &from, NOTES_A_QUERY).await?;
-        let whole = notes.len() < NOTES_A_QUERY;
+        let is_end = notes.len() < NOTES_A_QUERY;
         // The first name after the last one.
         from = notes.last().map(|(name, _)| format!("{name}\0")).unwrap_or_default();
         all.extend(notes);
-        if whole {
-            return Ok(all);
+        if is_round && (is_end || *from >= *begin && !begin.is_empty()) {
+            return Ok((all, String::new()));
+        }
+        if is_end {
+            (from, is_round) = (String::new(), true);
         }
     }
-    Err(PortError::Unavailable(format!("more than {} dependencies to watch", all.len())))
+    Ok((all, from))
 }
 
 /// What is known of a dependency of which its functions have noted this, if they have.
@@ -118,7 +129,8 @@ pub async fn dependency<S: Oversight>(
     note: Option<&str>,
 ) -> Result<Dependency, PortError> {
     let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(name));
-    let limits: Limits = note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let limits = note.and_then(|text| serde_json::from_str(text).ok());
+    let limits = limits.unwrap_or_else(careful);
     let (breaker, limiter) = (breaker?.value, limiter?.value);
     Ok(Dependency { limits, breaker, limiter, draining_since: None })
 }
@@ -169,4 +181,11 @@ impl View {
     pub fn running(&self) -> usize {
         self.leases.iter().map(|lease| lease.jobs.len()).sum()
     }
+}
+
+/// Limits where nobody has noted any: one call a second.
+#[must_use]
+pub fn careful() -> Limits {
+    let (per_second, per_hour) = (Some(1), Some(3_600));
+    Limits { per_second, per_hour, closes_with: 1, noted_at: 0 }
 }

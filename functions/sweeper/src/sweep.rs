@@ -108,7 +108,8 @@ impl<P: Ports> Sweep<P> {
         };
         let end = deadline.before(ANSWER_RESERVE);
         let limit = SURVEY_TIME.min(end.since(self.clock.now()));
-        let looked = survey(&self.store, &self.queue, &self.config, now);
+        let from = memory.watched_from.clone();
+        let looked = survey(&self.store, &self.queue, &self.config, &from, now);
         let mut cut_short = Vec::new();
         let view = tokio::time::timeout(limit, looked).await.unwrap_or_else(|_| {
             cut_short.push("survey");
@@ -116,6 +117,7 @@ impl<P: Ports> Sweep<P> {
         });
         let mut tick = Tick::new(owner, now, view, memory);
         tick.memory.forget(now);
+        tick.memory.watched_from.clone_from(&tick.view.watched_next);
         for pass in Pass::ALL {
             // Whatever the others take, somebody must be told how things stand.
             let kept = if pass == Pass::Observe { Duration::ZERO } else { OBSERVE_TIME };

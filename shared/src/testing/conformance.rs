@@ -61,6 +61,7 @@ fn running(key: &str, owner: &str) -> Record {
         sent_at: NOW,
         receives: 1,
         wakes: None,
+        stray: false,
         dedup_window: Duration::from_secs(60),
         fallback: None,
         give_up_after: Duration::ZERO,

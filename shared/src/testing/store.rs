@@ -34,6 +34,7 @@ pub(super) struct Tables {
     calls: usize,
     pub(super) writes: usize,
     pub(super) reads: usize,
+    changed: Vec<String>,
 }
 
 impl MemoryStore {
@@ -97,6 +98,12 @@ impl MemoryStore {
         notes.map(|(place, note)| (place.name.clone(), text_of(note))).collect()
     }
 
+    /// Keys of the records that were written or armed, one for each time.
+    #[must_use]
+    pub fn changed(&self) -> Vec<String> {
+        self.lock().changed.clone()
+    }
+
     /// Items read so far, index entries included.
     #[must_use]
     pub fn reads(&self) -> usize {
@@ -145,6 +152,7 @@ impl Tables {
             return Written::No(current.cloned().map(Box::new));
         }
         self.set(record.clone());
+        self.changed.push(record.key.clone());
         self.writes += 1;
         Written::Yes
     }
@@ -215,6 +223,7 @@ impl Store for MemoryStore {
         match current {
             Some(current) if current.guard() == record.guard() => {
                 tables.set(current.armed());
+                tables.changed.push(current.key);
                 Ok(Written::Yes)
             }
             other => Ok(Written::No(other.map(Box::new))),

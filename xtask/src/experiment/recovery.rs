@@ -119,7 +119,7 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     });
     bench.put(&parked.record(arn, "parked", &fields)).await?;
     let limits = json!({ "per_second": 8, "per_hour": 18_000, "closes_with": 3, "noted_at": now });
-    let note = json!({ "pk": "note#parked", "sk": "rebrandly", "text": limits.to_string() });
+    let note = json!({ "pk": "note#watched", "sk": "rebrandly", "text": limits.to_string() });
     bench.put_control(&note).await?;
     let armed =
         Case::new("its batch's lease lost with it, another copy has armed it", "armed").due(now);
@@ -156,7 +156,7 @@ async fn dead_letters(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     let alien = alien.due(now).ends(Ending::Held("alien"));
     let alien_body = alien.body().replace("url_shortening", "dealer_com_feed");
     let twice = Outgoing {
-        attributes: vec![("purpose".to_owned(), "redrive".to_owned())],
+        attributes: vec![("evenkeel-purpose".to_owned(), "redrive".to_owned())],
         ..Outgoing::new(again.body())
     };
     let letters = [

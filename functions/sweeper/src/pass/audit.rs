@@ -9,7 +9,7 @@ use std::{
 use evenkeel::{
     finding::{Finding, KEPT_FOR},
     oversight::{Found, Mailboxes, Oversight, Table},
-    ports::{Control as _, Place, PortError, Purpose, Store as _, Wake, Woken, Written},
+    ports::{Place, PortError, Purpose, Wake, Woken, Written},
     random::Random as _,
     record::{Phase, Record},
     telemetry,
@@ -22,6 +22,7 @@ use crate::{
     plan::audit::{self as plan, Oddity, Repair},
     records::together,
     step,
+    survey::careful,
     sweep::{Ports, Sweep},
     tick::Tick,
 };
@@ -36,29 +37,47 @@ const NAME: &str = "audit";
 
 /// The next page of each table.
 pub async fn audit<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+    let mut trouble = None;
     for (place, table) in Table::ALL.into_iter().enumerate() {
-        let from = tick.memory.cursors[place].clone();
-        let page = sweep.store.page(table, from.as_deref(), PAGE[place]).await?;
-        let (expired, rest): (Vec<Found>, Vec<Found>) =
-            page.items.into_iter().partition(|found| is_expired(found, tick.now));
-        let pruned = prune(&sweep.store, table, &expired, tick.now).await?;
-        tick.count("prune", "removed", pruned);
-        if table == Table::Jobs {
-            let (must, mut may) = examine(sweep, tick, &rest).await;
-            // Walks begin at the same place, so the page's first ones would always be looked at.
-            if !may.is_empty() {
-                let first = sweep.random.bits() % may.len() as u64;
-                may.rotate_left(usize::try_from(first).unwrap_or_default());
-            }
-            may.truncate(MOST_CHECKS);
-            let asked: Vec<(Record, Duration)> =
-                must.into_iter().chain(may).map(|record| (record, Duration::ZERO)).collect();
-            let sent = check(&sweep.queue, &asked).await;
-            tick.count(NAME, "checks", sent);
-            count(tick, &rest, page.next.is_none());
+        // One table that cannot be walked through is no reason to leave the others.
+        if let Err(error) = walk(sweep, tick, place, table).await {
+            telemetry::port_failed(NAME, &error);
+            trouble = Some(error);
         }
-        tick.memory.cursors[place] = page.next;
     }
+    trouble.map_or(Ok(()), Err)
+}
+
+/// The next page of a table.
+async fn walk<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    place: usize,
+    table: Table,
+) -> Result<(), PortError> {
+    let from = tick.memory.cursors[place].clone();
+    let page = sweep.store.page(table, from.as_deref(), PAGE[place]).await?;
+    let is_last = page.next.is_none();
+    // Whatever becomes of this page, the next tick goes on: the walk comes by again.
+    tick.memory.cursors[place] = page.next;
+    let (expired, rest): (Vec<Found>, Vec<Found>) =
+        page.items.into_iter().partition(|found| is_expired(found, tick.now));
+    let pruned = prune(&sweep.store, table, &expired, tick.now).await?;
+    tick.count("prune", "removed", pruned);
+    if table != Table::Jobs {
+        return Ok(());
+    }
+    count(tick, &rest, is_last);
+    let (must, mut may) = examine(sweep, tick, &rest).await;
+    // Walks begin at the same place, so the page's first ones would always be looked at.
+    if !may.is_empty() {
+        let first = sweep.random.bits() % may.len() as u64;
+        may.rotate_left(usize::try_from(first).unwrap_or_default());
+    }
+    may.truncate(MOST_CHECKS);
+    let asked = must.into_iter().chain(may).map(|record| (record, Duration::ZERO));
+    let sent = check(&sweep.queue, &asked.collect::<Vec<_>>()).await;
+    tick.count(NAME, "checks", sent);
     Ok(())
 }
 
@@ -101,9 +120,10 @@ pub async fn examine<P: Ports>(
     tick: &mut Tick,
     found: &[Found],
 ) -> (Vec<Record>, Vec<Record>) {
-    let watched: Option<BTreeSet<String>> =
-        tick.view.knows_watched.then(|| tick.view.notes.keys().cloned().collect());
-    let (mut must, mut may) = (Vec::new(), Vec::new());
+    let watched: Option<BTreeSet<String>> = (tick.view.knows_watched
+        && tick.view.watched_next.is_empty())
+    .then(|| tick.view.notes.keys().cloned().collect());
+    let (mut must, mut may, mut odd) = (Vec::new(), Vec::new(), Vec::new());
     for item in found {
         let Some(record) = &item.record else { continue };
         let key = item.key.first().cloned().unwrap_or_default();
@@ -115,7 +135,7 @@ pub async fn examine<P: Ports>(
                 }
                 // Another pass has it in its hands.
                 if tick.touched.insert(key.clone()) {
-                    report(sweep, tick, &key, record, &oddity).await;
+                    odd.push((key, record, oddity));
                 }
             }
             None => match record {
@@ -125,6 +145,13 @@ pub async fn examine<P: Ports>(
                 _ => {}
             },
         }
+    }
+    let reports = odd
+        .iter()
+        .map(|(key, record, oddity)| report(&sweep.store, key, *record, oddity, tick.now));
+    for (place, repaired) in together(reports.collect()).await {
+        tick.count(NAME, odd[place].2.what, 1);
+        tick.count(NAME, "repaired", usize::from(repaired));
     }
     (must, may)
 }
@@ -139,20 +166,20 @@ fn is_calm<P: Ports>(sweep: &Sweep<P>, tick: &Tick, record: &Record) -> bool {
     closed && sweep.config.knows(&record.work.queue) && depth.is_some_and(|d| d.visible < 50)
 }
 
-/// Mends what may be mended, and says so.
-async fn report<P: Ports>(
-    sweep: &Sweep<P>,
-    tick: &mut Tick,
+/// Mends what may be mended, and says so; answers whether it is.
+async fn report<S: Oversight>(
+    store: &S,
     key: &str,
     record: Option<&Record>,
     oddity: &Oddity,
-) {
+    now: Time,
+) -> bool {
     let repaired = match (oddity.repair, record) {
         (Repair::Rewrite, Some(record)) => {
-            sweep.store.replace(record, Some(&record.guard())).await.map(|w| w == Written::Yes)
+            store.replace(record, Some(&record.guard())).await.map(|w| w == Written::Yes)
         }
-        (Repair::Arm, Some(record)) => sweep.store.arm(record).await.map(|w| w == Written::Yes),
-        (Repair::NoteParked, Some(record)) => note_parked(&sweep.store, record, tick.now).await,
+        (Repair::Arm, Some(record)) => store.arm(record).await.map(|w| w == Written::Yes),
+        (Repair::NoteParked, Some(record)) => note_parked(store, record, now).await,
         // Who looks at the result says whether it is mended.
         _ => Ok(false),
     };
@@ -160,20 +187,18 @@ async fn report<P: Ports>(
         telemetry::port_failed(NAME, &error);
         false
     });
-    tick.count(NAME, oddity.what, 1);
-    tick.count(NAME, "repaired", usize::from(repaired));
     let finding = Finding {
         what: oddity.what.to_owned(),
         detail: oddity.detail.clone(),
-        at: tick.now.as_millis(),
+        at: now.as_millis(),
         repaired,
     };
     telemetry::finding(key, &finding);
     let text = serde_json::to_string(&finding).unwrap_or_default();
-    let noted = sweep.store.put_note(&Finding::place(key), &text, tick.now + KEPT_FOR).await;
-    if let Err(error) = noted {
+    if let Err(error) = store.put_note(&Finding::place(key), &text, now + KEPT_FOR).await {
         telemetry::port_failed("put_note", &error);
     }
+    repaired
 }
 
 async fn note_parked<S: Oversight>(
@@ -186,7 +211,7 @@ async fn note_parked<S: Oversight>(
     if store.note(&place).await?.value.is_some() {
         return Ok(true);
     }
-    let limits = Limits { closes_with: 1, noted_at: now.as_millis(), ..Limits::default() };
+    let limits = Limits { noted_at: now.as_millis(), ..careful() };
     let text = serde_json::to_string(&limits).unwrap_or_default();
     store.put_note(&place, &text, now + watched::KEPT_FOR).await?;
     Ok(true)

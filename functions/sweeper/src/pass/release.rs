@@ -12,9 +12,9 @@ use evenkeel::{
 
 use crate::{
     lead::Leader,
-    memory::Drain,
-    plan::release::{self as plan, Dependency, Way, Whom},
-    records::{EVER, due, read},
+    memory::{Drain, Memory},
+    plan::release::{self as plan, Dependency, Way},
+    records::{EVER, due, read, together},
     step::{self, Step},
     survey::dependency,
     sweep::{Ports, Sweep},
@@ -24,93 +24,128 @@ use crate::{
 /// Jobs of one dependency that are looked at beyond those that may go: some wait for something else.
 const LOOKED_AT: usize = 50;
 
+/// Jobs past their deadline behind a breaker that is not closed, of each shard of the index.
+const MOST_OVERDUE: usize = 250;
+
 /// Jobs of all dependencies that go in a tick.
 const MOST: usize = 3_000;
 
-/// Jobs that go together.
-const TOGETHER: usize = 300;
+/// Dependencies that are looked at together, and then have their jobs let go.
+const TOGETHER: usize = 16;
 
 const NAME: &str = "release";
 
-/// Lets go whoever may, dependency by dependency: those first on which all jobs of a type depend, and
+/// What was seen of a dependency.
+struct Seen {
+    name: String,
+    known: Dependency,
+    way: Way,
+    parked: Vec<Due>,
+}
+
+/// Lets go whoever may, some dependencies at a time: those first on which all jobs of a type depend, and
 /// then those that had no turn in the last tick.
 pub async fn release<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     leader: &mut Leader,
 ) -> Result<(), PortError> {
-    let (mut gone, mut steps) = (0, Vec::new());
-    for name in in_turn(sweep, tick) {
-        if gone >= MOST {
+    if !tick.view.knows_watched {
+        // Nothing is known of anybody's limits.
+        tick.count(NAME, "unseen", 1);
+        return Ok(());
+    }
+    let (fixed, others) = in_turn(sweep, tick);
+    let mut left = MOST;
+    for some in std::iter::once(fixed.as_slice()).chain(others.chunks(TOGETHER)) {
+        if left == 0 {
             break;
         }
-        match of_dependency(sweep, tick, &name, MOST - gone).await {
-            Ok(more) => {
-                gone += more.len();
-                steps.extend(more);
-            }
-            Err(error) => {
-                telemetry::port_failed(NAME, &error);
-                tick.count(NAME, "unseen", 1);
+        let looks = some.iter().map(|name| look(sweep, tick, name));
+        let mut looked = together(looks.collect()).await;
+        looked.sort_by_key(|(place, _)| *place);
+        let mut memory = tick.memory.clone();
+        let mut steps = Vec::new();
+        for (_, seen) in looked {
+            let more = match seen {
+                Ok(seen) => plan(sweep, tick, &mut memory, seen, left).await,
+                Err(error) => Err(error),
+            };
+            match more {
+                Ok(more) => {
+                    left -= more.len();
+                    steps.extend(more);
+                }
+                Err(error) => {
+                    telemetry::port_failed(NAME, &error);
+                    tick.count(NAME, "unseen", 1);
+                }
             }
         }
-        tick.memory.released_last = name;
-        if steps.len() >= TOGETHER {
-            take(sweep, tick, leader, std::mem::take(&mut steps)).await?;
+        take(sweep, tick, leader, memory, &steps).await?;
+        // Only now have they had their turn.
+        if let Some(last) = some.last().filter(|last| others.contains(last)) {
+            tick.memory.released_last.clone_from(last);
         }
     }
-    take(sweep, tick, leader, steps).await
+    Ok(())
 }
 
 /// The dependencies in the order in which they have their turn.
-fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<String> {
+fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>) {
     let fixed: Vec<String> =
         sweep.config.types.iter().filter_map(|job| job.dependency.clone()).collect();
     let others = tick.view.notes.keys().filter(|name| !fixed.contains(name)).cloned();
-    let (before, after): (Vec<String>, Vec<String>) =
+    let (before, mut after): (Vec<String>, Vec<String>) =
         others.partition(|name| *name <= tick.memory.released_last);
-    fixed.into_iter().chain(after).chain(before).collect()
+    after.extend(before);
+    (fixed, after)
 }
 
-/// Who of a dependency's parked jobs goes now, at most so many.
-async fn of_dependency<P: Ports>(
-    sweep: &Sweep<P>,
-    tick: &mut Tick,
-    name: &str,
-    most: usize,
-) -> Result<Vec<Step>, PortError> {
+/// Looks at a dependency: its breaker, its limiter, who is parked behind it.
+async fn look<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<Seen, PortError> {
     // The tick may have spent seconds on what came before.
     let now = sweep.clock.now();
-    let note = tick.view.notes.get(name).cloned();
+    let note = tick.view.notes.get(name).map(String::as_str);
     let mut known = match tick.view.dependencies.get(name) {
         Some(known) => known.clone(),
-        None => dependency(&sweep.store, name, note.as_deref()).await?,
+        None => dependency(&sweep.store, name, note).await?,
     };
-    tick.view.dependencies.insert(name.to_owned(), known.clone());
     let generation = known.breaker.at(now).generation;
     let drain = tick.memory.draining.get(name).filter(|drain| drain.generation == generation);
     known.draining_since = drain.map(|drain| Time::from_millis(drain.since));
     let from = tick.memory.released_until.get(name).copied().unwrap_or_default();
-    let mut way = plan::way(&known, Time::from_millis(from), now);
-    way.slots.truncate(most);
+    let way = plan::way(&known, Time::from_millis(from), now);
     let parked = parked(&sweep.store, name, &way, now).await?;
-    tick.view.parked.insert(name.to_owned(), parked.len());
-    keep_note(&sweep.store, tick, name, &known, parked.is_empty()).await?;
-    if parked.is_empty() {
-        tick.memory.draining.remove(name);
-        return Ok(Vec::new());
-    }
+    Ok(Seen { name: name.to_owned(), known, way, parked })
+}
+
+/// Who of a dependency's parked jobs goes now, at most so many; what is to be remembered of it goes into
+/// `memory`.
+async fn plan<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    memory: &mut Memory,
+    seen: Seen,
+    most: usize,
+) -> Result<Vec<Step>, PortError> {
+    let Seen { name, known, way, parked } = seen;
+    let now = sweep.clock.now();
+    tick.view.dependencies.insert(name.clone(), known.clone());
+    tick.view.parked.insert(name.clone(), parked.len());
+    keep_note(&sweep.store, tick, &name, &known, parked.is_empty()).await?;
     let keys = tick.claim(parked.into_iter().map(|due| due.key).collect());
     let records = read(&sweep.store, keys.clone()).await?;
     let in_order: Vec<Record> = keys.iter().filter_map(|key| records.get(key).cloned()).collect();
-    let steps = plan::let_go(&in_order, &way, &tick.owner, now);
+    let mut steps = plan::let_go(&in_order, &way, &tick.owner, now);
+    steps.truncate(most);
     let last = steps.iter().filter_map(|step| step.call.as_ref()).map(|call| call.at).max();
     if let Some(last) = last.filter(|last| *last > now) {
-        tick.memory.released_until.insert(name.to_owned(), last.as_millis() + 1);
+        memory.released_until.insert(name.clone(), last.as_millis() + 1);
     }
     if !steps.is_empty() && known.draining_since.is_none() {
-        let drain = Drain { generation, since: now.as_millis() };
-        tick.memory.draining.insert(name.to_owned(), drain);
+        let generation = known.breaker.at(now).generation;
+        memory.draining.insert(name, Drain { generation, since: now.as_millis() });
     }
     Ok(steps)
 }
@@ -121,43 +156,52 @@ async fn take<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     leader: &mut Leader,
-    steps: Vec<Step>,
+    memory: Memory,
+    steps: &[Step],
 ) -> Result<(), PortError> {
     if steps.is_empty() {
         return Ok(());
     }
     let now = sweep.clock.now();
+    tick.memory = memory;
     if !leader.keep(&sweep.store, &tick.memory, now).await? {
         return Err(PortError::Unavailable("another sweeper leads".into()));
     }
     let taken = step::take(&sweep.store, &sweep.queue, steps, now).await;
-    tick.count(NAME, "released", taken.written);
+    tick.count(NAME, "released", taken.written.len());
     tick.count(NAME, "refused", taken.refused);
     tick.count(NAME, "failed", taken.failed);
     Ok(())
 }
 
 /// The parked jobs of a dependency that may go, or that have to be looked at for that: those with a
-/// deadline first.
+/// deadline and those without in turn, so that neither starves the other.
 async fn parked<S: Oversight>(
     store: &S,
     name: &str,
     way: &Way,
     now: Time,
 ) -> Result<Vec<Due>, PortError> {
-    let most = way.slots.len() + LOOKED_AT;
-    let dated = [format!("dated#{name}")];
-    if way.whom == Whom::Overdue {
-        return due(store, &dated, [Time::default(), now], most).await;
+    let (dated, plain) = ([format!("dated#{name}")], [format!("parked#{name}")]);
+    let mut all = Vec::new();
+    if !way.is_closed {
+        all = due(store, &dated, [Time::default(), now], MOST_OVERDUE).await?;
+    }
+    if way.slots.is_empty() {
+        return Ok(all);
     }
     // Those that wait for the breaker alone need not be due.
-    let ever = [Time::default(), EVER];
-    let mut all = due(store, &dated, ever, most).await?;
-    all.truncate(most);
-    let mut parked = due(store, &[format!("parked#{name}")], ever, most).await?;
-    parked.truncate(most);
-    all.append(&mut parked);
-    Ok(all)
+    let (ever, most) = ([Time::default(), EVER], way.slots.len() + LOOKED_AT);
+    let mut dated = due(store, &dated, ever, most).await?.into_iter();
+    let mut plain = due(store, &plain, ever, most).await?.into_iter();
+    let overdue = all.len();
+    loop {
+        let (one, other) = (dated.next(), plain.next());
+        if one.is_none() && other.is_none() || all.len() >= overdue + 2 * most {
+            return Ok(all);
+        }
+        all.extend(one.into_iter().chain(other));
+    }
 }
 
 /// Keeps the note of a dependency while it has parked jobs, and forgets it once it has none and every

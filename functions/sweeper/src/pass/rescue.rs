@@ -56,13 +56,16 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let records = read(&sweep.store, keys.iter().cloned().collect()).await?;
     let stuck: Vec<&Record> =
         records.values().filter(|record| plan::is_stuck(record, now)).collect();
-    let running = tick.view.running().max(stuck.len());
-    let doubt = plan::looks_broken(stuck.len(), running);
-    tick.stuck = stuck.len();
+    // A tick looks at some of those whose lease is over, and takes the others to be like them.
+    let over: usize = ended.iter().map(|lease| lease.jobs.len()).sum();
+    let all_stuck = stuck.len() * over.max(keys.len()) / keys.len().max(1);
+    let running = tick.view.running().max(all_stuck);
+    let doubt = plan::looks_broken(all_stuck, running);
+    tick.stuck = all_stuck;
     tick.memory.stuck_ticks = if doubt { tick.memory.stuck_ticks + 1 } else { 0 };
     let steps: Vec<Step> =
         stuck.iter().filter_map(|record| plan::crash(record, &tick.owner, now)).collect();
-    let most = match plan::caution(steps.len(), running, tick.memory.stuck_ticks, MOST_STUCK) {
+    let most = match plan::caution(all_stuck, running, tick.memory.stuck_ticks, MOST_STUCK) {
         Caution::Rescue(most) => most,
         Caution::Doubt => {
             telemetry::many_stuck(steps.len(), running);
@@ -72,26 +75,27 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     };
     let steps: Vec<Step> = steps.into_iter().take(most).collect();
     tick.touched.extend(steps.iter().map(|step| step.record.key.clone()));
-    for step in &steps {
-        telemetry::found(&step.record);
-    }
-    let mut crashes: BTreeMap<String, u64> = BTreeMap::new();
-    for step in &steps {
-        *crashes.entry(step.record.kind().to_owned()).or_default() += 1;
-    }
-    let taken = step::take(&sweep.store, &sweep.queue, steps, now).await;
-    tick.count(NAME, "crashed", taken.written);
+    let taken = step::take(&sweep.store, &sweep.queue, &steps, now).await;
+    let found: Vec<&Record> = taken.written.iter().map(|place| &steps[*place].record).collect();
+    tick.count(NAME, "crashed", found.len());
     tick.count(NAME, "failed", taken.failed);
-    tell(&sweep.store, crashes, now).await;
+    tell(&sweep.store, &found, now).await;
     close(&sweep.store, &ended, &keys).await
 }
 
-/// Counts crashes in the pulses of their types, as a run that has panicked counts its own.
-async fn tell<S: Oversight>(store: &S, crashes: BTreeMap<String, u64>, now: Time) {
-    for (kind, count) in crashes {
+/// Counts crashes in the pulses of their types, as the functions count those that they find.
+async fn tell<S: Oversight>(store: &S, found: &[&Record], now: Time) {
+    let mut crashes: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    for record in found {
+        telemetry::found(record);
+        let ended = matches!(record.phase, Phase::Quarantined { .. });
+        let name = if ended { "quarantined" } else { "crashed" };
+        *crashes.entry(record.kind()).or_default().entry(name.to_owned()).or_default() += 1;
+    }
+    for (kind, counts) in crashes {
         let (pulse, start) = (format!("type:{kind}"), bucket_start(now, TYPE_BUCKET));
         let key = BucketKey { pulse, start, generation: 0, shard: 0 };
-        let beat = Beat { counts: BTreeMap::from([("crashed".into(), count)]), ..Beat::default() };
+        let beat = Beat { counts, ..Beat::default() };
         if let Err(error) = store.add_beat(&key, &beat, start + TYPE_BUCKET_RETENTION).await {
             telemetry::port_failed("add_beat", &error);
         }
@@ -167,7 +171,7 @@ async fn send_again<P: Ports>(
     let records = read(&sweep.store, keys).await?;
     let plan = |record| plan::send_again(record, to, until, &tick.owner, tick.now);
     let steps: Vec<Step> = records.values().filter_map(plan).collect();
-    let taken = step::take(&sweep.store, &sweep.queue, steps, tick.now).await;
+    let taken = step::take(&sweep.store, &sweep.queue, &steps, tick.now).await;
     tick.count(NAME, "failed", taken.failed);
-    Ok(taken.written)
+    Ok(taken.written.len())
 }

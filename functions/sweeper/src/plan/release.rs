@@ -31,20 +31,11 @@ const BETWEEN_PROBES: Duration = Duration::from_secs(2);
 /// When somebody looks whether the message of a released job got lost.
 const LOOK_AFTER: Duration = Duration::from_mins(1);
 
-/// Who may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whom {
-    /// Nobody but those whose deadline is over, whom no breaker helps.
-    Overdue,
-    /// Whoever waits for the breaker, and whoever is due: to find out whether it can close.
-    Anyone,
-}
-
-/// When how many may go.
+/// When how many may go. Whoever waits for the breaker may, and whoever is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// Who.
-    pub whom: Whom,
+    /// Whether the breaker is closed.
+    pub is_closed: bool,
     /// A moment for each, in order.
     pub slots: Vec<Time>,
 }
@@ -70,12 +61,12 @@ pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
     let closes_with = dependency.limits.closes_with.max(1);
     let probes = |at: Time, missing: u32| {
         let each = (0..missing).map(|n| at.max(start) + BETWEEN_PROBES * n);
-        Way { whom: Whom::Anyone, slots: each.filter(|at| *at < end + BETWEEN_PROBES).collect() }
+        Way { is_closed: false, slots: each.filter(|at| *at < end + BETWEEN_PROBES).collect() }
     };
     match breaker.state {
-        State::Forced { open: true, .. } => Way { whom: Whom::Overdue, slots: Vec::new() },
+        State::Forced { open: true, .. } => Way { is_closed: false, slots: Vec::new() },
         State::Open { retry_at, .. } if retry_at >= end => {
-            Way { whom: Whom::Overdue, slots: Vec::new() }
+            Way { is_closed: false, slots: Vec::new() }
         }
         // A second late rather than early: whoever comes too early is turned away.
         State::Open { retry_at, .. } => probes(retry_at + Duration::from_secs(1), closes_with),
@@ -87,7 +78,7 @@ pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
             // One that was never open has nothing to recover from.
             let since = dependency.draining_since.unwrap_or(start);
             let since = (breaker.generation > 0).then_some(since);
-            Way { whom: Whom::Anyone, slots: ramp(since, top, start, end) }
+            Way { is_closed: true, slots: ramp(since, top, start, end) }
         }
     }
 }
@@ -129,19 +120,12 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
     }
 }
 
-/// Whether a parked job may go by itself at `at`: its time has come, or the breaker that it waited
-/// for is out of the way.
+/// Whether a parked job may go at `at`: its time has come, or it waits for the breaker alone.
 #[must_use]
-pub fn may_go(record: &Record, whom: Whom, at: Time) -> bool {
+pub fn may_go(record: &Record, at: Time) -> bool {
     let Phase::Parked { run_after, .. } = record.phase else { return false };
-    let overdue = is_overdue(record, at);
-    match whom {
-        Whom::Overdue => overdue,
-        Whom::Anyone => {
-            let gated = record.parking.is_some_and(|parking| parking.gated);
-            overdue || gated || run_after <= at
-        }
-    }
+    let gated = record.parking.is_some_and(|parking| parking.gated);
+    gated || run_after <= at || is_overdue(record, at)
 }
 
 /// Whether the sender's deadline is over and its job's fallback does not stand in yet.
@@ -152,18 +136,18 @@ pub fn is_overdue(record: &Record, at: Time) -> bool {
 
 /// Lets parked jobs go, those first that have waited longest in the index: `records` in that order.
 ///
-/// While the breaker is open, whoever is past its deadline goes at once and takes no slot: its fallback
-/// comes in, and it makes no call.
+/// While the breaker is not closed, whoever is past its deadline goes at once and takes no slot: its
+/// fallback comes in, or its end, and the breaker turns it away before it makes a call.
 #[must_use]
 pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step> {
     let mut slots = way.slots.iter();
     let mut steps = Vec::new();
     for record in records {
-        let at = if way.whom == Whom::Overdue {
-            is_overdue(record, now).then_some(now)
+        let at = if !way.is_closed && is_overdue(record, now) {
+            Some(now)
         } else {
             let next = slots.as_slice().first().copied();
-            let next = next.filter(|at| may_go(record, way.whom, *at));
+            let next = next.filter(|at| may_go(record, *at));
             if next.is_some() {
                 slots.next();
             }

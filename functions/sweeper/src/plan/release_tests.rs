@@ -76,7 +76,7 @@ fn an_open_breaker_lets_as_many_go_as_can_close_it_when_its_wait_is_over() {
     let soon = way(&dependency(open(NOW + seconds(30)), NOW), NOW, NOW);
     assert_eq!(by_second(&soon)[30..], [0, 1, 0, 1, 0, 1]);
     let later = way(&dependency(open(NOW + seconds(60)), NOW), NOW, NOW);
-    assert_eq!(later, Way { whom: Whom::Overdue, slots: vec![] });
+    assert_eq!(later, Way { is_closed: false, slots: vec![] });
     let over = way(&dependency(open(NOW.before(seconds(500))), NOW), NOW, NOW);
     assert_eq!(by_second(&over), [1, 0, 1, 0, 1], "nobody has asked since");
     let forced = State::Forced { open: true, until: NOW + seconds(5) };
@@ -97,23 +97,25 @@ fn gated(due_at: Time) -> Record {
 #[test]
 fn who_waits_for_the_breaker_need_not_be_due_and_who_waits_for_something_else_must() {
     let later = NOW + seconds(500);
-    assert!(may_go(&gated(later), Whom::Anyone, NOW));
-    assert!(!may_go(&record("errand#g:1", parked(later)), Whom::Anyone, NOW));
-    assert!(may_go(&record("errand#g:1", parked(NOW)), Whom::Anyone, NOW));
-    assert!(!may_go(&gated(NOW), Whom::Overdue, NOW), "the breaker is open");
-    assert!(!may_go(&record("errand#g:1", waiting(NOW)), Whom::Anyone, NOW));
+    assert!(may_go(&gated(later), NOW));
+    assert!(!may_go(&record("errand#g:1", parked(later)), NOW));
+    assert!(may_go(&record("errand#g:1", parked(NOW)), NOW));
+    assert!(!may_go(&record("errand#g:1", waiting(NOW)), NOW));
 }
 
 #[test]
-fn who_is_past_its_deadline_goes_whatever_the_breaker_says_once() {
-    let closed_way = Way { whom: Whom::Overdue, slots: vec![] };
+fn who_is_past_its_deadline_goes_behind_an_open_breaker_and_takes_no_probes_slot() {
+    let probe = NOW + seconds(9);
+    let way = Way { is_closed: false, slots: vec![probe] };
     let mut overdue = gated(NOW);
     overdue.work.deadline = Some(NOW);
-    let steps = let_go(std::slice::from_ref(&overdue), &closed_way, "sweeper", NOW);
-    assert_eq!(steps.len(), 1);
-    assert_eq!(steps[0].call.as_ref().map(|call| call.at), Some(NOW));
+    let moments = |records: &[Record]| -> Vec<Time> {
+        let steps = let_go(records, &way, "sweeper", NOW);
+        steps.into_iter().filter_map(|step| Some(step.call?.at)).collect()
+    };
+    assert_eq!(moments(&[overdue.clone(), overdue.clone(), gated(NOW)]), [NOW, NOW, probe]);
     overdue.provisional = Some("{}".into());
-    assert_eq!(let_go(&[overdue], &closed_way, "sweeper", NOW), [], "its fallback stands in");
+    assert_eq!(moments(&[overdue.clone(), overdue]), [probe], "its fallback stands in already");
 }
 
 proptest! {
@@ -148,7 +150,7 @@ proptest! {
                 Record { key: format!("errand#g:{n}"), ..base }
             })
             .collect();
-        let way = Way { whom: Whom::Anyone, slots: (0..slots).map(|n| NOW + seconds(n)).collect() };
+        let way = Way { is_closed: true, slots: (0..slots).map(|n| NOW + seconds(n)).collect() };
         let steps = let_go(&records, &way, "sweeper", NOW);
         prop_assert!(steps.len() <= way.slots.len());
         let mut taken: Vec<Time> = steps.iter().filter_map(|step| Some(step.call.as_ref()?.at)).collect();
