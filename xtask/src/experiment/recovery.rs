@@ -57,8 +57,8 @@ async fn recover(bench: &Bench<'_>) -> Result<(Page, Duration)> {
     cases.extend(left_behind(bench, &arn).await?);
     cases.extend(dead_letters(bench, &arn).await?);
     bench.say("everything has gone wrong; from here on only the sweeper helps");
-    let at_once = two_at_once(bench).await?;
     wait(bench, &cases).await?;
+    let at_once = two_at_once(bench, &arn).await?;
     retry_failed(bench).await?;
     let latest = judge(bench, &mut page, &cases, at_once).await?;
     Ok((page, latest))
@@ -179,13 +179,34 @@ async fn dead_letters(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     Ok(vec![good, looked, again, poisoned, alien])
 }
 
-/// Calls two sweepers at the same moment, beside the schedule's; answers with how many led.
-async fn two_at_once(bench: &Bench<'_>) -> Result<usize> {
+/// Leaves jobs without messages behind and calls two sweepers at the same moment, beside the schedule's;
+/// answers with how many led.
+async fn two_at_once(bench: &Bench<'_>, arn: &str) -> Result<usize> {
+    let late = now_ms() - 60_000;
+    for case in unsent() {
+        bench.put(&case.record(arn, "queued", &json!({ "due_at": late }))).await?;
+    }
     let sweeper = bench.stack.output("SweeperFunctionName")?;
     let call = json!({});
     let invoke = || lambda::invoke(bench.aws(), sweeper, &call);
     let (one, other) = tokio::try_join!(invoke(), invoke())?;
+    succeeded(bench, &unsent()).await?;
     Ok([one, other].iter().filter(|answer| answer["another_leads"] != true).count())
+}
+
+/// As many as are left for two sweepers at once.
+fn unsent() -> Vec<Case> {
+    (0..20).map(|n| Case::new("left for two sweepers", &format!("at-once-{n}"))).collect()
+}
+
+/// Waits until these jobs have succeeded.
+async fn succeeded(bench: &Bench<'_>, cases: &[Case]) -> Result<()> {
+    bench
+        .until("all are done", PATIENCE, async |bench| {
+            let records = by_key(bench).await?;
+            Ok(cases.iter().all(|case| case.ended_at(&records).is_some()))
+        })
+        .await
 }
 
 /// Waits until every case has come to its end.
@@ -214,14 +235,7 @@ async fn retry_failed(bench: &Bench<'_>) -> Result<()> {
     let answer =
         lambda::invoke(bench.aws(), bench.stack.output("SweeperFunctionName")?, &call).await?;
     bench.say(&format!("retry: {answer}"));
-    bench
-        .until("the failed jobs are done", PATIENCE, async |bench| {
-            let records = by_key(bench).await?;
-            Ok(failed().iter().all(|case| {
-                records.get(&case.key()).is_some_and(|record| record["state"] == "succeeded")
-            }))
-        })
-        .await
+    succeeded(bench, &failed()).await
 }
 
 /// As many as failed in the incident.
@@ -249,7 +263,8 @@ async fn judge(
     }
     let done = cases.iter().filter(|case| case.ending == Ending::Succeeded);
     let links = bench.sandbox.links().await.context("the sandbox's links")?;
-    let once = done.chain(&failed()).all(|case| {
+    let (failed, unsent) = (failed(), unsent());
+    let once = done.chain(&failed).chain(&unsent).all(|case| {
         links.iter().filter(|link| link.destination == case.destination()).count() == 1
     });
     let dead = sqs::depth(bench.aws(), bench.stack.output(DEAD)?).await?;
@@ -259,7 +274,7 @@ async fn judge(
         .filter(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with("lease#")));
     let leases = leases.count();
     page.see("sweepers that led, of two called at once", at_once);
-    page.see("failed jobs that begin anew on the operator's word", failed().len());
+    page.see("failed jobs that begin anew on the operator's word", failed.len());
     page.must(
         "every job ends, or is held with a true reason",
         cases.iter().all(|c| c.is_true(&records)),
