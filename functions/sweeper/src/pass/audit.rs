@@ -9,7 +9,7 @@ use std::{
 use evenkeel::{
     finding::{Finding, KEPT_FOR},
     oversight::{Found, Mailboxes, Oversight, Table},
-    ports::{Place, PortError, Purpose, Wake, Woken, Written},
+    ports::{Control as _, Place, PortError, Purpose, Store as _, Wake, Woken, Written},
     random::Random as _,
     record::{Phase, Record},
     telemetry,
@@ -19,7 +19,10 @@ use evenkeel::{
 };
 
 use crate::{
-    plan::audit::{self as plan, Oddity, Repair},
+    plan::{
+        audit::{self as plan, Oddity, Repair},
+        rescue,
+    },
     records::together,
     step,
     survey::careful,
@@ -146,9 +149,9 @@ pub async fn examine<P: Ports>(
             },
         }
     }
-    let reports = odd
-        .iter()
-        .map(|(key, record, oddity)| report(&sweep.store, key, *record, oddity, tick.now));
+    let (owner, now) = (tick.owner.clone(), tick.now);
+    let reports =
+        odd.iter().map(|(key, record, oddity)| report(sweep, &owner, key, *record, oddity, now));
     for (place, repaired) in together(reports.collect()).await {
         tick.count(NAME, odd[place].2.what, 1);
         tick.count(NAME, "repaired", usize::from(repaired));
@@ -167,14 +170,21 @@ fn is_calm<P: Ports>(sweep: &Sweep<P>, tick: &Tick, record: &Record) -> bool {
 }
 
 /// Mends what may be mended, and says so; answers whether it is.
-async fn report<S: Oversight>(
-    store: &S,
+async fn report<P: Ports>(
+    sweep: &Sweep<P>,
+    owner: &str,
     key: &str,
     record: Option<&Record>,
     oddity: &Oddity,
     now: Time,
 ) -> bool {
+    let store = &sweep.store;
     let repaired = match (oddity.repair, record) {
+        (Repair::SendAgain, Some(record)) => {
+            let step = rescue::send_again(record, &record.work.queue, now, owner, now);
+            let taken = step::take(store, &sweep.queue, step.as_slice(), now).await;
+            Ok(!taken.written.is_empty())
+        }
         (Repair::Rewrite, Some(record)) => {
             store.replace(record, Some(&record.guard())).await.map(|w| w == Written::Yes)
         }

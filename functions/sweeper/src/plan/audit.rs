@@ -8,7 +8,10 @@ use evenkeel::{
     time::Time,
 };
 
-use crate::{config::Config, plan::rescue::LONGEST_PUSH};
+use crate::{
+    config::Config,
+    plan::rescue::{GRACE, LONGEST_PUSH},
+};
 
 /// A lease over for so long without anybody having seen to it has been lost with its batch.
 const ABANDONED_AFTER: Duration = Duration::from_mins(10);
@@ -20,6 +23,8 @@ pub enum Repair {
     None,
     /// Write the record again as it is, with the index keys and the end that go with its state.
     Rewrite,
+    /// Send its message again, which writes the record as well.
+    SendAgain,
     /// Give the running record a look at its lease's end.
     Arm,
     /// Note that its dependency has parked jobs.
@@ -56,14 +61,14 @@ pub fn examine(
         Ok(record) => record,
         Err(why) => return Some(oddity("unreadable", why, Repair::None)),
     };
-    index(found, record)
+    index(found, record, now)
         .or_else(|| state(record, now))
         .or_else(|| counts(record))
         .or_else(|| surroundings(record, config, parked))
 }
 
 /// The index keys and the end that the item has, against those that go with its state.
-fn index(found: &Found, record: &Record) -> Option<Oddity> {
+fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
     let (state, expected) = (record.phase.name(), record.look());
     if found.look != expected {
         let (what, detail) = match (&found.look, &expected) {
@@ -73,7 +78,13 @@ fn index(found: &Found, record: &Record) -> Option<Oddity> {
                 ("wrong_look", format!("{state}, in the wrong place on the index"))
             }
         };
-        return Some(oddity(what, detail, Repair::Rewrite));
+        // Nobody has looked: its message may be lost since long ago.
+        let overdue = match record.phase {
+            Phase::Queued { due_at } | Phase::Waiting { due_at, .. } => due_at + GRACE <= now,
+            _ => false,
+        };
+        let lost = overdue && what == "no_look";
+        return Some(oddity(what, detail, if lost { Repair::SendAgain } else { Repair::Rewrite }));
     }
     match (found.expires_at, record.expires_at()) {
         (Some(_), None) => {

@@ -64,6 +64,11 @@ fn a_record_that_nobody_would_look_at_gets_its_look_back() {
         let found = Found { look: None, ..item(&record("errand#g:1", phase)) };
         assert_eq!(look_at(&found), Some(("no_look", Repair::Rewrite)));
     }
+    let late = NOW.before(GRACE);
+    for phase in [Phase::Queued { due_at: late }, waiting(late)] {
+        let found = Found { look: None, ..item(&record("errand#g:1", phase)) };
+        assert_eq!(look_at(&found), Some(("no_look", Repair::SendAgain)), "it may have no message");
+    }
     let elsewhere = Some(Look { partition: "waiting#other#0".into(), due_at: NOW });
     let found = Found { look: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
     assert_eq!(look_at(&found), Some(("wrong_look", Repair::Rewrite)));
