@@ -31,15 +31,16 @@ const NAME: &str = "rescue";
 
 /// Sets going what is stuck or lost.
 pub async fn rescue<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
-    stuck(sweep, tick).await?;
+    let mut trouble = vec![stuck(sweep, tick).await.err()];
     let config = sweep.config.clone();
     for job in &config.types {
+        // One queue that cannot be looked at is no reason to leave the others.
         for source in job.sources() {
-            lost(sweep, tick, job, &source.queue).await?;
+            trouble.push(lost(sweep, tick, job, &source.queue).await.err());
         }
-        aged(sweep, tick, job).await?;
+        trouble.push(aged(sweep, tick, job).await.err());
     }
-    Ok(())
+    trouble.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
 /// Runs whose lease is over.
