@@ -252,3 +252,24 @@ async fn an_idle_system_rests_at_the_deployed_numbers() {
     let all = world.mappings.all();
     assert!((9..=10).contains(&all["normal"]) && all["high"] == 4, "{all:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_comes_by_every_record_in_as_many_ticks_as_it_has_pages() {
+    use evenkeel::time::Time;
+    let world = World::new();
+    for n in 0..450 {
+        let at = world.now();
+        world.put(&format!("a-{n}"), Phase::Succeeded { at, result: "\"done\"".into() });
+    }
+    let at = Time::default();
+    world.put("z-last", Phase::Succeeded { at, result: "\"done\"".into() });
+    let mut states = Vec::new();
+    for _ in 0..3 {
+        world.tick().await.unwrap();
+        states.push(world.state("z-last"));
+    }
+    assert_eq!(states, ["succeeded", "succeeded", "none"], "two hundred a page");
+    let now: serde_json::Value =
+        serde_json::from_str(&world.store.all_notes("observe")[0].1).unwrap();
+    assert_eq!(now["states"]["succeeded"], 450, "as the whole walk has counted");
+}
