@@ -106,8 +106,8 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
     // Each step of the ramp, give or take those that wait a moment for their slots.
     let steps = [60..65, 65..70, 70..75, 75..80]
         .map(|seconds| curve.range(seconds).map(|(_, count)| *count).sum::<usize>());
-    for (went, most) in steps.into_iter().zip([5, 10, 20, 30]) {
-        assert!((most - 2..=most + 1).contains(&went), "{steps:?}");
+    for (went, most) in steps.into_iter().zip([5, 10, 20, 40]) {
+        assert!((most * 8 / 10..=most + 1).contains(&went), "{steps:?}");
     }
     let record = world.store.record(&key("job-0000")).unwrap();
     assert_eq!(record.ledger.attempts, 1);

@@ -22,9 +22,6 @@ const DOUBLING: Duration = Duration::from_secs(5);
 /// Jobs a second that go to a dependency that has no limit of its own.
 const UNLIMITED: u64 = 10;
 
-/// Tenths of a limit that released jobs may use: new ones come as well.
-const SHARE_TENTHS: u64 = 8;
-
 /// Time between two probes: enough for one to end before the next begins.
 const BETWEEN_PROBES: Duration = Duration::from_secs(2);
 
@@ -84,7 +81,7 @@ pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
 }
 
 /// Moments from `start` to `end` at the rate that has grown `since` the first one went, up to `top` a
-/// second.
+/// second: the limiter's. If new jobs come as well, some are parked again.
 fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
     let mut slots = Vec::new();
     let mut second = start;
@@ -107,16 +104,13 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
         return UNLIMITED;
     };
     let rates = Rates { per_second, per_hour };
-    let share = |rate: u64| (rate * SHARE_TENTHS / 10).max(1);
     let full = u64::from(per_second) * u64::from(limiter.pace) / 1_000;
     let hourly = u64::from(per_hour) / 3_600;
     // As many slots as a tick takes at full speed: if the hour does not allow them, it decides.
     let want = u32::try_from(full * TICK.as_secs()).unwrap_or(u32::MAX);
     match limiter.reserve(rates, want.max(1), 0, now) {
-        Reservation::Granted(_, grant) if grant.interval_us * full.max(1) <= 1_100_000 => {
-            share(full)
-        }
-        _ => share(hourly.min(full)),
+        Reservation::Granted(_, grant) if grant.interval_us * full.max(1) <= 1_100_000 => full,
+        _ => hourly.min(full),
     }
 }
 

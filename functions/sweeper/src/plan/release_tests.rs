@@ -37,8 +37,8 @@ fn by_second(way: &Way) -> Vec<usize> {
 #[test]
 fn after_a_breaker_has_closed_one_goes_a_second_and_twice_as_many_each_five() {
     let curve = by_second(&way(&dependency(State::Closed, NOW), NOW, NOW));
-    assert_eq!(curve[..20], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6]);
-    assert_eq!((curve.len(), curve[59]), (60, 6), "eight tenths of eight a second, for a tick");
+    assert_eq!(curve[..20], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8]);
+    assert_eq!((curve.len(), curve[59]), (60, 8), "the limiter's rate, for a tick");
 }
 
 #[test]
@@ -52,23 +52,23 @@ fn the_ramp_begins_with_the_first_to_go_however_long_the_breaker_has_been_closed
 fn the_next_tick_goes_on_where_the_last_one_has_let_go() {
     let closed = dependency(State::Closed, NOW.before(seconds(60)));
     let curve = by_second(&way(&closed, NOW + seconds(20), NOW));
-    assert_eq!((curve[..20].iter().sum::<usize>(), curve[20]), (0, 6));
+    assert_eq!((curve[..20].iter().sum::<usize>(), curve[20]), (0, 8));
 }
 
 #[test]
 fn one_that_was_never_open_lets_go_at_its_rate_at_once() {
     let never = Dependency { breaker: Breaker::default(), ..dependency(State::Closed, NOW) };
-    assert_eq!(by_second(&way(&never, NOW, NOW))[0], 6);
+    assert_eq!(by_second(&way(&never, NOW, NOW))[0], 8);
 }
 
 #[test]
 fn an_hour_that_is_used_up_and_a_429_slow_the_drain() {
     let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
     closed.limiter.next_hourly_us = (NOW.as_millis() + 360_000) * 1_000;
-    assert_eq!(by_second(&way(&closed, NOW, NOW))[30], 4, "eight tenths of five a second");
+    assert_eq!(by_second(&way(&closed, NOW, NOW))[30], 5, "the hour's rate");
     let mut slowed = dependency(State::Closed, NOW.before(seconds(600)));
     slowed.limiter.pace = 250;
-    assert_eq!(by_second(&way(&slowed, NOW, NOW))[30], 1);
+    assert_eq!(by_second(&way(&slowed, NOW, NOW))[30], 2);
 }
 
 #[test]
