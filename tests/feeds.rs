@@ -436,15 +436,19 @@ async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
     let sandbox = site(SiteSettings::default()).await;
     let feeds = Feeds::new();
     let record = feeds.read(&sandbox, "first").await;
+    let check = async || {
+        feeds.clock.advance(Duration::from_mins(10));
+        let woken = Woken { key: record.key.clone(), fence: record.fence };
+        let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
+        feeds.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+        feeds.poll().await;
+        feeds.store.record(&record.key).unwrap()
+    };
+    assert_eq!(check().await, record, "nothing is odd about it");
     for key in feeds.jobs("product_detail_scraping") {
         feeds.store.remove(&key);
     }
-    feeds.clock.advance(Duration::from_mins(10));
-    let woken = Woken { key: record.key.clone(), fence: record.fence };
-    let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
-    feeds.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
-    feeds.poll().await;
-    let found = feeds.store.record(&record.key).unwrap();
+    let found = check().await;
     let Phase::Waiting { why, .. } = &found.phase else { panic!("{found:?}") };
     assert!(why.starts_with("done again: ") && why.contains("without their jobs"), "{why}");
     feeds.queue.wake(&wake::body(&found).unwrap(), &found);

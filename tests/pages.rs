@@ -5,13 +5,15 @@ use std::time::Duration;
 use evenkeel::{
     batch::Worker,
     http::{Hosts, Outbound, Reach, Settings},
+    ports::{Purpose, Wake, Woken},
     record::{Phase, Record},
     testing::{
-        Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, MemoryVehicles, SeededRandom,
+        ARN, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, MemoryVehicles, SeededRandom,
         next_event_in, release_parked,
     },
     time::Clock,
     vehicles::{Vehicle, Vehicles},
+    wake,
 };
 use product_detail_scraping::ProductDetailScraping;
 use sandbox::{
@@ -207,5 +209,37 @@ async fn behind_a_bot_wall_nobody_calls_again() {
     let found = result(&pages.record(0));
     assert!(found["without_page"].as_str().unwrap().contains("bot_wall"), "{found}");
     assert_eq!(pages.record(1).phase.name(), "parked");
+    pages.sandbox.shutdown().await;
+}
+
+/// The audit asks about every result: one of a page, one of the feed's data alone, one that is empty.
+#[tokio::test]
+async fn a_result_of_any_kind_is_sound_and_an_empty_one_is_made_again() {
+    let pages = Pages::new(&[]).await;
+    for car in 0..3 {
+        pages.keep(car).await;
+    }
+    pages.send(0);
+    pages.send(2);
+    pages.drain().await;
+    pages.strike(FaultKind::Challenge, 1).await;
+    pages.send(1);
+    pages.poll().await;
+    // The bot wall has opened the breaker.
+    pages.clock.advance(Duration::from_mins(6));
+    let mut empty = pages.record(2);
+    if let Phase::Succeeded { result, .. } = &mut empty.phase {
+        "{}".clone_into(result);
+    }
+    pages.store.put(&empty);
+    for record in pages.store.records() {
+        let woken = Woken { key: record.key.clone(), fence: record.fence };
+        let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
+        pages.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+    }
+    pages.poll().await;
+    assert!(result(&pages.record(1))["without_page"].is_string(), "of the feed's data alone");
+    let states = [0, 1, 2].map(|car| pages.record(car).phase.name());
+    assert_eq!(states, ["succeeded", "succeeded", "waiting"]);
     pages.sandbox.shutdown().await;
 }

@@ -217,14 +217,14 @@ where
     /// The page itself is not asked again: it may show another price by now.
     async fn verify<G: Gate>(
         &self,
-        payload: &Scraping,
+        _: &Scraping,
         result: &str,
         _: &Run<'_, G>,
     ) -> Result<Soundness, Failure> {
         let result: Value = serde_json::from_str(result).unwrap_or_default();
-        if result["vin"] == payload.vin && result["record"].is_object() {
+        if result["record"].is_object() {
             return Ok(Soundness::Sound);
         }
-        Ok(Soundness::Missing("the result is no record of this car".to_owned()))
+        Ok(Soundness::Missing("the result is no record of a car".to_owned()))
     }
 }
