@@ -35,6 +35,7 @@ pub(crate) struct Looks {
     since: Time,
     sound: u32,
     lost: u32,
+    missing: u32,
 }
 
 impl Looks {
@@ -45,13 +46,18 @@ impl Looks {
         match soundness {
             Soundness::Sound | Soundness::Changed(_) => self.sound += 1,
             Soundness::Lost(_) => self.lost += 1,
-            Soundness::Missing(_) => {}
+            Soundness::Missing(_) => self.missing += 1,
         }
     }
 
     /// Whether a result that was not found may be believed to be gone.
     fn are_believed(self) -> bool {
         self.sound > 0 && self.lost <= self.sound + MISSING
+    }
+
+    /// Whether results that are missing may be made again: if most of them are, what looks is wrong.
+    fn may_be_missing(self) -> bool {
+        self.missing <= self.sound + MISSING
     }
 }
 
@@ -76,7 +82,7 @@ where
             for (_, soundness) in &looked {
                 looks.note(soundness, now);
             }
-            looks.are_believed()
+            *looks
         };
         let owner = &batch.lease.owner;
         let told = looked
@@ -90,16 +96,16 @@ where
         &self,
         record: &Record,
         soundness: &Soundness,
-        believed: bool,
+        believed: Looks,
         owner: &str,
         now: Time,
     ) {
         let (what, detail, again) = match soundness {
             Soundness::Sound => return,
-            Soundness::Missing(detail) => ("result_missing", detail, true),
+            Soundness::Missing(detail) => ("result_missing", detail, believed.may_be_missing()),
             Soundness::Lost(detail) => {
                 let settled = record.phase.ended_at().is_some_and(|at| at + SETTLED <= now);
-                ("result_lost", detail, believed && settled)
+                ("result_lost", detail, believed.are_believed() && settled)
             }
             Soundness::Changed(detail) => ("result_changed", detail, false),
         };
@@ -221,5 +227,19 @@ mod tests {
         assert!(many.are_believed());
         many.note(&lost, NOW + LOOKS_FOR);
         assert!(!many.are_believed(), "that was an hour ago");
+    }
+
+    #[test]
+    fn what_finds_everything_missing_is_wrong_itself() {
+        let mut looks = Looks::default();
+        let missing = Soundness::Missing("no record".into());
+        for _ in 0..MISSING {
+            looks.note(&missing, NOW);
+        }
+        assert!(looks.may_be_missing(), "a few may be");
+        looks.note(&missing, NOW);
+        assert!(!looks.may_be_missing());
+        looks.note(&Soundness::Sound, NOW);
+        assert!(looks.may_be_missing());
     }
 }

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod balance;
 pub mod observe;
+mod prune;
 pub mod release;
 pub mod rescue;
 pub mod triage;

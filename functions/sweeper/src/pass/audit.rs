@@ -18,6 +18,7 @@ use evenkeel::{
     watched::{self, Limits, WATCHED},
 };
 
+use super::prune;
 use crate::{
     plan::{
         audit::{self as plan, Oddity, Repair},
@@ -64,8 +65,8 @@ async fn walk<P: Ports>(
     // Whatever becomes of this page, the next tick goes on: the walk comes by again.
     tick.memory.cursors[place] = page.next;
     let (expired, rest): (Vec<Found>, Vec<Found>) =
-        page.items.into_iter().partition(|found| is_expired(found, tick.now));
-    let pruned = prune(&sweep.store, table, &expired, tick.now).await?;
+        page.items.into_iter().partition(|found| prune::is_expired(found, tick.now));
+    let pruned = prune::prune(&sweep.store, table, &expired, tick.now).await?;
     tick.count("prune", "removed", pruned);
     if table != Table::Jobs {
         return Ok(());
@@ -82,27 +83,6 @@ async fn walk<P: Ports>(
     let sent = check(&sweep.queue, &asked.collect::<Vec<_>>()).await;
     tick.count(NAME, "checks", sent);
     Ok(())
-}
-
-fn is_expired(found: &Found, now: Time) -> bool {
-    // An end on a record that has none by its state is an oddity and no reason to remove it.
-    let alive = matches!(&found.record, Some(Ok(record)) if record.expires_at().is_none());
-    !alive && found.expires_at.is_some_and(|at| at <= now)
-}
-
-/// Removes what has expired and the time to live has not reached yet. Answers with how many.
-pub async fn prune<S: Oversight>(
-    store: &S,
-    table: Table,
-    expired: &[Found],
-    now: Time,
-) -> Result<usize, PortError> {
-    let remove = expired.iter().map(|found| store.remove_expired(table, &found.key, now));
-    let mut pruned = 0;
-    for (_, removed) in together(remove.collect()).await {
-        pruned += usize::from(removed?);
-    }
-    Ok(pruned)
 }
 
 /// Counts the records of the walk by state.
