@@ -12,18 +12,16 @@
 
 use std::{collections::HashMap, fmt, sync::Mutex, time::Duration};
 
-use futures_util::future::join_all;
-
 use crate::{
     check::Looks,
     fate::{Board, Fate},
     gates::{Gates, Rules},
     job::Job,
-    message::{self, Flaw, Message, Rejection},
+    message::{self, Message, Rejection},
     policy::{ANSWER_RESERVE, LEASE_GRACE, LONGEST_HIDE, Policy, SHORTEST_DELAY},
-    ports::{Control, Hide, PortError, Purpose, Quarantined, Queue, Store, Woken},
+    ports::{Control, Hide, PortError, Purpose, Queue, Store, Woken},
     random::Random,
-    record::{Lease, Phase, Record, Work},
+    record::{Lease, Work},
     telemetry::{self, Tally},
     time::{Clock, Time},
     verdict::Claimant,
@@ -152,11 +150,11 @@ pub(crate) struct Batch<P> {
     pub(crate) tickets: Vec<Ticket<P>>,
     pub(crate) lease: Lease,
     pub(crate) deadline: Time,
-    board: Board,
+    pub(crate) board: Board,
     /// Jobs whose results are to be looked at.
     pub(crate) checks: Vec<Message<P>>,
-    deliveries: Vec<Delivery>,
-    rejected: Vec<(usize, Rejection)>,
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) rejected: Vec<(usize, Rejection)>,
     /// How many messages ask for a job of this batch with another payload.
     contradicting: usize,
 }
@@ -280,67 +278,6 @@ where
         };
         let board = Board::new(fates);
         Batch { tickets, lease, deadline, board, checks, deliveries, rejected, contradicting }
-    }
-
-    async fn quarantine_rejected(&self, batch: &Batch<J::Payload>) {
-        join_all(batch.rejected.iter().map(async |(index, rejection)| {
-            let fate = self.refuse(&batch.deliveries[*index], rejection).await;
-            batch.board.note(&[*index], &fate);
-        }))
-        .await;
-    }
-
-    /// Keeps a body that is no message. A job of ours that it was to wake ends: its type no longer takes
-    /// its payload, and nothing would ever run it again.
-    async fn refuse(&self, delivery: &Delivery, rejection: &Rejection) -> Fate {
-        if let Some(woken) = &delivery.wakes
-            && let Err(error) = self.give_up(woken, rejection).await
-        {
-            return Fate::after(&error, delivery.receives);
-        }
-        self.quarantine(delivery, rejection).await
-    }
-
-    /// Keeps a body for operators; then the message may go.
-    async fn quarantine(&self, delivery: &Delivery, rejection: &Rejection) -> Fate {
-        let now = self.clock.now();
-        let body = delivery.body.as_deref().unwrap_or_default();
-        let message_id = delivery.message_id.as_deref().unwrap_or_default();
-        let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
-        telemetry::quarantined(&kept);
-        match self.store.quarantine(&kept).await {
-            Ok(()) => Fate::Acknowledge,
-            Err(error) => Fate::after(&error, delivery.receives),
-        }
-    }
-
-    /// Ends a job whose own wake-up call its type no longer takes for a message, if it waits for that.
-    async fn give_up(&self, woken: &Woken, rejection: &Rejection) -> Result<(), PortError> {
-        let Some(record) = self.store.read(&woken.key).await? else { return Ok(()) };
-        let waits = matches!(record.phase, Phase::Queued { .. } | Phase::Waiting { .. });
-        if record.fence != woken.fence || !waits {
-            return Ok(());
-        }
-        let why = format!("its type no longer takes its payload: {rejection}");
-        let dead = Record { phase: Phase::Dead { at: self.clock.now(), why }, ..record.clone() };
-        self.store.replace(&dead, Some(&record.guard())).await.map(drop)
-    }
-
-    /// Quarantines every message of a ticket whose id is known with another payload.
-    pub(crate) async fn quarantine_ticket(
-        &self,
-        batch: &Batch<J::Payload>,
-        ticket: &Ticket<J::Payload>,
-    ) -> Fate {
-        let reason = format!("id: {} is known with another payload", ticket.message.key);
-        let rejection = Rejection::new(Flaw::OtherPayload, reason);
-        for &index in &ticket.deliveries {
-            let fate = self.quarantine(&batch.deliveries[index], &rejection).await;
-            if fate != Fate::Acknowledge {
-                return fate;
-            }
-        }
-        Fate::Acknowledge
     }
 
     /// Hides the messages that come again, in one call a queue, before they are reported.

@@ -11,7 +11,7 @@ use crate::{
     error::{Class, Failure},
     job::{Gate, Payload, Progress, Run},
     limiter::Rates,
-    message::Problems,
+    message::{Flaw, Problems},
     policy::{Policy, tests::POLICY},
     ports::QUARANTINE_HEAD_BYTES,
     record::Phase,

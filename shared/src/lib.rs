@@ -11,6 +11,7 @@ pub mod batch;
 mod check;
 mod claim;
 mod fate;
+mod quarantine;
 mod run;
 mod settle;
 
