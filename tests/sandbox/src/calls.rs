@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dealers::{Endpoint, Visit};
-use crate::reply::Reply;
+use crate::subject::Subject;
+use crate::visit::{Endpoint, Visit};
 
 /// One call. Calls to the control endpoint are not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,31 +95,6 @@ pub struct SiteCount {
     pub status: Option<u16>,
     /// Calls with all three.
     pub count: u64,
-}
-
-/// What a call is about, as far as the record and the faults care.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Subject {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) slashtag: Option<String>,
-    pub(crate) destination: Option<String>,
-    /// Set for a call of a dealer site, and only then.
-    pub(crate) visit: Option<Visit>,
-    /// What the service would answer if it had nothing to list; none for what is no list.
-    pub(crate) empty_list: Option<Reply>,
-}
-
-impl Subject {
-    /// The same for a call and its repetition, different for any other.
-    pub(crate) fn key(&self) -> String {
-        let Self { method, path, slashtag, destination, .. } = self;
-        match &self.visit {
-            None => format!("{method} {path} {slashtag:?} {destination:?}"),
-            // One path lists every page of an inventory.
-            Some(visit) => format!("{method} {path} {visit:?}"),
-        }
-    }
 }
 
 /// The record. It grows until it is cleared: a cap would make "no duplicates" unprovable.
@@ -244,22 +219,6 @@ mod tests {
         assert_eq!(counts.of_site_answered("lakeside", Endpoint::Widget, Some(200)), 1);
         assert_eq!(counts.of_site_answered("lakeside", Endpoint::Widget, None), 1);
         assert_eq!(counts.of_site("harbor", Endpoint::Home), 0);
-    }
-
-    #[test]
-    fn a_call_has_the_key_of_its_repetition_and_of_no_other() {
-        let at = |start| Subject {
-            visit: Some(Visit {
-                site: "lakeside".to_owned(),
-                endpoint: Endpoint::InventoryPost,
-                vin: None,
-                alias: None,
-                start: Some(start),
-            }),
-            ..Subject::default()
-        };
-        assert_eq!(at(35).key(), at(35).key());
-        assert_ne!(at(35).key(), at(70).key());
     }
 
     #[test]

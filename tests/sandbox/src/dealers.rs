@@ -9,6 +9,7 @@
 //! a word, and a list with a wrong name is an empty one.
 
 mod address;
+mod car;
 mod data_layer;
 mod draws;
 mod inventory_post;
@@ -22,11 +23,10 @@ mod pages;
 mod request;
 mod settings;
 mod shapes;
-mod site;
+pub(crate) mod site;
 mod stock;
 mod vehicle;
 mod vin;
-mod visit;
 mod widget;
 
 use std::sync::Arc;
@@ -37,14 +37,16 @@ use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::{Extension, Router};
 
-use crate::calls::Subject;
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::reply::Reply;
+use crate::subject::Subject;
+pub use crate::visit::{Endpoint, Visit};
 use crate::world::{State, World};
 
 use address::Address;
 pub(crate) use address::site_path;
+pub use car::{Car, Condition};
 use known::Known;
 pub use page_shapes::{Dialect, Flaw, JsonLd, PageShapes, Place, SiteIdShape};
 use request::Ask;
@@ -53,9 +55,6 @@ pub use shapes::{
     Gaps, Images, Layout, Links, PastEnd, Prices, Scalars, Shapes, Title, TotalCount, Vins,
 };
 pub use site::SiteReport;
-pub(crate) use site::Sites;
-pub use stock::{Car, Condition};
-pub use visit::{Endpoint, Visit};
 
 /// All sites. A fallback, because a site on a host of its own has any path for itself.
 pub(crate) fn router() -> Router<Arc<World>> {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::calls::Subject;
 use crate::connection::Connection;
 use crate::faults::{CannedAnswer, FaultKind};
 use crate::held::HeldCall;
 use crate::reply::Reply;
 use crate::strikes::Strike;
+use crate::subject::Subject;
 use crate::world::{State, World};
 
 /// A call under way.

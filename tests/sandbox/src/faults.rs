@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::Subject;
-use crate::dealers::{Endpoint, Visit};
+use crate::subject::Subject;
+use crate::visit::{Endpoint, Visit};
 
 /// A fault to inject.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::dealers::Visit;
+use crate::visit::Visit;
 
 /// A call that is hanging or held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

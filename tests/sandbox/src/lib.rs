@@ -28,6 +28,8 @@ mod reply;
 mod server;
 mod settings;
 mod strikes;
+mod subject;
+mod visit;
 mod world;
 
 pub use calls::{Call, CallCount, CallCounts, SiteCount};

@@ -4,7 +4,7 @@
 //! reading that is harder on its client: a deleted link keeps its slashtag, rate limits slide, and a
 //! list shows one page of 25.
 
-mod account;
+pub(crate) mod account;
 mod answers;
 mod link;
 mod request;
@@ -22,7 +22,6 @@ use crate::exchange::Exchange;
 use crate::reply::Reply;
 use crate::world::{State, World};
 
-pub(crate) use account::Account;
 use account::Refused;
 pub use link::{CreatedBy, Domain, Link, LinkStatus, Preload};
 use request::Ask;

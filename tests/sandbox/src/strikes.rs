@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::calls::Subject;
 use crate::chance;
 use crate::faults::{Fault, FaultKind, FaultReport};
+use crate::subject::Subject;
 
 /// A fault that befell a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

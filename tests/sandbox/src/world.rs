@@ -4,10 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::calls::CallLog;
 use crate::clock::Clock;
-use crate::dealers::Sites;
+use crate::dealers::site::Sites;
 use crate::held::HeldCalls;
 use crate::limits::Limits;
-use crate::rebrandly::Account;
+use crate::rebrandly::account::Account;
 use crate::settings::Settings;
 use crate::strikes::Faults;
 

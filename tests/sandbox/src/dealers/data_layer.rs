@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::car::{Car, Condition};
 use super::shapes::{Prices, Shapes};
 use super::site::Site;
-use super::stock::{Car, Condition};
 use super::vehicle::drop_nulls;
 
 /// The script that fills it.

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::address::Address;
+use super::car::{Car, Condition};
 use super::page_shapes::{Dialect, JsonLd, Place};
 use super::shapes::{Prices, Shapes};
 use super::site::Site;
-use super::stock::{Car, Condition};
 use super::vehicle::{drop_nulls, picture_path};
 
 const CONTEXT: &str = "https://schema.org";

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::address::Address;
+use super::car::Car;
 use super::shapes::{Layout, PastEnd, Shapes, TotalCount};
 use super::site::Site;
-use super::stock::Car;
 use super::vehicle;
 use crate::reply::Reply;
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::address::Address;
+use super::car::Car;
 use super::shapes::{Prices, Shapes};
-use super::stock::Car;
 use super::vehicle::picture_path;
 
 /// Text as HTML writes it, also between quotes.

@@ -1,13 +1,13 @@
 //! The pages of a site.
 
 use super::address::Address;
+use super::car::Car;
 use super::data_layer;
 use super::json_ld;
 use super::markup::{self, escaped};
 use super::page_shapes::SiteIdShape;
 use super::shapes::Shapes;
 use super::site::Site;
-use super::stock::Car;
 use crate::reply::Reply;
 
 /// Cars on the home page.

@@ -4,9 +4,9 @@ use axum::http::request::Parts;
 
 use super::address::Address;
 use super::listing::{self, Window};
-use super::visit::{Endpoint, Visit};
 use super::{inventory_post, pages, widget};
 use crate::reply::Reply;
+use crate::visit::{Endpoint, Visit};
 
 /// A call, understood.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::car::Condition;
 use super::page_shapes::{Flaw, JsonLd, PageShapes};
 use super::shapes::Shapes;
-use super::stock::Condition;
 
 /// Cars of a site: four times the largest feed that the project tests.
 pub(super) const MAX_CARS: u32 = 20_000;

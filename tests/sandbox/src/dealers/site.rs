@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, SLUG_RULE, is_slug, site_path};
+use super::car::Car;
 use super::settings::{MAX_CARS, SiteChange, SiteSettings, Twist};
 use super::shapes::Shapes;
-use super::stock::{self, Car};
-use super::visit::Endpoint;
+use super::stock;
+use crate::visit::Endpoint;
 
 /// Sites, so that a test that makes them without end is noticed.
 const MAX_SITES: usize = 500;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::address::Address;
+use super::car::{Car, Condition};
 use super::shapes::{Images, Links, Prices, Shapes, Title};
-use super::stock::{Car, Condition};
 
 /// Pictures of a car.
 const PICTURES: usize = 2;

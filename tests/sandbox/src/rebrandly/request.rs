@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::account::{DomainName, Draft};
 use super::answers::{self, FieldError};
 use super::link::{self, Link};
-use crate::calls::Subject;
 use crate::reply::Reply;
+use crate::subject::Subject;
 
 const TITLE_MIN: usize = 3;
 const TITLE_MAX: usize = 255;
