@@ -1,4 +1,4 @@
-//! The record of every call of a third party.
+//! The record of every call to a third party.
 
 use std::collections::BTreeMap;
 
@@ -7,61 +7,62 @@ use serde::{Deserialize, Serialize};
 use crate::subject::Subject;
 use crate::visit::{Endpoint, Visit};
 
-/// One call. Calls to the control endpoint are not recorded.
+/// One recorded call. Calls to the control endpoint are not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Counts up from 1 in order of arrival, and goes on counting after the record is cleared.
+    /// Counts up from 1 in order of arrival. Clearing the record does not reset the count.
     pub id: u64,
     /// When the whole request had arrived, in epoch milliseconds.
     pub at_ms: u64,
-    /// The HTTP method.
+    /// The HTTP method, as the client sent it.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The slashtag in the body or the query.
+    /// The slashtag from the body or the query.
     pub slashtag: Option<String>,
-    /// The destination in the body.
+    /// The destination from the body.
     pub destination: Option<String>,
-    /// The status answered; null while unanswered, and for good if the connection was reset or the
-    /// client left first.
+    /// The status of the answer. Null while the call is unanswered, and permanently null if the
+    /// connection was reset or the client left first.
     pub status: Option<u16>,
-    /// The kind of fault that struck.
+    /// The name of the fault that struck the call: see [`crate::FaultKind::name`].
     pub fault: Option<String>,
-    /// The link that the call made, changed, deleted or found. Set as soon as that is done, whether
-    /// or not the answer gets through. Null for a conflict.
+    /// The link that the call created, changed, deleted or found. Set as soon as the work is done,
+    /// whether or not the client receives the answer. Null for a conflict.
     pub link_id: Option<String>,
-    /// What it wanted of a dealer site; null for a call of the link shortener.
+    /// What the call asked of a dealer site; null for a call to the link shortener.
     pub visit: Option<Visit>,
 }
 
-/// How many calls there were: those of the link shortener by method and status, those of dealer
-/// sites by site, endpoint and status.
+/// The number of calls: to the link shortener by method and status, to dealer sites by site,
+/// endpoint and status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCounts {
-    /// All calls of the link shortener.
+    /// All calls to the link shortener.
     pub total: u64,
-    /// Of those, one row for each pair of method and status that occurs, sorted.
-    pub rows: Vec<CallCount>,
-    /// The calls of dealer sites: one row for each site, endpoint and status that occur together,
+    /// The calls to the link shortener: one row for each pair of method and status that occurred,
     /// sorted.
+    pub rows: Vec<CallCount>,
+    /// The calls to dealer sites: one row for each combination of site, endpoint and status that
+    /// occurred, sorted.
     pub sites: Vec<SiteCount>,
 }
 
 impl CallCounts {
-    /// The calls of the link shortener with this method and status (`None`: unanswered).
+    /// The number of calls to the link shortener with this method and status (`None`: unanswered).
     #[must_use]
     pub fn of(&self, method: &str, status: Option<u16>) -> u64 {
         let wanted = |row: &&CallCount| row.method == method && row.status == status;
         self.rows.iter().find(wanted).map_or(0, |row| row.count)
     }
 
-    /// The calls of a part of a dealer site, whatever was answered.
+    /// The number of calls to this endpoint of a dealer site, whatever the answer was.
     #[must_use]
     pub fn of_site(&self, site: &str, endpoint: Endpoint) -> u64 {
         self.visits(site, endpoint).map(|row| row.count).sum()
     }
 
-    /// The calls of a part of a dealer site with this status (`None`: unanswered).
+    /// The number of calls to this endpoint of a dealer site with this status (`None`: unanswered).
     #[must_use]
     pub fn of_site_answered(&self, site: &str, endpoint: Endpoint, status: Option<u16>) -> u64 {
         let answered = self.visits(site, endpoint).filter(|row| row.status == status);
@@ -76,11 +77,11 @@ impl CallCounts {
 /// A row of [`CallCounts`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCount {
-    /// The HTTP method.
+    /// The HTTP method, as the client sent it.
     pub method: String,
-    /// The status answered, null for the unanswered.
+    /// The status of the answer; null for unanswered calls.
     pub status: Option<u16>,
-    /// Calls with both.
+    /// The number of calls with this method and status.
     pub count: u64,
 }
 
@@ -91,13 +92,14 @@ pub struct SiteCount {
     pub site: String,
     /// The part of the site.
     pub endpoint: Endpoint,
-    /// The status answered, null for the unanswered.
+    /// The status of the answer; null for unanswered calls.
     pub status: Option<u16>,
-    /// Calls with all three.
+    /// The number of calls with this site, endpoint and status.
     pub count: u64,
 }
 
-/// The record. It grows until it is cleared: a cap would make "no duplicates" unprovable.
+/// The record of calls. It grows until it is cleared: with a size limit, a test could not prove
+/// that there were no duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct CallLog {
     arrived: u64,
@@ -105,7 +107,7 @@ pub(crate) struct CallLog {
 }
 
 impl CallLog {
-    /// Records an arrival and numbers it.
+    /// Records a call on its arrival, and returns its number.
     pub(crate) fn arrive(&mut self, subject: &Subject, at_ms: u64, fault: Option<&str>) -> u64 {
         self.arrived += 1;
         let call = Call {
@@ -124,14 +126,14 @@ impl CallLog {
         self.arrived
     }
 
-    /// Notes which link the call was about. A call cleared from the record stays cleared.
+    /// Records which link the call worked on. Does nothing if the call was cleared from the record.
     pub(crate) fn worked_on(&mut self, id: u64, link_id: Option<String>) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.link_id = link_id;
         }
     }
 
-    /// Notes the answer.
+    /// Records the status of the answer. Does nothing if the call was cleared from the record.
     pub(crate) fn answered(&mut self, id: u64, status: u16) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.status = Some(status);

@@ -1,10 +1,10 @@
-//! Chance that comes out the same on every run.
+//! Pseudo-random draws that are the same on every run.
 
-/// 64 bits that depend on nothing but the arguments: the `nth` draw for `key` under `seed`.
+/// The `nth` draw for `key` under `seed`: 64 bits that depend only on the arguments.
 ///
-/// Drawing by key, instead of from one stream in order of arrival, keeps a run repeatable when
-/// calls race: which call arrives first no longer decides which one is struck. FNV-1a over the
-/// key, finished with the mixer of `SplitMix64`.
+/// Each key has its own draws, instead of one stream in order of arrival. A run with concurrent
+/// calls is therefore repeatable: which call arrives first does not decide which one is struck. The
+/// hash is FNV-1a over the key, finished with the mixer of `SplitMix64`.
 pub(crate) fn draw(seed: u64, key: &str, nth: u64) -> u64 {
     let hashed = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -12,7 +12,7 @@ pub(crate) fn draw(seed: u64, key: &str, nth: u64) -> u64 {
     [seed, nth].into_iter().fold(mix(hashed), |state, part| mix(state ^ mix(part)))
 }
 
-/// A draw as a number from 0 up to, but not reaching, 1.
+/// A draw as a number from 0 (inclusive) to 1 (exclusive).
 pub(crate) fn fraction(seed: u64, key: &str, nth: u64) -> f64 {
     let high = u32::try_from(draw(seed, key, nth) >> 32).unwrap_or(u32::MAX);
     f64::from(high) / (f64::from(u32::MAX) + 1.0)

@@ -13,26 +13,26 @@ use crate::held::HeldCall;
 use crate::rebrandly::{Link, Preload};
 use crate::settings::{Settings, SettingsChange};
 
-/// Gives a sandbox its orders. Cheap to clone.
+/// Controls a sandbox over HTTP. Cheap to clone.
 ///
-/// Every call opens a connection of its own: nothing idles that would go stale with the sandbox, or
-/// keep a timer that moves a test's paused clock.
+/// Every request opens a new connection. An idle connection would become stale when the sandbox
+/// stops, and its timer would advance a test's paused clock.
 #[derive(Clone, Debug)]
 pub struct Client {
     base_url: String,
     http: reqwest::Client,
 }
 
-/// Why an order was not carried out.
+/// Why a request to the control endpoint failed.
 #[derive(Debug)]
 pub enum ClientError {
-    /// The sandbox could not be reached, or did not answer as it should.
+    /// The sandbox could not be reached, or its answer could not be read.
     Transport(reqwest::Error),
-    /// The sandbox refused.
+    /// The sandbox rejected the request.
     Refused {
         /// The HTTP status: 400 or 404.
         status: u16,
-        /// The answer's body, which names the field at fault.
+        /// The body of the answer. With status 400 it names the field at fault.
         body: String,
     },
 }
@@ -72,52 +72,53 @@ struct Released {
 }
 
 impl Client {
-    /// A client of the sandbox at this address, which is that of [`crate::Sandbox::url`].
+    /// A client of the sandbox at this address: see [`crate::Sandbox::url`].
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
         let base_url = base_url.into().trim_end_matches('/').to_owned();
         Self { base_url, http: plain_http() }
     }
 
-    /// Whether the sandbox is up.
+    /// Succeeds if the sandbox is up.
     pub async fn health(&self) -> Result<(), ClientError> {
         self.send(Method::GET, "health", &()).await.map(drop)
     }
 
-    /// The present settings.
+    /// The current settings.
     pub async fn settings(&self) -> Result<Settings, ClientError> {
         self.fetch(Method::GET, "settings", &()).await
     }
 
-    /// Changes what the change names, and answers the settings that result.
+    /// Changes the fields that are set, and returns the resulting settings.
     pub async fn change_settings(&self, change: &SettingsChange) -> Result<Settings, ClientError> {
         self.fetch(Method::PUT, "settings", change).await
     }
 
-    /// Puts links in place, all or none.
+    /// Adds links: all of them, or none on an error.
     pub async fn preload(&self, links: &[Preload]) -> Result<Vec<Link>, ClientError> {
         self.fetch(Method::POST, "links", links).await
     }
 
-    /// Every link there is or was, oldest first.
+    /// Every link, including deleted ones, oldest first.
     pub async fn links(&self) -> Result<Vec<Link>, ClientError> {
         self.fetch(Method::GET, "links", &()).await
     }
 
-    /// The address of a dealer site under a host of its own, `http://SLUG.localhost:PORT`: what a
-    /// job is given, whose breakers go by host. Not every resolver knows such names.
+    /// The address of a dealer site on its own host, `http://SLUG.localhost:PORT`. Jobs get this
+    /// address, because their circuit breakers are kept by host. Not every resolver knows such
+    /// names.
     #[must_use]
     pub fn site_origin(&self, slug: &str) -> String {
         self.base_url.replace("127.0.0.1", &format!("{slug}.localhost"))
     }
 
-    /// The address of a dealer site, whether or not there is such a site (yet).
+    /// The address of a dealer site, whether or not the site exists (yet).
     #[must_use]
     pub fn site_url(&self, slug: &str) -> String {
         format!("{}{}", self.base_url, dealers::site_path(slug))
     }
 
-    /// Creates a dealer site, in place of the one with this slug if there is one.
+    /// Creates a dealer site, or replaces the one with this slug.
     pub async fn put_site(
         &self,
         slug: &str,
@@ -126,7 +127,7 @@ impl Client {
         self.fetch(Method::PUT, &format!("sites/{slug}"), settings).await
     }
 
-    /// Changes what the change names, all or nothing.
+    /// Changes the fields that are set: all of them, or none on an error.
     pub async fn change_site(
         &self,
         slug: &str,
@@ -135,22 +136,22 @@ impl Client {
         self.fetch(Method::PATCH, &format!("sites/{slug}"), change).await
     }
 
-    /// All dealer sites, by slug.
+    /// All dealer sites, sorted by slug.
     pub async fn sites(&self) -> Result<Vec<SiteReport>, ClientError> {
         self.fetch(Method::GET, "sites", &()).await
     }
 
-    /// The cars that a dealer site has now, as they truly are, whatever shape it shows them in.
+    /// The cars that a dealer site has now, with their true values, whatever shapes the site shows.
     pub async fn cars(&self, slug: &str) -> Result<Vec<Car>, ClientError> {
         self.fetch(Method::GET, &format!("sites/{slug}/cars"), &()).await
     }
 
-    /// Every call of a third party since the record was last cleared, in order of arrival.
+    /// Every call to a third party since the record was last cleared, in order of arrival.
     pub async fn calls(&self) -> Result<Vec<Call>, ClientError> {
         self.fetch(Method::GET, "calls", &()).await
     }
 
-    /// How many calls there were, by what they asked for and what was answered.
+    /// The number of calls, by what they asked for and how they were answered.
     pub async fn call_counts(&self) -> Result<CallCounts, ClientError> {
         self.fetch(Method::GET, "calls/count", &()).await
     }
@@ -160,34 +161,34 @@ impl Client {
         self.send(Method::DELETE, "calls", &()).await.map(drop)
     }
 
-    /// Puts a fault in place and answers its number.
+    /// Adds a fault, and returns its number.
     pub async fn add_fault(&self, fault: &Fault) -> Result<u64, ClientError> {
         let added: Added = self.fetch(Method::POST, "faults", fault).await?;
         Ok(added.id)
     }
 
-    /// The faults in place, oldest first.
+    /// The active faults, oldest first.
     pub async fn faults(&self) -> Result<Vec<FaultReport>, ClientError> {
         self.fetch(Method::GET, "faults", &()).await
     }
 
-    /// Removes a fault. What it holds it goes on holding. Refused with 404 if it is not there.
+    /// Removes a fault. Calls that it holds stay held. Refused with 404 if there is no such fault.
     pub async fn remove_fault(&self, id: u64) -> Result<(), ClientError> {
         self.send(Method::DELETE, &format!("faults/{id}"), &()).await.map(drop)
     }
 
-    /// Removes all faults, releases what they held, and answers how many calls that were.
+    /// Removes all faults, releases the calls that they held, and returns how many those were.
     pub async fn clear_faults(&self) -> Result<u64, ClientError> {
         let released: Released = self.fetch(Method::DELETE, "faults", &()).await?;
         Ok(released.released)
     }
 
-    /// The calls that are hanging or held now.
+    /// The calls that wait now because a `hang` or `hold` fault struck them.
     pub async fn held(&self) -> Result<Vec<HeldCall>, ClientError> {
         self.fetch(Method::GET, "held", &()).await
     }
 
-    /// Releases the calls that are hanging or held, and answers how many they were.
+    /// Releases the waiting calls, and returns how many there were.
     pub async fn release_held(&self) -> Result<u64, ClientError> {
         let released: Released = self.fetch(Method::POST, "held/release", &()).await?;
         Ok(released.released)
@@ -202,7 +203,7 @@ impl Client {
         Ok(self.send(method, path, body).await?.json().await?)
     }
 
-    /// The endpoint does not look at a body where it wants none.
+    /// Sends a body with every request: the endpoint ignores it where it expects none.
     async fn send(
         &self,
         method: Method,
@@ -219,8 +220,9 @@ impl Client {
     }
 }
 
-/// A client for plain HTTP to this machine: no proxy, no idle connections, and a TLS that trusts
-/// nobody. It is there because reqwest, built as this workspace builds it, insists on a provider.
+/// A client for plain HTTP to this machine, without a proxy or idle connections. It has a TLS
+/// configuration without root certificates, because reqwest as built in this workspace requires a
+/// TLS provider.
 #[expect(clippy::expect_used, reason = "the configuration is fixed and tested: it cannot fail")]
 pub(crate) fn plain_http() -> reqwest::Client {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());

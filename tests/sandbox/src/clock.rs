@@ -1,4 +1,4 @@
-//! The sandbox's one clock, and how its times are written down.
+//! The sandbox's clock, and the formats of its times.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 /// Epoch milliseconds that advance with tokio's clock.
 ///
-/// The wall clock is read once, at the start. From there on tokio's clock counts, so that a test
-/// can pause it, and so that a wall clock set back never reorders the record of calls.
+/// The wall clock is read once, at the start. After that tokio's clock counts. A test can therefore
+/// pause the time, and a wall clock that is set back does not reorder the record of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started_ms: u64,
@@ -17,12 +17,12 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Starts at the present wall-clock time.
+    /// Starts at the current wall-clock time.
     pub(crate) fn start() -> Self {
         Self { started_ms: wall_clock_ms(), origin: Instant::now() }
     }
 
-    /// The present, in epoch milliseconds.
+    /// The current time, in epoch milliseconds.
     pub(crate) fn now_ms(&self) -> u64 {
         let elapsed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.started_ms.saturating_add(elapsed)
@@ -35,8 +35,8 @@ pub(crate) fn timestamp(at_ms: u64) -> Timestamp {
     Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX)
 }
 
-/// A time in epoch milliseconds as an HTTP date, in whole seconds, rounded down. Empty without a
-/// date, which cannot happen this side of the year 10000.
+/// A time in epoch milliseconds as an HTTP date, rounded down to the second. Empty if the time
+/// cannot be written as one, which does not occur before the year 10000.
 pub(crate) fn http_date(at_ms: u64) -> String {
     DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp(at_ms)).unwrap_or_default()
 }

@@ -14,7 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
-/// What a call may know of the connection it came by, and do to it.
+/// The connection that a call arrived on. The call can read the client's port and reset the
+/// connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     client_port: u16,
@@ -27,7 +28,8 @@ impl Connection {
         self.client_port
     }
 
-    /// Breaks the connection without an answer. Never returns: the connection's end ends the call.
+    /// Resets the connection without an answer. Never returns: the end of the connection cancels
+    /// the call.
     pub(crate) async fn reset(&self) -> Infallible {
         self.reset.notify_one();
         std::future::pending().await
@@ -44,12 +46,12 @@ pub(crate) async fn serve(stream: TcpStream, client_port: u16, router: Router) {
     });
     let mut serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // A client that breaks off is nothing to report.
+        // An error only means that the client disconnected.
         _ = &mut serving => {}
         () = reset.notified() => {
             let stream = serving.into_parts().io.into_inner();
-            // Without lingering the kernel sends RST where a plain close would send FIN. Should it
-            // refuse, the client sees the connection end all the same.
+            // With a linger time of zero the kernel sends RST where a plain close would send FIN.
+            // If this call fails, the client still sees the connection end.
             let _ = stream.set_zero_linger();
         }
     }

@@ -1,4 +1,5 @@
-//! The control endpoint: what to answer, what to break, and what has been asked.
+//! The control endpoint: it sets what the sandbox answers, injects faults, and reports received
+//! calls.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::world::World;
 
 type SharedWorld = Shared<Arc<World>>;
 
-/// The endpoint, without the `/control` it is found under.
+/// The routes of the endpoint, relative to `/control`.
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/health", get(health))
@@ -38,7 +39,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/held/release", post(release_held))
 }
 
-/// A request that makes no sense, and which field of it.
+/// A request that is rejected. The message names the field at fault.
 struct BadInput(String);
 
 impl IntoResponse for BadInput {
@@ -51,7 +52,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadInput> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        // The root has no name of its own.
+        // The root's path is a dot, which would name no field.
         let field = if path == "." { "body" } else { &path };
         BadInput(format!("{field}: {}", error.inner()))
     })?;
@@ -154,7 +155,7 @@ async fn clear_faults(Shared(world): SharedWorld) -> Json<Value> {
     Json(json!({"released": state.held.release()}))
 }
 
-/// What the fault holds it goes on holding, until it is released.
+/// Calls that the fault holds stay held until they are released.
 async fn remove_fault(
     Shared(world): SharedWorld,
     Path(id): Path<String>,

@@ -1,12 +1,13 @@
-//! Dealer sites of the kind that Dealer.com hosts, as far as the project reads them.
+//! Fake dealer sites of the kind that Dealer.com hosts, limited to what the project reads.
 //!
-//! A site is a stock of cars made up from a seed, and the shapes in which it shows them: both
-//! inventory endpoints, the home page, and a page for every car. It stands at `/dealers/SLUG`, and
-//! also on a host of its own, `SLUG.localhost`, for those whom a name can lead there. Nothing that
-//! a call asks for changes a site; only the control endpoint does.
+//! A site has a stock of cars, generated from a seed, and shapes that say how it shows them. It
+//! serves two inventory endpoints, a home page, and a page for every car. Its address is
+//! `/dealers/SLUG`. It also answers on its own host, `SLUG.localhost`, for clients that can resolve
+//! this name. Calls never change a site; only the control endpoint does.
 //!
-//! What is known only from the wild is played in its hardest reading: the page size is cut without
-//! a word, and a list with a wrong name is an empty one.
+//! Much of the behaviour is known only from observation of real sites. There the sandbox takes the
+//! interpretation that is hardest on the client: it caps the page size silently, and answers a list
+//! with an unknown name as an empty one.
 
 mod address;
 mod car;
@@ -56,7 +57,7 @@ pub use shapes::{
 };
 pub use site::SiteReport;
 
-/// All sites. A fallback, because a site on a host of its own has any path for itself.
+/// Serves all sites. It is a fallback because a site on its own host can use any path.
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new().fallback(serve)
 }
@@ -69,7 +70,7 @@ async fn serve(
 ) -> Reply {
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let Some(address) = Address::of(host, parts.uri.path()) else {
-        // No third party is meant, so there is nothing to record.
+        // The call addresses no site, so there is nothing to record.
         return pages::not_found();
     };
     let (mut visit, ask) = request::read(&address, &parts, &body);
@@ -94,7 +95,8 @@ async fn serve(
 }
 
 fn work(state: &State, address: &Address, ask: Ask, known: &Known) -> Reply {
-    // There when the call was let in, and sites do not go away; but the lock was let go since.
+    // The site existed when the call was admitted, and sites are never removed. The lookup is
+    // repeated because the lock has been released since.
     let Some(site) = state.sites.get(&address.slug) else { return pages::not_found() };
     match ask {
         Ask::Home => known.answer(pages::home(site, address), site.changed_ms()),

@@ -1,4 +1,4 @@
-//! One call, from its arrival to its answer. Knows no third party.
+//! Takes one call from its arrival to its answer, whichever third party it goes to.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::strikes::Strike;
 use crate::subject::Subject;
 use crate::world::{State, World};
 
-/// A call under way.
+/// A call in progress.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     world: Arc<World>,
@@ -25,7 +25,7 @@ pub(crate) struct Exchange<'a> {
     latency: Duration,
 }
 
-/// What became of a call at the door.
+/// Whether a call is admitted on arrival, and the fault that strikes it.
 enum Arrival {
     TurnedAway(Reply),
     Served(Option<Strike>),
@@ -34,8 +34,8 @@ enum Arrival {
 impl<'a> Exchange<'a> {
     /// Takes a call from arrival to answer.
     ///
-    /// `admit` may turn it away, before any fault is spent on it. `work` does what is asked; it is
-    /// told the time. Both run under the lock.
+    /// `admit` may refuse the call, before a fault is spent on it. `work` does what the call asks
+    /// for. Both run under the lock and receive the time in epoch milliseconds.
     pub(crate) async fn run<W>(
         world: Arc<World>,
         connection: Connection,
@@ -100,7 +100,7 @@ impl<'a> Exchange<'a> {
                     self.lose(strike.after_work, work).await;
                     empty.clone()
                 }
-                // Never struck: the fault passes over calls that list nothing.
+                // Does not occur: the fault does not strike calls that list nothing.
                 None => self.work_after(self.latency, work).await,
             },
             FaultKind::Reset => {
@@ -111,7 +111,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Passes the time the call takes, and does its work or not, for nobody to hear of it.
+    /// Waits as long as the call takes and discards its answer. The work is done only if the fault
+    /// strikes after it.
     async fn lose<W>(&self, after_work: bool, work: W)
     where
         W: FnOnce(&mut State, u64) -> Reply + Send + 'static,
@@ -125,8 +126,8 @@ impl<'a> Exchange<'a> {
 
     /// Does the work once `latency` has passed.
     ///
-    /// On a task of its own: a slow server finishes what its client has given up on, and the link
-    /// then appears after the client looked for it in vain.
+    /// The work runs on a task of its own. A slow server also finishes a call that its client has
+    /// given up on: the link then appears after the client looked for it and found nothing.
     async fn work_after<W>(&self, latency: Duration, work: W) -> Reply
     where
         W: FnOnce(&mut State, u64) -> Reply + Send + 'static,
@@ -144,10 +145,11 @@ impl<'a> Exchange<'a> {
         worked.await.unwrap_or_else(|_| Reply::json(500, &broken))
     }
 
-    /// Waits until the control endpoint releases the call, or forgets it if the client leaves.
+    /// Waits until the control endpoint releases the call. If the client leaves first, the call is
+    /// no longer listed as held.
     ///
-    /// Does not wait at all if the fault was removed meanwhile: who clears the faults is done with
-    /// them, and a call still on its way here would otherwise wait for ever.
+    /// Does not wait if the fault has been removed in the meantime. A test that cleared the faults
+    /// releases no more calls, so this one would wait forever.
     async fn wait_for_release(&self, strike: &Strike, link_id: Option<String>) {
         let released = {
             let mut state = self.world.lock();
@@ -165,12 +167,13 @@ impl<'a> Exchange<'a> {
             })
         };
         let _leaving = Leaving { world: &self.world, call_id: self.call_id };
-        // Sent or dropped, the end of the channel is the release.
+        // The sender is dropped to release the call, so an error is the normal result.
         let _ = released.await;
     }
 }
 
-/// Takes a call off the list of those held however its wait ends.
+/// Removes a call from the held calls when its wait ends, whether by a release or by the client
+/// leaving.
 struct Leaving<'a> {
     world: &'a World,
     call_id: u64,
@@ -182,7 +185,8 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// Records a call and decides, in the same moment, whether it is let in and what will befall it.
+/// Records a call and decides, under the same lock, whether it is admitted and which fault strikes
+/// it.
 fn arrive(
     world: &World,
     subject: &Subject,
@@ -202,7 +206,7 @@ fn arrive(
     (call_id, Duration::from_millis(state.settings.latency_ms), arrival)
 }
 
-/// Lets time pass. None takes none: tokio's shortest sleep is a millisecond.
+/// Waits for `latency`. Zero does not sleep, because tokio's shortest sleep is a millisecond.
 async fn pass(latency: Duration) {
     if !latency.is_zero() {
         sleep(latency).await;

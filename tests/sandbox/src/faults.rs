@@ -1,4 +1,4 @@
-//! Faults on demand: which calls go wrong, and how.
+//! The faults that a test can inject: which calls they strike, and what happens to those.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,32 +7,32 @@ use crate::visit::{Endpoint, Visit};
 
 /// A fault to inject.
 ///
-/// A call is struck by at most one fault: the oldest that matches it and is not spent. Calls that
-/// the key or the rate limit turns away are not struck, so `calls: N` means N calls that would
+/// At most one fault strikes a call: the oldest that matches it and is not spent. A call that is
+/// refused for its key or by the rate limit is not struck, so `calls: N` means N calls that would
 /// otherwise have been served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What goes wrong.
+    /// What happens to a call that is struck.
     pub kind: FaultKind,
-    /// Which calls it may strike; all of them when left out.
+    /// Which calls it may strike; all calls if left out.
     #[serde(default)]
     pub on: Target,
-    /// How many of those it does strike.
+    /// How many of those calls it strikes.
     pub scope: Scope,
-    /// Strike after the work is done, so that it is only the answer that is lost or late.
+    /// Strike after the work is done, so that only the answer is lost, replaced or late.
     #[serde(default)]
     pub after_work: bool,
 }
 
 impl Fault {
-    /// Whether it may strike the call: its kind can befall it, and its target is met.
+    /// Whether it may strike the call: its kind applies to the call, and its target matches.
     pub(crate) fn suits(&self, subject: &Subject) -> bool {
         let possible = self.kind != FaultKind::Collapse || subject.empty_list.is_some();
         possible && self.on.matches(subject)
     }
 
-    /// Checks what the types cannot; the error names the field.
+    /// Checks what the types cannot express. The error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let FaultKind::Status(answer) = &self.kind
             && !(200..=599).contains(&answer.status)
@@ -46,7 +46,9 @@ impl Fault {
     }
 }
 
-/// What goes wrong. In JSON a name, `{"latency_ms": N}`, or `{"status": N, …}`.
+/// What happens to a call that is struck.
+///
+/// In JSON: a name, `{"latency_ms": N}`, or `{"status": N, …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     rename_all = "snake_case",
@@ -57,23 +59,25 @@ impl Fault {
 pub enum FaultKind {
     /// The TCP connection is reset without an answer.
     Reset,
-    /// Nothing is done until the call is released; then it is served. If the client leaves first,
-    /// nothing is ever done.
+    /// The call waits until it is released, and is then served. If the client leaves first, the
+    /// work is never done.
     Hang,
-    /// The work is done, but not answered until the call is released.
+    /// The work is done, but the answer waits until the call is released.
     Hold,
-    /// A firewall's HTML page with status 403. With another status: a [`CannedAnswer`] with `html`.
+    /// The answer is a firewall's HTML page with status 403. For another status, use a
+    /// [`CannedAnswer`] with `html`.
     Html,
-    /// A bot wall: status 403 and a page that asks for a proof of being human.
+    /// The answer is a bot challenge: status 403, and a page that asks the visitor to prove that
+    /// they are human.
     Challenge,
-    /// A list comes back empty, and looks sound: status 200, and a total of none. Strikes only
-    /// calls for the inventory of a dealer site; others are passed over and not counted.
+    /// The answer is an empty list that looks valid: status 200 and a total of 0. This strikes only
+    /// calls for the inventory of a dealer site; other calls are neither struck nor counted.
     Collapse,
-    /// Served, but this many milliseconds later. The work is done even if the client gives up
-    /// waiting, as by a server that is merely slow.
+    /// The call is served this many milliseconds later. As with a slow server, the work is done
+    /// even if the client stops waiting.
     #[serde(rename = "latency_ms")]
     Latency(u64),
-    /// Something else is answered.
+    /// The given answer replaces the real one.
     #[serde(untagged)]
     Status(CannedAnswer),
 }
@@ -94,41 +98,41 @@ impl FaultKind {
         }
     }
 
-    /// A fault that answers nothing but this status.
+    /// A fault that answers with this status and the default body.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self::Status(CannedAnswer { status, ..CannedAnswer::default() })
     }
 }
 
-/// An answer given in place of the real one.
+/// An answer that replaces the real one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CannedAnswer {
     /// The HTTP status, 200 to 599.
     pub status: u16,
-    /// The body; left out, an error in the style of the service, or a firewall's page.
+    /// The body. If left out: a JSON error, or a firewall's page if `html` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Whether the content type is HTML instead of JSON.
     #[serde(default)]
     pub html: bool,
-    /// Seconds for a `Retry-After` header.
+    /// The value of a `Retry-After` header, in seconds. No such header if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
 }
 
-/// Which calls a fault may strike: those that fulfil every condition given.
+/// Which calls a fault may strike: those that meet every condition given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Target {
-    /// The HTTP method.
+    /// The HTTP method; any method if left out.
     pub method: Option<Method>,
     /// The slashtag in the body or the query, ignoring case.
     pub slashtag: Option<String>,
     /// The exact destination in the body. A GET has none.
     pub destination: Option<String>,
-    /// A part of the destination in the body.
+    /// A substring of the destination in the body.
     pub destination_contains: Option<String>,
     /// The third party that is called.
     pub service: Option<Service>,
@@ -136,7 +140,7 @@ pub struct Target {
     pub site: Option<String>,
     /// The part of a dealer site.
     pub endpoint: Option<Endpoint>,
-    /// The car whose page is asked for, ignoring case.
+    /// The VIN of the car whose page is requested, ignoring case.
     pub vin: Option<String>,
 }
 
@@ -169,19 +173,17 @@ impl Target {
 pub enum Service {
     /// The link shortener.
     Rebrandly,
-    /// The dealer sites, all of them.
+    /// All dealer sites.
     Dealers,
 }
 
-/// The methods that the services know.
+/// The HTTP methods that a fault can be limited to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Method {
-    /// Read.
     Get,
-    /// Create or update.
     Post,
-    /// Delete.
     Delete,
 }
 
@@ -195,40 +197,42 @@ impl Method {
     }
 }
 
-/// How many of the matching calls a fault strikes: those inside every bound given. At least one
-/// bound is needed, so that no fault strikes everything for ever by oversight.
+/// How many of the matching calls a fault strikes: those within every bound given. At least one of
+/// `calls`, `share` and `for_ms` is required, so that no fault strikes every call forever by
+/// mistake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scope {
-    /// Only so many, counting those struck.
+    /// The number of calls to strike, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<u64>,
-    /// Only this share of them, above 0 and up to 1.
+    /// The share of the matching calls to strike, above 0 and up to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
-    /// Which ones the share falls on; 0 when left out. The same seed strikes the same calls, told
-    /// apart by what they ask and how often that was asked before, however they race.
+    /// Selects the calls that the share strikes; 0 if left out. Each draw depends only on the seed,
+    /// on the content of the call and on how often the same call was made before. Concurrent calls
+    /// are therefore struck the same way in whatever order they arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Only so many milliseconds from when the fault was added.
+    /// How long it strikes, in milliseconds from when the fault was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<u64>,
 }
 
 impl Scope {
-    /// The next `calls` matching calls.
+    /// Strikes the next `calls` matching calls.
     #[must_use]
     pub fn calls(calls: u64) -> Self {
         Self { calls: Some(calls), ..Self::default() }
     }
 
-    /// A share of all matching calls.
+    /// Strikes a share of all matching calls, without an end.
     #[must_use]
     pub fn share(share: f64, seed: u64) -> Self {
         Self { share: Some(share), seed: Some(seed), ..Self::default() }
     }
 
-    /// Every matching call for so many milliseconds.
+    /// Strikes every matching call for this many milliseconds.
     #[must_use]
     pub fn for_ms(for_ms: u64) -> Self {
         Self { for_ms: Some(for_ms), ..Self::default() }
@@ -254,16 +258,16 @@ impl Scope {
     }
 }
 
-/// A fault in place, and what it has done so far.
+/// An active fault, and how often it has struck.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultReport {
-    /// Its number, by which it is removed.
+    /// The fault's number, which [`crate::Client::remove_fault`] takes.
     pub id: u64,
     /// The fault as it was added.
     pub fault: Fault,
-    /// How many calls it has struck.
+    /// The number of calls that it has struck.
     pub struck: u64,
-    /// Whether it will strike no more.
+    /// Whether it will strike no more calls.
     pub spent: bool,
 }
 

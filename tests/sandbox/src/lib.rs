@@ -1,16 +1,18 @@
-//! Stand-ins of the third parties, with faults on demand, for local runs and end-to-end tests.
+//! Fake third parties with injectable faults, for local runs and end-to-end tests.
 //!
-//! One process plays the link shortener under `/v1` ([`rebrandly`]) and dealer sites under
-//! `/dealers` ([`dealers`]), and takes orders under `/control`: what to answer, what to break, and
-//! what has been asked of it so far. The record of calls is what a test trusts when it claims that
-//! no link was made twice, so everything the sandbox knows lives behind one lock and no call ever
-//! waits while holding it.
+//! One process serves a fake link shortener under `/v1` ([`rebrandly`]) and fake dealer sites under
+//! `/dealers` ([`dealers`]). Tests control it under `/control`: they set what it answers, inject
+//! faults, and read the record of the calls that it received. They rely on that record to show that
+//! no link was created twice. All state is therefore behind one lock, and no call waits while it
+//! holds the lock.
 //!
-//! In reading order: `server` accepts connections, `exchange` takes one call from arrival to
-//! answer, `rebrandly` and `dealers` do the work in between, `faults` says what can go wrong and
-//! `strikes` which calls do, and `control` and [`Client`] are the two ends of the control endpoint.
-//! The rest knows of a third party no more than what a call is about, so another one is another
-//! module beside these.
+//! In reading order: `server` accepts connections. `exchange` takes one call from arrival to
+//! answer. `rebrandly` and `dealers` do what the call asks for. `subject` describes what a call is
+//! about. `faults` defines the faults, and `strikes` decides which calls they strike. `control` and
+//! [`Client`] are the server's and the client's side of the control endpoint.
+//!
+//! A new third party is a new module beside `rebrandly` and `dealers`. `exchange` and `strikes`
+//! know nothing about a third party except the `subject` of a call.
 
 mod calls;
 mod chance;

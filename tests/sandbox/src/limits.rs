@@ -1,22 +1,22 @@
-//! How many calls an account may make.
+//! The rate limits of an account.
 
 use std::collections::VecDeque;
 
 const SECOND_MS: u64 = 1_000;
 const HOUR_MS: u64 = 3_600_000;
 
-/// Two sliding windows, of a second and of an hour, over the calls let through.
+/// Two sliding windows, of a second and of an hour, over the admitted calls.
 ///
-/// Sliding is the stricter reading of "10 a second": no second, wherever it starts, holds more. A
-/// refused call takes nothing from the allowance, so a client that hammers is let in again as soon
-/// as the window has room. One sandbox is one account: all its keys share the allowance.
+/// A sliding window is the stricter reading of "10 a second": no second, wherever it starts,
+/// contains more. A refused call does not count, so a client that keeps retrying is admitted as
+/// soon as the window has room. One sandbox is one account: all its keys share the limits.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     let_through_ms: VecDeque<u64>,
 }
 
 impl Limits {
-    /// Lets a call through, or says at which time (epoch milliseconds) the next one may come.
+    /// Admits a call, or returns the time (epoch milliseconds) from which the next one is admitted.
     pub(crate) fn take(&mut self, now_ms: u64, per_second: u32, per_hour: u32) -> Result<(), u64> {
         while self.let_through_ms.front().is_some_and(|at| at + HOUR_MS <= now_ms) {
             self.let_through_ms.pop_front();
@@ -36,7 +36,7 @@ impl Limits {
         if limit == 0 {
             return now_ms + window_ms;
         }
-        // The window is full while the call `limit` places back is still inside it.
+        // The window is full while the call `limit` positions back is still inside it.
         let back = usize::try_from(limit).unwrap_or(usize::MAX);
         let place = self.let_through_ms.len().checked_sub(back);
         let leaves_at = place.and_then(|place| self.let_through_ms.get(place));
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(limits.take(1_900, 2, 100), Ok(()));
         assert_eq!(limits.take(1_999, 2, 100), Err(2_000));
         assert_eq!(limits.take(2_000, 2, 100), Ok(()));
-        // A fixed window would have started afresh at 2,000.
+        // A fixed window would have been reset at 2,000.
         assert_eq!(limits.take(2_001, 2, 100), Err(2_900));
     }
 

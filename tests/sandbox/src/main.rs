@@ -1,4 +1,4 @@
-//! The sandbox as a process of its own.
+//! Runs the sandbox as a separate process.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -9,16 +9,16 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Plays the third parties on 127.0.0.1, and prints `{"url": …}` when it is ready.
+/// Serves the fake third parties on 127.0.0.1, and prints `{"url": …}` when it is ready.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The port to listen on; 0 takes a free one.
+    /// The port to listen on; 0 picks a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// A key to let in; may be given several times. Without any it is "local-key".
+    /// An API key to accept; may be given several times. The default is "local-key".
     #[arg(long = "api-key", value_name = "KEY")]
     api_keys: Vec<String>,
-    /// Exit when standard input ends, and so with the command that started it.
+    /// Exit when standard input ends, so that the sandbox stops with the command that started it.
     #[arg(long)]
     exit_with_stdin: bool,
 }
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // With standard error gone as well there is nobody left to tell.
+            // If standard error is closed too, the error cannot be reported.
             let _ = writeln!(io::stderr(), "sandbox: {error}");
             ExitCode::FAILURE
         }
@@ -63,13 +63,14 @@ fn announce(url: &str) -> io::Result<()> {
 
 /// Resolves when standard input ends.
 ///
-/// A plain thread: tokio's reader would keep the runtime from ending until the next line came in.
+/// It reads on a plain thread: tokio's reader would keep the runtime alive until the next line
+/// arrives.
 fn end_of_input() -> oneshot::Receiver<()> {
     let (open, ended) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();
         let mut chunk = [0; 512];
-        // An error ends the input as surely as its end does.
+        // A read error counts as the end of the input.
         while input.read(&mut chunk).is_ok_and(|count| count > 0) {}
         drop(open);
     });

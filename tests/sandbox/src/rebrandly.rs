@@ -1,8 +1,8 @@
-//! The link shortener Rebrandly, API v1, as far as the project calls it.
+//! A fake of the link shortener Rebrandly, API v1, limited to what the project calls.
 //!
-//! What the vendor documents is played as documented. Where it is silent the sandbox takes the
-//! reading that is harder on its client: a deleted link keeps its slashtag, rate limits slide, and a
-//! list shows one page of 25.
+//! It behaves as the vendor documents. Where the documentation says nothing, it takes the
+//! interpretation that is harder on the client: a deleted link keeps its slashtag, rate limits
+//! apply to sliding windows, and a list returns one page of 25 links.
 
 pub(crate) mod account;
 mod answers;
@@ -26,10 +26,10 @@ use account::Refused;
 pub use link::{CreatedBy, Domain, Link, LinkStatus, Preload};
 use request::Ask;
 
-/// Links on a page of the list.
+/// The number of links on a page of the list.
 const PAGE: usize = 25;
 
-/// The API, under `/v1`.
+/// The routes of the API, under `/v1`.
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new().route("/v1/{*path}", any(serve))
 }
@@ -41,7 +41,7 @@ async fn serve(
     body: Bytes,
 ) -> Reply {
     let (subject, ask) = request::read(&parts, &body);
-    // Text that is no text cannot be a key, so it is as good as none.
+    // A header that is not valid text matches no key, so it counts as missing.
     let key = parts.headers.get("apikey").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let admit = move |state: &mut State, now_ms| admit(state, now_ms, key.as_deref());
     let work = move |state: &mut State, now_ms| work(state, now_ms, ask);

@@ -1,4 +1,4 @@
-//! An answer, before it is HTTP.
+//! An answer, before it becomes an HTTP response.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -6,19 +6,19 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-/// The page that a web application firewall shows instead of an answer.
+/// The page that a web application firewall sends instead of the answer.
 const FIREWALL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Request blocked</title></head>\
 <body><h1>Sorry, you have been blocked</h1><p>The request was blocked by the security rules of \
 this site.</p></body></html>\n";
 
-/// The page that a bot wall shows instead of an answer.
+/// The page that a bot challenge sends instead of the answer.
 const CHALLENGE_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>One moment, please</title>\
 <meta name=\"robots\" content=\"noindex\"></head><body><h1>Verifying that you are human</h1>\
 <p>This site checks the security of your connection before it lets you in. Enable JavaScript and \
 cookies to continue.</p><form id=\"challenge-form\" method=\"post\"><div class=\"captcha\"></div>\
 </form></body></html>\n";
 
-/// What is answered, and which link that is about.
+/// An answer, and the link that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -29,40 +29,39 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// A JSON answer.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self::text(status, body.to_string())
     }
 
-    /// An answer that claims to be JSON, whatever its body is.
+    /// An answer with the content type of JSON, whatever its body is.
     pub(crate) fn text(status: u16, body: String) -> Self {
         let content_type = Some("application/json");
         Self { status, link_id: None, content_type, headers: Vec::new(), body }
     }
 
-    /// An HTML page: the given one, or that of a firewall.
+    /// An HTML page: the given one, or a firewall's if there is none.
     pub(crate) fn html(status: u16, body: Option<String>) -> Self {
         let body = body.unwrap_or_else(|| FIREWALL_PAGE.to_owned());
         Self { content_type: Some("text/html; charset=utf-8"), ..Self::text(status, body) }
     }
 
-    /// The page of a bot wall.
+    /// A bot challenge, with status 403.
     pub(crate) fn challenge() -> Self {
         Self::html(403, Some(CHALLENGE_PAGE.to_owned()))
     }
 
-    /// What the client has is still good.
+    /// A 304: the client's copy is still valid.
     pub(crate) fn not_modified() -> Self {
         Self { content_type: None, ..Self::text(304, String::new()) }
     }
 
-    /// The same with one more header, whose name must be in lower case.
+    /// Adds a header, whose name must be in lower case.
     pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The same, known to be about a link.
+    /// Sets the link that the answer is about.
     pub(crate) fn about(self, link_id: &str) -> Self {
         Self { link_id: Some(link_id.to_owned()), ..self }
     }

@@ -1,4 +1,4 @@
-//! The server itself.
+//! The HTTP server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -18,21 +18,21 @@ use crate::rebrandly;
 use crate::settings::Settings;
 use crate::world::World;
 
-/// How long to leave the listener alone when it cannot accept (out of file descriptors, mostly).
+/// How long to wait after a failed accept, which is mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A running sandbox. It stops when it is shut down or dropped.
 #[derive(Debug)]
 pub struct Sandbox {
     port: u16,
-    // Nothing is ever sent: the server stops when this is dropped.
+    // Nothing is sent on it: dropping it stops the server.
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
 
 impl Sandbox {
     /// Starts a sandbox with default settings on the current tokio runtime, reachable from this
-    /// machine only. Port 0 takes a free one. Fails if the port is taken.
+    /// machine only. Port 0 picks a free one. Fails if the port is in use.
     pub async fn start(port: u16) -> io::Result<Self> {
         Self::start_with(port, Settings::default()).await
     }
@@ -47,7 +47,7 @@ impl Sandbox {
         Ok(Self { port, stop, server })
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`, which is what [`Client`] takes.
+    /// Its base address, `http://127.0.0.1:PORT`, which [`Client::new`] takes.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -59,14 +59,15 @@ impl Sandbox {
         format!("{}/v1", self.url())
     }
 
-    /// The address of a dealer site under a host of its own, `http://SLUG.localhost:PORT`: what a
-    /// job is given, whose breakers go by host. Not every resolver knows such names.
+    /// The address of a dealer site on its own host, `http://SLUG.localhost:PORT`. Jobs get this
+    /// address, because their circuit breakers are kept by host. Not every resolver knows such
+    /// names.
     #[must_use]
     pub fn site_origin(&self, slug: &str) -> String {
         self.url().replace("127.0.0.1", &format!("{slug}.localhost"))
     }
 
-    /// The address of a dealer site, whether or not there is such a site (yet).
+    /// The address of a dealer site, whether or not the site exists (yet).
     #[must_use]
     pub fn site_url(&self, slug: &str) -> String {
         format!("{}{}", self.url(), dealers::site_path(slug))
@@ -78,10 +79,10 @@ impl Sandbox {
         Client::new(self.url())
     }
 
-    /// Stops, cutting off the calls that are still under way.
+    /// Stops the server, and aborts the calls that are still in progress.
     pub async fn shutdown(self) {
         drop(self.stop);
-        // It only fails by a panic in the accept loop, and then it has stopped too.
+        // This fails only if the accept loop panicked, and then the server has stopped too.
         let _ = self.server.await;
     }
 }
@@ -102,7 +103,7 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Rec
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    // Loopback answers are small; waiting to fill a segment would add 40 ms.
+                    // Answers on loopback are small: waiting to fill a segment would add 40 ms.
                     let _ = stream.set_nodelay(true);
                     connections.spawn(connection::serve(stream, peer.port(), router.clone()));
                 }

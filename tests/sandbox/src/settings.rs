@@ -1,26 +1,26 @@
-//! What the sandbox answers when nothing goes wrong.
+//! How the sandbox answers when no fault strikes.
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that can be set, with its present value.
+/// Everything that can be set, with its current value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Keys that are let in. None at all locks everybody out.
+    /// The API keys that are accepted. With an empty list every call is refused.
     pub api_keys: Vec<String>,
-    /// The body of a conflict.
+    /// The form of a conflict's body.
     pub conflict_shape: ConflictShape,
-    /// How long after it was made a link stays out of every GET, in milliseconds.
+    /// How long after its creation a link is missing from every GET, in milliseconds.
     pub read_lag_ms: u64,
     /// Calls allowed in any second. 0 refuses all.
     pub rate_per_second: u32,
     /// Calls allowed in any hour. 0 refuses all.
     pub rate_per_hour: u32,
-    /// How a 429 says when to come back.
+    /// How a 429 tells the client when to retry.
     pub retry_after: RetryAfter,
     /// How long every call takes, in milliseconds.
     pub latency_ms: u64,
-    /// The most links the account may own. Links of other workspaces and deleted ones are not
-    /// counted.
+    /// The most links that the account may own; no limit if null. Links of other workspaces and
+    /// deleted links do not count.
     pub plan_limit: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Takes over what the change names and keeps the rest.
+    /// Applies the fields that are set, and keeps the rest.
     pub fn merge(&mut self, change: SettingsChange) {
         fn set<T>(place: &mut T, value: Option<T>) {
             if let Some(value) = value {
@@ -54,34 +54,27 @@ impl Settings {
         set(&mut self.rate_per_hour, change.rate_per_hour);
         set(&mut self.retry_after, change.retry_after);
         set(&mut self.latency_ms, change.latency_ms);
-        // A plan's limit can be raised out of the way, not lifted: null means "as it is".
+        // `None` means "unchanged", so a limit can be raised but not removed.
         self.plan_limit = change.plan_limit.or(self.plan_limit);
     }
 }
 
-/// A change of [`Settings`]: what is left out stays as it is.
+/// A change of [`Settings`]. Fields left out stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "Settings documents the fields of the same names")]
 pub struct SettingsChange {
-    /// See [`Settings::api_keys`].
     pub api_keys: Option<Vec<String>>,
-    /// See [`Settings::conflict_shape`].
     pub conflict_shape: Option<ConflictShape>,
-    /// See [`Settings::read_lag_ms`].
     pub read_lag_ms: Option<u64>,
-    /// See [`Settings::rate_per_second`].
     pub rate_per_second: Option<u32>,
-    /// See [`Settings::rate_per_hour`].
     pub rate_per_hour: Option<u32>,
-    /// See [`Settings::retry_after`].
     pub retry_after: Option<RetryAfter>,
-    /// See [`Settings::latency_ms`].
     pub latency_ms: Option<u64>,
-    /// See [`Settings::plan_limit`].
     pub plan_limit: Option<u64>,
 }
 
-/// The two bodies of a conflict that have been seen in the wild.
+/// The form of a conflict's body. The real service has been observed to send both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictShape {
@@ -90,15 +83,15 @@ pub enum ConflictShape {
     Nested,
     /// `AlreadyExists` at the top.
     Flat,
-    /// The two in turn, nested first.
+    /// Both in turn, nested first.
     Alternate,
 }
 
-/// How a 429 says when to come back. Which one the vendor uses is not known.
+/// How a 429 tells the client when to retry. It is not known which form the vendor uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
-    /// Not at all.
+    /// No header.
     None,
     /// `Retry-After` in whole seconds, rounded up.
     #[default]

@@ -1,4 +1,4 @@
-//! The faults in place, and which calls they strike.
+//! The active faults, and which calls they strike.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use crate::chance;
 use crate::faults::{Fault, FaultKind, FaultReport};
 use crate::subject::Subject;
 
-/// A fault that befell a call.
+/// The fault that strikes a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Strike {
     pub(crate) fault_id: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Strike {
     pub(crate) after_work: bool,
 }
 
-/// The faults in place, oldest first.
+/// The active faults, oldest first. A spent fault stays listed until it is removed.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     added: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Puts a fault in place and numbers it.
+    /// Adds a fault, and returns its number.
     pub(crate) fn add(&mut self, fault: Fault, now_ms: u64) -> u64 {
         self.added += 1;
         let id = self.added;
@@ -36,7 +36,7 @@ impl Faults {
         id
     }
 
-    /// Decides whether a call is struck, and uses up the fault that does it.
+    /// Finds the fault that strikes a call, if any, and counts the strike.
     pub(crate) fn strike(&mut self, subject: &Subject, now_ms: u64) -> Option<Strike> {
         let struck =
             self.in_place.iter_mut().find_map(|one| one.strikes(subject, now_ms).then_some(one))?;
@@ -48,12 +48,12 @@ impl Faults {
         self.in_place.iter().map(|in_place| in_place.report(now_ms)).collect()
     }
 
-    /// Whether a fault is in place, spent or not.
+    /// Whether the fault has not been removed, spent or not.
     pub(crate) fn has(&self, id: u64) -> bool {
         self.in_place.iter().any(|in_place| in_place.id == id)
     }
 
-    /// Removes one and says whether it was there.
+    /// Removes a fault, and returns whether it was there.
     pub(crate) fn remove(&mut self, id: u64) -> bool {
         let before = self.in_place.len();
         self.in_place.retain(|in_place| in_place.id != id);
@@ -71,7 +71,7 @@ struct InPlace {
     fault: Fault,
     added_ms: u64,
     struck: u64,
-    /// How often each subject has been put to chance. Only a fault with a share counts.
+    /// How often each subject has been drawn for. Only a fault with a share makes draws.
     asked: HashMap<String, u64>,
 }
 

@@ -1,28 +1,28 @@
-//! What a call is about, whichever third party it is for.
+//! What a call is about, whichever third party it goes to.
 
 use crate::reply::Reply;
 use crate::visit::Visit;
 
-/// What a call is about, as far as the record and the faults care.
+/// The content of a call, as far as the record and the faults use it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) slashtag: Option<String>,
     pub(crate) destination: Option<String>,
-    /// Set for a call of a dealer site, and only then.
+    /// Set for a call to a dealer site, and only then.
     pub(crate) visit: Option<Visit>,
-    /// What the service would answer if it had nothing to list; none for what is no list.
+    /// What the service would answer if the list were empty; `None` for a call that lists nothing.
     pub(crate) empty_list: Option<Reply>,
 }
 
 impl Subject {
-    /// The same for a call and its repetition, different for any other.
+    /// A text that is the same for repetitions of a call, and different for different calls.
     pub(crate) fn key(&self) -> String {
         let Self { method, path, slashtag, destination, .. } = self;
         match &self.visit {
             None => format!("{method} {path} {slashtag:?} {destination:?}"),
-            // One path lists every page of an inventory.
+            // All pages of an inventory share one path, so the visit tells them apart.
             Some(visit) => format!("{method} {path} {visit:?}"),
         }
     }

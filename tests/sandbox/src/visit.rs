@@ -1,19 +1,20 @@
-//! What a call wants of a dealer site, for the record and the faults.
+//! What a call asks of a dealer site, for the record and the faults.
 
 use serde::{Deserialize, Serialize};
 
-/// What a call wants of a dealer site: what it says, whether or not there is such a thing.
+/// What a call asks of a dealer site, whether or not the site has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
     /// The slug of the site.
     pub site: String,
     /// The part of the site.
     pub endpoint: Endpoint,
-    /// The car whose page it is; null for other parts, and where there is no such car (any more).
+    /// The VIN of the car whose page is requested. Null for other parts, and if the site has no
+    /// such car (any more).
     pub vin: Option<String>,
-    /// The list that is wanted, by the name that the site knows it under.
+    /// The list that is requested, by the name that the site gives it.
     pub alias: Option<String>,
-    /// The place, from 0, of the first car wanted of the list.
+    /// The position, from 0, of the first car requested from the list.
     pub start: Option<usize>,
 }
 
@@ -23,12 +24,12 @@ pub struct Visit {
 pub enum Endpoint {
     /// The home page.
     Home,
-    /// The page of a car.
+    /// The page of one car.
     Detail,
     /// The older inventory endpoint, `GET apis/widget/…/getInventory`.
     Widget,
-    /// The newer one, `POST api/widget/ws-inv-data/getInventory`.
+    /// The newer inventory endpoint, `POST api/widget/ws-inv-data/getInventory`.
     InventoryPost,
-    /// Anything else, which is not found.
+    /// Any other path or method; answered with 404.
     Other,
 }

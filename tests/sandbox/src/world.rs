@@ -1,4 +1,4 @@
-//! Everything the sandbox knows, behind one lock.
+//! The sandbox's whole state, behind one lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,16 +13,17 @@ use crate::strikes::Faults;
 
 /// The state and the clock.
 ///
-/// One lock for all of it, so that a call's arrival, its place in the rate limit and the fault that
-/// strikes it are decided together, and a link and the record of who made it appear together. The
-/// guard is not `Send`, so the compiler keeps every await out of it.
+/// One lock guards all of the state. A call's arrival, its place in the rate limit and the fault
+/// that strikes it are therefore decided together, and a link appears together with the record of
+/// the call that created it. The guard is not `Send`, so the compiler rejects an await in a handler
+/// that holds it.
 #[derive(Debug)]
 pub(crate) struct World {
     clock: Clock,
     state: Mutex<State>,
 }
 
-/// What the lock guards.
+/// The state that the lock guards.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) settings: Settings,
@@ -35,19 +36,21 @@ pub(crate) struct State {
 }
 
 impl World {
-    /// A fresh world: no links, no dealer sites, no calls, no faults.
+    /// An empty world: no links, dealer sites, calls or faults.
     pub(crate) fn new(settings: Settings) -> Self {
         let state = State { settings, ..State::default() };
         Self { clock: Clock::start(), state: Mutex::new(state) }
     }
 
-    /// Locks the state. Read the time only under the lock: the record is then in order of time.
+    /// Locks the state. Read the time only while you hold the lock, so that the record is in order
+    /// of time.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock fails the test that caused it; the others keep their record.
+        // A panic under the lock fails the test that caused it. The state stays readable for
+        // others.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present, in epoch milliseconds.
+    /// The current time, in epoch milliseconds.
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.now_ms()
     }

@@ -1,22 +1,22 @@
-//! Which site a call is for, and how that site's own addresses begin.
+//! Which site a call addresses, and how that site's own URLs begin.
 
-/// The folder in which the sites stand.
+/// The path under which all sites are served.
 const FOLDER: &str = "/dealers/";
 
-/// The domain in which every site has a host of its own.
+/// The domain in which every site has its own host.
 const HOSTS: &str = ".localhost";
 
-/// The longest slug: a label of a host name.
+/// The longest slug: a label of a host name has at most 63 characters.
 const SLUG_MAX: usize = 63;
 
 pub(super) const SLUG_RULE: &str = "must be 1 to 63 of a-z, 0-9 and -, with no - at either end";
 
-/// Where a site stands below the sandbox's address.
+/// The path of a site on the sandbox.
 pub(crate) fn site_path(slug: &str) -> String {
     format!("{FOLDER}{slug}")
 }
 
-/// Whether the text keeps [`SLUG_RULE`].
+/// Whether the text obeys [`SLUG_RULE`].
 pub(super) fn is_slug(text: &str) -> bool {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=SLUG_MAX).contains(&text.len())
@@ -29,15 +29,15 @@ pub(super) fn is_slug(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) slug: String,
-    /// The path on the site, without the slash in front.
+    /// The path on the site, without the leading slash.
     pub(super) rest: String,
     origin: String,
-    /// What precedes every path of the site: nothing on a host of its own.
+    /// What precedes every path of the site: nothing if the site is on its own host.
     prefix: String,
 }
 
 impl Address {
-    /// Reads the host and the path of a call. None if no site can be meant.
+    /// Parses the host and the path of a call. `None` if they cannot name a site.
     pub(super) fn of(host: &str, path: &str) -> Option<Self> {
         let origin = format!("http://{host}");
         let (slug, rest, prefix) = if let Some(below) = path.strip_prefix(FOLDER) {
@@ -52,17 +52,17 @@ impl Address {
         is_slug(&slug).then_some(Self { slug, rest, origin, prefix })
     }
 
-    /// The path of something on the site, from the root of its host.
+    /// A path on the site, from the root of its host.
     pub(super) fn path(&self, rest: &str) -> String {
         format!("{}/{rest}", self.prefix)
     }
 
-    /// The whole address of something on the site.
+    /// The full URL of a path on the site.
     pub(super) fn url(&self, rest: &str) -> String {
         format!("{}{}", self.origin, self.path(rest))
     }
 
-    /// The path that the record shows, which is the same by either way to the site.
+    /// The path in the record, which is the same for both addresses of a site.
     pub(super) fn recorded(&self) -> String {
         format!("{}/{}", site_path(&self.slug), self.rest)
     }

@@ -1,56 +1,47 @@
-//! A car.
+//! A car in the stock of a dealer site.
 
 use serde::{Deserialize, Serialize};
 
-/// A car as it truly is, which is what a feed and a page are held against.
+/// A car with its true values, which tests compare with what they read from feeds and pages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "a field without a comment is as its name says")]
 pub struct Car {
-    /// 17 characters in capital letters.
+    /// 17 characters, in upper case.
     pub vin: String,
-    /// The model year.
     pub year: u16,
-    /// The make.
     pub make: String,
-    /// The model.
     pub model: String,
-    /// The trim.
     pub trim: String,
-    /// New, used or certified.
     pub condition: Condition,
-    /// The dealer's own number of it.
+    /// The dealer's own number for the car.
     pub stock_number: String,
-    /// The body style.
     pub body_style: String,
-    /// The fuel.
     pub fuel_type: String,
-    /// The engine.
     pub engine: String,
-    /// Which wheels are driven.
+    /// Which wheels are driven: 4WD, AWD or FWD.
     pub drive_line: String,
-    /// The colour outside.
     pub exterior_color: String,
-    /// The colour inside.
     pub interior_color: String,
-    /// The maker's codes of what is built in.
+    /// The manufacturer's codes of the installed options.
     pub option_codes: Vec<String>,
-    /// Miles driven.
+    /// In miles.
     pub odometer: u32,
-    /// The maker's suggested price of the car when new, in whole dollars.
+    /// The manufacturer's suggested retail price of the car when new, in whole dollars.
     pub msrp: u32,
-    /// What the dealer asks for it, in whole dollars.
+    /// The dealer's asking price, in whole dollars.
     pub price: u32,
-    /// The rooftop of the group that has it.
+    /// The rooftop (location of the dealer group) that has the car.
     pub account_id: String,
-    /// Since when it has been there, as MM/DD/YYYY.
+    /// When the car entered the stock, as MM/DD/YYYY.
     pub inventory_date: String,
     /// 32 hexadecimal digits.
     pub uuid: String,
-    /// The path of its page on the site, without a slash in front.
+    /// The path of its page on the site, without the leading slash.
     pub path: String,
 }
 
 impl Car {
-    /// What a page calls it.
+    /// Year, make, model and trim, as in the title of its page.
     #[must_use]
     pub fn title(&self) -> String {
         format!("{} {}", self.name(), self.trim)
@@ -61,26 +52,25 @@ impl Car {
         format!("{} {} {}", self.year, self.make, self.model)
     }
 
-    /// What it costs a month, over 72 months: a price trap.
+    /// The monthly payment over 72 months, which a page may show where a price is expected.
     pub(super) fn monthly_payment(&self) -> u32 {
         self.price / 72 + 40
     }
 }
 
-/// What kind of offer a car is.
+/// Whether a car is new or used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Condition {
-    /// New.
     New,
-    /// Used.
     Used,
-    /// Used and certified by the maker.
+    /// Used, and certified by the manufacturer.
     Certified,
 }
 
 impl Condition {
-    /// The folder of its page.
+    /// The first segment of its page's path.
     pub(super) fn folder(self) -> &'static str {
         match self {
             Self::New => "new",

@@ -1,4 +1,4 @@
-//! The data layer of a page: `DDC.dataLayer['vehicles']`, the best source where there is one.
+//! The data layer of a page, `DDC.dataLayer['vehicles']`: the best source on a page that has it.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::shapes::{Prices, Shapes};
 use super::site::Site;
 use super::vehicle::drop_nulls;
 
-/// The script that fills it.
+/// The script that sets the data layer.
 pub(super) fn script(site: &Site, car: &Car, shapes: &Shapes) -> String {
     let vehicles = Value::Array(vec![vehicle(site, car, shapes)]).to_string();
     let flaw = shapes.page.json_ld.and_then(|json_ld| json_ld.flaw);
@@ -38,7 +38,7 @@ fn vehicle(site: &Site, car: &Car, shapes: &Shapes) -> Value {
         "exteriorColor": car.exterior_color,
         "interiorColor": car.interior_color,
         "optionCodes": car.option_codes,
-        // As text on every site.
+        // Every real site writes it as a string.
         "certified": (car.condition == Condition::Certified).to_string(),
         "stockNumber": car.stock_number,
         "newOrUsed": if car.condition == Condition::New { "new" } else { "used" },

@@ -1,8 +1,8 @@
-//! Chance for one car.
+//! The pseudo-random draws for one car.
 
 use crate::chance;
 
-/// The draws for one car, none of which depends on another car's.
+/// The draws for one car, which do not depend on those for any other car.
 pub(super) struct Draws<'a> {
     seed: u64,
     key: &'a str,
@@ -10,23 +10,23 @@ pub(super) struct Draws<'a> {
 }
 
 impl<'a> Draws<'a> {
-    /// The draws under a seed for a key.
+    /// Starts the draws for `key` under `seed`.
     pub(super) fn new(seed: u64, key: &'a str) -> Self {
         Self { seed, key, drawn: 0 }
     }
 
-    /// 64 bits.
+    /// The next draw, as 64 bits.
     pub(super) fn bits(&mut self) -> u64 {
         self.drawn += 1;
         chance::draw(self.seed, self.key, self.drawn)
     }
 
-    /// From 0 up to, but not reaching, the bound.
+    /// The next draw, from 0 (inclusive) to `bound` (exclusive).
     pub(super) fn below(&mut self, bound: u32) -> u32 {
         u32::try_from(self.bits() % u64::from(bound.max(1))).unwrap_or_default()
     }
 
-    /// One of a list that is not empty.
+    /// One element of a list, which must not be empty.
     pub(super) fn pick<'t, T>(&mut self, list: &'t [T]) -> &'t T {
         let length = u32::try_from(list.len()).unwrap_or(u32::MAX);
         &list[usize::try_from(self.below(length)).unwrap_or_default()]

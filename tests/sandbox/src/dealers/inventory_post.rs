@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::listing::Window;
 use crate::reply::Reply;
 
-/// Reads a body. What it lacks is not complained of: a list without a name is an empty one.
+/// Parses a body. A missing field is no error: a list without a name is an empty one.
 pub(super) fn read(body: &[u8]) -> Result<Window, Reply> {
     let body: Value = serde_json::from_slice(body).map_err(|_| bad_request())?;
     if !body.is_object() {
@@ -20,7 +20,7 @@ pub(super) fn read(body: &[u8]) -> Result<Window, Reply> {
     })
 }
 
-/// Numbers come as text.
+/// Real clients send numbers as strings, but numbers are accepted too.
 fn number(value: &Value) -> Option<usize> {
     match value {
         Value::String(text) => text.trim().parse().ok(),

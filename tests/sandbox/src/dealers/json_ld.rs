@@ -1,4 +1,4 @@
-//! The JSON-LD of a page.
+//! The JSON-LD of a car's page.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::vehicle::{drop_nulls, picture_path};
 
 const CONTEXT: &str = "https://schema.org";
 
-/// The blocks of a car's page: the dealer's, which is always sound, and the vehicle's.
+/// The two blocks of a car's page: the dealer's, which is always valid, and the vehicle's.
 pub(super) fn blocks(
     site: &Site,
     car: &Car,
@@ -143,7 +143,7 @@ fn product(car: &Car, shapes: &Shapes, address: &Address) -> Value {
     vehicle
 }
 
-/// The price of the offer, and none where there is no offer.
+/// The price of the offer; `None` if the page has no offer.
 fn price(car: &Car, shapes: &Shapes) -> Option<Value> {
     let price = match shapes.prices {
         Prices::Traps => shapes.amount(car.monthly_payment()),
@@ -161,19 +161,19 @@ fn item_condition(car: &Car) -> &'static str {
     }
 }
 
-/// With an apostrophe and a line break, which are what some flaws are made of.
+/// Contains an apostrophe and a line break, because some flaws alter these.
 fn description(car: &Car) -> String {
     format!("{}: the driver's choice.\nAsk for {}.", car.title(), car.stock_number)
 }
 
-/// Rounded to the kilometre.
+/// The odometer in kilometres, rounded.
 fn kilometres(car: &Car) -> u32 {
     // A mile is 1,609,344 millimetres.
     let millimetres = u64::from(car.odometer) * 1_609_344;
     u32::try_from((millimetres + 500_000) / 1_000_000).unwrap_or(u32::MAX)
 }
 
-/// The block with the vehicle in its place.
+/// The block with the vehicle at the given place.
 fn placed(place: Place, vehicle: Value, site: &Site) -> Value {
     let breadcrumbs = json!({
         "@context": CONTEXT,

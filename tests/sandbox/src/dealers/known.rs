@@ -1,4 +1,4 @@
-//! What a client already has of a page, and whether that is still good (RFC 9110, section 13).
+//! Conditional requests: whether the client's copy of a page is still valid (RFC 9110, section 13).
 
 use axum::http::header::{HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
@@ -7,7 +7,7 @@ use crate::chance;
 use crate::clock::http_date;
 use crate::reply::Reply;
 
-/// The conditions of a call.
+/// The conditions in the headers of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     etags: Option<String>,
@@ -23,7 +23,7 @@ impl Known {
         Self { etags: said(IF_NONE_MATCH), since: said(IF_MODIFIED_SINCE) }
     }
 
-    /// The page, or that the client has it.
+    /// Answers with the page, or with 304 if the client's copy is still valid.
     pub(super) fn answer(&self, html: String, changed_ms: u64) -> Reply {
         let etag = format!("\"{:016x}\"", chance::draw(0, &html, 0));
         let modified = http_date(changed_ms);
@@ -35,8 +35,8 @@ impl Known {
         reply.with_header("etag", etag).with_header("last-modified", modified)
     }
 
-    /// The date counts only without a tag, and then only the very one that was given out: many
-    /// servers do the same, and a client has no other date that would mean anything.
+    /// The date counts only if the call has no tag, and only if it equals the `last-modified` date
+    /// of the page. Many servers compare it this way, and a client knows no other meaningful date.
     fn is_good(&self, etag: &str, modified: &str) -> bool {
         let matches = |known: &str| {
             let known = known.trim();

@@ -1,4 +1,4 @@
-//! The answer of both inventory endpoints: a page of a list.
+//! The answer of both inventory endpoints: one page of a list.
 
 use serde_json::{Value, json};
 
@@ -14,21 +14,21 @@ use crate::reply::Reply;
 pub(super) struct Window {
     /// The name of the list.
     pub(super) alias: String,
-    /// The place of the first car, from 0.
+    /// The position of the first car, from 0.
     pub(super) start: usize,
     pub(super) page_size: Option<usize>,
-    /// The site that the call says it is for. The older endpoint takes any for its own.
+    /// The id of the site, as the call gives it. `None` for the older endpoint, which takes no id.
     pub(super) site_id: Option<String>,
 }
 
-/// A page of a list.
+/// One page of a list.
 ///
-/// The cap cuts the page without a word: the page size in the answer is the one that was asked for.
+/// The site's cap shortens the page silently: the page size in the answer is the requested one.
 pub(super) fn answer(site: &Site, address: &Address, window: &Window) -> Reply {
     Reply::json(200, &body(site, address, window))
 }
 
-/// An empty list that looks sound, as an answer to any call for a list.
+/// An empty list that looks valid, as an answer to any call for a list.
 pub(super) fn empty(window: &Window) -> Reply {
     let page_size = window.page_size.unwrap_or_default();
     let page_info = json!({"totalCount": 0, "pageSize": page_size, "trackingData": []});
@@ -70,7 +70,7 @@ fn body(site: &Site, address: &Address, window: &Window) -> Value {
     }
 }
 
-/// A count as JSON takes it.
+/// A count as a `u32`, or the largest `u32` if it is larger.
 fn whole(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::dealers::settings::{Alias, SiteSettings};
 use crate::dealers::shapes::{Gaps, Images, Links, Prices, Scalars, Title, Vins};
 
-/// Pages after which a list that does not end is given up.
+/// The number of pages after which a test stops reading a list that does not end.
 const MOST_PAGES: usize = 200;
 
 fn window(alias: Alias, start: usize, page_size: Option<usize>) -> Window {
@@ -22,7 +22,7 @@ fn site(cars: u32, page_cap: u32, shapes: Shapes) -> Site {
     Site::new("lakeside", settings).unwrap()
 }
 
-/// A page of all cars.
+/// A page of the list of all cars.
 fn page(site: &Site, start: usize, page_size: Option<usize>) -> Value {
     body(site, &address(), &window(Alias::All, start, page_size))
 }

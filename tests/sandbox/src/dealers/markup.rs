@@ -1,4 +1,4 @@
-//! What a page's HTML itself says of the car: microdata and `OpenGraph`.
+//! What the HTML of a page itself says about the car: microdata and `OpenGraph`.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use super::car::Car;
 use super::shapes::{Prices, Shapes};
 use super::vehicle::picture_path;
 
-/// Text as HTML writes it, also between quotes.
+/// Escapes a text for HTML, including quoted attribute values.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Microdata, and the `data-vin` that scripts look for.
+/// Microdata, and the `data-vin` attribute that scripts look for.
 pub(super) fn microdata(car: &Car, shapes: &Shapes) -> String {
     let property = |name: &str, content: &str| {
         format!("<meta itemprop=\"{name}\" content=\"{}\">", escaped(content))
@@ -64,7 +64,7 @@ pub(super) fn open_graph(car: &Car, shapes: &Shapes, address: &Address) -> Strin
     .join("\n")
 }
 
-/// A value as text, and none for null.
+/// A value as text; `None` for null.
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,

@@ -1,22 +1,22 @@
-//! The kinds of cars that a stock is made of.
+//! The car models that a stock is generated from.
 
-/// A kind of car.
+/// A car model.
 pub(super) struct Model {
     pub(super) make: &'static str,
     pub(super) name: &'static str,
-    /// The first three characters of its VINs.
+    /// The first three characters of its VINs, which identify the manufacturer.
     pub(super) maker: &'static str,
-    /// From the plainest to the best.
+    /// From the cheapest to the most expensive.
     pub(super) trims: [&'static str; 3],
     pub(super) body_style: &'static str,
     pub(super) fuel_type: &'static str,
     pub(super) engine: &'static str,
     pub(super) drive_line: &'static str,
-    /// What the plainest costs new, in dollars.
+    /// The price of a new car of the cheapest trim, in dollars.
     pub(super) msrp: u32,
 }
 
-/// All kinds, some of every fuel and body.
+/// All models, with various fuel types and body styles.
 pub(super) const MODELS: [Model; 6] = [
     Model {
         make: "Ford",
@@ -53,7 +53,7 @@ pub(super) const MODELS: [Model; 6] = [
     },
     Model {
         make: "Chrysler",
-        // An ampersand, because HTML writes it as an entity and JSON does not.
+        // An ampersand, which HTML writes as an entity and JSON does not.
         name: "Town & Country",
         maker: "2C4",
         trims: ["Touring", "Touring-L", "Limited Platinum"],
@@ -87,12 +87,10 @@ pub(super) const MODELS: [Model; 6] = [
     },
 ];
 
-/// Colours outside.
 pub(super) const EXTERIOR_COLORS: [&str; 5] =
     ["Oxford White", "Agate Black", "Carbonized Gray", "Rapid Red", "Deep Blue Pearl"];
 
-/// Colours inside.
 pub(super) const INTERIOR_COLORS: [&str; 3] = ["Black Onyx", "Medium Light Slate", "Dark Brown"];
 
-/// Makers' codes of what is built in.
+/// Manufacturers' codes of installed options.
 pub(super) const OPTION_CODES: [&str; 5] = ["50A", "17F", "X7R", "G80", "TECH2"];

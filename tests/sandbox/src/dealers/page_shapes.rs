@@ -1,4 +1,4 @@
-//! How the pages of a site carry their structured data.
+//! How the pages of a site contain their structured data.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SiteIdShape {
-    /// In an object that is JSON: `"siteId":"…"`.
+    /// In an object that is valid JSON: `"siteId":"…"`.
     #[default]
     Json,
-    /// In one that is only JavaScript: `siteId: '…'`.
+    /// In an object that is valid only in JavaScript: `siteId: '…'`.
     Script,
-    /// Not at all.
+    /// Pages do not contain the id.
     Absent,
 }
 
-/// The structured data of a page.
+/// The kinds of structured data on a page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PageShapes {
-    /// Whether there is `DDC.dataLayer['vehicles']`.
+    /// Whether the page sets `DDC.dataLayer['vehicles']`.
     pub data_layer: bool,
-    /// The JSON-LD, if there is any.
+    /// The JSON-LD; `None` for a page without.
     pub json_ld: Option<JsonLd>,
-    /// Whether there are `data-vin` and microdata.
+    /// Whether the page has `data-vin` and microdata.
     pub microdata: bool,
-    /// Whether there is `OpenGraph`.
+    /// Whether the page has `OpenGraph` properties.
     pub open_graph: bool,
 }
 
@@ -48,23 +48,23 @@ impl PageShapes {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JsonLd {
-    /// How it names things.
+    /// How it names and types the fields.
     pub dialect: Dialect,
     /// Where in the block the vehicle is.
     pub place: Place,
-    /// What is wrong with it.
+    /// What is wrong with the block; `None` for a valid one.
     pub flaw: Option<Flaw>,
 }
 
-/// How JSON-LD names things.
+/// How JSON-LD names and types the fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
-    /// A `Vehicle` as schema.org has it: things are objects, numbers are numbers, miles.
+    /// A `Vehicle` as schema.org defines it: nested objects, numbers that are not strings, miles.
     #[default]
     Strict,
-    /// A `Car` and `Product` with `vin` and `modelDate`, the make, the engine and the mileage as
-    /// plain text, offers in a list, prices as text.
+    /// A `Car` and `Product` with `vin` and `modelDate`. The make, the engine, the mileage and
+    /// prices are strings, and offers are a list.
     Loose,
     /// A `Product` with the VIN as `sku` and `productID`, the year in `productionDate`, kilometres,
     /// and no trim.
@@ -75,12 +75,12 @@ pub enum Dialect {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// It is the block.
+    /// The vehicle is the whole block.
     #[default]
     Root,
-    /// In a list with other things.
+    /// In an array, after another item.
     RootArray,
-    /// In `@graph`.
+    /// In the array `@graph`, after another item.
     Graph,
     /// The `item` of an `itemListElement`.
     ItemList,
@@ -90,31 +90,32 @@ pub enum Place {
     Variant,
 }
 
-/// What is wrong with a block of JSON. All but the last can be repaired. JSON-LD shows each of
-/// them, the data layer only those that JavaScript forgives: the backslash and the trailing comma.
+/// What is wrong with a block of JSON. Each flaw but the last can be repaired. JSON-LD can have any
+/// of them; the data layer has only those that JavaScript accepts: the backslash and the trailing
+/// comma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flaw {
-    /// A backslash before an apostrophe.
+    /// A backslash before every apostrophe.
     Backslash,
     /// A comma after the last member.
     TrailingComma,
-    /// An HTML comment around it.
+    /// An HTML comment around the block.
     Comment,
-    /// CDATA around it.
+    /// A CDATA section around the block.
     Cdata,
-    /// A line break inside a text.
+    /// An unescaped line break inside a string.
     RawNewline,
-    /// A byte-order mark in front.
+    /// A byte-order mark before the block.
     ByteOrderMark,
-    /// Quotes as `&quot;`.
+    /// Quotes are written as `&quot;`.
     EntityQuotes,
     /// The second half is missing.
     CutOff,
 }
 
 impl Flaw {
-    /// The text with this flaw.
+    /// Adds this flaw to a JSON text.
     pub(super) fn damage(self, json: &str) -> String {
         match self {
             Self::Backslash => json.replace('\'', r"\'"),

@@ -1,4 +1,4 @@
-//! The pages of a site.
+//! The HTML pages of a site.
 
 use super::address::Address;
 use super::car::Car;
@@ -10,16 +10,16 @@ use super::shapes::Shapes;
 use super::site::Site;
 use crate::reply::Reply;
 
-/// Cars on the home page.
+/// The number of cars on the home page.
 const HOME_CARS: usize = 3;
 
-/// A page or a site that there is not.
+/// The answer for a page or a site that does not exist.
 pub(super) fn not_found() -> Reply {
     let text = "<h1>Page not found</h1>\n<p>The vehicle may have been sold.</p>";
     Reply::html(404, Some(page("Page not found", &[], &[text.to_owned()])))
 }
 
-/// The home page: the site's id, and ways to some cars.
+/// The home page: the site's id, and links to some cars.
 pub(super) fn home(site: &Site, address: &Address) -> String {
     let name = site.name();
     let cars = site.first_cars(HOME_CARS).map(|car| {
@@ -30,7 +30,7 @@ pub(super) fn home(site: &Site, address: &Address) -> String {
     page(&name, &[site_script(site)], &body)
 }
 
-/// The page of a car, if the call's address is that of one.
+/// The page of the car at this address; `None` if there is no such car.
 pub(super) fn car(site: &Site, address: &Address) -> Option<String> {
     let (car, shapes) = site.page(&address.rest)?;
     let sources = &shapes.page;
@@ -46,7 +46,7 @@ pub(super) fn car(site: &Site, address: &Address) -> Option<String> {
     Some(page(&car.title(), &head, &body))
 }
 
-/// What a person reads of the car. Without its VIN, which only the structured data has.
+/// The visible text about the car. It omits the VIN, which only the structured data has.
 fn told(car: &Car, shapes: &Shapes) -> String {
     let price = shapes.shown(car.price);
     let price = price.as_str().unwrap_or("Ask for the price");
@@ -58,7 +58,7 @@ fn told(car: &Car, shapes: &Shapes) -> String {
     .join("\n")
 }
 
-/// The script by which every page knows its site.
+/// The script that embeds the site's id in every page.
 fn site_script(site: &Site) -> String {
     let id = site.site_id();
     let settings = match site.shapes().site_id {

@@ -1,4 +1,4 @@
-//! What a call asks of a site.
+//! Parses the calls to a site.
 
 use axum::http::request::Parts;
 
@@ -8,19 +8,20 @@ use super::{inventory_post, pages, widget};
 use crate::reply::Reply;
 use crate::visit::{Endpoint, Visit};
 
-/// A call, understood.
+/// A parsed call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     Home,
-    /// The car whose page has the address of the call.
+    /// The page of the car at the call's address.
     Car,
     List(Endpoint, Window),
-    /// Not understood, with the answer to that. Given like any other, after the faults.
+    /// A call that is invalid, with the answer to it. Like any other answer it is subject to
+    /// faults.
     Wrong(Reply),
 }
 
 impl Ask {
-    /// What is answered where there is nothing to list.
+    /// The answer for an empty list; `None` for a call that lists nothing.
     pub(super) fn empty_list(&self) -> Option<Reply> {
         match self {
             Self::List(_, window) => Some(listing::empty(window)),
@@ -29,7 +30,7 @@ impl Ask {
     }
 }
 
-/// Reads a call. The visit lacks the car of a page: which one that is the site knows.
+/// Parses a call. The visit still lacks the VIN of a car's page, because only the site knows it.
 pub(super) fn read(address: &Address, parts: &Parts, body: &[u8]) -> (Visit, Ask) {
     let segments: Vec<&str> = address.rest.split('/').collect();
     let reads = matches!(parts.method.as_str(), "GET" | "HEAD");

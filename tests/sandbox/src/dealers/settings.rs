@@ -1,4 +1,4 @@
-//! What a dealer site is made of, and what of it can be changed.
+//! The settings of a dealer site, and which of them can be changed.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use super::car::Condition;
 use super::page_shapes::{Flaw, JsonLd, PageShapes};
 use super::shapes::Shapes;
 
-/// Cars of a site: four times the largest feed that the project tests.
+/// The most cars of a site: four times the largest feed that the project tests.
 pub(super) const MAX_CARS: u32 = 20_000;
 
-/// Cars on a page of a list, whatever is asked for.
+/// The highest page cap.
 const MAX_PAGE: u32 = 1_000;
 
-/// Rooftops of a group.
+/// The most rooftops (locations) of a dealer group.
 const MAX_ROOFTOPS: u32 = 100;
 
-/// What a site is made of. Left out in JSON means the default.
+/// The settings of a site. Fields left out in JSON take their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SiteSettings {
-    /// What its cars are made up from, together with its slug.
+    /// The seed from which, together with the slug, its cars are generated.
     pub seed: u64,
-    /// How many cars it has, before any is removed. At most 20,000.
+    /// How many cars it has before any are removed. At most 20,000.
     pub cars: u32,
-    /// How many of the first of them have a VIN with a wrong check digit.
+    /// How many of its first cars have a VIN with a wrong check digit.
     pub wrong_check_digits: u32,
-    /// Over how many rooftops of a group they are spread, 1 to 100.
+    /// How many rooftops (locations of a dealer group) have its cars, 1 to 100.
     pub rooftops: u32,
     /// The most cars on a page of a list, whatever page size is asked for: 1 to 1,000.
     pub page_cap: u32,
-    /// The lists it knows. Another one is an empty list.
+    /// The lists that it has. Any other list is empty.
     pub aliases: Vec<Alias>,
-    /// Whether it has the older inventory endpoint. Otherwise that is not found.
+    /// Whether it has the older inventory endpoint. If not, the endpoint answers 404.
     pub widget: bool,
-    /// Whether it has the newer inventory endpoint. Otherwise that is not found.
+    /// Whether it has the newer inventory endpoint. If not, the endpoint answers 404.
     pub inventory_post: bool,
-    /// Whether its lists have collapsed: they are empty, while the pages are as they were.
+    /// Whether all its lists are empty, while its pages stay as they are.
     pub collapsed: bool,
-    /// How it writes down what it knows.
+    /// How it shows its data.
     pub shapes: Shapes,
-    /// What is special about the pages of some cars, by VIN.
+    /// The deviations of some cars' pages, by VIN.
     pub twists: BTreeMap<String, Twist>,
 }
 
@@ -52,7 +52,7 @@ impl Default for SiteSettings {
             cars: 40,
             wrong_check_digits: 0,
             rooftops: 1,
-            // Seen in the wild.
+            // As observed on real sites.
             page_cap: 35,
             aliases: vec![Alias::New, Alias::Used, Alias::All, Alias::CertifiedUsed],
             widget: true,
@@ -65,7 +65,7 @@ impl Default for SiteSettings {
 }
 
 impl SiteSettings {
-    /// Checks what the types cannot; the error names the field.
+    /// Checks what the types cannot express. The error names the field.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.cars > MAX_CARS {
             return Err(format!("cars: must be at most {MAX_CARS}"));
@@ -80,27 +80,21 @@ impl SiteSettings {
     }
 }
 
-/// A change of a site: what is left out stays as it is. Settings that are not here are fixed.
+/// A change of a site. Fields left out stay as they are. Settings that are not here are fixed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "SiteSettings documents the fields of the same names")]
 pub struct SiteChange {
-    /// See [`SiteSettings::cars`]. Cars removed before stay so.
+    /// See [`SiteSettings::cars`]. Cars that were removed stay removed.
     pub cars: Option<u32>,
-    /// See [`SiteSettings::page_cap`].
     pub page_cap: Option<u32>,
-    /// See [`SiteSettings::aliases`].
     pub aliases: Option<Vec<Alias>>,
-    /// See [`SiteSettings::widget`].
     pub widget: Option<bool>,
-    /// See [`SiteSettings::inventory_post`].
     pub inventory_post: Option<bool>,
-    /// See [`SiteSettings::collapsed`].
     pub collapsed: Option<bool>,
-    /// See [`SiteSettings::shapes`].
     pub shapes: Option<Shapes>,
-    /// See [`SiteSettings::twists`].
     pub twists: Option<BTreeMap<String, Twist>>,
-    /// New prices of some cars by VIN, in whole dollars up to 999,999.
+    /// New prices of some cars, by VIN, in whole dollars up to 999,999.
     pub prices: BTreeMap<String, u32>,
     /// VINs of cars to remove.
     pub remove: Vec<String>,
@@ -109,14 +103,12 @@ pub struct SiteChange {
 /// The lists of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Alias {
-    /// New cars.
     New,
-    /// Used cars, the certified ones among them.
+    /// All used cars, including certified ones.
     Used,
-    /// All cars.
     All,
-    /// Certified cars.
     CertifiedUsed,
 }
 
@@ -132,7 +124,7 @@ impl Alias {
         }
     }
 
-    /// Whether it holds cars of this kind.
+    /// Whether the list contains cars of this condition.
     pub(super) fn lists(self, condition: Condition) -> bool {
         match self {
             Self::New => condition == Condition::New,
@@ -143,20 +135,20 @@ impl Alias {
     }
 }
 
-/// What is special about the page of a car.
+/// A deviation of one car's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Twist {
-    /// Its JSON-LD breaks off in the middle.
+    /// Its JSON-LD is cut off in the middle.
     BrokenJsonLd,
     /// It has no structured data at all.
     Bare,
-    /// It shows a car, with another VIN, that the site does not have.
+    /// It shows another car, whose VIN is not in the site's stock.
     OtherVin,
 }
 
 impl Twist {
-    /// The structured data of such a page.
+    /// The structured data of a page with this twist.
     pub(super) fn page(self, page: &PageShapes) -> PageShapes {
         match self {
             Self::BrokenJsonLd => {

@@ -1,44 +1,44 @@
-//! How a site writes down what it knows: every shape that has been seen in the wild.
+//! How a site shows its data: every shape that has been observed on real sites.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::page_shapes::{PageShapes, SiteIdShape};
 
-/// What stands where there is nothing to say. Taken in turn.
+/// What stands in place of a missing value. Used in turn.
 const PLACEHOLDERS: [&str; 4] = ["N/A", "null", "-", ""];
 
-/// The shapes of a site. The default is what a reader would hope for.
+/// The shapes of a site. The defaults are the easiest to read for a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shapes {
     /// Where an inventory answer has its vehicles.
     pub layout: Layout,
-    /// A vehicle's title.
+    /// How a vehicle's title is written.
     pub title: Title,
-    /// Numbers and truth values.
+    /// How numbers and booleans are written.
     pub scalars: Scalars,
-    /// The address of a vehicle's page.
+    /// How the URL of a vehicle's page is written.
     pub links: Links,
-    /// The addresses of pictures.
+    /// How the URLs of pictures are written.
     pub images: Images,
-    /// Prices, in the inventory and on pages.
+    /// How prices are shown, in the inventory and on pages.
     pub prices: Prices,
-    /// Fields that are not always known: trim, fuel type, body style; on pages trim, interior
-    /// colour, drive line.
+    /// How fields that are not always known are shown, such as trim, fuel type, body style, drive
+    /// line and interior colour.
     pub gaps: Gaps,
-    /// The letters of VINs in the inventory.
+    /// The case of VINs in the inventory.
     pub vins: Vins,
-    /// How many vehicles a list claims to have.
+    /// Whether a list says how many vehicles it has.
     pub total_count: TotalCount,
     /// What follows the last page of a list.
     pub past_end: PastEnd,
-    /// How many of the site's first cars are listed as something that is no vehicle: null, a text,
-    /// an object without a VIN and one with too short a VIN, in turn. Each takes its car's place.
+    /// How many of the site's first cars are replaced in lists by an invalid entry: null, a string,
+    /// an object without a VIN, and one with too short a VIN, in turn.
     pub misfits: u32,
     /// How pages embed the site's id.
     pub site_id: SiteIdShape,
-    /// The structured data of pages.
+    /// The kinds of structured data on pages.
     pub page: PageShapes,
 }
 
@@ -57,7 +57,7 @@ impl Shapes {
         }
     }
 
-    /// A price as a plain number, and null where none is shown.
+    /// A price as a plain number; null if no price is shown.
     pub(super) fn amount(&self, dollars: u32) -> Value {
         match self.prices {
             Prices::Plain | Prices::Traps => self.number(dollars),
@@ -67,7 +67,7 @@ impl Shapes {
         }
     }
 
-    /// A price as a person reads it, and null where none is shown.
+    /// A price as formatted text; null if no price is shown.
     pub(super) fn shown(&self, dollars: u32) -> Value {
         match self.prices {
             Prices::Plain | Prices::Traps => money(dollars).into(),
@@ -85,7 +85,7 @@ impl Shapes {
     }
 }
 
-/// Below a million, which is as far as prices go.
+/// Formats an amount below a million, the limit of prices.
 fn money(dollars: u32) -> String {
     let (thousands, rest) = (dollars / 1_000, dollars % 1_000);
     if thousands == 0 { format!("${rest}") } else { format!("${thousands},{rest:03}") }
@@ -95,101 +95,101 @@ fn money(dollars: u32) -> String {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
-    /// In `inventory`, and once more in short in `pageInfo.trackingData`.
+    /// In `inventory`, and again with fewer fields in `pageInfo.trackingData`.
     #[default]
     Inventory,
-    /// In `pageInfo.trackingData` only, as older sites do: `modelYear`, `pricing.finalPrice`.
+    /// Only in `pageInfo.trackingData`, as on older sites: `modelYear`, `pricing.finalPrice`.
     TrackingData,
 }
 
-/// A vehicle's title.
+/// How a vehicle's title is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Title {
-    /// One text.
+    /// As one string.
     #[default]
     Text,
-    /// A list of two: year, make and model, then the trim.
+    /// As an array of two strings: year, make and model, then the trim.
     Array,
-    /// None.
+    /// The field is missing.
     Absent,
 }
 
-/// Numbers and truth values.
+/// How numbers and booleans are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scalars {
-    /// As what they are.
+    /// As JSON numbers and booleans.
     #[default]
     Typed,
-    /// As text.
+    /// As strings.
     Text,
 }
 
-/// The address of a vehicle's page.
+/// How the URL of a vehicle's page is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Links {
-    /// The path, from the root of the host.
+    /// As the path, from the root of the host.
     #[default]
     Relative,
-    /// The whole address.
+    /// As the full URL.
     Absolute,
-    /// None.
+    /// The field is missing.
     Absent,
 }
 
-/// The addresses of pictures. Nothing is found there.
+/// How the URLs of pictures are written. The pictures themselves do not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Images {
-    /// Whole.
+    /// As full URLs.
     #[default]
     Absolute,
-    /// Without a host.
+    /// As paths, without a host.
     Hostless,
-    /// With a host, but without a scheme.
+    /// With a host but without a scheme.
     Schemeless,
-    /// An empty list.
+    /// The list of pictures is empty.
     None,
 }
 
-/// Prices.
+/// How prices are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prices {
-    /// As they are.
+    /// The true price.
     #[default]
     Plain,
-    /// "Contact Us" in their place.
+    /// "Contact Us" in place of the price.
     ContactUs,
-    /// Zero.
+    /// Zero in place of the price.
     Zeroed,
-    /// None at all.
+    /// No price at all.
     Absent,
-    /// As they are in the inventory and the data layer, with others that are none beside them: the
-    /// monthly payment and the accessories. In JSON-LD the payment stands as the offer's price, and
-    /// `product:price:amount` repeats the MSRP.
+    /// The true price, beside amounts that a client may mistake for it. The inventory adds the
+    /// monthly payment and the cost of accessories. In JSON-LD the monthly payment is the price of
+    /// the offer, and `product:price:amount` repeats the MSRP.
     Traps,
 }
 
-/// Fields that are not always known.
+/// How fields that are not always known are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gaps {
-    /// They are, always.
+    /// With their values.
     #[default]
     Filled,
-    /// Left out.
+    /// The field is missing.
     Absent,
-    /// Null.
+    /// As null.
     Null,
-    /// "N/A", "null", "-" or nothing, as text.
+    /// As the string "N/A", "null" or "-", or as an empty string.
     Placeholders,
 }
 
 impl Gaps {
-    /// Makes gaps of the named fields of an object.
+    /// Replaces or removes the named fields of an object.
     pub(super) fn cut(self, object: &mut Value, names: &[&str]) {
         let Some(fields) = object.as_object_mut() else { return };
         for (name, placeholder) in names.iter().zip(PLACEHOLDERS.into_iter().cycle()) {
@@ -207,25 +207,24 @@ impl Gaps {
     }
 }
 
-/// The letters of VINs.
+/// The case of VINs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Vins {
-    /// Capital.
     #[default]
     Upper,
-    /// Small.
     Lower,
 }
 
-/// How many vehicles a list claims to have.
+/// Whether a list says how many vehicles it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TotalCount {
-    /// As many as it has.
+    /// It gives the true number.
     #[default]
     Exact,
-    /// It does not say.
+    /// The field is missing.
     Absent,
 }
 

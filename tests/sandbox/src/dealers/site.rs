@@ -1,4 +1,4 @@
-//! A dealer site: what it has, and how that changes.
+//! A dealer site: its settings and its stock, and how they change.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,40 +11,39 @@ use super::shapes::Shapes;
 use super::stock;
 use crate::visit::Endpoint;
 
-/// Sites, so that a test that makes them without end is noticed.
+/// The most sites. The limit exposes a test that creates sites in an endless loop.
 const MAX_SITES: usize = 500;
 
-/// Dollars: what is shown has one thousands separator at most.
+/// The highest price, in dollars: the formatting supports only one thousands separator.
 const MAX_PRICE: u32 = 999_999;
 
-/// When a new site says that it was last changed: 1 August 2025, in epoch milliseconds. A fixed
-/// time, so that its pages are the same on every run.
+/// The time of a new site's last change: 1 August 2025, in epoch milliseconds. It is fixed so that
+/// the site's pages are the same on every run.
 const FIRST_CHANGED_MS: u64 = 1_754_006_400_000;
 
-/// HTTP dates count in seconds, so two changes must lie this far apart to be told apart.
+/// HTTP dates have whole seconds, so two changes must be this far apart to have different dates.
 const SECOND_MS: u64 = 1_000;
 
-/// A site, as the control endpoint shows it.
+/// A site, as the control endpoint returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "a field without a comment is as its name says")]
 pub struct SiteReport {
-    /// Its slug.
     pub slug: String,
-    /// The id by which the newer inventory endpoint knows it.
+    /// The id that calls to the newer inventory endpoint must give.
     pub site_id: String,
-    /// Where it stands below the sandbox's address.
+    /// The path of the site on the sandbox.
     pub path: String,
     /// How many cars it has now.
     pub cars: usize,
-    /// Its settings.
     pub settings: SiteSettings,
 }
 
-/// A site.
+/// A site with its current stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     slug: String,
     settings: SiteSettings,
-    /// The cars that are there, by number.
+    /// The current cars, by number.
     stock: BTreeMap<u32, Car>,
     changed_ms: u64,
 }
@@ -60,7 +59,7 @@ impl Site {
         Ok(site)
     }
 
-    /// Makes a change, all of it or nothing. The error names the field.
+    /// Applies a change: all of it, or nothing on an error. The error names the field.
     pub(crate) fn change(&mut self, change: SiteChange, now_ms: u64) -> Result<(), String> {
         let mut changed = self.clone();
         changed.take_over(change)?;
@@ -79,7 +78,7 @@ impl Site {
         }
     }
 
-    /// The cars that are there.
+    /// The current cars.
     pub(crate) fn cars(&self) -> Vec<Car> {
         self.stock.values().cloned().collect()
     }
@@ -88,7 +87,7 @@ impl Site {
         stock::site_id(&self.slug, self.settings.seed)
     }
 
-    /// The dealer's name: the slug as a person would write it. With an apostrophe, as many have.
+    /// The dealer's name, derived from the slug. It has an apostrophe, as many dealers' names do.
     pub(super) fn name(&self) -> String {
         let capital = |word: &str| {
             let mut letters = word.chars();
@@ -103,7 +102,7 @@ impl Site {
         &self.settings.shapes
     }
 
-    /// When anything of it was last changed, in epoch milliseconds.
+    /// When the site was last changed, in epoch milliseconds.
     pub(super) fn changed_ms(&self) -> u64 {
         self.changed_ms
     }
@@ -113,7 +112,7 @@ impl Site {
         usize::try_from(self.settings.page_cap).unwrap_or(usize::MAX)
     }
 
-    /// Whether it has the endpoint at all.
+    /// Whether the site has this endpoint.
     pub(super) fn serves(&self, endpoint: Endpoint) -> bool {
         match endpoint {
             Endpoint::Widget => self.settings.widget,
@@ -122,7 +121,7 @@ impl Site {
         }
     }
 
-    /// The cars of a list, with their numbers. A list that it does not know is empty.
+    /// The cars of a list, with their numbers. A list that the site does not have is empty.
     pub(super) fn listed(&self, alias: &str) -> Vec<(u32, &Car)> {
         let known = self.settings.aliases.iter().find(|known| known.name() == alias);
         let Some(alias) = known.filter(|_| !self.settings.collapsed) else { return Vec::new() };
@@ -135,7 +134,7 @@ impl Site {
         self.stock.values().take(count)
     }
 
-    /// What the page with this path shows: the car, and how. None if there is no such page.
+    /// The car that the page with this path shows, and its shapes. `None` if there is no such page.
     pub(super) fn page(&self, path: &str) -> Option<(Car, Shapes)> {
         let (number, car) = self.stock.iter().find(|(_, car)| car.path == path)?;
         let mut shapes = self.settings.shapes.clone();
@@ -144,7 +143,7 @@ impl Site {
             shapes.page = twist.page(&shapes.page);
         }
         let car = match twist {
-            // Beyond the numbers that the stock can have.
+            // This number is beyond those that the stock can have.
             Some(Twist::OtherVin) => stock::car(&self.slug, &self.settings, number + MAX_CARS),
             Some(Twist::BrokenJsonLd | Twist::Bare) | None => car.clone(),
         };
@@ -174,7 +173,7 @@ impl Site {
         self.remove(&change.remove)
     }
 
-    /// Makes the stock as large as it is set to be. What is there, or was removed, stays so.
+    /// Grows or shrinks the stock to the number of cars set. Cars that were removed stay removed.
     fn resize(&mut self, before: u32) {
         let Self { slug, settings, stock, .. } = self;
         stock.retain(|number, _| *number < settings.cars);
@@ -214,20 +213,19 @@ impl Site {
         }
     }
 
-    /// The date of the next change: a second after this one's if it would be the same.
+    /// The date of the next change: `now_ms`, but at least a second after the last change.
     fn next_change_ms(&self, now_ms: u64) -> u64 {
         now_ms.max(self.changed_ms.saturating_add(SECOND_MS))
     }
 }
 
-/// All sites.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
     by_slug: BTreeMap<String, Site>,
 }
 
 impl Sites {
-    /// Puts a site in place, or another one in its place. The error names the field.
+    /// Adds a site, or replaces the one with this slug. The error names the field.
     pub(crate) fn put(
         &mut self,
         slug: &str,
@@ -262,7 +260,7 @@ impl Sites {
         self.by_slug.values().map(Site::report).collect()
     }
 
-    /// The car whose page has this address.
+    /// The VIN of the car whose page has this address.
     pub(super) fn vin_at(&self, address: &Address) -> Option<String> {
         let mut cars = self.get(&address.slug)?.stock.values();
         cars.find(|car| car.path == address.rest).map(|car| car.vin.clone())

@@ -1,4 +1,4 @@
-//! The cars of a site: made up from its seed, and the same on every run.
+//! Generates the cars of a site from its seed. They are the same on every run.
 
 use super::car::{Car, Condition};
 use super::draws::Draws;
@@ -7,21 +7,23 @@ use super::settings::SiteSettings;
 use super::vin::vin;
 use crate::chance;
 
-/// The newest model year. Cars age by it and not by the calendar, so that they stay as they are.
+/// The newest model year. The age of a car is relative to it and not to the current date, so that
+/// cars do not change over time.
 const NEWEST_YEAR: u16 = 2026;
 
-/// Serial numbers there are: six digits.
+/// The number of possible serial numbers, which have six digits.
 const SERIALS: u32 = 1_000_000;
 
-/// The id by which the newer inventory endpoint knows a site. Not to be guessed from the slug.
+/// The id that calls to the newer inventory endpoint must give. It cannot be guessed from the slug.
 pub(super) fn site_id(slug: &str, seed: u64) -> String {
     format!("{}{:04}", slug.replace('-', ""), chance::draw(seed, slug, 0) % 10_000)
 }
 
-/// The car with this number of a site. It depends on nothing but slug, seed and number, and on how
-/// many wrong check digits and rooftops are set: so a stock can grow and the cars stay the same.
+/// The car with this number of a site. It depends only on the slug, the seed, the number, and the
+/// settings for wrong check digits and rooftops. A stock can therefore grow without changing its
+/// cars.
 ///
-/// Of ten cars in a row five are new, three used and two certified.
+/// Of ten consecutive cars five are new, three used and two certified.
 pub(super) fn car(slug: &str, settings: &SiteSettings, number: u32) -> Car {
     let key = format!("{slug} {number}");
     let mut draws = Draws::new(settings.seed, &key);
@@ -78,13 +80,13 @@ pub(super) fn car(slug: &str, settings: &SiteSettings, number: u32) -> Car {
     }
 }
 
-/// Words of letters and digits with dashes between them, as addresses have them.
+/// The words of a text, joined with dashes as in the path of a URL.
 fn dashed(text: &str) -> String {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// No two cars of a site have the same, up to a million of them.
+/// The serial number of a car, unique among up to a million cars of a site.
 fn serial(slug: &str, settings: &SiteSettings, number: u32) -> u32 {
     let first = chance::draw(settings.seed, slug, 1) % u64::from(SERIALS);
     (u32::try_from(first).unwrap_or_default() + number % SERIALS) % SERIALS

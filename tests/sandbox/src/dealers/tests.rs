@@ -1,4 +1,4 @@
-//! Dealer sites as their readers see them: over real sockets, on a paused clock.
+//! Dealer sites as their clients see them: over real sockets, on a paused clock.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::server::Sandbox;
 
 const SLUG: &str = "lake-side";
 
-/// Pages after which a list that does not end is given up.
+/// The number of pages after which a test stops reading a list that does not end.
 const MOST_PAGES: usize = 20;
 
 /// A sandbox with a site, its control client, and a client of the site.
@@ -66,7 +66,7 @@ impl Stage {
         self.control.add_fault(&fault).await.unwrap()
     }
 
-    /// The calls of a part of the site, by whether they were answered so.
+    /// The number of calls to this endpoint that were answered with this status.
     async fn count(&self, endpoint: Endpoint, status: u16) -> u64 {
         let counts = self.control.call_counts().await.unwrap();
         counts.of_site_answered(SLUG, endpoint, Some(status))
@@ -180,7 +180,7 @@ async fn a_relative_link_leads_to_the_page_by_either_address() {
     let html = stage.http.get(page).send().await.unwrap().text().await.unwrap();
     assert!(html.contains(&car.vin));
 
-    // The name leads nowhere on most machines, so only the header has it.
+    // Most machines cannot resolve the name, so the call gives it only in the header.
     let host = format!("{SLUG}.localhost:{}", by_path.port().unwrap());
     let by_host = async |path: &str| {
         let url = format!("{}{path}", stage.sandbox.url());

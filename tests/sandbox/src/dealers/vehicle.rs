@@ -1,4 +1,4 @@
-//! A vehicle as the inventory endpoints write it down, in the shapes set.
+//! A vehicle as the inventory endpoints show it, in the shapes of the site.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::address::Address;
 use super::car::{Car, Condition};
 use super::shapes::{Images, Links, Prices, Shapes, Title};
 
-/// Pictures of a car.
+/// The number of pictures of a car.
 const PICTURES: usize = 2;
 
-/// What the accessories cost, in dollars: a price trap.
+/// The cost of the accessories in dollars, which a client may mistake for the price.
 const ACCESSORIES: u32 = 1_995;
 
-/// Fields that the shapes make gaps of.
+/// The fields that are not always known, to which `shapes.gaps` applies.
 const GAPS: [&str; 3] = ["trim", "fuelType", "bodyStyle"];
 
 /// An entry of `inventory`.
@@ -45,7 +45,7 @@ pub(super) fn entry(car: &Car, shapes: &Shapes, address: &Address) -> Value {
     vehicle
 }
 
-/// An entry of `pageInfo.trackingData`, which is all that older sites have.
+/// An entry of `pageInfo.trackingData`, the only vehicles in the answers of older sites.
 pub(super) fn tracking(car: &Car, shapes: &Shapes, address: &Address) -> Value {
     let mut pricing = json!({
         "msrp": shapes.amount(car.msrp),
@@ -76,7 +76,7 @@ pub(super) fn tracking(car: &Car, shapes: &Shapes, address: &Address) -> Value {
     vehicle
 }
 
-/// What is listed in place of one of the first cars: something that is no vehicle.
+/// The invalid entry that replaces the car with this number; `None` if the car is listed as it is.
 pub(super) fn misfit(number: u32, misfits: u32) -> Option<Value> {
     let misfit = match number % 4 {
         0 => Value::Null,
@@ -120,7 +120,7 @@ fn images(car: &Car, shapes: &Shapes, address: &Address) -> Value {
     (1..=PICTURES).filter_map(uri).map(|uri| json!({"uri": uri})).collect()
 }
 
-/// The path of a picture on the site. Nothing is found there.
+/// The path of a picture on the site. The picture itself does not exist.
 pub(super) fn picture_path(car: &Car, picture: usize) -> String {
     format!("pictures/{}/{picture}.jpg", car.uuid)
 }
@@ -179,7 +179,7 @@ fn tracking_pricing(car: &Car, shapes: &Shapes) -> Value {
     })
 }
 
-/// Leaves out what there is nothing to say of.
+/// Removes the fields that are null.
 pub(super) fn drop_nulls(object: &mut Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.retain(|_, value| !value.is_null());

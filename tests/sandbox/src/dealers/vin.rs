@@ -1,21 +1,21 @@
-//! VINs of cars that do not exist.
+//! Generates VINs of cars that do not exist.
 
 use super::draws::Draws;
 
-/// The letters of model years at position 10 of a VIN, from 2010.
+/// The letters of the model years from 2010 on, at position 10 of a VIN.
 const YEAR_LETTERS: &str = "ABCDEFGHJKLMNPRSTVWXY";
 const FIRST_LETTERED_YEAR: u16 = 2010;
 
-/// What a VIN is made of.
+/// The characters that a VIN may contain.
 const VIN_CHARACTERS: &[u8; 33] = b"ABCDEFGHJKLMNPRSTUVWXYZ0123456789";
 
 /// The weights of the positions of a VIN (49 CFR 565.15(c)).
 const VIN_WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
 
-/// Letters of plants, at position 11.
+/// Codes of plants, at position 11.
 const PLANTS: [char; 5] = ['A', 'F', 'K', 'R', '0'];
 
-/// A VIN with these parts, and chance for the rest.
+/// A VIN with these parts; the remaining characters are drawn.
 pub(super) fn vin(
     draws: &mut Draws<'_>,
     maker: &str,
@@ -28,19 +28,20 @@ pub(super) fn vin(
     let letter = YEAR_LETTERS.chars().nth(letter).unwrap_or('A');
     let plant = *draws.pick(&PLANTS);
     let tail = format!("{letter}{plant}{serial:06}");
-    // The check digit's own weight is zero, so anything may stand in its place.
+    // The check digit's own weight is zero, so any character may stand in its place.
     let digit = check_digit(&format!("{maker}{descriptor}0{tail}"), wrong_digit);
     format!("{maker}{descriptor}{digit}{tail}")
 }
 
-/// The weighted sum of the characters' values modulo 11, where 10 is X (49 CFR 565.15(c)); or the
-/// digit after it.
+/// The check digit: the weighted sum of the characters' values modulo 11, where 10 is X (49 CFR
+/// 565.15(c)). If `wrong`, the digit after it.
 fn check_digit(vin: &str, wrong: bool) -> char {
     let sum: u32 = vin.chars().zip(VIN_WEIGHTS).map(|(c, weight)| value(c) * weight).sum();
     char::from_digit((sum + u32::from(wrong)) % 11, 10).unwrap_or('X')
 }
 
-/// What a character counts for. Not taken from the engine, which is what is on trial here.
+/// The numeric value of a character. Not shared with the code under test, so that tests can find
+/// errors in that.
 fn value(c: char) -> u32 {
     match c {
         '0'..='9' => c.to_digit(10).unwrap_or_default(),
@@ -61,7 +62,7 @@ fn value(c: char) -> u32 {
 mod tests {
     use super::*;
 
-    /// Whether position 9 is the check digit of the others.
+    /// Whether position 9 has the check digit of the other positions.
     fn holds(vin: &str) -> bool {
         vin.chars().nth(8) == Some(check_digit(vin, false))
     }

@@ -2,10 +2,11 @@
 
 use super::listing::Window;
 
-/// The window of the page that the data is for. With another one the list has no such name.
+/// The part of the widget's name that says which window of the page the data is for. A name with
+/// another window matches no list.
 const WINDOW: &str = ":inventory-data-bus1";
 
-/// Reads the name of the widget and the query. What is no number is taken as left out.
+/// Parses the name of the widget and the query. A value that is not a number counts as missing.
 pub(super) fn read(name: &str, query: &str) -> Window {
     let alias = name.strip_suffix(WINDOW).unwrap_or(name).to_owned();
     let mut window = Window { alias, start: 0, page_size: None, site_id: None };
@@ -13,7 +14,7 @@ pub(super) fn read(name: &str, query: &str) -> Window {
         match name.as_ref() {
             "start" => window.start = value.parse().unwrap_or_default(),
             "pageSize" => window.page_size = value.parse().ok(),
-            // Filters and the order of the list, which the project does not use.
+            // Filters and the sort order, which the project does not use.
             _ => {}
         }
     }

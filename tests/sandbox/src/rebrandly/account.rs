@@ -1,17 +1,17 @@
-//! The links and their slashtags.
+//! The account's links, and which slashtags are taken.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::link::{self, CreatedBy, Domain, Link, LinkStatus, Preload};
 use crate::chance;
 
-/// The domain of links that name none.
+/// The domain of a link for which none is given.
 const DEFAULT_DOMAIN: &str = "rebrand.ly";
 
-/// Where the service's own slashtags start counting: "1000" in base 36.
+/// The first slashtag that the service generates: "1000" in base 36.
 const FIRST_SLASHTAG: u64 = 36 * 36 * 36;
 
-/// A link that a call asks for, with every field checked.
+/// A link that a call asks for, with every field validated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
     pub(crate) destination: String,
@@ -29,7 +29,7 @@ pub(crate) enum DomainName {
     FullName(String),
 }
 
-/// Why a link is not made.
+/// Why a link is not created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Taken,
@@ -37,13 +37,13 @@ pub(crate) enum Refused {
     PlanFull,
 }
 
-/// All links, of this account and in its way.
+/// All links: those of this account, and those of other workspaces that take slashtags.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// In order of making. Nothing is ever taken out, so a place stays what it is.
+    /// In order of creation. Nothing is ever removed, so positions stay valid.
     links: Vec<Link>,
     place_by_id: HashMap<String, usize>,
-    /// Domains and slashtags in lower case, of deleted links and other workspaces' as well.
+    /// Domains and slashtags in lower case, including those of deleted links and other workspaces.
     addresses: HashSet<(String, String)>,
     domains: BTreeMap<String, Domain>,
     slashtags_made: u64,
@@ -52,7 +52,7 @@ pub(crate) struct Account {
 
 impl Default for Account {
     fn default() -> Self {
-        // The id that rebrand.ly has at the vendor.
+        // The real id of rebrand.ly at the vendor.
         let id = "8f104cc5b6ee4a4ba7897b06ac2ddcfb".to_owned();
         let domain = Domain { id, full_name: DEFAULT_DOMAIN.to_owned() };
         Self {
@@ -67,9 +67,10 @@ impl Default for Account {
 }
 
 impl Account {
-    /// Makes the link that a call asks for.
+    /// Creates the link that a call asks for.
     ///
-    /// The plan is looked at last: the service counts a taken slashtag among the invalid formats.
+    /// The plan's limit is checked last: the service reports a taken slashtag as an invalid format,
+    /// and checks formats first.
     pub(crate) fn create(
         &mut self,
         draft: Draft,
@@ -100,7 +101,7 @@ impl Account {
         }))
     }
 
-    /// Puts links in place, all or none. The error names the field.
+    /// Adds links: all of them, or none on an error. The error names the field.
     pub(crate) fn preload(
         &mut self,
         preloads: Vec<Preload>,
@@ -139,7 +140,8 @@ impl Account {
         Ok(links.into_iter().map(insert).collect())
     }
 
-    /// The links a GET shows, newest first. Those made by a call only once the lag has passed.
+    /// The links that a GET shows, newest first. A link created by a call shows once the lag has
+    /// passed.
     pub(crate) fn listed(&self, now_ms: u64, read_lag_ms: u64) -> impl Iterator<Item = &Link> {
         self.links.iter().rev().filter(move |link| {
             let lag_ms = if link.created_by == CreatedBy::Api { read_lag_ms } else { 0 };
@@ -147,18 +149,18 @@ impl Account {
         })
     }
 
-    /// A link that the account may change. Writes do not lag.
+    /// A link that the account may change. The read lag does not affect writes.
     pub(crate) fn own(&mut self, id: &str) -> Option<&mut Link> {
         let place = self.place_by_id.get(id)?;
         self.links.get_mut(*place).filter(|link| link.is_own())
     }
 
-    /// Every link there is or was, oldest first.
+    /// Every link, including deleted ones, oldest first.
     pub(crate) fn all(&self) -> &[Link] {
         &self.links
     }
 
-    /// Counts the conflicts answered before this one.
+    /// Counts a conflict, and returns how many were answered before it.
     pub(crate) fn next_conflict(&mut self) -> u64 {
         self.conflicts += 1;
         self.conflicts - 1
@@ -181,7 +183,8 @@ impl Account {
         &self.links[place]
     }
 
-    /// Any host name will do for a domain; an id only once a link has used its domain.
+    /// Any host name is accepted as a domain. An id is accepted only once a link has used its
+    /// domain.
     fn domain(&self, name: &DomainName) -> Option<Domain> {
         let full_name = match name {
             DomainName::Default => DEFAULT_DOMAIN.to_owned(),
@@ -201,7 +204,8 @@ impl Account {
         hex_id("link", &self.links.len().to_string())
     }
 
-    /// Four characters or more, counted up. Ends, because only so many addresses are taken.
+    /// Counts up, from four characters, until a slashtag is free. The loop ends because the number
+    /// of taken addresses is finite.
     fn free_slashtag(&mut self, domain: &str) -> String {
         loop {
             let slashtag = base36(FIRST_SLASHTAG + self.slashtags_made);
@@ -213,7 +217,7 @@ impl Account {
     }
 }
 
-/// Addresses are compared without regard to case.
+/// The address of a link, in lower case because addresses are compared without regard to case.
 fn address(domain: &str, slashtag: &str) -> (String, String) {
     (domain.to_ascii_lowercase(), slashtag.to_ascii_lowercase())
 }

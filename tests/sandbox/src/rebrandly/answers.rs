@@ -1,4 +1,4 @@
-//! The bodies the service answers with.
+//! The bodies of the service's answers.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::clock::{http_date, timestamp};
 use crate::reply::Reply;
 use crate::settings::{ConflictShape, RetryAfter};
 
-/// A field that is not as it must be, and why.
+/// An invalid field, and the rule that it breaks.
 pub(super) type FieldError = (&'static str, &'static str);
 
 pub(super) fn link(link: &Link) -> Reply {
     Reply::json(200, &body(link)).about(&link.id)
 }
 
-/// A list is about a link when it holds just that one, as the look-up of a slashtag does.
+/// A list is about a link if it contains only that one, as the lookup of a slashtag does.
 pub(super) fn links<'a>(links: impl Iterator<Item = &'a Link>) -> Reply {
     let links: Vec<&Link> = links.collect();
     let reply = Reply::json(200, &links.iter().map(|link| body(link)).collect());
@@ -57,7 +57,7 @@ pub(super) fn not_found() -> Reply {
     Reply::json(404, &json!({"message": "Not found", "code": "NotFound"}))
 }
 
-/// Every style rounds up to the second, so that a client who obeys it is let in.
+/// Every form rounds up to the second, so that a client that obeys it is admitted.
 pub(super) fn too_many(style: RetryAfter, now_ms: u64, free_at_ms: u64) -> Reply {
     let reply =
         Reply::json(429, &json!({"message": "Too many requests", "code": "TooManyRequests"}));

@@ -1,4 +1,4 @@
-//! What a call asks for.
+//! Parses the calls to the API.
 
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use crate::subject::Subject;
 const TITLE_MIN: usize = 3;
 const TITLE_MAX: usize = 255;
 
-/// A call, understood.
+/// A parsed call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     Create(Draft),
@@ -20,11 +20,12 @@ pub(super) enum Ask {
     Get(String),
     Update(String, Change),
     Delete(String),
-    /// Not understood, with the answer to that. Given like any other, after key, limits and faults.
+    /// A call that is invalid, with the answer to it. Like any other answer it is subject to key,
+    /// limits and faults.
     Wrong(Reply),
 }
 
-/// Which links to list: those that fulfil every condition given.
+/// Which links to list: those that meet every condition given.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     domain: Option<String>,
@@ -40,7 +41,7 @@ impl Filter {
     }
 }
 
-/// New values for a link.
+/// New values for a link. `None` leaves a field as it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) destination: Option<String>,
@@ -49,13 +50,14 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Whether it asks for another slashtag, which cannot be had.
+    /// Whether it asks for another slashtag, which the service does not allow.
     pub(super) fn renames(&self, link: &Link) -> bool {
         self.slashtag.as_ref().is_some_and(|slashtag| *slashtag != link.slashtag)
     }
 }
 
-/// Reads a call. The subject is for the record and the faults: what the call says, valid or not.
+/// Parses a call. The subject, which the record and the faults use, holds what the call says even
+/// if it is invalid.
 pub(super) fn read(parts: &Parts, body: &[u8]) -> (Subject, Ask) {
     let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();
@@ -91,7 +93,7 @@ fn filter(query: &str) -> Filter {
         match name.as_ref() {
             "domain.fullName" => filter.domain = Some(value.into_owned()),
             "slashtag" => filter.slashtag = Some(value.into_owned()),
-            // The vendor has more conditions; the project uses none of them.
+            // The vendor offers more conditions; the project uses none of them.
             _ => {}
         }
     }
@@ -127,7 +129,7 @@ fn update(id: &str, json: &Map<String, Value>) -> Ask {
     }
 }
 
-/// The fields of a body, and what has been found wrong with them so far.
+/// The fields of a body, and the errors found in them so far.
 struct Fields<'a> {
     json: &'a Map<String, Value>,
     errors: Vec<FieldError>,
@@ -163,7 +165,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A field left out or null is none; one that is no text, or not fine, is an error.
+    /// A field that is missing or null is `None`. A field that is not a string or breaks the rule
+    /// is an error.
     fn text(
         &mut self,
         name: &'static str,
