@@ -5,7 +5,10 @@
 
 use serde_json::Value;
 
-use crate::page::record::{Condition, Details, Mileage, Unit};
+use crate::page::{
+    record::Details,
+    vocabulary::{Condition, Mileage, Unit},
+};
 
 /// Most addresses of pictures that are taken over.
 const MAX_IMAGES: usize = 24;

@@ -8,6 +8,7 @@ use std::{error::Error, fmt};
 use serde::Serialize;
 use url::Url;
 
+mod agreement;
 pub mod challenge;
 pub mod data_layer;
 pub mod json_ld;
@@ -23,11 +24,14 @@ mod schema_org;
 pub mod script;
 pub mod sighting;
 mod value;
+pub mod vocabulary;
 
+use price::Asked;
 use quality::{Code, MAX_OTHER_VINS, Quality, Warning};
-use record::{Details, Found, Provenance, Record};
+use record::{Details, Record};
 use script::Language;
 use sighting::Sightings;
+use vocabulary::{Found, Provenance};
 
 /// Bytes of a page that are read. Real ones have a tenth of it.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
@@ -123,6 +127,24 @@ impl Reading {
     ) -> Self {
         let record = Record::of(sources, &mut quality);
         Self { vin, address: address.to_string(), record, quality }
+    }
+}
+
+impl Record {
+    /// Puts together what the sources say, given in their order, and reports on it.
+    fn of(mut sources: Vec<(Provenance, Details)>, quality: &mut Quality) -> Self {
+        price::sift(&mut sources, quality);
+        let mut record = Self::merge(&sources, quality);
+        let asked = |(from, details): &(Provenance, Details)| {
+            let from = *from;
+            let cents = details.asking_cents.clone();
+            cents.into_iter().map(move |cents| Asked { from, cents })
+        };
+        let asked: Vec<Asked> = sources.iter().flat_map(asked).collect();
+        let msrp = record.msrp_cents.as_ref().map(|found| found.value);
+        let retail = record.retail_value_cents.as_ref().map(|found| found.value);
+        record.price_cents = price::settle(&asked, msrp, retail, quality);
+        record
     }
 }
 

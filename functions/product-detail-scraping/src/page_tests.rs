@@ -1,13 +1,14 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use proptest::{prelude::*, sample::Index};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::page::{
     quality::MAX_WARNINGS,
-    record::{Condition, FIELDS, Mileage, Unit},
+    record::FIELDS,
     script::MAX_VALUE_BYTES,
+    vocabulary::{Condition, Mileage, Unit},
 };
 
 const VIN: &str = "1HGCM82633A004352";
@@ -129,6 +130,38 @@ fn without_its_page_a_car_is_what_the_feed_says() {
     assert_eq!(reading.quality.missing.len(), FIELDS.len() - found.len());
 }
 
+fn colour(text: &str) -> Details {
+    Details { exterior_color: Some(text.into()), ..Details::default() }
+}
+
+#[test]
+fn the_first_source_that_names_a_field_has_it() {
+    let mut quality = Quality::default();
+    let sources = vec![
+        (Provenance::DataLayer, Details { year: Some(2003), ..Details::default() }),
+        (Provenance::JsonLd, Details { year: Some(2004), ..colour("Blue") }),
+        (Provenance::Feed, colour("blue")),
+    ];
+    let record = Record::of(sources, &mut quality);
+    let expected = json!({
+        "year": {"value": 2003, "from": "data_layer"},
+        "exterior_color": {"value": "Blue", "from": "json_ld"},
+    });
+    assert_eq!(serde_json::to_value(record).unwrap(), expected);
+    assert_eq!(quality.found, ["year", "exterior_color"]);
+    assert_eq!(quality.missing.len(), FIELDS.len() - 2);
+    let conflicts: Vec<_> = quality.conflicting.iter().map(|conflict| conflict.field).collect();
+    assert_eq!(conflicts, ["year"]);
+}
+
+#[test]
+fn nothing_said_is_everything_missing() {
+    let mut quality = Quality::default();
+    assert_eq!(Record::of(Vec::new(), &mut quality), Record::default());
+    assert_eq!(quality.missing, FIELDS);
+    assert!(quality.found.is_empty() && quality.conflicting.is_empty());
+}
+
 #[test]
 fn errors_say_what_is_wrong() {
     let html = format!("<li data-vin={OTHER}>");
@@ -234,7 +267,7 @@ fn the_largest_reading_is_bounded() {
     let text = "W".repeat(5_000);
     let images: Vec<String> =
         (0..100).map(|number| format!("/{number}{}", "w".repeat(900))).collect();
-    let car = serde_json::json!([{
+    let car = json!([{
         "vin": VIN, "make": text, "model": text, "trim": text, "stockNumber": text, "engine": text,
         "bodyStyle": text, "transmission": text, "driveLine": text, "fuelType": text,
         "exteriorColor": text, "interiorColor": text, "accountName": text, "images": images,

@@ -80,7 +80,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::Provenance;
+    use crate::page::vocabulary::Provenance;
 
     const VIN: &str = "1HGCM82633A004352";
 

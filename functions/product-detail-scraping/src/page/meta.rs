@@ -83,7 +83,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::{Condition, Provenance};
+    use crate::page::vocabulary::{Condition, Provenance};
 
     const VIN: &str = "1HGCM82633A004352";
     const OTHER: &str = "1M8GDM9AXKP042788";

@@ -175,7 +175,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::{Details, Provenance};
+    use crate::page::{record::Details, vocabulary::Provenance};
 
     const VIN: &str = "1HGCM82633A004352";
 

@@ -4,9 +4,11 @@
 use std::ops::RangeInclusive;
 
 use super::{
+    agreement::close,
     quality::{Code, Conflict, Quality, Warning},
-    record::{Details, Found, Provenance, close},
+    record::Details,
     value,
+    vocabulary::{Found, Provenance},
 };
 
 /// What cars cost, in cents: from a thousand, for below are payments and fees, to five million, for
@@ -18,6 +20,9 @@ const BEYOND_REASON: u64 = 2;
 
 /// One part in so many of the manufacturer's price is a payment, a fee or the floor mats.
 const FRAGMENT: u64 = 10;
+
+/// Most prices kept of one source.
+const MAX_PRICES: usize = 8;
 
 /// Longest label read, in characters.
 const MAX_LABEL_CHARS: usize = 200;
@@ -100,6 +105,21 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
     } else {
         Amount::Asking(cents)
     })
+}
+
+impl Details {
+    /// Takes in an amount: of the manufacturer's price the first, of prices each.
+    pub(crate) fn price(&mut self, amount: Option<Amount>) {
+        match amount {
+            Some(Amount::Asking(cents)) => {
+                if self.asking_cents.len() < MAX_PRICES && !self.asking_cents.contains(&cents) {
+                    self.asking_cents.push(cents);
+                }
+            }
+            Some(Amount::Msrp(cents)) => self.msrp_cents = self.msrp_cents.or(Some(cents)),
+            Some(Amount::Other(_) | Amount::Zero) | None => {}
+        }
+    }
 }
 
 /// The words of a label in lower case, `ListPrice` being two.

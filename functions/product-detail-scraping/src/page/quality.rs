@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{record::Provenance, value::clean};
+use super::{value::clean, vocabulary::Provenance};
 
 /// Most warnings of one report: enough to see what is wrong with a page. The record that they end
 /// in is billed by its size.

@@ -6,8 +6,8 @@ use url::Url;
 use super::{
     price::{self, Amount},
     quality::{Code, MAX_WARNINGS, Warning},
-    record::{Condition, Mileage, Provenance},
     value,
+    vocabulary::{Condition, Mileage, Provenance},
 };
 
 /// Reads fields and keeps what was odd.

@@ -154,7 +154,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::{Condition, Mileage, Provenance, Unit};
+    use crate::page::vocabulary::{Condition, Mileage, Provenance, Unit};
 
     fn read(car: &Value) -> Details {
         let base: Url = "https://www.dealer.example/".parse().unwrap();

@@ -6,9 +6,10 @@ use url::Url;
 use super::{
     quality::{Code, MAX_OTHER_VINS, MAX_WARNINGS, Warning},
     reader::Reader,
-    record::{Details, Provenance},
+    record::Details,
     repair::{self, Repair},
     value,
+    vocabulary::Provenance,
 };
 
 /// Most times that one source is heard on the job's car: a page repeats it two or three times.

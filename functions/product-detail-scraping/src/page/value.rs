@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     markup::decode,
-    record::{Condition, Mileage, Unit},
+    vocabulary::{Condition, Mileage, Unit},
 };
 
 /// Longest text kept of a value, in characters: titles and descriptions are cut there.
