@@ -4,6 +4,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive, slice};
 
+use evenkeel::vin::Vin;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -39,8 +40,8 @@ const MAX_MILEAGE: u32 = 2_000_000;
 /// Model years that can be meant.
 const YEARS: RangeInclusive<u16> = 1900..=2100;
 
-/// Characters of a VIN (ISO 3779).
-const VIN_CHARS: usize = 17;
+/// What labels a VIN within one text. No VIN contains an I, so none begins like this.
+const VIN_LABEL: &str = "VIN";
 
 /// What sites write where they have nothing to say.
 const PLACEHOLDERS: [&str; 17] = [
@@ -130,14 +131,16 @@ pub(crate) fn is_placeholder(text: &str) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| placeholder.eq_ignore_ascii_case(text))
 }
 
-/// A VIN in upper case. A value that is none, such as a stock number, is `None`; whether the
-/// check digit holds is not asked.
+/// The VIN that a value consists of, alone or behind a label, in upper case. `None` for anything
+/// else, such as a stock number.
 pub(crate) fn vin(value: &Value) -> Option<String> {
-    let text = plain(value)?.to_ascii_uppercase();
-    // No VIN contains an I, so what begins like this is a label.
-    let vin = text.strip_prefix("VIN").unwrap_or(&text).trim_start_matches([':', ' ']);
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() && !matches!(c, 'I' | 'O' | 'Q');
-    (vin.len() == VIN_CHARS && vin.chars().all(is_allowed)).then(|| vin.to_owned())
+    let text = plain(value)?;
+    let unlabelled = match text.split_at_checked(VIN_LABEL.len()) {
+        Some((label, rest)) if label.eq_ignore_ascii_case(VIN_LABEL) => rest,
+        _ => &text,
+    };
+    let vin = Vin::parse(unlabelled.trim_start_matches([':', ' '])).ok()?;
+    Some(vin.as_str().to_owned())
 }
 
 /// A number within a text.
