@@ -1,8 +1,9 @@
-//! Whether two sources say the same of a car, field by field.
+//! Decides whether the values of two sources agree. Each field of the record names the comparison
+//! that fits it.
 
 use super::vocabulary::{Mileage, Unit};
 
-/// For what is worded differently everywhere and means the same.
+/// For fields whose wording always differs between sources, such as titles.
 pub(super) fn always<T>(_: &T, _: &T) -> bool {
     true
 }
@@ -11,8 +12,8 @@ pub(super) fn equal<T: PartialEq>(one: &T, other: &T) -> bool {
     one == other
 }
 
-/// Whether two names are the same but for case and punctuation, or one is the other with more
-/// words: "Silver" and "Lunar Silver Metallic".
+/// Whether one name contains the other, ignoring case, spaces and punctuation: "Silver" agrees with
+/// "Lunar Silver Metallic".
 pub(super) fn similar<T: AsRef<str>>(one: &T, other: &T) -> bool {
     let letters = |text: &T| -> String {
         let letters = text.as_ref().chars().filter(|c| c.is_alphanumeric());
@@ -22,15 +23,15 @@ pub(super) fn similar<T: AsRef<str>>(one: &T, other: &T) -> bool {
     one.contains(&other) || other.contains(&one)
 }
 
-/// Whether two amounts are the same but for rounding or a small fee: within 1 %.
+/// Whether two amounts differ by at most 1 %, as by rounding or a small fee.
 pub(super) fn close<T: Copy + Into<u64>>(one: &T, other: &T) -> bool {
     let (one, other): (u64, u64) = ((*one).into(), (*other).into());
     one.abs_diff(other) <= one.max(other) / 100
 }
 
-/// Whether two odometers show about the same: within 1 %, or the few miles of a test drive.
+/// Whether two odometer readings differ by at most 1 % or by the length of a test drive.
 pub(super) fn same_distance(one: &Mileage, other: &Mileage) -> bool {
-    /// Ten miles.
+    // Ten miles.
     const TEST_DRIVE_METRES: u64 = 16_093;
     let metres = |mileage: &Mileage| {
         let metres_a_unit = match mileage.unit {
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_agree_in_spite_of_their_spelling() {
+    fn names_agree_despite_different_spelling() {
         let agree = |one: &str, other: &str| similar(&one, &other);
         assert!(agree("Lunar Silver Metallic", "SILVER"));
         assert!(agree("F-150", "F150"));

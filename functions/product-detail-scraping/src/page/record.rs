@@ -1,4 +1,4 @@
-//! The vehicle record: what the sources say of a car, put together field by field.
+//! The vehicle record: the details that the sources give of a car, merged field by field.
 
 use serde::Serialize;
 
@@ -8,36 +8,38 @@ use super::{
     vocabulary::{Condition, Found, Mileage, Provenance},
 };
 
-// One list of the fields, each with when two values of it agree, so that none can be forgotten in
-// the record, in what sources say, or in putting them together.
+// The one list of fields, each with the function that compares two of its values. The record, the
+// details of a source and the merge are all generated from it, so none can omit a field.
 macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident: $kind:ty => $agree:path,)*) => {
-        /// What one source says of a car. The feed's own data comes in this form, too.
+        /// The fields of a car as one source of a page, or the dealer's feed, gives them.
         #[derive(Clone, Debug, Default, PartialEq)]
+        #[allow(missing_docs, reason = "most names say it")]
         pub struct Details {
             $($(#[$doc])* pub $name: Option<$kind>,)*
-            /// What the source asks for the car, in cents, the figure that means most first.
+            /// The prices that the source asks for the car, in cents, the most binding first.
             pub asking_cents: Vec<u64>,
         }
 
-        /// What is known of a car: each field with where its value comes from.
+        /// The merged fields of a car, each with the source of its value.
         #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        #[allow(missing_docs, reason = "most names say it")]
         pub struct Record {
             $(
                 $(#[$doc])*
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<Found<$kind>>,
             )*
-            /// What the dealer asks for the car, in cents.
+            /// The price that the dealer asks, in cents.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub price_cents: Option<Found<u64>>,
         }
 
-        /// The names of all fields, in the order of reports.
+        /// The names of all fields, in the order in which reports list them.
         pub const FIELDS: &[&str] = &[$(stringify!($name),)* "price_cents"];
 
         impl Record {
-            /// Every field but the price, from the first source that names it.
+            /// Takes every field except the price from the first source that names it.
             pub(super) fn merge(sources: &[(Provenance, Details)], quality: &mut Quality) -> Self {
                 Self {
                     $($name: first(
@@ -56,49 +58,38 @@ macro_rules! fields {
 }
 
 fields! {
-    /// The headline.
+    /// The headline of the page or listing.
     title: String => always,
     /// The model year.
     year: u16 => equal,
-    /// The maker.
     make: String => similar,
-    /// The model.
     model: String => similar,
     /// The trim or grade.
     trim: String => similar,
-    /// New or used.
     condition: Condition => equal,
-    /// Whether it is certified by its maker.
+    /// Whether the maker certifies the used car.
     certified: bool => equal,
-    /// The dealer's number for it.
+    /// The dealer's own number for the car.
     stock_number: String => similar,
-    /// What the odometer shows.
     mileage: Mileage => same_distance,
-    /// The shape of the body.
     body_style: String => similar,
-    /// The engine.
     engine: String => similar,
-    /// The transmission.
     transmission: String => similar,
-    /// Which wheels are driven.
+    /// The driven wheels, such as `AWD` or `FWD`.
     drive_line: String => similar,
-    /// What it runs on.
     fuel_type: String => similar,
-    /// The colour outside.
     exterior_color: String => similar,
-    /// The colour inside.
     interior_color: String => similar,
-    /// The maker's codes of its equipment.
+    /// The maker's codes of the installed options.
     option_codes: Vec<String> => always,
-    /// Addresses of its pictures.
+    /// The addresses of the pictures.
     images: Vec<String> => always,
     /// The manufacturer's suggested price, in cents.
     msrp_cents: u64 => close,
-    /// What a guide or the dealer says that it is worth, in cents.
+    /// The value according to a price guide or the dealer, in cents.
     retail_value_cents: u64 => close,
     /// The currency of the amounts (ISO 4217).
     currency: String => equal,
-    /// The dealer's name.
     dealer_name: String => similar,
     /// The dealer's town.
     city: String => similar,
@@ -108,7 +99,8 @@ fields! {
     postal_code: String => similar,
 }
 
-/// The first claim, noting in `quality` whether there is any and whether others contradict it.
+/// The first claim. Reports in `quality` whether the field was found, and a conflict if a later
+/// claim contradicts the first one.
 fn first<'a, T: Clone + Serialize + 'a>(
     field: &'static str,
     claims: impl Iterator<Item = (Provenance, &'a T)>,

@@ -1,70 +1,66 @@
-//! The words in which a reading says what it knows: a value and its source, and the values that
-//! are neither a text nor a number.
+//! The types that all modules of a page share: a value with its source, and the values that are
+//! more than a text or a number.
 
 use serde::Serialize;
 
-/// Where a value comes from. The sources of a record are asked in this order.
+/// The source of a value, from the most to the least trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provenance {
-    /// The dealer's platform describes the car to its own scripts.
+    /// The object in which the dealer's platform describes the car to its own scripts.
     DataLayer,
-    /// Linked data in a script.
+    /// A script block of linked data.
     JsonLd,
-    /// Linked data in attributes.
+    /// Linked data in the attributes of elements.
     Microdata,
-    /// A `data-vin` attribute; it gives no more than a VIN.
+    /// A `data-vin` attribute. It gives only a VIN.
     DataVin,
-    /// Metas for social networks.
+    /// The `meta` elements for social networks.
     OpenGraph,
-    /// The page's text or the page as a whole; it gives no more than a VIN.
+    /// The page's text or the page as a whole. It gives only a VIN.
     Page,
-    /// The dealer's feed, which led to the page.
+    /// The dealer's feed, which listed the page's address.
     Feed,
 }
 
 impl Provenance {
-    /// Whether the dealer's own system speaks here, where it names the manufacturer's price and its
-    /// own apart. What templates make for search engines often repeats one as the other.
+    /// Whether the data comes from the dealer's own system, which keeps the manufacturer's price
+    /// apart from the asking price. Templates for search engines often mix up the two.
     pub(crate) fn is_the_dealers(self) -> bool {
         matches!(self, Self::DataLayer | Self::Feed)
     }
 }
 
-/// A value and where it comes from.
+/// A value and its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Found<T> {
-    /// The value.
     pub value: T,
-    /// Where it comes from.
     pub from: Provenance,
 }
 
-/// Whether a car had an owner before.
+/// Whether a car has had an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Condition {
-    /// It had none.
     New,
-    /// It had one or more.
     Used,
 }
 
-/// What an odometer shows.
+/// An odometer reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Mileage {
-    /// The distance.
     pub value: u32,
-    /// Its unit.
     pub unit: Unit,
 }
 
 /// A unit of distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Unit {
-    /// Statute miles.
     Miles,
-    /// Kilometres.
     Kilometres,
 }
