@@ -1,16 +1,20 @@
-//! What the dealer's feed said of a car, as it is kept in the table of vehicles: the last source that
-//! a page's reading falls back on.
+//! Parses the feed's data of a car, which the table of vehicles holds. It is the least trusted
+//! source of a reading.
 //!
-//! Another function wrote it, perhaps an older one: every field may be missing or of another kind.
+//! Another function wrote the data, perhaps in an older version, so every field may be missing or
+//! of an unexpected type.
 
 use serde_json::Value;
 
-use crate::page::record::{Condition, Details, Mileage, Unit};
+use crate::page::{
+    record::Details,
+    vocabulary::{Condition, Mileage, Unit},
+};
 
-/// Most addresses of pictures that are taken over.
+/// Most addresses of pictures read.
 const MAX_IMAGES: usize = 24;
 
-/// Reads a car's data; what cannot be read is left out.
+/// Parses a car's data from JSON. Invalid or missing fields are left empty.
 #[must_use]
 pub fn details(data: &str) -> Details {
     let data: Value = serde_json::from_str(data).unwrap_or_default();
@@ -60,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_feed_keeps_is_read_and_the_rest_is_left_out() {
+    fn valid_fields_are_read_and_invalid_ones_are_left_empty() {
         let data = r#"{"vin":"1HGCM82633A004352","condition":"certified","year":2021,"make":"Honda",
             "odometer":31000,"trim":null,"model":7,"images":["https://acme.example/1.jpg",3],
             "prices":{"final_price":2399500,"internet":0,"msrp":2600000},"novelty":{}}"#;

@@ -1,4 +1,5 @@
-//! One car's page read: fetched once, understood as far as it goes, and never taken for another's.
+//! The job: fetches a car's detail page once and reads the car's record from it. Values from a page
+//! about another car are never used.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -26,17 +27,17 @@ use crate::{
     payload::Scraping,
 };
 
-/// Times that a page without any car is looked at before what is missing is taken as missing.
-const LOOKS_FOR_A_CAR: u32 = 3;
+/// Attempts after which a page that names no VIN is accepted as it is.
+const MAX_ATTEMPTS_WITHOUT_VIN: u32 = 3;
 
-/// What a page is asked for.
+/// The `Accept` header of requests for a page.
 const ACCEPT: &str = "text/html,application/xhtml+xml";
 
-/// The numbers of the job type.
+/// The retry, concurrency and breaker limits of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "page",
     max_attempts: 8,
-    // The plan's `network`, `timeout` and `econnreset`; and a page that is none of a car's for now.
+    // Network errors and time-outs, and a page that names no car, which may be temporary.
     retryable: &[Class::Transient, Class::Anomaly],
     max_deferrals: 9,
     backoff_base: Duration::from_secs(2),
@@ -44,7 +45,7 @@ pub const POLICY: Policy = Policy {
     job_timeout: Duration::from_secs(12),
     rounds: 2,
     reserve: Duration::from_secs(3),
-    // Each may hold a page of 10 MB.
+    // Each running job may hold a page of 10 MB in memory.
     concurrency: 5,
     dedup_window: Duration::from_hours(6),
     give_up_after: Duration::from_hours(24),
@@ -64,16 +65,16 @@ pub const POLICY: Policy = Policy {
 }
 .checked();
 
-/// What a success leaves in the record.
+/// The result of a successful job.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scraped {
-    /// What is known of the car, field by field, with how good that is.
+    /// The car's fields and their quality.
     #[serde(flatten)]
     pub reading: Reading,
-    /// Why the page itself gave nothing, and all is from the feed.
+    /// If all values come from the feed: why the page itself gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_page: Option<String>,
-    /// What is odd about the VIN, which is no reason to reject it.
+    /// An oddity of the VIN that is no reason to reject it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vin_warning: Option<&'static str>,
 }
@@ -85,7 +86,7 @@ pub struct ProductDetailScraping<V, C> {
 }
 
 impl ProductDetailScraping<DynamoVehicles, SystemClock> {
-    /// Builds the job from the environment.
+    /// Builds the job from the environment. Fails if a variable is missing or invalid.
     pub fn start(start: &Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
         let settings = Settings::read(&mut reader);
@@ -98,7 +99,7 @@ impl ProductDetailScraping<DynamoVehicles, SystemClock> {
 }
 
 impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
-    /// The job over this client and these vehicles.
+    /// A job that uses this HTTP client and this table of vehicles.
     pub const fn new(outbound: Outbound<C>, vehicles: V) -> Self {
         Self { outbound, vehicles }
     }
@@ -107,7 +108,7 @@ impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
         let request = Request::get("payload.url", address).accepting(ACCEPT);
         match self.outbound.fetch(&request, limit).await? {
             Fetched::Content(content) => Ok(content),
-            // It cannot be: nothing was said to be known.
+            // The request was not conditional, so a well-behaved server never sends this.
             Fetched::NotModified => {
                 let failure = Failure::new(Class::Transient, "http_304", "not asked for");
                 Err(FetchError::NotCalled(failure))
@@ -115,14 +116,15 @@ impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
         }
     }
 
-    /// What the feed knows of the car; `None` if it knows none.
+    /// The feed's data of the car, or `None` if the table has no such car.
     async fn known(&self, payload: &Scraping) -> Result<Option<page::record::Details>, Failure> {
         let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await;
         Ok(data.map_err(|error| error.unstarted())?.as_deref().map(feed_data::details))
     }
 }
 
-/// What is left to say when the page says nothing of the car: the feed's data, if there is any.
+/// The outcome if the page gave nothing: a success with the feed's data, or `failure` if the table
+/// has none.
 fn fall_back(
     payload: &Scraping,
     address: &Url,
@@ -140,7 +142,8 @@ fn scraped(reading: Reading, without_page: Option<String>) -> Scraped {
     Scraped { reading, without_page, vin_warning }
 }
 
-/// A site that does not want us. Nobody calls it again until the breaker lets a probe through.
+/// The failure for a site that blocks bots. Its class opens the breaker, so the site is not called
+/// again before the next probe.
 fn bot_wall(what: &str) -> Failure {
     let message = format!("{what}; ask the dealer for an authorised feed");
     Failure::new(Class::Systemic, "bot_wall", message)
@@ -171,7 +174,7 @@ where
             Failure::new(Class::Permanent, "invalid_payload", error.to_string())
         };
         let address: Url = payload.url.parse().map_err(invalid)?;
-        // First, so that no page is fetched in vain while the table cannot be read.
+        // Before the fetch, so that no page is fetched in vain if the table cannot be read.
         let known = self.known(payload).await?;
         let content = match run.call(|limit| self.fetch(&payload.url, limit)).await {
             Ok(content) => content,
@@ -183,7 +186,7 @@ where
             Err(error) => return Err(error.into()),
         };
         let Content { url, body, .. } = *content;
-        // Most are UTF-8, and then this is no copy.
+        // Most pages are valid UTF-8. Those are not copied.
         let html = String::from_utf8(body)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let of_feed = known.clone().unwrap_or_default();
@@ -193,28 +196,30 @@ where
             Err(error @ PageError::OtherVehicle { .. }) => {
                 let failure = Failure::new(Class::Anomaly, "other_vehicle", error.to_string());
                 run.disbelieve(&failure);
-                // It will be no other car's tomorrow.
+                // The address will still show the other car tomorrow, so a retry is useless.
                 let failure = Failure::new(Class::Permanent, "other_vehicle", error.to_string());
                 return fall_back(payload, &address, known.as_ref(), failure);
             }
-            // A page that names no car at all may be one of a bad moment. If it stays so, it says
-            // nothing wrong of this car: what is missing is listed.
+            // A page without any VIN may be a temporary error page, so it is fetched again. If no
+            // attempt finds a VIN, the job succeeds with the feed's data, and the result lists the
+            // missing fields.
             Err(error @ PageError::NoVin) => {
                 let failure = Failure::new(Class::Anomaly, "no_vin", error.to_string());
                 run.disbelieve(&failure);
-                if run.ledger.attempts + 1 < LOOKS_FOR_A_CAR {
+                if run.ledger.attempts + 1 < MAX_ATTEMPTS_WITHOUT_VIN {
                     return Err(failure);
                 }
                 let reading = page::without_page(&address, &payload.vin, &of_feed);
                 return Ok(Progress::Done(scraped(reading, Some(failure.to_string()))));
             }
         };
-        // The answer was well-formed and says nothing of the car: the breaker hears of it.
+        // The HTTP response was a success, so the breaker does not count it as a failure by itself.
         run.disbelieve(&failure);
         fall_back(payload, &address, known.as_ref(), failure)
     }
 
-    /// The page itself is not asked again: it may show another price by now.
+    /// Checks only the stored result. The page is not fetched again, because its values may have
+    /// changed since.
     async fn verify<G: Gate>(
         &self,
         _: &Scraping,

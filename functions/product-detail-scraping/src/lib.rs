@@ -1,4 +1,4 @@
-//! Job type `product_detail_scraping`: what a vehicle's detail page says of the car.
+//! Job type `product_detail_scraping`: reads a car's record from its detail page.
 
 pub mod feed_data;
 pub mod job;

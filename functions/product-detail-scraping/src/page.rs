@@ -1,13 +1,14 @@
-//! Reading a vehicle's detail page: one car, field by field, with where each value comes from.
+//! Extracts one car's record from the HTML of its detail page and keeps the source of every value.
 //!
-//! Everything here is a function of its arguments. Time and memory are linear in the page, which is
-//! cut at [`MAX_PAGE_BYTES`]; lists, texts and nesting have limits of their own.
+//! Every function here is pure. Time and memory are linear in the size of the page, which is cut at
+//! [`MAX_PAGE_BYTES`]. Lists, texts and nesting have their own limits.
 
 use std::{error::Error, fmt};
 
 use serde::Serialize;
 use url::Url;
 
+mod agreement;
 pub mod challenge;
 pub mod data_layer;
 pub mod json_ld;
@@ -23,45 +24,48 @@ mod schema_org;
 pub mod script;
 pub mod sighting;
 mod value;
+pub mod vocabulary;
 
+use price::Asked;
 use quality::{Code, MAX_OTHER_VINS, Quality, Warning};
-use record::{Details, Found, Provenance, Record};
+use record::{Details, Record};
 use script::Language;
 use sighting::Sightings;
+use vocabulary::{Found, Provenance};
 
-/// Bytes of a page that are read. Real ones have a tenth of it.
+/// Most bytes read of a page. Real pages have about a tenth of this.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
 
-/// What a page says of the job's car.
+/// The result of reading a page about the job's car.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
-    /// The car's VIN, and where the page names it.
+    /// The car's VIN, with the first source that names it.
     pub vin: Found<String>,
-    /// The page's address.
+    /// The page's address: after redirects, if a page was fetched.
     pub address: String,
-    /// The car.
+    /// The car's fields.
     pub record: Record,
-    /// How good the reading is.
+    /// Which fields were found, are missing or contradict each other, and what was odd.
     pub quality: Quality,
 }
 
-/// Why a page says nothing of the job's car.
+/// Why a page gives no reading of the job's car.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "error", rename_all = "snake_case")]
 pub enum PageError {
-    /// It is the challenge of a bot wall: stop, do not try to get around it.
+    /// The page is a bot wall's challenge. The job must stop here, not work around the wall.
     Challenge {
-        /// The wall, if it is a known one.
+        /// The product that made the challenge, or `unknown`.
         wall: &'static str,
     },
-    /// It is about other cars.
+    /// The page describes other cars.
     OtherVehicle {
         /// The job's VIN.
         expected: String,
-        /// The VINs on the page, some of them if there are many.
+        /// The VINs on the page, cut to the limit of a quality report.
         found: Vec<String>,
     },
-    /// It names no VIN at all, so whose page it is cannot be said.
+    /// The page names no VIN, so it cannot be matched to a car.
     NoVin,
 }
 
@@ -79,14 +83,14 @@ impl fmt::Display for PageError {
 
 impl Error for PageError {}
 
-/// Reads the page at `address` about the car `vin`, which is in upper case; what the page lacks is
-/// taken from the dealer's `feed`.
+/// Reads the page at `address` about the car `vin`, which must be in upper case. Fields that the
+/// page lacks come from the dealer's `feed`.
 ///
-/// Missing fields are no failure. Fails if the page is a bot wall's, is about other cars, or names
-/// no VIN.
+/// A missing field is not an error. Fails if the page is a bot wall's challenge, describes other
+/// cars, or names no VIN.
 pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Reading, PageError> {
     let page = &html[..html.floor_char_boundary(MAX_PAGE_BYTES)];
-    let seen = look(page, address, vin);
+    let seen = read_sources(page, address, vin);
     let named_in = confirm(page, vin, &seen)?;
     let mut quality = Quality { other_vins: other_vins(&seen), ..Quality::default() };
     if page.len() < html.len() {
@@ -106,7 +110,7 @@ pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Read
     Ok(Reading::of(vin, address, sources, quality))
 }
 
-/// What is known of a car without its page: the feed's own data.
+/// The reading of a car whose page gave nothing: every field comes from the feed.
 #[must_use]
 pub fn without_page(address: &Url, vin: &str, feed: &Details) -> Reading {
     let vin = Found { value: vin.to_owned(), from: Provenance::Feed };
@@ -126,8 +130,27 @@ impl Reading {
     }
 }
 
-/// What each source of the page shows, in the order in which they are believed.
-fn look<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s>; 5] {
+impl Record {
+    /// Merges the details of all sources, most trusted first, and reports gaps and contradictions
+    /// in `quality`.
+    fn of(mut sources: Vec<(Provenance, Details)>, quality: &mut Quality) -> Self {
+        price::sift(&mut sources, quality);
+        let mut record = Self::merge(&sources, quality);
+        let asked = |(from, details): &(Provenance, Details)| {
+            let from = *from;
+            let cents = details.asking_cents.clone();
+            cents.into_iter().map(move |cents| Asked { from, cents })
+        };
+        let asked: Vec<Asked> = sources.iter().flat_map(asked).collect();
+        let msrp = record.msrp_cents.as_ref().map(|found| found.value);
+        let retail = record.retail_value_cents.as_ref().map(|found| found.value);
+        record.price_cents = price::settle(&asked, msrp, retail, quality);
+        record
+    }
+}
+
+/// Reads every source of the page. The result is ordered from the most to the least trusted.
+fn read_sources<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s>; 5] {
     let of = |source| Sightings::new(source, vin, address);
     let (mut data_layer, mut json_ld) = (of(Provenance::DataLayer), of(Provenance::JsonLd));
     for script in script::scripts(page) {
@@ -146,9 +169,11 @@ fn look<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s>; 5] {
     [data_layer, json_ld, microdata, data_vins, open_graph]
 }
 
-/// Where the page names the job's VIN. The first source that names any VIN decides: a car that a
-/// page about another one recommends has its VIN in a lesser source, too. The text is asked last,
-/// and only of a page that is no challenge, for challenges repeat the address that was asked for.
+/// The source in which the page names the job's VIN.
+///
+/// The first source that names any VIN decides. A later source may well name the job's car on a
+/// page about another one, as a recommendation. The text is searched last, and never that of a
+/// challenge: challenges repeat the requested address, which often contains the VIN.
 fn confirm(page: &str, vin: &str, seen: &[Sightings<'_>]) -> Result<Provenance, PageError> {
     let names_any = |source: &&Sightings<'_>| source.names_ours() || !source.others().is_empty();
     match seen.iter().find(names_any) {
@@ -164,7 +189,7 @@ fn confirm(page: &str, vin: &str, seen: &[Sightings<'_>]) -> Result<Provenance, 
     }
 }
 
-/// The VINs of other cars, each once.
+/// The VINs of other cars, without duplicates, at most [`MAX_OTHER_VINS`].
 fn other_vins(seen: &[Sightings<'_>]) -> Vec<String> {
     let mut vins: Vec<String> = Vec::new();
     for vin in seen.iter().flat_map(Sightings::others) {
@@ -175,7 +200,7 @@ fn other_vins(seen: &[Sightings<'_>]) -> Vec<String> {
     vins
 }
 
-/// Whether a text holds an ASCII word, in either case, that is not a part of a longer one.
+/// Whether a text contains an ASCII word as a whole word. Case is ignored.
 fn has_word(text: &str, word: &str) -> bool {
     let (text, word) = (text.as_bytes(), word.as_bytes());
     if word.is_empty() {

@@ -1,22 +1,23 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use proptest::{prelude::*, sample::Index};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::page::{
     quality::MAX_WARNINGS,
-    record::{Condition, FIELDS, Mileage, Unit},
+    record::FIELDS,
     script::MAX_VALUE_BYTES,
+    vocabulary::{Condition, Mileage, Unit},
 };
 
 const VIN: &str = "1HGCM82633A004352";
 const OTHER: &str = "1M8GDM9AXKP042788";
 
-/// Fewest fixtures: a folder that is not found must not pass for one without mistakes.
+/// Fewest fixtures: the test must fail if it finds none of them.
 const FEWEST_FIXTURES: usize = 60;
 
-/// Longest reading as JSON, in bytes: every list and every text at its limit.
+/// Longest reading as JSON, in bytes, when every list and every text is at its limit.
 const MAX_READING_BYTES: usize = 128 * 1024;
 
 fn address() -> Url {
@@ -31,7 +32,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pages")
 }
 
-/// Names and texts of the fixtures' files with this extension.
+/// The fixture files with this extension, sorted: stem and content.
 fn files(extension: &str) -> Vec<(String, String)> {
     let paths = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let paths = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
@@ -59,7 +60,11 @@ fn every_fixture_reads_as_expected() {
     let names = |files: &[(String, String)]| -> BTreeSet<String> {
         files.iter().map(|(name, _)| name.clone()).collect()
     };
-    assert_eq!(names(&pages), names(&expected), "each page has its reading, and the reverse");
+    assert_eq!(
+        names(&pages),
+        names(&expected),
+        "every page needs an expected reading, and the reverse"
+    );
     assert!(pages.len() >= FEWEST_FIXTURES, "{} fixtures", pages.len());
     let mut wrong = Vec::new();
     for ((name, html), (_, expected)) in pages.iter().zip(&expected) {
@@ -73,7 +78,7 @@ fn every_fixture_reads_as_expected() {
 }
 
 #[test]
-fn fields_are_found_missing_or_in_conflict_and_nothing_is_forgotten() {
+fn every_field_is_found_missing_or_conflicting() {
     for (name, html) in files("html") {
         let Ok(reading) = read_alone(&html) else { continue };
         let quality = &reading.quality;
@@ -113,7 +118,7 @@ fn the_feed_fills_what_the_page_lacks() {
     let make = Found { value: "HONDA".to_owned(), from: Provenance::DataLayer };
     assert_eq!(record.make, Some(make));
     assert_eq!(record.year, Some(Found { value: 2003, from: Provenance::Feed }));
-    // The page is newer than the feed; that they differ is said.
+    // The page is newer than the feed, so its price wins. The difference is reported.
     let price = Found { value: 949_500, from: Provenance::DataLayer };
     assert_eq!(record.price_cents, Some(price));
     let conflicts: Vec<_> = reading.quality.conflicting.iter().map(|found| found.field).collect();
@@ -121,7 +126,7 @@ fn the_feed_fills_what_the_page_lacks() {
 }
 
 #[test]
-fn without_its_page_a_car_is_what_the_feed_says() {
+fn without_a_page_every_value_comes_from_the_feed() {
     let reading = without_page(&address(), VIN, &feed());
     assert_eq!(reading.vin, Found { value: VIN.to_owned(), from: Provenance::Feed });
     let found = ["year", "make", "condition", "mileage", "price_cents"];
@@ -129,8 +134,40 @@ fn without_its_page_a_car_is_what_the_feed_says() {
     assert_eq!(reading.quality.missing.len(), FIELDS.len() - found.len());
 }
 
+fn colour(text: &str) -> Details {
+    Details { exterior_color: Some(text.into()), ..Details::default() }
+}
+
 #[test]
-fn errors_say_what_is_wrong() {
+fn the_first_source_that_names_a_field_supplies_it() {
+    let mut quality = Quality::default();
+    let sources = vec![
+        (Provenance::DataLayer, Details { year: Some(2003), ..Details::default() }),
+        (Provenance::JsonLd, Details { year: Some(2004), ..colour("Blue") }),
+        (Provenance::Feed, colour("blue")),
+    ];
+    let record = Record::of(sources, &mut quality);
+    let expected = json!({
+        "year": {"value": 2003, "from": "data_layer"},
+        "exterior_color": {"value": "Blue", "from": "json_ld"},
+    });
+    assert_eq!(serde_json::to_value(record).unwrap(), expected);
+    assert_eq!(quality.found, ["year", "exterior_color"]);
+    assert_eq!(quality.missing.len(), FIELDS.len() - 2);
+    let conflicts: Vec<_> = quality.conflicting.iter().map(|conflict| conflict.field).collect();
+    assert_eq!(conflicts, ["year"]);
+}
+
+#[test]
+fn without_sources_every_field_is_missing() {
+    let mut quality = Quality::default();
+    assert_eq!(Record::of(Vec::new(), &mut quality), Record::default());
+    assert_eq!(quality.missing, FIELDS);
+    assert!(quality.found.is_empty() && quality.conflicting.is_empty());
+}
+
+#[test]
+fn errors_explain_what_is_wrong() {
     let html = format!("<li data-vin={OTHER}>");
     let error = read_alone(&html).unwrap_err();
     let expected = format!("the page is not about {VIN} but about {OTHER}");
@@ -141,7 +178,7 @@ fn errors_say_what_is_wrong() {
 }
 
 #[test]
-fn a_vin_in_the_text_is_a_word_of_its_own() {
+fn a_vin_in_the_text_must_be_a_whole_word() {
     for (text, expected) in [
         (VIN.to_owned(), true),
         (format!("VIN: {}.", VIN.to_lowercase()), true),
@@ -157,21 +194,21 @@ fn a_vin_in_the_text_is_a_word_of_its_own() {
     assert!(!has_word("anything", ""));
 }
 
-/// Repeats a text until it is this long.
+/// Repeats `part` up to a length of `bytes`.
 fn repeated(part: &str, bytes: usize) -> String {
     part.repeat(bytes / part.len())
 }
 
-/// A page of the job's car that goes on with `rest`.
+/// A page about the job's car, followed by `rest`.
 fn car_and(rest: &str) -> String {
     let car = format!(r#"[{{"vin": "{VIN}", "modelYear": "2003"}}]"#);
     format!("<script>DDC.dataLayer['vehicles'] = {car};</script>{rest}")
 }
 
 #[test]
-fn a_huge_page_costs_no_more_than_its_length() {
-    // Long enough that each of these would take hours if the rest of the page were looked at again
-    // for each of its parts.
+fn a_huge_page_is_read_in_linear_time() {
+    // Long enough that a quadratic scan, which reads the rest of the page again for every part,
+    // would take hours.
     const HUGE: usize = 1024 * 1024;
     let parts = [
         "<",
@@ -202,16 +239,16 @@ fn a_huge_page_costs_no_more_than_its_length() {
 }
 
 #[test]
-fn a_page_beyond_the_limit_is_cut_and_says_so() {
+fn an_oversized_page_is_cut_and_gives_a_warning() {
     let reading = read_alone(&car_and(&"é".repeat(MAX_PAGE_BYTES))).unwrap();
     let codes: Vec<_> = reading.quality.warnings.iter().map(|warning| warning.code).collect();
     assert_eq!(codes, [Code::Skipped]);
 }
 
 #[test]
-fn blocks_at_their_limit_are_read_and_beyond_it_are_reported() {
+fn blocks_at_their_limit_are_read_and_larger_ones_are_reported() {
     let car = format!(r#"{{"@type":"Car","vin":"{VIN}","name":"Accord"}}"#);
-    // Arrays of tiny objects take most memory for their length.
+    // Arrays of tiny objects take the most memory for their length.
     let filled = |bytes: usize| {
         let filler = r#"{"":0},"#;
         let fillers = filler.repeat((bytes - car.len() - 2) / filler.len());
@@ -221,7 +258,7 @@ fn blocks_at_their_limit_are_read_and_beyond_it_are_reported() {
         let reading = read_alone(&car_and(rest)).unwrap();
         reading.quality.warnings.iter().map(|warning| warning.code).collect()
     };
-    // The block is read, but the car stands behind more elements than are looked at.
+    // The block is read, but the car stands behind more elements than the limit allows.
     assert_eq!(codes(&filled(MAX_VALUE_BYTES)), [Code::Skipped]);
     assert_eq!(codes(&filled(MAX_VALUE_BYTES * 2)), [Code::BadBlock]);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -234,7 +271,7 @@ fn the_largest_reading_is_bounded() {
     let text = "W".repeat(5_000);
     let images: Vec<String> =
         (0..100).map(|number| format!("/{number}{}", "w".repeat(900))).collect();
-    let car = serde_json::json!([{
+    let car = json!([{
         "vin": VIN, "make": text, "model": text, "trim": text, "stockNumber": text, "engine": text,
         "bodyStyle": text, "transmission": text, "driveLine": text, "fuelType": text,
         "exteriorColor": text, "interiorColor": text, "accountName": text, "images": images,
@@ -249,7 +286,7 @@ fn the_largest_reading_is_bounded() {
     assert!((20_000..MAX_READING_BYTES).contains(&length), "{length}");
 }
 
-/// The pages, each changed in one of the ways in which pages get damaged.
+/// A fixture page with one part cut out or replaced by junk.
 fn damaged() -> impl Strategy<Value = String> {
     let pages: Vec<String> = files("html").into_iter().map(|(_, html)| html).collect();
     let junk = prop::sample::select(vec![
@@ -270,12 +307,12 @@ fn damaged() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(html in ".{0,400}") {
+    fn random_text_is_refused(html in ".{0,400}") {
         prop_assert!(read_alone(&html).is_err());
     }
 
     #[test]
-    fn damaged_pages_are_read_or_refused(html in damaged()) {
+    fn damaged_pages_give_a_valid_reading_or_an_error(html in damaged()) {
         let first = read_alone(&html);
         if let Ok(reading) = &first {
             prop_assert_eq!(&reading.vin.value, VIN);

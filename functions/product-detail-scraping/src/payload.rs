@@ -1,4 +1,4 @@
-//! What a `product_detail_scraping` message carries.
+//! The payload of a `product_detail_scraping` message, and its validation.
 
 use evenkeel::{job::Payload, message::Problems, vin::Vin};
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_path() {
+    fn every_problem_names_the_path_of_its_field() {
         let good = json!({"dealer_slug": " acme ", "vin": "1hgcm82633a004352",
             "url": " https://www.acme.example/car "});
         let read_good = read(&good).unwrap();

@@ -1,11 +1,11 @@
-//! Recognising the page of a bot wall, so that the job stops and says so. There is no evasion: what
-//! helps is a feed that the dealer has agreed to.
+//! Recognises the challenge page of a bot wall, so that the job stops and reports it. The job never
+//! tries to evade a wall: the remedy is a feed that the dealer has authorised.
 
-/// Bytes of a page that are looked at: challenges are small and say what they are at once.
-const MAX_LOOK_BYTES: usize = 64 * 1024;
+/// Bytes searched at the start of a page. Challenges are small pages.
+const SEARCHED_BYTES: usize = 64 * 1024;
 
-/// Walls, each with marks in lower case that its challenge shows together. Some walls leave a
-/// script on every page: it alone is no mark.
+/// Walls, each with the texts, in lower case, that its challenge contains together. The script that
+/// some walls add to every page is not sufficient.
 const WALLS: [(&str, &[&str]); 14] = [
     ("akamai", &["<title>access denied</title>", "reference #"]),
     ("akamai", &["bm-verify"]),
@@ -23,11 +23,11 @@ const WALLS: [(&str, &[&str]); 14] = [
     ("unknown", &["<title>", "unusual traffic from your"]),
 ];
 
-/// The wall whose challenge a page is, if it is one. Ask only where nothing about cars was found: a
-/// real page may well speak of robots.
+/// The wall that made this challenge page, or `None` if it is no challenge. Only meaningful for a
+/// page without any car: a real page may contain the same words.
 #[must_use]
 pub fn recognise(html: &str) -> Option<&'static str> {
-    let head = html[..html.floor_char_boundary(MAX_LOOK_BYTES)].to_ascii_lowercase();
+    let head = html[..html.floor_char_boundary(SEARCHED_BYTES)].to_ascii_lowercase();
     let wall = WALLS.iter().find(|(_, marks)| marks.iter().all(|mark| head.contains(mark)))?;
     Some(wall.0)
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn challenges_are_told_from_pages() {
+    fn challenges_are_distinguished_from_real_pages() {
         let cases = [
             ("<TITLE>Just a moment...</TITLE>", Some("cloudflare")),
             ("<title>Attention Required! | Cloudflare</title>", Some("cloudflare")),
@@ -61,8 +61,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stands_far_down_is_no_challenge(text in ".{0,100}") {
-            let page = format!("{}{text}<div id=px-captcha>", "é".repeat(MAX_LOOK_BYTES / 2));
+        fn text_beyond_the_searched_part_is_ignored(text in ".{0,100}") {
+            let page = format!("{}{text}<div id=px-captcha>", "é".repeat(SEARCHED_BYTES / 2));
             prop_assert_eq!(recognise(&page), None);
         }
     }

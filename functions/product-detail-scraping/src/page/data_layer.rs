@@ -1,20 +1,20 @@
-//! The data layer: what the dealer's platform tells its own scripts about the cars on a page, as
-//! `DDC.dataLayer['vehicles'] = [ … ]`.
+//! Finds the cars in the data layer, the object that the dealer's platform fills for its own
+//! scripts: `DDC.dataLayer['vehicles'] = [ … ]`.
 
 use serde_json::{Map, Value};
 
 use super::{reader::Reader, record::Details, script::isolate, sighting::Sightings, value};
 
-/// Most places looked at in one script that mention a data layer.
+/// Most mentions of a data layer examined in one script.
 const MAX_MENTIONS: usize = 32;
 
-/// Ways to write the property that holds the cars.
+/// The spellings of the property that holds the cars.
 const PROPERTIES: [&str; 3] = ["['vehicles']", "[\"vehicles\"]", ".vehicles"];
 
-/// What a price is called, the one that means most first.
+/// The properties that hold a price, the most binding first.
 const PRICES: [&str; 3] = ["internetPrice", "salePrice", "askingPrice"];
 
-/// Reads the cars that a script puts into the data layer.
+/// Reads the cars that a script assigns to the data layer.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
     for (at, name) in script.match_indices("dataLayer").take(MAX_MENTIONS) {
         let Some(text) = assigned(&script[at + name.len()..]) else { continue };
@@ -30,7 +30,7 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     }
 }
 
-/// The text from the bracket on that begins the cars, given what follows `dataLayer`.
+/// The text that begins with the opening bracket of the cars, given the text after `dataLayer`.
 fn assigned(text: &str) -> Option<&str> {
     let text = text.trim_start();
     let rest = PROPERTIES.iter().find_map(|property| text.strip_prefix(property))?;
@@ -48,7 +48,7 @@ fn details(car: &Map<String, Value>, reader: &mut Reader<'_>) -> Details {
         model: reader.text("model", car.get("model")),
         trim: reader.text("trim", car.get("trim")),
         condition,
-        certified: reader.read("certified", car.get("certified"), value::truth),
+        certified: reader.read("certified", car.get("certified"), value::boolean),
         stock_number: reader.text("stock_number", car.get("stockNumber")),
         mileage: reader.mileage(car.get("odometer"), None, condition),
         body_style: reader.text("body_style", car.get("bodyStyle")),
@@ -80,7 +80,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::Provenance;
+    use crate::page::vocabulary::Provenance;
 
     const VIN: &str = "1HGCM82633A004352";
 
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cars_are_found_however_they_are_assigned() {
+    fn the_cars_are_found_in_every_form_of_assignment() {
         let car = format!(r#"{{"vin":"{VIN}","trim":"EX"}}"#);
         for before in [
             "DDC.dataLayer['vehicles'] = ",
@@ -120,9 +120,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_script_is_read_or_passed_over(text in "[\\[\\]{}\",:a0é=]{0,80}|.{0,80}") {
+        fn random_scripts_give_no_car(text in "[\\[\\]{}\",:a0é=]{0,80}|.{0,80}") {
             let (trims, warnings) = trims(&format!("dataLayer['vehicles']={text}"));
-            // Five kinds of repairs, and cars that cannot be told apart.
+            // One warning for each of five repairs, and one for cars without a VIN.
             prop_assert!(trims.is_empty() && warnings <= 6);
         }
     }

@@ -1,4 +1,4 @@
-//! JSON-LD: the cars in a script of linked data.
+//! Finds the cars in the JSON-LD scripts of a page.
 
 use serde_json::Value;
 
@@ -9,20 +9,20 @@ use super::{
     sighting::Sightings,
 };
 
-/// Most JSON values read of one script: some sites put several into one, one after another.
+/// Most JSON values read of one script. Some sites put several into one script.
 const MAX_VALUES: usize = 8;
 
-/// Most objects and arrays visited of one value.
+/// Most nodes visited of one JSON value.
 const MAX_NODES: usize = 10_000;
 
-/// The property that leads from an offer to what it offers.
+/// The property that leads from an offer to its item.
 const ITEM_OFFERED: &str = "itemOffered";
 
-/// Properties whose objects may be cars. Cars that are only similar to the page's stand in others.
+/// The properties whose values are searched for cars. Similar cars stand in other properties.
 const CHILDREN: [&str; 7] =
     ["@graph", "mainEntity", "itemListElement", "item", ITEM_OFFERED, "offers", "hasVariant"];
 
-/// Reads the cars in a script.
+/// Reads the cars in a JSON-LD script.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
     let mut rest = unwrapped(script);
     if rest.len() < script.trim_start().len() {
@@ -44,9 +44,9 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     }
 }
 
-/// Finds the cars in a value, in the order in which they stand there.
+/// Reads the cars in a JSON value, in document order.
 pub(crate) fn walk(root: &Value, seen: &mut Sightings<'_>) {
-    // Each with the offer that it is the item of.
+    // Nodes still to visit, each with the offer whose item it is.
     let mut open: Vec<(&Value, Option<&Object>)> = vec![(root, None)];
     for _ in 0..MAX_NODES {
         let Some((node, offer)) = open.pop() else { return };
@@ -80,7 +80,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::Provenance;
+    use crate::page::vocabulary::Provenance;
 
     const VIN: &str = "1HGCM82633A004352";
     const OTHER: &str = "1M8GDM9AXKP042788";
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_car_is_found_wherever_it_stands() {
+    fn the_car_is_found_in_every_supported_place() {
         let car = json!({"@type": "Car", "vin": VIN, "name": "Accord"});
         let other = json!({"@type": "Car", "vin": OTHER, "name": "Coach"});
         let places = [
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_gives_its_price_to_what_it_offers() {
+    fn an_item_takes_its_price_from_the_offer_around_it() {
         let offer = json!({"@type": "Offer", "price": 25_995,
             "itemOffered": [{"@type": "Car", "vin": VIN}]});
         let base: Url = "https://www.dealer.example/".parse().unwrap();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn several_values_in_one_script_are_each_read() {
+    fn all_values_in_one_script_are_read() {
         let car = json!({"@type": "Car", "vin": VIN, "name": "Accord"});
         assert_eq!(titles(&format!("{{\"a\":1}}\n{car}")), (vec!["Accord".into()], 0));
         assert_eq!(titles(&format!("{{oops}}, {car};")), (vec!["Accord".into()], 1));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_without_end_is_left() {
+    fn an_excessively_large_value_is_abandoned() {
         let array = json!(vec![json!([[[]]]); 200]);
         let arrays = json!(vec![array; 20]);
         assert_eq!(titles(&arrays.to_string()), (vec![], 1));
@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_script_is_read_or_passed_over(text in "[\\[\\]{}\",:@a0é]{0,80}|.{0,80}") {
+        fn random_scripts_give_no_car(text in "[\\[\\]{}\",:@a0é]{0,80}|.{0,80}") {
             let (titles, _) = titles(&text);
             prop_assert!(titles.is_empty());
         }

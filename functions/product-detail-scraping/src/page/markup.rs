@@ -1,41 +1,42 @@
-//! The tags of a page, found in one pass: enough of HTML to reach scripts, metas and properties.
+//! Finds the tags of a page in one pass: enough of HTML to reach scripts, `meta` elements and
+//! properties.
 //!
-//! No tree is built: memory stays that of the page, time is linear in it, and a broken tag costs
-//! only itself.
+//! No tree is built, so no memory is needed beyond the page, time is linear in its size, and a
+//! broken tag affects nothing but itself.
 
-/// Longest tag, in bytes: real ones carry a few addresses. A longer one is passed over.
+/// Longest tag, in bytes. Real tags contain at most a few addresses. Longer ones are skipped.
 const MAX_TAG_BYTES: usize = 64 * 1024;
 
 /// Most attributes read of one tag.
 const MAX_ATTRIBUTES: usize = 100;
 
-/// Longest character reference, in bytes, from `&` to `;`: `&#x10ffff;`.
+/// Longest character reference (`&#x10ffff;`), in bytes.
 const MAX_REFERENCE_BYTES: usize = 10;
 
-/// Elements whose content is text up to their own end tag, whatever it looks like.
+/// Elements whose content is plain text up to their own end tag, even if it looks like tags.
 const RAW_TEXT: [&str; 4] = ["script", "style", "textarea", "title"];
 
-/// A tag, and the text behind it.
+/// A tag and the text that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
     /// The element's name, as written.
     pub name: &'a str,
-    /// Whether it ends an element.
+    /// Whether it is an end tag.
     pub closing: bool,
-    /// What stands between the name and the `>`.
+    /// The text between the name and the `>`.
     pub attributes: &'a str,
-    /// The text up to the next tag; of a script, all of it.
+    /// The text up to the next tag. After the start tag of a script, it is the whole script.
     pub text: &'a str,
 }
 
 impl<'a> Tag<'a> {
-    /// Whether it begins an element of this name.
+    /// Whether it is the start tag of an element of this name.
     #[must_use]
     pub fn begins(&self, name: &str) -> bool {
         !self.closing && self.name.eq_ignore_ascii_case(name)
     }
 
-    /// The value of an attribute, as written; empty if the attribute has none.
+    /// The value of an attribute, as written. It is empty if the attribute has no value.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&'a str> {
         let mut attributes = Attributes { rest: self.attributes }.take(MAX_ATTRIBUTES);
@@ -43,24 +44,24 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The tags of a page in order, without those in comments and in the text of scripts.
+/// The tags of a page in document order, except those in comments and in the text of scripts.
 #[derive(Clone, Debug)]
 pub struct Tags<'a> {
     rest: &'a str,
-    /// Whether a comment may still end: once none does, none of the later ones can, and looking
-    /// again for each would take quadratic time.
+    /// Whether the rest of the page may contain the end of a comment. Once a search found none, a
+    /// search for every later comment would take quadratic time.
     comments_end: bool,
 }
 
 impl<'a> Tags<'a> {
-    /// Begins at the start of the page.
+    /// Iterates from the start of the page.
     #[must_use]
     pub fn new(html: &'a str) -> Self {
         Self { rest: html, comments_end: true }
     }
 
-    /// What follows a comment. One that never ends is taken for text, so that a page cut short is
-    /// read as far as it goes.
+    /// The text after a comment. A comment without end counts as text, so that the rest of a
+    /// truncated page is still read.
     fn after_comment(&mut self, comment: &'a str) -> &'a str {
         let empty = comment.strip_prefix('>').or_else(|| comment.strip_prefix("->"));
         if let Some(rest) = empty {
@@ -75,7 +76,7 @@ impl<'a> Tags<'a> {
         comment
     }
 
-    /// The tag whose `<` has just been passed.
+    /// Reads the tag whose `<` has just been consumed.
     fn tag(&mut self) -> Option<Tag<'a>> {
         let closing = self.rest.starts_with('/');
         let named = if closing { &self.rest[1..] } else { self.rest };
@@ -83,8 +84,8 @@ impl<'a> Tags<'a> {
             return None;
         }
         let window = &named[..named.floor_char_boundary(MAX_TAG_BYTES)];
-        // A quotation that never ends must not swallow the page: then any `>` ends the tag. If
-        // there is none either, nothing in the window can be a tag.
+        // A quoted value without end must not hide the rest of the page. In that case the first `>`
+        // ends the tag. Without any `>`, the window contains no tag.
         let Some(end) = tag_end(window).or_else(|| window.find('>')) else {
             self.rest = &named[window.len()..];
             return None;
@@ -117,8 +118,8 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// The index of the `>` that ends a tag: the first outside a quoted value. A quotation mark
-/// quotes only after `=`.
+/// The index of the `>` that ends a tag: the first one outside a quoted value. A quotation mark
+/// begins a quoted value only after `=`.
 fn tag_end(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut value_begins = false;
@@ -160,7 +161,7 @@ fn raw_text_end(text: &str, name: &str) -> Option<usize> {
     None
 }
 
-/// Names and values of a tag's attributes.
+/// Iterates over the names and values of a tag's attributes.
 struct Attributes<'a> {
     rest: &'a str,
 }
@@ -173,7 +174,7 @@ impl<'a> Iterator for Attributes<'a> {
         if text.is_empty() {
             return None;
         }
-        // At least one character long, so that each step gets on.
+        // A name has at least one character, so every step makes progress.
         let mut ends = text.char_indices().skip(1);
         let end = ends.find(|&(_, c)| c.is_ascii_whitespace() || c == '=' || c == '/');
         let (name, rest) = text.split_at(end.map_or(text.len(), |(index, _)| index));
@@ -195,7 +196,7 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// The text with its character references read; unknown ones stay as they are.
+/// Decodes the character references in a text. Unknown ones stay unchanged.
 #[must_use]
 pub fn decode(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
@@ -211,7 +212,7 @@ pub fn decode(text: &str) -> String {
     decoded
 }
 
-/// The character that the reference at the start of `text` stands for, and its length in bytes.
+/// Decodes the reference at the start of `text`: the character and the reference's length in bytes.
 fn reference(text: &str) -> Option<(char, usize)> {
     let mut head = text.bytes().take(MAX_REFERENCE_BYTES);
     let end = head.position(|byte| byte == b';')?;
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_found_and_what_only_looks_like_one_is_not() {
+    fn tags_are_found_and_lookalikes_are_not() {
         let cases: &[(&str, &[&str])] = &[
             ("", &[]),
             ("a < b, c > d", &[]),
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_read_however_they_are_written() {
+    fn attributes_are_read_in_every_notation() {
         let tag = Tags::new("<x a=1 B = 'two 2' c=\"3>\" d e=/f/>").next().unwrap();
         let expected = [
             ("a", Some("1")),
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_without_end_hides_only_its_window() {
+    fn an_unclosed_tag_hides_at_most_one_window() {
         let long = format!("<p {}><b>", "a ".repeat(MAX_TAG_BYTES));
         assert_eq!(names(&long), ["b"]);
     }
@@ -311,7 +312,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_has_tags_no_longer_than_itself(html in "[<>/!='\" a-cé-]{0,200}|.{0,200}") {
+        fn tags_are_together_no_longer_than_the_page(html in "[<>/!='\" a-cé-]{0,200}|.{0,200}") {
             let length = |tag: Tag<'_>| tag.name.len() + tag.attributes.len() + tag.text.len();
             prop_assert!(Tags::new(&html).map(length).sum::<usize>() <= html.len());
             for tag in Tags::new(&html) {
@@ -320,7 +321,7 @@ mod tests {
         }
 
         #[test]
-        fn decoding_never_lengthens(text in "[&#xamp;0-9é]{0,100}|.{0,100}") {
+        fn decoding_never_lengthens_a_text(text in "[&#xamp;0-9é]{0,100}|.{0,100}") {
             prop_assert!(decode(&text).len() <= text.len());
         }
     }

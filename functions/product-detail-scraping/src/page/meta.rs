@@ -1,4 +1,4 @@
-//! What a page says of itself in metas for social networks (Open Graph), and `data-vin`.
+//! Reads the `meta` elements for social networks (Open Graph) and the `data-vin` attributes.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
     value::{self, MAX_IMAGES},
 };
 
-/// The properties that are read, but for pictures.
+/// The properties that are read, except those for pictures.
 const PROPERTIES: [&str; 9] = [
     "og:title",
     "og:site_name",
@@ -24,10 +24,12 @@ const PROPERTIES: [&str; 9] = [
     "product:retailer_item_id",
 ];
 
-/// The properties of a picture. Others, such as its width, begin with the same words.
+/// The properties that hold the address of a picture. Others, such as `og:image:width`, share the
+/// prefix, so the whole name must match.
 const IMAGES: [&str; 3] = ["og:image", "og:image:url", "og:image:secure_url"];
 
-/// Reads a page's metas: of one car, whose VIN they name at most as the dealer's own id of it.
+/// Reads the `meta` elements of a page, which describe a single car. They name its VIN only if the
+/// dealer uses the VIN as the item's id.
 pub fn read(html: &str, seen: &mut Sightings<'_>) {
     let mut properties: BTreeMap<&str, Value> = BTreeMap::new();
     let mut images = Vec::new();
@@ -66,8 +68,8 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
     });
 }
 
-/// Notes the VINs in `data-vin` attributes: on a page about one car usually its own, beside those
-/// of the cars that it recommends.
+/// Records the VINs in `data-vin` attributes: usually that of the page's car and those of
+/// recommended cars.
 pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
     for tag in Tags::new(html) {
         let vin = tag.attribute("data-vin").and_then(|vin| value::vin(&Value::from(vin)));
@@ -83,7 +85,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::{Condition, Provenance};
+    use crate::page::vocabulary::{Condition, Provenance};
 
     const VIN: &str = "1HGCM82633A004352";
     const OTHER: &str = "1M8GDM9AXKP042788";
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn metas_are_read_by_property_or_name() {
+    fn meta_elements_are_read_by_property_or_name() {
         let base = base();
         let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
         let html = r#"<META property="og:title" content="2003 Honda Accord &amp; more"/>
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_metas_says_nothing() {
+    fn a_page_without_known_properties_gives_nothing() {
         let base = base();
         let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
         read("<meta name=viewport content=x><p>og:title</p>", &mut seen);
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn vins_in_attributes_are_named_and_nothing_else_is() {
+    fn only_vins_in_data_vin_attributes_are_recorded() {
         let base = base();
         let mut seen = Sightings::new(Provenance::DataVin, VIN, &base);
         let html = format!(
@@ -137,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_meta_is_read_or_passed_over(content in ".{0,200}", tail in ".{0,40}") {
+        fn random_meta_elements_give_at_most_one_car(content in ".{0,200}", tail in ".{0,40}") {
             let base = base();
             let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
             read(&format!("<meta property=og:title content=\"{content}\">{tail}"), &mut seen);

@@ -1,4 +1,5 @@
-//! Microdata: linked data in the attributes of a page, brought into the form of JSON-LD.
+//! Finds the cars in the microdata of a page, linked data in the attributes of its elements. Each
+//! item is converted to the form of JSON-LD.
 
 use serde_json::{Map, Value, map::Entry};
 
@@ -8,23 +9,24 @@ use super::{
     sighting::Sightings,
 };
 
-/// Deepest nesting of items that is told apart.
+/// Deepest nesting of items. Deeper items count as part of the item around them.
 const MAX_DEPTH: usize = 16;
 
-/// Most properties read of one page, and the longest, in bytes: together some megabytes.
+/// Most properties read of one page, and the longest property in bytes. Together they bound the
+/// memory to some megabytes.
 const MAX_PROPERTIES: usize = 2_000;
 const MAX_PROPERTY_BYTES: usize = 2_048;
 
 /// Most names of one property.
 const MAX_NAMES: usize = 4;
 
-/// Elements without content, which no end tag closes.
+/// Elements without content, which have no end tag.
 const VOID: [&str; 13] = [
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
     "wbr",
 ];
 
-/// Reads the cars that a page's attributes describe.
+/// Reads the cars in a page's microdata.
 pub fn read(html: &str, seen: &mut Sightings<'_>) {
     let mut items = Items { open: Vec::new(), complete: Vec::new(), left: MAX_PROPERTIES };
     for tag in Tags::new(html) {
@@ -37,7 +39,7 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
             walk(&item, seen);
         }
     }
-    // A page cut short is read as far as it goes.
+    // Items that are still open at the end of a truncated page are read, too.
     items.close_from(0);
     for item in &items.complete {
         walk(item, seen);
@@ -47,12 +49,13 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
     }
 }
 
-/// The items of a page, open ones in their nesting.
+/// The items of a page.
 struct Items<'a> {
+    /// The items whose elements have not ended, from the outermost to the innermost.
     open: Vec<Item<'a>>,
-    /// Those that are closed and belong to no other.
+    /// The closed items that are not the value of another item's property.
     complete: Vec<Value>,
-    /// How many more properties will be read.
+    /// The number of properties that may still be read.
     left: usize,
 }
 
@@ -60,16 +63,16 @@ struct Items<'a> {
 struct Item<'a> {
     /// The element's name.
     element: &'a str,
-    /// Elements of that name that have not ended, the item's own among them. Other elements do not
-    /// count, so that one left open does no harm.
+    /// The number of open elements of that name, including the item's own. Other elements are not
+    /// counted, so a missing end tag of one of them does not matter.
     depth: usize,
-    /// Of what property of the item around it this is the value.
+    /// The property of the item around it whose value this item is.
     property: Option<&'a str>,
     values: Map<String, Value>,
 }
 
 impl<'a> Items<'a> {
-    /// An element begins.
+    /// Handles a start tag.
     fn begin(&mut self, tag: &Tag<'a>) {
         let is_leaf = tag.attributes.ends_with('/')
             || VOID.iter().any(|name| name.eq_ignore_ascii_case(tag.name));
@@ -104,7 +107,7 @@ impl<'a> Items<'a> {
         self.open.push(Item { element: tag.name, depth: 1, property, values });
     }
 
-    /// An element ends.
+    /// Handles an end tag.
     fn close(&mut self, name: &str) {
         for item in &mut self.open {
             if item.element.eq_ignore_ascii_case(name) {
@@ -116,7 +119,7 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// Closes this item and all in it.
+    /// Closes the item at this index of `open` and all items within it.
     fn close_from(&mut self, outermost: usize) {
         while self.open.len() > outermost {
             let Some(item) = self.open.pop() else { return };
@@ -130,7 +133,7 @@ impl<'a> Items<'a> {
 }
 
 impl Item<'_> {
-    /// Adds a value under each name of a property. A property that has one already is a list.
+    /// Adds a value under each name of a property. Several values of one property become an array.
     fn add(&mut self, names: &str, value: &Value) {
         for name in names.split_ascii_whitespace().take(MAX_NAMES) {
             match self.values.entry(name) {
@@ -150,8 +153,8 @@ impl Item<'_> {
     }
 }
 
-/// The value of a property: where the kind of element puts it (HTML, section 5.2.4), but
-/// `content` first, because many sites write that on any element.
+/// The value of a property, from the attribute that the HTML standard (section 5.2.4) defines for
+/// the element. `content` takes precedence, because many sites write it on any element.
 fn text<'a>(tag: &Tag<'a>) -> &'a str {
     let attribute = match tag.name.to_ascii_lowercase().as_str() {
         "a" | "area" | "link" => "href",
@@ -175,7 +178,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::{Details, Provenance};
+    use crate::page::{record::Details, vocabulary::Provenance};
 
     const VIN: &str = "1HGCM82633A004352";
 
@@ -187,7 +190,7 @@ mod tests {
         (details, warnings.len())
     }
 
-    /// A car around `inner`.
+    /// A car's element with the content `inner`.
     fn car(inner: &str) -> String {
         format!(
             "<div itemscope itemtype='https://schema.org/Car'>\
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_stands_where_its_element_puts_it() {
+    fn a_value_is_read_from_the_attribute_of_its_element() {
         let html =
             car("<h1 itemprop='name'>2003 Accord</h1><span itemprop=sku content=A1>x</span>\
              <a itemprop=image href=/1.jpg>x</a><img itemprop=image src=/2.jpg>\
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn inner_items_keep_their_properties_to_themselves() {
+    fn properties_of_inner_items_do_not_belong_to_the_outer_item() {
         let html =
             car("<div itemprop=brand itemscope><div>x</div><b itemprop=name>Honda</b></div>\
              <span itemprop=offers itemscope><i itemprop=price>$25,995</i><p></span>\
@@ -222,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_never_ends_is_read() {
+    fn an_unclosed_item_is_read() {
         let html = car("<b itemprop=name>Accord").replace("</div>", "");
         assert_eq!(seen(&html).0[0].title.as_deref(), Some("Accord"));
     }
 
     #[test]
-    fn neither_depth_nor_number_is_unbounded() {
+    fn nesting_and_number_of_properties_are_bounded() {
         let deep = "<div itemscope itemprop=item>".repeat(10_000);
         assert_eq!(seen(&deep), (vec![], 0));
         let wide = car(&"<b itemprop=color>Blue</b>".repeat(10_000));
@@ -238,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_passed_over(
+        fn random_markup_gives_no_car(
             parts in prop::collection::vec(
                 prop::sample::select(vec![
                     "<div itemscope>", "</div>", "<p itemprop=name itemscope>", "</p>", "<b", ">",

@@ -1,31 +1,37 @@
-//! Which amount is the price: sites put payments, discounts, fees and the manufacturer's price in
-//! its place. A wrong price is worse than none.
+//! Decides which amount on a page is the price. Sites put payments, discounts, fees and the
+//! manufacturer's price in its place. A wrong price is worse than none.
 
 use std::ops::RangeInclusive;
 
 use super::{
+    agreement::close,
     quality::{Code, Conflict, Quality, Warning},
-    record::{Details, Found, Provenance, close},
+    record::Details,
     value,
+    vocabulary::{Found, Provenance},
 };
 
-/// What cars cost, in cents: from a thousand, for below are payments and fees, to five million, for
-/// above are mistakes such as cents taken for dollars.
+/// The range of car prices, in cents: 1,000 to 5,000,000 dollars. Amounts below are payments and
+/// fees. Amounts above are mistakes, such as cents taken for dollars.
 const PLAUSIBLE_CENTS: RangeInclusive<u64> = 100_000..=500_000_000;
 
-/// Two amounts asked for one car may differ by a discount, not by this factor.
-const BEYOND_REASON: u64 = 2;
+/// The largest factor between two prices of one car. No discount explains a larger one.
+const MAX_SPREAD: u64 = 2;
 
-/// One part in so many of the manufacturer's price is a payment, a fee or the floor mats.
-const FRAGMENT: u64 = 10;
+/// An amount below the car's worth divided by this is a payment, a fee or an accessory.
+const FRAGMENT_DIVISOR: u64 = 10;
+
+/// Most asking prices kept of one source.
+const MAX_PRICES: usize = 8;
 
 /// Longest label read, in characters.
 const MAX_LABEL_CHARS: usize = 200;
 
-/// The name of the field in reports.
+/// The name of the price field in reports.
 const FIELD: &str = "price_cents";
 
-/// Words in labels that say what an amount is, and words that say it only right beside the amount.
+// The words that tell what an amount is. A `_BESIDE` list holds words that count only next to the
+// amount, because they are ambiguous elsewhere: "MO" is also a state, "off" a part of trim names.
 const PAYMENT: [&str; 15] = [
     "biweekly",
     "finance",
@@ -62,21 +68,21 @@ const FEE_BESIDE: [&str; 1] = ["down"];
 const ACCESSORIES: [&str; 3] = ["accessories", "accessory", "addons"];
 const MSRP: [&str; 6] = ["list", "msrp", "srp", "sticker", "strikethrough", "suggested"];
 
-/// What an amount on a page turns out to be.
+/// An amount on a page, classified by the words around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Amount {
-    /// What is asked for the car, in cents.
+    /// The price asked for the car, in cents.
     Asking(u64),
     /// The manufacturer's price, in cents.
     Msrp(u64),
-    /// Something else: the code says what.
+    /// An amount that is no price. The code tells what it is.
     Other(Code),
-    /// Zero, which means that there is no amount.
+    /// Zero, which stands for a missing amount.
     Zero,
 }
 
-/// Reads an amount, with what its labels and the words beside it say about it. `None` if there is
-/// no single, plain amount.
+/// Parses an amount and classifies it by its labels and by the words beside it. `None` if the text
+/// does not contain exactly one unambiguous number.
 pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
     let number = value::number(text)?;
     let cents = number.whole * 100 + number.hundredths;
@@ -102,7 +108,23 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
     })
 }
 
-/// The words of a label in lower case, `ListPrice` being two.
+impl Details {
+    /// Adds an amount that the source states: every asking price up to [`MAX_PRICES`], but only the
+    /// first manufacturer's price.
+    pub(crate) fn price(&mut self, amount: Option<Amount>) {
+        match amount {
+            Some(Amount::Asking(cents)) => {
+                if self.asking_cents.len() < MAX_PRICES && !self.asking_cents.contains(&cents) {
+                    self.asking_cents.push(cents);
+                }
+            }
+            Some(Amount::Msrp(cents)) => self.msrp_cents = self.msrp_cents.or(Some(cents)),
+            Some(Amount::Other(_) | Amount::Zero) | None => {}
+        }
+    }
+}
+
+/// The words of a label in lower case. Camel case separates words: `ListPrice` is two.
 fn words(label: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -121,7 +143,7 @@ fn words(label: &str) -> Vec<String> {
     words
 }
 
-/// Takes out amounts that no car costs.
+/// Removes the amounts outside [`PLAUSIBLE_CENTS`] and warns about each.
 pub(crate) fn sift(sources: &mut [(Provenance, Details)], quality: &mut Quality) {
     for (from, details) in sources {
         let mut is_plausible = |field: &'static str, cents: u64| {
@@ -142,20 +164,19 @@ fn implausible(from: Provenance, field: &'static str, cents: u64) -> Warning {
     Warning::new(Code::Implausible, from, field, &cents.to_string())
 }
 
-/// What a source asks for a car.
+/// An asking price and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// The source.
     pub(crate) from: Provenance,
-    /// The amount in cents.
     pub(crate) cents: u64,
 }
 
-/// The price among the amounts asked, in the order of their sources, beside the manufacturer's
-/// price and what the car is said to be worth.
+/// Chooses the price among the amounts asked, which are ordered by trust in their sources. `msrp`
+/// is the manufacturer's price and `retail` the car's retail value, both in cents.
 ///
-/// Echoes and fragments are left out. If what remains is contradictory beyond reason there is no
-/// price; otherwise it is the first amount. Either way `quality` lists amounts that differ.
+/// Copies of the manufacturer's price and fragments are discarded first. Of the rest, the first is
+/// the price, unless two differ by more than the factor [`MAX_SPREAD`]: then there is no price. In
+/// either case `quality` lists amounts that differ.
 pub(crate) fn settle(
     asked: &[Asked],
     msrp: Option<u64>,
@@ -170,11 +191,11 @@ pub(crate) fn settle(
     };
     let lowest = whole.iter().map(|asked| asked.cents).min()?;
     let highest = whole.iter().map(|asked| asked.cents).max()?;
-    if highest > lowest.saturating_mul(BEYOND_REASON) {
+    if highest > lowest.saturating_mul(MAX_SPREAD) {
         quality.conflicting.push(conflict(whole.iter()));
         return None;
     }
-    // Of each source only the amount that means most: a source may well list two prices.
+    // A source may list several prices. Only its first, the most binding one, is compared.
     let is_main = |at: usize| whole[..at].iter().all(|earlier| earlier.from != whole[at].from);
     let main: Vec<Asked> = (0..whole.len()).filter(|at| is_main(*at)).map(|at| whole[at]).collect();
     if main.iter().any(|other| !close(&first.cents, &other.cents)) {
@@ -188,8 +209,8 @@ fn conflict<'a>(asked: impl Iterator<Item = &'a Asked>) -> Conflict {
     Conflict::between(FIELD, asked.map(|asked| (asked.from, asked.cents)))
 }
 
-/// The amounts without those that only repeat the manufacturer's price. Where the dealer's own
-/// system asks just that, it is the price.
+/// Discards the amounts that only repeat the manufacturer's price. If the dealer's own system asks
+/// exactly that amount, it is the price, and nothing is discarded.
 fn without_echoes(asked: &[Asked], msrp: Option<u64>, quality: &mut Quality) -> Vec<Asked> {
     let repeats = |asked: &Asked| Some(asked.cents) == msrp;
     let is_meant = asked.iter().any(|asked| asked.from.is_the_dealers() && repeats(asked));
@@ -201,16 +222,16 @@ fn without_echoes(asked: &[Asked], msrp: Option<u64>, quality: &mut Quality) -> 
     asked.iter().filter(|asked| !is_echo(asked)).copied().collect()
 }
 
-/// The amounts without those so far below what the car is worth that they must be a part of the
-/// price, unless a second source names them. What it is worth is said by the manufacturer's price,
-/// or else by the highest amount that two sources agree on.
+/// Discards the amounts that are too far below the car's worth to be its price, unless a second
+/// source names them. Without a known `worth`, the highest amount that two sources agree on is
+/// used.
 fn without_fragments(asked: &[Asked], worth: Option<u64>, quality: &mut Quality) -> Vec<Asked> {
     let is_shared = |one: &Asked| {
         asked.iter().any(|other| other.from != one.from && close(&other.cents, &one.cents))
     };
     let shared = asked.iter().filter(|asked| is_shared(asked)).map(|asked| asked.cents).max();
     let worth = worth.or(shared).unwrap_or(0);
-    let is_tiny = |asked: &Asked| asked.cents.saturating_mul(FRAGMENT) < worth;
+    let is_tiny = |asked: &Asked| asked.cents.saturating_mul(FRAGMENT_DIVISOR) < worth;
     let is_fragment = |asked: &Asked| is_tiny(asked) && !is_shared(asked);
     for fragment in asked.iter().filter(|asked| is_fragment(asked)) {
         quality.warn(implausible(fragment.from, FIELD, fragment.cents));
@@ -230,7 +251,7 @@ mod tests {
     const SOCIAL: Provenance = Provenance::OpenGraph;
 
     #[test]
-    fn an_amount_is_what_the_words_around_it_say() {
+    fn an_amount_is_classified_by_the_words_around_it() {
         let cases = [
             ("$25,995", "", Some(Amount::Asking(2_599_500))),
             ("25995.50", "Offer Internet Price", Some(Amount::Asking(2_599_550))),
@@ -245,7 +266,7 @@ mod tests {
             ("1295", "Accessories total", Some(Amount::Other(Code::Accessories))),
             ("27,000", "https://schema.org/ListPrice", Some(Amount::Msrp(2_700_000))),
             ("MSRP: $27,000", "", Some(Amount::Msrp(2_700_000))),
-            // Towns and trims are no labels.
+            // Names of towns and trims are not labels.
             ("25995", "St. Louis, MO", Some(Amount::Asking(2_599_500))),
             ("25995", "Tacoma TRD Off-Road", Some(Amount::Asking(2_599_500))),
             ("$0", "", Some(Amount::Zero)),
@@ -278,17 +299,17 @@ mod tests {
         let cases: &[Case<'_>] = &[
             (&[], None, None),
             (&[(DEALER, 25_995), (LINKED, 25_495)], None, Some((25_995, DEALER))),
-            // An echo of the manufacturer's price, alone and beside the dealer's own.
+            // A copy of the manufacturer's price, alone and beside the dealer's own price.
             (&[(LINKED, 27_000)], Some(27_000), None),
             (&[(LINKED, 27_000), (SOCIAL, 25_995)], Some(27_000), Some((25_995, SOCIAL))),
             (&[(DEALER, 27_000), (LINKED, 27_000)], Some(27_000), Some((27_000, DEALER))),
-            // Fragments, told by the manufacturer's price or by two sources that agree.
+            // Fragments, recognised by the manufacturer's price or by two sources that agree.
             (&[(LINKED, 1_295)], Some(27_000), None),
             (&[(DEALER, 1_295), (LINKED, 25_995)], Some(27_000), Some((25_995, LINKED))),
             (&[(LINKED, 1_295), (DEALER, 25_995), (SOCIAL, 25_995)], None, Some((25_995, DEALER))),
-            // An old car for a tenth of its first price, if two sources say so.
+            // An old car for less than a tenth of its original price, confirmed by two sources.
             (&[(DEALER, 3_995), (LINKED, 3_995)], Some(45_000), Some((3_995, DEALER))),
-            // Contradictions beyond reason.
+            // Contradictions that are too large.
             (&[(DEALER, 25_995), (LINKED, 9_995)], None, None),
             (&[(DEALER, 25_995), (DEALER, 2_599)], None, None),
         ];
@@ -300,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_are_listed_with_both_amounts() {
+    fn a_contradiction_lists_both_amounts() {
         let (_, quality) = settled(&[(DEALER, 25_995), (LINKED, 9_995)], None);
         let expected = json!([{"field": "price_cents", "claims": [
             {"from": "data_layer", "value": 2_599_500},
@@ -311,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_car_costs_is_taken_out_and_named() {
+    fn implausible_amounts_are_removed_with_a_warning() {
         let details = Details {
             asking_cents: vec![38_900, 2_599_500, 2_599_500_000],
             msrp_cents: Some(1),
@@ -329,7 +350,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_price_is_one_of_the_amounts_or_its_lack_is_reported(
+        fn the_price_is_one_of_the_amounts_or_reported_as_missing(
             dollars in prop::collection::vec(1_000_u64..100_000, 0..6),
             msrp in prop::option::of(1_000_u64..100_000),
         ) {
@@ -346,7 +367,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_an_amount_or_none(text in "[$0-9.,/a-z ]{0,40}", labels in ".{0,300}") {
+        fn a_text_without_digits_is_no_amount(text in "[$0-9.,/a-z ]{0,40}", labels in ".{0,300}") {
             let amount = read(&text, &labels);
             prop_assert!(amount.is_none() || text.contains(|c: char| c.is_ascii_digit()));
         }

@@ -1,45 +1,45 @@
-//! The quality report of a reading: what was found and what was not, where sources contradict
-//! each other, and what was odd.
+//! The quality report of a reading: which fields were found or are missing, which sources
+//! contradict each other, and which parts of the page were odd.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{record::Provenance, value::clean};
+use super::{value::clean, vocabulary::Provenance};
 
-/// Most warnings of one report: enough to see what is wrong with a page. The record that they end
-/// in is billed by its size.
+/// Most warnings in one report. They are stored in the job's record, which is billed by size, and
+/// this many suffice to see what is wrong with a page.
 pub const MAX_WARNINGS: usize = 40;
 
-/// Longest quotation in a warning, in characters.
+/// Longest quotation from the page in a warning, in characters.
 const MAX_QUOTATION_CHARS: usize = 80;
 
-/// Most claims listed of one conflict.
+/// Most claims listed for one conflict.
 const MAX_CLAIMS: usize = 8;
 
 /// Most other cars named in one report.
 pub(crate) const MAX_OTHER_VINS: usize = 20;
 
-/// How good a reading is.
+/// The quality report of a reading.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Quality {
     /// The fields that have a value.
     pub found: Vec<&'static str>,
     /// The fields that no source names.
     pub missing: Vec<&'static str>,
-    /// The fields on which sources contradict each other. Most have the first one's value all the
-    /// same; a price that is doubtful beyond reason has none.
+    /// The fields on which sources contradict each other. The record keeps the first source's
+    /// value, except for a price whose contradiction is too large: then it has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicting: Vec<Conflict>,
-    /// What was odd about the page, at most [`MAX_WARNINGS`].
+    /// The oddities of the page, at most [`MAX_WARNINGS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
-    /// The VINs of other cars on the page, such as those recommended beside this one.
+    /// The VINs of other cars on the page, such as recommended ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_vins: Vec<String>,
 }
 
 impl Quality {
-    /// Adds a warning; of those too many only says that there were more.
+    /// Adds a warning. The last warning that fits only states that there were more.
     pub(crate) fn warn(&mut self, warning: Warning) {
         if self.warnings.len() + 1 < MAX_WARNINGS {
             self.warnings.push(warning);
@@ -52,23 +52,23 @@ impl Quality {
 /// A field on which sources contradict each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Conflict {
-    /// The field.
+    /// The field's name in the record.
     pub field: &'static str,
-    /// The different values, each with the first source to claim it.
+    /// The different values, each with the first source that claims it.
     pub claims: Vec<Claim>,
 }
 
-/// What one source says of a field.
+/// One source's value for a field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Claim {
-    /// The source.
+    /// The source that claims the value.
     pub from: Provenance,
-    /// The value, as the record would hold it.
+    /// The value in the form in which the record would hold it.
     pub value: Value,
 }
 
 impl Conflict {
-    /// Between these claims.
+    /// A conflict that lists each different value once, up to [`MAX_CLAIMS`].
     pub(crate) fn between<T: Serialize>(
         field: &'static str,
         claims: impl Iterator<Item = (Provenance, T)>,
@@ -85,42 +85,42 @@ impl Conflict {
     }
 }
 
-/// Something odd that did no harm but that somebody may want to know.
+/// An oddity of the page that did not prevent the reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// What kind of oddity.
+    /// The kind of oddity.
     pub code: Code,
-    /// Where it was.
+    /// The source in which it occurred.
     pub from: Provenance,
-    /// The field, or the part of the page.
+    /// The field's name, or the part of the page.
     pub field: &'static str,
-    /// What stood there, shortened.
+    /// A shortened quotation, or a note on the cause.
     pub value: String,
 }
 
 impl Warning {
-    /// Quotes the start of `value`, in one line.
+    /// A warning that quotes the start of `value` in one line.
     pub(crate) fn new(code: Code, from: Provenance, field: &'static str, value: &str) -> Self {
         let value = clean(value).chars().take(MAX_QUOTATION_CHARS).collect();
         Self { code, from, field, value }
     }
 }
 
-/// Kinds of oddities.
+/// The kind of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// A value that only fills a gap, such as `N/A` or a price of zero.
+    /// A placeholder for a missing value, such as `N/A` or a price of zero.
     Placeholder,
-    /// A value that is not what the field needs.
+    /// A value that cannot be parsed as the field's type.
     Unreadable,
-    /// A block of the page that was repaired; the value names the mistake.
+    /// A block with a syntax error that was repaired. The value names the error.
     Repaired,
-    /// A block of the page that could not be read.
+    /// A block that could not be parsed.
     BadBlock,
-    /// Something beyond a limit, not looked at.
+    /// Content beyond a limit, which was not read.
     Skipped,
-    /// Cars without a VIN, of which it is not plain whether one is this.
+    /// Cars without a VIN, any of which might be the job's.
     Ambiguous,
     /// A monthly payment in place of a price.
     MonthlyPayment,
@@ -128,11 +128,11 @@ pub enum Code {
     Savings,
     /// A fee or deposit in place of a price.
     Fee,
-    /// The price of accessories in place of that of the car.
+    /// The price of accessories in place of the car's price.
     Accessories,
-    /// The manufacturer's price, repeated where the dealer's should stand.
+    /// The manufacturer's price in place of the dealer's price.
     MsrpEcho,
-    /// An amount that no car costs, or a small part of what this car costs.
+    /// An amount outside the range of car prices, or far below the price of this car.
     Implausible,
 }
 
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_are_counted_out_and_cut() {
+    fn the_number_and_length_of_warnings_are_limited() {
         let mut quality = Quality::default();
         for _ in 0..MAX_WARNINGS * 2 {
             let long = "a\n".repeat(500);

@@ -1,4 +1,5 @@
-//! Reading the fields of one car from one source, noting what stands there in place of a value.
+//! Reads the fields of one car from one source, and collects a warning for every value that it
+//! cannot use.
 
 use serde_json::Value;
 use url::Url;
@@ -6,14 +7,14 @@ use url::Url;
 use super::{
     price::{self, Amount},
     quality::{Code, MAX_WARNINGS, Warning},
-    record::{Condition, Mileage, Provenance},
     value,
+    vocabulary::{Condition, Mileage, Provenance},
 };
 
-/// Reads fields and keeps what was odd.
+/// Reads fields and collects warnings.
 pub(crate) struct Reader<'s> {
     from: Provenance,
-    /// The page's address, which others are relative to.
+    /// The page's address, against which relative addresses are resolved.
     base: &'s Url,
     warnings: Vec<Warning>,
 }
@@ -23,12 +24,11 @@ impl<'s> Reader<'s> {
         Self { from, base, warnings: Vec::new() }
     }
 
-    /// What was odd.
     pub(crate) fn into_warnings(self) -> Vec<Warning> {
         self.warnings
     }
 
-    /// Each oddity once: a value may well be read for two purposes.
+    /// Adds a warning unless it is there already: the same value may be read for two fields.
     fn warn(&mut self, code: Code, field: &'static str, value: &str) {
         let warning = Warning::new(code, self.from, field, value);
         if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&warning) {
@@ -36,7 +36,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// A value that `parse` makes of a text.
+    /// Parses the text of a value. A placeholder or a text that `parse` refuses gives a warning; a
+    /// missing value does not.
     pub(crate) fn read<T>(
         &mut self,
         field: &'static str,
@@ -55,12 +56,13 @@ impl<'s> Reader<'s> {
         parsed
     }
 
-    /// A text.
+    /// Reads a text.
     pub(crate) fn text(&mut self, field: &'static str, value: Option<&Value>) -> Option<String> {
         self.read(field, value, |text| Some(text.to_owned()))
     }
 
-    /// A distance, with its unit if that stands elsewhere. Zero is a distance only for a new car.
+    /// Reads a distance. `unit` is its unit if the page states it separately. Only a new car may
+    /// have a mileage of zero; for others zero stands for a missing value.
     pub(crate) fn mileage(
         &mut self,
         value: Option<&Value>,
@@ -77,7 +79,8 @@ impl<'s> Reader<'s> {
         Some(mileage)
     }
 
-    /// An amount of money that is a price or the manufacturer's price; anything else is noted.
+    /// Reads an amount of money that is an asking price or the manufacturer's price. Any other
+    /// amount gives a warning.
     pub(crate) fn amount(
         &mut self,
         field: &'static str,
@@ -89,14 +92,14 @@ impl<'s> Reader<'s> {
             Some(amount @ (Amount::Asking(_) | Amount::Msrp(_))) => return Some(amount),
             Some(Amount::Other(code)) => code,
             None if text.contains(|c: char| c.is_ascii_digit()) => Code::Unreadable,
-            // "Contact us", "Call for price": words where a price should be.
+            // Words in place of a price, such as "Contact us" or "Call for price".
             Some(Amount::Zero) | None => Code::Placeholder,
         };
         self.warn(code, field, &text);
         None
     }
 
-    /// An amount of money whose meaning is known from where it stands, in cents.
+    /// Reads an amount in cents where its position already tells which amount it is.
     pub(crate) fn cents(&mut self, field: &'static str, value: Option<&Value>) -> Option<u64> {
         match self.amount(field, value, "")? {
             Amount::Asking(cents) | Amount::Msrp(cents) => Some(cents),
@@ -104,7 +107,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Addresses of pictures.
+    /// Reads the addresses of pictures.
     pub(crate) fn images(&self, value: Option<&Value>) -> Option<Vec<String>> {
         let images = value.map(|value| value::images(value, self.base));
         images.filter(|images| !images.is_empty())
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_silent_and_what_fills_them_is_noted_once() {
+    fn missing_values_give_no_warning_and_placeholders_give_one() {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
         let mut reader = Reader::new(Provenance::DataLayer, &base);
         assert_eq!(reader.text("trim", None), None);
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_car_has_been_driven() {
+    fn a_mileage_of_zero_is_valid_only_for_a_new_car() {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
         let mut reader = Reader::new(Provenance::JsonLd, &base);
         let (zero, unit) = (json!(0), json!("KMT"));

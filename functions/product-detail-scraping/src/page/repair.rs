@@ -1,5 +1,5 @@
-//! Repairs of the mistakes that dealers' sites make in their JSON, and of no others: what cannot be
-//! read after them is left alone.
+//! Parses JSON after repairing the syntax errors that occur on dealers' sites. A text with any
+//! other error is refused.
 
 use std::collections::BTreeSet;
 
@@ -7,29 +7,29 @@ use serde_json::Value;
 
 use super::script::QuotationMark;
 
-/// Most marks taken off around a block: a comment in a comment, say.
+/// Most marks removed in front of a block. Sites nest them, such as CDATA within a comment.
 const MAX_MARKS: usize = 8;
 
-/// What may stand before the JSON in a script to hide it from old browsers or from XML.
+/// The marks in front of the JSON that hide a script from old browsers or from XML parsers.
 const MARKS: [&str; 5] = ["<!--", "<![CDATA[", "//", "/*", "*/"];
 
-/// A mistake that was repaired.
+/// A syntax error that was repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Repair {
     /// Comment marks, CDATA marks or a byte-order mark around the block.
     Wrapping,
-    /// A backslash that begins no escape of JSON: it is kept as text.
+    /// A backslash that does not begin a JSON escape. It is kept as text.
     StrayBackslash,
     /// A comma before a closing bracket.
     TrailingComma,
-    /// A newline or another control character within a string.
+    /// An unescaped newline or other control character within a string.
     RawControl,
     /// Quotation marks written as `&quot;`.
     EncodedQuotes,
 }
 
 impl Repair {
-    /// The name in reports.
+    /// The name of the error in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,8 +42,8 @@ impl Repair {
     }
 }
 
-/// The block without the marks that stand before its JSON. Those behind it hold no opening
-/// bracket and are never looked at.
+/// The block without the marks in front of its JSON. Marks after the JSON can stay: they contain no
+/// opening bracket, so they are never read as a value.
 #[must_use]
 pub fn unwrapped(block: &str) -> &str {
     let is_blank = |c: char| c.is_whitespace() || c == '\u{feff}';
@@ -55,9 +55,9 @@ pub fn unwrapped(block: &str) -> &str {
     inner
 }
 
-/// Reads a JSON value, after repairs if it cannot be read as it is.
+/// Parses a JSON value, after repairs if it is not valid JSON.
 ///
-/// Fails with the error that is left after them.
+/// Fails with the parser's error if the text is still invalid after the repairs.
 pub fn parse(text: &str) -> Result<(Value, BTreeSet<Repair>), serde_json::Error> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok((value, BTreeSet::new()));
@@ -66,7 +66,7 @@ pub fn parse(text: &str) -> Result<(Value, BTreeSet<Repair>), serde_json::Error>
     serde_json::from_str(&mended).map(|value| (value, repairs))
 }
 
-/// The text with every mistake repaired that is known here: at most six times as long.
+/// Repairs every known error in a text. The result is at most six times as long.
 fn mend(text: &str) -> (String, BTreeSet<Repair>) {
     let mut mender = Mender {
         mended: String::with_capacity(text.len()),
@@ -87,12 +87,12 @@ fn mend(text: &str) -> (String, BTreeSet<Repair>) {
 struct Mender {
     mended: String,
     repairs: BTreeSet<Repair>,
-    /// What the string that we are in began with.
+    /// The delimiter of the string at the current position; `None` outside strings.
     string: Option<QuotationMark>,
 }
 
 impl Mender {
-    /// Takes the next step outside strings; answers with its length in bytes.
+    /// Copies the next token outside strings. Returns its length in `rest`, in bytes.
     fn between(&mut self, next: char, rest: &str) -> usize {
         if let Some((mark, length)) = QuotationMark::at(rest.as_bytes()) {
             self.string = Some(mark);
@@ -110,7 +110,8 @@ impl Mender {
         next.len_utf8()
     }
 
-    /// Takes the next step in a string that began with `open`; answers with its length in bytes.
+    /// Copies the next token of a string that began with `open`. Returns its length in `rest`, in
+    /// bytes.
     fn within(&mut self, open: QuotationMark, next: char, rest: &str) -> usize {
         match QuotationMark::at(rest.as_bytes()) {
             Some((mark, length)) if mark == open => {
@@ -118,7 +119,7 @@ impl Mender {
                 self.mended.push('"');
                 return length;
             }
-            // A plain one in a string between encoded ones is part of the text.
+            // A plain mark in a string between encoded marks is part of the text.
             Some((QuotationMark::Plain, length)) => {
                 self.mended.push_str("\\\"");
                 return length;
@@ -138,7 +139,7 @@ impl Mender {
         next.len_utf8()
     }
 
-    /// Takes over what begins with a backslash; answers with its length in bytes.
+    /// Copies or repairs the escape at the start of `rest`. Returns its length in `rest`, in bytes.
     fn escape(&mut self, open: QuotationMark, rest: &str) -> usize {
         if let Some(length) = escape_length(rest) {
             self.mended.push_str(&rest[..length]);
@@ -162,8 +163,8 @@ impl Mender {
     }
 }
 
-/// The length in bytes of the escape at the start of `text`, if JSON has it. Half of a surrogate
-/// pair, as is left where a text was cut in an emoji, is none.
+/// The length in bytes of the JSON escape at the start of `text`, or `None` if there is none. Half
+/// a surrogate pair, which remains if a text was cut within an emoji, is not a valid escape.
 fn escape_length(text: &str) -> Option<usize> {
     match text.as_bytes().get(1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
@@ -182,7 +183,7 @@ fn escape_length(text: &str) -> Option<usize> {
 /// The number in the `\uXXXX` at the start of `text`.
 fn utf16_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
-    // Parsing alone would take a sign.
+    // `from_str_radix` accepts a sign, too.
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if all_digits { u16::from_str_radix(digits, 16).ok() } else { None }
 }
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_repaired_and_named() {
+    fn each_known_error_is_repaired_and_reported() {
         use Repair::{EncodedQuotes, RawControl, StrayBackslash, TrailingComma};
         let cases: &[(&str, Value, &[Repair])] = &[
             (r#"{"a":"\"\\\/\b\f\n\r\tA"}"#, json!({"a": "\"\\/\u{8}\u{c}\n\r\tA"}), &[]),
@@ -222,20 +223,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_otherwise_is_left_alone() {
+    fn other_errors_are_not_repaired() {
         for text in ["", "{", "[1 2]", "{a:1}", "['a']", "[,]x", "{\"a\":undefined}", "[1,,2]"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn nesting_without_end_is_refused_and_not_followed() {
+    fn excessive_nesting_is_refused() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert!(parse(&deep).is_err());
     }
 
     #[test]
-    fn marks_around_a_block_are_taken_off() {
+    fn marks_in_front_of_a_block_are_removed() {
         let cases = [
             ("{}", "{}"),
             ("\u{feff} {}", "{}"),
@@ -252,13 +253,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sound_json_is_read_as_it_is(texts in prop::collection::vec(".{0,20}", 0..5)) {
+        fn valid_json_is_parsed_without_repairs(texts in prop::collection::vec(".{0,20}", 0..5)) {
             let value = json!({ "texts": texts, "rest": [null, 1.5, { "a": [] }] });
             prop_assert_eq!(read(&value.to_string()), (value, Vec::new()));
         }
 
         #[test]
-        fn repairs_alone_change_nothing_sound(texts in prop::collection::vec(".{0,20}", 0..5)) {
+        fn repairs_do_not_change_valid_json(texts in prop::collection::vec(".{0,20}", 0..5)) {
             let value = json!(texts);
             let (mended, repairs) = mend(&value.to_string());
             prop_assert_eq!(serde_json::from_str::<Value>(&mended).unwrap(), value);
@@ -266,7 +267,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "[\\[\\]{}\",:\\\\u0-9a\n&quot;é]{0,60}|.{0,60}") {
+        fn the_repaired_text_is_bounded(text in "[\\[\\]{}\",:\\\\u0-9a\n&quot;é]{0,60}|.{0,60}") {
             prop_assert!(mend(&text).0.len() <= text.len() * 6);
             let _ = parse(&text);
         }

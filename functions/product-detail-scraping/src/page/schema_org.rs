@@ -1,4 +1,4 @@
-//! A car in the vocabulary of schema.org, as JSON-LD and microdata both use it.
+//! Reads a car described in the vocabulary of schema.org, which JSON-LD and microdata share.
 
 use serde_json::{Map, Value};
 
@@ -11,20 +11,20 @@ use super::{
 /// An object of linked data.
 pub(crate) type Object = Map<String, Value>;
 
-/// Types whose objects may be a car.
+/// The types whose objects may be a car.
 const TYPES: [&str; 5] = ["Car", "IndividualProduct", "Motorcycle", "Product", "Vehicle"];
 
-/// Where the VIN stands: the second pair holds stock numbers just as often.
+/// The properties that may hold the VIN. The last two hold stock numbers just as often.
 const VIN: [&str; 4] = ["vehicleIdentificationNumber", "vin", "sku", "productID"];
 
-/// What in an offer or a price's specification says which amount it states.
+/// The properties of an offer or a price specification that tell what its amount is.
 const LABELS: [&str; 7] =
     ["@type", "name", "category", "businessFunction", "priceType", "unitText", "unitCode"];
 
-/// Most offers read of one car, and most specifications of one offer.
+/// Most offers read of one car, and most price specifications read of one offer.
 const MAX_OFFERS: usize = 20;
 
-/// Whether an object describes a car, or anything that is sold.
+/// Whether an object may describe a car. Many sites use the general types for products.
 pub(crate) fn is_car(object: &Object) -> bool {
     elements(object.get("@type")).iter().filter_map(Value::as_str).any(|kind| {
         let name = kind.rsplit(['/', '#', ':']).next().unwrap_or(kind);
@@ -32,12 +32,13 @@ pub(crate) fn is_car(object: &Object) -> bool {
     })
 }
 
-/// The VIN that a car's object names.
+/// The VIN in a car's object.
 pub(crate) fn vin(car: &Object) -> Option<String> {
     VIN.iter().filter_map(|key| car.get(*key)).find_map(value::vin)
 }
 
-/// What a car's object says; `offer` is the one that it is the item of, if it stands in one.
+/// Reads the details of a car's object. `offer` is the offer around it, if the car is the offer's
+/// item.
 pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<'_>) -> Details {
     let own = elements(car.get("offers")).iter().filter_map(Value::as_object);
     let offers: Vec<&Object> = own.chain(offer).take(MAX_OFFERS).collect();
@@ -60,7 +61,7 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
         model: reader.text("model", car.get("model")),
         trim: reader.text("trim", car.get("vehicleConfiguration")),
         condition,
-        // An SKU that is the VIN is no stock number.
+        // Some sites repeat the VIN as the SKU. It is no stock number then.
         stock_number: reader.text("stock_number", car.get("sku").filter(|sku| !is_vin(sku))),
         mileage: reader.mileage(mileage, mileage_unit, condition),
         body_style: reader.text("body_style", car.get("bodyType")),
@@ -90,13 +91,13 @@ fn is_vin(value: &Value) -> bool {
     value::vin(value).is_some()
 }
 
-/// An engine is a text, or an object with a name or at least a type.
+/// The name of an engine, which is a text or an object with a name or a type.
 fn engine_name(engine: Option<&Value>) -> Option<&Value> {
     let object = engine.and_then(Value::as_object);
     object.map_or(engine, |object| first(object, &["name", "engineType"]))
 }
 
-/// The usual abbreviation for what schema.org has a name of its own; anything else as it is.
+/// Abbreviates the names that schema.org defines for driven wheels. Other texts stay unchanged.
 fn drive_line(text: &str) -> String {
     let word = text.rsplit('/').next().unwrap_or(text);
     let short = match word.strip_suffix("Configuration") {
@@ -109,7 +110,7 @@ fn drive_line(text: &str) -> String {
     short.to_owned()
 }
 
-/// Takes over the amounts that an offer states.
+/// Adds the amounts that an offer states to `details`.
 fn prices(offer: &Object, reader: &mut Reader<'_>, details: &mut Details) {
     let labels = labels(offer);
     let specifications = elements(offer.get("priceSpecification"));
@@ -117,7 +118,7 @@ fn prices(offer: &Object, reader: &mut Reader<'_>, details: &mut Details) {
         specifications.iter().filter_map(Value::as_object).take(MAX_OFFERS).collect();
     let price = first(offer, &["price"]).or_else(|| single_of_range(offer));
     let amount = price.and_then(value::plain);
-    // A specification of the same amount says what the offer's own is.
+    // A specification of the same amount, or of none, describes the offer's own amount.
     let mut all_labels = labels.clone();
     for specification in &specifications {
         let stated = specification.get("price").and_then(value::plain);
@@ -133,14 +134,15 @@ fn prices(offer: &Object, reader: &mut Reader<'_>, details: &mut Details) {
     }
 }
 
-/// The price of an offer in aggregate, if its range is a single amount.
+/// The price of an aggregate offer, if the ends of its range are equal or only the low end is
+/// given.
 fn single_of_range(offer: &Object) -> Option<&Value> {
     let (low, high) = (offer.get("lowPrice"), offer.get("highPrice"));
     let is_range = low.and_then(value::plain) != high.and_then(value::plain);
     low.filter(|_| high.is_none() || !is_range)
 }
 
-/// What an offer or a specification says of its amount.
+/// The texts of an offer or a specification that tell what its amount is.
 fn labels(object: &Object) -> String {
     let own = LABELS.iter().map(|key| object.get(*key));
     let period = object.get("referenceQuantity").and_then(|period| period.get("unitCode"));
@@ -154,7 +156,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::page::record::{Condition, Mileage, Provenance, Unit};
+    use crate::page::vocabulary::{Condition, Mileage, Provenance, Unit};
 
     fn read(car: &Value) -> Details {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn types_come_as_text_array_or_address() {
+    fn a_type_is_a_text_an_array_or_an_address() {
         let cars = [
             json!({"@type": "Car"}),
             json!({"@type": ["Thing", "vehicle"]}),
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_is_told_from_other_amounts() {
+    fn the_price_is_distinguished_from_other_amounts() {
         let cases = [
             (json!({"price": 25_995}), vec![2_599_500], None),
             (
@@ -196,7 +198,7 @@ mod tests {
                 vec![2_599_500],
                 Some(2_700_000),
             ),
-            // The offer's amount is the payment that its specification describes.
+            // The specification tells that the offer's amount is a payment.
             (
                 json!({"price": 1_389, "priceSpecification": {"price": "1389", "unitCode": "MON"}}),
                 vec![],
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_come_in_several_shapes() {
+    fn fields_are_read_in_all_their_forms() {
         let details = read(&json!({
             "brand": {"name": "Honda"},
             "productionDate": "2003-05-01",

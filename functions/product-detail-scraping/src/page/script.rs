@@ -1,42 +1,41 @@
-//! Script blocks, and the JSON values in them.
+//! Finds the scripts of a page and isolates the JSON values in them.
 
 use super::markup::{Tag, Tags, decode};
 
-/// Most scripts read of one page: real ones have dozens.
+/// Most scripts read of one page. Real pages have dozens.
 const MAX_SCRIPTS: usize = 1_000;
 
-/// Longest JSON value read, in bytes. Real ones stay far below; the worst text, an array of tiny
-/// objects, takes about 90 times its length once parsed, and one value is in memory at a time.
+/// Longest JSON value read, in bytes. Real values stay far below. The worst case, an array of tiny
+/// objects, takes about 90 times its length once parsed, but only one value is in memory at a time.
 pub const MAX_VALUE_BYTES: usize = 256 * 1024;
 
-/// What a script is written in.
+/// The language of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// Code that a browser would run.
     JavaScript,
-    /// Linked data.
+    /// Linked data in JSON.
     JsonLd,
-    /// A template, settings and the like.
+    /// Anything else, such as templates and settings.
     Other,
 }
 
 /// A script of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Script<'a> {
-    /// What it is written in.
     pub language: Language,
-    /// Its text.
     pub body: &'a str,
 }
 
-/// The scripts of a page, in order; not those in comments.
+/// The scripts of a page in document order, except those in comments.
 pub fn scripts(html: &str) -> impl Iterator<Item = Script<'_>> {
     let scripts = Tags::new(html).filter(|tag| tag.begins("script"));
     scripts.take(MAX_SCRIPTS).map(|tag| Script { language: language(&tag), body: tag.text })
 }
 
 fn language(tag: &Tag<'_>) -> Language {
-    // Some publishing systems write the plus sign of `ld+json` as a reference.
+    // Some content management systems encode the plus sign of `ld+json`.
     let declared = decode(tag.attribute("type").unwrap_or_default());
     let declared = declared.trim().to_ascii_lowercase();
     if declared.starts_with("application/ld+json") {
@@ -48,8 +47,8 @@ fn language(tag: &Tag<'_>) -> Language {
     }
 }
 
-/// The JSON value at the start of a text that begins with a bracket: up to the bracket that
-/// closes it, not counting those in strings. `None` if it does not end within
+/// The JSON value at the start of `text`, which must begin with a bracket. The value ends at the
+/// matching bracket, where brackets in strings do not count. `None` if that lies beyond
 /// [`MAX_VALUE_BYTES`].
 #[must_use]
 pub fn isolate(text: &str) -> Option<&str> {
@@ -65,7 +64,7 @@ pub fn isolate(text: &str) -> Option<&str> {
                 string = None;
                 length
             }
-            // Whatever is escaped ends no string, a quotation mark least of all.
+            // An escaped quotation mark does not end the string.
             (Some(_), _, b'\\') => {
                 1 + QuotationMark::at(&rest[1..]).map_or(1, |(_, length)| length)
             }
@@ -90,7 +89,7 @@ pub fn isolate(text: &str) -> Option<&str> {
     None
 }
 
-/// What a string begins and ends with. In a block that was encoded as HTML it is a reference.
+/// The delimiter of a string. In a block that was encoded as HTML it is a character reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QuotationMark {
     /// `"`.
@@ -99,11 +98,11 @@ pub(crate) enum QuotationMark {
     Encoded,
 }
 
-/// The references that stand for `"`.
+/// The character references for `"`.
 const REFERENCES: [&[u8]; 4] = [b"&quot;", b"&#34;", b"&#034;", b"&#x22;"];
 
 impl QuotationMark {
-    /// The one at the start of `bytes`, and its length in bytes.
+    /// The quotation mark at the start of `bytes`, if there is one, and its length in bytes.
     pub(crate) fn at(bytes: &[u8]) -> Option<(Self, usize)> {
         match bytes.first()? {
             b'"' => Some((Self::Plain, 1)),
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_where_its_bracket_closes() {
+    fn a_value_ends_at_the_matching_bracket() {
         let cases = [
             ("[]", Some("[]")),
             ("{\"a\":[1,{}]};more}", Some("{\"a\":[1,{}]}")),
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_goes_on_for_ever_is_given_up() {
+    fn an_unclosed_or_oversized_value_is_refused() {
         let long = format!("[\"{}\"]", "a".repeat(MAX_VALUE_BYTES));
         assert_eq!(isolate(&long), None);
         assert_eq!(isolate(&long[..=4]), None);
@@ -179,7 +178,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_isolated_or_given_up(text in "[\\[\\]{}\"\\\\&quot;é]{0,80}|.{0,80}") {
+        fn an_isolated_value_is_a_prefix(text in "[\\[\\]{}\"\\\\&quot;é]{0,80}|.{0,80}") {
             if let Some(value) = isolate(&text) {
                 prop_assert!(text.starts_with(value));
                 prop_assert!(value.ends_with([']', '}']), "it is closed");

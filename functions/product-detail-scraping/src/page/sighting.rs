@@ -1,4 +1,5 @@
-//! What one source of a page shows of cars: of the job's car everything, of others their VINs.
+//! The cars that one source of a page mentions: all details of the job's car, only the VINs of
+//! others.
 
 use serde_json::Value;
 use url::Url;
@@ -6,24 +7,26 @@ use url::Url;
 use super::{
     quality::{Code, MAX_OTHER_VINS, MAX_WARNINGS, Warning},
     reader::Reader,
-    record::{Details, Provenance},
+    record::Details,
     repair::{self, Repair},
     value,
+    vocabulary::Provenance,
 };
 
-/// Most times that one source is heard on the job's car: a page repeats it two or three times.
+/// Most sightings of the job's car kept of one source. Real pages repeat the car two or three
+/// times.
 const MAX_SIGHTINGS: usize = 8;
 
-/// Most JSON values read of one source.
+/// Most JSON blocks parsed of one source.
 const MAX_BLOCKS: usize = 64;
 
-/// Longest start of a block quoted in a report, in bytes.
+/// Bytes quoted in a report from the start of a bad block.
 const HEAD_BYTES: usize = 24;
 
-/// The field that warnings about blocks name.
+/// The field name in warnings about a block.
 const BLOCK: &str = "block";
 
-/// What one source shows.
+/// The cars that one source mentions.
 #[derive(Debug)]
 pub struct Sightings<'s> {
     from: Provenance,
@@ -31,20 +34,21 @@ pub struct Sightings<'s> {
     vin: &'s str,
     /// The page's address.
     base: &'s Url,
-    /// Whether it names the job's VIN.
+    /// Whether the source names the job's VIN.
     names_ours: bool,
-    /// What it says of the car of that VIN.
+    /// The sightings of the job's car.
     ours: Vec<Sighting>,
-    /// What it says of cars whose VIN it does not name: two at most, to see that there are several.
+    /// The sightings of cars without a VIN. Two are enough to know that there are several.
     unnamed: Vec<Sighting>,
     /// The VINs of other cars.
     others: Vec<String>,
-    /// What was odd apart from any car.
+    /// The warnings that belong to no single car.
     warnings: Vec<Warning>,
+    /// The number of JSON blocks so far.
     blocks: usize,
 }
 
-/// A car in one place of a page.
+/// The details of a car in one place of a page.
 #[derive(Debug)]
 struct Sighting {
     details: Details,
@@ -52,8 +56,8 @@ struct Sighting {
 }
 
 impl<'s> Sightings<'s> {
-    /// None yet, of the source `from`, on a page at `base` that should show the car `vin`, which
-    /// is in upper case.
+    /// No sightings yet in the source `from` of the page at `base`, which should describe the car
+    /// `vin`. The VIN must be in upper case.
     #[must_use]
     pub fn new(from: Provenance, vin: &'s str, base: &'s Url) -> Self {
         Self {
@@ -69,7 +73,7 @@ impl<'s> Sightings<'s> {
         }
     }
 
-    /// The source.
+    /// The source that these sightings come from.
     #[must_use]
     pub fn source(&self) -> Provenance {
         self.from
@@ -81,13 +85,13 @@ impl<'s> Sightings<'s> {
         self.names_ours
     }
 
-    /// The other VINs that the source names.
+    /// The VINs of other cars that the source names, without duplicates.
     #[must_use]
     pub fn others(&self) -> &[String] {
         &self.others
     }
 
-    /// Notes a VIN.
+    /// Records that the source names a VIN.
     pub(crate) fn name(&mut self, vin: String) {
         if vin == self.vin {
             self.names_ours = true;
@@ -96,7 +100,7 @@ impl<'s> Sightings<'s> {
         }
     }
 
-    /// Notes a car, and reads what the source says of it if it may be the job's.
+    /// Records a car, and reads its details if it may be the job's car.
     pub(crate) fn see(
         &mut self,
         vin: Option<String>,
@@ -118,14 +122,14 @@ impl<'s> Sightings<'s> {
         }
         let mut reader = Reader::new(self.from, self.base);
         let details = read(&mut reader);
-        // Pages repeat whole blocks; twice the same says nothing more, and is one car.
+        // Pages repeat whole blocks. Equal details are the same car and add nothing.
         if list.iter().all(|sighting| sighting.details != details) {
             list.push(Sighting { details, warnings: reader.into_warnings() });
         }
     }
 
-    /// The JSON value of an isolated block, repaired where it needs to be. What is beyond repair or
-    /// one too many is noted.
+    /// Parses an isolated JSON block, after repairs if needed. A block that cannot be repaired or
+    /// exceeds [`MAX_BLOCKS`] gives a warning and `None`.
     pub(crate) fn parse(&mut self, block: &str) -> Option<Value> {
         self.blocks += 1;
         if self.blocks > MAX_BLOCKS {
@@ -144,7 +148,7 @@ impl<'s> Sightings<'s> {
         Some(value)
     }
 
-    /// The elements of an array, or the value itself; those too many are noted.
+    /// The elements of an array, or the value itself. Elements beyond the limit give a warning.
     pub(crate) fn elements<'v>(&mut self, value: &'v Value) -> &'v [Value] {
         let elements = value::elements(Some(value));
         if value.as_array().is_some_and(|all| all.len() > elements.len()) {
@@ -153,17 +157,17 @@ impl<'s> Sightings<'s> {
         elements
     }
 
-    /// Notes a repair.
+    /// Warns about a repaired block.
     pub(crate) fn repaired(&mut self, repair: Repair) {
         self.warn(Code::Repaired, BLOCK, repair.name());
     }
 
-    /// Notes a block that cannot be read.
+    /// Warns about a block that cannot be parsed.
     pub(crate) fn bad_block(&mut self, block: &str) {
         self.warn(Code::BadBlock, BLOCK, &block[..block.floor_char_boundary(HEAD_BYTES)]);
     }
 
-    /// Notes that there is more than will be read.
+    /// Warns that content beyond a limit was not read.
     pub(crate) fn skipped(&mut self, what: &'static str) {
         self.warn(Code::Skipped, what, "too many");
     }
@@ -174,10 +178,11 @@ impl<'s> Sightings<'s> {
         }
     }
 
-    /// What the source says of the job's car, and what was odd in it.
+    /// The details of the job's car, and all warnings.
     ///
-    /// A car without a VIN is taken for the job's if it is the only car there: whose page it is was
-    /// asked before.
+    /// If the source does not describe the job's VIN, a car without a VIN counts as the job's car,
+    /// provided that the source mentions no other. The caller has already confirmed that the page
+    /// is about the job's car.
     pub(crate) fn chosen(self) -> (Vec<Details>, Vec<Warning>) {
         let mut warnings = self.warnings;
         let is_named = !self.ours.is_empty();
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_car_of_the_job_is_told_from_others() {
+    fn the_jobs_car_is_distinguished_from_others() {
         type Case<'a> = (&'a [(Option<&'a str>, u16)], &'a [u16], usize);
         let cases: &[Case<'_>] = &[
             (&[], &[], 0),
@@ -244,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_number_of_sightings_is_bounded() {
         let base = base();
         let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base);
         for number in 0..1_000_u16 {

@@ -1,48 +1,52 @@
-//! Tolerant reading of values: sites write numbers, truths and gaps in many ways.
+//! Tolerant parsing of values: sites write numbers, booleans and missing values in many ways.
 //!
-//! Everything is first brought to plain text, so that each reading has to know one form only.
+//! Every value is converted to plain text first, so each parser handles a single form.
 
 use std::{borrow::Cow, ops::RangeInclusive, slice};
 
+use evenkeel::vin::Vin;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
     markup::decode,
-    record::{Condition, Mileage, Unit},
+    vocabulary::{Condition, Mileage, Unit},
 };
 
-/// Longest text kept of a value, in characters: titles and descriptions are cut there.
+/// Longest text kept of a value, in characters. Longer titles and descriptions are cut.
 const MAX_TEXT_CHARS: usize = 300;
 
-/// Bytes of a raw text that are looked at to make those characters: a reference takes up to ten.
+/// Most bytes of a raw text that are decoded to get [`MAX_TEXT_CHARS`]. A character reference takes
+/// up to ten bytes.
 const MAX_RAW_BYTES: usize = 4 * 1024;
 
-/// Most elements looked at of one array.
+/// Most elements read of one array.
 const MAX_ELEMENTS: usize = 200;
 
-/// Most option codes kept of one car, and the longest, in bytes: more or longer ones are prose.
+/// Most option codes kept of one car, and the longest code in bytes. Anything beyond is prose, not
+/// a code.
 const MAX_CODES: usize = 60;
 const MAX_CODE_BYTES: usize = 40;
 
-/// Most pictures kept of one car, and the longest address of one, in bytes: the record that they
-/// end in is billed by its size.
+/// Most pictures kept of one car, and the longest address of a picture in bytes. They are stored in
+/// the job's record, which is billed by size.
 pub(crate) const MAX_IMAGES: usize = 24;
 const MAX_ADDRESS_BYTES: usize = 1_024;
 
-/// Longest number, in characters: a longer one is an id.
+/// Longest number, in characters. A longer one is an id.
 const MAX_NUMBER_CHARS: usize = 12;
 
-/// The farthest that a car has gone, in miles or kilometres, with room to spare.
+/// Largest mileage accepted, in miles or kilometres: more than any car has covered.
 const MAX_MILEAGE: u32 = 2_000_000;
 
-/// Model years that can be meant.
+/// The accepted model years.
 const YEARS: RangeInclusive<u16> = 1900..=2100;
 
-/// Characters of a VIN (ISO 3779).
-const VIN_CHARS: usize = 17;
+/// The label that may precede a VIN within the same text. No VIN contains an I, so no VIN begins
+/// with it.
+const VIN_LABEL: &str = "VIN";
 
-/// What sites write where they have nothing to say.
+/// The texts that sites write in place of a missing value.
 const PLACEHOLDERS: [&str; 17] = [
     "-",
     "--",
@@ -63,16 +67,18 @@ const PLACEHOLDERS: [&str; 17] = [
     "unspecified",
 ];
 
-/// The text of a value in one line; of an array, that of its first element that has any; of an
-/// object, its name or value. `None` if there is none.
+/// The text of a value in one line, or `None` if it has no text.
+///
+/// The text of an array is that of its first element with a text. The text of an object is its name
+/// or its value.
 pub(crate) fn plain(value: &Value) -> Option<String> {
     let text = match value {
         Value::Null => return None,
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => spelt(number),
         Value::String(text) => clean(text),
-        // The recursion ends: serde_json refuses what is nested deeper than 128. It looks at
-        // nothing twice, or the time would double with each level.
+        // The recursion is bounded, because serde_json rejects nesting deeper than 128. It must not
+        // visit anything twice: the time would double with each level.
         Value::Array(values) => return values.iter().take(MAX_ELEMENTS).find_map(plain),
         Value::Object(object) => {
             let mut inner = ["name", "value", "@value"].iter().filter_map(|key| object.get(*key));
@@ -82,12 +88,12 @@ pub(crate) fn plain(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The value of the first of these keys that has a text.
+/// The value of the first of these keys whose value has a text.
 pub(crate) fn first<'v>(object: &'v Map<String, Value>, keys: &[&str]) -> Option<&'v Value> {
     keys.iter().filter_map(|key| object.get(*key)).find(|value| plain(value).is_some())
 }
 
-/// The elements of an array, or the value itself.
+/// The first [`MAX_ELEMENTS`] elements of an array, or the value itself if it is no array.
 pub(crate) fn elements(value: Option<&Value>) -> &[Value] {
     match value {
         None => &[],
@@ -96,7 +102,7 @@ pub(crate) fn elements(value: Option<&Value>) -> &[Value] {
     }
 }
 
-/// A number without an exponent and, if it is whole, without a decimal point.
+/// A number without an exponent and, if it is an integer, without a decimal point.
 fn spelt(number: &serde_json::Number) -> String {
     match (number.as_u64(), number.as_f64()) {
         (Some(whole), _) => whole.to_string(),
@@ -105,8 +111,8 @@ fn spelt(number: &serde_json::Number) -> String {
     }
 }
 
-/// The text in one line, with references decoded, without what cannot be seen, cut to
-/// [`MAX_TEXT_CHARS`].
+/// The text in one line, with character references decoded, invisible characters removed, and cut
+/// to [`MAX_TEXT_CHARS`].
 pub(crate) fn clean(text: &str) -> String {
     let head = &text[..text.floor_char_boundary(MAX_RAW_BYTES)];
     let decoded: Cow<'_, str> = if head.contains('&') { decode(head).into() } else { head.into() };
@@ -117,42 +123,44 @@ pub(crate) fn clean(text: &str) -> String {
     cut.trim_end().to_owned()
 }
 
-/// Whether a character has no width or turns the direction of writing: such make different texts
-/// look alike.
+/// Whether a character has no width or changes the direction of writing. Such characters make
+/// different texts look the same.
 fn is_invisible(c: char) -> bool {
     let spaces_and_marks = ('\u{200b}'..='\u{200f}').contains(&c);
     let embeddings = ('\u{202a}'..='\u{202e}').contains(&c);
     spaces_and_marks || embeddings || ('\u{2060}'..='\u{206f}').contains(&c) || c == '\u{feff}'
 }
 
-/// Whether a text only fills a gap.
+/// Whether a text stands for a missing value.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| placeholder.eq_ignore_ascii_case(text))
 }
 
-/// A VIN in upper case. A value that is none, such as a stock number, is `None`; whether the
-/// check digit holds is not asked.
+/// The VIN that a value consists of, alone or behind a label, in upper case. `None` for anything
+/// else, such as a stock number.
 pub(crate) fn vin(value: &Value) -> Option<String> {
-    let text = plain(value)?.to_ascii_uppercase();
-    // No VIN contains an I, so what begins like this is a label.
-    let vin = text.strip_prefix("VIN").unwrap_or(&text).trim_start_matches([':', ' ']);
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() && !matches!(c, 'I' | 'O' | 'Q');
-    (vin.len() == VIN_CHARS && vin.chars().all(is_allowed)).then(|| vin.to_owned())
+    let text = plain(value)?;
+    let unlabelled = match text.split_at_checked(VIN_LABEL.len()) {
+        Some((label, rest)) if label.eq_ignore_ascii_case(VIN_LABEL) => rest,
+        _ => text.as_str(),
+    };
+    let vin = Vin::parse(unlabelled.trim_start_matches([':', ' '])).ok()?;
+    Some(vin.as_str().to_owned())
 }
 
 /// A number within a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Number {
-    /// What stands before the decimal point.
+    /// The integer part.
     pub(crate) whole: u64,
-    /// What stands behind it, in hundredths; anything finer is cut off.
+    /// The fraction in hundredths, rounded down.
     pub(crate) hundredths: u64,
-    /// What stands before and behind the number.
+    /// The text before and after the number.
     pub(crate) around: String,
 }
 
-/// The one number in a text; `None` if there is none, if there are several, and if it is
-/// negative, shortened (`25k`) or written so that it could mean two things (`25.995`).
+/// The only number in a text. `None` if there is no number or several, or if the number is
+/// negative, abbreviated (`25k`) or ambiguous (`25.995`).
 pub(crate) fn number(text: &str) -> Option<Number> {
     let (before, rest) = text.split_at(text.find(|c: char| c.is_ascii_digit())?);
     let ends = rest.find(|c: char| !c.is_ascii_digit() && c != ',' && c != '.');
@@ -172,15 +180,15 @@ pub(crate) fn number(text: &str) -> Option<Number> {
     Some(Number { whole: ungrouped(whole)?, hundredths, around: format!("{before} {after}") })
 }
 
-/// Whether what stands before a number makes it negative. Behind words, a dash apart from the
-/// number only separates them.
+/// Whether the text before a number makes it negative. After words, a dash that does not touch the
+/// number is only a separator.
 fn is_negative(before: &str) -> bool {
     let signed = before.trim_end_matches('$').ends_with(['-', '\u{2212}']);
     let wordless = !before.contains(char::is_alphabetic);
     signed || (wordless && before.contains(['-', '\u{2212}', '(']))
 }
 
-/// The number that digits stand for, in groups of three between commas or in one.
+/// Parses digits that are either all in one group or in groups of three between commas.
 fn ungrouped(digits: &str) -> Option<u64> {
     let mut groups = digits.split(',');
     let head = groups.next()?.len();
@@ -194,7 +202,7 @@ fn ungrouped(digits: &str) -> Option<u64> {
     digits.replace(',', "").parse().ok()
 }
 
-/// A model year, also as the beginning of a date.
+/// Parses a model year, which may be the start of a date.
 pub(crate) fn year(text: &str) -> Option<u16> {
     let (digits, rest) = text.split_at_checked(4)?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -202,8 +210,8 @@ pub(crate) fn year(text: &str) -> Option<u16> {
     (is_number && !rest.starts_with(|c: char| c.is_ascii_digit())).then_some(year)
 }
 
-/// A truth.
-pub(crate) fn truth(text: &str) -> Option<bool> {
+/// Parses a boolean, also written as `yes` or `no`.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "y" | "1" => Some(true),
         "false" | "no" | "n" | "0" => Some(false),
@@ -211,20 +219,20 @@ pub(crate) fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A distance, in miles unless it says kilometres.
+/// Parses a distance. The unit is miles unless the text names kilometres.
 pub(crate) fn mileage(text: &str) -> Option<Mileage> {
     let number = number(text)?;
     let value = u32::try_from(number.whole).ok().filter(|value| *value <= MAX_MILEAGE)?;
     let around = number.around.to_ascii_lowercase();
     let mut words = around.split(|c: char| !c.is_alphabetic());
-    // KMT is the code of UN/CEFACT, which schema.org uses.
+    // KMT is the UN/CEFACT code for kilometres, which schema.org uses.
     let is_metric =
         |word: &str| word.starts_with("kilomet") || ["km", "kms", "kmt"].contains(&word);
     let unit = if words.any(is_metric) { Unit::Kilometres } else { Unit::Miles };
     Some(Mileage { value, unit })
 }
 
-/// New or used, as a word or as an address of schema.org.
+/// Parses a condition, written as a word or as a schema.org address.
 pub(crate) fn condition(text: &str) -> Option<Condition> {
     let word = text.rsplit(['/', '#', ':']).next().unwrap_or(text).trim().to_ascii_lowercase();
     match word.as_str() {
@@ -244,13 +252,14 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
     }
 }
 
-/// A currency's code (ISO 4217).
+/// Parses a currency code (ISO 4217) and converts it to upper case.
 pub(crate) fn currency(text: &str) -> Option<String> {
     let is_code = text.len() == 3 && text.chars().all(|c| c.is_ascii_alphabetic());
     is_code.then(|| text.to_ascii_uppercase())
 }
 
-/// The codes in an array, or in a text between commas or bars; `None` if there are none.
+/// The codes in an array, or in a text that separates them by commas or bars. `None` if there are
+/// none.
 pub(crate) fn codes(value: &Value) -> Option<Vec<String>> {
     let texts: Vec<String> = match value {
         Value::String(text) => {
@@ -265,8 +274,8 @@ pub(crate) fn codes(value: &Value) -> Option<Vec<String>> {
     (!codes.is_empty()).then_some(codes)
 }
 
-/// The addresses of pictures, absolute and each once: of texts, of objects with a `url`, and of
-/// arrays of both.
+/// The addresses of pictures, made absolute and without duplicates. The value is a text, an object
+/// with a `url`, or an array of these.
 pub(crate) fn images(value: &Value, base: &Url) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for element in elements(Some(value)) {

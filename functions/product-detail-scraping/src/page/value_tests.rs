@@ -29,7 +29,7 @@ fn values_become_one_line_of_text() {
 }
 
 #[test]
-fn long_texts_are_cut_and_deep_ones_take_no_time() {
+fn long_texts_are_cut_and_deep_values_are_read_quickly() {
     assert_eq!(clean(&"é".repeat(10_000)).chars().count(), MAX_TEXT_CHARS);
     let mut deep = json!("core");
     for _ in 0..120 {
@@ -39,7 +39,7 @@ fn long_texts_are_cut_and_deep_ones_take_no_time() {
 }
 
 #[test]
-fn numbers_are_read_as_they_are_written_and_doubtful_ones_not_at_all() {
+fn numbers_are_parsed_and_ambiguous_ones_are_refused() {
     let cases = [
         ("25995", Some((25_995, 0))),
         ("$25,995", Some((25_995, 0))),
@@ -75,7 +75,7 @@ fn numbers_are_read_as_they_are_written_and_doubtful_ones_not_at_all() {
 }
 
 #[test]
-fn years_truths_conditions_and_currencies() {
+fn years_booleans_conditions_and_currencies() {
     let years = [("2003", Some(2003)), ("2003-05-01", Some(2003)), ("20035", None), ("03", None)];
     for (text, expected) in years {
         assert_eq!(year(text), expected, "{text}");
@@ -84,7 +84,7 @@ fn years_truths_conditions_and_currencies() {
         assert_eq!(year(text), None, "{text}");
     }
     for (text, expected) in [("TRUE", Some(true)), ("No", Some(false)), ("maybe", None)] {
-        assert_eq!(truth(text), expected, "{text}");
+        assert_eq!(boolean(text), expected, "{text}");
     }
     let conditions = [
         ("New", Some(Condition::New)),
@@ -102,7 +102,7 @@ fn years_truths_conditions_and_currencies() {
 }
 
 #[test]
-fn distances_have_a_unit() {
+fn a_distance_is_in_miles_unless_it_names_kilometres() {
     let miles = |value| Some(Mileage { value, unit: Unit::Miles });
     let kilometres = |value| Some(Mileage { value, unit: Unit::Kilometres });
     let cases = [
@@ -122,7 +122,7 @@ fn distances_have_a_unit() {
 }
 
 #[test]
-fn a_vin_is_told_from_a_stock_number() {
+fn vins_are_distinguished_from_stock_numbers() {
     let cases = [
         (json!("1HGCM82633A004352"), Some("1HGCM82633A004352")),
         (json!(" vin: 1hgcm82633a004352 "), Some("1HGCM82633A004352")),
@@ -139,7 +139,7 @@ fn a_vin_is_told_from_a_stock_number() {
 }
 
 #[test]
-fn codes_come_as_an_array_or_as_a_text() {
+fn codes_are_read_from_an_array_or_a_text() {
     let expected = vec!["A1".to_owned(), "B2".to_owned()];
     for value in [json!(["A1", null, "N/A", "B2"]), json!("A1, B2,,-"), json!("A1|B2")] {
         assert_eq!(codes(&value).as_ref(), Some(&expected), "{value}");
@@ -149,7 +149,7 @@ fn codes_come_as_an_array_or_as_a_text() {
 }
 
 #[test]
-fn pictures_are_absolute_addresses_of_the_web() {
+fn picture_addresses_are_made_absolute_and_must_be_http() {
     let base: Url = "https://www.dealer.example/used/1.htm".parse().unwrap();
     let value = json!([
         "//images.example/1.jpg",
@@ -176,7 +176,7 @@ fn pictures_are_absolute_addresses_of_the_web() {
 
 proptest! {
     #[test]
-    fn any_text_is_a_number_or_none(text in "[-$(0-9,.kKmM )]{0,30}|.{0,30}") {
+    fn any_text_parses_within_bounds_or_is_refused(text in "[-$(0-9,.kKmM )]{0,30}|.{0,30}") {
         if let Some(number) = number(&text) {
             prop_assert!(number.whole < 1_000_000_000_000 && number.hundredths < 100);
         }
@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn cleaning_is_bounded_and_leaves_clean_text_alone(text in ".{0,400}") {
+    fn cleaning_is_bounded_and_leaves_clean_text_unchanged(text in ".{0,400}") {
         let once = clean(&text);
         prop_assert!(once.chars().count() <= MAX_TEXT_CHARS);
         if !once.contains('&') {
@@ -194,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn a_whole_number_is_read_back(whole in 0_u64..1_000_000_000) {
+    fn a_formatted_whole_number_is_parsed_back(whole in 0_u64..1_000_000_000) {
         let read = number(&format!("${whole}.00")).unwrap();
         prop_assert_eq!((read.whole, read.hundredths), (whole, 0));
     }

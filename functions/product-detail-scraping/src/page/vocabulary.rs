@@ -1,0 +1,66 @@
+//! The types that all modules of a page share: a value with its source, and the values that are
+//! more than a text or a number.
+
+use serde::Serialize;
+
+/// The source of a value, from the most to the least trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provenance {
+    /// The object in which the dealer's platform describes the car to its own scripts.
+    DataLayer,
+    /// A script block of linked data.
+    JsonLd,
+    /// Linked data in the attributes of elements.
+    Microdata,
+    /// A `data-vin` attribute. It gives only a VIN.
+    DataVin,
+    /// The `meta` elements for social networks.
+    OpenGraph,
+    /// The page's text or the page as a whole. It gives only a VIN.
+    Page,
+    /// The dealer's feed, which listed the page's address.
+    Feed,
+}
+
+impl Provenance {
+    /// Whether the data comes from the dealer's own system, which keeps the manufacturer's price
+    /// apart from the asking price. Templates for search engines often mix up the two.
+    pub(crate) fn is_the_dealers(self) -> bool {
+        matches!(self, Self::DataLayer | Self::Feed)
+    }
+}
+
+/// A value and its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Found<T> {
+    pub value: T,
+    pub from: Provenance,
+}
+
+/// Whether a car has had an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Condition {
+    New,
+    Used,
+}
+
+/// An odometer reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Mileage {
+    pub value: u32,
+    pub unit: Unit,
+}
+
+/// A unit of distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Unit {
+    Miles,
+    Kilometres,
+}
