@@ -24,10 +24,10 @@ use crate::{
     config::Config,
     memory::Memory,
     pass::audit,
+    ports::{Ports, Sweep},
     records::{due, read},
     step::{self, Call, Step},
     survey::survey,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 

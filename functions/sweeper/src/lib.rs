@@ -10,6 +10,7 @@
 //! [`pass`] does it. Every change is guarded by the record's state and fence, so that two sweepers, or
 //! one that is cut off anywhere, do nothing twice.
 
+pub mod call;
 pub mod command;
 pub mod config;
 pub mod lead;
@@ -17,10 +18,10 @@ pub mod memory;
 pub mod metrics;
 pub mod pass;
 pub mod plan;
+pub mod ports;
 pub mod records;
 pub mod step;
 pub mod survey;
-pub mod sweep;
 pub mod tick;
 
-pub use sweep::{Ports, Sweep};
+pub use ports::{Ports, Sweep};

@@ -24,10 +24,10 @@ use crate::{
         audit::{self as plan, Oddity, Repair},
         rescue,
     },
+    ports::{Ports, Sweep},
     records::together,
     step,
     survey::careful,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 

@@ -14,8 +14,8 @@ use evenkeel::{
 use crate::{
     config::{JobType, Source},
     plan::balance::{self as plan, Load},
+    ports::{Ports, Sweep},
     survey::View,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 

@@ -21,8 +21,8 @@ use crate::{
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
         release::Dependency,
     },
+    ports::{Ports, Sweep},
     records::{EVER, due, read},
-    sweep::{Ports, Sweep},
     tick::{Counts, Tick},
 };
 

@@ -14,10 +14,10 @@ use crate::{
     lead::Leader,
     memory::{Drain, Memory},
     plan::release::{self as plan, Dependency, Way},
+    ports::{Ports, Sweep},
     records::{EVER, due, read, together},
     step::{self, Step},
     survey::dependency,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 

@@ -14,9 +14,9 @@ use evenkeel::{
 use crate::{
     config::JobType,
     plan::rescue::{self as plan, Caution},
+    ports::{Ports, Sweep},
     records::{due, read, together},
     step::{self, Step},
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 

@@ -13,9 +13,9 @@ use evenkeel::{
 use crate::{
     config::JobType,
     plan::triage::{self as plan, Fate},
+    ports::{Ports, Sweep},
     records::read,
     step,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
