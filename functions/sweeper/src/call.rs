@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     command::{self, Command},
     lead::Leader,
-    pass::{Pass, audit, balance, observe, release, rescue, triage},
+    pass::{Pass, audit, balance, observe, redrive, release, rescue},
     ports::{Ports, Sweep},
     survey::{View, survey},
     tick::{Report, Tick},
@@ -94,7 +94,7 @@ async fn run<P: Ports>(
     match pass {
         Pass::Rescue => rescue::rescue(sweep, tick).await,
         Pass::Release => release::release(sweep, tick, leader).await,
-        Pass::Triage => triage::triage(sweep, tick).await,
+        Pass::Redrive => redrive::redrive(sweep, tick).await,
         Pass::Audit => audit::audit(sweep, tick).await,
         Pass::Balance => balance::balance(sweep, tick).await,
         Pass::Observe => observe::observe(sweep, tick).await,

@@ -2,7 +2,7 @@
 //! lost, parked, dead or old, and sets it going again. It knows no job type.
 //!
 //! ```text
-//!  lead ─ survey ─ rescue ─ release ─ triage ─ prune, audit ─ balance ─ observe ─ report
+//!  lead ─ survey ─ rescue ─ release ─ redrive ─ prune, audit ─ balance ─ observe ─ report
 //!                     └────────┴────────┴─ steps: the record first, then the message
 //! ```
 //!

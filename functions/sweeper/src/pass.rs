@@ -5,9 +5,9 @@ pub mod audit;
 pub mod balance;
 pub mod observe;
 mod prune;
+pub mod redrive;
 pub mod release;
 pub mod rescue;
-pub mod triage;
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum Pass {
     /// Parked jobs whose time has come.
     Release,
     /// What is in the dead-letter queues.
-    Triage,
+    Redrive,
     /// What has expired, and what cannot be: one page of a walk serves both.
     Audit,
     /// How many batches of each queue may be at work.
@@ -31,7 +31,7 @@ pub enum Pass {
 impl Pass {
     /// In the order of a tick: first what somebody waits for.
     pub const ALL: [Self; 6] =
-        [Self::Rescue, Self::Release, Self::Triage, Self::Audit, Self::Balance, Self::Observe];
+        [Self::Rescue, Self::Release, Self::Redrive, Self::Audit, Self::Balance, Self::Observe];
 
     /// Its name in counts and logs.
     #[must_use]
@@ -39,7 +39,7 @@ impl Pass {
         match self {
             Self::Rescue => "rescue",
             Self::Release => "release",
-            Self::Triage => "triage",
+            Self::Redrive => "redrive",
             Self::Audit => "audit",
             Self::Balance => "balance",
             Self::Observe => "observe",
@@ -51,7 +51,7 @@ impl Pass {
     pub const fn time_box(self) -> Duration {
         match self {
             Self::Rescue | Self::Release => Duration::from_secs(12),
-            Self::Triage => Duration::from_secs(8),
+            Self::Redrive => Duration::from_secs(8),
             Self::Audit | Self::Balance | Self::Observe => Duration::from_secs(5),
         }
     }

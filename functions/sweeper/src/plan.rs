@@ -4,9 +4,9 @@ pub mod audit;
 pub mod balance;
 pub mod forecast;
 pub mod observation;
+pub mod redrive;
 pub mod release;
 pub mod rescue;
-pub mod triage;
 
 #[cfg(test)]
 pub(crate) mod test_records;

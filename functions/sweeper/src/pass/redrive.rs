@@ -1,4 +1,4 @@
-//! Triage: what is in the dead-letter queues. A dead-letter queue is an inbox and not a graveyard.
+//! Redrive: what is in the dead-letter queues. A dead-letter queue is an inbox and not a graveyard.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use evenkeel::{
 
 use crate::{
     config::JobType,
-    plan::triage::{self as plan, Fate},
+    plan::redrive::{self as plan, Fate},
     ports::{Ports, Sweep},
     records::read,
     step,
@@ -25,10 +25,10 @@ const MOST_RECEIVES: usize = 20;
 /// How long a letter is hidden while it is looked into. Whatever then remains comes again.
 const HIDDEN: Duration = Duration::from_secs(60);
 
-const NAME: &str = "triage";
+const NAME: &str = "redrive";
 
 /// Empties the dead-letter queues.
-pub async fn triage<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+pub async fn redrive<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let config = sweep.config.clone();
     let mut trouble = None;
     for job in &config.types {

@@ -89,5 +89,5 @@ pub fn back_to<'a>(job: &'a JobType, letter: &Letter) -> &'a str {
 }
 
 #[cfg(test)]
-#[path = "triage_tests.rs"]
+#[path = "redrive_tests.rs"]
 mod tests;
