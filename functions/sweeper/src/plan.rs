@@ -1,4 +1,4 @@
-//! What is due, and what to do about it: plain functions of what was seen.
+//! The decisions of the passes: pure functions from what a pass has read to what it does.
 
 pub mod audit;
 pub mod balance;

@@ -1,77 +1,79 @@
-//! The balance: how many slots each queue may use, within a total that all of them share.
+//! Balance: how many slots each queue may use, within a total that all of them share.
 //!
-//! Weighted max-min fairness by progressive filling (Bertsekas and Gallager, "Data Networks", 2nd
-//! edition, 1992, chapter 6): all are raised together, by weight, until each has what it wants. A
-//! flood therefore gets what others leave, and never what a small queue wants for itself.
+//! The division is weighted max-min fairness by progressive filling (Bertsekas and Gallager, "Data
+//! Networks", 2nd edition, 1992, chapter 6): all shares grow together, by weight, until each meets
+//! its demand. A flood therefore gets what the others leave, and never what a small queue demands.
 //!
-//! A slot is one batch of at most ten jobs at work; SQS calls their number `MaximumConcurrency`.
-//! The shares are a target. One step a tick leads towards it, always from what is set now, so that
-//! a redeploy that set other numbers is worked back.
+//! A slot is one running batch of at most ten jobs; SQS calls their number `MaximumConcurrency`.
+//! The shares are a target. Each tick makes at most one step towards it, from the values that are
+//! set at that time, so that the values of a deployment are corrected step by step.
 
 use std::{cmp::Ordering, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// Slots that every queue keeps: SQS knows no maximum of one.
+/// Slots that every queue keeps: the lowest `MaximumConcurrency` that SQS accepts.
 pub const LEAST: u32 = 2;
 
-/// Slots that one queue can have: SQS knows no higher maximum.
+/// Slots that one queue can have: the highest `MaximumConcurrency` that SQS accepts.
 pub const MOST: u32 = 1_000;
 
-/// Time within which a fresh backlog is to be gone, in milliseconds.
+/// Time in which a fresh backlog should be cleared, in milliseconds.
 const TARGET_MS: u64 = 60_000;
 
-/// Age of the oldest job from which its queue is late.
+/// Age of the oldest job above which its queue is late.
 const LATE: Duration = Duration::from_secs(5 * 60);
 
-/// Time within which a late backlog is to be gone, in milliseconds.
+/// Time in which a late backlog should be cleared, in milliseconds.
 const LATE_TARGET_MS: u64 = 30_000;
 
-/// Age of the oldest job from which its queue is very late.
+/// Age of the oldest job above which its queue is very late.
 const VERY_LATE: Duration = Duration::from_secs(15 * 60);
 
-/// Time within which a very late backlog is to be gone, in milliseconds.
+/// Time in which a very late backlog should be cleared, in milliseconds.
 const VERY_LATE_TARGET_MS: u64 = 15_000;
 
-/// What a job is believed to take of a slot before one was measured, in milliseconds.
+/// Assumed slot time of a job before one was measured, in milliseconds.
 const UNKNOWN_JOB_MS: u64 = 1_000;
 
-/// A step is one part in so many of what the queue has, and a smaller gap is left alone: measured
-/// loads waver, and a step takes a while to show in them.
+/// The largest step is the queue's slots divided by this, and a smaller gap is ignored: measured
+/// loads fluctuate, and show the effect of a step only after a while.
 const PART: u32 = 4;
 
-/// Ticks in a row that must wish the same before it is done: one alone may have seen a moment.
+/// Consecutive ticks that must want the same step before it is made: one tick may have measured a
+/// spike.
 const PATIENCE: u32 = 2;
 
-/// What is known of one queue.
+/// The load of one queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// The queue's name, for the step and its reason; no two are the same.
+    /// The queue's name, which is unique.
     pub queue: String,
-    /// A queue of weight 2 gets twice the slots of one of weight 1 while both want more. 0 counts
-    /// as 1.
+    /// Its weight: a queue of weight 2 gets twice the slots of one of weight 1 while both want
+    /// more. 0 counts as 1.
     pub weight: u32,
     /// Slots that the mapping allows now.
     pub current: u32,
-    /// Messages that wait.
+    /// Visible messages.
     pub backlog: u64,
-    /// Messages at work now.
+    /// Messages that a function has received and not settled.
     pub in_flight: u64,
-    /// Age of its oldest waiting job.
+    /// Age of the oldest waiting job.
     pub oldest: Duration,
-    /// Time of a slot that one job takes, in milliseconds: busy time of batches divided by jobs,
-    /// over the last minutes. `None` if nothing ran; 0 counts as 1.
+    /// Slot time of one job in milliseconds: busy time of batches divided by jobs, over the last
+    /// minutes. `None` if nothing ran; 0 counts as 1.
     pub job_ms: Option<u64>,
-    /// Whether all that it could call is behind an open breaker: more slots would do nothing.
+    /// Whether an open breaker blocks its jobs, so that more slots would have no effect.
     pub held: bool,
 }
 
-/// A step: slots that change their queue.
+/// A step: slots that move from one queue to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// The queue that gives. `None`: the slots come from what nobody uses of the total.
+    /// The queue that gives. `None`: the slots come from the unused part of the total.
     pub from: Option<String>,
-    /// The queue that receives. `None`: nobody does, because more than the total was in use.
+    /// The queue that receives. `None`: the slots are removed, because more than the total was in
+    /// use.
     pub to: Option<String>,
     /// How many slots, at least 1.
     pub slots: u32,
@@ -79,18 +81,20 @@ pub struct Move {
     pub why: String,
 }
 
-/// A step that was wished for: the memory between two ticks. It says how long, never how many.
+/// The step that the last ticks wanted, remembered from tick to tick. It holds for how long, but
+/// not how many slots, which each tick computes anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     /// The queue that would give, as in [`Move`].
     pub from: Option<String>,
     /// The queue that would receive, as in [`Move`].
     pub to: Option<String>,
-    /// Ticks in a row that wished for the same receiver.
+    /// Consecutive ticks that wanted the same receiver.
     pub ticks: u32,
 }
 
-/// Slots with which all messages of the queue are done within a minute, or sooner if they are late.
+/// The slots that a queue needs to finish all its messages within a minute, or sooner if they are
+/// late.
 #[must_use]
 pub fn demand(load: &Load) -> u32 {
     if load.held {
@@ -102,7 +106,7 @@ pub fn demand(load: &Load) -> u32 {
     u32::try_from(slots).unwrap_or(MOST).clamp(LEAST, MOST)
 }
 
-/// Time within which a backlog is to be gone, in milliseconds.
+/// Time in which a backlog should be cleared, in milliseconds.
 fn target_ms(oldest: Duration) -> u64 {
     if oldest > VERY_LATE {
         VERY_LATE_TARGET_MS
@@ -113,27 +117,28 @@ fn target_ms(oldest: Duration) -> u64 {
     }
 }
 
-/// A queue while slots are dealt.
+/// A queue during the division of slots.
 struct Hand {
-    /// Its weight, at least 1.
+    /// At least 1.
     weight: u32,
-    /// Slots above which it is passed over.
+    /// Most slots that it can get.
     limit: u32,
-    /// Slots that it has.
+    /// Slots that it has got so far.
     slots: u32,
 }
 
-/// The slots that are due to each queue, in their order.
+/// The share of each queue, in the order of `loads`.
 ///
-/// Their sum is the total, unless that is less than [`LEAST`] or more than [`MOST`] for each. Deals
-/// slot by slot, so at most [`MOST`] rounds a queue.
+/// The sum of the shares is `total`, unless that is less than [`LEAST`] or more than [`MOST`] a
+/// queue. Slots are given out one by one, so this takes at most [`MOST`] rounds a queue.
 #[must_use]
 pub fn shares(loads: &[Load], total: u32) -> Vec<u32> {
     let hand = |load: &Load| Hand { weight: load.weight.max(1), limit: demand(load), slots: LEAST };
     let mut hands: Vec<Hand> = loads.iter().map(hand).collect();
     let spare = total.saturating_sub(sum(hands.iter().map(|hand| hand.slots)));
     let left = deal(&mut hands, spare);
-    // Nobody wants what is left. It waits where the weights put it, so that an idle system rests.
+    // No queue demands the rest. It is divided by weight, so that the shares of an idle system are
+    // stable.
     for hand in &mut hands {
         hand.limit = MOST;
     }
@@ -141,8 +146,8 @@ pub fn shares(loads: &[Load], total: u32) -> Vec<u32> {
     hands.into_iter().map(|hand| hand.slots).collect()
 }
 
-/// Deals up to `spare` slots, each to whoever has least for its weight; the first of equals.
-/// Answers with what is left when everybody is at its limit.
+/// Gives out up to `spare` slots, each to the queue with the fewest slots for its weight, the first
+/// of equals. Returns how many are left once every queue is at its limit.
 fn deal(hands: &mut [Hand], spare: u32) -> u32 {
     for dealt in 0..spare {
         let open = hands.iter_mut().filter(|hand| hand.slots < hand.limit);
@@ -154,13 +159,12 @@ fn deal(hands: &mut [Hand], spare: u32) -> u32 {
     0
 }
 
-/// The step to take now, and what to remember until the next tick. `wish` is what the last tick
-/// said to remember.
+/// The step to make now, and the wish to remember until the next tick. `wish` is that of the
+/// previous tick.
 ///
-/// At most one step a tick, and none before two ticks in a row wish for the same receiver: the
-/// queue that lacks the largest part of its share. What nobody uses is given first; then gives the
-/// queue that has most slots above its share. While more than the total is in use, slots are only
-/// taken.
+/// A step is made only once two consecutive ticks want the same receiver: the queue that lacks the
+/// largest part of its share. Unused slots are given first, then those of the queue with the most
+/// slots above its share. While more than the total is in use, slots are only removed.
 #[must_use]
 pub fn step(loads: &[Load], total: u32, wish: Option<&Wish>) -> (Option<Move>, Option<Wish>) {
     let Some(next) = next(loads, &shares(loads, total)) else { return (None, None) };
@@ -170,7 +174,7 @@ pub fn step(loads: &[Load], total: u32, wish: Option<&Wish>) -> (Option<Move>, O
     ((ticks >= PATIENCE).then_some(next), Some(wish))
 }
 
-/// The step that leads from what is set now towards the shares; `None` if that is near enough.
+/// The step from the present slots towards the shares; `None` if they are near enough.
 fn next(loads: &[Load], shares: &[u32]) -> Option<Move> {
     let allowed = sum(shares.iter().copied());
     let used = sum(loads.iter().map(|load| load.current));
@@ -191,7 +195,7 @@ fn next(loads: &[Load], shares: &[u32]) -> Option<Move> {
     Some(Move { from, to: Some(receiver.queue.clone()), slots, why })
 }
 
-/// The step that takes from a queue what is `excess` over the total.
+/// The step that removes slots from a queue because `excess` slots over the total are in use.
 fn reduction(loads: &[Load], shares: &[u32], excess: u32) -> Option<Move> {
     let (donor, surplus) = most_above(loads, shares)?;
     let slots = excess.min(surplus).min(part(donor.current));
@@ -199,7 +203,8 @@ fn reduction(loads: &[Load], shares: &[u32], excess: u32) -> Option<Move> {
     Some(Move { from: Some(donor.queue.clone()), to: None, slots, why })
 }
 
-/// The queue that has the smallest part of its share, and that share, among those that lack enough.
+/// The queue with the smallest part of its share, and that share, among those whose gap is large
+/// enough.
 fn most_lacking<'a>(loads: &'a [Load], shares: &[u32]) -> Option<(&'a Load, u32)> {
     loads
         .iter()
@@ -210,8 +215,8 @@ fn most_lacking<'a>(loads: &'a [Load], shares: &[u32]) -> Option<(&'a Load, u32)
         })
 }
 
-/// The queue that has most above its share, and how many slots that is. A share is never below
-/// [`LEAST`], so neither is what the queue keeps.
+/// The queue with the most slots above its share, and how many these are. A share is never below
+/// [`LEAST`], so the queue keeps at least that.
 fn most_above<'a>(loads: &'a [Load], shares: &[u32]) -> Option<(&'a Load, u32)> {
     loads
         .iter()
@@ -226,7 +231,7 @@ fn part(current: u32) -> u32 {
     (current / PART).max(1)
 }
 
-/// Why a queue is to have `share` slots.
+/// A sentence that explains a queue's share.
 fn reason(load: &Load, share: u32) -> String {
     let cost = load.job_ms.map_or_else(|| "no job timed".to_owned(), |ms| format!("{ms} ms a job"));
     let held = if load.held { ", held by a breaker" } else { "" };
@@ -240,13 +245,13 @@ fn reason(load: &Load, share: u32) -> String {
     )
 }
 
-/// Compares two fractions, given as numerator and denominator, without rounding.
+/// Compares two fractions, given as numerator and denominator, exactly.
 fn compare(one: (u32, u32), other: (u32, u32)) -> Ordering {
     let product = |left: u32, right: u32| u64::from(left) * u64::from(right);
     product(one.0, other.1).cmp(&product(other.0, one.1))
 }
 
-/// All slots together; numbers that no mapping can have do not overflow it.
+/// The saturating sum of slots.
 fn sum(slots: impl Iterator<Item = u32>) -> u32 {
     slots.fold(0, u32::saturating_add)
 }

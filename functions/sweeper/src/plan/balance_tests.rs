@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// More ticks than any load below needs: two for each slot that is out of place.
+/// More ticks than any load below needs, which is two for each slot to move.
 const TICKS: u32 = 2_000;
 
 fn idle(queue: &str, current: u32) -> Load {
@@ -22,7 +22,7 @@ fn busy(queue: &str, current: u32, backlog: u64, job_ms: u64) -> Load {
     Load { backlog, job_ms: Some(job_ms), ..idle(queue, current) }
 }
 
-/// Wants 18 slots.
+/// A load whose demand is 18 slots.
 fn wants_18(queue: &str, current: u32) -> Load {
     busy(queue, current, 10_800, 100)
 }
@@ -38,7 +38,7 @@ fn apply(loads: &mut [Load], made: &Move) {
     }
 }
 
-/// Repeats ticks under a constant load until one wishes for nothing.
+/// Repeats ticks under a constant load until one wants no step.
 fn follow(loads: &mut [Load], total: u32) -> Vec<Move> {
     let mut moves = Vec::new();
     let mut memory: Option<Wish> = None;
@@ -233,7 +233,7 @@ fn any_loads() -> impl Strategy<Value = Vec<Load>> {
     })
 }
 
-/// What can be shared out of a total.
+/// The part of a total that can be divided.
 fn allowed(loads: &[Load], total: u32) -> u32 {
     let queues = u32::try_from(loads.len()).unwrap();
     total.clamp(LEAST * queues, MOST * queues)
@@ -260,7 +260,7 @@ proptest! {
             }
             for (rich, share) in loads.iter().zip(&shares) {
                 prop_assert!(*share <= demand(rich), "{rich:?} has {share}");
-                // But for the last slot, which cannot be divided.
+                // The last slot is subtracted, since it cannot be divided.
                 let given = (*share - 1, rich.weight.max(1));
                 let order = compare(given, (*had, poor.weight.max(1)));
                 prop_assert!(*share == LEAST || order != Ordering::Greater);

@@ -31,8 +31,8 @@ const LEAST_SLOPE: f64 = 1.0;
 /// As a consequence no backlog is forecast to clear later than in 50 minutes.
 const LEAST_PART: f64 = 0.02;
 
-/// Longest time in which a backlog is forecast to clear, in seconds: a week. SQS keeps a message for
-/// two weeks at most.
+/// Longest time in which a backlog is forecast to clear, in seconds: a week. SQS keeps a message
+/// for two weeks at most.
 const LONGEST_CLEARING_S: u64 = 7 * 24 * 3_600;
 
 /// Points that a line of calls ahead of the hourly rate needs, each higher than the one before.

@@ -9,10 +9,10 @@ const START: u64 = 1_800_000_000_000;
 
 const NOTHING: [(What, Option<u64>); 0] = [];
 
-/// Calls, failures and the 95th percentile of a minute.
+/// Calls, failed calls, and the 95th percentile in milliseconds, of one minute.
 type Minute = (u64, u64, u64);
 
-/// The observations, a minute apart.
+/// Places the observations a minute apart.
 fn each_minute(seen: impl IntoIterator<Item = Observation>) -> Vec<Observation> {
     let at = |minute: u64| START + minute * MINUTE_MS;
     (0_u64..).zip(seen).map(|(minute, seen)| Observation { at: at(minute), ..seen }).collect()
@@ -28,13 +28,13 @@ fn of_dependency(seen: DependencySeen) -> Observation {
     Observation { dependencies, ..Observation::default() }
 }
 
-/// A queue with so many messages in one minute after the other.
+/// A history of a queue with these numbers of visible messages.
 fn backlogs(counts: impl IntoIterator<Item = u64>) -> Vec<Observation> {
     let queue = |visible| of_queue(QueueSeen { visible, ..QueueSeen::default() });
     each_minute(counts.into_iter().map(queue))
 }
 
-/// Calls so far ahead of an hourly rate that allows for 360 s.
+/// A history of calls this far ahead of an hourly rate, of 360 s allowed.
 fn ahead(seconds: &[u64]) -> Vec<Observation> {
     each_minute(seconds.iter().map(|&ahead_s| {
         let (ahead_s, may_be_ahead_s) = (Some(ahead_s), Some(360));
@@ -42,7 +42,7 @@ fn ahead(seconds: &[u64]) -> Vec<Observation> {
     }))
 }
 
-/// A dependency whose breaker is closed, in one minute after the other.
+/// A history of a dependency whose breaker is closed.
 fn calls(minutes: &[Minute]) -> Vec<Observation> {
     each_minute(minutes.iter().map(|&(calls, failed, p95_ms)| {
         of_dependency(DependencySeen {
@@ -55,12 +55,12 @@ fn calls(minutes: &[Minute]) -> Vec<Observation> {
     }))
 }
 
-/// `count` minutes before, and three lately.
+/// `count` minutes like `before`, then [`LATELY`] ones like `lately`.
 fn change(count: usize, before: Minute, lately: Minute) -> Vec<Minute> {
     [vec![before; count], vec![lately; LATELY]].concat()
 }
 
-/// What is foreseen, and when.
+/// The kind and the time of each forecast.
 fn foreseen(history: &[Observation]) -> Vec<(What, Option<u64>)> {
     forecast(history).into_iter().map(|forecast| (forecast.what, forecast.in_s)).collect()
 }
@@ -298,7 +298,7 @@ fn the_name_is_the_word_in_json() {
     }
 }
 
-/// Any observations: mostly a minute apart, now and then after a gap or by a clock that jumps.
+/// Any observations, mostly a minute apart, sometimes after a gap or a jump of the clock.
 fn history() -> impl Strategy<Value = Vec<Observation>> {
     let step = prop_oneof![
         16 => Just(MINUTE_MS),
@@ -316,7 +316,7 @@ fn history() -> impl Strategy<Value = Vec<Observation>> {
 }
 
 proptest! {
-    /// Whatever was seen: times are bounded, numbers are numbers, and nothing is said twice.
+    /// For any history, times are bounded, numbers are finite, and no forecast is repeated.
     #[test]
     fn a_forecast_of_anything_is_bounded_and_listed_once(history in history()) {
         let forecasts = forecast(&history);

@@ -2,12 +2,12 @@ use proptest::{collection::btree_map, option, prelude::*};
 
 use super::*;
 
-/// Mostly what is seen, and now and then what never is.
+/// Mostly realistic counts, and sometimes any.
 fn count() -> impl Strategy<Value = u64> {
     prop_oneof![9 => 0..500_u64, 1 => any::<u64>()]
 }
 
-/// Milliseconds as seconds: as JSON they are the same number again.
+/// Seconds with three decimals, which survive JSON unchanged.
 fn seconds() -> impl Strategy<Value = Option<f64>> {
     option::of(any::<u32>().prop_map(|ms| f64::from(ms) / 1_000.0))
 }
@@ -76,8 +76,8 @@ fn dependency() -> impl Strategy<Value = DependencySeen> {
     })
 }
 
-/// Any observation, of two queues, types and dependencies at most: a history of a few then
-/// sees the same ones again.
+/// Any observation of at most two queues, types and dependencies, so that the observations of a
+/// history have names in common.
 pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     let queues = btree_map("[ab]", queue(), 0..3);
     let types = btree_map("[ab]", job_type(), 0..3);
