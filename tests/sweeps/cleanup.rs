@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use evenkeel::{record::Phase, time::Time};
 use serde_json::json;
+use sweeper::call;
 
 use super::world::{World, key};
 
@@ -27,7 +28,7 @@ async fn the_incident_is_cleaned_up() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let retry = json!({ "command": "retry", "type": "errand" });
     let deadline = world.now() + Duration::from_secs(50);
-    let answer = world.sweeper.answer(&retry, deadline).await.unwrap();
+    let answer = call::answer(&world.sweeper, &retry, deadline).await.unwrap();
     assert_eq!(answer, json!({ "retried": 23, "failed": 0, "next": null }));
     world.settle(3).await;
     for n in 0..23 {
@@ -41,7 +42,7 @@ async fn the_incident_is_cleaned_up() {
     assert!(world.store.records().iter().all(|record| !record.key.contains("old-")));
 
     let retry = json!({ "command": "retry", "type": "errand", "quarantined": true });
-    let answer = world.sweeper.answer(&retry, world.now() + Duration::from_secs(50)).await;
+    let answer = call::answer(&world.sweeper, &retry, world.now() + Duration::from_secs(50)).await;
     assert_eq!(answer.unwrap()["retried"], 1);
     world.settle(3).await;
     assert_eq!(world.state("poison"), "succeeded");
@@ -59,7 +60,7 @@ async fn a_whole_audit_looks_at_everything_and_says_where_it_stopped() {
     }
     let audit = json!({ "command": "audit" });
     let deadline = world.now() + Duration::from_secs(50);
-    let answer = world.sweeper.answer(&audit, deadline).await.unwrap();
+    let answer = call::answer(&world.sweeper, &audit, deadline).await.unwrap();
     assert_eq!(answer["looked_at"], 1_200);
     assert_eq!(answer["done"]["audit"]["no_result"], 12);
     assert_eq!(answer["done"]["audit"]["checks"], 1_200, "{answer}");
@@ -74,7 +75,7 @@ async fn a_command_that_is_none_is_refused_by_name() {
     let world = World::new();
     let ask = async |call| {
         let deadline = world.now() + Duration::from_secs(50);
-        world.sweeper.answer(&call, deadline).await.unwrap_err()
+        call::answer(&world.sweeper, &call, deadline).await.unwrap_err()
     };
     let unknown = ask(json!({ "command": "explode" })).await;
     assert_eq!(unknown, "command: unknown variant `explode`, expected `audit` or `retry`");

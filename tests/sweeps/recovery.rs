@@ -92,9 +92,9 @@ async fn everything_is_recovered_by_two_ticks() {
     let rescue = &report.done["rescue"];
     assert_eq!((rescue["crashed"], rescue["sent_again"]), (2, 3), "{report:?}");
     assert_eq!(report.done["release"]["released"], 1);
-    let triage = &report.done["triage"];
-    assert_eq!((triage["held"], triage["sent_back"], triage["armed"]), (3, 1, 1), "{report:?}");
-    assert_eq!((triage["looked_after"], triage["ended"]), (1, 1), "{report:?}");
+    let redrive = &report.done["redrive"];
+    assert_eq!((redrive["held"], redrive["sent_back"], redrive["armed"]), (3, 1, 1), "{report:?}");
+    assert_eq!((redrive["looked_after"], redrive["ended"]), (1, 1), "{report:?}");
     assert_eq!(report.done["prune"]["removed"], 1);
     assert_eq!(report.done["audit"]["parked_unnoted"], 1);
     world.work(60).await;

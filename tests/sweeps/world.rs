@@ -25,7 +25,7 @@ use evenkeel::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sweeper::{
-    Ports, Sweep,
+    Ports, Sweep, call,
     config::{Config, JobType, Source},
     tick::Report,
 };
@@ -210,7 +210,7 @@ impl World {
     pub(crate) async fn tick(&self) -> Option<Report> {
         let deadline = self.now() + Duration::from_secs(50);
         tokio::select! {
-            report = self.sweeper.tick(deadline) => report.ok(),
+            report = call::tick(&self.sweeper, deadline) => report.ok(),
             () = self.faults.death() => {
                 self.faults.revive();
                 None

@@ -1,11 +1,12 @@
-//! What operators may ask for: `aws lambda invoke` with a payload that names a command.
+//! The operators' commands: `aws lambda invoke` with a payload that names one.
 //!
 //! ```json
 //! { "command": "audit", "from": null }
 //! { "command": "retry", "type": "url_shortening", "quarantined": false, "from": null }
 //! ```
 //!
-//! Both do as much as fits a call, and answer with whether there is more.
+//! A command does as much as one call has time for. Its answer has a `next`, which continues it in
+//! another call, or null if nothing is left.
 
 use std::time::Duration;
 
@@ -24,52 +25,54 @@ use crate::{
     config::Config,
     memory::Memory,
     pass::audit,
+    ports::{Ports, Sweep},
     records::{due, read},
     step::{self, Call, Step},
     survey::survey,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
-/// Items of a page of an audit that was asked for.
+/// Items of one page of an audit command.
 const PAGE: usize = 200;
 
-/// Time between two checks of results, so that they are in nobody's way, and what those of a page take.
+/// Time between two checks of results, so that they delay no other work.
 const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
+/// The time over which the checks of one page are spread.
 const CHECKS_OF_A_PAGE: Duration = Duration::from_millis(500 * PAGE as u64);
 
-/// Jobs that one call looks at, and the time over which the messages of those that begin anew are
-/// spread.
+/// Jobs that one `retry` call reads.
 const LOOKED_AT: usize = 500;
+/// The time over which the messages of the retried jobs are spread.
 const RETRY_SPREAD: Duration = Duration::from_mins(1);
 
-/// A command.
+/// A command, as the payload spells it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Look at the whole table of jobs, from the place that the last answer named.
+    /// Audit the whole table of jobs, beginning at `from`.
     Audit {
-        /// `next` of the answer before.
+        /// `next` of the previous answer.
         #[serde(default)]
         from: Option<Vec<String>>,
     },
-    /// Let jobs that were given up begin anew.
+    /// Restart jobs that are dead, with all their attempts.
     Retry {
-        /// Their type.
+        /// The job type to restart.
         #[serde(rename = "type")]
         kind: String,
-        /// Whether those that crash what runs them may as well.
+        /// Whether to restart quarantined jobs too, which crashed their process three times.
         #[serde(default)]
         quarantined: bool,
-        /// `next` of the answer before.
+        /// `next` of the previous answer: milliseconds since the epoch.
         #[serde(default)]
         from: Option<u64>,
     },
 }
 
 impl Command {
-    /// Reads a call for what `config` names; `None` if it names no command, as the schedule's does not. Fails with a sentence
-    /// that names what is wrong.
+    /// Reads the payload of a call; `None` if it names no command, as the schedule's does not. The
+    /// error is a sentence that names what is wrong, such as a job type that `config` does not
+    /// list.
     pub fn read(call: &Value, config: &Config) -> Result<Option<Self>, String> {
         if call.get("command").is_none() {
             return Ok(None);
@@ -86,7 +89,7 @@ impl Command {
     }
 }
 
-/// Runs a command.
+/// Runs a command and returns its answer.
 pub async fn run<P: Ports>(
     sweep: &Sweep<P>,
     command: &Command,
@@ -100,7 +103,7 @@ pub async fn run<P: Ports>(
     }
 }
 
-/// Page after page until the time is up.
+/// Audits page after page until the time is up.
 async fn audit_all<P: Ports>(
     sweep: &Sweep<P>,
     mut from: Option<Vec<String>>,
@@ -109,7 +112,7 @@ async fn audit_all<P: Ports>(
     let now = sweep.clock.now();
     let view = survey(&sweep.store, &sweep.queue, &sweep.config, "", now).await;
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
-    // A page and its checks take a second or two.
+    // The last page and its checks may take a second or two more.
     let end = deadline.before(ANSWER_RESERVE * 4);
     let (mut looked_at, mut delay) = (0, Duration::ZERO);
     loop {
@@ -132,8 +135,7 @@ async fn audit_all<P: Ports>(
     Ok(json!({ "looked_at": looked_at, "done": tick.done, "next": from }))
 }
 
-/// Lets the jobs of a type that were given up at `from` or later begin anew, those first that ended
-/// first.
+/// Restarts the jobs of a type that ended dead at `from` or later, oldest first.
 async fn retry<P: Ports>(
     sweep: &Sweep<P>,
     kind: &str,
@@ -145,7 +147,7 @@ async fn retry<P: Ports>(
     let mut due = due(&sweep.store, &[format!("dead#{kind}")], span, LOOKED_AT).await?;
     let next = due.get(LOOKED_AT).map(|due| due.due_at.as_millis());
     due.truncate(LOOKED_AT);
-    // Bodies that are no message stand there as well; they have no job.
+    // Rejected messages are in the same partition of the index, but have no job record.
     let keys = due.into_iter().map(|due| due.key).filter(|key| !key.starts_with("q#"));
     let records = read(&sweep.store, keys.collect()).await?;
     let again = records.values().filter(|record| match record.phase {
@@ -163,10 +165,11 @@ async fn retry<P: Ports>(
     Ok(json!({ "retried": taken.written.len(), "failed": taken.failed, "next": next }))
 }
 
-/// The record of a job that was given up, about to begin anew with all its attempts.
+/// Restarts a dead job with all its attempts.
 fn begin_anew(record: &Record, owner: &str, at: Time) -> Step {
     let mut work = record.work.clone();
-    // It was over when the job was given up, or will be: whoever retries wants the result.
+    // A deadline that has passed would end the job again at once, but the operator wants the
+    // result.
     work.deadline = work.deadline.filter(|deadline| *deadline > at);
     let fresh = record.clone().reopened(&work);
     let fresh = fresh.called(owner, at, at + Duration::from_mins(1));

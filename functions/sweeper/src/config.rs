@@ -1,27 +1,28 @@
-//! What the sweeper looks after, as template.yaml says.
+//! The sweeper's configuration: the job types and their queues, as template.yaml lists them.
 
 use std::collections::BTreeSet;
 
 use evenkeel::config::{Reader, Tables};
 use serde::Deserialize;
 
-/// Slots of an event source mapping: SQS knows no maximum of 1.
+/// Allowed values of `MaximumConcurrency`: SQS refuses 1.
 const SLOTS: std::ops::RangeInclusive<u32> = 2..=1_000;
 
-/// A queue and what brings its messages to the function.
+/// A queue and its event source mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Its ARN.
+    /// ARN of the queue.
     pub queue: String,
-    /// Id of its event source mapping.
+    /// Id of the event source mapping.
     pub mapping: String,
-    /// `MaximumConcurrency` as deployed: the share of the whole that this queue brings in.
+    /// `MaximumConcurrency` as deployed. The sum over all queues is the total that `balance` shares
+    /// out.
     pub concurrency: u32,
 }
 
 impl Source {
-    /// The queue's name.
+    /// The name of the queue.
     #[must_use]
     pub fn name(&self) -> &str {
         name(&self.queue)
@@ -38,48 +39,49 @@ fn one() -> u32 {
     1
 }
 
-/// A job type's queues.
+/// A job type and its queues.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobType {
-    /// Its name.
+    /// The name of the type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The dependency of all its jobs, if they have the same.
+    /// The dependency, if all jobs of the type share one.
     #[serde(default)]
     pub dependency: Option<String>,
-    /// What its slots weigh beside another type's, while both want more.
+    /// Its weight in the division of slots while several types want more.
     #[serde(default = "one")]
     pub weight: u32,
-    /// The queue of ordinary work.
+    /// The queue of ordinary priority.
     pub normal: Source,
-    /// The queue of what somebody waits for.
+    /// The queue of high priority.
     pub high: Source,
-    /// ARN of the dead-letter queue of both.
+    /// ARN of the dead-letter queue, which both share.
     pub dead: String,
 }
 
 impl JobType {
-    /// Its two queues.
+    /// Both queues from which the type's function receives.
     #[must_use]
     pub fn sources(&self) -> [&Source; 2] {
         [&self.normal, &self.high]
     }
 }
 
-/// What the sweeper looks after, and how.
+/// The sweeper's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The job types (`JOB_TYPES`, JSON).
     pub types: Vec<JobType>,
-    /// Whether slots are moved between queues (`BALANCE`, `on` or `off`).
+    /// Whether slots move between queues (`BALANCE`, `on` or `off`).
     pub balance: bool,
-    /// Namespace of the metrics (`METRICS_NAMESPACE`), so that two stacks do not mix theirs.
+    /// Namespace of the metrics (`METRICS_NAMESPACE`), which keeps two stacks apart.
     pub namespace: String,
 }
 
 impl Config {
-    /// Reads it, with the names of the tables, that of the cars last.
+    /// Reads the configuration, the names of the engine's tables, and that of the vehicles' table.
+    /// Problems are reported to `reader`.
     pub fn read(reader: &mut Reader<'_>) -> (Self, Tables, String) {
         let tables = Tables::read(reader);
         let vehicles = reader.required("VEHICLES_TABLE");
@@ -105,7 +107,8 @@ impl Config {
         (Self { types, balance, namespace }, tables, vehicles)
     }
 
-    /// Reads the job types; fails with what is wrong with them.
+    /// Parses the job types. The error is a sentence without its subject, such as `names no job
+    /// type`.
     pub fn types(text: &str) -> Result<Vec<JobType>, String> {
         let types: Vec<JobType> =
             serde_json::from_str(text).map_err(|error| format!("is not as expected: {error}"))?;
@@ -122,10 +125,10 @@ impl Config {
             }
             for queue in [&job.normal.queue, &job.high.queue, &job.dead] {
                 if queue.split(':').count() != 6 || name(queue).is_empty() {
-                    return Err(format!("{}: {queue:?} is no ARN of a queue", job.kind));
+                    return Err(format!("{}: {queue:?} is not a queue ARN", job.kind));
                 }
                 if !queues.insert(queue) {
-                    return Err(format!("{}: {} stands twice", job.kind, name(queue)));
+                    return Err(format!("{}: {} is listed twice", job.kind, name(queue)));
                 }
             }
         }
@@ -135,13 +138,13 @@ impl Config {
         Ok(types)
     }
 
-    /// The job type with this name.
+    /// Finds a job type by its name.
     #[must_use]
     pub fn job_type(&self, kind: &str) -> Option<&JobType> {
         self.types.iter().find(|job| job.kind == kind)
     }
 
-    /// Whether a queue is one of ours.
+    /// Whether a function of this stack receives from the queue with this ARN.
     #[must_use]
     pub fn knows(&self, queue: &str) -> bool {
         self.types.iter().any(|job| job.sources().iter().any(|source| source.queue == queue))
@@ -183,10 +186,10 @@ mod tests {
         assert_eq!(problem("[]"), "names no job type");
         assert!(problem("[{}]").contains("missing field `type`"), "{}", problem("[{}]"));
         let twice = format!("[{},{}]", job("a", ""), job("a", ""));
-        assert_eq!(problem(&twice), "a: a stands twice");
+        assert_eq!(problem(&twice), "a: a is listed twice");
         let bad = job("a", "").replace("\"concurrency\":4", "\"concurrency\":1");
         assert_eq!(problem(&format!("[{bad}]")), "a: concurrency 1, expected 2 to 1000");
         let bad = job("a", "").replace("arn:aws:sqs:eu-west-1:1:a-dlq", "a-dlq");
-        assert_eq!(problem(&format!("[{bad}]")), "a: \"a-dlq\" is no ARN of a queue");
+        assert_eq!(problem(&format!("[{bad}]")), "a: \"a-dlq\" is not a queue ARN");
     }
 }

@@ -1,7 +1,7 @@
-//! One leader: a lease in the control table, in the same note as what ticks remember.
+//! Leader election: a lease in the control table, in the same note as the [`Memory`] of the ticks.
 //!
-//! The lease keeps two sweepers from doing the same work; that nothing is done twice does not rest on
-//! it, but on the records' fences.
+//! The lease saves the work of a second sweeper. Correctness does not depend on it: the fencing
+//! tokens of the records keep two sweepers from doing anything twice.
 
 use std::time::Duration;
 
@@ -14,25 +14,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::memory::Memory;
 
-/// How long the note is kept when nobody sweeps any more.
+/// How long the note is kept after the last tick.
 const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
-/// The note as it stands in the table.
+/// The note in the table.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Lead {
+    /// Owner token of the leading tick.
     owner: String,
+    /// End of its lease, in milliseconds since the epoch.
     until: u64,
     #[serde(default)]
     memory: Memory,
 }
 
-/// Where the leader's note stands.
+/// The key of the leader's note.
 #[must_use]
 pub fn place() -> Place {
     Place::new("sweeper", "leader")
 }
 
-/// The lease of this tick.
+/// The lease that this tick holds.
 #[derive(Debug)]
 pub struct Leader {
     owner: String,
@@ -41,9 +43,11 @@ pub struct Leader {
 }
 
 impl Leader {
-    /// Takes the lead until then, with what the last tick remembered; `None` if another sweeper has it.
+    /// Takes the lease until `until`, and reads the memory of the previous tick; `None` if another
+    /// sweeper leads.
     ///
-    /// A note that cannot be read is as good as none: it is only memory.
+    /// A note that cannot be parsed counts as absent, since nothing in it is needed for
+    /// correctness.
     pub async fn take<S: Oversight>(
         store: &S,
         owner: &str,
@@ -61,7 +65,7 @@ impl Leader {
         Ok(ours.then_some((leader, lead.memory)))
     }
 
-    /// Writes down what is to be remembered; whether we still lead.
+    /// Writes the memory; whether this tick still leads.
     pub async fn keep<S: Oversight>(
         &mut self,
         store: &S,
@@ -81,7 +85,7 @@ impl Leader {
                 self.revision += 1;
                 Ok(true)
             }
-            // Our own write, whose answer was lost.
+            // This tick wrote the note, but the response was lost.
             Swapped::No(current) if current.value.as_deref() == Some(&text) => {
                 self.revision = current.revision;
                 Ok(true)
@@ -90,7 +94,7 @@ impl Leader {
         }
     }
 
-    /// Gives the lead back with what is to be remembered.
+    /// Ends the lease and writes the memory; whether this tick still led.
     pub async fn leave<S: Oversight>(
         mut self,
         store: &S,

@@ -1,15 +1,18 @@
-//! The sweeper: what makes the queue heal itself. Each minute one of it looks whatever got stuck,
-//! lost, parked, dead or old, and sets it going again. It knows no job type.
+//! The sweeper: a function that runs each minute and repairs the queue. It resumes jobs that are
+//! stuck, lost or parked, empties the dead-letter queues, and removes expired items. It knows no
+//! job type.
 //!
 //! ```text
-//!  lead ─ survey ─ rescue ─ release ─ triage ─ prune, audit ─ balance ─ observe ─ report
-//!                     └────────┴────────┴─ steps: the record first, then the message
+//!  lead ─ survey ─ rescue ─ release ─ redrive ─ prune, audit ─ balance ─ observe ─ leave
+//!                     └─────────┴─────────┴─ steps: the record first, then the message
 //! ```
 //!
-//! What is due, and what to do about it, is decided in [`plan`]: plain functions of what was seen.
-//! [`pass`] does it. Every change is guarded by the record's state and fence, so that two sweepers, or
-//! one that is cut off anywhere, do nothing twice.
+//! [`call`] answers one call of the function. [`plan`] decides what is due and what to do about it,
+//! in pure functions. [`pass`] reads the records, asks the plan, and writes. Every write is
+//! conditional on the record's state and fence, so two concurrent sweepers, or one that is cut off
+//! at any point, repeat nothing.
 
+pub mod call;
 pub mod command;
 pub mod config;
 pub mod lead;
@@ -17,10 +20,10 @@ pub mod memory;
 pub mod metrics;
 pub mod pass;
 pub mod plan;
+pub mod ports;
 pub mod records;
 pub mod step;
 pub mod survey;
-pub mod sweep;
 pub mod tick;
 
-pub use sweep::{Ports, Sweep};
+pub use ports::{Ports, Sweep};

@@ -1,13 +1,13 @@
 //! The Lambda function that EventBridge Scheduler calls each minute.
 
 use evenkeel::lambda::{Error, serve_calls};
-use sweeper::Sweep;
+use sweeper::{Sweep, call::answer};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let serving = serve_calls(Sweep::start, async |sweep, call, deadline| {
-        sweep.answer(&call, deadline).await
+        answer(sweep, &call, deadline).await
     });
-    // A tick with all its passes is large, and lives as long as the process.
+    // The future holds every pass of a tick and lives as long as the process: on the heap.
     Box::pin(serving).await
 }

@@ -1,4 +1,4 @@
-//! What one tick leaves for the next.
+//! The state that one tick leaves for the next.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,51 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::balance::Wish;
 
-/// Dependencies whose ramps are remembered: the leader's note is an item of 400 KB at most.
+/// Dependencies whose ramps are remembered, so that the leader's note stays below the 400 KB of a
+/// DynamoDB item.
 const MOST_DRAINS: usize = 2_000;
 
-/// What one tick leaves for the next, beside the lease in the leader's note.
+/// The state that one tick leaves for the next. It is part of the leader's note.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
-    /// Ticks in a row in which too many running jobs looked stuck.
+    /// Consecutive ticks in which implausibly many running jobs looked stuck.
     pub stuck_ticks: u32,
-    /// Until when parked jobs have been let go, in milliseconds, by dependency: the next ones come
-    /// after these.
+    /// Until when slots of parked jobs are taken, in milliseconds since the epoch, by dependency.
+    /// The next tick releases jobs after that.
     pub released_until: BTreeMap<String, u64>,
-    /// The dependency that had its turn last.
+    /// The dependency that had its turn of `release` last. The next tick begins after it, by name.
     pub released_last: String,
-    /// Where the notes of dependencies are read from, if there are too many for a tick.
+    /// The name at which reading the notes of dependencies continues, if there are too many for a
+    /// tick.
     pub watched_from: String,
-    /// Since when the jobs of a dependency are let go under its breaker's present generation.
+    /// The ramps in progress, by dependency.
     pub draining: BTreeMap<String, Drain>,
-    /// Where the walk through each table goes on: jobs, control, vehicles.
+    /// Where the walk through each table continues: jobs, control, vehicles.
     pub cursors: [Option<Vec<String>>; 3],
-    /// What the balance wished at the last tick.
+    /// The step that `balance` wanted in the last tick.
     pub wish: Option<Wish>,
-    /// Records by state, as far as the present walk has come.
+    /// Records by state that the walk in progress has counted.
     pub walked: BTreeMap<String, u64>,
-    /// Records by state at the end of the last whole walk, and when that was, in milliseconds.
+    /// Records by state that the last complete walk counted.
     pub states: BTreeMap<String, u64>,
-    /// When the last whole walk ended, in milliseconds.
+    /// When that walk ended, in milliseconds since the epoch.
     pub walked_at: u64,
 }
 
-/// Jobs that are let go because a breaker has closed.
+/// The ramp of a dependency: the rate of released jobs grows from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
-    /// The breaker's generation.
+    /// The breaker's generation when the ramp began. Another generation begins another ramp.
     pub generation: u64,
-    /// When the first of them went, in milliseconds.
+    /// When the first job was released, in milliseconds since the epoch.
     pub since: u64,
 }
 
 impl Memory {
-    /// Forgets what is over.
+    /// Removes what no longer matters.
     pub fn forget(&mut self, now: Time) {
         let day_ago = now.before(Duration::from_hours(24)).as_millis();
         self.draining.retain(|_, drain| drain.since > day_ago);
-        // The note has a place for so many; of the others the ramp begins anew.
+        // The ramps beyond the limit of the note begin again.
         while self.draining.len() > MOST_DRAINS {
             self.draining.pop_first();
         }

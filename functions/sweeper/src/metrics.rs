@@ -1,4 +1,4 @@
-//! What a tick tells CloudWatch. A test holds the table in docs/sweeper.md to it.
+//! The metrics of a tick. A test compares them with the table in docs/sweeper.md.
 
 use evenkeel::{telemetry, time::Time};
 
@@ -7,16 +7,18 @@ use crate::{
     plan::observation::{DependencySeen, Observation},
 };
 
-/// A number: its name, what it is now, and CloudWatch's unit.
+/// A metric: its name, its value, and its CloudWatch unit.
 pub type Number = (&'static str, u64, &'static str);
 
-/// Numbers of one thing: its dimension and name, if it is not all of it.
+/// The metrics of one log line, with their dimension and its value; `None` for those of the whole
+/// stack.
 pub type Line = (Option<(&'static str, String)>, Vec<Number>);
 
-/// The numbers of an observation.
+/// The metrics of an observation.
 ///
-/// How deep queues are is told by SQS itself. Each host of a dealer would be a metric of its own, and is
-/// billed as one: of these only the sums are told.
+/// Queue depths are missing because SQS publishes them itself. Dependencies that come from
+/// payloads, such as hosts, appear only in the sums: CloudWatch bills each value of a dimension as
+/// a metric.
 #[must_use]
 pub fn lines(config: &Config, seen: &Observation) -> Vec<Line> {
     let queues = seen.queues.iter().filter_map(|(queue, seen)| {
@@ -62,7 +64,7 @@ pub fn lines(config: &Config, seen: &Observation) -> Vec<Line> {
     queues.chain(types).chain(dependencies).chain([(None, all)]).collect()
 }
 
-/// Tells them.
+/// Logs the metrics of an observation, in CloudWatch's embedded metric format.
 pub fn tell(config: &Config, seen: &Observation, now: Time) {
     for (of, numbers) in lines(config, seen) {
         let of: Vec<(&str, &str)> =
@@ -71,7 +73,7 @@ pub fn tell(config: &Config, seen: &Observation, now: Time) {
     }
 }
 
-/// Whether its breaker turns jobs away.
+/// Whether the breaker refuses calls, or lets only probes through.
 fn is_open(seen: &DependencySeen) -> bool {
     !matches!(seen.breaker.as_str(), "closed" | "forced_closed")
 }

@@ -1,57 +1,58 @@
-//! The passes of a tick. Each is bounded in time and number, harmless when repeated, and counts what
-//! it does.
+//! The passes of a tick. Each has a time limit and a limit on the number of its changes, is
+//! idempotent, and counts what it does.
 
 pub mod audit;
 pub mod balance;
 pub mod observe;
 mod prune;
+pub mod redrive;
 pub mod release;
 pub mod rescue;
-pub mod triage;
 
 use std::time::Duration;
 
-/// A pass.
+/// One of the passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// Jobs whose process died, and jobs whose message got lost.
+    /// Resumes jobs whose process died or whose message was lost.
     Rescue,
-    /// Parked jobs whose time has come.
+    /// Releases parked jobs that are due or whose breaker has closed.
     Release,
-    /// What is in the dead-letter queues.
-    Triage,
-    /// What has expired, and what cannot be: one page of a walk serves both.
+    /// Empties the dead-letter queues.
+    Redrive,
+    /// Removes expired items, and reports and repairs inconsistent records. One page of a table
+    /// walk serves both.
     Audit,
-    /// How many batches of each queue may be at work.
+    /// Moves concurrency between the queues.
     Balance,
-    /// How things stand, and where they go.
+    /// Publishes metrics, notes and forecasts.
     Observe,
 }
 
 impl Pass {
-    /// In the order of a tick: first what somebody waits for.
+    /// In the order of a tick: jobs first, then maintenance.
     pub const ALL: [Self; 6] =
-        [Self::Rescue, Self::Release, Self::Triage, Self::Audit, Self::Balance, Self::Observe];
+        [Self::Rescue, Self::Release, Self::Redrive, Self::Audit, Self::Balance, Self::Observe];
 
-    /// Its name in counts and logs.
+    /// The name in counts and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rescue => "rescue",
             Self::Release => "release",
-            Self::Triage => "triage",
+            Self::Redrive => "redrive",
             Self::Audit => "audit",
             Self::Balance => "balance",
             Self::Observe => "observe",
         }
     }
 
-    /// The longest that it may take. Together less than a tick.
+    /// Longest time that the pass may take. All together take less than a tick.
     #[must_use]
     pub const fn time_box(self) -> Duration {
         match self {
             Self::Rescue | Self::Release => Duration::from_secs(12),
-            Self::Triage => Duration::from_secs(8),
+            Self::Redrive => Duration::from_secs(8),
             Self::Audit | Self::Balance | Self::Observe => Duration::from_secs(5),
         }
     }

@@ -1,12 +1,12 @@
-//! What is due, and what to do about it: plain functions of what was seen.
+//! The decisions of the passes: pure functions from what a pass has read to what it does.
 
 pub mod audit;
 pub mod balance;
 pub mod forecast;
 pub mod observation;
+pub mod redrive;
 pub mod release;
 pub mod rescue;
-pub mod triage;
 
 #[cfg(test)]
 pub(crate) mod test_records;

@@ -1,4 +1,4 @@
-//! Many records at a time.
+//! Bulk reads of records, and of due entries.
 
 use std::{collections::BTreeMap, future::Future};
 
@@ -11,17 +11,18 @@ use evenkeel::{
 };
 use futures_util::{StreamExt, stream};
 
-/// Calls that are made at the same time.
+/// Requests in flight at the same time.
 pub const AT_ONCE: usize = 16;
 
-/// Several futures, at most [`AT_ONCE`] at a time: their answers in any order, each with its place.
+/// Runs futures, at most [`AT_ONCE`] at a time. The outputs come in order of completion, each with
+/// the index of its future.
 pub async fn together<F: Future>(futures: Vec<F>) -> Vec<(usize, F::Output)> {
     let placed = futures.into_iter().enumerate();
     let placed = placed.map(async |(place, future)| (place, future.await));
     stream::iter(placed).buffer_unordered(AT_ONCE).collect().await
 }
 
-/// Records by key. One that cannot be read is an alarm, and left out.
+/// Reads records, by key. One that cannot be parsed raises an alarm and is left out.
 pub async fn read<S: Oversight>(
     store: &S,
     keys: Vec<String>,
@@ -46,11 +47,11 @@ pub async fn read<S: Oversight>(
     Ok(records)
 }
 
-/// Later than anything.
+/// A time that is later than any that occurs.
 pub const EVER: Time = Time::from_millis(u64::MAX >> 16);
 
-/// What stands on the index under these names and is due within `span`, the earliest first: up to `most`
-/// of each shard.
+/// Reads the due entries of these partitions within `span`, earliest first, up to `most` of each
+/// shard.
 pub async fn due<S: Oversight>(
     store: &S,
     names: &[String],

@@ -1,4 +1,4 @@
-//! A change of one record, with the message that follows it: the record first, then the message.
+//! One change: a conditional write of a record, and then the message that wakes its job.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,48 +13,49 @@ use evenkeel::{
 
 use crate::records::together;
 
-/// Messages of one send (SQS's limit).
+/// Messages of one send request (the limit of SQS).
 const MESSAGES_A_CALL: usize = 10;
 
-/// Records written before their messages are sent.
+/// Records that are written before their messages are sent.
 const TOGETHER: usize = 50;
 
-/// Longest delay of a message (SQS's limit).
+/// Longest delay of a message (the limit of SQS).
 pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
-/// What to do about a record.
+/// A change of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What must still be there.
+    /// The condition of the write: the state and the fence that were read.
     pub guard: Guard,
-    /// What to write.
+    /// The record to write.
     pub record: Record,
-    /// The message that follows, if one does.
+    /// The message to send after the write, if any.
     pub call: Option<Call>,
 }
 
-/// A message that wakes a job.
+/// Where and when a message that wakes a job is received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// ARN of the queue.
     pub queue: String,
-    /// When it should be visible.
+    /// When the message becomes visible. The delay is capped at [`LONGEST_DELAY`].
     pub at: Time,
 }
 
-/// What became of some steps.
+/// The outcome of a list of steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Places of those whose records are written.
+    /// Indices of the steps whose records are written.
     pub written: Vec<usize>,
-    /// Records that somebody else had changed: theirs now.
+    /// Writes that were refused, because another process had changed the record.
     pub refused: usize,
-    /// Records of which it is not known, and messages that were not taken. Somebody looks again.
+    /// Writes without a known outcome, plus messages that were not sent. The due entries of these
+    /// records bring them back in a later tick.
     pub failed: usize,
 }
 
-/// Takes these steps, no record twice: some at a time, so that whoever is cut off leaves few records
-/// behind whose messages are not sent yet.
+/// Takes these steps, of which no two may concern the same record. They are taken in groups, so
+/// that a sweeper that is cut off leaves few records whose messages are not sent.
 pub async fn take<S: Oversight, Q: Mailboxes>(
     store: &S,
     queue: &Q,
@@ -88,7 +89,8 @@ pub async fn take<S: Oversight, Q: Mailboxes>(
     taken
 }
 
-/// The message of a step; none if the record's payload is no JSON, which none that we wrote is.
+/// The message of a step; `None` if the record's payload is not JSON, which the engine never
+/// writes.
 fn message(step: &Step, call: &Call, now: Time) -> Option<Wake> {
     let Record { key, fence, work, .. } = &step.record;
     let woken = Woken { key: key.clone(), fence: *fence };
@@ -97,14 +99,14 @@ fn message(step: &Step, call: &Call, now: Time) -> Option<Wake> {
     Some(Wake { delay, ..Wake::new(wake::body(&step.record)?, Some(woken), work.group.clone()) })
 }
 
-/// Sends messages to a queue; answers with how many were not taken.
+/// Sends messages to a queue, and returns how many of them were not accepted.
 pub async fn send<Q: Mailboxes>(queue: &Q, name: &str, messages: &[Wake]) -> usize {
     let sends = messages.chunks(MESSAGES_A_CALL).map(|chunk| queue.send(name, chunk));
     let mut failed = 0;
     for (place, sent) in together(sends.collect()).await {
         match sent {
             Ok(sent) => failed += sent.iter().filter(|sent| !**sent).count(),
-            // Each record has a look: it is sent again if it was not sent.
+            // Each record has a due entry, by which a later tick sends its message again.
             Err(error) => {
                 telemetry::port_failed("send", &error);
                 failed += messages.chunks(MESSAGES_A_CALL).nth(place).map_or(0, <[Wake]>::len);
@@ -114,7 +116,8 @@ pub async fn send<Q: Mailboxes>(queue: &Q, name: &str, messages: &[Wake]) -> usi
     failed
 }
 
-/// Whether the record is written; an answer that was lost is recognised.
+/// Writes a step's record; whether it is written. If the outcome is unknown, one retry resolves it:
+/// the record in the table is then recognised as this step's own write.
 async fn write<S: Oversight>(store: &S, step: &Step) -> Result<bool, PortError> {
     let written = match store.replace(&step.record, Some(&step.guard)).await {
         Err(PortError::Unavailable(_)) | Ok(Written::Unknown(_)) => {

@@ -1,5 +1,5 @@
-//! What a tick sees before it does anything: queues, leases, pulses, dependencies. A part that cannot
-//! be seen is missing, and what rests on it waits for the next tick.
+//! What a tick reads before its passes: queue depths, leases, call statistics, dependencies. A part
+//! that cannot be read is left out, and the passes that need it wait for the next tick.
 
 use std::collections::BTreeMap;
 
@@ -20,36 +20,38 @@ use crate::{
     records::AT_ONCE,
 };
 
-/// Leases of one shard that are looked at in a tick. Each is a batch at work, or one that died.
+/// Leases of one shard that a tick reads. Each is a batch at work, or one whose process died.
 const LEASES_A_SHARD: usize = 250;
 
-/// Notes of one query, and queries: ten thousand dependencies.
+/// Notes that one query reads.
 const NOTES_A_QUERY: usize = 1_000;
+/// Queries of notes in a tick, which makes ten thousand dependencies.
 const MOST_QUERIES: usize = 10;
 
-/// What a tick sees.
+/// What a survey has read.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// How deep each queue is, dead-letter queues included, by ARN.
+    /// Message counts of each queue, dead-letter queues included, by ARN.
     pub depths: BTreeMap<String, Depth>,
-    /// Leases of batches, ended ones included.
+    /// Leases of batches, those that are over included.
     pub leases: Vec<Lease>,
-    /// The last minutes of each job type's pulse.
+    /// Statistics of the last minutes by job type: start of the bucket, and its counts.
     pub pulses: BTreeMap<String, Vec<(Time, Beat)>>,
-    /// The notes of the dependencies to watch, by name.
+    /// The notes about watched dependencies, by name.
     pub notes: BTreeMap<String, String>,
-    /// Whether they could be read.
+    /// Whether `notes` could be read.
     pub knows_watched: bool,
-    /// Where to read on in the next tick, if there are more of them than a tick reads.
+    /// The name at which the next tick continues, if there are more notes than a tick reads; else
+    /// empty.
     pub watched_next: String,
-    /// What is known of a dependency: of those that all jobs of a type have from the start, of others
-    /// once a pass has looked.
+    /// The state of dependencies, by name. Those that a job type is configured with are read by the
+    /// survey; the others are added by the pass that reads them.
     pub dependencies: BTreeMap<String, Dependency>,
-    /// Jobs that are parked behind each, as far as a pass has seen.
+    /// Parked jobs that a pass has found, by dependency.
     pub parked: BTreeMap<String, usize>,
 }
 
-/// Looks at everything. What fails is left out and logged.
+/// Reads everything that the passes need. What cannot be read is left out and logged.
 pub async fn survey<S: Oversight, Q: Mailboxes>(
     store: &S,
     queue: &Q,
@@ -98,8 +100,9 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
     }
 }
 
-/// The notes of the dependencies to watch, from a name on and round to it again, as many as a tick reads;
-/// and where to go on, if that is not all of them.
+/// Reads the notes about watched dependencies, from the name `begin` on and wrapping around to it,
+/// up to what a tick reads. The second value is the name at which to continue, empty if all were
+/// read.
 async fn watched<S: Oversight>(
     store: &S,
     begin: &str,
@@ -109,7 +112,7 @@ async fn watched<S: Oversight>(
     for _ in 0..MOST_QUERIES {
         let notes = store.notes(WATCHED, &from, NOTES_A_QUERY).await?;
         let is_end = notes.len() < NOTES_A_QUERY;
-        // The first name after the last one.
+        // The smallest name that sorts after the last one read.
         from = notes.last().map(|(name, _)| format!("{name}\0")).unwrap_or_default();
         all.extend(notes);
         if is_round && (is_end || *from >= *begin && !begin.is_empty()) {
@@ -122,7 +125,8 @@ async fn watched<S: Oversight>(
     Ok((all, from))
 }
 
-/// What is known of a dependency of which its functions have noted this, if they have.
+/// Reads the state of a dependency. Its limits come from `note`, which its functions wrote; without
+/// a readable note they are the [`careful`] ones.
 pub async fn dependency<S: Oversight>(
     store: &S,
     name: &str,
@@ -135,7 +139,8 @@ pub async fn dependency<S: Oversight>(
     Ok(Dependency { limits, breaker, limiter, draining_since: None })
 }
 
-/// Asks about each of these, several at a time; what fails is left out.
+/// Calls `ask` for each key, several at a time. A failure is logged under the name `call` and left
+/// out.
 async fn each<K: Ord, T>(
     call: &'static str,
     of: Vec<K>,
@@ -161,8 +166,8 @@ async fn each<K: Ord, T>(
 }
 
 impl View {
-    /// For each bucket of a type's pulse when the oldest message was sent that then came from this
-    /// queue for the first time.
+    /// For each bucket of a type's statistics: its start, and when the oldest message was sent that
+    /// was received from this queue for the first time then.
     #[must_use]
     pub fn first_receives(&self, kind: &str, queue: &str) -> Vec<(Time, Time)> {
         let queue = name(queue);
@@ -176,14 +181,14 @@ impl View {
             .collect()
     }
 
-    /// Jobs of all batches at work, those among them whose lease is over.
+    /// Jobs of all batches, those whose lease is over included.
     #[must_use]
     pub fn running(&self) -> usize {
         self.leases.iter().map(|lease| lease.jobs.len()).sum()
     }
 }
 
-/// Limits where nobody has noted any: one call a second.
+/// The limits of a dependency without a note: one call a second, and one probe closes its breaker.
 #[must_use]
 pub fn careful() -> Limits {
     let (per_second, per_hour) = (Some(1), Some(3_600));

@@ -1,4 +1,4 @@
-//! One tick: what it has seen, what it remembers, what it has done.
+//! The state of one tick, and its report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,58 +7,58 @@ use serde::Serialize;
 
 use crate::{memory::Memory, survey::View};
 
-/// What a pass has done, counted by name.
+/// What a pass has done: how many times, by the action's name.
 pub type Counts = BTreeMap<&'static str, u64>;
 
-/// One tick.
+/// The state of one tick, which its passes share.
 #[derive(Debug)]
 pub struct Tick {
-    /// The token of whoever writes in it.
+    /// The owner token of every record that this tick writes.
     pub owner: String,
-    /// When it began.
+    /// When the tick began.
     pub now: Time,
-    /// What was seen then.
+    /// What the survey saw then.
     pub view: View,
-    /// What is remembered between ticks.
+    /// The state that one tick leaves for the next.
     pub memory: Memory,
-    /// Records that a pass of this tick has taken into its hands: no other one touches them.
+    /// Keys of the records that a pass of this tick has taken. The other passes leave these alone.
     pub touched: BTreeSet<String>,
-    /// What the passes have done.
+    /// What the passes have done, by pass.
     pub done: BTreeMap<&'static str, Counts>,
-    /// Jobs that looked stuck.
+    /// Running jobs whose lease is over.
     pub stuck: usize,
 }
 
 impl Tick {
-    /// A tick that has done nothing yet.
+    /// A tick before its first pass.
     #[must_use]
     pub fn new(owner: String, now: Time, view: View, memory: Memory) -> Self {
         let (touched, done) = (BTreeSet::new(), BTreeMap::new());
         Self { owner, now, view, memory, touched, done, stuck: 0 }
     }
 
-    /// Counts something that a pass has done.
+    /// Adds `more` to the count of `what` under `pass`.
     pub fn count(&mut self, pass: &'static str, what: &'static str, more: usize) {
         if more > 0 {
             *self.done.entry(pass).or_default().entry(what).or_default() += more as u64;
         }
     }
 
-    /// Those of these records that no pass has touched yet, which from now on one has.
+    /// Takes the records that no pass of this tick has taken yet, and returns their keys.
     pub fn claim(&mut self, keys: Vec<String>) -> Vec<String> {
         keys.into_iter().filter(|key| self.touched.insert(key.clone())).collect()
     }
 }
 
-/// What a call of the function answers with.
+/// The answer to a call that ran a tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether another sweeper is at work: then this one did nothing.
+    /// Whether another sweeper leads, so that this call did nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub another_leads: bool,
-    /// What each pass has done.
+    /// What the passes have done, by pass.
     pub done: BTreeMap<&'static str, Counts>,
-    /// Passes whose time was up, or that a port failed.
+    /// Passes that ran out of time or that a failing port ended early.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cut_short: Vec<&'static str>,
 }

@@ -1,5 +1,5 @@
-//! Audit and prune: one page of a walk through each table. What has expired goes; what cannot be is
-//! reported, and mended where that is safe.
+//! Audit and prune: one page of a walk through each table. Expired items are removed. Inconsistent
+//! records are reported, and repaired where that is safe.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,26 +24,26 @@ use crate::{
         audit::{self as plan, Oddity, Repair},
         rescue,
     },
+    ports::{Ports, Sweep},
     records::together,
     step,
     survey::careful,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
 /// Items of a page, by table: jobs, control, vehicles.
 pub const PAGE: [usize; 3] = [200, 100, 100];
 
-/// Results that their job types are asked to look at in a tick.
+/// Non-empty results that a tick asks job types to check.
 const MOST_CHECKS: usize = 5;
 
 const NAME: &str = "audit";
 
-/// The next page of each table.
+/// Audits and prunes the next page of each table.
 pub async fn audit<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let mut trouble = None;
     for (place, table) in Table::ALL.into_iter().enumerate() {
-        // One table that cannot be walked through is no reason to leave the others.
+        // A failure on one table does not keep the others from their walk.
         if let Err(error) = walk(sweep, tick, place, table).await {
             telemetry::port_failed(NAME, &error);
             trouble = Some(error);
@@ -52,7 +52,7 @@ pub async fn audit<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), Po
     trouble.map_or(Ok(()), Err)
 }
 
-/// The next page of a table.
+/// Audits and prunes the next page of a table.
 async fn walk<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -62,7 +62,7 @@ async fn walk<P: Ports>(
     let from = tick.memory.cursors[place].clone();
     let page = sweep.store.page(table, from.as_deref(), PAGE[place]).await?;
     let is_last = page.next.is_none();
-    // Whatever becomes of this page, the next tick goes on: the walk comes by again.
+    // The cursor moves on even if this page fails: the next walk visits it again.
     tick.memory.cursors[place] = page.next;
     let (expired, rest): (Vec<Found>, Vec<Found>) =
         page.items.into_iter().partition(|found| prune::is_expired(found, tick.now));
@@ -73,7 +73,8 @@ async fn walk<P: Ports>(
     }
     count(tick, &rest, is_last);
     let (must, mut may) = examine(sweep, tick, &rest).await;
-    // Walks begin at the same place, so the page's first ones would always be looked at.
+    // Only the first ones are checked. Without a random start these would be nearly the same in
+    // every walk.
     if !may.is_empty() {
         let first = sweep.random.bits() % may.len() as u64;
         may.rotate_left(usize::try_from(first).unwrap_or_default());
@@ -85,7 +86,7 @@ async fn walk<P: Ports>(
     Ok(())
 }
 
-/// Counts the records of the walk by state.
+/// Counts the records of the walk by state. The last page completes the counts.
 fn count(tick: &mut Tick, found: &[Found], last: bool) {
     for record in found.iter().filter_map(|found| found.record.as_ref()?.as_ref().ok()) {
         *tick.memory.walked.entry(record.phase.name().to_owned()).or_default() += 1;
@@ -96,8 +97,8 @@ fn count(tick: &mut Tick, found: &[Found], last: bool) {
     }
 }
 
-/// Looks at these items of the job table, and reports and mends what is odd. Answers with the records
-/// whose results must be looked at, and those whose results may be.
+/// Examines these items of the job table, and reports and repairs inconsistencies. Returns the
+/// records whose results must be checked, and those whose results may be.
 pub async fn examine<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -116,7 +117,8 @@ pub async fn examine<P: Ports>(
                 if oddity.repair == Repair::Check {
                     must.extend(record.cloned());
                 }
-                // Another pass has it in its hands.
+                // A record that another pass has taken has just changed, so the item is out of
+                // date.
                 if tick.touched.insert(key.clone()) {
                     odd.push((key, record, oddity));
                 }
@@ -139,7 +141,8 @@ pub async fn examine<P: Ports>(
     (must, may)
 }
 
-/// Whether looking at a result would be in nobody's way.
+/// Whether checking a result now delays no other work: the queue is short and the breaker is
+/// closed.
 fn is_calm<P: Ports>(sweep: &Sweep<P>, tick: &Tick, record: &Record) -> bool {
     let depth = tick.view.depths.get(&record.work.queue);
     let seen = tick.view.dependencies.get(&record.work.dependency);
@@ -149,7 +152,7 @@ fn is_calm<P: Ports>(sweep: &Sweep<P>, tick: &Tick, record: &Record) -> bool {
     closed && sweep.config.knows(&record.work.queue) && depth.is_some_and(|d| d.visible < 50)
 }
 
-/// Mends what may be mended, and says so; answers whether it is.
+/// Repairs what may be repaired and records the finding; whether it is repaired.
 async fn report<P: Ports>(
     sweep: &Sweep<P>,
     owner: &str,
@@ -170,7 +173,7 @@ async fn report<P: Ports>(
         }
         (Repair::Arm, Some(record)) => store.arm(record).await.map(|w| w == Written::Yes),
         (Repair::NoteParked, Some(record)) => note_parked(store, record, now).await,
-        // Who looks at the result says whether it is mended.
+        // A check is answered later by the job type, which records its own finding.
         _ => Ok(false),
     };
     let repaired = repaired.unwrap_or_else(|error| {
@@ -191,13 +194,14 @@ async fn report<P: Ports>(
     repaired
 }
 
+/// Registers the dependency of a parked record as watched; whether it now is.
 async fn note_parked<S: Oversight>(
     store: &S,
     record: &Record,
     now: Time,
 ) -> Result<bool, PortError> {
     let place = Place::new(WATCHED, &record.work.dependency);
-    // Its functions may have noted it since the tick began, and know its limits.
+    // Its functions, which know its limits, may have written the note since the tick began.
     if store.note(&place).await?.value.is_some() {
         return Ok(true);
     }
@@ -207,8 +211,8 @@ async fn note_parked<S: Oversight>(
     Ok(true)
 }
 
-/// Asks the job types to look at these results, each after its delay. Answers with how many were
-/// asked.
+/// Sends the job types requests to check these results, each after its delay. Returns how many were
+/// sent.
 pub async fn check<Q: Mailboxes>(queue: &Q, records: &[(Record, Duration)]) -> usize {
     let mut asked: BTreeMap<&str, Vec<Wake>> = BTreeMap::new();
     for (record, delay) in records {

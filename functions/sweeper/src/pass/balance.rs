@@ -1,4 +1,4 @@
-//! Balance: how many batches of each queue may be at work at once.
+//! Balance: sets how many batches of each queue may run at once.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use evenkeel::{
 use crate::{
     config::{JobType, Source},
     plan::balance::{self as plan, Load},
+    ports::{Ports, Sweep},
     survey::View,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
@@ -26,10 +26,10 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     let (mut loads, mut slots) = (Vec::new(), 0);
     for job in &sweep.config.types {
         for source in job.sources() {
-            // What is, and not what was set: a deployment may have put it back.
+            // Read anew each tick, since a deployment resets it.
             let current = sweep.mappings.concurrency(&source.mapping).await?;
             let depth = tick.view.depths.contains_key(&source.queue);
-            // One that is paused, or just being changed, takes no part; its slots are its own.
+            // A mapping that is paused or changing keeps its slots and takes no part.
             let (Some(current), true) = (current, depth) else {
                 tick.count(NAME, "left_out", 1);
                 continue;
@@ -57,7 +57,7 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         Some((source, load.current))
     };
     telemetry::balanced(step.from.as_deref(), step.to.as_deref(), step.slots, &step.why);
-    // Taken first and given then: the whole is never exceeded.
+    // The donor is reduced before the receiver grows, so the total is never exceeded.
     if let Some((source, current)) = find(&step.from) {
         let slots = current.saturating_sub(step.slots).max(plan::LEAST);
         sweep.mappings.set_concurrency(&source.mapping, slots).await?;
@@ -70,13 +70,13 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     Ok(())
 }
 
-/// What is known of a queue.
+/// The load of a queue.
 fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) -> Load {
     let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
     let beats = view.pulses.get(&job.kind).map(Vec::as_slice).unwrap_or_default();
     let sum = |name: &str| beats.iter().map(|(_, beat)| beat.count(name)).sum::<u64>();
     let (busy_ms, jobs) = (sum(BUSY_MS), sum(JOBS));
-    // The latest that is known of how far the queue has got.
+    // The latest bucket says how far the queue has progressed.
     let oldest = view.first_receives(&job.kind, &source.queue).into_iter().max();
     let oldest = oldest.map_or(Duration::ZERO, |(_, sent_at)| now.since(sent_at));
     let open = job.dependency.as_ref().and_then(|name| view.dependencies.get(name));
@@ -90,7 +90,7 @@ fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) ->
         sum("parked") > 0 && ["succeeded", "retried", "dead"].iter().all(|name| sum(name) == 0);
     Load {
         queue: source.name().to_owned(),
-        // What it was deployed with: where nobody wants more, all rest there.
+        // Weighted by the deployed concurrency, so that idle queues return to it.
         weight: job.weight.saturating_mul(source.concurrency),
         current,
         backlog: depth.visible,

@@ -1,4 +1,4 @@
-//! Observe: how things stand, as metrics and as notes that tools read, and what is to be expected.
+//! Observe: publishes the present state as metrics and as notes for tools, with forecasts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,55 +21,59 @@ use crate::{
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
         release::Dependency,
     },
+    ports::{Ports, Sweep},
     records::{EVER, due, read},
-    sweep::{Ports, Sweep},
     tick::{Counts, Tick},
 };
 
-/// Entries of one partition of the index that are counted.
+/// Entries that are counted in one shard of an index partition.
 const COUNTED: usize = 100;
 
-/// Entries whose records are read, to tell how old they are.
+/// Earliest entries of a partition whose records are read for the age of their jobs.
 const FIRST: usize = 4;
 
-/// Dependencies that are looked at closely in a tick.
+/// Dependencies whose calls and parked jobs a tick reads.
 const MOST_DEPENDENCIES: usize = 50;
 
-/// How far back forecasts look, and how long observations are kept for tools.
+/// Age of the oldest observation that forecasts use.
 const LOOK_BACK: Duration = Duration::from_mins(16);
+/// How long observations are kept for tools.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// Kinds of the notes that tools read: how things stand now, and how they stood minute by minute.
+/// Kind of the note with the present state. Its only name is `now`.
 pub const NOW: &str = "observe";
-/// The history of observations; each is named by its time in milliseconds, in 15 digits.
+/// Kind of the notes with past observations. Each is named by its time in milliseconds since the
+/// epoch, in 15 digits.
 pub const HISTORY: &str = "history";
 
-/// How things stand now, as the note `observe`, `now` says it.
+/// The content of the note `observe`, `now`.
 #[derive(Debug, Serialize)]
 struct Status<'a> {
     #[serde(flatten)]
     observation: &'a Observation,
     forecasts: &'a [Forecast],
-    /// What this tick has done, by pass.
+    /// What the passes of this tick have done, by pass.
     done: &'a BTreeMap<&'static str, Counts>,
-    /// Records by state, as the last whole walk through the table counted them.
+    /// Records by state, as the last complete walk through the table counted them.
     states: &'a BTreeMap<String, u64>,
     /// When that walk ended, in milliseconds since the epoch.
     states_at: u64,
 }
 
-/// Entries of the index under a name: how many, whether there are more, and the first keys.
+/// Entries of some index partitions.
 #[derive(Debug, Default)]
 struct Entries {
     count: u64,
+    /// Whether there may be more than `count`.
     more: bool,
+    /// Keys of the earliest entries.
     first: Vec<String>,
 }
 
-/// Looks, tells, and foretells.
+/// Observes, and publishes metrics, notes and forecasts.
 pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     if tick.view.depths.is_empty() {
-        // Nothing was seen: to tell of zeros would be wrong.
+        // The survey has failed. Zeros would look like empty queues.
         return Err(PortError::Unavailable("nothing was seen".into()));
     }
     let mut seen = Observation {
@@ -115,8 +119,8 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     noted.and(kept)
 }
 
-/// The dependencies that are looked at closely: those on which all jobs of a type depend, and those with
-/// the most parked jobs.
+/// The dependencies to observe: those that a job type is configured with, then those with the most
+/// parked jobs.
 fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Dependency)> {
     let is_fixed =
         |name: &String| sweep.config.types.iter().any(|job| job.dependency.as_ref() == Some(name));
@@ -138,7 +142,7 @@ async fn write<S: Oversight>(
     store.put_note(&place, &text, now + KEPT_FOR).await
 }
 
-/// A job type and its queues.
+/// Observes a job type and its queues.
 async fn job_type<P: Ports>(
     sweep: &Sweep<P>,
     tick: &Tick,
@@ -186,7 +190,8 @@ async fn job_type<P: Ports>(
     Ok((type_seen(view.pulses.get(&job.kind), states, more, oldest.max(received), now), queues))
 }
 
-/// The last whole minute of a type's pulse, beside what the records say.
+/// The observation of a job type: the last complete minute of its statistics, and what its records
+/// say.
 fn type_seen(
     pulse: Option<&Vec<(Time, Beat)>>,
     states: BTreeMap<String, u64>,
@@ -217,7 +222,7 @@ fn type_seen(
     }
 }
 
-/// A dependency: its parked jobs, its calls, its limiter.
+/// Observes a dependency: its parked jobs, its calls, its limiter.
 async fn dependency<S: Oversight>(
     store: &S,
     name: &str,
@@ -254,10 +259,10 @@ async fn dependency<S: Oversight>(
     })
 }
 
-/// What stands on the index under these names, counted up to a cap a shard.
+/// Counts the entries of these index partitions, up to [`COUNTED`] a shard.
 async fn entries<S: Oversight>(store: &S, names: &[String]) -> Result<Entries, PortError> {
     let due = due(store, names, [Time::default(), EVER], COUNTED).await?;
-    // A shard may have reached its cap: only below one is the count certain.
+    // Fewer than one shard's cap in total means that no shard was cut off.
     let (count, more) = (due.len() as u64, due.len() >= COUNTED);
     let first = due.into_iter().take(FIRST).map(|due| due.key).collect();
     Ok(Entries { count, more, first })

@@ -1,4 +1,5 @@
-//! Prune: what has expired and the time to live has not reached yet, on the pages of the audit's walk.
+//! Prune: removes expired items on the pages of the audit's walk. DynamoDB's time to live may take
+//! days to remove them.
 
 use evenkeel::{
     oversight::{Found, Oversight, Table},
@@ -8,14 +9,15 @@ use evenkeel::{
 
 use crate::records::together;
 
-/// Whether an item is to go.
+/// Whether an item is to be removed.
 pub(super) fn is_expired(found: &Found, now: Time) -> bool {
-    // An end on a record that has none by its state is an oddity and no reason to remove it.
+    // A record whose state does not expire is kept: its expiry is an inconsistency, which the audit
+    // reports.
     let alive = matches!(&found.record, Some(Ok(record)) if record.expires_at().is_none());
     !alive && found.expires_at.is_some_and(|at| at <= now)
 }
 
-/// Removes what has expired and the time to live has not reached yet. Answers with how many.
+/// Removes expired items, and returns how many.
 pub(super) async fn prune<S: Oversight>(
     store: &S,
     table: Table,

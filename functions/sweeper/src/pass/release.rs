@@ -1,4 +1,4 @@
-//! Release: parked jobs whose time has come, or whose breaker is out of the way.
+//! Release: wakes parked jobs that are due or whose breaker lets calls through.
 
 use evenkeel::{
     breaker::State,
@@ -14,28 +14,29 @@ use crate::{
     lead::Leader,
     memory::{Drain, Memory},
     plan::release::{self as plan, Dependency, Way},
+    ports::{Ports, Sweep},
     records::{EVER, due, read, together},
     step::{self, Step},
     survey::dependency,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
-/// Jobs of one dependency that are looked at beyond those that may go: some wait for something else.
+/// Jobs of one dependency that are read beyond the free slots, since some of them may not go yet.
 const LOOKED_AT: usize = 50;
 
-/// Jobs past their deadline behind a breaker that is not closed, of each shard of the index.
+/// Jobs past their deadline that are released while the breaker is not closed, of each shard of the
+/// index.
 const MOST_OVERDUE: usize = 250;
 
-/// Jobs of all dependencies that go in a tick.
+/// Jobs of all dependencies that a tick releases.
 const MOST: usize = 3_000;
 
-/// Dependencies that are looked at together, and then have their jobs let go.
+/// Dependencies of one group: they are read concurrently, then their jobs are released.
 const TOGETHER: usize = 16;
 
 const NAME: &str = "release";
 
-/// What was seen of a dependency.
+/// A dependency and its parked jobs.
 struct Seen {
     name: String,
     known: Dependency,
@@ -43,15 +44,15 @@ struct Seen {
     parked: Vec<Due>,
 }
 
-/// Lets go whoever may, some dependencies at a time: those first on which all jobs of a type depend, and
-/// then those that had no turn in the last tick.
+/// Releases the jobs that may go, one group of dependencies after the other: first those that job
+/// types are configured with, then the others, beginning after the last one of the previous tick.
 pub async fn release<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     leader: &mut Leader,
 ) -> Result<(), PortError> {
     if !tick.view.knows_watched {
-        // Nothing is known of anybody's limits.
+        // The limits of the dependencies could not be read.
         tick.count(NAME, "unseen", 1);
         return Ok(());
     }
@@ -83,7 +84,7 @@ pub async fn release<P: Ports>(
             }
         }
         take(sweep, tick, leader, memory, &steps).await?;
-        // Only now have they had their turn.
+        // Set only after the writes: a tick that is cut off before repeats this group.
         if let Some(last) = some.last().filter(|last| others.contains(last)) {
             tick.memory.released_last.clone_from(last);
         }
@@ -91,7 +92,8 @@ pub async fn release<P: Ports>(
     Ok(())
 }
 
-/// The dependencies in the order in which they have their turn.
+/// The dependencies in the order of their turns: those that job types are configured with, and the
+/// others.
 fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>) {
     let fixed: Vec<String> =
         sweep.config.types.iter().filter_map(|job| job.dependency.clone()).collect();
@@ -102,9 +104,9 @@ fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>
     (fixed, after)
 }
 
-/// Looks at a dependency: its breaker, its limiter, who is parked behind it.
+/// Reads a dependency: its breaker, its limiter, its parked jobs.
 async fn look<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<Seen, PortError> {
-    // The tick may have spent seconds on what came before.
+    // The tick may have spent seconds on the groups before this one.
     let now = sweep.clock.now();
     let note = tick.view.notes.get(name).map(String::as_str);
     let mut known = match tick.view.dependencies.get(name) {
@@ -120,8 +122,8 @@ async fn look<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<See
     Ok(Seen { name: name.to_owned(), known, way, parked })
 }
 
-/// Who of a dependency's parked jobs goes now, at most so many; what is to be remembered of it goes into
-/// `memory`.
+/// Plans the release of a dependency's parked jobs, at most `most`, and updates `memory`
+/// accordingly.
 async fn plan<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -150,8 +152,8 @@ async fn plan<P: Ports>(
     Ok(steps)
 }
 
-/// Lets these go. Until when jobs have been let go is written down first: a tick that dies on its way
-/// must not be repeated at once by the next.
+/// Releases these jobs. The memory with the slots that they take is written first, so that the next
+/// tick does not use the slots again if this one dies midway.
 async fn take<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -174,8 +176,8 @@ async fn take<P: Ports>(
     Ok(())
 }
 
-/// The parked jobs of a dependency that may go, or that have to be looked at for that: those with a
-/// deadline and those without in turn, so that neither starves the other.
+/// The due entries of a dependency's parked jobs that are candidates for release. Jobs with a
+/// deadline and jobs without alternate, so that neither kind starves the other.
 async fn parked<S: Oversight>(
     store: &S,
     name: &str,
@@ -190,7 +192,7 @@ async fn parked<S: Oversight>(
     if way.slots.is_empty() {
         return Ok(all);
     }
-    // Those that wait for the breaker alone need not be due.
+    // Jobs that wait only for the breaker may go before they are due.
     let (ever, most) = ([Time::default(), EVER], way.slots.len() + LOOKED_AT);
     let mut dated = due(store, &dated, ever, most).await?.into_iter();
     let mut plain = due(store, &plain, ever, most).await?.into_iter();
@@ -204,8 +206,8 @@ async fn parked<S: Oversight>(
     }
 }
 
-/// Keeps the note of a dependency while it has parked jobs, and forgets it once it has none and every
-/// function would note it again.
+/// Extends the note of a dependency while it has parked jobs. Removes it once it has none and the
+/// note is so old that every function would write it again before parking a job.
 async fn keep_note<S: Oversight>(
     store: &S,
     tick: &mut Tick,

@@ -1,4 +1,4 @@
-//! Rescue: jobs whose process died, and jobs whose message got lost.
+//! Rescue: resumes jobs whose process died, and jobs whose message was lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,27 +14,28 @@ use evenkeel::{
 use crate::{
     config::JobType,
     plan::rescue::{self as plan, Caution},
+    ports::{Ports, Sweep},
     records::{due, read, together},
     step::{self, Step},
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
-/// Records of ended leases, or of one kind of look, that are read in a tick.
+/// Running jobs with an ended lease that a tick reads.
 const MOST_STUCK: usize = 500;
+/// Jobs of one queue whose messages a tick sends again.
 const MOST_LOST: usize = 200;
 
-/// Jobs of one type that move to the high queue in a tick, while that is empty.
+/// Jobs of one type whose message a tick copies to the high queue while that is empty.
 const MOST_AGED: usize = 20;
 
 const NAME: &str = "rescue";
 
-/// Sets going what is stuck or lost.
+/// Resumes jobs that are stuck or lost.
 pub async fn rescue<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let mut trouble = vec![stuck(sweep, tick).await.err()];
     let config = sweep.config.clone();
     for job in &config.types {
-        // One queue that cannot be looked at is no reason to leave the others.
+        // A failure on one queue does not keep the others from being served.
         for source in job.sources() {
             trouble.push(lost(sweep, tick, job, &source.queue).await.err());
         }
@@ -43,7 +44,7 @@ pub async fn rescue<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), P
     trouble.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
-/// Runs whose lease is over.
+/// Counts a crash of each running job whose lease is over, and wakes or quarantines it.
 async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let now = tick.now;
     let ended: Vec<_> =
@@ -57,7 +58,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let records = read(&sweep.store, keys.iter().cloned().collect()).await?;
     let stuck: Vec<&Record> =
         records.values().filter(|record| plan::is_stuck(record, now)).collect();
-    // A tick looks at some of those whose lease is over, and takes the others to be like them.
+    // A tick reads only some of the jobs whose lease is over, and extrapolates to all of them.
     let over: usize = ended.iter().map(|lease| lease.jobs.len()).sum();
     let all_stuck = stuck.len() * over.max(keys.len()) / keys.len().max(1);
     let running = tick.view.running().max(all_stuck);
@@ -84,7 +85,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     close(&sweep.store, &ended, &keys).await
 }
 
-/// Counts crashes in the pulses of their types, as the functions count those that they find.
+/// Adds crashes to the statistics of their types, as the functions do with those that they find.
 async fn tell<S: Oversight>(store: &S, found: &[&Record], now: Time) {
     let mut crashes: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
     for record in found {
@@ -103,7 +104,8 @@ async fn tell<S: Oversight>(store: &S, found: &[&Record], now: Time) {
     }
 }
 
-/// Removes the leases of which no job is running any more under their owner.
+/// Removes leases whose owner runs none of their jobs any more. A lease with a job that this tick
+/// has not read stays.
 async fn close<S: Oversight>(
     store: &S,
     ended: &[Lease],
@@ -125,7 +127,7 @@ async fn close<S: Oversight>(
     Ok(())
 }
 
-/// Records that wait for a message that is lost.
+/// Sends the lost messages of a queue again.
 async fn lost<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -143,7 +145,8 @@ async fn lost<P: Ports>(
     Ok(())
 }
 
-/// Records that have waited too long behind a backlog, while the high queue has room for them.
+/// Copies the messages of jobs that have waited too long behind a backlog to the high queue, while
+/// that is empty.
 async fn aged<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, job: &JobType) -> Result<(), PortError> {
     let visible = |queue: &str| tick.view.depths.get(queue).map(|depth| depth.visible);
     let (normal, high) = (job.normal.queue.as_str(), job.high.queue.as_str());
@@ -157,7 +160,7 @@ async fn aged<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, job: &JobType) -> Res
 }
 
 /// Sends the messages of records that belong to the queue `from`, and were due by `until`, to the
-/// queue `to`. Answers with how many.
+/// queue `to`. Returns how many.
 async fn send_again<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,

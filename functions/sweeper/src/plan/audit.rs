@@ -1,4 +1,4 @@
-//! What cannot be, and whether it may be mended without asking.
+//! Inconsistencies of records, and which of them may be repaired without an operator.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,34 +13,35 @@ use crate::{
     plan::rescue::{GRACE, LONGEST_PUSH},
 };
 
-/// A lease over for so long without anybody having seen to it has been lost with its batch.
+/// How long after its lease a running record without a due entry counts as abandoned: the lease
+/// item of its batch must be lost, or `rescue` would have found it.
 const ABANDONED_AFTER: Duration = Duration::from_mins(10);
 
-/// What to do about something found.
+/// How an inconsistency is repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// Only say so.
+    /// Not at all: it is only reported.
     None,
-    /// Write the record again as it is, with the index keys and the end that go with its state.
+    /// Write the record again unchanged, which sets the index keys and the expiry of its state.
     Rewrite,
-    /// Send its message again, which writes the record as well.
+    /// Send its message again, which also writes the record.
     SendAgain,
-    /// Give the running record a look at its lease's end.
+    /// Put the running record on the due index at the end of its lease.
     Arm,
-    /// Note that its dependency has parked jobs.
+    /// Register its dependency as one with parked jobs.
     NoteParked,
-    /// Ask its job type to look at the result, and to do the job again if there is none.
+    /// Ask its job type to check the result, and to run the job again if there is none.
     Check,
 }
 
-/// Something that cannot be.
+/// An inconsistency of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oddity {
-    /// A short, stable code.
+    /// A short, stable code; docs/sweeper.md lists them.
     pub what: &'static str,
-    /// A sentence.
+    /// A sentence for operators.
     pub detail: String,
-    /// What is safe to do about it.
+    /// The repair that is safe.
     pub repair: Repair,
 }
 
@@ -48,8 +49,8 @@ fn oddity(what: &'static str, detail: impl Into<String>, repair: Repair) -> Oddi
     Oddity { what, detail: detail.into(), repair }
 }
 
-/// Looks at an item of the job table; `parked` are the dependencies that are known to have parked
-/// jobs, if that is known.
+/// Examines an item of the job table, and returns its first inconsistency. `parked` are the
+/// dependencies that are registered with parked jobs; `None` if they could not be read.
 #[must_use]
 pub fn examine(
     found: &Found,
@@ -67,18 +68,18 @@ pub fn examine(
         .or_else(|| surroundings(record, config, parked))
 }
 
-/// The index keys and the end that the item has, against those that go with its state.
+/// Compares the item's index keys and expiry with those that its state requires.
 fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
     let (state, expected) = (record.phase.name(), record.look());
     if found.look != expected {
         let (what, detail) = match (&found.look, &expected) {
-            (None, _) => ("no_look", format!("{state}, and nobody would look at it")),
-            (Some(_), None) => ("stale_look", format!("{state}, and still on the index")),
+            (None, _) => ("no_look", format!("{state}, but missing on the due index")),
+            (Some(_), None) => ("stale_look", format!("{state}, but still on the due index")),
             (Some(_), Some(_)) => {
-                ("wrong_look", format!("{state}, in the wrong place on the index"))
+                ("wrong_look", format!("{state}, but in the wrong place on the due index"))
             }
         };
-        // Nobody has looked: its message may be lost since long ago.
+        // Without an entry `rescue` could not find it: its message may have been lost long ago.
         let overdue = match record.phase {
             Phase::Queued { due_at } | Phase::Waiting { due_at, .. } => due_at + GRACE <= now,
             _ => false,
@@ -88,11 +89,11 @@ fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
     }
     match (found.expires_at, record.expires_at()) {
         (Some(_), None) => {
-            Some(oddity("would_expire", format!("{state}, and would be removed"), Repair::Rewrite))
+            Some(oddity("would_expire", format!("{state}, but with an expiry"), Repair::Rewrite))
         }
         (None, Some(_)) => Some(oddity(
             "never_expires",
-            format!("{state}, and would stay for ever"),
+            format!("{state}, but without an expiry"),
             Repair::Rewrite,
         )),
         _ => None,
@@ -106,20 +107,20 @@ fn state(record: &Record, now: Time) -> Option<Oddity> {
             Some(oddity("abandoned", detail, Repair::Arm))
         }
         Phase::Succeeded { result, .. } if is_empty(result) => {
-            Some(oddity("no_result", "succeeded, with nothing to show for it", Repair::Check))
+            Some(oddity("no_result", "succeeded, but its result is empty", Repair::Check))
         }
         Phase::Waiting { run_after, due_at, .. } if *due_at >= *run_after + LONGEST_PUSH => {
-            let detail = "its message has been sent again for hours, and nothing comes of it";
+            let detail = "its message has been sent again for hours without effect";
             Some(oddity("keeps_waiting", detail, Repair::None))
         }
         phase if phase.ended_at().is_some_and(|at| at > now + ABANDONED_AFTER) => {
-            Some(oddity("ends_later", "it has an end that is still to come", Repair::None))
+            Some(oddity("ends_later", "it ended at a time in the future", Repair::None))
         }
         _ => None,
     }
 }
 
-/// Whether a result says nothing: no JSON, `null`, `""`, `{}`.
+/// Whether a result is empty: not JSON, `null`, `""` or `{}`.
 fn is_empty(result: &str) -> bool {
     match serde_json::from_str::<serde_json::Value>(result) {
         Ok(serde_json::Value::Object(fields)) => fields.is_empty(),
@@ -133,7 +134,7 @@ fn counts(record: &Record) -> Option<Oddity> {
     let ledger = record.ledger;
     let ran = matches!(record.phase, Phase::Running { .. } | Phase::Succeeded { .. });
     if ran && ledger.claims == 0 {
-        let detail = format!("{}, and was never claimed", record.phase.name());
+        let detail = format!("{}, but never claimed", record.phase.name());
         return Some(oddity("impossible_counts", detail, Repair::None));
     }
     if ledger.attempts > ledger.claims {
@@ -150,7 +151,7 @@ fn surroundings(
 ) -> Option<Oddity> {
     if record.phase.ended_at().is_none() && !config.knows(&record.work.queue) {
         let detail = format!(
-            "{}, on a queue that nobody serves: {}",
+            "{}, on a queue without a function: {}",
             record.phase.name(),
             record.work.queue
         );
@@ -158,7 +159,7 @@ fn surroundings(
     }
     let is_parked = matches!(record.phase, Phase::Parked { .. });
     if is_parked && parked.is_some_and(|parked| !parked.contains(&record.work.dependency)) {
-        let detail = format!("parked behind {}, of which nobody knows", record.work.dependency);
+        let detail = format!("parked on {}, which is not registered", record.work.dependency);
         return Some(oddity("parked_unnoted", detail, Repair::NoteParked));
     }
     None

@@ -23,7 +23,7 @@ fn config() -> Config {
     Config { types: vec![job], balance: false, namespace: String::new() }
 }
 
-/// An item as its record makes it.
+/// The item that the engine writes for a record.
 fn item(record: &Record) -> Found {
     Found {
         key: vec![record.key.clone()],

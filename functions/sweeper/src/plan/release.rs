@@ -1,4 +1,4 @@
-//! How many parked jobs of a dependency may go, and when.
+//! When the parked jobs of a dependency are released, and how many at a time.
 
 use std::time::Duration;
 
@@ -12,45 +12,45 @@ use evenkeel::{
 
 use crate::step::{Call, Step};
 
-/// For how long a tick lets jobs go: until the next one does.
+/// For how long a tick plans releases: until the next tick takes over.
 pub const TICK: Duration = Duration::from_secs(60);
 
-/// After a breaker has closed, one job a second goes, and twice as many each time that this is over:
-/// a recovery must not be a second outage.
+/// Time in which the release rate doubles. After a breaker has closed, the ramp begins with one job
+/// a second, so that the burst of parked jobs does not cause a second outage.
 const DOUBLING: Duration = Duration::from_secs(5);
 
-/// Jobs a second that go to a dependency that has no limit of its own.
+/// Release rate of a dependency without a rate limit, in jobs a second.
 const UNLIMITED: u64 = 10;
 
-/// Time between two probes: enough for one to end before the next begins.
+/// Time between two probes, so that one usually ends before the next begins.
 const BETWEEN_PROBES: Duration = Duration::from_secs(2);
 
-/// When somebody looks whether the message of a released job got lost.
+/// How long after its release a job's message counts as possibly lost.
 const LOOK_AFTER: Duration = Duration::from_mins(1);
 
-/// When how many may go. Whoever waits for the breaker may, and whoever is due.
+/// The slots for the release of parked jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     /// Whether the breaker is closed.
     pub is_closed: bool,
-    /// A moment for each, in order.
+    /// Release times, one job each, in order.
     pub slots: Vec<Time>,
 }
 
-/// What is known of a dependency.
+/// The state of a dependency.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dependency {
-    /// What its functions have noted.
+    /// Its limits, as its functions have noted them.
     pub limits: Limits,
-    /// Its breaker.
+    /// Its breaker, as read from the control table.
     pub breaker: Breaker,
-    /// Its limiter.
+    /// Its limiter, as read from the control table.
     pub limiter: Limiter,
-    /// Since when jobs are let go under the breaker's present generation, if they are.
+    /// When the first job was released under the breaker's present generation, if one was.
     pub draining_since: Option<Time>,
 }
 
-/// When how many parked jobs may go within a tick; `from` is until when others have been let go.
+/// The slots of a tick. The slots before `from` are taken by jobs that were released earlier.
 #[must_use]
 pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
     let breaker = dependency.breaker.at(now);
@@ -65,14 +65,14 @@ pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
         State::Open { retry_at, .. } if retry_at >= end => {
             Way { is_closed: false, slots: Vec::new() }
         }
-        // A second late rather than early: whoever comes too early is turned away.
+        // A second late rather than early: the breaker refuses a probe that comes too early.
         State::Open { retry_at, .. } => probes(retry_at + Duration::from_secs(1), closes_with),
         State::HalfOpen { successes, .. } => {
             probes(now, closes_with.saturating_sub(successes).max(1))
         }
         State::Closed | State::Forced { .. } => {
             let top = top_rate(&dependency.limits, &dependency.limiter, now);
-            // One that was never open has nothing to recover from.
+            // Without a ramp if the breaker has never been open, since there is no recovery.
             let since = dependency.draining_since.unwrap_or(start);
             let since = (breaker.generation > 0).then_some(since);
             Way { is_closed: true, slots: ramp(since, top, start, end) }
@@ -80,8 +80,9 @@ pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
     }
 }
 
-/// Moments from `start` to `end` at the rate that has grown `since` the first one went, up to `top` a
-/// second: the limiter's. If new jobs come as well, some are parked again.
+/// Slots from `start` to `end`. The rate starts at one job a second at `since` and doubles up to
+/// `top`, the limiter's own rate; without `since` it is `top` at once. The slots do not allow for
+/// new jobs: if there are any, some jobs are parked again.
 fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
     let mut slots = Vec::new();
     let mut second = start;
@@ -98,7 +99,7 @@ fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
     slots
 }
 
-/// Jobs a second that may go once a breaker has been closed for a while.
+/// The release rate at the end of the ramp, in jobs a second.
 fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
     let (Some(per_second), Some(per_hour)) = (limits.per_second, limits.per_hour) else {
         return UNLIMITED;
@@ -106,7 +107,7 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
     let rates = Rates { per_second, per_hour };
     let full = u64::from(per_second) * u64::from(limiter.pace) / 1_000;
     let hourly = u64::from(per_hour) / 3_600;
-    // As many slots as a tick takes at full speed: if the hour does not allow them, it decides.
+    // Tries to reserve a whole tick at full speed: if the hourly limit slows that down, it applies.
     let want = u32::try_from(full * TICK.as_secs()).unwrap_or(u32::MAX);
     match limiter.reserve(rates, want.max(1), 0, now) {
         Reservation::Granted(_, grant) if grant.interval_us * full.max(1) <= 1_100_000 => full,
@@ -114,7 +115,7 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
     }
 }
 
-/// Whether a parked job may go at `at`: its time has come, or it waits for the breaker alone.
+/// Whether a parked job may be released at `at`: it is due, or it waits only for the breaker.
 #[must_use]
 pub fn may_go(record: &Record, at: Time) -> bool {
     let Phase::Parked { run_after, .. } = record.phase else { return false };
@@ -122,16 +123,16 @@ pub fn may_go(record: &Record, at: Time) -> bool {
     gated || run_after <= at || is_overdue(record, at)
 }
 
-/// Whether the sender's deadline is over and its job's fallback does not stand in yet.
+/// Whether the sender's deadline has passed and no fallback result stands in yet.
 #[must_use]
 pub fn is_overdue(record: &Record, at: Time) -> bool {
     record.provisional.is_none() && record.work.deadline.is_some_and(|deadline| deadline <= at)
 }
 
-/// Lets parked jobs go, those first that have waited longest in the index: `records` in that order.
+/// The steps that release parked jobs, in the order of `records`, which is that of the due index.
 ///
-/// While the breaker is not closed, whoever is past its deadline goes at once and takes no slot: its
-/// fallback comes in, or its end, and the breaker turns it away before it makes a call.
+/// While the breaker is not closed, a job past its deadline is released at once and takes no slot:
+/// it gets its fallback result, or ends, without a call, since the breaker refuses it.
 #[must_use]
 pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step> {
     let mut slots = way.slots.iter();

@@ -23,7 +23,7 @@ fn half_open(successes: u32) -> State {
     State::HalfOpen { probes: std::collections::BTreeMap::new(), successes, wait: seconds(60) }
 }
 
-/// How many go in each second from now.
+/// The number of slots in each second from now.
 fn by_second(way: &Way) -> Vec<usize> {
     let mut seconds = Vec::new();
     for slot in &way.slots {

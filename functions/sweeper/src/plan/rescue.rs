@@ -1,4 +1,4 @@
-//! Who is stuck, whose message is lost, and what to do about either.
+//! Which jobs are stuck, whose messages are lost, and what to do about either.
 
 use std::time::Duration;
 
@@ -10,41 +10,43 @@ use evenkeel::{
 
 use crate::step::{Call, Step};
 
-/// How long after it is due a record is left to its message, which may be on its way.
+/// How long a record may be overdue before its message counts as lost; until then it may be on its
+/// way.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// For how long nothing but younger messages must have come before an older one counts as lost.
+/// For how long only younger messages must have been received before an older one counts as lost.
 pub const OVERTAKEN_FOR: Duration = Duration::from_mins(5);
 
-/// Span of the pulse's buckets (`evenkeel::pulse::TYPE_BUCKET`), by which times in them are uncertain.
+/// Width of the buckets of a type's statistics, and so the uncertainty of the times in them.
 const BUCKET: Duration = evenkeel::pulse::TYPE_BUCKET;
 
-/// First time until somebody looks again at a job whose message was sent again.
+/// How far `due_at` moves when a job's message is sent again for the first time. It doubles each
+/// time.
 const FIRST_PUSH: Duration = Duration::from_mins(1);
-/// The longest: a job that comes to it has a message that nothing comes of.
+/// The farthest that `due_at` moves. A job that reaches this was sent several messages in vain.
 pub const LONGEST_PUSH: Duration = Duration::from_hours(1);
 
-/// Jobs that look stuck from which on the view itself is doubted, if they are more than a fifth of
-/// those running.
+/// Least number of stuck jobs that is doubted, if they are more than a fifth of those running.
 pub const MANY_STUCK: usize = 20;
 
-/// Ticks of the same view after which it is believed.
+/// Consecutive ticks that wait; if there are still as many stuck jobs then, they are rescued.
 pub const DOUBTED_TICKS: u32 = 3;
 
-/// Overdue for so long, behind a backlog, a job goes to the high queue.
+/// How long a job may be overdue behind a backlog before its message is copied to the high queue.
 pub const AGED: Duration = Duration::from_mins(15);
 
-/// What the view of stuck jobs lets a tick do.
+/// What a tick may do about stuck jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caution {
-    /// Rescue up to so many.
+    /// Rescue up to this many.
     Rescue(usize),
-    /// Perhaps the view is what is broken: alarm, and wait for another tick.
+    /// Rescue none, and raise an alarm: clock skew or bad reads are more likely than so many dead
+    /// processes.
     Doubt,
 }
 
-/// Whether so many stuck jobs, of so many running, are to be believed; `ticks` is for how many ticks
-/// in a row, this one included, it has looked like that; `most` is the cap of a tick.
+/// Decides whether so many stuck jobs, of so many running, are plausible. `ticks` counts the
+/// consecutive ticks with implausibly many, this one included; `most` is the cap of a tick.
 #[must_use]
 pub fn caution(stuck: usize, running: usize, ticks: u32, most: usize) -> Caution {
     if looks_broken(stuck, running) && ticks <= DOUBTED_TICKS {
@@ -54,27 +56,28 @@ pub fn caution(stuck: usize, running: usize, ticks: u32, most: usize) -> Caution
     }
 }
 
-/// Whether so many of those running look stuck that the view is doubted.
+/// Whether implausibly many of the running jobs are stuck.
 #[must_use]
 pub const fn looks_broken(stuck: usize, running: usize) -> bool {
     stuck >= MANY_STUCK && stuck * 5 > running
 }
 
-/// Whether a run's lease is over.
+/// Whether the job is running and its lease is over.
 #[must_use]
 pub fn is_stuck(record: &Record, now: Time) -> bool {
     matches!(record.phase, Phase::Running { lease_until, .. } if lease_until <= now)
 }
 
-/// What to do about a job whose run never came back; nothing if its lease is not over.
+/// Counts a crash of a stuck job; `None` if the job is not stuck.
 ///
-/// The first time it runs again at once, the second time after minutes, the third time never.
+/// After the first crash it runs again at once, after the second three minutes later, and the third
+/// quarantines it.
 #[must_use]
 pub fn crash(record: &Record, owner: &str, now: Time) -> Option<Step> {
     if !is_stuck(record, now) {
         return None;
     }
-    // Once something stands in for the result, only its type knows when to give up.
+    // Once a fallback result stands in, the deadline is met and does not shorten the pause.
     let end = record.work.deadline.filter(|_| record.provisional.is_none());
     let crashed = record.crashed(owner, end, now);
     let Phase::Waiting { run_after, .. } = crashed.phase else {
@@ -85,11 +88,11 @@ pub fn crash(record: &Record, owner: &str, now: Time) -> Option<Step> {
     Some(Step { guard: record.guard(), record: record_after, call: Some(call) })
 }
 
-/// Up to when a record of this queue must have been due for its message to count as lost; `None`
-/// while the queue is merely backlogged.
+/// The time before which a record of this queue must have been due for its message to count as
+/// lost; `None` if the backlog alone may explain that it has not been received.
 ///
-/// `first_receives` tells for each bucket of the type's pulse when the oldest message was sent that
-/// came for the first time then.
+/// `first_receives` has, for each bucket of the type's statistics, its start and when the oldest
+/// message was sent that was received for the first time then.
 #[must_use]
 pub fn lost_before(depth: Depth, first_receives: &[(Time, Time)], now: Time) -> Option<Time> {
     if depth.visible == 0 {
@@ -99,7 +102,7 @@ pub fn lost_before(depth: Depth, first_receives: &[(Time, Time)], now: Time) -> 
     let recent = || first_receives.iter().filter(|(bucket, _)| *bucket >= since);
     let first = recent().map(|(bucket, _)| *bucket).min()?;
     let last = recent().map(|(bucket, _)| *bucket).max()?;
-    // A queue from which nothing comes has overtaken nothing.
+    // The receives must span five minutes and reach the present, else they have overtaken nothing.
     if first + OVERTAKEN_FOR > now || last + BUCKET * 2 < now {
         return None;
     }
@@ -107,10 +110,11 @@ pub fn lost_before(depth: Depth, first_receives: &[(Time, Time)], now: Time) -> 
     Some(oldest.before(BUCKET).min(now.before(GRACE)))
 }
 
-/// Sends a job's message again, to `queue`; nothing if the record does not wait for one, or nobody
-/// need look yet at `until`.
+/// Sends a job's message again, to `queue`; `None` if the record does not wait for a message or is
+/// not due by `until`.
 ///
-/// The next look is pushed first, twice as far each time.
+/// The record is written first, with a later `due_at`: each time twice as far away, up to
+/// [`LONGEST_PUSH`].
 #[must_use]
 pub fn send_again(
     record: &Record,

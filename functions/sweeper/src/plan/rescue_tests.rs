@@ -55,7 +55,7 @@ fn many_stuck_jobs_are_doubted_three_times_and_then_rescued_up_to_the_cap() {
     assert_eq!(ticks, [doubt, doubt, doubt, Caution::Rescue(500)]);
 }
 
-/// A pulse in which this was the oldest first receive of each minute, the latest last.
+/// Statistics with these ages of the oldest first receive, one a minute, the latest last.
 fn pulse(ages_s: &[u64]) -> Vec<(Time, Time)> {
     let minutes = (1..=ages_s.len() as u64).rev();
     minutes
@@ -145,7 +145,7 @@ proptest! {
                 dedup_window: Duration::ZERO,
                 fallback: None,
                 give_up_after: Duration::ZERO,
-                // By a clock that is behind, as clocks may be.
+                // The claimant's clock is two seconds behind.
                 now: call.at.before(seconds(2)),
                 lease_until: call.at + seconds(20),
             };

@@ -7,10 +7,10 @@ use evenkeel::{
     time::Time,
 };
 
-/// The present of all of them.
+/// The present time in these tests.
 pub(crate) const NOW: Time = Time::from_millis(1_800_000_000_000);
 
-/// The queue of all of them.
+/// The queue of every record.
 pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-west-1:1:errand";
 
 pub(crate) fn seconds(n: u64) -> Duration {

@@ -1,4 +1,5 @@
-//! Triage: what is in the dead-letter queues. A dead-letter queue is an inbox and not a graveyard.
+//! Redrive: empties the dead-letter queues. Each message is sent back, deleted, or kept as a record
+//! for the operators.
 
 use std::time::Duration;
 
@@ -12,23 +13,24 @@ use evenkeel::{
 
 use crate::{
     config::JobType,
-    plan::triage::{self as plan, Fate},
+    plan::redrive::{self as plan, Fate},
+    ports::{Ports, Sweep},
     records::read,
     step,
-    sweep::{Ports, Sweep},
     tick::Tick,
 };
 
 /// Receives of one dead-letter queue in a tick, of ten messages each.
 const MOST_RECEIVES: usize = 20;
 
-/// How long a letter is hidden while it is looked into. Whatever then remains comes again.
+/// Visibility timeout of a received message. If it is not deleted by then, a later tick receives it
+/// again.
 const HIDDEN: Duration = Duration::from_secs(60);
 
-const NAME: &str = "triage";
+const NAME: &str = "redrive";
 
 /// Empties the dead-letter queues.
-pub async fn triage<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+pub async fn redrive<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let config = sweep.config.clone();
     let mut trouble = None;
     for job in &config.types {
@@ -36,7 +38,7 @@ pub async fn triage<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), P
         if depth.visible == 0 {
             continue;
         }
-        // One that cannot be read is no reason to leave the others.
+        // A failure on one queue does not keep the others from being emptied.
         if let Err(error) = of_type(sweep, tick, job).await {
             telemetry::port_failed(NAME, &error);
             trouble = Some(error);
@@ -45,6 +47,7 @@ pub async fn triage<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), P
     trouble.map_or(Ok(()), Err)
 }
 
+/// Empties the dead-letter queue of a job type, up to [`MOST_RECEIVES`].
 async fn of_type<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -60,6 +63,7 @@ async fn of_type<P: Ports>(
     Ok(())
 }
 
+/// Settles and deletes the messages of one receive.
 async fn empty<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -83,7 +87,7 @@ async fn empty<P: Ports>(
         };
         match settle(sweep, tick, job, letter, &fate, record).await {
             Ok(true) => done.push(letter.receipt.clone()),
-            // It comes again.
+            // It is not deleted, so a later tick receives it again.
             Ok(false) => tick.count(NAME, "failed", 1),
             Err(error) => {
                 telemetry::port_failed(NAME, &error);
@@ -94,11 +98,12 @@ async fn empty<P: Ports>(
     if done.is_empty() {
         return Ok(());
     }
-    // What is deleted too late is found out to be done when it comes again.
+    // A message whose deletion fails is received again. It is then dropped, or handled once more
+    // without harm.
     sweep.queue.delete(&job.dead, &done).await
 }
 
-/// Does what is to be done about a letter; whether it may then be deleted.
+/// Carries out the decision about a message; whether the message may then be deleted.
 async fn settle<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -113,12 +118,12 @@ async fn settle<P: Ports>(
             Ok(true)
         }
         Fate::Arm => {
-            // One that another pass has in its hands is looked at when the letter comes again.
+            // A record that another pass has taken is left for the next receive of this message.
             let Some(record) = record.filter(|record| tick.touched.insert(record.key.clone()))
             else {
                 return Ok(false);
             };
-            // Somebody else's by now: then it is asked again when the letter comes again.
+            // If the record has changed, the next receive of this message decides anew.
             let armed = sweep.store.arm(record).await? == Written::Yes;
             tick.count(NAME, "armed", usize::from(armed));
             Ok(armed)

@@ -1,4 +1,4 @@
-//! What a dead letter is, and what becomes of it.
+//! What is done with a message from a dead-letter queue.
 
 use evenkeel::{
     message::{self, Flaw, Rejection},
@@ -9,46 +9,49 @@ use evenkeel::{
 
 use crate::config::JobType;
 
-/// What becomes of a dead letter.
+/// What is done with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It has done its work, or its job has a look of its own: it may go.
+    /// Delete it: its job has ended, or has a due entry by which a later tick finds it. The value
+    /// is the name of the count.
     Drop(&'static str),
-    /// Its job's run is alive, or not known to be dead: the record gets a look, then it may go.
+    /// Put its job, which is running, on the due index at the end of its lease; then delete it.
     Arm,
-    /// Nothing is known against it: it is sent once more.
+    /// Send it to its queue once more.
     Redrive,
-    /// It is held for operators, for this reason.
+    /// Keep it as a record for the operators, for this reason; then delete it.
     Hold(Rejection),
 }
 
-/// What a dead letter asks for, as far as it alone tells.
+/// What a message asks for, by its own content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The job's key.
     pub key: String,
-    /// The payload as it was written.
+    /// The payload as the sender wrote it.
     pub payload: String,
 }
 
-/// What a dead letter asks for, or why it is no message.
+/// Parses a message, or says why it must be rejected.
 pub fn asked(job: &JobType, letter: &Letter) -> Result<Asked, Rejection> {
     let (key, payload) = message::key_of(&job.kind, &letter.body)?;
-    // Who sent it knew the record; its type may read payloads otherwise by now.
+    // A message of the engine names its record. The key that is derived here may differ if the type
+    // has changed since how it reads payloads.
     let key = letter.wakes.as_ref().map_or(key, |woken| woken.key.clone());
     Ok(Asked { key, payload })
 }
 
-/// Whether two payloads are the same value, however it is written.
+/// Whether two payloads are the same JSON value.
 fn is_same(one: &str, other: &str) -> bool {
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     one == other || read(one).is_some_and(|one| Some(one) == read(other))
 }
 
-/// What becomes of a dead letter whose job has this record, or none that its body leads to.
+/// Decides what is done with a message whose job has this record, or no record under the key of
+/// `asked`.
 ///
-/// Without an id, the key hangs on what the job type makes of the payload, which is not known here:
-/// then the function itself finds the record when the letter comes again.
+/// Without an id, the key depends on how the job type reads the payload, which the sweeper does not
+/// know. A record may then be missed; the function finds it when it receives the message again.
 #[must_use]
 pub fn fate(letter: &Letter, asked: &Asked, record: Option<&Record>) -> Fate {
     if letter.purpose == Purpose::Check {
@@ -57,7 +60,8 @@ pub fn fate(letter: &Letter, asked: &Asked, record: Option<&Record>) -> Fate {
     let asks_anew = |record: &Record| {
         letter.wakes.is_none() && record.phase.ended_at().is_some_and(|at| at < letter.sent_at)
     };
-    // Its function says whether that is the same work in other words, or another's under its id.
+    // Only the function can tell whether this is the same work written differently, or other work
+    // under a reused id.
     let differs =
         |record: &Record| letter.wakes.is_none() && !is_same(&record.work.payload, &asked.payload);
     match record {
@@ -79,8 +83,8 @@ pub fn fate(letter: &Letter, asked: &Asked, record: Option<&Record>) -> Fate {
     Fate::Redrive
 }
 
-/// The queue that a dead letter goes back to: the one it came from, if the service says, else the
-/// ordinary one.
+/// The queue to which a message is sent back: the one it came from, if SQS names it, else the queue
+/// of normal priority.
 #[must_use]
 pub fn back_to<'a>(job: &'a JobType, letter: &Letter) -> &'a str {
     let source = letter.source.as_deref();
@@ -89,5 +93,5 @@ pub fn back_to<'a>(job: &'a JobType, letter: &Letter) -> &'a str {
 }
 
 #[cfg(test)]
-#[path = "triage_tests.rs"]
+#[path = "redrive_tests.rs"]
 mod tests;

@@ -26,7 +26,7 @@ fn letter(body: &str) -> Letter {
     Letter { body: body.into(), sent_at: NOW, ..Letter::default() }
 }
 
-/// What becomes of a letter with the good body, or one like it.
+/// The decision about a message that can be parsed.
 fn fate(letter: &Letter, record: Option<&Record>) -> Fate {
     super::fate(letter, &asked(&job(), letter).unwrap(), record)
 }

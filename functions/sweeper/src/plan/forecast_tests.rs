@@ -1,0 +1,362 @@
+use std::collections::BTreeMap;
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{trend::MINUTE_MS, *};
+use crate::plan::observation::tests::observation;
+
+const START: u64 = 1_800_000_000_000;
+
+const NOTHING: [(What, Option<u64>); 0] = [];
+
+/// Calls, failed calls, and the 95th percentile in milliseconds, of one minute.
+type Minute = (u64, u64, u64);
+
+/// Places the observations a minute apart.
+fn each_minute(seen: impl IntoIterator<Item = Observation>) -> Vec<Observation> {
+    let at = |minute: u64| START + minute * MINUTE_MS;
+    (0_u64..).zip(seen).map(|(minute, seen)| Observation { at: at(minute), ..seen }).collect()
+}
+
+fn of_queue(seen: QueueSeen) -> Observation {
+    let queues = BTreeMap::from([("cars".to_owned(), seen)]);
+    Observation { queues, ..Observation::default() }
+}
+
+fn of_dependency(seen: DependencySeen) -> Observation {
+    let dependencies = BTreeMap::from([("supplier".to_owned(), seen)]);
+    Observation { dependencies, ..Observation::default() }
+}
+
+/// A history of a queue with these numbers of visible messages.
+fn backlogs(counts: impl IntoIterator<Item = u64>) -> Vec<Observation> {
+    let queue = |visible| of_queue(QueueSeen { visible, ..QueueSeen::default() });
+    each_minute(counts.into_iter().map(queue))
+}
+
+/// A history of calls this far ahead of an hourly rate, of 360 s allowed.
+fn ahead(seconds: &[u64]) -> Vec<Observation> {
+    each_minute(seconds.iter().map(|&ahead_s| {
+        let (ahead_s, may_be_ahead_s) = (Some(ahead_s), Some(360));
+        of_dependency(DependencySeen { ahead_s, may_be_ahead_s, ..DependencySeen::default() })
+    }))
+}
+
+/// A history of a dependency whose breaker is closed.
+fn calls(minutes: &[Minute]) -> Vec<Observation> {
+    each_minute(minutes.iter().map(|&(calls, failed, p95_ms)| {
+        of_dependency(DependencySeen {
+            breaker: CLOSED.to_owned(),
+            calls,
+            failed,
+            p95_ms: Some(p95_ms),
+            ..DependencySeen::default()
+        })
+    }))
+}
+
+/// `count` minutes like `before`, then [`LATELY`] ones like `lately`.
+fn change(count: usize, before: Minute, lately: Minute) -> Vec<Minute> {
+    [vec![before; count], vec![lately; LATELY]].concat()
+}
+
+/// The kind and the time of each forecast.
+fn foreseen(history: &[Observation]) -> Vec<(What, Option<u64>)> {
+    forecast(history).into_iter().map(|forecast| (forecast.what, forecast.in_s)).collect()
+}
+
+fn evidence(history: &[Observation]) -> String {
+    let evidence: Vec<String> =
+        forecast(history).into_iter().map(|forecast| forecast.evidence).collect();
+    evidence.join("\n")
+}
+
+#[test]
+fn of_no_history_nothing_is_foreseen() {
+    assert_eq!(foreseen(&[]), NOTHING);
+    assert_eq!(foreseen(&[Observation::default()]), NOTHING);
+}
+
+#[test]
+fn a_backlog_that_falls_steadily_clears() {
+    let history = backlogs([1_000, 900, 800, 700, 600, 500, 400]);
+    assert_eq!(foreseen(&history), [(What::Clears, Some(240))]);
+    assert_eq!(
+        evidence(&history),
+        "400 messages wait, 100.0 fewer each minute by the line through 7 observations of 6 min"
+    );
+    assert_eq!(forecast(&history)[0].about, "cars");
+}
+
+#[test]
+fn a_backlog_that_rises_steadily_grows() {
+    let history = backlogs([100, 150, 200, 250, 300]);
+    assert_eq!(foreseen(&history), [(What::Grows, None)]);
+    assert_eq!(
+        evidence(&history),
+        "300 messages wait, 50.0 more each minute by the line through 5 observations of 4 min"
+    );
+}
+
+#[test]
+fn noise_around_a_constant_foretells_nothing() {
+    let long = [500, 504, 497, 501, 499, 503, 496, 502, 500, 498, 505, 499, 501, 497, 500];
+    assert_eq!(foreseen(&backlogs(long)), NOTHING);
+    assert_eq!(foreseen(&backlogs([25, 22, 27, 24, 26, 23, 25, 24])), NOTHING);
+}
+
+#[test]
+fn a_slow_change_a_short_backlog_or_a_short_history_foretells_nothing() {
+    let slow = (0..10_u64).map(|minute| 10_000 - 100 * minute);
+    assert_eq!(foreseen(&backlogs(slow)), NOTHING, "a hundredth of it each minute");
+    assert_eq!(foreseen(&backlogs([100, 80, 60, 40, 19])), NOTHING, "soon gone");
+    assert_eq!(foreseen(&backlogs([400, 300, 200])), NOTHING, "three points");
+    assert_eq!(foreseen(&backlogs([500, 400, 300, 200])), [(What::Clears, Some(120))]);
+}
+
+#[test]
+fn what_was_before_a_gap_does_not_count() {
+    let with_gap = |count: usize, gap_ms: u64| {
+        let mut history = backlogs([9_000, 9_000, 9_000, 500, 400, 300, 200]);
+        history[3..].iter_mut().for_each(|observation| observation.at += gap_ms);
+        history.truncate(3 + count);
+        history
+    };
+    let history = with_gap(4, 5 * MINUTE_MS);
+    assert_eq!(foreseen(&history), [(What::Clears, Some(120))]);
+    assert!(evidence(&history).ends_with("4 observations of 3 min"), "{}", evidence(&history));
+    assert_eq!(foreseen(&with_gap(3, 5 * MINUTE_MS)), NOTHING, "three are too few");
+    let history = with_gap(3, 4 * MINUTE_MS);
+    assert!(evidence(&history).ends_with("6 observations of 9 min"), "five minutes are none");
+}
+
+#[test]
+fn a_queue_that_was_not_seen_for_a_while_has_a_gap_of_its_own() {
+    let mut history = backlogs([900, 800, 700, 600, 500, 400, 300, 200, 100]);
+    history[2..8].iter_mut().for_each(|observation| observation.queues.clear());
+    assert_eq!(foreseen(&history), NOTHING);
+}
+
+#[test]
+fn what_was_before_the_clock_was_set_back_does_not_count() {
+    let mut history = backlogs([900, 800, 700, 600, 500, 400, 300]);
+    history[..4].iter_mut().for_each(|observation| observation.at += 60 * MINUTE_MS);
+    assert_eq!(foreseen(&history), NOTHING);
+}
+
+#[test]
+fn only_the_last_quarter_of_an_hour_counts() {
+    let rise = (0..10_u64).map(|minute| 1_000 * minute);
+    assert_eq!(foreseen(&backlogs(rise.chain([9_000_u64; 15]))), NOTHING);
+    let mut history = backlogs([90_000, 500, 450, 400, 350, 300]);
+    for (observation, minute) in history.iter_mut().zip([0, 4, 8, 12, 16, 20]) {
+        observation.at = START + minute * MINUTE_MS;
+    }
+    assert!(evidence(&history).ends_with("4 observations of 12 min"), "four minutes apart");
+}
+
+#[test]
+fn a_dead_letter_queue_is_left_to_people() {
+    let mut history = backlogs([100, 200, 300, 400, 500]);
+    for queue in history.iter_mut().flat_map(|observation| observation.queues.values_mut()) {
+        queue.dead_letter = true;
+    }
+    assert_eq!(foreseen(&history), NOTHING);
+}
+
+#[test]
+fn delayed_messages_are_of_the_backlog_and_those_in_flight_are_not() {
+    let queue = |delayed, in_flight| {
+        of_queue(QueueSeen { visible: 10, delayed, in_flight, ..QueueSeen::default() })
+    };
+    let delayed = (0..5_u64).map(|minute| queue(100 + 50 * minute, 0));
+    assert_eq!(foreseen(&each_minute(delayed)), [(What::Grows, None)]);
+    let in_flight = (0..5_u64).map(|minute| queue(100, 50 * minute));
+    assert_eq!(foreseen(&each_minute(in_flight)), NOTHING);
+}
+
+#[test]
+fn calls_that_get_ahead_of_the_hourly_rate_hit_its_limit() {
+    let history = ahead(&[0, 0, 0, 60, 120, 180]);
+    assert_eq!(foreseen(&history), [(What::HitsHourlyLimit, Some(180))]);
+    assert_eq!(
+        evidence(&history),
+        "calls are 180 s ahead of the hourly rate and may be 360 s, 60.0 s more each minute by \
+         the line through 4 observations of 3 min"
+    );
+    assert_eq!(forecast(&history)[0].about, "supplier");
+}
+
+#[test]
+fn calls_that_are_as_far_ahead_as_they_may_be_have_hit_the_limit() {
+    assert_eq!(foreseen(&ahead(&[360])), [(What::HitsHourlyLimit, Some(0))]);
+    assert_eq!(foreseen(&ahead(&[362, 362, 361])), [(What::HitsHourlyLimit, Some(0))]);
+}
+
+#[test]
+fn calls_that_keep_to_the_hourly_rate_hit_no_limit() {
+    assert_eq!(foreseen(&ahead(&[80, 80, 80, 80])), NOTHING, "as fast as the rate");
+    assert_eq!(foreseen(&ahead(&[120, 100, 80, 60])), NOTHING, "slower");
+    assert_eq!(foreseen(&ahead(&[0, 0, 0, 60])), NOTHING, "one step is no trend");
+    assert_eq!(foreseen(&ahead(&[1, 2, 3, 4])), NOTHING, "in six hours");
+    let unlimited = DependencySeen { ahead_s: Some(500), ..DependencySeen::default() };
+    assert_eq!(foreseen(&each_minute([of_dependency(unlimited)])), NOTHING);
+}
+
+#[test]
+fn a_dependency_that_fails_more_often_deteriorates() {
+    let history = calls(&change(5, (20, 0, 100), (20, 6, 100)));
+    assert_eq!(foreseen(&history), [(What::Deteriorates, Some(100))]);
+    assert_eq!(
+        evidence(&history),
+        "18 of 60 calls (30 %) failed, 0 of 100 calls (0 %) before: the last 3 observations \
+         against the 5 before, of 7 min"
+    );
+    let history = calls(&change(5, (20, 0, 100), (20, 15, 100)));
+    assert_eq!(foreseen(&history), [(What::Deteriorates, Some(0))], "three of four");
+}
+
+#[test]
+fn a_dependency_that_gets_slow_deteriorates() {
+    let history = calls(&change(3, (20, 0, 300), (20, 0, 900)));
+    assert_eq!(foreseen(&history), [(What::Deteriorates, None)]);
+    assert_eq!(
+        evidence(&history),
+        "95 of 100 calls took up to 900 ms, 300 ms before: the last 3 observations against \
+         the 3 before, of 5 min"
+    );
+}
+
+#[test]
+fn a_dependency_that_fails_and_gets_slow_deteriorates_once() {
+    let history = calls(&change(5, (20, 0, 300), (20, 6, 900)));
+    assert_eq!(foreseen(&history), [(What::Deteriorates, Some(100))]);
+    let evidence = evidence(&history);
+    assert!(evidence.contains("(30 %)") && evidence.contains("900 ms"), "{evidence}");
+}
+
+#[test]
+fn a_healthy_dependency_is_not_foreseen_to_fail() {
+    assert_eq!(foreseen(&calls(&[(20, 1, 100); 15])), NOTHING);
+    assert_eq!(foreseen(&calls(&change(9, (20, 1, 100), (20, 2, 100)))), NOTHING, "five points");
+    assert_eq!(foreseen(&calls(&change(9, (20, 9, 900), (20, 0, 100)))), NOTHING, "it recovers");
+    assert_eq!(foreseen(&calls(&change(9, (20, 0, 50), (20, 0, 200)))), NOTHING, "still quick");
+    assert_eq!(foreseen(&calls(&change(9, (20, 0, 900), (20, 0, 1_500)))), NOTHING, "not doubled");
+}
+
+#[test]
+fn a_quiet_minute_does_not_outweigh_busy_ones() {
+    let mut minutes = change(9, (50, 0, 300), (50, 0, 300));
+    minutes[11] = (1, 1, 9_000);
+    assert_eq!(foreseen(&calls(&minutes)), NOTHING);
+}
+
+#[test]
+fn a_few_calls_or_a_few_observations_foretell_nothing_of_a_dependency() {
+    assert_eq!(foreseen(&calls(&change(9, (20, 0, 100), (3, 3, 900)))), NOTHING, "nine calls");
+    assert_eq!(foreseen(&calls(&change(9, (1, 0, 100), (20, 20, 900)))), NOTHING, "nine before");
+    assert_eq!(foreseen(&calls(&change(2, (20, 0, 100), (20, 20, 900)))), NOTHING, "two before");
+}
+
+#[test]
+fn a_breaker_that_is_not_closed_needs_no_forecast() {
+    for state in ["open", "half_open", ""] {
+        let mut history = calls(&change(9, (20, 0, 100), (20, 20, 900)));
+        for seen in history.iter_mut().flat_map(|seen| seen.dependencies.values_mut()) {
+            state.clone_into(&mut seen.breaker);
+        }
+        assert_eq!(foreseen(&history), NOTHING, "{state}");
+    }
+}
+
+#[test]
+fn forecasts_are_listed_by_what_and_then_by_name() {
+    let queue = |visible| QueueSeen { visible, ..QueueSeen::default() };
+    let history = each_minute((0..6_u64).map(|minute| {
+        let (rising, falling) = (queue(100 + 50 * minute), queue(1_000 - 100 * minute));
+        let ahead_s = Some(60 * minute);
+        let dependency =
+            DependencySeen { ahead_s, may_be_ahead_s: Some(360), ..DependencySeen::default() };
+        let queues = [("c", falling.clone()), ("b", falling), ("a", rising)];
+        Observation {
+            queues: queues.map(|(name, seen)| (name.to_owned(), seen)).into(),
+            dependencies: [("a".to_owned(), dependency)].into(),
+            ..Observation::default()
+        }
+    }));
+    let listed: Vec<String> = forecast(&history)
+        .into_iter()
+        .map(|forecast| format!("{} {}", forecast.what.name(), forecast.about))
+        .collect();
+    assert_eq!(listed, ["clears b", "clears c", "grows a", "hits_hourly_limit a"]);
+}
+
+#[test]
+fn the_name_is_the_word_in_json() {
+    for what in [What::Clears, What::Grows, What::HitsHourlyLimit, What::Deteriorates] {
+        assert_eq!(serde_json::to_value(what).unwrap(), what.name());
+    }
+}
+
+/// Any observations, mostly a minute apart, sometimes after a gap or a jump of the clock.
+fn history() -> impl Strategy<Value = Vec<Observation>> {
+    let step = prop_oneof![
+        16 => Just(MINUTE_MS),
+        2 => 0..10 * MINUTE_MS,
+        1 => any::<u64>(),
+    ];
+    vec((step, observation()), 0..20).prop_map(|steps| {
+        let mut at = START;
+        let place = |(step, seen): (u64, Observation)| {
+            at = at.wrapping_add(step);
+            Observation { at, ..seen }
+        };
+        steps.into_iter().map(place).collect::<Vec<_>>()
+    })
+}
+
+proptest! {
+    /// For any history, times are bounded, numbers are finite, and no forecast is repeated.
+    #[test]
+    fn a_forecast_of_anything_is_bounded_and_listed_once(history in history()) {
+        let forecasts = forecast(&history);
+        for forecast in &forecasts {
+            let most = match forecast.what {
+                What::Clears => LONGEST_CLEARING_S,
+                What::Grows => 0,
+                What::HitsHourlyLimit | What::Deteriorates => HORIZON_S,
+            };
+            prop_assert!(forecast.in_s.is_none_or(|in_s| in_s <= most), "{forecast:?}");
+            let unsaid = ["NaN", "inf"].iter().any(|word| forecast.evidence.contains(word));
+            prop_assert!(!unsaid, "{forecast:?}");
+        }
+        let before = |a: &Forecast, b: &Forecast| (a.what, &a.about) < (b.what, &b.about);
+        prop_assert!(forecasts.is_sorted_by(before), "{forecasts:?}");
+    }
+
+    #[test]
+    fn a_steady_fall_clears_when_it_reaches_zero(left in 20..1_000_u64, rate in 20..200_u64) {
+        let history = backlogs((0..10_u64).rev().map(|minute| left + rate * minute));
+        let forecasts = forecast(&history);
+        prop_assert_eq!(forecasts.len(), 1);
+        let in_s = forecasts[0].in_s.unwrap();
+        prop_assert!(in_s.abs_diff(left * 60 / rate) <= 1, "{in_s} s");
+    }
+
+    #[test]
+    fn a_forecast_is_the_same_after_a_trip_through_json(
+        what in prop_oneof![
+            Just(What::Clears),
+            Just(What::Grows),
+            Just(What::HitsHourlyLimit),
+            Just(What::Deteriorates),
+        ],
+        about in ".{0,20}",
+        in_s in any::<Option<u64>>(),
+        evidence in ".{0,80}",
+    ) {
+        let forecast = Forecast { what, about, in_s, evidence };
+        let text = serde_json::to_string(&forecast).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Forecast>(&text).unwrap(), forecast);
+    }
+}
