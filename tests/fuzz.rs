@@ -9,10 +9,8 @@ use std::hint::black_box;
 use dealer_com_feed::{endpoint, inventory};
 use evenkeel::message;
 use product_detail_scraping::page::{
-    self, challenge, data_layer, json_ld, markup, meta, microdata,
-    record::{Details, Provenance},
-    repair, script,
-    sighting::Sightings,
+    self, challenge, data_layer, json_ld, markup, meta, microdata, record::Details, repair, script,
+    sighting::Sightings, vocabulary::Provenance,
 };
 use url::Url;
 use url_shortening::Shortening;
