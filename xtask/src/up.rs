@@ -4,9 +4,9 @@
 use std::fs::{self, File};
 
 use anyhow::{Context as _, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local::{Description, Options, Stack};
+use crate::termination;
 use crate::workspace::Workspace;
 
 /// Brings the stack up, says where everything is, and holds it up until a signal asks for its end:
@@ -22,7 +22,7 @@ pub async fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         );
         bail!("expected no stack to be up, but {whose}: `cargo xtask down` ends it");
     }
-    let mut end = Box::pin(asked_to_end());
+    let mut end = Box::pin(termination::requested());
     println!("Building the functions and starting the servers …");
     let stack = tokio::select! {
         stack = Stack::start(workspace, options) => stack?,
@@ -43,19 +43,6 @@ pub async fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let stopped = stack.stop().await;
     fs::remove_file(path).context("stack.json cannot be removed")?;
     asked.and(stopped)
-}
-
-/// Returns when a signal asks for the end of the command.
-pub(crate) async fn asked_to_end() -> Result<()> {
-    let mut interrupted = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut hung_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-        _ = hung_up.recv() => {}
-    }
-    Ok(())
 }
 
 fn introduce(stack: &Description, path: &str) -> Result<()> {
