@@ -1,14 +1,10 @@
 //! The binaries that a local stack runs, built by cargo for this machine.
 
-use std::fs;
-use std::io::{Cursor, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde_json::Value;
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
 
 use crate::tool;
 use crate::workspace::Workspace;
@@ -45,19 +41,6 @@ pub async fn build(workspace: &Workspace, package: &str, profile: Profile) -> Re
     let said = tool::output(&mut cargo, &format!("build {package}")).await?;
     executable(&said, package)
         .with_context(|| format!("cargo built {package} but named no executable"))
-}
-
-/// The deployment package of a binary: a zip with the file `bootstrap`, stored and not squeezed,
-/// because it travels over loopback only.
-pub fn deployment_package(binary: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(binary).context("a function's binary cannot be read")?;
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .unix_permissions(0o755);
-    zip.start_file("bootstrap", options)?;
-    zip.write_all(&bytes)?;
-    Ok(zip.finish()?.into_inner())
 }
 
 /// Cargo prints one JSON object a line; the executable is in the message of the target itself.

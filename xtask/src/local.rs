@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result};
 use crate::artifact::Profile;
 use crate::aws::Client;
 use crate::process;
+use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
 pub use description::Description;
@@ -76,6 +77,7 @@ impl Stack {
         anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
         let port = free_port(options.port)?;
         let sandbox_port = free_port(options.sandbox_port)?;
+        let venv = Venv::ready(workspace, Tools::Local).await?;
         let run = RunDir::create(workspace)?;
         let built = deployment::Built::from_template(workspace, options.profile).await?;
         let (sandbox, sandbox_url) = sandbox::start(workspace, &run, sandbox_port).await?;
@@ -96,11 +98,11 @@ impl Stack {
             None
         } else {
             let functions_endpoint = seen(|wires| &wires.aws, &own_endpoint);
-            Some(ministack::start(workspace, &run, &client, port, &functions_endpoint).await?)
+            Some(ministack::start(&venv, &run, &client, port, &functions_endpoint).await?)
         };
         let service = seen(|wires| &wires.sandbox, &sandbox_url);
-        let outputs =
-            deployment::deploy(&client, built, &service, &options.parameters).await?.outputs;
+        let parameters = &options.parameters;
+        let outputs = deployment::deploy(&venv, &run, &client, built, &service, parameters).await?;
         let description = Description::of_ours(endpoint, sandbox_url, outputs)?;
         Ok(Self { client, description, ministack, sandbox, wires, run })
     }

@@ -1,9 +1,10 @@
 //! Outside programs that run to their end: cargo, pip, linters.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 /// Lines of a failed program's output that its error quotes.
@@ -25,6 +26,31 @@ pub async fn output(command: &mut Command, what: &str) -> Result<String> {
         .output()
         .await
         .with_context(|| format!("could not {what}: `{program}` could not be started"))?;
+    printed(done, &program, what)
+}
+
+/// Like [`output`], for a program that reads `input` from its standard input.
+pub async fn answer(command: &mut Command, input: &str, what: &str) -> Result<String> {
+    let program = name(command);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("could not {what}: `{program}` could not be started"))?;
+    let stdin = child.stdin.take();
+    let write = async move {
+        if let Some(mut stdin) = stdin {
+            // A program that ends before it has read everything says why by itself.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    // Both at once: otherwise each side could wait until the other reads.
+    let ((), done) = tokio::join!(write, child.wait_with_output());
+    let done = done.with_context(|| format!("could not {what}: no answer from `{program}`"))?;
+    printed(done, &program, what)
+}
+
+/// The output of a program that has ended.
+fn printed(done: Output, program: &str, what: &str) -> Result<String> {
     if !done.status.success() {
         let mut said = done.stdout;
         said.extend_from_slice(&done.stderr);
@@ -57,13 +83,22 @@ pub fn tail(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, output, tail};
+    use super::{answer, command, output, tail};
 
     #[test]
     fn a_tail_is_the_last_lines() {
         let text = ["line"; 30].join("\n");
         assert_eq!(tail(&text).lines().count(), 20);
         assert_eq!(tail("one"), "one");
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_be_longer_than_a_pipe_holds() {
+        let question = "x".repeat(1 << 20);
+        let said = answer(&mut command("cat"), &question, "repeat it").await;
+        assert_eq!(said.expect("cat repeats it"), question);
+        let early = answer(&mut command("true"), &question, "end early").await;
+        assert_eq!(early.expect("it has read nothing and succeeded"), "");
     }
 
     #[tokio::test]

@@ -10,8 +10,7 @@ use super::group::{Group, LOOK_EVERY};
 use super::rundir::RunDir;
 use crate::aws::{Client, REGION};
 use crate::environment;
-use crate::venv::{Tools, Venv};
-use crate::workspace::Workspace;
+use crate::venv::Venv;
 
 /// The log of MiniStack, and of the functions that it runs.
 pub(super) const LOG: &str = "ministack.log";
@@ -22,15 +21,13 @@ const UP_WITHIN: Duration = Duration::from_mins(1);
 /// Starts MiniStack at a port of 127.0.0.1 and returns when it answers. The functions will look
 /// for AWS at `functions_endpoint`.
 pub(super) async fn start(
-    workspace: &Workspace,
+    venv: &Venv,
     run: &RunDir,
     client: &Client,
     port: u16,
     functions_endpoint: &str,
 ) -> Result<Group> {
-    let venv = Venv::ready(workspace, Tools::Local).await?;
-    let script = run.path().join("guard.py");
-    std::fs::write(&script, include_str!("guard.py")).context("guard.py cannot be made")?;
+    let script = run.script("guard.py", include_str!("guard.py"))?;
     let log = run.log_file(LOG)?;
     let mut command = Command::new(venv.program("python"));
     command
@@ -65,7 +62,7 @@ pub(super) async fn start(
 /// Waits until MiniStack answers by our name. Another server that holds the port would answer too,
 /// and we would deploy onto somebody else's stack.
 async fn answers(group: &mut Group, client: &Client, name: &str) -> Result<()> {
-    while client.health().await.is_none_or(|health| health["edition"] != name) {
+    while client.health().await.ok().is_none_or(|health| health["edition"] != name) {
         group.expect_running()?;
         sleep(LOOK_EVERY).await;
     }

@@ -44,6 +44,13 @@ impl RunDir {
         File::create(self.path.join(name)).with_context(|| format!("{name} cannot be made"))
     }
 
+    /// Writes a script of ours into the directory and returns its path.
+    pub(super) fn script(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        fs::write(&path, text).with_context(|| format!("{name} cannot be written"))?;
+        Ok(path)
+    }
+
     /// What a server has printed up to now.
     pub(super) fn log(&self, name: &str) -> Result<String> {
         let bytes = fs::read(self.path.join(name)).with_context(|| format!("no {name}"))?;
