@@ -73,7 +73,7 @@ impl Name {
 /// Runs an experiment and writes its page; tells whether everything that must hold held.
 pub async fn run(workspace: &Workspace, name: Name) -> Result<bool> {
     let mut end = Box::pin(termination::requested());
-    println!("Building the functions and starting the servers …");
+    println!("Starting the servers …");
     let options = name.options();
     let stack = tokio::select! {
         stack = Stack::start(workspace, &options) => stack?,

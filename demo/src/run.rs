@@ -32,7 +32,7 @@ const DEADLINE: Duration = Duration::from_mins(4);
 /// succeeded exactly once. Writes `target/demo/report.json` and `target/demo/functions.log`.
 pub async fn run(workspace: &Workspace, seed: u64, profile: Profile) -> Result<bool> {
     let mut end = Box::pin(termination::requested());
-    println!("Building the functions and starting the servers …");
+    println!("Starting the servers …");
     let options = Options { profile, ..Options::default() };
     let stack = tokio::select! {
         stack = Stack::start(workspace, &options) => stack?,

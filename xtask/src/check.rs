@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use crate::progress;
 use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
@@ -53,14 +54,14 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
 async fn step(name: &str, mut command: Command) -> Result<bool> {
     println!("-- {name}");
     let started = Instant::now();
-    let ok = tool::shown(&mut command).await?;
+    let ok = progress::shown(|| format!("-- {name}"), tool::shown(&mut command)).await?;
     let outcome = if ok { "ok" } else { "FAILED" };
     println!("-- {name}: {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
     Ok(ok)
 }
 
 fn cargo<const N: usize>(workspace: &Workspace, arguments: [&str; N]) -> Command {
-    let mut cargo = tool::command("cargo");
+    let mut cargo = tool::cargo();
     cargo.current_dir(workspace.root()).args(arguments.map(OsStr::new));
     cargo
 }
@@ -85,12 +86,13 @@ async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
     if !program.exists() {
         println!("-- build cargo-deny (once)");
         let build = root.join("build");
-        let mut install = tool::command("cargo");
+        let mut install = tool::cargo();
         // Unoptimised: it runs for a second and would take minutes longer to build.
         install.args(["install", "--locked", "--quiet", "--debug", "--no-track"]);
         install.arg(format!("cargo-deny@{CARGO_DENY}")).arg("--root").arg(&root);
         install.arg("--target-dir").arg(&build);
-        tool::output(&mut install, "install cargo-deny").await?;
+        let install = tool::output(&mut install, "install cargo-deny");
+        progress::shown(|| "-- building cargo-deny".to_owned(), install).await?;
         fs::remove_dir_all(build)?;
     }
     Ok(program)

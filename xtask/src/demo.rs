@@ -15,12 +15,12 @@ use crate::workspace::Workspace;
 /// Builds, then replaces this process with the demo, so that signals reach the demo and its exit
 /// status is the command's. Returns only if that did not happen: false if a signal ended the build,
 /// an error if the build failed or the demo cannot be started.
-pub async fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<bool> {
-    println!("Building …");
-    let program = tokio::select! {
-        built = artifact::build(workspace, "demo", Profile::Dev) => built?,
+pub async fn run(workspace: &Workspace, profile: Profile, arguments: &[OsString]) -> Result<bool> {
+    println!("Building the functions, the sandbox and the demo …");
+    let built = tokio::select! {
+        built = artifact::build(workspace, profile) => built?,
         asked = termination::requested() => return asked.map(|()| false),
     };
-    let error = Command::new(program).args(arguments).exec();
+    let error = Command::new(built.path("demo")?).args(arguments).exec();
     Err(error).context("the demo cannot be started")
 }

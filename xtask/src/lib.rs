@@ -16,6 +16,7 @@ pub mod down;
 pub mod environment;
 pub mod local;
 pub mod process;
+mod progress;
 pub mod suite;
 pub mod template;
 pub mod termination;

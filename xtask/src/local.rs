@@ -18,15 +18,17 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context as _, Result};
 
-use crate::artifact::Profile;
+use crate::artifact::{self, Profile};
 use crate::aws::Client;
 use crate::process;
+use crate::template;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
 pub use description::Description;
 pub use wire::{State, Wire};
 
+use deployment::Deployment;
 use group::Group;
 use rundir::RunDir;
 
@@ -75,12 +77,14 @@ impl Stack {
     pub async fn start(workspace: &Workspace, options: &Options) -> Result<Self> {
         let foreign = options.endpoint_url.is_some();
         anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
+        let template = template::load(&workspace.template())?;
         let port = free_port(options.port)?;
         let sandbox_port = free_port(options.sandbox_port)?;
         let venv = Venv::ready(workspace, Tools::Local).await?;
         let run = RunDir::create(workspace)?;
-        let built = deployment::Built::from_template(workspace, options.profile).await?;
-        let (sandbox, sandbox_url) = sandbox::start(workspace, &run, sandbox_port).await?;
+        let built = artifact::build(workspace, options.profile).await?;
+        let (sandbox, sandbox_url) =
+            sandbox::start(built.path("sandbox")?, &run, sandbox_port).await?;
         let own_endpoint = format!("http://127.0.0.1:{port}");
         let wires = if options.wires {
             let aws = Wire::lay(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
@@ -101,8 +105,13 @@ impl Stack {
             Some(ministack::start(&venv, &run, &client, port, &functions_endpoint).await?)
         };
         let service = seen(|wires| &wires.sandbox, &sandbox_url);
-        let parameters = &options.parameters;
-        let outputs = deployment::deploy(&venv, &run, &client, built, &service, parameters).await?;
+        let deployment = Deployment {
+            template,
+            binaries: &built,
+            service: &service,
+            parameters: &options.parameters,
+        };
+        let outputs = deployment::deploy(&venv, &run, &client, deployment).await?;
         let description = Description::of_ours(endpoint, sandbox_url, outputs)?;
         Ok(Self { client, description, ministack, sandbox, wires, run })
     }

@@ -77,7 +77,7 @@ struct Up {
     #[arg(long)]
     sandbox_port: Option<u16>,
     /// How the functions are built
-    #[arg(long, value_enum, default_value = "release")]
+    #[arg(long, value_enum, default_value = "dev")]
     profile: Profile,
     /// Deploy to this LocalStack-compatible endpoint instead of starting MiniStack
     #[arg(long, value_name = "URL", conflicts_with = "port")]
@@ -124,9 +124,14 @@ async fn run(command: Command) -> Result<bool> {
     match command {
         Command::Up(up) => up::run(&workspace, &up.into()).await?,
         Command::Down => down::run(&workspace).await?,
-        Command::Demo(demo) => return demo::run(&workspace, &demo.arguments()).await,
+        Command::Demo(chosen) => {
+            let profile = if chosen.release { Profile::Release } else { Profile::Dev };
+            return demo::run(&workspace, profile, &chosen.arguments()).await;
+        }
+        // Experiments measure, so their functions are built as for AWS.
         Command::Experiment(Experiment { name }) => {
-            return demo::run(&workspace, &["experiment".into(), name.into()]).await;
+            let arguments: [OsString; 2] = ["experiment".into(), name.into()];
+            return demo::run(&workspace, Profile::Release, &arguments).await;
         }
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,

@@ -40,6 +40,16 @@ pub fn kill_group(leader: u32) -> Result<()> {
     }
 }
 
+/// Ends a process at once, and everything that it has started. Processes that are gone already are
+/// no error.
+pub fn kill_tree(pid: u32) {
+    // A stopped process starts no others while we look.
+    let _ = stop(pid);
+    let started = children(pid);
+    let _ = kill(pid);
+    started.into_iter().for_each(kill_tree);
+}
+
 /// Whether any process of the group still runs.
 #[must_use]
 pub fn group_alive(leader: u32) -> bool {
@@ -169,7 +179,7 @@ fn ask(program: &str, arguments: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{alive, birth, children, id, kill, pid_of_local_port};
+    use super::{alive, birth, children, id, kill, kill_tree, pid_of_local_port};
 
     #[test]
     fn a_group_is_never_addressed_by_accident() {
@@ -185,6 +195,23 @@ mod tests {
             .expect("a connection");
         let port = client.local_addr().expect("connected").port();
         assert_eq!(pid_of_local_port(port), Some(std::process::id()));
+    }
+
+    #[test]
+    fn a_tree_is_killed_to_its_leaves() {
+        let mut shell = std::process::Command::new("sh");
+        let mut root = shell.args(["-c", "sleep 60 & wait"]).spawn().expect("sh");
+        let leaf = loop {
+            if let [leaf] = children(root.id()).as_slice() {
+                break *leaf;
+            }
+            std::thread::yield_now();
+        };
+        kill_tree(root.id());
+        root.wait().expect("it has ended");
+        while alive(leaf) {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

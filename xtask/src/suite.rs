@@ -6,7 +6,6 @@ use clap::Args;
 
 use crate::artifact::{self, Profile};
 use crate::check;
-use crate::template;
 use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
@@ -34,13 +33,10 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     }
     println!("-- build what the tests start");
     Venv::ready(workspace, Tools::Local).await?;
-    for function in template::functions(&template::load(&workspace.template())?)? {
-        artifact::build(workspace, &function.binary, Profile::Dev).await?;
-    }
-    artifact::build(workspace, "sandbox", Profile::Dev).await?;
+    artifact::build(workspace, Profile::Dev).await?;
 
     println!("-- test");
-    let mut cargo = tool::command("cargo");
+    let mut cargo = tool::cargo();
     cargo.current_dir(workspace.root()).args(["test", "--workspace", "--all-features"]);
     cargo.args(&selection.filter).arg("--").args(&selection.arguments);
     Ok(tool::shown(&mut cargo).await? && checked.is_ok())

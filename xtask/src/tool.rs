@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::environment;
+
 /// Lines of a failed program's output that its error quotes.
 const QUOTED_LINES: usize = 20;
 
@@ -16,6 +18,18 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.kill_on_drop(true).stdin(Stdio::null());
     command
+}
+
+/// Cargo, without the variables that an outer `cargo run` or `cargo test` has set for this program.
+/// Some build scripts, such as ring's, watch them and would run again whenever they differ, and then
+/// everything above them would be compiled again.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut cargo = command("cargo");
+    for name in environment::set_by_cargo() {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// Runs a program and returns what it printed. Fails, quoting the end of its output, when the

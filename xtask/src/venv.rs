@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::progress;
 use crate::tool;
 use crate::workspace::Workspace;
 
@@ -69,8 +70,9 @@ impl Venv {
             .await?;
         let mut pip = tool::command(self.program("python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-        tool::output(pip.arg(requirements), "install pinned Python tools (is there a network?)")
-            .await?;
+        let what = "install pinned Python tools (is there a network?)";
+        let install = tool::output(pip.arg(requirements), what);
+        progress::shown(|| "installing Python tools".to_owned(), install).await?;
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl Workspace {
     /// Asks cargo, which alone knows where the build directory is. Fails if cargo cannot be run.
     pub async fn find() -> Result<Self> {
         let said = tool::output(
-            tool::command("cargo").current_dir(env!("CARGO_MANIFEST_DIR")).args([
+            tool::cargo().current_dir(env!("CARGO_MANIFEST_DIR")).args([
                 "metadata",
                 "--no-deps",
                 "--format-version",

@@ -1,7 +1,6 @@
 //! Our template on a local endpoint, with binaries for this machine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -9,13 +8,12 @@ use serde_json::{Value, json};
 
 use super::rundir::RunDir;
 use super::{STACK, omissions, sandbox};
-use crate::artifact::{self, Profile};
+use crate::artifact::{self, Binaries};
 use crate::aws::{Client, REGION, secrets};
 use crate::environment;
-use crate::template::{self, Function};
+use crate::template;
 use crate::tool;
 use crate::venv::Venv;
-use crate::workspace::Workspace;
 
 /// The bucket that the functions' packages go to.
 const BUCKET: &str = "evenkeel-packages";
@@ -25,23 +23,15 @@ const BUCKET: &str = "evenkeel-packages";
 /// must not be able to reach loopback.
 const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
 
-/// The template, and the binary of each of its functions.
-pub(super) struct Built {
-    template: Value,
-    binaries: Vec<(Function, PathBuf)>,
-}
-
-impl Built {
-    /// Reads the template and builds every function that it names.
-    pub(super) async fn from_template(workspace: &Workspace, profile: Profile) -> Result<Self> {
-        let template = template::load(&workspace.template())?;
-        let mut binaries = Vec::new();
-        for function in template::functions(&template)? {
-            let binary = artifact::build(workspace, &function.binary, profile).await?;
-            binaries.push((function, binary));
-        }
-        Ok(Self { template, binaries })
-    }
+/// What to deploy.
+pub(super) struct Deployment<'a> {
+    pub(super) template: Value,
+    /// Holds the binary of every function of the template.
+    pub(super) binaries: &'a Binaries,
+    /// Where the functions find the sandbox.
+    pub(super) service: &'a str,
+    /// Parameters of the template that the caller sets.
+    pub(super) parameters: &'a BTreeMap<String, String>,
 }
 
 /// What `deploy.py` answers.
@@ -54,25 +44,24 @@ struct Deployed {
 }
 
 /// Uploads the packages, deploys the template as a new stack or over an older one, and sets what the
-/// endpoint has ignored. Returns the template's outputs. `service` is where the functions find the
-/// sandbox. Fails with the reason of every resource that failed.
+/// endpoint has ignored. Returns the template's outputs. Fails with the reason of every resource
+/// that failed.
 pub(super) async fn deploy(
     venv: &Venv,
     run: &RunDir,
     client: &Client,
-    built: Built,
-    service: &str,
-    chosen: &BTreeMap<String, String>,
+    deployment: Deployment<'_>,
 ) -> Result<BTreeMap<String, String>> {
-    let Built { mut template, binaries } = built;
+    let Deployment { mut template, binaries, service, parameters: chosen } = deployment;
     let mut packages = BTreeMap::new();
-    for (function, binary) in binaries {
+    for function in template::functions(&template)? {
         let key = format!("{}.zip", function.binary);
         template::place_code(&mut template, &function, &format!("s3://{BUCKET}/{key}"));
         template::add_variable(&mut template, &function, ALLOW_LOOPBACK, "true")?;
-        let path = binary.to_str();
-        let path = path.with_context(|| format!("{}: expected UTF-8", binary.display()))?;
-        packages.insert(key, path.to_owned());
+        let path = binaries.path(&function.binary)?;
+        let text = path.to_str();
+        let text = text.with_context(|| format!("{}: expected UTF-8", path.display()))?;
+        packages.insert(key, text);
     }
     let secret = secrets::store(client, "evenkeel/rebrandly", sandbox::API_KEY).await?;
     let mut parameters = BTreeMap::from([
