@@ -14,6 +14,7 @@ pub mod check;
 pub mod demo;
 pub mod down;
 pub mod environment;
+mod file;
 pub mod local;
 pub mod process;
 mod progress;

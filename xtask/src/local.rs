@@ -7,10 +7,12 @@
 mod deployment;
 mod description;
 mod group;
+mod holder;
 mod ministack;
 mod omissions;
 mod rundir;
 mod sandbox;
+pub(crate) mod variables;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
 pub use description::Description;
+pub use holder::{Hold, Holder};
 pub use wire::{State, Wire};
 
 use deployment::Deployment;
@@ -78,14 +81,21 @@ impl Stack {
         let foreign = options.endpoint_url.is_some();
         anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
         let template = template::load(&workspace.template())?;
+        template::expect_parameters(&template, options.parameters.keys())?;
         let port = free_port(options.port)?;
         let sandbox_port = free_port(options.sandbox_port)?;
+        let own_endpoint = format!("http://127.0.0.1:{port}");
+        let endpoint = options.endpoint_url.clone().unwrap_or_else(|| own_endpoint.clone());
+        let client = Client::new(&endpoint)?;
+        if foreign {
+            let health = client.health().await;
+            health.with_context(|| format!("{endpoint}: expected AWS or a stand-in there"))?;
+        }
         let venv = Venv::ready(workspace, Tools::Local).await?;
         let run = RunDir::create(workspace)?;
         let built = artifact::build(workspace, options.profile).await?;
         let (sandbox, sandbox_url) =
             sandbox::start(built.path("sandbox")?, &run, sandbox_port).await?;
-        let own_endpoint = format!("http://127.0.0.1:{port}");
         let wires = if options.wires {
             let aws = Wire::lay(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
             Some(Wires { aws, sandbox: Wire::lay(address(&sandbox_url)?).await? })
@@ -95,10 +105,7 @@ impl Stack {
         let seen = |wire: fn(&Wires) -> &Wire, direct: &str| {
             wires.as_ref().map_or_else(|| direct.to_owned(), |wires| wire(wires).url())
         };
-        let endpoint = options.endpoint_url.clone().unwrap_or_else(|| own_endpoint.clone());
-        let client = Client::new(&endpoint)?;
         let ministack = if foreign {
-            client.health().await.with_context(|| format!("{endpoint}: expected AWS there"))?;
             None
         } else {
             let functions_endpoint = seen(|wires| &wires.aws, &own_endpoint);

@@ -48,6 +48,22 @@ pub fn functions(template: &Value) -> Result<Vec<Function>> {
         .collect()
 }
 
+/// Fails unless the template has a parameter of each of these names.
+pub fn expect_parameters<'a>(
+    template: &Value,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<()> {
+    let known = template["Parameters"].as_object();
+    for name in names {
+        ensure!(
+            known.is_some_and(|known| known.contains_key(name)),
+            "the template has no parameter {name}; it has {}",
+            known.into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(())
+}
+
 /// Points a function at a package that is uploaded already, instead of at its sources.
 pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     let resource = &mut template["Resources"][&function.logical_id];
@@ -119,7 +135,7 @@ fn intrinsic(tag: &str, argument: Value) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::{Function, add_variable, functions, parse, place_code};
+    use super::{Function, add_variable, expect_parameters, functions, parse, place_code};
 
     const TEMPLATE: &str = r#"
 Resources:
@@ -174,6 +190,16 @@ Outputs:
         assert_eq!(error.to_string(), "Shortener: expected no variable A in the template");
         let properties = &template["Resources"]["Shortener"]["Properties"];
         assert_eq!(properties["Environment"]["Variables"]["A"], "1");
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused_with_the_known_ones() {
+        let template = json!({ "Parameters": { "Rate": {}, "Domain": {} } });
+        let expected = |name: &str| expect_parameters(&template, [&name.to_owned()]);
+        assert!(expected("Rate").is_ok());
+        let error = expected("Nope").expect_err("there is none").to_string();
+        assert!(error.starts_with("the template has no parameter Nope; it has "), "{error}");
+        assert!(error.contains("Rate") && error.contains("Domain"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::file;
 use crate::progress;
 use crate::tool;
 use crate::workspace::Workspace;
@@ -40,9 +41,11 @@ impl Venv {
             Tools::Check => ("check", include_str!("../requirements-check.txt")),
         };
         let venv = Self { directory: workspace.tools().join(name) };
-        fs::create_dir_all(workspace.tools()).context("tools: cannot make their directory")?;
+        file::create_folder(&workspace.tools())?;
         // Tests start stacks side by side; one of them installs, the others wait.
-        let lock = File::create(workspace.tools().join(format!("{name}.lock")))?;
+        let path = workspace.tools().join(format!("{name}.lock"));
+        let lock = File::create(&path)
+            .with_context(|| format!("{} cannot be written", workspace.shown(&path)))?;
         lock.lock().context("tools: cannot wait for another installation")?;
         // The stamp is written last and holds the pins themselves: an installation that was cut
         // short, or made from other pins, is made again.

@@ -56,6 +56,24 @@ impl Workspace {
         self.target.join("local")
     }
 
+    /// The description of the stack that is up.
+    #[must_use]
+    pub fn stack_json(&self) -> PathBuf {
+        self.local().join("stack.json")
+    }
+
+    /// The same as variables of a shell.
+    #[must_use]
+    pub fn env_sh(&self) -> PathBuf {
+        self.local().join("env.sh")
+    }
+
+    /// The process of `cargo xtask up`, which may still be starting its stack.
+    #[must_use]
+    pub fn up_json(&self) -> PathBuf {
+        self.local().join("up.json")
+    }
+
     /// Where the demo leaves its report.
     #[must_use]
     pub fn demo(&self) -> PathBuf {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
 
+use crate::file;
 use crate::process;
 use crate::tool;
 use crate::workspace::Workspace;
@@ -30,7 +31,7 @@ impl RunDir {
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = runs.join(format!("{}-{number}", std::process::id()));
-        fs::create_dir_all(path.join("tmp")).context("the stack's directory cannot be made")?;
+        file::create_folder(&path.join("tmp"))?;
         Ok(Self { path })
     }
 
@@ -41,13 +42,14 @@ impl RunDir {
 
     /// Where a server's output goes.
     pub(super) fn log_file(&self, name: &str) -> Result<File> {
-        File::create(self.path.join(name)).with_context(|| format!("{name} cannot be made"))
+        let path = self.path.join(name);
+        File::create(&path).with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Writes a script of ours into the directory and returns its path.
     pub(super) fn script(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
-        fs::write(&path, text).with_context(|| format!("{name} cannot be written"))?;
+        file::write(&path, text)?;
         Ok(path)
     }
 
