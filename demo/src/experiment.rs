@@ -70,7 +70,7 @@ impl Name {
     }
 }
 
-/// Runs an experiment and writes its page; tells whether everything that must hold held.
+/// Runs an experiment and writes its page. Returns true if every rule on the page held.
 pub async fn run(workspace: &Workspace, name: Name) -> Result<bool> {
     let mut end = Box::pin(termination::requested());
     println!("Starting the servers …");

@@ -1,4 +1,4 @@
-//! The incident of August 2025: what is there before it, what is sent, and when.
+//! The incident of August 2025: links that exist before it, the messages, and when they are sent.
 
 mod breakdown;
 pub(crate) mod car;
@@ -19,15 +19,15 @@ use event::{Action, Event, FEEDS, Message, PACE, slot};
 use job::{Feed, Job, Kind, Shortening, Spelling, Taken, Work};
 use site::{Page, Site, Sites};
 
-/// Jobs of the incident. Those that feeds make come on top of them.
+/// Jobs of the incident, without those that feeds enqueue.
 pub(crate) const JOBS: usize = 151;
 
-/// Every so many jobs one reads a page, from this place on. What is neither this nor a feed makes a
-/// link: 132 jobs, 87.4 %.
+/// From place 6 on, every tenth job is a scraping job. All other jobs except the feeds are
+/// shortening jobs: 132 jobs, 87.4 %.
 const SCRAPINGS_EVERY: usize = 10;
 const FIRST_SCRAPING: usize = 6;
 
-/// Shortening jobs whose first slashtag is taken before they begin, by whom.
+/// How many shortening jobs find their first slashtag used, by whom.
 const TAKEN: [(Taken, usize); 4] = [
     (Taken::ByInvisible, 2),
     (Taken::ByOurs, 10),
@@ -35,16 +35,15 @@ const TAKEN: [(Taken, usize); 4] = [
     (Taken::ByForeignTwice, 1),
 ];
 
-/// The lists that each feed is to read; none said means all of them. Certified cars stand among
-/// the used ones, too.
+/// The lists that each feed reads; an empty entry means all of them. Certified cars are also in the
+/// list of used cars.
 const LISTS: [&[&str]; 4] =
     [&["new", "used"], &[], &["certified", "new", "used"], &["new", "used"]];
 
-/// Of every so many jobs but feeds there is one whose sender gives no id.
+/// The sender gives no id for every sixth job, except feeds.
 const WITHOUT_ID: usize = 6;
 
-/// The types of the jobs that are asked for more than once. The first six of them go through every
-/// way of doing so.
+/// The types of the jobs whose messages are repeated. The first six cover every kind of repetition.
 const REPEATED: [Kind; 12] = [
     Kind::Shortening,
     Kind::Feed,
@@ -60,22 +59,22 @@ const REPEATED: [Kind; 12] = [
     Kind::Shortening,
 ];
 
-/// The job whose process is killed. Early, so that its message comes back soon, and before
-/// anything else breaks.
+/// The job whose process is killed. It is early, so that its message is redelivered in time, and
+/// before any other breakdown.
 const KILLED: usize = 20;
 
-/// All of it.
+/// The whole incident.
 #[derive(Clone, Debug)]
 pub(crate) struct Incident {
     pub(crate) seed: u64,
     pub(crate) jobs: Vec<Job>,
     pub(crate) preloads: Vec<Preload>,
-    /// In order of time.
+    /// Sorted by time.
     pub(crate) events: Vec<Event>,
 }
 
 impl Incident {
-    /// The incident that follows from a seed and from what stands on the sites.
+    /// The incident for a seed and for the pages of the sites.
     pub(crate) fn of(seed: u64, sites: &Sites) -> Self {
         let mut chance = Chance::of(seed);
         let jobs = jobs(&mut chance, sites);
@@ -95,7 +94,7 @@ impl Incident {
         Self { seed, jobs, preloads, events }
     }
 
-    /// How many jobs find their first slashtag taken.
+    /// How many jobs find their first slashtag used.
     pub(crate) fn taken(&self) -> usize {
         self.jobs.iter().filter(|job| job.is_taken()).count()
     }
@@ -144,7 +143,8 @@ fn jobs(chance: &mut Chance, sites: &Sites) -> Vec<Job> {
             Kind::Scraping => pages.next().map(Work::Scrape),
             Kind::Feed => feeds.next().map(|(site, lists)| Work::Read(feed(site, lists))),
         };
-        // Else its payload would have to tell its record, and its normal form is not ours to know.
+        // Without an id, the record is found by its payload, and a feed's record holds defaults
+        // that this crate does not know.
         let has_id = kind == Kind::Feed || !place.is_multiple_of(WITHOUT_ID);
         let id = has_id.then(|| format!("listing-{:08x}", chance.bits() >> 32));
         jobs.extend(work.map(|work| Job { id, work }));
@@ -161,8 +161,9 @@ fn feed(site: &Site, lists: &'static [&'static str]) -> Feed {
     }
 }
 
-/// The pages to read, in order: those of the sites without a feed, and in the middle one that a
-/// feed has led to before. It has lost its data since, and the feed's stand in.
+/// The pages to scrape, in order: those of the sites without a feed, and in the middle a page that
+/// a feed has listed before. That page has lost its data meanwhile, so the job must use the feed's
+/// data.
 fn pages(sites: &Sites) -> Vec<Page> {
     let mut pages: Vec<Page> = sites.paged.iter().flat_map(|site| site.pages.clone()).collect();
     let known = sites.fed.first().and_then(|site| site.pages.last());
@@ -173,7 +174,7 @@ fn pages(sites: &Sites) -> Vec<Page> {
     pages
 }
 
-/// Who has the first slashtag of the job at each place.
+/// Who uses the first slashtag of the job at each place.
 fn taken_by_place(chance: &mut Chance) -> Vec<Taken> {
     let taken = TAKEN.iter().flat_map(|(taken, count)| std::iter::repeat_n(*taken, *count));
     let mut by_place = vec![Taken::Free; JOBS];
@@ -185,10 +186,9 @@ fn taken_by_place(chance: &mut Chance) -> Vec<Taken> {
     by_place
 }
 
-/// Places of shortening jobs in an order of chance. The first two are of those after the killed
-/// one: a job that waits for a link to show is under way for long, and none must be when the
-/// process is killed. The killed one itself is left out, because without a link of its own it would
-/// have none to lose.
+/// Places of shortening jobs in random order. The first two come after the killed job: a job that
+/// waits for an invisible link takes long, and no such job may run when the process is killed. The
+/// killed job itself is left out, because it must create a link of its own.
 fn places_of_taken(chance: &mut Chance) -> Vec<usize> {
     let suits = |place: &usize| *place != KILLED && kind_at(*place) == Kind::Shortening;
     let mut places = chance.shuffled(KILLED + 1..JOBS);
@@ -200,7 +200,8 @@ fn places_of_taken(chance: &mut Chance) -> Vec<usize> {
     places
 }
 
-/// The links that are in the way of a job. `number` varies how a link of ours is written down.
+/// The links that exist before a job. `number` varies the spelling of a link with the right
+/// destination.
 fn preloads(shortening: &Shortening, number: usize) -> Vec<Preload> {
     let link = |slashtag: String, destination: String, visible: bool| Preload {
         slashtag,
@@ -246,9 +247,9 @@ fn first_messages(chance: &mut Chance, jobs: &[Job]) -> Vec<Event> {
         .collect()
 }
 
-/// Adds fifteen messages that ask once more for what was asked for before: in the same call as the
-/// first one, right after it or long after it, as they were or spelled differently. Nobody repeats
-/// the job whose process is killed, so that it comes back by nothing but its own message.
+/// Adds fifteen messages that repeat others: in the same call as the first one, right after it, or
+/// long after it, some of them in another spelling. The job whose process is killed is not
+/// repeated, so that only its own message can bring it back.
 fn repeat(chance: &mut Chance, jobs: &[Job], events: &mut Vec<Event>) {
     let mut places = chance.shuffled(0..jobs.len());
     places.retain(|place| *place != KILLED);
@@ -275,7 +276,7 @@ fn repeat(chance: &mut Chance, jobs: &[Job], events: &mut Vec<Event>) {
     }
 }
 
-/// The messages of the call by which a job is sent for the first time.
+/// The messages of the call that first sends a job.
 fn first_call(events: &mut [Event], place: usize) -> Option<&mut Vec<Message>> {
     events.iter_mut().find_map(|event| match &mut event.action {
         Action::Send(_, messages) => {
@@ -285,8 +286,8 @@ fn first_call(events: &mut [Event], place: usize) -> Option<&mut Vec<Message>> {
     })
 }
 
-/// The pages that are found bare are so from shortly before they are asked for: earlier, and the
-/// feed's own job would have found them so before the feed has kept anything of the car.
+/// A page loses its data shortly before its scraping job is sent. If it did so earlier, the job
+/// that the feed enqueued for it might find no data, either.
 fn twists(jobs: &[Job]) -> impl Iterator<Item = Event> {
     jobs.iter().enumerate().filter_map(|(place, job)| match &job.work {
         Work::Scrape(page) if page.twist == Some(Twist::Bare) => {

@@ -1,5 +1,5 @@
-//! What is shown while the demo runs: on a terminal two lines that are drawn again and again,
-//! elsewhere a line every few seconds.
+//! The display while the demo runs: on a terminal two lines that are redrawn, elsewhere a line
+//! every few seconds.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use sandbox::rebrandly::CreatedBy;
 
 use crate::scene::Snapshot;
 
-/// Time between two lines where nothing can be drawn again.
+/// Time between two lines where they cannot be redrawn.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// To the beginning of the block of two lines, and away with it.
+/// Moves the cursor two lines up and erases them.
 const ERASE: &str = "\x1b[2F\x1b[J";
 
 /// The display.
@@ -23,25 +23,25 @@ const ERASE: &str = "\x1b[2F\x1b[J";
 pub(crate) struct Progress {
     terminal: bool,
     to_send: usize,
-    /// Whether a block stands on the terminal.
+    /// Whether the two lines are on the terminal.
     drawn: bool,
     /// When the latest line was printed.
     printed: Option<Duration>,
 }
 
 impl Progress {
-    /// A display of nothing yet, where so many messages are to be sent.
+    /// An empty display; `to_send` messages will be sent.
     pub(crate) fn start(to_send: usize) -> Self {
         Self { terminal: stdout().is_terminal(), to_send, drawn: false, printed: None }
     }
 
-    /// Says something that stays.
+    /// Prints a line that is not redrawn.
     pub(crate) fn tell(&mut self, elapsed: Duration, news: &str) {
         self.erase();
         println!("{} {news}", time(elapsed));
     }
 
-    /// Shows how things stand.
+    /// Redraws the display.
     pub(crate) fn show(&mut self, elapsed: Duration, sent: usize, now: &Snapshot) {
         let due = self.printed.is_none_or(|printed| elapsed >= printed + LINE_EVERY);
         if !self.terminal && !due {
@@ -52,7 +52,7 @@ impl Progress {
         let calls = format!("{}; dealer sites {}", answers(&now.calls), visits(&now.calls));
         if self.terminal {
             println!("{} {standing}\n        {calls}", time(elapsed));
-            // A terminal that cannot be written to has nobody before it.
+            // If the terminal is gone, nobody misses the display.
             let _ = stdout().flush();
             self.drawn = true;
         } else {
@@ -72,7 +72,7 @@ fn time(elapsed: Duration) -> String {
     format!("{:6.1} s", elapsed.as_secs_f64())
 }
 
-/// Of all jobs that there are by now, those that feeds have made among them.
+/// Counts all jobs, including those that feeds have enqueued.
 fn standing(sent: usize, to_send: usize, now: &Snapshot) -> String {
     let (kept, jobs): (Vec<_>, Vec<_>) =
         now.records.iter().partition(|record| record.is_kept_body());
@@ -87,7 +87,7 @@ fn standing(sent: usize, to_send: usize, now: &Snapshot) -> String {
     )
 }
 
-/// The calls of the link shortener by method and answer; a call without one is unanswered.
+/// The calls of the link shortener, by method and status. A call without a status got no answer.
 pub(crate) fn answers(calls: &CallCounts) -> String {
     let mut text = format!("{} calls", calls.total);
     for row in &calls.rows {
@@ -98,7 +98,7 @@ pub(crate) fn answers(calls: &CallCounts) -> String {
     text
 }
 
-/// The calls of all dealer sites together, by answer.
+/// The calls of all dealer sites together, by status.
 pub(crate) fn visits(calls: &CallCounts) -> String {
     let mut counts: BTreeMap<Option<u16>, u64> = BTreeMap::new();
     for row in &calls.sites {
@@ -106,7 +106,7 @@ pub(crate) fn visits(calls: &CallCounts) -> String {
     }
     let mut text = format!("{} calls", counts.values().sum::<u64>());
     for (answer, count) in counts {
-        // As above.
+        // Writing into a text does not fail.
         let _ = write!(text, ", {}: {count}", status(answer));
     }
     text

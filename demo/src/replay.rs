@@ -1,4 +1,4 @@
-//! The incident played back in its own time.
+//! Replays the incident in real time.
 
 pub(crate) mod accident;
 
@@ -20,16 +20,16 @@ use accident::Accident;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) message: Message,
-    /// When, in epoch milliseconds.
+    /// In epoch milliseconds.
     pub(crate) at_ms: u64,
 }
 
-/// What has been done so far, for whoever watches. It lives on one thread.
+/// What has been done so far, for the display and the verdict. Used on one thread only.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) sent: RefCell<Vec<Sent>>,
     pub(crate) accident: Cell<Option<Accident>>,
-    /// What there is to say and was not said yet.
+    /// Lines that the display has not printed yet, with their times.
     pub(crate) news: RefCell<Vec<(Duration, String)>>,
     /// Whether the whole incident has been played.
     pub(crate) over: Cell<bool>,
@@ -45,7 +45,8 @@ impl Journal {
     }
 }
 
-/// Plays the incident. An accident takes its time, and everything after it happens so much later.
+/// Replays the incident. All events after the accident are delayed by the time that the accident
+/// takes.
 pub(crate) async fn play(scene: &Scene<'_>, incident: &Incident, journal: &Journal) -> Result<()> {
     let began = Instant::now();
     let mut delayed = Duration::ZERO;
@@ -109,7 +110,7 @@ async fn kill(scene: &Scene<'_>, place: usize, job: &Job, journal: &Journal) -> 
     Ok(())
 }
 
-/// A message as the upstream systems send it: in the dealer's group, where there is a dealer.
+/// A message as upstream systems send it: in the message group of its dealer, if it has a dealer.
 fn outgoing(body: &str, job: Option<&Job>) -> Outgoing {
     let group = job.map(|job| job.dealer_slug().to_owned());
     Outgoing { group, ..Outgoing::new(body) }

@@ -1,4 +1,4 @@
-//! What is left of a demo: the table on the terminal, and `target/demo/report.json`.
+//! The report of a demo: the table on the terminal, and `target/demo/report.json`.
 
 mod before;
 mod job_line;
@@ -21,21 +21,22 @@ use crate::verdict::{Evidence, Verdict, judge};
 use before::Before;
 use job_line::JobLine;
 
-/// The whole report. Where it says no more, it is about the jobs that were sent.
+/// The whole report. Unless a field says otherwise, it counts the jobs that were sent, not those
+/// that feeds enqueued.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     /// Whether no job was lost, done twice or failed.
     pub(crate) ok: bool,
     pub(crate) started_at: String,
     pub(crate) seed: u64,
-    /// Until everything was over, in milliseconds.
+    /// From the start to the last job's end, in milliseconds.
     pub(crate) took_ms: u64,
     pub(crate) before: Before,
     pub(crate) jobs: usize,
     pub(crate) succeeded: usize,
     pub(crate) failed: usize,
     pub(crate) failed_percent: f64,
-    /// Of the jobs whose first slashtag was taken before they began.
+    /// Failed jobs whose first slashtag existed already.
     pub(crate) taken_failed: usize,
     pub(crate) by_type: Vec<Share>,
     pub(crate) by_outcome: Vec<Outcome>,
@@ -45,9 +46,9 @@ pub(crate) struct Report {
     pub(crate) messages: usize,
     pub(crate) repeated_messages: usize,
     pub(crate) lost: usize,
-    /// Those of the feeds' jobs among them.
+    /// Includes those of jobs that feeds enqueued.
     pub(crate) duplicate_links: usize,
-    /// Those of the feeds' jobs among them.
+    /// Includes those of jobs that feeds enqueued.
     pub(crate) links_made: usize,
     pub(crate) adopted: usize,
     pub(crate) alternates: usize,
@@ -62,39 +63,39 @@ pub(crate) struct Report {
     pub(crate) calls: u64,
     pub(crate) calls_by_status: Vec<CallCount>,
     pub(crate) calls_of_sites: Vec<SiteCount>,
-    /// What was injected, and how many calls it struck.
+    /// The injected faults, and how many calls each of them hit.
     pub(crate) faults: Vec<FaultReport>,
-    /// Everything that is wrong.
+    /// Everything that is wrong, a sentence each.
     pub(crate) findings: Vec<String>,
     pub(crate) per_job: Vec<JobLine>,
     pub(crate) per_fanned_out_job: Vec<JobLine>,
 }
 
-/// The feeds, and the jobs that they made.
+/// The feeds, and the jobs that they enqueued.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FanOut {
     /// Feeds that were read.
     pub(crate) feeds: usize,
     /// Pages of their lists.
     pub(crate) pages: usize,
-    /// Cars on the sites whose feeds were asked for.
+    /// Cars on the sites whose feeds were read.
     pub(crate) cars: usize,
-    /// Cars that the feeds say they have found.
+    /// Cars according to the results of the feeds.
     pub(crate) vehicles: usize,
     pub(crate) vehicles_kept: usize,
-    /// Jobs that the feeds say they have made.
+    /// Jobs according to the results of the feeds.
     pub(crate) jobs_said: usize,
-    /// Jobs that were to be made, as they ended.
+    /// The jobs that the feeds should have enqueued.
     pub(crate) by_type: Vec<Share>,
     pub(crate) jobs: usize,
     pub(crate) failed: usize,
     pub(crate) made_twice: usize,
-    /// From being made to the end.
+    /// From the enqueueing to the end.
     pub(crate) mean_ms: Option<u64>,
     pub(crate) fields: Fields,
 }
 
-/// A body that is kept because it is no message.
+/// A rejected message, which is kept for operators.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Quarantined {
     pub(crate) flaw: String,
@@ -103,7 +104,7 @@ pub(crate) struct Quarantined {
 }
 
 impl Report {
-    /// Judges the evidence and writes down what came of it.
+    /// Judges the evidence and fills in the report.
     pub(crate) fn of(
         incident: &Incident,
         evidence: &Evidence<'_>,
@@ -156,7 +157,7 @@ impl Report {
         }
     }
 
-    /// Writes the report into a directory.
+    /// Writes the report as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         fs::write(path, text).context("report.json cannot be written")

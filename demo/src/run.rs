@@ -22,10 +22,10 @@ use crate::verdict::{self, Evidence};
 /// The default seed: the date of the improvement plan.
 pub const SEED: u64 = 20_250_824;
 
-/// Time between two looks at the stack.
+/// Time between two snapshots of the stack.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What has not ended by then has failed.
+/// A job that has not ended by then counts as failed.
 const DEADLINE: Duration = Duration::from_mins(4);
 
 /// Brings a stack up, replays the incident on it, and takes it down. Returns true if every job
@@ -54,12 +54,12 @@ async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
     let scene = Scene::of(stack)?;
     let sites = site::prepare(&scene.sandbox, seed).await?;
     let incident = Incident::of(seed, &sites);
-    // A job for which there is no page would shift all others.
+    // If a page were missing, all later jobs would have other places.
     ensure!(incident.jobs.len() == incident::JOBS, "the sites have too few pages");
     scene.sandbox.preload(&incident.preloads).await.context("links cannot be put in place")?;
     announce(&incident);
     let journal = Journal::default();
-    // A replay that was cut short shows in the verdict.
+    // The verdict finds what a replay that was cut short has not sent.
     let playing = async {
         timeout(DEADLINE, replay::play(&scene, &incident, &journal)).await.unwrap_or(Ok(()))
     };
@@ -84,15 +84,14 @@ fn announce(incident: &Incident) {
     );
 }
 
-/// Shows how things stand until everything is over or the deadline has passed, and returns what
-/// there is then.
+/// Shows progress until everything has ended or the deadline has passed. Returns the last snapshot.
 async fn watch(scene: &Scene<'_>, incident: &Incident, journal: &Journal) -> Result<Snapshot> {
     let mut progress = Progress::start(incident.messages());
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // Asked before looking: what is sent while we look would be missing from what we see.
+        // Read this before the snapshot: the snapshot may miss what is sent while it is taken.
         let played = journal.over.get();
         let now = scene.look().await?;
         let elapsed = scene.clock.elapsed();
@@ -127,7 +126,7 @@ fn evidence<'a>(
     }
 }
 
-/// Leaves the report, and what the functions printed, for those who want to know more.
+/// Writes the report and the functions' log.
 fn leave(workspace: &Workspace, stack: &Stack, report: &Report) -> Result<()> {
     let directory = workspace.demo();
     fs::create_dir_all(&directory).context("the report's directory cannot be made")?;

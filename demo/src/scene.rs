@@ -1,4 +1,4 @@
-//! The stack as the demo sees it: where to send, where to look.
+//! The stack as the demo uses it: the queues, the tables and the sandbox.
 
 pub(crate) mod clock;
 pub(crate) mod record;
@@ -13,7 +13,7 @@ use crate::incident::job::Kind;
 use clock::Clock;
 use record::{Record, Vehicle};
 
-/// A running stack, and the clock that all times are read from.
+/// A running stack, and the clock of the demo.
 #[derive(Debug)]
 pub(crate) struct Scene<'a> {
     pub(crate) stack: &'a Stack,
@@ -33,7 +33,7 @@ struct Queues<'a> {
     dead_letters: &'a str,
 }
 
-/// What there is at one moment.
+/// The state of the stack at one time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(crate) records: Vec<Record>,
@@ -41,9 +41,9 @@ pub(crate) struct Snapshot {
     pub(crate) links: Vec<Link>,
     pub(crate) calls: CallCounts,
     pub(crate) faults: Vec<FaultReport>,
-    /// Messages that have not been acknowledged.
+    /// Messages in the queues, including those in flight and those that are delayed.
     pub(crate) queued: u64,
-    /// Messages that no function could acknowledge.
+    /// Messages in the dead-letter queues.
     pub(crate) dead_letters: u64,
 }
 
@@ -85,9 +85,9 @@ impl<'a> Scene<'a> {
         Ok(queued)
     }
 
-    /// Looks at everything.
+    /// Takes a snapshot.
     pub(crate) async fn look(&self) -> Result<Snapshot> {
-        // The queues first: a message that is gone by then has left its record behind.
+        // The queues first: a message that is deleted by then has a record already.
         let queued = self.queued().await?;
         let mut dead_letters = 0;
         for queues in &self.queues {

@@ -1,6 +1,6 @@
-//! Whether the demo has shown what it claims: what was sent and what should have come of it, held
-//! against the records and vehicles that the functions wrote and against the links that the sandbox
-//! has. Pure.
+//! The verdict of the demo. Compares the messages that were sent, and the results that they should
+//! have, with the records and vehicles that the functions wrote and with the links in the sandbox.
+//! Pure.
 
 pub(crate) mod end;
 mod fan_out;
@@ -20,11 +20,11 @@ use end::End;
 use fan_out::Due;
 use outcome::{Aim, Output, place};
 
-/// The mean of the time from sending a job to its end must be below this. The old system's was
-/// 202.5 s.
+/// The mean time from sending a job to its end must be below this. In the old system it was 202.5
+/// s.
 const MEAN_BELOW_MS: u64 = 5_000;
 
-/// All that is known at the end.
+/// Everything that the verdict depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence<'a> {
     pub(crate) jobs: &'a [Job],
@@ -36,35 +36,35 @@ pub(crate) struct Evidence<'a> {
     pub(crate) accident: Option<Accident>,
     /// Messages that are still in a queue.
     pub(crate) queued: u64,
-    /// Messages that no function could acknowledge.
+    /// Messages in the dead-letter queues.
     pub(crate) dead_letters: u64,
 }
 
-/// What follows from it.
+/// What follows from the evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// How each job ended, in the order of the incident.
     pub(crate) ends: Vec<End>,
-    /// How each job ended that a feed should have made.
+    /// How each job ended that a feed should have enqueued.
     pub(crate) fanned_out: Vec<End>,
-    /// Messages without a record that has ended or waits.
+    /// Messages of which no record is left that has ended or will run again.
     pub(crate) lost: usize,
-    /// Destinations that more than one link leads to.
+    /// Destinations with more than one link.
     pub(crate) duplicate_links: usize,
-    /// Jobs that a feed has made once more.
+    /// Jobs that a feed has enqueued more than once.
     pub(crate) duplicate_jobs: usize,
-    /// Links that were made.
+    /// Links that were created by the functions.
     pub(crate) links_made: usize,
-    /// Cars of the feeds that the functions have kept.
+    /// Cars of the feeds that are in the vehicles table.
     pub(crate) vehicles_kept: usize,
     /// Milliseconds from the kill to the end of its job.
     pub(crate) recovery_ms: Option<u64>,
-    /// Everything that is wrong, a sentence each. Nothing: all is well.
+    /// Everything that is wrong, a sentence each.
     pub(crate) findings: Vec<String>,
 }
 
 impl Verdict {
-    /// Whether no job was lost, done twice or failed, and nothing else is odd.
+    /// Whether nothing is wrong.
     pub(crate) fn holds(&self) -> bool {
         self.findings.is_empty()
     }
@@ -78,8 +78,8 @@ impl Verdict {
     }
 }
 
-/// Whether every sent message has a record that has ended, no message is under way, and no job that
-/// a feed has made waits for one.
+/// Whether every sent message has a record in a final state, the queues are empty, and every other
+/// record is in a final state, too.
 pub(crate) fn is_over(evidence: &Evidence<'_>) -> bool {
     let case = Case::of(*evidence);
     let ended = |sent: &Sent| case.any_record(sent, Record::is_terminal);
@@ -88,7 +88,7 @@ pub(crate) fn is_over(evidence: &Evidence<'_>) -> bool {
         && evidence.records.iter().all(Record::is_terminal)
 }
 
-/// Judges.
+/// Compares everything and collects the findings.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     let case = Case::of(*evidence);
     let mut verdict = Verdict::default();
@@ -108,14 +108,14 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     verdict
 }
 
-/// The evidence in order.
+/// The evidence, indexed.
 struct Case<'a> {
     evidence: Evidence<'a>,
     /// The record of each job.
     records: Vec<Option<&'a Record>>,
-    /// What the feeds should have made.
+    /// The jobs that the feeds should have enqueued.
     due: Vec<Due<'a>>,
-    /// The live links by the place that they lead to.
+    /// The active links by their destination.
     links: HashMap<String, Vec<&'a Link>>,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
         self.records.get(job).copied().flatten()
     }
 
-    /// Whether the message's job has such a record, or the body itself does.
+    /// Whether the record of the message's job, or of the rejected body, satisfies `such`.
     fn any_record(&self, sent: &Sent, such: fn(&Record) -> bool) -> bool {
         let of_job = sent.message.job.and_then(|job| self.record(job));
         let mut kept = self.evidence.records.iter().filter(|r| r.keeps(&sent.message.body));
@@ -192,7 +192,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The places that links should lead to, and for whom.
+    /// The destinations that should have a link, and the names of their jobs.
     fn destinations(&self) -> BTreeMap<String, String> {
         let jobs = self.evidence.jobs.iter();
         let sent =
@@ -231,7 +231,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Links and records that nobody asked for, and quarantined bodies that are messages.
+    /// Finds links and records without a message, and good messages that were rejected.
     fn look_for_strays(&self, verdict: &mut Verdict) {
         let Evidence { sent, records, links, .. } = self.evidence;
         let wanted = self.destinations();
@@ -239,7 +239,7 @@ impl<'a> Case<'a> {
             verdict.links_made += 1;
             if !wanted.contains_key(&place(&link.destination)) {
                 let (link, to) = (link.short_url(), &link.destination);
-                verdict.findings.push(format!("nobody asked for {link}, which leads to {to}"));
+                verdict.findings.push(format!("no message asked for {link}, which leads to {to}"));
             }
         }
         let of_jobs = self.records.iter().flatten();
@@ -247,7 +247,7 @@ impl<'a> Case<'a> {
         let asked: HashSet<&str> = asked.map(|record| record.pk.as_str()).collect();
         for record in records.iter().filter(|record| !record.is_kept_body()) {
             if !asked.contains(record.pk.as_str()) {
-                verdict.findings.push(format!("nobody asked for the job {}", record.pk));
+                verdict.findings.push(format!("no message asked for the job {}", record.pk));
             }
         }
         for record in records.iter().filter(|record| record.is_kept_body()) {
@@ -260,7 +260,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The killed process must have been the one that had the job, or nothing was shown.
+    /// If the killed process did not run the job, the demo has not tested a crash.
     fn look_at_accident(&self, verdict: &mut Verdict) {
         let Some(accident) = self.evidence.accident else {
             verdict.findings.push("no process was killed".to_owned());
@@ -275,7 +275,7 @@ impl<'a> Case<'a> {
         verdict.recovery_ms = ended.map(|end| end.saturating_sub(accident.at_ms));
     }
 
-    /// A fault that was to strike so many calls must have done so, or nothing was shown.
+    /// If a fault has hit fewer calls than planned, the demo has not tested it.
     fn look_at_faults(&self, verdict: &mut Verdict) {
         for FaultReport { fault, struck, .. } in self.evidence.faults {
             if let Some(calls) = fault.scope.calls.filter(|calls| struck < calls) {

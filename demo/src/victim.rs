@@ -8,13 +8,13 @@ use tokio::time::{Instant, sleep};
 use xtask::local::Stack;
 use xtask::process;
 
-/// Time between two looks.
+/// Time between two polls.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long to wait for the job to come to its call.
+/// How long to wait until the job calls the service.
 const CALLED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Lets the sandbox make the link to this destination and keep the answer back.
+/// Makes the sandbox create the link to this destination and withhold the answer.
 pub(crate) async fn hold(sandbox: &sandbox::Client, destination: &str) -> Result<()> {
     let fault = Fault {
         kind: FaultKind::Hold,
@@ -30,7 +30,7 @@ pub(crate) async fn hold(sandbox: &sandbox::Client, destination: &str) -> Result
     sandbox.add_fault(&fault).await.map(drop).context("the call cannot be held")
 }
 
-/// Kills the process that waits for that answer, as soon as it does, and answers with its id.
+/// Kills the process that waits for the withheld answer, and returns its id.
 pub(crate) async fn kill(
     stack: &Stack,
     sandbox: &sandbox::Client,
@@ -38,8 +38,8 @@ pub(crate) async fn kill(
 ) -> Result<u32> {
     let held = held(sandbox, destination).await?;
     let pid = process::pid_of_local_port(held.client_port);
-    let pid = pid.with_context(|| format!("nobody holds port {}", held.client_port))?;
-    // Whatever else the port belongs to, it is not ours to kill.
+    let pid = pid.with_context(|| format!("no process holds port {}", held.client_port))?;
+    // Only a function's process may be killed.
     ensure!(
         stack.function_processes().contains(&pid),
         "process {pid} holds port {}, expected one that runs a function",

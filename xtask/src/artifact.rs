@@ -107,23 +107,22 @@ async fn cargo_build<'a>(
     Ok(binaries)
 }
 
-/// A cargo that ends with everything that it has started when it is dropped before its end. By
-/// itself, a killed cargo would leave its compilers running.
+/// A running cargo. Dropping it also kills its compilers, which would otherwise outlive it.
 struct Cargo(Child);
 
 impl Drop for Cargo {
     fn drop(&mut self) {
-        // It has no id any more when it has ended.
+        // After its end it has no id.
         if let Some(pid) = self.0.id() {
             process::kill_tree(pid);
         }
     }
 }
 
-/// What cargo's messages have said so far.
+/// What cargo has reported so far.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Crates that are done, those among them that were up to date.
+    /// Crates that are done, including those that were up to date.
     crates: usize,
     /// The name of the latest of them.
     last: String,

@@ -10,10 +10,10 @@ use crate::local::{Description, Hold, Holder};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// Time between two looks at the process.
+/// Time between two polls of the process.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Looks after which the process counts as stuck: fifteen seconds.
+/// Polls until the process must have ended: fifteen seconds.
 const MOST_LOOKS: u32 = 300;
 
 /// Asks the process of `cargo xtask up` to end, whether it holds a stack up or still builds one, and

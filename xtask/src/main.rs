@@ -109,7 +109,7 @@ fn name_and_value(given: &str) -> Result<(String, String), String> {
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
         Ok(true) => ExitCode::SUCCESS,
-        // What is wrong was said where it was found.
+        // The command has already printed what is wrong.
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -118,7 +118,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs a command; false if it has failed and said so already.
+/// Runs a command. Returns false if it failed and has printed why.
 async fn run(command: Command) -> Result<bool> {
     let workspace = Workspace::find().await.context("expected to run in the checkout")?;
     match command {

@@ -1,4 +1,4 @@
-//! Lines that tell how long work goes on, so that nobody takes it for stuck.
+//! Progress lines of long work.
 #![expect(clippy::print_stdout, reason = "a command's progress")]
 
 use std::pin::pin;

@@ -23,9 +23,9 @@ pub struct Selection {
     pub arguments: Vec<String>,
 }
 
-/// Checks, builds what the end-to-end tests start, and runs the tests; tells whether all is well.
-/// Tests run also when a check has failed, so that one run shows all. Cargo's own summary is the
-/// last thing on the terminal.
+/// Checks, builds what the end-to-end tests start, and runs the tests. Returns true if all of it
+/// succeeded. The tests also run if a check has failed, so that one run shows everything. Cargo's
+/// own summary is the last output.
 pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     let checked = if selection.no_check { Ok(()) } else { check::run(workspace).await };
     if let Err(error) = &checked {

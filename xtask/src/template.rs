@@ -64,7 +64,7 @@ pub fn expect_parameters<'a>(
     Ok(())
 }
 
-/// Points a function at a package that is uploaded already, instead of at its sources.
+/// Points a function to an uploaded package instead of its sources.
 pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     let resource = &mut template["Resources"][&function.logical_id];
     resource["Properties"]["CodeUri"] = address.into();
@@ -73,8 +73,7 @@ pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     }
 }
 
-/// Gives a function an environment variable that the template does not. Fails if the template does:
-/// one of the two would be without effect.
+/// Adds an environment variable to a function. Fails if the template has it already.
 pub fn add_variable(
     template: &mut Value,
     function: &Function,
@@ -105,7 +104,7 @@ fn written_out(node: &Yaml<'_>) -> Result<Value> {
             .collect::<Result<Map<_, _>>>()?
             .into(),
         Yaml::Tagged(tag, inner) => intrinsic(&tag.suffix, written_out(inner)?),
-        // CloudFormation knows no anchors, so neither may we.
+        // CloudFormation does not support anchors.
         other => bail!("expected a scalar, a sequence or a mapping, found {other:?}"),
     })
 }

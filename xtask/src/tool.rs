@@ -1,4 +1,4 @@
-//! Outside programs that run to their end: cargo, pip, linters.
+//! Runs other programs to their end: cargo, pip, linters.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -12,7 +12,7 @@ use crate::environment;
 /// Lines of a failed program's output that its error quotes.
 const QUOTED_LINES: usize = 20;
 
-/// A command that ends with us: dropping what waits for it kills it.
+/// A command without input. Dropping the future that waits for it kills the program.
 #[must_use]
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -53,11 +53,11 @@ pub async fn answer(command: &mut Command, input: &str, what: &str) -> Result<St
     let stdin = child.stdin.take();
     let write = async move {
         if let Some(mut stdin) = stdin {
-            // A program that ends before it has read everything says why by itself.
+            // If the program ends before it has read everything, its exit status says why.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
-    // Both at once: otherwise each side could wait until the other reads.
+    // At the same time: otherwise both sides could block on a full pipe.
     let ((), done) = tokio::join!(write, child.wait_with_output());
     let done = done.with_context(|| format!("could not {what}: no answer from `{program}`"))?;
     printed(done, &program, what)
@@ -82,7 +82,7 @@ pub async fn shown(command: &mut Command) -> Result<bool> {
     Ok(status.success())
 }
 
-/// The program without its directory, which is different on each machine.
+/// The program without its directory, which differs between machines.
 fn name(command: &Command) -> String {
     let path = Path::new(command.as_std().get_program());
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// The oldest Python that all pinned packages support.
 const OLDEST: (u32, u32) = (3, 10);
 
-/// Names under which Python may be installed, the likeliest first.
+/// Names under which Python may be installed, the most likely first.
 const PYTHONS: [&str; 6] =
     ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"];
 
@@ -42,13 +42,13 @@ impl Venv {
         };
         let venv = Self { directory: workspace.tools().join(name) };
         file::create_folder(&workspace.tools())?;
-        // Tests start stacks side by side; one of them installs, the others wait.
+        // Tests start stacks at the same time; one of them installs, the others wait.
         let path = workspace.tools().join(format!("{name}.lock"));
         let lock = File::create(&path)
             .with_context(|| format!("{} cannot be written", workspace.shown(&path)))?;
         lock.lock().context("tools: cannot wait for another installation")?;
-        // The stamp is written last and holds the pins themselves: an installation that was cut
-        // short, or made from other pins, is made again.
+        // The stamp is written last and contains the pins, so an interrupted or outdated
+        // installation is repeated.
         let stamp = venv.directory.join("pins.txt");
         if fs::read_to_string(&stamp).is_ok_and(|found| found == pins) {
             return Ok(venv);

@@ -1,4 +1,4 @@
-//! Where things are.
+//! The paths of the checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo, which alone knows where the build directory is. Fails if cargo cannot be run.
+    /// Asks cargo for the root and the build directory. Fails if cargo cannot be run.
     pub async fn find() -> Result<Self> {
         let said = tool::output(
             tool::cargo().current_dir(env!("CARGO_MANIFEST_DIR")).args([
@@ -50,7 +50,7 @@ impl Workspace {
         self.target.join("tools")
     }
 
-    /// Where local stacks keep what they need while they run.
+    /// Where local stacks keep their files while they run.
     #[must_use]
     pub fn local(&self) -> PathBuf {
         self.target.join("local")
@@ -80,7 +80,7 @@ impl Workspace {
         self.target.join("demo")
     }
 
-    /// The path as a reader in the checkout would write it.
+    /// The path relative to the checkout, if it is inside.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()

@@ -1,4 +1,4 @@
-//! What an experiment leaves: what was done, what was seen, and what must hold of it.
+//! The page of an experiment: what was done, what was measured, and the rules that must hold.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Everything that can go wrong with a job on its way, on real queues and tables, and how long it takes
-//! until the sweeper has mended it.
+//! Every failure that the sweeper repairs, on real queues and tables, and how long the repair
+//! takes.
 
 mod case;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
     Ok(page)
 }
 
-/// Lets everything go wrong, waits, and judges; answers also with the longest time of a recovery.
+/// Causes all failures, waits, and judges. Also returns the longest time of a recovery.
 async fn recover(bench: &Bench<'_>) -> Result<(Page, Duration)> {
     let mut page = Page::new(
         "Recovery",
@@ -74,8 +74,8 @@ async fn queue_arn(bench: &Bench<'_>) -> Result<String> {
     arn.with_context(|| format!("{name}: nothing takes messages from it"))
 }
 
-/// Jobs whose messages are deleted behind their backs: one whose process was killed in the middle of its
-/// call, and one that waits after a first failure.
+/// Jobs whose messages are deleted: one whose process was killed during its call, and one that
+/// waits for its retry.
 async fn lost(bench: &Bench<'_>) -> Result<Vec<Case>> {
     let killed = Case::new("killed in the middle of its call, and its message deleted", "killed");
     victim::hold(&bench.sandbox, &killed.destination()).await?;
@@ -111,7 +111,7 @@ async fn lost(bench: &Bench<'_>) -> Result<Vec<Case>> {
     ])
 }
 
-/// Records that a sender or the engine has left behind without a message, or with one too many.
+/// Records without a message, or with a message too many.
 async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     let now = now_ms();
     let unsent =
@@ -150,7 +150,7 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     Ok(vec![unsent, lost, parked, armed, third, hidden])
 }
 
-/// What is in the dead-letter queue.
+/// Puts messages into the dead-letter queue.
 async fn dead_letters(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     let now = now_ms();
     let good = Case::new("a good dead letter", "good").due(now);
@@ -179,8 +179,8 @@ async fn dead_letters(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     Ok(vec![good, looked, again, poisoned, alien])
 }
 
-/// Leaves jobs without messages behind and calls two sweepers at the same moment, beside the schedule's;
-/// answers with how many led.
+/// Writes records without messages and calls two sweepers at the same time, in addition to the
+/// scheduled one. Returns how many of them led.
 async fn two_at_once(bench: &Bench<'_>, arn: &str) -> Result<usize> {
     let late = now_ms() - 60_000;
     for case in unsent() {
@@ -194,7 +194,7 @@ async fn two_at_once(bench: &Bench<'_>, arn: &str) -> Result<usize> {
     Ok([one, other].iter().filter(|answer| answer["another_leads"] != true).count())
 }
 
-/// As many as are left for two sweepers at once.
+/// The jobs that are left to two sweepers at once.
 fn unsent() -> Vec<Case> {
     (0..20).map(|n| Case::new("left for two sweepers", &format!("at-once-{n}"))).collect()
 }
@@ -219,7 +219,8 @@ async fn wait(bench: &Bench<'_>, cases: &[Case]) -> Result<()> {
         .await
 }
 
-/// The plan's clean-up: jobs that died of a conflict before begin anew, on the operator's word.
+/// The clean-up of the improvement plan: an operator restarts jobs that had failed because of a
+/// conflict.
 async fn retry_failed(bench: &Bench<'_>) -> Result<()> {
     let arn = queue_arn(bench).await?;
     let now = now_ms();
@@ -238,7 +239,7 @@ async fn retry_failed(bench: &Bench<'_>) -> Result<()> {
     succeeded(bench, &failed()).await
 }
 
-/// As many as failed in the incident.
+/// As many jobs as failed in the incident.
 fn failed() -> Vec<Case> {
     (0..23).map(|n| Case::new("a job that had failed", &format!("failed-{n}"))).collect()
 }

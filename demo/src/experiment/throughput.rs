@@ -1,4 +1,4 @@
-//! A thousand jobs of one call each against Rebrandly's ten calls a second.
+//! A thousand jobs of one call each, while Rebrandly allows ten calls a second.
 
 use std::cell::Cell;
 use std::time::Duration;

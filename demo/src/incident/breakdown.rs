@@ -6,29 +6,29 @@ use sandbox::{CannedAnswer, Fault, FaultKind, Method, Scope, Service, Target};
 use super::event::{Action, Event, FEEDS, slot};
 use super::site::Sites;
 
-/// The jobs before which the link shortener breaks.
+/// The link shortener breaks just before the jobs at these places.
 const CONNECTIONS_BREAK: usize = 38;
 const LIMIT_IS_REACHED: usize = 58;
 const SERVICE_BREAKS: usize = 92;
 
-/// For how long it turns calls away, and for how long it fails.
+/// How long it answers 429, and how long it answers 500.
 const LIMITED_MS: u64 = 1_500;
 const BROKEN_MS: u64 = 2_000;
 
-/// Which feed's site fails, and with how many calls: the widget, and the page that would lead to
-/// the other endpoint. So a whole run fails. A third failure would open the site's breaker for two
-/// minutes, as it should.
+/// The site of this feed fails its first two calls: the widget's endpoint, and the page that names
+/// the other endpoint. So one run fails as a whole. A third failure would open the site's breaker
+/// for two minutes.
 const FAILING_FEED: usize = 1;
 const FAILING_CALLS: u64 = 2;
 
-/// Which feed's site answers with a page, once.
+/// The site of this feed answers its first call with a web page instead of data.
 const CLOSED_FEED: usize = 3;
 
-/// What such a site answers.
+/// The web page that it answers.
 const MAINTENANCE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>We will be right back\
     </title></head>\n<body><h1>Scheduled maintenance</h1></body></html>\n";
 
-/// Everything that breaks.
+/// All breakdowns, in no order.
 pub(crate) fn breakdowns(seed: u64, sites: &Sites) -> Vec<Event> {
     let mut events = of_the_shortener(seed);
     events.extend(of_sites(sites));
@@ -74,7 +74,7 @@ fn of_the_shortener(seed: u64) -> Vec<Event> {
     .collect()
 }
 
-/// Each is there before the feed is sent.
+/// Each fault is in place one job before the feed is sent.
 fn of_sites(sites: &Sites) -> impl Iterator<Item = Event> {
     let page = CannedAnswer {
         status: 200,

@@ -1,4 +1,4 @@
-//! Cars of dealers that do not exist, with VINs and addresses like those of real ones.
+//! Invented cars, with valid VINs and realistic addresses.
 
 use super::chance::Chance;
 
@@ -9,7 +9,7 @@ pub(crate) struct Car {
     pub(crate) vin: String,
     /// The address of its page.
     pub(crate) destination: String,
-    /// What a page would call it.
+    /// The title that a page would show.
     pub(crate) title: String,
 }
 
@@ -37,7 +37,7 @@ const MODELS: [(&str, &str, &str); 8] = [
     ("Jeep", "Grand-Cherokee", "1C4RJHBG"),
 ];
 
-/// Model years, and their letters at position 10.
+/// Model years, and their letters at position 10 of a VIN.
 const YEARS: [(u16, char); 8] = [
     (2018, 'J'),
     (2019, 'K'),
@@ -49,11 +49,11 @@ const YEARS: [(u16, char); 8] = [
     (2025, 'S'),
 ];
 
-/// Letters of plants, at position 11.
+/// Letters of assembly plants, at position 11 of a VIN.
 const PLANTS: [char; 8] = ['A', 'C', 'E', 'F', 'K', 'R', 'U', '0'];
 
 impl Car {
-    /// A car with this serial number, which makes it another than those with other ones.
+    /// A random car with this serial number. Cars with different serial numbers are different.
     pub(crate) fn draw(chance: &mut Chance, serial: u32) -> Self {
         let (dealer_slug, host) = chance.pick(&DEALERS);
         let (make, model, first) = chance.pick(&MODELS);
@@ -68,12 +68,12 @@ impl Car {
         Self { dealer_slug: (*dealer_slug).to_owned(), vin, destination, title }
     }
 
-    /// The slashtag that comes first for this car: what the old system always asked for.
+    /// The first candidate for the slashtag, which is the only one that the old system tried.
     pub(crate) fn first_slashtag(&self) -> String {
         self.slashtag(6)
     }
 
-    /// The slashtag that comes second.
+    /// The second candidate for the slashtag.
     pub(crate) fn second_slashtag(&self) -> String {
         self.slashtag(8)
     }

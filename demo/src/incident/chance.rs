@@ -1,4 +1,4 @@
-//! Chance that comes out the same on every run with the same seed.
+//! Random numbers that depend only on the seed.
 
 /// A stream of numbers: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
 /// generators", 2014).
@@ -18,20 +18,20 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, or 0 if that is 0. What the remainder favours is far below what
-    /// anybody could notice here.
+    /// A number below `bound`, or 0 if that is 0. The bias of the remainder is negligible for the
+    /// small bounds used here.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.bits().checked_rem(bound).unwrap_or(0)
     }
 
-    /// One of several.
+    /// One of eight, each with the same probability.
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T; 8]) -> &'a T {
         let [.., last] = from;
         let place = usize::try_from(self.below(8)).unwrap_or_default();
         from.get(place).unwrap_or(last)
     }
 
-    /// Numbers from `range` in an order of chance (Fisher and Yates).
+    /// The numbers of `range` in random order (Fisher-Yates).
     pub(crate) fn shuffled(&mut self, range: std::ops::Range<usize>) -> Vec<usize> {
         let mut numbers: Vec<usize> = range.collect();
         for place in (1..numbers.len()).rev() {

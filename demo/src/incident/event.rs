@@ -7,25 +7,25 @@ use sandbox::Fault;
 use super::job::Kind;
 use super::site::Page;
 
-/// The places of the feeds among them. The first comes after the killed job, with which no job that
-/// a feed makes may share a batch.
+/// The places of the feeds among the jobs of the incident. The first one comes after the job whose
+/// process is killed: no job that a feed enqueues may share a batch with that job.
 pub(crate) const FEEDS: [usize; 4] = [24, 44, 72, 104];
 
-/// Time between two jobs: five in two seconds. With the jobs that the feeds make, and all second
-/// tries, the calls stay below the pace that the limiter keeps after a 429. At four jobs a second
-/// the backlog of one such moment lasts to the end.
+/// Time between two jobs: five jobs in two seconds. With the jobs of the feeds and with retries,
+/// the calls then stay below the rate that the limiter keeps after a 429. At four jobs a second,
+/// the backlog after a 429 would last until the end.
 pub(crate) const PACE: Duration = Duration::from_millis(400);
 
-/// What happens at one moment.
+/// What happens at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
-    /// Messages are sent to one queue, in one call.
+    /// Send messages to the queue of this type, in one call.
     Send(Kind, Vec<Message>),
-    /// A service breaks; the text says how.
+    /// Inject faults into a service; the text describes them.
     Break(&'static str, Vec<Fault>),
-    /// A page is twisted as it says.
+    /// Change a page as its `twist` says.
     Twist(Page),
-    /// A job is sent, and the process that works on it is killed.
+    /// Send the job at this place, and kill the process that runs it.
     Kill(usize),
 }
 
@@ -36,15 +36,15 @@ pub(crate) struct Event {
     pub(crate) action: Action,
 }
 
-/// A body to send, and what it is about.
+/// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
-    /// The place of the job in the incident; none for what is no message of a job.
+    /// The place of its job in the incident; none for a malformed message.
     pub(crate) job: Option<usize>,
     pub(crate) body: String,
 }
 
-/// When a job is sent for the first time, give or take a moment.
+/// When the job at this place is first sent, apart from a random delay.
 pub(crate) fn slot(place: usize) -> Duration {
     PACE.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX))
 }

@@ -26,7 +26,7 @@ impl Kind {
         }
     }
 
-    /// What the template's outputs about it begin with.
+    /// The prefix of the template's outputs for it.
     pub(crate) fn output(self) -> &'static str {
         match self {
             Self::Shortening => "UrlShortening",
@@ -63,18 +63,18 @@ pub(crate) struct Shortening {
     pub(crate) taken: Taken,
 }
 
-/// Who has the first slashtag of a job before the job begins.
+/// Who uses the first slashtag of a job before the job begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nobody.
+    /// No link.
     Free,
-    /// A link that leads where this job wants it to lead.
+    /// A link with the destination of this job.
     ByOurs,
-    /// A link that leads elsewhere.
+    /// A link with another destination.
     ByForeign,
-    /// A link of another workspace, which nobody shows us.
+    /// A link of another workspace, which the API does not show us.
     ByInvisible,
-    /// A link that leads elsewhere, and the second slashtag is taken by another such.
+    /// A link with another destination; another such link uses the second slashtag.
     ByForeignTwice,
 }
 
@@ -83,19 +83,19 @@ pub(crate) enum Taken {
 pub(crate) struct Feed {
     pub(crate) dealer_slug: String,
     pub(crate) site_url: String,
-    /// The lists to read. If there are none, the message does not say, which means all of them.
+    /// The lists to read. If it is empty, the message does not name any, which means all of them.
     pub(crate) lists: &'static [&'static str],
     /// The pages of the cars in those lists. Each of them becomes a scraping and a shortening job.
     pub(crate) pages: Vec<Page>,
 }
 
-/// How a message is written down. All of them mean the same.
+/// How a message is written. Both spellings mean the same job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
-    /// As most senders write it.
+    /// As most senders would write it.
     Plain,
-    /// Another order of fields and lists, white space, escaped slashes, the VIN in lower case, and
-    /// a field of the sender's own around the payload.
+    /// With another order of fields and lists, white space, escaped slashes, the VIN in lower case,
+    /// and an additional field beside the payload.
     Odd,
 }
 
@@ -117,7 +117,7 @@ impl Job {
         }
     }
 
-    /// The link to make, if that is what it is about.
+    /// The link to make, if it is a shortening job.
     pub(crate) fn shortening(&self) -> Option<&Shortening> {
         match &self.work {
             Work::Shorten(shortening) => Some(shortening),
@@ -125,7 +125,7 @@ impl Job {
         }
     }
 
-    /// The inventory to read, if that is what it is about.
+    /// The inventory to read, if it is a feed job.
     pub(crate) fn feed(&self) -> Option<&Feed> {
         match &self.work {
             Work::Read(feed) => Some(feed),
@@ -133,12 +133,12 @@ impl Job {
         }
     }
 
-    /// Whether its first slashtag is taken before it begins.
+    /// Whether its first slashtag exists already when it begins.
     pub(crate) fn is_taken(&self) -> bool {
         self.shortening().is_some_and(|shortening| shortening.taken != Taken::Free)
     }
 
-    /// What it is called in findings.
+    /// Its name in findings.
     pub(crate) fn name(&self) -> String {
         let dealer = self.dealer_slug();
         match &self.work {

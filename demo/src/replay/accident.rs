@@ -10,26 +10,26 @@ use crate::incident::job::Kind;
 use crate::scene::Scene;
 use crate::victim;
 
-/// Time between two looks.
+/// Time between two polls.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long to wait for the jobs before to be done. They need less than a second.
+/// How long to wait for earlier jobs. They need less than a second.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
 
-/// What happened.
+/// The killed process and its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Accident {
     /// The place of the job in the incident.
     pub(crate) job: usize,
     /// The process that was killed.
     pub(crate) pid: u32,
-    /// When, in epoch milliseconds.
+    /// In epoch milliseconds.
     pub(crate) at_ms: u64,
 }
 
-/// Sends a shortening job when no other is under way, so that nobody shares its batch; has the
-/// sandbox make the link and keep the answer back; and kills the process that waits for it. Returns
-/// when the message was sent, as well.
+/// Sends a shortening job while no other job is queued, so that no other job shares its batch. Lets
+/// the sandbox create the link and withhold the answer, and kills the process that waits for it.
+/// Also returns when the message was sent.
 pub(crate) async fn strike(
     scene: &Scene<'_>,
     job: usize,
@@ -45,7 +45,7 @@ pub(crate) async fn strike(
     Ok((sent_ms, Accident { job, pid, at_ms }))
 }
 
-/// Waits until no job of any type is under way: feeds and their like may make others.
+/// Waits until the queues of all types are empty.
 async fn quiet(scene: &Scene<'_>) -> Result<()> {
     let give_up = Instant::now() + QUIET_WITHIN;
     while scene.queued().await? > 0 {

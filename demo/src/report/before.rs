@@ -1,4 +1,4 @@
-//! The incident as it was: the figures of the improvement plan of 2025-08-24.
+//! The incident in the old system: figures of the improvement plan of 2025-08-24.
 
 use serde::Serialize;
 
@@ -11,10 +11,10 @@ pub(crate) struct Before {
     pub(crate) shortening_percent: f64,
     pub(crate) failed: u32,
     pub(crate) failed_percent: f64,
-    /// Failures because a slashtag was taken.
+    /// Failures because the slashtag existed already.
     pub(crate) slashtag_conflicts: u32,
-    /// All the others. The plan names two patterns, undefined properties of pages and HTTP 500 of
-    /// feeds, and does not say how often each occurred.
+    /// All other failures. The plan names two patterns, undefined properties of pages and HTTP 500
+    /// of feeds, but not how often each occurred.
     pub(crate) other_failures: u32,
     pub(crate) mean_ms: u64,
 }

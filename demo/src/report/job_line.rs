@@ -1,4 +1,4 @@
-//! A job in the report: what was asked for, and what became of it.
+//! A job in the report.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use crate::scene::record::Record;
 use crate::verdict::Evidence;
 use crate::verdict::end::End;
 
-/// A job that was sent, or that a feed should have made.
+/// A job that was sent, or that a feed should have enqueued.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct JobLine {
     #[serde(rename = "type")]
@@ -16,19 +16,19 @@ pub(crate) struct JobLine {
     key: Option<String>,
     payload: Option<Value>,
     state: Option<String>,
-    /// Messages from outside that asked for it.
+    /// How many messages asked for it, not counting those of feeds.
     messages: usize,
     /// When the first of them was sent, in epoch milliseconds.
     sent_ms: Option<u64>,
     ended_ms: Option<u64>,
     took_ms: Option<u64>,
-    /// As the function has written it.
+    /// As the function wrote it.
     result: Option<Value>,
     claims: u32,
     attempts: u32,
     defers: u32,
     crashes: u32,
-    /// Why it counts as failed.
+    /// Why the job counts as failed.
     failed: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn sent(ends: &[End], evidence: &Evidence<'_>) -> Vec<JobLine> {
     .collect()
 }
 
-/// The jobs that feeds should have made.
+/// The jobs that feeds should have enqueued.
 pub(crate) fn made(ends: &[End], evidence: &Evidence<'_>) -> Vec<JobLine> {
     ends.iter().map(|end| line(end, &[], evidence)).collect()
 }

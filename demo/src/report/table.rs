@@ -10,7 +10,7 @@ use crate::progress::{answers, visits};
 use crate::report::Report;
 use crate::verdict::tally::{Fields, Share};
 
-/// Characters of a quarantined body that are shown.
+/// Characters of a rejected body that are shown.
 const SHOWN: usize = 64;
 
 /// Prints the report.
@@ -40,7 +40,7 @@ fn text(report: &Report) -> String {
     lines.join("\n")
 }
 
-/// What is known of the old system as well.
+/// Figures that are known of the old system, too.
 fn compared(report: &Report) -> [String; 7] {
     let before = report.before;
     let share =
@@ -75,7 +75,7 @@ fn compared(report: &Report) -> [String; 7] {
     ]
 }
 
-/// What nobody counted in the old system.
+/// Figures that the old system did not count.
 fn counted(report: &Report) -> [String; 9] {
     let after = |name: &str, value: &dyn ToString| row(name, &"", value);
     [
@@ -103,7 +103,7 @@ fn shared(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The jobs that came on top of those.
+/// The jobs that feeds enqueued in addition.
 fn fanned_out(report: &Report) -> Vec<String> {
     let fan_out = &report.fan_out;
     let mut lines = vec![
@@ -134,7 +134,7 @@ fn fanned_out(report: &Report) -> Vec<String> {
     lines
 }
 
-/// What the third parties saw, and what was wrong with them.
+/// The calls that reached the third parties, and the injected faults.
 fn called(report: &Report) -> [String; 3] {
     let calls = CallCounts {
         total: report.calls,
@@ -169,7 +169,7 @@ fn doubts(fields: &Fields) -> String {
     format!("{} / {}", fields.missing, fields.conflicting)
 }
 
-/// Most jobs are done within milliseconds, while the old system's mean is in minutes.
+/// Milliseconds or seconds: most jobs need milliseconds, but the old system's mean is minutes.
 fn time(ms: Option<u64>) -> String {
     match ms {
         None => "-".to_owned(),

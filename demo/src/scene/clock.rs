@@ -1,11 +1,11 @@
-//! The demo's one clock.
+//! The clock of the demo.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Epoch milliseconds, for comparison with what the functions write into their records. The wall
-/// clock is read once; from there on a clock counts that nobody sets back.
+/// Tells epoch milliseconds, to compare with the times in records. It reads the wall clock once and
+/// then adds monotonic time, so that a clock adjustment does not distort the figures.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started_ms: u64,
@@ -13,22 +13,22 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Starts at the present wall-clock time.
+    /// Starts now.
     pub(crate) fn start() -> Self {
         Self { started_ms: wall_clock_ms(), origin: Instant::now() }
     }
 
-    /// When it was started.
+    /// The time of the start, in epoch milliseconds.
     pub(crate) fn started_ms(&self) -> u64 {
         self.started_ms
     }
 
-    /// The present.
+    /// The time now, in epoch milliseconds.
     pub(crate) fn now_ms(&self) -> u64 {
         self.started_ms + u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX >> 1)
     }
 
-    /// How long ago it was started.
+    /// The time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.origin.elapsed()
     }

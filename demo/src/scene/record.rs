@@ -1,4 +1,5 @@
-//! What the functions leave in the tables, as a stranger would read it.
+//! What the functions write into the tables. Read without the engine's own code, which the demo
+//! tests.
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -12,13 +13,13 @@ use crate::incident::job::Job;
 pub(crate) struct Record {
     pub(crate) pk: String,
     pub(crate) state: String,
-    /// JSON in its canonical form; a quarantined body has none.
+    /// Canonical JSON; a rejected message has none.
     pub(crate) payload: Option<String>,
-    /// A quarantined body.
+    /// The body of a rejected message.
     pub(crate) body: Option<String>,
     pub(crate) flaw: Option<String>,
     pub(crate) why: Option<String>,
-    /// JSON, of a success.
+    /// JSON; only of a job that succeeded.
     pub(crate) result: Option<String>,
     /// Epoch milliseconds.
     pub(crate) created_at: Option<u64>,
@@ -30,7 +31,7 @@ pub(crate) struct Record {
     pub(crate) crashes: u32,
 }
 
-/// What a link leaves.
+/// The result of a shortening job.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Shortened {
     pub(crate) short_url: String,
@@ -38,30 +39,30 @@ pub(crate) struct Shortened {
     pub(crate) link_id: String,
     /// `created` or `adopted`.
     pub(crate) via: String,
-    /// From 1.
+    /// Which candidate for the slashtag was used, from 1.
     pub(crate) candidate: u32,
 }
 
-/// What a feed leaves.
+/// The result of a feed job.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Inventory {
     pub(crate) vehicles: usize,
     pub(crate) bad: usize,
     pub(crate) pages: usize,
-    /// Whether it is an old snapshot.
+    /// Whether the feed gave an old snapshot of the inventory.
     pub(crate) stale: bool,
     pub(crate) scraping_jobs: usize,
     pub(crate) shortening_jobs: usize,
 }
 
-/// What a page leaves.
+/// The result of a scraping job.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Scraped {
     vin: Value,
     #[serde(alias = "record")]
     fields: Map<String, Value>,
     pub(crate) quality: Quality,
-    /// Why nothing of it is from the page.
+    /// Why none of the values come from the page.
     pub(crate) without_page: Option<String>,
 }
 
@@ -75,7 +76,7 @@ pub(crate) struct Quality {
     pub(crate) conflicting: Vec<Value>,
 }
 
-/// The key of a car that a feed has kept, or of what it has noted of the list as a whole.
+/// The key of an item in the vehicles table: a car, or a note about the whole inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Vehicle {
     pub(crate) dealer: String,
@@ -88,7 +89,8 @@ impl Record {
         serde_json::from_value(item).with_context(|| format!("expected a record: {shown}"))
     }
 
-    /// Whether this is the record of a job, by the given id or else by what it asks for.
+    /// Whether this is the record of a job. Compares the id, or the payload if the sender gave no
+    /// id.
     pub(crate) fn is_of(&self, job: &Job) -> bool {
         match job.key() {
             Some(key) => self.pk == key,
@@ -96,7 +98,7 @@ impl Record {
         }
     }
 
-    /// Whether its id follows from what a job of this type asks for.
+    /// Whether the id was derived from the payload of a job of this type.
     fn is_derived(&self, kind: &str) -> bool {
         self.pk.strip_prefix(kind).is_some_and(|rest| rest.starts_with("#d:"))
     }
@@ -106,32 +108,33 @@ impl Record {
         self.pk.split('#').next().unwrap_or_default()
     }
 
-    /// What is asked for.
+    /// The job's payload.
     pub(crate) fn payload(&self) -> Option<Value> {
         self.payload.as_ref()?.parse().ok()
     }
 
-    /// Whether this record keeps a body that is no message.
+    /// Whether this record keeps that rejected body.
     pub(crate) fn keeps(&self, body: &str) -> bool {
         self.is_kept_body() && self.body.as_deref() == Some(body)
     }
 
-    /// Whether this is a body that was no message, and not a job.
+    /// Whether this is a rejected message and not a job.
     pub(crate) fn is_kept_body(&self) -> bool {
         self.pk.starts_with("q#")
     }
 
-    /// Whether nothing more happens to it.
+    /// Whether the state is final.
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(&*self.state, "succeeded" | "dead" | "cancelled" | "quarantined")
     }
 
-    /// Whether its message may be gone and nothing is lost: it has ended, or somebody looks.
+    /// Whether the job is safe without a message: it has ended, or it is on the index of the
+    /// sweeper.
     pub(crate) fn is_accounted_for(&self) -> bool {
         self.is_terminal() || self.is_waiting()
     }
 
-    /// Whether it is to be tried again.
+    /// Whether the job will run again.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(&*self.state, "queued" | "waiting" | "parked")
     }
@@ -156,7 +159,7 @@ impl Scraped {
 }
 
 impl Quality {
-    /// Whether it says that a field is missing, or that its sources contradict each other.
+    /// Whether it lists a field as missing or as conflicting.
     pub(crate) fn doubts(&self, field: &str) -> bool {
         let named = |conflict: &Value| {
             conflict.as_str().or_else(|| conflict["field"].as_str()) == Some(field)
@@ -165,7 +168,7 @@ impl Quality {
     }
 }
 
-/// A value without where it comes from.
+/// A value without its source.
 fn bare(value: &Value) -> &Value {
     value.get("value").unwrap_or(value)
 }

@@ -8,16 +8,15 @@ use crate::scene::record::Record;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) kind: Kind,
-    /// What the job is called.
+    /// Its name in the report.
     pub(crate) name: String,
     /// The key of its record.
     pub(crate) key: Option<String>,
     /// The state of its record.
     pub(crate) state: Option<String>,
-    /// What the record says of the result, if that is true.
+    /// The result in the record, if it is right; otherwise why the job counts as failed.
     pub(crate) outcome: Result<Output, String>,
-    /// From sending the first message, or from being made by a feed, to the end of the record, in
-    /// milliseconds.
+    /// Milliseconds from the first message, or from the feed that enqueued the job, to its end.
     pub(crate) took_ms: Option<u64>,
 }
 
@@ -39,7 +38,7 @@ impl End {
         }
     }
 
-    /// What became of it, in a word or two.
+    /// The outcome in a word or two.
     pub(crate) fn standing(&self) -> &str {
         match (&self.outcome, self.state.as_deref()) {
             (Ok(_), _) => "succeeded",

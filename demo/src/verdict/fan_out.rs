@@ -1,4 +1,4 @@
-//! The jobs that the feeds make: two for every car. Pure.
+//! The jobs that feeds enqueue: two for each car. Pure.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use crate::incident::job::{Job, Kind};
 use crate::incident::site::Page;
 use crate::scene::record::Record;
 
-/// What is made of every car.
+/// The job types that a feed enqueues for each car.
 const MADE: [Kind; 2] = [Kind::Scraping, Kind::Shortening];
 
-/// A job that a feed is to make.
+/// A job that a feed must enqueue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due<'a> {
     pub(crate) kind: Kind,
     pub(crate) page: &'a Page,
-    /// The records of such jobs: one, if all is well.
+    /// Its records: exactly one, if nothing went wrong.
     pub(crate) records: Vec<&'a Record>,
 }
 
@@ -27,15 +27,15 @@ impl<'a> Due<'a> {
         }
     }
 
-    /// What it is called in findings.
+    /// Its name in findings.
     pub(crate) fn name(&self) -> String {
         let Page { dealer_slug, vin, .. } = self.page;
         format!("the feed's {} for {vin} of {dealer_slug}", self.kind.name())
     }
 }
 
-/// The jobs that the feeds among `jobs` are to make, and those of the records of jobs that nobody
-/// has sent which are about the same.
+/// The jobs that the feeds among `jobs` must enqueue. Each gets the records of `unsent` with the
+/// same type, dealer and VIN.
 pub(crate) fn due<'a>(
     jobs: &'a [Job],
     unsent: impl IntoIterator<Item = &'a Record>,

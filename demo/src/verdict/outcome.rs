@@ -1,4 +1,4 @@
-//! What a job has come to: its record, held against what is true. Pure.
+//! Compares the record of a job with what is true. Pure.
 
 use sandbox::dealers::Twist;
 use sandbox::rebrandly::{Link, LinkStatus};
@@ -8,18 +8,18 @@ use crate::incident::job::{Job, Work};
 use crate::incident::site::Page;
 use crate::scene::record::{Inventory, Record, Scraped, Shortened};
 
-/// What a job is to come to.
+/// The right result of a job.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Aim<'a> {
     /// A link that leads to this address.
     Link(&'a str),
-    /// What is true of the car of this page.
+    /// The data of the car on this page.
     Car(&'a Page),
-    /// So many cars.
+    /// This number of cars.
     Cars(usize),
 }
 
-/// What it has come to.
+/// The result that a job wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Link(Shortened),
@@ -37,7 +37,7 @@ impl<'a> Aim<'a> {
     }
 }
 
-/// What the record says that the job has come to, if that is true; or else why the job has failed.
+/// Returns the result in the record if it is right, otherwise why the job counts as failed.
 pub(crate) fn judge(
     aim: Aim<'_>,
     record: Option<&Record>,
@@ -74,8 +74,8 @@ fn shortened(result: Shortened, destination: &str, links: &[Link]) -> Result<Sho
     Ok(result)
 }
 
-/// A value that is given must be true, and one that is not must be said to be missing or doubtful.
-/// The year stands on every page and in every feed.
+/// A value must be right. A field without a value must be listed as missing or conflicting. The
+/// year is on every page and in every feed, so it must be found.
 fn scraped(result: Scraped, page: &Page) -> Result<Scraped, String> {
     if result.vin() != Some(page.vin.as_str()) {
         let read = result.vin().unwrap_or("no car");
@@ -96,7 +96,7 @@ fn scraped(result: Scraped, page: &Page) -> Result<Scraped, String> {
     if result.number("year").is_none() {
         return Err("it has overlooked the year".to_owned());
     }
-    // Otherwise nothing was shown.
+    // Otherwise the demo has not tested a page without data.
     if page.twist == Some(Twist::Bare) && result.without_page.is_none() {
         return Err("its page was to be bare, and was read".to_owned());
     }
@@ -114,8 +114,8 @@ fn inventory(result: Inventory, cars: usize) -> Result<Inventory, String> {
     Ok(result)
 }
 
-/// What addresses have in common that lead to one place. Not the engine's rule, which is what is
-/// on trial here.
+/// Equal for addresses that lead to the same page. Written independently of the engine's own rule,
+/// because the demo tests that rule.
 pub(crate) fn place(destination: &str) -> String {
     let rest = destination.split_once("://").map_or(destination, |(_, rest)| rest);
     rest.strip_prefix("www.").unwrap_or(rest).trim_end_matches('/').to_owned()
@@ -143,7 +143,7 @@ mod tests {
         judge(aim, Some(&record), &[])
     }
 
-    /// What is read of a sound page.
+    /// The result of reading a page without defects.
     fn read(page: &Page) -> Value {
         json!({
             "vin": page.vin,

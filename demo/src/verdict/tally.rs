@@ -1,4 +1,4 @@
-//! Numbers of jobs, by type and by outcome. Pure.
+//! Counts of jobs, by type and by outcome. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::end::End;
 use super::outcome::Output;
 use crate::incident::job::Kind;
 
-/// The jobs of a type.
+/// The figures of a job type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Share {
     #[serde(rename = "type")]
@@ -22,7 +22,7 @@ pub(crate) struct Share {
     pub(crate) p95_ms: Option<u64>,
 }
 
-/// The jobs that came to the same end.
+/// The jobs with the same outcome.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Outcome {
     /// The outcome.
@@ -37,7 +37,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Fields {
     pub(crate) pages: usize,
     pub(crate) found: usize,
-    /// On no page and in no feed; each is named in its record.
+    /// Neither on the page nor in a feed; the record lists each of them.
     pub(crate) missing: usize,
     pub(crate) conflicting: usize,
 }
@@ -111,7 +111,7 @@ pub(crate) fn mean(times: &[u64]) -> Option<u64> {
     times.iter().sum::<u64>().checked_div(times.len() as u64)
 }
 
-/// The nearest-rank percentile of times in order: the least one that so many percent do not exceed.
+/// The nearest-rank percentile of sorted times.
 pub(crate) fn percentile(times: &[u64], percent: usize) -> Option<u64> {
     let rank = (times.len() * percent).div_ceil(100);
     times.get(rank.checked_sub(1)?).copied()

@@ -382,11 +382,11 @@ fn what_nobody_asked_for_is_found() {
     let mut story = Story::good();
     let destination = "https://www.elsewhere.example/".into();
     story.links.push(Link { id: "l9".into(), destination, ..story.links[0].clone() });
-    assert!(story.finding().starts_with("nobody asked for rebrand.ly/"));
+    assert!(story.finding().starts_with("no message asked for rebrand.ly/"));
 
     let mut story = Story::good();
     story.records.push(Record { pk: "url_shortening#d:9".into(), ..story.records[1].clone() });
-    assert_eq!(story.finding(), "nobody asked for the job url_shortening#d:9");
+    assert_eq!(story.finding(), "no message asked for the job url_shortening#d:9");
 
     let mut story = Story::good();
     let body = story.sent[0].message.body.clone();

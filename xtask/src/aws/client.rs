@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::REGION;
 
-/// Longest wait for one answer. MiniStack answers within milliseconds; a big upload takes longer.
+/// Longest wait for an answer. MiniStack answers within milliseconds, an invoked function later.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 
 /// Calls the services of one endpoint.
@@ -25,7 +25,7 @@ pub struct ServiceError {
     pub status: u16,
     /// The service's name for the error, without its name space: `ResourceNotFoundException`.
     pub code: String,
-    /// What the service says about it, or all that it answered.
+    /// The service's message, or its whole answer.
     pub message: String,
 }
 
@@ -40,7 +40,7 @@ impl std::error::Error for ServiceError {}
 impl Client {
     /// A client of the endpoint, which is an address without a slash at its end.
     pub fn new(endpoint: &str) -> Result<Self> {
-        // Another part of a test may have chosen the provider before us: the same, or its own.
+        // In a test, other code may have installed a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
         let http = http.context("the HTTP client cannot be made")?;
@@ -81,7 +81,7 @@ impl Client {
         parse(&answered(health).await?)
     }
 
-    /// The signature is not checked, but its scope tells the endpoint which service is meant.
+    /// The endpoint does not check the signature, but reads the name of the service from its scope.
     fn request(&self, service: &str, method: Method, path: &str) -> RequestBuilder {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=test/20250101/{REGION}/{service}/aws4_request, \

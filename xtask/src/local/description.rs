@@ -11,7 +11,7 @@ use crate::aws::REGION;
 use crate::file;
 use crate::workspace::Workspace;
 
-/// A running stack, described.
+/// The description of a running stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The process that holds the stack up.

@@ -1,4 +1,4 @@
-//! The directory of one stack: logs, and what MiniStack unpacks. Gone when the stack is.
+//! The directory of one stack, for logs and unpacked packages. Removed when the stack ends.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -20,12 +20,13 @@ pub(super) struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory, named after us, and removes those of processes that were killed.
+    /// Creates the directory, named after this process, and removes those of processes that were
+    /// killed.
     pub(super) fn create(workspace: &Workspace) -> Result<Self> {
         let runs = workspace.local().join("run");
         for left in fs::read_dir(&runs).into_iter().flatten().flatten() {
             if owner(&left.file_name().to_string_lossy()).is_some_and(|pid| !process::alive(pid)) {
-                // Somebody else may be removing it, too.
+                // Another process may remove it at the same time.
                 let _ = fs::remove_dir_all(left.path());
             }
         }

@@ -1,4 +1,4 @@
-//! The sandbox: stand-ins of the third parties, a binary of `tests/sandbox`.
+//! The sandbox plays the third parties. It is the binary of `tests/sandbox`.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -19,7 +19,7 @@ pub(super) const API_KEY: &str = "local-key";
 
 const LOG: &str = "sandbox.log";
 
-/// It has nothing to load.
+/// It starts at once.
 const UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts the sandbox's binary at a port, and returns the address that it announces.

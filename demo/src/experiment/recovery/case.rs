@@ -1,4 +1,4 @@
-//! One thing that goes wrong, and what must come of it.
+//! One failure, and how it must end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 pub(super) enum Ending {
     /// The job has succeeded.
     Succeeded,
-    /// The job is held for operators: it kills what runs it.
+    /// The job is quarantined for operators, because it crashes its process.
     Quarantined,
-    /// The body is held for operators, with this flaw.
+    /// The message is rejected and kept for operators, with this flaw.
     Held(&'static str),
 }
 
@@ -26,7 +26,7 @@ impl Ending {
     }
 }
 
-/// One thing that goes wrong.
+/// One failure.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) what: &'static str,
@@ -40,7 +40,7 @@ impl Case {
         Self { what, ending: Ending::Succeeded, name: name.to_owned(), due_ms: 0 }
     }
 
-    /// The same, counted from then.
+    /// The same, with the time from which its recovery is counted.
     pub(super) fn due(self, due_ms: u64) -> Self {
         Self { due_ms, ..self }
     }
@@ -65,7 +65,7 @@ impl Case {
         format!(r#"{{"destination":"{destination}","dealer_slug":"acme","vin":"{vin}"}}"#)
     }
 
-    /// Six digits by the name, so that each case has a car of its own.
+    /// A number of six digits, derived from the name, so that each case has a car of its own.
     fn number(&self) -> u32 {
         let sum = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
         self.name.bytes().fold(7, sum) % 1_000_000
@@ -95,13 +95,13 @@ impl Case {
         record
     }
 
-    /// The shard of the index, as `shared/src/record.rs` has it.
+    /// The shard of the index, computed as the engine does it.
     fn shard(&self) -> u32 {
         let sum = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
         self.key().bytes().fold(0, sum) % 4
     }
 
-    /// When it ended, in milliseconds, if it has as it must.
+    /// When it ended, in epoch milliseconds, if it ended as it must.
     pub(super) fn ended_at(&self, records: &BTreeMap<String, Value>) -> Option<u64> {
         let record = match self.ending {
             Ending::Succeeded => records.get(&self.key()).filter(|r| r["state"] == "succeeded"),
@@ -111,12 +111,12 @@ impl Case {
         record?["ended_at"].as_u64()
     }
 
-    /// How long after it was due it ended.
+    /// The time from when it was due to its end.
     pub(super) fn took(&self, records: &BTreeMap<String, Value>) -> Option<Duration> {
         Some(Duration::from_millis(self.ended_at(records)?.saturating_sub(self.due_ms)))
     }
 
-    /// Whether it has ended as it must, and says why if it did not succeed.
+    /// Whether it ended as it must. If it did not succeed, its record must say why.
     pub(super) fn is_true(&self, records: &BTreeMap<String, Value>) -> bool {
         let says_why = |record: &Value| record["why"].as_str().is_some_and(|why| !why.is_empty());
         match self.ending {
