@@ -81,7 +81,8 @@ impl Function {
     /// Builds the binary as the tests want it.
     pub(crate) async fn build() -> PathBuf {
         let workspace = Workspace::find().await.unwrap();
-        artifact::build(&workspace, "url-shortening", Profile::Dev).await.unwrap()
+        let built = artifact::build(&workspace, Profile::Dev).await.unwrap();
+        built.path("url-shortening").unwrap().to_owned()
     }
 
     /// Starts a process with these variables and nothing else.

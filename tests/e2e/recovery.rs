@@ -1,8 +1,8 @@
 //! Everything that can go wrong with a job on its way, and the sweeper on its schedule.
 
+use demo::experiment::recovery;
 use xtask::{
     artifact::Profile,
-    experiment::recovery,
     local::{Options, Stack},
     workspace::Workspace,
 };

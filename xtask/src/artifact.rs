@@ -1,26 +1,56 @@
 //! The binaries that a local stack runs, built by cargo for this machine.
+#![expect(clippy::print_stdout, reason = "a command's progress")]
 
-use std::fs;
-use std::io::{Cursor, Write as _};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Child;
+use tokio::time::Instant;
 
+use crate::process;
+use crate::progress;
+use crate::template;
 use crate::tool;
 use crate::workspace::Workspace;
 
-/// How binaries are built.
+/// How the functions are built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// As they are deployed: optimised across crates, minutes from cold.
+    /// Quick to build and shared with the tests: no LTO.
     #[default]
-    Release,
-    /// For tests: quick to build.
     Dev,
+    /// As they are deployed: optimised across crates, which takes minutes from cold.
+    Release,
+}
+
+/// What all builds in the dev profile have in common. This is the compilation of `cargo test
+/// --workspace --all-features`, so that no crate is compiled twice.
+///
+/// Cargo unifies the features of dev-dependencies only into builds that include tests, examples or
+/// benchmarks. `--examples` makes this such a build; without it, other features would be chosen, and
+/// a quarter of the crates, the AWS SDK among them, compiled again for the tests. There are no
+/// examples to build.
+const DEV: [&str; 3] = ["--workspace", "--all-features", "--examples"];
+
+/// Our own programs. They are never measured, so they are always built in the dev profile.
+const TOOLS: [&str; 2] = ["demo", "sandbox"];
+
+/// The binaries that cargo has built, by name. A binary has the name of its package.
+#[derive(Clone, Debug, Default)]
+pub struct Binaries(BTreeMap<String, PathBuf>);
+
+impl Binaries {
+    /// Where a binary is. Fails if cargo has built none of that name.
+    pub fn path(&self, name: &str) -> Result<&Path> {
+        let path = self.0.get(name).map(PathBuf::as_path);
+        path.with_context(|| format!("cargo has built no binary {name}"))
+    }
 }
 
 /// What AWS Lambda calls the processor of this machine; nothing is built for another here.
@@ -29,58 +59,126 @@ pub fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }
 
-/// Builds the binary of a package, which has the package's name, and returns its path.
+/// Builds the functions that the template names, the sandbox and the demo, and tells on the terminal
+/// how far it is.
 ///
-/// For a release, cargo sees this package alone, as SAM does, so that no feature comes in which only
-/// the tests ask for. For tests, it is the very compilation of `cargo test --workspace
-/// --all-features`, so that nothing is compiled twice.
-pub async fn build(workspace: &Workspace, package: &str, profile: Profile) -> Result<PathBuf> {
-    let mut cargo = tool::command("cargo");
-    cargo.current_dir(workspace.root()).args(["build", "--quiet", "--bin", package]);
+/// For a release, cargo sees the functions alone, so that no feature comes in which only the tests
+/// ask for.
+pub async fn build(workspace: &Workspace, profile: Profile) -> Result<Binaries> {
     match profile {
-        Profile::Release => cargo.args(["--release", "--package", package]),
-        Profile::Dev => cargo.args(["--workspace", "--all-features"]),
+        Profile::Dev => cargo_build(workspace, DEV.into_iter().chain(["--bins"])).await,
+        Profile::Release => {
+            let tools = TOOLS.into_iter().flat_map(|tool| ["--bin", tool]);
+            let mut built = cargo_build(workspace, DEV.into_iter().chain(tools)).await?;
+            let functions = template::functions(&template::load(&workspace.template())?)?;
+            let packages =
+                functions.iter().flat_map(|function| ["--package", function.binary.as_str()]);
+            let release = ["--release", "--bins"].into_iter().chain(packages);
+            built.0.extend(cargo_build(workspace, release).await?.0);
+            Ok(built)
+        }
+    }
+}
+
+/// Runs `cargo build` with these arguments. The compiler's messages go to standard error.
+async fn cargo_build<'a>(
+    workspace: &Workspace,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<Binaries> {
+    let mut cargo = tool::cargo();
+    cargo.current_dir(workspace.root());
+    cargo.args(["build", "--quiet", "--message-format", "json-render-diagnostics"]);
+    cargo.args(arguments).stdout(Stdio::piped());
+    let mut cargo = Cargo(cargo.spawn().context("`cargo` could not be started")?);
+    let began = Instant::now();
+    let seen = RefCell::new(Seen::default());
+    let work = async {
+        let stdout = cargo.0.stdout.take().context("cargo has no output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await.context("cargo's messages")? {
+            seen.borrow_mut().take(&line);
+        }
+        cargo.0.wait().await.context("cargo")
     };
-    cargo.args(["--message-format", "json-render-diagnostics"]);
-    let said = tool::output(&mut cargo, &format!("build {package}")).await?;
-    executable(&said, package)
-        .with_context(|| format!("cargo built {package} but named no executable"))
+    let status = progress::shown(|| seen.borrow().standing(), work).await?;
+    ensure!(status.success(), "cargo build ended with {status}");
+    let Seen { crates, binaries, .. } = seen.into_inner();
+    println!("built: {crates} crates, {}", progress::in_words(began.elapsed()));
+    Ok(binaries)
 }
 
-/// The deployment package of a binary: a zip with the file `bootstrap`, stored and not squeezed,
-/// because it travels over loopback only.
-pub fn deployment_package(binary: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(binary).context("a function's binary cannot be read")?;
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .unix_permissions(0o755);
-    zip.start_file("bootstrap", options)?;
-    zip.write_all(&bytes)?;
-    Ok(zip.finish()?.into_inner())
+/// A running cargo. Dropping it also kills its compilers, which would otherwise outlive it.
+struct Cargo(Child);
+
+impl Drop for Cargo {
+    fn drop(&mut self) {
+        // After its end it has no id.
+        if let Some(pid) = self.0.id() {
+            process::kill_tree(pid);
+        }
+    }
 }
 
-/// Cargo prints one JSON object a line; the executable is in the message of the target itself.
-fn executable(said: &str, target: &str) -> Option<PathBuf> {
-    said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-        let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == target;
-        ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-    })
+/// What cargo has reported so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Crates that are done, including those that were up to date.
+    crates: usize,
+    /// The name of the latest of them.
+    last: String,
+    binaries: Binaries,
+}
+
+impl Seen {
+    /// Takes a message; cargo prints one JSON object a line.
+    fn take(&mut self, line: &str) {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { return };
+        let target = &message["target"];
+        let is_a = |kind: &str| target["kind"].as_array().is_some_and(|k| k.contains(&kind.into()));
+        // A build script is only part of its crate.
+        if message["reason"] != "compiler-artifact" || is_a("custom-build") {
+            return;
+        }
+        let name = target["name"].as_str().unwrap_or_default();
+        self.crates += 1;
+        name.clone_into(&mut self.last);
+        if let Some(path) = message["executable"].as_str().filter(|_| is_a("bin")) {
+            self.binaries.0.insert(name.to_owned(), path.into());
+        }
+    }
+
+    fn standing(&self) -> String {
+        if self.crates == 0 {
+            return "building: preparing".to_owned();
+        }
+        format!("building: {} crates done, last {}", self.crates, self.last)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::Path;
 
-    use super::executable;
+    use super::Seen;
 
     #[test]
-    fn the_executable_is_that_of_the_target() {
-        let said = r#"{"reason":"compiler-artifact","target":{"name":"job"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/b/other"}
-{"reason":"compiler-artifact","target":{"name":"job"},"executable":"/b/job"}
-{"reason":"build-finished","success":true}"#;
-        assert_eq!(executable(said, "job"), Some(PathBuf::from("/b/job")));
-        assert_eq!(executable(said, "none"), None);
+    fn messages_tell_the_progress_and_the_binaries() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.standing(), "building: preparing");
+        for message in [
+            r#"{"reason":"compiler-artifact","target":{"name":"build-script-build","kind":["custom-build"]},"executable":"/b/script"}"#,
+            r#"{"reason":"build-script-executed","package_id":"ring"}"#,
+            r#"{"reason":"compiler-artifact","target":{"name":"job","kind":["lib"]},"executable":null}"#,
+            r#"{"reason":"compiler-artifact","target":{"name":"shown","kind":["example"]},"executable":"/b/shown"}"#,
+            r#"{"reason":"compiler-artifact","target":{"name":"job","kind":["bin"]},"executable":"/b/job"}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+            "not a message",
+        ] {
+            seen.take(message);
+        }
+        assert_eq!(seen.standing(), "building: 3 crates done, last job");
+        assert_eq!(seen.binaries.path("job").expect("a binary"), Path::new("/b/job"));
+        assert!(seen.binaries.path("shown").is_err());
+        assert!(seen.binaries.path("build-script-build").is_err());
     }
 }

@@ -1,12 +1,9 @@
-//! The few AWS calls that bring a local stack up and look into it, over plain HTTP. No SDK: these
-//! are development commands against a local endpoint, which checks no signature.
+//! The few AWS calls by which the stack, the demo and the tests send messages and read tables, over
+//! plain HTTP. They need no SDK, because a local endpoint checks no signature.
 
 pub mod client;
-pub mod cloudformation;
 pub mod dynamodb;
 pub mod lambda;
-pub mod logs;
-pub mod s3;
 pub mod secrets;
 pub mod sqs;
 

@@ -9,14 +9,15 @@ use anyhow::{Result, ensure};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use crate::progress;
 use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
-/// The version of cargo-deny that is built, so that everybody gets the same answers.
+/// The version of cargo-deny to build, so that results do not depend on when it was installed.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Runs every step, also after one has failed, and fails at the end with the names of those.
+/// Runs every step, even after one has failed, and then fails with the names of the failed steps.
 pub async fn run(workspace: &Workspace) -> Result<()> {
     let mut failed = Vec::new();
     let mut take = |name: &'static str, ok: bool| {
@@ -53,19 +54,19 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
 async fn step(name: &str, mut command: Command) -> Result<bool> {
     println!("-- {name}");
     let started = Instant::now();
-    let ok = tool::shown(&mut command).await?;
+    let ok = progress::shown(|| format!("-- {name}"), tool::shown(&mut command)).await?;
     let outcome = if ok { "ok" } else { "FAILED" };
     println!("-- {name}: {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
     Ok(ok)
 }
 
 fn cargo<const N: usize>(workspace: &Workspace, arguments: [&str; N]) -> Command {
-    let mut cargo = tool::command("cargo");
+    let mut cargo = tool::cargo();
     cargo.current_dir(workspace.root()).args(arguments.map(OsStr::new));
     cargo
 }
 
-/// SAM wants a region although it asks nobody there, and would report about us if we let it.
+/// SAM requires a region although it makes no call, and sends usage data unless told not to.
 fn sam_validate(workspace: &Workspace, venv: &Venv) -> Command {
     let mut sam = tool::command(venv.program("sam"));
     sam.args(["validate", "--lint", "--template-file"]).arg(workspace.template());
@@ -73,7 +74,7 @@ fn sam_validate(workspace: &Workspace, venv: &Venv) -> Command {
     sam
 }
 
-/// The machine's own cargo-deny, or else one that is built into the tools' folder, once.
+/// The installed cargo-deny, or one that is built once into the tools' folder.
 async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
     let installed = PathBuf::from("cargo-deny");
     let mut ask = tool::command(&installed);
@@ -85,12 +86,13 @@ async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
     if !program.exists() {
         println!("-- build cargo-deny (once)");
         let build = root.join("build");
-        let mut install = tool::command("cargo");
-        // Unoptimised: it runs for a second and would take minutes longer to build.
+        let mut install = tool::cargo();
+        // Not optimised: it runs for a second, and an optimised build would take minutes longer.
         install.args(["install", "--locked", "--quiet", "--debug", "--no-track"]);
         install.arg(format!("cargo-deny@{CARGO_DENY}")).arg("--root").arg(&root);
         install.arg("--target-dir").arg(&build);
-        tool::output(&mut install, "install cargo-deny").await?;
+        let install = tool::output(&mut install, "install cargo-deny");
+        progress::shown(|| "-- building cargo-deny".to_owned(), install).await?;
         fs::remove_dir_all(build)?;
     }
     Ok(program)

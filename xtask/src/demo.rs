@@ -1,167 +1,26 @@
-//! `cargo xtask demo`: the incident that this project answers, replayed from end to end.
-//!
-//! `incident` says what is sent and what breaks, out of `job`, `car`, `breakdown` and `chance`, on
-//! the dealer sites of `site`; `replay` does it, with `accident` for the process that is killed;
-//! `progress` shows how things stand; `verdict` holds what was sent, and with `fan_out` what should
-//! have come of it, against the tables and the links at the end, each job by its `outcome`;
-//! `report`, `tally`, `job_line` and `table` tell it.
+//! `cargo xtask demo` and `cargo xtask experiment`: build everything, then run the program of the
+//! crate `demo`.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
-mod accident;
-mod before;
-mod breakdown;
-mod car;
-mod chance;
-mod clock;
-mod fan_out;
-mod incident;
-mod job;
-mod job_line;
-mod outcome;
-mod progress;
-mod record;
-mod replay;
-mod report;
-mod scene;
-mod site;
-mod table;
-mod tally;
-mod verdict;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
-use std::fs;
-use std::time::Duration;
+use anyhow::{Context as _, Result};
 
-use anyhow::{Context as _, Result, ensure};
-use tokio::time::{MissedTickBehavior, interval, timeout};
-
-use crate::local::{Options, Stack};
-use crate::up::asked_to_end;
+use crate::artifact::{self, Profile};
+use crate::termination;
 use crate::workspace::Workspace;
-use incident::Incident;
-use job::Kind;
-use progress::Progress;
-use replay::{Journal, Sent};
-use report::Report;
-use scene::{Scene, Snapshot};
-use verdict::Evidence;
 
-/// The seed of a demo of which nobody says otherwise: the day of the plan.
-pub const SEED: u64 = 20_250_824;
-
-/// Time between two looks at the stack.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// What has not ended by then has failed.
-const DEADLINE: Duration = Duration::from_mins(4);
-
-/// Brings a stack up, replays the incident on it, takes it down, and tells whether no job was
-/// lost, done twice or failed. Leaves `target/demo/report.json`, and what the functions printed.
-pub async fn run(workspace: &Workspace, seed: u64) -> Result<bool> {
-    let mut end = Box::pin(asked_to_end());
-    println!("Building the functions and starting the servers …");
-    let options = Options::default();
-    let stack = tokio::select! {
-        stack = Stack::start(workspace, &options) => stack?,
-        asked = &mut end => return asked.map(|()| false),
+/// Builds, then replaces this process with the demo, so that signals reach the demo and its exit
+/// status is the command's. Returns only if that did not happen: false if a signal ended the build,
+/// an error if the build failed or the demo cannot be started.
+pub async fn run(workspace: &Workspace, profile: Profile, arguments: &[OsString]) -> Result<bool> {
+    println!("Building the functions, the sandbox and the demo …");
+    let built = tokio::select! {
+        built = artifact::build(workspace, profile) => built?,
+        asked = termination::requested() => return asked.map(|()| false),
     };
-    let shown = tokio::select! {
-        shown = show(workspace, &stack, seed) => shown,
-        asked = &mut end => asked.map(|()| {
-            println!("\nInterrupted.");
-            false
-        }),
-    };
-    let stopped = stack.stop().await;
-    let good = shown?;
-    stopped.map(|()| good)
-}
-
-async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
-    let scene = Scene::of(stack)?;
-    let sites = site::prepare(&scene.sandbox, seed).await?;
-    let incident = Incident::of(seed, &sites);
-    // A job for which there is no page would shift all others.
-    ensure!(incident.jobs.len() == incident::JOBS, "the sites have too few pages");
-    scene.sandbox.preload(&incident.preloads).await.context("links cannot be put in place")?;
-    announce(&incident);
-    let journal = Journal::default();
-    // A replay that was cut short shows in the verdict.
-    let playing = async {
-        timeout(DEADLINE, replay::play(&scene, &incident, &journal)).await.unwrap_or(Ok(()))
-    };
-    let ((), end) = tokio::try_join!(playing, watch(&scene, &incident, &journal))?;
-    let sent = journal.sent.borrow();
-    let evidence = evidence(&incident, &sent, &journal, &end);
-    let report = Report::of(&incident, &evidence, &end, scene.clock);
-    table::print(&report);
-    leave(workspace, stack, &report)?;
-    Ok(report.ok)
-}
-
-fn announce(incident: &Incident) {
-    let counted = |kind: Kind| format!("{} {}", incident.count(kind), kind.name());
-    println!(
-        "Sending {} messages: {} jobs ({}), five in two seconds; {} of them find their slashtag \
-         taken.",
-        incident.messages(),
-        incident.jobs.len(),
-        Kind::ALL.map(counted).join(", "),
-        incident.taken(),
-    );
-}
-
-/// Shows how things stand until everything is over or the deadline has passed, and returns what
-/// there is then.
-async fn watch(scene: &Scene<'_>, incident: &Incident, journal: &Journal) -> Result<Snapshot> {
-    let mut progress = Progress::start(incident.messages());
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        // Asked before looking: what is sent while we look would be missing from what we see.
-        let played = journal.over.get();
-        let now = scene.look().await?;
-        let elapsed = scene.clock.elapsed();
-        for (when, news) in journal.news.take() {
-            progress.tell(when, &news);
-        }
-        let sent = journal.sent.borrow();
-        progress.show(elapsed, sent.len(), &now);
-        let over = played && verdict::is_over(&evidence(incident, &sent, journal, &now));
-        if over || elapsed >= DEADLINE {
-            return Ok(now);
-        }
-    }
-}
-
-fn evidence<'a>(
-    incident: &'a Incident,
-    sent: &'a [Sent],
-    journal: &Journal,
-    now: &'a Snapshot,
-) -> Evidence<'a> {
-    Evidence {
-        jobs: &incident.jobs,
-        sent,
-        records: &now.records,
-        vehicles: &now.vehicles,
-        links: &now.links,
-        faults: &now.faults,
-        accident: journal.accident.get(),
-        queued: now.queued,
-        dead_letters: now.dead_letters,
-    }
-}
-
-/// Leaves the report, and what the functions printed, for those who want to know more.
-fn leave(workspace: &Workspace, stack: &Stack, report: &Report) -> Result<()> {
-    let directory = workspace.demo();
-    fs::create_dir_all(&directory).context("the report's directory cannot be made")?;
-    let path = directory.join("report.json");
-    report.write(&path)?;
-    let log = directory.join("functions.log");
-    fs::write(&log, stack.log()?).context("the functions' log cannot be written")?;
-    println!("\nEach job: {}", workspace.shown(&path));
-    println!("What the functions printed: {}", workspace.shown(&log));
-    Ok(())
+    let error = Command::new(built.path("demo")?).args(arguments).exec();
+    Err(error).context("the demo cannot be started")
 }

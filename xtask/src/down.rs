@@ -6,30 +6,36 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::sleep;
 
-use crate::local::Description;
+use crate::local::{Description, Hold, Holder};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// Time between two looks at the process.
+/// Time between two polls of the process.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Looks after which the process counts as stuck: fifteen seconds.
+/// Polls until the process must have ended: fifteen seconds.
 const MOST_LOOKS: u32 = 300;
 
-/// Asks the process that holds the stack up to end, and waits until it is gone. No stack to end is
-/// no error.
+/// Asks the process of `cargo xtask up` to end, whether it holds a stack up or still builds one, and
+/// waits until it has ended. No such process is no error.
 pub async fn run(workspace: &Workspace) -> Result<()> {
-    let Some(stack) = Description::read(workspace)? else {
+    let Some(holder) = Holder::find(workspace)? else {
+        // Removes what a killed process may have left behind.
+        drop(Hold::take(workspace)?);
         println!("No stack is up.");
         return Ok(());
     };
-    process::ask_to_end(stack.pid)?;
+    let stack = Description::read(workspace)?;
+    process::ask_to_end(holder.pid)?;
     for _ in 0..MOST_LOOKS {
-        if !stack.is_up() {
-            println!("The stack at {} is down.", stack.endpoint);
+        if !holder.runs() {
+            match stack {
+                Some(stack) => println!("The stack at {} is down.", stack.endpoint),
+                None => println!("`cargo xtask up` was still starting a stack; it has ended."),
+            }
             return Ok(());
         }
         sleep(LOOK_EVERY).await;
     }
-    bail!("process {} was asked to end and still runs", stack.pid)
+    bail!("process {} was asked to end and still runs", holder.pid)
 }

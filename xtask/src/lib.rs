@@ -1,11 +1,10 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
-//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`],
-//! [`demo`] and [`experiment`].
-//! Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template on top of
-//! them), [`artifact`] (the functions' binaries), [`template`], [`venv`] (pinned Python tools),
-//! [`aws`] (the few calls that they and the tests need, without an SDK), [`process`] and [`tool`]
-//! (other programs), [`workspace`] and [`environment`].
+//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`] and
+//! [`demo`]. Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template
+//! deployed on them), [`artifact`] (the binaries), [`template`], [`venv`] (pinned Python tools),
+//! [`aws`] (the few calls that the stack and the tests need, without an SDK), [`process`], [`tool`]
+//! and [`termination`] (other programs and signals), [`workspace`] and [`environment`].
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
@@ -15,13 +14,14 @@ pub mod check;
 pub mod demo;
 pub mod down;
 pub mod environment;
-pub mod experiment;
+mod file;
 pub mod local;
 pub mod process;
+mod progress;
 pub mod suite;
 pub mod template;
+pub mod termination;
 pub mod tool;
 pub mod up;
 pub mod venv;
-mod victim;
 pub mod workspace;

@@ -1,16 +1,18 @@
 //! A local stack: MiniStack in place of AWS, the sandbox in place of third parties, and our own
 //! template deployed on top of them.
 //!
-//! All servers listen on 127.0.0.1 only, at ports of their own, and keep nothing: when a stack
-//! ends, however it ends, its processes and its files are gone.
+//! All servers listen on 127.0.0.1 only, on ports of their own. They store nothing: when a stack
+//! ends, in whatever way, its processes and its files are removed.
 
 mod deployment;
 mod description;
 mod group;
+mod holder;
 mod ministack;
 mod omissions;
 mod rundir;
 mod sandbox;
+pub(crate) mod variables;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -18,14 +20,18 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context as _, Result};
 
-use crate::artifact::Profile;
+use crate::artifact::{self, Profile};
 use crate::aws::Client;
 use crate::process;
+use crate::template;
+use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
 pub use description::Description;
+pub use holder::{Hold, Holder};
 pub use wire::{State, Wire};
 
+use deployment::Deployment;
 use group::Group;
 use rundir::RunDir;
 
@@ -45,8 +51,9 @@ pub struct Options {
     pub endpoint_url: Option<String>,
     /// Parameters of the template that should differ from what a local stack sets.
     pub parameters: BTreeMap<String, String>,
-    /// Lead the functions to AWS and to the sandbox over [`Wire`]s that a test can cut. The
-    /// sandbox then sees the wire's ports and not the functions' own. Not on somebody else's endpoint.
+    /// Connect the functions to AWS and to the sandbox through [`Wire`]s that a test can cut. The
+    /// sandbox then sees the wire's ports instead of the functions'. Impossible with
+    /// `endpoint_url`.
     pub wires: bool,
 }
 
@@ -55,7 +62,7 @@ pub struct Options {
 pub struct Stack {
     client: Client,
     description: Description,
-    /// Fields are dropped in this order: first who calls, then who is called.
+    /// Fields are dropped in this order, so clients end before the servers that they call.
     ministack: Option<Group>,
     sandbox: Group,
     wires: Option<Wires>,
@@ -69,17 +76,27 @@ struct Wires {
 }
 
 impl Stack {
-    /// Starts the servers, builds the functions, deploys the template, and returns when the queues
-    /// take messages. Whatever was started is ended again if a later step fails.
+    /// Builds the functions, starts the servers, deploys the template, and returns when the queues
+    /// accept messages. If a step fails, everything that was started before it is ended.
     pub async fn start(workspace: &Workspace, options: &Options) -> Result<Self> {
         let foreign = options.endpoint_url.is_some();
         anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
+        let template = template::load(&workspace.template())?;
+        template::expect_parameters(&template, options.parameters.keys())?;
         let port = free_port(options.port)?;
         let sandbox_port = free_port(options.sandbox_port)?;
-        let run = RunDir::create(workspace)?;
-        let built = deployment::Built::from_template(workspace, options.profile).await?;
-        let (sandbox, sandbox_url) = sandbox::start(workspace, &run, sandbox_port).await?;
         let own_endpoint = format!("http://127.0.0.1:{port}");
+        let endpoint = options.endpoint_url.clone().unwrap_or_else(|| own_endpoint.clone());
+        let client = Client::new(&endpoint)?;
+        if foreign {
+            let health = client.health().await;
+            health.with_context(|| format!("{endpoint}: expected AWS or a stand-in there"))?;
+        }
+        let venv = Venv::ready(workspace, Tools::Local).await?;
+        let run = RunDir::create(workspace)?;
+        let built = artifact::build(workspace, options.profile).await?;
+        let (sandbox, sandbox_url) =
+            sandbox::start(built.path("sandbox")?, &run, sandbox_port).await?;
         let wires = if options.wires {
             let aws = Wire::lay(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
             Some(Wires { aws, sandbox: Wire::lay(address(&sandbox_url)?).await? })
@@ -89,18 +106,20 @@ impl Stack {
         let seen = |wire: fn(&Wires) -> &Wire, direct: &str| {
             wires.as_ref().map_or_else(|| direct.to_owned(), |wires| wire(wires).url())
         };
-        let endpoint = options.endpoint_url.clone().unwrap_or_else(|| own_endpoint.clone());
-        let client = Client::new(&endpoint)?;
         let ministack = if foreign {
-            client.health().await.with_context(|| format!("{endpoint}: expected AWS there"))?;
             None
         } else {
             let functions_endpoint = seen(|wires| &wires.aws, &own_endpoint);
-            Some(ministack::start(workspace, &run, &client, port, &functions_endpoint).await?)
+            Some(ministack::start(&venv, &run, &client, port, &functions_endpoint).await?)
         };
         let service = seen(|wires| &wires.sandbox, &sandbox_url);
-        let outputs =
-            deployment::deploy(&client, built, &service, &options.parameters).await?.outputs;
+        let deployment = Deployment {
+            template,
+            binaries: &built,
+            service: &service,
+            parameters: &options.parameters,
+        };
+        let outputs = deployment::deploy(&venv, &run, &client, deployment).await?;
         let description = Description::of_ours(endpoint, sandbox_url, outputs)?;
         Ok(Self { client, description, ministack, sandbox, wires, run })
     }
@@ -116,36 +135,36 @@ impl Stack {
         self.description.output(name)
     }
 
-    /// Calls the stack's AWS, past any wire.
+    /// A client of the stack's AWS, not through a wire.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Where the sandbox listens, past any wire; Rebrandly's base address is `/v1` under it.
+    /// Where the sandbox listens, not through a wire. Rebrandly's base address is `/v1` under it.
     #[must_use]
     pub fn sandbox_url(&self) -> &str {
         &self.description.sandbox_url
     }
 
-    /// The functions' way to AWS. Fails if the stack was started without wires.
+    /// The wire between the functions and AWS. Fails if the stack was started without wires.
     pub fn aws_wire(&self) -> Result<&Wire> {
         self.wires.as_ref().map(|wires| &wires.aws).context("expected a stack with wires")
     }
 
-    /// The functions' way to the sandbox. Fails if the stack was started without wires.
+    /// The wire between the functions and the sandbox. Fails if the stack was started without
+    /// wires.
     pub fn sandbox_wire(&self) -> Result<&Wire> {
         self.wires.as_ref().map(|wires| &wires.sandbox).context("expected a stack with wires")
     }
 
-    /// The processes that run functions now, oldest first. None on somebody else's endpoint.
+    /// The processes that run functions now, oldest first. None with `endpoint_url`.
     #[must_use]
     pub fn function_processes(&self) -> Vec<u32> {
         self.ministack.as_ref().map(|group| process::children(group.leader())).unwrap_or_default()
     }
 
-    /// MiniStack's process; freezing it freezes the queues and the tables. None on somebody
-    /// else's endpoint.
+    /// MiniStack's process; stopping it stops the queues and the tables. None with `endpoint_url`.
     #[must_use]
     pub fn ministack_process(&self) -> Option<u32> {
         self.ministack.as_ref().map(Group::leader)
@@ -156,8 +175,8 @@ impl Stack {
         self.run.log(ministack::LOG)
     }
 
-    /// Ends every process of the stack and waits until they are gone. Returns when nothing is left
-    /// but what runs on somebody else's endpoint.
+    /// Ends every process of the stack and waits until they have ended. What was deployed to
+    /// `endpoint_url` stays there.
     pub async fn stop(self) -> Result<()> {
         let Self { ministack, sandbox, .. } = self;
         if let Some(ministack) = ministack {
@@ -167,8 +186,8 @@ impl Stack {
     }
 }
 
-/// The wanted port if nobody listens on it, or any such port. Somebody may take it before we do;
-/// then the server says so.
+/// The wanted port if it is free, or any free port. If another program takes it before the server
+/// does, the server fails and says so.
 fn free_port(wanted: Option<u16>) -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted.unwrap_or(0)));
     let listener = listener.with_context(|| match wanted {

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "where a command line says what went wrong")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -11,7 +12,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{check, demo, down, experiment, suite, up};
+use xtask::{check, demo, down, suite, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -27,9 +28,9 @@ enum Command {
     Up(Up),
     /// End what `up` holds up
     Down,
-    /// Replay the incident on a local AWS, and print what came of it
+    /// Replay the incident on a local AWS, and print figures before and after
     Demo(Demo),
-    /// Show what takes minutes to show, and write it down in docs/experiments
+    /// Run one experiment on a local AWS, and write its page in docs/experiments
     Experiment(Experiment),
     /// Formatting, lints, template, licences
     Check,
@@ -39,15 +40,32 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Demo {
-    /// What cars, links and repetitions follow from
-    #[arg(long, default_value_t = demo::SEED)]
-    seed: u64,
+    /// Determines cars, links and repeated messages [default: the date of the improvement plan]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Use functions built as for AWS instead of quickly built ones
+    #[arg(long)]
+    release: bool,
+}
+
+impl Demo {
+    /// The arguments of the program of the crate `demo`.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["run".into()];
+        if let Some(seed) = self.seed {
+            arguments.push(format!("--seed={seed}").into());
+        }
+        if self.release {
+            arguments.push("--release".into());
+        }
+        arguments
+    }
 }
 
 #[derive(Debug, Args)]
 struct Experiment {
-    /// Which one
-    name: experiment::Name,
+    /// The name of its page in docs/experiments, such as `outage`
+    name: String,
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +77,7 @@ struct Up {
     #[arg(long)]
     sandbox_port: Option<u16>,
     /// How the functions are built
-    #[arg(long, value_enum, default_value = "release")]
+    #[arg(long, value_enum, default_value = "dev")]
     profile: Profile,
     /// Deploy to this LocalStack-compatible endpoint instead of starting MiniStack
     #[arg(long, value_name = "URL", conflicts_with = "port")]
@@ -91,7 +109,7 @@ fn name_and_value(given: &str) -> Result<(String, String), String> {
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
         Ok(true) => ExitCode::SUCCESS,
-        // What is wrong was said where it was found.
+        // The command has already printed what is wrong.
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -100,14 +118,21 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs a command; false if it has failed and said so already.
+/// Runs a command. Returns false if it failed and has printed why.
 async fn run(command: Command) -> Result<bool> {
     let workspace = Workspace::find().await.context("expected to run in the checkout")?;
     match command {
         Command::Up(up) => up::run(&workspace, &up.into()).await?,
         Command::Down => down::run(&workspace).await?,
-        Command::Demo(Demo { seed }) => return demo::run(&workspace, seed).await,
-        Command::Experiment(Experiment { name }) => return experiment::run(&workspace, name).await,
+        Command::Demo(chosen) => {
+            let profile = if chosen.release { Profile::Release } else { Profile::Dev };
+            return demo::run(&workspace, profile, &chosen.arguments()).await;
+        }
+        // Experiments measure, so their functions are built as for AWS.
+        Command::Experiment(Experiment { name }) => {
+            let arguments: [OsString; 2] = ["experiment".into(), name.into()];
+            return demo::run(&workspace, Profile::Release, &arguments).await;
+        }
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }

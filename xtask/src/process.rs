@@ -1,5 +1,4 @@
-//! Other processes, by their ids: what the tests stop, continue and kill, and what must not be
-//! left behind.
+//! Finds, stops and kills other processes by their ids.
 
 use std::fs;
 use std::path::Path;
@@ -10,34 +9,43 @@ use nix::errno::Errno;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
-/// Ends a process at once; it gets no chance to tidy up.
+/// Kills a process (SIGKILL).
 pub fn kill(pid: u32) -> Result<()> {
     send(pid, Signal::SIGKILL)
 }
 
-/// Asks a process to end.
+/// Asks a process to end (SIGTERM).
 pub fn ask_to_end(pid: u32) -> Result<()> {
     send(pid, Signal::SIGTERM)
 }
 
-/// Freezes a process until [`cont`].
+/// Stops a process until [`cont`] (SIGSTOP).
 pub fn stop(pid: u32) -> Result<()> {
     send(pid, Signal::SIGSTOP)
 }
 
-/// Lets a frozen process go on.
+/// Continues a stopped process (SIGCONT).
 pub fn cont(pid: u32) -> Result<()> {
     send(pid, Signal::SIGCONT)
 }
 
-/// Ends every process of a group at once. A group that is gone already is no error.
+/// Kills every process of a group. A group that has ended already is no error.
 pub fn kill_group(leader: u32) -> Result<()> {
     match signal::killpg(id(leader)?, Signal::SIGKILL) {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        // macOS answers so when all that is left has ended and was not waited for.
+        // macOS answers so if all processes of the group are zombies.
         Err(Errno::EPERM) if !alive(leader) => Ok(()),
         Err(errno) => Err(errno).with_context(|| format!("process group {leader}: kill")),
     }
+}
+
+/// Kills a process and all its descendants. Processes that have ended already are no error.
+pub fn kill_tree(pid: u32) {
+    // A stopped process starts no others while we look.
+    let _ = stop(pid);
+    let started = children(pid);
+    let _ = kill(pid);
+    started.into_iter().for_each(kill_tree);
 }
 
 /// Whether any process of the group still runs.
@@ -49,14 +57,14 @@ pub fn group_alive(leader: u32) -> bool {
     id(leader).is_ok_and(|leader| signal::killpg(leader, None).is_ok())
 }
 
-/// Whether the process still runs. One that has ended and was not waited for does not.
+/// Whether the process still runs. A zombie does not.
 #[must_use]
 pub fn alive(pid: u32) -> bool {
     birth(pid).is_some()
 }
 
-/// When a running process was started, in whatever unit the system counts. Process ids are given
-/// out again; the pair of id and birth is not.
+/// When a running process was started, in a unit of the system's choice. Process ids are reused;
+/// the pair of id and birth is unique.
 #[must_use]
 pub fn birth(pid: u32) -> Option<String> {
     if proc_exists() {
@@ -90,7 +98,7 @@ fn send(pid: u32, signal: Signal) -> Result<()> {
     signal::kill(id(pid)?, signal).with_context(|| format!("process {pid}: {signal}"))
 }
 
-/// Zero and negative ids address whole groups, our own among them: never by accident.
+/// Rejects ids that address a whole process group: zero and negative ones.
 fn id(pid: u32) -> Result<Pid> {
     let raw = i32::try_from(pid).ok().filter(|raw| *raw > 1);
     raw.map(Pid::from_raw).with_context(|| format!("{pid}: expected the id of one process"))
@@ -107,10 +115,10 @@ struct Stat {
     birth: String,
 }
 
-/// None if there is no such process, or if it has ended and nobody has waited for it yet.
+/// None if there is no such process, or if it is a zombie.
 fn stat(pid: u32) -> Option<Stat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in brackets and may hold anything; the fields after it do not.
+    // The name is in brackets and may contain anything; the fields after it contain no spaces.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let [state, parent, group, ..] = fields.as_slice() else { return None };
     (*state != "Z").then_some(Stat {
@@ -169,7 +177,7 @@ fn ask(program: &str, arguments: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{alive, birth, children, id, kill, pid_of_local_port};
+    use super::{alive, birth, children, id, kill, kill_tree, pid_of_local_port};
 
     #[test]
     fn a_group_is_never_addressed_by_accident() {
@@ -185,6 +193,23 @@ mod tests {
             .expect("a connection");
         let port = client.local_addr().expect("connected").port();
         assert_eq!(pid_of_local_port(port), Some(std::process::id()));
+    }
+
+    #[test]
+    fn a_tree_is_killed_to_its_leaves() {
+        let mut shell = std::process::Command::new("sh");
+        let mut root = shell.args(["-c", "sleep 60 & wait"]).spawn().expect("sh");
+        let leaf = loop {
+            if let [leaf] = children(root.id()).as_slice() {
+                break *leaf;
+            }
+            std::thread::yield_now();
+        };
+        kill_tree(root.id());
+        root.wait().expect("it has ended");
+        while alive(leaf) {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -6,7 +6,6 @@ use clap::Args;
 
 use crate::artifact::{self, Profile};
 use crate::check;
-use crate::template;
 use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
@@ -24,9 +23,9 @@ pub struct Selection {
     pub arguments: Vec<String>,
 }
 
-/// Checks, builds what the end-to-end tests start, and runs the tests; tells whether all is well.
-/// Tests run also when a check has failed, so that one run shows all. Cargo's own summary is the
-/// last thing on the terminal.
+/// Checks, builds what the end-to-end tests start, and runs the tests. Returns true if all of it
+/// succeeded. The tests also run if a check has failed, so that one run shows everything. Cargo's
+/// own summary is the last output.
 pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     let checked = if selection.no_check { Ok(()) } else { check::run(workspace).await };
     if let Err(error) = &checked {
@@ -34,13 +33,10 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     }
     println!("-- build what the tests start");
     Venv::ready(workspace, Tools::Local).await?;
-    for function in template::functions(&template::load(&workspace.template())?)? {
-        artifact::build(workspace, &function.binary, Profile::Dev).await?;
-    }
-    artifact::build(workspace, "sandbox", Profile::Dev).await?;
+    artifact::build(workspace, Profile::Dev).await?;
 
     println!("-- test");
-    let mut cargo = tool::command("cargo");
+    let mut cargo = tool::cargo();
     cargo.current_dir(workspace.root()).args(["test", "--workspace", "--all-features"]);
     cargo.args(&selection.filter).arg("--").args(&selection.arguments);
     Ok(tool::shown(&mut cargo).await? && checked.is_ok())

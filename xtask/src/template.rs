@@ -48,7 +48,23 @@ pub fn functions(template: &Value) -> Result<Vec<Function>> {
         .collect()
 }
 
-/// Points a function at a package that is uploaded already, instead of at its sources.
+/// Fails unless the template has a parameter of each of these names.
+pub fn expect_parameters<'a>(
+    template: &Value,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<()> {
+    let known = template["Parameters"].as_object();
+    for name in names {
+        ensure!(
+            known.is_some_and(|known| known.contains_key(name)),
+            "the template has no parameter {name}; it has {}",
+            known.into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Points a function to an uploaded package instead of its sources.
 pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     let resource = &mut template["Resources"][&function.logical_id];
     resource["Properties"]["CodeUri"] = address.into();
@@ -57,8 +73,7 @@ pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     }
 }
 
-/// Gives a function an environment variable that the template does not. Fails if the template does:
-/// one of the two would be without effect.
+/// Adds an environment variable to a function. Fails if the template has it already.
 pub fn add_variable(
     template: &mut Value,
     function: &Function,
@@ -89,7 +104,7 @@ fn written_out(node: &Yaml<'_>) -> Result<Value> {
             .collect::<Result<Map<_, _>>>()?
             .into(),
         Yaml::Tagged(tag, inner) => intrinsic(&tag.suffix, written_out(inner)?),
-        // CloudFormation knows no anchors, so neither may we.
+        // CloudFormation does not support anchors.
         other => bail!("expected a scalar, a sequence or a mapping, found {other:?}"),
     })
 }
@@ -119,7 +134,7 @@ fn intrinsic(tag: &str, argument: Value) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::{Function, add_variable, functions, parse, place_code};
+    use super::{Function, add_variable, expect_parameters, functions, parse, place_code};
 
     const TEMPLATE: &str = r#"
 Resources:
@@ -174,6 +189,16 @@ Outputs:
         assert_eq!(error.to_string(), "Shortener: expected no variable A in the template");
         let properties = &template["Resources"]["Shortener"]["Properties"];
         assert_eq!(properties["Environment"]["Variables"]["A"], "1");
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused_with_the_known_ones() {
+        let template = json!({ "Parameters": { "Rate": {}, "Domain": {} } });
+        let expected = |name: &str| expect_parameters(&template, [&name.to_owned()]);
+        assert!(expected("Rate").is_ok());
+        let error = expected("Nope").expect_err("there is none").to_string();
+        assert!(error.starts_with("the template has no parameter Nope; it has "), "{error}");
+        assert!(error.contains("Rate") && error.contains("Domain"), "{error}");
     }
 
     #[test]

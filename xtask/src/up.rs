@@ -1,89 +1,85 @@
 //! `cargo xtask up`: a local stack to play with.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
-use std::fs::{self, File};
+use anyhow::{Result, bail};
 
-use anyhow::{Context as _, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
-
-use crate::local::{Description, Options, Stack};
+use crate::file;
+use crate::local::{Description, Hold, Holder, Options, Stack, variables};
+use crate::termination;
 use crate::workspace::Workspace;
 
-/// Brings the stack up, says where everything is, and holds it up until a signal asks for its end:
-/// Ctrl-C, or that of `cargo xtask down`. Fails if a stack is up already.
+/// Brings a stack up, prints where everything is, and holds the stack up until a signal asks for its
+/// end: Ctrl-C, or SIGTERM from `cargo xtask down`. Fails if a stack is up already.
 pub async fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    fs::create_dir_all(workspace.local()).context("the stack's directory cannot be made")?;
-    // The lock is ours until our end, however it comes.
-    let lock = File::create(workspace.local().join("up.lock"))?;
-    if lock.try_lock().is_err() {
-        let whose = Description::read(workspace)?.map_or_else(
-            || "one is being brought up".to_owned(),
-            |up| format!("process {} holds one up at {}", up.pid, up.endpoint),
-        );
-        bail!("expected no stack to be up, but {whose}: `cargo xtask down` ends it");
-    }
-    let mut end = Box::pin(asked_to_end());
+    // Held to the end: while it builds, too, `cargo xtask down` must find this process.
+    let Some(_hold) = Hold::take(workspace)? else {
+        let other = occupant(workspace)?;
+        bail!("expected no stack to be up, but {other}: `cargo xtask down` ends it");
+    };
+    let mut end = Box::pin(termination::requested());
     println!("Building the functions and starting the servers …");
     let stack = tokio::select! {
         stack = Stack::start(workspace, options) => stack?,
-        asked = &mut end => return asked,
+        asked = &mut end => {
+            println!("\nEnded before the stack was up.");
+            return asked;
+        }
     };
-    let path = Description::path(workspace);
-    stack.description().write(&path)?;
-    introduce(stack.description(), &workspace.shown(&path))?;
+    stack.description().write(workspace)?;
+    file::write(&workspace.env_sh(), &variables::text(stack.description())?)?;
+    introduce(workspace, stack.description());
     println!(
         "Ctrl-C, or `cargo xtask down`, ends {}",
         match &options.endpoint_url {
             Some(endpoint) => format!("the sandbox; what is deployed to {endpoint} stays there."),
-            None => "the stack, which forgets what it knows.".to_owned(),
+            None => "the stack; nothing of it is kept.".to_owned(),
         }
     );
     let asked = end.await;
     println!("\nEnding the stack …");
     let stopped = stack.stop().await;
-    fs::remove_file(path).context("stack.json cannot be removed")?;
     asked.and(stopped)
 }
 
-/// Returns when a signal asks for the end of the command.
-pub(crate) async fn asked_to_end() -> Result<()> {
-    let mut interrupted = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut hung_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-        _ = hung_up.recv() => {}
+/// Which other process starts a stack or holds one up.
+fn occupant(workspace: &Workspace) -> Result<String> {
+    if let Some(up) = Description::read(workspace)? {
+        return Ok(format!("process {} holds one up at {}", up.holder.pid, up.endpoint));
     }
-    Ok(())
+    Ok(match Holder::find(workspace)? {
+        Some(holder) => format!("process {} is starting one", holder.pid),
+        None => "another process is starting one".to_owned(),
+    })
 }
 
-fn introduce(stack: &Description, path: &str) -> Result<()> {
+fn introduce(workspace: &Workspace, stack: &Description) {
     println!("\n{:<42}{}", "AWS", stack.endpoint);
     println!("{:<42}{}", "Sandbox", stack.sandbox_url);
     for (name, value) in &stack.outputs {
         println!("{name:<42}{value}");
     }
     println!(
-        "\nThe same as JSON: {path}
+        r#"
+The same as JSON: {json}. As variables of a shell: {sh}.
 
 Send a job, with any SQS client:
 
-  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION={region} AWS_DEFAULT_REGION={region}
-  aws --endpoint-url {endpoint} sqs send-message --queue-url {queue} \\
-    --message-body '{body}'
+  . {sh}
+  aws --endpoint-url "$ENDPOINT" sqs send-message --queue-url "$URL_SHORTENING_QUEUE_URL" \
+    --message-body '{EXAMPLE}'
 
-and read its record:
+Read its record:
 
-  aws --endpoint-url {endpoint} dynamodb scan --table-name {table}
-",
-        region = stack.region,
-        endpoint = stack.endpoint,
-        queue = stack.output("UrlShorteningQueueUrl")?,
-        body = EXAMPLE,
-        table = stack.output("JobsTableName")?,
+  aws --endpoint-url "$ENDPOINT" dynamodb scan --table-name "$TABLE"
+
+Read what a function has printed, such as the sweeper:
+
+  aws --endpoint-url "$ENDPOINT" logs filter-log-events --query 'events[].message' --output text \
+    --log-group-name "/aws/lambda/$SWEEPER_FUNCTION_NAME"
+"#,
+        json = workspace.shown(&workspace.stack_json()),
+        sh = workspace.shown(&workspace.env_sh()),
     );
-    Ok(())
 }
 
 /// A message that the shortening function takes.

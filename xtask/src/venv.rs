@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::file;
+use crate::progress;
 use crate::tool;
 use crate::workspace::Workspace;
 
 /// The oldest Python that all pinned packages support.
 const OLDEST: (u32, u32) = (3, 10);
 
-/// Names under which Python may be installed, the likeliest first.
+/// Names under which Python may be installed, the most likely first.
 const PYTHONS: [&str; 6] =
     ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"];
 
@@ -39,12 +41,14 @@ impl Venv {
             Tools::Check => ("check", include_str!("../requirements-check.txt")),
         };
         let venv = Self { directory: workspace.tools().join(name) };
-        fs::create_dir_all(workspace.tools()).context("tools: cannot make their directory")?;
-        // Tests start stacks side by side; one of them installs, the others wait.
-        let lock = File::create(workspace.tools().join(format!("{name}.lock")))?;
+        file::create_folder(&workspace.tools())?;
+        // Tests start stacks at the same time; one of them installs, the others wait.
+        let path = workspace.tools().join(format!("{name}.lock"));
+        let lock = File::create(&path)
+            .with_context(|| format!("{} cannot be written", workspace.shown(&path)))?;
         lock.lock().context("tools: cannot wait for another installation")?;
-        // The stamp is written last and holds the pins themselves: an installation that was cut
-        // short, or made from other pins, is made again.
+        // The stamp is written last and contains the pins, so an interrupted or outdated
+        // installation is repeated.
         let stamp = venv.directory.join("pins.txt");
         if fs::read_to_string(&stamp).is_ok_and(|found| found == pins) {
             return Ok(venv);
@@ -69,8 +73,9 @@ impl Venv {
             .await?;
         let mut pip = tool::command(self.program("python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-        tool::output(pip.arg(requirements), "install pinned Python tools (is there a network?)")
-            .await?;
+        let what = "install pinned Python tools (is there a network?)";
+        let install = tool::output(pip.arg(requirements), what);
+        progress::shown(|| "installing Python tools".to_owned(), install).await?;
         Ok(())
     }
 }

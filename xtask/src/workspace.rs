@@ -1,4 +1,4 @@
-//! Where things are.
+//! The paths of the checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,10 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo, which alone knows where the build directory is. Fails if cargo cannot be run.
+    /// Asks cargo for the root and the build directory. Fails if cargo cannot be run.
     pub async fn find() -> Result<Self> {
         let said = tool::output(
-            tool::command("cargo").current_dir(env!("CARGO_MANIFEST_DIR")).args([
+            tool::cargo().current_dir(env!("CARGO_MANIFEST_DIR")).args([
                 "metadata",
                 "--no-deps",
                 "--format-version",
@@ -50,10 +50,28 @@ impl Workspace {
         self.target.join("tools")
     }
 
-    /// Where local stacks keep what they need while they run.
+    /// Where local stacks keep their files while they run.
     #[must_use]
     pub fn local(&self) -> PathBuf {
         self.target.join("local")
+    }
+
+    /// The description of the stack that is up.
+    #[must_use]
+    pub fn stack_json(&self) -> PathBuf {
+        self.local().join("stack.json")
+    }
+
+    /// The same as variables of a shell.
+    #[must_use]
+    pub fn env_sh(&self) -> PathBuf {
+        self.local().join("env.sh")
+    }
+
+    /// The process of `cargo xtask up`, which may still be starting its stack.
+    #[must_use]
+    pub fn up_json(&self) -> PathBuf {
+        self.local().join("up.json")
     }
 
     /// Where the demo leaves its report.
@@ -62,7 +80,7 @@ impl Workspace {
         self.target.join("demo")
     }
 
-    /// The path as a reader in the checkout would write it.
+    /// The path relative to the checkout, if it is inside.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::REGION;
 
-/// Longest wait for one answer. MiniStack answers within milliseconds; a big upload takes longer.
+/// Longest wait for an answer. MiniStack answers within milliseconds, an invoked function later.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 
 /// Calls the services of one endpoint.
@@ -25,7 +25,7 @@ pub struct ServiceError {
     pub status: u16,
     /// The service's name for the error, without its name space: `ResourceNotFoundException`.
     pub code: String,
-    /// What the service says about it, or all that it answered.
+    /// The service's message, or its whole answer.
     pub message: String,
 }
 
@@ -40,7 +40,7 @@ impl std::error::Error for ServiceError {}
 impl Client {
     /// A client of the endpoint, which is an address without a slash at its end.
     pub fn new(endpoint: &str) -> Result<Self> {
-        // Another part of a test may have chosen the provider before us: the same, or its own.
+        // In a test, other code may have installed a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
         let http = http.context("the HTTP client cannot be made")?;
@@ -63,12 +63,6 @@ impl Client {
         parse(&answered(request).await.with_context(|| target.to_owned())?)
     }
 
-    /// A call of a service that speaks forms and answers in XML.
-    pub(super) async fn query(&self, service: &str, form: &[(&str, &str)]) -> Result<String> {
-        let request = self.request(service, Method::POST, "/").form(form);
-        answered(request).await.with_context(|| format!("{service}: {}", form[0].1))
-    }
-
     /// A call of a service whose operations are methods and paths.
     pub(super) async fn rest(
         &self,
@@ -81,13 +75,13 @@ impl Client {
         answered(self.request(service, method, path).body(body)).await.context(called)
     }
 
-    /// What a LocalStack-compatible endpoint says about itself; none while nobody answers.
-    pub async fn health(&self) -> Option<Value> {
+    /// What a LocalStack-compatible endpoint says about itself. Fails while it does not answer.
+    pub async fn health(&self) -> Result<Value> {
         let health = self.http.get(format!("{}/_localstack/health", self.endpoint));
-        parse(&answered(health).await.ok()?).ok()
+        parse(&answered(health).await?)
     }
 
-    /// The signature is not checked, but its scope tells the endpoint which service is meant.
+    /// The endpoint does not check the signature, but reads the name of the service from its scope.
     fn request(&self, service: &str, method: Method, path: &str) -> RequestBuilder {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=test/20250101/{REGION}/{service}/aws4_request, \
@@ -115,20 +109,15 @@ async fn answered(request: RequestBuilder) -> Result<String> {
     if status.is_success() { Ok(body) } else { Err(refusal(status.as_u16(), &body).into()) }
 }
 
-/// JSON services name the error in `__type`, behind a `#`; the others in an element `Code`.
+/// A service names the error in `__type`, after a `#`.
 fn refusal(status: u16, body: &str) -> ServiceError {
     let json = serde_json::from_str::<Value>(body).unwrap_or_default();
-    let xml = roxmltree::Document::parse(body).ok();
-    let element = |name: &str| {
-        let mut nodes = xml.iter().flat_map(|xml| xml.descendants());
-        nodes.find(|node| node.tag_name().name() == name)?.text()
-    };
     let code = json["__type"].as_str().and_then(|name| name.rsplit('#').next());
     let message = json["message"].as_str().or_else(|| json["Message"].as_str());
     ServiceError {
         status,
-        code: code.or_else(|| element("Code")).unwrap_or("unnamed").to_owned(),
-        message: message.or_else(|| element("Message")).unwrap_or(body).to_owned(),
+        code: code.unwrap_or("unnamed").to_owned(),
+        message: message.unwrap_or(body).to_owned(),
     }
 }
 
@@ -142,12 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_read_in_either_protocol() {
+    fn an_error_is_read_or_else_quoted() {
         let json = r#"{"__type":"com.amazonaws.dynamodb#ResourceInUse","message":"no"}"#;
         assert_eq!(read(json), ("ResourceInUse".into(), "no".into()));
-        let xml = r#"<ErrorResponse xmlns="http://aws/"><Error><Code>ValidationError</Code>
-            <Message>&#x27;a&#x27;</Message></Error></ErrorResponse>"#;
-        assert_eq!(read(xml), ("ValidationError".into(), "'a'".into()));
         assert_eq!(read("Bad Gateway"), ("unnamed".into(), "Bad Gateway".into()));
     }
 }

@@ -1,5 +1,5 @@
-//! DynamoDB: reading what the functions wrote. Items and keys are plain JSON on this side; numbers
-//! come back as JSON numbers, sets as lists.
+//! DynamoDB. Callers use plain JSON for items and keys; numbers are JSON numbers, and sets are
+//! lists.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Number, Value, json};

@@ -11,16 +11,16 @@ use super::client::parse;
 
 const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
 
-/// What takes messages from one queue to one function.
+/// An event source mapping, which delivers messages of a queue to a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// Its id.
     pub uuid: String,
     /// The queue's ARN, which ends with the queue's name.
     pub queue_arn: String,
-    /// Whether it takes messages.
+    /// Whether it delivers messages.
     pub enabled: bool,
-    /// How many batches it may have at work at once, if that is limited.
+    /// Its `MaximumConcurrency`: how many batches it may deliver at once, if that is limited.
     pub most_at_once: Option<u16>,
 }
 
@@ -47,17 +47,17 @@ pub async fn mappings(client: &Client, function: &str) -> Result<Vec<Mapping>> {
         .collect()
 }
 
-/// Pauses a mapping, or lets it go on. Batches that are at work finish.
+/// Pauses or resumes a mapping. Batches that are running finish.
 pub async fn set_enabled(client: &Client, mapping: &Mapping, enabled: bool) -> Result<()> {
     update(client, &mapping.uuid, &json!({ "Enabled": enabled })).await
 }
 
-/// Sets how many batches a mapping may have at work at once, at least 2.
+/// Sets a mapping's `MaximumConcurrency`, at least 2.
 pub async fn set_concurrency(client: &Client, mapping: &Mapping, most: u16) -> Result<()> {
     update(client, &mapping.uuid, &json!({ "ScalingConfig": { "MaximumConcurrency": most } })).await
 }
 
-/// Runs a function and waits for its answer, the function's own error among them.
+/// Invokes a function and waits for its answer, which may be an error of the function.
 pub async fn invoke(client: &Client, function: &str, event: &Value) -> Result<Value> {
     let path = format!("/2015-03-31/functions/{function}/invocations");
     let event = event.to_string().into_bytes();
@@ -81,7 +81,7 @@ pub(crate) async fn reserve(client: &Client, function: &str, most: u64) -> Resul
     Ok(())
 }
 
-/// A number, or one that MiniStack has kept as the text that a template's parameter is.
+/// A number, or a number as text: MiniStack keeps it so if it comes from a template's parameter.
 fn count(value: &Value) -> Option<u16> {
     value
         .as_u64()

@@ -1,4 +1,4 @@
-//! SQS: sending, looking, receiving.
+//! SQS: sends, counts and receives messages.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -119,7 +119,7 @@ pub async fn delete(client: &Client, queue_url: &str, receipt_handle: &str) -> R
     call(client, "DeleteMessage", &body).await.map(|_| ())
 }
 
-/// Deletes every message of a queue, those among them that somebody has received.
+/// Deletes every message of a queue, including those in flight.
 pub async fn purge(client: &Client, queue_url: &str) -> Result<()> {
     call(client, "PurgeQueue", &json!({ "QueueUrl": queue_url })).await.map(|_| ())
 }

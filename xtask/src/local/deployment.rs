@@ -2,58 +2,66 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-use serde_json::Value;
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::rundir::RunDir;
 use super::{STACK, omissions, sandbox};
-use crate::artifact::{self, Profile};
-use crate::aws::cloudformation::{self, Deployed};
-use crate::aws::{Client, s3, secrets};
-use crate::template::{self, Function};
-use crate::workspace::Workspace;
+use crate::artifact::{self, Binaries};
+use crate::aws::{Client, REGION, secrets};
+use crate::environment;
+use crate::template;
+use crate::tool;
+use crate::venv::Venv;
 
 /// The bucket that the functions' packages go to.
 const BUCKET: &str = "evenkeel-packages";
 
-/// Opens this machine to the functions' client for addresses from outside, because the sandbox's
-/// dealer sites are on it. The template does not have it, not even as a parameter: what is deployed
-/// from it for others must not reach beside itself.
+/// Lets the functions call loopback addresses, because the sandbox's dealer sites are on this
+/// machine. The template has no such variable, not even as a parameter: functions deployed on AWS
+/// must not be able to reach loopback.
 const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
 
-/// The template, and the packages of its functions.
-pub(super) struct Built {
-    template: Value,
-    packages: Vec<(Function, Vec<u8>)>,
+/// What to deploy.
+pub(super) struct Deployment<'a> {
+    pub(super) template: Value,
+    /// Holds the binary of every function of the template.
+    pub(super) binaries: &'a Binaries,
+    /// Where the functions find the sandbox.
+    pub(super) service: &'a str,
+    /// Parameters of the template that the caller sets.
+    pub(super) parameters: &'a BTreeMap<String, String>,
 }
 
-impl Built {
-    /// Reads the template and builds every function that it names.
-    pub(super) async fn from_template(workspace: &Workspace, profile: Profile) -> Result<Self> {
-        let template = template::load(&workspace.template())?;
-        let mut packages = Vec::new();
-        for function in template::functions(&template)? {
-            let binary = artifact::build(workspace, &function.binary, profile).await?;
-            packages.push((function, artifact::deployment_package(&binary)?));
-        }
-        Ok(Self { template, packages })
-    }
+/// What `deploy.py` answers.
+#[derive(Debug, Deserialize)]
+struct Deployed {
+    /// The template's outputs.
+    outputs: BTreeMap<String, String>,
+    /// The physical name of each resource by its name in the template.
+    resources: BTreeMap<String, String>,
 }
 
-/// Uploads the packages, deploys the template, and adds what the endpoint has left out of it.
-/// `service` is where the functions find the sandbox.
+/// Uploads the packages, deploys the template as a new stack or over an older one, and sets what the
+/// endpoint has ignored. Returns the template's outputs. Fails with the reason of every resource
+/// that failed.
 pub(super) async fn deploy(
+    venv: &Venv,
+    run: &RunDir,
     client: &Client,
-    built: Built,
-    service: &str,
-    chosen: &BTreeMap<String, String>,
-) -> Result<Deployed> {
-    let Built { mut template, packages } = built;
-    s3::ensure_bucket(client, BUCKET).await?;
-    for (function, package) in packages {
+    deployment: Deployment<'_>,
+) -> Result<BTreeMap<String, String>> {
+    let Deployment { mut template, binaries, service, parameters: chosen } = deployment;
+    let mut packages = BTreeMap::new();
+    for function in template::functions(&template)? {
         let key = format!("{}.zip", function.binary);
-        let address = s3::put(client, BUCKET, &key, package).await?;
-        template::place_code(&mut template, &function, &address);
+        template::place_code(&mut template, &function, &format!("s3://{BUCKET}/{key}"));
         template::add_variable(&mut template, &function, ALLOW_LOOPBACK, "true")?;
+        let path = binaries.path(&function.binary)?;
+        let text = path.to_str();
+        let text = text.with_context(|| format!("{}: expected UTF-8", path.display()))?;
+        packages.insert(key, text);
     }
     let secret = secrets::store(client, "evenkeel/rebrandly", sandbox::API_KEY).await?;
     let mut parameters = BTreeMap::from([
@@ -63,7 +71,16 @@ pub(super) async fn deploy(
         ("RebrandlyDomain".to_owned(), "rebrand.ly".to_owned()),
     ]);
     parameters.extend(chosen.clone());
-    let deployed = cloudformation::deploy(client, STACK, &template, &parameters).await?;
-    omissions::make_up(client, &template, &deployed).await?;
-    Ok(deployed)
+    let order = json!({
+        "endpoint": client.endpoint(), "region": REGION, "stack": STACK, "template": template,
+        "parameters": parameters, "bucket": BUCKET, "packages": packages,
+    });
+    let mut python = tool::command(venv.program("python"));
+    python.arg(run.script("deploy.py", include_str!("deploy.py"))?);
+    python.env_clear().envs(environment::kept());
+    let said = tool::answer(&mut python, &order.to_string(), "deploy the template").await?;
+    let deployed: Deployed =
+        serde_json::from_str(&said).context("deploy.py: expected outputs and resources as JSON")?;
+    omissions::make_up(client, &template, &deployed.resources).await?;
+    Ok(deployed.outputs)
 }

@@ -1,8 +1,8 @@
-//! A server and whatever it starts, as one process group that cannot outlive us.
+//! A server and its descendants, as a process group that ends when this process does.
 //!
-//! The group is killed by [`Group::stop`], and by dropping it: after an error, a panic, an
-//! interrupted command. If we are killed ourselves nothing of ours runs any more, so each server
-//! also holds the other end of a pipe from us and ends when it closes.
+//! [`Group::stop`] kills the group, and so does dropping it, for example after an error or a panic.
+//! If this process is killed, it cannot do so. Therefore each server reads a pipe from this process
+//! and ends when the pipe closes.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::time::sleep;
 
 use crate::process;
 
-/// Time between two looks at a process.
+/// Time between two polls of a process.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks after which a killed group counts as immortal: five seconds.
+/// Polls until a killed group must have ended: five seconds.
 const MOST_LOOKS: u32 = 250;
 
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl Group {
         }
     }
 
-    /// Kills the group and waits until no process of it is left. What the servers know is not
-    /// kept, so there is nothing that a gentler end would save.
+    /// Kills the group and waits until all its processes have ended. The servers store nothing, so
+    /// they need no time to shut down.
     pub(super) async fn stop(mut self) -> Result<()> {
         process::kill_group(self.leader)?;
         self.child.wait().await.with_context(|| format!("{} cannot be waited for", self.name))?;
@@ -69,7 +69,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Once the leader was waited for, its id may be another's.
+        // After the leader was waited for, its id may be reused.
         if self.child.id().is_some() {
             let _ = process::kill_group(self.leader);
         }

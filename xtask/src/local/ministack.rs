@@ -1,4 +1,5 @@
-//! MiniStack: the parts of AWS that we use, in one process, its functions as processes of their own.
+//! MiniStack plays the parts of AWS that we use, in one process. Each function is a process of its
+//! own.
 
 use std::time::Duration;
 
@@ -10,27 +11,24 @@ use super::group::{Group, LOOK_EVERY};
 use super::rundir::RunDir;
 use crate::aws::{Client, REGION};
 use crate::environment;
-use crate::venv::{Tools, Venv};
-use crate::workspace::Workspace;
+use crate::venv::Venv;
 
 /// The log of MiniStack, and of the functions that it runs.
 pub(super) const LOG: &str = "ministack.log";
 
-/// It is up in less than two seconds, unless the machine is busy building.
+/// It needs less than two seconds, or more on a busy machine.
 const UP_WITHIN: Duration = Duration::from_mins(1);
 
 /// Starts MiniStack at a port of 127.0.0.1 and returns when it answers. The functions will look
 /// for AWS at `functions_endpoint`.
 pub(super) async fn start(
-    workspace: &Workspace,
+    venv: &Venv,
     run: &RunDir,
     client: &Client,
     port: u16,
     functions_endpoint: &str,
 ) -> Result<Group> {
-    let venv = Venv::ready(workspace, Tools::Local).await?;
-    let script = run.path().join("guard.py");
-    std::fs::write(&script, include_str!("guard.py")).context("guard.py cannot be made")?;
+    let script = run.script("guard.py", include_str!("guard.py"))?;
     let log = run.log_file(LOG)?;
     let mut command = Command::new(venv.program("python"));
     command
@@ -38,16 +36,17 @@ pub(super) async fn start(
         .env_clear()
         .envs(environment::kept())
         .env("GATEWAY_PORT", port.to_string())
-        // Its own default is every interface of the machine.
+        // By default it listens on every interface.
         .env("BIND_HOST", "127.0.0.1")
-        // Queue addresses name this host; `localhost` may mean ::1, where nobody listens.
+        // Queue addresses contain this host. `localhost` might be ::1, where MiniStack does not
+        // listen.
         .env("MINISTACK_HOST", "127.0.0.1")
         .env("MINISTACK_REGION", REGION)
-        // MiniStack passes this on to the functions, and passes nothing on if it is not set.
+        // MiniStack passes this on to the functions.
         .env("AWS_ENDPOINT_URL", functions_endpoint)
-        // It says this name when asked how it is.
+        // Its health check returns this name.
         .env("MINISTACK_EDITION", run.name())
-        // Otherwise it would look for a Docker engine, and for each function for a container.
+        // Otherwise it would run each function in a Docker container.
         .env("LAMBDA_EXECUTOR", "local")
         .env("PYTHONUNBUFFERED", "1")
         .env("TMPDIR", run.tmp())
@@ -62,10 +61,10 @@ pub(super) async fn start(
     }
 }
 
-/// Waits until MiniStack answers by our name. Another server that holds the port would answer too,
-/// and we would deploy onto somebody else's stack.
+/// Waits until MiniStack answers with our name. If another stack used the port, it would answer
+/// with its own name, and we must not deploy to it.
 async fn answers(group: &mut Group, client: &Client, name: &str) -> Result<()> {
-    while client.health().await.is_none_or(|health| health["edition"] != name) {
+    while client.health().await.ok().is_none_or(|health| health["edition"] != name) {
         group.expect_running()?;
         sleep(LOOK_EVERY).await;
     }

@@ -1,19 +1,26 @@
-//! What MiniStack's CloudFormation reads over or wrongly: time to live and point-in-time recovery of
-//! tables, reserved concurrency of functions, and a mapping's `MaximumConcurrency` from a parameter,
-//! which it keeps as text, so that its poller fails. Harmless where an endpoint did it right.
+//! What MiniStack's CloudFormation ignores or gets wrong. It ignores time to live and point-in-time
+//! recovery of tables and reserved concurrency of functions. It keeps a mapping's
+//! `MaximumConcurrency` that comes from a parameter as text, and then its poller fails. Setting them
+//! again does no harm where an endpoint got them right.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::aws::cloudformation::Deployed;
 use crate::aws::{Client, dynamodb, lambda};
 
-/// Sets what the template asks for and the endpoint may have left out.
-pub(super) async fn make_up(client: &Client, template: &Value, deployed: &Deployed) -> Result<()> {
+/// Sets what the template asks for and the endpoint may have ignored. `resources` are the physical
+/// names by those in the template.
+pub(super) async fn make_up(
+    client: &Client,
+    template: &Value,
+    resources: &BTreeMap<String, String>,
+) -> Result<()> {
     for (logical_id, resource) in template["Resources"].as_object().into_iter().flatten() {
         let properties = &resource["Properties"];
         let name = || {
-            let name = deployed.resources.get(logical_id);
+            let name = resources.get(logical_id);
             name.with_context(|| format!("{logical_id}: expected it among the stack's resources"))
         };
         match resource["Type"].as_str() {

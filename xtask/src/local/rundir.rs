@@ -1,4 +1,4 @@
-//! The directory of one stack: logs, and what MiniStack unpacks. Gone when the stack is.
+//! The directory of one stack, for logs and unpacked packages. Removed when the stack ends.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
 
+use crate::file;
 use crate::process;
 use crate::tool;
 use crate::workspace::Workspace;
@@ -19,18 +20,19 @@ pub(super) struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory, named after us, and removes those of processes that were killed.
+    /// Creates the directory, named after this process, and removes those of processes that were
+    /// killed.
     pub(super) fn create(workspace: &Workspace) -> Result<Self> {
         let runs = workspace.local().join("run");
         for left in fs::read_dir(&runs).into_iter().flatten().flatten() {
             if owner(&left.file_name().to_string_lossy()).is_some_and(|pid| !process::alive(pid)) {
-                // Somebody else may be removing it, too.
+                // Another process may remove it at the same time.
                 let _ = fs::remove_dir_all(left.path());
             }
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = runs.join(format!("{}-{number}", std::process::id()));
-        fs::create_dir_all(path.join("tmp")).context("the stack's directory cannot be made")?;
+        file::create_folder(&path.join("tmp"))?;
         Ok(Self { path })
     }
 
@@ -41,7 +43,15 @@ impl RunDir {
 
     /// Where a server's output goes.
     pub(super) fn log_file(&self, name: &str) -> Result<File> {
-        File::create(self.path.join(name)).with_context(|| format!("{name} cannot be made"))
+        let path = self.path.join(name);
+        File::create(&path).with_context(|| format!("{} cannot be written", path.display()))
+    }
+
+    /// Writes a script of ours into the directory and returns its path.
+    pub(super) fn script(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        file::write(&path, text)?;
+        Ok(path)
     }
 
     /// What a server has printed up to now.

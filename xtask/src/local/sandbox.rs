@@ -1,5 +1,6 @@
-//! The sandbox: stand-ins of the third parties, a binary of `tests/sandbox`.
+//! The sandbox plays the third parties. It is the binary of `tests/sandbox`.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,26 +12,18 @@ use tokio::time::timeout;
 
 use super::group::Group;
 use super::rundir::RunDir;
-use crate::artifact::{self, Profile};
 use crate::environment;
-use crate::workspace::Workspace;
 
 /// The key that the sandbox takes for Rebrandly's.
 pub(super) const API_KEY: &str = "local-key";
 
 const LOG: &str = "sandbox.log";
 
-/// It has nothing to load.
+/// It starts at once.
 const UP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Builds and starts the sandbox at a port, and returns the address that it tells.
-pub(super) async fn start(
-    workspace: &Workspace,
-    run: &RunDir,
-    port: u16,
-) -> Result<(Group, String)> {
-    // Its speed is not what anybody measures.
-    let binary = artifact::build(workspace, "sandbox", Profile::Dev).await?;
+/// Starts the sandbox's binary at a port, and returns the address that it announces.
+pub(super) async fn start(binary: &Path, run: &RunDir, port: u16) -> Result<(Group, String)> {
     let mut command = Command::new(binary);
     command
         .args(["--port", &port.to_string(), "--api-key", API_KEY])

@@ -1,5 +1,5 @@
-//! A wire between a client and a server that a test can cut: how a table or a service that cannot
-//! be reached is played, without stopping it for everybody else.
+//! A connection between a client and a server that a test can cut. So a table or a service is
+//! unreachable for one client and still works for all others.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,14 +9,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What becomes of connections.
+/// How a wire treats connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// They go through.
+    /// It forwards them.
     Whole,
-    /// They are closed, the open ones at once and new ones as soon as they are made.
+    /// It closes them: open ones at once, new ones as soon as they are accepted.
     Cut,
-    /// They stay open, and nothing passes either way.
+    /// It keeps them open and forwards nothing.
     Silent,
 }
 
@@ -29,7 +29,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Lays a whole wire to a server, which need not listen yet.
+    /// Starts a wire that forwards to a server, which need not listen yet.
     pub async fn lay(server: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.context("expected a free port")?;
@@ -49,7 +49,7 @@ impl Wire {
         format!("http://{}", self.address)
     }
 
-    /// Changes what becomes of connections, those that are open among them.
+    /// Changes how connections are treated, including open ones.
     pub fn set(&self, state: State) {
         self.state.send_replace(state);
     }
@@ -57,13 +57,13 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // The connections see their end of the channel close, and end as well.
+        // The connections notice that the channel is closed, and end.
         self.listener.abort();
     }
 }
 
-/// Carries one connection until either side closes it or it is cut. What arrives while the wire is
-/// silent arrives late.
+/// Forwards one connection until either side closes it or the wire is cut. What is sent while the
+/// wire is silent is forwarded later.
 async fn connection(mut client: TcpStream, server: SocketAddr, mut state: watch::Receiver<State>) {
     let mut upstream: Option<TcpStream> = None;
     loop {

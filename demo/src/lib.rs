@@ -1,0 +1,19 @@
+//! The demo and the experiments. Both bring up a local stack (`xtask::local`), do something to it,
+//! and judge what the functions did.
+//!
+//! [`run`] is the demo: it replays an incident. In reading order: `incident` (the jobs, what is sent
+//! and what breaks), `scene` (where to send and where to look), `replay` (sends and breaks in real
+//! time), `progress` (the display meanwhile), `verdict` (compares the result with what was asked
+//! for) and `report`. [`experiment`] holds the experiments.
+
+#![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
+
+pub mod experiment;
+mod incident;
+mod progress;
+mod replay;
+mod report;
+pub mod run;
+mod scene;
+mod verdict;
+mod victim;

@@ -1,0 +1,76 @@
+//! `demo run` and `demo experiment NAME`. `cargo xtask demo` and `cargo xtask experiment` build
+//! everything and then run this program.
+#![expect(clippy::print_stderr, reason = "errors of a command line go to stderr")]
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use demo::{experiment, run};
+use xtask::artifact::Profile;
+use xtask::workspace::Workspace;
+
+/// Shows on a local stack what the queue does when things go wrong
+#[derive(Debug, Parser)]
+#[command(name = "demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Replay the incident, and print figures before and after
+    Run(Run),
+    /// Run one experiment, and write its page in docs/experiments
+    Experiment {
+        /// Which one
+        name: experiment::Name,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// Determines cars, links and repeated messages
+    #[arg(long, default_value_t = run::SEED)]
+    seed: u64,
+    /// Use functions built as for AWS instead of quickly built ones
+    #[arg(long)]
+    release: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match execute(Cli::parse().command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        // The report or the page has said what is wrong.
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> Result<bool> {
+    let workspace = Workspace::find().await.context("expected to run in the checkout")?;
+    match command {
+        Command::Run(Run { seed, release }) => {
+            let profile = if release { Profile::Release } else { Profile::Dev };
+            run::run(&workspace, seed, profile).await
+        }
+        Command::Experiment { name } => experiment::run(&workspace, name).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

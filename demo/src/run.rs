@@ -1,0 +1,140 @@
+//! The demo: replays the incident that this project answers, from the first message to the verdict.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use xtask::artifact::Profile;
+use xtask::local::{Options, Stack};
+use xtask::termination;
+use xtask::workspace::Workspace;
+
+use crate::incident::job::Kind;
+use crate::incident::{self, Incident, site};
+use crate::progress::Progress;
+use crate::replay::{self, Journal, Sent};
+use crate::report::{Report, table};
+use crate::scene::{Scene, Snapshot};
+use crate::verdict::{self, Evidence};
+
+/// The default seed: the date of the improvement plan.
+pub const SEED: u64 = 20_250_824;
+
+/// Time between two snapshots of the stack.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A job that has not ended by then counts as failed.
+const DEADLINE: Duration = Duration::from_mins(4);
+
+/// Brings a stack up, replays the incident on it, and takes it down. Returns true if every job
+/// succeeded exactly once. Writes `target/demo/report.json` and `target/demo/functions.log`.
+pub async fn run(workspace: &Workspace, seed: u64, profile: Profile) -> Result<bool> {
+    let mut end = Box::pin(termination::requested());
+    println!("Starting the servers …");
+    let options = Options { profile, ..Options::default() };
+    let stack = tokio::select! {
+        stack = Stack::start(workspace, &options) => stack?,
+        asked = &mut end => return asked.map(|()| false),
+    };
+    let shown = tokio::select! {
+        shown = show(workspace, &stack, seed) => shown,
+        asked = &mut end => asked.map(|()| {
+            println!("\nInterrupted.");
+            false
+        }),
+    };
+    let stopped = stack.stop().await;
+    let good = shown?;
+    stopped.map(|()| good)
+}
+
+async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
+    let scene = Scene::of(stack)?;
+    let sites = site::prepare(&scene.sandbox, seed).await?;
+    let incident = Incident::of(seed, &sites);
+    // If a page were missing, all later jobs would have other places.
+    ensure!(incident.jobs.len() == incident::JOBS, "the sites have too few pages");
+    scene.sandbox.preload(&incident.preloads).await.context("links cannot be put in place")?;
+    announce(&incident);
+    let journal = Journal::default();
+    // The verdict finds what a replay that was cut short has not sent.
+    let playing = async {
+        timeout(DEADLINE, replay::play(&scene, &incident, &journal)).await.unwrap_or(Ok(()))
+    };
+    let ((), end) = tokio::try_join!(playing, watch(&scene, &incident, &journal))?;
+    let sent = journal.sent.borrow();
+    let evidence = evidence(&incident, &sent, &journal, &end);
+    let report = Report::of(&incident, &evidence, &end, scene.clock);
+    table::print(&report);
+    leave(workspace, stack, &report)?;
+    Ok(report.ok)
+}
+
+fn announce(incident: &Incident) {
+    let counted = |kind: Kind| format!("{} {}", incident.count(kind), kind.name());
+    println!(
+        "Sending {} messages: {} jobs ({}), five in two seconds; {} of them find their slashtag \
+         taken.",
+        incident.messages(),
+        incident.jobs.len(),
+        Kind::ALL.map(counted).join(", "),
+        incident.taken(),
+    );
+}
+
+/// Shows progress until everything has ended or the deadline has passed. Returns the last snapshot.
+async fn watch(scene: &Scene<'_>, incident: &Incident, journal: &Journal) -> Result<Snapshot> {
+    let mut progress = Progress::start(incident.messages());
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // Read this before the snapshot: the snapshot may miss what is sent while it is taken.
+        let played = journal.over.get();
+        let now = scene.look().await?;
+        let elapsed = scene.clock.elapsed();
+        for (when, news) in journal.news.take() {
+            progress.tell(when, &news);
+        }
+        let sent = journal.sent.borrow();
+        progress.show(elapsed, sent.len(), &now);
+        let over = played && verdict::is_over(&evidence(incident, &sent, journal, &now));
+        if over || elapsed >= DEADLINE {
+            return Ok(now);
+        }
+    }
+}
+
+fn evidence<'a>(
+    incident: &'a Incident,
+    sent: &'a [Sent],
+    journal: &Journal,
+    now: &'a Snapshot,
+) -> Evidence<'a> {
+    Evidence {
+        jobs: &incident.jobs,
+        sent,
+        records: &now.records,
+        vehicles: &now.vehicles,
+        links: &now.links,
+        faults: &now.faults,
+        accident: journal.accident.get(),
+        queued: now.queued,
+        dead_letters: now.dead_letters,
+    }
+}
+
+/// Writes the report and the functions' log.
+fn leave(workspace: &Workspace, stack: &Stack, report: &Report) -> Result<()> {
+    let directory = workspace.demo();
+    fs::create_dir_all(&directory).context("the report's directory cannot be made")?;
+    let path = directory.join("report.json");
+    report.write(&path)?;
+    let log = directory.join("functions.log");
+    fs::write(&log, stack.log()?).context("the functions' log cannot be written")?;
+    println!("\nEach job: {}", workspace.shown(&path));
+    println!("What the functions printed: {}", workspace.shown(&log));
+    Ok(())
+}
