@@ -13,8 +13,10 @@ fn root() -> PathBuf {
 /// Every Rust file below the source folders, with its path from the root.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["shared", "functions", "tests", "xtask"].iter().map(|name| root().join(name)).collect();
+    let mut folders: Vec<PathBuf> = ["shared", "functions", "tests", "xtask", "demo"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
