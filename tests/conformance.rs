@@ -3,13 +3,11 @@
 use dynoxide::Database;
 use evenkeel::{
     aws,
-    config::Tables,
-    testing::{
-        MemoryStore, MemoryVehicles, conformance, control_conformance, oversight_conformance,
-        vehicles_conformance,
-    },
-    transport,
+    base::config::Tables,
+    http::transport,
+    testing::{MemoryStore, conformance, control_conformance, oversight_conformance},
 };
+use inventory::testing::{MemoryVehicles, conformance as vehicles_conformance};
 use serde_json::json;
 use tokio::net::TcpListener;
 use xtask::aws::dynamodb;
@@ -37,7 +35,8 @@ async fn dynamodb() {
     conformance::store(&store).await;
     control_conformance::control(&store).await;
     oversight_conformance::oversight(&store).await;
-    vehicles_conformance::vehicles(&aws::local::vehicles(&config, "vehicles").await).await;
+    vehicles_conformance::vehicles(&inventory::dynamo::local_table(&config, "vehicles").await)
+        .await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();
     for (key, message_id) in conformance::QUARANTINED {
         let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use evenkeel::{
+    http::transport,
     message::Flaw,
     record::{Phase, Record},
     testing::Fault,
-    transport,
 };
 use sandbox::{FaultKind, Method, Sandbox, Scope, Target};
 use url_shortening::job::{Shortened, Via};

@@ -4,15 +4,16 @@ use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use dealer_com_feed::{DealerComFeed, fan_out::Queues, job::POLICY, reading::Summary};
 use evenkeel::{
-    batch::Worker,
+    base::time::Clock,
     http::{Hosts, Outbound, Reach, Settings},
     record::{Phase, Record},
     testing::{
-        Fault, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, MemoryVehicles, SeededRandom,
+        Fault, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom, TestPorts,
         next_event_in, release_parked,
     },
-    time::Clock,
+    worker::{Worker, handle},
 };
+use inventory::testing::MemoryVehicles;
 use sandbox::{
     CannedAnswer, FaultKind, Sandbox, Scope, Service, Target,
     dealers::{SiteChange, SiteSettings},
@@ -32,10 +33,7 @@ type TestWorker = Worker<
         Faulty<MemoryQueue<ManualClock>>,
         ManualClock,
     >,
-    Faulty<MemoryStore>,
-    Faulty<MemoryQueue<ManualClock>>,
-    ManualClock,
-    SeededRandom,
+    TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
 >;
 
 /// One simulated function of the feed, with its tables and queues.
@@ -118,7 +116,7 @@ impl Feeds {
         let event = self.queue.receive(10);
         let deadline = self.clock.now() + Duration::from_secs(60);
         tokio::select! {
-            failed = self.worker.handle(event.clone(), deadline) => {
+            failed = handle(&self.worker, event.clone(), deadline) => {
                 self.queue.acknowledge(&event, &failed.unwrap());
             }
             () = self.faults.death() => self.faults.revive(),
@@ -429,9 +427,11 @@ async fn a_bot_wall_is_not_climbed() {
 #[tokio::test]
 async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
     use evenkeel::{
-        ports::{Purpose, Wake, Woken},
+        message::{
+            Purpose, Woken,
+            wake::{self, Wake},
+        },
         testing::ARN,
-        wake,
     };
     let sandbox = site(SiteSettings::default()).await;
     let feeds = Feeds::new();

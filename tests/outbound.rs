@@ -16,13 +16,12 @@ use axum::{
     response::Response,
 };
 use evenkeel::{
-    error::{Class, Failure},
+    failure::{Class, Failure},
     http::{
         Content, FetchError, Fetched, Hosts, MAX_BODY_BYTES, Outbound, Reach, Refusal, Request,
-        Resolver, Settings,
+        Resolver, Settings, transport,
     },
     testing::ManualClock,
-    transport,
 };
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};

@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use evenkeel::{
-    batch::Worker,
+    base::time::Clock,
     http::{Hosts, Outbound, Reach, Settings},
-    ports::{Purpose, Wake, Woken},
+    message::{
+        Purpose, Woken,
+        wake::{self, Wake},
+    },
     record::{Phase, Record},
     testing::{
-        ARN, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, MemoryVehicles, SeededRandom,
+        ARN, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom, TestPorts,
         next_event_in, release_parked,
     },
-    time::Clock,
+    worker::{Worker, handle},
+};
+use inventory::{
+    testing::MemoryVehicles,
     vehicles::{Vehicle, Vehicles},
-    wake,
 };
 use product_detail_scraping::ProductDetailScraping;
 use sandbox::{
@@ -28,10 +33,7 @@ const SLUG: &str = "mesa-motors";
 
 type TestWorker = Worker<
     ProductDetailScraping<MemoryVehicles, ManualClock>,
-    Faulty<MemoryStore>,
-    Faulty<MemoryQueue<ManualClock>>,
-    ManualClock,
-    SeededRandom,
+    TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
 >;
 
 /// One simulated function of the scraping job, and a site with some cars.
@@ -82,7 +84,7 @@ impl Pages {
         release_parked(&self.store, &self.queue, self.clock.now());
         let event = self.queue.receive(10);
         let deadline = self.clock.now() + Duration::from_secs(30);
-        let failed = self.worker.handle(event.clone(), deadline).await.unwrap();
+        let failed = handle(&self.worker, event.clone(), deadline).await.unwrap();
         self.queue.acknowledge(&event, &failed);
     }
 

@@ -7,15 +7,15 @@ use std::{
 };
 
 use evenkeel::{
-    batch::Worker,
-    limiter::Rates,
+    base::time::Clock,
+    dependency::limiter::Rates,
+    job::credential::Credential,
     ports::{PortError, SecretSource},
-    secret::Credential,
     testing::{
-        Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom, next_event_in,
-        release_parked,
+        Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom, TestPorts,
+        next_event_in, release_parked,
     },
-    time::Clock,
+    worker::{Worker, handle},
 };
 use sandbox::{
     Sandbox, Settings,
@@ -51,10 +51,7 @@ impl SecretSource for Keys {
 
 pub(crate) type TestWorker = Worker<
     UrlShortening<Faulty<Keys>, ManualClock>,
-    Faulty<MemoryStore>,
-    Faulty<MemoryQueue<ManualClock>>,
-    ManualClock,
-    SeededRandom,
+    TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
 >;
 
 /// Events after which a scenario that does not end is given up.
@@ -137,7 +134,7 @@ impl Scenario {
         let event = self.queue.receive(10);
         let deadline = self.clock.now() + Duration::from_secs(15);
         tokio::select! {
-            failed = self.worker.handle(event.clone(), deadline) => {
+            failed = handle(&self.worker, event.clone(), deadline) => {
                 self.queue.acknowledge(&event, &failed.unwrap());
                 true
             }

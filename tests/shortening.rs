@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use evenkeel::{
-    finding::{FINDING, Finding},
-    ports::{Purpose, Wake, Woken},
+    base::time::Clock,
+    http::transport,
+    message::{
+        Purpose, Woken,
+        wake::{self, Wake},
+    },
+    ports::notes::{FINDING, Finding},
     record::{Phase, Record},
     testing::ARN,
-    time::Clock,
-    transport, wake,
 };
 use sandbox::{CannedAnswer, Fault, FaultKind, Method, Sandbox, Scope, SettingsChange, Target};
 use url_shortening::job::{Shortened, Via};
@@ -173,8 +176,8 @@ async fn foreign_slashtags_are_passed_over_in_order() {
 async fn a_chain_that_is_taken_whole_is_a_dead_job_that_says_why() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
-    let vin = evenkeel::vin::Vin::parse(VIN).unwrap();
-    let chain = evenkeel::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());
+    let vin = inventory::vin::Vin::parse(VIN).unwrap();
+    let chain = inventory::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());
     let taken: Vec<_> =
         chain.iter().map(|tag| preload(&scenario.domain, tag, "https://other.example/")).collect();
     sandbox.client().preload(&taken).await.unwrap();

@@ -7,37 +7,42 @@
 //!           └ turned away: parked, no attempt spent       counted, tripped, proven ─┘
 //! ```
 //!
-//! What decides is pure and stands in [`crate::breaker`], [`crate::limiter`], [`crate::prediction`],
-//! [`crate::timeout`] and [`crate::pulse`]. This is the container's side of it: what it has seen of
+//! What decides is pure and stands in [`crate::dependency::breaker`], [`crate::dependency::limiter`], [`crate::dependency::load_shedding`],
+//! [`crate::dependency::call_timeout`] and [`crate::dependency::stats`]. This is the container's side of it: what it has seen of
 //! the control table, for how long it may believe it, and the conditional writes.
 
-mod desk;
-mod pass;
+mod cache;
+mod permit;
+mod register;
 mod report;
 mod slots;
-mod watch;
 
+use crate::{
+    base::{
+        random::Random,
+        time::{Clock, Time},
+    },
+    dependency::{
+        breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
+        limiter::{HORIZON, Rates},
+        load_shedding, retry_budget,
+        stats::MEMORY,
+    },
+    failure::{BREAKER_OPEN, Class, Failure},
+    policy::Policy,
+    ports::{Control, PortError, Ports, Seen, Swapped},
+    record::outcomes::Outcomes,
+    telemetry,
+};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-pub(crate) use pass::{Pass, RunEnd};
+pub(crate) use permit::{Pass, RunEnd};
 
-use crate::{
-    breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
-    error::{BREAKER_OPEN, Class, Failure},
-    limiter::{HORIZON, Rates},
-    policy::Policy,
-    ports::{Control, PortError, Seen, Swapped},
-    prediction,
-    pulse::{MEMORY, Outcomes},
-    random::Random,
-    retry, telemetry,
-    time::{Clock, Time},
-};
-use desk::Desk;
+use cache::Desk;
 
 /// Lost races after which a run is put off: others are busy with the same item.
 const MOST_RACES: usize = 8;
@@ -111,12 +116,11 @@ pub(crate) enum Turn {
 }
 
 /// The gates of one container.
-#[derive(Debug)]
-pub(crate) struct Gates<S, C, R> {
+pub(crate) struct Gates<P: Ports> {
     pub(crate) rules: Rules,
-    control: S,
-    clock: C,
-    random: R,
+    control: P::Store,
+    clock: P::Clock,
+    random: P::Random,
     book: Mutex<Book>,
     /// Held while slots are reserved: the runs of one container need not race each other.
     reserving: tokio::sync::Mutex<()>,
@@ -130,9 +134,9 @@ struct Book {
     outcomes_sent_at: Time,
 }
 
-impl<S, C: Clock, R> Gates<S, C, R> {
+impl<P: Ports> Gates<P> {
     /// Gates that know nothing yet.
-    pub(crate) fn new(rules: Rules, control: S, clock: C, random: R) -> Self {
+    pub(crate) fn new(rules: Rules, control: P::Store, clock: P::Clock, random: P::Random) -> Self {
         let reserving = tokio::sync::Mutex::default();
         Self { rules, control, clock, random, book: Mutex::default(), reserving }
     }
@@ -160,18 +164,14 @@ impl<S, C: Clock, R> Gates<S, C, R> {
     }
 }
 
-impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
+impl<P: Ports> Gates<P> {
     fn moment(&self) -> Moment {
         Moment { now: self.clock.now(), chance: self.random.unit() }
     }
 
     /// Lets a run to its dependency, when its slot has come; or says why not. What the run is to its
     /// job counts for the retry budget.
-    pub(crate) async fn enter(
-        &self,
-        dependency: &str,
-        turn: Turn,
-    ) -> Result<Pass<'_, S, C, R>, Turned> {
+    pub(crate) async fn enter(&self, dependency: &str, turn: Turn) -> Result<Pass<'_, P>, Turned> {
         let pass = self.admit(dependency).await?;
         let slot = match self.foresee(&pass) {
             Ok(()) => self.slot(dependency).await,
@@ -207,11 +207,13 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     /// Whether the fleet has spent its retry budget on this dependency.
     pub(crate) fn is_budget_spent(&self, dependency: &str) -> bool {
         let now = self.clock.now();
-        self.desk(dependency, |desk| retry::is_budget_spent(&desk.window.last(MEMORY, now, None)))
+        self.desk(dependency, |desk| {
+            retry_budget::is_budget_spent(&desk.window.last(MEMORY, now, None))
+        })
     }
 
     /// Asks the breaker, and takes a probe's lease where it must be one.
-    async fn admit(&self, dependency: &str) -> Result<Pass<'_, S, C, R>, Turned> {
+    async fn admit(&self, dependency: &str) -> Result<Pass<'_, P>, Turned> {
         let mut seen = self.view(dependency).await?;
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
@@ -320,14 +322,14 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     }
 
     /// Puts a part of the load off if the pulse foretells trouble. A probe is what finds out.
-    fn foresee(&self, pass: &Pass<'_, S, C, R>) -> Result<(), Failure> {
+    fn foresee(&self, pass: &Pass<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
         let chance = self.random.unit();
         if pass.probe.is_some() || !self.rules.policy.predicts {
             return Ok(());
         }
         let foreseen = self.desk(&pass.dependency, |desk| {
-            let foreseen = prediction::predict(&desk.window, pass.generation, now)?;
+            let foreseen = load_shedding::predict(&desk.window, pass.generation, now)?;
             let struck = chance < foreseen.share;
             desk.window.counting(now, pass.generation).predicted += u64::from(struck);
             struck.then_some(foreseen)
@@ -339,7 +341,7 @@ impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
     }
 
     /// Whether the way is still as open, as far as the container knows, as when the run was let in.
-    fn still_open(&self, pass: &Pass<'_, S, C, R>) -> Result<(), Failure> {
+    fn still_open(&self, pass: &Pass<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
         let (known, stopped_until) =
             self.desk(&pass.dependency, |desk| (desk.breaker.value.at(now), desk.stopped_until));

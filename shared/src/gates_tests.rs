@@ -8,15 +8,17 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::{
-    breaker::BreakerPolicy,
-    error::Classified,
+    dependency::{
+        breaker::BreakerPolicy,
+        stats::{BUCKET, BucketKey, Calls, bucket_start},
+    },
+    failure::Classified,
     job::Gate,
     policy::tests::POLICY,
-    pulse::{BUCKET, BucketKey, Calls, bucket_start},
-    testing::{Fault, Faults, Faulty, MemoryStore, SeededRandom, TestClock},
+    testing::{Fault, Faults, Faulty, MemoryStore, SeededRandom, TestClock, TestPorts},
 };
 
-type TestGates = Gates<Faulty<MemoryStore>, TestClock, SeededRandom>;
+type TestGates = Gates<TestPorts<Faulty<MemoryStore>>>;
 
 const DEPENDENCY: &str = "elsewhere";
 
@@ -426,7 +428,7 @@ async fn few_calls_reach_a_service_that_is_down_and_all_are_done_soon_after() {
             }
             attempts += 1;
             grown.update(|most: u32| most.max(attempts));
-            let wait = retry::backoff(&POLICY, attempts, 0.5);
+            let wait = crate::record::retry::backoff(&POLICY, attempts, 0.5);
             tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
         }
     };
@@ -599,7 +601,7 @@ async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
                     }
                     failed.update(|failed| failed + 1);
                     attempts += 1;
-                    let wait = retry::backoff(&POLICY, attempts, random.unit());
+                    let wait = crate::record::retry::backoff(&POLICY, attempts, random.unit());
                     tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
                 }
                 Err(Turned::Away(failure)) if failure.code() == "predicted" => {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It has a connection pool of its own, because its resolver is not the one that the services of
-//! our own choice are reached by; the rest of its settings is [`crate::transport`]'s. Nothing else
+//! our own choice are reached by; the rest of its settings is [`crate::http::transport`]'s. Nothing else
 //! may call an address that a message, a feed or a page has named.
 
 mod address;
@@ -18,6 +18,7 @@ mod fetch;
 mod resolve;
 mod retry_after;
 mod target;
+pub mod transport;
 
 use std::{error::Error, time::Duration};
 
@@ -31,9 +32,8 @@ pub use retry_after::retry_after;
 pub use target::{Hosts, Refusal};
 
 use crate::{
-    config::Reader,
-    time::Clock,
-    transport::{self, USER_AGENT},
+    base::{config::Reader, time::Clock},
+    http::transport::USER_AGENT,
 };
 use resolve::Guard;
 use target::Rules;

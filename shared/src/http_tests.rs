@@ -9,8 +9,8 @@ use std::{
 
 use super::*;
 use crate::{
-    config::Environment,
-    error::{Class, Classified, Failure},
+    base::config::Environment,
+    failure::{Class, Classified, Failure},
     testing::ManualClock,
 };
 

@@ -2,18 +2,20 @@
 //!
 //! A new job type implements [`Job`] in its own folder under `functions/`; nothing here changes.
 
+pub mod credential;
+pub mod enqueue;
+
 use std::{borrow::Cow, future::Future, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::{
-    error::{Classified, Failure},
-    finding::Soundness,
-    limiter::Rates,
-    message::Problems,
+    base::time::Time,
+    dependency::limiter::Rates,
+    failure::{Classified, Failure},
+    payload::Payload,
     policy::Policy,
     record::{Ledger, Mishap},
-    time::Time,
 };
 
 /// A type of job.
@@ -68,6 +70,19 @@ pub trait Job: Send + Sync + 'static {
     }
 }
 
+/// What a look at a job's result came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Soundness {
+    /// It is as it was left.
+    Sound,
+    /// What it should have left is missing, for certain: doing the job again makes it.
+    Missing(String),
+    /// What it led to cannot be found any more; doing the job again puts it back.
+    Lost(String),
+    /// It is otherwise than it was left; somebody may have meant that.
+    Changed(String),
+}
+
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<T> {
@@ -76,12 +91,6 @@ pub enum Progress<T> {
     /// There is more than fits one run: another one goes on from this cursor, which it finds in
     /// [`Run::cursor`]. That spends no attempt.
     More(String),
-}
-
-/// The part of a message that belongs to the job type.
-pub trait Payload: Serialize + DeserializeOwned + Clone + Send + Sync {
-    /// Brings the payload into its normal form and adds what is wrong with it to `problems`.
-    fn check(&mut self, problems: &mut Problems);
 }
 
 /// The way out of a run to its dependency, which every call goes through.
@@ -127,7 +136,7 @@ impl<G: Gate> Run<'_, G> {
 
     /// Makes one call to the dependency: when its slot has come, and within the time limit that
     /// `call` is given. How it ends is counted. An error of the class
-    /// [`Deferred`](crate::error::Class::Deferred) means that it was not made.
+    /// [`Deferred`](crate::failure::Class::Deferred) means that it was not made.
     pub async fn call<T, E, F>(&self, call: impl FnOnce(Duration) -> F + Send) -> Result<T, E>
     where
         E: Classified + From<Failure>,

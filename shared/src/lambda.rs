@@ -1,26 +1,41 @@
 //! The rim towards Lambda: the only file that names `lambda_runtime`.
 
+use crate::{
+    aws::{DynamoStore, SqsQueue},
+    base::{
+        config::{ConfigError, Environment, Reader, Tables},
+        random::SystemRandom,
+        time::{SystemClock, Time},
+    },
+    http::transport,
+    job::Job,
+    message::{
+        Delivery, Purpose, Woken,
+        wake::{FENCE, JOB, PURPOSE, SENT_AT},
+    },
+    policy::BATCH_SIZE,
+    ports::Ports,
+    telemetry,
+    worker::{BatchError, Worker, handle},
+};
 use std::{future::Future, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{LambdaEvent, service_fn};
 
-use crate::{
-    aws::{DynamoStore, SqsQueue},
-    batch::{BatchError, Delivery, Worker},
-    config::{ConfigError, Environment, Reader, Tables},
-    job::Job,
-    policy::BATCH_SIZE,
-    ports::{Purpose, Woken},
-    random::SystemRandom,
-    telemetry,
-    time::{SystemClock, Time},
-    transport,
-    wake::{FENCE, JOB, PURPOSE, SENT_AT},
-};
-
 /// Why a function did not start, or stopped.
 pub type Error = lambda_runtime::Error;
+
+/// The ports of a deployed function.
+#[derive(Clone, Copy, Debug)]
+struct Deployed;
+
+impl Ports for Deployed {
+    type Store = DynamoStore;
+    type Queue = SqsQueue;
+    type Clock = SystemClock;
+    type Random = SystemRandom;
+}
 
 /// What a job type may use to build itself: one HTTP client, one AWS configuration.
 pub struct Start {
@@ -63,7 +78,7 @@ where
     let store = DynamoStore::new(&aws, tables);
     store.warm().await;
     let queue = SqsQueue::new(&aws);
-    let worker = Worker::new(job, store, queue, SystemClock, SystemRandom)
+    let worker = Worker::<J, Deployed>::new(job, store, queue, SystemClock, SystemRandom)
         .with_longest_wait(Duration::from_secs(longest_wait.into()));
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
@@ -102,7 +117,7 @@ where
 }
 
 async fn answer<J: Job>(
-    worker: &Worker<J, DynamoStore, SqsQueue, SystemClock, SystemRandom>,
+    worker: &Worker<J, Deployed>,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, BatchError> {
     let deadline = Time::from_millis(event.context.deadline);
@@ -110,7 +125,7 @@ async fn answer<J: Job>(
     let mut answer = SqsBatchResponse::default();
     // A mapping configured for larger batches costs time, not messages.
     for batch in deliveries.chunks(BATCH_SIZE) {
-        for id in worker.handle(batch.to_vec(), deadline).await? {
+        for id in handle(worker, batch.to_vec(), deadline).await? {
             answer.add_failure(id);
         }
     }

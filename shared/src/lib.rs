@@ -1,56 +1,35 @@
 //! Evenkeel: the engine of a job queue of serverless functions that stays level while the third
 //! parties it depends on do not.
 //!
-//! The modules stand in the order in which data flows. What decides is pure: plain functions of
-//! values, with time and chance as arguments. What touches the world stands at the rim: `lambda`
-//! and `aws`.
+//! The modules stand in layers, from the lowest to the highest; no import runs upward. What decides is
+//! pure: plain functions of values, with time and chance as arguments. What touches the world stands
+//! at the top: [`aws`] and [`lambda`].
+
+pub mod base;
+pub mod failure;
+pub mod payload;
+
+pub mod dependency;
+pub mod http;
+
+pub mod policy;
+pub mod record;
 
 pub mod message;
 
-pub mod batch;
-mod check;
-mod claim;
-mod fate;
-mod quarantine;
-mod run;
-mod settle;
-
-pub mod executor;
-pub mod job;
-pub mod policy;
-
-pub mod breaker;
-pub mod enqueue;
-mod gates;
-pub mod limiter;
-pub mod prediction;
-pub mod pulse;
-pub mod timeout;
-pub mod watched;
-
-pub mod error;
-pub mod finding;
-pub mod outcome;
-pub mod record;
-pub mod retry;
-pub mod verdict;
-pub mod wake;
-
-pub mod slashtag;
-pub mod vehicles;
-pub mod vin;
-
-pub mod config;
-pub mod http;
-pub mod oversight;
 pub mod ports;
-pub mod random;
-pub mod secret;
+
+pub mod job;
+
 pub mod telemetry;
-pub mod time;
-pub mod transport;
+
+mod gates;
 
 pub mod aws;
+
+pub mod worker;
+
 pub mod lambda;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

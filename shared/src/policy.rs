@@ -4,7 +4,11 @@
 
 use std::time::Duration;
 
-use crate::{breaker::BreakerPolicy, error::Class, limiter::HORIZON, time::millis};
+use crate::{
+    base::time::{CLOCK_SKEW, LEASE_GRACE, millis},
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::HORIZON},
+    failure::Class,
+};
 
 /// Most messages of one SQS event (the service's limit for a batch without a window).
 pub const BATCH_SIZE: usize = 10;
@@ -54,12 +58,6 @@ pub const SYSTEMIC_PAUSE: Duration = Duration::from_mins(1);
 /// Shortest delay before a retry.
 pub const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
-/// How much longer than the function's own time a lease holds, for clocks that differ.
-pub const LEASE_GRACE: Duration = Duration::from_secs(5);
-
-/// By how much the clocks of two containers may differ.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
-
 /// How long a finished job waits for its neighbours to be settled with them.
 pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
 
@@ -74,17 +72,6 @@ pub const SHORTEST_RETENTION: Duration = Duration::from_hours(15 * 24);
 
 /// What is quarantined is kept for people, who may be away for a while.
 pub const QUARANTINE_RETENTION: Duration = Duration::from_hours(90 * 24);
-
-/// How long calls to a dependency may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallTimes {
-    /// The shortest time limit of a call, however quick calls have been.
-    pub shortest: Duration,
-    /// The longest.
-    pub longest: Duration,
-    /// A call that takes longer counts as slow.
-    pub slow_after: Duration,
-}
 
 /// How one job type is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

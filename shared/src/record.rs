@@ -1,5 +1,5 @@
 //! The job record: its states, its ledger, and how a run begins and ends it, as plain functions of
-//! values. What a message may do with it is decided in [`crate::verdict`].
+//! values. What a message may do with it is decided in [`crate::record::claim_decision`].
 //!
 //! ```text
 //!            claim                     settle
@@ -13,16 +13,22 @@
 //! Each claim raises the fence; a settle counts only while fence and state are those of its
 //! claim, so the late answer of a run believed dead changes nothing.
 
+pub mod claim_decision;
+pub mod decision;
+pub mod due;
+pub mod lease;
+pub mod outcomes;
+pub mod retry;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Class, Failure},
-    outcome::{Decision, Spends},
+    base::time::Time,
+    failure::{Class, Failure},
     policy::{CRASH_PAUSE, HISTORY, MAX_CRASHES, QUARANTINE_RETENTION},
-    time::Time,
-    verdict::Claimant,
+    record::decision::{Decision, Spends},
 };
 
 /// What has happened to a job, counted. Only `attempts` spends the retry allowance.
@@ -211,35 +217,11 @@ pub struct Record {
     pub history: Vec<Mishap>,
 }
 
-/// An entry of the sparse index on which somebody looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// `state#queue`, `parked#dependency` or `dead#type`, and a shard.
-    pub partition: String,
-    /// When somebody should look.
-    pub due_at: Time,
-}
-
 /// Code of the mishap of a run whose lease ran out.
 pub const LEASE_OVER: &str = "lease_over";
 
 /// When somebody should look at a job that goes on in another run: its message comes back at once.
 const LOOK_AT_CONTINUED: Duration = Duration::from_mins(5);
-
-/// Shards of an index partition: each takes 1,000 writes a second.
-pub const LOOK_SHARDS: u32 = 4;
-
-/// The index partition `name` of a record with this key: the name and a shard by the key.
-#[must_use]
-pub fn look_partition(name: &str, key: &str) -> String {
-    let sum = key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    format!("{name}#{}", sum % LOOK_SHARDS)
-}
-
-/// Every shard of the index partition `name`.
-pub fn look_partitions(name: String) -> impl Iterator<Item = String> {
-    (0..LOOK_SHARDS).map(move |shard| format!("{name}#{shard}"))
-}
 
 /// What a conditional write expects to find: the state and the fence of the record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,44 +232,7 @@ pub struct Guard {
     pub fence: u64,
 }
 
-/// One lease of a whole batch: how the sweeper finds jobs whose process died.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The batch's token.
-    pub owner: String,
-    /// When it ends.
-    pub until: Time,
-    /// Keys of the jobs that the batch may have claimed.
-    pub jobs: Vec<String>,
-}
-
 impl Record {
-    /// What the sparse index says of it; `None` if nobody need look.
-    #[must_use]
-    pub fn look(&self) -> Option<Look> {
-        let (name, due_at) = match &self.phase {
-            Phase::Queued { due_at } => (format!("queued#{}", self.work.queue), *due_at),
-            Phase::Running { lease_until, armed: true } => {
-                (format!("running#{}", self.work.queue), *lease_until)
-            }
-            Phase::Waiting { due_at, .. } => (format!("waiting#{}", self.work.queue), *due_at),
-            Phase::Parked { run_after, .. } => {
-                let dependency = &self.work.dependency;
-                match self.work.deadline.filter(|_| self.provisional.is_none()) {
-                    // In the order of their deadlines: a breaker that stays open must not hide one
-                    // that is over behind others.
-                    Some(deadline) => (format!("dated#{dependency}"), deadline),
-                    None => (format!("parked#{dependency}"), *run_after),
-                }
-            }
-            Phase::Dead { at, .. } | Phase::Quarantined { at, .. } => {
-                (format!("dead#{}", self.kind()), *at)
-            }
-            _ => return None,
-        };
-        Some(Look { partition: look_partition(&name, &self.key), due_at })
-    }
-
     /// The record with a look at its lease's end, if it runs.
     #[must_use]
     pub fn armed(&self) -> Self {
@@ -476,17 +421,6 @@ impl Record {
             code: code.into(),
             message: message.into(),
         });
-    }
-
-    /// The record as its next run begins.
-    pub(crate) fn claimed(mut self, by: &Claimant<'_>) -> Self {
-        self.fence += 1;
-        by.owner.clone_into(&mut self.owner);
-        by.message_id().clone_into(&mut self.message_id);
-        self.ledger.receives += u32::try_from(by.message_ids.len()).unwrap_or(u32::MAX);
-        self.ledger.claims += 1;
-        self.phase = Phase::Running { lease_until: by.lease_until, armed: false };
-        self
     }
 
     /// The record of a job that has ended, about to begin anew.

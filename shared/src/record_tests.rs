@@ -2,9 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    outcome::Cause,
     policy::CRASH_PAUSE,
-    verdict::{Claimant, Verdict, claim},
+    record::{
+        claim_decision::{Claimant, Verdict, claim},
+        decision::Cause,
+    },
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);

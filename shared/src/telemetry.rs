@@ -13,15 +13,18 @@ use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    breaker::{Breaker, State},
-    config::ConfigError,
-    error::{Class, Failure},
-    finding::Finding,
-    message::Rejection,
-    outcome::{Decision, Spends},
-    ports::{PortError, Quarantined},
-    record::{self, Phase, Record},
-    time::{Time, millis},
+    base::{
+        config::ConfigError,
+        time::{Time, millis},
+    },
+    dependency::breaker::{Breaker, State},
+    failure::{Class, Failure},
+    message::{Quarantined, Rejection},
+    ports::{PortError, notes::Finding},
+    record::{
+        self, Phase, Record,
+        decision::{Decision, Spends},
+    },
 };
 
 /// What became of the jobs of one batch, counted.
@@ -391,10 +394,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{
-        outcome::Cause,
-        record::Work,
-        verdict::{Claimant, Verdict, claim},
+    use crate::record::{
+        Work,
+        claim_decision::{Claimant, Verdict, claim},
+        decision::Cause,
     };
 
     #[derive(Clone, Default)]

@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use dynoxide::Database;
 use evenkeel::{
     aws,
-    config::Tables,
+    base::config::Tables,
+    http::transport,
     ports::Store,
     record::{Phase, Record},
-    transport,
 };
 use sandbox::{FaultKind, Method, Sandbox, Scope, Settings, SettingsChange, Target};
 use serde_json::{Value, json};

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use evenkeel::{
-    ports::{Wake, Woken},
+    message::{Wake, Woken},
     record::Phase,
     testing::ARN,
+    worker::handle,
 };
 
 use super::{
@@ -40,7 +41,7 @@ async fn crowd(world: &World) -> usize {
         world.crash(&format!("crashed-{n}"), 0, Duration::from_secs(1)).await;
     }
     for n in 0..60 {
-        use evenkeel::{ports::Store as _, record::Lease};
+        use evenkeel::{ports::Store as _, record::lease::Lease};
         let jobs = (0..10).map(|job| format!("errand#g:alive-{n}-{job}")).collect();
         let until = now + Duration::from_secs(20);
         world.store.lease(&Lease { owner: format!("alive-{n}"), until, jobs }).await.unwrap();
@@ -90,7 +91,7 @@ async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
         for _ in 0..60 {
             let event = world.queue.receive_from(ARN, 10);
             let deadline = world.now() + Duration::from_secs(15);
-            let failed = world.function.handle(event.clone(), deadline).await.unwrap();
+            let failed = handle(&world.function, event.clone(), deadline).await.unwrap();
             world.queue.acknowledge(&event, &failed);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -120,10 +121,10 @@ async fn a_message_that_is_lost_behind_a_backlog_is_found_by_what_overtakes_it()
             }
             let event = world.queue.receive_from(ARN, 10);
             let deadline = world.now() + Duration::from_secs(15);
-            let failed = world.function.handle(event.clone(), deadline).await.unwrap();
+            let failed = handle(&world.function, event.clone(), deadline).await.unwrap();
             world.queue.acknowledge(&event, &failed);
             let high = world.queue.receive_from(HIGH, 10);
-            let failed = world.function.handle(high.clone(), deadline).await.unwrap();
+            let failed = handle(&world.function, high.clone(), deadline).await.unwrap();
             world.queue.acknowledge(&high, &failed);
             tokio::time::sleep(Duration::from_millis(900)).await;
         }
@@ -221,7 +222,7 @@ async fn how_things_stand_and_where_they_go_is_noted_for_tools() {
         for _ in 0..10 {
             let event = world.queue.receive_from(ARN, 10);
             let deadline = world.now() + Duration::from_secs(15);
-            let failed = world.function.handle(event.clone(), deadline).await.unwrap();
+            let failed = handle(&world.function, event.clone(), deadline).await.unwrap();
             world.queue.acknowledge(&event, &failed);
         }
         world.tick().await.unwrap();
@@ -255,7 +256,7 @@ async fn an_idle_system_rests_at_the_deployed_numbers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_walk_comes_by_every_record_in_as_many_ticks_as_it_has_pages() {
-    use evenkeel::time::Time;
+    use evenkeel::base::time::Time;
     let world = World::new();
     for n in 0..450 {
         let at = world.now();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel::{record::Phase, time::Time};
+use evenkeel::{base::time::Time, record::Phase};
 use serde_json::json;
 use sweeper::call;
 

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
 
-use evenkeel::{limiter::Rates, ports::Control as _, testing::ARN, time::Time};
+use evenkeel::{
+    base::time::Time, dependency::limiter::Rates, ports::Control as _, testing::ARN, worker::handle,
+};
 
 use super::{
     recovery::note_parked,
@@ -84,7 +86,7 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
         }
         let deadline = world.now() + Duration::from_secs(15);
         let handled = futures_util::future::join_all(
-            batches.iter().map(|event| world.function.handle(event.clone(), deadline)),
+            batches.iter().map(|event| handle(&world.function, event.clone(), deadline)),
         );
         for (event, failed) in batches.iter().zip(handled.await) {
             world.queue.acknowledge(event, &failed.unwrap());
@@ -115,10 +117,7 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
 }
 
 async fn note_limits(world: &World) {
-    use evenkeel::{
-        ports::Place,
-        watched::{Limits, WATCHED},
-    };
+    use evenkeel::ports::notes::{Limits, Place, WATCHED};
     note_parked(world, DEPENDENCY).await;
     let limits = Limits {
         per_second: Some(RATES.per_second),
@@ -132,7 +131,7 @@ async fn note_limits(world: &World) {
 }
 
 async fn open_breaker(world: &World, retry_at: Time) {
-    use evenkeel::breaker::{Breaker, State};
+    use evenkeel::dependency::breaker::{Breaker, State};
     let state = State::Open { retry_at, wait: Duration::from_secs(60) };
     let breaker = Breaker { generation: 1, state, since: world.now(), ..Breaker::default() };
     world.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();

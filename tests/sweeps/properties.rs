@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
-    ports::{Purpose, Store as _},
-    record::{Lease, Phase, Record},
+    base::time::Time,
+    message::Purpose,
+    ports::Store as _,
+    record::{Phase, Record, lease::Lease},
     testing::ARN,
-    time::Time,
 };
 use proptest::prelude::*;
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use evenkeel::{
-    message::Flaw,
-    ports::{Purpose, Store as _},
-    record::{Lease, Phase},
+    base::time::Time,
+    message::{Flaw, Purpose},
+    ports::Store as _,
+    record::{Phase, lease::Lease},
     testing::ARN,
-    time::Time,
 };
 
 use super::world::{DEAD, DEPENDENCY, World, body, key, letter};
@@ -57,9 +57,9 @@ pub(crate) async fn everything(world: &World) {
 }
 
 pub(crate) async fn note_parked(world: &World, dependency: &str) {
-    use evenkeel::{
-        ports::{Control as _, Place},
-        watched::{Limits, WATCHED},
+    use evenkeel::ports::{
+        Control as _,
+        notes::{Limits, Place, WATCHED},
     };
     let limits = Limits { closes_with: 3, noted_at: world.now().as_millis(), ..Limits::default() };
     let text = serde_json::to_string(&limits).unwrap();
@@ -209,7 +209,7 @@ async fn a_result_that_is_not_there_any_more_is_made_again() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_is_met_behind_an_open_breaker_and_behind_others() {
     use evenkeel::{
-        breaker::{Breaker, State},
+        dependency::breaker::{Breaker, State},
         ports::Control as _,
     };
     let world = World::new();
@@ -287,7 +287,7 @@ async fn no_dependency_starves_behind_others() {
 #[tokio::test(start_paused = true)]
 async fn hundreds_of_dependencies_do_not_keep_the_others_from_going() {
     use evenkeel::{
-        breaker::{Breaker, State},
+        dependency::breaker::{Breaker, State},
         ports::Control as _,
     };
     let world = World::new();

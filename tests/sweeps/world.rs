@@ -7,20 +7,19 @@ use std::{
 };
 
 use evenkeel::{
-    batch::Worker,
-    breaker::BreakerPolicy,
-    error::{Class, Failure},
-    finding::Soundness,
-    job::{Gate, Job, Payload, Progress, Run},
-    limiter::Rates,
-    message::Problems,
-    policy::{CallTimes, Policy},
-    ports::{Purpose, Wake},
-    record::{Lease, Ledger, Parking, Phase, Record, Work},
+    base::time::{Clock, Time},
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
+    failure::{Class, Failure},
+    job::{Gate, Job, Progress, Run, Soundness},
+    message::{Purpose, Wake},
+    payload::{Payload, Problems},
+    policy::Policy,
+    record::{Ledger, Parking, Phase, Record, Work, lease::Lease},
     testing::{
         ARN, Faults, Faulty, MemoryMappings, MemoryQueue, MemoryStore, SeededRandom, TestClock,
+        TestPorts,
     },
-    time::{Clock, Time},
+    worker::{Worker, handle},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -145,8 +144,7 @@ impl Job for Errands {
     }
 }
 
-pub(crate) type Function =
-    Worker<Errands, MemoryStore, MemoryQueue<TestClock>, TestClock, SeededRandom>;
+pub(crate) type Function = Worker<Errands, TestPorts>;
 
 /// The sweeper's ports, in memory, with faults.
 pub(crate) struct Doubles;
@@ -226,7 +224,7 @@ impl World {
                 if event.is_empty() {
                     break;
                 }
-                let failed = self.function.handle(event.clone(), self.now() + TIMEOUT).await;
+                let failed = handle(&self.function, event.clone(), self.now() + TIMEOUT).await;
                 self.queue.acknowledge(&event, &failed.unwrap());
             }
         }

@@ -1,6 +1,6 @@
 //! The content hash: two readings of a car with the same hash call for no new work.
 
-use evenkeel::message::sha256_hex;
+use evenkeel::base::hash::sha256_hex;
 
 use crate::{payload::Condition, price::Cents, vehicle::Vehicle};
 

@@ -1,12 +1,14 @@
 //! The jobs that new and changed cars give rise to.
 
 use evenkeel::{
-    enqueue::{Enqueued, NewJob, enqueue},
-    error::Failure,
-    job::{Job, Payload},
-    message::{Problems, sha256_hex},
+    base::{hash::sha256_hex, time::Clock},
+    failure::Failure,
+    job::{
+        Job,
+        enqueue::{Enqueued, NewJob, enqueue},
+    },
+    payload::{Payload, Problems},
     ports::{Queue, Store},
-    time::Clock,
 };
 use product_detail_scraping::Scraping;
 use serde::{Deserialize, Serialize};
@@ -124,12 +126,12 @@ fn shortening(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Opt
 }
 
 type Scraper = product_detail_scraping::ProductDetailScraping<
-    evenkeel::aws::DynamoVehicles,
-    evenkeel::time::SystemClock,
+    inventory::dynamo::DynamoVehicles,
+    evenkeel::base::time::SystemClock,
 >;
 
 type Shortener =
-    url_shortening::UrlShortening<evenkeel::aws::KeySource, evenkeel::time::SystemClock>;
+    url_shortening::UrlShortening<evenkeel::aws::KeySource, evenkeel::base::time::SystemClock>;
 
 fn id(feed: &Feed, vin: &str, hash: &str) -> String {
     format!("{}:{vin}:{}", feed.dealer_slug, &hash[..hash.len().min(ID_DIGITS)])

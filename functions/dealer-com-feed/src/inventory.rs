@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use evenkeel::error::{Class, Failure};
+use evenkeel::failure::{Class, Failure};
 use serde::{
     Deserialize, Deserializer,
     de::{self, SeqAccess, Visitor},

@@ -7,17 +7,21 @@ use std::{
 };
 
 use evenkeel::{
-    aws::{DynamoStore, DynamoVehicles, SqsQueue},
-    breaker::BreakerPolicy,
-    config::{ConfigError, Reader, Tables},
-    error::{Class, Failure},
-    finding::Soundness,
+    aws::{DynamoStore, SqsQueue},
+    base::{
+        config::{ConfigError, Reader, Tables},
+        time::{Clock, SystemClock, Time},
+    },
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
+    failure::{Class, Failure},
     http::{Hosts, Outbound, Settings},
-    job::{Gate, Job, Progress, Run},
+    job::{Gate, Job, Progress, Run, Soundness},
     lambda::Start,
-    policy::{CallTimes, Policy},
+    policy::Policy,
     ports::{Queue, Store},
-    time::{Clock, SystemClock, Time},
+};
+use inventory::{
+    dynamo::DynamoVehicles,
     vehicles::{self, Vehicles},
 };
 use url::Url;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use evenkeel::{
+    base::time::Time,
     ports::{PortError, Store},
-    time::Time,
-    vehicles::{Known, Vehicles},
 };
+use inventory::vehicles::{Known, Vehicles};
 
 use crate::{
     change::{Listed, Mark},

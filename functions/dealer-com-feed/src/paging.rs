@@ -5,7 +5,8 @@
 //! a word, the total may be wrong, and some ignore where a page is to begin. So the cursor counts
 //! what came.
 
-use evenkeel::{message::sha256_hex, vin};
+use evenkeel::base::hash::sha256_hex;
+use inventory::vin;
 use serde::{Deserialize, Serialize};
 
 use crate::{

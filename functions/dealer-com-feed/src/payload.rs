@@ -1,6 +1,6 @@
 //! What a `dealer_com_feed` message carries.
 
-use evenkeel::{job::Payload, message::Problems};
+use evenkeel::payload::{Payload, Problems};
 use serde::{Deserialize, Serialize};
 use url::Url;
 

@@ -1,7 +1,7 @@
 //! How far a reading of a feed has come, and what it says in the end.
 
 use evenkeel::{
-    error::{Class, Failure},
+    failure::{Class, Failure},
     job::Progress,
 };
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use evenkeel::{
-    error::{Class, Failure},
+    base::time::Clock,
+    failure::{Class, Failure},
     http::{Content, FetchError, Fetched, Outbound, Request},
     job::{Gate, Run},
-    time::Clock,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;

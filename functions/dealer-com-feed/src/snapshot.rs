@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel::{
-    error::{Class, Failure},
-    vehicles::Vehicles,
-};
+use evenkeel::failure::{Class, Failure};
+use inventory::vehicles::Vehicles;
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -1,6 +1,7 @@
 //! One car, as a site's list tells of it.
 
-use evenkeel::{message::sha256_hex, vin::Vin};
+use evenkeel::base::hash::sha256_hex;
+use inventory::vin::Vin;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use url::Url;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel::vin::{LENGTH, Vin};
+use inventory::vin::{LENGTH, Vin};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A set of VINs. Stored as one text without anything between them: 17 bytes each.

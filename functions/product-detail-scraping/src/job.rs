@@ -4,19 +4,18 @@
 use std::{borrow::Cow, time::Duration};
 
 use evenkeel::{
-    aws::DynamoVehicles,
-    breaker::BreakerPolicy,
-    config::{ConfigError, Reader},
-    error::{Class, Failure},
-    finding::Soundness,
+    base::{
+        config::{ConfigError, Reader},
+        time::{Clock, SystemClock},
+    },
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
+    failure::{Class, Failure},
     http::{Content, FetchError, Fetched, Hosts, Outbound, Request, Settings},
-    job::{Gate, Job, Progress, Run},
+    job::{Gate, Job, Progress, Run, Soundness},
     lambda::Start,
-    policy::{CallTimes, Policy},
-    time::{Clock, SystemClock},
-    vehicles::Vehicles,
-    vin::Vin,
+    policy::Policy,
 };
+use inventory::{dynamo::DynamoVehicles, vehicles::Vehicles, vin::Vin};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;

@@ -1,6 +1,7 @@
 //! The payload of a `product_detail_scraping` message, and its validation.
 
-use evenkeel::{job::Payload, message::Problems, vin::Vin};
+use evenkeel::payload::{Payload, Problems};
+use inventory::vin::Vin;
 use serde::{Deserialize, Serialize};
 use url::Url;
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use evenkeel::{
+    base::{
+        random::Random,
+        time::{Clock, Time},
+    },
     policy::ANSWER_RESERVE,
     ports::PortError,
-    random::Random,
     telemetry,
-    time::{Clock, Time},
 };
 use serde_json::{Value, json};
 

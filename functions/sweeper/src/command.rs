@@ -11,12 +11,16 @@
 use std::time::Duration;
 
 use evenkeel::{
-    oversight::{Oversight as _, Table},
+    base::{
+        random::Random,
+        time::{Clock, Time},
+    },
     policy::ANSWER_RESERVE,
-    ports::PortError,
-    random::Random,
+    ports::{
+        PortError,
+        maintenance::{Oversight as _, Table},
+    },
     record::{Phase, Record},
-    time::{Clock, Time},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

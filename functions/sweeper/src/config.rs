@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel::config::{Reader, Tables};
+use evenkeel::{
+    aws::AuxiliaryTable,
+    base::config::{Reader, Tables},
+};
 use serde::Deserialize;
 
 /// Allowed values of `MaximumConcurrency`: SQS refuses 1.
@@ -82,9 +85,10 @@ pub struct Config {
 impl Config {
     /// Reads the configuration, the names of the engine's tables, and that of the vehicles' table.
     /// Problems are reported to `reader`.
-    pub fn read(reader: &mut Reader<'_>) -> (Self, Tables, String) {
+    pub fn read(reader: &mut Reader<'_>) -> (Self, Tables, AuxiliaryTable) {
         let tables = Tables::read(reader);
-        let vehicles = reader.required("VEHICLES_TABLE");
+        let vehicles =
+            AuxiliaryTable { name: reader.required("VEHICLES_TABLE"), key: ["dealer", "vin"] };
         let text = reader.required("JOB_TYPES");
         let types = match Self::types(&text) {
             Ok(types) => types,

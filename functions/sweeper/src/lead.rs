@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use evenkeel::{
-    oversight::Oversight,
-    ports::{Place, PortError, Swapped},
-    time::Time,
+    base::time::Time,
+    ports::{PortError, Swapped, maintenance::Oversight, notes::Place},
 };
 use serde::{Deserialize, Serialize};
 

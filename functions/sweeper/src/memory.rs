@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use evenkeel::time::Time;
+use evenkeel::base::time::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::balance::Wish;

@@ -1,6 +1,6 @@
 //! The metrics of a tick. A test compares them with the table in docs/sweeper.md.
 
-use evenkeel::{telemetry, time::Time};
+use evenkeel::{base::time::Time, telemetry};
 
 use crate::{
     config::Config,

@@ -2,11 +2,13 @@
 
 use evenkeel::{
     aws::{DynamoStore, Mappings, SqsQueue},
-    config::{ConfigError, Reader},
+    base::{
+        config::{ConfigError, Reader},
+        random::{Random, SystemRandom},
+        time::{Clock, SystemClock},
+    },
     lambda::Start,
-    oversight::{Mailboxes, Oversight, Scaling},
-    random::{Random, SystemRandom},
-    time::{Clock, SystemClock},
+    ports::maintenance::{Mailboxes, Oversight, Scaling},
 };
 
 use crate::config::Config;
@@ -56,7 +58,7 @@ impl Sweep<Deployed> {
         let mut reader = Reader::new(&start.environment);
         let (config, tables, vehicles) = Config::read(&mut reader);
         let config = reader.finish(config)?;
-        let store = DynamoStore::new(&start.aws, tables).with_vehicles(vehicles);
+        let store = DynamoStore::new(&start.aws, tables).with_auxiliary(vehicles);
         store.warm().await;
         let (queue, mappings) = (SqsQueue::new(&start.aws), Mappings::new(&start.aws));
         Ok(Self { store, queue, mappings, clock: SystemClock, random: SystemRandom, config })

@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, future::Future};
 
 use evenkeel::{
-    oversight::{Due, Oversight, READ_AT_ONCE},
-    ports::PortError,
-    record::{Record, look_partitions},
+    base::time::Time,
+    ports::{
+        PortError,
+        maintenance::{Due, Oversight, READ_AT_ONCE},
+    },
+    record::{Record, due::look_partitions},
     telemetry,
-    time::Time,
 };
 use futures_util::{StreamExt, stream};
 

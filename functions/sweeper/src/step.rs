@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
-    oversight::{Mailboxes, Oversight},
-    ports::{PortError, Wake, Woken, Written},
+    base::time::{Time, millis},
+    message::{
+        Woken,
+        wake::{self, Wake},
+    },
+    ports::{
+        PortError, Written,
+        maintenance::{Mailboxes, Oversight},
+    },
     record::{Guard, Record},
     telemetry,
-    time::{Time, millis},
-    wake,
 };
 
 use crate::records::together;

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use evenkeel::{
-    oversight::{Depth, LEASE_SHARDS, Mailboxes, Oversight},
-    ports::PortError,
-    pulse::{Beat, TYPE_BUCKET, bucket_start},
-    record::Lease,
+    base::time::Time,
+    dependency::stats::{Beat, TYPE_BUCKET, bucket_start},
+    ports::{
+        PortError,
+        maintenance::{Depth, LEASE_SHARDS, Mailboxes, Oversight},
+        notes::{Limits, WATCHED},
+    },
+    record::lease::Lease,
     telemetry,
-    time::Time,
-    watched::{Limits, WATCHED},
 };
 use futures_util::{StreamExt, stream};
 
@@ -85,7 +87,7 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
     let seen = each("breaker", fixed, async |name: &String| {
         dependency(store, name, notes.get(name).map(String::as_str)).await
     });
-    let buckets = |beats: Vec<(evenkeel::pulse::BucketKey, Beat)>| {
+    let buckets = |beats: Vec<(evenkeel::dependency::stats::BucketKey, Beat)>| {
         beats.into_iter().map(|(key, beat)| (key.start, beat)).collect()
     };
     View {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel::time::Time;
+use evenkeel::base::time::Time;
 use serde::Serialize;
 
 use crate::{memory::Memory, survey::View};

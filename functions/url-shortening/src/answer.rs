@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use evenkeel::{
-    error::{Class, Classified, Failure},
+    base::{secret::Secret, time::Time},
+    failure::{Class, Classified, Failure},
     http::retry_after,
-    secret::Secret,
-    time::Time,
 };
 use reqwest::{
     StatusCode,

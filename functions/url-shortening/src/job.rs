@@ -4,21 +4,19 @@ use std::time::Duration;
 
 use evenkeel::{
     aws::KeySource,
-    breaker::BreakerPolicy,
-    config::{ConfigError, Reader},
-    error::{Class, Failure},
-    finding::Soundness,
-    job::{Gate, Job, Payload, Progress, Run},
+    base::{
+        config::{ConfigError, Reader},
+        time::{Clock, SystemClock},
+    },
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
+    failure::{Class, Failure},
+    job::{Gate, Job, Progress, Run, Soundness, credential::Credential},
     lambda::Start,
-    limiter::Rates,
-    message::Problems,
-    policy::{CallTimes, Policy},
+    payload::{Payload, Problems},
+    policy::Policy,
     ports::SecretSource,
-    secret::Credential,
-    slashtag,
-    time::{Clock, SystemClock},
-    vin::Vin,
 };
+use inventory::{slashtag, vin::Vin};
 use serde::{Deserialize, Serialize};
 use url::Url;
 

@@ -5,13 +5,12 @@
 use std::{fmt, time::Duration};
 
 use evenkeel::{
-    config::Reader,
-    error::{Class, Failure},
-    limiter::Rates,
+    base::{config::Reader, secret::Secret, time::Clock},
+    dependency::limiter::Rates,
+    failure::{Class, Failure},
+    http::transport,
+    job::credential::Credential,
     ports::{PortError, SecretSource},
-    secret::{Credential, Secret},
-    time::Clock,
-    transport,
 };
 use reqwest::{RequestBuilder, Response, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 //!
 //! Attribute names are part of the format that operators read and write (docs/records.md).
 
+use super::item;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -15,14 +16,16 @@ use futures_util::future::try_join_all;
 use super::{
     failure::port_error,
     item::{Attribute, Item, Reader, ms, n, s},
-    jobs::{DynamoStore, owned},
+    jobs::DynamoStore,
 };
 use crate::{
-    breaker::{Breaker, State},
-    limiter::Limiter,
-    ports::{Control, Place, PortError, Seen, Swapped},
-    pulse::{Beat, BucketKey},
-    time::{Time, millis},
+    base::time::{Time, millis},
+    dependency::{
+        breaker::{Breaker, State},
+        limiter::Limiter,
+        stats::{Beat, BucketKey},
+    },
+    ports::{Control, PortError, Seen, Swapped, notes::Place},
 };
 
 /// How long a breaker that nobody writes any more is kept.
@@ -187,7 +190,7 @@ fn decode_key(pulse: &str, shard: u8, item: &Item) -> Option<BucketKey> {
 impl DynamoStore {
     async fn control_item(&self, key: Vec<Attribute>) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.tables.control);
-        let answer = get.set_key(Some(owned(key))).consistent_read(true).send().await;
+        let answer = get.set_key(Some(item::owned(key))).consistent_read(true).send().await;
         Ok(answer.map_err(|error| port_error(&error))?.item)
     }
 
@@ -202,7 +205,7 @@ impl DynamoStore {
             .client
             .put_item()
             .table_name(&self.tables.control)
-            .set_item(Some(owned(attributes)))
+            .set_item(Some(item::owned(attributes)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = if revision == 0 {
             put.condition_expression("attribute_not_exists(revision)")
@@ -301,7 +304,7 @@ impl Control for DynamoStore {
             .client
             .update_item()
             .table_name(&self.tables.control)
-            .set_key(Some(owned(place)))
+            .set_key(Some(item::owned(place)))
             .expression_attribute_names("#end", "expires_at")
             .expression_attribute_values(":end", n(expires_at.as_secs_ceil()))
             .return_values(ReturnValue::AllNew);
@@ -330,7 +333,7 @@ impl Control for DynamoStore {
 
     async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
         let put = self.client.put_item().table_name(&self.tables.control);
-        let put = put.set_item(Some(owned(encode_note(place, text, until))));
+        let put = put.set_item(Some(item::owned(encode_note(place, text, until))));
         put.send().await.map(drop).map_err(|error| port_error(&error))
     }
 
@@ -386,7 +389,7 @@ mod tests {
             revision in any::<u64>(),
         ) {
             let value = Breaker { generation, state, since, why, systemic };
-            let mut item = owned(encode_breaker("elsewhere", &value));
+            let mut item = item::owned(encode_breaker("elsewhere", &value));
             item.insert("revision".into(), n(revision));
             prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));
         }
@@ -399,7 +402,7 @@ mod tests {
             slowed_at in times(),
         ) {
             let value = Limiter { next_us, next_hourly_us, pace, slowed_at };
-            let item = owned(encode_limiter("elsewhere", &value));
+            let item = item::owned(encode_limiter("elsewhere", &value));
             prop_assert_eq!(seen(Some(&item), decode_limiter), Ok(Seen { value, revision: 0 }));
         }
     }

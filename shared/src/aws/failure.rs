@@ -31,7 +31,7 @@ pub(crate) fn is_terminal(code: &str) -> bool {
 }
 
 /// The port's error for an SDK error, with its whole chain of causes.
-pub(crate) fn port_error<E, R>(error: &SdkError<E, R>) -> PortError
+pub fn port_error<E, R>(error: &SdkError<E, R>) -> PortError
 where
     E: Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug,

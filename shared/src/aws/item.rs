@@ -11,28 +11,38 @@ use std::{
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
-    oversight::LEASE_SHARDS,
-    ports::Quarantined,
-    record::{Lease, Ledger, Parking, Phase, Record, Work, look_partition},
-    time::Time,
+    base::time::Time,
+    message::Quarantined,
+    ports::maintenance::LEASE_SHARDS,
+    record::{Ledger, Parking, Phase, Record, Work, due::look_partition, lease::Lease},
 };
 
 /// A whole item.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub type Item = HashMap<String, AttributeValue>;
 
 /// One attribute of an item.
-pub(crate) type Attribute = (&'static str, AttributeValue);
+pub type Attribute = (&'static str, AttributeValue);
 
-pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
+/// A text attribute.
+pub fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-pub(crate) fn n(number: impl Into<u64>) -> AttributeValue {
+/// A number attribute.
+pub fn n(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
-pub(crate) fn ms(time: Time) -> AttributeValue {
+/// A time as a number attribute: milliseconds since the epoch.
+#[must_use]
+pub fn ms(time: Time) -> AttributeValue {
     n(time.as_millis())
+}
+
+/// Attributes as an item.
+#[must_use]
+pub fn owned(attributes: Vec<Attribute>) -> Item {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The whole record.
@@ -219,21 +229,25 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
 }
 
 /// An item read by attribute; errors name the attribute.
-pub(crate) struct Reader<'a>(pub(crate) &'a Item);
+pub struct Reader<'a>(pub &'a Item);
 
 impl Reader<'_> {
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// Whether the item has the attribute.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    pub(crate) fn text(&self, name: &str) -> Result<String, String> {
+    /// A text; the error names the attribute.
+    pub fn text(&self, name: &str) -> Result<String, String> {
         match self.0.get(name).map(AttributeValue::as_s) {
             Some(Ok(text)) => Ok(text.clone()),
             _ => Err(format!("{name}: expected a text")),
         }
     }
 
-    pub(crate) fn number(&self, name: &str) -> Result<u64, String> {
+    /// A whole number; the error names the attribute.
+    pub fn number(&self, name: &str) -> Result<u64, String> {
         match self.0.get(name).map(AttributeValue::as_n) {
             Some(Ok(text)) => text.parse().ok(),
             _ => None,
@@ -242,14 +256,15 @@ impl Reader<'_> {
     }
 
     /// A counter: absent is zero.
-    pub(crate) fn count(&self, name: &str) -> Result<u32, String> {
+    pub fn count(&self, name: &str) -> Result<u32, String> {
         if !self.has(name) {
             return Ok(0);
         }
         u32::try_from(self.number(name)?).map_err(|_| format!("{name}: too large"))
     }
 
-    pub(crate) fn time(&self, name: &str) -> Result<Time, String> {
+    /// A time, in milliseconds since the epoch; the error names the attribute.
+    pub fn time(&self, name: &str) -> Result<Time, String> {
         self.number(name).map(Time::from_millis)
     }
 

@@ -16,25 +16,35 @@ use super::{
     statement,
 };
 use crate::{
-    config::Tables,
-    ports::{PortError, Quarantined, Store, Written},
-    record::{Guard, Lease, Record},
+    base::config::Tables,
+    message::Quarantined,
+    ports::{PortError, Store, Written},
+    record::{Guard, Record, lease::Lease},
 };
+
+/// A table of a job type's own, whose expired items the sweeper removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuxiliaryTable {
+    /// The table's name.
+    pub name: String,
+    /// The names of its partition key and its sort key, both texts.
+    pub key: [&'static str; 2],
+}
 
 /// [`Store`](crate::ports::Store) and [`Control`](crate::ports::Control) on two DynamoDB tables.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
     pub(super) client: Client,
     pub(super) tables: Tables,
-    /// The table of cars, which only walks read from here.
-    pub(super) vehicles: Option<String>,
+    /// A further table, which only walks read from here.
+    pub(super) auxiliary: Option<AuxiliaryTable>,
 }
 
 impl DynamoStore {
     /// A store on these tables.
     #[must_use]
     pub fn new(config: &SdkConfig, tables: Tables) -> Self {
-        Self { client: Client::new(config), tables, vehicles: None }
+        Self { client: Client::new(config), tables, auxiliary: None }
     }
 
     /// Makes the connection, while start-up has a whole CPU to itself. What goes wrong here shows
@@ -100,10 +110,6 @@ fn running(record: &Record) -> Vec<Attribute> {
     ]
 }
 
-pub(super) fn owned(attributes: Vec<Attribute>) -> Item {
-    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
 impl Store for DynamoStore {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let Tables { jobs, control } = &self.tables;
@@ -143,7 +149,7 @@ impl Store for DynamoStore {
             .client
             .put_item()
             .table_name(&self.tables.jobs)
-            .set_item(Some(owned(item::encode(record))))
+            .set_item(Some(item::owned(item::encode(record))))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match guard {
             None => put.condition_expression("attribute_not_exists(pk)"),
@@ -214,7 +220,7 @@ impl Store for DynamoStore {
             .client
             .put_item()
             .table_name(&self.tables.jobs)
-            .set_item(Some(owned(item::encode_quarantined(body))))
+            .set_item(Some(item::owned(item::encode_quarantined(body))))
             .condition_expression("attribute_not_exists(pk) OR ended_at < :long_ago")
             .expression_attribute_values(
                 ":long_ago",
@@ -233,7 +239,7 @@ impl Store for DynamoStore {
         self.client
             .put_item()
             .table_name(&self.tables.control)
-            .set_item(Some(owned(item::encode_lease(lease))))
+            .set_item(Some(item::owned(item::encode_lease(lease))))
             .send()
             .await
             .map_err(|error| port_error(&error))?;
@@ -244,7 +250,7 @@ impl Store for DynamoStore {
         self.client
             .delete_item()
             .table_name(&self.tables.control)
-            .set_key(Some(owned(Vec::from(item::lease_key(lease)))))
+            .set_key(Some(item::owned(Vec::from(item::lease_key(lease)))))
             .send()
             .await
             .map_err(|error| port_error(&error))?;

@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use super::{Config, DynamoVehicles, http::SharedClient, jobs::DynamoStore};
-use crate::config::Tables;
+use super::{Config, http::SharedClient, jobs::DynamoStore};
+use crate::base::config::Tables;
 
 /// The configuration for a service at `endpoint` that checks no signatures.
 pub async fn config(client: reqwest::Client, endpoint: &str) -> Config {
@@ -51,23 +51,6 @@ pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
     jobs.send().await.expect("the table of jobs");
     control.send().await.expect("the control table");
     DynamoStore::new(config, tables)
-}
-
-/// The table of cars, new, as template.yaml describes it.
-///
-/// # Panics
-/// If the table cannot be made.
-pub async fn vehicles(config: &Config, table: &str) -> DynamoVehicles {
-    let vehicles = Client::new(config)
-        .create_table()
-        .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute("dealer", ScalarAttributeType::S))
-        .attribute_definitions(attribute("vin", ScalarAttributeType::S))
-        .key_schema(key("dealer", KeyType::Hash))
-        .key_schema(key("vin", KeyType::Range));
-    vehicles.send().await.expect("the table of cars");
-    DynamoVehicles::new(config, table.to_owned())
 }
 
 fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {

@@ -8,10 +8,15 @@ use aws_sdk_sqs::types::{
 
 use super::{failure::port_error, queue::SqsQueue};
 use crate::{
-    oversight::{Depth, Letter, Mailboxes},
-    ports::{PortError, Purpose, Woken},
-    time::Time,
-    wake::{FENCE, JOB, PURPOSE, SENT_AT},
+    base::time::Time,
+    message::{
+        Letter, Purpose, Woken,
+        wake::{FENCE, JOB, PURPOSE, SENT_AT},
+    },
+    ports::{
+        PortError,
+        maintenance::{Depth, Mailboxes},
+    },
 };
 
 /// Messages of one receive (SQS's limit).

@@ -1,9 +1,9 @@
 //! The ports on AWS: the only folder that names the AWS SDK.
 
 mod control;
-mod failure;
+pub mod failure;
 mod http;
-mod item;
+pub mod item;
 mod jobs;
 #[cfg(feature = "testing")]
 #[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
@@ -14,18 +14,16 @@ mod queue;
 mod scaling;
 mod secrets;
 mod statement;
-mod vehicles;
 
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use aws_config::SdkConfig as Config;
-pub use jobs::DynamoStore;
+pub use jobs::{AuxiliaryTable, DynamoStore};
 pub use queue::SqsQueue;
 pub use scaling::Mappings;
 pub use secrets::KeySource;
-pub use vehicles::DynamoVehicles;
 
 /// Longest time for one try of a call. A healthy DynamoDB answers in milliseconds, and a job's
 /// message comes again anyway.

@@ -11,13 +11,16 @@ use super::{
     control::{encode_note, note_key, note_partition},
     failure::port_error,
     item::{self, Item, Reader, n, s},
-    jobs::{DynamoStore, owned},
+    jobs::{AuxiliaryTable, DynamoStore},
 };
 use crate::{
-    oversight::{Due, Found, Oversight, Page, ReadAll, Table},
-    ports::{Place, PortError, Seen, Swapped},
-    record::{Lease, Look, Record},
-    time::Time,
+    base::time::Time,
+    ports::{
+        PortError, Seen, Swapped,
+        maintenance::{Due, Found, Oversight, Page, ReadAll, Table},
+        notes::Place,
+    },
+    record::{Record, due::Look, lease::Lease},
 };
 
 /// Most entries of one query.
@@ -45,17 +48,8 @@ fn decode_lease(item: &Item) -> Option<Lease> {
     })
 }
 
-/// The names of a table's keys.
-fn key_names(table: Table) -> &'static [&'static str] {
-    match table {
-        Table::Jobs => &["pk"],
-        Table::Control => &["pk", "sk"],
-        Table::Vehicles => &["dealer", "vin"],
-    }
-}
-
-fn key_item(table: Table, key: &[String]) -> Item {
-    let names = key_names(table).iter().zip(key);
+fn key_item(names: &[&str], key: &[String]) -> Item {
+    let names = names.iter().zip(key);
     names.map(|(name, part)| ((*name).to_owned(), s(part))).collect()
 }
 
@@ -64,10 +58,9 @@ fn is_job(item: &Item) -> bool {
     item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| !pk.starts_with("q#"))
 }
 
-fn found(table: Table, item: &Item) -> Option<Found> {
+fn found(table: Table, names: &[&str], item: &Item) -> Option<Found> {
     let reader = Reader(item);
-    let key: Option<Vec<String>> =
-        key_names(table).iter().map(|name| reader.text(name).ok()).collect();
+    let key: Option<Vec<String>> = names.iter().map(|name| reader.text(name).ok()).collect();
     let look =
         || Some(Look { partition: reader.text("look").ok()?, due_at: reader.time("due_at").ok()? });
     Some(Found {
@@ -92,14 +85,23 @@ impl DynamoStore {
         match table {
             Table::Jobs => Some(&self.tables.jobs),
             Table::Control => Some(&self.tables.control),
-            Table::Vehicles => self.vehicles.as_deref(),
+            Table::Auxiliary => self.auxiliary.as_ref().map(|table| table.name.as_str()),
         }
     }
 
-    /// The same with the table of cars, for walks.
+    /// The names of a table's keys.
+    fn key_names(&self, table: Table) -> &[&'static str] {
+        match table {
+            Table::Jobs => &["pk"],
+            Table::Control => &["pk", "sk"],
+            Table::Auxiliary => self.auxiliary.as_ref().map_or(&[], |table| &table.key),
+        }
+    }
+
+    /// The same with a further table, for walks.
     #[must_use]
-    pub fn with_vehicles(self, table: String) -> Self {
-        Self { vehicles: Some(table), ..self }
+    pub fn with_auxiliary(self, table: AuxiliaryTable) -> Self {
+        Self { auxiliary: Some(table), ..self }
     }
 }
 
@@ -139,8 +141,10 @@ impl Oversight for DynamoStore {
 
     async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
         let mut read: HashMap<String, Result<Record, String>> = HashMap::new();
-        let mut left: Vec<Item> =
-            keys.iter().map(|key| key_item(Table::Jobs, std::slice::from_ref(key))).collect();
+        let mut left: Vec<Item> = keys
+            .iter()
+            .map(|key| key_item(self.key_names(Table::Jobs), std::slice::from_ref(key)))
+            .collect();
         for _ in 0..MOST_ROUNDS {
             if left.is_empty() {
                 break;
@@ -175,15 +179,21 @@ impl Oversight for DynamoStore {
             .client
             .scan()
             .table_name(name)
-            .set_exclusive_start_key(from.map(|key| key_item(table, key)))
+            .set_exclusive_start_key(from.map(|key| key_item(self.key_names(table), key)))
             .limit(limit(most));
         let answer = scan.send().await.map_err(|error| port_error(&error))?;
         let next = answer.last_evaluated_key.as_ref();
-        let names = key_names(table);
+        let names = self.key_names(table);
         let next =
             next.and_then(|last| names.iter().map(|name| Reader(last).text(name).ok()).collect());
         let items = answer.items.unwrap_or_default();
-        Ok(Page { items: items.iter().filter_map(|item| found(table, item)).collect(), next })
+        Ok(Page {
+            items: items
+                .iter()
+                .filter_map(|item| found(table, self.key_names(table), item))
+                .collect(),
+            next,
+        })
     }
 
     async fn remove_expired(
@@ -197,7 +207,7 @@ impl Oversight for DynamoStore {
             .client
             .delete_item()
             .table_name(name)
-            .set_key(Some(key_item(table, key)))
+            .set_key(Some(key_item(self.key_names(table), key)))
             .condition_expression("expires_at <= :now")
             .expression_attribute_values(":now", n(now.as_millis() / 1_000));
         match delete.send().await {
@@ -211,7 +221,7 @@ impl Oversight for DynamoStore {
 
     async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
         let get = self.client.get_item().table_name(&self.tables.control);
-        let get = get.set_key(Some(owned(note_key(place)))).consistent_read(true);
+        let get = get.set_key(Some(item::owned(note_key(place)))).consistent_read(true);
         let answer = get.send().await.map_err(|error| port_error(&error))?;
         Ok(note(answer.item.as_ref()))
     }
@@ -263,7 +273,7 @@ impl Oversight for DynamoStore {
             .client
             .delete_item()
             .table_name(&self.tables.control)
-            .set_key(Some(owned(note_key(place))))
+            .set_key(Some(item::owned(note_key(place))))
             .condition_expression("#text = :text")
             .expression_attribute_names("#text", "text")
             .expression_attribute_values(":text", AttributeValue::S(text.to_owned()));

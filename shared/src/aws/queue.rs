@@ -17,8 +17,11 @@ use aws_sdk_sqs::{
 
 use super::failure::port_error;
 use crate::{
-    ports::{Hide, PortError, Queue, Wake, Woken},
-    wake::{FENCE, JOB, PURPOSE, SENT_AT},
+    message::{
+        Woken,
+        wake::{FENCE, JOB, PURPOSE, SENT_AT, Wake},
+    },
+    ports::{Hide, PortError, Queue},
 };
 
 /// [`Queue`] on SQS. Queue addresses are asked for once and kept.

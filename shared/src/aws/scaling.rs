@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::{Client, types::ScalingConfig};
 
 use super::failure::port_error;
-use crate::{oversight::Scaling, ports::PortError};
+use crate::ports::{PortError, maintenance::Scaling};
 
 /// State of a mapping that works and is not being changed.
 const AT_WORK: &str = "Enabled";

@@ -5,8 +5,8 @@ use aws_sdk_secretsmanager::Client;
 
 use super::failure::port_error;
 use crate::{
+    base::secret::Secret,
     ports::{PortError, SecretSource},
-    secret::Secret,
 };
 
 /// A key's source.

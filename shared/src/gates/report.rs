@@ -6,15 +6,17 @@ use futures_util::future::join_all;
 
 use super::Gates;
 use crate::{
-    outcome::Decision,
-    ports::{Control, PortError},
-    pulse::{
-        BUCKET, BUCKET_RETENTION, BucketKey, Calls, MEMORY, Outcomes, SHARDS, TYPE_BUCKET,
+    base::{
+        random::Random,
+        time::{Clock, Time},
+    },
+    dependency::stats::{
+        BUCKET, BUCKET_RETENTION, BucketKey, Calls, MEMORY, SHARDS, TYPE_BUCKET,
         TYPE_BUCKET_RETENTION, bucket_start,
     },
-    random::Random,
+    ports::{Control, PortError, Ports},
+    record::{decision::Decision, outcomes::Outcomes},
     telemetry,
-    time::{Clock, Time},
 };
 
 /// Least time between two writes to a dependency's pulse.
@@ -26,7 +28,7 @@ const TYPE_PULSE_EVERY: Duration = Duration::from_secs(10);
 /// Longest time for which a batch waits for its reports: they may be late, and the answer may not.
 const REPORT_TIME: Duration = Duration::from_secs(1);
 
-impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
+impl<P: Ports> Gates<P> {
     /// Notes when the oldest message was sent that came from the queue with this ARN for the first
     /// time.
     pub(crate) fn received(&self, queue: &str, sent_at: Time) {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::{Gates, MOST_RACES, Turned};
 use crate::{
-    breaker::State,
-    error::Failure,
-    limiter::{Rates, Reservation, block_size},
-    ports::{Control, PortError, Seen, Swapped},
-    random::Random,
+    base::time::{Clock, Time},
+    dependency::{
+        breaker::State,
+        limiter::{Rates, Reservation, block_size},
+    },
+    failure::Failure,
+    ports::{Control, PortError, Ports, Seen, Swapped},
     telemetry,
-    time::{Clock, Time},
 };
 
 /// What an attempt to reserve came to.
@@ -21,7 +22,7 @@ enum Reserved {
     No(Duration),
 }
 
-impl<S: Control, C: Clock, R: Random> Gates<S, C, R> {
+impl<P: Ports> Gates<P> {
     /// Looks at the breaker if it must. What fails here fails again where it is needed, and is answered
     /// there.
     pub(crate) async fn look(&self, dependency: &str) {

@@ -6,9 +6,9 @@ use reqwest::{StatusCode, header::HeaderMap};
 
 use super::{fetch::MAX_REDIRECTS, retry_after::retry_after, target::Refusal};
 use crate::{
-    error::{Class, Classified, Failure},
-    time::Time,
-    transport,
+    base::time::Time,
+    failure::{Class, Classified, Failure},
+    http::transport,
 };
 
 /// Causes of one error that are searched for a refusal; the client nests them five deep.

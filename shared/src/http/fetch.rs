@@ -11,7 +11,7 @@ use super::{
     failure::FetchError,
     target::Target,
 };
-use crate::time::Clock;
+use crate::base::time::Clock;
 
 /// Redirects that are followed. Sites need two or three (to https, to www, to a page's present
 /// name); browsers stop at 20.

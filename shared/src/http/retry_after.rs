@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use crate::time::Time;
+use crate::base::time::Time;
 
 /// Numbers above this are moments, not spans: 2001 in seconds since the epoch.
 const MOMENT: u64 = 1_000_000_000;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{
+use crate::base::{
     random::Random,
     time::{Clock, Time, millis},
 };

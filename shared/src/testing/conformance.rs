@@ -7,12 +7,15 @@
 use std::time::Duration;
 
 use crate::{
-    message::{Flaw, Rejection},
-    outcome::Decision,
-    ports::{Quarantined, Store, Written},
-    record::{Lease, Ledger, Phase, Record, Work},
-    time::Time,
-    verdict::{Claimant, Verdict, claim},
+    base::time::Time,
+    message::{Flaw, Quarantined, Rejection},
+    ports::{Store, Written},
+    record::{
+        Ledger, Phase, Record, Work,
+        claim_decision::{Claimant, Verdict, claim},
+        decision::Decision,
+        lease::Lease,
+    },
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);

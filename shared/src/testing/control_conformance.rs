@@ -4,12 +4,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    breaker::{Breaker, State},
-    limiter::Limiter,
-    outcome::Decision,
+    base::time::Time,
+    dependency::{
+        breaker::{Breaker, State},
+        limiter::Limiter,
+        stats::{BUCKET, Beat, BucketKey, Calls},
+    },
     ports::{Control, Seen, Swapped},
-    pulse::{BUCKET, Beat, BucketKey, Calls, Outcomes},
-    time::Time,
+    record::{decision::Decision, outcomes::Outcomes},
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);

@@ -13,16 +13,17 @@ use tokio::sync::Notify;
 
 use super::{InMemory, MemoryStore};
 use crate::{
-    breaker::Breaker,
-    limiter::Limiter,
-    ports::{
-        Control, Hide, Place, PortError, Quarantined, Queue, SecretSource, Seen, Store, Swapped,
-        Wake, Written,
+    base::time::Time,
+    dependency::{
+        breaker::Breaker,
+        limiter::Limiter,
+        stats::{Beat, BucketKey},
     },
-    pulse::{Beat, BucketKey},
-    record::{Guard, Lease, Record},
-    time::Time,
-    vehicles::{Known, Vehicle, Vehicles},
+    message::{Quarantined, Wake},
+    ports::{
+        Control, Hide, PortError, Queue, SecretSource, Seen, Store, Swapped, Written, notes::Place,
+    },
+    record::{Guard, Record, lease::Lease},
 };
 
 /// What goes wrong at a port call.
@@ -307,35 +308,19 @@ impl<T: Control> Control for Faulty<T> {
     }
 }
 
-impl<T: Vehicles> Vehicles for Faulty<T> {
-    async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
-        self.faults.call("known", self.port.known(dealer), None).await
+impl<T> Faulty<T> {
+    /// The port behind the faults: for ports that are defined outside the engine.
+    pub fn port(&self) -> &T {
+        &self.port
     }
 
-    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
-        self.faults.call("data", self.port.data(dealer, vin), None).await
-    }
-
-    async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
-        self.faults.call("keep", self.port.keep(dealer, cars, now), None).await
-    }
-
-    async fn unlist(
+    /// Makes a call named `name` of such a port, unless a fault strikes it.
+    pub async fn call<O>(
         &self,
-        dealer: &str,
-        vins: &[String],
-        began: Time,
-        now: Time,
-    ) -> Result<(), PortError> {
-        self.faults.call("unlist", self.port.unlist(dealer, vins, began, now), None).await
-    }
-
-    async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
-        self.faults.call("list", self.port.list(dealer), None).await
-    }
-
-    async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
-        self.faults.call("keep_list", self.port.keep_list(dealer, note, now), None).await
+        name: &'static str,
+        work: impl Future<Output = Result<O, PortError>>,
+    ) -> Result<O, PortError> {
+        self.faults.call(name, work, None).await
     }
 }
 

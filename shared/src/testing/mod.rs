@@ -9,16 +9,15 @@ pub mod control_conformance;
 mod faults;
 mod oversight;
 pub mod oversight_conformance;
+mod ports;
 mod queue;
 mod release;
 mod store;
-mod vehicles;
-pub mod vehicles_conformance;
 
 pub use clock::{ManualClock, SeededRandom, TestClock};
 pub use faults::{Fault, Faults, Faulty};
 pub use oversight::MemoryMappings;
+pub use ports::TestPorts;
 pub use queue::{ARN, Held, MemoryQueue};
 pub use release::{InMemory, next_event_in, release_parked};
 pub use store::MemoryStore;
-pub use vehicles::MemoryVehicles;

@@ -7,10 +7,13 @@ use std::{
 
 use super::{MemoryStore, store::text_of};
 use crate::{
-    oversight::{Due, Found, LEASE_SHARDS, Oversight, Page, ReadAll, Scaling, Table},
-    ports::{Place, PortError, Seen, Swapped},
-    record::{Lease, Record},
-    time::Time,
+    base::time::Time,
+    ports::{
+        PortError, Seen, Swapped,
+        maintenance::{Due, Found, LEASE_SHARDS, Oversight, Page, ReadAll, Scaling, Table},
+        notes::Place,
+    },
+    record::{Record, lease::Lease},
 };
 
 /// The shard of a lease; by its owner, as in the real table.
@@ -85,7 +88,7 @@ impl Oversight for MemoryStore {
                 });
                 ends.collect()
             }
-            Table::Vehicles => Vec::new(),
+            Table::Auxiliary => Vec::new(),
         };
         items.sort_by(|one, other| one.key.cmp(&other.key));
         items.retain(|item| from.is_none_or(|from| item.key.as_slice() > from));

@@ -4,12 +4,17 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    finding::FINDING,
-    oversight::{LEASE_SHARDS, Oversight, Table},
-    ports::{Place, Seen, Swapped, Written},
-    record::{Lease, Ledger, Phase, Record, Work, look_partition, look_partitions},
-    time::Time,
-    watched::WATCHED,
+    base::time::Time,
+    ports::{
+        Seen, Swapped, Written,
+        maintenance::{LEASE_SHARDS, Oversight, Table},
+        notes::{FINDING, Place, WATCHED},
+    },
+    record::{
+        Ledger, Phase, Record, Work,
+        due::{look_partition, look_partitions},
+        lease::Lease,
+    },
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);

@@ -9,12 +9,14 @@ use std::{
 };
 
 use crate::{
-    batch::Delivery,
-    oversight::{Depth, Letter, Mailboxes},
+    base::time::{Clock, Time},
+    message::{Delivery, Letter, Wake, Woken},
     policy::MAX_RECEIVES,
-    ports::{Hide, PortError, Queue, Wake, Woken},
+    ports::{
+        Hide, PortError, Queue,
+        maintenance::{Depth, Mailboxes},
+    },
     record::Record,
-    time::{Clock, Time},
 };
 
 /// How long a received message stays hidden by itself.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{MemoryQueue, MemoryStore};
 use crate::{
+    base::time::{Clock, Time},
+    message::wake,
     record::{Phase, Record},
-    time::{Clock, Time},
-    wake,
 };
 
 /// When somebody looks again at a job that was woken, in case its message is lost.

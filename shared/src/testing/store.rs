@@ -6,13 +6,15 @@ use std::{
 };
 
 use crate::{
-    breaker::Breaker,
-    limiter::Limiter,
-    oversight::Due,
-    ports::{Control, Place, PortError, Quarantined, Seen, Store, Swapped, Written},
-    pulse::{Beat, BucketKey},
-    record::{Guard, Lease, Record},
-    time::Time,
+    base::time::Time,
+    dependency::{
+        breaker::Breaker,
+        limiter::Limiter,
+        stats::{Beat, BucketKey},
+    },
+    message::Quarantined,
+    ports::{Control, PortError, Seen, Store, Swapped, Written, maintenance::Due, notes::Place},
+    record::{Guard, Record, lease::Lease},
 };
 
 /// [`Store`] and [`Control`] in memory; clones share them.

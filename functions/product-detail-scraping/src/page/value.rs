@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive, slice};
 
-use evenkeel::vin::Vin;
+use inventory::vin::Vin;
 use serde_json::{Map, Value};
 use url::Url;
 

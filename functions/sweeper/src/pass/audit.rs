@@ -7,15 +7,18 @@ use std::{
 };
 
 use evenkeel::{
-    finding::{Finding, KEPT_FOR},
-    oversight::{Found, Mailboxes, Oversight, Table},
-    ports::{Control as _, Place, PortError, Purpose, Store as _, Wake, Woken, Written},
-    random::Random as _,
+    base::{random::Random as _, time::Time},
+    message::{
+        Purpose, Woken,
+        wake::{self, Wake},
+    },
+    ports::{
+        Control as _, PortError, Store as _, Written,
+        maintenance::{Found, Mailboxes, Oversight, Table},
+        notes::{FINDING_RETENTION, Finding, Limits, Place, WATCHED, WATCHED_RETENTION},
+    },
     record::{Phase, Record},
     telemetry,
-    time::Time,
-    wake,
-    watched::{self, Limits, WATCHED},
 };
 
 use super::prune;
@@ -147,7 +150,7 @@ fn is_calm<P: Ports>(sweep: &Sweep<P>, tick: &Tick, record: &Record) -> bool {
     let depth = tick.view.depths.get(&record.work.queue);
     let seen = tick.view.dependencies.get(&record.work.dependency);
     let closed = seen.is_none_or(|seen| {
-        matches!(seen.breaker.at(tick.now).state, evenkeel::breaker::State::Closed)
+        matches!(seen.breaker.at(tick.now).state, evenkeel::dependency::breaker::State::Closed)
     });
     closed && sweep.config.knows(&record.work.queue) && depth.is_some_and(|d| d.visible < 50)
 }
@@ -188,7 +191,7 @@ async fn report<P: Ports>(
     };
     telemetry::finding(key, &finding);
     let text = serde_json::to_string(&finding).unwrap_or_default();
-    if let Err(error) = store.put_note(&Finding::place(key), &text, now + KEPT_FOR).await {
+    if let Err(error) = store.put_note(&Finding::place(key), &text, now + FINDING_RETENTION).await {
         telemetry::port_failed("put_note", &error);
     }
     repaired
@@ -207,7 +210,7 @@ async fn note_parked<S: Oversight>(
     }
     let limits = Limits { noted_at: now.as_millis(), ..careful() };
     let text = serde_json::to_string(&limits).unwrap_or_default();
-    store.put_note(&place, &text, now + watched::KEPT_FOR).await?;
+    store.put_note(&place, &text, now + WATCHED_RETENTION).await?;
     Ok(true)
 }
 

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use evenkeel::{
-    breaker::State,
-    oversight::Scaling as _,
-    ports::PortError,
-    pulse::{BUSY_MS, JOBS},
+    base::time::Time,
+    dependency::breaker::State,
+    ports::{PortError, maintenance::Scaling as _},
+    record::outcomes::{BUSY_MS, JOBS},
     telemetry,
-    time::Time,
 };
 
 use crate::{

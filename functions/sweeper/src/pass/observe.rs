@@ -3,13 +3,18 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
-    limiter::AHEAD,
-    oversight::{Oversight, Scaling as _},
-    ports::{Place, PortError},
-    pulse::{BUCKET, Beat, Calls, SHARDS, TYPE_BUCKET, bucket_start},
+    base::time::Time,
+    dependency::{
+        limiter::AHEAD,
+        stats::{BUCKET, Beat, Calls, SHARDS, TYPE_BUCKET, bucket_start},
+    },
+    ports::{
+        PortError,
+        maintenance::{Oversight, Scaling as _},
+        notes::Place,
+    },
     record::{Phase, Record},
     telemetry,
-    time::Time,
 };
 use serde::Serialize;
 
@@ -253,7 +258,7 @@ async fn dependency<S: Oversight>(
         failed: calls.failed,
         slow: calls.slow,
         throttled: calls.throttled,
-        p95_ms: calls.latency.quantile(0.95).map(evenkeel::time::millis),
+        p95_ms: calls.latency.quantile(0.95).map(evenkeel::base::time::millis),
         ahead_s: limited.then(|| ahead_us.div_ceil(1_000_000)),
         may_be_ahead_s: limited.then(|| AHEAD.as_secs()),
     })

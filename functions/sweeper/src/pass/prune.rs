@@ -2,9 +2,11 @@
 //! days to remove them.
 
 use evenkeel::{
-    oversight::{Found, Oversight, Table},
-    ports::PortError,
-    time::Time,
+    base::time::Time,
+    ports::{
+        PortError,
+        maintenance::{Found, Oversight, Table},
+    },
 };
 
 use crate::records::together;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use evenkeel::{
-    oversight::{Letter, Mailboxes as _},
-    ports::{PortError, Purpose, Quarantined, Store as _, Wake, Written},
+    base::time::Clock,
+    message::{Letter, Purpose, Quarantined, Wake},
+    ports::{PortError, Store as _, Written, maintenance::Mailboxes as _},
     record::Record,
     telemetry,
-    time::Clock,
 };
 
 use crate::{

@@ -1,13 +1,15 @@
 //! Release: wakes parked jobs that are due or whose breaker lets calls through.
 
 use evenkeel::{
-    breaker::State,
-    oversight::{Due, Oversight},
-    ports::{Place, PortError},
+    base::time::{Clock, Time},
+    dependency::breaker::State,
+    ports::{
+        PortError,
+        maintenance::{Due, Oversight},
+        notes::{NOTED_FOR, Place, WATCHED, WATCHED_RETENTION},
+    },
     record::Record,
     telemetry,
-    time::{Clock, Time},
-    watched::{KEPT_FOR, NOTED_FOR, WATCHED},
 };
 
 use crate::{
@@ -222,8 +224,8 @@ async fn keep_note<S: Oversight>(
     if is_empty && closed && age >= NOTED_FOR * 3 {
         store.remove_note(&place, text).await?;
         tick.count(NAME, "forgotten", 1);
-    } else if !is_empty && age >= KEPT_FOR / 7 {
-        store.put_note(&place, text, tick.now + KEPT_FOR).await?;
+    } else if !is_empty && age >= WATCHED_RETENTION / 7 {
+        store.put_note(&place, text, tick.now + WATCHED_RETENTION).await?;
     }
     Ok(())
 }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::{
-    oversight::Oversight,
-    ports::PortError,
-    pulse::{Beat, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
-    record::{Lease, Phase, Record},
+    base::time::Time,
+    dependency::stats::{Beat, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
+    ports::{PortError, maintenance::Oversight},
+    record::{Phase, Record, lease::Lease},
     telemetry,
-    time::Time,
 };
 
 use crate::{

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use evenkeel::{
-    oversight::Found,
+    base::time::Time,
+    ports::maintenance::Found,
     record::{Phase, Record},
-    time::Time,
 };
 
 use crate::{

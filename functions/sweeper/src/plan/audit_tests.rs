@@ -1,4 +1,4 @@
-use evenkeel::record::Look;
+use evenkeel::record::due::Look;
 
 use super::*;
 use crate::{

@@ -1,9 +1,7 @@
 //! What is done with a message from a dead-letter queue.
 
 use evenkeel::{
-    message::{self, Flaw, Rejection},
-    oversight::Letter,
-    ports::Purpose,
+    message::{self, Flaw, Letter, Purpose, Rejection},
     record::{Phase, Record},
 };
 

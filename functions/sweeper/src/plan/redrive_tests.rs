@@ -1,4 +1,4 @@
-use evenkeel::{ports::Woken, time::Time};
+use evenkeel::{base::time::Time, message::Woken};
 
 use super::*;
 use crate::{

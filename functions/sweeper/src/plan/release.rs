@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use evenkeel::{
-    breaker::{Breaker, State},
-    limiter::{Limiter, Rates, Reservation},
+    base::time::Time,
+    dependency::{
+        breaker::{Breaker, State},
+        limiter::{Limiter, Rates, Reservation},
+    },
+    ports::notes::Limits,
     record::{Phase, Record},
-    time::Time,
-    watched::Limits,
 };
 
 use crate::step::{Call, Step};

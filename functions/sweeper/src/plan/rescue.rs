@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use evenkeel::{
-    oversight::Depth,
+    base::time::Time,
+    ports::maintenance::Depth,
     record::{Phase, Record},
-    time::Time,
 };
 
 use crate::step::{Call, Step};
@@ -18,7 +18,7 @@ pub const GRACE: Duration = Duration::from_secs(30);
 pub const OVERTAKEN_FOR: Duration = Duration::from_mins(5);
 
 /// Width of the buckets of a type's statistics, and so the uncertainty of the times in them.
-const BUCKET: Duration = evenkeel::pulse::TYPE_BUCKET;
+const BUCKET: Duration = evenkeel::dependency::stats::TYPE_BUCKET;
 
 /// How far `due_at` moves when a job's message is sent again for the first time. It doubles each
 /// time.

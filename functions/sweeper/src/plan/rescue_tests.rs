@@ -1,6 +1,6 @@
-use evenkeel::{
-    record::Guard,
-    verdict::{Claimant, Verdict, claim},
+use evenkeel::record::{
+    Guard,
+    claim_decision::{Claimant, Verdict, claim},
 };
 use proptest::prelude::*;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evenkeel::{
+    base::time::Time,
     record::{Ledger, Phase, Record, Work},
-    time::Time,
 };
 
 /// The present time in these tests.

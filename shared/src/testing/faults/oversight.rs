@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use super::Faulty;
 use crate::{
-    oversight::{Depth, Due, Letter, Mailboxes, Oversight, Page, ReadAll, Scaling, Table},
-    ports::{Place, PortError, Seen, Swapped},
-    record::Lease,
-    time::Time,
+    base::time::Time,
+    message::Letter,
+    ports::{
+        PortError, Seen, Swapped,
+        maintenance::{Depth, Due, Mailboxes, Oversight, Page, ReadAll, Scaling, Table},
+        notes::Place,
+    },
+    record::lease::Lease,
 };
 
 impl<T: Oversight> Oversight for Faulty<T> {

@@ -1,0 +1,219 @@
+//! Cars on DynamoDB: the table of vehicles, key `dealer` and `vin`.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+
+use crate::vehicles::{Known, Vehicle, Vehicles};
+use evenkeel::aws::{
+    failure::port_error,
+    item::{Attribute, Item, Reader, ms, n, owned, s},
+};
+use evenkeel::{base::time::Time, ports::PortError};
+
+/// Sort key of the item about a dealer's list as a whole: no VIN has such a character.
+const LIST: &str = "#list";
+
+/// How long a car that is no longer listed is kept.
+const RETENTION: Duration = Duration::from_hours(180 * 24);
+
+/// Items of one batch of writes (DynamoDB's limit).
+const WRITES_A_CALL: usize = 25;
+
+/// Rounds for what a batch of writes leaves unprocessed, and the first pause between two; it doubles.
+const MOST_ROUNDS: u32 = 6;
+const ROUND_PAUSE: Duration = Duration::from_millis(50);
+
+/// Pages of one query: a megabyte each.
+const MOST_PAGES: usize = 200;
+
+/// [`Vehicles`] on a DynamoDB table.
+#[derive(Clone, Debug)]
+pub struct DynamoVehicles {
+    client: Client,
+    table: String,
+}
+
+impl DynamoVehicles {
+    /// On this table.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(config), table }
+    }
+
+    async fn item(&self, dealer: &str, vin: &str) -> Result<Option<Item>, PortError> {
+        let get = self.client.get_item().table_name(&self.table);
+        let get = get.key("dealer", s(dealer)).key("vin", s(vin)).consistent_read(true);
+        Ok(get.send().await.map_err(|error| port_error(&error))?.item)
+    }
+
+    async fn write(&self, items: Vec<Item>) -> Result<(), PortError> {
+        for chunk in items.chunks(WRITES_A_CALL) {
+            let mut requests = chunk.iter().map(put).collect::<Result<Vec<_>, _>>()?;
+            let mut pause = ROUND_PAUSE;
+            for _ in 0..MOST_ROUNDS {
+                let write = self.client.batch_write_item();
+                let write = write.request_items(&self.table, std::mem::take(&mut requests));
+                let answer = write.send().await.map_err(|error| port_error(&error))?;
+                let left = answer.unprocessed_items.unwrap_or_default();
+                requests = left.into_values().flatten().collect();
+                if requests.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            if !requests.is_empty() {
+                let why = format!("{} vehicles were not written", requests.len());
+                return Err(PortError::Unavailable(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put(item: &Item) -> Result<WriteRequest, PortError> {
+    let put = PutRequest::builder().set_item(Some(item.clone())).build();
+    let put = put.map_err(|error| PortError::Broken(error.to_string()))?;
+    Ok(WriteRequest::builder().put_request(put).build())
+}
+
+fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
+    let mut attributes = vec![
+        ("dealer", s(dealer)),
+        ("vin", s(&vehicle.vin)),
+        ("list", s(&vehicle.list)),
+        ("data", s(&vehicle.data)),
+        ("seen_at", ms(now)),
+    ];
+    // Without a hash nobody says yet that it is listed: it goes like one that no longer is.
+    attributes.push(vehicle.hash.as_ref().map_or_else(
+        || ("expires_at", n((now + RETENTION).as_secs_ceil())),
+        |hash| ("hash", s(hash)),
+    ));
+    attributes
+}
+
+/// `None` for the note on the list, and for a car that this code did not write: it is as good as new.
+fn known(item: &Item) -> Option<Known> {
+    let reader = Reader(item);
+    let vin = reader.text("vin").ok().filter(|vin| vin != LIST)?;
+    let hash = reader.text("hash").ok();
+    let kept_at = reader.time("seen_at").unwrap_or_default();
+    Some(Known { vin, hash, list: reader.text("list").ok()?, kept_at })
+}
+
+impl Vehicles for DynamoVehicles {
+    async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
+        let (mut found, mut start) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("dealer = :dealer")
+                .expression_attribute_values(":dealer", s(dealer))
+                .projection_expression("vin, #hash, #list, seen_at")
+                .expression_attribute_names("#hash", "hash")
+                .expression_attribute_names("#list", "list")
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            let page = query.send().await.map_err(|error| port_error(&error))?;
+            found.extend(page.items.unwrap_or_default().iter().filter_map(known));
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
+    }
+
+    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
+        let item = self.item(dealer, vin).await?;
+        // Who finds nothing that can be read goes on without it, and is not stopped for good.
+        Ok(item.and_then(|item| Reader(&item).text("data").ok()))
+    }
+
+    async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        self.write(cars.iter().map(|car| owned(encode(dealer, car, now))).collect()).await
+    }
+
+    async fn unlist(
+        &self,
+        dealer: &str,
+        vins: &[String],
+        began: Time,
+        now: Time,
+    ) -> Result<(), PortError> {
+        for vin in vins {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .key("dealer", s(dealer))
+                .key("vin", s(vin))
+                .update_expression("SET unlisted_at = :now, expires_at = :end REMOVE #hash")
+                .condition_expression("attribute_exists(vin) AND seen_at < :began")
+                .expression_attribute_names("#hash", "hash")
+                .expression_attribute_values(":now", ms(now))
+                .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()))
+                .expression_attribute_values(":began", ms(began));
+            if let Err(error) = update.send().await {
+                let gone = error.as_service_error();
+                if gone.is_none_or(|e| !e.is_conditional_check_failed_exception()) {
+                    return Err(port_error(&error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
+        let item = self.item(dealer, LIST).await?;
+        Ok(item.and_then(|item| Reader(&item).text("note").ok()))
+    }
+
+    async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
+        let item: HashMap<String, AttributeValue> = owned(vec![
+            ("dealer", s(dealer)),
+            ("vin", s(LIST)),
+            ("note", s(note)),
+            ("seen_at", ms(now)),
+        ]);
+        self.write(vec![item]).await
+    }
+}
+
+/// A new table of vehicles on the local service at `config`, as template.yaml describes it.
+///
+/// # Panics
+/// If the table cannot be made.
+#[cfg(feature = "testing")]
+#[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
+pub async fn local_table(config: &SdkConfig, table: &str) -> DynamoVehicles {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    };
+    let attribute = |name| {
+        let definition = AttributeDefinition::builder().attribute_name(name);
+        definition.attribute_type(ScalarAttributeType::S).build().expect("a name and a type")
+    };
+    let key = |name, kind| {
+        let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+        element.build().expect("a name and a type")
+    };
+    let vehicles = Client::new(config)
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("dealer"))
+        .attribute_definitions(attribute("vin"))
+        .key_schema(key("dealer", KeyType::Hash))
+        .key_schema(key("vin", KeyType::Range));
+    vehicles.send().await.expect("the table of vehicles");
+    DynamoVehicles::new(config, table.to_owned())
+}

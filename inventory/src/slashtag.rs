@@ -1,0 +1,161 @@
+//! Slashtags: the part of a short link after the domain, chosen so that every try for one car
+//! chooses the same ones in the same order.
+//!
+//! A retry, a duplicate message and a car listed again therefore meet the link that an earlier
+//! try made, instead of making another.
+
+use url::Url;
+
+use crate::vin::Vin;
+use evenkeel::base::hash::sha256_hex;
+
+/// Longest slashtag that Rebrandly takes, in characters (its API reference, `POST /v1/links`).
+pub const MAX_LENGTH: usize = 40;
+
+/// Most candidates of one chain: more conflicts than this are no accident.
+pub const MAX_CANDIDATES: usize = 9;
+
+/// Hexadecimal digits of the shortest hash in a candidate; each further candidate adds
+/// [`HASH_STEP`].
+const SHORTEST_HASH: usize = 4;
+const HASH_STEP: usize = 2;
+
+/// The candidates for one car of one dealer, in the order in which to try them:
+/// `{dealer}-{vin6}`, `{dealer}-{vin8}`, then `{dealer}-{vin6}-{hash}` with a growing hash.
+///
+/// The hash is SHA-256 over the VIN and the normalised destination. All are lower case, of
+/// `[a-z0-9-]`, at most [`MAX_LENGTH`] long, with the dealer's part cut to fit, and all differ.
+#[must_use]
+pub fn candidates(dealer_slug: &str, vin: &Vin, destination: &Url) -> Vec<String> {
+    let dealer = slug(dealer_slug);
+    let hash = sha256_hex(&[vin.as_str(), "\n", &normalised(destination)]);
+    let vin6 = vin.last(6).to_ascii_lowercase();
+    let vin8 = vin.last(8).to_ascii_lowercase();
+    let hashed = (0..MAX_CANDIDATES - 2)
+        .map(|step| format!("{vin6}-{}", &hash[..SHORTEST_HASH + HASH_STEP * step]));
+    [vin6.clone(), vin8].into_iter().chain(hashed).map(|tail| joined(&dealer, &tail)).collect()
+}
+
+/// `{dealer}-{tail}`, the dealer cut so that the whole fits.
+fn joined(dealer: &str, tail: &str) -> String {
+    let room = MAX_LENGTH - tail.len() - 1;
+    let dealer = dealer[..dealer.len().min(room)].trim_end_matches('-');
+    if dealer.is_empty() { tail.to_owned() } else { format!("{dealer}-{tail}") }
+}
+
+/// A name in lower case and `[a-z0-9-]`, runs of anything else folded into one dash.
+fn slug(name: &str) -> String {
+    let mut slug = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    slug
+}
+
+/// Whether two addresses lead to the same place.
+#[must_use]
+pub fn same_destination(one: &Url, other: &Url) -> bool {
+    normalised(one) == normalised(other)
+}
+
+/// An address as it is compared: what URL parsing normalises (scheme and host in lower case,
+/// default port, dot segments), without `www.`, a slash at the path's end and a mere anchor, and
+/// with http counted as https, because dealers' sites redirect between all of these.
+fn normalised(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_prefix("www.").unwrap_or(host);
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = url.path().trim_end_matches('/');
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    // Sites that route in the browser keep the page in the fragment.
+    let fragment = url.fragment().filter(|text| text.starts_with(['/', '!']));
+    let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
+    format!("{host}{port}{path}{query}{fragment}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vin() -> Vin {
+        Vin::parse("1HGCM82633A004352").unwrap()
+    }
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    /// The hash is `printf '1HGCM82633A004352\nacme.example/car/1' | sha256sum`.
+    #[test]
+    fn the_chain_as_a_table() {
+        let chain = candidates("Acme Motors", &vin(), &url("https://acme.example/car/1"));
+        assert_eq!(
+            chain,
+            [
+                "acme-motors-004352",
+                "acme-motors-3a004352",
+                "acme-motors-004352-ee2a",
+                "acme-motors-004352-ee2af2",
+                "acme-motors-004352-ee2af2db",
+                "acme-motors-004352-ee2af2db65",
+                "acme-motors-004352-ee2af2db6595",
+                "acme-motors-004352-ee2af2db659515",
+                "acme-motors-004352-ee2af2db659515bd",
+            ]
+        );
+    }
+
+    #[test]
+    fn addresses_that_lead_to_one_place_are_one() {
+        let one = url("https://www.acme.example/car/1?a=b");
+        for same in [
+            "http://acme.example/car/1/?a=b",
+            "https://ACME.example:443/car/1?a=b#photos",
+            "https://www.acme.example/x/../car/1?a=b",
+        ] {
+            assert!(same_destination(&one, &url(same)), "{same}");
+        }
+        for other in [
+            "https://www.acme.example/car/1",
+            "https://www.acme.example/car/2?a=b",
+            "https://www.acme.example/Car/1?a=b",
+            "https://www.acme.example:8443/car/1?a=b",
+            "https://inventory.acme.example/car/1?a=b",
+            "https://www.acme.example/car/1?a=b#/photos",
+            "https://www.acme.example/car/1?a=b#!/photos",
+        ] {
+            assert!(!same_destination(&one, &url(other)), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_candidate_is_valid_and_new(
+            dealer in ".{0,80}",
+            vin in "[A-HJ-NPR-Z0-9]{17}",
+            path in "[a-z0-9/]{0,30}",
+        ) {
+            let vin = Vin::parse(&vin).unwrap();
+            let destination = url(&format!("https://dealer.example/{path}"));
+            let chain = candidates(&dealer, &vin, &destination);
+            prop_assert_eq!(chain.len(), MAX_CANDIDATES);
+            prop_assert_eq!(chain.iter().collect::<HashSet<_>>().len(), chain.len());
+            for tag in &chain {
+                prop_assert!((1..=MAX_LENGTH).contains(&tag.len()), "{}", tag);
+                let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                prop_assert!(tag.chars().all(valid), "{}", tag);
+                prop_assert!(!tag.starts_with('-') && !tag.contains("--"), "{}", tag);
+            }
+            prop_assert_eq!(chain, candidates(&dealer, &vin, &destination));
+        }
+    }
+}

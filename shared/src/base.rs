@@ -1,0 +1,7 @@
+//! What everything else stands on: time, random numbers, hashes, secrets, configuration.
+
+pub mod config;
+pub mod hash;
+pub mod random;
+pub mod secret;
+pub mod time;

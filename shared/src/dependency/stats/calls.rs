@@ -1,0 +1,128 @@
+//! What the calls to a dependency came to.
+
+use std::time::Duration;
+
+use crate::dependency::stats::{Beat, Histogram, beat::bins};
+use crate::failure::Class;
+
+/// What the calls to a dependency came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Calls that the dependency answered as it should; a conflict is such an answer.
+    pub ok: u64,
+    /// Calls that failed for a reason of the dependency's.
+    pub failed: u64,
+    /// Calls of either kind that took longer than the policy's `slow_after`.
+    pub slow: u64,
+    /// Calls that were asked to come later.
+    pub throttled: u64,
+    /// Runs that were a job's first attempt.
+    pub first: u64,
+    /// Runs that were a later attempt.
+    pub retries: u64,
+    /// Runs put off because trouble was foreseen.
+    pub predicted: u64,
+    /// Writes to the bucket.
+    pub writes: u64,
+    /// How long the calls took.
+    pub latency: Histogram,
+}
+
+impl Calls {
+    /// Calls that say whether the dependency is well.
+    #[must_use]
+    pub const fn telling(&self) -> u64 {
+        self.ok + self.failed
+    }
+
+    /// Counts one call that ended with `class`, or well.
+    pub fn record(&mut self, class: Option<Class>, took: Duration, slow_after: Duration) {
+        let standing = Standing::of(class);
+        match standing {
+            Standing::Well => self.ok += 1,
+            Standing::Ill => self.failed += 1,
+            Standing::Silent if class == Some(Class::Throttled) => self.throttled += 1,
+            Standing::Silent => {}
+        }
+        if standing != Standing::Silent {
+            self.latency.record(took);
+            self.slow += u64::from(took > slow_after);
+        }
+    }
+
+    /// Adds others to these.
+    pub fn add(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.slow += other.slow;
+        self.throttled += other.throttled;
+        self.first += other.first;
+        self.retries += other.retries;
+        self.predicted += other.predicted;
+        self.writes += other.writes;
+        self.latency.add(&other.latency);
+    }
+
+    /// These as counters of a bucket.
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        let counts = [
+            ("ok", self.ok),
+            ("failed", self.failed),
+            ("slow", self.slow),
+            ("throttled", self.throttled),
+            ("first", self.first),
+            ("retries", self.retries),
+            ("predicted", self.predicted),
+            ("writes", self.writes),
+        ];
+        let counts = counts.map(|(name, count)| (name.to_owned(), count));
+        Beat::counting(counts.into_iter().chain(bins('l', &self.latency)))
+    }
+}
+
+impl From<&Beat> for Calls {
+    fn from(beat: &Beat) -> Self {
+        Self {
+            ok: beat.count("ok"),
+            failed: beat.count("failed"),
+            slow: beat.count("slow"),
+            throttled: beat.count("throttled"),
+            first: beat.count("first"),
+            retries: beat.count("retries"),
+            predicted: beat.count("predicted"),
+            writes: beat.count("writes"),
+            latency: beat.histogram('l'),
+        }
+    }
+}
+
+/// What the end of a call says of the dependency's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It works.
+    Well,
+    /// It does not.
+    Ill,
+    /// Nothing: the failure was not its, or it only asked for patience.
+    Silent,
+}
+
+impl Standing {
+    /// The column "breaker" of the table of classes in docs/error-handling.md.
+    #[must_use]
+    pub const fn of(class: Option<Class>) -> Self {
+        match class {
+            None | Some(Class::Conflict) => Self::Well,
+            Some(Class::Transient | Class::Anomaly | Class::Systemic) => Self::Ill,
+            Some(
+                Class::Throttled
+                | Class::Permanent
+                | Class::Deferred
+                | Class::Contended
+                | Class::Unstarted
+                | Class::Crash,
+            ) => Self::Silent,
+        }
+    }
+}

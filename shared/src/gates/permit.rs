@@ -1,0 +1,255 @@
+//! What a run holds on its way to the dependency, and what it leaves behind.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    base::time::{Clock, Time},
+    dependency::{
+        breaker::Proof,
+        call_timeout,
+        stats::{MEMORY, MINUTE, Standing},
+    },
+    failure::{Class, Classified, Failure},
+    gates::{Gates, Turned},
+    job::Gate,
+    ports::Ports,
+    telemetry,
+};
+
+/// One run's way to its dependency.
+pub(crate) struct Pass<'a, P: Ports> {
+    gates: &'a Gates<P>,
+    pub(super) dependency: String,
+    /// The breaker's, when the run was let in.
+    pub(super) generation: u64,
+    /// The token of its lease, if it is a probe.
+    pub(super) probe: Option<String>,
+    ends_at: Time,
+    latest_end: Time,
+    calls: Mutex<Made>,
+}
+
+/// What the calls of a run came to.
+#[derive(Debug, Default)]
+struct Made {
+    count: u32,
+    /// Since when the latest call is under way; `None` if none is.
+    under_way: Option<Time>,
+    well: bool,
+    ill: Option<String>,
+    systemic: Option<String>,
+    /// How long slots were waited for, and since when one is.
+    waited: Duration,
+    waiting_since: Option<Instant>,
+}
+
+/// How a run ended, as far as its calls are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    /// By itself.
+    Ended,
+    /// Its time was up: a call that was under way has taken too long.
+    TimedOut,
+}
+
+impl<'a, P: Ports> Pass<'a, P> {
+    pub(super) fn new(
+        gates: &'a Gates<P>,
+        dependency: &str,
+        generation: u64,
+        probe: Option<String>,
+    ) -> Self {
+        let dependency = dependency.to_owned();
+        let (ends_at, latest_end, calls) = (Time::default(), Time::default(), Mutex::default());
+        Self { gates, dependency, generation, probe, ends_at, latest_end, calls }
+    }
+
+    /// Says when the run must be over: at `ends_at`, later by what it waits for slots, and at
+    /// `latest_end` in any case.
+    pub(crate) fn until(&mut self, ends_at: Time, latest_end: Time) {
+        (self.ends_at, self.latest_end) = (ends_at, latest_end);
+    }
+
+    /// How much of the run's time is left, waits not counted.
+    fn left(&self, now: Time) -> Duration {
+        (self.ends_at + self.waited()).min(self.latest_end).since(now)
+    }
+
+    fn waited(&self) -> Duration {
+        let made = self.made();
+        made.waited + made.waiting_since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: Ports> Pass<'_, P> {
+    /// Counts the end of a call.
+    fn count(&self, class: Option<Class>, took: Duration) {
+        let now = self.gates.clock.now();
+        let slow_after = self.gates.rules.policy.calls.slow_after;
+        self.gates.desk(&self.dependency, |desk| {
+            desk.window.counting(now, self.generation).record(class, took, slow_after);
+            desk.worked += u32::from(Standing::of(class) == Standing::Well);
+        });
+    }
+}
+
+impl<P: Ports> Pass<'_, P> {
+    /// Waits for the slot of a call after the first, whose slot the run itself has waited for.
+    async fn wait(&self) -> Result<(), Failure> {
+        self.gates.still_open(self)?;
+        let slot = self.gates.slot(&self.dependency).await.map_err(|turned| match turned {
+            Turned::Away(failure) => failure,
+            Turned::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
+        })?;
+        let Some(slot) = slot else { return Ok(()) };
+        let now = self.gates.clock.now();
+        if slot + self.gates.rules.policy.calls.shortest > self.latest_end {
+            return Err(self.gates.rate_limited(&self.dependency, slot.since(now)));
+        }
+        self.made().waiting_since = Some(Instant::now());
+        tokio::time::sleep(slot.since(now)).await;
+        {
+            let mut made = self.made();
+            let since = made.waiting_since.take();
+            made.waited += since.map(|since| since.elapsed()).unwrap_or_default();
+        }
+        self.gates.still_open(self)
+    }
+}
+
+impl<P: Ports> Gate for Pass<'_, P> {
+    async fn begin(&self) -> Result<Duration, Failure> {
+        if self.made().count > 0 {
+            self.wait().await?;
+        }
+        let now = self.gates.clock.now();
+        let (calls, left) = (&self.gates.rules.policy.calls, self.left(now));
+        if left < calls.shortest {
+            let message = "too little of the run's time is left for a call";
+            return Err(Failure::new(Class::Unstarted, "unstarted", message));
+        }
+        {
+            let mut made = self.made();
+            made.count += 1;
+            made.under_way = Some(now);
+        }
+        let latency =
+            self.gates.desk(&self.dependency, |desk| desk.window.last(MEMORY, now, None).latency);
+        Ok(call_timeout::limit(&latency, calls, left))
+    }
+
+    fn end(&self, error: Option<&dyn Classified>) {
+        let now = self.gates.clock.now();
+        let class = error.map(Classified::class);
+        let took = {
+            let mut made = self.made();
+            match Standing::of(class) {
+                Standing::Well => made.well = true,
+                Standing::Ill => made.ill = error.map(Classified::why),
+                Standing::Silent => {}
+            }
+            if class == Some(Class::Systemic) {
+                made.systemic = error.map(Classified::why);
+            }
+            made.under_way.take().map(|since| now.since(since)).unwrap_or_default()
+        };
+        self.count(class, took);
+        if class == Some(Class::Throttled) {
+            let asked = error.and_then(Classified::retry_after).unwrap_or_default();
+            self.gates.desk(&self.dependency, |desk| {
+                desk.throttled = desk.throttled.max(Some(asked));
+                desk.stopped_until = desk.stopped_until.max(now + asked);
+            });
+        }
+    }
+
+    fn disbelieve(&self, failure: &Failure) {
+        let now = self.gates.clock.now();
+        self.gates.desk(&self.dependency, |desk| {
+            let calls = desk.window.counting(now, self.generation);
+            // Where it was counted and sent already, the failure stands beside it.
+            calls.ok = calls.ok.saturating_sub(1);
+            calls.failed += 1;
+        });
+        let mut made = self.made();
+        (made.well, made.ill) = (false, Some(failure.to_string()));
+        if failure.class() == Class::Systemic {
+            made.systemic = Some(failure.to_string());
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        Pass::waited(self)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.made().waiting_since.is_some()
+    }
+}
+
+impl<P: Ports> Gates<P> {
+    /// Takes over what a run has found out: a probe's proof, a reason to open, a 429.
+    pub(crate) async fn leave(&self, pass: Pass<'_, P>, end: RunEnd) {
+        let now = self.clock.now();
+        let cut_off = pass.made().under_way.take().map(|since| now.since(since));
+        // Whoever was cut off without having had the time that any call gets has proven nothing.
+        let shortest = self.rules.policy.calls.shortest;
+        if let Some(took) = cut_off.filter(|took| end == RunEnd::TimedOut && *took >= shortest) {
+            pass.count(Some(Class::Transient), took);
+            pass.made().ill.get_or_insert_with(|| "a call was cut off with its run".into());
+        }
+        let Pass { dependency, generation, probe, calls, .. } = pass;
+        let made = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let policy = &self.rules.breaker;
+        if let Some(token) = probe {
+            let (proof, why) = match (made.systemic, made.ill, made.well) {
+                (Some(why), _, _) => (Proof::FailsForGood, format!("a probe failed: {why}")),
+                (None, Some(why), _) => (Proof::Fails, format!("a probe failed: {why}")),
+                (None, None, true) => (Proof::Works, String::new()),
+                (None, None, false) => (Proof::Nothing, String::new()),
+            };
+            // Another probe may have written since: what is known here may be older than the lease.
+            if let Err(error) = self.look_again(&dependency).await {
+                telemetry::port_failed("breaker", &error);
+            }
+            self.turn(&dependency, |breaker, moment| {
+                breaker.concluded(&token, generation, proof, &why, policy, moment)
+            })
+            .await;
+        } else if let Some(why) = made.systemic {
+            self.turn(&dependency, |breaker, moment| {
+                breaker.opened_for_good(generation, why.clone(), policy, moment)
+            })
+            .await;
+        } else if made.ill.is_some() {
+            self.trip(&dependency).await;
+        }
+        let throttled = self.desk(&dependency, |desk| desk.throttled.take());
+        if let Some(asked) = throttled {
+            self.slow_down(&dependency, asked).await;
+        }
+    }
+
+    /// Opens the breaker if the rolling minute says so.
+    pub(super) async fn trip(&self, dependency: &str) {
+        let policy = &self.rules.breaker;
+        let now = self.clock.now();
+        let (generation, minute) = self.desk(dependency, |desk| {
+            let generation = desk.breaker.value.at(now).generation;
+            (generation, desk.window.last(MINUTE, now, Some(generation)))
+        });
+        self.turn(dependency, |breaker, moment| {
+            breaker.tripped(generation, &minute, policy, moment)
+        })
+        .await;
+    }
+}

@@ -1,0 +1,220 @@
+//! Making jobs ourselves: the record first, then the message.
+//!
+//! ```text
+//!  insert `queued` ─┬─ new ───────────────────────────► send
+//!                   └─ there: queued, never claimed ──► send again: perhaps it never was
+//!                             ended, may begin anew ──► reopen ─► send
+//!                             anything else ──────────► a duplicate: nothing to do
+//! ```
+//!
+//! So a duplicate is found before a job is created, and a crash between any two steps heals when the
+//! same jobs are enqueued again: the record has a look, and its message is sent once more.
+
+use std::time::Duration;
+
+use crate::{
+    base::time::{Clock, Time},
+    message::{
+        Woken, key,
+        wake::{self, Wake},
+    },
+    policy::Policy,
+    ports::{PortError, Queue, Store, Written},
+    record::{Ledger, Phase, Record, Work},
+};
+
+/// Records of one insert (DynamoDB's limit for a batch of statements).
+const RECORDS_A_CALL: usize = 25;
+
+/// Messages of one send (SQS's limit for a batch).
+const MESSAGES_A_CALL: usize = 10;
+
+/// When somebody should look whether a job's message got lost.
+const LOOK_AFTER: Duration = Duration::from_mins(5);
+
+/// Longest message group (SQS).
+const GROUP_LENGTH: usize = 128;
+
+/// A job to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    key: String,
+    payload: String,
+    queue: String,
+    dependency: String,
+    group: String,
+    retention: Duration,
+    dedup_window: Duration,
+}
+
+impl NewJob {
+    /// A job of type `kind` with this id, for the queue with this ARN.
+    ///
+    /// `payload` is canonical JSON: what the type's own decoding makes of it. `group` is whom fair
+    /// queues count it to.
+    #[must_use]
+    pub fn new(
+        kind: &str,
+        id: &str,
+        payload: String,
+        policy: &Policy,
+        dependency: String,
+        queue: &str,
+        group: &str,
+    ) -> Self {
+        Self {
+            key: key(kind, Some(id), &payload),
+            payload,
+            queue: queue.to_owned(),
+            dependency,
+            group: message_group(group),
+            retention: policy.retention(),
+            dedup_window: policy.dedup_window,
+        }
+    }
+
+    /// The key of its record.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn record(&self, now: Time) -> Record {
+        Record {
+            key: self.key.clone(),
+            fence: 0,
+            owner: String::new(),
+            message_id: String::new(),
+            ledger: Ledger::default(),
+            phase: Phase::Queued { due_at: now + LOOK_AFTER },
+            work: Work {
+                payload: self.payload.clone(),
+                queue: self.queue.clone(),
+                dependency: self.dependency.clone(),
+                retention: self.retention,
+                created_at: now,
+                deadline: None,
+                group: Some(self.group.clone()),
+            },
+            cursor: None,
+            provisional: None,
+            parking: None,
+            history: Vec::new(),
+        }
+    }
+}
+
+/// A name as SQS takes it for a message group: letters, digits and punctuation.
+fn message_group(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '-' };
+    name.chars().map(plain).take(GROUP_LENGTH).collect()
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Jobs that are made, or begin anew.
+    pub made: usize,
+    /// Jobs that were made before and not claimed yet: their messages are sent again.
+    pub sent_again: usize,
+    /// Jobs that were there already.
+    pub duplicates: usize,
+}
+
+/// Makes these jobs, no key twice, and sends their messages.
+///
+/// Fails if one of the calls does; then nothing is lost by doing it all again.
+pub async fn enqueue<S: Store, Q: Queue>(
+    store: &S,
+    queue: &Q,
+    clock: &impl Clock,
+    jobs: &[NewJob],
+) -> Result<Enqueued, PortError> {
+    let mut enqueued = Enqueued::default();
+    let mut to_send: Vec<(&NewJob, u64)> = Vec::with_capacity(jobs.len());
+    for chunk in jobs.chunks(RECORDS_A_CALL) {
+        let now = clock.now();
+        let records: Vec<Record> = chunk.iter().map(|job| job.record(now)).collect();
+        let written = store.enqueue(&records).await?;
+        for ((job, record), written) in chunk.iter().zip(&records).zip(written) {
+            let place = match written {
+                Written::Yes => Place::Made(record.fence),
+                Written::No(_) => known(store, job, now).await?,
+                Written::Unknown(why) => return Err(PortError::Unavailable(why)),
+            };
+            let (count, fence) = match place {
+                Place::Made(fence) => (&mut enqueued.made, Some(fence)),
+                Place::Queued(fence) => (&mut enqueued.sent_again, Some(fence)),
+                Place::Taken => (&mut enqueued.duplicates, None),
+            };
+            *count += 1;
+            to_send.extend(fence.map(|fence| (job, fence)));
+        }
+    }
+    send(queue, &to_send).await?;
+    Ok(enqueued)
+}
+
+/// Where a job stands once its record is there, with the fence to wake it with.
+enum Place {
+    /// It is new, or begins anew.
+    Made(u64),
+    /// It was made before, and its message may never have been sent.
+    Queued(u64),
+    /// It needs nothing from us.
+    Taken,
+}
+
+/// What to do about a job whose record was there already.
+async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Place, PortError> {
+    let Some(record) = store.read(&job.key).await? else {
+        return Err(PortError::Unavailable(format!("{} came and went", job.key)));
+    };
+    let fresh = job.record(now);
+    let may_begin_anew = match &record.phase {
+        Phase::Queued { .. } => return Ok(Place::Queued(record.fence)),
+        Phase::Succeeded { at, .. } => *at + job.dedup_window < now,
+        Phase::Dead { .. } | Phase::Cancelled { .. } => true,
+        _ => false,
+    };
+    let expired = record.expires_at().is_some_and(|at| at <= now);
+    if !(may_begin_anew || expired) {
+        return Ok(Place::Taken);
+    }
+    let mut reopened = record.clone().reopened(&fresh.work);
+    reopened.phase = fresh.phase;
+    reopened.fence += 1;
+    match store.replace(&reopened, Some(&record.guard())).await? {
+        Written::Yes => Ok(Place::Made(reopened.fence)),
+        // Somebody else was faster: it runs, or it is queued by them.
+        Written::No(_) => Ok(Place::Taken),
+        Written::Unknown(why) => Err(PortError::Unavailable(why)),
+    }
+}
+
+async fn send<Q: Queue>(queue: &Q, jobs: &[(&NewJob, u64)]) -> Result<(), PortError> {
+    let mut by_queue: std::collections::BTreeMap<&str, Vec<Wake>> =
+        std::collections::BTreeMap::new();
+    for (job, fence) in jobs {
+        let body = wake::body_of(&job.key, &job.payload);
+        let body = body.ok_or_else(|| PortError::Broken(format!("{}: no JSON", job.key)))?;
+        let woken = Woken { key: job.key.clone(), fence: *fence };
+        let wake = Wake::new(body, Some(woken), Some(job.group.clone()));
+        by_queue.entry(&job.queue).or_default().push(wake);
+    }
+    for (name, messages) in by_queue {
+        for chunk in messages.chunks(MESSAGES_A_CALL) {
+            let sent = queue.send(name, chunk).await?;
+            if sent.contains(&false) {
+                let refused = sent.iter().filter(|sent| !**sent).count();
+                let why = format!("{refused} of {} messages were not taken", chunk.len());
+                return Err(PortError::Unavailable(why));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "enqueue_tests.rs"]
+mod tests;

@@ -1,0 +1,374 @@
+//! The message, version 1: decoding and validation of what upstream systems send.
+//!
+//! docs/message.md shows the format; the JSON Schemas beside it are generated from these types.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    base::{hash::sha256_hex, time::Time},
+    message::{Flaw, Rejection},
+    payload::{Payload, Problems},
+};
+
+/// The version that this code reads.
+pub const VERSION: u64 = 1;
+
+/// Longest body, in bytes. SQS allows more, but a job is a few fields.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Longest idempotency key, in characters.
+pub const MAX_ID_LENGTH: usize = 200;
+
+/// What surrounds the payload of every job type. Senders may add fields of their own here, such
+/// as trace ids; in the payload an unknown field is a mistake.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    version: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    id: Option<String>,
+    #[expect(dead_code, reason = "checked, but the queue decides")]
+    priority: Option<Priority>,
+    created_at: Option<String>,
+    deadline: Option<String>,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// What the sender wished; the queue that a message came on decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Priority {
+    /// In its turn.
+    Normal,
+    /// Before the others.
+    High,
+}
+
+/// The two fields that every version has.
+#[derive(Deserialize)]
+struct Head {
+    version: Option<u64>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+/// The envelope as the JSON Schema describes it.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct Message1<P> {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    version: u64,
+    /// The job type; it must be that of the queue.
+    #[schemars(rename = "type")]
+    kind: String,
+    /// An idempotency key: the same id is the same job. Left out, the same payload is.
+    #[schemars(length(min = 1, max = 200))]
+    id: Option<String>,
+    /// A wish only; the queue decides.
+    priority: Option<Priority>,
+    /// When the sender made it (RFC 3339).
+    #[schemars(extend("format" = "date-time"))]
+    created_at: Option<String>,
+    /// When it is no longer worth doing (RFC 3339).
+    #[schemars(extend("format" = "date-time"))]
+    deadline: Option<String>,
+    /// What the job type needs.
+    payload: P,
+}
+
+/// A valid message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message<P> {
+    /// The record's key, `type#id`.
+    pub key: String,
+    /// The payload in its normal form.
+    pub payload: P,
+    /// The payload as canonical JSON: what the record keeps and compares.
+    pub canonical: String,
+    /// When the sender made it.
+    pub created_at: Option<Time>,
+    /// When it is no longer worth doing.
+    pub deadline: Option<Time>,
+}
+
+/// Reads and validates a body for the queue of job type `kind`.
+///
+/// Fails with the flaw and a sentence that names every wrong field.
+pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejection> {
+    check_size(body)?;
+    let envelope = read_envelope(kind, body)?;
+    let mut problems = Problems::default();
+    if let Some(id) = &envelope.id {
+        check_id(id, &mut problems);
+    }
+    let created_at = check_time("created_at", envelope.created_at.as_deref(), &mut problems);
+    let deadline = check_time("deadline", envelope.deadline.as_deref(), &mut problems);
+    let payload = read_payload::<P>(envelope.payload, &mut problems);
+    match payload {
+        Some(payload) if problems.is_empty() => {
+            let canonical = serde_json::to_string(&payload)
+                .map_err(|error| Rejection::new(Flaw::Invalid, format!("payload: {error}")))?;
+            let key = key(kind, envelope.id.as_deref(), &canonical);
+            Ok(Message { key, payload, canonical, created_at, deadline })
+        }
+        _ => Err(Rejection::new(Flaw::Invalid, problems.to_string())),
+    }
+}
+
+/// The key of the job that a body for the queue of job type `kind` asks for, by its envelope alone, and
+/// the payload as it is written, which is not looked into.
+///
+/// Without an id this is the job's key only if the payload is written in its normal form, as in all
+/// messages of our own. Fails with why the body is no message.
+pub fn key_of(kind: &str, body: &str) -> Result<(String, String), Rejection> {
+    check_size(body)?;
+    let envelope = read_envelope(kind, body)?;
+    let mut problems = Problems::default();
+    if let Some(id) = &envelope.id {
+        check_id(id, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(Rejection::new(Flaw::Invalid, problems.to_string()));
+    }
+    let payload = envelope.payload.get();
+    Ok((key(kind, envelope.id.as_deref(), payload), payload.to_owned()))
+}
+
+fn check_size(body: &str) -> Result<(), Rejection> {
+    if body.len() <= MAX_BODY_BYTES {
+        return Ok(());
+    }
+    let reason = format!("body: {} bytes, expected at most {MAX_BODY_BYTES}", body.len());
+    Err(Rejection::new(Flaw::TooLong, reason))
+}
+
+fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejection> {
+    let strict = deserialize::<Envelope<'a>>(body);
+    // The two fields that stay say more about a body of another version or type than the first
+    // field that does not fit would.
+    let head = match &strict {
+        Ok(envelope) => Head { version: Some(envelope.version), kind: Some(envelope.kind.clone()) },
+        Err(_) => serde_json::from_str(body).unwrap_or(Head { version: None, kind: None }),
+    };
+    match head.version {
+        Some(version) if version > VERSION => {
+            let reason = format!("version: {version}, expected {VERSION}; held until an update");
+            return Err(Rejection::new(Flaw::Newer, reason));
+        }
+        Some(0) => {
+            return Err(Rejection::new(Flaw::Invalid, format!("version: 0, expected {VERSION}")));
+        }
+        _ => {}
+    }
+    match head.kind {
+        Some(found) if found != kind => {
+            Err(Rejection::new(Flaw::Alien, format!("type: {found:?}, expected {kind:?}")))
+        }
+        _ => strict.map_err(|problem| Rejection::new(Flaw::Malformed, problem)),
+    }
+}
+
+fn read_payload<P: Payload>(raw: &RawValue, problems: &mut Problems) -> Option<P> {
+    match deserialize::<P>(raw.get()) {
+        Ok(mut payload) => {
+            payload.check(problems);
+            Some(payload)
+        }
+        Err(problem) => {
+            let (path, problem) = problem.split_once(": ").unwrap_or(("", &problem));
+            match path {
+                "" | "body" => problems.add_outer("payload", problem),
+                path => problems.add(path, problem),
+            }
+            None
+        }
+    }
+}
+
+/// Reads JSON; the error is `path: what was expected`, with `body` for the whole.
+fn deserialize<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { "body".into() } else { path };
+        format!("{path}: {}", error.into_inner())
+    })?;
+    reader.end().map_err(|error| format!("body: {error}"))?;
+    Ok(value)
+}
+
+fn check_id(id: &str, problems: &mut Problems) {
+    let length = id.chars().count();
+    if !(1..=MAX_ID_LENGTH).contains(&length) {
+        let problem = format!("{length} characters, expected 1 to {MAX_ID_LENGTH}");
+        problems.add_outer("id", problem);
+    } else if id.chars().any(char::is_control) {
+        problems.add_outer("id", "a control character, expected printable text");
+    }
+}
+
+fn check_time(field: &str, text: Option<&str>, problems: &mut Problems) -> Option<Time> {
+    match text.map(Time::parse_rfc3339) {
+        Some(Ok(time)) => Some(time),
+        Some(Err(problem)) => {
+            problems.add_outer(field, problem);
+            None
+        }
+        None => None,
+    }
+}
+
+/// `type#g:ID` for a given id, `type#d:HASH` for one derived from the work itself, so that
+/// neither kind can be mistaken for the other.
+pub(crate) fn key(kind: &str, id: Option<&str>, canonical: &str) -> String {
+    match id {
+        Some(id) => format!("{kind}#g:{id}"),
+        None => format!("{kind}#d:{}", sha256_hex(&[kind, "\n", canonical])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Serialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Parcel {
+        name: String,
+        weight: Option<u32>,
+    }
+
+    impl Payload for Parcel {
+        fn check(&mut self, problems: &mut Problems) {
+            self.name = self.name.trim().to_owned();
+            problems.check_length("name", &self.name, 1, 10);
+        }
+    }
+
+    fn read(body: &Value) -> Result<Message<Parcel>, Rejection> {
+        decode("parcel", &body.to_string())
+    }
+
+    fn body(extra: &Value) -> Value {
+        let mut body = json!({"version": 1, "type": "parcel", "payload": {"name": "book"}});
+        for (key, value) in extra.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        body
+    }
+
+    #[test]
+    fn the_same_work_is_the_same_job_however_it_is_written() {
+        let plain = read(&body(&json!({}))).unwrap();
+        let spaced = r#" {"payload" : {"weight": null, "name": " book "}, "type": "parcel",
+            "version": 1, "trace": "t-1", "priority": "high", "created_at": "2026-11-23T18:00:00Z"} "#;
+        let spaced: Message<Parcel> = decode("parcel", spaced).unwrap();
+        assert_eq!(plain.key, spaced.key);
+        assert_eq!(plain.canonical, r#"{"name":"book","weight":null}"#);
+        assert!(plain.key.starts_with("parcel#d:") && plain.key.len() == 9 + 64);
+        let other = read(&body(&json!({"payload": {"name": "book", "weight": 2}}))).unwrap();
+        assert_ne!(plain.key, other.key);
+    }
+
+    #[test]
+    fn a_given_id_is_the_key_and_cannot_pass_for_a_derived_one() {
+        let given = read(&body(&json!({"id": "order-7"}))).unwrap();
+        assert_eq!(given.key, "parcel#g:order-7");
+        let derived = read(&body(&json!({}))).unwrap();
+        let forged = derived.key.trim_start_matches("parcel#");
+        assert_ne!(read(&body(&json!({"id": forged}))).unwrap().key, derived.key);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            (
+                body(&json!({"payload": {"name": ""}})),
+                Flaw::Invalid,
+                "payload.name: 0 characters, expected 1 to 10",
+            ),
+            (
+                body(&json!({"payload": {"nam": "x"}})),
+                Flaw::Invalid,
+                "payload.nam: unknown field `nam`, expected `name` or `weight`",
+            ),
+            (
+                body(&json!({"payload": {"name": "x", "weight": "2"}})),
+                Flaw::Invalid,
+                "payload.weight: invalid type: string \"2\", expected u32",
+            ),
+            (body(&json!({"payload": {}})), Flaw::Invalid, "payload: missing field `name`"),
+            (
+                body(&json!({"payload": 3})),
+                Flaw::Invalid,
+                "payload: invalid type: integer `3`, expected struct Parcel",
+            ),
+            (
+                body(&json!({"deadline": "soon", "id": ""})),
+                Flaw::Invalid,
+                "id: 0 characters, expected 1 to 200; deadline: \"soon\" is not an RFC 3339 time",
+            ),
+            (
+                body(&json!({"priority": "urgent"})),
+                Flaw::Malformed,
+                "priority: unknown variant `urgent`, expected `normal` or `high`",
+            ),
+            (
+                body(&json!({"type": "letter"})),
+                Flaw::Alien,
+                "type: \"letter\", expected \"parcel\"",
+            ),
+            (
+                body(&json!({"version": 2, "novelty": 1})),
+                Flaw::Newer,
+                "version: 2, expected 1; held until an update",
+            ),
+            (body(&json!({"version": 0})), Flaw::Invalid, "version: 0, expected 1"),
+            (
+                json!({"type": "parcel", "payload": {}}),
+                Flaw::Malformed,
+                "body: missing field `version`",
+            ),
+            (json!("hello"), Flaw::Malformed, "body: invalid type: string \"hello\""),
+        ];
+        for (body, flaw, reason) in cases {
+            let rejection = read(&body).unwrap_err();
+            assert_eq!(rejection.flaw, flaw, "{body}: {rejection}");
+            assert!(rejection.reason.starts_with(reason), "{body}: {rejection}");
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_no_json_and_bodies_too_long_are_refused() {
+        for body in ["", "{", "not json", "{\"version\":1}{}", "\u{0}"] {
+            assert_eq!(decode::<Parcel>("parcel", body).unwrap_err().flaw, Flaw::Malformed);
+        }
+        let long = body(&json!({"payload": {"name": "x".repeat(MAX_BODY_BYTES)}}));
+        assert_eq!(read(&long).unwrap_err().flaw, Flaw::TooLong);
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(body in ".{0,200}") {
+            let _ = decode::<Parcel>("parcel", &body);
+        }
+
+        #[test]
+        fn any_name_that_is_accepted_decodes_again_from_its_canonical_form(name in ".{0,14}") {
+            if let Ok(message) = read(&body(&json!({"payload": {"name": name}}))) {
+                let again: Value = serde_json::from_str(&message.canonical).unwrap();
+                let again = read(&body(&json!({"payload": again}))).unwrap();
+                prop_assert_eq!(again, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What the jobs of a type came to.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::dependency::stats::{BUCKET, Beat, Histogram, Oldest, bins, bucket_start};
+use crate::{
+    base::time::{Time, millis},
+    record::decision::{Decision, Spends},
+};
+
+/// Counter of the jobs of all batches.
+pub const JOBS: &str = "jobs";
+
+/// Counter of the time that all batches took: what a job costs is this by [`JOBS`].
+pub const BUSY_MS: &str = "busy_ms";
+
+/// What the jobs of a type came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    counts: BTreeMap<&'static str, u64>,
+    took: Histogram,
+    oldest: BTreeMap<String, Time>,
+}
+
+impl Outcomes {
+    /// Counts the end of a run of a job that was made at `created_at`.
+    pub fn record(&mut self, decision: &Decision, created_at: Time, now: Time) {
+        let name = match decision {
+            Decision::Retry { spends: Spends::Crash, .. } => "crashed",
+            decision => decision.name(),
+        };
+        *self.counts.entry(name).or_default() += 1;
+        if *decision == Decision::Succeed {
+            self.took.record(now.since(created_at));
+        }
+    }
+
+    /// Notes when the oldest message was sent that came from a queue for the first time.
+    pub fn received(&mut self, queue: &str, sent_at: Time) {
+        let oldest = self.oldest.entry(queue.to_owned()).or_insert(sent_at);
+        *oldest = (*oldest).min(sent_at);
+    }
+
+    /// Counts the time that a batch of so many jobs took.
+    pub fn worked(&mut self, jobs: usize, took: Duration) {
+        *self.counts.entry(JOBS).or_default() += jobs as u64;
+        *self.counts.entry(BUSY_MS).or_default() += millis(took);
+    }
+
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.oldest.is_empty()
+    }
+
+    /// These as counters of a bucket.
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        let counts = self.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
+        let oldest = self.oldest.iter().map(|(queue, at)| Oldest {
+            sent_at: bucket_start(*at, BUCKET).as_millis(),
+            queue: queue.clone(),
+        });
+        Beat { oldest: oldest.collect(), ..Beat::counting(counts.chain(bins('t', &self.took))) }
+    }
+}

@@ -1,0 +1,357 @@
+//! What to do about a failure: the one place where the taxonomy and the policy meet.
+
+use std::time::Duration;
+
+use crate::{
+    base::time::Time,
+    failure::{Class, Failure},
+    policy::{
+        CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY,
+        SYSTEMIC_PAUSE,
+    },
+    record::{
+        Ledger,
+        decision::{Cause, Decision, Spends},
+    },
+};
+
+/// What [`decide`] goes by besides the failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The job type's numbers.
+    pub policy: &'a Policy,
+    /// The job's counters before this failure.
+    pub ledger: Ledger,
+    /// When it is no longer worth trying: [`Record::ends_at`](crate::record::Record::ends_at).
+    pub deadline: Option<Time>,
+    /// Whether a fallback stands in for the result: then only the deadline ends the job.
+    pub provisional: bool,
+    /// Whether the fleet has spent its retry budget: delays double.
+    pub budget_spent: bool,
+    /// The present.
+    pub now: Time,
+    /// A number drawn evenly from `[0, 1)`.
+    pub chance: f64,
+}
+
+/// Decides what happens after a failure.
+///
+/// A delay is at least [`SHORTEST_DELAY`], never shorter than what the other side asked for (up to
+/// [`LONGEST_PARK`]), and never past the deadline; a delay over [`LONGEST_WAIT`] parks the job, and
+/// so does every deferral of a gate: one receive an outage, however long it is.
+#[must_use]
+pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
+    let Situation { policy, ledger, .. } = situation;
+    let decision = match failure.class() {
+        class @ (Class::Transient | Class::Anomaly | Class::Conflict) => {
+            let attempts = ledger.attempts + 1;
+            if !is_retryable(policy, class) {
+                return Decision::Bury(Cause::Permanent);
+            }
+            if attempts >= policy.max_attempts {
+                if situation.provisional {
+                    let decision = park(policy.backoff_cap, failure);
+                    return within_deadline(decision, situation);
+                }
+                return Decision::Bury(Cause::AttemptsSpent);
+            }
+            let wait = backoff(policy, attempts, situation.chance);
+            later(if situation.budget_spent { wait * 2 } else { wait }, failure, Spends::Attempt)
+        }
+        Class::Throttled => {
+            // The service is there and asks for patience: that never kills a job. From the cap on it
+            // waits in its record, not to use up the receives of a message. The pace of the whole
+            // fleet is the limiter's business, so the pauses of one job do not grow beyond a few.
+            let wait = backoff(policy, (ledger.defers + 1).min(MOST_DOUBLINGS), situation.chance);
+            if ledger.defers >= policy.max_deferrals {
+                let asked = failure.retry_after().unwrap_or_default();
+                let after = (asked + wait).clamp(SHORTEST_DELAY, LONGEST_PARK);
+                let decision = Decision::Park { after, spends: Spends::Deferral };
+                return within_deadline(decision, situation);
+            }
+            later(wait, failure, Spends::Deferral)
+        }
+        Class::Permanent => return Decision::Bury(Cause::Permanent),
+        // The breaker doubles its wait; whoever is parked is woken when it closes.
+        Class::Systemic => park(SYSTEMIC_PAUSE, failure),
+        Class::Deferred => park(SHORTEST_DELAY, failure),
+        Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
+        Class::Crash => match ledger.crashes + 1 {
+            MAX_CRASHES.. => return Decision::Quarantine,
+            1 => later(SHORTEST_DELAY, failure, Spends::Crash),
+            _ => later(CRASH_PAUSE, failure, Spends::Crash),
+        },
+    };
+    within_deadline(decision, situation)
+}
+
+/// `U(0, min(cap, base * 2^(n-1)))`: "full jitter" of the AWS Architecture Blog's "Exponential
+/// Backoff And Jitter" (2015), for the n-th failure, from 1.
+#[must_use]
+pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
+    let doubled = policy.backoff_base.saturating_mul(1 << failures.saturating_sub(1).min(20));
+    doubled.min(policy.backoff_cap).mul_f64(chance.clamp(0.0, 1.0))
+}
+
+/// Deferrals up to which the pauses of a throttled job double.
+const MOST_DOUBLINGS: u32 = 6;
+
+fn is_retryable(policy: &Policy, class: Class) -> bool {
+    policy.retryable.contains(&class)
+}
+
+fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
+    // The jitter comes on top of what was asked: jobs that are told the same must not come back
+    // together.
+    let after = match failure.retry_after() {
+        Some(asked) => asked.saturating_add(wait).clamp(SHORTEST_DELAY, LONGEST_PARK),
+        None => wait.max(SHORTEST_DELAY),
+    };
+    if after > LONGEST_WAIT {
+        Decision::Park { after, spends }
+    } else {
+        Decision::Retry { after, spends }
+    }
+}
+
+fn park(wait: Duration, failure: &Failure) -> Decision {
+    let after = wait.max(failure.retry_after().unwrap_or_default()).min(LONGEST_PARK);
+    Decision::Park { after, spends: Spends::Deferral }
+}
+
+/// Somebody looks no later than at the deadline; after it there is nothing left to try.
+fn within_deadline(decision: Decision, situation: &Situation<'_>) -> Decision {
+    let Some(deadline) = situation.deadline else { return decision };
+    let left = deadline.since(situation.now);
+    match decision {
+        _ if left.is_zero() => Decision::Bury(Cause::DeadlineOver),
+        Decision::Retry { after, spends } => Decision::Retry { after: after.min(left), spends },
+        Decision::Park { after, spends } => Decision::Park { after: after.min(left), spends },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::tests::POLICY;
+
+    const NOW: Time = Time::from_millis(1_000_000_000);
+
+    fn situation(ledger: Ledger, chance: f64) -> Situation<'static> {
+        Situation {
+            policy: &POLICY,
+            ledger,
+            deadline: None,
+            provisional: false,
+            budget_spent: false,
+            now: NOW,
+            chance,
+        }
+    }
+
+    fn after_attempts(attempts: u32) -> Ledger {
+        Ledger { attempts, ..Ledger::default() }
+    }
+
+    fn failure(class: Class) -> Failure {
+        Failure::new(class, "code", "message")
+    }
+
+    fn retry(secs: u64, spends: Spends) -> Decision {
+        Decision::Retry { after: Duration::from_secs(secs), spends }
+    }
+
+    fn parked(after: Duration) -> Decision {
+        Decision::Park { after, spends: Spends::Deferral }
+    }
+
+    #[test]
+    fn the_schedule_as_a_table() {
+        let schedule: Vec<String> = (0..POLICY.max_attempts)
+            .map(|failed| {
+                let at = |chance| match decide(
+                    &failure(Class::Transient),
+                    &situation(after_attempts(failed), chance),
+                ) {
+                    Decision::Retry { after, .. } => format!("{:.1}", after.as_secs_f64()),
+                    other => other.name().into(),
+                };
+                format!("{}: {} {} {}", failed + 1, at(0.0), at(0.5), at(0.999))
+            })
+            .collect();
+        assert_eq!(
+            schedule,
+            ["1: 1.0 1.0 2.0", "2: 1.0 2.0 4.0", "3: 1.0 4.0 8.0", "4: dead dead dead"]
+        );
+    }
+
+    #[test]
+    fn each_class_has_its_answer() {
+        let fresh = |class| decide(&failure(class), &situation(Ledger::default(), 0.0));
+        assert_eq!(fresh(Class::Transient), retry(1, Spends::Attempt));
+        assert_eq!(fresh(Class::Anomaly), retry(1, Spends::Attempt));
+        assert_eq!(fresh(Class::Conflict), retry(1, Spends::Attempt));
+        assert_eq!(fresh(Class::Throttled), retry(1, Spends::Deferral));
+        assert_eq!(fresh(Class::Permanent), Decision::Bury(Cause::Permanent));
+        assert_eq!(fresh(Class::Systemic), parked(SYSTEMIC_PAUSE));
+        assert_eq!(fresh(Class::Unstarted), retry(1, Spends::Deferral));
+        assert_eq!(fresh(Class::Contended), retry(1, Spends::Deferral));
+        assert_eq!(fresh(Class::Crash), retry(1, Spends::Crash));
+    }
+
+    #[test]
+    fn crashes_are_retried_at_once_then_after_minutes_then_quarantined() {
+        let after = |crashes| {
+            let ledger = Ledger { crashes, ..Ledger::default() };
+            decide(&failure(Class::Crash), &situation(ledger, 0.0))
+        };
+        assert_eq!(after(0), retry(1, Spends::Crash));
+        assert_eq!(after(1), retry(180, Spends::Crash));
+        assert_eq!(after(2), Decision::Quarantine);
+    }
+
+    #[test]
+    fn throttling_spends_no_attempt_and_parks_in_the_end() {
+        let after = |defers| {
+            let ledger = Ledger { defers, ..after_attempts(3) };
+            decide(&failure(Class::Throttled), &situation(ledger, 0.0))
+        };
+        assert_eq!(after(2), retry(1, Spends::Deferral));
+        assert_eq!(after(3), parked(SHORTEST_DELAY));
+        assert_eq!(
+            after(1000),
+            parked(SHORTEST_DELAY),
+            "many parks by gates do not make it longer"
+        );
+    }
+
+    #[test]
+    fn a_gate_parks_for_as_long_as_it_says_and_never_buries() {
+        let closed_for = |secs| {
+            let deferred =
+                failure(Class::Deferred).with_retry_after(Some(Duration::from_secs(secs)));
+            let ledger = Ledger { defers: 1000, ..after_attempts(3) };
+            decide(&deferred, &situation(ledger, 0.5))
+        };
+        assert_eq!(closed_for(0), parked(SHORTEST_DELAY));
+        assert_eq!(closed_for(45), parked(Duration::from_secs(45)));
+        assert_eq!(closed_for(1_000_000), parked(LONGEST_PARK));
+    }
+
+    #[test]
+    fn a_class_that_is_not_retryable_is_for_good() {
+        let policy = Policy { retryable: &[Class::Conflict], ..POLICY };
+        let situation = Situation { policy: &policy, ..situation(Ledger::default(), 0.0) };
+        let decided = |class| decide(&failure(class), &situation);
+        assert_eq!(decided(Class::Transient), Decision::Bury(Cause::Permanent));
+        assert_eq!(decided(Class::Conflict), retry(1, Spends::Attempt));
+        assert_eq!(decided(Class::Throttled), retry(1, Spends::Deferral), "it spends no attempt");
+    }
+
+    #[test]
+    fn only_the_deadline_ends_a_job_for_which_something_stands_in() {
+        let calm = situation(after_attempts(3), 0.0);
+        let standing = Situation { provisional: true, ..calm };
+        let failed = failure(Class::Transient);
+        assert_eq!(decide(&failed, &calm), Decision::Bury(Cause::AttemptsSpent));
+        assert_eq!(decide(&failed, &standing), parked(POLICY.backoff_cap));
+        let over = Situation { deadline: Some(NOW), ..standing };
+        assert_eq!(decide(&failed, &over), Decision::Bury(Cause::DeadlineOver));
+    }
+
+    #[test]
+    fn a_spent_budget_doubles_the_delays() {
+        let calm = situation(after_attempts(1), 0.5);
+        let spent = Situation { budget_spent: true, ..calm };
+        let decided = |situation| decide(&failure(Class::Transient), situation);
+        assert_eq!(decided(&calm), retry(2, Spends::Attempt));
+        assert_eq!(decided(&spent), retry(4, Spends::Attempt));
+    }
+
+    #[test]
+    fn a_systemic_failure_never_buries() {
+        for defers in [0, 1, 5, 1000] {
+            let ledger = Ledger { defers, ..after_attempts(100) };
+            let decision = decide(&failure(Class::Systemic), &situation(ledger, 0.5));
+            assert_eq!(decision, parked(SYSTEMIC_PAUSE), "also after many parks by gates");
+        }
+    }
+
+    #[test]
+    fn a_long_request_to_wait_parks() {
+        let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(3600)));
+        let decision = decide(&asked, &situation(Ledger::default(), 0.0));
+        assert_eq!(decision, parked(Duration::from_hours(1)));
+        let transient = failure(Class::Transient).with_retry_after(Some(Duration::from_hours(1)));
+        let decision = decide(&transient, &situation(Ledger::default(), 0.0));
+        let spends = Spends::Attempt;
+        assert_eq!(decision, Decision::Park { after: Duration::from_hours(1), spends });
+    }
+
+    #[test]
+    fn jobs_that_are_told_the_same_do_not_come_back_together() {
+        let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
+        let after = |chance| match decide(&asked, &situation(Ledger::default(), chance)) {
+            Decision::Retry { after, .. } => after.as_millis(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([0.0, 0.5, 0.75].map(after), [30_000, 31_000, 31_500]);
+    }
+
+    #[test]
+    fn nothing_is_tried_after_the_deadline() {
+        let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
+        let mut situation = situation(Ledger::default(), 0.5);
+        situation.deadline = Some(NOW + Duration::from_secs(10));
+        assert_eq!(decide(&asked, &situation), retry(10, Spends::Deferral));
+        situation.now = NOW + Duration::from_secs(10);
+        assert_eq!(decide(&asked, &situation), Decision::Bury(Cause::DeadlineOver));
+    }
+
+    proptest! {
+        #[test]
+        fn delays_are_bounded_and_never_undercut_the_request(
+            class in 0..Class::ALL.len(),
+            attempts in 0_u32..40,
+            defers in 0_u32..40,
+            crashes in 0_u32..5,
+            asked in proptest::option::of(any::<u64>()),
+            chance in 0.0..1.0_f64,
+        ) {
+            let asked = asked.map(Duration::from_secs);
+            let failure = failure(Class::ALL[class]).with_retry_after(asked);
+            let ledger = Ledger { attempts, defers, crashes, ..Ledger::default() };
+            match decide(&failure, &situation(ledger, chance)) {
+                Decision::Retry { after, .. } => {
+                    prop_assert!(after >= SHORTEST_DELAY && after <= LONGEST_WAIT);
+                    prop_assert!(after >= asked.unwrap_or_default());
+                }
+                Decision::Park { after, .. } => {
+                    prop_assert!(after >= SHORTEST_DELAY && after <= LONGEST_PARK);
+                    prop_assert!(after >= asked.unwrap_or_default().min(LONGEST_PARK));
+                }
+                Decision::Succeed | Decision::Continue => {
+                    prop_assert!(false, "a failure is no success");
+                }
+                Decision::Bury(_) | Decision::Quarantine => {}
+            }
+        }
+
+        #[test]
+        fn an_allowance_is_always_spent_in_the_end(chance in 0.0..1.0_f64) {
+            let mut ledger = Ledger::default();
+            let mut rounds = 0;
+            while let Decision::Retry { .. } =
+                decide(&failure(Class::Transient), &situation(ledger, chance))
+            {
+                ledger.attempts += 1;
+                rounds += 1;
+                prop_assert!(rounds < POLICY.max_attempts);
+            }
+            prop_assert_eq!(rounds, POLICY.max_attempts - 1);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The ports of a worker under test, as one bundle of types.
+
+use std::marker::PhantomData;
+
+use super::{MemoryQueue, MemoryStore, SeededRandom, TestClock};
+use crate::{
+    base::time::Clock,
+    ports::{Control, Ports, Queue, Store},
+};
+
+/// Ports in memory, or others where a test names them. Random numbers come from a seed.
+pub struct TestPorts<S = MemoryStore, Q = MemoryQueue<TestClock>, C = TestClock>(
+    PhantomData<fn() -> (S, Q, C)>,
+);
+
+impl<S, Q, C> Ports for TestPorts<S, Q, C>
+where
+    S: Store + Control + Clone + 'static,
+    Q: Queue + 'static,
+    C: Clock + Clone + 'static,
+{
+    type Store = S;
+    type Queue = Q;
+    type Clock = C;
+    type Random = SeededRandom;
+}

@@ -1,0 +1,207 @@
+//! The jobs of one event: its messages decoded, and the copies of one job folded into one ticket.
+
+use std::collections::HashMap;
+
+use super::{
+    Worker,
+    disposition::{Board, Fate},
+};
+use crate::{
+    base::{
+        random::Random,
+        time::{LEASE_GRACE, Time},
+    },
+    job::Job,
+    message::{Delivery, Message, Purpose, Rejection, Woken, decode as decode_body},
+    policy::{Policy, SHORTEST_DELAY},
+    ports::Ports,
+    record::{Work, claim_decision::Claimant, lease::Lease},
+    telemetry::{self, Tally},
+};
+
+/// What is known about an event while it is worked on.
+pub(super) struct Batch<P> {
+    pub(super) tickets: Vec<Ticket<P>>,
+    pub(super) lease: Lease,
+    pub(super) deadline: Time,
+    pub(super) board: Board,
+    /// Jobs whose results are to be checked.
+    pub(super) checks: Vec<Message<P>>,
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) rejected: Vec<(usize, Rejection)>,
+    /// How many messages ask for a job of this batch with another payload.
+    contradicting: usize,
+}
+
+impl<P> Batch<P> {
+    /// Notes what happens to the messages of a ticket.
+    pub(super) fn note(&self, ticket: usize, fate: &Fate) {
+        if let Some(ticket) = self.tickets.get(ticket) {
+            self.board.note(&ticket.deliveries, fate);
+        }
+    }
+
+    /// What the batch's log line counts before anything has run.
+    pub(super) fn tally(&self) -> Tally {
+        Tally {
+            messages: self.deliveries.len(),
+            rejected: self.rejected.len(),
+            contradicting: self.contradicting,
+            ..Tally::default()
+        }
+    }
+}
+
+/// One job of the batch, with every message that asks for it.
+pub(super) struct Ticket<P> {
+    pub(super) message: Message<P>,
+    pub(super) work: Work,
+    /// Indices into the batch's messages; the first one speaks for them.
+    pub(super) deliveries: Vec<usize>,
+    message_ids: Vec<String>,
+    sent_at: Time,
+    pub(super) receives: u32,
+    /// See [`Claimant::wakes`].
+    pub(super) wakes: Option<u64>,
+    /// See [`Claimant::stray`].
+    stray: bool,
+    /// What may stand in for the result.
+    pub(super) fallback: Option<String>,
+}
+
+impl<P> Ticket<P> {
+    /// This ticket as a claimant at `now`.
+    pub(super) fn claimant<'a>(
+        &'a self,
+        batch: &'a Batch<P>,
+        policy: &Policy,
+        now: Time,
+    ) -> Claimant<'a> {
+        Claimant {
+            owner: &batch.lease.owner,
+            message_ids: &self.message_ids,
+            sent_at: self.sent_at,
+            receives: self.receives,
+            wakes: self.wakes,
+            stray: self.stray,
+            dedup_window: policy.dedup_window,
+            fallback: self.fallback.as_deref(),
+            give_up_after: policy.give_up_after,
+            now,
+            lease_until: batch.lease.until,
+        }
+    }
+}
+
+/// Decodes the messages of an event and folds the copies of one job. Pure but for the batch's token.
+pub(super) fn decode<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    deliveries: Vec<Delivery>,
+    deadline: Time,
+) -> Batch<J::Payload> {
+    let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(deliveries.len());
+    let mut by_key = HashMap::new();
+    let (mut rejected, mut checks, mut contradicting) = (Vec::new(), Vec::new(), 0);
+    let mut fates = Vec::with_capacity(deliveries.len());
+    for (index, delivery) in deliveries.iter().enumerate() {
+        fates.push(Fate::store_gone(delivery.receives));
+        let body = delivery.body.as_deref().unwrap_or_default();
+        let message = match decode_body::<J::Payload>(J::TYPE, body) {
+            Ok(message) => message,
+            Err(rejection) if delivery.purpose == Purpose::Check => {
+                // The audit asked about a result; that its type reads messages otherwise by now is no
+                // reason to keep a rejected message.
+                telemetry::not_checked(J::TYPE, &rejection);
+                fates[index] = Fate::Acknowledge;
+                continue;
+            }
+            Err(rejection) => {
+                rejected.push((index, rejection));
+                continue;
+            }
+        };
+        let Addressed { message, stray } = addressed::<J>(message, delivery);
+        if delivery.purpose == Purpose::Check {
+            // However the check ends, its message has done its work.
+            fates[index] = Fate::Acknowledge;
+            checks.push(message);
+            continue;
+        }
+        let Some(&known) = by_key.get(&message.key) else {
+            by_key.insert(message.key.clone(), tickets.len());
+            tickets.push(Ticket { stray, ..ticket::<J>(message, index, delivery) });
+            continue;
+        };
+        let ticket: &mut Ticket<J::Payload> = &mut tickets[known];
+        if ticket.message.canonical == message.canonical {
+            fold(ticket, index, delivery);
+        } else {
+            // The record will tell at the next receive which payload came first.
+            contradicting += 1;
+            fates[index] = Fate::ComeBack(SHORTEST_DELAY);
+        }
+    }
+    let lease = Lease {
+        owner: worker.random.token(),
+        until: deadline + LEASE_GRACE,
+        jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
+    };
+    let board = Board::new(fates);
+    Batch { tickets, lease, deadline, board, checks, deliveries, rejected, contradicting }
+}
+
+fn ticket<J: Job>(
+    message: Message<J::Payload>,
+    index: usize,
+    delivery: &Delivery,
+) -> Ticket<J::Payload> {
+    let work = Work {
+        payload: message.canonical.clone(),
+        queue: delivery.queue.clone(),
+        dependency: J::dependency(&message.payload).into_owned(),
+        retention: J::POLICY.retention(),
+        created_at: message.created_at.unwrap_or(delivery.sent_at),
+        deadline: message.deadline,
+        group: delivery.group.clone(),
+    };
+    Ticket {
+        fallback: J::fallback(&message.payload),
+        message,
+        work,
+        deliveries: vec![index],
+        message_ids: vec![delivery.message_id.clone().unwrap_or_default()],
+        sent_at: delivery.sent_at,
+        receives: delivery.receives,
+        wakes: delivery.wakes.as_ref().map(|woken| woken.fence),
+        stray: false,
+    }
+}
+
+/// A message under the key of the record that it is for.
+struct Addressed<P> {
+    message: Message<P>,
+    /// Whether the body by itself leads to another record.
+    stray: bool,
+}
+
+/// The message under the key of the record that it wakes, if we sent it ourselves: what its body leads
+/// to may be another one once the type reads payloads otherwise.
+fn addressed<J: Job>(message: Message<J::Payload>, delivery: &Delivery) -> Addressed<J::Payload> {
+    let ours = |woken: &&Woken| woken.key.split_once('#').is_some_and(|(kind, _)| kind == J::TYPE);
+    match delivery.wakes.as_ref().filter(ours) {
+        Some(woken) if woken.key != message.key => {
+            Addressed { message: Message { key: woken.key.clone(), ..message }, stray: true }
+        }
+        _ => Addressed { message, stray: false },
+    }
+}
+
+fn fold<P>(ticket: &mut Ticket<P>, index: usize, delivery: &Delivery) {
+    ticket.deliveries.push(index);
+    ticket.message_ids.push(delivery.message_id.clone().unwrap_or_default());
+    ticket.sent_at = ticket.sent_at.max(delivery.sent_at);
+    ticket.receives = ticket.receives.max(delivery.receives);
+    // What a sender asks for is not less because we woke the job as well.
+    let fence = delivery.wakes.as_ref().map(|woken| woken.fence);
+    ticket.wakes = ticket.wakes.and_then(|wakes| Some(wakes.max(fence?)));
+}

@@ -1,0 +1,252 @@
+//! Claiming the jobs of a batch: what is new in one call, everything else one by one.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::{
+    base::time::{Clock, Time},
+    job::Job,
+    policy::SHORTEST_DELAY,
+    ports::{PortError, Ports, Store, Written},
+    record::{
+        Phase, Record,
+        claim_decision::{self, Verdict},
+        decision::{Cause, Decision},
+    },
+    telemetry,
+    worker::{
+        Worker,
+        batch::{Batch, Ticket},
+        disposition::Fate,
+    },
+};
+
+/// Lost races after which a message is given back: somebody else is busy with the job.
+const MOST_RACES: usize = 5;
+
+/// First pause after a read that failed while an insert is in doubt; it doubles.
+const DOUBT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What became of the claim of one ticket.
+pub(super) enum Claim {
+    /// It is ours: run it.
+    Run(Box<Record>),
+    /// It may be ours, but only in a process of its own.
+    Alone,
+    /// There is nothing to run.
+    Over(Fate),
+    /// It may be ours: what was written or read last was never answered.
+    InDoubt(Fate),
+}
+
+/// What became of the claims of a batch.
+pub(super) struct Claims {
+    /// In the order of the batch's tickets.
+    pub(super) each: Vec<Claim>,
+    /// Whether the batch's lease is written.
+    pub(super) leased: bool,
+}
+
+/// Claims every ticket of the batch.
+///
+/// What is received for the first time is nearly always new, so it is inserted, all in one
+/// call with the lease. What that refuses, and what was received before, is read and decided
+/// one by one.
+pub(super) async fn claim<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) -> Claims {
+    let mut claims: Vec<Option<Claim>> = batch.tickets.iter().map(|_| None).collect();
+    let (indices, records) = new_records(worker, batch);
+    let (mut leased, mut doubt) = (false, false);
+    match worker.store.insert(&records, &batch.lease).await {
+        Ok(mut written) => {
+            leased = written.pop() == Some(Written::Yes);
+            for ((index, record), written) in indices.into_iter().zip(records).zip(written) {
+                if written == Written::Yes {
+                    claims[index] = Some(Claim::Run(Box::new(record)));
+                }
+            }
+        }
+        // Whether anything was written is not known: each ticket asks for itself.
+        Err(error) => {
+            telemetry::port_failed("insert", &error);
+            doubt = true;
+        }
+    }
+    let time = latest_start::<J>(batch).since(worker.clock.now());
+    let each = claims.into_iter().zip(&batch.tickets).map(async |(claim, ticket)| match claim {
+        Some(claim) => claim,
+        // One that hangs must not use up the time of its neighbours.
+        None => tokio::time::timeout(time, claim_one(worker, batch, ticket, false, doubt))
+            .await
+            .unwrap_or_else(|_| Claim::InDoubt(Fate::store_gone(ticket.receives))),
+    });
+    Claims { each: join_all(each).await, leased }
+}
+
+/// The records of the tickets that may be inserted unseen.
+fn new_records<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) -> (Vec<usize>, Vec<Record>) {
+    let now = worker.clock.now();
+    // What we woke ourselves has a record.
+    let new = |ticket: &Ticket<J::Payload>| ticket.receives <= 1 && ticket.wakes.is_none();
+    let first = batch.tickets.iter().enumerate().filter(|(_, ticket)| new(ticket));
+    first
+        .filter_map(|(index, ticket)| {
+            let claimant = ticket.claimant(batch, &J::POLICY, now);
+            match claim_decision::claim(None, &ticket.message.key, &ticket.work, &claimant) {
+                Verdict::Take { record, alone: false } => Some((index, record)),
+                _ => None,
+            }
+        })
+        .unzip()
+}
+
+/// Claims one ticket by reading its record and writing on the condition that it is still as
+/// read; an answer that is lost is found out by reading again.
+async fn claim_one<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: &Ticket<J::Payload>,
+    alone_now: bool,
+    doubt: bool,
+) -> Claim {
+    let (mut seen, mut doubt): (Option<Box<Record>>, bool) = (None, doubt);
+    let (mut pause, mut races) = (DOUBT_PAUSE, 0);
+    while races < MOST_RACES {
+        let existing = match seen.take() {
+            Some(record) => Some(*record),
+            None => match worker.store.read(&ticket.message.key).await {
+                Ok(record) => record,
+                // The job may be ours already: to go away now would count as a crash later.
+                Err(PortError::Unavailable(_)) if doubt => {
+                    if worker.clock.now() + pause >= latest_start::<J>(batch) {
+                        return Claim::InDoubt(Fate::store_gone(ticket.receives));
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    continue;
+                }
+                Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
+            },
+        };
+        races += 1;
+        let now = worker.clock.now();
+        let claimant = ticket.claimant(batch, &J::POLICY, now);
+        let key = &ticket.message.key;
+        let verdict = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
+        let (record, claim) = match verdict {
+            Verdict::Ours(record) => return Claim::Run(Box::new(record)),
+            Verdict::Ended | Verdict::Looked => return Claim::Over(Fate::Acknowledge),
+            Verdict::ComeBack(at) => return Claim::Over(Fate::ComeBack(at.since(now))),
+            Verdict::OtherPayload => {
+                return Claim::Over(super::reject::reject_ticket(worker, batch, ticket).await);
+            }
+            Verdict::Take { alone: true, .. } if !alone_now => return Claim::Alone,
+            Verdict::Take { record, .. } => (record.clone(), Claim::Run(Box::new(record))),
+            Verdict::Note(record, None) => (record, Claim::Over(Fate::Acknowledge)),
+            Verdict::Note(record, Some(at)) => (record, Claim::Over(Fate::ComeBack(at.since(now)))),
+            Verdict::Arm(_) => match arm(worker, ticket, existing.as_ref()).await {
+                Attempt::Done(claim) => return claim,
+                Attempt::Again(current) => {
+                    seen = current;
+                    continue;
+                }
+                Attempt::InDoubt => continue,
+            },
+        };
+        match write(worker, ticket, existing.as_ref(), &record, claim).await {
+            Attempt::Done(claim) => return claim,
+            Attempt::Again(current) => seen = current,
+            Attempt::InDoubt => doubt = true,
+        }
+    }
+    let fate = Fate::ComeBack(SHORTEST_DELAY);
+    if doubt { Claim::InDoubt(fate) } else { Claim::Over(fate) }
+}
+
+/// Claims a ticket whose job must run alone, when every neighbour is settled.
+pub(super) async fn claim_alone<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: &Ticket<J::Payload>,
+) -> Claim {
+    claim_one(worker, batch, ticket, true, false).await
+}
+
+/// Whether a whole run, and settling it, fits into the time left.
+pub(super) fn fits<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) -> bool {
+    worker.clock.now() <= latest_start::<J>(batch)
+}
+
+/// When a run must have started to fit the time, with its end written.
+fn latest_start<J: Job>(batch: &Batch<J::Payload>) -> Time {
+    batch.deadline.before(J::POLICY.job_timeout + J::POLICY.reserve)
+}
+
+/// Sees to it that somebody looks when the live run's lease is over; then the message may go.
+async fn arm<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    ticket: &Ticket<J::Payload>,
+    live: Option<&Record>,
+) -> Attempt {
+    let Some(live) = live else { return Attempt::Again(None) };
+    match worker.store.arm(live).await {
+        Ok(Written::Yes) => Attempt::Done(Claim::Over(Fate::Acknowledge)),
+        Ok(Written::No(current)) => Attempt::Again(current),
+        Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("arm", why),
+        Err(error) => Attempt::Done(Claim::Over(Fate::after(&error, ticket.receives))),
+    }
+}
+
+/// Writes what the verdict says, if the record is still as it was read.
+async fn write<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    ticket: &Ticket<J::Payload>,
+    existing: Option<&Record>,
+    record: &Record,
+    claim: Claim,
+) -> Attempt {
+    let guard = existing.map(Record::guard);
+    let crashes = existing.map_or(0, |existing| existing.ledger.crashes);
+    match worker.store.replace(record, guard.as_ref()).await {
+        Ok(Written::Yes) => {
+            if crashes < record.ledger.crashes || record.phase.ended_at().is_some() {
+                telemetry::found(record);
+            }
+            // What ends here has no run that would count it.
+            let end = match record.phase {
+                Phase::Dead { .. } => Some(Decision::Bury(Cause::DeadlineOver)),
+                Phase::Quarantined { .. } => Some(Decision::Quarantine),
+                _ => None,
+            };
+            if let Some(end) = end {
+                worker.gates.ended(&end, record.work.created_at);
+            }
+            Attempt::Done(claim)
+        }
+        Ok(Written::No(Some(current))) if current.is_write_of(record) => Attempt::Done(claim),
+        Ok(Written::No(current)) => Attempt::Again(current),
+        Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("replace", why),
+        Err(error) => Attempt::Done(Claim::Over(Fate::after(&error, ticket.receives))),
+    }
+}
+
+/// What one conditional write came to.
+enum Attempt {
+    Done(Claim),
+    /// Look again, at the record in its way if the answer showed it.
+    Again(Option<Box<Record>>),
+    /// Look again: it may have been written.
+    InDoubt,
+}
+
+/// A write in doubt is looked at again; the line is for whoever counts them.
+fn in_doubt(call: &str, why: String) -> Attempt {
+    telemetry::port_failed(call, &PortError::Unavailable(why));
+    Attempt::InDoubt
+}

@@ -1,0 +1,153 @@
+//! One SQS event, step by step.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    Worker,
+    batch::{self, Batch},
+    claim,
+    disposition::Fate,
+    reject, schedule, settle, verify,
+};
+use crate::{
+    base::time::{Clock, Time},
+    job::Job,
+    message::{Delivery, Purpose},
+    policy::{ANSWER_RESERVE, LONGEST_HIDE},
+    ports::{Hide, PortError, Ports, Queue},
+    telemetry::{self, Tally},
+};
+
+/// The event as a whole must fail: SQS delivers every message of it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchError(pub String);
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+/// Works on one event and answers with the ids of the messages that SQS must deliver again.
+///
+/// `deadline` is when Lambda ends the run. Fails as a whole only if the store is broken for good, or if
+/// a message that must come again has no id to say so.
+pub async fn handle<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    messages: Vec<Delivery>,
+    deadline: Time,
+) -> Result<Vec<String>, BatchError> {
+    const {
+        let _ = J::POLICY.checked();
+    }
+    let started = worker.clock.now();
+    let batch = batch::decode(worker, messages, deadline);
+    let mut tally = batch.tally();
+    count_new_messages(worker, &batch);
+    // Not even begun without time: an insert whose answer nobody reads would count as a crash later.
+    let limit = deadline.before(ANSWER_RESERVE).since(started);
+    let in_time = !limit.is_zero() && {
+        let steps = async {
+            tokio::join!(
+                reject::keep_rejected(worker, &batch),
+                work(worker, &batch, &mut tally),
+                verify::verify_results(worker, &batch),
+            )
+        };
+        tokio::time::timeout(limit, steps).await.is_ok()
+    };
+    if !in_time {
+        telemetry::out_of_time(J::TYPE);
+    }
+    let fates = batch.board.fates();
+    hide_and_report(worker, &batch, &fates).await;
+    let took = worker.clock.now().since(started);
+    if !batch.tickets.is_empty() {
+        worker.gates.worked(batch.tickets.len(), took);
+    }
+    telemetry::batch(J::TYPE, &tally, took);
+    answer(&batch.deliveries, &fates)
+}
+
+/// Claims, runs and settles the jobs of a batch.
+async fn work<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    tally: &mut Tally,
+) {
+    if batch.tickets.is_empty() {
+        return;
+    }
+    let (claimed, ()) =
+        tokio::join!(claim::claim(worker, batch), schedule::read_breakers(worker, batch));
+    let plan = schedule::plan(worker, batch, claimed, tally).await;
+    let (leased, in_doubt) = (plan.leased, plan.in_doubt);
+    let settled = schedule::run(worker, batch, plan, tally).await;
+    // An end that is not confirmed, or a claim in doubt, leaves the lease standing, for the sweeper to
+    // find.
+    if leased && settled.confirmed && !in_doubt && !settled.lease_closed {
+        settle::close_lease(worker, batch).await;
+    }
+}
+
+/// What SQS delivers again says nothing of how far the queue has got, so only first receives count.
+fn count_new_messages<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) {
+    let new = |message: &&Delivery| message.receives <= 1 && message.purpose == Purpose::Work;
+    for message in batch.deliveries.iter().filter(new) {
+        worker.gates.received(&message.queue, message.sent_at);
+    }
+}
+
+/// Hides the messages that come again and reports the statistics, for as long as there is time.
+async fn hide_and_report<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    fates: &[Fate],
+) {
+    // A batch in which nothing ran still reports its oldest message.
+    let last =
+        async { tokio::join!(hide(worker, &batch.deliveries, fates), worker.gates.report()) };
+    let left = batch.deadline.before(ANSWER_RESERVE / 3).since(worker.clock.now());
+    if tokio::time::timeout(left, last).await.is_err() {
+        // They come again all the same, when the queue's own visibility time-out is over.
+        telemetry::port_failed("hide", &PortError::Unavailable("out of time".into()));
+    }
+}
+
+/// Hides the messages that come again, in one call a queue, before they are reported.
+async fn hide<J: Job, P: Ports>(worker: &Worker<J, P>, messages: &[Delivery], fates: &[Fate]) {
+    let mut hidden: BTreeMap<&str, Vec<Hide>> = BTreeMap::new();
+    for (message, fate) in messages.iter().zip(fates) {
+        if let (Some(span), Some(receipt)) = (fate.hidden(), &message.receipt) {
+            let hide = Hide { receipt: receipt.clone(), span: span.min(LONGEST_HIDE) };
+            hidden.entry(&message.queue).or_default().push(hide);
+        }
+    }
+    for (queue, messages) in hidden {
+        if let Err(error) = worker.queue.hide(queue, &messages).await {
+            // They come again all the same, when the queue's own visibility time-out is over.
+            telemetry::port_failed("hide", &error);
+        }
+    }
+}
+
+/// The ids of the messages that SQS must deliver again.
+fn answer(messages: &[Delivery], fates: &[Fate]) -> Result<Vec<String>, BatchError> {
+    let mut failed = Vec::new();
+    for (message, fate) in messages.iter().zip(fates) {
+        match (fate, message.message_id.as_deref()) {
+            (Fate::Acknowledge, _) => {}
+            (Fate::Broken(why, _), _) => {
+                return Err(BatchError(format!("the store is broken: {why}")));
+            }
+            // Lambda takes an empty id for a failure of the whole batch, without a reason.
+            (Fate::ComeBack(_), None | Some("")) => {
+                return Err(BatchError("a message without messageId must come again".into()));
+            }
+            (Fate::ComeBack(_), Some(id)) => failed.push(id.to_owned()),
+        }
+    }
+    Ok(failed)
+}

@@ -1,0 +1,95 @@
+//! Bodies that are no message for their queue: kept for operators, with the reason; then their messages
+//! may go.
+
+use futures_util::future::join_all;
+
+use crate::{
+    base::time::Clock,
+    job::Job,
+    message::{Delivery, Flaw, Quarantined, Rejection, Woken},
+    ports::{PortError, Ports, Store},
+    record::{Phase, Record},
+    telemetry,
+    worker::{
+        Worker,
+        batch::{Batch, Ticket},
+        disposition::Fate,
+    },
+};
+
+/// Keeps the bodies of the batch that are no messages.
+pub(super) async fn keep_rejected<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) {
+    join_all(batch.rejected.iter().map(async |(index, rejection)| {
+        let fate = reject(worker, &batch.deliveries[*index], rejection).await;
+        batch.board.note(&[*index], &fate);
+    }))
+    .await;
+}
+
+/// Keeps a body that is no message. A job of ours that it was to wake ends: its type no longer takes
+/// its payload, and nothing would ever run it again.
+async fn reject<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    delivery: &Delivery,
+    rejection: &Rejection,
+) -> Fate {
+    if let Some(woken) = &delivery.wakes
+        && let Err(error) = give_up(worker, woken, rejection).await
+    {
+        return Fate::after(&error, delivery.receives);
+    }
+    keep(worker, delivery, rejection).await
+}
+
+/// Keeps a body for operators; then the message may go.
+async fn keep<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    delivery: &Delivery,
+    rejection: &Rejection,
+) -> Fate {
+    let now = worker.clock.now();
+    let body = delivery.body.as_deref().unwrap_or_default();
+    let message_id = delivery.message_id.as_deref().unwrap_or_default();
+    let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
+    telemetry::quarantined(&kept);
+    match worker.store.quarantine(&kept).await {
+        Ok(()) => Fate::Acknowledge,
+        Err(error) => Fate::after(&error, delivery.receives),
+    }
+}
+
+/// Ends a job whose own wake-up call its type no longer takes for a message, if it waits for that.
+async fn give_up<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    woken: &Woken,
+    rejection: &Rejection,
+) -> Result<(), PortError> {
+    let Some(record) = worker.store.read(&woken.key).await? else { return Ok(()) };
+    let waits = matches!(record.phase, Phase::Queued { .. } | Phase::Waiting { .. });
+    if record.fence != woken.fence || !waits {
+        return Ok(());
+    }
+    let why = format!("its type no longer takes its payload: {rejection}");
+    let dead = Record { phase: Phase::Dead { at: worker.clock.now(), why }, ..record.clone() };
+    worker.store.replace(&dead, Some(&record.guard())).await.map(drop)
+}
+
+/// Quarantines every message of a ticket whose id is known with another payload.
+pub(super) async fn reject_ticket<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: &Ticket<J::Payload>,
+) -> Fate {
+    let reason = format!("id: {} is known with another payload", ticket.message.key);
+    let rejection = Rejection::new(Flaw::OtherPayload, reason);
+    for &index in &ticket.deliveries {
+        let fate = keep(worker, &batch.deliveries[index], &rejection).await;
+        if fate != Fate::Acknowledge {
+            return fate;
+        }
+    }
+    Fate::Acknowledge
+}

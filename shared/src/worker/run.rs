@@ -1,0 +1,152 @@
+//! One claimed job: through the gates, run, and what is decided about it.
+
+use super::claim;
+use std::time::Duration;
+
+use crate::{
+    base::{random::Random, time::Clock},
+    failure::{Class, Failure},
+    gates::{RunEnd, Turn, Turned},
+    job::Job,
+    policy::{ANSWER_RESERVE, WORN_OUT},
+    ports::{PortError, Ports},
+    record::{
+        Ledger, Record,
+        decision::Decision,
+        retry::{self, Situation},
+    },
+    telemetry,
+    worker::{
+        Worker,
+        batch::Batch,
+        disposition::pause,
+        execute::{self, Outcome},
+    },
+};
+
+/// Longest time for which the end of a run waits until the gates know of it, and what of the batch's
+/// time is not used for that.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+const LEAVE_RESERVE: Duration = Duration::from_secs(1);
+
+/// A job whose run is over and whose end is not written yet.
+pub(super) struct Ended {
+    pub(super) ticket: usize,
+    pub(super) record: Record,
+    pub(super) decision: Decision,
+    pub(super) failure: Option<Failure>,
+    /// Why the event must fail as a whole, though this end is written.
+    pub(super) broken: Option<String>,
+}
+
+/// Runs a job, if there is time, and says how it ended.
+pub(super) async fn run_one<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: usize,
+    mut record: Record,
+) -> Ended {
+    let Tried { outcome, broken } = try_run(worker, batch, ticket, &record).await;
+    let now = worker.clock.now();
+    match outcome {
+        Outcome::Succeeded(result) => {
+            let decision = Decision::Succeed;
+            let record = record.settled(decision, None, result, now);
+            Ended { ticket, record, decision, failure: None, broken }
+        }
+        Outcome::Continues(cursor) => {
+            let decision = Decision::Continue;
+            let mut record = record.settled(decision, None, cursor, now);
+            if batch.tickets[ticket].receives >= WORN_OUT {
+                record.park();
+            }
+            Ended { ticket, record, decision, failure: None, broken }
+        }
+        Outcome::Failed(failure) => {
+            record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
+            let situation = Situation {
+                policy: &J::POLICY,
+                ledger: record.ledger,
+                deadline: record.ends_at(J::POLICY.give_up_after),
+                provisional: record.provisional.is_some(),
+                budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
+                now,
+                chance: worker.random.unit(),
+            };
+            let decision = match retry::decide(&failure, &situation) {
+                // Its message has few receives left: from here on it waits in its record.
+                Decision::Retry { after, spends } if batch.tickets[ticket].receives >= WORN_OUT => {
+                    Decision::Park { after, spends }
+                }
+                decision => decision,
+            };
+            let record = record.settled(decision, Some(&failure), String::new(), now);
+            Ended { ticket, record, decision, failure: Some(failure), broken }
+        }
+    }
+}
+
+/// How one run went.
+struct Tried {
+    outcome: Outcome,
+    /// Why the event must fail as a whole, if the gates are broken.
+    broken: Option<String>,
+}
+
+impl Tried {
+    fn failed(failure: Failure) -> Self {
+        Self { outcome: Outcome::Failed(failure), broken: None }
+    }
+}
+
+/// One run through the gates and back; and why the event must fail, if the gates are broken.
+async fn try_run<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: usize,
+    record: &Record,
+) -> Tried {
+    if !claim::fits(worker, batch) {
+        return Tried::failed(execute::unstarted());
+    }
+    let turn = match record.ledger {
+        Ledger { attempts: 1.., .. } => Turn::Retry,
+        Ledger { claims: ..=1, .. } => Turn::First,
+        _ => Turn::Again,
+    };
+    let receives = batch.tickets[ticket].receives;
+    let mut pass = match worker.gates.enter(&record.work.dependency, turn).await {
+        Ok(pass) => pass,
+        Err(Turned::Away(failure)) => {
+            let failure = match failure.class() {
+                Class::Unstarted => failure.with_retry_after(Some(pause(receives))),
+                _ => failure,
+            };
+            return Tried::failed(failure);
+        }
+        Err(Turned::Broken(why)) => {
+            let wait = Some(pause(receives));
+            let failure = Failure::new(Class::Unstarted, "gates_broken", why.clone());
+            return Tried { broken: Some(why), ..Tried::failed(failure.with_retry_after(wait)) };
+        }
+    };
+    // Its slot may have come late.
+    let outcome = if claim::fits(worker, batch) {
+        let payload = &batch.tickets[ticket].message.payload;
+        let latest_end = batch.deadline.before(J::POLICY.reserve);
+        pass.until((worker.clock.now() + J::POLICY.job_timeout).min(latest_end), latest_end);
+        execute::execute(&worker.job, payload, record, &pass, &worker.clock, latest_end).await
+    } else {
+        Outcome::Failed(execute::unstarted())
+    };
+    let end = match &outcome {
+        Outcome::Failed(failure) if failure.code() == execute::JOB_TIMEOUT => RunEnd::TimedOut,
+        _ => RunEnd::Ended,
+    };
+    // What is found out may be late, and the end of the run must be written.
+    let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
+    if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(pass, end)).await.is_err() {
+        telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));
+    }
+    Tried { outcome, broken: None }
+}

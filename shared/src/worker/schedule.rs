@@ -1,0 +1,198 @@
+//! Which claimed jobs run when: side by side first, then those that must run alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use tokio::time::Instant;
+
+use super::{
+    Worker,
+    batch::Batch,
+    claim::{self, Claim, Claims},
+    disposition::Fate,
+    run::{self, Ended},
+    settle::{self, Settled},
+};
+use crate::{
+    failure::Class,
+    job::Job,
+    policy::{SETTLE_GROUPING, SHORTEST_DELAY},
+    ports::Ports,
+    record::Record,
+    telemetry::Tally,
+};
+
+/// What the claims of a batch leave to be done.
+pub(super) struct Plan {
+    /// Tickets with their claimed records, to run side by side.
+    runs: Vec<(usize, Record)>,
+    /// Tickets that are claimed and run one by one when the others are settled.
+    alone: Vec<usize>,
+    /// Whether a claim may have been written although its answer is missing.
+    pub(super) in_doubt: bool,
+    /// Whether the batch's lease stands.
+    pub(super) leased: bool,
+}
+
+/// Sorts the claims of a batch, noting what is known of each message, and makes sure that the lease
+/// stands if anything is to run.
+pub(super) async fn plan<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    claims: Claims,
+    tally: &mut Tally,
+) -> Plan {
+    let Claims { each, leased } = claims;
+    let mut plan = Plan { runs: Vec::new(), alone: Vec::new(), in_doubt: false, leased };
+    for (ticket, claim) in each.into_iter().enumerate() {
+        match claim {
+            Claim::Run(record) => {
+                // Until its end is written, the message is the job's way back.
+                batch.note(ticket, &settle::after_the_lease(worker, batch));
+                plan.runs.push((ticket, *record));
+            }
+            Claim::Alone => {
+                batch.note(ticket, &Fate::ComeBack(SHORTEST_DELAY));
+                plan.alone.push(ticket);
+            }
+            Claim::Over(fate) => {
+                tally.not_run += 1;
+                batch.note(ticket, &fate);
+            }
+            Claim::InDoubt(fate) => {
+                plan.in_doubt = true;
+                batch.note(ticket, &fate);
+            }
+        }
+    }
+    let any = plan.in_doubt || !plan.runs.is_empty() || !plan.alone.is_empty();
+    if any && !plan.leased {
+        settle::renew_lease(worker, batch).await;
+        plan.leased = true;
+    }
+    plan
+}
+
+/// Runs and settles what is planned.
+pub(super) async fn run<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    plan: Plan,
+    tally: &mut Tally,
+) -> Settled {
+    let last = plan.alone.is_empty() && !plan.in_doubt;
+    let mut settled = run_together(worker, batch, plan.runs, last, tally).await;
+    for ticket in plan.alone {
+        settled.confirmed &= run_alone(worker, batch, ticket, tally).await;
+    }
+    settled
+}
+
+/// Reads the breakers of the batch's dependencies, while its jobs are claimed.
+pub(super) async fn read_breakers<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) {
+    let dependencies: BTreeSet<&str> =
+        batch.tickets.iter().map(|ticket| ticket.work.dependency.as_str()).collect();
+    join_all(dependencies.into_iter().map(|dependency| worker.gates.look(dependency))).await;
+}
+
+/// Reserves slots for the jobs that will run, in one write a dependency.
+async fn reserve_slots<J: Job, P: Ports>(worker: &Worker<J, P>, runs: &[(usize, Record)]) {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for (_, record) in runs {
+        *counts.entry(&record.work.dependency).or_default() += 1;
+    }
+    let each = counts.into_iter().map(|(dependency, runs)| worker.gates.prepare(dependency, runs));
+    join_all(each).await;
+}
+
+/// Runs jobs side by side. Their ends are written in groups, but none waits longer than
+/// [`SETTLE_GROUPING`] for a slower neighbour. If nothing comes after them (`last`), the lease closes
+/// with the last group.
+async fn run_together<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    runs: Vec<(usize, Record)>,
+    last: bool,
+    tally: &mut Tally,
+) -> Settled {
+    reserve_slots(worker, &runs).await;
+    let mut waiting = runs.into_iter();
+    let mut running = FuturesUnordered::new();
+    let mut settling = FuturesUnordered::new();
+    let mut reporting = FuturesUnordered::new();
+    let mut ended: Vec<Ended> = Vec::new();
+    let mut settled = Settled { confirmed: true, lease_closed: false };
+    let mut flush_at = Instant::now();
+    loop {
+        while running.len() < J::POLICY.concurrency
+            && let Some((ticket, record)) = waiting.next()
+        {
+            running.push(run::run_one(worker, batch, ticket, record));
+        }
+        if running.is_empty() && !ended.is_empty() {
+            let closing = last && settled.confirmed && settling.is_empty();
+            settling.push(settle::settle(worker, batch, mem::take(&mut ended), closing));
+            reporting.push(worker.gates.report());
+        }
+        if running.is_empty() && settling.is_empty() && reporting.is_empty() {
+            return settled;
+        }
+        tokio::select! {
+            Some(job) = running.next() => {
+                tally.count(&job.decision);
+                worker.gates.ended(&job.decision, job.record.work.created_at);
+                let deferred = job.failure.as_ref().filter(|f| f.class() == Class::Deferred);
+                tally.gate = deferred.map(ToString::to_string).or(tally.gate.take());
+                if ended.is_empty() {
+                    flush_at = Instant::now() + SETTLE_GROUPING;
+                }
+                ended.push(job);
+            }
+            Some(group) = settling.next() => {
+                settled.confirmed &= group.confirmed;
+                settled.lease_closed |= group.lease_closed;
+            }
+            Some(()) = reporting.next() => {}
+            () = tokio::time::sleep_until(flush_at), if !ended.is_empty() => {
+                settling.push(settle::settle(worker, batch, mem::take(&mut ended), false));
+                reporting.push(worker.gates.report());
+            }
+        }
+    }
+}
+
+/// Claims and runs a job that may kill its process, when every neighbour is settled. Answers whether
+/// its end is confirmed, if it began.
+async fn run_alone<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: usize,
+    tally: &mut Tally,
+) -> bool {
+    if !claim::fits(worker, batch) {
+        return true;
+    }
+    match claim::claim_alone(worker, batch, &batch.tickets[ticket]).await {
+        Claim::Run(record) => {
+            batch.note(ticket, &settle::after_the_lease(worker, batch));
+            let runs = vec![(ticket, *record)];
+            run_together(worker, batch, runs, false, tally).await.confirmed
+        }
+        Claim::Alone => true,
+        Claim::Over(fate) => {
+            tally.not_run += 1;
+            batch.note(ticket, &fate);
+            true
+        }
+        Claim::InDoubt(fate) => {
+            batch.note(ticket, &fate);
+            false
+        }
+    }
+}

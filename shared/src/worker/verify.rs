@@ -1,0 +1,157 @@
+//! A look at what a job that succeeded has left behind, on the sweeper's word: its own type knows how
+//! to look, and the way there is that of every other call.
+
+use super::check_history::CheckHistory;
+use super::claim;
+use std::{sync::PoisonError, time::Duration};
+
+use futures_util::future::join_all;
+
+use crate::{
+    base::time::{Clock, Time},
+    failure::{Class, Failure},
+    gates::{RunEnd, Turn, Turned},
+    job::{Job, Run, Soundness},
+    message::Message,
+    ports::{
+        Control, Ports, Store, Written,
+        notes::{FINDING_RETENTION, Finding},
+    },
+    record::{Phase, Record},
+    telemetry,
+    worker::{Worker, batch::Batch},
+};
+
+/// A younger result that is not found is left alone: a read may lag behind the write.
+const SETTLED: Duration = Duration::from_hours(1);
+
+/// Looks at the results that the batch asks about. What fails is not tried again: the audit comes
+/// by again.
+pub(super) async fn verify_results<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) {
+    let looks = batch.checks.iter().map(|message| check(worker, batch, message));
+    let looked: Vec<(Record, Soundness)> = join_all(looks).await.into_iter().flatten().collect();
+    let now = worker.clock.now();
+    let believed = {
+        // Counters that are whole, whatever panicked.
+        let mut looks = worker.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, soundness) in &looked {
+            looks.note(soundness, now);
+        }
+        *looks
+    };
+    let owner = &batch.lease.owner;
+    let told = looked
+        .iter()
+        .map(|(record, soundness)| report(worker, record, soundness, believed, owner, now));
+    join_all(told).await;
+}
+
+/// Notes what was found, and lets the job begin anew if that is sure to be right.
+async fn report<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    record: &Record,
+    soundness: &Soundness,
+    believed: CheckHistory,
+    owner: &str,
+    now: Time,
+) {
+    let (what, detail, again) = match soundness {
+        Soundness::Sound => return,
+        Soundness::Missing(detail) => ("result_missing", detail, believed.may_be_missing()),
+        Soundness::Lost(detail) => {
+            let settled = record.phase.ended_at().is_some_and(|at| at + SETTLED <= now);
+            ("result_lost", detail, believed.are_believed() && settled)
+        }
+        Soundness::Changed(detail) => ("result_changed", detail, false),
+    };
+    let repaired = again && {
+        let anew = done_again(record, owner, detail, now);
+        worker.store.replace(&anew, Some(&record.guard())).await == Ok(Written::Yes)
+    };
+    let finding =
+        Finding { what: what.to_owned(), detail: detail.clone(), at: now.as_millis(), repaired };
+    telemetry::finding(&record.key, &finding);
+    let text = serde_json::to_string(&finding).unwrap_or_default();
+    let noted =
+        worker.store.put_note(&Finding::place(&record.key), &text, now + FINDING_RETENTION).await;
+    if let Err(error) = noted {
+        telemetry::port_failed("put_note", &error);
+    }
+}
+
+/// The record that a message asks about, and what a look at its result came to; `None` if there is
+/// nothing to look at, or it could not be looked at.
+async fn check<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    message: &Message<J::Payload>,
+) -> Option<(Record, Soundness)> {
+    let record = match worker.store.read(&message.key).await {
+        Ok(record) => record?,
+        Err(error) => {
+            telemetry::port_failed("check", &error);
+            return None;
+        }
+    };
+    let Phase::Succeeded { result, .. } = &record.phase else { return None };
+    if !claim::fits(worker, batch) {
+        return None;
+    }
+    match verify(worker, &record, message, result, batch).await {
+        Ok(soundness) => Some((record, soundness)),
+        Err(failure) => {
+            telemetry::check_failed(&record, &failure);
+            None
+        }
+    }
+}
+
+async fn verify<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    record: &Record,
+    message: &Message<J::Payload>,
+    result: &str,
+    batch: &Batch<J::Payload>,
+) -> Result<Soundness, Failure> {
+    let pass = worker.gates.enter(&record.work.dependency, Turn::Again).await;
+    let mut pass = pass.map_err(Turned::into_failure)?;
+    let latest_end = batch.deadline.before(J::POLICY.reserve);
+    let ends_at = (worker.clock.now() + J::POLICY.job_timeout).min(latest_end);
+    pass.until(ends_at, latest_end);
+    let run = Run {
+        key: record.key.clone(),
+        ledger: record.ledger,
+        history: Vec::new(),
+        cursor: None,
+        ends_at,
+        gate: &pass,
+    };
+    let limit = ends_at.since(worker.clock.now());
+    let looked =
+        tokio::time::timeout(limit, worker.job.verify(&message.payload, result, &run)).await;
+    let (looked, end) = match looked {
+        Ok(looked) => (looked, RunEnd::Ended),
+        Err(_) => (
+            Err(Failure::new(Class::Transient, "check_timeout", "the look took too long")),
+            RunEnd::TimedOut,
+        ),
+    };
+    worker.gates.leave(pass, end).await;
+    looked
+}
+
+/// The record of a job that begins anew because what it had made is gone; the sweeper wakes it.
+fn done_again(record: &Record, owner: &str, detail: &str, now: Time) -> Record {
+    let mut work = record.work.clone();
+    // It has been met: a result that is wanted back has none.
+    work.deadline = None;
+    let mut again = record.clone().reopened(&work);
+    owner.clone_into(&mut again.owner);
+    again.fence += 1;
+    let why = format!("done again: {detail}");
+    again.phase = Phase::Waiting { run_after: now, due_at: now, why };
+    again
+}
