@@ -4,12 +4,16 @@ use std::{borrow::Cow, error::Error, fmt, iter, time::Duration};
 
 use reqwest::{StatusCode, header::HeaderMap};
 
-use super::{fetch::MAX_REDIRECTS, retry_after::retry_after, target::Refusal};
+use super::{retry_after::retry_after, target::Refusal};
 use crate::{
     base::time::Time,
     failure::{Class, Classified, Failure},
     http::transport,
 };
+
+/// Redirects that are followed. Sites need two or three (to https, to www, to a page's present
+/// name); browsers stop at 20.
+pub(crate) const MAX_REDIRECTS: usize = 5;
 
 /// Causes of one error that are searched for a refusal; the client nests them five deep.
 const MAX_CAUSES: usize = 16;

@@ -8,14 +8,10 @@ use reqwest::{
 use super::{
     Outbound, Request,
     content::{Content, Fetched, Validators},
-    failure::FetchError,
+    failure::{FetchError, MAX_REDIRECTS},
     target::Target,
 };
 use crate::base::time::Clock;
-
-/// Redirects that are followed. Sites need two or three (to https, to www, to a page's present
-/// name); browsers stop at 20.
-pub(crate) const MAX_REDIRECTS: usize = 5;
 
 /// Where a request stands on its way.
 struct Hop<'a> {
