@@ -112,10 +112,10 @@ async fn every_port_call_may_fail_in_every_way() {
             check(&sandbox, &scenario, &case).await;
             let died = matches!(fault, Fault::DieBefore | Fault::DieAfter);
             for (record, calm) in scenario.store.records().iter().zip(calm.store.records()) {
-                assert!(record.ledger.crashes <= u32::from(died), "{case}: {record:?}");
+                assert!(record.counters.crashes <= u32::from(died), "{case}: {record:?}");
                 if fault == Fault::AnswerLost && ["insert", "settle"].contains(call) {
-                    assert_eq!(record.ledger.claims, calm.ledger.claims, "{case}: {record:?}");
-                    assert_eq!(record.ledger.attempts, calm.ledger.attempts, "{case}");
+                    assert_eq!(record.counters.claims, calm.counters.claims, "{case}: {record:?}");
+                    assert_eq!(record.counters.attempts, calm.counters.attempts, "{case}");
                 }
             }
         }
@@ -176,7 +176,7 @@ async fn a_copy_that_meets_a_live_run_goes_only_if_somebody_looks() {
         plan(&scenario);
         let lived = scenario.poll().await;
         let [record] = &scenario.store.records()[..] else { panic!("one job") };
-        assert_eq!((record.phase.name(), record.ledger.claims), ("running", 1));
+        assert_eq!((record.phase.name(), record.counters.claims), ("running", 1));
         let gone = scenario.queue.len() == 1;
         assert!(!gone || record.look().is_some(), "{:?}", scenario.faults.calls());
         assert!(lived || !gone, "a process that died acknowledges nothing");

@@ -161,8 +161,12 @@ async fn five_thousand_cars_are_read_whole_and_fan_out_once() {
     let read = summary(&first);
     assert_eq!((read.vehicles, read.new, read.changed, read.gone), (5_000, 5_000, 0, 0));
     assert!(read.whole && !read.stale && read.pages >= 143, "{read:?}");
-    assert!(first.ledger.claims >= 3, "it went on in {} runs", first.ledger.claims);
-    assert_eq!((first.ledger.attempts, first.ledger.crashes), (1, 0), "and spent no attempt on it");
+    assert!(first.counters.claims >= 3, "it went on in {} runs", first.counters.claims);
+    assert_eq!(
+        (first.counters.attempts, first.counters.crashes),
+        (1, 0),
+        "and spent no attempt on it"
+    );
     assert_eq!(feeds.jobs("product_detail_scraping").len(), 5_000);
     assert_eq!(feeds.jobs("url_shortening").len(), 5_000);
     assert_eq!(feeds.queue.bodies(SCRAPING).len(), 5_000);
@@ -249,7 +253,7 @@ async fn a_change_and_a_sale_are_seen_once_whatever_call_of_a_long_reading_fails
     let (calm, record) = read_again(&sandbox, None).await;
     let read = summary(&record);
     assert_eq!((read.vehicles, read.new, read.changed, read.gone), (61, 0, 1, 1), "{read:?}");
-    assert!(record.ledger.claims > 1, "it went on in another run: {record:?}");
+    assert!(record.counters.claims > 1, "it went on in another run: {record:?}");
     let all = calm.faults.calls();
     let calls = &all[all.iter().rposition(|call| *call == "keep_list").map_or(0, |last| {
         let before = &all[..last];
@@ -302,7 +306,7 @@ async fn a_feed_that_fails_for_a_while_is_read_in_the_end() {
         let feeds = Feeds::new();
         let record = feeds.read(&sandbox, "feed").await;
         assert_eq!(summary(&record).vehicles, 40, "{kind:?}");
-        assert!(record.ledger.attempts > 1, "{kind:?}");
+        assert!(record.counters.attempts > 1, "{kind:?}");
         sandbox.shutdown().await;
     }
 }
@@ -316,7 +320,7 @@ async fn the_last_good_snapshot_stands_in_when_the_site_gives_nothing() {
     let record = feeds.read(&sandbox, "bad").await;
     let read = summary(&record);
     assert!(read.stale && read.why.as_ref().unwrap().contains("http_500"), "{read:?}");
-    assert_eq!((read.vehicles, record.ledger.attempts), (40, POLICY.max_attempts));
+    assert_eq!((read.vehicles, record.counters.attempts), (40, POLICY.max_attempts));
     assert!(feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()), "no car is gone");
     sandbox.client().remove_fault(fault).await.unwrap();
     assert!(!summary(&feeds.read(&sandbox, "again").await).stale);
@@ -377,7 +381,7 @@ async fn a_reading_after_a_collapse_goes_on_over_several_runs() {
     let record = feeds.end("long").await;
     let read = summary(&record);
     assert_eq!((read.vehicles, read.gone, read.whole, read.stale), (62, 0, true, false));
-    assert_eq!(record.ledger.attempts, 2, "one collapsed, one was read, in several runs");
+    assert_eq!(record.counters.attempts, 2, "one collapsed, one was read, in several runs");
     sandbox.shutdown().await;
 }
 
@@ -418,7 +422,7 @@ async fn a_bot_wall_is_not_climbed() {
     for record in feeds.store.records() {
         let Phase::Parked { why, .. } = &record.phase else { panic!("{record:?}") };
         assert!(why.contains("bot_wall"), "{why}");
-        assert_eq!(record.ledger.attempts, 0);
+        assert_eq!(record.counters.attempts, 0);
     }
     sandbox.shutdown().await;
 }

@@ -187,7 +187,7 @@ async fn trouble_passes_and_a_page_that_is_gone_is_dead() {
     pages.drain().await;
     let record = pages.record(0);
     result(&record);
-    assert_eq!(record.ledger.attempts, 3);
+    assert_eq!(record.counters.attempts, 3);
     pages.strike(FaultKind::status(404), 1).await;
     pages.send(1);
     pages.drain().await;

@@ -60,7 +60,7 @@ async fn trouble_spends_attempts_and_passes() {
         scenario.drain().await;
         let record = only(&scenario);
         assert_eq!(shortened(&record).candidate, 1, "{code}");
-        assert_eq!(record.ledger.attempts, 3, "{code}");
+        assert_eq!(record.counters.attempts, 3, "{code}");
         let codes: Vec<&str> = record.history.iter().map(|mishap| mishap.code.as_str()).collect();
         assert_eq!(codes, [code, code]);
         assert_eq!(scenario.links(&sandbox).await.len(), 1, "{code}");
@@ -87,7 +87,7 @@ async fn a_429_is_waited_out_and_spends_no_attempt() {
         scenario.drain().await;
         let record = only(&scenario);
         shortened(&record);
-        assert_eq!((record.ledger.attempts, record.ledger.defers), (1, 3));
+        assert_eq!((record.counters.attempts, record.counters.defers), (1, 3));
         let waited = scenario.clock.now().since(sent);
         assert!(waited >= Duration::from_secs(3 * retry_after.unwrap_or(1)), "{waited:?}");
         sandbox.shutdown().await;
@@ -110,14 +110,14 @@ async fn a_revoked_key_kills_no_job_and_a_new_one_is_picked_up() {
     let records = scenario.store.records();
     assert_eq!(records.len(), 30);
     for record in &records {
-        assert_eq!((record.phase.name(), record.ledger.attempts), ("parked", 0), "{record:?}");
+        assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0), "{record:?}");
     }
     let unauthorised = sandbox.client().call_counts().await.unwrap().of("POST", Some(401));
     assert!((11..=22).contains(&unauthorised), "{unauthorised}: a batch, and then probes only");
     scenario.keys.rotate("local-key");
     scenario.drain().await;
     for record in scenario.store.records() {
-        assert_eq!((shortened(&record).via, record.ledger.attempts), (Via::Created, 1));
+        assert_eq!((shortened(&record).via, record.counters.attempts), (Via::Created, 1));
     }
     assert_eq!(scenario.links(&sandbox).await.len(), 30);
     sandbox.shutdown().await;
@@ -265,7 +265,7 @@ async fn a_minute_without_the_service_loses_nothing() {
     assert_eq!(records.len(), 30);
     for record in &records {
         assert_eq!(shortened(record).candidate, 1);
-        let waited = record.ledger.attempts + record.ledger.defers;
+        let waited = record.counters.attempts + record.counters.defers;
         assert!(waited > 1, "it met the outage: {record:?}");
     }
     assert!(scenario.queue.is_empty());

@@ -15,7 +15,7 @@ use crate::{
     failure::{Classified, Failure},
     payload::Payload,
     policy::Policy,
-    record::{Ledger, Mishap},
+    record::{Counters, FailedAttempt},
 };
 
 /// A type of job.
@@ -117,9 +117,9 @@ pub struct Run<'a, G> {
     /// `type#id`.
     pub key: String,
     /// Counters, the present claim included.
-    pub ledger: Ledger,
+    pub counters: Counters,
     /// The latest failed attempts, oldest first.
-    pub history: Vec<Mishap>,
+    pub history: Vec<FailedAttempt>,
     /// How far earlier runs have come: the latest [`Progress::More`].
     pub cursor: Option<String>,
     /// When the run must be over.

@@ -1,4 +1,4 @@
-//! The job record: its states, its ledger, and how a run begins and ends it, as plain functions of
+//! The job record: its states, its counters, and how a run begins and ends it, as plain functions of
 //! values. What a message may do with it is decided in [`crate::record::claim_decision`].
 //!
 //! ```text
@@ -33,7 +33,7 @@ use crate::{
 
 /// What has happened to a job, counted. Only `attempts` spends the retry allowance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct Counters {
     /// Messages that reached a claim.
     pub receives: u32,
     /// Runs begun.
@@ -46,7 +46,7 @@ pub struct Ledger {
     pub crashes: u32,
 }
 
-impl Ledger {
+impl Counters {
     /// Counts the end of a run; answers whether it is one to remember.
     fn count(&mut self, spends: Spends) -> bool {
         match spends {
@@ -60,7 +60,7 @@ impl Ledger {
 
 /// A failed attempt, remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mishap {
+pub struct FailedAttempt {
     /// When it failed, in milliseconds since the epoch.
     pub at: u64,
     /// [`Class::name`].
@@ -202,7 +202,7 @@ pub struct Record {
     /// The message that woke the latest run: the one that a live run still holds.
     pub message_id: String,
     /// The counters.
-    pub ledger: Ledger,
+    pub counters: Counters,
     /// The state.
     pub phase: Phase,
     /// What was asked for.
@@ -214,7 +214,7 @@ pub struct Record {
     /// How it came to be parked, until it gets through to its dependency.
     pub parking: Option<Parking>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`].
-    pub history: Vec<Mishap>,
+    pub history: Vec<FailedAttempt>,
 }
 
 /// Code of the mishap of a run whose lease ran out.
@@ -312,11 +312,11 @@ impl Record {
     ) -> Self {
         let mut record = self.clone();
         let why = failure.map(ToString::to_string).unwrap_or_default();
-        let ledger = &mut record.ledger;
+        let counters = &mut record.counters;
         let mut remember = true;
         record.phase = match decision {
             Decision::Succeed => {
-                ledger.attempts += 1;
+                counters.attempts += 1;
                 (record.provisional, record.cursor) = (None, None);
                 Phase::Succeeded { at: now, result }
             }
@@ -326,18 +326,18 @@ impl Record {
                 Phase::Waiting { run_after: now, due_at: now + LOOK_AT_CONTINUED, why }
             }
             Decision::Retry { after, spends } => {
-                remember = ledger.count(spends);
+                remember = counters.count(spends);
                 let run_after = now + after;
                 Phase::Waiting { run_after, due_at: run_after, why }
             }
             Decision::Park { after, spends } => {
-                remember = ledger.count(spends);
+                remember = counters.count(spends);
                 let run_after = now + after;
                 Phase::Parked { run_after, why }
             }
             Decision::Bury(cause) => {
                 // A deadline may pass while a run is only put off.
-                ledger.count(match failure.map(Failure::class) {
+                counters.count(match failure.map(Failure::class) {
                     Some(Class::Crash) => Spends::Crash,
                     Some(class) if class.puts_off() => Spends::Deferral,
                     _ => Spends::Attempt,
@@ -345,8 +345,8 @@ impl Record {
                 Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
             }
             Decision::Quarantine => {
-                ledger.crashes += 1;
-                Phase::Quarantined { at: now, why: quarantine_reason(ledger.crashes, &why) }
+                counters.crashes += 1;
+                Phase::Quarantined { at: now, why: quarantine_reason(counters.crashes, &why) }
             }
         };
         record.parking = match decision {
@@ -373,12 +373,12 @@ impl Record {
         let mut record = self.clone();
         // What is written here is the finder's word, not that of the run that is gone.
         owner.clone_into(&mut record.owner);
-        record.ledger.crashes += 1;
+        record.counters.crashes += 1;
         let why = "the run never came back";
         record.remember(Class::Crash, LEASE_OVER, why, now);
-        let pause = match record.ledger.crashes {
+        let pause = match record.counters.crashes {
             MAX_CRASHES.. => {
-                let why = quarantine_reason(record.ledger.crashes, why);
+                let why = quarantine_reason(record.counters.crashes, why);
                 record.phase = Phase::Quarantined { at: now, why };
                 return record;
             }
@@ -415,7 +415,7 @@ impl Record {
         if self.history.len() == HISTORY {
             self.history.remove(0);
         }
-        self.history.push(Mishap {
+        self.history.push(FailedAttempt {
             at: now.as_millis(),
             class: class.name().into(),
             code: code.into(),
@@ -426,10 +426,10 @@ impl Record {
     /// The record of a job that has ended, about to begin anew.
     #[must_use]
     pub fn reopened(self, work: &Work) -> Self {
-        let Ledger { receives, claims, .. } = self.ledger;
-        let ledger = Ledger { receives, claims, ..Ledger::default() };
+        let Counters { receives, claims, .. } = self.counters;
+        let counters = Counters { receives, claims, ..Counters::default() };
         Self {
-            ledger,
+            counters,
             history: Vec::new(),
             cursor: None,
             provisional: None,

@@ -74,7 +74,7 @@ fn waiting() -> Record {
 fn a_new_job_is_taken() {
     let record = running();
     assert_eq!(record.fence, 1);
-    assert_eq!(record.ledger, Ledger { receives: 1, claims: 1, ..Ledger::default() });
+    assert_eq!(record.counters, Counters { receives: 1, claims: 1, ..Counters::default() });
     assert_eq!(record.phase, Phase::Running { lease_until: NOW + SECOND * 20, armed: false });
     assert_eq!((record.look(), record.expires_at()), (None, None));
 }
@@ -122,7 +122,7 @@ fn a_run_whose_lease_is_over_has_crashed() {
     let later = NOW + SECOND * 20;
     let verdict = try_claim(Some(&record), &claimant("b", &ids("m"), later));
     let Verdict::Take { record: second, alone: true } = verdict else { panic!("{verdict:?}") };
-    assert_eq!((second.ledger.crashes, second.ledger.attempts, second.fence), (1, 0, 2));
+    assert_eq!((second.counters.crashes, second.counters.attempts, second.fence), (1, 0, 2));
     assert_eq!(second.history[0].code, "lease_over");
 
     record = second;
@@ -130,7 +130,7 @@ fn a_run_whose_lease_is_over_has_crashed() {
     let verdict = try_claim(Some(&record), &claimant("c", &ids("n"), later));
     let Verdict::Note(second, Some(at)) = verdict else { panic!("{verdict:?}") };
     assert_eq!(
-        (second.phase.name(), second.ledger.crashes, at),
+        (second.phase.name(), second.counters.crashes, at),
         ("waiting", 2, later + CRASH_PAUSE)
     );
     assert_eq!(second.message_id, "n", "from now on that message is the wake-up call");
@@ -139,7 +139,7 @@ fn a_run_whose_lease_is_over_has_crashed() {
     let third = taken(try_claim(Some(&second), &claimant("d", &ids("n"), at)));
     let verdict = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
     let Verdict::Note(last, None) = verdict else { panic!("{verdict:?}") };
-    assert_eq!((last.phase.name(), last.ledger.crashes), ("quarantined", 3));
+    assert_eq!((last.phase.name(), last.counters.crashes), ("quarantined", 3));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_waiting_job_waits_for_its_own_message_and_lets_others_go() {
     assert_eq!(own, Verdict::ComeBack(NOW + SECOND * 30));
     assert_eq!(try_claim(Some(&record), &claimant("b", &ids("n"), early)), Verdict::Looked);
     let due = taken(try_claim(Some(&record), &claimant("b", &ids("n"), NOW + SECOND * 30)));
-    assert_eq!((due.fence, due.ledger.attempts, due.ledger.claims), (2, 1, 2));
+    assert_eq!((due.fence, due.counters.attempts, due.counters.claims), (2, 1, 2));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn only_a_message_sent_after_the_end_reopens() {
         taken(try_claim(Some(&done), &sent(NOW + WINDOW + SECOND))),
         taken(try_claim(Some(&dead), &sent(after))),
     ] {
-        assert_eq!(reopened.ledger, Ledger { receives: 2, claims: 2, ..Ledger::default() });
+        assert_eq!(reopened.counters, Counters { receives: 2, claims: 2, ..Counters::default() });
         assert_eq!((reopened.fence, reopened.expires_at()), (2, None));
         assert!(reopened.history.is_empty());
     }
@@ -184,7 +184,7 @@ fn an_expired_record_is_absent_but_its_fence_goes_on() {
     let at = done.expires_at().unwrap();
     assert_eq!(at, NOW + done.work.retention);
     let record = taken(try_claim(Some(&done), &claimant("b", &ids("n"), at)));
-    assert_eq!((record.fence, record.ledger.claims), (2, 1));
+    assert_eq!((record.fence, record.counters.claims), (2, 1));
 }
 
 #[test]
@@ -233,8 +233,8 @@ fn nothing_starts_after_its_deadline() {
 fn each_end_of_a_run_counts_what_it_should() {
     let run = running();
     let count = |decision| {
-        let ledger = run.settled(decision, Some(&failure()), String::new(), NOW).ledger;
-        (ledger.attempts, ledger.defers, ledger.crashes)
+        let counters = run.settled(decision, Some(&failure()), String::new(), NOW).counters;
+        (counters.attempts, counters.defers, counters.crashes)
     };
     let retry = |spends| Decision::Retry { after: SECOND, spends };
     assert_eq!(count(Decision::Succeed), (1, 0, 0));
@@ -248,8 +248,8 @@ fn each_end_of_a_run_counts_what_it_should() {
     assert_eq!(count(Decision::Bury(Cause::DeadlineOver)), (1, 0, 0));
     let throttled = Failure::new(Class::Throttled, "http_429", "later");
     let end = Decision::Bury(Cause::DeadlineOver);
-    let ledger = run.settled(end, Some(&throttled), String::new(), NOW).ledger;
-    assert_eq!((ledger.attempts, ledger.defers), (0, 1));
+    let counters = run.settled(end, Some(&throttled), String::new(), NOW).counters;
+    assert_eq!((counters.attempts, counters.defers), (0, 1));
     assert_eq!(count(Decision::Quarantine), (0, 0, 1));
 }
 

@@ -142,8 +142,8 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
             $level!(
                 id = record.key,
                 r#type = record.kind(),
-                attempt = record.ledger.attempts,
-                claims = record.ledger.claims,
+                attempt = record.counters.attempts,
+                claims = record.counters.claims,
                 outcome = decision.name(),
                 class = failure.class().name(),
                 code = failure.code(),
@@ -169,8 +169,8 @@ pub fn found(record: &Record) {
     warn!(
         id = record.key,
         r#type = record.kind(),
-        attempt = record.ledger.attempts,
-        crashes = record.ledger.crashes,
+        attempt = record.counters.attempts,
+        crashes = record.counters.crashes,
         outcome = record.phase.name(),
         class,
         reason,
@@ -229,7 +229,7 @@ pub fn zombie(record: &Record) {
     warn!(
         id = record.key,
         r#type = record.kind(),
-        attempt = record.ledger.attempts,
+        attempt = record.counters.attempts,
         outcome = "zombie",
         class = Class::Contended.name(),
         fence = record.fence,
@@ -242,7 +242,7 @@ pub fn unsettled(record: &Record) {
     error!(
         id = record.key,
         r#type = record.kind(),
-        attempt = record.ledger.attempts,
+        attempt = record.counters.attempts,
         outcome = "unsettled",
         class = Class::Transient.name(),
         reason = "the store did not take the run's end; the message finds out when it comes back",

@@ -109,7 +109,7 @@ async fn a_hundred_copies_at_once_are_one_run_and_one_link() {
     assert_eq!(waiting, Vec::<Value>::new(), "all are acknowledged");
     let job = world.job().await.unwrap();
     assert!(matches!(job.phase, Phase::Succeeded { .. }), "{job:?}");
-    assert_eq!((job.ledger.claims, job.ledger.attempts, job.ledger.crashes), (1, 1, 0));
+    assert_eq!((job.counters.claims, job.counters.attempts, job.counters.crashes), (1, 1, 0));
     let calls = world.sandbox.client().call_counts().await.unwrap();
     assert_eq!((calls.total, world.links().await), (1, 1));
 }
@@ -160,7 +160,7 @@ async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
     assert_eq!(failed(&answer), Vec::<String>::new());
     let done = world.job().await.unwrap();
     assert!(matches!(done.phase, Phase::Succeeded { .. }), "{done:?}");
-    assert_eq!((done.ledger.crashes, done.fence), (1, 2));
+    assert_eq!((done.counters.crashes, done.fence), (1, 2));
 
     process::cont(first.pid()).unwrap();
     assert_eq!(failed(&woken.await.unwrap()), ["message-1"], "it has nothing to acknowledge");

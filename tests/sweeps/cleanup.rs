@@ -47,7 +47,7 @@ async fn the_incident_is_cleaned_up() {
     world.settle(3).await;
     assert_eq!(world.state("poison"), "succeeded");
     let record = world.store.record(&key("poison")).unwrap();
-    assert_eq!(record.ledger.crashes, 0, "it begins anew");
+    assert_eq!(record.counters.crashes, 0, "it begins anew");
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,7 +100,7 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
     assert_eq!(calls.len(), JOBS, "each was called once");
     assert!(calls.iter().all(|at| *at >= retry_at), "nobody calls while it is open");
     assert!((0..JOBS).all(|n| world.journal.runs(&format!("job-{n:04}")) == 1));
-    let deferred = world.store.records().iter().filter(|r| r.ledger.defers > 0).count();
+    let deferred = world.store.records().iter().filter(|r| r.counters.defers > 0).count();
     let took = world.now().since(began).as_secs();
     let ramp = [(31, 40), (40, 60)]
         .map(|(from, to)| curve.range(from..to).map(|(_, count)| *count).sum::<usize>());
@@ -112,12 +112,12 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
         assert!((most * 8 / 10..=most + 1).contains(&went), "{steps:?}");
     }
     let record = world.store.record(&key("job-0000")).unwrap();
-    assert_eq!(record.ledger.attempts, 1);
+    assert_eq!(record.counters.attempts, 1);
     assert_page("drain", &page(&curve, took, most, deferred));
 }
 
 async fn note_limits(world: &World) {
-    use evenkeel::ports::notes::{Limits, Place, WATCHED};
+    use evenkeel::ports::notes::{Limits, NoteKey, WATCHED};
     note_parked(world, DEPENDENCY).await;
     let limits = Limits {
         per_second: Some(RATES.per_second),
@@ -127,7 +127,7 @@ async fn note_limits(world: &World) {
     };
     let text = serde_json::to_string(&limits).unwrap();
     let until = world.now() + Duration::from_secs(86_400);
-    world.store.put_note(&Place::new(WATCHED, DEPENDENCY), &text, until).await.unwrap();
+    world.store.put_note(&NoteKey::new(WATCHED, DEPENDENCY), &text, until).await.unwrap();
 }
 
 async fn open_breaker(world: &World, retry_at: Time) {

@@ -63,7 +63,7 @@ impl Thing {
     async fn put(&self, world: &World, name: &str) {
         let due = moment(world.now(), self.late_s);
         let mut record = world.record(name, self.phase(due));
-        record.ledger.crashes = self.crashes;
+        record.counters.crashes = self.crashes;
         record.work.deadline = self.deadline_s.map(|late_s| moment(world.now(), late_s));
         if let Phase::Running { lease_until, armed: false } = record.phase {
             record.owner = format!("batch-{name}");
@@ -110,7 +110,7 @@ async fn check(things: &[Thing], busy: bool) {
         assert!(is_looked_after(&record, &leases), "nobody looks: {old:?} {record:?}");
         let moved = record.phase.name() != old.phase.name();
         let ended = record.phase.ended_at().is_some();
-        let crashed = record.ledger.crashes > old.ledger.crashes;
+        let crashed = record.counters.crashes > old.counters.crashes;
         assert!(!moved || !ended || crashed, "a sweeper ends no job by itself: {record:?}");
         assert!(old.phase.ended_at().is_none() || record == *old, "what is over stays: {record:?}");
     }

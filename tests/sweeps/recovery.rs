@@ -59,11 +59,11 @@ pub(crate) async fn everything(world: &World) {
 pub(crate) async fn note_parked(world: &World, dependency: &str) {
     use evenkeel::ports::{
         Control as _,
-        notes::{Limits, Place, WATCHED},
+        notes::{Limits, NoteKey, WATCHED},
     };
     let limits = Limits { closes_with: 3, noted_at: world.now().as_millis(), ..Limits::default() };
     let text = serde_json::to_string(&limits).unwrap();
-    let place = Place::new(WATCHED, dependency);
+    let place = NoteKey::new(WATCHED, dependency);
     world.store.put_note(&place, &text, world.now() + MINUTE * 600).await.unwrap();
 }
 

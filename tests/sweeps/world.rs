@@ -14,7 +14,7 @@ use evenkeel::{
     message::{Purpose, Wake},
     payload::{Payload, Problems},
     policy::Policy,
-    record::{Ledger, Parking, Phase, Record, Work, lease::Lease},
+    record::{Counters, Parking, Phase, Record, Work, lease::Lease},
     testing::{
         ARN, Faults, Faulty, MemoryMappings, MemoryQueue, MemoryStore, SeededRandom, TestClock,
         TestPorts,
@@ -266,7 +266,7 @@ impl World {
         let phase = Phase::Running { lease_until: until, armed: false };
         let mut record = self.record(name, phase);
         record.owner = format!("batch-of-{name}");
-        record.ledger.crashes = crashes;
+        record.counters.crashes = crashes;
         self.store.put(&record);
         let lease = Lease { owner: record.owner, until, jobs: vec![record.key] };
         evenkeel::ports::Store::lease(&self.store, &lease).await.unwrap();
@@ -288,11 +288,11 @@ impl World {
             fence: 1,
             owner: "earlier".into(),
             message_id: "gone".into(),
-            ledger: Ledger {
+            counters: Counters {
                 receives: 1,
                 claims: 1,
                 attempts: u32::from(ended),
-                ..Ledger::default()
+                ..Counters::default()
             },
             phase,
             work: Work {

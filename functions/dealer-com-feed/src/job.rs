@@ -365,7 +365,7 @@ where
             Err(failure) if reading.pages() > before && passes(&failure) => return reading.more(),
             Err(failure) => Err(failure),
         };
-        let last_try = run.ledger.attempts + 1 >= POLICY.max_attempts;
+        let last_try = run.counters.attempts + 1 >= POLICY.max_attempts;
         match done {
             Ok(summary) => Ok(Progress::Done(summary)),
             Err(failure) => snapshot::stand_in(&self.vehicles, feed, last_try, failure)

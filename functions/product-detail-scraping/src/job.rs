@@ -205,7 +205,7 @@ where
             Err(error @ PageError::NoVin) => {
                 let failure = Failure::new(Class::Anomaly, "no_vin", error.to_string());
                 run.disbelieve(&failure);
-                if run.ledger.attempts + 1 < MAX_ATTEMPTS_WITHOUT_VIN {
+                if run.counters.attempts + 1 < MAX_ATTEMPTS_WITHOUT_VIN {
                     return Err(failure);
                 }
                 let reading = page::without_page(&address, &payload.vin, &of_feed);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    ports::{PortError, Swapped, maintenance::Oversight, notes::Place},
+    ports::{PortError, Swapped, maintenance::Oversight, notes::NoteKey},
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,8 @@ struct Lead {
 
 /// The key of the leader's note.
 #[must_use]
-pub fn place() -> Place {
-    Place::new("sweeper", "leader")
+pub fn place() -> NoteKey {
+    NoteKey::new("sweeper", "leader")
 }
 
 /// The lease that this tick holds.

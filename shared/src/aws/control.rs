@@ -25,7 +25,7 @@ use crate::{
         limiter::Limiter,
         stats::{Beat, BucketKey},
     },
-    ports::{Control, PortError, Seen, Swapped, notes::Place},
+    ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
 };
 
 /// How long a breaker that nobody writes any more is kept.
@@ -160,12 +160,12 @@ pub(super) fn note_partition(kind: &str) -> String {
     format!("note#{kind}")
 }
 
-pub(super) fn note_key(place: &Place) -> Vec<Attribute> {
+pub(super) fn note_key(place: &NoteKey) -> Vec<Attribute> {
     key(note_partition(place.kind), place.name.as_str())
 }
 
 /// A note as an item of the control table.
-pub(super) fn encode_note(place: &Place, text: &str, until: Time) -> Vec<Attribute> {
+pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Vec<Attribute> {
     let mut attributes = note_key(place);
     attributes.extend([("text", s(text)), ("expires_at", n(until.as_secs_ceil()))]);
     attributes
@@ -331,7 +331,7 @@ impl Control for DynamoStore {
         Ok(decode_beat(&answer.attributes.unwrap_or_default()))
     }
 
-    async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
+    async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         let put = self.client.put_item().table_name(&self.tables.control);
         let put = put.set_item(Some(item::owned(encode_note(place, text, until))));
         put.send().await.map(drop).map_err(|error| port_error(&error))

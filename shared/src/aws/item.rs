@@ -14,7 +14,7 @@ use crate::{
     base::time::Time,
     message::Quarantined,
     ports::maintenance::LEASE_SHARDS,
-    record::{Ledger, Parking, Phase, Record, Work, due::look_partition, lease::Lease},
+    record::{Counters, Parking, Phase, Record, Work, due::look_partition, lease::Lease},
 };
 
 /// A whole item.
@@ -53,8 +53,8 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
         ("fence", n(record.fence)),
         ("owner", s(&record.owner)),
         ("message_id", s(&record.message_id)),
-        ("receives", n(record.ledger.receives)),
-        ("claims", n(record.ledger.claims)),
+        ("receives", n(record.counters.receives)),
+        ("claims", n(record.counters.claims)),
         ("payload", s(&work.payload)),
         ("queue", s(&work.queue)),
         ("dependency", s(&work.dependency)),
@@ -71,7 +71,7 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
 /// write unit for a record under a kilobyte.
 pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
     let mut attributes = vec![("state", s(record.phase.name()))];
-    let Ledger { attempts, defers, crashes, .. } = record.ledger;
+    let Counters { attempts, defers, crashes, .. } = record.counters;
     for (name, count) in [("attempts", attempts), ("defers", defers), ("crashes", crashes)] {
         if count > 0 {
             attributes.push((name, n(count)));
@@ -173,7 +173,7 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
         fence: reader.number("fence")?,
         owner: reader.text("owner")?,
         message_id: reader.text("message_id")?,
-        ledger: Ledger {
+        counters: Counters {
             receives: reader.count("receives")?,
             claims: reader.count("claims")?,
             attempts: reader.count("attempts")?,
@@ -285,7 +285,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::Mishap;
+    use crate::record::FailedAttempt;
 
     fn item(attributes: Vec<Attribute>) -> Item {
         let count = attributes.len();
@@ -345,7 +345,7 @@ mod tests {
                 fence,
                 owner: "token".into(),
                 message_id: "message".into(),
-                ledger: Ledger { receives, claims, attempts, defers, crashes },
+                counters: Counters { receives, claims, attempts, defers, crashes },
                 phase,
                 work: Work {
                     payload,
@@ -358,7 +358,7 @@ mod tests {
                 },
                 history: history
                     .into_iter()
-                    .map(|message| Mishap {
+                    .map(|message| FailedAttempt {
                         at: 7,
                         class: "transient".into(),
                         code: "http_500".into(),

@@ -18,7 +18,7 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{Due, Found, Oversight, Page, ReadAll, Table},
-        notes::Place,
+        notes::NoteKey,
     },
     record::{Record, due::Look, lease::Lease},
 };
@@ -219,7 +219,7 @@ impl Oversight for DynamoStore {
         }
     }
 
-    async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
+    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
         let get = self.client.get_item().table_name(&self.tables.control);
         let get = get.set_key(Some(item::owned(note_key(place)))).consistent_read(true);
         let answer = get.send().await.map_err(|error| port_error(&error))?;
@@ -228,7 +228,7 @@ impl Oversight for DynamoStore {
 
     async fn swap_note(
         &self,
-        place: &Place,
+        place: &NoteKey,
         text: &str,
         revision: u64,
         expires_at: Time,
@@ -268,7 +268,7 @@ impl Oversight for DynamoStore {
         Ok(answer.items().iter().filter_map(read).collect())
     }
 
-    async fn remove_note(&self, place: &Place, text: &str) -> Result<(), PortError> {
+    async fn remove_note(&self, place: &NoteKey, text: &str) -> Result<(), PortError> {
         let delete = self
             .client
             .delete_item()

@@ -20,7 +20,7 @@ use crate::{
     },
     policy::Policy,
     ports::{PortError, Queue, Store, Written},
-    record::{Ledger, Phase, Record, Work},
+    record::{Counters, Phase, Record, Work},
 };
 
 /// Records of one insert (DynamoDB's limit for a batch of statements).
@@ -85,7 +85,7 @@ impl NewJob {
             fence: 0,
             owner: String::new(),
             message_id: String::new(),
-            ledger: Ledger::default(),
+            counters: Counters::default(),
             phase: Phase::Queued { due_at: now + LOOK_AFTER },
             work: Work {
                 payload: self.payload.clone(),
@@ -137,15 +137,15 @@ pub async fn enqueue<S: Store, Q: Queue>(
         let records: Vec<Record> = chunk.iter().map(|job| job.record(now)).collect();
         let written = store.enqueue(&records).await?;
         for ((job, record), written) in chunk.iter().zip(&records).zip(written) {
-            let place = match written {
-                Written::Yes => Place::Made(record.fence),
+            let state = match written {
+                Written::Yes => Enqueueing::Made(record.fence),
                 Written::No(_) => known(store, job, now).await?,
                 Written::Unknown(why) => return Err(PortError::Unavailable(why)),
             };
-            let (count, fence) = match place {
-                Place::Made(fence) => (&mut enqueued.made, Some(fence)),
-                Place::Queued(fence) => (&mut enqueued.sent_again, Some(fence)),
-                Place::Taken => (&mut enqueued.duplicates, None),
+            let (count, fence) = match state {
+                Enqueueing::Made(fence) => (&mut enqueued.made, Some(fence)),
+                Enqueueing::Queued(fence) => (&mut enqueued.sent_again, Some(fence)),
+                Enqueueing::Taken => (&mut enqueued.duplicates, None),
             };
             *count += 1;
             to_send.extend(fence.map(|fence| (job, fence)));
@@ -156,7 +156,7 @@ pub async fn enqueue<S: Store, Q: Queue>(
 }
 
 /// Where a job stands once its record is there, with the fence to wake it with.
-enum Place {
+enum Enqueueing {
     /// It is new, or begins anew.
     Made(u64),
     /// It was made before, and its message may never have been sent.
@@ -166,28 +166,28 @@ enum Place {
 }
 
 /// What to do about a job whose record was there already.
-async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Place, PortError> {
+async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Enqueueing, PortError> {
     let Some(record) = store.read(&job.key).await? else {
         return Err(PortError::Unavailable(format!("{} came and went", job.key)));
     };
     let fresh = job.record(now);
     let may_begin_anew = match &record.phase {
-        Phase::Queued { .. } => return Ok(Place::Queued(record.fence)),
+        Phase::Queued { .. } => return Ok(Enqueueing::Queued(record.fence)),
         Phase::Succeeded { at, .. } => *at + job.dedup_window < now,
         Phase::Dead { .. } | Phase::Cancelled { .. } => true,
         _ => false,
     };
     let expired = record.expires_at().is_some_and(|at| at <= now);
     if !(may_begin_anew || expired) {
-        return Ok(Place::Taken);
+        return Ok(Enqueueing::Taken);
     }
     let mut reopened = record.clone().reopened(&fresh.work);
     reopened.phase = fresh.phase;
     reopened.fence += 1;
     match store.replace(&reopened, Some(&record.guard())).await? {
-        Written::Yes => Ok(Place::Made(reopened.fence)),
+        Written::Yes => Ok(Enqueueing::Made(reopened.fence)),
         // Somebody else was faster: it runs, or it is queued by them.
-        Written::No(_) => Ok(Place::Taken),
+        Written::No(_) => Ok(Enqueueing::Taken),
         Written::Unknown(why) => Err(PortError::Unavailable(why)),
     }
 }

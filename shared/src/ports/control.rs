@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{error::PortError, notes::Place};
+use super::{error::PortError, notes::NoteKey};
 use crate::{
     base::time::Time,
     dependency::{
@@ -73,7 +73,7 @@ pub trait Control: Send + Sync {
     /// Keeps a note until `expires_at`, over what was noted there; harmless when repeated.
     fn put_note(
         &self,
-        place: &Place,
+        place: &NoteKey,
         text: &str,
         expires_at: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;

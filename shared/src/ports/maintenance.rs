@@ -6,7 +6,7 @@ use std::future::Future;
 use crate::{
     base::time::Time,
     message::Letter,
-    ports::{Control, PortError, Queue, Seen, Store, Swapped, notes::Place},
+    ports::{Control, PortError, Queue, Seen, Store, Swapped, notes::NoteKey},
     record::{Record, due::Look, lease::Lease},
 };
 
@@ -109,13 +109,13 @@ pub trait Oversight: Store + Control {
     /// A note, as of every write before the call.
     fn note(
         &self,
-        place: &Place,
+        place: &NoteKey,
     ) -> impl Future<Output = Result<Seen<Option<String>>, PortError>> + Send;
 
     /// Writes a note if its revision is still `revision`.
     fn swap_note(
         &self,
-        place: &Place,
+        place: &NoteKey,
         text: &str,
         revision: u64,
         expires_at: Time,
@@ -133,7 +133,7 @@ pub trait Oversight: Store + Control {
     /// Removes a note if it still says this; harmless when repeated.
     fn remove_note(
         &self,
-        place: &Place,
+        place: &NoteKey,
         text: &str,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 /// Where a note stands in the control table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct NoteKey {
     /// What kind of note it is; notes of a kind stand together, sorted by name.
     pub kind: &'static str,
     /// Its name among them.
     pub name: String,
 }
 
-impl Place {
+impl NoteKey {
     /// The place of this name.
     #[must_use]
     pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
@@ -43,8 +43,8 @@ pub struct Finding {
 impl Finding {
     /// Where the finding about the record with this key is noted.
     #[must_use]
-    pub fn place(key: &str) -> Place {
-        Place::new(FINDING, key)
+    pub fn note_key(key: &str) -> NoteKey {
+        NoteKey::new(FINDING, key)
     }
 }
 

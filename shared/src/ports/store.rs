@@ -51,7 +51,7 @@ pub trait Store: Send + Sync {
         guard: Option<&Guard>,
     ) -> impl Future<Output = Result<Written, PortError>> + Send;
 
-    /// Writes the ends of runs in one call: phase, ledger and history, each only while the table
+    /// Writes the ends of runs in one call: phase, counters and history, each only while the table
     /// has the run's fence and `running`. The answers are in the order of `records`.
     ///
     /// `closing` is removed in the same call, whatever becomes of the records: a caller to whom one

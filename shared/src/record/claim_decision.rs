@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     base::time::Time,
     policy::ALONE_FROM_RECEIVE,
-    record::{Ledger, Phase, Record, Work, decision::Cause},
+    record::{Counters, Phase, Record, Work, decision::Cause},
 };
 
 /// Who claims, on whose behalf, and when.
@@ -100,7 +100,7 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
             // Who woke it has seen this very record, by a clock that may differ from ours.
             if *run_after <= by.now || woken {
-                take(record.clone(), by, record.ledger.crashes > 0)
+                take(record.clone(), by, record.counters.crashes > 0)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
                 Verdict::ComeBack(*run_after)
             } else {
@@ -140,8 +140,8 @@ impl Record {
         self.fence += 1;
         by.owner.clone_into(&mut self.owner);
         by.message_id().clone_into(&mut self.message_id);
-        self.ledger.receives += u32::try_from(by.message_ids.len()).unwrap_or(u32::MAX);
-        self.ledger.claims += 1;
+        self.counters.receives += u32::try_from(by.message_ids.len()).unwrap_or(u32::MAX);
+        self.counters.claims += 1;
         self.phase = Phase::Running { lease_until: by.lease_until, armed: false };
         self
     }
@@ -154,7 +154,7 @@ fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
         fence,
         owner: String::new(),
         message_id: String::new(),
-        ledger: Ledger::default(),
+        counters: Counters::default(),
         phase: Phase::Queued { due_at: now },
         work: work.clone(),
         cursor: None,
@@ -172,7 +172,7 @@ fn take(mut record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
         record.phase = Phase::Dead { at: by.now, why };
         return Verdict::Note(record, None);
     }
-    let alone = alone || record.ledger.crashes > 0;
+    let alone = alone || record.counters.crashes > 0;
     Verdict::Take { record: record.claimed(by), alone }
 }
 
@@ -182,7 +182,7 @@ fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
     record.fall_back(by.fallback, by.now);
     let mut record = record.crashed(by.owner, record.ends_at(by.give_up_after), by.now);
     match record.phase {
-        Phase::Waiting { run_after, .. } if record.ledger.crashes > 1 => {
+        Phase::Waiting { run_after, .. } if record.counters.crashes > 1 => {
             // From now on this message is the one to wait for.
             by.message_id().clone_into(&mut record.message_id);
             Verdict::Note(record, Some(run_after))

@@ -14,14 +14,14 @@ pub enum Decision {
     Retry {
         /// From now.
         after: Duration,
-        /// What the ledger counts.
+        /// What the counters counts.
         spends: Spends,
     },
     /// Out of the way until something outside is mended; never a failure of the job.
     Park {
         /// From now until somebody looks.
         after: Duration,
-        /// What the ledger counts.
+        /// What the counters counts.
         spends: Spends,
     },
     /// It will never work, or its allowance is spent.
@@ -30,7 +30,7 @@ pub enum Decision {
     Quarantine,
 }
 
-/// Which counter of the ledger a retry raises.
+/// Which counter of the counters a retry raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spends {
     /// One of the attempts.

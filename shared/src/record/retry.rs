@@ -10,7 +10,7 @@ use crate::{
         SYSTEMIC_PAUSE,
     },
     record::{
-        Ledger,
+        Counters,
         decision::{Cause, Decision, Spends},
     },
 };
@@ -21,7 +21,7 @@ pub struct Situation<'a> {
     /// The job type's numbers.
     pub policy: &'a Policy,
     /// The job's counters before this failure.
-    pub ledger: Ledger,
+    pub counters: Counters,
     /// When it is no longer worth trying: [`Record::ends_at`](crate::record::Record::ends_at).
     pub deadline: Option<Time>,
     /// Whether a fallback stands in for the result: then only the deadline ends the job.
@@ -41,10 +41,10 @@ pub struct Situation<'a> {
 /// so does every deferral of a gate: one receive an outage, however long it is.
 #[must_use]
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
-    let Situation { policy, ledger, .. } = situation;
+    let Situation { policy, counters, .. } = situation;
     let decision = match failure.class() {
         class @ (Class::Transient | Class::Anomaly | Class::Conflict) => {
-            let attempts = ledger.attempts + 1;
+            let attempts = counters.attempts + 1;
             if !is_retryable(policy, class) {
                 return Decision::Bury(Cause::Permanent);
             }
@@ -62,8 +62,8 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             // The service is there and asks for patience: that never kills a job. From the cap on it
             // waits in its record, not to use up the receives of a message. The pace of the whole
             // fleet is the limiter's business, so the pauses of one job do not grow beyond a few.
-            let wait = backoff(policy, (ledger.defers + 1).min(MOST_DOUBLINGS), situation.chance);
-            if ledger.defers >= policy.max_deferrals {
+            let wait = backoff(policy, (counters.defers + 1).min(MOST_DOUBLINGS), situation.chance);
+            if counters.defers >= policy.max_deferrals {
                 let asked = failure.retry_after().unwrap_or_default();
                 let after = (asked + wait).clamp(SHORTEST_DELAY, LONGEST_PARK);
                 let decision = Decision::Park { after, spends: Spends::Deferral };
@@ -76,7 +76,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         Class::Systemic => park(SYSTEMIC_PAUSE, failure),
         Class::Deferred => park(SHORTEST_DELAY, failure),
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
-        Class::Crash => match ledger.crashes + 1 {
+        Class::Crash => match counters.crashes + 1 {
             MAX_CRASHES.. => return Decision::Quarantine,
             1 => later(SHORTEST_DELAY, failure, Spends::Crash),
             _ => later(CRASH_PAUSE, failure, Spends::Crash),
@@ -140,10 +140,10 @@ mod tests {
 
     const NOW: Time = Time::from_millis(1_000_000_000);
 
-    fn situation(ledger: Ledger, chance: f64) -> Situation<'static> {
+    fn situation(counters: Counters, chance: f64) -> Situation<'static> {
         Situation {
             policy: &POLICY,
-            ledger,
+            counters,
             deadline: None,
             provisional: false,
             budget_spent: false,
@@ -152,8 +152,8 @@ mod tests {
         }
     }
 
-    fn after_attempts(attempts: u32) -> Ledger {
-        Ledger { attempts, ..Ledger::default() }
+    fn after_attempts(attempts: u32) -> Counters {
+        Counters { attempts, ..Counters::default() }
     }
 
     fn failure(class: Class) -> Failure {
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn each_class_has_its_answer() {
-        let fresh = |class| decide(&failure(class), &situation(Ledger::default(), 0.0));
+        let fresh = |class| decide(&failure(class), &situation(Counters::default(), 0.0));
         assert_eq!(fresh(Class::Transient), retry(1, Spends::Attempt));
         assert_eq!(fresh(Class::Anomaly), retry(1, Spends::Attempt));
         assert_eq!(fresh(Class::Conflict), retry(1, Spends::Attempt));
@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn crashes_are_retried_at_once_then_after_minutes_then_quarantined() {
         let after = |crashes| {
-            let ledger = Ledger { crashes, ..Ledger::default() };
-            decide(&failure(Class::Crash), &situation(ledger, 0.0))
+            let counters = Counters { crashes, ..Counters::default() };
+            decide(&failure(Class::Crash), &situation(counters, 0.0))
         };
         assert_eq!(after(0), retry(1, Spends::Crash));
         assert_eq!(after(1), retry(180, Spends::Crash));
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn throttling_spends_no_attempt_and_parks_in_the_end() {
         let after = |defers| {
-            let ledger = Ledger { defers, ..after_attempts(3) };
-            decide(&failure(Class::Throttled), &situation(ledger, 0.0))
+            let counters = Counters { defers, ..after_attempts(3) };
+            decide(&failure(Class::Throttled), &situation(counters, 0.0))
         };
         assert_eq!(after(2), retry(1, Spends::Deferral));
         assert_eq!(after(3), parked(SHORTEST_DELAY));
@@ -233,8 +233,8 @@ mod tests {
         let closed_for = |secs| {
             let deferred =
                 failure(Class::Deferred).with_retry_after(Some(Duration::from_secs(secs)));
-            let ledger = Ledger { defers: 1000, ..after_attempts(3) };
-            decide(&deferred, &situation(ledger, 0.5))
+            let counters = Counters { defers: 1000, ..after_attempts(3) };
+            decide(&deferred, &situation(counters, 0.5))
         };
         assert_eq!(closed_for(0), parked(SHORTEST_DELAY));
         assert_eq!(closed_for(45), parked(Duration::from_secs(45)));
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_class_that_is_not_retryable_is_for_good() {
         let policy = Policy { retryable: &[Class::Conflict], ..POLICY };
-        let situation = Situation { policy: &policy, ..situation(Ledger::default(), 0.0) };
+        let situation = Situation { policy: &policy, ..situation(Counters::default(), 0.0) };
         let decided = |class| decide(&failure(class), &situation);
         assert_eq!(decided(Class::Transient), Decision::Bury(Cause::Permanent));
         assert_eq!(decided(Class::Conflict), retry(1, Spends::Attempt));
@@ -274,8 +274,8 @@ mod tests {
     #[test]
     fn a_systemic_failure_never_buries() {
         for defers in [0, 1, 5, 1000] {
-            let ledger = Ledger { defers, ..after_attempts(100) };
-            let decision = decide(&failure(Class::Systemic), &situation(ledger, 0.5));
+            let counters = Counters { defers, ..after_attempts(100) };
+            let decision = decide(&failure(Class::Systemic), &situation(counters, 0.5));
             assert_eq!(decision, parked(SYSTEMIC_PAUSE), "also after many parks by gates");
         }
     }
@@ -283,10 +283,10 @@ mod tests {
     #[test]
     fn a_long_request_to_wait_parks() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(3600)));
-        let decision = decide(&asked, &situation(Ledger::default(), 0.0));
+        let decision = decide(&asked, &situation(Counters::default(), 0.0));
         assert_eq!(decision, parked(Duration::from_hours(1)));
         let transient = failure(Class::Transient).with_retry_after(Some(Duration::from_hours(1)));
-        let decision = decide(&transient, &situation(Ledger::default(), 0.0));
+        let decision = decide(&transient, &situation(Counters::default(), 0.0));
         let spends = Spends::Attempt;
         assert_eq!(decision, Decision::Park { after: Duration::from_hours(1), spends });
     }
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn jobs_that_are_told_the_same_do_not_come_back_together() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
-        let after = |chance| match decide(&asked, &situation(Ledger::default(), chance)) {
+        let after = |chance| match decide(&asked, &situation(Counters::default(), chance)) {
             Decision::Retry { after, .. } => after.as_millis(),
             other => panic!("{other:?}"),
         };
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn nothing_is_tried_after_the_deadline() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
-        let mut situation = situation(Ledger::default(), 0.5);
+        let mut situation = situation(Counters::default(), 0.5);
         situation.deadline = Some(NOW + Duration::from_secs(10));
         assert_eq!(decide(&asked, &situation), retry(10, Spends::Deferral));
         situation.now = NOW + Duration::from_secs(10);
@@ -323,8 +323,8 @@ mod tests {
         ) {
             let asked = asked.map(Duration::from_secs);
             let failure = failure(Class::ALL[class]).with_retry_after(asked);
-            let ledger = Ledger { attempts, defers, crashes, ..Ledger::default() };
-            match decide(&failure, &situation(ledger, chance)) {
+            let counters = Counters { attempts, defers, crashes, ..Counters::default() };
+            match decide(&failure, &situation(counters, chance)) {
                 Decision::Retry { after, .. } => {
                     prop_assert!(after >= SHORTEST_DELAY && after <= LONGEST_WAIT);
                     prop_assert!(after >= asked.unwrap_or_default());
@@ -342,12 +342,12 @@ mod tests {
 
         #[test]
         fn an_allowance_is_always_spent_in_the_end(chance in 0.0..1.0_f64) {
-            let mut ledger = Ledger::default();
+            let mut counters = Counters::default();
             let mut rounds = 0;
             while let Decision::Retry { .. } =
-                decide(&failure(Class::Transient), &situation(ledger, chance))
+                decide(&failure(Class::Transient), &situation(counters, chance))
             {
-                ledger.attempts += 1;
+                counters.attempts += 1;
                 rounds += 1;
                 prop_assert!(rounds < POLICY.max_attempts);
             }

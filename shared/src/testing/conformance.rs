@@ -11,7 +11,7 @@ use crate::{
     message::{Flaw, Quarantined, Rejection},
     ports::{Store, Written},
     record::{
-        Ledger, Phase, Record, Work,
+        Counters, Phase, Record, Work,
         claim_decision::{Claimant, Verdict, claim},
         decision::Decision,
         lease::Lease,
@@ -176,7 +176,7 @@ async fn a_settle_needs_the_run_it_ends<S: Store>(store: &S) {
 
 async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     let mut record = running("case#d:keeps", "a");
-    record.ledger = Ledger { receives: 3, claims: 2, attempts: 1, defers: 4, crashes: 1 };
+    record.counters = Counters { receives: 3, claims: 2, attempts: 1, defers: 4, crashes: 1 };
     record.work.deadline = Some(LEASE_UNTIL);
     insert(store, &record).await;
     let why = "later".to_owned();

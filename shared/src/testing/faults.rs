@@ -21,7 +21,8 @@ use crate::{
     },
     message::{Quarantined, Wake},
     ports::{
-        Control, Hide, PortError, Queue, SecretSource, Seen, Store, Swapped, Written, notes::Place,
+        Control, Hide, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
+        notes::NoteKey,
     },
     record::{Guard, Record, lease::Lease},
 };
@@ -294,7 +295,7 @@ impl<T: Control> Control for Faulty<T> {
         self.faults.call("add_beat", self.port.add_beat(key, beat, expires_at), None).await
     }
 
-    async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
+    async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         self.faults.call("put_note", self.port.put_note(place, text, until), None).await
     }
 

@@ -11,7 +11,7 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{Due, Found, LEASE_SHARDS, Oversight, Page, ReadAll, Scaling, Table},
-        notes::Place,
+        notes::NoteKey,
     },
     record::{Record, lease::Lease},
 };
@@ -129,7 +129,7 @@ impl Oversight for MemoryStore {
         }
     }
 
-    async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
+    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
         let mut tables = self.call();
         tables.reads += 1;
         Ok(tables.notes.get(place).cloned().unwrap_or_default())
@@ -137,7 +137,7 @@ impl Oversight for MemoryStore {
 
     async fn swap_note(
         &self,
-        place: &Place,
+        place: &NoteKey,
         text: &str,
         revision: u64,
         expires_at: Time,
@@ -169,7 +169,7 @@ impl Oversight for MemoryStore {
         Ok(notes)
     }
 
-    async fn remove_note(&self, place: &Place, text: &str) -> Result<(), PortError> {
+    async fn remove_note(&self, place: &NoteKey, text: &str) -> Result<(), PortError> {
         let mut tables = self.call();
         if tables.notes.get(place).is_some_and(|note| note.value.as_deref() == Some(text)) {
             tables.notes.remove(place);

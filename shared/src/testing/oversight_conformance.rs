@@ -8,10 +8,10 @@ use crate::{
     ports::{
         Seen, Swapped, Written,
         maintenance::{LEASE_SHARDS, Oversight, Table},
-        notes::{FINDING, Place, WATCHED},
+        notes::{FINDING, NoteKey, WATCHED},
     },
     record::{
-        Ledger, Phase, Record, Work,
+        Counters, Phase, Record, Work,
         due::{look_partition, look_partitions},
         lease::Lease,
     },
@@ -44,7 +44,7 @@ fn record(key: &str, phase: Phase) -> Record {
         fence: 1,
         owner: "a".into(),
         message_id: "m".into(),
-        ledger: Ledger { receives: 1, claims: 1, ..Ledger::default() },
+        counters: Counters { receives: 1, claims: 1, ..Counters::default() },
         phase,
         work: Work {
             payload: "{}".into(),
@@ -178,7 +178,7 @@ async fn only_what_has_expired_is_removed<S: Oversight>(store: &S) {
     assert_eq!(store.read("expired#g:1").await, Ok(None));
     assert_eq!(remove("expired#g:1", end).await, Ok(false), "harmless when repeated");
     // The same of a note, found by a walk.
-    let place = Place::new("case", "expires");
+    let place = NoteKey::new("case", "expires");
     assert_eq!(store.put_note(&place, "old", NOW).await, Ok(()));
     let page = store.page(Table::Control, None, 1_000).await.unwrap_or_default();
     let is_it = |part: &String| part == "expires";
@@ -192,7 +192,7 @@ async fn only_what_has_expired_is_removed<S: Oversight>(store: &S) {
 }
 
 async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {
-    let place = Place::new("case", "swapped");
+    let place = NoteKey::new("case", "swapped");
     assert_eq!(store.note(&place).await, Ok(Seen::default()));
     assert_eq!(store.swap_note(&place, "one", 0, LATER).await, Ok(Swapped::Yes));
     let one = Seen { value: Some("one".to_owned()), revision: 1 };
@@ -205,10 +205,10 @@ async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {
 
 async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
     for name in ["c", "a", "b"] {
-        let place = Place::new(WATCHED, name);
+        let place = NoteKey::new(WATCHED, name);
         assert_eq!(store.put_note(&place, &format!("note {name}"), LATER).await, Ok(()));
     }
-    assert_eq!(store.put_note(&Place::new(FINDING, "b"), "another kind", LATER).await, Ok(()));
+    assert_eq!(store.put_note(&NoteKey::new(FINDING, "b"), "another kind", LATER).await, Ok(()));
     let names = async |from: &str, most: usize| {
         let notes = store.notes(WATCHED, from, most).await.unwrap_or_default();
         notes.into_iter().map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>()
@@ -219,7 +219,7 @@ async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
 }
 
 async fn a_note_is_removed_only_as_it_was_read<S: Oversight>(store: &S) {
-    let place = Place::new(WATCHED, "a");
+    let place = NoteKey::new(WATCHED, "a");
     assert_eq!(store.remove_note(&place, "an older text").await, Ok(()));
     assert_eq!(store.note(&place).await.map(|note| note.value), Ok(Some("note a".to_owned())));
     assert_eq!(store.remove_note(&place, "note a").await, Ok(()));

@@ -13,7 +13,7 @@ use crate::{
         stats::{Beat, BucketKey},
     },
     message::Quarantined,
-    ports::{Control, PortError, Seen, Store, Swapped, Written, maintenance::Due, notes::Place},
+    ports::{Control, PortError, Seen, Store, Swapped, Written, maintenance::Due, notes::NoteKey},
     record::{Guard, Record, lease::Lease},
 };
 
@@ -31,8 +31,8 @@ pub(super) struct Tables {
     breakers: BTreeMap<String, Seen<Breaker>>,
     limiters: BTreeMap<String, Seen<Limiter>>,
     beats: BTreeMap<BucketKey, Beat>,
-    pub(super) notes: BTreeMap<Place, Seen<Option<String>>>,
-    pub(super) note_ends: BTreeMap<Place, Time>,
+    pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
+    pub(super) note_ends: BTreeMap<NoteKey, Time>,
     calls: usize,
     pub(super) writes: usize,
     pub(super) reads: usize,
@@ -306,7 +306,7 @@ impl Control for MemoryStore {
         Ok(bucket.clone())
     }
 
-    async fn put_note(&self, place: &Place, text: &str, until: Time) -> Result<(), PortError> {
+    async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         let mut tables = self.call();
         tables.writes += 1;
         tables.notes.insert(place.clone(), Seen { value: Some(text.to_owned()), revision: 0 });

@@ -212,10 +212,10 @@ async fn write<J: Job, P: Ports>(
     claim: Claim,
 ) -> Attempt {
     let guard = existing.map(Record::guard);
-    let crashes = existing.map_or(0, |existing| existing.ledger.crashes);
+    let crashes = existing.map_or(0, |existing| existing.counters.crashes);
     match worker.store.replace(record, guard.as_ref()).await {
         Ok(Written::Yes) => {
-            if crashes < record.ledger.crashes || record.phase.ended_at().is_some() {
+            if crashes < record.counters.crashes || record.phase.ended_at().is_some() {
                 telemetry::found(record);
             }
             // What ends here has no run that would count it.

@@ -183,7 +183,7 @@ async fn ten_healthy_jobs_are_claimed_and_settled_in_one_call_each() {
     assert_eq!(most, POLICY.concurrency, "side by side, and no more");
     for record in worker.store.records() {
         assert!(matches!(record.phase, Phase::Succeeded { .. }));
-        assert_eq!((record.ledger.claims, record.ledger.attempts), (1, 1));
+        assert_eq!((record.counters.claims, record.counters.attempts), (1, 1));
     }
 }
 
@@ -271,7 +271,7 @@ async fn copies_of_one_job_in_a_batch_are_one_run() {
     }
     assert_eq!(poll(&worker).await.len(), 10, "they share its fate");
     let record = worker.store.record("errand#g:same").unwrap();
-    assert_eq!((record.ledger.receives, record.ledger.claims), (10, 1));
+    assert_eq!((record.counters.receives, record.counters.claims), (10, 1));
     drain(&worker).await;
     assert_eq!((phase(&worker, "same"), worker.job.runs("same")), ("succeeded", 2));
 }
@@ -334,7 +334,7 @@ async fn what_no_longer_fits_goes_back_unstarted() {
     assert_eq!(failed.len(), 1);
     worker.queue.acknowledge(&event, &failed);
     let record = worker.store.record("errand#g:late").unwrap();
-    assert_eq!((record.ledger.attempts, record.ledger.defers), (0, 1));
+    assert_eq!((record.counters.attempts, record.counters.defers), (0, 1));
     drain(&worker).await;
     assert_eq!((phase(&worker, "late"), worker.job.runs("late")), ("succeeded", 1));
 }
@@ -379,7 +379,7 @@ async fn an_end_that_cannot_be_written_keeps_message_and_lease() {
     faults.revive();
     drain(&worker).await;
     let record = &store.records()[0];
-    assert_eq!((record.phase.name(), record.ledger.crashes), ("succeeded", 1));
+    assert_eq!((record.phase.name(), record.counters.crashes), ("succeeded", 1));
     assert!(worker.queue.is_empty());
 }
 
@@ -500,7 +500,7 @@ async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
     assert_eq!(early.unwrap().len(), 1, "it has nothing to acknowledge");
     assert_eq!(late, Ok(Vec::new()));
     let record = first.store.record("errand#g:twice").unwrap();
-    assert_eq!((record.phase.name(), record.fence, record.ledger.crashes), ("succeeded", 2, 1));
+    assert_eq!((record.phase.name(), record.fence, record.counters.crashes), ("succeeded", 2, 1));
     assert_eq!(record.owner, between.owner);
 }
 
@@ -531,8 +531,8 @@ async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
     assert_eq!(runs, [1, 0, 0, 0]);
     for n in 1..4 {
         let record = worker.store.record(&format!("errand#g:late-{n}")).unwrap();
-        assert_eq!((record.phase.name(), record.ledger.attempts), ("parked", 0));
-        assert_eq!(record.ledger.defers, 1);
+        assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0));
+        assert_eq!(record.counters.defers, 1);
         let look = record.look().unwrap();
         assert!(look.partition.starts_with("parked#elsewhere#"), "{look:?}");
         let Phase::Parked { why, run_after, .. } = record.phase else { panic!("parked") };
@@ -562,7 +562,7 @@ async fn slots_that_are_too_far_ahead_park_and_nobody_is_early() {
     for four in times.windows(5) {
         assert!(four[4].since(four[0]) >= Duration::from_millis(999), "{four:?}");
     }
-    assert!(worker.store.records().iter().all(|record| record.ledger.attempts == 1));
+    assert!(worker.store.records().iter().all(|record| record.counters.attempts == 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -583,7 +583,7 @@ async fn a_systemic_failure_parks_everybody_and_kills_nobody() {
     assert_eq!(worker.job.runs.lock().unwrap().len(), 1, "nobody else was called");
     drain(&worker).await;
     let records = worker.store.records();
-    assert!(records.iter().all(|r| r.phase.name() == "succeeded" && r.ledger.attempts == 1));
+    assert!(records.iter().all(|r| r.phase.name() == "succeeded" && r.counters.attempts == 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -595,7 +595,7 @@ async fn gates_that_cannot_be_asked_give_the_jobs_back() {
     assert_eq!(poll(&worker).await.len(), 1, "given back by visibility");
     let record = store.record("errand#g:job").unwrap();
     assert_eq!(
-        (record.phase.name(), record.ledger.attempts, record.ledger.defers),
+        (record.phase.name(), record.counters.attempts, record.counters.defers),
         ("waiting", 0, 1)
     );
     faults.revive();
@@ -611,7 +611,7 @@ async fn gates_that_cannot_be_asked_give_the_jobs_back() {
     let error = handle(&worker, event, deadline).await.unwrap_err();
     assert!(error.0.contains("breaker: access denied"), "{error}");
     let record = store.record("errand#g:job").unwrap();
-    assert_eq!((record.phase.name(), record.ledger.crashes), ("waiting", 0), "it did not crash");
+    assert_eq!((record.phase.name(), record.counters.crashes), ("waiting", 0), "it did not crash");
     faults.revive();
     drain(&worker).await;
     assert_eq!(store.record("errand#g:job").unwrap().phase.name(), "succeeded");
@@ -680,13 +680,13 @@ async fn long_work_goes_on_from_its_cursor_and_spends_no_attempt() {
     poll(&worker).await;
     let record = worker.store.record("errand#g:long").unwrap();
     assert_eq!((record.phase.name(), record.cursor.as_deref()), ("waiting", Some("1")));
-    assert_eq!((record.ledger.attempts, record.ledger.defers), (0, 0));
+    assert_eq!((record.counters.attempts, record.counters.defers), (0, 0));
     assert!(record.look().is_some(), "somebody looks if the message is lost");
     drain(&worker).await;
     let record = worker.store.record("errand#g:long").unwrap();
     assert_eq!((record.phase.name(), record.cursor), ("succeeded", None));
     assert_eq!(worker.job.runs("long"), 7, "six steps, one of them twice");
-    assert_eq!(record.ledger.attempts, 2, "the failure, and the end");
+    assert_eq!(record.counters.attempts, 2, "the failure, and the end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -699,7 +699,7 @@ async fn a_message_with_few_receives_left_waits_in_its_record() {
         poll(&worker).await;
     }
     let record = worker.store.record("errand#g:contended").unwrap();
-    assert_eq!(record.ledger.claims, 60, "it is never lost to the dead-letter queue");
+    assert_eq!(record.counters.claims, 60, "it is never lost to the dead-letter queue");
 }
 
 /// Jobs of four calls each, far more than there are slots: none of them fails for our own waiting.
@@ -719,7 +719,7 @@ async fn waiting_for_slots_spends_no_attempt_and_kills_nobody() {
         assert!(rounds < 300, "the queue does not drain");
     }
     for record in worker.store.records() {
-        assert_eq!((record.phase.name(), record.ledger.attempts), ("succeeded", 1), "{record:?}");
+        assert_eq!((record.phase.name(), record.counters.attempts), ("succeeded", 1), "{record:?}");
     }
     let breaker = worker.store.breaker("elsewhere").await.unwrap().value;
     assert_eq!(breaker.generation, 0, "waiting is no failure of the service: {breaker:?}");

@@ -46,7 +46,7 @@ pub async fn execute<J: Job>(
     }
     let run = Run {
         key: record.key.clone(),
-        ledger: record.ledger,
+        counters: record.counters,
         history: record.history.clone(),
         cursor: record.cursor.clone(),
         ends_at: now + limit,

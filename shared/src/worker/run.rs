@@ -11,7 +11,7 @@ use crate::{
     policy::{ANSWER_RESERVE, WORN_OUT},
     ports::{PortError, Ports},
     record::{
-        Ledger, Record,
+        Counters, Record,
         decision::Decision,
         retry::{self, Situation},
     },
@@ -66,7 +66,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
             let situation = Situation {
                 policy: &J::POLICY,
-                ledger: record.ledger,
+                counters: record.counters,
                 deadline: record.ends_at(J::POLICY.give_up_after),
                 provisional: record.provisional.is_some(),
                 budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
@@ -109,9 +109,9 @@ async fn try_run<J: Job, P: Ports>(
     if !claim::fits(worker, batch) {
         return Tried::failed(execute::unstarted());
     }
-    let turn = match record.ledger {
-        Ledger { attempts: 1.., .. } => Turn::Retry,
-        Ledger { claims: ..=1, .. } => Turn::First,
+    let turn = match record.counters {
+        Counters { attempts: 1.., .. } => Turn::Retry,
+        Counters { claims: ..=1, .. } => Turn::First,
         _ => Turn::Again,
     };
     let receives = batch.tickets[ticket].receives;

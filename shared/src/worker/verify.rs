@@ -75,8 +75,10 @@ async fn report<J: Job, P: Ports>(
         Finding { what: what.to_owned(), detail: detail.clone(), at: now.as_millis(), repaired };
     telemetry::finding(&record.key, &finding);
     let text = serde_json::to_string(&finding).unwrap_or_default();
-    let noted =
-        worker.store.put_note(&Finding::place(&record.key), &text, now + FINDING_RETENTION).await;
+    let noted = worker
+        .store
+        .put_note(&Finding::note_key(&record.key), &text, now + FINDING_RETENTION)
+        .await;
     if let Err(error) = noted {
         telemetry::port_failed("put_note", &error);
     }
@@ -123,7 +125,7 @@ async fn verify<J: Job, P: Ports>(
     pass.until(ends_at, latest_end);
     let run = Run {
         key: record.key.clone(),
-        ledger: record.ledger,
+        counters: record.counters,
         history: Vec::new(),
         cursor: None,
         ends_at,

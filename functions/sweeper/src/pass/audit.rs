@@ -15,7 +15,7 @@ use evenkeel::{
     ports::{
         Control as _, PortError, Store as _, Written,
         maintenance::{Found, Mailboxes, Oversight, Table},
-        notes::{FINDING_RETENTION, Finding, Limits, Place, WATCHED, WATCHED_RETENTION},
+        notes::{FINDING_RETENTION, Finding, Limits, NoteKey, WATCHED, WATCHED_RETENTION},
     },
     record::{Phase, Record},
     telemetry,
@@ -191,7 +191,9 @@ async fn report<P: Ports>(
     };
     telemetry::finding(key, &finding);
     let text = serde_json::to_string(&finding).unwrap_or_default();
-    if let Err(error) = store.put_note(&Finding::place(key), &text, now + FINDING_RETENTION).await {
+    if let Err(error) =
+        store.put_note(&Finding::note_key(key), &text, now + FINDING_RETENTION).await
+    {
         telemetry::port_failed("put_note", &error);
     }
     repaired
@@ -203,7 +205,7 @@ async fn note_parked<S: Oversight>(
     record: &Record,
     now: Time,
 ) -> Result<bool, PortError> {
-    let place = Place::new(WATCHED, &record.work.dependency);
+    let place = NoteKey::new(WATCHED, &record.work.dependency);
     // Its functions, which know its limits, may have written the note since the tick began.
     if store.note(&place).await?.value.is_some() {
         return Ok(true);

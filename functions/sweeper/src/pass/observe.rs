@@ -11,7 +11,7 @@ use evenkeel::{
     ports::{
         PortError,
         maintenance::{Oversight, Scaling as _},
-        notes::Place,
+        notes::NoteKey,
     },
     record::{Phase, Record},
     telemetry,
@@ -115,10 +115,10 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         states: &tick.memory.states,
         states_at: tick.memory.walked_at,
     });
-    let place = Place::new(HISTORY, format!("{:015}", tick.now.as_millis()));
+    let place = NoteKey::new(HISTORY, format!("{:015}", tick.now.as_millis()));
     let past = serde_json::to_string(&seen).unwrap_or_default();
     let (noted, kept) = tokio::join!(
-        write(&sweep.store, Place::new(NOW, "now"), now.unwrap_or_default(), tick.now),
+        write(&sweep.store, NoteKey::new(NOW, "now"), now.unwrap_or_default(), tick.now),
         write(&sweep.store, place, past, tick.now),
     );
     noted.and(kept)
@@ -140,7 +140,7 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
 
 async fn write<S: Oversight>(
     store: &S,
-    place: Place,
+    place: NoteKey,
     text: String,
     now: Time,
 ) -> Result<(), PortError> {

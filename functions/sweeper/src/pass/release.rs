@@ -6,7 +6,7 @@ use evenkeel::{
     ports::{
         PortError,
         maintenance::{Due, Oversight},
-        notes::{NOTED_FOR, Place, WATCHED, WATCHED_RETENTION},
+        notes::{NOTED_FOR, NoteKey, WATCHED, WATCHED_RETENTION},
     },
     record::Record,
     telemetry,
@@ -219,7 +219,7 @@ async fn keep_note<S: Oversight>(
 ) -> Result<(), PortError> {
     let Some(text) = tick.view.notes.get(name) else { return Ok(()) };
     let (place, age) =
-        (Place::new(WATCHED, name), tick.now.since(Time::from_millis(known.limits.noted_at)));
+        (NoteKey::new(WATCHED, name), tick.now.since(Time::from_millis(known.limits.noted_at)));
     let closed = matches!(known.breaker.at(tick.now).state, State::Closed);
     if is_empty && closed && age >= NOTED_FOR * 3 {
         store.remove_note(&place, text).await?;

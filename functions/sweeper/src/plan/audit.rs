@@ -131,14 +131,14 @@ fn is_empty(result: &str) -> bool {
 }
 
 fn counts(record: &Record) -> Option<Oddity> {
-    let ledger = record.ledger;
+    let counters = record.counters;
     let ran = matches!(record.phase, Phase::Running { .. } | Phase::Succeeded { .. });
-    if ran && ledger.claims == 0 {
+    if ran && counters.claims == 0 {
         let detail = format!("{}, but never claimed", record.phase.name());
         return Some(oddity("impossible_counts", detail, Repair::None));
     }
-    if ledger.attempts > ledger.claims {
-        let detail = format!("{} attempts in {} claims", ledger.attempts, ledger.claims);
+    if counters.attempts > counters.claims {
+        let detail = format!("{} attempts in {} claims", counters.attempts, counters.claims);
         return Some(oddity("impossible_counts", detail, Repair::None));
     }
     None

@@ -107,7 +107,7 @@ fn what_nobody_serves_or_can_read_or_count_is_reported() {
     record.work.queue = "arn:aws:sqs:eu-west-1:1:gone".into();
     assert_eq!(look_at(&item(&record)), Some(("unknown_queue", Repair::None)));
     record.work.queue = QUEUE.into();
-    record.ledger.attempts = 9;
+    record.counters.attempts = 9;
     assert_eq!(look_at(&item(&record)), Some(("impossible_counts", Repair::None)));
     let unreadable = Found { record: Some(Err("fence: gone".into())), ..item(&record) };
     assert_eq!(look_at(&unreadable), Some(("unreadable", Repair::None)));

@@ -9,7 +9,7 @@ use crate::plan::test_records::{NOW, QUEUE, parked, record, running, seconds, su
 
 fn crashed(crashes: u32) -> Record {
     let mut record = record("errand#g:1", running(NOW));
-    record.ledger.crashes = crashes;
+    record.counters.crashes = crashes;
     record
 }
 
@@ -17,7 +17,11 @@ fn crashed(crashes: u32) -> Record {
 fn a_first_crash_runs_again_at_once_a_second_after_minutes_and_a_third_never() {
     let first = crash(&crashed(0), "sweeper", NOW).unwrap();
     assert_eq!(first.guard, Guard { state: "running", fence: 3 });
-    assert_eq!((first.record.fence, first.record.ledger.crashes), (4, 1), "the run is fenced off");
+    assert_eq!(
+        (first.record.fence, first.record.counters.crashes),
+        (4, 1),
+        "the run is fenced off"
+    );
     assert_eq!(first.call, Some(Call { queue: QUEUE.into(), at: NOW }));
     let second = crash(&crashed(1), "sweeper", NOW).unwrap();
     assert_eq!(second.call.map(|call| call.at), Some(NOW + seconds(180)));
@@ -127,7 +131,7 @@ proptest! {
         crashes in 0_u32..3,
     ) {
         let mut record = record("errand#g:1", phase);
-        record.ledger.crashes = crashes;
+        record.counters.crashes = crashes;
         let steps = [crash(&record, "sweeper", NOW), send_again(&record, QUEUE, NOW, "sweeper", NOW)];
         prop_assert!(steps.iter().flatten().count() <= 1, "one pass, one plan");
         for step in steps.into_iter().flatten() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    record::{Ledger, Phase, Record, Work},
+    record::{Counters, Phase, Record, Work},
 };
 
 /// The present time in these tests.
@@ -24,7 +24,7 @@ pub(crate) fn record(key: &str, phase: Phase) -> Record {
         fence: 3,
         owner: "batch".into(),
         message_id: "message".into(),
-        ledger: Ledger { receives: 2, claims: 2, ..Ledger::default() },
+        counters: Counters { receives: 2, claims: 2, ..Counters::default() },
         phase,
         work: Work {
             payload: r#"{"n":1}"#.into(),

@@ -9,7 +9,7 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{Depth, Due, Mailboxes, Oversight, Page, ReadAll, Scaling, Table},
-        notes::Place,
+        notes::NoteKey,
     },
     record::lease::Lease,
 };
@@ -51,13 +51,13 @@ impl<T: Oversight> Oversight for Faulty<T> {
         self.faults.call("remove_expired", remove, None).await
     }
 
-    async fn note(&self, place: &Place) -> Result<Seen<Option<String>>, PortError> {
+    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
         self.faults.call("note", self.port.note(place), None).await
     }
 
     async fn swap_note(
         &self,
-        place: &Place,
+        place: &NoteKey,
         text: &str,
         revision: u64,
         expires_at: Time,
@@ -75,7 +75,7 @@ impl<T: Oversight> Oversight for Faulty<T> {
         self.faults.call("notes", self.port.notes(kind, from, most), None).await
     }
 
-    async fn remove_note(&self, place: &Place, text: &str) -> Result<(), PortError> {
+    async fn remove_note(&self, place: &NoteKey, text: &str) -> Result<(), PortError> {
         self.faults.call("remove_note", self.port.remove_note(place, text), None).await
     }
 }
