@@ -96,7 +96,16 @@ async fn every_port_call_may_fail_in_every_way() {
     check(&sandbox, &calm, "no fault").await;
     assert_eq!(calm.store.leases(), [], "no fault: every lease is released");
     let places = calm.faults.calls();
-    let store = ["insert", "settle", "release", "quarantine", "hide", "read", "replace", "fetch"];
+    let store = [
+        "insert",
+        "settle",
+        "release",
+        "quarantine",
+        "extend_visibility",
+        "read",
+        "replace",
+        "fetch",
+    ];
     let gates = ["breaker", "limiter", "swap_limiter", "add_beat", "beats"];
     for call in store.into_iter().chain(gates) {
         assert!(places.contains(&call), "the scenario has a {call}: {places:?}");

@@ -37,7 +37,7 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
 /// Longest time for which a message is hidden. SQS allows 12 h counted from the receive and
 /// refuses more, so this leaves an hour for the run itself.
-pub const LONGEST_HIDE: Duration = Duration::from_hours(11);
+pub const LONGEST_VISIBILITY: Duration = Duration::from_hours(11);
 
 /// Longest delay at all. A service that asks for more is asked again by then: a header that says a
 /// year must not bury a job alive.
@@ -168,7 +168,7 @@ impl Policy {
 
 const _: () = assert!(SHORTEST_RETENTION.as_secs() > LONGEST_MESSAGE_LIFE.as_secs());
 const _: () = assert!(LONGEST_WAIT.as_secs() * (MAX_RECEIVES as u64) < QUEUE_RETENTION.as_secs());
-const _: () = assert!(LONGEST_WAIT.as_secs() <= LONGEST_HIDE.as_secs());
+const _: () = assert!(LONGEST_WAIT.as_secs() <= LONGEST_VISIBILITY.as_secs());
 const _: () = assert!(LEASE_GRACE.as_secs() >= 2 * CLOCK_SKEW.as_secs());
 const _: () = assert!(CRASH_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
 

@@ -11,7 +11,7 @@ mod store;
 
 pub use control::{Control, Seen, Swapped};
 pub use error::PortError;
-pub use queue::{Hide, Queue};
+pub use queue::{ExtendVisibility, Queue};
 pub use secrets::SecretSource;
 pub use store::{Store, Written};
 

@@ -21,7 +21,7 @@ use crate::{
         Woken,
         wake::{FENCE, JOB, PURPOSE, SENT_AT, Wake},
     },
-    ports::{Hide, PortError, Queue},
+    ports::{ExtendVisibility, PortError, Queue},
 };
 
 /// [`Queue`] on SQS. Queue addresses are asked for once and kept.
@@ -104,7 +104,11 @@ impl Queue for SqsQueue {
         Ok(taken)
     }
 
-    async fn hide(&self, queue: &str, messages: &[Hide]) -> Result<(), PortError> {
+    async fn extend_visibility(
+        &self,
+        queue: &str,
+        messages: &[ExtendVisibility],
+    ) -> Result<(), PortError> {
         let address = self.address(queue).await?;
         let entries = messages
             .iter()

@@ -7,7 +7,7 @@ use crate::message::Wake;
 
 /// One message to hide.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hide {
+pub struct ExtendVisibility {
     /// The receipt handle of its latest receive.
     pub receipt: String,
     /// For how long from now, rounded up to a second. SQS refuses more than 12 h from the receive.
@@ -27,9 +27,9 @@ pub trait Queue: Send + Sync {
     /// Hides messages of one queue, named by its ARN, in one call: at most
     /// [`crate::policy::BATCH_SIZE`]. Best effort for each; an error means that none is known to be
     /// hidden.
-    fn hide(
+    fn extend_visibility(
         &self,
         queue: &str,
-        messages: &[Hide],
+        messages: &[ExtendVisibility],
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     message::{Quarantined, Wake},
     ports::{
-        Control, Hide, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
+        Control, ExtendVisibility, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
         notes::NoteKey,
     },
     record::{Guard, Record, lease::Lease},
@@ -331,8 +331,14 @@ impl<T: Queue> Queue for Faulty<T> {
         self.faults.call("send", self.port.send(queue, messages), Some(refused)).await
     }
 
-    async fn hide(&self, queue: &str, messages: &[Hide]) -> Result<(), PortError> {
-        self.faults.call("hide", self.port.hide(queue, messages), None).await
+    async fn extend_visibility(
+        &self,
+        queue: &str,
+        messages: &[ExtendVisibility],
+    ) -> Result<(), PortError> {
+        self.faults
+            .call("extend_visibility", self.port.extend_visibility(queue, messages), None)
+            .await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     message::{Delivery, Letter, Wake, Woken},
     policy::MAX_RECEIVES,
     ports::{
-        Hide, PortError, Queue,
+        ExtendVisibility, PortError, Queue,
         maintenance::{Depth, Mailboxes},
     },
     record::Record,
@@ -197,7 +197,11 @@ impl<C: Clock> Queue for MemoryQueue<C> {
         Ok(vec![true; messages.len()])
     }
 
-    async fn hide(&self, _: &str, messages: &[Hide]) -> Result<(), PortError> {
+    async fn extend_visibility(
+        &self,
+        _: &str,
+        messages: &[ExtendVisibility],
+    ) -> Result<(), PortError> {
         self.calls.fetch_add(1, Relaxed);
         let now = self.clock.now();
         let mut held = self.lock();

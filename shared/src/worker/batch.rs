@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Worker,
-    disposition::{Board, Fate},
+    disposition::{Disposition, Dispositions},
 };
 use crate::{
     base::{
@@ -24,7 +24,7 @@ pub(super) struct Batch<P> {
     pub(super) tickets: Vec<Ticket<P>>,
     pub(super) lease: Lease,
     pub(super) deadline: Time,
-    pub(super) board: Board,
+    pub(super) dispositions: Dispositions,
     /// Jobs whose results are to be checked.
     pub(super) checks: Vec<Message<P>>,
     pub(super) deliveries: Vec<Delivery>,
@@ -35,9 +35,9 @@ pub(super) struct Batch<P> {
 
 impl<P> Batch<P> {
     /// Notes what happens to the messages of a ticket.
-    pub(super) fn note(&self, ticket: usize, fate: &Fate) {
+    pub(super) fn note(&self, ticket: usize, disposition: &Disposition) {
         if let Some(ticket) = self.tickets.get(ticket) {
-            self.board.note(&ticket.deliveries, fate);
+            self.dispositions.note(&ticket.deliveries, disposition);
         }
     }
 
@@ -102,9 +102,9 @@ pub(super) fn decode<J: Job, P: Ports>(
     let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(deliveries.len());
     let mut by_key = HashMap::new();
     let (mut rejected, mut checks, mut contradicting) = (Vec::new(), Vec::new(), 0);
-    let mut fates = Vec::with_capacity(deliveries.len());
+    let mut dispositions = Vec::with_capacity(deliveries.len());
     for (index, delivery) in deliveries.iter().enumerate() {
-        fates.push(Fate::store_gone(delivery.receives));
+        dispositions.push(Disposition::store_gone(delivery.receives));
         let body = delivery.body.as_deref().unwrap_or_default();
         let message = match decode_body::<J::Payload>(J::TYPE, body) {
             Ok(message) => message,
@@ -112,7 +112,7 @@ pub(super) fn decode<J: Job, P: Ports>(
                 // The audit asked about a result; that its type reads messages otherwise by now is no
                 // reason to keep a rejected message.
                 telemetry::not_checked(J::TYPE, &rejection);
-                fates[index] = Fate::Acknowledge;
+                dispositions[index] = Disposition::Ack;
                 continue;
             }
             Err(rejection) => {
@@ -123,7 +123,7 @@ pub(super) fn decode<J: Job, P: Ports>(
         let Addressed { message, stray } = addressed::<J>(message, delivery);
         if delivery.purpose == Purpose::Check {
             // However the check ends, its message has done its work.
-            fates[index] = Fate::Acknowledge;
+            dispositions[index] = Disposition::Ack;
             checks.push(message);
             continue;
         }
@@ -138,7 +138,7 @@ pub(super) fn decode<J: Job, P: Ports>(
         } else {
             // The record will tell at the next receive which payload came first.
             contradicting += 1;
-            fates[index] = Fate::ComeBack(SHORTEST_DELAY);
+            dispositions[index] = Disposition::Retry(SHORTEST_DELAY);
         }
     }
     let lease = Lease {
@@ -146,8 +146,8 @@ pub(super) fn decode<J: Job, P: Ports>(
         until: deadline + LEASE_GRACE,
         jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
     };
-    let board = Board::new(fates);
-    Batch { tickets, lease, deadline, board, checks, deliveries, rejected, contradicting }
+    let dispositions = Dispositions::new(dispositions);
+    Batch { tickets, lease, deadline, dispositions, checks, deliveries, rejected, contradicting }
 }
 
 fn ticket<J: Job>(

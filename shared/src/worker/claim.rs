@@ -18,7 +18,7 @@ use crate::{
     worker::{
         Worker,
         batch::{Batch, Ticket},
-        disposition::Fate,
+        disposition::Disposition,
     },
 };
 
@@ -35,9 +35,9 @@ pub(super) enum Claim {
     /// It may be ours, but only in a process of its own.
     Alone,
     /// There is nothing to run.
-    Over(Fate),
+    Over(Disposition),
     /// It may be ours: what was written or read last was never answered.
-    InDoubt(Fate),
+    InDoubt(Disposition),
 }
 
 /// What became of the claims of a batch.
@@ -81,7 +81,7 @@ pub(super) async fn claim<J: Job, P: Ports>(
         // One that hangs must not use up the time of its neighbours.
         None => tokio::time::timeout(time, claim_one(worker, batch, ticket, false, doubt))
             .await
-            .unwrap_or_else(|_| Claim::InDoubt(Fate::store_gone(ticket.receives))),
+            .unwrap_or_else(|_| Claim::InDoubt(Disposition::store_gone(ticket.receives))),
     });
     Claims { each: join_all(each).await, leased }
 }
@@ -125,13 +125,15 @@ async fn claim_one<J: Job, P: Ports>(
                 // The job may be ours already: to go away now would count as a crash later.
                 Err(PortError::Unavailable(_)) if doubt => {
                     if worker.clock.now() + pause >= latest_start::<J>(batch) {
-                        return Claim::InDoubt(Fate::store_gone(ticket.receives));
+                        return Claim::InDoubt(Disposition::store_gone(ticket.receives));
                     }
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                     continue;
                 }
-                Err(error) => return Claim::Over(Fate::after(&error, ticket.receives)),
+                Err(error) => {
+                    return Claim::Over(Disposition::after_error(&error, ticket.receives));
+                }
             },
         };
         races += 1;
@@ -141,15 +143,17 @@ async fn claim_one<J: Job, P: Ports>(
         let verdict = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
         let (record, claim) = match verdict {
             Verdict::Ours(record) => return Claim::Run(Box::new(record)),
-            Verdict::Ended | Verdict::Looked => return Claim::Over(Fate::Acknowledge),
-            Verdict::ComeBack(at) => return Claim::Over(Fate::ComeBack(at.since(now))),
+            Verdict::Ended | Verdict::Looked => return Claim::Over(Disposition::Ack),
+            Verdict::ComeBack(at) => return Claim::Over(Disposition::Retry(at.since(now))),
             Verdict::OtherPayload => {
                 return Claim::Over(super::reject::reject_ticket(worker, batch, ticket).await);
             }
             Verdict::Take { alone: true, .. } if !alone_now => return Claim::Alone,
             Verdict::Take { record, .. } => (record.clone(), Claim::Run(Box::new(record))),
-            Verdict::Note(record, None) => (record, Claim::Over(Fate::Acknowledge)),
-            Verdict::Note(record, Some(at)) => (record, Claim::Over(Fate::ComeBack(at.since(now)))),
+            Verdict::Note(record, None) => (record, Claim::Over(Disposition::Ack)),
+            Verdict::Note(record, Some(at)) => {
+                (record, Claim::Over(Disposition::Retry(at.since(now))))
+            }
             Verdict::Arm(_) => match arm(worker, ticket, existing.as_ref()).await {
                 Attempt::Done(claim) => return claim,
                 Attempt::Again(current) => {
@@ -165,8 +169,8 @@ async fn claim_one<J: Job, P: Ports>(
             Attempt::InDoubt => doubt = true,
         }
     }
-    let fate = Fate::ComeBack(SHORTEST_DELAY);
-    if doubt { Claim::InDoubt(fate) } else { Claim::Over(fate) }
+    let disposition = Disposition::Retry(SHORTEST_DELAY);
+    if doubt { Claim::InDoubt(disposition) } else { Claim::Over(disposition) }
 }
 
 /// Claims a ticket whose job must run alone, when every neighbour is settled.
@@ -196,10 +200,10 @@ async fn arm<J: Job, P: Ports>(
 ) -> Attempt {
     let Some(live) = live else { return Attempt::Again(None) };
     match worker.store.arm(live).await {
-        Ok(Written::Yes) => Attempt::Done(Claim::Over(Fate::Acknowledge)),
+        Ok(Written::Yes) => Attempt::Done(Claim::Over(Disposition::Ack)),
         Ok(Written::No(current)) => Attempt::Again(current),
         Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("arm", why),
-        Err(error) => Attempt::Done(Claim::Over(Fate::after(&error, ticket.receives))),
+        Err(error) => Attempt::Done(Claim::Over(Disposition::after_error(&error, ticket.receives))),
     }
 }
 
@@ -232,7 +236,7 @@ async fn write<J: Job, P: Ports>(
         Ok(Written::No(Some(current))) if current.is_write_of(record) => Attempt::Done(claim),
         Ok(Written::No(current)) => Attempt::Again(current),
         Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("replace", why),
-        Err(error) => Attempt::Done(Claim::Over(Fate::after(&error, ticket.receives))),
+        Err(error) => Attempt::Done(Claim::Over(Disposition::after_error(&error, ticket.receives))),
     }
 }
 

@@ -13,36 +13,36 @@ use crate::{
 
 /// What happens to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Disposition {
     /// It has done its work: SQS deletes it.
-    Acknowledge,
+    Ack,
     /// It is hidden for that long and then comes again.
-    ComeBack(Duration),
+    Retry(Duration),
     /// Nothing will work until somebody mends the store; it is hidden for that long meanwhile.
-    Broken(String, Duration),
+    FailBatch(String, Duration),
 }
 
-impl Fate {
+impl Disposition {
     /// What happens to a message, on its n-th receive, whose job the store could not be asked
     /// about.
-    pub(crate) fn after(error: &PortError, receives: u32) -> Self {
+    pub(crate) fn after_error(error: &PortError, receives: u32) -> Self {
         telemetry::port_failed("store", error);
         match error {
             PortError::Unavailable(_) | PortError::Unreadable(_) => Self::store_gone(receives),
-            PortError::Broken(why) => Self::Broken(why.clone(), pause(receives)),
+            PortError::Broken(why) => Self::FailBatch(why.clone(), pause(receives)),
         }
     }
 
     /// The message comes back when the store may be there again.
     pub(crate) fn store_gone(receives: u32) -> Self {
-        Self::ComeBack(pause(receives))
+        Self::Retry(pause(receives))
     }
 
     /// For how long the message is hidden, if it comes back.
-    pub(crate) fn hidden(&self) -> Option<Duration> {
+    pub(crate) fn visibility_extension(&self) -> Option<Duration> {
         match self {
-            Self::Acknowledge => None,
-            Self::ComeBack(span) | Self::Broken(_, span) => Some(*span),
+            Self::Ack => None,
+            Self::Retry(span) | Self::FailBatch(_, span) => Some(*span),
         }
     }
 }
@@ -53,33 +53,33 @@ pub(crate) fn pause(receives: u32) -> Duration {
     STORE_PAUSE.saturating_mul(1 << receives.saturating_sub(1).min(20)).min(LONGEST_WAIT)
 }
 
-/// The fates of an event's messages, noted as they become known, so that a run that is out of time
+/// The dispositions of an event's messages, noted as they become known, so that a run that is out of time
 /// still answers for what it has done.
 #[derive(Debug)]
-pub(crate) struct Board(Mutex<Vec<Fate>>);
+pub(crate) struct Dispositions(Mutex<Vec<Disposition>>);
 
-impl Board {
-    /// Every message begins with the fate that it has if nothing comes of it.
-    pub(crate) fn new(fates: Vec<Fate>) -> Self {
-        Self(Mutex::new(fates))
+impl Dispositions {
+    /// Every message begins with the disposition that it has if nothing comes of it.
+    pub(crate) fn new(dispositions: Vec<Disposition>) -> Self {
+        Self(Mutex::new(dispositions))
     }
 
-    /// Notes the fate of several messages, by their places in the event.
-    pub(crate) fn note(&self, places: &[usize], fate: &Fate) {
-        let mut fates = self.lock();
+    /// Notes the disposition of several messages, by their places in the event.
+    pub(crate) fn note(&self, places: &[usize], disposition: &Disposition) {
+        let mut dispositions = self.lock();
         for &place in places {
-            if let Some(noted) = fates.get_mut(place) {
-                noted.clone_from(fate);
+            if let Some(noted) = dispositions.get_mut(place) {
+                noted.clone_from(disposition);
             }
         }
     }
 
-    /// The fates as they stand, in the order of the messages.
-    pub(crate) fn fates(&self) -> Vec<Fate> {
+    /// The dispositions as they stand, in the order of the messages.
+    pub(crate) fn dispositions(&self) -> Vec<Disposition> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Fate>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Disposition>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

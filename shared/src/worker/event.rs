@@ -6,15 +6,15 @@ use super::{
     Worker,
     batch::{self, Batch},
     claim,
-    disposition::Fate,
+    disposition::Disposition,
     reject, schedule, settle, verify,
 };
 use crate::{
     base::time::{Clock, Time},
     job::Job,
     message::{Delivery, Purpose},
-    policy::{ANSWER_RESERVE, LONGEST_HIDE},
-    ports::{Hide, PortError, Ports, Queue},
+    policy::{ANSWER_RESERVE, LONGEST_VISIBILITY},
+    ports::{ExtendVisibility, PortError, Ports, Queue},
     telemetry::{self, Tally},
 };
 
@@ -61,14 +61,14 @@ pub async fn handle<J: Job, P: Ports>(
     if !in_time {
         telemetry::out_of_time(J::TYPE);
     }
-    let fates = batch.board.fates();
-    hide_and_report(worker, &batch, &fates).await;
+    let dispositions = batch.dispositions.dispositions();
+    hide_and_report(worker, &batch, &dispositions).await;
     let took = worker.clock.now().since(started);
     if !batch.tickets.is_empty() {
         worker.gates.worked(batch.tickets.len(), took);
     }
     telemetry::batch(J::TYPE, &tally, took);
-    answer(&batch.deliveries, &fates)
+    answer(&batch.deliveries, &dispositions)
 }
 
 /// Claims, runs and settles the jobs of a batch.
@@ -104,49 +104,59 @@ fn count_new_messages<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::
 async fn hide_and_report<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
-    fates: &[Fate],
+    dispositions: &[Disposition],
 ) {
     // A batch in which nothing ran still reports its oldest message.
-    let last =
-        async { tokio::join!(hide(worker, &batch.deliveries, fates), worker.gates.report()) };
+    let last = async {
+        tokio::join!(
+            extend_visibility(worker, &batch.deliveries, dispositions),
+            worker.gates.report()
+        )
+    };
     let left = batch.deadline.before(ANSWER_RESERVE / 3).since(worker.clock.now());
     if tokio::time::timeout(left, last).await.is_err() {
         // They come again all the same, when the queue's own visibility time-out is over.
-        telemetry::port_failed("hide", &PortError::Unavailable("out of time".into()));
+        telemetry::port_failed("extend_visibility", &PortError::Unavailable("out of time".into()));
     }
 }
 
 /// Hides the messages that come again, in one call a queue, before they are reported.
-async fn hide<J: Job, P: Ports>(worker: &Worker<J, P>, messages: &[Delivery], fates: &[Fate]) {
-    let mut hidden: BTreeMap<&str, Vec<Hide>> = BTreeMap::new();
-    for (message, fate) in messages.iter().zip(fates) {
-        if let (Some(span), Some(receipt)) = (fate.hidden(), &message.receipt) {
-            let hide = Hide { receipt: receipt.clone(), span: span.min(LONGEST_HIDE) };
+async fn extend_visibility<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    messages: &[Delivery],
+    dispositions: &[Disposition],
+) {
+    let mut hidden: BTreeMap<&str, Vec<ExtendVisibility>> = BTreeMap::new();
+    for (message, disposition) in messages.iter().zip(dispositions) {
+        if let (Some(span), Some(receipt)) = (disposition.visibility_extension(), &message.receipt)
+        {
+            let hide =
+                ExtendVisibility { receipt: receipt.clone(), span: span.min(LONGEST_VISIBILITY) };
             hidden.entry(&message.queue).or_default().push(hide);
         }
     }
     for (queue, messages) in hidden {
-        if let Err(error) = worker.queue.hide(queue, &messages).await {
+        if let Err(error) = worker.queue.extend_visibility(queue, &messages).await {
             // They come again all the same, when the queue's own visibility time-out is over.
-            telemetry::port_failed("hide", &error);
+            telemetry::port_failed("extend_visibility", &error);
         }
     }
 }
 
 /// The ids of the messages that SQS must deliver again.
-fn answer(messages: &[Delivery], fates: &[Fate]) -> Result<Vec<String>, BatchError> {
+fn answer(messages: &[Delivery], dispositions: &[Disposition]) -> Result<Vec<String>, BatchError> {
     let mut failed = Vec::new();
-    for (message, fate) in messages.iter().zip(fates) {
-        match (fate, message.message_id.as_deref()) {
-            (Fate::Acknowledge, _) => {}
-            (Fate::Broken(why, _), _) => {
+    for (message, disposition) in messages.iter().zip(dispositions) {
+        match (disposition, message.message_id.as_deref()) {
+            (Disposition::Ack, _) => {}
+            (Disposition::FailBatch(why, _), _) => {
                 return Err(BatchError(format!("the store is broken: {why}")));
             }
             // Lambda takes an empty id for a failure of the whole batch, without a reason.
-            (Fate::ComeBack(_), None | Some("")) => {
+            (Disposition::Retry(_), None | Some("")) => {
                 return Err(BatchError("a message without messageId must come again".into()));
             }
-            (Fate::ComeBack(_), Some(id)) => failed.push(id.to_owned()),
+            (Disposition::Retry(_), Some(id)) => failed.push(id.to_owned()),
         }
     }
     Ok(failed)

@@ -269,7 +269,7 @@ async fn copies_of_one_job_in_a_batch_are_one_run() {
     for _ in 0..10 {
         worker.queue.send(&errand("same", 10, &["transient", "ok"]));
     }
-    assert_eq!(poll(&worker).await.len(), 10, "they share its fate");
+    assert_eq!(poll(&worker).await.len(), 10, "they share its disposition");
     let record = worker.store.record("errand#g:same").unwrap();
     assert_eq!((record.counters.receives, record.counters.claims), (10, 1));
     drain(&worker).await;

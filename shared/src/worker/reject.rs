@@ -13,7 +13,7 @@ use crate::{
     worker::{
         Worker,
         batch::{Batch, Ticket},
-        disposition::Fate,
+        disposition::Disposition,
     },
 };
 
@@ -23,8 +23,8 @@ pub(super) async fn keep_rejected<J: Job, P: Ports>(
     batch: &Batch<J::Payload>,
 ) {
     join_all(batch.rejected.iter().map(async |(index, rejection)| {
-        let fate = reject(worker, &batch.deliveries[*index], rejection).await;
-        batch.board.note(&[*index], &fate);
+        let disposition = reject(worker, &batch.deliveries[*index], rejection).await;
+        batch.dispositions.note(&[*index], &disposition);
     }))
     .await;
 }
@@ -35,11 +35,11 @@ async fn reject<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     delivery: &Delivery,
     rejection: &Rejection,
-) -> Fate {
+) -> Disposition {
     if let Some(woken) = &delivery.wakes
         && let Err(error) = give_up(worker, woken, rejection).await
     {
-        return Fate::after(&error, delivery.receives);
+        return Disposition::after_error(&error, delivery.receives);
     }
     keep(worker, delivery, rejection).await
 }
@@ -49,15 +49,15 @@ async fn keep<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     delivery: &Delivery,
     rejection: &Rejection,
-) -> Fate {
+) -> Disposition {
     let now = worker.clock.now();
     let body = delivery.body.as_deref().unwrap_or_default();
     let message_id = delivery.message_id.as_deref().unwrap_or_default();
     let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
     telemetry::quarantined(&kept);
     match worker.store.quarantine(&kept).await {
-        Ok(()) => Fate::Acknowledge,
-        Err(error) => Fate::after(&error, delivery.receives),
+        Ok(()) => Disposition::Ack,
+        Err(error) => Disposition::after_error(&error, delivery.receives),
     }
 }
 
@@ -82,14 +82,14 @@ pub(super) async fn reject_ticket<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     ticket: &Ticket<J::Payload>,
-) -> Fate {
+) -> Disposition {
     let reason = format!("id: {} is known with another payload", ticket.message.key);
     let rejection = Rejection::new(Flaw::OtherPayload, reason);
     for &index in &ticket.deliveries {
-        let fate = keep(worker, &batch.deliveries[index], &rejection).await;
-        if fate != Fate::Acknowledge {
-            return fate;
+        let disposition = keep(worker, &batch.deliveries[index], &rejection).await;
+        if disposition != Disposition::Ack {
+            return disposition;
         }
     }
-    Fate::Acknowledge
+    Disposition::Ack
 }

@@ -12,7 +12,7 @@ use super::{
     Worker,
     batch::Batch,
     claim::{self, Claim, Claims},
-    disposition::Fate,
+    disposition::Disposition,
     run::{self, Ended},
     settle::{self, Settled},
 };
@@ -55,16 +55,16 @@ pub(super) async fn plan<J: Job, P: Ports>(
                 plan.runs.push((ticket, *record));
             }
             Claim::Alone => {
-                batch.note(ticket, &Fate::ComeBack(SHORTEST_DELAY));
+                batch.note(ticket, &Disposition::Retry(SHORTEST_DELAY));
                 plan.alone.push(ticket);
             }
-            Claim::Over(fate) => {
+            Claim::Over(disposition) => {
                 tally.not_run += 1;
-                batch.note(ticket, &fate);
+                batch.note(ticket, &disposition);
             }
-            Claim::InDoubt(fate) => {
+            Claim::InDoubt(disposition) => {
                 plan.in_doubt = true;
-                batch.note(ticket, &fate);
+                batch.note(ticket, &disposition);
             }
         }
     }
@@ -185,13 +185,13 @@ async fn run_alone<J: Job, P: Ports>(
             run_together(worker, batch, runs, false, tally).await.confirmed
         }
         Claim::Alone => true,
-        Claim::Over(fate) => {
+        Claim::Over(disposition) => {
             tally.not_run += 1;
-            batch.note(ticket, &fate);
+            batch.note(ticket, &disposition);
             true
         }
-        Claim::InDoubt(fate) => {
-            batch.note(ticket, &fate);
+        Claim::InDoubt(disposition) => {
+            batch.note(ticket, &disposition);
             false
         }
     }

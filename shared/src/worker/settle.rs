@@ -5,7 +5,7 @@ use std::{slice, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{Worker, batch::Batch, disposition::Fate, run::Ended};
+use super::{Worker, batch::Batch, disposition::Disposition, run::Ended};
 use crate::{
     base::time::Clock,
     job::Job,
@@ -97,12 +97,12 @@ async fn settle_one<J: Job, P: Ports>(
                 // The lease ran out and another run took over: what this one did is harmless when
                 // repeated, and what it says changes nothing.
                 telemetry::zombie(record);
-                batch.note(*ticket, &Fate::ComeBack(SHORTEST_DELAY));
+                batch.note(*ticket, &Disposition::Retry(SHORTEST_DELAY));
                 return true;
             }
             Err(error @ (PortError::Broken(_) | PortError::Unreadable(_))) => {
                 let receives = batch.tickets[*ticket].receives;
-                batch.note(*ticket, &Fate::after(&error, receives));
+                batch.note(*ticket, &Disposition::after_error(&error, receives));
                 return false;
             }
             Ok(Written::Unknown(_)) | Err(PortError::Unavailable(_)) => {}
@@ -121,25 +121,25 @@ async fn settle_one<J: Job, P: Ports>(
 fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
     // A parked job has a look of its own: whoever finds it sends a new message.
     let parked = matches!(ended.record.phase, Phase::Parked { .. });
-    let fate = match (&ended.broken, ended.decision) {
-        (Some(why), Decision::Retry { after, .. }) => Fate::Broken(why.clone(), after),
-        (_, Decision::Retry { after, .. }) => Fate::ComeBack(after),
-        (_, Decision::Continue) if !parked => Fate::ComeBack(SHORTEST_DELAY),
-        _ => Fate::Acknowledge,
+    let disposition = match (&ended.broken, ended.decision) {
+        (Some(why), Decision::Retry { after, .. }) => Disposition::FailBatch(why.clone(), after),
+        (_, Decision::Retry { after, .. }) => Disposition::Retry(after),
+        (_, Decision::Continue) if !parked => Disposition::Retry(SHORTEST_DELAY),
+        _ => Disposition::Ack,
     };
-    batch.note(ended.ticket, &fate);
+    batch.note(ended.ticket, &disposition);
     if let Some(failure) = &ended.failure {
         telemetry::job(&ended.record, ended.decision, failure);
     }
 }
 
-/// The fate of a message whose job is claimed and whose end nobody has written: it finds the lease over
+/// The disposition of a message whose job is claimed and whose end nobody has written: it finds the lease over
 /// when it comes back.
 pub(super) fn after_the_lease<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
-) -> Fate {
-    Fate::ComeBack(batch.lease.until.since(worker.clock.now()))
+) -> Disposition {
+    Disposition::Retry(batch.lease.until.since(worker.clock.now()))
 }
 
 /// Writes the batch's lease again. A claimed job's own message still stands for it, so a batch without
