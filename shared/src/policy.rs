@@ -27,7 +27,7 @@ pub const MAX_CRASHES: u32 = 3;
 
 /// A message on this receive without a record may have killed its process before the claim:
 /// from here on it runs alone.
-pub const ALONE_FROM_RECEIVE: u32 = 4;
+pub const ISOLATED_FROM_RECEIVE: u32 = 4;
 
 /// Pause before the second retry of a job that crashed (the first is at once).
 pub const CRASH_PAUSE: Duration = Duration::from_mins(3);

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     policy::CRASH_PAUSE,
     record::{
-        claim_decision::{Claimant, Verdict, claim},
+        claim_decision::{ClaimDecision, Claimant, claim},
         decision::Cause,
     },
 };
@@ -45,13 +45,13 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
     }
 }
 
-fn try_claim(record: Option<&Record>, by: &Claimant<'_>) -> Verdict {
+fn try_claim(record: Option<&Record>, by: &Claimant<'_>) -> ClaimDecision {
     claim(record, "t#d:1", &work(), by)
 }
 
-fn taken(verdict: Verdict) -> Record {
-    match verdict {
-        Verdict::Take { record, .. } => record,
+fn taken(decision: ClaimDecision) -> Record {
+    match decision {
+        ClaimDecision::Take { record, .. } => record,
         other => panic!("not taken: {other:?}"),
     }
 }
@@ -84,16 +84,19 @@ fn a_message_that_may_have_killed_its_process_before_the_claim_runs_alone() {
     let ids = ids("m");
     for (receives, expected) in [(1, false), (3, false), (4, true), (9, true)] {
         let by = Claimant { receives, ..claimant("a", &ids, NOW) };
-        let verdict = try_claim(None, &by);
-        assert!(matches!(verdict, Verdict::Take { alone, .. } if alone == expected), "{receives}");
+        let decision = try_claim(None, &by);
+        assert!(
+            matches!(decision, ClaimDecision::Take { isolated, .. } if isolated == expected),
+            "{receives}"
+        );
     }
 }
 
 #[test]
 fn a_lost_answer_to_our_own_claim_is_recognised() {
     let record = running();
-    let verdict = try_claim(Some(&record), &claimant("a", &ids("m"), NOW));
-    assert_eq!(verdict, Verdict::Ours(record));
+    let decision = try_claim(Some(&record), &claimant("a", &ids("m"), NOW));
+    assert_eq!(decision, ClaimDecision::Ours(record));
 }
 
 #[test]
@@ -101,9 +104,9 @@ fn a_newcomer_arms_a_live_run_and_leaves() {
     let mut record = running();
     let newcomer = ids("n");
     let by = claimant("b", &newcomer, NOW + SECOND);
-    assert_eq!(try_claim(Some(&record), &by), Verdict::Arm(NOW + SECOND * 20));
+    assert_eq!(try_claim(Some(&record), &by), ClaimDecision::Arm(NOW + SECOND * 20));
     record.phase = Phase::Running { lease_until: NOW + SECOND * 20, armed: true };
-    assert_eq!(try_claim(Some(&record), &by), Verdict::Looked);
+    assert_eq!(try_claim(Some(&record), &by), ClaimDecision::Looked);
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn the_message_that_a_live_run_holds_is_never_given_away() {
     let folded = vec!["n".to_owned(), "m".to_owned()];
     for ids in [ids("m"), folded] {
         let by = claimant("b", &ids, NOW + SECOND);
-        assert_eq!(try_claim(Some(&record), &by), Verdict::ComeBack(NOW + SECOND * 20));
+        assert_eq!(try_claim(Some(&record), &by), ClaimDecision::ComeBack(NOW + SECOND * 20));
     }
 }
 
@@ -120,15 +123,17 @@ fn the_message_that_a_live_run_holds_is_never_given_away() {
 fn a_run_whose_lease_is_over_has_crashed() {
     let mut record = running();
     let later = NOW + SECOND * 20;
-    let verdict = try_claim(Some(&record), &claimant("b", &ids("m"), later));
-    let Verdict::Take { record: second, alone: true } = verdict else { panic!("{verdict:?}") };
+    let decision = try_claim(Some(&record), &claimant("b", &ids("m"), later));
+    let ClaimDecision::Take { record: second, isolated: true } = decision else {
+        panic!("{decision:?}")
+    };
     assert_eq!((second.counters.crashes, second.counters.attempts, second.fence), (1, 0, 2));
     assert_eq!(second.history[0].code, "lease_over");
 
     record = second;
     let later = later + SECOND * 20;
-    let verdict = try_claim(Some(&record), &claimant("c", &ids("n"), later));
-    let Verdict::Note(second, Some(at)) = verdict else { panic!("{verdict:?}") };
+    let decision = try_claim(Some(&record), &claimant("c", &ids("n"), later));
+    let ClaimDecision::Note(second, Some(at)) = decision else { panic!("{decision:?}") };
     assert_eq!(
         (second.phase.name(), second.counters.crashes, at),
         ("waiting", 2, later + CRASH_PAUSE)
@@ -137,8 +142,8 @@ fn a_run_whose_lease_is_over_has_crashed() {
 
     assert_eq!(second.owner, "c", "what is noted is not the word of the run that is gone");
     let third = taken(try_claim(Some(&second), &claimant("d", &ids("n"), at)));
-    let verdict = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
-    let Verdict::Note(last, None) = verdict else { panic!("{verdict:?}") };
+    let decision = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
+    let ClaimDecision::Note(last, None) = decision else { panic!("{decision:?}") };
     assert_eq!((last.phase.name(), last.counters.crashes), ("quarantined", 3));
 }
 
@@ -148,8 +153,8 @@ fn a_waiting_job_waits_for_its_own_message_and_lets_others_go() {
     assert_eq!(record.look().unwrap().due_at, NOW + SECOND * 30);
     let early = NOW + SECOND * 29;
     let own = try_claim(Some(&record), &claimant("b", &ids("m"), early));
-    assert_eq!(own, Verdict::ComeBack(NOW + SECOND * 30));
-    assert_eq!(try_claim(Some(&record), &claimant("b", &ids("n"), early)), Verdict::Looked);
+    assert_eq!(own, ClaimDecision::ComeBack(NOW + SECOND * 30));
+    assert_eq!(try_claim(Some(&record), &claimant("b", &ids("n"), early)), ClaimDecision::Looked);
     let due = taken(try_claim(Some(&record), &claimant("b", &ids("n"), NOW + SECOND * 30)));
     assert_eq!((due.fence, due.counters.attempts, due.counters.claims), (2, 1, 2));
 }
@@ -164,10 +169,10 @@ fn only_a_message_sent_after_the_end_reopens() {
     let ids = ids("n");
     let sent = |sent_at| Claimant { sent_at, ..claimant("b", &ids, sent_at + SECOND) };
     let after = NOW + Duration::from_millis(1);
-    assert_eq!(try_claim(Some(&done), &sent(after)), Verdict::Ended);
-    assert_eq!(try_claim(Some(&done), &sent(NOW + WINDOW)), Verdict::Ended);
-    assert_eq!(try_claim(Some(&dead), &sent(NOW)), Verdict::Ended);
-    assert_eq!(try_claim(Some(&held), &sent(NOW + WINDOW * 2)), Verdict::Ended);
+    assert_eq!(try_claim(Some(&done), &sent(after)), ClaimDecision::Ended);
+    assert_eq!(try_claim(Some(&done), &sent(NOW + WINDOW)), ClaimDecision::Ended);
+    assert_eq!(try_claim(Some(&dead), &sent(NOW)), ClaimDecision::Ended);
+    assert_eq!(try_claim(Some(&held), &sent(NOW + WINDOW * 2)), ClaimDecision::Ended);
     for reopened in [
         taken(try_claim(Some(&done), &sent(NOW + WINDOW + SECOND))),
         taken(try_claim(Some(&dead), &sent(after))),
@@ -193,7 +198,7 @@ fn a_known_id_with_another_payload_is_no_duplicate() {
     let ids = ids("n");
     let by = claimant("b", &ids, NOW);
     for record in [running(), waiting()] {
-        assert_eq!(claim(Some(&record), "t#d:1", &other, &by), Verdict::OtherPayload);
+        assert_eq!(claim(Some(&record), "t#d:1", &other, &by), ClaimDecision::OtherPayload);
     }
 }
 
@@ -205,9 +210,9 @@ fn who_wakes_a_job_brings_its_payload_in_todays_form_and_a_stray_call_brings_not
     let record = taken(claim(Some(&waiting), "t#d:1", &today, &by));
     assert_eq!(record.work, today, "its next message, read in the same form, is the same work");
     let late = Claimant { wakes: Some(waiting.fence - 1), ..by };
-    assert_eq!(claim(Some(&waiting), "t#d:1", &today, &late), Verdict::OtherPayload);
+    assert_eq!(claim(Some(&waiting), "t#d:1", &today, &late), ClaimDecision::OtherPayload);
     let stray = Claimant { stray: true, ..by };
-    assert_eq!(claim(None, "t#d:1", &today, &stray), Verdict::Ended, "its record is gone");
+    assert_eq!(claim(None, "t#d:1", &today, &stray), ClaimDecision::Ended, "its record is gone");
     taken(claim(None, "t#d:1", &today, &by));
 }
 
@@ -224,8 +229,8 @@ fn a_look_is_never_later_than_the_deadline() {
 #[test]
 fn nothing_starts_after_its_deadline() {
     let late = Work { deadline: Some(NOW), ..work() };
-    let verdict = claim(None, "t#d:1", &late, &claimant("a", &ids("m"), NOW));
-    let Verdict::Note(record, None) = verdict else { panic!("{verdict:?}") };
+    let decision = claim(None, "t#d:1", &late, &claimant("a", &ids("m"), NOW));
+    let ClaimDecision::Note(record, None) = decision else { panic!("{decision:?}") };
     assert_eq!(record.phase, Phase::Dead { at: NOW, why: "deadline over".into() });
 }
 
@@ -310,31 +315,31 @@ proptest! {
                     let by = Claimant { sent_at: now, ..claimant(&owner, &ids, now) };
                     let before = record.clone();
                     match try_claim(record.as_ref(), &by) {
-                        Verdict::Take { record: next, .. } => {
+                        ClaimDecision::Take { record: next, .. } => {
                             let fence = before.as_ref().map_or(0, |before| before.fence);
                             prop_assert_eq!(next.fence, fence + 1);
                             prop_assert_eq!(next.phase.name(), "running");
                             run = Some(next.clone());
                             record = Some(next);
                         }
-                        Verdict::Note(next, back) => {
+                        ClaimDecision::Note(next, back) => {
                             prop_assert_eq!(back.is_none(), next.phase.ended_at().is_some());
                             prop_assert!(next.look().is_some() || next.phase.ended_at().is_some());
                             record = Some(next);
                         }
-                        Verdict::Ended => {
+                        ClaimDecision::Ended => {
                             prop_assert!(before.unwrap().phase.ended_at().is_some());
                         }
-                        Verdict::Looked => prop_assert!(before.unwrap().look().is_some()),
-                        Verdict::Arm(at) => {
+                        ClaimDecision::Looked => prop_assert!(before.unwrap().look().is_some()),
+                        ClaimDecision::Arm(at) => {
                             let mut armed = before.unwrap();
                             armed.phase = Phase::Running { lease_until: at, armed: true };
                             prop_assert!(armed.look().is_some());
                             record = Some(armed);
                         }
-                        Verdict::ComeBack(at) => prop_assert!(at > now),
-                        Verdict::Ours(_) => prop_assert!(false, "a token is drawn once"),
-                        Verdict::OtherPayload => prop_assert!(false, "the payload is the same"),
+                        ClaimDecision::ComeBack(at) => prop_assert!(at > now),
+                        ClaimDecision::Ours(_) => prop_assert!(false, "a token is drawn once"),
+                        ClaimDecision::OtherPayload => prop_assert!(false, "the payload is the same"),
                     }
                 }
                 Step::Settle { end: number, wait_s } => {

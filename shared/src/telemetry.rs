@@ -396,7 +396,7 @@ mod tests {
     use super::*;
     use crate::record::{
         Work,
-        claim_decision::{Claimant, Verdict, claim},
+        claim_decision::{ClaimDecision, Claimant, claim},
         decision::Cause,
     };
 
@@ -448,7 +448,7 @@ mod tests {
             lease_until: Time::default(),
         };
         match claim(None, "errand#g:1", &work, &by) {
-            Verdict::Take { record, .. } => record,
+            ClaimDecision::Take { record, .. } => record,
             other => panic!("{other:?}"),
         }
     }

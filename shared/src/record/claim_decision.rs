@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
-    policy::ALONE_FROM_RECEIVE,
+    policy::ISOLATED_FROM_RECEIVE,
     record::{Counters, Phase, Record, Work, decision::Cause},
 };
 
@@ -43,13 +43,13 @@ impl<'a> Claimant<'a> {
 
 /// What a message may do with its job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ClaimDecision {
     /// Run it, once this record is written.
     Take {
         /// The record to write.
         record: Record,
         /// Whether it must not share its process with other jobs.
-        alone: bool,
+        isolated: bool,
     },
     /// This batch has claimed it already; the answer was lost.
     Ours(Record),
@@ -71,24 +71,29 @@ pub enum Verdict {
 ///
 /// An expired record counts as absent, but its fence goes on, for runs that are still out there.
 #[must_use]
-pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_>) -> Verdict {
+pub fn claim(
+    existing: Option<&Record>,
+    key: &str,
+    work: &Work,
+    by: &Claimant<'_>,
+) -> ClaimDecision {
     let known = existing.filter(|record| record.expires_at().is_none_or(|at| at > by.now));
     let Some(record) = known else {
         // A message of ours that leads elsewhere by now asks for nothing new.
         if by.stray {
-            return Verdict::Ended;
+            return ClaimDecision::Ended;
         }
         let fence = existing.map_or(0, |expired| expired.fence);
-        let may_kill = existing.is_none() && by.receives >= ALONE_FROM_RECEIVE;
+        let may_kill = existing.is_none() && by.receives >= ISOLATED_FROM_RECEIVE;
         return take(fresh(key, work, fence, by.now), by, may_kill);
     };
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
-        return Verdict::Ours(record.clone());
+        return ClaimDecision::Ours(record.clone());
     }
     // Who woke it has sent the payload of this very record, as it was normal then.
     let woken = by.wakes == Some(record.fence);
     if record.work.payload != work.payload && !woken {
-        return Verdict::OtherPayload;
+        return ClaimDecision::OtherPayload;
     }
     let record = &Record {
         work: Work { payload: work.payload.clone(), ..record.work.clone() },
@@ -102,9 +107,9 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
             if *run_after <= by.now || woken {
                 take(record.clone(), by, record.counters.crashes > 0)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
-                Verdict::ComeBack(*run_after)
+                ClaimDecision::ComeBack(*run_after)
             } else {
-                Verdict::Looked
+                ClaimDecision::Looked
             }
         }
         Phase::Running { lease_until, armed } => {
@@ -112,15 +117,15 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
                 after_crash(record, by)
             } else if own_message {
                 // Nobody else would wake the job if its run is dead: this message stays.
-                Verdict::ComeBack(*lease_until)
+                ClaimDecision::ComeBack(*lease_until)
             } else if *armed {
-                Verdict::Looked
+                ClaimDecision::Looked
             } else {
-                Verdict::Arm(*lease_until)
+                ClaimDecision::Arm(*lease_until)
             }
         }
         // A wake-up call of ours asks for nothing new.
-        phase if by.wakes.is_some() && phase.ended_at().is_some() => Verdict::Ended,
+        phase if by.wakes.is_some() && phase.ended_at().is_some() => ClaimDecision::Ended,
         Phase::Succeeded { at, .. } if by.sent_at > *at + by.dedup_window => {
             take(record.clone().reopened(work), by, false)
         }
@@ -130,7 +135,7 @@ pub fn claim(existing: Option<&Record>, key: &str, work: &Work, by: &Claimant<'_
         Phase::Succeeded { .. }
         | Phase::Dead { .. }
         | Phase::Cancelled { .. }
-        | Phase::Quarantined { .. } => Verdict::Ended,
+        | Phase::Quarantined { .. } => ClaimDecision::Ended,
     }
 }
 
@@ -164,20 +169,20 @@ fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
     }
 }
 
-fn take(mut record: Record, by: &Claimant<'_>, alone: bool) -> Verdict {
+fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {
     record.fall_back(by.fallback, by.now);
     if record.ends_at(by.give_up_after).is_some_and(|end| end <= by.now) {
         let mut record = record.claimed(by);
         let why = Cause::DeadlineOver.text().to_owned();
         record.phase = Phase::Dead { at: by.now, why };
-        return Verdict::Note(record, None);
+        return ClaimDecision::Note(record, None);
     }
-    let alone = alone || record.counters.crashes > 0;
-    Verdict::Take { record: record.claimed(by), alone }
+    let isolated = isolated || record.counters.crashes > 0;
+    ClaimDecision::Take { record: record.claimed(by), isolated }
 }
 
 /// The lease of a run is over and it never settled: its process died.
-fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
+fn after_crash(record: &Record, by: &Claimant<'_>) -> ClaimDecision {
     let mut record = record.clone();
     record.fall_back(by.fallback, by.now);
     let mut record = record.crashed(by.owner, record.ends_at(by.give_up_after), by.now);
@@ -185,9 +190,9 @@ fn after_crash(record: &Record, by: &Claimant<'_>) -> Verdict {
         Phase::Waiting { run_after, .. } if record.counters.crashes > 1 => {
             // From now on this message is the one to wait for.
             by.message_id().clone_into(&mut record.message_id);
-            Verdict::Note(record, Some(run_after))
+            ClaimDecision::Note(record, Some(run_after))
         }
         Phase::Waiting { .. } => take(record, by, true),
-        _ => Verdict::Note(record, None),
+        _ => ClaimDecision::Note(record, None),
     }
 }

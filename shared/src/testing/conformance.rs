@@ -12,7 +12,7 @@ use crate::{
     ports::{Store, Written},
     record::{
         Counters, Phase, Record, Work,
-        claim_decision::{Claimant, Verdict, claim},
+        claim_decision::{ClaimDecision, Claimant, claim},
         decision::Decision,
         lease::Lease,
     },
@@ -72,7 +72,7 @@ fn running(key: &str, owner: &str) -> Record {
         lease_until: LEASE_UNTIL,
     };
     match claim(None, key, &work(), &claimant) {
-        Verdict::Take { record, .. } => record,
+        ClaimDecision::Take { record, .. } => record,
         other => panic!("a new job is taken, not {other:?}"),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     ports::{PortError, Ports, Store, Written},
     record::{
         Phase, Record,
-        claim_decision::{self, Verdict},
+        claim_decision::{self, ClaimDecision},
         decision::{Cause, Decision},
     },
     telemetry,
@@ -33,7 +33,7 @@ pub(super) enum Claim {
     /// It is ours: run it.
     Run(Box<Record>),
     /// It may be ours, but only in a process of its own.
-    Alone,
+    Isolated,
     /// There is nothing to run.
     Over(Disposition),
     /// It may be ours: what was written or read last was never answered.
@@ -99,7 +99,7 @@ fn new_records<J: Job, P: Ports>(
         .filter_map(|(index, ticket)| {
             let claimant = ticket.claimant(batch, &J::POLICY, now);
             match claim_decision::claim(None, &ticket.message.key, &ticket.work, &claimant) {
-                Verdict::Take { record, alone: false } => Some((index, record)),
+                ClaimDecision::Take { record, isolated: false } => Some((index, record)),
                 _ => None,
             }
         })
@@ -112,7 +112,7 @@ async fn claim_one<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     ticket: &Ticket<J::Payload>,
-    alone_now: bool,
+    isolated_now: bool,
     doubt: bool,
 ) -> Claim {
     let (mut seen, mut doubt): (Option<Box<Record>>, bool) = (None, doubt);
@@ -140,21 +140,21 @@ async fn claim_one<J: Job, P: Ports>(
         let now = worker.clock.now();
         let claimant = ticket.claimant(batch, &J::POLICY, now);
         let key = &ticket.message.key;
-        let verdict = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
-        let (record, claim) = match verdict {
-            Verdict::Ours(record) => return Claim::Run(Box::new(record)),
-            Verdict::Ended | Verdict::Looked => return Claim::Over(Disposition::Ack),
-            Verdict::ComeBack(at) => return Claim::Over(Disposition::Retry(at.since(now))),
-            Verdict::OtherPayload => {
+        let decision = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
+        let (record, claim) = match decision {
+            ClaimDecision::Ours(record) => return Claim::Run(Box::new(record)),
+            ClaimDecision::Ended | ClaimDecision::Looked => return Claim::Over(Disposition::Ack),
+            ClaimDecision::ComeBack(at) => return Claim::Over(Disposition::Retry(at.since(now))),
+            ClaimDecision::OtherPayload => {
                 return Claim::Over(super::reject::reject_ticket(worker, batch, ticket).await);
             }
-            Verdict::Take { alone: true, .. } if !alone_now => return Claim::Alone,
-            Verdict::Take { record, .. } => (record.clone(), Claim::Run(Box::new(record))),
-            Verdict::Note(record, None) => (record, Claim::Over(Disposition::Ack)),
-            Verdict::Note(record, Some(at)) => {
+            ClaimDecision::Take { isolated: true, .. } if !isolated_now => return Claim::Isolated,
+            ClaimDecision::Take { record, .. } => (record.clone(), Claim::Run(Box::new(record))),
+            ClaimDecision::Note(record, None) => (record, Claim::Over(Disposition::Ack)),
+            ClaimDecision::Note(record, Some(at)) => {
                 (record, Claim::Over(Disposition::Retry(at.since(now))))
             }
-            Verdict::Arm(_) => match arm(worker, ticket, existing.as_ref()).await {
+            ClaimDecision::Arm(_) => match arm(worker, ticket, existing.as_ref()).await {
                 Attempt::Done(claim) => return claim,
                 Attempt::Again(current) => {
                     seen = current;
@@ -174,7 +174,7 @@ async fn claim_one<J: Job, P: Ports>(
 }
 
 /// Claims a ticket whose job must run alone, when every neighbour is settled.
-pub(super) async fn claim_alone<J: Job, P: Ports>(
+pub(super) async fn claim_isolated<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     ticket: &Ticket<J::Payload>,
@@ -207,7 +207,7 @@ async fn arm<J: Job, P: Ports>(
     }
 }
 
-/// Writes what the verdict says, if the record is still as it was read.
+/// Writes what the decision says, if the record is still as it was read.
 async fn write<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     ticket: &Ticket<J::Payload>,

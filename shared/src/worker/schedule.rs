@@ -30,7 +30,7 @@ pub(super) struct Plan {
     /// Tickets with their claimed records, to run side by side.
     runs: Vec<(usize, Record)>,
     /// Tickets that are claimed and run one by one when the others are settled.
-    alone: Vec<usize>,
+    isolated: Vec<usize>,
     /// Whether a claim may have been written although its answer is missing.
     pub(super) in_doubt: bool,
     /// Whether the batch's lease stands.
@@ -46,7 +46,7 @@ pub(super) async fn plan<J: Job, P: Ports>(
     tally: &mut Tally,
 ) -> Plan {
     let Claims { each, leased } = claims;
-    let mut plan = Plan { runs: Vec::new(), alone: Vec::new(), in_doubt: false, leased };
+    let mut plan = Plan { runs: Vec::new(), isolated: Vec::new(), in_doubt: false, leased };
     for (ticket, claim) in each.into_iter().enumerate() {
         match claim {
             Claim::Run(record) => {
@@ -54,9 +54,9 @@ pub(super) async fn plan<J: Job, P: Ports>(
                 batch.note(ticket, &settle::after_the_lease(worker, batch));
                 plan.runs.push((ticket, *record));
             }
-            Claim::Alone => {
+            Claim::Isolated => {
                 batch.note(ticket, &Disposition::Retry(SHORTEST_DELAY));
-                plan.alone.push(ticket);
+                plan.isolated.push(ticket);
             }
             Claim::Over(disposition) => {
                 tally.not_run += 1;
@@ -68,7 +68,7 @@ pub(super) async fn plan<J: Job, P: Ports>(
             }
         }
     }
-    let any = plan.in_doubt || !plan.runs.is_empty() || !plan.alone.is_empty();
+    let any = plan.in_doubt || !plan.runs.is_empty() || !plan.isolated.is_empty();
     if any && !plan.leased {
         settle::renew_lease(worker, batch).await;
         plan.leased = true;
@@ -83,10 +83,10 @@ pub(super) async fn run<J: Job, P: Ports>(
     plan: Plan,
     tally: &mut Tally,
 ) -> Settled {
-    let last = plan.alone.is_empty() && !plan.in_doubt;
+    let last = plan.isolated.is_empty() && !plan.in_doubt;
     let mut settled = run_together(worker, batch, plan.runs, last, tally).await;
-    for ticket in plan.alone {
-        settled.confirmed &= run_alone(worker, batch, ticket, tally).await;
+    for ticket in plan.isolated {
+        settled.confirmed &= run_isolated(worker, batch, ticket, tally).await;
     }
     settled
 }
@@ -169,7 +169,7 @@ async fn run_together<J: Job, P: Ports>(
 
 /// Claims and runs a job that may kill its process, when every neighbour is settled. Answers whether
 /// its end is confirmed, if it began.
-async fn run_alone<J: Job, P: Ports>(
+async fn run_isolated<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     ticket: usize,
@@ -178,13 +178,13 @@ async fn run_alone<J: Job, P: Ports>(
     if !claim::fits(worker, batch) {
         return true;
     }
-    match claim::claim_alone(worker, batch, &batch.tickets[ticket]).await {
+    match claim::claim_isolated(worker, batch, &batch.tickets[ticket]).await {
         Claim::Run(record) => {
             batch.note(ticket, &settle::after_the_lease(worker, batch));
             let runs = vec![(ticket, *record)];
             run_together(worker, batch, runs, false, tally).await.confirmed
         }
-        Claim::Alone => true,
+        Claim::Isolated => true,
         Claim::Over(disposition) => {
             tally.not_run += 1;
             batch.note(ticket, &disposition);

@@ -1,6 +1,6 @@
 use evenkeel::record::{
     Guard,
-    claim_decision::{Claimant, Verdict, claim},
+    claim_decision::{ClaimDecision, Claimant, claim},
 };
 use proptest::prelude::*;
 
@@ -153,8 +153,8 @@ proptest! {
                 now: call.at.before(seconds(2)),
                 lease_until: call.at + seconds(20),
             };
-            let verdict = claim(Some(&step.record), &record.key, &record.work, &by);
-            prop_assert!(matches!(verdict, Verdict::Take { .. }), "{verdict:?}");
+            let decision = claim(Some(&step.record), &record.key, &record.work, &by);
+            prop_assert!(matches!(decision, ClaimDecision::Take { .. }), "{decision:?}");
         }
     }
 }
