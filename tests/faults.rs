@@ -106,7 +106,7 @@ async fn every_port_call_may_fail_in_every_way() {
         "replace",
         "fetch",
     ];
-    let gates = ["breaker", "limiter", "swap_limiter", "add_beat", "beats"];
+    let gates = ["breaker", "limiter", "swap_limiter", "add_to_bucket", "buckets"];
     for call in store.into_iter().chain(gates) {
         assert!(places.contains(&call), "the scenario has a {call}: {places:?}");
     }

@@ -338,9 +338,9 @@ async fn a_collapse_is_no_sale() {
     let read = summary(&record);
     assert!(read.stale && read.why.as_ref().unwrap().contains("collapse"), "{read:?}");
     assert!(feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()), "no car is gone");
-    let beats = feeds.store.all_beats();
-    let failed: u64 = beats.iter().filter_map(|(_, beat)| beat.counts.get("failed")).sum();
-    assert!(failed >= 1, "the breaker heard of it: {beats:?}");
+    let buckets = feeds.store.all_buckets();
+    let failed: u64 = buckets.iter().filter_map(|(_, bucket)| bucket.counts.get("failed")).sum();
+    assert!(failed >= 1, "the breaker heard of it: {buckets:?}");
     sandbox.shutdown().await;
 }
 

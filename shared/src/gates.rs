@@ -58,7 +58,7 @@ const BELIEF: Duration = Duration::from_secs(5);
 const SPREAD: Duration = Duration::from_secs(10);
 
 /// How long foreseen trouble is given to pass.
-const PREDICTED_PAUSE: Duration = Duration::from_secs(20);
+const SHED_PAUSE: Duration = Duration::from_secs(20);
 
 /// What a job type's gates go by.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +173,7 @@ impl<P: Ports> Gates<P> {
     /// job counts for the retry budget.
     pub(crate) async fn enter(&self, dependency: &str, turn: Turn) -> Result<Pass<'_, P>, Turned> {
         let pass = self.admit(dependency).await?;
-        let slot = match self.foresee(&pass) {
+        let slot = match self.shed_load(&pass) {
             Ok(()) => self.slot(dependency).await,
             Err(failure) => Err(Turned::Away(failure)),
         };
@@ -322,22 +322,21 @@ impl<P: Ports> Gates<P> {
     }
 
     /// Puts a part of the load off if the pulse foretells trouble. A probe is what finds out.
-    fn foresee(&self, pass: &Pass<'_, P>) -> Result<(), Failure> {
+    fn shed_load(&self, pass: &Pass<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
         let chance = self.random.unit();
-        if pass.probe.is_some() || !self.rules.policy.predicts {
+        if pass.probe.is_some() || !self.rules.policy.sheds_load {
             return Ok(());
         }
-        let foreseen = self.desk(&pass.dependency, |desk| {
-            let foreseen = load_shedding::predict(&desk.window, pass.generation, now)?;
-            let struck = chance < foreseen.share;
-            desk.window.counting(now, pass.generation).predicted += u64::from(struck);
-            struck.then_some(foreseen)
+        let shed = self.desk(&pass.dependency, |desk| {
+            let shed = load_shedding::shedding(&desk.window, pass.generation, now)?;
+            let struck = chance < shed.share;
+            desk.window.counting(now, pass.generation).load_shed += u64::from(struck);
+            struck.then_some(shed)
         });
-        let Some(foreseen) = foreseen else { return Ok(()) };
-        let why =
-            format!("{} is {}: share {:.2}", pass.dependency, foreseen.sign.name(), foreseen.share);
-        Err(self.deferred("predicted", why, PREDICTED_PAUSE))
+        let Some(shed) = shed else { return Ok(()) };
+        let why = format!("{} is {}: share {:.2}", pass.dependency, shed.signal.name(), shed.share);
+        Err(self.deferred("load_shed", why, SHED_PAUSE))
     }
 
     /// Whether the way is still as open, as far as the container knows, as when the run was let in.

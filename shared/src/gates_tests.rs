@@ -194,10 +194,10 @@ async fn the_pulse_is_written_once_a_second_and_adds_up() {
     }
     tokio::time::advance(Duration::from_secs(1)).await;
     tokio::join!(one.report(), other.report());
-    let of_calls = |key: &BucketKey| key.pulse == DEPENDENCY;
+    let of_calls = |key: &BucketKey| key.subject == DEPENDENCY;
     let mut sum = Calls::default();
-    for (_, beat) in fleet.store.all_beats().iter().filter(|(key, _)| of_calls(key)) {
-        sum.add(&beat.into());
+    for (_, bucket) in fleet.store.all_buckets().iter().filter(|(key, _)| of_calls(key)) {
+        sum.add(&bucket.into());
     }
     assert_eq!((sum.ok, sum.throttled, sum.first, sum.failed), (50, 50, 100, 0));
     assert!(sum.writes <= 14, "{} writes by two containers in six seconds", sum.writes);
@@ -208,13 +208,13 @@ async fn a_pulse_that_cannot_be_written_is_known_here_and_never_counted_twice() 
     for fault in [Fault::Before, Fault::AnswerLost] {
         let mut fleet = Fleet::default();
         let gates = fleet.container();
-        fleet.faults.on("add_beat", fault);
+        fleet.faults.on("add_to_bucket", fault);
         run(&gates, None, QUICK).await.unwrap();
         fleet.faults.revive();
         tokio::time::advance(Duration::from_secs(1)).await;
         gates.report().await;
         let written: u64 =
-            fleet.store.all_beats().iter().map(|(_, beat)| Calls::from(beat).ok).sum();
+            fleet.store.all_buckets().iter().map(|(_, bucket)| Calls::from(bucket).ok).sum();
         assert_eq!(written, u64::from(fault == Fault::AnswerLost), "{fault:?}");
         let known =
             gates.desk(DEPENDENCY, |desk| desk.window.last(MEMORY, fleet.clock.now(), None).ok);
@@ -227,16 +227,16 @@ async fn a_hot_pulse_is_spread_over_shards() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     let start = bucket_start(fleet.clock.now(), BUCKET);
-    let key = BucketKey { pulse: DEPENDENCY.into(), start, generation: 0, shard: 0 };
-    let busy = Calls { writes: 5_000, ..Calls::default() }.beat();
-    fleet.store.add_beat(&key, &busy, start).await.unwrap();
+    let key = BucketKey { subject: DEPENDENCY.into(), start, generation: 0, shard: 0 };
+    let busy = Calls { writes: 5_000, ..Calls::default() }.bucket();
+    fleet.store.add_to_bucket(&key, &busy, start).await.unwrap();
     for _ in 0..9 {
         run(&gates, None, QUICK).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
     }
     let shards: Vec<u8> = fleet
         .store
-        .all_beats()
+        .all_buckets()
         .iter()
         .map(|(key, _)| key.shard)
         .filter(|shard| *shard > 0)
@@ -352,7 +352,7 @@ async fn every_call_of_the_control_port_may_fail() {
     let mut calm = fleet();
     let usual = story(&mut calm).await;
     let calls = calm.faults.calls();
-    for name in ["breaker", "swap_breaker", "limiter", "swap_limiter", "add_beat", "beats"] {
+    for name in ["breaker", "swap_breaker", "limiter", "swap_limiter", "add_to_bucket", "buckets"] {
         assert!(calls.contains(&name), "the story has a {name}");
     }
     let interesting = calls
@@ -373,7 +373,7 @@ async fn every_call_of_the_control_port_may_fail() {
 }
 
 /// A policy that foresees nothing.
-const BLIND: Policy = Policy { predicts: false, ..POLICY };
+const BLIND: Policy = Policy { sheds_load: false, ..POLICY };
 
 /// A policy whose breaker hardly ever trips, to see the prediction alone.
 const FORESEEING: Policy =
@@ -567,15 +567,15 @@ impl Parked {
 
 /// 3,000 jobs at six a second through four containers, each until it is done. Answers with the calls
 /// that failed and the runs that were put off as foreseen.
-async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
+async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
     let mut fleet = Fleet { containers: seed * 100, ..Fleet::default() };
-    fleet.rules.policy = if predicts { &POLICY } else { &BLIND };
+    fleet.rules.policy = if sheds_load { &POLICY } else { &BLIND };
     let containers: Vec<TestGates> = (0..4).map(|_| fleet.container()).collect();
     let (clock, random, parked) = (fleet.clock, SeededRandom::new(seed), Parked::default());
     let latest = VecDeque::new();
     let upstream = Degrading { started: clock.now(), random: random.clone(), latest };
     let upstream = RefCell::new(upstream);
-    let (failed, foreseen) = (Cell::new(0), Cell::new(0));
+    let (failed, shed) = (Cell::new(0), Cell::new(0));
     let job = async |n: usize| {
         let gates = &containers[n % 4];
         let number = u32::try_from(n).unwrap();
@@ -604,8 +604,8 @@ async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
                     let wait = crate::record::retry::backoff(&POLICY, attempts, random.unit());
                     tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
                 }
-                Err(Turned::Away(failure)) if failure.code() == "predicted" => {
-                    foreseen.update(|foreseen| foreseen + 1);
+                Err(Turned::Away(failure)) if failure.code() == "load_shed" => {
+                    shed.update(|shed| shed + 1);
                     tokio::time::sleep(failure.retry_after().unwrap()).await;
                 }
                 Err(_) => parked.wait().await,
@@ -616,7 +616,7 @@ async fn degrade(seed: u64, predicts: bool) -> (usize, usize) {
         _ = futures_util::future::join_all((0..3_000).map(job)) => {}
         () = parked.release(&fleet) => {}
     }
-    (failed.get(), foreseen.get())
+    (failed.get(), shed.get())
 }
 
 #[tokio::test(start_paused = true)]

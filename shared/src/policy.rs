@@ -105,7 +105,7 @@ pub struct Policy {
     /// When its dependencies are left alone.
     pub breaker: BreakerPolicy,
     /// Whether a part of the load is put off when the pulse foretells trouble.
-    pub predicts: bool,
+    pub sheds_load: bool,
     /// How long its calls may take.
     pub calls: CallTimes,
 }
@@ -197,7 +197,7 @@ pub(crate) mod tests {
             probes: 2,
             successes: 3,
         },
-        predicts: true,
+        sheds_load: true,
         calls: CallTimes {
             shortest: Duration::from_millis(500),
             longest: Duration::from_secs(5),

@@ -95,7 +95,7 @@ pub(crate) const POLICY: Policy = Policy {
         probes: 2,
         successes: 3,
     },
-    predicts: true,
+    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_millis(500),
         longest: Duration::from_secs(5),

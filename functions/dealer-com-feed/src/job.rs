@@ -80,7 +80,7 @@ pub const POLICY: Policy = Policy {
         probes: 1,
         successes: 2,
     },
-    predicts: true,
+    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_secs(3),
         longest: Duration::from_secs(8),

@@ -55,7 +55,7 @@ pub const POLICY: Policy = Policy {
         probes: 2,
         successes: 3,
     },
-    predicts: true,
+    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_secs(3),
         longest: Duration::from_secs(10),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use evenkeel::{
     base::time::Time,
-    dependency::stats::{Beat, TYPE_BUCKET, bucket_start},
+    dependency::stats::{Bucket, TYPE_BUCKET, bucket_start},
     ports::{
         PortError,
         maintenance::{Depth, LEASE_SHARDS, Mailboxes, Oversight},
@@ -38,7 +38,7 @@ pub struct View {
     /// Leases of batches, those that are over included.
     pub leases: Vec<Lease>,
     /// Statistics of the last minutes by job type: start of the bucket, and its counts.
-    pub pulses: BTreeMap<String, Vec<(Time, Beat)>>,
+    pub stats: BTreeMap<String, Vec<(Time, Bucket)>>,
     /// The notes about watched dependencies, by name.
     pub notes: BTreeMap<String, String>,
     /// Whether `notes` could be read.
@@ -70,11 +70,11 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
         .collect();
     let shards: Vec<u8> = (0..LEASE_SHARDS).collect();
     let kinds: Vec<String> = config.types.iter().map(|job| job.kind.clone()).collect();
-    let (depths, leases, pulses, watched) = tokio::join!(
+    let (depths, leases, stats, watched) = tokio::join!(
         each("depth", queues, async |arn: &String| queue.depth(arn).await),
         each("leases", shards, async |shard: &u8| store.leases(*shard, LEASES_A_SHARD).await),
-        each("beats", kinds, async |kind: &String| {
-            store.beats(&format!("type:{kind}"), 1, from).await
+        each("buckets", kinds, async |kind: &String| {
+            store.buckets(&format!("type:{kind}"), 1, from).await
         }),
         watched(store, watched_from),
     );
@@ -87,13 +87,13 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
     let seen = each("breaker", fixed, async |name: &String| {
         dependency(store, name, notes.get(name).map(String::as_str)).await
     });
-    let buckets = |beats: Vec<(evenkeel::dependency::stats::BucketKey, Beat)>| {
-        beats.into_iter().map(|(key, beat)| (key.start, beat)).collect()
+    let buckets = |buckets: Vec<(evenkeel::dependency::stats::BucketKey, Bucket)>| {
+        buckets.into_iter().map(|(key, bucket)| (key.start, bucket)).collect()
     };
     View {
         depths,
         leases: leases.into_values().flatten().collect(),
-        pulses: pulses.into_iter().map(|(kind, beats)| (kind, buckets(beats))).collect(),
+        stats: stats.into_iter().map(|(kind, found)| (kind, buckets(found))).collect(),
         dependencies: seen.await,
         parked: BTreeMap::new(),
         notes,
@@ -173,10 +173,10 @@ impl View {
     #[must_use]
     pub fn first_receives(&self, kind: &str, queue: &str) -> Vec<(Time, Time)> {
         let queue = name(queue);
-        let buckets = self.pulses.get(kind).into_iter().flatten();
+        let buckets = self.stats.get(kind).into_iter().flatten();
         buckets
-            .filter_map(|(start, beat)| {
-                let of_queue = beat.oldest.iter().filter(|oldest| oldest.queue == queue);
+            .filter_map(|(start, bucket)| {
+                let of_queue = bucket.oldest.iter().filter(|oldest| oldest.queue == queue);
                 let oldest = of_queue.map(|oldest| oldest.sent_at).min()?;
                 Some((*start, Time::from_millis(oldest)))
             })

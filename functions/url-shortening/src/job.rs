@@ -105,7 +105,7 @@ pub const POLICY: Policy = Policy {
         probes: 2,
         successes: 3,
     },
-    predicts: true,
+    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_millis(1000),
         longest: Duration::from_secs(3),

@@ -23,7 +23,7 @@ use crate::{
     dependency::{
         breaker::{Breaker, State},
         limiter::Limiter,
-        stats::{Beat, BucketKey},
+        stats::{Bucket, BucketKey},
     },
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
 };
@@ -52,8 +52,8 @@ fn limiter_key(dependency: &str) -> Vec<Attribute> {
     key(format!("limiter#{dependency}"), ALONE)
 }
 
-fn bucket_partition(pulse: &str, shard: u8) -> String {
-    format!("pulse#{pulse}#{shard}")
+fn bucket_partition(subject: &str, shard: u8) -> String {
+    format!("stats#{subject}#{shard}")
 }
 
 /// Sorted by time, then by generation.
@@ -172,19 +172,24 @@ pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Vec<Attri
 }
 
 /// Counters of a bucket: every number of the item but its end.
-fn decode_beat(item: &Item) -> Beat {
+fn decode_bucket(item: &Item) -> Bucket {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let counts = item.iter().filter(|(name, _)| *name != "expires_at");
     let counts = counts.filter_map(|(name, value)| Some((name.clone(), number(value)?)));
     let oldest = item.get("received").and_then(|set| set.as_ss().ok());
     let oldest = oldest.map(|set| set.iter().filter_map(|text| text.parse().ok()).collect());
-    Beat { counts: counts.collect(), oldest: oldest.unwrap_or_default() }
+    Bucket { counts: counts.collect(), oldest: oldest.unwrap_or_default() }
 }
 
-fn decode_key(pulse: &str, shard: u8, item: &Item) -> Option<BucketKey> {
+fn decode_key(subject: &str, shard: u8, item: &Item) -> Option<BucketKey> {
     let (start, generation) = item.get("sk")?.as_s().ok()?.split_once('#')?;
     let start = Time::from_millis(start.parse().ok()?);
-    Some(BucketKey { pulse: pulse.to_owned(), start, generation: generation.parse().ok()?, shard })
+    Some(BucketKey {
+        subject: subject.to_owned(),
+        start,
+        generation: generation.parse().ok()?,
+        shard,
+    })
 }
 
 impl DynamoStore {
@@ -224,12 +229,12 @@ impl DynamoStore {
         }
     }
 
-    async fn beats_of_shard(
+    async fn buckets_of_shard(
         &self,
-        pulse: &str,
+        subject: &str,
         shard: u8,
         from: Time,
-    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
+    ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
         let mut found = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
@@ -238,7 +243,7 @@ impl DynamoStore {
                 .query()
                 .table_name(&self.tables.control)
                 .key_condition_expression("pk = :pk AND sk >= :from")
-                .expression_attribute_values(":pk", s(bucket_partition(pulse, shard)))
+                .expression_attribute_values(":pk", s(bucket_partition(subject, shard)))
                 .expression_attribute_values(":from", s(bucket_sort(from, 0)))
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
@@ -246,7 +251,7 @@ impl DynamoStore {
                 .await
                 .map_err(|error| port_error(&error))?;
             let items = page.items.unwrap_or_default();
-            let read = |item: &Item| Some((decode_key(pulse, shard, item)?, decode_beat(item)));
+            let read = |item: &Item| Some((decode_key(subject, shard, item)?, decode_bucket(item)));
             found.extend(items.iter().filter_map(read));
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -290,14 +295,14 @@ impl Control for DynamoStore {
         }
     }
 
-    async fn add_beat(
+    async fn add_to_bucket(
         &self,
         key: &BucketKey,
-        beat: &Beat,
+        bucket: &Bucket,
         expires_at: Time,
-    ) -> Result<Beat, PortError> {
+    ) -> Result<Bucket, PortError> {
         let place = self::key(
-            bucket_partition(&key.pulse, key.shard),
+            bucket_partition(&key.subject, key.shard),
             bucket_sort(key.start, key.generation),
         );
         let mut update = self
@@ -308,17 +313,17 @@ impl Control for DynamoStore {
             .expression_attribute_names("#end", "expires_at")
             .expression_attribute_values(":end", n(expires_at.as_secs_ceil()))
             .return_values(ReturnValue::AllNew);
-        let mut added = Vec::with_capacity(beat.counts.len() + 1);
+        let mut added = Vec::with_capacity(bucket.counts.len() + 1);
         // Counters have names such as `first`, which DynamoDB reserves.
-        for (index, (name, count)) in beat.counts.iter().enumerate() {
+        for (index, (name, count)) in bucket.counts.iter().enumerate() {
             added.push(format!("#c{index} :c{index}"));
             update = update
                 .expression_attribute_names(format!("#c{index}"), name)
                 .expression_attribute_values(format!(":c{index}"), n(*count));
         }
-        if !beat.oldest.is_empty() {
+        if !bucket.oldest.is_empty() {
             added.push("received :received".to_owned());
-            let oldest = beat.oldest.iter().map(ToString::to_string).collect();
+            let oldest = bucket.oldest.iter().map(ToString::to_string).collect();
             update = update.expression_attribute_values(":received", AttributeValue::Ss(oldest));
         }
         let add =
@@ -328,7 +333,7 @@ impl Control for DynamoStore {
         let once = Config::builder().retry_config(RetryConfig::disabled());
         let answer = update.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| port_error(&error))?;
-        Ok(decode_beat(&answer.attributes.unwrap_or_default()))
+        Ok(decode_bucket(&answer.attributes.unwrap_or_default()))
     }
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
@@ -337,13 +342,13 @@ impl Control for DynamoStore {
         put.send().await.map(drop).map_err(|error| port_error(&error))
     }
 
-    async fn beats(
+    async fn buckets(
         &self,
-        pulse: &str,
+        subject: &str,
         shards: u8,
         from: Time,
-    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
-        let each = (0..shards).map(|shard| self.beats_of_shard(pulse, shard, from));
+    ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
+        let each = (0..shards).map(|shard| self.buckets_of_shard(subject, shard, from));
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// where a breaker trips.
 const K: f64 = 1.25;
 
-/// Calls below which a sign says nothing: one failure of one call is no trend.
+/// Calls below which a signal says nothing: one failure of one call is no trend.
 const ENOUGH: u64 = 20;
 
 /// How many times as long as before calls must take to count as rising.
@@ -39,23 +39,23 @@ const AGO: Duration = Duration::from_secs(120);
 
 /// A share of the load to put off, and why.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prediction {
+pub struct Shedding {
     /// From 0 to 1.
     pub share: f64,
-    /// The sign, as logs and metrics name it.
-    pub sign: Sign,
+    /// The signal, as logs and metrics name it.
+    pub signal: Signal,
 }
 
 /// What makes trouble likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum Signal {
     /// Fewer calls are accepted.
     Failing,
     /// Calls take longer than they did.
     Slowing,
 }
 
-impl Sign {
+impl Signal {
     /// The word in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -68,16 +68,16 @@ impl Sign {
 
 /// What the pulse of a generation foretells; `None` on a healthy dependency.
 #[must_use]
-pub fn predict(window: &Window, generation: u64, now: Time) -> Option<Prediction> {
+pub fn shedding(window: &Window, generation: u64, now: Time) -> Option<Shedding> {
     let minute = window.last(MINUTE, now, Some(generation));
-    let failing = Prediction { share: accept_share(&minute), sign: Sign::Failing };
+    let failing = Shedding { share: accept_share(&minute), signal: Signal::Failing };
     let lately = window.last(LATELY, now, None);
     let before = window.sum(now.before(MEMORY), now.before(AGO), None);
-    let slowing = Prediction { share: latency_share(&lately, &before), sign: Sign::Slowing };
+    let slowing = Shedding { share: latency_share(&lately, &before), signal: Signal::Slowing };
     let strongest = if failing.share >= slowing.share { failing } else { slowing };
-    // Each sign puts its share off what the other one leaves.
+    // Each signal puts its share off what the other one leaves.
     let share = 1.0 - (1.0 - failing.share) * (1.0 - slowing.share);
-    (share > 0.0).then_some(Prediction { share: share.min(MOST), ..strongest })
+    (share > 0.0).then_some(Shedding { share: share.min(MOST), ..strongest })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a minute's calls are far below 2^52")]

@@ -14,20 +14,20 @@ fn window(buckets: &[Calls]) -> Window {
     let mut window = Window::default();
     for (age, calls) in (0_u32..).zip(buckets) {
         let start = bucket_start(NOW, BUCKET).before(BUCKET * age);
-        let key = BucketKey { pulse: "elsewhere".into(), start, generation: 0, shard: 0 };
+        let key = BucketKey { subject: "elsewhere".into(), start, generation: 0, shard: 0 };
         window.see(&key, *calls);
     }
     window
 }
 
-fn foreseen(buckets: &[Calls]) -> Option<(String, &'static str)> {
-    let prediction = predict(&window(buckets), 0, NOW)?;
-    Some((format!("{:.2}", prediction.share), prediction.sign.name()))
+fn shed(buckets: &[Calls]) -> Option<(String, &'static str)> {
+    let prediction = shedding(&window(buckets), 0, NOW)?;
+    Some((format!("{:.2}", prediction.share), prediction.signal.name()))
 }
 
 #[test]
 fn the_share_follows_the_formula() {
-    let failing = |ok, failed| foreseen(&[calls(ok, failed, 50)]);
+    let failing = |ok, failed| shed(&[calls(ok, failed, 50)]);
     let share = |text: &str| Some((text.to_owned(), "failing"));
     assert_eq!(failing(0, 19), None, "too few to tell");
     assert_eq!(failing(95, 5), None);
@@ -40,8 +40,8 @@ fn the_share_follows_the_formula() {
 #[test]
 fn only_the_calls_of_its_own_generation_fail() {
     let window = window(&[calls(0, 100, 50)]);
-    assert!(predict(&window, 0, NOW).is_some());
-    assert_eq!(predict(&window, 1, NOW), None, "a breaker has closed since");
+    assert!(shedding(&window, 0, NOW).is_some());
+    assert_eq!(shedding(&window, 1, NOW), None, "a breaker has closed since");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn times_that_rise_count_where_they_are_long() {
         let mut minutes = vec![before; 30];
         // It has risen slowly: what was just before is as slow as what is now.
         minutes[..8].fill(lately);
-        foreseen(&minutes)
+        shed(&minutes)
     };
     let share = |text: &str| Some((text.to_owned(), "slowing"));
     assert_eq!(rising(100, 100), None);
@@ -60,10 +60,10 @@ fn times_that_rise_count_where_they_are_long() {
     assert_eq!(rising(150, 450), share("0.50"), "two thirds, but never more than half");
     let few: Vec<Calls> =
         (0..30).map(|age| calls(4, 0, if age < 2 { 2_000 } else { 100 })).collect();
-    assert_eq!(foreseen(&few), None, "too few to tell");
+    assert_eq!(shed(&few), None, "too few to tell");
     let (bad, good) = (calls(50, 50, 2_000), calls(100, 0, 100));
     let both: Vec<Calls> = (0..30).map(|age| if age < 2 { bad } else { good }).collect();
-    assert_eq!(foreseen(&both), share("0.50"), "the last minute is well enough");
+    assert_eq!(shed(&both), share("0.50"), "the last minute is well enough");
     let both: Vec<Calls> = (0..30).map(|age| if age < 6 { bad } else { good }).collect();
-    assert_eq!(foreseen(&both), share("0.69"), "each off what the other leaves");
+    assert_eq!(shed(&both), share("0.69"), "each off what the other leaves");
 }

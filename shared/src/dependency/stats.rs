@@ -5,15 +5,15 @@
 //! answered with the fleet's totals. Breaker, time-outs, retry budget and prediction all read the
 //! same numbers. Everything here is a plain function of them.
 
-mod beat;
+mod bucket;
 mod calls;
 mod histogram;
 mod window;
 
 use std::time::Duration;
 
-pub(crate) use beat::bins;
-pub use beat::{Beat, BucketKey, Oldest};
+pub(crate) use bucket::bins;
+pub use bucket::{Bucket, BucketKey, Oldest};
 pub use calls::{Calls, Standing};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
 pub use window::Window;

@@ -14,7 +14,7 @@ const QUICK: Duration = Duration::from_millis(80);
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 
 fn key(start: Time, generation: u64, shard: u8) -> BucketKey {
-    BucketKey { pulse: "elsewhere".into(), start, generation, shard }
+    BucketKey { subject: "elsewhere".into(), start, generation, shard }
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn outcomes_are_counted_with_times_and_the_oldest_message() {
     outcomes.received("q-high", NOW);
     outcomes.worked(10, Duration::from_millis(700));
     outcomes.worked(2, Duration::from_millis(50));
-    let beat = outcomes.beat();
-    let counts: Vec<_> = beat.counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
+    let bucket = outcomes.bucket();
+    let counts: Vec<_> = bucket.counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
     let expected = ["busy_ms 750", "crashed 1", "deferred 1", "jobs 12", "succeeded 1", "t6 1"];
     assert_eq!(counts, expected);
-    let oldest: Vec<String> = beat.oldest.iter().map(ToString::to_string).collect();
+    let oldest: Vec<String> = bucket.oldest.iter().map(ToString::to_string).collect();
     assert_eq!(oldest, ["1799999940000#q", "1800000000000#q-high"], "rounded down to ten seconds");
 }
 
@@ -114,19 +114,19 @@ proptest! {
         took in proptest::collection::vec(0..400_000_u64, 0..20),
     ) {
         let calls = |counts: [u64; 8]| {
-            let [ok, failed, slow, throttled, first, retries, predicted, writes] = counts;
+            let [ok, failed, slow, throttled, first, retries, load_shed, writes] = counts;
             let mut latency = Histogram::default();
             for ms in &took {
                 latency.record(Duration::from_millis(*ms));
             }
-            Calls { ok, failed, slow, throttled, first, retries, predicted, writes, latency }
+            Calls { ok, failed, slow, throttled, first, retries, load_shed, writes, latency }
         };
         let (one, other) = (calls(one), calls(other));
-        prop_assert_eq!(Calls::from(&one.beat()), one);
-        let (mut sum, mut beats) = (one, one.beat());
+        prop_assert_eq!(Calls::from(&one.bucket()), one);
+        let (mut sum, mut buckets) = (one, one.bucket());
         sum.add(&other);
-        beats.add(&other.beat());
-        prop_assert_eq!(Calls::from(&beats), sum);
+        buckets.add(&other.bucket());
+        prop_assert_eq!(Calls::from(&buckets), sum);
     }
 
     #[test]

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// Least time between two writes to a dependency's pulse.
-const PULSE_EVERY: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Least time between two writes to a job type's pulse, whose buckets are a minute long.
-const TYPE_PULSE_EVERY: Duration = Duration::from_secs(10);
+const TYPE_REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Longest time for which a batch waits for its reports: they may be late, and the answer may not.
 const REPORT_TIME: Duration = Duration::from_secs(1);
@@ -64,17 +64,17 @@ impl<P: Ports> Gates<P> {
         let due: Vec<String> = {
             let book = self.book();
             let due = book.desks.iter().filter(|(_, desk)| {
-                !desk.window.is_sent() && now.since(desk.sent_at) >= PULSE_EVERY
+                !desk.window.is_sent() && now.since(desk.sent_at) >= REPORT_EVERY
             });
             due.map(|(dependency, _)| dependency.clone()).collect()
         };
-        let pulses = join_all(due.iter().map(|dependency| self.beat(dependency)));
-        tokio::join!(pulses, self.report_outcomes());
+        let stats = join_all(due.iter().map(|dependency| self.bucket(dependency)));
+        tokio::join!(stats, self.report_outcomes());
     }
 
     /// One write to a dependency's pulse. It answers with the fleet's totals of that bucket; those of
     /// the buckets before are read once in a bucket's time.
-    async fn beat(&self, dependency: &str) {
+    async fn bucket(&self, dependency: &str) {
         let now = self.clock.now();
         let taken = self.desk(dependency, |desk| {
             desk.window.forget(now);
@@ -84,14 +84,14 @@ impl<P: Ports> Gates<P> {
         let Some((((start, generation), calls), hot)) = taken else { return };
         let shards = if hot { SHARDS } else { 1 };
         let shard = u8::try_from(self.random.bits() % u64::from(shards)).unwrap_or_default();
-        let key = BucketKey { pulse: dependency.to_owned(), start, generation, shard };
-        let beat = Calls { writes: 1, ..calls }.beat();
+        let key = BucketKey { subject: dependency.to_owned(), start, generation, shard };
+        let bucket = Calls { writes: 1, ..calls }.bucket();
         // Known here before it is written: whether a write that failed was done is not known, so it is
         // not repeated.
         self.desk(dependency, |desk| desk.window.assume(&key, &calls));
-        match self.control.add_beat(&key, &beat, start + BUCKET_RETENTION).await {
+        match self.control.add_to_bucket(&key, &bucket, start + BUCKET_RETENTION).await {
             Ok(total) => self.desk(dependency, |desk| desk.window.see(&key, (&total).into())),
-            Err(error) => return telemetry::port_failed("add_beat", &error),
+            Err(error) => return telemetry::port_failed("add_to_bucket", &error),
         }
         let read_at = self.desk(dependency, |desk| desk.read_at);
         if now.since(read_at) >= BUCKET {
@@ -104,14 +104,14 @@ impl<P: Ports> Gates<P> {
     }
 
     async fn read_fleet(&self, dependency: &str, from: Time, shards: u8) {
-        match self.control.beats(dependency, shards, from).await {
-            Ok(beats) => self.desk(dependency, |desk| {
+        match self.control.buckets(dependency, shards, from).await {
+            Ok(buckets) => self.desk(dependency, |desk| {
                 desk.read_at = self.clock.now();
-                for (key, beat) in &beats {
-                    desk.window.see(key, beat.into());
+                for (key, bucket) in &buckets {
+                    desk.window.see(key, bucket.into());
                 }
             }),
-            Err(error) => telemetry::port_failed("beats", &error),
+            Err(error) => telemetry::port_failed("buckets", &error),
         }
     }
 
@@ -119,7 +119,7 @@ impl<P: Ports> Gates<P> {
         let now = self.clock.now();
         let taken = {
             let mut book = self.book();
-            let due = now.since(book.outcomes_sent_at) >= TYPE_PULSE_EVERY;
+            let due = now.since(book.outcomes_sent_at) >= TYPE_REPORT_EVERY;
             let taken = if due { book.outcomes.pop_first() } else { None };
             if taken.is_some() {
                 book.outcomes_sent_at = now;
@@ -129,13 +129,14 @@ impl<P: Ports> Gates<P> {
         let Some((start, outcomes)) = taken.filter(|(_, outcomes)| !outcomes.is_empty()) else {
             return;
         };
-        let pulse = format!("type:{}", self.rules.kind);
-        let key = BucketKey { pulse, start, generation: 0, shard: 0 };
-        let beat = outcomes.beat();
+        let subject = format!("type:{}", self.rules.kind);
+        let key = BucketKey { subject, start, generation: 0, shard: 0 };
+        let bucket = outcomes.bucket();
         // Counts that are lost make a report a little short; the records have the truth.
-        if let Err(error) = self.control.add_beat(&key, &beat, start + TYPE_BUCKET_RETENTION).await
+        if let Err(error) =
+            self.control.add_to_bucket(&key, &bucket, start + TYPE_BUCKET_RETENTION).await
         {
-            telemetry::port_failed("add_beat", &error);
+            telemetry::port_failed("add_to_bucket", &error);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Beat, BucketKey},
+        stats::{Bucket, BucketKey},
     },
 };
 
@@ -63,12 +63,12 @@ pub trait Control: Send + Sync {
     ) -> impl Future<Output = Result<Swapped<Limiter>, PortError>> + Send;
 
     /// Adds to a bucket of a pulse, and answers with what it holds then. Repeated, it counts twice.
-    fn add_beat(
+    fn add_to_bucket(
         &self,
         key: &BucketKey,
-        beat: &Beat,
+        bucket: &Bucket,
         expires_at: Time,
-    ) -> impl Future<Output = Result<Beat, PortError>> + Send;
+    ) -> impl Future<Output = Result<Bucket, PortError>> + Send;
 
     /// Keeps a note until `expires_at`, over what was noted there; harmless when repeated.
     fn put_note(
@@ -80,10 +80,10 @@ pub trait Control: Send + Sync {
 
     /// The buckets of a pulse that began at `from` or later, in its first `shards` shards, as of
     /// every write before the call.
-    fn beats(
+    fn buckets(
         &self,
-        pulse: &str,
+        subject: &str,
         shards: u8,
         from: Time,
-    ) -> impl Future<Output = Result<Vec<(BucketKey, Beat)>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<(BucketKey, Bucket)>, PortError>> + Send;
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::dependency::stats::{BUCKET, Beat, Histogram, Oldest, bins, bucket_start};
+use crate::dependency::stats::{BUCKET, Bucket, Histogram, Oldest, bins, bucket_start};
 use crate::{
     base::time::{Time, millis},
     record::decision::{Decision, Spends},
@@ -55,12 +55,12 @@ impl Outcomes {
 
     /// These as counters of a bucket.
     #[must_use]
-    pub fn beat(&self) -> Beat {
+    pub fn bucket(&self) -> Bucket {
         let counts = self.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));
         let oldest = self.oldest.iter().map(|(queue, at)| Oldest {
             sent_at: bucket_start(*at, BUCKET).as_millis(),
             queue: queue.clone(),
         });
-        Beat { oldest: oldest.collect(), ..Beat::counting(counts.chain(bins('t', &self.took))) }
+        Bucket { oldest: oldest.collect(), ..Bucket::counting(counts.chain(bins('t', &self.took))) }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     dependency::{
         breaker::{Breaker, State},
         limiter::Limiter,
-        stats::{BUCKET, Beat, BucketKey, Calls},
+        stats::{BUCKET, Bucket, BucketKey, Calls},
     },
     ports::{Control, Seen, Swapped},
     record::{decision::Decision, outcomes::Outcomes},
@@ -27,8 +27,8 @@ pub async fn control<S: Control>(store: &S) {
     every_state_of_a_breaker_is_kept(store).await;
     a_limiter_is_swapped_by_revision(store).await;
     of_two_who_swap_at_once_one_wins(store).await;
-    beats_add_up_and_answer_with_the_totals(store).await;
-    beats_are_found_by_pulse_shard_and_time(store).await;
+    buckets_add_up_and_answer_with_the_totals(store).await;
+    buckets_are_found_by_pulse_shard_and_time(store).await;
     the_oldest_messages_are_a_set(store).await;
 }
 
@@ -41,7 +41,7 @@ fn open(generation: u64) -> Breaker {
 async fn what_was_never_written_is_the_default<S: Control>(store: &S) {
     assert_eq!(store.breaker("nobody").await, Ok(Seen::default()));
     assert_eq!(store.limiter("nobody").await, Ok(Seen::default()));
-    assert_eq!(store.beats("nobody", 4, Time::default()).await, Ok(Vec::new()));
+    assert_eq!(store.buckets("nobody", 4, Time::default()).await, Ok(Vec::new()));
 }
 
 async fn a_breaker_is_swapped_by_revision<S: Control>(store: &S) {
@@ -104,25 +104,25 @@ async fn of_two_who_swap_at_once_one_wins<S: Control>(store: &S) {
     assert_eq!(lost, Some(seen.map(Swapped::No)), "the loser is shown the winner's");
 }
 
-fn key(pulse: &str, start: Time, generation: u64, shard: u8) -> BucketKey {
-    BucketKey { pulse: pulse.into(), start, generation, shard }
+fn key(subject: &str, start: Time, generation: u64, shard: u8) -> BucketKey {
+    BucketKey { subject: subject.into(), start, generation, shard }
 }
 
-fn calls(ok: u64, failed: u64) -> Beat {
+fn calls(ok: u64, failed: u64) -> Bucket {
     let mut calls = Calls { ok, failed, first: ok + failed, ..Calls::default() };
     calls.latency.record(Duration::from_millis(80));
-    calls.beat()
+    calls.bucket()
 }
 
-async fn beats_add_up_and_answer_with_the_totals<S: Control>(store: &S) {
+async fn buckets_add_up_and_answer_with_the_totals<S: Control>(store: &S) {
     let key = key("case/add", NOW, 3, 0);
-    assert_eq!(store.add_beat(&key, &calls(2, 1), EXPIRES_AT).await, Ok(calls(2, 1)));
-    let total = store.add_beat(&key, &calls(40, 0), EXPIRES_AT).await.unwrap_or_default();
+    assert_eq!(store.add_to_bucket(&key, &calls(2, 1), EXPIRES_AT).await, Ok(calls(2, 1)));
+    let total = store.add_to_bucket(&key, &calls(40, 0), EXPIRES_AT).await.unwrap_or_default();
     let total = Calls::from(&total);
     assert_eq!((total.ok, total.failed, total.first, total.latency.total()), (42, 1, 43, 2));
 }
 
-async fn beats_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
+async fn buckets_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
     let buckets = [
         key("case/find", NOW.before(BUCKET), 0, 0),
         key("case/find", NOW, 0, 0),
@@ -132,12 +132,12 @@ async fn beats_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
         key("case/find-another", NOW, 0, 0),
     ];
     for bucket in &buckets {
-        assert!(store.add_beat(bucket, &calls(1, 0), EXPIRES_AT).await.is_ok());
+        assert!(store.add_to_bucket(bucket, &calls(1, 0), EXPIRES_AT).await.is_ok());
     }
     let found = async |shards| {
-        let mut found = store.beats("case/find", shards, NOW).await.unwrap_or_default();
+        let mut found = store.buckets("case/find", shards, NOW).await.unwrap_or_default();
         found.sort_by(|one, other| one.0.cmp(&other.0));
-        found.into_iter().map(|(key, beat)| (key, beat == calls(1, 0))).collect::<Vec<_>>()
+        found.into_iter().map(|(key, bucket)| (key, bucket == calls(1, 0))).collect::<Vec<_>>()
     };
     let expected = |places: &[usize]| {
         let mut keys: Vec<_> = places.iter().map(|&place| (buckets[place].clone(), true)).collect();
@@ -150,12 +150,12 @@ async fn beats_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
 
 async fn the_oldest_messages_are_a_set<S: Control>(store: &S) {
     let key = key("type:case", NOW, 0, 0);
-    let mut total = Beat::default();
+    let mut total = Bucket::default();
     for age in [20, 30, 20] {
         let mut outcomes = Outcomes::default();
         outcomes.received("q", NOW.before(Duration::from_secs(age)));
         outcomes.record(&Decision::Succeed, NOW, NOW);
-        total = store.add_beat(&key, &outcomes.beat(), EXPIRES_AT).await.unwrap_or_default();
+        total = store.add_to_bucket(&key, &outcomes.bucket(), EXPIRES_AT).await.unwrap_or_default();
     }
     let oldest: Vec<String> = total.oldest.iter().map(ToString::to_string).collect();
     assert_eq!(oldest, ["1799999970000#q", "1799999980000#q"]);

@@ -17,7 +17,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Beat, BucketKey},
+        stats::{Bucket, BucketKey},
     },
     message::{Quarantined, Wake},
     ports::{
@@ -286,26 +286,28 @@ impl<T: Control> Control for Faulty<T> {
         self.faults.call("swap_limiter", swap, None).await
     }
 
-    async fn add_beat(
+    async fn add_to_bucket(
         &self,
         key: &BucketKey,
-        beat: &Beat,
+        bucket: &Bucket,
         expires_at: Time,
-    ) -> Result<Beat, PortError> {
-        self.faults.call("add_beat", self.port.add_beat(key, beat, expires_at), None).await
+    ) -> Result<Bucket, PortError> {
+        self.faults
+            .call("add_to_bucket", self.port.add_to_bucket(key, bucket, expires_at), None)
+            .await
     }
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         self.faults.call("put_note", self.port.put_note(place, text, until), None).await
     }
 
-    async fn beats(
+    async fn buckets(
         &self,
-        pulse: &str,
+        subject: &str,
         shards: u8,
         from: Time,
-    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
-        self.faults.call("beats", self.port.beats(pulse, shards, from), None).await
+    ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
+        self.faults.call("buckets", self.port.buckets(subject, shards, from), None).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Beat, BucketKey},
+        stats::{Bucket, BucketKey},
     },
     message::Quarantined,
     ports::{Control, PortError, Seen, Store, Swapped, Written, maintenance::Due, notes::NoteKey},
@@ -30,7 +30,7 @@ pub(super) struct Tables {
     pub(super) leases: BTreeMap<String, Lease>,
     breakers: BTreeMap<String, Seen<Breaker>>,
     limiters: BTreeMap<String, Seen<Limiter>>,
-    beats: BTreeMap<BucketKey, Beat>,
+    buckets: BTreeMap<BucketKey, Bucket>,
     pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
     pub(super) note_ends: BTreeMap<NoteKey, Time>,
     calls: usize,
@@ -81,8 +81,8 @@ impl MemoryStore {
 
     /// Every bucket of every pulse.
     #[must_use]
-    pub fn all_beats(&self) -> Vec<(BucketKey, Beat)> {
-        self.lock().beats.iter().map(|(key, beat)| (key.clone(), beat.clone())).collect()
+    pub fn all_buckets(&self) -> Vec<(BucketKey, Bucket)> {
+        self.lock().buckets.iter().map(|(key, bucket)| (key.clone(), bucket.clone())).collect()
     }
 
     /// Items written so far, lease items included: as many write units, for items under a kilobyte
@@ -298,11 +298,16 @@ impl Control for MemoryStore {
         Ok(swap(&mut tables.limiters, dependency, next, revision))
     }
 
-    async fn add_beat(&self, key: &BucketKey, beat: &Beat, _: Time) -> Result<Beat, PortError> {
+    async fn add_to_bucket(
+        &self,
+        key: &BucketKey,
+        added: &Bucket,
+        _: Time,
+    ) -> Result<Bucket, PortError> {
         let mut tables = self.call();
         tables.writes += 1;
-        let bucket = tables.beats.entry(key.clone()).or_default();
-        bucket.add(beat);
+        let bucket = tables.buckets.entry(key.clone()).or_default();
+        bucket.add(added);
         Ok(bucket.clone())
     }
 
@@ -314,15 +319,16 @@ impl Control for MemoryStore {
         Ok(())
     }
 
-    async fn beats(
+    async fn buckets(
         &self,
-        pulse: &str,
+        subject: &str,
         shards: u8,
         from: Time,
-    ) -> Result<Vec<(BucketKey, Beat)>, PortError> {
-        let asked = |key: &BucketKey| key.pulse == pulse && key.shard < shards && key.start >= from;
+    ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
+        let asked =
+            |key: &BucketKey| key.subject == subject && key.shard < shards && key.start >= from;
         let tables = self.call();
-        let found = tables.beats.iter().filter(|(key, _)| asked(key));
-        Ok(found.map(|(key, beat)| (key.clone(), beat.clone())).collect())
+        let found = tables.buckets.iter().filter(|(key, _)| asked(key));
+        Ok(found.map(|(key, bucket)| (key.clone(), bucket.clone())).collect())
     }
 }

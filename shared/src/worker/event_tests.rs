@@ -175,7 +175,7 @@ async fn ten_healthy_jobs_are_claimed_and_settled_in_one_call_each() {
     }
     assert_eq!(poll(&worker).await, Vec::<String>::new());
     assert!(worker.queue.is_empty());
-    let cold = ["breaker", "pulse", "the fleet's pulse", "the type's pulse"];
+    let cold = ["breaker", "statistics", "the fleet's statistics", "the type's statistics"];
     assert_eq!(worker.store.calls(), 2 + cold.len(), "claim, settle");
     assert_eq!(worker.queue.calls(), 0);
     assert_eq!(worker.store.leases(), []);
@@ -225,7 +225,7 @@ async fn a_slow_neighbour_holds_nobody_longer_than_the_grouping() {
         panic!("not done")
     };
     assert_eq!(at.since(started), Duration::from_millis(10));
-    let gates = ["breaker", "pulse", "pulse again", "the fleet's", "the type's"];
+    let gates = ["breaker", "statistics", "statistics again", "the fleet's", "the type's"];
     assert_eq!(worker.store.calls(), 3 + gates.len(), "claim, two settles");
     assert_eq!(worker.store.leases(), []);
 }

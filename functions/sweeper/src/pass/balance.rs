@@ -72,8 +72,8 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
 /// The load of a queue.
 fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) -> Load {
     let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
-    let beats = view.pulses.get(&job.kind).map(Vec::as_slice).unwrap_or_default();
-    let sum = |name: &str| beats.iter().map(|(_, beat)| beat.count(name)).sum::<u64>();
+    let buckets = view.stats.get(&job.kind).map(Vec::as_slice).unwrap_or_default();
+    let sum = |name: &str| buckets.iter().map(|(_, bucket)| bucket.count(name)).sum::<u64>();
     let (busy_ms, jobs) = (sum(BUSY_MS), sum(JOBS));
     // The latest bucket says how far the queue has progressed.
     let oldest = view.first_receives(&job.kind, &source.queue).into_iter().max();

@@ -6,7 +6,7 @@ use evenkeel::{
     base::time::Time,
     dependency::{
         limiter::AHEAD,
-        stats::{BUCKET, Beat, Calls, SHARDS, TYPE_BUCKET, bucket_start},
+        stats::{BUCKET, Bucket, Calls, SHARDS, TYPE_BUCKET, bucket_start},
     },
     ports::{
         PortError,
@@ -192,22 +192,22 @@ async fn job_type<P: Ports>(
     let oldest = unfinished.map(|record| now.since(record.work.created_at).as_secs()).max();
     let received =
         queues.values().filter(|queue| queue.visible > 0).filter_map(|q| q.oldest_s).max();
-    Ok((type_seen(view.pulses.get(&job.kind), states, more, oldest.max(received), now), queues))
+    Ok((type_seen(view.stats.get(&job.kind), states, more, oldest.max(received), now), queues))
 }
 
 /// The observation of a job type: the last complete minute of its statistics, and what its records
 /// say.
 fn type_seen(
-    pulse: Option<&Vec<(Time, Beat)>>,
+    subject: Option<&Vec<(Time, Bucket)>>,
     states: BTreeMap<String, u64>,
     more: bool,
     oldest_s: Option<u64>,
     now: Time,
 ) -> TypeSeen {
     let minute = bucket_start(now.before(TYPE_BUCKET), TYPE_BUCKET);
-    let mut sum = Beat::default();
-    for (_, beat) in pulse.into_iter().flatten().filter(|(start, _)| *start == minute) {
-        sum.add(beat);
+    let mut sum = Bucket::default();
+    for (_, bucket) in subject.into_iter().flatten().filter(|(start, _)| *start == minute) {
+        sum.add(bucket);
     }
     let took = sum.histogram('t');
     let seconds = |q: f64| took.quantile(q).map(|span| span.as_secs_f64());
@@ -236,12 +236,13 @@ async fn dependency<S: Oversight>(
 ) -> Result<DependencySeen, PortError> {
     let minute = bucket_start(now.before(TYPE_BUCKET), TYPE_BUCKET);
     let kinds = ["dated", "parked"].map(|kind| format!("{kind}#{name}"));
-    let (parked, beats) = tokio::join!(entries(store, &kinds), store.beats(name, SHARDS, minute));
-    let (parked, beats) = (parked?, beats?);
+    let (parked, buckets) =
+        tokio::join!(entries(store, &kinds), store.buckets(name, SHARDS, minute));
+    let (parked, buckets) = (parked?, buckets?);
     let mut calls = Calls::default();
-    for (key, beat) in &beats {
+    for (key, bucket) in &buckets {
         if key.start + BUCKET <= minute + TYPE_BUCKET {
-            calls.add(&beat.into());
+            calls.add(&bucket.into());
         }
     }
     let records = read(store, parked.first).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::{
     base::time::Time,
-    dependency::stats::{Beat, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
+    dependency::stats::{Bucket, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
     ports::{PortError, maintenance::Oversight},
     record::{Phase, Record, lease::Lease},
     telemetry,
@@ -94,11 +94,12 @@ async fn tell<S: Oversight>(store: &S, found: &[&Record], now: Time) {
         *crashes.entry(record.kind()).or_default().entry(name.to_owned()).or_default() += 1;
     }
     for (kind, counts) in crashes {
-        let (pulse, start) = (format!("type:{kind}"), bucket_start(now, TYPE_BUCKET));
-        let key = BucketKey { pulse, start, generation: 0, shard: 0 };
-        let beat = Beat { counts, ..Beat::default() };
-        if let Err(error) = store.add_beat(&key, &beat, start + TYPE_BUCKET_RETENTION).await {
-            telemetry::port_failed("add_beat", &error);
+        let (subject, start) = (format!("type:{kind}"), bucket_start(now, TYPE_BUCKET));
+        let key = BucketKey { subject, start, generation: 0, shard: 0 };
+        let bucket = Bucket { counts, ..Bucket::default() };
+        if let Err(error) = store.add_to_bucket(&key, &bucket, start + TYPE_BUCKET_RETENTION).await
+        {
+            telemetry::port_failed("add_to_bucket", &error);
         }
     }
 }

@@ -60,7 +60,7 @@ fn many_stuck_jobs_are_doubted_three_times_and_then_rescued_up_to_the_cap() {
 }
 
 /// Statistics with these ages of the oldest first receive, one a minute, the latest last.
-fn pulse(ages_s: &[u64]) -> Vec<(Time, Time)> {
+fn received(ages_s: &[u64]) -> Vec<(Time, Time)> {
     let minutes = (1..=ages_s.len() as u64).rev();
     minutes
         .zip(ages_s)
@@ -78,10 +78,10 @@ fn behind_an_empty_queue_whatever_is_overdue_is_lost() {
 fn behind_a_backlog_only_what_has_been_overtaken_for_five_minutes_is_lost() {
     let deep = Depth { visible: 20_000, ..Depth::default() };
     assert_eq!(lost_before(deep, &[], NOW), None, "nothing comes");
-    assert_eq!(lost_before(deep, &pulse(&[100, 100]), NOW), None, "for two minutes only");
-    let stalled: Vec<_> = pulse(&[900; 7]).into_iter().take(3).collect();
+    assert_eq!(lost_before(deep, &received(&[100, 100]), NOW), None, "for two minutes only");
+    let stalled: Vec<_> = received(&[900; 7]).into_iter().take(3).collect();
     assert_eq!(lost_before(deep, &stalled, NOW), None, "nothing comes any more");
-    let steady = pulse(&[1_260, 1_200, 1_140, 1_080, 1_020, 960]);
+    let steady = received(&[1_260, 1_200, 1_140, 1_080, 1_020, 960]);
     let until = lost_before(deep, &steady, NOW);
     assert_eq!(until, Some(NOW.before(seconds(1_260 + 60))), "less the width of a bucket");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dependency::stats::{Beat, Histogram, beat::bins};
+use crate::dependency::stats::{Bucket, Histogram, bucket::bins};
 use crate::failure::Class;
 
 /// What the calls to a dependency came to.
@@ -21,7 +21,7 @@ pub struct Calls {
     /// Runs that were a later attempt.
     pub retries: u64,
     /// Runs put off because trouble was foreseen.
-    pub predicted: u64,
+    pub load_shed: u64,
     /// Writes to the bucket.
     pub writes: u64,
     /// How long the calls took.
@@ -58,14 +58,14 @@ impl Calls {
         self.throttled += other.throttled;
         self.first += other.first;
         self.retries += other.retries;
-        self.predicted += other.predicted;
+        self.load_shed += other.load_shed;
         self.writes += other.writes;
         self.latency.add(&other.latency);
     }
 
     /// These as counters of a bucket.
     #[must_use]
-    pub fn beat(&self) -> Beat {
+    pub fn bucket(&self) -> Bucket {
         let counts = [
             ("ok", self.ok),
             ("failed", self.failed),
@@ -73,26 +73,26 @@ impl Calls {
             ("throttled", self.throttled),
             ("first", self.first),
             ("retries", self.retries),
-            ("predicted", self.predicted),
+            ("load_shed", self.load_shed),
             ("writes", self.writes),
         ];
         let counts = counts.map(|(name, count)| (name.to_owned(), count));
-        Beat::counting(counts.into_iter().chain(bins('l', &self.latency)))
+        Bucket::counting(counts.into_iter().chain(bins('l', &self.latency)))
     }
 }
 
-impl From<&Beat> for Calls {
-    fn from(beat: &Beat) -> Self {
+impl From<&Bucket> for Calls {
+    fn from(bucket: &Bucket) -> Self {
         Self {
-            ok: beat.count("ok"),
-            failed: beat.count("failed"),
-            slow: beat.count("slow"),
-            throttled: beat.count("throttled"),
-            first: beat.count("first"),
-            retries: beat.count("retries"),
-            predicted: beat.count("predicted"),
-            writes: beat.count("writes"),
-            latency: beat.histogram('l'),
+            ok: bucket.count("ok"),
+            failed: bucket.count("failed"),
+            slow: bucket.count("slow"),
+            throttled: bucket.count("throttled"),
+            first: bucket.count("first"),
+            retries: bucket.count("retries"),
+            load_shed: bucket.count("load_shed"),
+            writes: bucket.count("writes"),
+            latency: bucket.histogram('l'),
         }
     }
 }

@@ -11,10 +11,10 @@ use crate::dependency::stats::Histogram;
 
 /// Counters of one bucket by name, as the table holds them, and the oldest messages received.
 ///
-/// A beat is what all containers can add to without reading: numbers only grow, and a set only
+/// A bucket is what all containers can add to without reading: numbers only grow, and a set only
 /// gains members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Beat {
+pub struct Bucket {
     /// Counters that are not zero, by name.
     pub counts: BTreeMap<String, u64>,
     /// When the oldest message that came for the first time was sent, batch by batch.
@@ -45,7 +45,7 @@ impl FromStr for Oldest {
     }
 }
 
-impl Beat {
+impl Bucket {
     pub(crate) fn counting(counts: impl IntoIterator<Item = (String, u64)>) -> Self {
         let counts = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         Self { counts, ..Self::default() }
@@ -67,7 +67,7 @@ impl Beat {
         histogram
     }
 
-    /// Adds another beat to this one, as a bucket does.
+    /// Adds another bucket to this one, as a bucket does.
     pub fn add(&mut self, other: &Self) {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
@@ -84,7 +84,7 @@ pub(crate) fn bins(prefix: char, histogram: &Histogram) -> impl Iterator<Item = 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BucketKey {
     /// A dependency, or `type:` and a job type.
-    pub pulse: String,
+    pub subject: String,
     /// When the bucket begins.
     pub start: Time,
     /// The breaker's generation of the calls that it counts: what was counted before a breaker
