@@ -40,15 +40,15 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use permit::{Pass, RunEnd};
+pub(crate) use permit::{Permit, RunEnd};
 
-use cache::Desk;
+use cache::DependencyCache;
 
 /// Lost races after which a run is put off: others are busy with the same item.
 const MOST_RACES: usize = 8;
 
 /// Dependencies that a container remembers; the one that was used least recently goes.
-const MOST_DESKS: usize = 64;
+const MOST_DEPENDENCIES: usize = 64;
 
 /// For how long a container believes that a breaker is closed, give or take a fifth; and the longest
 /// that it believes it to be open.
@@ -75,30 +75,30 @@ pub(crate) struct Rules {
 
 /// Why a run must not begin.
 #[derive(Debug)]
-pub(crate) enum Turned {
+pub(crate) enum Refused {
     /// It is put off.
-    Away(Failure),
+    Deferred(Failure),
     /// Nothing will work until somebody mends the control table.
     Broken(String),
 }
 
-impl Turned {
+impl Refused {
     /// The failure of what was turned away, or could not even be asked.
     pub(crate) fn into_failure(self) -> Failure {
         match self {
-            Self::Away(failure) => failure,
+            Self::Deferred(failure) => failure,
             Self::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
         }
     }
 }
 
-impl From<PortError> for Turned {
+impl From<PortError> for Refused {
     fn from(error: PortError) -> Self {
         telemetry::port_failed("gates", &error);
         match error {
             PortError::Broken(why) => Self::Broken(why),
             PortError::Unavailable(why) | PortError::Unreadable(why) => {
-                Self::Away(Failure::new(Class::Unstarted, "gates_unavailable", why))
+                Self::Deferred(Failure::new(Class::Unstarted, "gates_unavailable", why))
             }
         }
     }
@@ -106,7 +106,7 @@ impl From<PortError> for Turned {
 
 /// What a run is to its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum RunKind {
     /// Its first.
     First,
     /// A later attempt, after one that failed.
@@ -121,15 +121,15 @@ pub(crate) struct Gates<P: Ports> {
     control: P::Store,
     clock: P::Clock,
     random: P::Random,
-    book: Mutex<Book>,
+    state: Mutex<Cache>,
     /// Held while slots are reserved: the runs of one container need not race each other.
     reserving: tokio::sync::Mutex<()>,
 }
 
 /// What the container knows.
 #[derive(Debug, Default)]
-struct Book {
-    desks: BTreeMap<String, Desk>,
+struct Cache {
+    dependencies: BTreeMap<String, DependencyCache>,
     outcomes: BTreeMap<Time, Outcomes>,
     outcomes_sent_at: Time,
 }
@@ -138,29 +138,29 @@ impl<P: Ports> Gates<P> {
     /// Gates that know nothing yet.
     pub(crate) fn new(rules: Rules, control: P::Store, clock: P::Clock, random: P::Random) -> Self {
         let reserving = tokio::sync::Mutex::default();
-        Self { rules, control, clock, random, book: Mutex::default(), reserving }
+        Self { rules, control, clock, random, state: Mutex::default(), reserving }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn state(&self) -> MutexGuard<'_, Cache> {
         // A panic while the lock was held leaves counters behind that are whole.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works on what is known of a dependency.
-    fn desk<T>(&self, dependency: &str, work: impl FnOnce(&mut Desk) -> T) -> T {
+    fn cache<T>(&self, dependency: &str, work: impl FnOnce(&mut DependencyCache) -> T) -> T {
         let now = self.clock.now();
-        let mut book = self.book();
-        if !book.desks.contains_key(dependency) {
-            if book.desks.len() >= MOST_DESKS {
-                let oldest = book.desks.iter().min_by_key(|(_, desk)| desk.used_at);
+        let mut state = self.state();
+        if !state.dependencies.contains_key(dependency) {
+            if state.dependencies.len() >= MOST_DEPENDENCIES {
+                let oldest = state.dependencies.iter().min_by_key(|(_, cache)| cache.used_at);
                 let oldest = oldest.map(|(name, _)| name.clone());
-                oldest.and_then(|name| book.desks.remove(&name));
+                oldest.and_then(|name| state.dependencies.remove(&name));
             }
-            book.desks.insert(dependency.to_owned(), Desk::default());
+            state.dependencies.insert(dependency.to_owned(), DependencyCache::default());
         }
-        let desk = book.desks.entry(dependency.to_owned()).or_default();
-        desk.used_at = now;
-        work(desk)
+        let cache = state.dependencies.entry(dependency.to_owned()).or_default();
+        cache.used_at = now;
+        work(cache)
     }
 }
 
@@ -171,49 +171,53 @@ impl<P: Ports> Gates<P> {
 
     /// Lets a run to its dependency, when its slot has come; or says why not. What the run is to its
     /// job counts for the retry budget.
-    pub(crate) async fn enter(&self, dependency: &str, turn: Turn) -> Result<Pass<'_, P>, Turned> {
-        let pass = self.admit(dependency).await?;
-        let slot = match self.shed_load(&pass) {
+    pub(crate) async fn enter(
+        &self,
+        dependency: &str,
+        kind: RunKind,
+    ) -> Result<Permit<'_, P>, Refused> {
+        let permit = self.admit(dependency).await?;
+        let slot = match self.shed_load(&permit) {
             Ok(()) => self.slot(dependency).await,
-            Err(failure) => Err(Turned::Away(failure)),
+            Err(failure) => Err(Refused::Deferred(failure)),
         };
         let slot = match slot {
             Ok(slot) => slot,
-            Err(turned) => {
-                self.leave(pass, RunEnd::Ended).await;
-                return Err(turned);
+            Err(refused) => {
+                self.leave(permit, RunEnd::Ended).await;
+                return Err(refused);
             }
         };
         if let Some(slot) = slot {
             tokio::time::sleep(slot.since(self.clock.now())).await;
             // It may have opened meanwhile, or a 429 come: what has not begun does not begin.
-            if let Err(failure) = self.still_open(&pass) {
-                self.leave(pass, RunEnd::Ended).await;
-                return Err(Turned::Away(failure));
+            if let Err(failure) = self.still_open(&permit) {
+                self.leave(permit, RunEnd::Ended).await;
+                return Err(Refused::Deferred(failure));
             }
         }
         let now = self.clock.now();
-        self.desk(dependency, |desk| {
-            let calls = desk.window.counting(now, pass.generation);
-            match turn {
-                Turn::First => calls.first += 1,
-                Turn::Retry => calls.retries += 1,
-                Turn::Again => {}
+        self.cache(dependency, |cache| {
+            let calls = cache.window.counting(now, permit.generation);
+            match kind {
+                RunKind::First => calls.first += 1,
+                RunKind::Retry => calls.retries += 1,
+                RunKind::Again => {}
             }
         });
-        Ok(pass)
+        Ok(permit)
     }
 
     /// Whether the fleet has spent its retry budget on this dependency.
     pub(crate) fn is_budget_spent(&self, dependency: &str) -> bool {
         let now = self.clock.now();
-        self.desk(dependency, |desk| {
-            retry_budget::is_budget_spent(&desk.window.last(MEMORY, now, None))
+        self.cache(dependency, |cache| {
+            retry_budget::is_budget_spent(&cache.window.last(MEMORY, now, None))
         })
     }
 
     /// Asks the breaker, and takes a probe's lease where it must be one.
-    async fn admit(&self, dependency: &str) -> Result<Pass<'_, P>, Turned> {
+    async fn admit(&self, dependency: &str) -> Result<Permit<'_, P>, Refused> {
         let mut seen = self.view(dependency).await?;
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
@@ -223,10 +227,10 @@ impl<P: Ports> Gates<P> {
             let next = match seen.value.admit(probe, &self.rules.breaker, now) {
                 Admission::Pass => {
                     let generation = seen.value.at(now).generation;
-                    return Ok(Pass::new(self, dependency, generation, None));
+                    return Ok(Permit::new(self, dependency, generation, None));
                 }
                 Admission::Wait(until) => {
-                    return Err(Turned::Away(self.closed(&seen.value, until)));
+                    return Err(Refused::Deferred(self.closed(&seen.value, until)));
                 }
                 Admission::Probe(next) => next,
             };
@@ -238,18 +242,18 @@ impl<P: Ports> Gates<P> {
                         Seen { value: next.clone(), revision: seen.revision + 1 },
                     );
                     telemetry::breaker(dependency, &seen.value, &next);
-                    return Ok(Pass::new(self, dependency, generation, Some(token)));
+                    return Ok(Permit::new(self, dependency, generation, Some(token)));
                 }
                 // Our own write, whose answer was lost.
                 Swapped::No(current) if current.value == next => {
                     telemetry::breaker(dependency, &seen.value, &next);
                     self.note(dependency, current);
-                    return Ok(Pass::new(self, dependency, generation, Some(token)));
+                    return Ok(Permit::new(self, dependency, generation, Some(token)));
                 }
                 Swapped::No(current) => seen = self.note(dependency, current),
             }
         }
-        Err(Turned::Away(self.deferred(
+        Err(Refused::Deferred(self.deferred(
             "breaker_contended",
             "others are busy with it".into(),
             SPREAD,
@@ -259,8 +263,8 @@ impl<P: Ports> Gates<P> {
     /// The breaker as the container may believe it to be.
     async fn view(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         let now = self.clock.now();
-        let known =
-            self.desk(dependency, |desk| (now < desk.believed_until).then(|| desk.breaker.clone()));
+        let known = self
+            .cache(dependency, |cache| (now < cache.believed_until).then(|| cache.breaker.clone()));
         match known {
             Some(known) => Ok(known),
             None => self.look_again(dependency).await,
@@ -282,13 +286,13 @@ impl<P: Ports> Gates<P> {
             State::Forced { until, .. } => until.since(now).min(BELIEF),
             State::HalfOpen { .. } => Duration::ZERO,
         };
-        self.desk(dependency, |desk| {
+        self.cache(dependency, |cache| {
             // Revision 0 is an item that is gone.
-            if seen.revision > 0 && seen.revision < desk.breaker.revision {
-                return desk.breaker.clone();
+            if seen.revision > 0 && seen.revision < cache.breaker.revision {
+                return cache.breaker.clone();
             }
-            desk.breaker = seen.clone();
-            desk.believed_until = now + belief;
+            cache.breaker = seen.clone();
+            cache.believed_until = now + belief;
             seen
         })
     }
@@ -296,7 +300,7 @@ impl<P: Ports> Gates<P> {
     /// Writes a change of a breaker, if `step` still wants it of what is in the table. An open one is
     /// open in this container at once.
     async fn turn(&self, dependency: &str, step: impl Fn(&Breaker, Moment) -> Option<Breaker>) {
-        let mut seen = self.desk(dependency, |desk| desk.breaker.clone());
+        let mut seen = self.cache(dependency, |cache| cache.breaker.clone());
         for _ in 0..MOST_RACES {
             let Some(next) = step(&seen.value, self.moment()) else { return };
             if matches!(next.state, State::Open { .. }) {
@@ -322,35 +326,36 @@ impl<P: Ports> Gates<P> {
     }
 
     /// Puts a part of the load off if the pulse foretells trouble. A probe is what finds out.
-    fn shed_load(&self, pass: &Pass<'_, P>) -> Result<(), Failure> {
+    fn shed_load(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
         let chance = self.random.unit();
-        if pass.probe.is_some() || !self.rules.policy.sheds_load {
+        if permit.probe.is_some() || !self.rules.policy.sheds_load {
             return Ok(());
         }
-        let shed = self.desk(&pass.dependency, |desk| {
-            let shed = load_shedding::shedding(&desk.window, pass.generation, now)?;
+        let shed = self.cache(&permit.dependency, |cache| {
+            let shed = load_shedding::shedding(&cache.window, permit.generation, now)?;
             let struck = chance < shed.share;
-            desk.window.counting(now, pass.generation).load_shed += u64::from(struck);
+            cache.window.counting(now, permit.generation).load_shed += u64::from(struck);
             struck.then_some(shed)
         });
         let Some(shed) = shed else { return Ok(()) };
-        let why = format!("{} is {}: share {:.2}", pass.dependency, shed.signal.name(), shed.share);
+        let why =
+            format!("{} is {}: share {:.2}", permit.dependency, shed.signal.name(), shed.share);
         Err(self.deferred("load_shed", why, SHED_PAUSE))
     }
 
     /// Whether the way is still as open, as far as the container knows, as when the run was let in.
-    fn still_open(&self, pass: &Pass<'_, P>) -> Result<(), Failure> {
+    fn still_open(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
-        let (known, stopped_until) =
-            self.desk(&pass.dependency, |desk| (desk.breaker.value.at(now), desk.stopped_until));
+        let (known, stopped_until) = self
+            .cache(&permit.dependency, |cache| (cache.breaker.value.at(now), cache.stopped_until));
         if stopped_until > now {
-            return Err(self.rate_limited(&pass.dependency, stopped_until.since(now)));
+            return Err(self.rate_limited(&permit.dependency, stopped_until.since(now)));
         }
         match known.state {
-            State::HalfOpen { .. } if pass.probe.is_none() => Err(self.closed(&known, now)),
+            State::HalfOpen { .. } if permit.probe.is_none() => Err(self.closed(&known, now)),
             State::Open { retry_at: until, .. } | State::Forced { open: true, until }
-                if pass.probe.is_none() =>
+                if permit.probe.is_none() =>
             {
                 Err(self.closed(&known, until))
             }

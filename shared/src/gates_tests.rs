@@ -56,18 +56,18 @@ impl Fleet {
 
 /// One run with one call that takes `took` and ends so; or why it was turned away.
 async fn run(gates: &TestGates, ends: Option<Class>, took: Duration) -> Result<(), String> {
-    let mut pass = match gates.enter(DEPENDENCY, Turn::First).await {
-        Ok(pass) => pass,
-        Err(Turned::Away(failure)) => return Err(failure.code().to_owned()),
-        Err(Turned::Broken(why)) => return Err(why),
+    let mut permit = match gates.enter(DEPENDENCY, RunKind::First).await {
+        Ok(permit) => permit,
+        Err(Refused::Deferred(failure)) => return Err(failure.code().to_owned()),
+        Err(Refused::Broken(why)) => return Err(why),
     };
     let end = gates.clock.now() + Duration::from_secs(5);
-    pass.until(end, end);
-    pass.begin().await.unwrap();
+    permit.until(end, end);
+    permit.begin().await.unwrap();
     tokio::time::sleep(took).await;
     let failure = ends.map(|class| Failure::new(class, "code", "as asked"));
-    pass.end(failure.as_ref().map(|failure| failure as &dyn Classified));
-    gates.leave(pass, RunEnd::Ended).await;
+    permit.end(failure.as_ref().map(|failure| failure as &dyn Classified));
+    gates.leave(permit, RunEnd::Ended).await;
     gates.report().await;
     Ok(())
 }
@@ -141,14 +141,14 @@ async fn a_run_that_is_cut_off_counts_as_a_failed_call() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for _ in 0..5 {
-        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else {
+        let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
             panic!("it is closed")
         };
         let end = gates.clock.now() + Duration::from_secs(5);
-        pass.until(end, end);
-        pass.begin().await.unwrap();
+        permit.until(end, end);
+        permit.begin().await.unwrap();
         tokio::time::sleep(Duration::from_secs(3)).await;
-        gates.leave(pass, RunEnd::TimedOut).await;
+        gates.leave(permit, RunEnd::TimedOut).await;
     }
     assert_eq!(fleet.breaker().await.why, "5 of 5 calls failed within a minute");
 }
@@ -217,7 +217,7 @@ async fn a_pulse_that_cannot_be_written_is_known_here_and_never_counted_twice() 
             fleet.store.all_buckets().iter().map(|(_, bucket)| Calls::from(bucket).ok).sum();
         assert_eq!(written, u64::from(fault == Fault::AnswerLost), "{fault:?}");
         let known =
-            gates.desk(DEPENDENCY, |desk| desk.window.last(MEMORY, fleet.clock.now(), None).ok);
+            gates.cache(DEPENDENCY, |cache| cache.window.last(MEMORY, fleet.clock.now(), None).ok);
         assert_eq!(known, 1, "{fault:?}");
     }
 }
@@ -249,13 +249,13 @@ async fn the_time_limit_of_a_call_follows_the_fleet() {
     let mut fleet = Fleet::default();
     let (one, other) = (fleet.container(), fleet.container());
     let limit = async |gates: &TestGates| {
-        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else {
+        let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
             panic!("it is closed")
         };
         let end = gates.clock.now() + Duration::from_secs(5);
-        pass.until(end, end);
-        let limit = pass.begin().await.unwrap();
-        pass.end(None);
+        permit.until(end, end);
+        let limit = permit.begin().await.unwrap();
+        permit.end(None);
         limit.as_millis()
     };
     assert_eq!(limit(&one).await, 5_000, "nothing is known");
@@ -293,7 +293,8 @@ async fn containers_share_one_rate() {
     while calls.len() < 100 {
         let round = fleet_of.iter().map(async |gates| {
             gates.prepare(DEPENDENCY, 1).await;
-            let at = gates.enter(DEPENDENCY, Turn::First).await.is_ok().then(|| gates.clock.now());
+            let at =
+                gates.enter(DEPENDENCY, RunKind::First).await.is_ok().then(|| gates.clock.now());
             if at.is_none() {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -313,13 +314,17 @@ async fn containers_share_one_rate() {
 async fn a_container_remembers_a_bounded_number_of_dependencies() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
-    for n in 0..MOST_DESKS * 3 {
+    for n in 0..MOST_DEPENDENCIES * 3 {
         gates.prepare(&format!("page/host-{n}.example"), 1).await;
         tokio::time::advance(Duration::from_millis(1)).await;
     }
-    let book = gates.book();
-    assert_eq!(book.desks.len(), MOST_DESKS);
-    assert!(book.desks.contains_key(&format!("page/host-{}.example", MOST_DESKS * 3 - 1)));
+    let state = gates.state();
+    assert_eq!(state.dependencies.len(), MOST_DEPENDENCIES);
+    assert!(
+        state
+            .dependencies
+            .contains_key(&format!("page/host-{}.example", MOST_DEPENDENCIES * 3 - 1))
+    );
 }
 
 /// Each call of the control port fails in every way, while a dependency fails and recovers: no probe's
@@ -408,20 +413,20 @@ async fn few_calls_reach_a_service_that_is_down_and_all_are_done_soon_after() {
         tokio::time::sleep(Duration::from_secs(n as u64)).await;
         let mut attempts = 0;
         loop {
-            let turn = if attempts > 0 { Turn::Retry } else { Turn::First };
-            let Ok(mut pass) = containers[n % 3].enter(DEPENDENCY, turn).await else {
+            let turn = if attempts > 0 { RunKind::Retry } else { RunKind::First };
+            let Ok(mut permit) = containers[n % 3].enter(DEPENDENCY, turn).await else {
                 parked.wait().await;
                 continue;
             };
             let end = clock.now() + Duration::from_secs(5);
-            pass.until(end, end);
-            pass.begin().await.unwrap();
+            permit.until(end, end);
+            permit.begin().await.unwrap();
             let fails = down(clock.now());
             while_down.update(|calls| calls + usize::from(fails));
             tokio::time::sleep(QUICK).await;
             let failure = fails.then(|| Failure::new(Class::Transient, "http_503", "down"));
-            pass.end(failure.as_ref().map(|failure| failure as &dyn Classified));
-            containers[n % 3].leave(pass, RunEnd::Ended).await;
+            permit.end(failure.as_ref().map(|failure| failure as &dyn Classified));
+            containers[n % 3].leave(permit, RunEnd::Ended).await;
             containers[n % 3].report().await;
             if !fails {
                 return;
@@ -461,16 +466,16 @@ async fn an_answer_that_is_not_believed_counts_as_failed_and_not_as_good() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for n in 0..9 {
-        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else { break };
+        let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else { break };
         let end = gates.clock.now() + Duration::from_secs(5);
-        pass.until(end, end);
-        pass.begin().await.unwrap();
-        pass.end(None);
+        permit.until(end, end);
+        permit.begin().await.unwrap();
+        permit.end(None);
         // Three of four are no content at all.
         if n % 4 > 0 {
-            pass.disbelieve(&Failure::new(Class::Anomaly, "collapse", "nothing"));
+            permit.count_as_failed(&Failure::new(Class::Anomaly, "collapse", "nothing"));
         }
-        gates.leave(pass, RunEnd::Ended).await;
+        gates.leave(permit, RunEnd::Ended).await;
     }
     assert_eq!(fleet.breaker().await.why, "5 of 7 calls failed within a minute");
 }
@@ -482,14 +487,16 @@ async fn a_429_stops_those_who_wait_for_their_slots_as_well() {
     let gates = fleet.container();
     gates.prepare(DEPENDENCY, 6).await;
     let throttled = async {
-        let Ok(mut pass) = gates.enter(DEPENDENCY, Turn::First).await else { panic!("a slot") };
+        let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
+            panic!("a slot")
+        };
         let end = gates.clock.now() + Duration::from_secs(5);
-        pass.until(end, end);
-        pass.begin().await.unwrap();
+        permit.until(end, end);
+        permit.begin().await.unwrap();
         let failure = Failure::new(Class::Throttled, "http_429", "slow down");
         let failure = failure.with_retry_after(Some(Duration::from_secs(30)));
-        pass.end(Some(&failure));
-        gates.leave(pass, RunEnd::Ended).await;
+        permit.end(Some(&failure));
+        gates.leave(permit, RunEnd::Ended).await;
     };
     let (first, second) = (run(&gates, None, QUICK), run(&gates, None, QUICK));
     let ((), first, second) = tokio::join!(throttled, first, second);
@@ -583,18 +590,18 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
         let mut attempts = 0;
         loop {
             match gates
-                .enter(DEPENDENCY, if attempts > 0 { Turn::Retry } else { Turn::First })
+                .enter(DEPENDENCY, if attempts > 0 { RunKind::Retry } else { RunKind::First })
                 .await
             {
-                Ok(mut pass) => {
+                Ok(mut permit) => {
                     let end = clock.now() + Duration::from_secs(5);
-                    pass.until(end, end);
-                    pass.begin().await.unwrap();
+                    permit.until(end, end);
+                    permit.begin().await.unwrap();
                     let (ends, took) = upstream.borrow_mut().call(clock.now());
                     tokio::time::sleep(took).await;
                     let failure = ends.map(|class| Failure::new(class, "code", "overload"));
-                    pass.end(failure.as_ref().map(|f| f as &dyn Classified));
-                    gates.leave(pass, RunEnd::Ended).await;
+                    permit.end(failure.as_ref().map(|f| f as &dyn Classified));
+                    gates.leave(permit, RunEnd::Ended).await;
                     gates.report().await;
                     if failure.is_none() {
                         return;
@@ -604,7 +611,7 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
                     let wait = crate::record::retry::backoff(&POLICY, attempts, random.unit());
                     tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
                 }
-                Err(Turned::Away(failure)) if failure.code() == "load_shed" => {
+                Err(Refused::Deferred(failure)) if failure.code() == "load_shed" => {
                     shed.update(|shed| shed + 1);
                     tokio::time::sleep(failure.retry_after().unwrap()).await;
                 }

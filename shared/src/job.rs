@@ -102,7 +102,7 @@ pub trait Gate: Send + Sync {
     fn end(&self, error: Option<&dyn Classified>);
 
     /// Notes that the latest call ended well in form only: it counts as failed like this.
-    fn disbelieve(&self, failure: &Failure);
+    fn count_as_failed(&self, failure: &Failure);
 
     /// For how long the run has waited for slots since it began: that is not its own time.
     fn waited(&self) -> Duration;
@@ -130,8 +130,8 @@ pub struct Run<'a, G> {
 impl<G: Gate> Run<'_, G> {
     /// Counts the latest call, whose answer was well-formed and cannot be true or says to stay away, as
     /// failed and not as one that worked.
-    pub fn disbelieve(&self, failure: &Failure) {
-        self.gate.disbelieve(failure);
+    pub fn count_as_failed(&self, failure: &Failure) {
+        self.gate.count_as_failed(failure);
     }
 
     /// Makes one call to the dependency: when its slot has come, and within the time limit that

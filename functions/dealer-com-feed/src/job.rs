@@ -252,7 +252,7 @@ where
         let Snapshot { counts: last_good, mut read_at, .. } = last.unwrap_or_default();
         if let Some(fall) = collapse::judge(&last_good, &counts) {
             let failure = Failure::new(Class::Anomaly, COLLAPSE, fall.to_string());
-            run.disbelieve(&failure);
+            run.count_as_failed(&failure);
             return Err(failure);
         }
         let known = self.vehicles.known(&feed.dealer_slug).await;

@@ -179,7 +179,7 @@ where
             Ok(content) => content,
             Err(error @ FetchError::BotWall { .. }) => {
                 let wall = bot_wall(&error.to_string());
-                run.disbelieve(&wall);
+                run.count_as_failed(&wall);
                 return fall_back(payload, &address, known.as_ref(), wall);
             }
             Err(error) => return Err(error.into()),
@@ -194,7 +194,7 @@ where
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {
                 let failure = Failure::new(Class::Anomaly, "other_vehicle", error.to_string());
-                run.disbelieve(&failure);
+                run.count_as_failed(&failure);
                 // The address will still show the other car tomorrow, so a retry is useless.
                 let failure = Failure::new(Class::Permanent, "other_vehicle", error.to_string());
                 return fall_back(payload, &address, known.as_ref(), failure);
@@ -204,7 +204,7 @@ where
             // missing fields.
             Err(error @ PageError::NoVin) => {
                 let failure = Failure::new(Class::Anomaly, "no_vin", error.to_string());
-                run.disbelieve(&failure);
+                run.count_as_failed(&failure);
                 if run.counters.attempts + 1 < MAX_ATTEMPTS_WITHOUT_VIN {
                     return Err(failure);
                 }
@@ -213,7 +213,7 @@ where
             }
         };
         // The HTTP response was a success, so the breaker does not count it as a failure by itself.
-        run.disbelieve(&failure);
+        run.count_as_failed(&failure);
         fall_back(payload, &address, known.as_ref(), failure)
     }
 

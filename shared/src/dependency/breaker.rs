@@ -154,15 +154,15 @@ pub enum Admission {
 
 /// How a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum ProbeResult {
     /// The dependency works.
-    Works,
+    Succeeded,
     /// It does not.
-    Fails,
+    Failed,
     /// It does not, and only people can mend it.
-    FailsForGood,
+    FailedForGood,
     /// Nothing is proven: the probe gives its lease back.
-    Nothing,
+    Neutral,
 }
 
 /// The numbers that only the moment has.
@@ -224,7 +224,7 @@ impl Breaker {
         &self,
         token: &str,
         generation: u64,
-        proof: Proof,
+        proof: ProbeResult,
         why: &str,
         policy: &BreakerPolicy,
         moment: Moment,
@@ -235,15 +235,15 @@ impl Breaker {
             return None;
         }
         let successes = match proof {
-            Proof::Fails | Proof::FailsForGood => {
+            ProbeResult::Failed | ProbeResult::FailedForGood => {
                 let wait = (*wait * 2).min(policy.longest_wait);
                 let open = self.next(open(wait, moment), why, moment.now);
-                return Some(Self { systemic: proof == Proof::FailsForGood, ..open });
+                return Some(Self { systemic: proof == ProbeResult::FailedForGood, ..open });
             }
-            Proof::Works => successes + 1,
-            Proof::Nothing => *successes,
+            ProbeResult::Succeeded => successes + 1,
+            ProbeResult::Neutral => *successes,
         };
-        if proof == Proof::Works && successes >= policy.successes {
+        if proof == ProbeResult::Succeeded && successes >= policy.successes {
             return Some(self.next(
                 State::Closed,
                 format!("{successes} probes worked"),

@@ -151,7 +151,7 @@ impl World {
     }
 
     /// The container's run ends with `proof`; what must be true of that is checked here.
-    fn end(&self, container: usize, proof: Proof, skews: &[u64]) -> Self {
+    fn end(&self, container: usize, proof: ProbeResult, skews: &[u64]) -> Self {
         let Container::Running { generation, probe, .. } = &self.containers[container] else {
             unreachable!("it runs")
         };
@@ -161,14 +161,14 @@ impl World {
             (Some(token), _) => {
                 before.concluded(token, *generation, proof, "", &self.policy, moment)
             }
-            (None, Proof::Fails) => {
+            (None, ProbeResult::Failed) => {
                 before.tripped(*generation, &calls(0, 1, 0), &self.policy, moment)
             }
             (None, _) => None,
         };
         if let Some(after) = &after {
             assert_eq!(*generation, before.generation, "an older generation changes nothing");
-            if proof == Proof::Nothing {
+            if proof == ProbeResult::Neutral {
                 assert_eq!(after.state.name(), before.state.name(), "nothing is proven");
             }
         }
@@ -186,7 +186,8 @@ impl World {
                 }
                 Container::Looked { .. } => next.push(self.act(container, skews)),
                 Container::Running { since_s, .. } => {
-                    for proof in [Proof::Works, Proof::Fails, Proof::Nothing] {
+                    for proof in [ProbeResult::Succeeded, ProbeResult::Failed, ProbeResult::Neutral]
+                    {
                         next.push(self.end(container, proof, skews));
                     }
                     // It dies and says nothing.
@@ -217,8 +218,14 @@ impl World {
                 Admission::Probe(next) => {
                     let moment = Moment { now, chance: EVEN };
                     let generation = next.generation;
-                    let proven =
-                        next.concluded(&token, generation, Proof::Works, "", &self.policy, moment);
+                    let proven = next.concluded(
+                        &token,
+                        generation,
+                        ProbeResult::Succeeded,
+                        "",
+                        &self.policy,
+                        moment,
+                    );
                     breaker = proven.unwrap();
                 }
             }

@@ -74,7 +74,7 @@ fn an_outage_as_a_table() {
         assert_eq!(early, Admission::Wait(retry_at));
         now = retry_at;
         let half = admitted(&breaker, "a", now);
-        let proof = if round < 3 { Proof::Fails } else { Proof::Works };
+        let proof = if round < 3 { ProbeResult::Failed } else { ProbeResult::Succeeded };
         breaker = half.concluded("a", half.generation, proof, "500", &RULES, at(now)).unwrap();
         told.push(breaker.state.name().into());
     }
@@ -92,7 +92,9 @@ fn an_outage_as_a_table() {
     for token in ["b", "c"] {
         breaker = admitted(&breaker, token, now);
         let generation = breaker.generation;
-        breaker = breaker.concluded(token, generation, Proof::Works, "", &RULES, at(now)).unwrap();
+        breaker = breaker
+            .concluded(token, generation, ProbeResult::Succeeded, "", &RULES, at(now))
+            .unwrap();
     }
     assert_eq!((breaker.state.name(), breaker.why.as_str()), ("closed", "3 probes worked"));
 }
@@ -106,9 +108,10 @@ fn probes_are_leases() {
     // Both processes died: their leases free themselves.
     let three = admitted(&two, "c", end);
     assert!(matches!(&three.state, State::HalfOpen { probes, .. } if probes.len() == 1));
-    let late = three.concluded("a", three.generation, Proof::Works, "", &RULES, at(end));
+    let late = three.concluded("a", three.generation, ProbeResult::Succeeded, "", &RULES, at(end));
     assert_eq!(late, None, "it no longer holds a lease");
-    let neutral = two.concluded("a", two.generation, Proof::Nothing, "", &RULES, at(retry_at));
+    let neutral =
+        two.concluded("a", two.generation, ProbeResult::Neutral, "", &RULES, at(retry_at));
     let State::HalfOpen { probes, successes, .. } = neutral.unwrap().state else { panic!() };
     assert_eq!((probes.len(), successes), (1, 0), "the lease is back, and nothing is proven");
 }
@@ -142,19 +145,24 @@ fn what_only_people_can_mend_is_remembered_until_it_is_mended() {
     let conclude = |breaker: &Breaker, proof| {
         breaker.concluded("a", breaker.generation, proof, "401", &RULES, at(retry_at)).unwrap()
     };
-    let revoked = conclude(&half, Proof::FailsForGood);
+    let revoked = conclude(&half, ProbeResult::FailedForGood);
     assert!(revoked.systemic, "an outage that ends with a revoked key");
     let State::Open { retry_at: later, .. } = revoked.state else { panic!("open") };
     let half = admitted(&revoked, "a", later);
     assert!(half.systemic, "it is still so while somebody finds out");
-    let down = half.concluded("a", half.generation, Proof::Fails, "503", &RULES, at(later));
+    let down = half.concluded("a", half.generation, ProbeResult::Failed, "503", &RULES, at(later));
     assert!(!down.unwrap().systemic);
-    let works = half.concluded("a", half.generation, Proof::Works, "", &RULES, at(later)).unwrap();
+    let works = half
+        .concluded("a", half.generation, ProbeResult::Succeeded, "", &RULES, at(later))
+        .unwrap();
     let again = admitted(&works, "b", later);
-    let two = again.concluded("b", again.generation, Proof::Works, "", &RULES, at(later)).unwrap();
+    let two = again
+        .concluded("b", again.generation, ProbeResult::Succeeded, "", &RULES, at(later))
+        .unwrap();
     let three = admitted(&two, "c", later);
-    let closed =
-        three.concluded("c", three.generation, Proof::Works, "", &RULES, at(later)).unwrap();
+    let closed = three
+        .concluded("c", three.generation, ProbeResult::Succeeded, "", &RULES, at(later))
+        .unwrap();
     assert_eq!((closed.state.name(), closed.systemic), ("closed", false));
 }
 
@@ -205,13 +213,13 @@ impl Reference {
         self.open_until.is_none()
     }
 
-    fn ends(&mut self, token: &str, proof: Proof, now: Time) {
+    fn ends(&mut self, token: &str, proof: ProbeResult, now: Time) {
         let held = self.leases.iter().position(|(lease, until)| lease == token && *until > now);
         let (true, Some(place)) = (self.half, held) else { return };
         match proof {
-            Proof::Nothing => {}
-            Proof::Works => self.worked += 1,
-            Proof::Fails | Proof::FailsForGood => {
+            ProbeResult::Neutral => {}
+            ProbeResult::Succeeded => self.worked += 1,
+            ProbeResult::Failed | ProbeResult::FailedForGood => {
                 self.wait = (self.wait * 2).min(SECOND * 240);
                 (self.half, self.open_until) = (false, Some(now + self.wait));
                 return;
@@ -235,12 +243,16 @@ impl Reference {
 enum Event {
     Pass(u64),
     Enter(usize),
-    End(usize, Proof),
+    End(usize, ProbeResult),
     Trip,
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let proofs = prop_oneof![Just(Proof::Works), Just(Proof::Fails), Just(Proof::Nothing)];
+    let proofs = prop_oneof![
+        Just(ProbeResult::Succeeded),
+        Just(ProbeResult::Failed),
+        Just(ProbeResult::Neutral)
+    ];
     prop_oneof![
         (0..90_000_u64).prop_map(Event::Pass),
         (0..4_usize).prop_map(Event::Enter),

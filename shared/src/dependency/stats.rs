@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use bucket::bins;
 pub use bucket::{Bucket, BucketKey, Oldest};
-pub use calls::{Calls, Standing};
+pub use calls::{CallOutcome, Calls};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
 pub use window::Window;
 

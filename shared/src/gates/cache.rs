@@ -14,7 +14,7 @@ use crate::{
 
 /// One dependency's desk.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct DependencyCache {
     /// When it was used last.
     pub(super) used_at: Time,
     /// The breaker as it was seen last; closed if it never was.

@@ -10,19 +10,19 @@ use tokio::time::Instant;
 use crate::{
     base::time::{Clock, Time},
     dependency::{
-        breaker::Proof,
+        breaker::ProbeResult,
         call_timeout,
-        stats::{MEMORY, MINUTE, Standing},
+        stats::{CallOutcome, MEMORY, MINUTE},
     },
     failure::{Class, Classified, Failure},
-    gates::{Gates, Turned},
+    gates::{Gates, Refused},
     job::Gate,
     ports::Ports,
     telemetry,
 };
 
 /// One run's way to its dependency.
-pub(crate) struct Pass<'a, P: Ports> {
+pub(crate) struct Permit<'a, P: Ports> {
     gates: &'a Gates<P>,
     pub(super) dependency: String,
     /// The breaker's, when the run was let in.
@@ -40,8 +40,8 @@ struct Made {
     count: u32,
     /// Since when the latest call is under way; `None` if none is.
     under_way: Option<Time>,
-    well: bool,
-    ill: Option<String>,
+    succeeded: bool,
+    failed: Option<String>,
     systemic: Option<String>,
     /// How long slots were waited for, and since when one is.
     waited: Duration,
@@ -57,7 +57,7 @@ pub(crate) enum RunEnd {
     TimedOut,
 }
 
-impl<'a, P: Ports> Pass<'a, P> {
+impl<'a, P: Ports> Permit<'a, P> {
     pub(super) fn new(
         gates: &'a Gates<P>,
         dependency: &str,
@@ -90,25 +90,25 @@ impl<'a, P: Ports> Pass<'a, P> {
     }
 }
 
-impl<P: Ports> Pass<'_, P> {
+impl<P: Ports> Permit<'_, P> {
     /// Counts the end of a call.
     fn count(&self, class: Option<Class>, took: Duration) {
         let now = self.gates.clock.now();
         let slow_after = self.gates.rules.policy.calls.slow_after;
-        self.gates.desk(&self.dependency, |desk| {
-            desk.window.counting(now, self.generation).record(class, took, slow_after);
-            desk.worked += u32::from(Standing::of(class) == Standing::Well);
+        self.gates.cache(&self.dependency, |cache| {
+            cache.window.counting(now, self.generation).record(class, took, slow_after);
+            cache.worked += u32::from(CallOutcome::of(class) == CallOutcome::Succeeded);
         });
     }
 }
 
-impl<P: Ports> Pass<'_, P> {
+impl<P: Ports> Permit<'_, P> {
     /// Waits for the slot of a call after the first, whose slot the run itself has waited for.
     async fn wait(&self) -> Result<(), Failure> {
         self.gates.still_open(self)?;
-        let slot = self.gates.slot(&self.dependency).await.map_err(|turned| match turned {
-            Turned::Away(failure) => failure,
-            Turned::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
+        let slot = self.gates.slot(&self.dependency).await.map_err(|refused| match refused {
+            Refused::Deferred(failure) => failure,
+            Refused::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
         })?;
         let Some(slot) = slot else { return Ok(()) };
         let now = self.gates.clock.now();
@@ -126,7 +126,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 }
 
-impl<P: Ports> Gate for Pass<'_, P> {
+impl<P: Ports> Gate for Permit<'_, P> {
     async fn begin(&self) -> Result<Duration, Failure> {
         if self.made().count > 0 {
             self.wait().await?;
@@ -142,8 +142,9 @@ impl<P: Ports> Gate for Pass<'_, P> {
             made.count += 1;
             made.under_way = Some(now);
         }
-        let latency =
-            self.gates.desk(&self.dependency, |desk| desk.window.last(MEMORY, now, None).latency);
+        let latency = self
+            .gates
+            .cache(&self.dependency, |cache| cache.window.last(MEMORY, now, None).latency);
         Ok(call_timeout::limit(&latency, calls, left))
     }
 
@@ -152,10 +153,10 @@ impl<P: Ports> Gate for Pass<'_, P> {
         let class = error.map(Classified::class);
         let took = {
             let mut made = self.made();
-            match Standing::of(class) {
-                Standing::Well => made.well = true,
-                Standing::Ill => made.ill = error.map(Classified::why),
-                Standing::Silent => {}
+            match CallOutcome::of(class) {
+                CallOutcome::Succeeded => made.succeeded = true,
+                CallOutcome::Failed => made.failed = error.map(Classified::why),
+                CallOutcome::Neutral => {}
             }
             if class == Some(Class::Systemic) {
                 made.systemic = error.map(Classified::why);
@@ -165,30 +166,30 @@ impl<P: Ports> Gate for Pass<'_, P> {
         self.count(class, took);
         if class == Some(Class::Throttled) {
             let asked = error.and_then(Classified::retry_after).unwrap_or_default();
-            self.gates.desk(&self.dependency, |desk| {
-                desk.throttled = desk.throttled.max(Some(asked));
-                desk.stopped_until = desk.stopped_until.max(now + asked);
+            self.gates.cache(&self.dependency, |cache| {
+                cache.throttled = cache.throttled.max(Some(asked));
+                cache.stopped_until = cache.stopped_until.max(now + asked);
             });
         }
     }
 
-    fn disbelieve(&self, failure: &Failure) {
+    fn count_as_failed(&self, failure: &Failure) {
         let now = self.gates.clock.now();
-        self.gates.desk(&self.dependency, |desk| {
-            let calls = desk.window.counting(now, self.generation);
+        self.gates.cache(&self.dependency, |cache| {
+            let calls = cache.window.counting(now, self.generation);
             // Where it was counted and sent already, the failure stands beside it.
             calls.ok = calls.ok.saturating_sub(1);
             calls.failed += 1;
         });
         let mut made = self.made();
-        (made.well, made.ill) = (false, Some(failure.to_string()));
+        (made.succeeded, made.failed) = (false, Some(failure.to_string()));
         if failure.class() == Class::Systemic {
             made.systemic = Some(failure.to_string());
         }
     }
 
     fn waited(&self) -> Duration {
-        Pass::waited(self)
+        Permit::waited(self)
     }
 
     fn is_waiting(&self) -> bool {
@@ -198,31 +199,31 @@ impl<P: Ports> Gate for Pass<'_, P> {
 
 impl<P: Ports> Gates<P> {
     /// Takes over what a run has found out: a probe's proof, a reason to open, a 429.
-    pub(crate) async fn leave(&self, pass: Pass<'_, P>, end: RunEnd) {
+    pub(crate) async fn leave(&self, permit: Permit<'_, P>, end: RunEnd) {
         let now = self.clock.now();
-        let cut_off = pass.made().under_way.take().map(|since| now.since(since));
+        let cut_off = permit.made().under_way.take().map(|since| now.since(since));
         // Whoever was cut off without having had the time that any call gets has proven nothing.
         let shortest = self.rules.policy.calls.shortest;
         if let Some(took) = cut_off.filter(|took| end == RunEnd::TimedOut && *took >= shortest) {
-            pass.count(Some(Class::Transient), took);
-            pass.made().ill.get_or_insert_with(|| "a call was cut off with its run".into());
+            permit.count(Some(Class::Transient), took);
+            permit.made().failed.get_or_insert_with(|| "a call was cut off with its run".into());
         }
-        let Pass { dependency, generation, probe, calls, .. } = pass;
+        let Permit { dependency, generation, probe, calls, .. } = permit;
         let made = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
         let policy = &self.rules.breaker;
         if let Some(token) = probe {
-            let (proof, why) = match (made.systemic, made.ill, made.well) {
-                (Some(why), _, _) => (Proof::FailsForGood, format!("a probe failed: {why}")),
-                (None, Some(why), _) => (Proof::Fails, format!("a probe failed: {why}")),
-                (None, None, true) => (Proof::Works, String::new()),
-                (None, None, false) => (Proof::Nothing, String::new()),
+            let (result, why) = match (made.systemic, made.failed, made.succeeded) {
+                (Some(why), _, _) => (ProbeResult::FailedForGood, format!("a probe failed: {why}")),
+                (None, Some(why), _) => (ProbeResult::Failed, format!("a probe failed: {why}")),
+                (None, None, true) => (ProbeResult::Succeeded, String::new()),
+                (None, None, false) => (ProbeResult::Neutral, String::new()),
             };
             // Another probe may have written since: what is known here may be older than the lease.
             if let Err(error) = self.look_again(&dependency).await {
                 telemetry::port_failed("breaker", &error);
             }
             self.turn(&dependency, |breaker, moment| {
-                breaker.concluded(&token, generation, proof, &why, policy, moment)
+                breaker.concluded(&token, generation, result, &why, policy, moment)
             })
             .await;
         } else if let Some(why) = made.systemic {
@@ -230,10 +231,10 @@ impl<P: Ports> Gates<P> {
                 breaker.opened_for_good(generation, why.clone(), policy, moment)
             })
             .await;
-        } else if made.ill.is_some() {
+        } else if made.failed.is_some() {
             self.trip(&dependency).await;
         }
-        let throttled = self.desk(&dependency, |desk| desk.throttled.take());
+        let throttled = self.cache(&dependency, |cache| cache.throttled.take());
         if let Some(asked) = throttled {
             self.slow_down(&dependency, asked).await;
         }
@@ -243,9 +244,9 @@ impl<P: Ports> Gates<P> {
     pub(super) async fn trip(&self, dependency: &str) {
         let policy = &self.rules.breaker;
         let now = self.clock.now();
-        let (generation, minute) = self.desk(dependency, |desk| {
-            let generation = desk.breaker.value.at(now).generation;
-            (generation, desk.window.last(MINUTE, now, Some(generation)))
+        let (generation, minute) = self.cache(dependency, |cache| {
+            let generation = cache.breaker.value.at(now).generation;
+            (generation, cache.window.last(MINUTE, now, Some(generation)))
         });
         self.turn(dependency, |breaker, moment| {
             breaker.tripped(generation, &minute, policy, moment)

@@ -33,7 +33,7 @@ impl<P: Ports> Gates<P> {
     /// Notes a dependency whose calls are in trouble, so that somebody can foretell more.
     pub(super) async fn note_trouble(&self, dependency: &str) {
         let now = self.clock.now();
-        let minute = self.desk(dependency, |desk| desk.window.last(MINUTE, now, None));
+        let minute = self.cache(dependency, |cache| cache.window.last(MINUTE, now, None));
         if minute.failed + minute.slow >= TROUBLED
             && let Err(error) = self.watch(dependency).await
         {
@@ -43,7 +43,7 @@ impl<P: Ports> Gates<P> {
 
     async fn watch(&self, dependency: &str) -> Result<(), PortError> {
         let now = self.clock.now();
-        if self.desk(dependency, |desk| now.since(desk.noted_at)) < NOTED_FOR {
+        if self.cache(dependency, |cache| now.since(cache.noted_at)) < NOTED_FOR {
             return Ok(());
         }
         let limits = Limits {
@@ -57,7 +57,7 @@ impl<P: Ports> Gates<P> {
         self.control
             .put_note(&NoteKey::new(WATCHED, dependency), &text, now + WATCHED_RETENTION)
             .await?;
-        self.desk(dependency, |desk| desk.noted_at = now);
+        self.cache(dependency, |cache| cache.noted_at = now);
         Ok(())
     }
 }

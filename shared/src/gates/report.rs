@@ -48,7 +48,7 @@ impl<P: Ports> Gates<P> {
 
     fn outcomes(&self, note: impl FnOnce(&mut Outcomes, Time)) {
         let now = self.clock.now();
-        note(self.book().outcomes.entry(bucket_start(now, TYPE_BUCKET)).or_default(), now);
+        note(self.state().outcomes.entry(bucket_start(now, TYPE_BUCKET)).or_default(), now);
     }
 
     /// Writes what has been counted, where the last write is long enough ago. What fails is lost to
@@ -62,9 +62,9 @@ impl<P: Ports> Gates<P> {
     async fn try_report(&self) {
         let now = self.clock.now();
         let due: Vec<String> = {
-            let book = self.book();
-            let due = book.desks.iter().filter(|(_, desk)| {
-                !desk.window.is_sent() && now.since(desk.sent_at) >= REPORT_EVERY
+            let state = self.state();
+            let due = state.dependencies.iter().filter(|(_, cache)| {
+                !cache.window.is_sent() && now.since(cache.sent_at) >= REPORT_EVERY
             });
             due.map(|(dependency, _)| dependency.clone()).collect()
         };
@@ -76,10 +76,10 @@ impl<P: Ports> Gates<P> {
     /// the buckets before are read once in a bucket's time.
     async fn bucket(&self, dependency: &str) {
         let now = self.clock.now();
-        let taken = self.desk(dependency, |desk| {
-            desk.window.forget(now);
-            desk.sent_at = now;
-            Some((desk.window.take_unsent()?, desk.window.is_hot(now)))
+        let taken = self.cache(dependency, |cache| {
+            cache.window.forget(now);
+            cache.sent_at = now;
+            Some((cache.window.take_unsent()?, cache.window.is_hot(now)))
         });
         let Some((((start, generation), calls), hot)) = taken else { return };
         let shards = if hot { SHARDS } else { 1 };
@@ -88,12 +88,12 @@ impl<P: Ports> Gates<P> {
         let bucket = Calls { writes: 1, ..calls }.bucket();
         // Known here before it is written: whether a write that failed was done is not known, so it is
         // not repeated.
-        self.desk(dependency, |desk| desk.window.assume(&key, &calls));
+        self.cache(dependency, |cache| cache.window.assume(&key, &calls));
         match self.control.add_to_bucket(&key, &bucket, start + BUCKET_RETENTION).await {
-            Ok(total) => self.desk(dependency, |desk| desk.window.see(&key, (&total).into())),
+            Ok(total) => self.cache(dependency, |cache| cache.window.see(&key, (&total).into())),
             Err(error) => return telemetry::port_failed("add_to_bucket", &error),
         }
-        let read_at = self.desk(dependency, |desk| desk.read_at);
+        let read_at = self.cache(dependency, |cache| cache.read_at);
         if now.since(read_at) >= BUCKET {
             // Buckets that are over do not change any more, but for writes that were late.
             let from = read_at.before(BUCKET * 2).max(now.before(MEMORY));
@@ -105,10 +105,10 @@ impl<P: Ports> Gates<P> {
 
     async fn read_fleet(&self, dependency: &str, from: Time, shards: u8) {
         match self.control.buckets(dependency, shards, from).await {
-            Ok(buckets) => self.desk(dependency, |desk| {
-                desk.read_at = self.clock.now();
+            Ok(buckets) => self.cache(dependency, |cache| {
+                cache.read_at = self.clock.now();
                 for (key, bucket) in &buckets {
-                    desk.window.see(key, bucket.into());
+                    cache.window.see(key, bucket.into());
                 }
             }),
             Err(error) => telemetry::port_failed("buckets", &error),
@@ -118,11 +118,11 @@ impl<P: Ports> Gates<P> {
     async fn report_outcomes(&self) {
         let now = self.clock.now();
         let taken = {
-            let mut book = self.book();
-            let due = now.since(book.outcomes_sent_at) >= TYPE_REPORT_EVERY;
-            let taken = if due { book.outcomes.pop_first() } else { None };
+            let mut state = self.state();
+            let due = now.since(state.outcomes_sent_at) >= TYPE_REPORT_EVERY;
+            let taken = if due { state.outcomes.pop_first() } else { None };
             if taken.is_some() {
-                book.outcomes_sent_at = now;
+                state.outcomes_sent_at = now;
             }
             taken
         };

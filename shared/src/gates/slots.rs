@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Gates, MOST_RACES, Turned};
+use super::{Gates, MOST_RACES, Refused};
 use crate::{
     base::time::{Clock, Time},
     dependency::{
@@ -43,13 +43,13 @@ impl<P: Ports> Gates<P> {
     }
 
     /// A slot for one call: when it is. `None` if nothing limits the calls.
-    pub(super) async fn slot(&self, dependency: &str) -> Result<Option<Time>, Turned> {
+    pub(super) async fn slot(&self, dependency: &str) -> Result<Option<Time>, Refused> {
         let Some(rates) = self.rules.rates else { return Ok(None) };
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
-            let slot = self.desk(dependency, |desk| {
-                let slot = desk.block.take(now);
-                desk.used_up |= slot.is_some() && desk.block.left(now) == 0;
+            let slot = self.cache(dependency, |cache| {
+                let slot = cache.block.take(now);
+                cache.used_up |= slot.is_some() && cache.block.left(now) == 0;
                 slot
             });
             if slot.is_some() {
@@ -58,11 +58,11 @@ impl<P: Ports> Gates<P> {
             match self.reserve(dependency, rates, 1).await? {
                 Reserved::Yes => {}
                 Reserved::No(wait) => {
-                    return Err(Turned::Away(self.rate_limited(dependency, wait)));
+                    return Err(Refused::Deferred(self.rate_limited(dependency, wait)));
                 }
             }
         }
-        Err(Turned::Away(self.rate_limited(dependency, Duration::from_secs(1))))
+        Err(Refused::Deferred(self.rate_limited(dependency, Duration::from_secs(1))))
     }
 
     pub(super) fn rate_limited(&self, dependency: &str, wait: Duration) -> Failure {
@@ -79,46 +79,46 @@ impl<P: Ports> Gates<P> {
     ) -> Result<Reserved, PortError> {
         let _one_at_a_time = self.reserving.lock().await;
         // Whoever waited here may find that another has reserved enough.
-        let left = self.desk(dependency, |desk| desk.block.left(self.clock.now()));
+        let left = self.cache(dependency, |cache| cache.block.left(self.clock.now()));
         let need = need.saturating_sub(left);
         if need == 0 {
             return Ok(Reserved::Yes);
         }
-        let known = self.desk(dependency, |desk| desk.limiter);
+        let known = self.cache(dependency, |cache| cache.limiter);
         let mut seen = match known {
             Some(seen) => seen,
             None => self.control.limiter(dependency).await?,
         };
         let (used_up, worked) =
-            self.desk(dependency, |desk| (std::mem::take(&mut desk.used_up), desk.worked));
+            self.cache(dependency, |cache| (std::mem::take(&mut cache.used_up), cache.worked));
         let want = block_size(rates, need, used_up);
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
             let (next, grant) = match seen.value.reserve(rates, want, worked, now) {
                 Reservation::Granted(next, grant) => (next, grant),
                 Reservation::Refused(ahead) => {
-                    self.desk(dependency, |desk| desk.limiter = Some(seen));
+                    self.cache(dependency, |cache| cache.limiter = Some(seen));
                     return Ok(Reserved::No(ahead));
                 }
             };
             // An answer that is lost costs the slots: nobody else has them.
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
-                    self.desk(dependency, |desk| {
-                        desk.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
-                        desk.worked = desk.worked.saturating_sub(worked);
-                        desk.block.add(grant);
+                    self.cache(dependency, |cache| {
+                        cache.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
+                        cache.worked = cache.worked.saturating_sub(worked);
+                        cache.block.add(grant);
                     });
                     return Ok(Reserved::Yes);
                 }
                 Ok(Swapped::No(current)) => seen = current,
                 Err(error) => {
-                    self.desk(dependency, |desk| desk.limiter = None);
+                    self.cache(dependency, |cache| cache.limiter = None);
                     return Err(error);
                 }
             }
         }
-        self.desk(dependency, |desk| desk.limiter = None);
+        self.cache(dependency, |cache| cache.limiter = None);
         Ok(Reserved::No(Duration::from_secs(1)))
     }
 
@@ -127,7 +127,7 @@ impl<P: Ports> Gates<P> {
         if self.rules.rates.is_none() {
             return;
         }
-        self.desk(dependency, |desk| desk.block.clear());
+        self.cache(dependency, |cache| cache.block.clear());
         let mut seen = match self.control.limiter(dependency).await {
             Ok(seen) => seen,
             Err(error) => return telemetry::port_failed("limiter", &error),
@@ -137,7 +137,7 @@ impl<P: Ports> Gates<P> {
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     let seen = Seen { value: next, revision: seen.revision + 1 };
-                    return self.desk(dependency, |desk| desk.limiter = Some(seen));
+                    return self.cache(dependency, |cache| cache.limiter = Some(seen));
                 }
                 Ok(Swapped::No(current)) => seen = current,
                 Err(error) => return telemetry::port_failed("swap_limiter", &error),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     base::{random::Random, time::Clock},
     failure::{Class, Failure},
-    gates::{RunEnd, Turn, Turned},
+    gates::{Refused, RunEnd, RunKind},
     job::Job,
     policy::{ANSWER_RESERVE, WORN_OUT},
     ports::{PortError, Ports},
@@ -109,22 +109,22 @@ async fn try_run<J: Job, P: Ports>(
     if !claim::fits(worker, batch) {
         return Tried::failed(execute::unstarted());
     }
-    let turn = match record.counters {
-        Counters { attempts: 1.., .. } => Turn::Retry,
-        Counters { claims: ..=1, .. } => Turn::First,
-        _ => Turn::Again,
+    let kind = match record.counters {
+        Counters { attempts: 1.., .. } => RunKind::Retry,
+        Counters { claims: ..=1, .. } => RunKind::First,
+        _ => RunKind::Again,
     };
     let receives = batch.tickets[ticket].receives;
-    let mut pass = match worker.gates.enter(&record.work.dependency, turn).await {
-        Ok(pass) => pass,
-        Err(Turned::Away(failure)) => {
+    let mut permit = match worker.gates.enter(&record.work.dependency, kind).await {
+        Ok(permit) => permit,
+        Err(Refused::Deferred(failure)) => {
             let failure = match failure.class() {
                 Class::Unstarted => failure.with_retry_after(Some(pause(receives))),
                 _ => failure,
             };
             return Tried::failed(failure);
         }
-        Err(Turned::Broken(why)) => {
+        Err(Refused::Broken(why)) => {
             let wait = Some(pause(receives));
             let failure = Failure::new(Class::Unstarted, "gates_broken", why.clone());
             return Tried { broken: Some(why), ..Tried::failed(failure.with_retry_after(wait)) };
@@ -134,8 +134,8 @@ async fn try_run<J: Job, P: Ports>(
     let outcome = if claim::fits(worker, batch) {
         let payload = &batch.tickets[ticket].message.payload;
         let latest_end = batch.deadline.before(J::POLICY.reserve);
-        pass.until((worker.clock.now() + J::POLICY.job_timeout).min(latest_end), latest_end);
-        execute::execute(&worker.job, payload, record, &pass, &worker.clock, latest_end).await
+        permit.until((worker.clock.now() + J::POLICY.job_timeout).min(latest_end), latest_end);
+        execute::execute(&worker.job, payload, record, &permit, &worker.clock, latest_end).await
     } else {
         Outcome::Failed(execute::unstarted())
     };
@@ -145,7 +145,7 @@ async fn try_run<J: Job, P: Ports>(
     };
     // What is found out may be late, and the end of the run must be written.
     let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
-    if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(pass, end)).await.is_err() {
+    if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(permit, end)).await.is_err() {
         telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));
     }
     Tried { outcome, broken: None }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use crate::{
     base::time::{Clock, Time},
     failure::{Class, Failure},
-    gates::{RunEnd, Turn, Turned},
+    gates::{Refused, RunEnd, RunKind},
     job::{Job, Run, Soundness},
     message::Message,
     ports::{
@@ -118,18 +118,18 @@ async fn verify<J: Job, P: Ports>(
     result: &str,
     batch: &Batch<J::Payload>,
 ) -> Result<Soundness, Failure> {
-    let pass = worker.gates.enter(&record.work.dependency, Turn::Again).await;
-    let mut pass = pass.map_err(Turned::into_failure)?;
+    let permit = worker.gates.enter(&record.work.dependency, RunKind::Again).await;
+    let mut permit = permit.map_err(Refused::into_failure)?;
     let latest_end = batch.deadline.before(J::POLICY.reserve);
     let ends_at = (worker.clock.now() + J::POLICY.job_timeout).min(latest_end);
-    pass.until(ends_at, latest_end);
+    permit.until(ends_at, latest_end);
     let run = Run {
         key: record.key.clone(),
         counters: record.counters,
         history: Vec::new(),
         cursor: None,
         ends_at,
-        gate: &pass,
+        gate: &permit,
     };
     let limit = ends_at.since(worker.clock.now());
     let looked =
@@ -141,7 +141,7 @@ async fn verify<J: Job, P: Ports>(
             RunEnd::TimedOut,
         ),
     };
-    worker.gates.leave(pass, end).await;
+    worker.gates.leave(permit, end).await;
     looked
 }
 

@@ -37,14 +37,14 @@ impl Calls {
 
     /// Counts one call that ended with `class`, or well.
     pub fn record(&mut self, class: Option<Class>, took: Duration, slow_after: Duration) {
-        let standing = Standing::of(class);
-        match standing {
-            Standing::Well => self.ok += 1,
-            Standing::Ill => self.failed += 1,
-            Standing::Silent if class == Some(Class::Throttled) => self.throttled += 1,
-            Standing::Silent => {}
+        let outcome = CallOutcome::of(class);
+        match outcome {
+            CallOutcome::Succeeded => self.ok += 1,
+            CallOutcome::Failed => self.failed += 1,
+            CallOutcome::Neutral if class == Some(Class::Throttled) => self.throttled += 1,
+            CallOutcome::Neutral => {}
         }
-        if standing != Standing::Silent {
+        if outcome != CallOutcome::Neutral {
             self.latency.record(took);
             self.slow += u64::from(took > slow_after);
         }
@@ -99,22 +99,22 @@ impl From<&Bucket> for Calls {
 
 /// What the end of a call says of the dependency's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum CallOutcome {
     /// It works.
-    Well,
+    Succeeded,
     /// It does not.
-    Ill,
+    Failed,
     /// Nothing: the failure was not its, or it only asked for patience.
-    Silent,
+    Neutral,
 }
 
-impl Standing {
+impl CallOutcome {
     /// The column "breaker" of the table of classes in docs/error-handling.md.
     #[must_use]
     pub const fn of(class: Option<Class>) -> Self {
         match class {
-            None | Some(Class::Conflict) => Self::Well,
-            Some(Class::Transient | Class::Anomaly | Class::Systemic) => Self::Ill,
+            None | Some(Class::Conflict) => Self::Succeeded,
+            Some(Class::Transient | Class::Anomaly | Class::Systemic) => Self::Failed,
             Some(
                 Class::Throttled
                 | Class::Permanent
@@ -122,7 +122,7 @@ impl Standing {
                 | Class::Contended
                 | Class::Unstarted
                 | Class::Crash,
-            ) => Self::Silent,
+            ) => Self::Neutral,
         }
     }
 }
