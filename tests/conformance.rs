@@ -5,7 +5,7 @@ use evenkeel::{
     aws,
     base::config::Tables,
     http::transport,
-    testing::{MemoryStore, conformance, control_conformance, oversight_conformance},
+    testing::{MemoryStore, conformance, control_conformance, maintenance_conformance},
 };
 use inventory::testing::{MemoryVehicles, conformance as vehicles_conformance};
 use serde_json::json;
@@ -17,7 +17,7 @@ async fn memory() {
     let store = MemoryStore::default();
     conformance::store(&store).await;
     control_conformance::control(&store).await;
-    oversight_conformance::oversight(&store).await;
+    maintenance_conformance::maintenance(&store).await;
     vehicles_conformance::vehicles(&MemoryVehicles::default()).await;
     let kept = store.quarantined();
     let kept: Vec<_> = kept.iter().map(|body| (&*body.key, &*body.message_id)).collect();
@@ -34,7 +34,7 @@ async fn dynamodb() {
     let store = aws::local::store(&config, tables).await;
     conformance::store(&store).await;
     control_conformance::control(&store).await;
-    oversight_conformance::oversight(&store).await;
+    maintenance_conformance::maintenance(&store).await;
     vehicles_conformance::vehicles(&inventory::dynamo::local_table(&config, "vehicles").await)
         .await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();

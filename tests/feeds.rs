@@ -433,7 +433,7 @@ async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
     use evenkeel::{
         message::{
             Purpose, Woken,
-            wake::{self, Wake},
+            wake::{self, OutgoingMessage},
         },
         testing::ARN,
     };
@@ -443,8 +443,8 @@ async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
     let check = async || {
         feeds.clock.advance(Duration::from_mins(10));
         let woken = Woken { key: record.key.clone(), fence: record.fence };
-        let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
-        feeds.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+        let message = OutgoingMessage::new(wake::body(&record).unwrap(), Some(woken), None);
+        feeds.queue.send_to(ARN, OutgoingMessage { purpose: Purpose::Check, ..message });
         feeds.poll().await;
         feeds.store.record(&record.key).unwrap()
     };

@@ -7,7 +7,7 @@ use evenkeel::{
     http::{Hosts, Outbound, Reach, Settings},
     message::{
         Purpose, Woken,
-        wake::{self, Wake},
+        wake::{self, OutgoingMessage},
     },
     record::{Phase, Record},
     testing::{
@@ -236,8 +236,8 @@ async fn a_result_of_any_kind_is_sound_and_an_empty_one_is_made_again() {
     pages.store.put(&empty);
     for record in pages.store.records() {
         let woken = Woken { key: record.key.clone(), fence: record.fence };
-        let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
-        pages.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+        let message = OutgoingMessage::new(wake::body(&record).unwrap(), Some(woken), None);
+        pages.queue.send_to(ARN, OutgoingMessage { purpose: Purpose::Check, ..message });
     }
     pages.poll().await;
     assert!(result(&pages.record(1))["without_page"].is_string(), "of the feed's data alone");

@@ -7,7 +7,7 @@ use evenkeel::{
     http::transport,
     message::{
         Purpose, Woken,
-        wake::{self, Wake},
+        wake::{self, OutgoingMessage},
     },
     ports::notes::{FINDING, Finding},
     record::{Phase, Record},
@@ -288,8 +288,8 @@ async fn by_hand(sandbox: &Sandbox, method: reqwest::Method, id: &str, body: &st
 async fn check(scenario: &Scenario) {
     for record in scenario.store.records() {
         let woken = Woken { key: record.key.clone(), fence: record.fence };
-        let message = Wake::new(wake::body(&record).unwrap(), Some(woken), None);
-        scenario.queue.send_to(ARN, Wake { purpose: Purpose::Check, ..message });
+        let message = OutgoingMessage::new(wake::body(&record).unwrap(), Some(woken), None);
+        scenario.queue.send_to(ARN, OutgoingMessage { purpose: Purpose::Check, ..message });
     }
     scenario.poll().await;
     assert!(scenario.queue.is_empty(), "however a look ends, its message goes");

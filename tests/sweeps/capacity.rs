@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel::{
-    message::{Wake, Woken},
+    message::{OutgoingMessage, Woken},
     record::Phase,
     testing::ARN,
     worker::handle,
@@ -84,7 +84,7 @@ async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
         let name = format!("job-{n}");
         let record = world.put(&name, Phase::Queued { due_at });
         let woken = Woken { key: record.key, fence: record.fence };
-        world.queue.send_to(ARN, Wake::new(body(&name), Some(woken), None));
+        world.queue.send_to(ARN, OutgoingMessage::new(body(&name), Some(woken), None));
     }
     for minute in 0..8 {
         // A batch a second: the backlog moves, slowly.

@@ -11,7 +11,7 @@ use evenkeel::{
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
     failure::{Class, Failure},
     job::{Gate, Job, Progress, Run, Soundness},
-    message::{Purpose, Wake},
+    message::{OutgoingMessage, Purpose},
     payload::{Payload, Problems},
     policy::Policy,
     record::{Counters, Parking, Phase, Record, Work, lease::Lease},
@@ -347,6 +347,6 @@ pub(crate) fn body(name: &str) -> String {
 }
 
 /// A dead letter.
-pub(crate) fn letter(body: String, purpose: Purpose) -> Wake {
-    Wake { purpose, ..Wake::new(body, None, Some("acme".into())) }
+pub(crate) fn letter(body: String, purpose: Purpose) -> OutgoingMessage {
+    OutgoingMessage { purpose, ..OutgoingMessage::new(body, None, Some("acme".into())) }
 }

@@ -18,7 +18,7 @@ use evenkeel::{
     policy::ANSWER_RESERVE,
     ports::{
         PortError,
-        maintenance::{Oversight as _, Table},
+        maintenance::{Table, TableMaintenance as _},
     },
     record::{Phase, Record},
 };

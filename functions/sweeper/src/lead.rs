@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    ports::{PortError, Swapped, maintenance::Oversight, notes::NoteKey},
+    ports::{PortError, Swapped, maintenance::TableMaintenance, notes::NoteKey},
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ impl Leader {
     ///
     /// A note that cannot be parsed counts as absent, since nothing in it is needed for
     /// correctness.
-    pub async fn take<S: Oversight>(
+    pub async fn take<S: TableMaintenance>(
         store: &S,
         owner: &str,
         until: Time,
@@ -65,7 +65,7 @@ impl Leader {
     }
 
     /// Writes the memory; whether this tick still leads.
-    pub async fn keep<S: Oversight>(
+    pub async fn keep<S: TableMaintenance>(
         &mut self,
         store: &S,
         memory: &Memory,
@@ -94,7 +94,7 @@ impl Leader {
     }
 
     /// Ends the lease and writes the memory; whether this tick still led.
-    pub async fn leave<S: Oversight>(
+    pub async fn leave<S: TableMaintenance>(
         mut self,
         store: &S,
         memory: &Memory,

@@ -8,7 +8,7 @@ use evenkeel::{
         time::{Clock, SystemClock},
     },
     lambda::Start,
-    ports::maintenance::{Mailboxes, Oversight, Scaling},
+    ports::maintenance::{MappingMaintenance, QueueMaintenance, TableMaintenance},
 };
 
 use crate::config::Config;
@@ -16,11 +16,11 @@ use crate::config::Config;
 /// The implementations that a sweeper runs on: those on AWS, or doubles in tests.
 pub trait Ports {
     /// The tables of jobs, control items and vehicles.
-    type Store: Oversight;
+    type Store: TableMaintenance;
     /// Every queue of every job type, dead-letter queues included.
-    type Queue: Mailboxes;
+    type Queue: QueueMaintenance;
     /// The event source mappings between the queues and the functions.
-    type Mappings: Scaling;
+    type Mappings: MappingMaintenance;
     /// The clock from which every decision takes the time.
     type Clock: Clock;
     /// Owner tokens, and where a random sample begins.

@@ -6,7 +6,7 @@ use evenkeel::{
     base::time::Time,
     ports::{
         PortError,
-        maintenance::{Due, Oversight, READ_AT_ONCE},
+        maintenance::{Due, READ_AT_ONCE, TableMaintenance},
     },
     record::{Record, due::look_partitions},
     telemetry,
@@ -25,7 +25,7 @@ pub async fn together<F: Future>(futures: Vec<F>) -> Vec<(usize, F::Output)> {
 }
 
 /// Reads records, by key. One that cannot be parsed raises an alarm and is left out.
-pub async fn read<S: Oversight>(
+pub async fn read<S: TableMaintenance>(
     store: &S,
     keys: Vec<String>,
 ) -> Result<BTreeMap<String, Record>, PortError> {
@@ -54,7 +54,7 @@ pub const EVER: Time = Time::from_millis(u64::MAX >> 16);
 
 /// Reads the due entries of these partitions within `span`, earliest first, up to `most` of each
 /// shard.
-pub async fn due<S: Oversight>(
+pub async fn due<S: TableMaintenance>(
     store: &S,
     names: &[String],
     span: [Time; 2],

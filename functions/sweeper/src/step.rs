@@ -6,11 +6,11 @@ use evenkeel::{
     base::time::{Time, millis},
     message::{
         Woken,
-        wake::{self, Wake},
+        wake::{self, OutgoingMessage},
     },
     ports::{
         PortError, Written,
-        maintenance::{Mailboxes, Oversight},
+        maintenance::{QueueMaintenance, TableMaintenance},
     },
     record::{Guard, Record},
     telemetry,
@@ -61,7 +61,7 @@ pub struct Taken {
 
 /// Takes these steps, of which no two may concern the same record. They are taken in groups, so
 /// that a sweeper that is cut off leaves few records whose messages are not sent.
-pub async fn take<S: Oversight, Q: Mailboxes>(
+pub async fn take<S: TableMaintenance, Q: QueueMaintenance>(
     store: &S,
     queue: &Q,
     steps: &[Step],
@@ -70,7 +70,7 @@ pub async fn take<S: Oversight, Q: Mailboxes>(
     let mut taken = Taken::default();
     for (first, some) in steps.chunks(TOGETHER).enumerate() {
         let written = together(some.iter().map(|step| write(store, step)).collect()).await;
-        let mut calls: BTreeMap<&str, Vec<Wake>> = BTreeMap::new();
+        let mut calls: BTreeMap<&str, Vec<OutgoingMessage>> = BTreeMap::new();
         for (place, written) in written {
             let step = &some[place];
             match written {
@@ -96,16 +96,23 @@ pub async fn take<S: Oversight, Q: Mailboxes>(
 
 /// The message of a step; `None` if the record's payload is not JSON, which the engine never
 /// writes.
-fn message(step: &Step, call: &Call, now: Time) -> Option<Wake> {
+fn message(step: &Step, call: &Call, now: Time) -> Option<OutgoingMessage> {
     let Record { key, fence, work, .. } = &step.record;
     let woken = Woken { key: key.clone(), fence: *fence };
     let delay = millis(call.at.since(now).min(LONGEST_DELAY));
     let delay = Duration::from_secs(delay.div_ceil(1_000));
-    Some(Wake { delay, ..Wake::new(wake::body(&step.record)?, Some(woken), work.group.clone()) })
+    Some(OutgoingMessage {
+        delay,
+        ..OutgoingMessage::new(wake::body(&step.record)?, Some(woken), work.group.clone())
+    })
 }
 
 /// Sends messages to a queue, and returns how many of them were not accepted.
-pub async fn send<Q: Mailboxes>(queue: &Q, name: &str, messages: &[Wake]) -> usize {
+pub async fn send<Q: QueueMaintenance>(
+    queue: &Q,
+    name: &str,
+    messages: &[OutgoingMessage],
+) -> usize {
     let sends = messages.chunks(MESSAGES_A_CALL).map(|chunk| queue.send(name, chunk));
     let mut failed = 0;
     for (place, sent) in together(sends.collect()).await {
@@ -114,7 +121,8 @@ pub async fn send<Q: Mailboxes>(queue: &Q, name: &str, messages: &[Wake]) -> usi
             // Each record has a due entry, by which a later tick sends its message again.
             Err(error) => {
                 telemetry::port_failed("send", &error);
-                failed += messages.chunks(MESSAGES_A_CALL).nth(place).map_or(0, <[Wake]>::len);
+                failed +=
+                    messages.chunks(MESSAGES_A_CALL).nth(place).map_or(0, <[OutgoingMessage]>::len);
             }
         }
     }
@@ -123,7 +131,7 @@ pub async fn send<Q: Mailboxes>(queue: &Q, name: &str, messages: &[Wake]) -> usi
 
 /// Writes a step's record; whether it is written. If the outcome is unknown, one retry resolves it:
 /// the record in the table is then recognised as this step's own write.
-async fn write<S: Oversight>(store: &S, step: &Step) -> Result<bool, PortError> {
+async fn write<S: TableMaintenance>(store: &S, step: &Step) -> Result<bool, PortError> {
     let written = match store.replace(&step.record, Some(&step.guard)).await {
         Err(PortError::Unavailable(_)) | Ok(Written::Unknown(_)) => {
             store.replace(&step.record, Some(&step.guard)).await?

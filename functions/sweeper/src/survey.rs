@@ -8,7 +8,7 @@ use evenkeel::{
     dependency::stats::{Bucket, TYPE_BUCKET, bucket_start},
     ports::{
         PortError,
-        maintenance::{Depth, LEASE_SHARDS, Mailboxes, Oversight},
+        maintenance::{Depth, LEASE_SHARDS, QueueMaintenance, TableMaintenance},
         notes::{Limits, WATCHED},
     },
     record::lease::Lease,
@@ -54,7 +54,7 @@ pub struct View {
 }
 
 /// Reads everything that the passes need. What cannot be read is left out and logged.
-pub async fn survey<S: Oversight, Q: Mailboxes>(
+pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
     store: &S,
     queue: &Q,
     config: &Config,
@@ -105,7 +105,7 @@ pub async fn survey<S: Oversight, Q: Mailboxes>(
 /// Reads the notes about watched dependencies, from the name `begin` on and wrapping around to it,
 /// up to what a tick reads. The second value is the name at which to continue, empty if all were
 /// read.
-async fn watched<S: Oversight>(
+async fn watched<S: TableMaintenance>(
     store: &S,
     begin: &str,
 ) -> Result<(BTreeMap<String, String>, String), PortError> {
@@ -129,7 +129,7 @@ async fn watched<S: Oversight>(
 
 /// Reads the state of a dependency. Its limits come from `note`, which its functions wrote; without
 /// a readable note they are the [`careful`] ones.
-pub async fn dependency<S: Oversight>(
+pub async fn dependency<S: TableMaintenance>(
     store: &S,
     name: &str,
     note: Option<&str>,

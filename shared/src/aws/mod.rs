@@ -8,9 +8,9 @@ mod jobs;
 #[cfg(feature = "testing")]
 #[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
 pub mod local;
-mod mail;
-mod oversight;
+mod maintenance;
 mod queue;
+mod queue_maintenance;
 mod scaling;
 mod secrets;
 mod statement;

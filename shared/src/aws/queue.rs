@@ -19,7 +19,7 @@ use super::failure::port_error;
 use crate::{
     message::{
         Woken,
-        wake::{FENCE, JOB, PURPOSE, SENT_AT, Wake},
+        wake::{FENCE, JOB, OutgoingMessage, PURPOSE, SENT_AT},
     },
     ports::{ExtendVisibility, PortError, Queue},
 };
@@ -66,7 +66,9 @@ fn attribute(kind: &str, value: String) -> Result<MessageAttributeValue, PortErr
     value.build().map_err(|error: BuildError| PortError::Broken(error.to_string()))
 }
 
-fn entry((place, wake): (usize, &Wake)) -> Result<SendMessageBatchRequestEntry, PortError> {
+fn entry(
+    (place, wake): (usize, &OutgoingMessage),
+) -> Result<SendMessageBatchRequestEntry, PortError> {
     let delay = i32::try_from(wake.delay.as_secs()).unwrap_or(i32::MAX);
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
@@ -89,7 +91,11 @@ fn entry((place, wake): (usize, &Wake)) -> Result<SendMessageBatchRequestEntry, 
 }
 
 impl Queue for SqsQueue {
-    async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
+    async fn send(
+        &self,
+        queue: &str,
+        messages: &[OutgoingMessage],
+    ) -> Result<Vec<bool>, PortError> {
         let address = self.address(queue).await?;
         let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
         let send = self.client.send_message_batch().queue_url(address).set_entries(Some(entries));

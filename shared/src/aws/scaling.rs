@@ -4,12 +4,12 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::{Client, types::ScalingConfig};
 
 use super::failure::port_error;
-use crate::ports::{PortError, maintenance::Scaling};
+use crate::ports::{PortError, maintenance::MappingMaintenance};
 
 /// State of a mapping that works and is not being changed.
 const AT_WORK: &str = "Enabled";
 
-/// [`Scaling`] on AWS Lambda.
+/// [`MappingMaintenance`] on AWS Lambda.
 #[derive(Clone, Debug)]
 pub struct Mappings {
     client: Client,
@@ -23,7 +23,7 @@ impl Mappings {
     }
 }
 
-impl Scaling for Mappings {
+impl MappingMaintenance for Mappings {
     async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
         let get = self.client.get_event_source_mapping().uuid(mapping);
         let answer = get.send().await.map_err(|error| port_error(&error))?;

@@ -16,7 +16,7 @@ use crate::{
     base::time::{Clock, Time},
     message::{
         Woken, key,
-        wake::{self, Wake},
+        wake::{self, OutgoingMessage},
     },
     policy::Policy,
     ports::{PortError, Queue, Store, Written},
@@ -193,13 +193,13 @@ async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Enqueuein
 }
 
 async fn send<Q: Queue>(queue: &Q, jobs: &[(&NewJob, u64)]) -> Result<(), PortError> {
-    let mut by_queue: std::collections::BTreeMap<&str, Vec<Wake>> =
+    let mut by_queue: std::collections::BTreeMap<&str, Vec<OutgoingMessage>> =
         std::collections::BTreeMap::new();
     for (job, fence) in jobs {
         let body = wake::body_of(&job.key, &job.payload);
         let body = body.ok_or_else(|| PortError::Broken(format!("{}: no JSON", job.key)))?;
         let woken = Woken { key: job.key.clone(), fence: *fence };
-        let wake = Wake::new(body, Some(woken), Some(job.group.clone()));
+        let wake = OutgoingMessage::new(body, Some(woken), Some(job.group.clone()));
         by_queue.entry(&job.queue).or_default().push(wake);
     }
     for (name, messages) in by_queue {

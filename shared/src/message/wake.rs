@@ -30,7 +30,7 @@ pub const SENT_AT: &str = "evenkeel-sent-at";
 
 /// A message of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wake {
+pub struct OutgoingMessage {
     /// Its body, see [`crate::message::wake`].
     pub body: String,
     /// Key and fence of the job's record, if the message stands for one.
@@ -46,7 +46,7 @@ pub struct Wake {
     pub sent_at: Option<Time>,
 }
 
-impl Wake {
+impl OutgoingMessage {
     /// A message that is visible at once.
     #[must_use]
     pub const fn new(body: String, wakes: Option<Woken>, group: Option<String>) -> Self {

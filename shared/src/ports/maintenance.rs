@@ -13,7 +13,7 @@ use crate::{
 /// Shards of the leases.
 pub const LEASE_SHARDS: u8 = 8;
 
-/// Most records of one [`Oversight::read_all`].
+/// Most records of one [`TableMaintenance::read_all`].
 pub const READ_AT_ONCE: usize = 100;
 
 /// An entry of the index on which somebody looks.
@@ -68,7 +68,7 @@ pub struct Page {
 pub type ReadAll = Vec<(String, Option<Result<Record, String>>)>;
 
 /// The tables, for who looks after all of them.
-pub trait Oversight: Store + Control {
+pub trait TableMaintenance: Store + Control {
     /// Entries of one partition of the index that are due within `span`, both ends among it, the
     /// earliest first; it may lag behind the records by a moment.
     ///
@@ -150,7 +150,7 @@ pub struct Depth {
 }
 
 /// The queues, for who looks after all of them.
-pub trait Mailboxes: Queue {
+pub trait QueueMaintenance: Queue {
     /// How many messages the queue with this ARN has.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, PortError>> + Send;
 
@@ -170,7 +170,7 @@ pub trait Mailboxes: Queue {
 }
 
 /// The event source mappings, which bring the queues' messages to the functions.
-pub trait Scaling: Send + Sync {
+pub trait MappingMaintenance: Send + Sync {
     /// The `MaximumConcurrency` of the mapping with this id; `None` while it is changing or if it has
     /// none.
     fn concurrency(

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use super::error::PortError;
-use crate::message::Wake;
+use crate::message::OutgoingMessage;
 
 /// One message to hide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub trait Queue: Send + Sync {
     fn send(
         &self,
         queue: &str,
-        messages: &[Wake],
+        messages: &[OutgoingMessage],
     ) -> impl Future<Output = Result<Vec<bool>, PortError>> + Send;
 
     /// Hides messages of one queue, named by its ARN, in one call: at most

@@ -1,7 +1,7 @@
 //! Faults at port calls, chosen by number: before the work, or after it with the answer lost, or
 //! the process dying at that point.
 
-mod oversight;
+mod maintenance;
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use crate::{
         limiter::Limiter,
         stats::{Bucket, BucketKey},
     },
-    message::{Quarantined, Wake},
+    message::{OutgoingMessage, Quarantined},
     ports::{
         Control, ExtendVisibility, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
         notes::NoteKey,
@@ -328,7 +328,11 @@ impl<T> Faulty<T> {
 }
 
 impl<T: Queue> Queue for Faulty<T> {
-    async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
+    async fn send(
+        &self,
+        queue: &str,
+        messages: &[OutgoingMessage],
+    ) -> Result<Vec<bool>, PortError> {
         let refused = vec![false; messages.len()];
         self.faults.call("send", self.port.send(queue, messages), Some(refused)).await
     }

@@ -10,11 +10,11 @@ use std::{
 
 use crate::{
     base::time::{Clock, Time},
-    message::{Delivery, Letter, Wake, Woken},
+    message::{Delivery, Letter, OutgoingMessage, Woken},
     policy::MAX_RECEIVES,
     ports::{
         ExtendVisibility, PortError, Queue,
-        maintenance::{Depth, Mailboxes},
+        maintenance::{Depth, QueueMaintenance},
     },
     record::Record,
 };
@@ -34,7 +34,7 @@ pub struct Held {
     visible_at: Time,
     queue: String,
     source: Option<String>,
-    wake: Wake,
+    wake: OutgoingMessage,
 }
 
 /// [`Queue`] in memory; clones share it.
@@ -59,22 +59,22 @@ impl<C: Clock> MemoryQueue<C> {
 
     /// Sends a message; answers with its id.
     pub fn send(&self, body: &str) -> String {
-        self.put(ARN, Wake::new(body.to_owned(), None, None), None)
+        self.put(ARN, OutgoingMessage::new(body.to_owned(), None, None), None)
     }
 
     /// Sends a message as the engine itself does, to wake the job of this record.
     pub fn wake(&self, body: &str, record: &Record) -> String {
         let woken = Woken { key: record.key.clone(), fence: record.fence };
-        self.put(ARN, Wake::new(body.to_owned(), Some(woken), None), None)
+        self.put(ARN, OutgoingMessage::new(body.to_owned(), Some(woken), None), None)
     }
 
     /// Sends a message to any queue.
-    pub fn send_to(&self, queue: &str, wake: Wake) -> String {
+    pub fn send_to(&self, queue: &str, wake: OutgoingMessage) -> String {
         self.put(queue, wake, None)
     }
 
     /// Puts a message into a dead-letter queue that came from the queue `source`.
-    pub fn bury(&self, dead: &str, source: &str, wake: Wake) -> String {
+    pub fn bury(&self, dead: &str, source: &str, wake: OutgoingMessage) -> String {
         self.put(dead, wake, Some(source.to_owned()))
     }
 
@@ -86,7 +86,7 @@ impl<C: Clock> MemoryQueue<C> {
         before - messages.len()
     }
 
-    fn put(&self, queue: &str, wake: Wake, source: Option<String>) -> String {
+    fn put(&self, queue: &str, wake: OutgoingMessage, source: Option<String>) -> String {
         let now = self.clock.now();
         let mut messages = self.lock();
         let id = format!("message-{}", self.sent.fetch_add(1, Relaxed));
@@ -189,7 +189,11 @@ impl<C: Clock> MemoryQueue<C> {
 }
 
 impl<C: Clock> Queue for MemoryQueue<C> {
-    async fn send(&self, queue: &str, messages: &[Wake]) -> Result<Vec<bool>, PortError> {
+    async fn send(
+        &self,
+        queue: &str,
+        messages: &[OutgoingMessage],
+    ) -> Result<Vec<bool>, PortError> {
         self.calls.fetch_add(1, Relaxed);
         for message in messages {
             self.put(queue, message.clone(), None);
@@ -217,7 +221,7 @@ impl<C: Clock> Queue for MemoryQueue<C> {
     }
 }
 
-impl<C: Clock> Mailboxes for MemoryQueue<C> {
+impl<C: Clock> QueueMaintenance for MemoryQueue<C> {
     async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
         let now = self.clock.now();
         let mut depth = Depth::default();

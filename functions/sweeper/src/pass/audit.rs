@@ -10,11 +10,11 @@ use evenkeel::{
     base::{random::Random as _, time::Time},
     message::{
         Purpose, Woken,
-        wake::{self, Wake},
+        wake::{self, OutgoingMessage},
     },
     ports::{
         Control as _, PortError, Store as _, Written,
-        maintenance::{Found, Mailboxes, Oversight, Table},
+        maintenance::{Found, QueueMaintenance, Table, TableMaintenance},
         notes::{FINDING_RETENTION, Finding, Limits, NoteKey, WATCHED, WATCHED_RETENTION},
     },
     record::{Phase, Record},
@@ -200,7 +200,7 @@ async fn report<P: Ports>(
 }
 
 /// Registers the dependency of a parked record as watched; whether it now is.
-async fn note_parked<S: Oversight>(
+async fn note_parked<S: TableMaintenance>(
     store: &S,
     record: &Record,
     now: Time,
@@ -218,15 +218,15 @@ async fn note_parked<S: Oversight>(
 
 /// Sends the job types requests to check these results, each after its delay. Returns how many were
 /// sent.
-pub async fn check<Q: Mailboxes>(queue: &Q, records: &[(Record, Duration)]) -> usize {
-    let mut asked: BTreeMap<&str, Vec<Wake>> = BTreeMap::new();
+pub async fn check<Q: QueueMaintenance>(queue: &Q, records: &[(Record, Duration)]) -> usize {
+    let mut asked: BTreeMap<&str, Vec<OutgoingMessage>> = BTreeMap::new();
     for (record, delay) in records {
         let Some(body) = wake::body(record) else { continue };
         let woken = Woken { key: record.key.clone(), fence: record.fence };
-        let message = Wake {
+        let message = OutgoingMessage {
             purpose: Purpose::Check,
             delay: *delay,
-            ..Wake::new(body, Some(woken), record.work.group.clone())
+            ..OutgoingMessage::new(body, Some(woken), record.work.group.clone())
         };
         asked.entry(&record.work.queue).or_default().push(message);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel::{
     base::time::Time,
     dependency::breaker::State,
-    ports::{PortError, maintenance::Scaling as _},
+    ports::{PortError, maintenance::MappingMaintenance as _},
     record::outcomes::{BUSY_MS, JOBS},
     telemetry,
 };

@@ -10,7 +10,7 @@ use evenkeel::{
     },
     ports::{
         PortError,
-        maintenance::{Oversight, Scaling as _},
+        maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
     record::{Phase, Record},
@@ -138,7 +138,7 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
     all
 }
 
-async fn write<S: Oversight>(
+async fn write<S: TableMaintenance>(
     store: &S,
     place: NoteKey,
     text: String,
@@ -228,7 +228,7 @@ fn type_seen(
 }
 
 /// Observes a dependency: its parked jobs, its calls, its limiter.
-async fn dependency<S: Oversight>(
+async fn dependency<S: TableMaintenance>(
     store: &S,
     name: &str,
     known: &Dependency,
@@ -266,7 +266,7 @@ async fn dependency<S: Oversight>(
 }
 
 /// Counts the entries of these index partitions, up to [`COUNTED`] a shard.
-async fn entries<S: Oversight>(store: &S, names: &[String]) -> Result<Entries, PortError> {
+async fn entries<S: TableMaintenance>(store: &S, names: &[String]) -> Result<Entries, PortError> {
     let due = due(store, names, [Time::default(), EVER], COUNTED).await?;
     // Fewer than one shard's cap in total means that no shard was cut off.
     let (count, more) = (due.len() as u64, due.len() >= COUNTED);

@@ -5,7 +5,7 @@ use evenkeel::{
     base::time::Time,
     ports::{
         PortError,
-        maintenance::{Found, Oversight, Table},
+        maintenance::{Found, Table, TableMaintenance},
     },
 };
 
@@ -20,7 +20,7 @@ pub(super) fn is_expired(found: &Found, now: Time) -> bool {
 }
 
 /// Removes expired items, and returns how many.
-pub(super) async fn prune<S: Oversight>(
+pub(super) async fn prune<S: TableMaintenance>(
     store: &S,
     table: Table,
     expired: &[Found],

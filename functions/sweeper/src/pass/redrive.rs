@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Clock,
-    message::{Letter, Purpose, Quarantined, Wake},
-    ports::{PortError, Store as _, Written, maintenance::Mailboxes as _},
+    message::{Letter, OutgoingMessage, Purpose, Quarantined},
+    ports::{PortError, Store as _, Written, maintenance::QueueMaintenance as _},
     record::Record,
     telemetry,
 };
@@ -130,10 +130,14 @@ async fn settle<P: Ports>(
         }
         Fate::Redrive => {
             let queue = plan::back_to(job, letter);
-            let message = Wake {
+            let message = OutgoingMessage {
                 purpose: Purpose::Redrive,
                 sent_at: Some(letter.sent_at),
-                ..Wake::new(letter.body.clone(), letter.wakes.clone(), letter.group.clone())
+                ..OutgoingMessage::new(
+                    letter.body.clone(),
+                    letter.wakes.clone(),
+                    letter.group.clone(),
+                )
             };
             let sent = step::send(&sweep.queue, queue, &[message]).await == 0;
             tick.count(NAME, "sent_back", usize::from(sent));

@@ -5,7 +5,7 @@ use evenkeel::{
     dependency::breaker::State,
     ports::{
         PortError,
-        maintenance::{Due, Oversight},
+        maintenance::{Due, TableMaintenance},
         notes::{NOTED_FOR, NoteKey, WATCHED, WATCHED_RETENTION},
     },
     record::Record,
@@ -180,7 +180,7 @@ async fn take<P: Ports>(
 
 /// The due entries of a dependency's parked jobs that are candidates for release. Jobs with a
 /// deadline and jobs without alternate, so that neither kind starves the other.
-async fn parked<S: Oversight>(
+async fn parked<S: TableMaintenance>(
     store: &S,
     name: &str,
     way: &Way,
@@ -210,7 +210,7 @@ async fn parked<S: Oversight>(
 
 /// Extends the note of a dependency while it has parked jobs. Removes it once it has none and the
 /// note is so old that every function would write it again before parking a job.
-async fn keep_note<S: Oversight>(
+async fn keep_note<S: TableMaintenance>(
     store: &S,
     tick: &mut Tick,
     name: &str,

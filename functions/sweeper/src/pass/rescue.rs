@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel::{
     base::time::Time,
     dependency::stats::{Bucket, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
-    ports::{PortError, maintenance::Oversight},
+    ports::{PortError, maintenance::TableMaintenance},
     record::{Phase, Record, lease::Lease},
     telemetry,
 };
@@ -85,7 +85,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
 }
 
 /// Adds crashes to the statistics of their types, as the functions do with those that they find.
-async fn tell<S: Oversight>(store: &S, found: &[&Record], now: Time) {
+async fn tell<S: TableMaintenance>(store: &S, found: &[&Record], now: Time) {
     let mut crashes: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
     for record in found {
         telemetry::found(record);
@@ -106,7 +106,7 @@ async fn tell<S: Oversight>(store: &S, found: &[&Record], now: Time) {
 
 /// Removes leases whose owner runs none of their jobs any more. A lease with a job that this tick
 /// has not read stays.
-async fn close<S: Oversight>(
+async fn close<S: TableMaintenance>(
     store: &S,
     ended: &[Lease],
     looked_at: &BTreeSet<String>,

@@ -15,7 +15,7 @@ use crate::{
     },
     ports::{
         PortError,
-        maintenance::{Depth, Mailboxes},
+        maintenance::{Depth, QueueMaintenance},
     },
 };
 
@@ -45,7 +45,7 @@ fn letter(message: Message) -> Letter {
     }
 }
 
-impl Mailboxes for SqsQueue {
+impl QueueMaintenance for SqsQueue {
     async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
         let names = [
             Name::ApproximateNumberOfMessages,

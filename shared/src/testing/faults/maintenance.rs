@@ -8,13 +8,16 @@ use crate::{
     message::Letter,
     ports::{
         PortError, Seen, Swapped,
-        maintenance::{Depth, Due, Mailboxes, Oversight, Page, ReadAll, Scaling, Table},
+        maintenance::{
+            Depth, Due, MappingMaintenance, Page, QueueMaintenance, ReadAll, Table,
+            TableMaintenance,
+        },
         notes::NoteKey,
     },
     record::lease::Lease,
 };
 
-impl<T: Oversight> Oversight for Faulty<T> {
+impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
     async fn due(
         &self,
         partition: &str,
@@ -80,7 +83,7 @@ impl<T: Oversight> Oversight for Faulty<T> {
     }
 }
 
-impl<T: Mailboxes> Mailboxes for Faulty<T> {
+impl<T: QueueMaintenance> QueueMaintenance for Faulty<T> {
     async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
         self.faults.call("depth", self.port.depth(queue), None).await
     }
@@ -94,7 +97,7 @@ impl<T: Mailboxes> Mailboxes for Faulty<T> {
     }
 }
 
-impl<T: Scaling> Scaling for Faulty<T> {
+impl<T: MappingMaintenance> MappingMaintenance for Faulty<T> {
     async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
         self.faults.call("concurrency", self.port.concurrency(mapping), None).await
     }

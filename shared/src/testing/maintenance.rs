@@ -10,7 +10,9 @@ use crate::{
     base::time::Time,
     ports::{
         PortError, Seen, Swapped,
-        maintenance::{Due, Found, LEASE_SHARDS, Oversight, Page, ReadAll, Scaling, Table},
+        maintenance::{
+            Due, Found, LEASE_SHARDS, MappingMaintenance, Page, ReadAll, Table, TableMaintenance,
+        },
         notes::NoteKey,
     },
     record::{Record, lease::Lease},
@@ -22,7 +24,7 @@ fn shard(lease: &Lease) -> u8 {
     u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
 }
 
-impl Oversight for MemoryStore {
+impl TableMaintenance for MemoryStore {
     async fn due(
         &self,
         partition: &str,
@@ -179,7 +181,7 @@ impl Oversight for MemoryStore {
     }
 }
 
-/// [`Scaling`] in memory; clones share it.
+/// [`MappingMaintenance`] in memory; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryMappings(Arc<Mutex<BTreeMap<String, u32>>>);
 
@@ -196,7 +198,7 @@ impl MemoryMappings {
     }
 }
 
-impl Scaling for MemoryMappings {
+impl MappingMaintenance for MemoryMappings {
     async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
         Ok(self.all().get(mapping).copied())
     }

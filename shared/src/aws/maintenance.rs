@@ -17,7 +17,7 @@ use crate::{
     base::time::Time,
     ports::{
         PortError, Seen, Swapped,
-        maintenance::{Due, Found, Oversight, Page, ReadAll, Table},
+        maintenance::{Due, Found, Page, ReadAll, Table, TableMaintenance},
         notes::NoteKey,
     },
     record::{Record, due::Look, lease::Lease},
@@ -105,7 +105,7 @@ impl DynamoStore {
     }
 }
 
-impl Oversight for DynamoStore {
+impl TableMaintenance for DynamoStore {
     async fn due(
         &self,
         partition: &str,

@@ -1,4 +1,4 @@
-//! What every [`Oversight`] must do, whichever tables it stands on. Each case takes tables that know
+//! What every [`TableMaintenance`] must do, whichever tables it stands on. Each case takes tables that know
 //! none of the case's keys but for what the other suites have left.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -7,7 +7,7 @@ use crate::{
     base::time::Time,
     ports::{
         Seen, Swapped, Written,
-        maintenance::{LEASE_SHARDS, Oversight, Table},
+        maintenance::{LEASE_SHARDS, Table, TableMaintenance},
         notes::{FINDING, NoteKey, WATCHED},
     },
     record::{
@@ -20,13 +20,13 @@ use crate::{
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 const EVER: Time = Time::from_millis(0);
 const LATER: Time = Time::from_millis(1_800_000_060_000);
-const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:oversight";
+const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:maintenance";
 
 /// Runs every case.
 ///
 /// # Panics
 /// If the tables do not conform.
-pub async fn oversight<S: Oversight>(store: &S) {
+pub async fn maintenance<S: TableMaintenance>(store: &S) {
     what_is_due_comes_in_order_up_to_a_time_and_a_number(store).await;
     a_record_that_moves_on_leaves_the_index(store).await;
     leases_are_seen_by_their_end(store).await;
@@ -66,11 +66,11 @@ fn waiting(key: &str, due_at: Time) -> Record {
     record(key, Phase::Waiting { run_after: NOW, due_at, why: "later".into() })
 }
 
-async fn put<S: Oversight>(store: &S, record: &Record) {
+async fn put<S: TableMaintenance>(store: &S, record: &Record) {
     assert_eq!(store.replace(record, None).await, Ok(Written::Yes));
 }
 
-async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: Oversight>(store: &S) {
+async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: TableMaintenance>(store: &S) {
     let mut expected = Vec::new();
     for n in (0..40_u64).rev() {
         let key = format!("due#g:{n}");
@@ -102,7 +102,7 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: Oversight>(stor
     assert_eq!(within, 5);
 }
 
-async fn a_record_that_moves_on_leaves_the_index<S: Oversight>(store: &S) {
+async fn a_record_that_moves_on_leaves_the_index<S: TableMaintenance>(store: &S) {
     let key = "due#g:moves";
     let before = waiting(key, NOW);
     put(store, &before).await;
@@ -113,7 +113,7 @@ async fn a_record_that_moves_on_leaves_the_index<S: Oversight>(store: &S) {
     assert!(due.iter().all(|due| due.key != key), "{due:?}");
 }
 
-async fn leases_are_seen_by_their_end<S: Oversight>(store: &S) {
+async fn leases_are_seen_by_their_end<S: TableMaintenance>(store: &S) {
     let lease = |n: u64| Lease {
         owner: format!("{n:032x}"),
         until: NOW + Duration::from_secs(100 - n),
@@ -134,7 +134,7 @@ async fn leases_are_seen_by_their_end<S: Oversight>(store: &S) {
     }
 }
 
-async fn many_records_are_read_at_once_and_the_missing_are_told<S: Oversight>(store: &S) {
+async fn many_records_are_read_at_once_and_the_missing_are_told<S: TableMaintenance>(store: &S) {
     let keys: Vec<String> = (0..100_u64).map(|n| format!("due#g:{n}")).collect();
     let read = store.read_all(&keys).await.unwrap_or_default();
     assert_eq!(
@@ -146,7 +146,7 @@ async fn many_records_are_read_at_once_and_the_missing_are_told<S: Oversight>(st
     assert_eq!(store.read_all(&[]).await, Ok(Vec::new()));
 }
 
-async fn a_walk_comes_by_every_record_once<S: Oversight>(store: &S) {
+async fn a_walk_comes_by_every_record_once<S: TableMaintenance>(store: &S) {
     let (mut from, mut seen, mut pages) = (None, Vec::new(), 0);
     loop {
         let page = store.page(Table::Jobs, from.as_deref(), 7).await.unwrap_or_default();
@@ -164,7 +164,7 @@ async fn a_walk_comes_by_every_record_once<S: Oversight>(store: &S) {
     assert_eq!((keys.len(), each.len()), (41, 41));
 }
 
-async fn only_what_has_expired_is_removed<S: Oversight>(store: &S) {
+async fn only_what_has_expired_is_removed<S: TableMaintenance>(store: &S) {
     let ended = record("expired#g:1", Phase::Succeeded { at: NOW, result: "{}".into() });
     put(store, &ended).await;
     put(store, &waiting("expired#g:2", NOW)).await;
@@ -191,7 +191,7 @@ async fn only_what_has_expired_is_removed<S: Oversight>(store: &S) {
     assert_eq!(store.note(&place).await, Ok(Seen::default()));
 }
 
-async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {
+async fn a_note_is_swapped_by_its_revision<S: TableMaintenance>(store: &S) {
     let place = NoteKey::new("case", "swapped");
     assert_eq!(store.note(&place).await, Ok(Seen::default()));
     assert_eq!(store.swap_note(&place, "one", 0, LATER).await, Ok(Swapped::Yes));
@@ -203,7 +203,7 @@ async fn a_note_is_swapped_by_its_revision<S: Oversight>(store: &S) {
     assert_eq!(store.note(&place).await, Ok(two));
 }
 
-async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
+async fn notes_of_a_kind_come_in_order<S: TableMaintenance>(store: &S) {
     for name in ["c", "a", "b"] {
         let place = NoteKey::new(WATCHED, name);
         assert_eq!(store.put_note(&place, &format!("note {name}"), LATER).await, Ok(()));
@@ -218,7 +218,7 @@ async fn notes_of_a_kind_come_in_order<S: Oversight>(store: &S) {
     assert_eq!(names("", 1).await, ["a: note a"]);
 }
 
-async fn a_note_is_removed_only_as_it_was_read<S: Oversight>(store: &S) {
+async fn a_note_is_removed_only_as_it_was_read<S: TableMaintenance>(store: &S) {
     let place = NoteKey::new(WATCHED, "a");
     assert_eq!(store.remove_note(&place, "an older text").await, Ok(()));
     assert_eq!(store.note(&place).await.map(|note| note.value), Ok(Some("note a".to_owned())));
