@@ -10,7 +10,7 @@ use crate::{
     http::transport,
     job::Job,
     message::{
-        Delivery, Purpose, Woken,
+        Purpose, ReceivedMessage, Woken,
         wake::{FENCE, JOB, PURPOSE, SENT_AT},
     },
     policy::BATCH_SIZE,
@@ -121,10 +121,10 @@ async fn answer<J: Job>(
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, BatchError> {
     let deadline = Time::from_millis(event.context.deadline);
-    let deliveries: Vec<Delivery> = event.payload.records.into_iter().map(delivery).collect();
+    let messages: Vec<ReceivedMessage> = event.payload.records.into_iter().map(delivery).collect();
     let mut answer = SqsBatchResponse::default();
     // A mapping configured for larger batches costs time, not messages.
-    for batch in deliveries.chunks(BATCH_SIZE) {
+    for batch in messages.chunks(BATCH_SIZE) {
         for id in handle(worker, batch.to_vec(), deadline).await? {
             answer.add_failure(id);
         }
@@ -133,14 +133,14 @@ async fn answer<J: Job>(
 }
 
 /// An SQS record as the engine sees it. What is missing is taken for the cautious value.
-fn delivery(message: SqsMessage) -> Delivery {
+fn delivery(message: SqsMessage) -> ReceivedMessage {
     let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
     let fence = attribute(FENCE).and_then(|fence| fence.parse().ok());
     let job = attribute(JOB).map(str::to_owned);
     let sent_first = attribute(SENT_AT).and_then(|sent_at| sent_at.parse().ok());
     let purpose = Purpose::of(attribute(PURPOSE));
     let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
-    Delivery {
+    ReceivedMessage {
         receives: number("ApproximateReceiveCount")
             .and_then(|count: u64| u32::try_from(count).ok())
             .unwrap_or(1),
@@ -152,6 +152,7 @@ fn delivery(message: SqsMessage) -> Delivery {
         queue: message.event_source_arn.unwrap_or_default(),
         wakes: job.zip(fence).map(|(key, fence)| Woken { key, fence }),
         purpose,
+        source: None,
     }
 }
 

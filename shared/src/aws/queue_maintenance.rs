@@ -10,7 +10,7 @@ use super::{failure::port_error, queue::SqsQueue};
 use crate::{
     base::time::Time,
     message::{
-        Letter, Purpose, Woken,
+        Purpose, ReceivedMessage, Woken,
         wake::{FENCE, JOB, PURPOSE, SENT_AT},
     },
     ports::{
@@ -25,12 +25,16 @@ const AT_ONCE: i32 = 10;
 /// A receive that does not wait asks a few of SQS's servers only, and may find nothing of little.
 const WAIT_S: i32 = 1;
 
-fn letter(message: Message) -> Letter {
+fn received(queue: &str, message: Message) -> ReceivedMessage {
     let system = |name: System| message.attributes.as_ref()?.get(&name).cloned();
     let own = |name: &str| message.message_attributes.as_ref()?.get(name)?.string_value.clone();
     let sent_at = own(SENT_AT).or_else(|| system(System::SentTimestamp));
     let sent_at = sent_at.and_then(|text| text.parse().ok());
-    Letter {
+    ReceivedMessage {
+        queue: queue.to_owned(),
+        receives: system(System::ApproximateReceiveCount)
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1),
         sent_at: Time::from_millis(sent_at.unwrap_or_default()),
         wakes: own(FENCE)
             .and_then(|fence| fence.parse().ok())
@@ -39,9 +43,9 @@ fn letter(message: Message) -> Letter {
         purpose: Purpose::of(own(PURPOSE).as_deref()),
         group: system(System::MessageGroupId),
         source: system(System::DeadLetterQueueSourceArn),
-        message_id: message.message_id.unwrap_or_default(),
-        receipt: message.receipt_handle.unwrap_or_default(),
-        body: message.body.unwrap_or_default(),
+        message_id: message.message_id,
+        receipt: message.receipt_handle,
+        body: message.body,
     }
 }
 
@@ -66,7 +70,7 @@ impl QueueMaintenance for SqsQueue {
         &self,
         queue: &str,
         hidden: std::time::Duration,
-    ) -> Result<Vec<Letter>, PortError> {
+    ) -> Result<Vec<ReceivedMessage>, PortError> {
         let answer = self
             .client
             .receive_message()
@@ -79,7 +83,12 @@ impl QueueMaintenance for SqsQueue {
             .send()
             .await
             .map_err(|error| port_error(&error))?;
-        Ok(answer.messages.unwrap_or_default().into_iter().map(letter).collect())
+        Ok(answer
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .map(|message| received(queue, message))
+            .collect())
     }
 
     async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), PortError> {

@@ -2,9 +2,9 @@
 
 use crate::base::time::Time;
 
-/// One received message.
+/// One received message. What SQS leaves out is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delivery {
+pub struct ReceivedMessage {
     /// SQS's id of the message: what a partial answer names.
     pub message_id: Option<String>,
     /// The handle of this receive.
@@ -23,27 +23,22 @@ pub struct Delivery {
     pub group: Option<String>,
     /// What it is for.
     pub purpose: Purpose,
+    /// ARN of the queue that it was moved from, if it is a dead letter and SQS says so.
+    pub source: Option<String>,
 }
 
-/// A message as its queue gives it to the sweeper.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Letter {
-    /// SQS's id.
-    pub message_id: String,
-    /// The handle of this receive.
-    pub receipt: String,
-    /// The body.
-    pub body: String,
-    /// When it was sent first.
-    pub sent_at: Time,
-    /// The record that it wakes, if we sent it.
-    pub wakes: Option<Woken>,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Its message group.
-    pub group: Option<String>,
-    /// ARN of the queue that it was moved from, if the service says.
-    pub source: Option<String>,
+impl ReceivedMessage {
+    /// The body; empty if the queue gave none.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    /// The message's id; empty if the queue gave none.
+    #[must_use]
+    pub fn message_id(&self) -> &str {
+        self.message_id.as_deref().unwrap_or_default()
+    }
 }
 
 /// What a message of ours is for.

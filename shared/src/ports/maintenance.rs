@@ -5,7 +5,7 @@ use std::future::Future;
 
 use crate::{
     base::time::Time,
-    message::Letter,
+    message::ReceivedMessage,
     ports::{Control, PortError, Queue, Seen, Store, Swapped, notes::NoteKey},
     record::{Record, due::Look, lease::Lease},
 };
@@ -159,7 +159,7 @@ pub trait QueueMaintenance: Queue {
         &self,
         queue: &str,
         hidden: std::time::Duration,
-    ) -> impl Future<Output = Result<Vec<Letter>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<ReceivedMessage>, PortError>> + Send;
 
     /// Deletes received messages by their receipts, at most ten; harmless when repeated.
     fn delete(

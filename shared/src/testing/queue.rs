@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     base::time::{Clock, Time},
-    message::{Delivery, Letter, OutgoingMessage, Woken},
+    message::{OutgoingMessage, ReceivedMessage, Woken},
     policy::MAX_RECEIVES,
     ports::{
         ExtendVisibility, PortError, Queue,
@@ -104,7 +104,7 @@ impl<C: Clock> MemoryQueue<C> {
 
     /// Receives up to `most` visible messages, hiding them. A message over its receives is as good
     /// as in the dead-letter queue: it stays and is never received again.
-    pub fn receive(&self, most: usize) -> Vec<Delivery> {
+    pub fn receive(&self, most: usize) -> Vec<ReceivedMessage> {
         self.receive_from(ARN, most)
     }
 
@@ -117,7 +117,7 @@ impl<C: Clock> MemoryQueue<C> {
     }
 
     /// The same from the queue with this ARN.
-    pub fn receive_from(&self, queue: &str, most: usize) -> Vec<Delivery> {
+    pub fn receive_from(&self, queue: &str, most: usize) -> Vec<ReceivedMessage> {
         let now = self.clock.now();
         let mut messages = self.lock();
         let visible = messages
@@ -129,7 +129,8 @@ impl<C: Clock> MemoryQueue<C> {
             .map(|message| {
                 message.receives += 1;
                 message.visible_at = now + VISIBILITY;
-                Delivery {
+                ReceivedMessage {
+                    source: None,
                     message_id: Some(message.id.clone()),
                     receipt: Some(format!("{}#{}", message.id, message.receives)),
                     body: Some(message.wake.body.clone()),
@@ -145,7 +146,7 @@ impl<C: Clock> MemoryQueue<C> {
     }
 
     /// Deletes the messages of an event that its answer did not name, as the poller does.
-    pub fn acknowledge(&self, event: &[Delivery], failed: &[String]) {
+    pub fn acknowledge(&self, event: &[ReceivedMessage], failed: &[String]) {
         let done = |message: &Held| {
             event.iter().any(|d| d.message_id.as_ref() == Some(&message.id))
                 && !failed.contains(&message.id)
@@ -235,7 +236,11 @@ impl<C: Clock> QueueMaintenance for MemoryQueue<C> {
         Ok(depth)
     }
 
-    async fn receive(&self, queue: &str, hidden: Duration) -> Result<Vec<Letter>, PortError> {
+    async fn receive(
+        &self,
+        queue: &str,
+        hidden: Duration,
+    ) -> Result<Vec<ReceivedMessage>, PortError> {
         let now = self.clock.now();
         let mut messages = self.lock();
         let visible = messages
@@ -244,10 +249,12 @@ impl<C: Clock> QueueMaintenance for MemoryQueue<C> {
         let received = visible.take(10).map(|message| {
             message.receives += 1;
             message.visible_at = now + hidden;
-            Letter {
-                message_id: message.id.clone(),
-                receipt: format!("{}#{}", message.id, message.receives),
-                body: message.wake.body.clone(),
+            ReceivedMessage {
+                message_id: Some(message.id.clone()),
+                receipt: Some(format!("{}#{}", message.id, message.receives)),
+                body: Some(message.wake.body.clone()),
+                queue: queue.to_owned(),
+                receives: message.receives,
                 sent_at: message.sent_at,
                 wakes: message.wake.wakes.clone(),
                 purpose: message.wake.purpose,

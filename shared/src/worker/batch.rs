@@ -12,7 +12,7 @@ use crate::{
         time::{LEASE_GRACE, Time},
     },
     job::Job,
-    message::{Delivery, Message, Purpose, Rejection, Woken, decode as decode_body},
+    message::{Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
     policy::{Policy, SHORTEST_DELAY},
     ports::Ports,
     record::{Work, claim_decision::Claimant, lease::Lease},
@@ -27,7 +27,7 @@ pub(super) struct Batch<P> {
     pub(super) dispositions: Dispositions,
     /// Jobs whose results are to be checked.
     pub(super) checks: Vec<Message<P>>,
-    pub(super) deliveries: Vec<Delivery>,
+    pub(super) messages: Vec<ReceivedMessage>,
     pub(super) rejected: Vec<(usize, Rejection)>,
     /// How many messages ask for a job of this batch with another payload.
     contradicting: usize,
@@ -37,14 +37,14 @@ impl<P> Batch<P> {
     /// Notes what happens to the messages of a ticket.
     pub(super) fn note(&self, ticket: usize, disposition: &Disposition) {
         if let Some(ticket) = self.tickets.get(ticket) {
-            self.dispositions.note(&ticket.deliveries, disposition);
+            self.dispositions.note(&ticket.messages, disposition);
         }
     }
 
     /// What the batch's log line counts before anything has run.
     pub(super) fn tally(&self) -> Tally {
         Tally {
-            messages: self.deliveries.len(),
+            messages: self.messages.len(),
             rejected: self.rejected.len(),
             contradicting: self.contradicting,
             ..Tally::default()
@@ -57,7 +57,7 @@ pub(super) struct Ticket<P> {
     pub(super) message: Message<P>,
     pub(super) work: Work,
     /// Indices into the batch's messages; the first one speaks for them.
-    pub(super) deliveries: Vec<usize>,
+    pub(super) messages: Vec<usize>,
     message_ids: Vec<String>,
     sent_at: Time,
     pub(super) receives: u32,
@@ -96,19 +96,19 @@ impl<P> Ticket<P> {
 /// Decodes the messages of an event and folds the copies of one job. Pure but for the batch's token.
 pub(super) fn decode<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    deliveries: Vec<Delivery>,
+    messages: Vec<ReceivedMessage>,
     deadline: Time,
 ) -> Batch<J::Payload> {
-    let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(deliveries.len());
+    let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(messages.len());
     let mut by_key = HashMap::new();
     let (mut rejected, mut checks, mut contradicting) = (Vec::new(), Vec::new(), 0);
-    let mut dispositions = Vec::with_capacity(deliveries.len());
-    for (index, delivery) in deliveries.iter().enumerate() {
-        dispositions.push(Disposition::store_gone(delivery.receives));
-        let body = delivery.body.as_deref().unwrap_or_default();
+    let mut dispositions = Vec::with_capacity(messages.len());
+    for (index, received) in messages.iter().enumerate() {
+        dispositions.push(Disposition::store_gone(received.receives));
+        let body = received.body.as_deref().unwrap_or_default();
         let message = match decode_body::<J::Payload>(J::TYPE, body) {
             Ok(message) => message,
-            Err(rejection) if delivery.purpose == Purpose::Check => {
+            Err(rejection) if received.purpose == Purpose::Check => {
                 // The audit asked about a result; that its type reads messages otherwise by now is no
                 // reason to keep a rejected message.
                 telemetry::not_checked(J::TYPE, &rejection);
@@ -120,8 +120,8 @@ pub(super) fn decode<J: Job, P: Ports>(
                 continue;
             }
         };
-        let Addressed { message, stray } = addressed::<J>(message, delivery);
-        if delivery.purpose == Purpose::Check {
+        let Addressed { message, stray } = addressed::<J>(message, received);
+        if received.purpose == Purpose::Check {
             // However the check ends, its message has done its work.
             dispositions[index] = Disposition::Ack;
             checks.push(message);
@@ -129,12 +129,12 @@ pub(super) fn decode<J: Job, P: Ports>(
         }
         let Some(&known) = by_key.get(&message.key) else {
             by_key.insert(message.key.clone(), tickets.len());
-            tickets.push(Ticket { stray, ..ticket::<J>(message, index, delivery) });
+            tickets.push(Ticket { stray, ..ticket::<J>(message, index, received) });
             continue;
         };
         let ticket: &mut Ticket<J::Payload> = &mut tickets[known];
         if ticket.message.canonical == message.canonical {
-            fold(ticket, index, delivery);
+            fold(ticket, index, received);
         } else {
             // The record will tell at the next receive which payload came first.
             contradicting += 1;
@@ -147,32 +147,32 @@ pub(super) fn decode<J: Job, P: Ports>(
         jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
     };
     let dispositions = Dispositions::new(dispositions);
-    Batch { tickets, lease, deadline, dispositions, checks, deliveries, rejected, contradicting }
+    Batch { tickets, lease, deadline, dispositions, checks, messages, rejected, contradicting }
 }
 
 fn ticket<J: Job>(
     message: Message<J::Payload>,
     index: usize,
-    delivery: &Delivery,
+    received: &ReceivedMessage,
 ) -> Ticket<J::Payload> {
     let work = Work {
         payload: message.canonical.clone(),
-        queue: delivery.queue.clone(),
+        queue: received.queue.clone(),
         dependency: J::dependency(&message.payload).into_owned(),
         retention: J::POLICY.retention(),
-        created_at: message.created_at.unwrap_or(delivery.sent_at),
+        created_at: message.created_at.unwrap_or(received.sent_at),
         deadline: message.deadline,
-        group: delivery.group.clone(),
+        group: received.group.clone(),
     };
     Ticket {
         fallback: J::fallback(&message.payload),
         message,
         work,
-        deliveries: vec![index],
-        message_ids: vec![delivery.message_id.clone().unwrap_or_default()],
-        sent_at: delivery.sent_at,
-        receives: delivery.receives,
-        wakes: delivery.wakes.as_ref().map(|woken| woken.fence),
+        messages: vec![index],
+        message_ids: vec![received.message_id.clone().unwrap_or_default()],
+        sent_at: received.sent_at,
+        receives: received.receives,
+        wakes: received.wakes.as_ref().map(|woken| woken.fence),
         stray: false,
     }
 }
@@ -186,9 +186,12 @@ struct Addressed<P> {
 
 /// The message under the key of the record that it wakes, if we sent it ourselves: what its body leads
 /// to may be another one once the type reads payloads otherwise.
-fn addressed<J: Job>(message: Message<J::Payload>, delivery: &Delivery) -> Addressed<J::Payload> {
+fn addressed<J: Job>(
+    message: Message<J::Payload>,
+    received: &ReceivedMessage,
+) -> Addressed<J::Payload> {
     let ours = |woken: &&Woken| woken.key.split_once('#').is_some_and(|(kind, _)| kind == J::TYPE);
-    match delivery.wakes.as_ref().filter(ours) {
+    match received.wakes.as_ref().filter(ours) {
         Some(woken) if woken.key != message.key => {
             Addressed { message: Message { key: woken.key.clone(), ..message }, stray: true }
         }
@@ -196,12 +199,12 @@ fn addressed<J: Job>(message: Message<J::Payload>, delivery: &Delivery) -> Addre
     }
 }
 
-fn fold<P>(ticket: &mut Ticket<P>, index: usize, delivery: &Delivery) {
-    ticket.deliveries.push(index);
-    ticket.message_ids.push(delivery.message_id.clone().unwrap_or_default());
-    ticket.sent_at = ticket.sent_at.max(delivery.sent_at);
-    ticket.receives = ticket.receives.max(delivery.receives);
+fn fold<P>(ticket: &mut Ticket<P>, index: usize, received: &ReceivedMessage) {
+    ticket.messages.push(index);
+    ticket.message_ids.push(received.message_id.clone().unwrap_or_default());
+    ticket.sent_at = ticket.sent_at.max(received.sent_at);
+    ticket.receives = ticket.receives.max(received.receives);
     // What a sender asks for is not less because we woke the job as well.
-    let fence = delivery.wakes.as_ref().map(|woken| woken.fence);
+    let fence = received.wakes.as_ref().map(|woken| woken.fence);
     ticket.wakes = ticket.wakes.and_then(|wakes| Some(wakes.max(fence?)));
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     base::time::{Clock, Time},
     job::Job,
-    message::{Delivery, Purpose},
+    message::{Purpose, ReceivedMessage},
     policy::{ANSWER_RESERVE, LONGEST_VISIBILITY},
     ports::{ExtendVisibility, PortError, Ports, Queue},
     telemetry::{self, Tally},
@@ -36,7 +36,7 @@ impl std::error::Error for BatchError {}
 /// a message that must come again has no id to say so.
 pub async fn handle<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    messages: Vec<Delivery>,
+    messages: Vec<ReceivedMessage>,
     deadline: Time,
 ) -> Result<Vec<String>, BatchError> {
     const {
@@ -68,7 +68,7 @@ pub async fn handle<J: Job, P: Ports>(
         worker.gates.worked(batch.tickets.len(), took);
     }
     telemetry::batch(J::TYPE, &tally, took);
-    answer(&batch.deliveries, &dispositions)
+    answer(&batch.messages, &dispositions)
 }
 
 /// Claims, runs and settles the jobs of a batch.
@@ -94,8 +94,9 @@ async fn work<J: Job, P: Ports>(
 
 /// What SQS delivers again says nothing of how far the queue has got, so only first receives count.
 fn count_new_messages<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) {
-    let new = |message: &&Delivery| message.receives <= 1 && message.purpose == Purpose::Work;
-    for message in batch.deliveries.iter().filter(new) {
+    let new =
+        |message: &&ReceivedMessage| message.receives <= 1 && message.purpose == Purpose::Work;
+    for message in batch.messages.iter().filter(new) {
         worker.gates.received(&message.queue, message.sent_at);
     }
 }
@@ -109,7 +110,7 @@ async fn hide_and_report<J: Job, P: Ports>(
     // A batch in which nothing ran still reports its oldest message.
     let last = async {
         tokio::join!(
-            extend_visibility(worker, &batch.deliveries, dispositions),
+            extend_visibility(worker, &batch.messages, dispositions),
             worker.gates.report()
         )
     };
@@ -123,7 +124,7 @@ async fn hide_and_report<J: Job, P: Ports>(
 /// Hides the messages that come again, in one call a queue, before they are reported.
 async fn extend_visibility<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    messages: &[Delivery],
+    messages: &[ReceivedMessage],
     dispositions: &[Disposition],
 ) {
     let mut hidden: BTreeMap<&str, Vec<ExtendVisibility>> = BTreeMap::new();
@@ -144,7 +145,10 @@ async fn extend_visibility<J: Job, P: Ports>(
 }
 
 /// The ids of the messages that SQS must deliver again.
-fn answer(messages: &[Delivery], dispositions: &[Disposition]) -> Result<Vec<String>, BatchError> {
+fn answer(
+    messages: &[ReceivedMessage],
+    dispositions: &[Disposition],
+) -> Result<Vec<String>, BatchError> {
     let mut failed = Vec::new();
     for (message, disposition) in messages.iter().zip(dispositions) {
         match (disposition, message.message_id.as_deref()) {

@@ -12,7 +12,7 @@ use crate::{
     dependency::limiter::Rates,
     failure::{Class, Failure},
     job::{Gate, Progress, Run},
-    message::{Delivery, Flaw, QUARANTINE_HEAD_BYTES},
+    message::{Flaw, QUARANTINE_HEAD_BYTES, ReceivedMessage},
     payload::{Payload, Problems},
     policy::{Policy, tests::POLICY},
     ports::{Control, Store},
@@ -356,7 +356,12 @@ async fn a_message_without_an_id_that_must_come_again_fails_the_event() {
     let deadline = worker.clock.now() + Duration::from_secs(15);
     let nameless = |ends: &[&str]| {
         let body = Some(errand("nameless", 0, ends));
-        Delivery { body, receives: 1, sent_at: worker.clock.now(), ..Delivery::default() }
+        ReceivedMessage {
+            body,
+            receives: 1,
+            sent_at: worker.clock.now(),
+            ..ReceivedMessage::default()
+        }
     };
     let failed = handle(&worker, vec![nameless(&["transient"])], deadline).await;
     assert!(failed.unwrap_err().0.contains("messageId"));
@@ -520,7 +525,7 @@ async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
     let event = worker.queue.receive(10);
     let late: Vec<_> = event
         .iter()
-        .filter(|delivery| delivery.body.as_ref().is_some_and(|body| body.contains("late")))
+        .filter(|message| message.body.as_ref().is_some_and(|body| body.contains("late")))
         .cloned()
         .collect();
     let deadline = worker.clock.now() + Duration::from_secs(15);

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use crate::{
     base::time::Clock,
     job::Job,
-    message::{Delivery, Flaw, Quarantined, Rejection, Woken},
+    message::{Flaw, Quarantined, ReceivedMessage, Rejection, Woken},
     ports::{PortError, Ports, Store},
     record::{Phase, Record},
     telemetry,
@@ -23,7 +23,7 @@ pub(super) async fn keep_rejected<J: Job, P: Ports>(
     batch: &Batch<J::Payload>,
 ) {
     join_all(batch.rejected.iter().map(async |(index, rejection)| {
-        let disposition = reject(worker, &batch.deliveries[*index], rejection).await;
+        let disposition = reject(worker, &batch.messages[*index], rejection).await;
         batch.dispositions.note(&[*index], &disposition);
     }))
     .await;
@@ -33,31 +33,31 @@ pub(super) async fn keep_rejected<J: Job, P: Ports>(
 /// its payload, and nothing would ever run it again.
 async fn reject<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    delivery: &Delivery,
+    message: &ReceivedMessage,
     rejection: &Rejection,
 ) -> Disposition {
-    if let Some(woken) = &delivery.wakes
+    if let Some(woken) = &message.wakes
         && let Err(error) = give_up(worker, woken, rejection).await
     {
-        return Disposition::after_error(&error, delivery.receives);
+        return Disposition::after_error(&error, message.receives);
     }
-    keep(worker, delivery, rejection).await
+    keep(worker, message, rejection).await
 }
 
 /// Keeps a body for operators; then the message may go.
 async fn keep<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    delivery: &Delivery,
+    message: &ReceivedMessage,
     rejection: &Rejection,
 ) -> Disposition {
     let now = worker.clock.now();
-    let body = delivery.body.as_deref().unwrap_or_default();
-    let message_id = delivery.message_id.as_deref().unwrap_or_default();
-    let kept = Quarantined::new(J::TYPE, &delivery.queue, message_id, body, rejection, now);
+    let body = message.body.as_deref().unwrap_or_default();
+    let message_id = message.message_id.as_deref().unwrap_or_default();
+    let kept = Quarantined::new(J::TYPE, &message.queue, message_id, body, rejection, now);
     telemetry::quarantined(&kept);
     match worker.store.quarantine(&kept).await {
         Ok(()) => Disposition::Ack,
-        Err(error) => Disposition::after_error(&error, delivery.receives),
+        Err(error) => Disposition::after_error(&error, message.receives),
     }
 }
 
@@ -85,8 +85,8 @@ pub(super) async fn reject_ticket<J: Job, P: Ports>(
 ) -> Disposition {
     let reason = format!("id: {} is known with another payload", ticket.message.key);
     let rejection = Rejection::new(Flaw::OtherPayload, reason);
-    for &index in &ticket.deliveries {
-        let disposition = keep(worker, &batch.deliveries[index], &rejection).await;
+    for &index in &ticket.messages {
+        let disposition = keep(worker, &batch.messages[index], &rejection).await;
         if disposition != Disposition::Ack {
             return disposition;
         }

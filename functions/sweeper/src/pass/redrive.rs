@@ -1,11 +1,11 @@
-//! Redrive: empties the dead-letter queues. Each message is sent back, deleted, or kept as a record
+//! Redrive: empties the dead-message queues. Each message is sent back, deleted, or kept as a record
 //! for the operators.
 
 use std::time::Duration;
 
 use evenkeel::{
     base::time::Clock,
-    message::{Letter, OutgoingMessage, Purpose, Quarantined},
+    message::{OutgoingMessage, Purpose, Quarantined, ReceivedMessage},
     ports::{PortError, Store as _, Written, maintenance::QueueMaintenance as _},
     record::Record,
     telemetry,
@@ -13,14 +13,14 @@ use evenkeel::{
 
 use crate::{
     config::JobType,
-    plan::redrive::{self as plan, Fate},
+    plan::redrive::{self as plan, Action},
     ports::{Ports, Sweep},
     records::read,
     step,
     tick::Tick,
 };
 
-/// Receives of one dead-letter queue in a tick, of ten messages each.
+/// Receives of one dead-message queue in a tick, of ten messages each.
 const MOST_RECEIVES: usize = 20;
 
 /// Visibility timeout of a received message. If it is not deleted by then, a later tick receives it
@@ -29,7 +29,7 @@ const HIDDEN: Duration = Duration::from_secs(60);
 
 const NAME: &str = "redrive";
 
-/// Empties the dead-letter queues.
+/// Empties the dead-message queues.
 pub async fn redrive<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let config = sweep.config.clone();
     let mut trouble = None;
@@ -47,18 +47,18 @@ pub async fn redrive<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     trouble.map_or(Ok(()), Err)
 }
 
-/// Empties the dead-letter queue of a job type, up to [`MOST_RECEIVES`].
+/// Empties the dead-message queue of a job type, up to [`MOST_RECEIVES`].
 async fn of_type<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
 ) -> Result<(), PortError> {
     for _ in 0..MOST_RECEIVES {
-        let letters = sweep.queue.receive(&job.dead, HIDDEN).await?;
-        if letters.is_empty() {
+        let messages = sweep.queue.receive(&job.dead, HIDDEN).await?;
+        if messages.is_empty() {
             break;
         }
-        empty(sweep, tick, job, letters).await?;
+        empty(sweep, tick, job, messages).await?;
     }
     Ok(())
 }
@@ -68,25 +68,25 @@ async fn empty<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
-    letters: Vec<Letter>,
+    messages: Vec<ReceivedMessage>,
 ) -> Result<(), PortError> {
-    let asked: Vec<_> = letters.iter().map(|letter| plan::asked(job, letter)).collect();
+    let asked: Vec<_> = messages.iter().map(|message| plan::asked(job, message)).collect();
     let mut known: Vec<String> =
         asked.iter().filter_map(|asked| Some(asked.as_ref().ok()?.key.clone())).collect();
     known.sort();
     known.dedup();
     let records = read(&sweep.store, known).await?;
     let mut done = Vec::new();
-    for (letter, asked) in letters.iter().zip(asked) {
-        let (fate, record) = match &asked {
+    for (message, asked) in messages.iter().zip(asked) {
+        let (action, record) = match &asked {
             Ok(asked) => {
                 let record = records.get(&asked.key);
-                (plan::fate(letter, asked, record), record)
+                (plan::action(message, asked, record), record)
             }
-            Err(rejection) => (Fate::Hold(rejection.clone()), None),
+            Err(rejection) => (Action::Hold(rejection.clone()), None),
         };
-        match settle(sweep, tick, job, letter, &fate, record).await {
-            Ok(true) => done.push(letter.receipt.clone()),
+        match settle(sweep, tick, job, message, &action, record).await {
+            Ok(true) => done.push(message.receipt.clone().unwrap_or_default()),
             // It is not deleted, so a later tick receives it again.
             Ok(false) => tick.count(NAME, "failed", 1),
             Err(error) => {
@@ -108,16 +108,16 @@ async fn settle<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     job: &JobType,
-    letter: &Letter,
-    fate: &Fate,
+    message: &ReceivedMessage,
+    action: &Action,
     record: Option<&Record>,
 ) -> Result<bool, PortError> {
-    match fate {
-        Fate::Drop(why) => {
+    match action {
+        Action::Drop(why) => {
             tick.count(NAME, why, 1);
             Ok(true)
         }
-        Fate::Arm => {
+        Action::Arm => {
             // A record that another pass has taken is left for the next receive of this message.
             let Some(record) = record.filter(|record| tick.touched.insert(record.key.clone()))
             else {
@@ -128,29 +128,29 @@ async fn settle<P: Ports>(
             tick.count(NAME, "armed", usize::from(armed));
             Ok(armed)
         }
-        Fate::Redrive => {
-            let queue = plan::back_to(job, letter);
+        Action::Redrive => {
+            let queue = plan::back_to(job, message);
             let message = OutgoingMessage {
                 purpose: Purpose::Redrive,
-                sent_at: Some(letter.sent_at),
+                sent_at: Some(message.sent_at),
                 ..OutgoingMessage::new(
-                    letter.body.clone(),
-                    letter.wakes.clone(),
-                    letter.group.clone(),
+                    message.body().to_owned(),
+                    message.wakes.clone(),
+                    message.group.clone(),
                 )
             };
             let sent = step::send(&sweep.queue, queue, &[message]).await == 0;
             tick.count(NAME, "sent_back", usize::from(sent));
             Ok(sent)
         }
-        Fate::Hold(rejection) => {
-            let queue = letter.source.as_deref().unwrap_or(&job.normal.queue);
+        Action::Hold(rejection) => {
+            let queue = message.source.as_deref().unwrap_or(&job.normal.queue);
             let now = sweep.clock.now();
             let body = Quarantined::new(
                 &job.kind,
                 queue,
-                &letter.message_id,
-                &letter.body,
+                message.message_id(),
+                message.body(),
                 rejection,
                 now,
             );

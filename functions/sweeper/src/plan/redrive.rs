@@ -1,7 +1,7 @@
-//! What is done with a message from a dead-letter queue.
+//! What is done with a message from a dead-message queue.
 
 use evenkeel::{
-    message::{self, Flaw, Letter, Purpose, Rejection},
+    message::{self, Flaw, Purpose, ReceivedMessage, Rejection},
     record::{Phase, Record},
 };
 
@@ -9,7 +9,7 @@ use crate::config::JobType;
 
 /// What is done with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Action {
     /// Delete it: its job has ended, or has a due entry by which a later tick finds it. The value
     /// is the name of the count.
     Drop(&'static str),
@@ -31,11 +31,11 @@ pub struct Asked {
 }
 
 /// Parses a message, or says why it must be rejected.
-pub fn asked(job: &JobType, letter: &Letter) -> Result<Asked, Rejection> {
-    let (key, payload) = message::key_of(&job.kind, &letter.body)?;
+pub fn asked(job: &JobType, message: &ReceivedMessage) -> Result<Asked, Rejection> {
+    let (key, payload) = message::key_of(&job.kind, message.body())?;
     // A message of the engine names its record. The key that is derived here may differ if the type
     // has changed since how it reads payloads.
-    let key = letter.wakes.as_ref().map_or(key, |woken| woken.key.clone());
+    let key = message.wakes.as_ref().map_or(key, |woken| woken.key.clone());
     Ok(Asked { key, payload })
 }
 
@@ -51,41 +51,41 @@ fn is_same(one: &str, other: &str) -> bool {
 /// Without an id, the key depends on how the job type reads the payload, which the sweeper does not
 /// know. A record may then be missed; the function finds it when it receives the message again.
 #[must_use]
-pub fn fate(letter: &Letter, asked: &Asked, record: Option<&Record>) -> Fate {
-    if letter.purpose == Purpose::Check {
-        return Fate::Drop("check");
+pub fn action(message: &ReceivedMessage, asked: &Asked, record: Option<&Record>) -> Action {
+    if message.purpose == Purpose::Check {
+        return Action::Drop("check");
     }
     let asks_anew = |record: &Record| {
-        letter.wakes.is_none() && record.phase.ended_at().is_some_and(|at| at < letter.sent_at)
+        message.wakes.is_none() && record.phase.ended_at().is_some_and(|at| at < message.sent_at)
     };
     // Only the function can tell whether this is the same work written differently, or other work
     // under a reused id.
     let differs =
-        |record: &Record| letter.wakes.is_none() && !is_same(&record.work.payload, &asked.payload);
+        |record: &Record| message.wakes.is_none() && !is_same(&record.work.payload, &asked.payload);
     match record {
         Some(record) if asks_anew(record) || differs(record) => {}
-        Some(record) if record.phase.ended_at().is_some() => return Fate::Drop("ended"),
+        Some(record) if record.phase.ended_at().is_some() => return Action::Drop("ended"),
         Some(record) => {
             return match record.phase {
-                Phase::Running { armed: false, .. } => Fate::Arm,
-                _ => Fate::Drop("looked_after"),
+                Phase::Running { armed: false, .. } => Action::Arm,
+                _ => Action::Drop("looked_after"),
             };
         }
         None => {}
     }
-    if letter.purpose == Purpose::Redrive {
+    if message.purpose == Purpose::Redrive {
         let reason = "body: no function could acknowledge it in 25 receives, and not in 25 more \
                       after it was sent again; expected one that its function can claim";
-        return Fate::Hold(Rejection::new(Flaw::Unacknowledged, reason));
+        return Action::Hold(Rejection::new(Flaw::Unacknowledged, reason));
     }
-    Fate::Redrive
+    Action::Redrive
 }
 
 /// The queue to which a message is sent back: the one it came from, if SQS names it, else the queue
 /// of normal priority.
 #[must_use]
-pub fn back_to<'a>(job: &'a JobType, letter: &Letter) -> &'a str {
-    let source = letter.source.as_deref();
+pub fn back_to<'a>(job: &'a JobType, message: &ReceivedMessage) -> &'a str {
+    let source = message.source.as_deref();
     let known = job.sources().into_iter().find(|known| Some(known.queue.as_str()) == source);
     known.map_or(job.normal.queue.as_str(), |known| known.queue.as_str())
 }

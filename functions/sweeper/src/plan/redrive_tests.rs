@@ -22,13 +22,13 @@ fn job() -> JobType {
     }
 }
 
-fn letter(body: &str) -> Letter {
-    Letter { body: body.into(), sent_at: NOW, ..Letter::default() }
+fn letter(body: &str) -> ReceivedMessage {
+    ReceivedMessage { body: Some(body.into()), sent_at: NOW, ..ReceivedMessage::default() }
 }
 
 /// The decision about a message that can be parsed.
-fn fate(letter: &Letter, record: Option<&Record>) -> Fate {
-    super::fate(letter, &asked(&job(), letter).unwrap(), record)
+fn action(letter: &ReceivedMessage, record: Option<&Record>) -> Action {
+    super::action(letter, &asked(&job(), letter).unwrap(), record)
 }
 
 const GOOD: &str = r#"{"version":1,"type":"errand","id":"7","payload":{"n":1}}"#;
@@ -39,7 +39,7 @@ fn a_letter_leads_to_its_job_by_its_id_or_its_payload() {
     let derived = asked(&job(), &letter(r#"{"version":1,"type":"errand","payload":{"n":1}}"#));
     assert!(derived.unwrap().key.starts_with("errand#d:"));
     let woken = Woken { key: "errand#d:older".into(), fence: 3 };
-    let ours = Letter { wakes: Some(woken), ..letter(GOOD) };
+    let ours = ReceivedMessage { wakes: Some(woken), ..letter(GOOD) };
     assert_eq!(asked(&job(), &ours).unwrap().key, "errand#d:older");
 }
 
@@ -58,55 +58,59 @@ fn what_is_no_message_of_the_type_is_held_with_the_reason() {
 
 #[test]
 fn a_letter_whose_job_is_looked_after_or_has_ended_may_go() {
-    let fate_of = |phase| fate(&letter(GOOD), Some(&record("errand#g:7", phase)));
-    assert_eq!(fate_of(waiting(NOW)), Fate::Drop("looked_after"));
-    assert_eq!(fate_of(parked(NOW)), Fate::Drop("looked_after"));
-    assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Fate::Drop("looked_after"));
-    assert_eq!(fate_of(succeeded(NOW)), Fate::Drop("ended"));
-    assert_eq!(fate_of(running(NOW)), Fate::Arm, "until then nobody would look");
+    let fate_of = |phase| action(&letter(GOOD), Some(&record("errand#g:7", phase)));
+    assert_eq!(fate_of(waiting(NOW)), Action::Drop("looked_after"));
+    assert_eq!(fate_of(parked(NOW)), Action::Drop("looked_after"));
+    assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Action::Drop("looked_after"));
+    assert_eq!(fate_of(succeeded(NOW)), Action::Drop("ended"));
+    assert_eq!(fate_of(running(NOW)), Action::Arm, "until then nobody would look");
     let armed = Phase::Running { lease_until: NOW, armed: true };
-    assert_eq!(fate_of(armed), Fate::Drop("looked_after"));
+    assert_eq!(fate_of(armed), Action::Drop("looked_after"));
 }
 
 #[test]
 fn a_letter_that_nothing_is_known_of_is_sent_once_more_and_held_the_second_time() {
-    assert_eq!(fate(&letter(GOOD), None), Fate::Redrive);
-    let again = Letter { purpose: Purpose::Redrive, ..letter(GOOD) };
-    let Fate::Hold(rejection) = fate(&again, None) else { panic!("held") };
+    assert_eq!(action(&letter(GOOD), None), Action::Redrive);
+    let again = ReceivedMessage { purpose: Purpose::Redrive, ..letter(GOOD) };
+    let Action::Hold(rejection) = action(&again, None) else { panic!("held") };
     assert_eq!(rejection.flaw.name(), "unacknowledged");
     let ended = record("errand#g:7", succeeded(NOW));
-    assert_eq!(fate(&again, Some(&ended)), Fate::Drop("ended"), "it has worked after all");
+    assert_eq!(action(&again, Some(&ended)), Action::Drop("ended"), "it has worked after all");
 }
 
 #[test]
 fn a_sender_who_asks_anew_is_heard_and_a_wake_up_call_of_ours_is_not() {
     let ended = record("errand#g:7", succeeded(NOW.before(seconds(60))));
-    assert_eq!(fate(&letter(GOOD), Some(&ended)), Fate::Redrive);
+    assert_eq!(action(&letter(GOOD), Some(&ended)), Action::Redrive);
     let woken = Woken { key: "errand#g:7".into(), fence: 3 };
-    let ours = Letter { wakes: Some(woken), ..letter(GOOD) };
-    assert_eq!(fate(&ours, Some(&ended)), Fate::Drop("ended"));
-    let early = Letter { sent_at: Time::default(), ..letter(GOOD) };
-    assert_eq!(fate(&early, Some(&ended)), Fate::Drop("ended"));
-    let check = Letter { purpose: Purpose::Check, ..letter(GOOD) };
-    assert_eq!(fate(&check, None), Fate::Drop("check"));
+    let ours = ReceivedMessage { wakes: Some(woken), ..letter(GOOD) };
+    assert_eq!(action(&ours, Some(&ended)), Action::Drop("ended"));
+    let early = ReceivedMessage { sent_at: Time::default(), ..letter(GOOD) };
+    assert_eq!(action(&early, Some(&ended)), Action::Drop("ended"));
+    let check = ReceivedMessage { purpose: Purpose::Check, ..letter(GOOD) };
+    assert_eq!(action(&check, None), Action::Drop("check"));
 }
 
 #[test]
 fn a_known_id_with_another_payload_is_its_functions_business() {
     let waits = record("errand#g:7", waiting(NOW));
     let spaced = letter(&GOOD.replace(r#"{"n":1}"#, r#"{ "n": 1 }"#));
-    assert_eq!(fate(&spaced, Some(&waits)), Fate::Drop("looked_after"), "the same in other words");
+    assert_eq!(
+        action(&spaced, Some(&waits)),
+        Action::Drop("looked_after"),
+        "the same in other words"
+    );
     let other = letter(&GOOD.replace(r#"{"n":1}"#, r#"{"n":2}"#));
-    assert_eq!(fate(&other, Some(&waits)), Fate::Redrive);
-    let again = Letter { purpose: Purpose::Redrive, ..other };
-    assert!(matches!(fate(&again, Some(&waits)), Fate::Hold(_)));
+    assert_eq!(action(&other, Some(&waits)), Action::Redrive);
+    let again = ReceivedMessage { purpose: Purpose::Redrive, ..other };
+    assert!(matches!(action(&again, Some(&waits)), Action::Hold(_)));
 }
 
 #[test]
 fn a_letter_goes_back_to_where_it_came_from() {
     let job = job();
     let from = |source: Option<&str>| {
-        let letter = Letter { source: source.map(str::to_owned), ..letter(GOOD) };
+        let letter = ReceivedMessage { source: source.map(str::to_owned), ..letter(GOOD) };
         back_to(&job, &letter).rsplit(':').next().unwrap_or_default().to_owned()
     };
     assert_eq!(from(Some("arn:aws:sqs:eu-west-1:1:errand-high")), "errand-high");

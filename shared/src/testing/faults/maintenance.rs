@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Faulty;
 use crate::{
     base::time::Time,
-    message::Letter,
+    message::ReceivedMessage,
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
@@ -88,7 +88,11 @@ impl<T: QueueMaintenance> QueueMaintenance for Faulty<T> {
         self.faults.call("depth", self.port.depth(queue), None).await
     }
 
-    async fn receive(&self, queue: &str, hidden: Duration) -> Result<Vec<Letter>, PortError> {
+    async fn receive(
+        &self,
+        queue: &str,
+        hidden: Duration,
+    ) -> Result<Vec<ReceivedMessage>, PortError> {
         self.faults.call("receive", self.port.receive(queue, hidden), None).await
     }
 
