@@ -19,9 +19,9 @@ async fn memory() {
     control_conformance::control(&store).await;
     maintenance_conformance::maintenance(&store).await;
     vehicles_conformance::vehicles(&MemoryVehicles::default()).await;
-    let kept = store.quarantined();
+    let kept = store.rejected_messages();
     let kept: Vec<_> = kept.iter().map(|body| (&*body.key, &*body.message_id)).collect();
-    assert_eq!(kept, conformance::QUARANTINED);
+    assert_eq!(kept, conformance::REJECTED);
 }
 
 #[tokio::test]
@@ -38,10 +38,10 @@ async fn dynamodb() {
     vehicles_conformance::vehicles(&inventory::dynamo::local_table(&config, "vehicles").await)
         .await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();
-    for (key, message_id) in conformance::QUARANTINED {
+    for (key, message_id) in conformance::REJECTED {
         let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();
         assert_eq!(kept["message_id"], message_id);
-        assert_eq!((&kept["state"], &kept["body"]), (&"quarantined".into(), &"not json".into()));
+        assert_eq!((&kept["state"], &kept["body"]), (&"rejected".into(), &"not json".into()));
     }
     server.abort();
 }

@@ -67,9 +67,9 @@ async fn check(sandbox: &Sandbox, scenario: &Scenario, case: &str) {
         assert_eq!(made.len(), 1, "{case}: links to {destination}");
         assert_eq!(made[0].id, result.link_id, "{case}: the recorded link is the link");
     }
-    let quarantined = scenario.store.quarantined();
-    assert_eq!(quarantined.len(), 1, "{case}");
-    assert_eq!(quarantined[0].rejection.flaw, Flaw::Malformed, "{case}");
+    let rejected = scenario.store.rejected_messages();
+    assert_eq!(rejected.len(), 1, "{case}");
+    assert_eq!(rejected[0].rejection.flaw, Flaw::Malformed, "{case}");
 }
 
 /// The result of every job by its destination; all of them must have succeeded.

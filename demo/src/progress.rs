@@ -75,12 +75,12 @@ fn time(elapsed: Duration) -> String {
 /// Counts all jobs, including those that feeds have enqueued.
 fn standing(sent: usize, to_send: usize, now: &Snapshot) -> String {
     let (kept, jobs): (Vec<_>, Vec<_>) =
-        now.records.iter().partition(|record| record.is_kept_body());
+        now.records.iter().partition(|record| record.is_rejected_message());
     let done = jobs.iter().filter(|record| record.is_terminal()).count();
     let waiting = jobs.iter().filter(|record| record.is_waiting()).count();
     let links = now.links.iter().filter(|link| link.created_by == CreatedBy::Api).count();
     format!(
-        "sent {sent}/{to_send}, jobs {}, done {done}, waiting {waiting}, quarantined {}, links \
+        "sent {sent}/{to_send}, jobs {}, done {done}, waiting {waiting}, rejected {}, links \
          {links}",
         jobs.len(),
         kept.len()

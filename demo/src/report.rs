@@ -54,8 +54,8 @@ pub(crate) struct Report {
     pub(crate) alternates: usize,
     pub(crate) fields: Fields,
     pub(crate) fan_out: FanOut,
-    pub(crate) quarantined: usize,
-    pub(crate) quarantine: Vec<Quarantined>,
+    pub(crate) rejected: usize,
+    pub(crate) rejected_messages: Vec<RejectedMessage>,
     pub(crate) killed_pid: Option<u32>,
     /// From the kill to the end of the job, in milliseconds.
     pub(crate) recovery_ms: Option<u64>,
@@ -97,7 +97,7 @@ pub(crate) struct FanOut {
 
 /// A rejected message, which is kept for operators.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Quarantined {
+pub(crate) struct RejectedMessage {
     pub(crate) flaw: String,
     pub(crate) why: String,
     pub(crate) body: String,
@@ -117,7 +117,7 @@ impl Report {
         let failed = verdict.ends.iter().filter(|end| end.outcome.is_err()).count();
         let asked = evidence.sent.iter().filter(|sent| sent.message.job.is_some()).count();
         let taken = incident.jobs.iter().zip(&verdict.ends).filter(|(job, _)| job.is_taken());
-        let quarantine = quarantine(end);
+        let rejected_messages = rejected_messages(end);
         Self {
             ok: verdict.holds(),
             started_at: time(clock.started_ms()),
@@ -143,8 +143,8 @@ impl Report {
             alternates: verdict.shortened().filter(|link| link.candidate > 1).count(),
             fields: tally::fields(&verdict.ends),
             fan_out: FanOut::of(incident, &verdict),
-            quarantined: quarantine.len(),
-            quarantine,
+            rejected: rejected_messages.len(),
+            rejected_messages,
             killed_pid: evidence.accident.map(|accident| accident.pid),
             recovery_ms: verdict.recovery_ms,
             calls: end.calls.total,
@@ -192,10 +192,10 @@ impl FanOut {
     }
 }
 
-fn quarantine(end: &Snapshot) -> Vec<Quarantined> {
-    let kept = end.records.iter().filter(|record| record.is_kept_body());
+fn rejected_messages(end: &Snapshot) -> Vec<RejectedMessage> {
+    let kept = end.records.iter().filter(|record| record.is_rejected_message());
     let mut kept: Vec<_> = kept
-        .map(|record| Quarantined {
+        .map(|record| RejectedMessage {
             flaw: record.flaw.clone().unwrap_or_default(),
             why: record.why.clone().unwrap_or_default(),
             body: record.body.clone().unwrap_or_default(),

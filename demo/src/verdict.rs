@@ -126,7 +126,7 @@ impl<'a> Case<'a> {
         let sent: HashSet<&str> =
             records.iter().flatten().map(|record| record.pk.as_str()).collect();
         let is_unsent =
-            |record: &&Record| !record.is_kept_body() && !sent.contains(record.pk.as_str());
+            |record: &&Record| !record.is_rejected_message() && !sent.contains(record.pk.as_str());
         let due = fan_out::due(evidence.jobs, evidence.records.iter().filter(is_unsent));
         let mut links: HashMap<String, Vec<&Link>> = HashMap::new();
         for link in evidence.links.iter().filter(|link| link.status == LinkStatus::Active) {
@@ -245,17 +245,17 @@ impl<'a> Case<'a> {
         let of_jobs = self.records.iter().flatten();
         let asked = of_jobs.chain(self.due.iter().flat_map(|due| &due.records));
         let asked: HashSet<&str> = asked.map(|record| record.pk.as_str()).collect();
-        for record in records.iter().filter(|record| !record.is_kept_body()) {
+        for record in records.iter().filter(|record| !record.is_rejected_message()) {
             if !asked.contains(record.pk.as_str()) {
                 verdict.findings.push(format!("no message asked for the job {}", record.pk));
             }
         }
-        for record in records.iter().filter(|record| record.is_kept_body()) {
+        for record in records.iter().filter(|record| record.is_rejected_message()) {
             let flawed =
                 |sent: &Sent| sent.message.job.is_none() && record.keeps(&sent.message.body);
             if !sent.iter().any(flawed) {
                 let body = record.body.as_deref().unwrap_or_default();
-                verdict.findings.push(format!("a good message was quarantined: {body}"));
+                verdict.findings.push(format!("a valid message was rejected: {body}"));
             }
         }
     }

@@ -10,5 +10,5 @@ pub use envelope::Message1;
 pub(crate) use envelope::key;
 pub use envelope::{MAX_BODY_BYTES, MAX_ID_LENGTH, Message, Priority, VERSION, decode, key_of};
 pub use received::{Purpose, ReceivedMessage, Woken};
-pub use rejection::{Flaw, QUARANTINE_HEAD_BYTES, Quarantined, Rejection};
+pub use rejection::{Flaw, REJECTED_HEAD_BYTES, RejectedMessage, Rejection};
 pub use wake::OutgoingMessage;

@@ -19,7 +19,7 @@ use crate::{
     },
     dependency::breaker::{Breaker, State},
     failure::{Class, Failure},
-    message::{Quarantined, Rejection},
+    message::{RejectedMessage, Rejection},
     ports::{PortError, notes::Finding},
     record::{
         self, Phase, Record,
@@ -178,17 +178,17 @@ pub fn found(record: &Record) {
 }
 
 /// A body that is no message.
-pub fn quarantined(body: &Quarantined) {
+pub fn rejected(message: &RejectedMessage) {
     error!(
-        id = body.key,
-        r#type = body.kind,
+        id = message.key,
+        r#type = message.kind,
         attempt = 0,
-        outcome = "quarantined",
+        outcome = "rejected",
         class = Class::Permanent.name(),
-        code = body.rejection.flaw.name(),
-        reason = body.rejection.reason,
-        message_id = body.message_id,
-        bytes = body.length,
+        code = message.rejection.flaw.name(),
+        reason = message.rejection.reason,
+        message_id = message.message_id,
+        bytes = message.length,
     );
 }
 

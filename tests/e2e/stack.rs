@@ -130,7 +130,7 @@ async fn copies_on_both_queues_are_one_job_and_bad_messages_are_kept() {
     assert_eq!(runs, 1, "one call");
     let kept: BTreeSet<(&str, &str)> = records
         .values()
-        .filter(|record| record["state"] == "quarantined")
+        .filter(|record| record["state"] == "rejected")
         .map(|record| (record["flaw"].as_str().unwrap(), record["why"].as_str().unwrap()))
         .collect();
     let flaws: Vec<&str> = kept.iter().map(|(flaw, _)| *flaw).collect();

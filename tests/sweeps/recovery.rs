@@ -76,7 +76,7 @@ pub(crate) fn check(world: &World, case: &str) {
     assert_eq!((world.state("done"), world.journal.runs("done")), ("succeeded", 0), "{case}");
     assert_eq!(world.state("old"), "none", "{case}: it has expired");
     let mut held: Vec<Flaw> =
-        world.store.quarantined().iter().map(|body| body.rejection.flaw).collect();
+        world.store.rejected_messages().iter().map(|body| body.rejection.flaw).collect();
     held.sort_by_key(|flaw| flaw.name());
     assert_eq!(held, [Flaw::Alien, Flaw::Malformed, Flaw::Unacknowledged], "{case}");
     assert_eq!(world.queue.len(), 0, "{case}: every queue is empty");

@@ -25,8 +25,8 @@ fn text(report: &Report) -> String {
     lines.extend(shared(report));
     lines.extend(fanned_out(report));
     lines.push(String::new());
-    lines.push(format!("Quarantined: {}", report.quarantined));
-    for kept in &report.quarantine {
+    lines.push(format!("Rejected messages: {}", report.rejected));
+    for kept in &report.rejected_messages {
         lines.push(format!("  {}: {}", kept.flaw, kept.why));
         lines.push(format!("    {}", shortened(&kept.body)));
     }

@@ -115,17 +115,17 @@ impl Record {
 
     /// Whether this record keeps that rejected body.
     pub(crate) fn keeps(&self, body: &str) -> bool {
-        self.is_kept_body() && self.body.as_deref() == Some(body)
+        self.is_rejected_message() && self.body.as_deref() == Some(body)
     }
 
     /// Whether this is a rejected message and not a job.
-    pub(crate) fn is_kept_body(&self) -> bool {
+    pub(crate) fn is_rejected_message(&self) -> bool {
         self.pk.starts_with("q#")
     }
 
     /// Whether the state is final.
     pub(crate) fn is_terminal(&self) -> bool {
-        matches!(&*self.state, "succeeded" | "dead" | "cancelled" | "quarantined")
+        matches!(&*self.state, "succeeded" | "dead" | "cancelled" | "quarantined" | "rejected")
     }
 
     /// Whether the job is safe without a message: it has ended, or it is on the index of the

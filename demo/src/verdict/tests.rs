@@ -66,7 +66,7 @@ impl Story {
         }
         records.push(Record {
             pk: "q#abc".into(),
-            state: "quarantined".into(),
+            state: "rejected".into(),
             body: Some("nonsense".into()),
             ended_at: Some(6),
             ..Record::default()
@@ -392,7 +392,7 @@ fn what_nobody_asked_for_is_found() {
     let body = story.sent[0].message.body.clone();
     let kept = story.records.last().cloned().expect("the kept body");
     story.records.push(Record { body: Some(body), ..kept });
-    assert!(story.finding().starts_with("a good message was quarantined"));
+    assert!(story.finding().starts_with("a valid message was rejected"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     base::time::Time,
-    message::Quarantined,
+    message::RejectedMessage,
     ports::maintenance::LEASE_SHARDS,
     record::{Counters, Parking, Phase, Record, Work, due::look_partition, lease::Lease},
 };
@@ -126,10 +126,10 @@ pub(crate) const TRANSIENT: [&str; 10] = [
 ];
 
 /// An undecodable body as an item of the job table. It has no fence: no claim can match it.
-pub(crate) fn encode_quarantined(body: &Quarantined) -> Vec<Attribute> {
+pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
     vec![
         ("pk", s(&body.key)),
-        ("state", s("quarantined")),
+        ("state", s("rejected")),
         ("type", s(&body.kind)),
         ("queue", s(&body.queue)),
         ("message_id", s(&body.message_id)),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     base::config::Tables,
-    message::Quarantined,
+    message::RejectedMessage,
     ports::{PortError, Store, Written},
     record::{Guard, Record, lease::Lease},
 };
@@ -215,12 +215,12 @@ impl Store for DynamoStore {
         }
     }
 
-    async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
+    async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.tables.jobs)
-            .set_item(Some(item::owned(item::encode_quarantined(body))))
+            .set_item(Some(item::owned(item::encode_rejected(body))))
             .condition_expression("attribute_not_exists(pk) OR ended_at < :long_ago")
             .expression_attribute_values(
                 ":long_ago",

@@ -70,7 +70,7 @@ impl fmt::Display for Rejection {
 
 /// A body that was no message, kept for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantined {
+pub struct RejectedMessage {
     /// `q#` and the SHA-256 of queue and body: never a job's key.
     pub key: String,
     /// The job type of the queue that it came on.
@@ -92,9 +92,9 @@ pub struct Quarantined {
 }
 
 /// Bytes of a quarantined body that are kept.
-pub const QUARANTINE_HEAD_BYTES: usize = 32 * 1024;
+pub const REJECTED_HEAD_BYTES: usize = 32 * 1024;
 
-impl Quarantined {
+impl RejectedMessage {
     /// A body that came on the queue with this ARN and is no message of the job type `kind`.
     #[must_use]
     pub fn new(
@@ -110,7 +110,7 @@ impl Quarantined {
             kind: kind.to_owned(),
             queue: queue.to_owned(),
             message_id: message_id.to_owned(),
-            head: body[..body.floor_char_boundary(QUARANTINE_HEAD_BYTES)].to_owned(),
+            head: body[..body.floor_char_boundary(REJECTED_HEAD_BYTES)].to_owned(),
             length: body.len(),
             rejection: rejection.clone(),
             at,

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::error::PortError;
 use crate::{
-    message::Quarantined,
+    message::RejectedMessage,
     record::{Guard, Record, lease::Lease},
 };
 
@@ -69,7 +69,7 @@ pub trait Store: Send + Sync {
 
     /// Keeps a body for operators. Done again, the first stays for a day; then the repetition takes its
     /// place, so that what still comes in does not expire.
-    fn quarantine(&self, body: &Quarantined) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn reject(&self, body: &RejectedMessage) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Writes a lease; harmless when repeated.
     fn lease(&self, lease: &Lease) -> impl Future<Output = Result<(), PortError>> + Send;

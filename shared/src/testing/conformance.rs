@@ -2,13 +2,13 @@
 //! none of the case's keys.
 //!
 //! Two of its cases write quarantined bodies, which no port reads back: the caller looks for
-//! [`QUARANTINED`].
+//! [`REJECTED`].
 
 use std::time::Duration;
 
 use crate::{
     base::time::Time,
-    message::{Flaw, Quarantined, Rejection},
+    message::{Flaw, RejectedMessage, Rejection},
     ports::{Store, Written},
     record::{
         Counters, Phase, Record, Work,
@@ -23,7 +23,7 @@ const LEASE_UNTIL: Time = Time::from_millis(1_800_000_020_000);
 
 /// Keys of the bodies that the suite quarantines, and the messages that they must be kept from: the
 /// first of two within a day, the second of two further apart.
-pub const QUARANTINED: [(&str, &str); 2] = [("q#0123", "message-1"), ("q#4567", "message-3")];
+pub const REJECTED: [(&str, &str); 2] = [("q#0123", "message-1"), ("q#4567", "message-3")];
 
 /// Runs every case.
 ///
@@ -38,7 +38,7 @@ pub async fn store<S: Store>(store: &S) {
     a_settle_keeps_what_the_run_did_not_change(store).await;
     arming_needs_a_live_run(store).await;
     armed_or_not_a_settle_takes_the_look_away(store).await;
-    quarantine_keeps_the_first(store).await;
+    rejecting_keeps_the_first(store).await;
     leases_come_and_go(store).await;
     a_lease_closes_with_the_last_settle(store).await;
 }
@@ -215,8 +215,8 @@ async fn armed_or_not_a_settle_takes_the_look_away<S: Store>(store: &S) {
     assert_eq!(store.read(&record.key).await, Ok(Some(ended)));
 }
 
-async fn quarantine_keeps_the_first<S: Store>(store: &S) {
-    let body = Quarantined {
+async fn rejecting_keeps_the_first<S: Store>(store: &S) {
+    let body = RejectedMessage {
         key: "q#0123".into(),
         kind: "case".into(),
         queue: work().queue,
@@ -227,15 +227,15 @@ async fn quarantine_keeps_the_first<S: Store>(store: &S) {
         at: NOW,
         expires_at: LEASE_UNTIL,
     };
-    assert_eq!(store.quarantine(&body).await, Ok(()));
-    let again = Quarantined { message_id: "message-2".into(), ..body.clone() };
-    assert_eq!(store.quarantine(&again).await, Ok(()), "harmless when repeated");
+    assert_eq!(store.reject(&body).await, Ok(()));
+    let again = RejectedMessage { message_id: "message-2".into(), ..body.clone() };
+    assert_eq!(store.reject(&again).await, Ok(()), "harmless when repeated");
     let later = NOW + Duration::from_hours(25);
     let (other, key) = ("message-3".to_owned(), "q#4567".to_owned());
-    let old = Quarantined { key, ..body };
-    assert_eq!(store.quarantine(&old).await, Ok(()));
-    let renewed = Quarantined { message_id: other, at: later, ..old };
-    assert_eq!(store.quarantine(&renewed).await, Ok(()));
+    let old = RejectedMessage { key, ..body };
+    assert_eq!(store.reject(&old).await, Ok(()));
+    let renewed = RejectedMessage { message_id: other, at: later, ..old };
+    assert_eq!(store.reject(&renewed).await, Ok(()));
 }
 
 async fn leases_come_and_go<S: Store>(store: &S) {

@@ -19,7 +19,7 @@ use crate::{
         limiter::Limiter,
         stats::{Bucket, BucketKey},
     },
-    message::{OutgoingMessage, Quarantined},
+    message::{OutgoingMessage, RejectedMessage},
     ports::{
         Control, ExtendVisibility, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
         notes::NoteKey,
@@ -244,8 +244,8 @@ impl<T: Store> Store for Faulty<T> {
         self.faults.call("arm", self.port.arm(record), None).await
     }
 
-    async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
-        self.faults.call("quarantine", self.port.quarantine(body), None).await
+    async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
+        self.faults.call("reject", self.port.reject(body), None).await
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {

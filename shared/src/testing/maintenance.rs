@@ -73,7 +73,7 @@ impl TableMaintenance for MemoryStore {
                     look: record.look(),
                     record: Some(Ok(record.clone())),
                 });
-                let bodies = tables.quarantined.values().map(|body| Found {
+                let bodies = tables.rejected.values().map(|body| Found {
                     key: vec![body.key.clone()],
                     expires_at: Some(body.expires_at),
                     look: None,
@@ -114,8 +114,8 @@ impl TableMaintenance for MemoryStore {
                 if expired(tables.records.get(key).and_then(Record::expires_at)) {
                     return Ok(tables.unset(key));
                 }
-                if expired(tables.quarantined.get(key).map(|body| body.expires_at)) {
-                    return Ok(tables.quarantined.remove(key).is_some());
+                if expired(tables.rejected.get(key).map(|body| body.expires_at)) {
+                    return Ok(tables.rejected.remove(key).is_some());
                 }
                 Ok(false)
             }

@@ -12,7 +12,7 @@ use crate::{
         limiter::Limiter,
         stats::{Bucket, BucketKey},
     },
-    message::Quarantined,
+    message::RejectedMessage,
     ports::{Control, PortError, Seen, Store, Swapped, Written, maintenance::Due, notes::NoteKey},
     record::{Guard, Record, lease::Lease},
 };
@@ -26,7 +26,7 @@ pub(super) struct Tables {
     pub(super) records: BTreeMap<String, Record>,
     /// The index, by partition.
     pub(super) looks: BTreeMap<String, BTreeSet<Due>>,
-    pub(super) quarantined: BTreeMap<String, Quarantined>,
+    pub(super) rejected: BTreeMap<String, RejectedMessage>,
     pub(super) leases: BTreeMap<String, Lease>,
     breakers: BTreeMap<String, Seen<Breaker>>,
     limiters: BTreeMap<String, Seen<Limiter>>,
@@ -69,8 +69,8 @@ impl MemoryStore {
 
     /// Every quarantined body, by key.
     #[must_use]
-    pub fn quarantined(&self) -> Vec<Quarantined> {
-        self.lock().quarantined.values().cloned().collect()
+    pub fn rejected_messages(&self) -> Vec<RejectedMessage> {
+        self.lock().rejected.values().cloned().collect()
     }
 
     /// Every lease that was not removed.
@@ -232,11 +232,11 @@ impl Store for MemoryStore {
         }
     }
 
-    async fn quarantine(&self, body: &Quarantined) -> Result<(), PortError> {
+    async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
         let mut tables = self.call();
-        let known = tables.quarantined.get(&body.key);
+        let known = tables.rejected.get(&body.key);
         if known.is_none_or(|known| known.at < body.renewed_after()) {
-            tables.quarantined.insert(body.key.clone(), body.clone());
+            tables.rejected.insert(body.key.clone(), body.clone());
         }
         Ok(())
     }

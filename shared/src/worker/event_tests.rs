@@ -12,7 +12,7 @@ use crate::{
     dependency::limiter::Rates,
     failure::{Class, Failure},
     job::{Gate, Progress, Run},
-    message::{Flaw, QUARANTINE_HEAD_BYTES, ReceivedMessage},
+    message::{Flaw, REJECTED_HEAD_BYTES, ReceivedMessage},
     payload::{Payload, Problems},
     policy::{Policy, tests::POLICY},
     ports::{Control, Store},
@@ -277,20 +277,20 @@ async fn copies_of_one_job_in_a_batch_are_one_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_id_with_two_payloads_runs_the_first_and_quarantines_the_second() {
+async fn one_id_with_two_payloads_runs_the_first_and_rejects_the_second() {
     let worker = worker();
     worker.queue.send(&errand("id", 0, &[]));
     worker.queue.send(&errand("id", 1, &[]));
     drain(&worker).await;
     assert_eq!(worker.job.runs("id"), 1);
-    let kept = worker.store.quarantined();
+    let kept = worker.store.rejected_messages();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].rejection.flaw, Flaw::OtherPayload);
     assert_eq!(kept[0].head, errand("id", 1, &[]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_message_is_quarantined_and_its_neighbours_live() {
+async fn what_is_no_message_is_rejected_and_its_neighbours_live() {
     let worker = worker();
     worker.queue.send("not json");
     worker.queue.send(&errand("good", 0, &[]));
@@ -298,11 +298,11 @@ async fn what_is_no_message_is_quarantined_and_its_neighbours_live() {
     worker.queue.send(&long);
     assert_eq!(poll(&worker).await, Vec::<String>::new());
     assert_eq!(phase(&worker, "good"), "succeeded");
-    let kept = worker.store.quarantined();
+    let kept = worker.store.rejected_messages();
     assert_eq!(kept.len(), 2);
     let long_one = kept.iter().find(|body| body.length == long.len()).unwrap();
     assert_eq!(long_one.rejection.flaw, Flaw::TooLong);
-    assert_eq!(long_one.head.len(), QUARANTINE_HEAD_BYTES - 1, "cut between characters");
+    assert_eq!(long_one.head.len(), REJECTED_HEAD_BYTES - 1, "cut between characters");
 }
 
 #[tokio::test(start_paused = true)]
@@ -458,7 +458,7 @@ async fn a_table_that_hangs_never_keeps_the_answer_past_the_deadline() {
         drain(&worker).await;
         let records = store.records();
         assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
-        assert_eq!((records.len(), store.quarantined().len()), (9, 1));
+        assert_eq!((records.len(), store.rejected_messages().len()), (9, 1));
     }
 }
 

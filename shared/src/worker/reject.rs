@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use crate::{
     base::time::Clock,
     job::Job,
-    message::{Flaw, Quarantined, ReceivedMessage, Rejection, Woken},
+    message::{Flaw, ReceivedMessage, RejectedMessage, Rejection, Woken},
     ports::{PortError, Ports, Store},
     record::{Phase, Record},
     telemetry,
@@ -53,9 +53,9 @@ async fn keep<J: Job, P: Ports>(
     let now = worker.clock.now();
     let body = message.body.as_deref().unwrap_or_default();
     let message_id = message.message_id.as_deref().unwrap_or_default();
-    let kept = Quarantined::new(J::TYPE, &message.queue, message_id, body, rejection, now);
-    telemetry::quarantined(&kept);
-    match worker.store.quarantine(&kept).await {
+    let kept = RejectedMessage::new(J::TYPE, &message.queue, message_id, body, rejection, now);
+    telemetry::rejected(&kept);
+    match worker.store.reject(&kept).await {
         Ok(()) => Disposition::Ack,
         Err(error) => Disposition::after_error(&error, message.receives),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Clock,
-    message::{OutgoingMessage, Purpose, Quarantined, ReceivedMessage},
+    message::{OutgoingMessage, Purpose, ReceivedMessage, RejectedMessage},
     ports::{PortError, Store as _, Written, maintenance::QueueMaintenance as _},
     record::Record,
     telemetry,
@@ -146,7 +146,7 @@ async fn settle<P: Ports>(
         Action::Hold(rejection) => {
             let queue = message.source.as_deref().unwrap_or(&job.normal.queue);
             let now = sweep.clock.now();
-            let body = Quarantined::new(
+            let body = RejectedMessage::new(
                 &job.kind,
                 queue,
                 message.message_id(),
@@ -154,8 +154,8 @@ async fn settle<P: Ports>(
                 rejection,
                 now,
             );
-            telemetry::quarantined(&body);
-            sweep.store.quarantine(&body).await?;
+            telemetry::rejected(&body);
+            sweep.store.reject(&body).await?;
             tick.count(NAME, "held", 1);
             Ok(true)
         }
