@@ -187,7 +187,7 @@ async fn a_copy_that_meets_a_live_run_goes_only_if_somebody_looks() {
         let [record] = &scenario.store.records()[..] else { panic!("one job") };
         assert_eq!((record.phase.name(), record.counters.claims), ("running", 1));
         let gone = scenario.queue.len() == 1;
-        assert!(!gone || record.look().is_some(), "{:?}", scenario.faults.calls());
+        assert!(!gone || record.due_entry().is_some(), "{:?}", scenario.faults.calls());
         assert!(lived || !gone, "a process that died acknowledges nothing");
         let calls = scenario.faults.calls();
         (gone, before, calls)

@@ -300,7 +300,12 @@ fn tables_are_on_demand_encrypted_recoverable_and_expire() {
             assert_eq!(template["Resources"][name][policy], "Retain", "{name}: {policy}");
         }
     }
-    assert!(properties(&template, "JobsTable")["StreamSpecification"].is_object());
+    let jobs = properties(&template, "JobsTable");
+    assert!(jobs["StreamSpecification"].is_object());
+    let index = &jobs["GlobalSecondaryIndexes"][0];
+    assert_eq!(index["IndexName"], "due");
+    assert_eq!(index["Projection"]["ProjectionType"], "INCLUDE");
+    assert_eq!(index["Projection"]["NonKeyAttributes"], json!(evenkeel::aws::item::DUE_PROJECTION));
     let key = json!([
         { "AttributeName": "dealer", "KeyType": "HASH" },
         { "AttributeName": "vin", "KeyType": "RANGE" },
@@ -529,7 +534,7 @@ fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
     let one = |name: &str| BTreeSet::from([name.to_owned()]);
     let expected = [
         ("Jobs", "BatchGetItem DeleteItem GetItem PutItem Scan UpdateItem", one("JobsTable")),
-        ("Looks", "Query", one("JobsTable.Arn/index/look")),
+        ("Due", "Query", one("JobsTable.Arn/index/due")),
         ("Control", "DeleteItem GetItem PutItem Query Scan UpdateItem", one("ControlTable")),
         ("Vehicles", "DeleteItem Scan", one("VehiclesTable")),
         ("Queues", "GetQueueAttributes GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),

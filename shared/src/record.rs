@@ -99,6 +99,15 @@ pub struct Parking {
     pub gated: bool,
 }
 
+/// What kind of failure a job met last, for lists of jobs that failed alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    /// [`Class::name`].
+    pub class: String,
+    /// [`Failure::fingerprint`].
+    pub fingerprint: String,
+}
+
 /// Where a job stands, with just the data of that state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -112,7 +121,7 @@ pub enum Phase {
         /// Until when the run may still be alive.
         lease_until: Time,
         /// Whether the record has a look at the lease's end.
-        armed: bool,
+        lease_expiry_indexed: bool,
     },
     /// To be tried again when its message comes back.
     Waiting {
@@ -213,6 +222,8 @@ pub struct Record {
     pub provisional: Option<String>,
     /// How it came to be parked, until it gets through to its dependency.
     pub parking: Option<Parking>,
+    /// The failure that the latest failed run ended with; a success leaves it.
+    pub last_failure: Option<LastFailure>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`].
     pub history: Vec<FailedAttempt>,
 }
@@ -221,7 +232,7 @@ pub struct Record {
 pub const LEASE_OVER: &str = "lease_over";
 
 /// When somebody should look at a job that goes on in another run: its message comes back at once.
-const LOOK_AT_CONTINUED: Duration = Duration::from_mins(5);
+const DUE_AFTER_CONTINUED: Duration = Duration::from_mins(5);
 
 /// What a conditional write expects to find: the state and the fence of the record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,10 +246,10 @@ pub struct Guard {
 impl Record {
     /// The record with a look at its lease's end, if it runs.
     #[must_use]
-    pub fn armed(&self) -> Self {
+    pub fn with_lease_expiry_indexed(&self) -> Self {
         let mut record = self.clone();
-        if let Phase::Running { armed, .. } = &mut record.phase {
-            *armed = true;
+        if let Phase::Running { lease_expiry_indexed, .. } = &mut record.phase {
+            *lease_expiry_indexed = true;
         }
         record
     }
@@ -323,7 +334,7 @@ impl Record {
             Decision::Continue => {
                 record.cursor = Some(result);
                 let why = "there is more to do".to_owned();
-                Phase::Waiting { run_after: now, due_at: now + LOOK_AT_CONTINUED, why }
+                Phase::Waiting { run_after: now, due_at: now + DUE_AFTER_CONTINUED, why }
             }
             Decision::Retry { after, spends } => {
                 remember = counters.count(spends);
@@ -357,8 +368,8 @@ impl Record {
             Decision::Retry { spends: Spends::Deferral, .. } => self.parking,
             _ => None,
         };
-        if let (true, Some(failure)) = (remember, failure) {
-            record.remember(failure.class(), failure.code(), failure.message(), now);
+        if let Some(failure) = failure {
+            record.met(failure, remember, now);
         }
         record
     }
@@ -375,7 +386,7 @@ impl Record {
         owner.clone_into(&mut record.owner);
         record.counters.crashes += 1;
         let why = "the run never came back";
-        record.remember(Class::Crash, LEASE_OVER, why, now);
+        record.met(&Failure::new(Class::Crash, LEASE_OVER, why), true, now);
         let pause = match record.counters.crashes {
             MAX_CRASHES.. => {
                 let why = quarantine_reason(record.counters.crashes, why);
@@ -411,7 +422,19 @@ impl Record {
         record
     }
 
-    pub(crate) fn remember(&mut self, class: Class, code: &str, message: &str, now: Time) {
+    /// Takes over what kind of failure the job met, and the failure itself into the history if it was
+    /// more than a deferral.
+    fn met(&mut self, failure: &Failure, remember: bool, now: Time) {
+        self.last_failure = Some(LastFailure {
+            class: failure.class().name().to_owned(),
+            fingerprint: failure.fingerprint(&self.work.dependency),
+        });
+        if remember {
+            self.remember(failure.class(), failure.code(), failure.message(), now);
+        }
+    }
+
+    fn remember(&mut self, class: Class, code: &str, message: &str, now: Time) {
         if self.history.len() == HISTORY {
             self.history.remove(0);
         }
@@ -434,6 +457,7 @@ impl Record {
             cursor: None,
             provisional: None,
             parking: None,
+            last_failure: None,
             work: work.clone(),
             ..self
         }

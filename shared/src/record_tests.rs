@@ -75,8 +75,11 @@ fn a_new_job_is_taken() {
     let record = running();
     assert_eq!(record.fence, 1);
     assert_eq!(record.counters, Counters { receives: 1, claims: 1, ..Counters::default() });
-    assert_eq!(record.phase, Phase::Running { lease_until: NOW + SECOND * 20, armed: false });
-    assert_eq!((record.look(), record.expires_at()), (None, None));
+    assert_eq!(
+        record.phase,
+        Phase::Running { lease_until: NOW + SECOND * 20, lease_expiry_indexed: false }
+    );
+    assert_eq!((record.due_entry(), record.expires_at()), (None, None));
 }
 
 #[test]
@@ -104,9 +107,9 @@ fn a_newcomer_arms_a_live_run_and_leaves() {
     let mut record = running();
     let newcomer = ids("n");
     let by = claimant("b", &newcomer, NOW + SECOND);
-    assert_eq!(try_claim(Some(&record), &by), ClaimDecision::Arm(NOW + SECOND * 20));
-    record.phase = Phase::Running { lease_until: NOW + SECOND * 20, armed: true };
-    assert_eq!(try_claim(Some(&record), &by), ClaimDecision::Looked);
+    assert_eq!(try_claim(Some(&record), &by), ClaimDecision::IndexLeaseExpiry(NOW + SECOND * 20));
+    record.phase = Phase::Running { lease_until: NOW + SECOND * 20, lease_expiry_indexed: true };
+    assert_eq!(try_claim(Some(&record), &by), ClaimDecision::AlreadyDue);
 }
 
 #[test]
@@ -150,11 +153,14 @@ fn a_run_whose_lease_is_over_has_crashed() {
 #[test]
 fn a_waiting_job_waits_for_its_own_message_and_lets_others_go() {
     let record = waiting();
-    assert_eq!(record.look().unwrap().due_at, NOW + SECOND * 30);
+    assert_eq!(record.due_entry().unwrap().due_at, NOW + SECOND * 30);
     let early = NOW + SECOND * 29;
     let own = try_claim(Some(&record), &claimant("b", &ids("m"), early));
     assert_eq!(own, ClaimDecision::ComeBack(NOW + SECOND * 30));
-    assert_eq!(try_claim(Some(&record), &claimant("b", &ids("n"), early)), ClaimDecision::Looked);
+    assert_eq!(
+        try_claim(Some(&record), &claimant("b", &ids("n"), early)),
+        ClaimDecision::AlreadyDue
+    );
     let due = taken(try_claim(Some(&record), &claimant("b", &ids("n"), NOW + SECOND * 30)));
     assert_eq!((due.fence, due.counters.attempts, due.counters.claims), (2, 1, 2));
 }
@@ -220,7 +226,8 @@ fn who_wakes_a_job_brings_its_payload_in_todays_form_and_a_stray_call_brings_not
 fn a_look_is_never_later_than_the_deadline() {
     let mut record = waiting();
     record.work.deadline = Some(NOW + SECOND * 90);
-    let due = |record: &Record| record.called("s", NOW, NOW + SECOND * 3600).look().unwrap().due_at;
+    let due =
+        |record: &Record| record.called("s", NOW, NOW + SECOND * 3600).due_entry().unwrap().due_at;
     assert_eq!(due(&record), NOW + SECOND * 90);
     record.provisional = Some("{}".into());
     assert_eq!(due(&record), NOW + SECOND * 3600, "its fallback stands in already");
@@ -324,17 +331,17 @@ proptest! {
                         }
                         ClaimDecision::Note(next, back) => {
                             prop_assert_eq!(back.is_none(), next.phase.ended_at().is_some());
-                            prop_assert!(next.look().is_some() || next.phase.ended_at().is_some());
+                            prop_assert!(next.due_entry().is_some() || next.phase.ended_at().is_some());
                             record = Some(next);
                         }
                         ClaimDecision::Ended => {
                             prop_assert!(before.unwrap().phase.ended_at().is_some());
                         }
-                        ClaimDecision::Looked => prop_assert!(before.unwrap().look().is_some()),
-                        ClaimDecision::Arm(at) => {
+                        ClaimDecision::AlreadyDue => prop_assert!(before.unwrap().due_entry().is_some()),
+                        ClaimDecision::IndexLeaseExpiry(at) => {
                             let mut armed = before.unwrap();
-                            armed.phase = Phase::Running { lease_until: at, armed: true };
-                            prop_assert!(armed.look().is_some());
+                            armed.phase = Phase::Running { lease_until: at, lease_expiry_indexed: true };
+                            prop_assert!(armed.due_entry().is_some());
                             record = Some(armed);
                         }
                         ClaimDecision::ComeBack(at) => prop_assert!(at > now),
@@ -348,7 +355,7 @@ proptest! {
                     let ended = ours.settled(end(number), Some(&failure()), "{}".into(), now);
                     // What the store checks.
                     if current.guard() == (Guard { state: "running", fence: ours.fence }) {
-                        prop_assert!(ended.look().is_some() || ended.phase.ended_at().is_some());
+                        prop_assert!(ended.due_entry().is_some() || ended.phase.ended_at().is_some());
                         record = Some(ended);
                     }
                 }

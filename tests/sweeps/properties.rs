@@ -51,7 +51,7 @@ impl Thing {
         let why = "http_503".to_owned();
         match self.state {
             0 => Phase::Queued { due_at: due },
-            1 => Phase::Running { lease_until: due, armed: !self.leased },
+            1 => Phase::Running { lease_until: due, lease_expiry_indexed: !self.leased },
             2 => Phase::Waiting { run_after: due, due_at: due, why },
             3 | 4 => Phase::Parked { run_after: due, why },
             5 => Phase::Succeeded { at: due, result: "\"done\"".into() },
@@ -65,7 +65,7 @@ impl Thing {
         let mut record = world.record(name, self.phase(due));
         record.counters.crashes = self.crashes;
         record.work.deadline = self.deadline_s.map(|late_s| moment(world.now(), late_s));
-        if let Phase::Running { lease_until, armed: false } = record.phase {
+        if let Phase::Running { lease_until, lease_expiry_indexed: false } = record.phase {
             record.owner = format!("batch-{name}");
             let jobs = vec![record.key.clone()];
             let lease = Lease { owner: record.owner.clone(), until: lease_until, jobs };
@@ -81,7 +81,7 @@ impl Thing {
 /// Whether somebody will look at a record that is not over: the index, or its batch's lease.
 fn is_looked_after(record: &Record, leases: &[Lease]) -> bool {
     record.phase.ended_at().is_some()
-        || record.look().is_some()
+        || record.due_entry().is_some()
         || leases
             .iter()
             .any(|lease| lease.owner == record.owner && lease.jobs.contains(&record.key))

@@ -13,8 +13,17 @@ use evenkeel::{
 use super::world::{DEAD, DEPENDENCY, World, body, key, letter};
 
 /// Jobs that must succeed in the end, each run once.
-pub(crate) const JOBS: [&str; 9] =
-    ["crashed", "armed", "lost", "unsent", "parked", "unnoted", "alive", "good", "waits"];
+pub(crate) const JOBS: [&str; 9] = [
+    "crashed",
+    "lease_expiry_indexed",
+    "lost",
+    "unsent",
+    "parked",
+    "unnoted",
+    "alive",
+    "good",
+    "waits",
+];
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -25,7 +34,10 @@ pub(crate) async fn everything(world: &World) {
     // Its process died in the middle of it, with the only message.
     world.crash("crashed", 0, Duration::from_secs(5)).await;
     // The same, but its lease was never written, and another copy of its message has armed it.
-    world.put("armed", Phase::Running { lease_until: late, armed: true });
+    world.put(
+        "lease_expiry_indexed",
+        Phase::Running { lease_until: late, lease_expiry_indexed: true },
+    );
     // Its message was deleted behind its back.
     world.put("lost", Phase::Waiting { run_after: late, due_at: late, why: "http_503".into() });
     // Its record was written and its message never sent, or sent and the answer lost.
@@ -39,7 +51,8 @@ pub(crate) async fn everything(world: &World) {
     world.store.put(&unnoted);
     // A run that is alive, whose batch has a lease; its message is in the dead-letter queue.
     let until = now + Duration::from_secs(20);
-    let mut alive = world.record("alive", Phase::Running { lease_until: until, armed: false });
+    let mut alive =
+        world.record("alive", Phase::Running { lease_until: until, lease_expiry_indexed: false });
     alive.owner = "alive".into();
     world.store.put(&alive);
     let lease = Lease { owner: "alive".into(), until, jobs: vec![key("alive")] };
@@ -93,8 +106,12 @@ async fn everything_is_recovered_by_two_ticks() {
     assert_eq!((rescue["crashed"], rescue["sent_again"]), (2, 3), "{report:?}");
     assert_eq!(report.done["release"]["released"], 1);
     let redrive = &report.done["redrive"];
-    assert_eq!((redrive["held"], redrive["sent_back"], redrive["armed"]), (3, 1, 1), "{report:?}");
-    assert_eq!((redrive["looked_after"], redrive["ended"]), (1, 1), "{report:?}");
+    assert_eq!(
+        (redrive["held"], redrive["sent_back"], redrive["lease_expiry_indexed"]),
+        (3, 1, 1),
+        "{report:?}"
+    );
+    assert_eq!((redrive["already_due"], redrive["ended"]), (1, 1), "{report:?}");
     assert_eq!(report.done["prune"]["removed"], 1);
     assert_eq!(report.done["audit"]["parked_unnoted"], 1);
     world.work(60).await;
@@ -110,7 +127,8 @@ async fn a_schedule_that_was_missed_for_ten_minutes_is_made_up_for_at_once() {
     tokio::time::sleep(MINUTE * 10).await;
     world.tick().await.unwrap();
     world.work(60).await;
-    let late = ["crashed", "armed", "lost", "unsent", "parked", "alive", "waits", "good"];
+    let late =
+        ["crashed", "lease_expiry_indexed", "lost", "unsent", "parked", "alive", "waits", "good"];
     for name in late {
         assert_eq!(world.state(name), "succeeded", "{name}");
     }

@@ -263,7 +263,7 @@ impl World {
     /// Puts a running record there, and the lease of its batch, which ended `ago`.
     pub(crate) async fn crash(&self, name: &str, crashes: u32, ago: Duration) {
         let until = self.now().before(ago);
-        let phase = Phase::Running { lease_until: until, armed: false };
+        let phase = Phase::Running { lease_until: until, lease_expiry_indexed: false };
         let mut record = self.record(name, phase);
         record.owner = format!("batch-of-{name}");
         record.counters.crashes = crashes;
@@ -307,6 +307,7 @@ impl World {
             cursor: None,
             provisional: None,
             parking: None,
+            last_failure: None,
             history: Vec::new(),
         }
     }

@@ -139,13 +139,13 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     let mut record = third.record(arn, "running", &json!({ "lease_until": now, "due_at": now }));
     record["crashes"] = 2.into();
     bench.put(&record).await?;
-    let hidden = Case::new("waiting, and taken off the index by hand", "no-look").due(now);
+    let hidden = Case::new("waiting, and taken off the index by hand", "no-due-entry").due(now);
     let mut record = hidden.record(
         arn,
         "waiting",
         &json!({ "run_after": now, "due_at": now, "why": "transient (http_503)" }),
     );
-    record.as_object_mut().context("an object")?.remove("look");
+    record.as_object_mut().context("an object")?.remove("due");
     bench.put(&record).await?;
     Ok(vec![unsent, lost, parked, armed, third, hidden])
 }

@@ -8,7 +8,7 @@ use evenkeel::{
         PortError,
         maintenance::{Due, READ_AT_ONCE, TableMaintenance},
     },
-    record::{Record, due::look_partitions},
+    record::{Record, due::due_partitions},
     telemetry,
 };
 use futures_util::{StreamExt, stream};
@@ -61,7 +61,7 @@ pub async fn due<S: TableMaintenance>(
     most: usize,
 ) -> Result<Vec<Due>, PortError> {
     let partitions: Vec<String> =
-        names.iter().flat_map(|name| look_partitions(name.clone())).collect();
+        names.iter().flat_map(|name| due_partitions(name.clone())).collect();
     let asked = partitions.iter().map(|partition| store.due(partition, span, most));
     let mut all = Vec::new();
     for (_, due) in together(asked.collect()).await {

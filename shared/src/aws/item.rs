@@ -10,11 +10,14 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::failure::Class;
+use crate::record::LastFailure;
+use crate::record::due::{DueEntry, priority};
 use crate::{
     base::time::Time,
     message::RejectedMessage,
     ports::maintenance::LEASE_SHARDS,
-    record::{Counters, Parking, Phase, Record, Work, due::look_partition, lease::Lease},
+    record::{Counters, Parking, Phase, Record, Work, due::due_partition, lease::Lease},
 };
 
 /// A whole item.
@@ -104,19 +107,36 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
         attributes.push(("parked_since", ms(since)));
         attributes.extend(gated.then_some(("gated", AttributeValue::Bool(true))));
     }
-    if let Some(look) = record.look() {
-        attributes.extend([("look", s(look.partition)), ("due_at", ms(look.due_at))]);
+    if let Some(LastFailure { class, fingerprint }) = &record.last_failure {
+        attributes.extend([("class", s(class)), ("fingerprint", s(fingerprint))]);
     }
+    attributes.extend(record.due_entry().iter().flat_map(|entry| encode_due(record, entry)));
     attributes.extend(record.expires_at().map(|at| ("expires_at", n(at.as_secs_ceil()))));
     attributes
 }
+
+/// A record's entry on the index `due`: its keys, and what lists of jobs filter by besides attributes
+/// that every record has.
+pub(crate) fn encode_due(record: &Record, entry: &DueEntry) -> [Attribute; 4] {
+    [
+        ("due", s(&entry.partition)),
+        ("due_at", ms(entry.due_at)),
+        ("type", s(record.kind())),
+        ("priority", s(record.priority())),
+    ]
+}
+
+/// What the index `due` holds of an item besides the keys of table and index, as far as the item has it.
+/// template.yaml lists the same.
+pub const DUE_PROJECTION: [&str; 7] =
+    ["state", "type", "class", "fingerprint", "group", "priority", "created_at"];
 
 /// What the end of a run removes, besides what [`encode_progress`] sets anew.
 pub(crate) const TRANSIENT: [&str; 10] = [
     "lease_until",
     "run_after",
     "why",
-    "look",
+    "due",
     "due_at",
     "result",
     "provisional",
@@ -138,7 +158,9 @@ pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
         ("flaw", s(body.rejection.flaw.name())),
         ("why", s(&body.rejection.reason)),
         ("ended_at", ms(body.at)),
-        ("look", s(look_partition(&format!("dead#{}", body.kind), &body.key))),
+        ("priority", s(priority(&body.queue))),
+        ("class", s(Class::Permanent.name())),
+        ("due", s(due_partition(&format!("dead#{}", body.kind), &body.key))),
         ("due_at", ms(body.at)),
         ("expires_at", n(body.expires_at.as_secs_ceil())),
     ]
@@ -197,6 +219,12 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
         } else {
             None
         },
+        last_failure: if reader.has("fingerprint") {
+            let (class, fingerprint) = (reader.text("class")?, reader.text("fingerprint")?);
+            Some(LastFailure { class, fingerprint })
+        } else {
+            None
+        },
         history: if reader.has("history") {
             let text = reader.text("history")?;
             serde_json::from_str(&text).map_err(|error| format!("history: {error}"))?
@@ -213,9 +241,10 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
     Ok(match reader.text("state")?.as_str() {
         // A look that is missing is found and put back by the sweeper's audit: until then, it is due.
         "queued" => Phase::Queued { due_at: due_at()? },
-        "running" => {
-            Phase::Running { lease_until: reader.time("lease_until")?, armed: reader.has("look") }
-        }
+        "running" => Phase::Running {
+            lease_until: reader.time("lease_until")?,
+            lease_expiry_indexed: reader.has("due"),
+        },
         "waiting" => {
             Phase::Waiting { run_after: reader.time("run_after")?, due_at: due_at()?, why: why()? }
         }
@@ -285,7 +314,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::FailedAttempt;
+    use crate::{failure::Failure, message::MAX_ID_LENGTH, record::FailedAttempt};
 
     fn item(attributes: Vec<Attribute>) -> Item {
         let count = attributes.len();
@@ -302,8 +331,9 @@ mod tests {
         let ended = || (times(), ".{0,20}");
         prop_oneof![
             times().prop_map(|due_at| Phase::Queued { due_at }),
-            (times(), any::<bool>())
-                .prop_map(|(lease_until, armed)| Phase::Running { lease_until, armed }),
+            (times(), any::<bool>()).prop_map(|(lease_until, lease_expiry_indexed)| {
+                Phase::Running { lease_until, lease_expiry_indexed }
+            }),
             (times(), times(), ".{0,20}").prop_map(|(run_after, due_at, why)| Phase::Waiting {
                 run_after,
                 due_at,
@@ -331,6 +361,7 @@ mod tests {
             cursor in proptest::option::of(".{0,9}"),
             group in proptest::option::of("[a-z]{1,9}"),
             parking in proptest::option::of((times(), any::<bool>())),
+            last_failure in proptest::option::of(("[a-z]{1,9}", "[0-9a-f]{12}")),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
             let [receives, claims, attempts, defers, crashes] = counts;
@@ -341,6 +372,8 @@ mod tests {
                 cursor,
                 provisional,
                 parking: parking.map(|(since, gated)| Parking { since, gated }),
+                last_failure: last_failure
+                    .map(|(class, fingerprint)| LastFailure { class, fingerprint }),
                 key,
                 fence,
                 owner: "token".into(),
@@ -381,7 +414,7 @@ mod tests {
             end in phases(),
         ) {
             prop_assume!(!matches!(end, Phase::Queued { .. } | Phase::Running { .. }));
-            let run = Record { phase: Phase::Running { lease_until: Time::from_millis(9), armed: true }, ..run };
+            let run = Record { phase: Phase::Running { lease_until: Time::from_millis(9), lease_expiry_indexed: true }, ..run };
             let mut table = item(encode(&run));
             let provisional =
                 run.provisional.clone().filter(|_| !matches!(end, Phase::Succeeded { .. }));
@@ -407,5 +440,64 @@ mod tests {
             lease_key(&lease)[1].1.as_s().unwrap().clone()
         };
         assert!(sort_key(999) < sort_key(1_795_456_800_250));
+    }
+
+    /// Bytes of an attribute as DynamoDB counts them: its name and its value, a number's digits two a
+    /// byte and one more ("Item sizes and formats" in the developer guide).
+    fn size(name: &str, value: &AttributeValue) -> usize {
+        name.len()
+            + match value {
+                AttributeValue::S(text) => text.len(),
+                AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+                other => panic!("not projected: {other:?}"),
+            }
+    }
+
+    #[test]
+    fn an_entry_of_the_due_index_is_one_write_unit() {
+        let kind = "product_detail_scraping";
+        let failure = Failure::new(Class::Contended, "holder_invisible", "taken");
+        let dependency = format!("page/{}", "h".repeat(253));
+        let arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012";
+        let key = format!("{kind}#g:{}", "k".repeat(MAX_ID_LENGTH));
+        let at = Time::from_millis(1_999_999_999_999);
+        for phase in [
+            Phase::Parked { run_after: at, why: "w".repeat(300) },
+            Phase::Waiting { run_after: at, due_at: at, why: "w".repeat(300) },
+            Phase::Dead { at, why: "w".repeat(300) },
+        ] {
+            let record = Record {
+                key: key.clone(),
+                fence: 0,
+                owner: String::new(),
+                message_id: String::new(),
+                counters: Counters::default(),
+                phase,
+                work: Work {
+                    payload: "p".repeat(60_000),
+                    queue: format!("{arn}:{}-high", "q".repeat(75)),
+                    dependency: dependency.clone(),
+                    retention: Duration::from_secs(1),
+                    created_at: at,
+                    deadline: None,
+                    group: Some("g".repeat(128)),
+                },
+                cursor: None,
+                provisional: None,
+                parking: None,
+                last_failure: Some(LastFailure {
+                    class: failure.class().name().into(),
+                    fingerprint: failure.fingerprint(&dependency),
+                }),
+                history: Vec::new(),
+            };
+            let item = item(encode(&record));
+            let keys = ["pk", "due", "due_at"].into_iter();
+            let entry: usize = keys
+                .chain(DUE_PROJECTION)
+                .map(|name| size(name, item.get(name).unwrap_or_else(|| panic!("{name}"))))
+                .sum();
+            assert!(entry < 1024, "{entry} bytes: {}", record.phase.name());
+        }
     }
 }

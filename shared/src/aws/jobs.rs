@@ -186,21 +186,27 @@ impl Store for DynamoStore {
         answers.into_iter().take(records.len()).map(written).collect()
     }
 
-    async fn arm(&self, record: &Record) -> Result<Written, PortError> {
-        let Some(look) = record.armed().look() else { return Ok(Written::No(None)) };
+    async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
+        let Some(entry) = record.with_lease_expiry_indexed().due_entry() else {
+            return Ok(Written::No(None));
+        };
+        let [due, due_at, kind, priority] =
+            item::encode_due(record, &entry).map(|(_, value)| value);
         let update = self
             .client
             .update_item()
             .table_name(&self.tables.jobs)
             .key("pk", text(&record.key))
-            .update_expression("SET look = :look, due_at = :due_at")
+            .update_expression(
+                "SET due = :due, due_at = :due_at, #type = :type, priority = :priority",
+            )
             .condition_expression("#state = :running AND fence = :fence")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":look", text(&look.partition))
-            .expression_attribute_values(
-                ":due_at",
-                AttributeValue::N(look.due_at.as_millis().to_string()),
-            )
+            .expression_attribute_names("#type", "type")
+            .expression_attribute_values(":due", due)
+            .expression_attribute_values(":due_at", due_at)
+            .expression_attribute_values(":type", kind)
+            .expression_attribute_values(":priority", priority)
             .expression_attribute_values(":running", text("running"))
             .expression_attribute_values(":fence", AttributeValue::N(record.fence.to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use super::{Config, http::SharedClient, jobs::DynamoStore};
+use super::{Config, http::SharedClient, item::DUE_PROJECTION, jobs::DynamoStore};
 use crate::base::config::Tables;
 
 /// The configuration for a service at `endpoint` that checks no signatures.
@@ -36,10 +36,10 @@ pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
         .table_name(&tables.jobs)
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute("pk", ScalarAttributeType::S))
-        .attribute_definitions(attribute("look", ScalarAttributeType::S))
+        .attribute_definitions(attribute("due", ScalarAttributeType::S))
         .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
         .key_schema(key("pk", KeyType::Hash))
-        .global_secondary_indexes(look_index());
+        .global_secondary_indexes(due_index());
     let control = client
         .create_table()
         .table_name(&tables.control)
@@ -63,12 +63,17 @@ fn key(name: &str, kind: KeyType) -> KeySchemaElement {
     element.build().expect("a name and a type")
 }
 
-fn look_index() -> GlobalSecondaryIndex {
+fn due_index() -> GlobalSecondaryIndex {
     GlobalSecondaryIndex::builder()
-        .index_name("look")
-        .key_schema(key("look", KeyType::Hash))
+        .index_name("due")
+        .key_schema(key("due", KeyType::Hash))
         .key_schema(key("due_at", KeyType::Range))
-        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::Include)
+                .set_non_key_attributes(Some(DUE_PROJECTION.map(str::to_owned).to_vec()))
+                .build(),
+        )
         .build()
         .expect("a name and keys")
 }

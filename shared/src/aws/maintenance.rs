@@ -20,7 +20,7 @@ use crate::{
         maintenance::{Due, Found, Page, ReadAll, Table, TableMaintenance},
         notes::NoteKey,
     },
-    record::{Record, due::Look, lease::Lease},
+    record::{Record, due::DueEntry, lease::Lease},
 };
 
 /// Most entries of one query.
@@ -61,12 +61,13 @@ fn is_job(item: &Item) -> bool {
 fn found(table: Table, names: &[&str], item: &Item) -> Option<Found> {
     let reader = Reader(item);
     let key: Option<Vec<String>> = names.iter().map(|name| reader.text(name).ok()).collect();
-    let look =
-        || Some(Look { partition: reader.text("look").ok()?, due_at: reader.time("due_at").ok()? });
+    let look = || {
+        Some(DueEntry { partition: reader.text("due").ok()?, due_at: reader.time("due_at").ok()? })
+    };
     Some(Found {
         key: key?,
         expires_at: reader.number("expires_at").ok().map(|at| Time::from_millis(at * 1_000)),
-        look: look(),
+        due_entry: look(),
         record: (table == Table::Jobs && is_job(item)).then(|| item::decode(item)),
     })
 }
@@ -116,9 +117,9 @@ impl TableMaintenance for DynamoStore {
             .client
             .query()
             .table_name(&self.tables.jobs)
-            .index_name("look")
+            .index_name("due")
             .key_condition_expression("look = :look AND due_at BETWEEN :from AND :until")
-            .expression_attribute_values(":look", s(partition))
+            .expression_attribute_values(":due", s(partition))
             .expression_attribute_values(":from", n(from.as_millis()))
             .expression_attribute_values(":until", n(until.as_millis()))
             .limit(limit(most));

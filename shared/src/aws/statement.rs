@@ -83,13 +83,13 @@ mod tests {
         assert_eq!(made.parameters(), [n(1), n(2)]);
         let made = update(
             "jobs",
-            vec![("state", n(1)), ("look", n(2))],
-            &["owner", "look"],
+            vec![("state", n(1)), ("due", n(2))],
+            &["owner", "due"],
             vec![("pk", n(3)), ("fence", n(4))],
         );
         assert_eq!(
             made.statement(),
-            r#"UPDATE "jobs" SET "state"=? SET "look"=? REMOVE "owner" WHERE "pk"=? AND "fence"=?"#
+            r#"UPDATE "jobs" SET "state"=? SET "due"=? REMOVE "owner" WHERE "pk"=? AND "fence"=?"#
         );
         assert_eq!(made.parameters(), [n(1), n(2), n(3), n(4)]);
         let made = delete("control", [("pk", n(1)), ("sk", n(2))]);

@@ -30,7 +30,7 @@ const RECORDS_A_CALL: usize = 25;
 const MESSAGES_A_CALL: usize = 10;
 
 /// When somebody should look whether a job's message got lost.
-const LOOK_AFTER: Duration = Duration::from_mins(5);
+const DUE_AFTER: Duration = Duration::from_mins(5);
 
 /// Longest message group (SQS).
 const GROUP_LENGTH: usize = 128;
@@ -86,7 +86,7 @@ impl NewJob {
             owner: String::new(),
             message_id: String::new(),
             counters: Counters::default(),
-            phase: Phase::Queued { due_at: now + LOOK_AFTER },
+            phase: Phase::Queued { due_at: now + DUE_AFTER },
             work: Work {
                 payload: self.payload.clone(),
                 queue: self.queue.clone(),
@@ -99,6 +99,7 @@ impl NewJob {
             cursor: None,
             provisional: None,
             parking: None,
+            last_failure: None,
             history: Vec::new(),
         }
     }

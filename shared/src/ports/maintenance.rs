@@ -7,7 +7,7 @@ use crate::{
     base::time::Time,
     message::ReceivedMessage,
     ports::{Control, PortError, Queue, Seen, Store, Swapped, notes::NoteKey},
-    record::{Record, due::Look, lease::Lease},
+    record::{Record, due::DueEntry, lease::Lease},
 };
 
 /// Shards of the leases.
@@ -49,7 +49,7 @@ pub struct Found {
     /// When it may be removed, as it says.
     pub expires_at: Option<Time>,
     /// Its entry on the index, as it says.
-    pub look: Option<Look>,
+    pub due_entry: Option<DueEntry>,
     /// What it says as a job's record, or why it cannot be read; `None` if it is none.
     pub record: Option<Result<Record, String>>,
 }

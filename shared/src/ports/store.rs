@@ -65,7 +65,10 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
     /// Gives a running record a look at its lease's end, if it still has its guard.
-    fn arm(&self, record: &Record) -> impl Future<Output = Result<Written, PortError>> + Send;
+    fn index_lease_expiry(
+        &self,
+        record: &Record,
+    ) -> impl Future<Output = Result<Written, PortError>> + Send;
 
     /// Keeps a body for operators. Done again, the first stays for a day; then the repetition takes its
     /// place, so that what still comes in does not expire.

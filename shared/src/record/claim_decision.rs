@@ -56,9 +56,9 @@ pub enum ClaimDecision {
     /// Terminal: the result stands, the message has done its work.
     Ended,
     /// Not now, but the record has a look of its own: the message may go.
-    Looked,
+    AlreadyDue,
     /// A run holds it: once the record has a look at the lease's end, the message may go.
-    Arm(Time),
+    IndexLeaseExpiry(Time),
     /// The message is the job's own wake-up call and must come back then.
     ComeBack(Time),
     /// Write this record; the message comes back at the given time, or has done its work.
@@ -109,19 +109,19 @@ pub fn claim(
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
                 ClaimDecision::ComeBack(*run_after)
             } else {
-                ClaimDecision::Looked
+                ClaimDecision::AlreadyDue
             }
         }
-        Phase::Running { lease_until, armed } => {
+        Phase::Running { lease_until, lease_expiry_indexed } => {
             if *lease_until <= by.now {
                 after_crash(record, by)
             } else if own_message {
                 // Nobody else would wake the job if its run is dead: this message stays.
                 ClaimDecision::ComeBack(*lease_until)
-            } else if *armed {
-                ClaimDecision::Looked
+            } else if *lease_expiry_indexed {
+                ClaimDecision::AlreadyDue
             } else {
-                ClaimDecision::Arm(*lease_until)
+                ClaimDecision::IndexLeaseExpiry(*lease_until)
             }
         }
         // A wake-up call of ours asks for nothing new.
@@ -147,7 +147,7 @@ impl Record {
         by.message_id().clone_into(&mut self.message_id);
         self.counters.receives += u32::try_from(by.message_ids.len()).unwrap_or(u32::MAX);
         self.counters.claims += 1;
-        self.phase = Phase::Running { lease_until: by.lease_until, armed: false };
+        self.phase = Phase::Running { lease_until: by.lease_until, lease_expiry_indexed: false };
         self
     }
 }
@@ -165,6 +165,7 @@ fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
         cursor: None,
         provisional: None,
         parking: None,
+        last_failure: None,
         history: Vec::new(),
     }
 }

@@ -121,7 +121,7 @@ async fn what_is_enqueued_is_new_or_refused_alone<S: Store>(store: &S) {
     assert_eq!((refused, written.len()), (vec![3], 25), "as many as one call takes");
     for record in &records {
         assert_eq!(store.read(&record.key).await, Ok(Some(record.clone())));
-        assert!(record.look().is_some(), "it has a look until it is claimed");
+        assert!(record.due_entry().is_some(), "it has a look until it is claimed");
     }
 }
 
@@ -191,27 +191,27 @@ async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
 async fn arming_needs_a_live_run<S: Store>(store: &S) {
     let record = running("case#d:arm", "a");
     insert(store, &record).await;
-    assert_eq!(store.arm(&record).await, Ok(Written::Yes));
+    assert_eq!(store.index_lease_expiry(&record).await, Ok(Written::Yes));
     let mut other = record.clone();
     other.fence += 1;
-    let current = Written::No(Some(Box::new(record.armed())));
-    assert_eq!(store.arm(&other).await, Ok(current), "another run");
-    let armed = record.armed();
+    let current = Written::No(Some(Box::new(record.with_lease_expiry_indexed())));
+    assert_eq!(store.index_lease_expiry(&other).await, Ok(current), "another run");
+    let armed = record.with_lease_expiry_indexed();
     assert_eq!(store.read(&record.key).await, Ok(Some(armed.clone())));
     let ended = succeeded(&armed);
     assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
     let refused = Ok(Written::No(Some(Box::new(ended))));
-    assert_eq!(store.arm(&record).await, refused, "the run is over");
+    assert_eq!(store.index_lease_expiry(&record).await, refused, "the run is over");
 }
 
 async fn armed_or_not_a_settle_takes_the_look_away<S: Store>(store: &S) {
     let record = running("case#d:look", "a");
     insert(store, &record).await;
-    assert_eq!(store.arm(&record).await, Ok(Written::Yes));
+    assert_eq!(store.index_lease_expiry(&record).await, Ok(Written::Yes));
     // The run does not know that somebody armed its record.
     let ended = succeeded(&record);
     assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
-    assert_eq!(ended.look(), None);
+    assert_eq!(ended.due_entry(), None);
     assert_eq!(store.read(&record.key).await, Ok(Some(ended)));
 }
 

@@ -240,8 +240,8 @@ impl<T: Store> Store for Faulty<T> {
         self.faults.call("settle", self.port.settle(records, closing), Some(throttled)).await
     }
 
-    async fn arm(&self, record: &Record) -> Result<Written, PortError> {
-        self.faults.call("arm", self.port.arm(record), None).await
+    async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
+        self.faults.call("index_lease_expiry", self.port.index_lease_expiry(record), None).await
     }
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {

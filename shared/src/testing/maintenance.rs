@@ -70,13 +70,13 @@ impl TableMaintenance for MemoryStore {
                 let jobs = tables.records.values().map(|record| Found {
                     key: vec![record.key.clone()],
                     expires_at: record.expires_at(),
-                    look: record.look(),
+                    due_entry: record.due_entry(),
                     record: Some(Ok(record.clone())),
                 });
                 let bodies = tables.rejected.values().map(|body| Found {
                     key: vec![body.key.clone()],
                     expires_at: Some(body.expires_at),
-                    look: None,
+                    due_entry: None,
                     record: None,
                 });
                 jobs.chain(bodies).collect()
@@ -85,7 +85,7 @@ impl TableMaintenance for MemoryStore {
                 let ends = tables.note_ends.iter().map(|(place, end)| Found {
                     key: vec![place.kind.to_owned(), place.name.clone()],
                     expires_at: Some(*end),
-                    look: None,
+                    due_entry: None,
                     record: None,
                 });
                 ends.collect()

@@ -12,7 +12,7 @@ use crate::{
     },
     record::{
         Counters, Phase, Record, Work,
-        due::{look_partition, look_partitions},
+        due::{due_partition, due_partitions},
         lease::Lease,
     },
 };
@@ -58,6 +58,7 @@ fn record(key: &str, phase: Phase) -> Record {
         cursor: None,
         provisional: None,
         parking: None,
+        last_failure: None,
         history: Vec::new(),
     }
 }
@@ -76,12 +77,11 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: TableMaintenanc
         let key = format!("due#g:{n}");
         put(store, &waiting(&key, NOW + Duration::from_secs(n))).await;
     }
-    for partition in look_partitions(format!("waiting#{QUEUE}")) {
+    for partition in due_partitions(format!("waiting#{QUEUE}")) {
         let due = store.due(&partition, [EVER, LATER], 100).await.unwrap_or_default();
         assert!(due.is_sorted(), "{due:?}");
         assert!(
-            due.iter()
-                .all(|due| look_partition(&format!("waiting#{QUEUE}"), &due.key) == partition)
+            due.iter().all(|due| due_partition(&format!("waiting#{QUEUE}"), &due.key) == partition)
         );
         let first = store.due(&partition, [EVER, LATER], 2).await.unwrap_or_default();
         assert_eq!(first, due[..due.len().min(2)]);
@@ -90,12 +90,12 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: TableMaintenanc
     assert_eq!(expected.len(), 40);
     let until = NOW + Duration::from_secs(9);
     let mut early = 0;
-    for partition in look_partitions(format!("waiting#{QUEUE}")) {
+    for partition in due_partitions(format!("waiting#{QUEUE}")) {
         early += store.due(&partition, [EVER, until], 100).await.unwrap_or_default().len();
     }
     assert_eq!(early, 10, "those of that very moment among them");
     let mut within = 0;
-    for partition in look_partitions(format!("waiting#{QUEUE}")) {
+    for partition in due_partitions(format!("waiting#{QUEUE}")) {
         let span = [NOW + Duration::from_secs(5), until];
         within += store.due(&partition, span, 100).await.unwrap_or_default().len();
     }
@@ -106,9 +106,9 @@ async fn a_record_that_moves_on_leaves_the_index<S: TableMaintenance>(store: &S)
     let key = "due#g:moves";
     let before = waiting(key, NOW);
     put(store, &before).await;
-    let after = record(key, Phase::Running { lease_until: LATER, armed: false });
+    let after = record(key, Phase::Running { lease_until: LATER, lease_expiry_indexed: false });
     assert_eq!(store.replace(&after, Some(&before.guard())).await, Ok(Written::Yes));
-    let partition = look_partition(&format!("waiting#{QUEUE}"), key);
+    let partition = due_partition(&format!("waiting#{QUEUE}"), key);
     let due = store.due(&partition, [EVER, LATER], 100).await.unwrap_or_default();
     assert!(due.iter().all(|due| due.key != key), "{due:?}");
 }

@@ -126,7 +126,7 @@ impl MemoryStore {
 
 /// A record's partition of the index and its entry there.
 fn entry(record: &Record) -> Option<(String, Due)> {
-    let look = record.look()?;
+    let look = record.due_entry()?;
     Some((look.partition, Due { due_at: look.due_at, key: record.key.clone() }))
 }
 
@@ -219,12 +219,12 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    async fn arm(&self, record: &Record) -> Result<Written, PortError> {
+    async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
         let mut tables = self.call();
         let current = tables.records.get(&record.key).cloned();
         match current {
             Some(current) if current.guard() == record.guard() => {
-                tables.set(current.armed());
+                tables.set(current.with_lease_expiry_indexed());
                 tables.changed.push(current.key);
                 Ok(Written::Yes)
             }

@@ -143,7 +143,9 @@ async fn claim_one<J: Job, P: Ports>(
         let decision = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
         let (record, claim) = match decision {
             ClaimDecision::Ours(record) => return Claim::Run(Box::new(record)),
-            ClaimDecision::Ended | ClaimDecision::Looked => return Claim::Over(Disposition::Ack),
+            ClaimDecision::Ended | ClaimDecision::AlreadyDue => {
+                return Claim::Over(Disposition::Ack);
+            }
             ClaimDecision::ComeBack(at) => return Claim::Over(Disposition::Retry(at.since(now))),
             ClaimDecision::OtherPayload => {
                 return Claim::Over(super::reject::reject_ticket(worker, batch, ticket).await);
@@ -154,14 +156,16 @@ async fn claim_one<J: Job, P: Ports>(
             ClaimDecision::Note(record, Some(at)) => {
                 (record, Claim::Over(Disposition::Retry(at.since(now))))
             }
-            ClaimDecision::Arm(_) => match arm(worker, ticket, existing.as_ref()).await {
-                Attempt::Done(claim) => return claim,
-                Attempt::Again(current) => {
-                    seen = current;
-                    continue;
+            ClaimDecision::IndexLeaseExpiry(_) => {
+                match index_lease_expiry(worker, ticket, existing.as_ref()).await {
+                    Attempt::Done(claim) => return claim,
+                    Attempt::Again(current) => {
+                        seen = current;
+                        continue;
+                    }
+                    Attempt::InDoubt => continue,
                 }
-                Attempt::InDoubt => continue,
-            },
+            }
         };
         match write(worker, ticket, existing.as_ref(), &record, claim).await {
             Attempt::Done(claim) => return claim,
@@ -193,16 +197,18 @@ fn latest_start<J: Job>(batch: &Batch<J::Payload>) -> Time {
 }
 
 /// Sees to it that somebody looks when the live run's lease is over; then the message may go.
-async fn arm<J: Job, P: Ports>(
+async fn index_lease_expiry<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     ticket: &Ticket<J::Payload>,
     live: Option<&Record>,
 ) -> Attempt {
     let Some(live) = live else { return Attempt::Again(None) };
-    match worker.store.arm(live).await {
+    match worker.store.index_lease_expiry(live).await {
         Ok(Written::Yes) => Attempt::Done(Claim::Over(Disposition::Ack)),
         Ok(Written::No(current)) => Attempt::Again(current),
-        Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("arm", why),
+        Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => {
+            in_doubt("index_lease_expiry", why)
+        }
         Err(error) => Attempt::Done(Claim::Over(Disposition::after_error(&error, ticket.receives))),
     }
 }

@@ -538,7 +538,7 @@ async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
         let record = worker.store.record(&format!("errand#g:late-{n}")).unwrap();
         assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0));
         assert_eq!(record.counters.defers, 1);
-        let look = record.look().unwrap();
+        let look = record.due_entry().unwrap();
         assert!(look.partition.starts_with("parked#elsewhere#"), "{look:?}");
         let Phase::Parked { why, run_after, .. } = record.phase else { panic!("parked") };
         assert!(why.starts_with("deferred (breaker_open): open: 5 of 5 calls failed"), "{why}");
@@ -649,7 +649,7 @@ async fn a_fallback_stands_in_at_the_deadline_and_is_upgraded_or_given_up() {
     assert_eq!(record("plain").phase.name(), "dead", "one without is dead, saying so");
     let standing = record("fallback-given-up");
     assert_eq!(standing.provisional.as_deref(), Some("\"instead\""));
-    assert!(standing.look().is_some(), "{standing:?}");
+    assert!(standing.due_entry().is_some(), "{standing:?}");
     drain(&worker).await;
     let upgraded = record("fallback-upgraded");
     assert_eq!((upgraded.phase.name(), &upgraded.provisional), ("succeeded", &None));
@@ -686,7 +686,7 @@ async fn long_work_goes_on_from_its_cursor_and_spends_no_attempt() {
     let record = worker.store.record("errand#g:long").unwrap();
     assert_eq!((record.phase.name(), record.cursor.as_deref()), ("waiting", Some("1")));
     assert_eq!((record.counters.attempts, record.counters.defers), (0, 0));
-    assert!(record.look().is_some(), "somebody looks if the message is lost");
+    assert!(record.due_entry().is_some(), "somebody looks if the message is lost");
     drain(&worker).await;
     let record = worker.store.record("errand#g:long").unwrap();
     assert_eq!((record.phase.name(), record.cursor), ("succeeded", None));

@@ -87,7 +87,7 @@ impl Case {
             "pk": self.key(), "fence": 1, "owner": "earlier", "message_id": "gone", "receives": 1,
             "claims": 1, "payload": self.payload(), "queue": queue, "dependency": "rebrandly",
             "retention_s": 8_985_600, "created_at": self.due_ms.max(1), "state": state,
-            "look": format!("{partition}#{}", self.shard()),
+            "due": format!("{partition}#{}", self.shard()),
         });
         for (name, value) in fields.as_object().into_iter().flatten() {
             record[name] = value.clone();

@@ -174,7 +174,9 @@ async fn report<P: Ports>(
         (Repair::Rewrite, Some(record)) => {
             store.replace(record, Some(&record.guard())).await.map(|w| w == Written::Yes)
         }
-        (Repair::Arm, Some(record)) => store.arm(record).await.map(|w| w == Written::Yes),
+        (Repair::IndexLeaseExpiry, Some(record)) => {
+            store.index_lease_expiry(record).await.map(|w| w == Written::Yes)
+        }
         (Repair::NoteParked, Some(record)) => note_parked(store, record, now).await,
         // A check is answered later by the job type, which records its own finding.
         _ => Ok(false),

@@ -117,15 +117,15 @@ async fn settle<P: Ports>(
             tick.count(NAME, why, 1);
             Ok(true)
         }
-        Action::Arm => {
+        Action::IndexLeaseExpiry => {
             // A record that another pass has taken is left for the next receive of this message.
             let Some(record) = record.filter(|record| tick.touched.insert(record.key.clone()))
             else {
                 return Ok(false);
             };
             // If the record has changed, the next receive of this message decides anew.
-            let armed = sweep.store.arm(record).await? == Written::Yes;
-            tick.count(NAME, "armed", usize::from(armed));
+            let armed = sweep.store.index_lease_expiry(record).await? == Written::Yes;
+            tick.count(NAME, "lease_expiry_indexed", usize::from(armed));
             Ok(armed)
         }
         Action::Redrive => {

@@ -27,7 +27,7 @@ pub enum Repair {
     /// Send its message again, which also writes the record.
     SendAgain,
     /// Put the running record on the due index at the end of its lease.
-    Arm,
+    IndexLeaseExpiry,
     /// Register its dependency as one with parked jobs.
     NoteParked,
     /// Ask its job type to check the result, and to run the job again if there is none.
@@ -70,13 +70,13 @@ pub fn examine(
 
 /// Compares the item's index keys and expiry with those that its state requires.
 fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
-    let (state, expected) = (record.phase.name(), record.look());
-    if found.look != expected {
-        let (what, detail) = match (&found.look, &expected) {
-            (None, _) => ("no_look", format!("{state}, but missing on the due index")),
-            (Some(_), None) => ("stale_look", format!("{state}, but still on the due index")),
+    let (state, expected) = (record.phase.name(), record.due_entry());
+    if found.due_entry != expected {
+        let (what, detail) = match (&found.due_entry, &expected) {
+            (None, _) => ("no_due_entry", format!("{state}, but missing on the due index")),
+            (Some(_), None) => ("stale_due_entry", format!("{state}, but still on the due index")),
             (Some(_), Some(_)) => {
-                ("wrong_look", format!("{state}, but in the wrong place on the due index"))
+                ("wrong_due_entry", format!("{state}, but in the wrong place on the due index"))
             }
         };
         // Without an entry `rescue` could not find it: its message may have been lost long ago.
@@ -84,7 +84,7 @@ fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
             Phase::Queued { due_at } | Phase::Waiting { due_at, .. } => due_at + GRACE <= now,
             _ => false,
         };
-        let lost = overdue && what == "no_look";
+        let lost = overdue && what == "no_due_entry";
         return Some(oddity(what, detail, if lost { Repair::SendAgain } else { Repair::Rewrite }));
     }
     match (found.expires_at, record.expires_at()) {
@@ -102,9 +102,11 @@ fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
 
 fn state(record: &Record, now: Time) -> Option<Oddity> {
     match &record.phase {
-        Phase::Running { lease_until, armed: false } if *lease_until + ABANDONED_AFTER <= now => {
+        Phase::Running { lease_until, lease_expiry_indexed: false }
+            if *lease_until + ABANDONED_AFTER <= now =>
+        {
             let detail = format!("running, its lease was over at {lease_until}");
-            Some(oddity("abandoned", detail, Repair::Arm))
+            Some(oddity("abandoned", detail, Repair::IndexLeaseExpiry))
         }
         Phase::Succeeded { result, .. } if is_empty(result) => {
             Some(oddity("no_result", "succeeded, but its result is empty", Repair::Check))

@@ -1,4 +1,4 @@
-use evenkeel::record::due::Look;
+use evenkeel::record::due::DueEntry;
 
 use super::*;
 use crate::{
@@ -28,7 +28,7 @@ fn item(record: &Record) -> Found {
     Found {
         key: vec![record.key.clone()],
         expires_at: record.expires_at(),
-        look: record.look(),
+        due_entry: record.due_entry(),
         record: Some(Ok(record.clone())),
     }
 }
@@ -43,7 +43,7 @@ fn nothing_is_odd_about_records_as_the_engine_writes_them() {
     let phases = [
         Phase::Queued { due_at: NOW },
         running(NOW),
-        Phase::Running { lease_until: NOW, armed: true },
+        Phase::Running { lease_until: NOW, lease_expiry_indexed: true },
         waiting(NOW),
         parked(NOW),
         succeeded(NOW),
@@ -54,26 +54,30 @@ fn nothing_is_odd_about_records_as_the_engine_writes_them() {
         let record = record("errand#g:1", phase);
         assert_eq!(look_at(&item(&record)), None, "{record:?}");
     }
-    let body = Found { key: vec!["q#1".into()], expires_at: None, look: None, record: None };
+    let body = Found { key: vec!["q#1".into()], expires_at: None, due_entry: None, record: None };
     assert_eq!(look_at(&body), None);
 }
 
 #[test]
 fn a_record_that_nobody_would_look_at_gets_its_look_back() {
     for phase in [Phase::Queued { due_at: NOW }, waiting(NOW), parked(NOW)] {
-        let found = Found { look: None, ..item(&record("errand#g:1", phase)) };
-        assert_eq!(look_at(&found), Some(("no_look", Repair::Rewrite)));
+        let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
+        assert_eq!(look_at(&found), Some(("no_due_entry", Repair::Rewrite)));
     }
     let late = NOW.before(GRACE);
     for phase in [Phase::Queued { due_at: late }, waiting(late)] {
-        let found = Found { look: None, ..item(&record("errand#g:1", phase)) };
-        assert_eq!(look_at(&found), Some(("no_look", Repair::SendAgain)), "it may have no message");
+        let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
+        assert_eq!(
+            look_at(&found),
+            Some(("no_due_entry", Repair::SendAgain)),
+            "it may have no message"
+        );
     }
-    let elsewhere = Some(Look { partition: "waiting#other#0".into(), due_at: NOW });
-    let found = Found { look: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
-    assert_eq!(look_at(&found), Some(("wrong_look", Repair::Rewrite)));
-    let found = Found { look: elsewhere, ..item(&record("errand#g:1", succeeded(NOW))) };
-    assert_eq!(look_at(&found), Some(("stale_look", Repair::Rewrite)));
+    let elsewhere = Some(DueEntry { partition: "waiting#other#0".into(), due_at: NOW });
+    let found = Found { due_entry: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
+    assert_eq!(look_at(&found), Some(("wrong_due_entry", Repair::Rewrite)));
+    let found = Found { due_entry: elsewhere, ..item(&record("errand#g:1", succeeded(NOW))) };
+    assert_eq!(look_at(&found), Some(("stale_due_entry", Repair::Rewrite)));
 }
 
 #[test]
@@ -87,7 +91,7 @@ fn an_end_that_does_not_go_with_the_state_is_put_right() {
 #[test]
 fn a_run_that_was_lost_with_its_lease_is_looked_at_again() {
     let lost = record("errand#g:1", running(NOW.before(ABANDONED_AFTER)));
-    assert_eq!(look_at(&item(&lost)), Some(("abandoned", Repair::Arm)));
+    assert_eq!(look_at(&item(&lost)), Some(("abandoned", Repair::IndexLeaseExpiry)));
     let fresh = record("errand#g:1", running(NOW.before(ABANDONED_AFTER) + seconds(1)));
     assert_eq!(look_at(&item(&fresh)), None, "its lease is somebody's business");
 }

@@ -14,7 +14,7 @@ pub enum Action {
     /// is the name of the count.
     Drop(&'static str),
     /// Put its job, which is running, on the due index at the end of its lease; then delete it.
-    Arm,
+    IndexLeaseExpiry,
     /// Send it to its queue once more.
     Redrive,
     /// Keep it as a record for the operators, for this reason; then delete it.
@@ -67,8 +67,8 @@ pub fn action(message: &ReceivedMessage, asked: &Asked, record: Option<&Record>)
         Some(record) if record.phase.ended_at().is_some() => return Action::Drop("ended"),
         Some(record) => {
             return match record.phase {
-                Phase::Running { armed: false, .. } => Action::Arm,
-                _ => Action::Drop("looked_after"),
+                Phase::Running { lease_expiry_indexed: false, .. } => Action::IndexLeaseExpiry,
+                _ => Action::Drop("already_due"),
             };
         }
         None => {}

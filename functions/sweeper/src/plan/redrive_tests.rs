@@ -59,13 +59,13 @@ fn what_is_no_message_of_the_type_is_held_with_the_reason() {
 #[test]
 fn a_letter_whose_job_is_looked_after_or_has_ended_may_go() {
     let fate_of = |phase| action(&letter(GOOD), Some(&record("errand#g:7", phase)));
-    assert_eq!(fate_of(waiting(NOW)), Action::Drop("looked_after"));
-    assert_eq!(fate_of(parked(NOW)), Action::Drop("looked_after"));
-    assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Action::Drop("looked_after"));
+    assert_eq!(fate_of(waiting(NOW)), Action::Drop("already_due"));
+    assert_eq!(fate_of(parked(NOW)), Action::Drop("already_due"));
+    assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Action::Drop("already_due"));
     assert_eq!(fate_of(succeeded(NOW)), Action::Drop("ended"));
-    assert_eq!(fate_of(running(NOW)), Action::Arm, "until then nobody would look");
-    let armed = Phase::Running { lease_until: NOW, armed: true };
-    assert_eq!(fate_of(armed), Action::Drop("looked_after"));
+    assert_eq!(fate_of(running(NOW)), Action::IndexLeaseExpiry, "until then nobody would look");
+    let armed = Phase::Running { lease_until: NOW, lease_expiry_indexed: true };
+    assert_eq!(fate_of(armed), Action::Drop("already_due"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_known_id_with_another_payload_is_its_functions_business() {
     let spaced = letter(&GOOD.replace(r#"{"n":1}"#, r#"{ "n": 1 }"#));
     assert_eq!(
         action(&spaced, Some(&waits)),
-        Action::Drop("looked_after"),
+        Action::Drop("already_due"),
         "the same in other words"
     );
     let other = letter(&GOOD.replace(r#"{"n":1}"#, r#"{"n":2}"#));

@@ -28,7 +28,7 @@ const UNLIMITED: u64 = 10;
 const BETWEEN_PROBES: Duration = Duration::from_secs(2);
 
 /// How long after its release a job's message counts as possibly lost.
-const LOOK_AFTER: Duration = Duration::from_mins(1);
+const DUE_AFTER: Duration = Duration::from_mins(1);
 
 /// The slots for the release of parked jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
         let (Some(at), Phase::Parked { .. }) = (at, &record.phase) else { continue };
         steps.push(Step {
             guard: record.guard(),
-            record: record.called(owner, at, at + LOOK_AFTER),
+            record: record.called(owner, at, at + DUE_AFTER),
             call: Some(Call { queue: record.work.queue.clone(), at }),
         });
     }

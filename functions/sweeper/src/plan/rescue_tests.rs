@@ -136,7 +136,7 @@ proptest! {
         prop_assert!(steps.iter().flatten().count() <= 1, "one pass, one plan");
         for step in steps.into_iter().flatten() {
             prop_assert_eq!(&step.guard, &record.guard());
-            prop_assert!(step.record.look().is_some(), "somebody looks");
+            prop_assert!(step.record.due_entry().is_some(), "somebody looks");
             let Some(call) = step.call else { continue };
             let ids = ["wake".to_owned()];
             let by = Claimant {

@@ -38,12 +38,13 @@ pub(crate) fn record(key: &str, phase: Phase) -> Record {
         cursor: None,
         provisional: None,
         parking: None,
+        last_failure: None,
         history: Vec::new(),
     }
 }
 
 pub(crate) fn running(lease_until: Time) -> Phase {
-    Phase::Running { lease_until, armed: false }
+    Phase::Running { lease_until, lease_expiry_indexed: false }
 }
 
 pub(crate) fn waiting(due_at: Time) -> Phase {
