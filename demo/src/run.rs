@@ -23,7 +23,7 @@ use crate::verdict::{self, Evidence};
 pub const SEED: u64 = 20_250_824;
 
 /// Time between two snapshots of the stack.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// A job that has not ended by then counts as failed.
 const DEADLINE: Duration = Duration::from_mins(4);
@@ -87,13 +87,13 @@ fn announce(incident: &Incident) {
 /// Shows progress until everything has ended or the deadline has passed. Returns the last snapshot.
 async fn watch(scene: &Scene<'_>, incident: &Incident, journal: &Journal) -> Result<Snapshot> {
     let mut progress = Progress::start(incident.messages());
-    let mut ticks = interval(LOOK_EVERY);
+    let mut ticks = interval(POLL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         // Read this before the snapshot: the snapshot may miss what is sent while it is taken.
         let played = journal.over.get();
-        let now = scene.look().await?;
+        let now = scene.snapshot().await?;
         let elapsed = scene.clock.elapsed();
         for (when, news) in journal.news.take() {
             progress.tell(when, &news);

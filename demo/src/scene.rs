@@ -86,7 +86,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Takes a snapshot.
-    pub(crate) async fn look(&self) -> Result<Snapshot> {
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
         // The queues first: a message that is deleted by then has a record already.
         let queued = self.queued().await?;
         let mut dead_letters = 0;

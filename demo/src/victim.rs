@@ -9,7 +9,7 @@ use xtask::local::Stack;
 use xtask::process;
 
 /// Time between two polls.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// How long to wait until the job calls the service.
 const CALLED_WITHIN: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ async fn held(sandbox: &sandbox::Client, destination: &str) -> Result<HeldCall> 
             ensure!(call.link_id.is_some(), "the call is held, but has made no link");
             return Ok(call);
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_EVERY).await;
     }
     bail!("the job has not called the service {CALLED_WITHIN:?} after it was sent")
 }

@@ -267,12 +267,12 @@ impl<P: Ports> Gates<P> {
             .cache(dependency, |cache| (now < cache.believed_until).then(|| cache.breaker.clone()));
         match known {
             Some(known) => Ok(known),
-            None => self.look_again(dependency).await,
+            None => self.reread_breaker(dependency).await,
         }
     }
 
     /// The breaker as the table has it.
-    async fn look_again(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+    async fn reread_breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         Ok(self.note(dependency, self.control.breaker(dependency).await?))
     }
 

@@ -292,7 +292,7 @@ async fn containers_share_one_rate() {
     let mut calls: Vec<Time> = Vec::new();
     while calls.len() < 100 {
         let round = fleet_of.iter().map(async |gates| {
-            gates.prepare(DEPENDENCY, 1).await;
+            gates.reserve_ahead(DEPENDENCY, 1).await;
             let at =
                 gates.enter(DEPENDENCY, RunKind::First).await.is_ok().then(|| gates.clock.now());
             if at.is_none() {
@@ -315,7 +315,7 @@ async fn a_container_remembers_a_bounded_number_of_dependencies() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for n in 0..MOST_DEPENDENCIES * 3 {
-        gates.prepare(&format!("page/host-{n}.example"), 1).await;
+        gates.reserve_ahead(&format!("page/host-{n}.example"), 1).await;
         tokio::time::advance(Duration::from_millis(1)).await;
     }
     let state = gates.state();
@@ -485,7 +485,7 @@ async fn a_429_stops_those_who_wait_for_their_slots_as_well() {
     let mut fleet = Fleet::default();
     fleet.rules.rates = Some(Rates { per_second: 4, per_hour: 14_400 });
     let gates = fleet.container();
-    gates.prepare(DEPENDENCY, 6).await;
+    gates.reserve_ahead(DEPENDENCY, 6).await;
     let throttled = async {
         let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
             panic!("a slot")

@@ -282,7 +282,8 @@ pub fn many_stuck(stuck: usize, running: usize) {
         code = "many_stuck",
         stuck,
         running,
-        reason = "so many jobs look stuck that perhaps the view is broken; waiting for another one"
+        reason =
+            "many leases are over at once: perhaps clocks differ or reads are wrong; rescue pauses"
     );
 }
 

@@ -11,7 +11,7 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// Time between two polls of the process.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Polls until the process must have ended: fifteen seconds.
 const MOST_LOOKS: u32 = 300;
@@ -35,7 +35,7 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
             }
             return Ok(());
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_EVERY).await;
     }
     bail!("process {} was asked to end and still runs", holder.pid)
 }

@@ -11,7 +11,7 @@ use crate::scene::Scene;
 use crate::victim;
 
 /// Time between two polls.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// How long to wait for earlier jobs. They need less than a second.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
@@ -50,7 +50,7 @@ async fn quiet(scene: &Scene<'_>) -> Result<()> {
     let give_up = Instant::now() + QUIET_WITHIN;
     while scene.queued().await? > 0 {
         ensure!(Instant::now() < give_up, "messages are still under way after {QUIET_WITHIN:?}");
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_EVERY).await;
     }
     Ok(())
 }

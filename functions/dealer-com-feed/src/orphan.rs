@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Cars that one look takes in, those first that were kept last.
-const LOOKED_AT: usize = 25;
+const MOST_EXAMINED: usize = 25;
 
 /// A car kept longer ago may have jobs whose records have expired (after 15 days at the earliest).
 const RECENT: Duration = Duration::from_hours(14 * 24);
@@ -39,7 +39,7 @@ pub(crate) async fn orphans<V: Vehicles, S: Store>(
         car.hash.is_some() && age < RECENT && age >= SETTLED
     });
     recent.sort_by_key(|car| std::cmp::Reverse(car.kept_at));
-    recent.truncate(LOOKED_AT);
+    recent.truncate(MOST_EXAMINED);
     let mut orphans = Vec::new();
     for car in recent {
         let data = vehicles.data(&feed.dealer_slug, &car.vin).await?;

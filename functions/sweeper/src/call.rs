@@ -56,9 +56,9 @@ pub async fn tick<P: Ports>(sweep: &Sweep<P>, deadline: Time) -> Result<Report, 
     let end = deadline.before(ANSWER_RESERVE);
     let limit = SURVEY_TIME.min(end.since(sweep.clock.now()));
     let from = memory.watched_from.clone();
-    let looked = survey(&sweep.store, &sweep.queue, &sweep.config, &from, now);
+    let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, now);
     let mut cut_short = Vec::new();
-    let view = tokio::time::timeout(limit, looked).await.unwrap_or_else(|_| {
+    let view = tokio::time::timeout(limit, seen).await.unwrap_or_else(|_| {
         cut_short.push("survey");
         View::default()
     });

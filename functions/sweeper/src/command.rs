@@ -45,7 +45,7 @@ const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
 const CHECKS_OF_A_PAGE: Duration = Duration::from_millis(500 * PAGE as u64);
 
 /// Jobs that one `retry` call reads.
-const LOOKED_AT: usize = 500;
+const MOST_EXAMINED: usize = 500;
 /// The time over which the messages of the retried jobs are spread.
 const RETRY_SPREAD: Duration = Duration::from_mins(1);
 
@@ -148,9 +148,9 @@ async fn retry<P: Ports>(
 ) -> Result<Value, PortError> {
     let (now, owner) = (sweep.clock.now(), sweep.random.token());
     let span = [Time::from_millis(from), now];
-    let mut due = due(&sweep.store, &[format!("dead#{kind}")], span, LOOKED_AT).await?;
-    let next = due.get(LOOKED_AT).map(|due| due.due_at.as_millis());
-    due.truncate(LOOKED_AT);
+    let mut due = due(&sweep.store, &[format!("dead#{kind}")], span, MOST_EXAMINED).await?;
+    let next = due.get(MOST_EXAMINED).map(|due| due.due_at.as_millis());
+    due.truncate(MOST_EXAMINED);
     // Rejected messages are in the same partition of the index, but have no job record.
     let keys = due.into_iter().map(|due| due.key).filter(|key| !key.starts_with("q#"));
     let records = read(&sweep.store, keys.collect()).await?;

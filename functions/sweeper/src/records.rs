@@ -6,7 +6,7 @@ use evenkeel::{
     base::time::Time,
     ports::{
         PortError,
-        maintenance::{Due, READ_AT_ONCE, TableMaintenance},
+        maintenance::{DueJob, READ_AT_ONCE, TableMaintenance},
     },
     record::{Record, due::due_partitions},
     telemetry,
@@ -59,7 +59,7 @@ pub async fn due<S: TableMaintenance>(
     names: &[String],
     span: [Time; 2],
     most: usize,
-) -> Result<Vec<Due>, PortError> {
+) -> Result<Vec<DueJob>, PortError> {
     let partitions: Vec<String> =
         names.iter().flat_map(|name| due_partitions(name.clone())).collect();
     let asked = partitions.iter().map(|partition| store.due(partition, span, most));

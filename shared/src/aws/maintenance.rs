@@ -17,7 +17,7 @@ use crate::{
     base::time::Time,
     ports::{
         PortError, Seen, Swapped,
-        maintenance::{Due, Found, Page, ReadAll, Table, TableMaintenance},
+        maintenance::{DueJob, Found, Page, ReadAll, Table, TableMaintenance},
         notes::NoteKey,
     },
     record::{Record, due::DueEntry, lease::Lease},
@@ -33,9 +33,9 @@ fn limit(most: usize) -> i32 {
     i32::try_from(most.clamp(1, QUERY_LIMIT)).unwrap_or(1)
 }
 
-fn decode_due(item: &Item) -> Option<Due> {
+fn decode_due(item: &Item) -> Option<DueJob> {
     let reader = Reader(item);
-    Some(Due { due_at: reader.time("due_at").ok()?, key: reader.text("pk").ok()? })
+    Some(DueJob { due_at: reader.time("due_at").ok()?, key: reader.text("pk").ok()? })
 }
 
 fn decode_lease(item: &Item) -> Option<Lease> {
@@ -61,13 +61,13 @@ fn is_job(item: &Item) -> bool {
 fn found(table: Table, names: &[&str], item: &Item) -> Option<Found> {
     let reader = Reader(item);
     let key: Option<Vec<String>> = names.iter().map(|name| reader.text(name).ok()).collect();
-    let look = || {
+    let due_entry = || {
         Some(DueEntry { partition: reader.text("due").ok()?, due_at: reader.time("due_at").ok()? })
     };
     Some(Found {
         key: key?,
         expires_at: reader.number("expires_at").ok().map(|at| Time::from_millis(at * 1_000)),
-        due_entry: look(),
+        due_entry: due_entry(),
         record: (table == Table::Jobs && is_job(item)).then(|| item::decode(item)),
     })
 }
@@ -112,13 +112,13 @@ impl TableMaintenance for DynamoStore {
         partition: &str,
         [from, until]: [Time; 2],
         most: usize,
-    ) -> Result<Vec<Due>, PortError> {
+    ) -> Result<Vec<DueJob>, PortError> {
         let query = self
             .client
             .query()
             .table_name(&self.tables.jobs)
             .index_name("due")
-            .key_condition_expression("look = :look AND due_at BETWEEN :from AND :until")
+            .key_condition_expression("due = :due AND due_at BETWEEN :from AND :until")
             .expression_attribute_values(":due", s(partition))
             .expression_attribute_values(":from", n(from.as_millis()))
             .expression_attribute_values(":until", n(until.as_millis()))

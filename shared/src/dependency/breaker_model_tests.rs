@@ -129,7 +129,7 @@ impl World {
     /// The container acts on what it saw.
     fn act(&self, container: usize, skews: &[u64]) -> Self {
         let Container::Looked { seen, fresh } = &self.containers[container] else {
-            unreachable!("it has looked")
+            unreachable!("it has read")
         };
         let (now, token, since_s) =
             (self.clock(container, skews), self.token(container), self.now_s);

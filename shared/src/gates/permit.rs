@@ -219,7 +219,7 @@ impl<P: Ports> Gates<P> {
                 (None, None, false) => (ProbeResult::Neutral, String::new()),
             };
             // Another probe may have written since: what is known here may be older than the lease.
-            if let Err(error) = self.look_again(&dependency).await {
+            if let Err(error) = self.reread_breaker(&dependency).await {
                 telemetry::port_failed("breaker", &error);
             }
             self.turn(&dependency, |breaker, moment| {

@@ -25,13 +25,13 @@ enum Reserved {
 impl<P: Ports> Gates<P> {
     /// Looks at the breaker if it must. What fails here fails again where it is needed, and is answered
     /// there.
-    pub(crate) async fn look(&self, dependency: &str) {
+    pub(crate) async fn read_breaker(&self, dependency: &str) {
         let _ = self.view(dependency).await;
     }
 
     /// Reserves a slot for each of the `runs` of a batch in one write. What fails here fails again
     /// where it is needed, and is answered there.
-    pub(crate) async fn prepare(&self, dependency: &str, runs: u32) {
+    pub(crate) async fn reserve_ahead(&self, dependency: &str, runs: u32) {
         let Ok(seen) = self.view(dependency).await else { return };
         let calm = matches!(
             seen.value.at(self.clock.now()).state,

@@ -40,7 +40,7 @@ async fn a_job_is_made_once_and_its_record_comes_first() {
     assert_eq!(office.faults.calls()[..3], ["enqueue"; 3], "25 records a call");
     assert_eq!(office.faults.calls()[3..], ["send"; 6], "ten messages a call");
     let records = office.store.records();
-    assert!(records.iter().all(|record| record.due_entry().is_some()), "each has a look");
+    assert!(records.iter().all(|record| record.due_entry().is_some()), "each is on the due index");
     let sent = office.queue.receive_from(QUEUE, 10);
     assert_eq!(sent[0].wakes.as_ref().map(|woken| woken.fence), Some(0));
     assert_eq!(

@@ -18,7 +18,7 @@ pub const READ_AT_ONCE: usize = 100;
 
 /// An entry of the index on which somebody looks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Due {
+pub struct DueJob {
     /// When somebody should look.
     pub due_at: Time,
     /// The record's key.
@@ -78,7 +78,7 @@ pub trait TableMaintenance: Store + Control {
         partition: &str,
         span: [Time; 2],
         most: usize,
-    ) -> impl Future<Output = Result<Vec<Due>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<DueJob>, PortError>> + Send;
 
     /// The leases of one shard, that which ends first before the others; at most `most`.
     fn leases(

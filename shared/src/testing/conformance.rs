@@ -121,7 +121,7 @@ async fn what_is_enqueued_is_new_or_refused_alone<S: Store>(store: &S) {
     assert_eq!((refused, written.len()), (vec![3], 25), "as many as one call takes");
     for record in &records {
         assert_eq!(store.read(&record.key).await, Ok(Some(record.clone())));
-        assert!(record.due_entry().is_some(), "it has a look until it is claimed");
+        assert!(record.due_entry().is_some(), "it is on the due index until it is claimed");
     }
 }
 
@@ -205,7 +205,7 @@ async fn arming_needs_a_live_run<S: Store>(store: &S) {
 }
 
 async fn armed_or_not_a_settle_takes_the_look_away<S: Store>(store: &S) {
-    let record = running("case#d:look", "a");
+    let record = running("case#d:due", "a");
     insert(store, &record).await;
     assert_eq!(store.index_lease_expiry(&record).await, Ok(Written::Yes));
     // The run does not know that somebody armed its record.

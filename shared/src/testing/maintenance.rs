@@ -11,7 +11,7 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
-            Due, Found, LEASE_SHARDS, MappingMaintenance, Page, ReadAll, Table, TableMaintenance,
+            DueJob, Found, LEASE_SHARDS, MappingMaintenance, Page, ReadAll, Table, TableMaintenance,
         },
         notes::NoteKey,
     },
@@ -30,10 +30,10 @@ impl TableMaintenance for MemoryStore {
         partition: &str,
         [from, until]: [Time; 2],
         most: usize,
-    ) -> Result<Vec<Due>, PortError> {
+    ) -> Result<Vec<DueJob>, PortError> {
         let mut tables = self.call();
-        let entries = tables.looks.get(partition).into_iter().flatten();
-        let due: Vec<Due> = entries
+        let entries = tables.due.get(partition).into_iter().flatten();
+        let due: Vec<DueJob> = entries
             .filter(|entry| (from..=until).contains(&entry.due_at))
             .take(most)
             .cloned()

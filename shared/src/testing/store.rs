@@ -13,7 +13,9 @@ use crate::{
         stats::{Bucket, BucketKey},
     },
     message::RejectedMessage,
-    ports::{Control, PortError, Seen, Store, Swapped, Written, maintenance::Due, notes::NoteKey},
+    ports::{
+        Control, PortError, Seen, Store, Swapped, Written, maintenance::DueJob, notes::NoteKey,
+    },
     record::{Guard, Record, lease::Lease},
 };
 
@@ -25,7 +27,7 @@ pub struct MemoryStore(Arc<Mutex<Tables>>);
 pub(super) struct Tables {
     pub(super) records: BTreeMap<String, Record>,
     /// The index, by partition.
-    pub(super) looks: BTreeMap<String, BTreeSet<Due>>,
+    pub(super) due: BTreeMap<String, BTreeSet<DueJob>>,
     pub(super) rejected: BTreeMap<String, RejectedMessage>,
     pub(super) leases: BTreeMap<String, Lease>,
     breakers: BTreeMap<String, Seen<Breaker>>,
@@ -125,16 +127,16 @@ impl MemoryStore {
 }
 
 /// A record's partition of the index and its entry there.
-fn entry(record: &Record) -> Option<(String, Due)> {
-    let look = record.due_entry()?;
-    Some((look.partition, Due { due_at: look.due_at, key: record.key.clone() }))
+fn entry(record: &Record) -> Option<(String, DueJob)> {
+    let entry = record.due_entry()?;
+    Some((entry.partition, DueJob { due_at: entry.due_at, key: record.key.clone() }))
 }
 
 impl Tables {
     fn set(&mut self, record: Record) {
         self.unset(&record.key);
         if let Some((partition, due)) = entry(&record) {
-            self.looks.entry(partition).or_default().insert(due);
+            self.due.entry(partition).or_default().insert(due);
         }
         self.records.insert(record.key.clone(), record);
     }
@@ -142,7 +144,7 @@ impl Tables {
     pub(super) fn unset(&mut self, key: &str) -> bool {
         let old = self.records.remove(key);
         if let Some((partition, due)) = old.as_ref().and_then(entry) {
-            self.looks.entry(partition).or_default().remove(&due);
+            self.due.entry(partition).or_default().remove(&due);
         }
         old.is_some()
     }

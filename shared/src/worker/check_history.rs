@@ -52,9 +52,9 @@ mod tests {
     #[test]
     fn who_finds_nothing_at_all_is_not_believed() {
         let (sound, lost) = (Soundness::Sound, Soundness::Lost("gone".into()));
-        let after = |looks: &[&Soundness]| {
+        let after = |checks: &[&Soundness]| {
             let mut all = CheckHistory::default();
-            for soundness in looks {
+            for soundness in checks {
                 all.note(soundness, NOW);
             }
             all
@@ -72,15 +72,15 @@ mod tests {
 
     #[test]
     fn what_finds_everything_missing_is_wrong_itself() {
-        let mut looks = CheckHistory::default();
+        let mut checks = CheckHistory::default();
         let missing = Soundness::Missing("no record".into());
         for _ in 0..MISSING {
-            looks.note(&missing, NOW);
+            checks.note(&missing, NOW);
         }
-        assert!(looks.may_be_missing(), "a few may be");
-        looks.note(&missing, NOW);
-        assert!(!looks.may_be_missing());
-        looks.note(&Soundness::Sound, NOW);
-        assert!(looks.may_be_missing());
+        assert!(checks.may_be_missing(), "a few may be");
+        checks.note(&missing, NOW);
+        assert!(!checks.may_be_missing());
+        checks.note(&Soundness::Sound, NOW);
+        assert!(checks.may_be_missing());
     }
 }

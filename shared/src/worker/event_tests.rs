@@ -538,8 +538,8 @@ async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
         let record = worker.store.record(&format!("errand#g:late-{n}")).unwrap();
         assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0));
         assert_eq!(record.counters.defers, 1);
-        let look = record.due_entry().unwrap();
-        assert!(look.partition.starts_with("parked#elsewhere#"), "{look:?}");
+        let entry = record.due_entry().unwrap();
+        assert!(entry.partition.starts_with("parked#elsewhere#"), "{entry:?}");
         let Phase::Parked { why, run_after, .. } = record.phase else { panic!("parked") };
         assert!(why.starts_with("deferred (breaker_open): open: 5 of 5 calls failed"), "{why}");
         assert!(run_after.since(worker.clock.now()) >= Duration::from_secs(50));

@@ -98,7 +98,8 @@ pub(super) async fn read_breakers<J: Job, P: Ports>(
 ) {
     let dependencies: BTreeSet<&str> =
         batch.tickets.iter().map(|ticket| ticket.work.dependency.as_str()).collect();
-    join_all(dependencies.into_iter().map(|dependency| worker.gates.look(dependency))).await;
+    join_all(dependencies.into_iter().map(|dependency| worker.gates.read_breaker(dependency)))
+        .await;
 }
 
 /// Reserves slots for the jobs that will run, in one write a dependency.
@@ -107,7 +108,8 @@ async fn reserve_slots<J: Job, P: Ports>(worker: &Worker<J, P>, runs: &[(usize, 
     for (_, record) in runs {
         *counts.entry(&record.work.dependency).or_default() += 1;
     }
-    let each = counts.into_iter().map(|(dependency, runs)| worker.gates.prepare(dependency, runs));
+    let each =
+        counts.into_iter().map(|(dependency, runs)| worker.gates.reserve_ahead(dependency, runs));
     join_all(each).await;
 }
 

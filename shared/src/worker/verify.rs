@@ -31,19 +31,19 @@ pub(super) async fn verify_results<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
 ) {
-    let looks = batch.checks.iter().map(|message| check(worker, batch, message));
-    let looked: Vec<(Record, Soundness)> = join_all(looks).await.into_iter().flatten().collect();
+    let checks = batch.checks.iter().map(|message| check(worker, batch, message));
+    let checked: Vec<(Record, Soundness)> = join_all(checks).await.into_iter().flatten().collect();
     let now = worker.clock.now();
     let believed = {
         // Counters that are whole, whatever panicked.
-        let mut looks = worker.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, soundness) in &looked {
-            looks.note(soundness, now);
+        let mut checks = worker.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, soundness) in &checked {
+            checks.note(soundness, now);
         }
-        *looks
+        *checks
     };
     let owner = &batch.lease.owner;
-    let told = looked
+    let told = checked
         .iter()
         .map(|(record, soundness)| report(worker, record, soundness, believed, owner, now));
     join_all(told).await;
@@ -132,17 +132,17 @@ async fn verify<J: Job, P: Ports>(
         gate: &permit,
     };
     let limit = ends_at.since(worker.clock.now());
-    let looked =
+    let checked =
         tokio::time::timeout(limit, worker.job.verify(&message.payload, result, &run)).await;
-    let (looked, end) = match looked {
-        Ok(looked) => (looked, RunEnd::Ended),
+    let (checked, end) = match checked {
+        Ok(checked) => (checked, RunEnd::Ended),
         Err(_) => (
             Err(Failure::new(Class::Transient, "check_timeout", "the look took too long")),
             RunEnd::TimedOut,
         ),
     };
     worker.gates.leave(permit, end).await;
-    looked
+    checked
 }
 
 /// The record of a job that begins anew because what it had made is gone; the sweeper wakes it.

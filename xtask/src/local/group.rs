@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::process;
 
 /// Time between two polls of a process.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(super) const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// Polls until a killed group must have ended: five seconds.
 const MOST_LOOKS: u32 = 250;
@@ -61,7 +61,7 @@ impl Group {
             if !process::group_alive(self.leader) {
                 return Ok(());
             }
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_EVERY).await;
         }
         bail!("{}: processes of group {} are still there", self.name, self.leader)
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::group::{Group, LOOK_EVERY};
+use super::group::{Group, POLL_EVERY};
 use super::rundir::RunDir;
 use crate::aws::{Client, REGION};
 use crate::environment;
@@ -66,7 +66,7 @@ pub(super) async fn start(
 async fn answers(group: &mut Group, client: &Client, name: &str) -> Result<()> {
     while client.health().await.ok().is_none_or(|health| health["edition"] != name) {
         group.expect_running()?;
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_EVERY).await;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use evenkeel::{
     dependency::breaker::State,
     ports::{
         PortError,
-        maintenance::{Due, TableMaintenance},
+        maintenance::{DueJob, TableMaintenance},
         notes::{NOTED_FOR, NoteKey, WATCHED, WATCHED_RETENTION},
     },
     record::Record,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Jobs of one dependency that are read beyond the free slots, since some of them may not go yet.
-const LOOKED_AT: usize = 50;
+const MOST_EXAMINED: usize = 50;
 
 /// Jobs past their deadline that are released while the breaker is not closed, of each shard of the
 /// index.
@@ -43,7 +43,7 @@ struct Seen {
     name: String,
     known: Dependency,
     way: Way,
-    parked: Vec<Due>,
+    parked: Vec<DueJob>,
 }
 
 /// Releases the jobs that may go, one group of dependencies after the other: first those that job
@@ -64,12 +64,12 @@ pub async fn release<P: Ports>(
         if left == 0 {
             break;
         }
-        let looks = some.iter().map(|name| look(sweep, tick, name));
-        let mut looked = together(looks.collect()).await;
-        looked.sort_by_key(|(place, _)| *place);
+        let examined = some.iter().map(|name| examine(sweep, tick, name));
+        let mut seen = together(examined.collect()).await;
+        seen.sort_by_key(|(place, _)| *place);
         let mut memory = tick.memory.clone();
         let mut steps = Vec::new();
-        for (_, seen) in looked {
+        for (_, seen) in seen {
             let more = match seen {
                 Ok(seen) => plan(sweep, tick, &mut memory, seen, left).await,
                 Err(error) => Err(error),
@@ -107,7 +107,7 @@ fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>
 }
 
 /// Reads a dependency: its breaker, its limiter, its parked jobs.
-async fn look<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<Seen, PortError> {
+async fn examine<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<Seen, PortError> {
     // The tick may have spent seconds on the groups before this one.
     let now = sweep.clock.now();
     let note = tick.view.notes.get(name).map(String::as_str);
@@ -185,7 +185,7 @@ async fn parked<S: TableMaintenance>(
     name: &str,
     way: &Way,
     now: Time,
-) -> Result<Vec<Due>, PortError> {
+) -> Result<Vec<DueJob>, PortError> {
     let (dated, plain) = ([format!("dated#{name}")], [format!("parked#{name}")]);
     let mut all = Vec::new();
     if !way.is_closed {
@@ -195,7 +195,7 @@ async fn parked<S: TableMaintenance>(
         return Ok(all);
     }
     // Jobs that wait only for the breaker may go before they are due.
-    let (ever, most) = ([Time::default(), EVER], way.slots.len() + LOOKED_AT);
+    let (ever, most) = ([Time::default(), EVER], way.slots.len() + MOST_EXAMINED);
     let mut dated = due(store, &dated, ever, most).await?.into_iter();
     let mut plain = due(store, &plain, ever, most).await?.into_iter();
     let overdue = all.len();

@@ -61,7 +61,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let over: usize = ended.iter().map(|lease| lease.jobs.len()).sum();
     let all_stuck = stuck.len() * over.max(keys.len()) / keys.len().max(1);
     let running = tick.view.running().max(all_stuck);
-    let doubt = plan::looks_broken(all_stuck, running);
+    let doubt = plan::seems_broken(all_stuck, running);
     tick.stuck = all_stuck;
     tick.memory.stuck_ticks = if doubt { tick.memory.stuck_ticks + 1 } else { 0 };
     let steps: Vec<Step> =

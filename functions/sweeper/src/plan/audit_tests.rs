@@ -33,7 +33,7 @@ fn item(record: &Record) -> Found {
     }
 }
 
-fn look_at(found: &Found) -> Option<(&'static str, Repair)> {
+fn repair(found: &Found) -> Option<(&'static str, Repair)> {
     let parked = BTreeSet::from(["elsewhere".to_owned()]);
     examine(found, &config(), Some(&parked), NOW).map(|oddity| (oddity.what, oddity.repair))
 }
@@ -52,48 +52,48 @@ fn nothing_is_odd_about_records_as_the_engine_writes_them() {
     ];
     for phase in phases {
         let record = record("errand#g:1", phase);
-        assert_eq!(look_at(&item(&record)), None, "{record:?}");
+        assert_eq!(repair(&item(&record)), None, "{record:?}");
     }
     let body = Found { key: vec!["q#1".into()], expires_at: None, due_entry: None, record: None };
-    assert_eq!(look_at(&body), None);
+    assert_eq!(repair(&body), None);
 }
 
 #[test]
 fn a_record_that_nobody_would_look_at_gets_its_look_back() {
     for phase in [Phase::Queued { due_at: NOW }, waiting(NOW), parked(NOW)] {
         let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
-        assert_eq!(look_at(&found), Some(("no_due_entry", Repair::Rewrite)));
+        assert_eq!(repair(&found), Some(("no_due_entry", Repair::Rewrite)));
     }
     let late = NOW.before(GRACE);
     for phase in [Phase::Queued { due_at: late }, waiting(late)] {
         let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
         assert_eq!(
-            look_at(&found),
+            repair(&found),
             Some(("no_due_entry", Repair::SendAgain)),
             "it may have no message"
         );
     }
     let elsewhere = Some(DueEntry { partition: "waiting#other#0".into(), due_at: NOW });
     let found = Found { due_entry: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
-    assert_eq!(look_at(&found), Some(("wrong_due_entry", Repair::Rewrite)));
+    assert_eq!(repair(&found), Some(("wrong_due_entry", Repair::Rewrite)));
     let found = Found { due_entry: elsewhere, ..item(&record("errand#g:1", succeeded(NOW))) };
-    assert_eq!(look_at(&found), Some(("stale_due_entry", Repair::Rewrite)));
+    assert_eq!(repair(&found), Some(("stale_due_entry", Repair::Rewrite)));
 }
 
 #[test]
 fn an_end_that_does_not_go_with_the_state_is_put_right() {
     let found = Found { expires_at: Some(NOW), ..item(&record("errand#g:1", waiting(NOW))) };
-    assert_eq!(look_at(&found), Some(("would_expire", Repair::Rewrite)));
+    assert_eq!(repair(&found), Some(("would_expire", Repair::Rewrite)));
     let found = Found { expires_at: None, ..item(&record("errand#g:1", succeeded(NOW))) };
-    assert_eq!(look_at(&found), Some(("never_expires", Repair::Rewrite)));
+    assert_eq!(repair(&found), Some(("never_expires", Repair::Rewrite)));
 }
 
 #[test]
 fn a_run_that_was_lost_with_its_lease_is_looked_at_again() {
     let lost = record("errand#g:1", running(NOW.before(ABANDONED_AFTER)));
-    assert_eq!(look_at(&item(&lost)), Some(("abandoned", Repair::IndexLeaseExpiry)));
+    assert_eq!(repair(&item(&lost)), Some(("abandoned", Repair::IndexLeaseExpiry)));
     let fresh = record("errand#g:1", running(NOW.before(ABANDONED_AFTER) + seconds(1)));
-    assert_eq!(look_at(&item(&fresh)), None, "its lease is somebody's business");
+    assert_eq!(repair(&item(&fresh)), None, "its lease is somebody's business");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_success_without_a_result_is_checked() {
     for result in ["", "null", "{}", "\"\"", "not json"] {
         let phase = Phase::Succeeded { at: NOW, result: result.into() };
         let found = item(&record("errand#g:1", phase));
-        assert_eq!(look_at(&found), Some(("no_result", Repair::Check)), "{result}");
+        assert_eq!(repair(&found), Some(("no_result", Repair::Check)), "{result}");
     }
 }
 
@@ -109,12 +109,12 @@ fn a_success_without_a_result_is_checked() {
 fn what_nobody_serves_or_can_read_or_count_is_reported() {
     let mut record = record("errand#g:1", waiting(NOW));
     record.work.queue = "arn:aws:sqs:eu-west-1:1:gone".into();
-    assert_eq!(look_at(&item(&record)), Some(("unknown_queue", Repair::None)));
+    assert_eq!(repair(&item(&record)), Some(("unknown_queue", Repair::None)));
     record.work.queue = QUEUE.into();
     record.counters.attempts = 9;
-    assert_eq!(look_at(&item(&record)), Some(("impossible_counts", Repair::None)));
+    assert_eq!(repair(&item(&record)), Some(("impossible_counts", Repair::None)));
     let unreadable = Found { record: Some(Err("fence: gone".into())), ..item(&record) };
-    assert_eq!(look_at(&unreadable), Some(("unreadable", Repair::None)));
+    assert_eq!(repair(&unreadable), Some(("unreadable", Repair::None)));
 }
 
 #[test]
@@ -125,15 +125,15 @@ fn a_job_whose_message_is_sent_for_hours_in_vain_is_reported() {
         why: "http_503".into(),
     };
     let in_vain = item(&record("errand#g:1", phase(60)));
-    assert_eq!(look_at(&in_vain), Some(("keeps_waiting", Repair::None)));
-    assert_eq!(look_at(&item(&record("errand#g:1", phase(32)))), None);
+    assert_eq!(repair(&in_vain), Some(("keeps_waiting", Repair::None)));
+    assert_eq!(repair(&item(&record("errand#g:1", phase(32)))), None);
 }
 
 #[test]
 fn a_parked_job_whose_dependency_nobody_knows_is_made_known() {
     let mut record = record("errand#g:1", parked(NOW));
     record.work.dependency = "nowhere".into();
-    assert_eq!(look_at(&item(&record)), Some(("parked_unnoted", Repair::NoteParked)));
+    assert_eq!(repair(&item(&record)), Some(("parked_unnoted", Repair::NoteParked)));
     let blind = examine(&item(&record), &config(), None, NOW);
     assert_eq!(blind, None, "who is known could not be read");
 }

@@ -63,7 +63,7 @@ fn a_letter_whose_job_is_looked_after_or_has_ended_may_go() {
     assert_eq!(fate_of(parked(NOW)), Action::Drop("already_due"));
     assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Action::Drop("already_due"));
     assert_eq!(fate_of(succeeded(NOW)), Action::Drop("ended"));
-    assert_eq!(fate_of(running(NOW)), Action::IndexLeaseExpiry, "until then nobody would look");
+    assert_eq!(fate_of(running(NOW)), Action::IndexLeaseExpiry, "nothing else would find it");
     let armed = Phase::Running { lease_until: NOW, lease_expiry_indexed: true };
     assert_eq!(fate_of(armed), Action::Drop("already_due"));
 }

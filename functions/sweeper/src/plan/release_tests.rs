@@ -158,7 +158,7 @@ proptest! {
         taken.dedup();
         prop_assert_eq!((taken.len(), count), (steps.len(), steps.len()), "no slot twice");
         for step in steps {
-            prop_assert!(step.record.due_entry().is_some_and(|look| look.partition.starts_with("waiting#")));
+            prop_assert!(step.record.due_entry().is_some_and(|entry| entry.partition.starts_with("waiting#")));
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum Caution {
 /// consecutive ticks with implausibly many, this one included; `most` is the cap of a tick.
 #[must_use]
 pub fn caution(stuck: usize, running: usize, ticks: u32, most: usize) -> Caution {
-    if looks_broken(stuck, running) && ticks <= DOUBTED_TICKS {
+    if seems_broken(stuck, running) && ticks <= DOUBTED_TICKS {
         Caution::Doubt
     } else {
         Caution::Rescue(most)
@@ -58,7 +58,7 @@ pub fn caution(stuck: usize, running: usize, ticks: u32, most: usize) -> Caution
 
 /// Whether implausibly many of the running jobs are stuck.
 #[must_use]
-pub const fn looks_broken(stuck: usize, running: usize) -> bool {
+pub const fn seems_broken(stuck: usize, running: usize) -> bool {
     stuck >= MANY_STUCK && stuck * 5 > running
 }
 

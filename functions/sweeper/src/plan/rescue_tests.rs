@@ -108,7 +108,7 @@ fn only_what_waits_for_a_message_is_sent_again() {
     let sent =
         |phase| send_again(&record("errand#g:1", phase), QUEUE, NOW, "sweeper", NOW).is_some();
     assert!(sent(waiting(NOW)) && sent(Phase::Queued { due_at: NOW }));
-    assert!(!sent(waiting(NOW + seconds(1))), "nobody need look yet");
+    assert!(!sent(waiting(NOW + seconds(1))), "it is not due yet");
     assert!(!sent(parked(NOW)) && !sent(running(NOW)) && !sent(succeeded(NOW)));
 }
 
@@ -136,7 +136,7 @@ proptest! {
         prop_assert!(steps.iter().flatten().count() <= 1, "one pass, one plan");
         for step in steps.into_iter().flatten() {
             prop_assert_eq!(&step.guard, &record.guard());
-            prop_assert!(step.record.due_entry().is_some(), "somebody looks");
+            prop_assert!(step.record.due_entry().is_some(), "it is on the due index");
             let Some(call) = step.call else { continue };
             let ids = ["wake".to_owned()];
             let by = Claimant {

@@ -9,7 +9,7 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
-            Depth, Due, MappingMaintenance, Page, QueueMaintenance, ReadAll, Table,
+            Depth, DueJob, MappingMaintenance, Page, QueueMaintenance, ReadAll, Table,
             TableMaintenance,
         },
         notes::NoteKey,
@@ -23,7 +23,7 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         partition: &str,
         span: [Time; 2],
         most: usize,
-    ) -> Result<Vec<Due>, PortError> {
+    ) -> Result<Vec<DueJob>, PortError> {
         self.faults.call("due", self.port.due(partition, span, most), None).await
     }
 
