@@ -58,21 +58,18 @@ type Counter = fn(&mut Summary) -> &mut u32;
 /// Longest time between the first page and the last for which a car on none of them counts as gone.
 const LONGEST_READING: Duration = Duration::from_mins(15);
 
+/// The name of the job type in messages, records and metrics.
+pub const TYPE: &str = "dealer_com_feed";
+
 /// The numbers of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "dealer.com",
-    max_attempts: 8,
     // The plan's `500`, `503` and `timeout`; and answers that cannot be true.
     retryable: &[Class::Transient, Class::Anomaly],
-    max_deferrals: 9,
-    backoff_base: Duration::from_secs(2),
     backoff_cap: Duration::from_secs(300),
     job_timeout: Duration::from_secs(26),
-    rounds: 2,
-    reserve: Duration::from_secs(3),
     concurrency: 4,
     dedup_window: Duration::from_mins(10),
-    give_up_after: Duration::from_hours(24),
     breaker: BreakerPolicy {
         failures: 3,
         open_wait: Duration::from_secs(120),
@@ -80,12 +77,12 @@ pub const POLICY: Policy = Policy {
         probes: 1,
         successes: 2,
     },
-    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_secs(3),
         longest: Duration::from_secs(8),
         slow_after: Duration::from_secs(6),
     },
+    ..Policy::DEFAULT
 }
 .checked();
 
@@ -324,7 +321,7 @@ where
     Q: Queue + 'static,
     C: Clock + 'static,
 {
-    const TYPE: &'static str = "dealer_com_feed";
+    const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
     type Payload = Feed;
     type Output = Summary;

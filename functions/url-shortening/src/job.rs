@@ -8,7 +8,7 @@ use evenkeel::{
         config::{ConfigError, Reader},
         time::{Clock, SystemClock},
     },
-    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
+    dependency::limiter::Rates,
     failure::{Class, Failure},
     job::{Gate, Job, Progress, Run, Soundness, credential::Credential},
     lambda::Start,
@@ -82,6 +82,9 @@ impl Payload for Shortening {
     }
 }
 
+/// The name of the job type in messages, records and metrics.
+pub const TYPE: &str = "url_shortening";
+
 /// The numbers of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "rebrandly",
@@ -89,28 +92,9 @@ pub const POLICY: Policy = Policy {
     max_attempts: 12,
     // The plan's `rate_limit` spends no attempt; its `temporary_error` is transient.
     retryable: &[Class::Transient, Class::Conflict],
-    max_deferrals: 9,
-    backoff_base: Duration::from_secs(2),
-    backoff_cap: Duration::from_secs(120),
-    job_timeout: Duration::from_secs(5),
-    rounds: 2,
-    reserve: Duration::from_secs(3),
-    concurrency: 10,
-    dedup_window: Duration::from_secs(90 * 24 * 60 * 60),
+    dedup_window: Duration::from_hours(90 * 24),
     give_up_after: Duration::from_hours(7 * 24),
-    breaker: BreakerPolicy {
-        failures: 5,
-        open_wait: Duration::from_secs(60),
-        longest_wait: Duration::from_secs(600),
-        probes: 2,
-        successes: 3,
-    },
-    sheds_load: true,
-    calls: CallTimes {
-        shortest: Duration::from_millis(1000),
-        longest: Duration::from_secs(3),
-        slow_after: Duration::from_secs(2),
-    },
+    ..Policy::DEFAULT
 }
 .checked();
 
@@ -225,7 +209,7 @@ where
     S: SecretSource + 'static,
     C: Clock + 'static,
 {
-    const TYPE: &'static str = "url_shortening";
+    const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
 
     type Payload = Shortening;
