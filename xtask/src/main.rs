@@ -12,7 +12,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{check, demo, down, suite, up};
+use xtask::{check, demo, down, new, suite, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Demo(Demo),
     /// Run one experiment on a local AWS, and write its page in docs/experiments
     Experiment(Experiment),
+    /// Make the folder of a new job type
+    New(New),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -65,6 +67,12 @@ impl Demo {
 #[derive(Debug, Args)]
 struct Experiment {
     /// The name of its page in docs/experiments, such as `outage`
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct New {
+    /// The job type's name in snake case, such as `sample_job`
     name: String,
 }
 
@@ -133,6 +141,7 @@ async fn run(command: Command) -> Result<bool> {
             let arguments: [OsString; 2] = ["experiment".into(), name.into()];
             return demo::run(&workspace, Profile::Release, &arguments).await;
         }
+        Command::New(New { name }) => new::run(&workspace, &name)?,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }
