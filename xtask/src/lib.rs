@@ -1,10 +1,10 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
-//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`] and
-//! [`demo`]. Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template
-//! deployed on them), [`artifact`] (the binaries), [`template`], [`venv`] (pinned Python tools),
-//! [`aws`] (the few calls that the stack and the tests need, without an SDK), [`process`], [`tool`]
-//! and [`termination`] (other programs and signals), [`workspace`] and [`environment`].
+//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`],
+//! [`demo`] and [`new`]. Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our
+//! template deployed on them), [`artifact`] (the binaries), [`template`], [`venv`] (pinned Python
+//! tools), [`aws`] (the few calls that the stack and the tests need, without an SDK), [`process`],
+//! [`tool`] and [`termination`] (other programs and signals), [`workspace`] and [`environment`].
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
@@ -16,6 +16,7 @@ pub mod down;
 pub mod environment;
 mod file;
 pub mod local;
+pub mod new;
 pub mod process;
 mod progress;
 pub mod suite;

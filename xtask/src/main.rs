@@ -12,7 +12,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{artifact, check, demo, down, suite, tool, up};
+use xtask::{artifact, check, demo, down, new, suite, tool, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ enum Command {
     Experiment(Experiment),
     /// Write the parts of template.yaml and docs/ that follow from functions/*/function.toml
     Template,
+    /// Make the folder of a new job type
+    New(New),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -67,6 +69,12 @@ impl Demo {
 #[derive(Debug, Args)]
 struct Experiment {
     /// The name of its page in docs/experiments, such as `outage`
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct New {
+    /// The job type's name in snake case, such as `sample_job`
     name: String,
 }
 
@@ -136,6 +144,7 @@ async fn run(command: Command) -> Result<bool> {
             return demo::run(&workspace, Profile::Release, &arguments).await;
         }
         Command::Template => return generate(&workspace).await,
+        Command::New(New { name }) => new::run(&workspace, &name)?,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }
