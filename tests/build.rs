@@ -3,6 +3,7 @@
 
 use std::{env, error::Error, fmt::Write as _, fs, path::Path};
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folder this way")]
 fn main() -> Result<(), Box<dyn Error>> {
     let functions = Path::new("../functions");
     println!("cargo:rerun-if-changed={}", functions.display());

@@ -500,11 +500,8 @@ fn example(kind: &str) -> JobType {
 /// Every marker line of the template and nothing else.
 fn markers() -> String {
     let template = fs::read_to_string(path()).unwrap();
-    template
-        .lines()
-        .filter(|line| line.contains("generated: "))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let lines = template.split_inclusive('\n').filter(|line| line.contains("generated: "));
+    lines.collect()
 }
 
 #[test]
@@ -517,6 +514,25 @@ fn what_is_generated_for_an_example_is_the_golden_file() {
 const REGION: &str = "ap-southeast-1";
 const STACK: &str = "evenkeel-production";
 
+/// A value with every reference replaced by what `put` makes of its name.
+fn resolved(value: &Value, put: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::Object(map) => match (map.get("Fn::Sub"), map.get("Fn::GetAtt")) {
+            (Some(text), _) => put_in(text.as_str().unwrap(), put).0.into(),
+            (_, Some(path)) => put(path[0].as_str().unwrap()).into(),
+            _ => map
+                .iter()
+                .map(|(name, value)| (name.clone(), resolved(value, put)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        },
+        Value::Array(values) => {
+            values.iter().map(|value| resolved(value, put)).collect::<Vec<_>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
 /// The text of a policy or variable in AWS, without the white space that AWS does not count.
 fn in_aws(value: &Value, limits_of: &str) -> usize {
     let id = "12345678-1234-1234-1234-123456789012";
@@ -525,23 +541,6 @@ fn in_aws(value: &Value, limits_of: &str) -> usize {
         let hyphens = words.chars().map(|c| 1 + usize::from(c.is_uppercase())).sum::<usize>();
         format!("arn:aws:sqs:{REGION}:123456789012:{STACK}{}-high", "x".repeat(hyphens))
     };
-    fn walk(value: &Value, put: &dyn Fn(&str) -> String) -> Value {
-        match value {
-            Value::Object(map) => match (map.get("Fn::Sub"), map.get("Fn::GetAtt")) {
-                (Some(text), _) => put_in(text.as_str().unwrap(), put).0.into(),
-                (_, Some(path)) => put(path[0].as_str().unwrap()).into(),
-                _ => map
-                    .iter()
-                    .map(|(name, value)| (name.clone(), walk(value, put)))
-                    .collect::<serde_json::Map<_, _>>()
-                    .into(),
-            },
-            Value::Array(values) => {
-                values.iter().map(|value| walk(value, put)).collect::<Vec<_>>().into()
-            }
-            other => other.clone(),
-        }
-    }
     let put = |name: &str| match name {
         "AWS::Partition" => "aws".to_owned(),
         "AWS::Region" => REGION.to_owned(),
@@ -551,7 +550,7 @@ fn in_aws(value: &Value, limits_of: &str) -> usize {
         name if name.ends_with("Concurrency") => "1000".to_owned(),
         name => arn(name, "Queue"),
     };
-    let text = walk(value, &put).to_string();
+    let text = resolved(value, &put).to_string();
     assert!(!text.contains("${"), "{limits_of}: {text}");
     text.chars().filter(|c| !c.is_whitespace()).count()
 }

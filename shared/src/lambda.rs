@@ -21,7 +21,7 @@ use crate::{
 use std::{future::Future, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
 /// Why a function did not start, or stopped.
 pub type Error = lambda_runtime::Error;
@@ -82,7 +82,7 @@ where
         .with_longest_wait(Duration::from_secs(longest_wait.into()));
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        answer(worker, event).await.map_err(Error::from)
+        answer(worker, event).await
     }))
     .await
 }
@@ -111,9 +111,25 @@ where
     let (served, answer) = (&served, &answer);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
         let deadline = Time::from_millis(event.context.deadline);
-        answer(served, event.payload, deadline).await.map_err(Error::from)
+        answer(served, event.payload, deadline).await.map_err(CallFailed)
     }))
     .await
+}
+
+impl From<BatchError> for Diagnostic {
+    fn from(error: BatchError) -> Self {
+        Self { error_type: "BatchFailed".into(), error_message: error.0 }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug)]
+struct CallFailed(String);
+
+impl From<CallFailed> for Diagnostic {
+    fn from(error: CallFailed) -> Self {
+        Self { error_type: "CallFailed".into(), error_message: error.0 }
+    }
 }
 
 async fn answer<J: Job>(
@@ -165,6 +181,17 @@ mod tests {
         let delivery = delivery(SqsMessage::default());
         assert_eq!((delivery.receives, delivery.sent_at), (1, Time::from_millis(0)));
         assert_eq!(delivery.message_id, None);
+    }
+
+    #[test]
+    fn an_error_has_a_type_of_ours_and_not_rusts() {
+        let failed = Diagnostic::from(CallFailed("no such command".into()));
+        assert_eq!(
+            (&*failed.error_type, &*failed.error_message),
+            ("CallFailed", "no such command")
+        );
+        let failed = Diagnostic::from(BatchError("the store is broken".into()));
+        assert_eq!(failed.error_type, "BatchFailed");
     }
 
     #[test]

@@ -67,15 +67,15 @@ pub fn read(root: &Path) -> Result<Vec<JobType>, String> {
 /// Fails if a `function.toml` is wrong or the template lacks a marker line.
 pub fn generate(root: &Path) -> Result<Vec<Generated>, String> {
     let types = read(root)?;
-    let name = PathBuf::from("template.yaml");
+    let name = "template.yaml";
     let template =
-        fs::read_to_string(root.join(&name)).map_err(|error| format!("{name:?}: {error}"))?;
+        fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"))?;
     let text = template_of(&template, &types)?;
     let schemas = job_types().into_iter().map(|linked| Generated {
         path: format!("docs/{}.schema.json", linked.kind).into(),
         text: linked.schema,
     });
-    Ok([Generated { path: name, text }].into_iter().chain(schemas).collect())
+    Ok([Generated { path: name.into(), text }].into_iter().chain(schemas).collect())
 }
 
 /// `template` with everything between its marker lines generated from `types`.
@@ -98,6 +98,7 @@ pub fn template_of(template: &str, types: &[JobType]) -> Result<String, String> 
 }
 
 /// The files that are not as they should be.
+#[must_use]
 pub fn stale(root: &Path, generated: Vec<Generated>) -> Vec<Generated> {
     let differs = |file: &Generated| {
         fs::read_to_string(root.join(&file.path)).is_ok_and(|found| found == file.text)

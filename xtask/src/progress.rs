@@ -1,5 +1,4 @@
 //! Progress lines of long work.
-#![expect(clippy::print_stdout, reason = "a command's progress")]
 
 use std::pin::pin;
 use std::time::Duration;

@@ -167,9 +167,16 @@ impl<'a> Problem<'a> {
         self.text("property").is_some() && !self.is_configuration()
     }
 
-    fn says(&self) -> String {
+    /// What it says besides `status`: some answers repeat one word as status, code and message.
+    fn says(&self, status: StatusCode) -> String {
         let parts = ["code", "property", "message"].map(|field| self.text(field));
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let mut said: Vec<&str> = Vec::new();
+        for part in parts.into_iter().flatten() {
+            if status.canonical_reason() != Some(part) && !said.contains(&part) {
+                said.push(part);
+            }
+        }
+        said.join(" ")
     }
 }
 
@@ -198,8 +205,10 @@ pub(crate) fn classify(
     let problems = Problem(&body).all();
     let ours = problems.iter().any(Problem::is_configuration)
         && !problems.iter().any(Problem::is_about_the_job);
-    let says: Vec<String> = problems.iter().map(Problem::says).collect();
-    let message = format!("{status}: {}", says.join("; "));
+    let says = problems.iter().map(|problem| problem.says(status)).filter(|says| !says.is_empty());
+    let says: Vec<String> = says.collect();
+    let message =
+        if says.is_empty() { status.to_string() } else { format!("{status}: {}", says.join("; ")) };
     match status {
         StatusCode::UNAUTHORIZED => RebrandlyError::Account { code: "http_401", message },
         StatusCode::PAYMENT_REQUIRED => RebrandlyError::Account { code: "http_402", message },

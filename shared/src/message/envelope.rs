@@ -3,7 +3,7 @@
 //! docs/message.md shows the format; the JSON Schemas beside it are generated from these types.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     base::{hash::sha256_hex, time::Time},
@@ -148,7 +148,12 @@ fn check_size(body: &str) -> Result<(), Rejection> {
 }
 
 fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejection> {
-    let strict = deserialize::<Envelope<'a>>(body);
+    // serde would also read a struct from a list of its fields' values.
+    let strict = if is_list(body) {
+        Err("body: a list, expected an object".to_owned())
+    } else {
+        deserialize::<Envelope<'a>>(body)
+    };
     // The two fields that stay say more about a body of another version or type than the first
     // field that does not fit would.
     let head = match &strict {
@@ -169,25 +174,120 @@ fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejectio
         Some(found) if found != kind => {
             Err(Rejection::new(Flaw::Alien, format!("type: {found:?}, expected {kind:?}")))
         }
-        _ => strict.map_err(|problem| Rejection::new(Flaw::Malformed, problem)),
+        _ => strict.map_err(|problem| {
+            Rejection::new(Flaw::Malformed, problem_of_envelope(body).unwrap_or(problem))
+        }),
+    }
+}
+
+fn is_list(json: &str) -> bool {
+    json.trim_start().starts_with('[')
+}
+
+/// Fields that every message must have.
+const REQUIRED: [&str; 3] = ["version", "type", "payload"];
+
+/// What is wrong with the shape of a body that is JSON: another kind of value than an object, or fields
+/// that are missing, all of them.
+fn problem_of_envelope(body: &str) -> Option<String> {
+    let fields = match serde_json::from_str(body).ok()? {
+        Value::Object(fields) => fields,
+        other => return Some(format!("body: {}, expected an object", kind_of(&other))),
+    };
+    let missing: Vec<String> = REQUIRED
+        .into_iter()
+        .filter(|field| !fields.contains_key(*field))
+        .map(|field| format!("{field}: missing"))
+        .collect();
+    (!missing.is_empty()).then(|| missing.join("; "))
+}
+
+/// What JSON calls the kind of a value.
+const fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
 fn read_payload<P: Payload>(raw: &RawValue, problems: &mut Problems) -> Option<P> {
-    match deserialize::<P>(raw.get()) {
+    let read = if is_list(raw.get()) {
+        Err("body: a list, expected an object".to_owned())
+    } else {
+        deserialize::<P>(raw.get())
+    };
+    match read {
         Ok(mut payload) => {
             payload.check(problems);
             Some(payload)
         }
         Err(problem) => {
-            let (path, problem) = problem.split_once(": ").unwrap_or(("", &problem));
-            match path {
-                "" | "body" => problems.add_outer("payload", problem),
-                path => problems.add(path, problem),
+            let all = problems_of_payload::<P>(raw).unwrap_or_else(|| vec![problem]);
+            for problem in &all {
+                let (path, problem) = problem.split_once(": ").unwrap_or(("", problem));
+                match path {
+                    "" | "body" => problems.add_outer("payload", problem),
+                    path => problems.add(path, problem),
+                }
             }
             None
         }
     }
+}
+
+/// Most problems of one payload that are named.
+const MOST_PROBLEMS: usize = 10;
+
+/// Every unknown and missing field of a payload, and the first field of a wrong kind. serde stops at
+/// the first problem, so unknown fields are taken out and missing ones put in until another problem,
+/// or none, remains. `None` if the payload is no object.
+fn problems_of_payload<P: Payload>(raw: &RawValue) -> Option<Vec<String>> {
+    let mut fields = match serde_json::from_str(raw.get()).ok()? {
+        Value::Object(fields) => fields,
+        other => return Some(vec![format!("body: {}, expected an object", kind_of(&other))]),
+    };
+    let mut found = Vec::new();
+    while found.len() < MOST_PROBLEMS {
+        let Err(problem) = try_fields::<P>(&fields) else { break };
+        let named = |words: &str| {
+            let (_, rest) = problem.split_once(words)?;
+            rest.split_once('`').map(|(name, _)| name.to_owned())
+        };
+        if let Some(name) = named("unknown field `").filter(|name| fields.remove(name).is_some()) {
+            let (_, expected) = problem.split_once("expected ").unwrap_or(("", "no such field"));
+            found.push(format!("{name}: unknown field, expected {expected}"));
+        } else if let Some(name) =
+            named("missing field `").filter(|name| !fields.contains_key(name))
+        {
+            found.push(format!("{name}: missing"));
+            let stand_in = stand_in::<P>(&fields, &name);
+            fields.insert(name, stand_in);
+        } else {
+            found.push(problem);
+            break;
+        }
+    }
+    Some(found)
+}
+
+fn try_fields<P: Payload>(fields: &Map<String, Value>) -> Result<(), String> {
+    deserialize::<P>(&Value::Object(fields.clone()).to_string()).map(drop)
+}
+
+/// A value for a missing field that its type takes, so that the next problem shows.
+fn stand_in<P: Payload>(fields: &Map<String, Value>, name: &str) -> Value {
+    let candidates = [json!(null), json!(""), json!(0), json!(false), json!([]), json!({})];
+    let takes = |candidate: &&Value| {
+        let mut fields = fields.clone();
+        fields.insert(name.to_owned(), (*candidate).clone());
+        let problem = try_fields::<P>(&fields).err().unwrap_or_default();
+        !problem.starts_with(name)
+    };
+    candidates.iter().find(takes).cloned().unwrap_or_default()
 }
 
 /// Reads JSON; the error is `path: what was expected`, with `body` for the whole.
@@ -195,16 +295,41 @@ fn deserialize<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { "body".into() } else { path };
-        format!("{path}: {}", error.into_inner())
+        // At the end of the text serde_path_to_error has no name for what it expected next.
+        let path = if matches!(path.as_str(), "." | "?") { "body".into() } else { path };
+        format!("{path}: {}", without_place(&error.into_inner()))
     })?;
     reader.end().map_err(|error| format!("body: {error}"))?;
     Ok(value)
 }
 
+/// What serde says, with line and column only where the text itself is no JSON: the path tells the
+/// rest, and a payload's columns are not those of the body.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.is_syntax() || error.is_eof() {
+        return text;
+    }
+    let text = text.split(" at line ").next().unwrap_or_default();
+    let Some((said, expected)) = text.rsplit_once("expected ") else { return text.to_owned() };
+    // serde names Rust's types.
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        structure if structure.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{said}expected {expected}")
+}
+
 fn check_id(id: &str, problems: &mut Problems) {
     let length = id.chars().count();
-    if !(1..=MAX_ID_LENGTH).contains(&length) {
+    if length > 0 && id.trim().is_empty() {
+        problems.add_outer("id", "only white space, expected printable text");
+    } else if !(1..=MAX_ID_LENGTH).contains(&length) {
         let problem = format!("{length} characters, expected 1 to {MAX_ID_LENGTH}");
         problems.add_outer("id", problem);
     } else if id.chars().any(char::is_control) {
@@ -234,11 +359,9 @@ pub(crate) fn key(kind: &str, id: Option<&str>, canonical: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use proptest::prelude::*;
     use serde::Serialize;
-    use serde_json::{Value, json};
-
-    use super::*;
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -299,19 +422,15 @@ mod tests {
             (
                 body(&json!({"payload": {"nam": "x"}})),
                 Flaw::Invalid,
-                "payload.nam: unknown field `nam`, expected `name` or `weight`",
+                "payload.nam: unknown field, expected `name` or `weight`; payload.name: missing",
             ),
             (
                 body(&json!({"payload": {"name": "x", "weight": "2"}})),
                 Flaw::Invalid,
-                "payload.weight: invalid type: string \"2\", expected u32",
+                "payload.weight: invalid type: string \"2\", expected a whole number",
             ),
-            (body(&json!({"payload": {}})), Flaw::Invalid, "payload: missing field `name`"),
-            (
-                body(&json!({"payload": 3})),
-                Flaw::Invalid,
-                "payload: invalid type: integer `3`, expected struct Parcel",
-            ),
+            (body(&json!({"payload": {}})), Flaw::Invalid, "payload.name: missing"),
+            (body(&json!({"payload": 3})), Flaw::Invalid, "payload: a number, expected an object"),
             (
                 body(&json!({"deadline": "soon", "id": ""})),
                 Flaw::Invalid,
@@ -333,18 +452,60 @@ mod tests {
                 "version: 2, expected 1; held until an update",
             ),
             (body(&json!({"version": 0})), Flaw::Invalid, "version: 0, expected 1"),
+            (json!({"type": "parcel", "payload": {}}), Flaw::Malformed, "version: missing"),
+            (json!({"type": "parcel"}), Flaw::Malformed, "version: missing; payload: missing"),
+            (json!("hello"), Flaw::Malformed, "body: a text, expected an object"),
             (
-                json!({"type": "parcel", "payload": {}}),
+                json!([1, "parcel", null, null, null, null, {"name": "x"}]),
                 Flaw::Malformed,
-                "body: missing field `version`",
+                "body: a list, expected an object",
             ),
-            (json!("hello"), Flaw::Malformed, "body: invalid type: string \"hello\""),
+            (
+                body(&json!({"id": "  "})),
+                Flaw::Invalid,
+                "id: only white space, expected printable text",
+            ),
         ];
         for (body, flaw, reason) in cases {
             let rejection = read(&body).unwrap_err();
             assert_eq!(rejection.flaw, flaw, "{body}: {rejection}");
             assert!(rejection.reason.starts_with(reason), "{body}: {rejection}");
         }
+        let cut = decode::<Parcel>("parcel", r#"{"version": 1"#).unwrap_err();
+        assert!(cut.reason.starts_with("body: EOF while parsing an object"), "{cut}");
+    }
+
+    #[test]
+    fn every_missing_field_of_a_payload_is_named() {
+        #[derive(Clone, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Order {
+            number: u64,
+            lines: Vec<String>,
+            paid: bool,
+            note: Option<String>,
+        }
+        impl Payload for Order {
+            fn check(&mut self, _: &mut Problems) {}
+        }
+        let problem = |payload: Value| {
+            let body = json!({"version": 1, "type": "order", "payload": payload});
+            decode::<Order>("order", &body.to_string()).err().unwrap().reason
+        };
+        assert_eq!(
+            problem(json!({})),
+            "payload.number: missing; payload.lines: missing; payload.paid: missing"
+        );
+        assert_eq!(
+            problem(json!({"paid": 1, "lines": [], "odd": null})),
+            "payload.odd: unknown field, expected one of `number`, `lines`, `paid`, `note`; \
+             payload.paid: invalid type: integer `1`, expected true or false"
+        );
+        assert_eq!(problem(json!([1, [], true, null])), "payload: a list, expected an object");
+        let several = problem(json!({"number": 1, "lines": [], "odd": null, "even": null}));
+        let odd = "payload.odd: unknown field, expected one of `number`, `lines`, `paid`, `note`";
+        assert!(several.contains(odd) && several.contains("payload.even: unknown field"));
+        assert!(several.ends_with("payload.paid: missing"), "{several}");
     }
 
     #[test]

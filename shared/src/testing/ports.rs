@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// Ports in memory, or others where a test names them. Random numbers come from a seed.
+#[allow(clippy::type_complexity, reason = "a marker of three types")]
 pub struct TestPorts<S = MemoryStore, Q = MemoryQueue<TestClock>, C = TestClock>(
     PhantomData<fn() -> (S, Q, C)>,
 );
