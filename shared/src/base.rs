@@ -1,4 +1,4 @@
-//! What everything else stands on: time, random numbers, hashes, secrets, configuration.
+//! The foundation of all other modules: time, random numbers, hashes, secrets, configuration.
 
 pub mod config;
 pub mod hash;

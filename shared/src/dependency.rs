@@ -1,5 +1,5 @@
-//! What decides whether and how fast a third party is called: plain functions of values, with time and
-//! chance as arguments. [`crate::gates`] is the container's side of it.
+//! The rules that decide whether and how fast a dependency is called. They are pure functions; the
+//! current time and random numbers are arguments. `gates` applies them in a container.
 
 pub mod breaker;
 pub mod call_timeout;

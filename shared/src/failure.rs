@@ -1,34 +1,39 @@
-//! The taxonomy of failures: an error says what it is; policy and [`crate::record::retry`] say what to do.
+//! The taxonomy of failures. An error states its class; the policy and [`crate::record::retry`]
+//! decide what follows.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
 use crate::base::hash::sha256_hex;
 
-/// Code of the deferral of a job whom an open breaker turned away.
+/// Code of a deferral by an open breaker.
 pub const BREAKER_OPEN: &str = "breaker_open";
 
-/// What kind of failure it was, which is all that the engine needs to know of it.
+/// The class of a failure: all that the engine needs to know about it.
+///
+/// docs/error-handling.md lists the codes of each class and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// It may well work next time: 5xx, a refused connection, a time-out, a reset.
+    /// A retry may succeed: 5xx, a refused or reset connection, a time-out.
     Transient,
-    /// The other side asked for fewer calls: 429.
+    /// The dependency asked for fewer calls: 429.
     Throttled,
-    /// It will never work: invalid input, 404, gone.
+    /// No retry can succeed: invalid input, 404, 410.
     Permanent,
-    /// Nothing will work until somebody mends it: a revoked key, a plan's limit.
+    /// No call can succeed until an operator fixes the cause: a revoked key, a plan's limit.
     Systemic,
-    /// The name is taken. Jobs resolve it themselves; one that lets it out is tried again.
+    /// The name is taken. Jobs resolve a conflict within their run; one that a job returns is
+    /// retried.
     Conflict,
-    /// The answer is well-formed and cannot be true: an empty feed, a page without its parts.
+    /// The answer is well-formed but implausible: an empty feed, a page without its expected parts.
     Anomaly,
-    /// A gate turned it away before the call: an open breaker, a limit, foreseen trouble.
+    /// A gate refused the call before it was made: an open breaker, a rate limit, load shedding.
     Deferred,
     /// Another run holds the job.
     Contended,
-    /// There was not enough time left to start.
+    /// The run could not start: too little time was left, or something that it needs was
+    /// unavailable.
     Unstarted,
-    /// The job panicked, or its process died and its lease ran out.
+    /// The job panicked, or its process died and its lease expired.
     Crash,
 }
 
@@ -64,7 +69,7 @@ impl Class {
         }
     }
 
-    /// Whether it only puts a run off: such a run has not been an attempt.
+    /// Whether such a failure only defers the job. A deferral does not count as an attempt.
     #[must_use]
     pub const fn puts_off(self) -> bool {
         matches!(
@@ -74,19 +79,19 @@ impl Class {
     }
 }
 
-/// An error of a client of some service that says what it is.
+/// An error of a service's client that states its class.
 pub trait Classified {
-    /// Its kind.
+    /// The class of the failure.
     fn class(&self) -> Class;
 
-    /// What it is called in a reason for operators.
+    /// The error as one line for operators.
     fn why(&self) -> String;
 
-    /// How long the other side asked to be left alone.
+    /// The delay that the service asked for, counted from now.
     fn retry_after(&self) -> Option<Duration>;
 }
 
-/// A failed run: its class, a stable code for grouping, and a sentence for people.
+/// A failed run: its class, a stable code for grouping, and a sentence for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     class: Class,
@@ -95,13 +100,13 @@ pub struct Failure {
     retry_after: Option<Duration>,
 }
 
-/// Longest message that a failure keeps, in bytes: an error page must not fill a record.
+/// Longest message that a failure keeps, in bytes, so that an error page does not fill the record.
 pub const MESSAGE_BYTES: usize = 300;
 
 impl Failure {
     /// A failure of `class` with a `code` for grouping, such as `http_503`.
     ///
-    /// The message is cut to [`MESSAGE_BYTES`] and must hold no secret.
+    /// The message is truncated to [`MESSAGE_BYTES`] and must not contain a secret.
     #[must_use]
     pub fn new(
         class: Class,
@@ -113,38 +118,38 @@ impl Failure {
         Self { class, code: code.into(), message, retry_after: None }
     }
 
-    /// The same failure, not to be tried again before `after`.
+    /// The same failure with the delay that the dependency asked for, counted from now.
     #[must_use]
     pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
         self
     }
 
-    /// What kind of failure it is.
+    /// The class, which decides what follows.
     #[must_use]
     pub const fn class(&self) -> Class {
         self.class
     }
 
-    /// A short, stable code, for grouping.
+    /// A short, stable code for grouping, such as `http_503`.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// What happened, for people.
+    /// What happened, as a sentence for operators.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// How long the other side asked to be left alone, counted from now.
+    /// The delay that the dependency asked for, counted from now.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether it is over once the dependency's breaker is closed.
+    /// Whether the job may run as soon as the dependency's breaker closes.
     #[must_use]
     pub fn waits_for_breaker(&self) -> bool {
         match self.class {
@@ -154,8 +159,9 @@ impl Failure {
         }
     }
 
-    /// By what failures of the same kind are grouped, whichever job they are of: a hash over class,
-    /// code, dependency, and the message without what differs from job to job.
+    /// A hash that groups failures of the same kind across jobs, in 12 hexadecimal digits. It
+    /// covers the class, the code, the dependency, and the message without the words that vary
+    /// between jobs.
     #[must_use]
     pub fn fingerprint(&self, dependency: &str) -> String {
         let message = normal_form(&self.message);
@@ -166,11 +172,11 @@ impl Failure {
     }
 }
 
-/// Hexadecimal digits of a fingerprint: enough for the kinds of failure that there are.
+/// Hexadecimal digits of a fingerprint. 48 bits suffice for the few kinds of failure that occur.
 const FINGERPRINT_DIGITS: usize = 12;
 
-/// A message whose words with a digit in them, addresses and quotations are blanked out: ids, VINs,
-/// times, counts. What is left says what kind of thing went wrong.
+/// Replaces every word that varies between jobs by `*`: words with a digit (IDs, VINs, times,
+/// counts), URLs and quotations. The remaining words describe the kind of failure.
 fn normal_form(message: &str) -> String {
     let mut quoted = false;
     let words = message.split_whitespace().map(|word| {
@@ -212,13 +218,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_has_a_name_of_its_own() {
+    fn class_names_are_unique() {
         let names: HashSet<&str> = Class::ALL.into_iter().map(Class::name).collect();
         assert_eq!(names.len(), Class::ALL.len());
     }
 
     #[test]
-    fn failures_of_one_kind_have_one_fingerprint() {
+    fn failures_of_the_same_kind_share_a_fingerprint() {
         let of = |class, code: &'static str, message: &str| {
             Failure::new(class, code, message).fingerprint("rebrandly")
         };
@@ -239,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut_between_characters() {
+    fn a_long_message_is_truncated_between_characters() {
         let failure = Failure::new(Class::Transient, "http_500", "é".repeat(200));
         assert_eq!(failure.message().len(), MESSAGE_BYTES);
         assert!(failure.message().chars().all(|c| c == 'é'));

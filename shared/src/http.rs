@@ -1,15 +1,15 @@
-//! The outbound client for addresses that come from outside: a dealer's site, a page of it.
+//! The outbound client for URLs that come from outside: from a message, a feed or a page.
 //!
 //! ```text
 //!  address ─ target ─► resolve ─► connect, send ─┬─ redirect: back to target, at most five times
 //!            text       every IP                 │
 //!            checked    checked                  └─ answer: status, then the body up to its limit
-//!  └──────────────────────── one deadline around it all ───────────────────────────────────────┘
+//!  └──────────────────────── one deadline for all steps ───────────────────────────────────────┘
 //! ```
 //!
-//! It has a connection pool of its own, because its resolver is not the one that the services of
-//! our own choice are reached by; the rest of its settings is [`crate::http::transport`]'s. Nothing else
-//! may call an address that a message, a feed or a page has named.
+//! It has its own connection pool, because its resolver differs from that of the services that the
+//! deployment chooses. Its other settings are those of [`crate::http::transport`]. Only this client
+//! may call a URL that a message, a feed or a page names.
 
 mod address;
 mod content;
@@ -38,35 +38,35 @@ use crate::{
 use resolve::Guard;
 use target::Rules;
 
-/// Longest body that is read where a request names no other limit, in bytes: the largest pages seen
-/// have a few million. It is in memory as a whole.
+/// Longest body, in bytes, unless a request sets another limit. The largest pages seen have a few
+/// million bytes. The whole body is held in memory.
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Connections that are kept to one site: a run asks for one thing after the other, and a container
+/// Idle connections kept for each site. A run sends one request after the other, and a container
 /// meets many sites.
 const MAX_IDLE_PER_SITE: usize = 2;
 
-/// Longest contact, in bytes: it is sent with every request.
+/// Longest contact, in bytes, because every request carries it.
 const MAX_CONTACT_BYTES: usize = 200;
 
-/// Opens our own machine to the client. For tests and the local stack; no template sets it.
+/// Lets the client call the local machine. For tests and the local stack; no template sets it.
 const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
 
-/// What a deployment says of itself.
+/// How to reach the operator of a deployment.
 const CONTACT: &str = "OUTBOUND_CONTACT";
 
-/// How far the client reaches, and as whom.
+/// Which hosts the client may reach, and how it identifies itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `OUTBOUND_ALLOW_LOOPBACK`: `true` or `false`.
     pub reach: Reach,
-    /// `OUTBOUND_CONTACT`: where somebody whose site we read can turn to, an address of the web or
-    /// of mail. It stands in the User-Agent.
+    /// `OUTBOUND_CONTACT`: a web or mail address at which the owner of a site can reach the
+    /// operator. The User-Agent contains it.
     pub contact: Option<String>,
 }
 
 impl Settings {
-    /// Reads the settings; problems stay with the reader.
+    /// Reads the settings. The reader records the problems.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let reach = match reader.optional(ALLOW_LOOPBACK).as_deref() {
             None | Some("false") => Reach::Public,
@@ -97,7 +97,7 @@ fn is_comment(text: &str) -> bool {
     text.len() <= MAX_CONTACT_BYTES && text.bytes().all(plain)
 }
 
-/// What to ask for.
+/// What to request, and which answers to accept.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     field: &'a str,
@@ -110,8 +110,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Asks for what is at an address. Failures name `field`, where the address came from, such as
-    /// `payload.url`.
+    /// A GET of a URL. Failures name `field`, the source of the URL, such as `payload.url`.
     #[must_use]
     pub fn get(field: &'a str, address: &'a str) -> Self {
         Self {
@@ -125,36 +124,36 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Posts JSON to an address, otherwise like [`Request::get`].
+    /// A POST of JSON to a URL, otherwise like [`Request::get`].
     #[must_use]
     pub fn post(field: &'a str, address: &'a str, json: impl Into<String>) -> Self {
         Self { body: Some(json.into()), ..Self::get(field, address) }
     }
 
-    /// Says which media types are welcome.
+    /// Sets the media types of the `Accept` header; the default is `*/*`.
     #[must_use]
     pub fn accepting(mut self, accept: &'static str) -> Self {
         self.accept = accept;
         self
     }
 
-    /// Adds a header for this host alone: no other scheme, host or port that a redirect leads to is
-    /// sent it, nor is the same host after a detour.
+    /// Adds a header for the origin of this URL only: its scheme, host and port. A redirect to
+    /// another origin drops the header, even if a later one leads back.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Asks for what has changed since these validators were given. Only the very address that gave
-    /// them is sent them, wherever on the way it is met.
+    /// Asks only for what has changed since these validators were received. They are sent only to
+    /// the URL that gave them, wherever it stands in a chain of redirects.
     #[must_use]
     pub fn changed_since(mut self, known: Option<&'a Validators>) -> Self {
         self.known = known;
         self
     }
 
-    /// Reads no more than so many bytes, unpacked.
+    /// Limits the body to `max_bytes`, counted after decompression.
     #[must_use]
     pub fn at_most(mut self, max_bytes: usize) -> Self {
         self.max_bytes = max_bytes;
@@ -162,7 +161,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A client for addresses that come from outside.
+/// A client for URLs that come from outside.
 #[derive(Clone, Debug)]
 pub struct Outbound<C> {
     client: reqwest::Client,
@@ -183,7 +182,7 @@ impl<C: Clock> Outbound<C> {
         Self::with_resolver(settings, hosts, clock, SystemResolver)
     }
 
-    /// The same with another resolver, whose answers are checked all the same.
+    /// The same with another resolver, whose answers are checked in the same way.
     pub fn with_resolver(
         settings: &Settings,
         hosts: Hosts,
@@ -200,7 +199,7 @@ impl<C: Clock> Outbound<C> {
         Ok(Self { client, rules: Rules { hosts, reach }, clock })
     }
 
-    /// Fetches within `limit`, all redirects and the whole body included.
+    /// Fetches within `limit`, which includes all redirects and the whole body.
     pub async fn fetch(
         &self,
         request: &Request<'_>,

@@ -14,7 +14,7 @@ use crate::{
     testing::ManualClock,
 };
 
-/// A resolver that knows one answer to everything, and counts the questions.
+/// A resolver that gives one answer for every name and counts the lookups.
 struct Resolving {
     answer: Answer,
     asked: Arc<AtomicUsize>,
@@ -57,7 +57,7 @@ fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
 }
 
 #[test]
-fn only_the_one_word_opens_our_own_machine() {
+fn only_the_value_true_allows_loopback() {
     let reach = |value| read(&[(ALLOW_LOOPBACK, value)]).map(|settings| settings.reach);
     assert_eq!(read(&[]).unwrap(), Settings::default());
     assert_eq!(reach(""), Ok(Reach::Public));
@@ -82,7 +82,7 @@ fn the_contact_is_a_comment_of_the_user_agent() {
 }
 
 #[tokio::test]
-async fn a_name_with_a_refused_address_is_not_connected_to() {
+async fn a_name_with_a_refused_address_is_never_connected_to() {
     for scheme in ["http", "https"] {
         for ip in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1"] {
             let resolver = Resolving::to(Answer::Address(ip.parse().unwrap()));
@@ -106,7 +106,7 @@ async fn a_name_with_a_refused_address_is_not_connected_to() {
 }
 
 #[tokio::test]
-async fn what_the_text_gives_away_is_not_even_looked_up() {
+async fn a_url_that_its_text_refuses_is_never_resolved() {
     let resolver = Resolving::to(Answer::Failure);
     let asked = Arc::clone(&resolver.asked);
     let client = client(Hosts::under(["example.com"]), resolver);
@@ -127,7 +127,7 @@ async fn what_the_text_gives_away_is_not_even_looked_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_never_resolved_is_given_up_in_time() {
+async fn a_resolver_that_never_answers_times_out() {
     let client = client(Hosts::public(), Resolving::to(Answer::Silence));
     let request = Request::get("payload.url", "https://www.example.com/");
     for limit in [Duration::from_millis(700), Duration::from_secs(30)] {
@@ -141,9 +141,9 @@ async fn a_name_that_is_never_resolved_is_given_up_in_time() {
     }
 }
 
-/// Jobs run on whatever thread there is.
+/// The runtime moves jobs between threads.
 #[test]
-fn a_fetch_may_move_between_threads() {
+fn a_fetch_can_move_between_threads() {
     fn is_send(_: &impl Send) {}
     let client = client(Hosts::public(), Resolving::to(Answer::Silence));
     let request = Request::get("payload.url", "https://www.example.com/");

@@ -1,9 +1,29 @@
-//! Evenkeel: the engine of a job queue of serverless functions that stays level while the third
-//! parties it depends on do not.
+//! Evenkeel: the engine of a job queue on AWS Lambda, SQS and DynamoDB. It keeps running steadily
+//! while the third parties that its jobs call fail, slow down or limit their callers.
 //!
-//! The modules stand in layers, from the lowest to the highest; no import runs upward. What decides is
-//! pure: plain functions of values, with time and chance as arguments. What touches the world stands
-//! at the top: [`aws`] and [`lambda`].
+//! A job is one message on an SQS queue and one record in a DynamoDB table. A function receives a
+//! batch of messages, claims the job of each, runs the jobs that it claimed, and settles their
+//! records.
+//!
+//! The modules form layers, listed here from the lowest to the highest; no import runs upward.
+//!
+//! | Module | Content |
+//! |---|---|
+//! | [`base`] | time, random numbers, hashes, secrets, configuration |
+//! | [`failure`], [`payload`] | the classes of failures; the job type's part of a message |
+//! | [`dependency`] | breaker, limiter, call statistics, time limits, retry budget, load shedding |
+//! | [`http`] | the outbound client, guarded against server-side request forgery |
+//! | [`policy`], [`record`] | the numbers of a job type; the state machine of a job |
+//! | [`message`] | what queues deliver and what the engine sends |
+//! | [`ports`] | the traits of the store, the queue and the other services |
+//! | [`job`] | what the author of a job type implements |
+//! | [`telemetry`] | log lines |
+//! | `gates` | the rules of [`dependency`], applied in a container |
+//! | [`aws`] | the ports on AWS |
+//! | [`worker`] | one event: decode, claim, run, settle, answer |
+//! | [`lambda`] | the entry point of a function |
+//!
+//! Decisions are pure functions of values: the current time and random numbers are arguments.
 
 pub mod base;
 pub mod failure;

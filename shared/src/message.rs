@@ -1,4 +1,4 @@
-//! What is read from a queue and written to one.
+//! The messages that functions read from queues, and those that the engine sends.
 
 mod envelope;
 mod received;

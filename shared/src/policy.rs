@@ -1,6 +1,6 @@
-//! The numbers that a job type runs by, checked when it is compiled.
+//! The numbers that a job type runs by, checked at compile time.
 //!
-//! `tests/template.rs` holds `template.yaml` against the same numbers.
+//! `tests/template.rs` compares `template.yaml` with them.
 
 use std::time::Duration;
 
@@ -10,103 +10,110 @@ use crate::{
     failure::Class,
 };
 
-/// Most messages of one SQS event (the service's limit for a batch without a window).
+/// Largest number of messages in one SQS event: the service's limit without a batching window.
 pub const BATCH_SIZE: usize = 10;
 
-/// Receives after which SQS moves a message to the dead-letter queue. Infrastructure safety only: a
-/// job that fails ends by its own caps before, and one that is parked has no message that could be
-/// received.
+/// Receives after which SQS moves a message to the dead-letter queue.
+///
+/// This is only a safety net of the infrastructure. A failing job reaches the caps of its policy
+/// first, and a parked job has no message that could be received.
 pub const MAX_RECEIVES: u32 = 25;
 
-/// A message on this receive waits in its record instead of in the queue: the dead-letter queue is
-/// near, and a run that dies must still come back.
+/// From this receive on, a job that would wait parks instead. Its message is close to the
+/// dead-letter queue, and a run that dies still needs some receives.
 pub const WORN_OUT: u32 = MAX_RECEIVES - 4;
 
-/// Crashes after which a job is quarantined: it kills what runs it.
+/// Crashes after which a job is quarantined, because it probably kills its process.
 pub const MAX_CRASHES: u32 = 3;
 
-/// A message on this receive without a record may have killed its process before the claim:
-/// from here on it runs alone.
+/// From this receive on, a message without a record runs isolated: it may have killed its process
+/// before the claim.
 pub const ISOLATED_FROM_RECEIVE: u32 = 4;
 
-/// Pause before the second retry of a job that crashed (the first is at once).
+/// Delay before the second retry after a crash. The first retry comes without this pause.
 pub const CRASH_PAUSE: Duration = Duration::from_mins(3);
 
-/// Longest delay kept as `waiting`, with the message hidden until then; a longer one parks.
+/// Longest delay in the state `waiting`, in which the queue hides the message. A longer delay parks
+/// the job.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
-/// Longest time for which a message is hidden. SQS allows 12 h counted from the receive and
-/// refuses more, so this leaves an hour for the run itself.
+/// Longest visibility timeout of a message. SQS allows 12 hours, counted from the receive, and
+/// rejects more; this leaves an hour for the run itself.
 pub const LONGEST_VISIBILITY: Duration = Duration::from_hours(11);
 
-/// Longest delay at all. A service that asks for more is asked again by then: a header that says a
-/// year must not bury a job alive.
+/// Longest delay of any kind. A service that asks for more is called again after this time, so a
+/// `Retry-After` of a year does not suspend a job for a year.
 pub const LONGEST_PARK: Duration = Duration::from_hours(24);
 
-/// For how long a source queue keeps a message.
+/// Retention of messages on a source queue.
 pub const QUEUE_RETENTION: Duration = Duration::from_hours(4 * 24);
 
-/// How long a message waits when the store is gone at its first receive; it doubles.
+/// Delay of a message whose first receive finds the store unavailable. It doubles with each
+/// receive, up to [`LONGEST_WAIT`].
 pub const STORE_PAUSE: Duration = Duration::from_secs(5);
 
-/// Time kept for hiding messages and answering, whatever else happens.
+/// Time at the end of an invocation that is reserved for extending visibility timeouts and
+/// answering.
 pub const ANSWER_RESERVE: Duration = Duration::from_millis(1500);
 
-/// How long a job is parked after a systemic failure, if nothing wakes it before.
+/// How long a job parks after a systemic failure, unless its breaker closes earlier.
 pub const SYSTEMIC_PAUSE: Duration = Duration::from_mins(1);
 
 /// Shortest delay before a retry.
 pub const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a finished job waits for its neighbours to be settled with them.
+/// How long a finished job waits for others of its batch, so that one write settles them all.
 pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
 
-/// Failed attempts that a record remembers.
+/// Number of failed attempts that a record keeps.
 pub const HISTORY: usize = 12;
 
-/// A message lives at most this long: the dead-letter queue's retention.
+/// Longest life of a message: the retention of the dead-letter queue.
 pub const LONGEST_MESSAGE_LIFE: Duration = Duration::from_hours(14 * 24);
 
-/// Terminal records outlive every message, or a late one would run its job again.
+/// Shortest retention of the record of an ended job. It exceeds the life of every message;
+/// otherwise a late duplicate would run the job again.
 pub const SHORTEST_RETENTION: Duration = Duration::from_hours(15 * 24);
 
-/// What is quarantined is kept for people, who may be away for a while.
+/// Retention of quarantined jobs and rejected messages, which wait for an operator.
 pub const QUARANTINE_RETENTION: Duration = Duration::from_hours(90 * 24);
 
-/// How one job type is run.
+/// How one job type runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The third party that it depends on, as breakers and metrics name it.
+    /// The third party that the job type calls, as breakers and metrics name it.
     pub dependency: &'static str,
     /// Failed attempts after which a job is dead.
     pub max_attempts: u32,
-    /// Classes of failures that are tried again, besides those that spend no attempt; any other is for
-    /// good.
+    /// Classes whose failures count as an attempt and are retried. A failure of any other class
+    /// that counts as an attempt is final.
     pub retryable: &'static [Class],
-    /// Deferrals after which a throttled job waits in its record and no longer in the queue. They
-    /// spend no attempt.
+    /// Deferrals after which a throttled job parks instead of waiting in the queue. A deferral is
+    /// no attempt.
     pub max_deferrals: u32,
-    /// Mean of the first backoff is half of this.
+    /// Upper bound of the first backoff, which is half of it on average. It doubles with each
+    /// failure.
     pub backoff_base: Duration,
-    /// Longest backoff.
+    /// Upper bound of every backoff.
     pub backoff_cap: Duration,
     /// Longest run of one job.
     pub job_timeout: Duration,
-    /// Rounds of jobs that fit one run of the function: the batch, and one that runs alone.
+    /// Consecutive rounds of jobs that fit into one invocation: the batch, and one isolated job.
     pub rounds: u32,
-    /// Time kept for settling and answering.
+    /// Time at the end of an invocation that is reserved for settling and answering.
     pub reserve: Duration,
-    /// Jobs of a batch that run at the same time.
+    /// Jobs of a batch that run concurrently.
     pub concurrency: usize,
-    /// For how long after a success the same work is not done again.
+    /// How long after a success a message for the same job has no effect.
     pub dedup_window: Duration,
-    /// How long after the sender's deadline a provisional result is still worth upgrading.
+    /// How long after the sender's deadline a job with a provisional result is still retried.
     pub give_up_after: Duration,
-    /// When its dependencies are left alone.
+    /// When the dependency's breaker opens and closes.
     pub breaker: BreakerPolicy,
-    /// Whether a part of the load is put off when the pulse foretells trouble.
+    /// Whether a share of the jobs is deferred when the call statistics show rising failures or
+    /// latency.
     pub sheds_load: bool,
-    /// How long its calls may take.
+    /// Time limits of its calls.
     pub calls: CallTimes,
 }
 
@@ -142,54 +149,67 @@ impl Policy {
     }
     .checked();
 
-    /// The same policy, or a compile error where it is evaluated in a constant.
+    /// The same policy. In a constant, an invalid policy does not compile.
     ///
     /// # Panics
-    /// If a number makes no sense or the caps do not fit into [`MAX_RECEIVES`].
+    /// If a number is out of range, or if a message could reach [`MAX_RECEIVES`] before its job
+    /// reaches the caps.
     #[must_use]
     pub const fn checked(self) -> Self {
-        assert!(self.max_attempts >= 1, "a job needs an attempt");
-        // Jobs decide by what they met before (`Run::history`).
-        assert!(self.max_attempts as usize <= HISTORY, "an attempt would be forgotten");
-        assert!(self.concurrency >= 1 && self.concurrency <= BATCH_SIZE, "1 to a batch at once");
-        assert!(self.rounds >= 2, "a batch, and one that runs alone");
-        assert!(self.backoff_base.as_millis() >= 100, "a backoff under 100 ms is none");
-        assert!(self.backoff_base.as_millis() <= self.backoff_cap.as_millis(), "base above cap");
-        assert!(self.backoff_cap.as_secs() <= LONGEST_WAIT.as_secs(), "such a backoff would park");
+        assert!(self.max_attempts >= 1, "max_attempts is zero");
+        // Jobs read their earlier failures from `Run::history`, so it must hold every attempt.
+        assert!(self.max_attempts as usize <= HISTORY, "max_attempts exceeds HISTORY");
+        assert!(
+            self.concurrency >= 1 && self.concurrency <= BATCH_SIZE,
+            "concurrency is not from 1 to BATCH_SIZE"
+        );
+        assert!(self.rounds >= 2, "rounds is below 2: the batch and one isolated job");
+        assert!(self.backoff_base.as_millis() >= 100, "backoff_base is below 100 ms");
+        assert!(
+            self.backoff_base.as_millis() <= self.backoff_cap.as_millis(),
+            "backoff_base exceeds backoff_cap"
+        );
+        assert!(
+            self.backoff_cap.as_secs() <= LONGEST_WAIT.as_secs(),
+            "backoff_cap exceeds LONGEST_WAIT"
+        );
         assert!(
             self.max_attempts + self.max_deferrals + MAX_CRASHES < MAX_RECEIVES,
-            "the queue would give up before the policy"
+            "a message would reach MAX_RECEIVES before its job reaches the caps"
         );
-        assert!(self.job_timeout.as_millis() >= 500, "no call fits");
+        assert!(self.job_timeout.as_millis() >= 500, "job_timeout is below 500 ms");
         assert!(
             self.reserve.as_millis() >= ANSWER_RESERVE.as_millis() + 1000,
-            "settling needs a second"
+            "reserve is below ANSWER_RESERVE plus one second"
         );
         self.breaker.check();
-        // A probe of the last round is over before the first one of the next begins, also where
-        // clocks differ, or there could be more of them than leases.
+        // Every probe of one round ends before the first probe of the next round begins, even under
+        // clock skew. Otherwise more probes could run than there are leases.
         let longest_probe = self.job_timeout.as_secs() + HORIZON.as_secs() + CLOCK_SKEW.as_secs();
         assert!(
             self.breaker.open_wait.as_secs() * 9 / 10 > longest_probe,
-            "a probe outlives the wait"
+            "a probe could outlast breaker.open_wait"
         );
-        assert!(self.calls.shortest.as_millis() >= 50, "no answer is that quick");
-        assert!(self.calls.shortest.as_millis() <= self.calls.longest.as_millis(), "call times");
+        assert!(self.calls.shortest.as_millis() >= 50, "calls.shortest is below 50 ms");
+        assert!(
+            self.calls.shortest.as_millis() <= self.calls.longest.as_millis(),
+            "calls.shortest exceeds calls.longest"
+        );
         assert!(
             self.calls.longest.as_millis() <= self.job_timeout.as_millis(),
-            "a call fits a run"
+            "calls.longest exceeds job_timeout"
         );
         self
     }
 
-    /// The time that a full run of the function may take: its time-out must be longer.
+    /// The longest invocation: all rounds and the reserve. The function's time-out must be longer.
     #[must_use]
     pub const fn longest_run(&self) -> Duration {
         Duration::from_millis(millis(self.job_timeout) * self.rounds as u64 + millis(self.reserve))
     }
 
-    /// How long a terminal record is kept: a message sent within the window may arrive at the end of
-    /// its life.
+    /// How long the record of an ended job is kept. A message sent at the end of the deduplication
+    /// window may still arrive [`LONGEST_MESSAGE_LIFE`] later.
     #[must_use]
     pub const fn retention(&self) -> Duration {
         let late = self.dedup_window.saturating_add(LONGEST_MESSAGE_LIFE);
@@ -238,12 +258,12 @@ pub(crate) mod tests {
     .checked();
 
     #[test]
-    fn a_full_run_is_every_round_and_the_reserve() {
+    fn the_longest_run_is_all_rounds_and_the_reserve() {
         assert_eq!(POLICY.longest_run(), Duration::from_secs(13));
     }
 
     #[test]
-    fn records_outlive_messages_and_windows() {
+    fn records_outlive_messages_and_the_deduplication_window() {
         let brief = Policy { dedup_window: Duration::ZERO, ..POLICY };
         assert_eq!(brief.retention(), SHORTEST_RETENTION);
         let longer = Policy { dedup_window: Duration::from_secs(90 * 86_400), ..POLICY };
@@ -251,8 +271,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the queue would give up before the policy")]
-    fn caps_that_the_queue_would_cut_short_do_not_compile() {
+    #[should_panic(expected = "a message would reach MAX_RECEIVES before its job reaches the caps")]
+    fn caps_beyond_max_receives_do_not_compile() {
         let _ = Policy { max_deferrals: 20, ..POLICY }.checked();
     }
 }

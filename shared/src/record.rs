@@ -1,5 +1,5 @@
-//! The job record: its states, its counters, and how a run begins and ends it, as plain functions of
-//! values. What a message may do with it is decided in [`crate::record::claim_decision`].
+//! The job record: its states, its counters, and how a run begins and ends it, as pure functions.
+//! [`crate::record::claim_decision`] decides what a message may do with it.
 //!
 //! ```text
 //!            claim                     settle
@@ -7,11 +7,11 @@
 //!   waiting, parked ──►    │  ├──────────────────► dead, quarantined
 //!        ▲                 │  └─► waiting, parked ─┐
 //!        └─────────────────┼──────────────────────┘
-//!                          └─ lease over: claimed again, one crash more
+//!                          └─ lease expired: claimed again, counted as a crash
 //! ```
 //!
-//! Each claim raises the fence; a settle counts only while fence and state are those of its
-//! claim, so the late answer of a run believed dead changes nothing.
+//! Each claim raises the fencing token, the **fence**. A settle takes effect only while the record
+//! has the fence and the state of its claim. A late write of a run presumed dead has no effect.
 
 pub mod claim_decision;
 pub mod decision;
@@ -31,23 +31,24 @@ use crate::{
     record::decision::{Decision, Spends},
 };
 
-/// What has happened to a job, counted. Only `attempts` spends the retry allowance.
+/// Counts of what has happened to a job. Only `attempts` counts towards the policy's
+/// `max_attempts`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Messages that reached a claim.
     pub receives: u32,
-    /// Runs begun.
+    /// Runs that began.
     pub claims: u32,
-    /// Runs that did the work or failed at it.
+    /// Runs that succeeded or failed.
     pub attempts: u32,
-    /// Runs put off: throttled, parked, out of time.
+    /// Runs that were deferred: throttled, parked, out of time.
     pub defers: u32,
-    /// Runs that panicked or never came back.
+    /// Runs that panicked, or whose lease expired.
     pub crashes: u32,
 }
 
 impl Counters {
-    /// Counts the end of a run; answers whether it is one to remember.
+    /// Counts the end of a run. Returns whether the history keeps its failure.
     fn count(&mut self, spends: Spends) -> bool {
         match spends {
             Spends::Attempt => self.attempts += 1,
@@ -58,7 +59,7 @@ impl Counters {
     }
 }
 
-/// A failed attempt, remembered.
+/// A failed attempt in the history of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
     /// When it failed, in milliseconds since the epoch.
@@ -71,35 +72,35 @@ pub struct FailedAttempt {
     pub message: String,
 }
 
-/// What was asked for, which no run changes.
+/// What the sender asked for. No run changes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
     /// The payload as canonical JSON.
     pub payload: String,
-    /// ARN of the queue that the job belongs to.
+    /// ARN of the job's queue.
     pub queue: String,
-    /// The third party that it depends on.
+    /// The third party that the job calls.
     pub dependency: String,
-    /// How long a terminal record is kept.
+    /// How long the record is kept after the job has ended.
     pub retention: Duration,
-    /// When the sender made it, or else when the message was sent.
+    /// When the sender created the job, or else when its message was sent.
     pub created_at: Time,
-    /// When it is no longer worth doing.
+    /// The sender's deadline, after which the job is not worth doing.
     pub deadline: Option<Time>,
-    /// Whom fair queues count its messages to, if its sender said.
+    /// Message group ID, by which fair queues balance senders, if the sender set one.
     pub group: Option<String>,
 }
 
-/// How a job came to be parked.
+/// Since when and why a job is parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parking {
-    /// When it was parked first, of all the times since it last got through to its dependency.
+    /// When the job was first parked since it last reached its dependency.
     pub since: Time,
-    /// Whether it waits for a breaker: then it need not wait longer once that is closed.
+    /// Whether the job waits for a breaker. It need not wait longer once the breaker has closed.
     pub gated: bool,
 }
 
-/// What kind of failure a job met last, for lists of jobs that failed alike.
+/// The kind of a job's latest failure, for lists of jobs that failed alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastFailure {
     /// [`Class::name`].
@@ -108,65 +109,50 @@ pub struct LastFailure {
     pub fingerprint: String,
 }
 
-/// Where a job stands, with just the data of that state.
+/// The state of a job, with only the data of that state.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Phase {
     /// Recorded before its message was sent.
     Queued {
-        /// When somebody should look whether the message got lost.
+        /// When the sweeper checks whether the message was lost.
         due_at: Time,
     },
     /// Claimed by a run.
     Running {
-        /// Until when the run may still be alive.
+        /// When the lease ends. Until then, the run may be alive.
         lease_until: Time,
-        /// Whether the record has a look at the lease's end.
+        /// Whether the record is on the index `due` at the end of the lease.
         lease_expiry_indexed: bool,
     },
-    /// To be tried again when its message comes back.
+    /// To be run again when its message comes back.
     Waiting {
-        /// Not before.
+        /// Earliest start of the next run.
         run_after: Time,
-        /// When somebody should look.
+        /// When the sweeper checks whether the message was lost.
         due_at: Time,
-        /// What it waits for.
+        /// What the job waits for.
         why: String,
     },
-    /// Out of the way until something outside is mended.
+    /// Without a message, until an outside cause is resolved.
     Parked {
-        /// Not before; somebody looks then.
+        /// Earliest start of the next run.
         run_after: Time,
-        /// What it waits for.
+        /// What the job waits for.
         why: String,
     },
-    /// Done.
+    /// Ended with a result.
     Succeeded {
-        /// When.
         at: Time,
         /// The result as JSON.
         result: String,
     },
-    /// Given up.
-    Dead {
-        /// When.
-        at: Time,
-        /// Why.
-        why: String,
-    },
-    /// Called off by an operator.
-    Cancelled {
-        /// When.
-        at: Time,
-        /// Why.
-        why: String,
-    },
-    /// Kills what runs it; for operators only.
-    Quarantined {
-        /// When.
-        at: Time,
-        /// Why.
-        why: String,
-    },
+    /// Ended without a result: no retry can succeed, or none is left.
+    Dead { at: Time, why: String },
+    /// Cancelled by an operator.
+    Cancelled { at: Time, why: String },
+    /// Stopped after [`MAX_CRASHES`] crashes. Only an operator may run it again.
+    Quarantined { at: Time, why: String },
 }
 
 impl Phase {
@@ -185,7 +171,7 @@ impl Phase {
         }
     }
 
-    /// When it ended, if it has.
+    /// When the job ended; `None` if it has not.
     #[must_use]
     pub const fn ended_at(&self) -> Option<Time> {
         match self {
@@ -200,41 +186,41 @@ impl Phase {
 
 /// One job.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Record {
-    /// `type#id`.
+    /// `TYPE#g:ID` for an ID given by the sender, or `TYPE#d:HASH` for one derived from the
+    /// payload.
     pub key: String,
-    /// Raised by every claim, and whenever the sweeper wakes the job.
+    /// The fencing token. Every claim raises it, and so does the sweeper when it wakes the job.
     pub fence: u64,
-    /// Token of the batch that claimed it last; kept when the run ends, so that a batch can
-    /// recognise a write of its own whose answer was lost.
+    /// Token of the batch that claimed the job last. It stays when the run ends, so that a batch
+    /// recognizes its own write if the response was lost.
     pub owner: String,
-    /// The message that woke the latest run: the one that a live run still holds.
+    /// SQS ID of the message that started the latest run, which a live run still holds.
     pub message_id: String,
-    /// The counters.
     pub counters: Counters,
-    /// The state.
     pub phase: Phase,
-    /// What was asked for.
     pub work: Work,
-    /// How far a long job has come, in the job type's own notation.
+    /// Progress of a long job, in the job type's own notation.
     pub cursor: Option<String>,
-    /// What stands in for the result since the sender's deadline, as JSON.
+    /// The provisional result, which replaces the result after the sender's deadline, as JSON.
     pub provisional: Option<String>,
-    /// How it came to be parked, until it gets through to its dependency.
+    /// Set while the job is parked, until it reaches its dependency.
     pub parking: Option<Parking>,
-    /// The failure that the latest failed run ended with; a success leaves it.
+    /// The failure of the latest failed run. A success does not remove it.
     pub last_failure: Option<LastFailure>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`].
     pub history: Vec<FailedAttempt>,
 }
 
-/// Code of the mishap of a run whose lease ran out.
+/// Code of the failure of a run whose lease expired.
 pub const LEASE_OVER: &str = "lease_over";
 
-/// When somebody should look at a job that goes on in another run: its message comes back at once.
+/// When the sweeper checks on a job that continues in another run. Its message comes back
+/// immediately, unless it was lost.
 const DUE_AFTER_CONTINUED: Duration = Duration::from_mins(5);
 
-/// What a conditional write expects to find: the state and the fence of the record that was read.
+/// The condition of a write: state and fence of the record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// [`Phase::name`].
@@ -244,7 +230,7 @@ pub struct Guard {
 }
 
 impl Record {
-    /// The record with a look at its lease's end, if it runs.
+    /// The record with an entry on the index `due` at the end of its lease, if it is running.
     #[must_use]
     pub fn with_lease_expiry_indexed(&self) -> Self {
         let mut record = self.clone();
@@ -260,8 +246,8 @@ impl Record {
         self.key.split('#').next().unwrap_or_default()
     }
 
-    /// When the record may be removed; `None` while the job is not terminal. What is quarantined waits
-    /// for people, so it is kept for [`QUARANTINE_RETENTION`] at least.
+    /// When the record may be deleted; `None` until the job has ended. A quarantined job waits for
+    /// an operator, so it is kept for at least [`QUARANTINE_RETENTION`].
     #[must_use]
     pub fn expires_at(&self) -> Option<Time> {
         let retention = match self.phase {
@@ -271,15 +257,16 @@ impl Record {
         self.phase.ended_at().map(|at| at + retention)
     }
 
-    /// When the job is no longer worth trying: at the sender's deadline, or `give_up_after` later once
-    /// a provisional result stands in for the real one.
+    /// When retrying ends: at the sender's deadline, or `give_up_after` later if there is a
+    /// provisional result. `None` without a deadline.
     #[must_use]
     pub fn ends_at(&self, give_up_after: Duration) -> Option<Time> {
         let upgradable = if self.provisional.is_some() { give_up_after } else { Duration::ZERO };
         self.work.deadline.map(|deadline| deadline + upgradable)
     }
 
-    /// Takes the fallback for the result if the sender's deadline is over and nothing stands in yet.
+    /// Takes the fallback as the provisional result if the sender's deadline has passed and there
+    /// is none yet.
     pub(crate) fn fall_back(&mut self, fallback: Option<&str>, now: Time) {
         let over = self.work.deadline.is_some_and(|deadline| deadline <= now);
         if over && self.provisional.is_none() {
@@ -287,7 +274,7 @@ impl Record {
         }
     }
 
-    /// The same wait in the record instead of in the queue, due at once.
+    /// Parks a waiting job until the same `run_after`, so that it no longer needs its message.
     pub(crate) fn park(&mut self) {
         if let Phase::Waiting { run_after, why, .. } = &self.phase {
             let (run_after, why) = (*run_after, why.clone());
@@ -295,14 +282,14 @@ impl Record {
         }
     }
 
-    /// What a write that changes this record must still find.
+    /// The condition of a write that changes this record.
     #[must_use]
     pub fn guard(&self) -> Guard {
         Guard { state: self.phase.name(), fence: self.fence }
     }
 
-    /// Whether this record of the table is what the batch of `written` meant to write: the same
-    /// batch, claim and state.
+    /// Whether this record, as read from the table, is what the batch of `written` meant to write:
+    /// owner, fence and state are the same.
     #[must_use]
     pub fn is_write_of(&self, written: &Self) -> bool {
         self.owner == written.owner
@@ -312,7 +299,7 @@ impl Record {
 
     /// The record after its run ended with `decision`, because of `failure` if it failed.
     ///
-    /// `result` is kept on success; of a run that goes on it is the cursor.
+    /// On success, `result` becomes the result; if the job continues, it becomes the cursor.
     #[must_use]
     pub fn settled(
         &self,
@@ -347,7 +334,7 @@ impl Record {
                 Phase::Parked { run_after, why }
             }
             Decision::Bury(cause) => {
-                // A deadline may pass while a run is only put off.
+                // The deadline may pass at a deferral, which is no attempt.
                 counters.count(match failure.map(Failure::class) {
                     Some(Class::Crash) => Spends::Crash,
                     Some(class) if class.puts_off() => Spends::Deferral,
@@ -374,15 +361,15 @@ impl Record {
         record
     }
 
-    /// The record after its run's lease ran out without an end, which its process did not live to
-    /// write: it may run again at once the first time, after [`CRASH_PAUSE`] the second, though not
-    /// later than `end`, and never the third.
+    /// The record after the lease of its run expired, because the process died before the settle.
     ///
-    /// `owner` is the token of who has found that out.
+    /// The job may run again immediately after its first crash, and [`CRASH_PAUSE`] after its
+    /// second, though not later than `end`. The third crash quarantines it. `owner` is the token of
+    /// whichever batch or sweep found the expired lease.
     #[must_use]
     pub fn crashed(&self, owner: &str, end: Option<Time>, now: Time) -> Self {
         let mut record = self.clone();
-        // What is written here is the finder's word, not that of the run that is gone.
+        // The finder writes this record, not the run that is gone.
         owner.clone_into(&mut record.owner);
         record.counters.crashes += 1;
         let why = "the run never came back";
@@ -401,16 +388,16 @@ impl Record {
         record
     }
 
-    /// The record of a job that a message of ours is about to wake at `at`: from then on it waits for
-    /// that message, and somebody looks at `due_at` whether it got lost.
+    /// The record of a job that a message of the engine is about to wake at `at`. From then on, the
+    /// job waits for that message; at `due_at`, the sweeper checks whether it was lost.
     ///
-    /// The fence goes up, so that of several who mean to wake the job one does.
+    /// The fence rises, so that only one of several concurrent attempts to wake the job succeeds.
     #[must_use]
     pub fn called(&self, owner: &str, at: Time, due_at: Time) -> Self {
         let mut record = self.clone();
         owner.clone_into(&mut record.owner);
         record.fence += 1;
-        // At its deadline somebody looks in any case: its fallback is due, or its end.
+        // The job is due at its deadline in any case: then it takes its fallback, or ends.
         let deadline =
             self.work.deadline.filter(|at_most| self.provisional.is_none() && *at_most > at);
         let due_at = deadline.map_or(due_at, |deadline| due_at.min(deadline));
@@ -422,8 +409,7 @@ impl Record {
         record
     }
 
-    /// Takes over what kind of failure the job met, and the failure itself into the history if it was
-    /// more than a deferral.
+    /// Stores the kind of the failure, and the failure itself in the history if `remember`.
     fn met(&mut self, failure: &Failure, remember: bool, now: Time) {
         self.last_failure = Some(LastFailure {
             class: failure.class().name().to_owned(),
@@ -446,7 +432,7 @@ impl Record {
         });
     }
 
-    /// The record of a job that has ended, about to begin anew.
+    /// The record of a job that has ended and starts anew, with `work`.
     #[must_use]
     pub fn reopened(self, work: &Work) -> Self {
         let Counters { receives, claims, .. } = self.counters;

@@ -56,7 +56,7 @@ fn taken(decision: ClaimDecision) -> Record {
     }
 }
 
-/// A job that "m" woke and "a" runs since NOW.
+/// A job that message "m" started and that "a" has been running since NOW.
 fn running() -> Record {
     taken(try_claim(None, &claimant("a", &ids("m"), NOW)))
 }
@@ -71,7 +71,7 @@ fn waiting() -> Record {
 }
 
 #[test]
-fn a_new_job_is_taken() {
+fn a_new_job_is_claimed() {
     let record = running();
     assert_eq!(record.fence, 1);
     assert_eq!(record.counters, Counters { receives: 1, claims: 1, ..Counters::default() });
@@ -83,7 +83,7 @@ fn a_new_job_is_taken() {
 }
 
 #[test]
-fn a_message_that_may_have_killed_its_process_before_the_claim_runs_alone() {
+fn a_message_that_may_have_killed_its_process_before_the_claim_runs_isolated() {
     let ids = ids("m");
     for (receives, expected) in [(1, false), (3, false), (4, true), (9, true)] {
         let by = Claimant { receives, ..claimant("a", &ids, NOW) };
@@ -96,14 +96,14 @@ fn a_message_that_may_have_killed_its_process_before_the_claim_runs_alone() {
 }
 
 #[test]
-fn a_lost_answer_to_our_own_claim_is_recognised() {
+fn a_claim_whose_response_was_lost_is_recognized() {
     let record = running();
     let decision = try_claim(Some(&record), &claimant("a", &ids("m"), NOW));
     assert_eq!(decision, ClaimDecision::Ours(record));
 }
 
 #[test]
-fn a_newcomer_arms_a_live_run_and_leaves() {
+fn a_duplicate_indexes_the_lease_expiry_of_a_live_run() {
     let mut record = running();
     let newcomer = ids("n");
     let by = claimant("b", &newcomer, NOW + SECOND);
@@ -113,7 +113,7 @@ fn a_newcomer_arms_a_live_run_and_leaves() {
 }
 
 #[test]
-fn the_message_that_a_live_run_holds_is_never_given_away() {
+fn the_message_that_a_live_run_holds_is_never_deleted() {
     let record = running();
     let folded = vec!["n".to_owned(), "m".to_owned()];
     for ids in [ids("m"), folded] {
@@ -123,7 +123,7 @@ fn the_message_that_a_live_run_holds_is_never_given_away() {
 }
 
 #[test]
-fn a_run_whose_lease_is_over_has_crashed() {
+fn an_expired_lease_counts_as_a_crash() {
     let mut record = running();
     let later = NOW + SECOND * 20;
     let decision = try_claim(Some(&record), &claimant("b", &ids("m"), later));
@@ -141,9 +141,9 @@ fn a_run_whose_lease_is_over_has_crashed() {
         (second.phase.name(), second.counters.crashes, at),
         ("waiting", 2, later + CRASH_PAUSE)
     );
-    assert_eq!(second.message_id, "n", "from now on that message is the wake-up call");
+    assert_eq!(second.message_id, "n", "the job now waits for that message");
 
-    assert_eq!(second.owner, "c", "what is noted is not the word of the run that is gone");
+    assert_eq!(second.owner, "c", "the finder writes the record, not the run that is gone");
     let third = taken(try_claim(Some(&second), &claimant("d", &ids("n"), at)));
     let decision = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
     let ClaimDecision::Note(last, None) = decision else { panic!("{decision:?}") };
@@ -151,7 +151,7 @@ fn a_run_whose_lease_is_over_has_crashed() {
 }
 
 #[test]
-fn a_waiting_job_waits_for_its_own_message_and_lets_others_go() {
+fn a_waiting_job_keeps_only_its_own_message() {
     let record = waiting();
     assert_eq!(record.due_entry().unwrap().due_at, NOW + SECOND * 30);
     let early = NOW + SECOND * 29;
@@ -166,7 +166,7 @@ fn a_waiting_job_waits_for_its_own_message_and_lets_others_go() {
 }
 
 #[test]
-fn only_a_message_sent_after_the_end_reopens() {
+fn only_a_message_sent_after_the_end_reopens_a_job() {
     let run = running();
     let ended = |decision| run.settled(decision, None, "{}".into(), NOW);
     let done = ended(Decision::Succeed);
@@ -190,7 +190,7 @@ fn only_a_message_sent_after_the_end_reopens() {
 }
 
 #[test]
-fn an_expired_record_is_absent_but_its_fence_goes_on() {
+fn an_expired_record_is_absent_but_its_fence_continues() {
     let done = running().settled(Decision::Succeed, None, "{}".into(), NOW);
     let at = done.expires_at().unwrap();
     assert_eq!(at, NOW + done.work.retention);
@@ -209,12 +209,12 @@ fn a_known_id_with_another_payload_is_no_duplicate() {
 }
 
 #[test]
-fn who_wakes_a_job_brings_its_payload_in_todays_form_and_a_stray_call_brings_nothing() {
+fn a_wake_up_message_renews_the_payload_and_a_stray_one_starts_no_job() {
     let (ids, waiting) = (ids("n"), waiting());
     let today = Work { payload: r#"{"new":0}"#.into(), ..work() };
     let by = Claimant { wakes: Some(waiting.fence), ..claimant("b", &ids, NOW) };
     let record = taken(claim(Some(&waiting), "t#d:1", &today, &by));
-    assert_eq!(record.work, today, "its next message, read in the same form, is the same work");
+    assert_eq!(record.work, today, "its next message has the same payload, so it is the same work");
     let late = Claimant { wakes: Some(waiting.fence - 1), ..by };
     assert_eq!(claim(Some(&waiting), "t#d:1", &today, &late), ClaimDecision::OtherPayload);
     let stray = Claimant { stray: true, ..by };
@@ -223,18 +223,18 @@ fn who_wakes_a_job_brings_its_payload_in_todays_form_and_a_stray_call_brings_not
 }
 
 #[test]
-fn a_look_is_never_later_than_the_deadline() {
+fn a_due_entry_is_never_later_than_the_deadline() {
     let mut record = waiting();
     record.work.deadline = Some(NOW + SECOND * 90);
     let due =
         |record: &Record| record.called("s", NOW, NOW + SECOND * 3600).due_entry().unwrap().due_at;
     assert_eq!(due(&record), NOW + SECOND * 90);
     record.provisional = Some("{}".into());
-    assert_eq!(due(&record), NOW + SECOND * 3600, "its fallback stands in already");
+    assert_eq!(due(&record), NOW + SECOND * 3600, "it has a provisional result already");
 }
 
 #[test]
-fn nothing_starts_after_its_deadline() {
+fn no_job_starts_after_its_deadline() {
     let late = Work { deadline: Some(NOW), ..work() };
     let decision = claim(None, "t#d:1", &late, &claimant("a", &ids("m"), NOW));
     let ClaimDecision::Note(record, None) = decision else { panic!("{decision:?}") };
@@ -242,7 +242,7 @@ fn nothing_starts_after_its_deadline() {
 }
 
 #[test]
-fn each_end_of_a_run_counts_what_it_should() {
+fn each_end_of_a_run_raises_the_right_counter() {
     let run = running();
     let count = |decision| {
         let counters = run.settled(decision, Some(&failure()), String::new(), NOW).counters;
@@ -277,7 +277,7 @@ fn the_history_is_bounded_and_keeps_the_latest() {
     assert_eq!(record.history[HISTORY - 1].code, format!("code_{}", HISTORY + 4));
 }
 
-/// One step of a job's life, as the property tests draw it.
+/// One step of a job's life, as the property test draws it.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Claim { message: u8, wait_s: u64 },
@@ -305,11 +305,11 @@ fn end(number: u8) -> Decision {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: the fence and the counters only grow (but for a
-    /// reopening), one run at a time is valid, and a message may only go if its job is terminal
-    /// or has a look.
+    /// In any sequence of claims and settles, the fence and the counters only grow (except when the
+    /// job is reopened), only one run at a time is valid, and a message may be deleted only if its
+    /// job has ended or is on the index `due`.
     #[test]
-    fn a_life_in_any_order(steps in steps()) {
+    fn invariants_hold_in_any_order(steps in steps()) {
         let mut now = NOW;
         let mut record: Option<Record> = None;
         let mut run: Option<Record> = None;
@@ -339,13 +339,14 @@ proptest! {
                         }
                         ClaimDecision::AlreadyDue => prop_assert!(before.unwrap().due_entry().is_some()),
                         ClaimDecision::IndexLeaseExpiry(at) => {
-                            let mut armed = before.unwrap();
-                            armed.phase = Phase::Running { lease_until: at, lease_expiry_indexed: true };
-                            prop_assert!(armed.due_entry().is_some());
-                            record = Some(armed);
+                            let mut indexed = before.unwrap();
+                            indexed.phase =
+                                Phase::Running { lease_until: at, lease_expiry_indexed: true };
+                            prop_assert!(indexed.due_entry().is_some());
+                            record = Some(indexed);
                         }
                         ClaimDecision::ComeBack(at) => prop_assert!(at > now),
-                        ClaimDecision::Ours(_) => prop_assert!(false, "a token is drawn once"),
+                        ClaimDecision::Ours(_) => prop_assert!(false, "every token is new"),
                         ClaimDecision::OtherPayload => prop_assert!(false, "the payload is the same"),
                     }
                 }
@@ -353,7 +354,7 @@ proptest! {
                     now = now + SECOND * u32::try_from(wait_s).unwrap();
                     let (Some(ours), Some(current)) = (run.take(), &record) else { continue };
                     let ended = ours.settled(end(number), Some(&failure()), "{}".into(), now);
-                    // What the store checks.
+                    // The condition that the store checks.
                     if current.guard() == (Guard { state: "running", fence: ours.fence }) {
                         prop_assert!(ended.due_entry().is_some() || ended.phase.ended_at().is_some());
                         record = Some(ended);

@@ -1,5 +1,7 @@
-//! Configuration by environment: read once, and if it is wrong, everything that is wrong is named
-//! at once.
+//! Configuration from environment variables.
+//!
+//! A function reads it once, at start-up. If variables are missing or invalid, one error names all
+//! of them.
 
 use std::{collections::HashMap, fmt};
 
@@ -7,12 +9,12 @@ use url::Url;
 
 use crate::base::secret::Secret;
 
-/// The variables of the process, read once.
+/// A snapshot of environment variables.
 #[derive(Clone, Default)]
 pub struct Environment(HashMap<String, String>);
 
 impl Environment {
-    /// The variables of this process.
+    /// Takes a snapshot of the environment of this process.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that may read them")]
     pub fn of_process() -> Self {
@@ -26,18 +28,18 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
-/// Everything that is missing or wrong, one problem a variable.
+/// The problems of a configuration, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
 
 impl ConfigError {
-    /// One problem with one thing.
+    /// An error with one problem, shown as `name: problem`.
     #[must_use]
     pub fn of(name: &str, problem: &str) -> Self {
         Self(vec![format!("{name}: {problem}")])
     }
 
-    /// The problems of several readers as one error.
+    /// Merges the errors of several readers into one.
     #[must_use]
     pub fn all(errors: impl IntoIterator<Item = Option<Self>>) -> Self {
         Self(errors.into_iter().flatten().flat_map(|error| error.0).collect())
@@ -52,26 +54,27 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads variables and remembers what was wrong with them.
+/// Reads variables and collects the problems that it finds.
 pub struct Reader<'a> {
     environment: &'a Environment,
     problems: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader with no problems yet.
+    /// Starts without problems.
     #[must_use]
     pub const fn new(environment: &'a Environment) -> Self {
         Self { environment, problems: Vec::new() }
     }
 
-    /// The value of a variable; empty counts as not set.
+    /// The trimmed value of a variable, or `None` if it is unset or blank.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<String> {
         self.environment.0.get(name).map(|value| value.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
-    /// The value of a variable that must be set; empty, and a problem noted, if it is not.
+    /// The trimmed value of a variable. If it is unset or blank, this records a problem and returns
+    /// an empty string.
     pub fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
             self.problem(name, "is not set");
@@ -79,7 +82,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// An http or https address, or the default; it ends without a slash.
+    /// The URL in a variable, or `default` if it is unset, without trailing slashes. Anything but
+    /// an `http` or `https` URL with a host is recorded as a problem.
     pub fn url(&mut self, name: &str, default: &str) -> String {
         let text = self.optional(name).unwrap_or_else(|| default.to_owned());
         match text.parse::<Url>() {
@@ -89,7 +93,8 @@ impl<'a> Reader<'a> {
         text.trim_end_matches('/').to_owned()
     }
 
-    /// A whole number from 1 to a million, or the default.
+    /// The whole number in a variable, from 1 to 1,000,000, or `default` if it is unset. Any other
+    /// value is recorded as a problem and yields `default`.
     pub fn count(&mut self, name: &str, default: u32) -> u32 {
         let Some(text) = self.optional(name) else { return default };
         match text.parse() {
@@ -101,40 +106,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A secret, if it is set.
+    /// The secret in a variable, or `None` if it is unset or blank.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<Secret> {
         self.optional(name).map(Secret::new)
     }
 
-    /// Notes a problem with a variable.
+    /// Records a problem with a variable, shown as `name problem`.
     pub fn problem(&mut self, name: &str, problem: &str) {
         self.problems.push(format!("{name} {problem}"));
     }
 
-    /// Everything that was wrong, for a reader that found something.
+    /// The recorded problems, for a caller that has recorded at least one.
     #[must_use]
     pub fn into_error(self) -> ConfigError {
         ConfigError(self.problems)
     }
 
-    /// `value`, or everything that was wrong on the way to it.
+    /// `value`, or an error with every recorded problem.
     pub fn finish<T>(self, value: T) -> Result<T, ConfigError> {
         if self.problems.is_empty() { Ok(value) } else { Err(ConfigError(self.problems)) }
     }
 }
 
-/// What every function needs.
+/// Names of the DynamoDB tables, which every function needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
-    /// `JOBS_TABLE`.
+    /// The table of job records: `JOBS_TABLE`.
     pub jobs: String,
-    /// `CONTROL_TABLE`.
+    /// The table that the fleet shares, with breakers, limiters and leases: `CONTROL_TABLE`.
     pub control: String,
 }
 
 impl Tables {
-    /// Reads the names of the tables.
+    /// Reads the names from `JOBS_TABLE` and `CONTROL_TABLE`.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self { jobs: reader.required("JOBS_TABLE"), control: reader.required("CONTROL_TABLE") }
     }
@@ -149,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_named_at_once() {
+    fn one_error_names_every_problem() {
         let environment =
             environment(&[("CONTROL_TABLE", " "), ("BASE", "ftp://x"), ("RATE", "0")]);
         let mut reader = Reader::new(&environment);
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_read_and_what_is_not_has_its_default() {
+    fn unset_variables_take_their_defaults() {
         let environment = environment(&[("JOBS_TABLE", "j"), ("CONTROL_TABLE", "c")]);
         let mut reader = Reader::new(&environment);
         let tables = Tables::read(&mut reader);

@@ -1,23 +1,24 @@
-//! Chance as an argument: the one file that asks the machine for random bytes.
+//! Random numbers as an argument. Only this file asks the operating system for random bytes; tests
+//! pass a seeded source.
 
 /// A source of random numbers.
 pub trait Random: Send + Sync {
     /// 64 random bits.
     fn bits(&self) -> u64;
 
-    /// A number drawn evenly from `[0, 1)`.
+    /// A number drawn uniformly from `[0, 1)`, with 53 random bits.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     fn unit(&self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A token that no other draw repeats: 128 bits in 32 hexadecimal digits.
+    /// A unique token: 128 random bits as 32 hexadecimal digits.
     fn token(&self) -> String {
         format!("{:016x}{:016x}", self.bits(), self.bits())
     }
 }
 
-/// The operating system's random numbers.
+/// The random number generator of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
@@ -25,9 +26,9 @@ impl Random for SystemRandom {
     #[expect(clippy::disallowed_methods, reason = "the one place that may ask")]
     fn bits(&self) -> u64 {
         let mut bytes = [0; 8];
-        // Without entropy no owner token could be trusted to be unique: better to stop.
+        // Without entropy, two owner tokens could be equal, so the process stops.
         #[expect(clippy::expect_used, reason = "a machine without random numbers cannot go on")]
-        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+        getrandom::fill(&mut bytes).expect("the operating system provides random numbers");
         u64::from_ne_bytes(bytes)
     }
 }

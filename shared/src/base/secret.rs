@@ -1,8 +1,8 @@
-//! Secrets, which are never shown.
+//! Secrets that no log, error or debug output shows.
 
 use std::fmt;
 
-/// A text that no log, error or debug output shows.
+/// A text that prints as `[redacted]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -13,7 +13,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself, for the one place that must send it.
+    /// The secret text, for the request that must send it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_never_shown() {
+    fn debug_output_is_redacted() {
         assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some([redacted])");
     }
 }

@@ -1,7 +1,7 @@
-//! Time as a value: milliseconds since the Unix epoch, and the clock that says what time it is.
+//! Time as a value, in milliseconds since the Unix epoch, and the clock that returns it.
 //!
-//! Nothing else in the workspace asks the machine for the time (`clippy.toml` bans it), so every
-//! rule about leases, delays and windows can be tested without waiting.
+//! Only this file reads the system clock; `clippy.toml` bans it elsewhere. Tests of leases, delays
+//! and windows therefore need not wait.
 
 use std::{
     fmt,
@@ -11,12 +11,12 @@ use std::{
 
 use jiff::Timestamp;
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
 impl Time {
-    /// The moment `ms` milliseconds after the Unix epoch.
+    /// The time `ms` milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms)
@@ -28,27 +28,28 @@ impl Time {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch, rounded up: DynamoDB's TTL unit, never too early.
+    /// Whole seconds since the Unix epoch, the unit of a TTL attribute in DynamoDB. Rounded up, so
+    /// that no item expires early.
     #[must_use]
     pub const fn as_secs_ceil(self) -> u64 {
         self.0.div_ceil(1000)
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The duration from `earlier` to this time; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This moment less `span`, not before the epoch.
+    /// This time minus `span`, but not before the epoch.
     #[must_use]
     pub const fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
     }
 
-    /// Reads an RFC 3339 date and time with an offset, such as `2026-11-23T18:00:00Z`.
+    /// Parses an RFC 3339 date and time with an offset, such as `2026-11-23T18:00:00Z`.
     ///
-    /// Fails with a sentence that says what was expected.
+    /// Fails with a sentence that names the expected format.
     pub fn parse_rfc3339(text: &str) -> Result<Self, String> {
         let timestamp: Timestamp = text.parse().map_err(|_| {
             format!("{text:?} is not an RFC 3339 time such as 2026-11-23T18:00:00Z")
@@ -58,7 +59,7 @@ impl Time {
             .map_err(|_| format!("{text:?} is before 1970"))
     }
 
-    /// Reads an HTTP date (RFC 9110, section 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Parses an HTTP date (RFC 9110, section 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     #[must_use]
     pub fn parse_http_date(text: &str) -> Option<Self> {
         let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
@@ -66,7 +67,7 @@ impl Time {
     }
 }
 
-/// A duration in whole milliseconds; saturates after 500 million years.
+/// A duration in whole milliseconds, at most `u64::MAX`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "checked just before")]
 pub const fn millis(span: Duration) -> u64 {
@@ -91,13 +92,13 @@ impl fmt::Display for Time {
     }
 }
 
-/// What time it is.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Time;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -109,10 +110,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// How much longer than the function's own time a lease holds, for clocks that differ.
+/// How long a lease outlasts the run that it covers, as an allowance for clock skew.
 pub const LEASE_GRACE: Duration = Duration::from_secs(5);
 
-/// By how much the clocks of two containers may differ.
+/// Largest assumed difference between the clocks of two containers.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -131,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn http_dates_are_read() {
+    fn http_dates_are_parsed() {
         let time = Time::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         assert_eq!(time.as_millis(), 784_111_777_000);
         assert_eq!(Time::parse_http_date("120"), None);
     }
 
     #[test]
-    fn ttl_seconds_are_never_early() {
+    fn ttl_seconds_round_up() {
         assert_eq!(Time::from_millis(1001).as_secs_ceil(), 2);
         assert_eq!(Time::from_millis(1000).as_secs_ceil(), 1);
     }

@@ -1,20 +1,20 @@
-//! The breaker of one dependency: whether it may be called, as a plain state machine.
+//! The breaker of one dependency: a pure state machine that decides whether it may be called.
 //!
 //! ```text
-//!                 trip                       wait over, first to ask
+//!                 trip                       wait over, first probe
 //!  Closed ───────────────────► Open ──────────────────────────► HalfOpen
 //!    ▲                          ▲  wait doubled, a probe failed     │
 //!    │                          └───────────────────────────────────┤
-//!    └──────────────────────────── enough probes worked ────────────┘
+//!    └───────────────────────── enough probes succeeded ────────────┘
 //!  Forced (by an operator, open or closed, until a given time) ──► Closed
 //! ```
 //!
-//! The state stands in the control table, one item a dependency, and every write is conditional on
-//! what was read (its revision, and with it the generation). Each change of state but the coming and
-//! going of probes begins a new **generation**; a result that belongs to an older one changes nothing.
-//! A dependency that has never tripped has no item: it is closed, in generation 0.
+//! The control table holds the state, one item for each dependency. Every write is conditional on
+//! the revision that was read, and so on the generation. Each change of state begins a new
+//! **generation**; probes that start or end do not. A result of an older generation has no effect.
+//! A dependency that has never tripped has no item: its breaker is closed, in generation 0.
 //!
-//! Probes are leases with an end, because a process that dies says nothing: its probe frees itself.
+//! A probe is a lease that expires, so a process that dies frees its probe.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,84 +23,91 @@ use crate::{
     dependency::stats::Calls,
 };
 
-/// The numbers of a job type's breakers.
+/// When the breakers of a job type open and close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BreakerPolicy {
-    /// Failed calls in the rolling minute that trip it, if they are at least half of all.
+    /// Failed or slow calls in the rolling minute that trip the breaker, if their share of all
+    /// calls is also large enough: half if they failed, eight tenths if they were slow.
     pub failures: u32,
-    /// How long it is open at first.
+    /// How long the breaker stays open after it trips. Each failed probe doubles this wait.
     pub open_wait: Duration,
-    /// How long at most, when it has doubled.
+    /// Upper bound of the doubled wait.
     pub longest_wait: Duration,
-    /// Probes at the same time while it is half-open.
+    /// Concurrent probes while the breaker is half-open.
     pub probes: u32,
-    /// Probes that must work to close it.
+    /// Successful probes that close the breaker.
     pub successes: u32,
 }
 
 impl BreakerPolicy {
-    /// Panics, in a constant: does not compile, if a number makes no sense.
+    /// Panics if a number is out of range; in a constant, such a policy does not compile.
     pub(crate) const fn check(&self) {
-        assert!(self.failures >= 1, "a breaker trips by failures");
-        assert!(self.probes >= 1 && self.successes >= 1, "a breaker closes by probes that work");
-        assert!(self.open_wait.as_secs() >= 1, "an open breaker waits");
-        assert!(self.open_wait.as_secs() <= self.longest_wait.as_secs(), "wait above its cap");
+        assert!(self.failures >= 1, "breaker.failures is zero");
+        assert!(
+            self.probes >= 1 && self.successes >= 1,
+            "breaker.probes or breaker.successes is zero"
+        );
+        assert!(self.open_wait.as_secs() >= 1, "breaker.open_wait is below one second");
+        assert!(
+            self.open_wait.as_secs() <= self.longest_wait.as_secs(),
+            "breaker.open_wait exceeds breaker.longest_wait"
+        );
     }
 }
 
-/// Part of the calls that must be slow for slowness alone to trip it, in tenths.
+/// Share of slow calls, in tenths, from which slowness by itself trips the breaker.
 const SLOW_TENTHS: u64 = 8;
 
-/// A lease on a probe.
+/// The lease of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Token of the run that holds it.
+    /// Token of the run that holds the lease.
     pub token: String,
-    /// When it frees itself.
+    /// When the lease expires.
     pub until: Time,
 }
 
 impl Probe {
-    /// A probe for a run that is over after `longest` at the latest. It lasts longer by
-    /// [`LEASE_GRACE`], for clocks that differ.
+    /// The lease of a run that ends after `longest` at the latest. It lasts [`LEASE_GRACE`] longer,
+    /// as an allowance for clock skew.
     #[must_use]
     pub fn lease(token: String, longest: Duration, now: Time) -> Self {
         Self { token, until: now + longest + LEASE_GRACE }
     }
 }
 
-/// Where a breaker stands, with just the data of that state.
+/// The state of a breaker, with only the data of that state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Calls are made.
+    /// Calls are allowed.
     Closed,
-    /// None is made.
+    /// No call is allowed.
     Open {
-        /// When the first probe may be made.
+        /// When the first probe is allowed.
         retry_at: Time,
-        /// The wait that led to it, without its jitter: the next one is twice as long.
+        /// The wait without its jitter. After a failed probe, the next wait is twice as long.
         wait: Duration,
     },
-    /// A few calls are made, to find out.
+    /// Only probes are allowed.
     HalfOpen {
-        /// Those at work: when each lease frees itself, by its token.
+        /// Expiry of the lease of each current probe, by its token.
         probes: BTreeMap<String, Time>,
-        /// Those that worked.
+        /// Successful probes so far.
         successes: u32,
-        /// As in `Open`.
+        /// The wait that led here, as in `Open`.
         wait: Duration,
     },
-    /// An operator said so.
+    /// An operator has set the state.
     Forced {
-        /// Whether calls are made.
+        /// Whether calls are refused.
         open: bool,
-        /// When it is closed again.
+        /// When the override expires; after it, the breaker is closed.
         until: Time,
     },
 }
 
 impl State {
-    /// The name in the table, in logs and metrics.
+    /// The name in the table, in logs and in metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -113,19 +120,19 @@ impl State {
     }
 }
 
-/// One breaker.
+/// The breaker of one dependency.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Breaker {
-    /// Raised by every change of state.
+    /// Raised by each change of state.
     pub generation: u64,
-    /// Where it stands.
     pub state: State,
-    /// Since when.
+    /// When the state began.
     pub since: Time,
-    /// Why.
+    /// Why the state began, for operators.
     pub why: String,
-    /// Whether it is not closed for a reason that only people can mend: a key, a plan's limit, a bot
-    /// wall.
+    /// Whether the breaker is not closed because of something that only an operator can fix: a
+    /// revoked key, a plan's limit, a bot wall.
     pub systemic: bool,
 }
 
@@ -144,11 +151,11 @@ impl Default for Breaker {
 /// Whether a run may call the dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It may.
+    /// The call is allowed.
     Pass,
-    /// It may, as a probe, once this breaker is written.
+    /// The call is allowed as a probe, once this breaker has been written.
     Probe(Breaker),
-    /// It may not before then.
+    /// No call is allowed before this time.
     Wait(Time),
 }
 
@@ -157,20 +164,21 @@ pub enum Admission {
 pub enum ProbeResult {
     /// The dependency works.
     Succeeded,
-    /// It does not.
+    /// The dependency does not work.
     Failed,
-    /// It does not, and only people can mend it.
+    /// The dependency does not work until an operator fixes the cause.
     FailedForGood,
-    /// Nothing is proven: the probe gives its lease back.
+    /// The call says nothing about the dependency. The probe returns its lease.
     Neutral,
 }
 
-/// The numbers that only the moment has.
+/// The inputs of a decision that differ each time.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// The present.
+    /// The current time.
     pub now: Time,
-    /// A number drawn evenly from `[0, 1)`: a fleet must not come back at one instant.
+    /// A number drawn uniformly from `[0, 1)`. It varies the wait, so that the fleet does not
+    /// return at one instant.
     pub chance: f64,
 }
 
@@ -180,7 +188,7 @@ impl Breaker {
         Self { generation: self.generation + 1, state, since: now, why: why.into(), systemic }
     }
 
-    /// The breaker as it is at `now`: an operator's word that has expired leaves it closed.
+    /// The breaker as it is at `now`: after an operator's override has expired, it is closed.
     #[must_use]
     pub fn at(&self, now: Time) -> Self {
         match &self.state {
@@ -191,7 +199,8 @@ impl Breaker {
         }
     }
 
-    /// Whether a run may call, as `probe` if it must be one.
+    /// Decides whether a run may call the dependency. If the call must be a probe, `probe` is its
+    /// lease.
     #[must_use]
     pub fn admit(&self, probe: Probe, policy: &BreakerPolicy, now: Time) -> Admission {
         let current = self.at(now);
@@ -217,8 +226,8 @@ impl Breaker {
         }
     }
 
-    /// The breaker after the probe `token` ended; `None` if that changes nothing, because the lease
-    /// is no longer held or belongs to an older generation.
+    /// The breaker after the probe `token` ended. `None` if that has no effect, because the lease
+    /// has expired or belongs to an older generation.
     #[must_use]
     pub fn concluded(
         &self,
@@ -256,11 +265,11 @@ impl Breaker {
         Some(Self { state, ..self.clone() })
     }
 
-    /// The breaker after the calls of its generation in the rolling minute were looked at; `None` if
-    /// they do not trip it, or it is not closed.
+    /// The open breaker, if the calls of its generation in the rolling minute trip it. `None` if
+    /// they do not, or if it is not closed.
     ///
-    /// It trips at `failures` failed calls that are at least half of all, or at as many slow ones
-    /// that are at least eight tenths of all.
+    /// It trips at `failures` failed calls that are at least half of all calls, or at `failures`
+    /// slow calls that are at least eight tenths of all.
     #[must_use]
     pub fn tripped(
         &self,
@@ -280,7 +289,7 @@ impl Breaker {
         self.opened(generation, why, policy, moment)
     }
 
-    /// The breaker open; `None` if it is not closed or the call belongs to an older generation.
+    /// The open breaker; `None` if it is not closed or if the call belongs to an older generation.
     fn opened(
         &self,
         generation: u64,
@@ -293,7 +302,8 @@ impl Breaker {
         closed.then(|| current.next(open(policy.open_wait, moment), why, moment.now))
     }
 
-    /// The same after a failure that only people can mend.
+    /// The open breaker after a failure whose cause only an operator can fix; `None` as in
+    /// `opened`.
     #[must_use]
     pub fn opened_for_good(
         &self,
@@ -307,7 +317,7 @@ impl Breaker {
     }
 }
 
-/// Open for `wait`, give or take a tenth.
+/// Open for `wait`, plus or minus a tenth.
 fn open(wait: Duration, moment: Moment) -> State {
     let retry_at = moment.now + wait.mul_f64(0.9 + 0.2 * moment.chance.clamp(0.0, 1.0));
     State::Open { retry_at, wait }

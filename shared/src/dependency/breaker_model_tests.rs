@@ -1,8 +1,10 @@
-//! Every interleaving of a few containers at one breaker, with crashes and clocks that differ.
+//! A model check: every interleaving of a few containers that share a breaker, with crashes and
+//! clock skew.
 //!
-//! A container looks at the item, later acts on what it saw (a conditional write), runs, and ends or
-//! dies. Time passes in seconds. States that differ only in when they are, or in which generation,
-//! are one state, so that all that can be reached are visited, however long it takes to reach them.
+//! A container reads the item, later acts on what it read (a conditional write), runs, and then
+//! ends or dies. Time passes in seconds. Worlds that differ only by a shift in time or in
+//! generations count as one, so the number of worlds is finite and the search visits all that can
+//! be reached.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -12,7 +14,7 @@ use crate::{
     testing::SeededRandom,
 };
 
-/// With this many probes at a time.
+/// A policy that allows this many concurrent probes.
 const fn small(probes: u32) -> BreakerPolicy {
     BreakerPolicy {
         failures: 1,
@@ -23,13 +25,14 @@ const fn small(probes: u32) -> BreakerPolicy {
     }
 }
 
-/// How long a run may last.
+/// Longest run, in seconds.
 const RUN_S: u64 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Container {
     Idle,
-    /// It has seen the item and has not acted yet; whether nobody has written since.
+    /// It has read the item and has not acted yet. `fresh` says that no container has written
+    /// since.
     Looked {
         seen: Breaker,
         fresh: bool,
@@ -52,12 +55,12 @@ struct World {
 const START_S: u64 = 1_000;
 
 impl World {
-    /// The same world at another time and with other generations: as [`START_S`], and from 2 on, so
-    /// that older ones remain older.
+    /// The same world, shifted so that the time is [`START_S`] and the breaker's generation is 2.
+    /// Older generations become 1, so they stay older.
     fn moved(&self) -> Self {
         let mut world = self.clone();
         let (late_s, latest) = (self.now_s - START_S, self.breaker.generation);
-        // A moment that is past on every clock is as past as any other.
+        // All times that have passed on every clock are equivalent.
         let time = |time: Time| {
             let moved = time.as_millis().saturating_sub(late_s * 1_000);
             Time::from_millis(moved.max((START_S - 1) * 1_000))
@@ -126,10 +129,10 @@ impl World {
         (0..9).map(|n| format!("{container}-{n}")).find(|token| !held(token)).unwrap()
     }
 
-    /// The container acts on what it saw.
+    /// The container acts on what it read.
     fn act(&self, container: usize, skews: &[u64]) -> Self {
         let Container::Looked { seen, fresh } = &self.containers[container] else {
-            unreachable!("it has read")
+            unreachable!("the container has not read the item")
         };
         let (now, token, since_s) =
             (self.clock(container, skews), self.token(container), self.now_s);
@@ -140,7 +143,7 @@ impl World {
                 let generation = seen.at(now).generation;
                 self.put(container, Container::Running { generation, probe: None, since_s })
             }
-            // The conditional write is refused.
+            // The conditional write fails.
             Admission::Probe(_) if !fresh => self.put(container, Container::Idle),
             Admission::Probe(breaker) => {
                 let (generation, probe) = (breaker.generation, Some(token));
@@ -150,10 +153,10 @@ impl World {
         }
     }
 
-    /// The container's run ends with `proof`; what must be true of that is checked here.
+    /// The container's run ends with `proof`. Checks the rules that must hold then.
     fn end(&self, container: usize, proof: ProbeResult, skews: &[u64]) -> Self {
         let Container::Running { generation, probe, .. } = &self.containers[container] else {
-            unreachable!("it runs")
+            unreachable!("the container is not running")
         };
         let moment = Moment { now: self.clock(container, skews), chance: EVEN };
         let before = &self.breaker;
@@ -167,9 +170,16 @@ impl World {
             (None, _) => None,
         };
         if let Some(after) = &after {
-            assert_eq!(*generation, before.generation, "an older generation changes nothing");
+            assert_eq!(
+                *generation, before.generation,
+                "a result of an older generation has no effect"
+            );
             if proof == ProbeResult::Neutral {
-                assert_eq!(after.state.name(), before.state.name(), "nothing is proven");
+                assert_eq!(
+                    after.state.name(),
+                    before.state.name(),
+                    "a neutral result changes no state"
+                );
             }
         }
         let next = after.map_or_else(|| self.clone(), |breaker| self.written(breaker));
@@ -190,7 +200,7 @@ impl World {
                     {
                         next.push(self.end(container, proof, skews));
                     }
-                    // It dies and says nothing.
+                    // The process dies without reporting a result.
                     next.push(self.put(container, Container::Idle));
                     may_pass &= self.now_s < since_s + RUN_S;
                 }
@@ -204,10 +214,11 @@ impl World {
 
     fn check(&self, probes: u32) {
         assert!(self.live_probes() <= probes as usize, "more probes than leases: {self:?}");
-        assert!(self.closes(), "it is wedged: {self:?}");
+        assert!(self.closes(), "the breaker can never close: {self:?}");
     }
 
-    /// From here on everybody else is dead and the dependency works: the breaker must close.
+    /// Whether the breaker closes if all other containers are dead from now on and the dependency
+    /// works.
     fn closes(&self) -> bool {
         let (mut breaker, mut now) = (self.breaker.clone(), self.clock(0, &[0]));
         for round in 0..10 {
@@ -234,7 +245,7 @@ impl World {
     }
 }
 
-/// Visits every state that can be reached and answers with how many there are.
+/// Visits every world that can be reached and returns their number.
 fn explore(probes: u32, skews: &[u64]) -> usize {
     let start = start(probes, skews);
     let (mut seen, mut ahead) = (HashSet::from([start.clone()]), VecDeque::from([start]));
@@ -258,17 +269,17 @@ fn start(probes: u32, skews: &[u64]) -> World {
 }
 
 #[test]
-fn no_interleaving_of_containers_breaks_a_rule() {
+fn every_interleaving_of_containers_keeps_the_rules() {
     let skew = CLOCK_SKEW.as_secs();
     for skews in [[0, 0], [0, skew], [skew, 0]] {
         let states = explore(1, &skews);
-        assert!(states > 5_000, "{states} states are no search");
+        assert!(states > 5_000, "the search visited only {states} states");
     }
 }
 
-/// More containers than every interleaving could be visited of, and two probes at a time.
+/// Random walks with two concurrent probes and more containers than an exhaustive search can cover.
 #[test]
-fn no_walk_of_many_containers_breaks_a_rule() {
+fn random_walks_of_many_containers_keep_the_rules() {
     let skews = [0, CLOCK_SKEW.as_secs(), 1, 0];
     let (mut probing, random) = (0, SeededRandom::new(5));
     for _ in 0..1_000 {
@@ -281,5 +292,5 @@ fn no_walk_of_many_containers_breaks_a_rule() {
             world = next[choice].moved();
         }
     }
-    assert!(probing > 500, "{probing} steps with both probes out are no test");
+    assert!(probing > 500, "only {probing} steps had both probes in flight");
 }

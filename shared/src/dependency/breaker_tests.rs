@@ -6,7 +6,7 @@ use crate::policy::tests::POLICY;
 const RULES: BreakerPolicy = POLICY.breaker;
 const NOW: Time = Time::from_millis(1_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
-/// Without jitter.
+/// The draw that adds no jitter.
 const EVEN: f64 = 0.5;
 
 fn at(now: Time) -> Moment {
@@ -26,7 +26,7 @@ fn opened() -> Breaker {
     closed.tripped(0, &calls(0, 5, 0), &RULES, at(NOW)).unwrap()
 }
 
-/// Lets `token` in as a probe.
+/// Admits `token` as a probe.
 fn admitted(breaker: &Breaker, token: &str, now: Time) -> Breaker {
     match breaker.admit(probe(token, now), &RULES, now) {
         Admission::Probe(next) => next,
@@ -35,14 +35,14 @@ fn admitted(breaker: &Breaker, token: &str, now: Time) -> Breaker {
 }
 
 #[test]
-fn it_trips_by_threshold_and_share_and_by_slowness() {
+fn enough_failed_or_slow_calls_trip_it() {
     let trips = |ok, failed, slow| {
         Breaker::default().tripped(0, &calls(ok, failed, slow), &RULES, at(NOW)).is_some()
     };
     assert_eq!([trips(0, 4, 0), trips(0, 5, 0)], [false, true], "the threshold");
     assert_eq!([trips(6, 5, 0), trips(5, 5, 0)], [false, true], "half of the calls");
-    assert_eq!([trips(5, 0, 4), trips(6, 0, 5), trips(5, 0, 5)], [false, true, true], "slow ones");
-    assert!(!trips(100, 0, 79), "under eight tenths");
+    assert_eq!([trips(5, 0, 4), trips(6, 0, 5), trips(5, 0, 5)], [false, true, true], "slow calls");
+    assert!(!trips(100, 0, 79), "below eight tenths");
     let breaker = opened();
     assert_eq!(breaker.state, State::Open { retry_at: NOW + SECOND * 60, wait: SECOND * 60 });
     assert_eq!(
@@ -63,20 +63,20 @@ fn only_a_closed_breaker_of_the_same_generation_trips() {
 }
 
 #[test]
-fn an_outage_as_a_table() {
+fn the_wait_doubles_up_to_its_cap_and_three_successful_probes_close_it() {
     let mut breaker = opened();
     let mut now = NOW;
-    let mut told = Vec::new();
+    let mut states = Vec::new();
     for round in 0..4 {
         let State::Open { retry_at, wait } = breaker.state else { panic!("{breaker:?}") };
-        told.push(format!("open {} s", wait.as_secs()));
+        states.push(format!("open {} s", wait.as_secs()));
         let early = breaker.admit(probe("early", now), &RULES, retry_at.before(SECOND));
         assert_eq!(early, Admission::Wait(retry_at));
         now = retry_at;
         let half = admitted(&breaker, "a", now);
         let proof = if round < 3 { ProbeResult::Failed } else { ProbeResult::Succeeded };
         breaker = half.concluded("a", half.generation, proof, "500", &RULES, at(now)).unwrap();
-        told.push(breaker.state.name().into());
+        states.push(breaker.state.name().into());
     }
     let expected = [
         "open 60 s",
@@ -88,7 +88,7 @@ fn an_outage_as_a_table() {
         "open 240 s",
         "half_open",
     ];
-    assert_eq!(told, expected, "doubled, and capped");
+    assert_eq!(states, expected, "doubled, and capped");
     for token in ["b", "c"] {
         breaker = admitted(&breaker, token, now);
         let generation = breaker.generation;
@@ -100,24 +100,28 @@ fn an_outage_as_a_table() {
 }
 
 #[test]
-fn probes_are_leases() {
+fn a_probe_is_a_lease_that_expires() {
     let State::Open { retry_at, .. } = opened().state else { panic!("open") };
     let two = admitted(&admitted(&opened(), "a", retry_at), "b", retry_at);
     let end = retry_at + SECOND * 5 + LEASE_GRACE;
     assert_eq!(two.admit(probe("c", retry_at), &RULES, retry_at), Admission::Wait(end));
-    // Both processes died: their leases free themselves.
+    // Both processes died: their leases expire.
     let three = admitted(&two, "c", end);
     assert!(matches!(&three.state, State::HalfOpen { probes, .. } if probes.len() == 1));
     let late = three.concluded("a", three.generation, ProbeResult::Succeeded, "", &RULES, at(end));
-    assert_eq!(late, None, "it no longer holds a lease");
+    assert_eq!(late, None, "its lease has expired");
     let neutral =
         two.concluded("a", two.generation, ProbeResult::Neutral, "", &RULES, at(retry_at));
     let State::HalfOpen { probes, successes, .. } = neutral.unwrap().state else { panic!() };
-    assert_eq!((probes.len(), successes), (1, 0), "the lease is back, and nothing is proven");
+    assert_eq!(
+        (probes.len(), successes),
+        (1, 0),
+        "the lease is returned and no success is counted"
+    );
 }
 
 #[test]
-fn an_operator_may_force_it_until_a_time() {
+fn an_operator_may_force_a_state_until_a_given_time() {
     let until = NOW + SECOND * 60;
     let forced = |open| Breaker {
         generation: 4,
@@ -129,27 +133,23 @@ fn an_operator_may_force_it_until_a_time() {
     assert_eq!(admit(false, NOW), Admission::Pass);
     assert_eq!([admit(true, until), admit(false, until)], [Admission::Pass, Admission::Pass]);
     let many = calls(0, 99, 0);
-    assert_eq!(
-        forced(false).tripped(4, &many, &RULES, at(NOW)),
-        None,
-        "the operator's word counts"
-    );
+    assert_eq!(forced(false).tripped(4, &many, &RULES, at(NOW)), None, "the override holds");
     let tripped = forced(false).tripped(5, &many, &RULES, at(until)).unwrap();
     assert_eq!((tripped.state.name(), tripped.generation), ("open", 6));
 }
 
 #[test]
-fn what_only_people_can_mend_is_remembered_until_it_is_mended() {
+fn it_stays_systemic_until_a_probe_shows_otherwise() {
     let State::Open { retry_at, .. } = opened().state else { panic!("open") };
     let half = admitted(&opened(), "a", retry_at);
     let conclude = |breaker: &Breaker, proof| {
         breaker.concluded("a", breaker.generation, proof, "401", &RULES, at(retry_at)).unwrap()
     };
     let revoked = conclude(&half, ProbeResult::FailedForGood);
-    assert!(revoked.systemic, "an outage that ends with a revoked key");
+    assert!(revoked.systemic, "the probe met a revoked key");
     let State::Open { retry_at: later, .. } = revoked.state else { panic!("open") };
     let half = admitted(&revoked, "a", later);
-    assert!(half.systemic, "it is still so while somebody finds out");
+    assert!(half.systemic, "still systemic while it probes");
     let down = half.concluded("a", half.generation, ProbeResult::Failed, "503", &RULES, at(later));
     assert!(!down.unwrap().systemic);
     let works = half
@@ -178,7 +178,7 @@ fn the_wait_varies_by_a_tenth() {
     assert_eq!([retry_at(0.0), retry_at(0.5), retry_at(1.0)], [54, 60, 66]);
 }
 
-/// The same rules written down naively: one list of events in one process, no generations.
+/// A naive reference of the same rules: one list of events in one process, without generations.
 #[derive(Debug, Default)]
 struct Reference {
     open_until: Option<Time>,
@@ -263,9 +263,9 @@ fn events() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn it_does_what_the_reference_does(events in proptest::collection::vec(events(), 0..60)) {
+    fn it_behaves_like_the_reference(events in proptest::collection::vec(events(), 0..60)) {
         let (mut breaker, mut reference, mut now) = (Breaker::default(), Reference::default(), NOW);
-        // Each of a few runs: the token of its latest entry, with the generation.
+        // The token of the latest admission of each run, with its generation.
         let mut runs: [Option<(String, u64)>; 4] = Default::default();
         for (number, event) in events.into_iter().enumerate() {
             match event {

@@ -1,28 +1,28 @@
-//! How long to wait for a call: as long as calls have lately taken, and half as much again.
+//! The time limit of a call, derived from how long recent calls took.
 
 use std::time::Duration;
 
 use crate::dependency::stats::Histogram;
 
-/// How long calls to a dependency may take.
+/// The bounds of the time limits of calls to a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallTimes {
-    /// The shortest time limit of a call, however quick calls have been.
+    /// Lower bound of a call's time limit.
     pub shortest: Duration,
-    /// The longest.
+    /// Upper bound of a call's time limit.
     pub longest: Duration,
     /// A call that takes longer counts as slow.
     pub slow_after: Duration,
 }
 
-/// Calls that must have been counted before their times say anything.
+/// Calls that must be counted before their latency is used.
 const ENOUGH: u64 = 20;
 
-/// The time limit of a call that has `left` until its run must be over.
+/// The time limit of a call whose run must end within `left`.
 ///
-/// p99 of the last minutes times 1.5, between the policy's bounds; the upper bound while too few
-/// calls were counted. A call that is cut off counts with the time it took, so a limit that has
-/// become too short raises itself.
+/// The limit is 1.5 times the p99 of recent calls, within the bounds of the policy; while too few
+/// calls are counted, it is the upper bound. A call that is cut off counts with the time that it
+/// took, so a limit that has become too short raises itself.
 #[must_use]
 pub fn limit(latency: &Histogram, times: &CallTimes, left: Duration) -> Duration {
     let usual = latency.quantile(0.99).filter(|_| latency.total() >= ENOUGH);
@@ -47,10 +47,10 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_the_calls_between_its_bounds() {
+    fn the_limit_follows_p99_between_its_bounds() {
         let left = Duration::from_secs(60);
         let of = |ms, calls| limit(&latency(ms, calls), &TIMES, left).as_millis();
-        assert_eq!(of(100, 19), 3_000, "too few to tell");
+        assert_eq!(of(100, 19), 3_000, "too few calls");
         assert_eq!(of(100, 20), 500, "never shorter");
         assert_eq!(of(640, 100), 975, "p99 and half as much");
         assert_eq!(of(2_900, 100), 3_000, "never longer");
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_run_comes_first() {
+    fn the_limit_never_exceeds_the_time_left() {
         let left = Duration::from_millis(200);
         assert_eq!(limit(&latency(100, 100), &TIMES, left), left);
     }

@@ -1,62 +1,67 @@
-//! The limiter: how many calls a minute and an hour an account may make, shared by the fleet.
+//! The limiter: how many calls a second and an hour an account may make, shared by the fleet.
 //!
-//! The generic cell rate algorithm (GCRA; ITU-T I.371, annex A), twice in one item: for each rate it
-//! keeps the theoretical arrival time (TAT) of the next call. The per-second rate spaces calls
-//! evenly; the per-hour rate lets a tenth of an hour's calls be made ahead of it, so that a burst
-//! runs at the faster rate and a flood at the slower one.
+//! It is the generic cell rate algorithm (GCRA; ITU-T I.371, annex A), applied to two rates in one
+//! item. For each rate, the item holds the theoretical arrival time (TAT) of the next call. The
+//! per-second rate spaces calls evenly. The hourly rate allows a tenth of an hour's calls ahead of
+//! time, so a burst runs at the per-second rate and a long backlog at the hourly rate.
 //!
-//! A slot is one call. A batch reserves its slots in one conditional write and begins each record at
-//! its own.
+//! A slot is one call. A batch reserves its slots in one conditional write and starts each job at
+//! its own slot.
 
 use std::{collections::VecDeque, time::Duration};
 
 use crate::base::time::{Time, millis};
 
-/// A slot further ahead than this is not reserved: the record is parked instead.
+/// How far ahead a slot can be reserved. If the next slot is later, the job parks.
 pub const HORIZON: Duration = Duration::from_secs(2);
 
-/// A slot that was not used by this long after its time is gone: used later, it would crowd others.
+/// How long after its time a slot can still be used. A later call would crowd the slots that
+/// follow.
 pub const SLOT_LIFE: Duration = Duration::from_millis(250);
 
-/// Microseconds of a second and an hour.
+/// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
+/// Microseconds of an hour.
 const HOUR_US: u64 = 3_600 * SECOND_US;
 
-/// Full pace, in thousandths of the configured rate.
+/// The full pace, in thousandths of the configured rate.
 const FULL_PACE: u32 = 1_000;
 
-/// The slowest pace that 429s bring about: a tenth of the rate still finds out when they end.
+/// The slowest pace after 429s, in thousandths of the configured rate. A tenth of the calls
+/// suffices to notice that the 429s have ended.
 const SLOWEST_PACE: u32 = 100;
 
-/// What a call that works gives back to the pace, in thousandths: additive increase.
+/// How much a successful call raises the pace, in thousandths: additive increase.
 const RESTORED_BY_A_CALL: u32 = 8;
 
-/// A 429 leaves this many tenths of the pace: multiplicative decrease.
+/// Tenths of the pace that remain after a 429: multiplicative decrease.
 const KEPT_TENTHS: u32 = 7;
 
-/// 429s within this time of the last one that lowered the pace are answers to the same rate.
+/// A 429 within this time of the last decrease causes no further one, because it answers a call at
+/// the old pace.
 const SLOWED_FOR: Duration = Duration::from_secs(1);
 
-/// The longest that one 429 stops the fleet; who asks for more is asked again by then.
+/// Longest stop of the fleet after one 429. An account that asks for more is called again after
+/// this time.
 const LONGEST_STOP: Duration = Duration::from_hours(1);
 
-/// How far calls may be made ahead of the hourly rate.
+/// How far calls can run ahead of the hourly rate.
 pub const AHEAD: Duration = Duration::from_secs(3_600 / AHEAD_PART);
 
-/// Part of an hour's calls that may be made ahead of the hourly rate.
+/// One part in this many of an hour's calls can run ahead of the hourly rate.
 const AHEAD_PART: u64 = 10;
 
-/// What an account allows, less what we leave to others.
+/// The rates that an account allows, less what is left to its other users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     /// Calls a second, at least 1.
     pub per_second: u32,
-    /// Calls an hour, at least 1. In no hour are more than eleven tenths of it made.
+    /// Calls an hour, at least 1. No hour has more than eleven tenths of it.
     pub per_hour: u32,
 }
 
 impl Rates {
-    /// Time between two calls at the per-second rate and at `pace` thousandths, in microseconds.
+    /// Time between two calls at `pace` thousandths of the per-second rate, in microseconds.
     fn interval_us(self, pace: u32) -> u64 {
         let full = SECOND_US / u64::from(self.per_second.max(1));
         (full * u64::from(FULL_PACE) / u64::from(pace.clamp(1, FULL_PACE))).max(1)
@@ -73,11 +78,12 @@ impl Rates {
 pub struct Limiter {
     /// Earliest time of the next call by the per-second rate, in microseconds since the epoch.
     pub next_us: u64,
-    /// The same by the hourly rate; it may lie ahead by a tenth of an hour.
+    /// Theoretical arrival time of the next call by the hourly rate, in microseconds since the
+    /// epoch. Calls are allowed up to [`AHEAD`] before it.
     pub next_hourly_us: u64,
-    /// Thousandths of the per-second rate that are used now.
+    /// Current pace, in thousandths of the per-second rate.
     pub pace: u32,
-    /// When a 429 lowered the pace last.
+    /// When a 429 last lowered the pace.
     pub slowed_at: Time,
 }
 
@@ -87,28 +93,30 @@ impl Default for Limiter {
     }
 }
 
-/// Slots that are ours: `count` of them, `interval_us` apart.
+/// Slots that are reserved for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Time of the first, in microseconds since the epoch.
+    /// Time of the first slot, in microseconds since the epoch.
     pub first_us: u64,
-    /// Time between two.
+    /// Time between two slots, in microseconds.
     pub interval_us: u64,
-    /// How many.
+    /// Number of slots.
     pub count: u32,
 }
 
-/// What a request for slots came to.
+/// The answer to a request for slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reservation {
-    /// The limiter to write, and the slots that are then ours: one at least, all if they are near.
+    /// The limiter to write, and the slots that this write reserves: at least one, and at most
+    /// those within [`HORIZON`].
     Granted(Limiter, Grant),
-    /// No slot within the horizon. Nothing is written; ask again after so long.
+    /// No slot is within [`HORIZON`], so there is nothing to write. Ask again after this delay.
     Refused(Duration),
 }
 
 impl Limiter {
-    /// Asks for up to `want` slots from `now` on; `worked` calls have worked since the last time.
+    /// Requests up to `want` slots from `now` on. `worked` is the number of calls that succeeded
+    /// since the last request; they raise the pace.
     #[must_use]
     pub fn reserve(&self, rates: Rates, want: u32, worked: u32, now: Time) -> Reservation {
         let now_us = micros(now);
@@ -121,7 +129,7 @@ impl Limiter {
             now_us.max(self.next_us).max(next_hourly.saturating_add(hourly).saturating_sub(ahead));
         let fits =
             first_us.saturating_add(ahead).saturating_sub(next_hourly) / hourly >= u64::from(want);
-        // What was saved up does not last for all of them: from here on the hour decides.
+        // The allowance does not cover all of these calls, so they follow the hourly rate.
         let fast = rates.interval_us(pace);
         let interval_us = if fits { fast } else { fast.max(hourly) };
         let horizon_us = now_us + millis(HORIZON) * 1_000;
@@ -139,8 +147,8 @@ impl Limiter {
         Reservation::Granted(limiter, Grant { first_us, interval_us, count })
     }
 
-    /// The limiter after a 429 that asked for `retry_after`, which may be nothing: nobody calls before then, and the pace
-    /// falls, once for all the 429s of a second.
+    /// The limiter after a 429 that asked for the delay `retry_after`, which may be zero. No call
+    /// is allowed before it is over. The pace falls too, but only once for all 429s of a second.
     #[must_use]
     pub fn slowed(&self, retry_after: Duration, now: Time) -> Self {
         let stop = now + retry_after.min(LONGEST_STOP);
@@ -154,12 +162,12 @@ impl Limiter {
     }
 }
 
-/// A moment in microseconds since the epoch.
+/// A time in microseconds since the epoch.
 const fn micros(time: Time) -> u64 {
     time.as_millis().saturating_mul(1_000)
 }
 
-/// Slots of a container that are not used yet, in the order of their times.
+/// A container's unused slots, in the order of their times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block(VecDeque<Grant>);
 
@@ -169,12 +177,12 @@ impl Block {
         self.0.push_back(grant);
     }
 
-    /// Gives every slot up: a 429 has moved the times.
+    /// Discards all slots, because a 429 has moved the times.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Takes the next slot: when it is.
+    /// Takes the next slot and returns its time.
     pub fn take(&mut self, now: Time) -> Option<Time> {
         self.forget(now);
         let grant = self.0.front_mut()?;
@@ -187,13 +195,13 @@ impl Block {
         Some(slot)
     }
 
-    /// How many slots can still be taken at `now`.
+    /// Number of slots that can still be taken at `now`.
     pub fn left(&mut self, now: Time) -> u32 {
         self.forget(now);
         self.0.iter().map(|grant| grant.count).sum()
     }
 
-    /// Drops the slots whose time is over by [`SLOT_LIFE`].
+    /// Discards the slots that are older than [`SLOT_LIFE`].
     fn forget(&mut self, now: Time) {
         let oldest_us = micros(now.before(SLOT_LIFE));
         for grant in &mut self.0 {
@@ -206,9 +214,9 @@ impl Block {
     }
 }
 
-/// How many slots a batch asks for: as many as it needs; or, once a block was used up while it was
-/// fresh, a tenth of a second's, so that the item is written ten times a second at most by a busy
-/// container.
+/// How many slots a batch requests: as many as it needs. If the last block was used up before it
+/// expired, at least the slots of a tenth of a second, so that a busy container writes the item at
+/// most ten times a second.
 #[must_use]
 pub fn block_size(rates: Rates, need: u32, used_up: bool) -> u32 {
     if used_up { need.max(rates.per_second / 10) } else { need }

@@ -12,7 +12,8 @@ fn granted(reservation: Reservation) -> (Limiter, Grant) {
     }
 }
 
-/// Takes everything there is at once, time and again, and answers with the times of all calls.
+/// Reserves every available slot at each `step` and returns the times of all calls, in
+/// microseconds.
 fn flood(rates: Rates, span: Duration, step: Duration) -> Vec<u64> {
     let (mut limiter, mut now, mut calls) = (Limiter::default(), NOW, Vec::new());
     while now < NOW + span {
@@ -26,7 +27,7 @@ fn flood(rates: Rates, span: Duration, step: Duration) -> Vec<u64> {
     calls
 }
 
-/// The most calls in any window of this length.
+/// The largest number of calls in any window of this length.
 fn most_within(calls: &[u64], window: Duration) -> usize {
     let window = millis(window) * 1_000;
     let (mut first, mut most) = (0, 0);
@@ -50,13 +51,13 @@ fn slots_are_spaced_and_end_at_the_horizon() {
         "up to two seconds ahead"
     );
     let refused = limiter.reserve(RATES, 10, 0, NOW);
-    assert_eq!(refused, Reservation::Refused(Duration::from_millis(2_125)), "and nothing is used");
+    assert_eq!(refused, Reservation::Refused(Duration::from_millis(2_125)), "and no slot is used");
     let later = NOW + Duration::from_millis(125);
     assert_eq!(granted(limiter.reserve(RATES, 10, 0, later)).1.count, 1);
 }
 
 #[test]
-fn a_flood_runs_at_the_second_rate_first_and_at_the_hourly_one_then() {
+fn a_flood_runs_at_the_per_second_rate_then_at_the_hourly_rate() {
     let calls = flood(RATES, Duration::from_secs(7_200), Duration::from_millis(500));
     assert!(calls.is_sorted());
     assert!(most_within(&calls, Duration::from_secs(1)) <= 8, "never more than Rebrandly's ten");
@@ -69,12 +70,12 @@ fn a_flood_runs_at_the_second_rate_first_and_at_the_hourly_one_then() {
 }
 
 #[test]
-fn a_429_stops_everybody_and_lowers_the_pace_once() {
+fn a_429_stops_the_fleet_and_lowers_the_pace_once() {
     let asked = Duration::from_secs(30);
     let slowed = Limiter::default().slowed(asked, NOW);
     assert_eq!(slowed.pace, 700);
     let again = slowed.slowed(Duration::ZERO, NOW + Duration::from_millis(999));
-    assert_eq!(again.pace, 700, "one answer to one rate");
+    assert_eq!(again.pace, 700, "both answer calls at the same pace");
     assert_eq!(slowed.slowed(Duration::ZERO, NOW + Duration::from_secs(1)).pace, 490);
     let refused = slowed.reserve(RATES, 1, 0, NOW + Duration::from_secs(27));
     assert_eq!(refused, Reservation::Refused(Duration::from_secs(3)));
@@ -84,11 +85,11 @@ fn a_429_stops_everybody_and_lowers_the_pace_once() {
     for second in 1..100 {
         limiter = limiter.slowed(Duration::ZERO, NOW + Duration::from_secs(second));
     }
-    assert_eq!(limiter.pace, SLOWEST_PACE, "it never stands still");
+    assert_eq!(limiter.pace, SLOWEST_PACE, "the pace never reaches zero");
 }
 
 #[test]
-fn calls_that_work_restore_the_pace_slowly() {
+fn successful_calls_restore_the_pace_gradually() {
     let mut limiter = Limiter::default().slowed(Duration::ZERO, NOW);
     let mut now = NOW;
     let mut seconds = 0;
@@ -101,7 +102,7 @@ fn calls_that_work_restore_the_pace_slowly() {
 }
 
 #[test]
-fn a_block_gives_its_slots_in_order_and_forgets_those_that_are_past() {
+fn a_block_yields_its_slots_in_order_and_discards_expired_ones() {
     let mut block = Block::default();
     assert_eq!(block.take(NOW), None);
     let (limiter, grant) = granted(Limiter::default().reserve(RATES, 4, 0, NOW));
@@ -110,22 +111,22 @@ fn a_block_gives_its_slots_in_order_and_forgets_those_that_are_past() {
     assert_eq!(block.left(NOW), 6);
     assert_eq!(block.take(NOW), Some(NOW));
     assert_eq!(block.take(NOW), Some(NOW + Duration::from_millis(125)));
-    // The slots at 250 and 375 ms are over by more than a quarter of a second, the one at 500 is not.
+    // At 700 ms, the slots at 250 and 375 ms are older than SLOT_LIFE; the one at 500 ms is not.
     let later = NOW + Duration::from_millis(700);
     assert_eq!(block.take(later), Some(NOW + Duration::from_millis(500)));
     assert_eq!((block.left(later), block.left(later + Duration::from_secs(9))), (1, 0));
 }
 
 #[test]
-fn a_busy_container_asks_for_a_tenth_of_a_second() {
+fn a_busy_container_requests_the_slots_of_a_tenth_of_a_second() {
     let fast = Rates { per_second: 1_000, per_hour: 3_600_000 };
     assert_eq!((block_size(fast, 10, false), block_size(fast, 10, true)), (10, 100));
-    assert_eq!(block_size(RATES, 3, true), 3, "at a modest rate just what it needs");
+    assert_eq!(block_size(RATES, 3, true), 3, "at a low rate only what it needs");
 }
 
 proptest! {
     #[test]
-    fn no_window_holds_more_than_its_rate(
+    fn no_window_exceeds_its_rate(
         per_second in 1..200_u32,
         per_hour in 1..50_000_u32,
         steps in proptest::collection::vec((1..40_u32, 0..3_000_u64), 1..60),

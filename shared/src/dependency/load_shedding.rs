@@ -1,9 +1,11 @@
-//! Foreseeing trouble: which share of the load to put off before a breaker would have to trip.
+//! Load shedding: which share of the jobs to defer before the breaker has to trip.
 //!
-//! Two signs, each a plain function of the pulse. Calls that are accepted less often: the client-side
-//! throttling of Google's "Site Reliability Engineering" (2016), chapter 21, "Handling Overload",
-//! `max(0, (calls - K * accepts) / (calls + 1))`. Calls that take longer than they used to: queues
-//! fill up before they overflow.
+//! Two signals, each a pure function of the call statistics:
+//!
+//! - The dependency accepts fewer calls. The share is that of client-side throttling in Google's
+//!   "Site Reliability Engineering" (2016), chapter 21, "Handling Overload":
+//!   `max(0, (calls - K * accepts) / (calls + 1))`.
+//! - Calls take longer than before. Queues fill up before they overflow.
 
 use std::time::Duration;
 
@@ -12,51 +14,52 @@ use crate::{
     dependency::stats::{BUCKET, Calls, MEMORY, MINUTE, Window},
 };
 
-/// `K`: the share starts when fewer than four of five calls are accepted. The book's 2 would start
-/// where a breaker trips.
+/// `K` of the formula: shedding begins when fewer than four of five calls are accepted. With the
+/// source's value of 2 it would begin only where the breaker trips.
 const K: f64 = 1.25;
 
-/// Calls below which a signal says nothing: one failure of one call is no trend.
+/// Calls below which a signal is ignored: one failed call is no trend.
 const ENOUGH: u64 = 20;
 
-/// How many times as long as before calls must take to count as rising.
+/// Factor by which the latency must have risen.
 const RISEN: f64 = 3.0;
 
-/// Calls shorter than this are quick, however much they have risen.
+/// Latency below this is never a signal, however much it has risen.
 const QUICK: Duration = Duration::from_millis(400);
 
-/// The largest share that is put off: the rest finds out when the trouble is over.
+/// The largest share that is deferred. The remaining calls show when the dependency has recovered.
 const MOST: f64 = 0.9;
 
-/// The largest share for rising times alone: the calls still work.
+/// The largest share for latency by itself, because the calls still succeed.
 const MOST_FOR_LATENCY: f64 = 0.5;
 
-/// The latest calls, compared with those of some minutes ago, so that a slow rise shows as well.
+/// Span of the recent calls. They are compared with calls of some minutes ago, so that a slow rise
+/// shows as well.
 const LATELY: Duration = BUCKET.saturating_mul(2);
 
-/// How long ago those are that the latest are compared with.
+/// Smallest age of the calls that the recent ones are compared with.
 const AGO: Duration = Duration::from_secs(120);
 
-/// A share of the load to put off, and why.
+/// A share of the jobs to defer, and the reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shedding {
     /// From 0 to 1.
     pub share: f64,
-    /// The signal, as logs and metrics name it.
+    /// The stronger signal.
     pub signal: Signal,
 }
 
-/// What makes trouble likely.
+/// A sign that the dependency is overloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Fewer calls are accepted.
+    /// The dependency accepts fewer calls.
     Failing,
-    /// Calls take longer than they did.
+    /// Calls take longer than before.
     Slowing,
 }
 
 impl Signal {
-    /// The word in logs and metrics.
+    /// The name in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,7 +69,8 @@ impl Signal {
     }
 }
 
-/// What the pulse of a generation foretells; `None` on a healthy dependency.
+/// The share to defer, from the call statistics; `None` if the dependency is healthy. Failures
+/// count only if they are of the breaker's current `generation`.
 #[must_use]
 pub fn shedding(window: &Window, generation: u64, now: Time) -> Option<Shedding> {
     let minute = window.last(MINUTE, now, Some(generation));
@@ -75,7 +79,7 @@ pub fn shedding(window: &Window, generation: u64, now: Time) -> Option<Shedding>
     let before = window.sum(now.before(MEMORY), now.before(AGO), None);
     let slowing = Shedding { share: latency_share(&lately, &before), signal: Signal::Slowing };
     let strongest = if failing.share >= slowing.share { failing } else { slowing };
-    // Each signal puts its share off what the other one leaves.
+    // Each signal defers its share of what the other leaves.
     let share = 1.0 - (1.0 - failing.share) * (1.0 - slowing.share);
     (share > 0.0).then_some(Shedding { share: share.min(MOST), ..strongest })
 }
@@ -100,7 +104,8 @@ fn latency_share(lately: &Calls, before: &Calls) -> f64 {
     if now < QUICK || risen < RISEN {
         return 0.0;
     }
-    // As many calls at once as before: what takes three times as long may come a third as often.
+    // Keeps the number of concurrent calls constant (Little's law): with three times the latency, a
+    // third of the calls.
     (1.0 - 1.0 / risen).min(MOST_FOR_LATENCY)
 }
 

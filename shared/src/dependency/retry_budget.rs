@@ -1,15 +1,16 @@
-//! The retry budget: which share of a dependency's calls may be retries.
+//! The retry budget: the largest share of a dependency's calls that may be retries.
 
 use crate::dependency::stats::Calls;
 
-/// First attempts of five minutes that allow one retry: retries stay under 20 % of them ("retry
-/// budget" of Finagle and of Google's "Site Reliability Engineering", chapter 21).
+/// First attempts within five minutes that allow one retry, so that retries stay below 20 % of them
+/// ("retry budget" of Finagle and of Google's "Site Reliability Engineering", chapter 21).
 const FIRST_ATTEMPTS_A_RETRY: u64 = 5;
 
-/// Retries that are always within the budget: a quiet queue has no share to speak of.
+/// Retries that are always within the budget, because a share of few calls means little.
 const FREE_RETRIES: u64 = 3;
 
-/// Whether the fleet's retries of the last minutes have used up what its first attempts allow.
+/// Whether the retries of the fleet have used up what its first attempts allow. `recent` holds the
+/// calls of the last five minutes.
 #[must_use]
 pub fn is_budget_spent(recent: &Calls) -> bool {
     recent.retries >= FREE_RETRIES.max(recent.first / FIRST_ATTEMPTS_A_RETRY)

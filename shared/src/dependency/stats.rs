@@ -1,9 +1,9 @@
-//! The pulse: what the calls to a dependency came to, counted by the whole fleet in buckets of ten
-//! seconds; and what the jobs of a type came to, in buckets of a minute.
+//! Call statistics of a dependency, which the whole fleet counts in buckets of ten seconds; and
+//! outcomes of the jobs of a type, in buckets of a minute.
 //!
-//! A container adds what it has counted to the present bucket, at most once a second, and is
-//! answered with the fleet's totals. Breaker, time-outs, retry budget and prediction all read the
-//! same numbers. Everything here is a plain function of them.
+//! A container adds its counts to the current bucket, at most once a second, and the write returns
+//! the fleet's totals. The breaker, time limits, the retry budget and load shedding all use the
+//! same numbers. Everything here is a pure function of them.
 
 mod bucket;
 mod calls;
@@ -20,32 +20,33 @@ pub use window::Window;
 
 use crate::base::time::{Time, millis};
 
-/// Length of a bucket of a dependency's pulse.
+/// Length of a bucket of a dependency's call statistics.
 pub const BUCKET: Duration = Duration::from_secs(10);
 
-/// Length of a bucket of a job type's pulse.
+/// Length of a bucket of a job type's outcomes.
 pub const TYPE_BUCKET: Duration = Duration::from_secs(60);
 
-/// What a breaker looks at: the rolling minute.
+/// The rolling window of the breaker.
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// What time-outs and the retry budget look at, and the oldest that a container remembers.
+/// The window of time limits and the retry budget. A container keeps nothing older.
 pub const MEMORY: Duration = Duration::from_secs(300);
 
-/// How long a dependency's buckets are kept, for whoever looks into an incident.
+/// Retention of a dependency's buckets, for the analysis of an incident.
 pub const BUCKET_RETENTION: Duration = Duration::from_hours(2);
 
-/// How long a type's buckets are kept, for reports of a week.
+/// Retention of a job type's buckets, for weekly reports.
 pub const TYPE_BUCKET_RETENTION: Duration = Duration::from_hours(8 * 24);
 
-/// Writes to one bucket of ten seconds from which on a pulse counts as hot and is spread over
-/// [`SHARDS`] partitions. A partition takes 10,000 in that time, other items of it included.
+/// Writes to the current and the previous bucket from which the statistics of a dependency are hot,
+/// and spread over [`SHARDS`] partitions. DynamoDB limits a partition to 1,000 writes a second, for
+/// all its items together.
 pub const HOT_WRITES: u64 = 1_000;
 
-/// Partitions of a hot pulse.
+/// Partitions of hot call statistics.
 pub const SHARDS: u8 = 4;
 
-/// The moment itself, rounded down to the beginning of its bucket of `length`.
+/// The start of the bucket of `length` that contains `now`.
 #[must_use]
 pub const fn bucket_start(now: Time, length: Duration) -> Time {
     let length = millis(length);

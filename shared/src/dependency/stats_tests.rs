@@ -18,7 +18,7 @@ fn key(start: Time, generation: u64, shard: u8) -> BucketKey {
 }
 
 #[test]
-fn each_class_is_counted_as_the_table_of_classes_says() {
+fn each_class_is_counted_as_documented() {
     let counted = |class| {
         let mut calls = Calls::default();
         calls.record(class, QUICK, SLOW_AFTER);
@@ -42,7 +42,7 @@ fn each_class_is_counted_as_the_table_of_classes_says() {
 }
 
 #[test]
-fn a_quantile_is_never_too_short() {
+fn a_quantile_is_rounded_up_to_the_bound_of_its_bin() {
     let mut histogram = Histogram::default();
     assert_eq!(histogram.quantile(0.5), None);
     for ms in 1..=100 {
@@ -51,11 +51,15 @@ fn a_quantile_is_never_too_short() {
     let quantile = |q| histogram.quantile(q).unwrap().as_millis();
     assert_eq!([quantile(0.0), quantile(0.5), quantile(0.99), quantile(1.0)], [5, 50, 100, 100]);
     histogram.record(Duration::from_hours(2));
-    assert_eq!(histogram.quantile(1.0), Some(Duration::from_mins(5)), "the last bin has no end");
+    assert_eq!(
+        histogram.quantile(1.0),
+        Some(Duration::from_mins(5)),
+        "the last bin has no upper bound"
+    );
 }
 
 #[test]
-fn the_window_counts_a_minute_by_generation_and_what_is_not_sent_yet() {
+fn the_window_counts_by_generation_and_includes_unsent_calls() {
     let mut window = Window::default();
     let calls = |ok| Calls { ok, ..Calls::default() };
     let start = bucket_start(NOW, BUCKET);
@@ -70,23 +74,23 @@ fn the_window_counts_a_minute_by_generation_and_what_is_not_sent_yet() {
     assert_eq!(window.last(MEMORY, NOW, None).ok, 63);
     window.see(&key(start, 2, 0), calls(48));
     assert_eq!(window.take_unsent().map(|(of, calls)| (of, calls.ok)), Some(((start, 2), 32)));
-    assert_eq!(window.last(MINUTE, NOW, Some(2)).ok, 48, "the total replaces what was seen before");
+    assert_eq!(window.last(MINUTE, NOW, Some(2)).ok, 48, "the total replaces the earlier one");
     window.forget(NOW + MEMORY + BUCKET);
     assert_eq!(window, Window::default());
 }
 
 #[test]
-fn a_bucket_that_many_write_to_is_hot() {
+fn many_writes_make_the_statistics_hot() {
     let mut window = Window::default();
     let writes = |writes| Calls { writes, ..Calls::default() };
     window.see(&key(bucket_start(NOW, BUCKET), 0, 0), writes(HOT_WRITES - 1));
     assert!(!window.is_hot(NOW));
     window.see(&key(bucket_start(NOW, BUCKET), 0, 1), writes(1));
-    assert!(window.is_hot(NOW), "all shards count, so that it stays spread");
+    assert!(window.is_hot(NOW), "the writes to all shards count");
 }
 
 #[test]
-fn outcomes_are_counted_with_times_and_the_oldest_message() {
+fn outcomes_include_durations_and_the_oldest_message() {
     let mut outcomes = Outcomes::default();
     assert!(outcomes.is_empty());
     outcomes.record(&Decision::Succeed, NOW.before(QUICK), NOW);
@@ -108,7 +112,7 @@ fn outcomes_are_counted_with_times_and_the_oldest_message() {
 
 proptest! {
     #[test]
-    fn calls_survive_the_table_and_add_up(
+    fn calls_round_trip_through_buckets_and_add_up(
         one in proptest::array::uniform8(0..1_000_u64),
         other in proptest::array::uniform8(0..1_000_u64),
         took in proptest::collection::vec(0..400_000_u64, 0..20),
@@ -130,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quantile_bounds_what_it_should(
+    fn a_quantile_is_an_upper_bound_of_its_share(
         took in proptest::collection::vec(0..300_000_u64, 1..50),
         percent in 0..=100_u32,
     ) {

@@ -1,59 +1,60 @@
-//! Which IP addresses are refused, and why: all that are not a public host's own.
+//! IP addresses that are refused: all that cannot belong to a public host.
 //!
-//! A message may name any address, and we stand where its sender does not: beside the services of
-//! our own machine, of our network and of the cloud. An address that leads there would make us
-//! their way in ("server-side request forgery").
+//! A message can name any URL, and the function that fetches it reaches services that the sender
+//! does not: those of its own machine, of its network and of the cloud. If a URL could lead there,
+//! the sender could use the function to attack them ("server-side request forgery").
 //!
-//! Source: IANA's registries of special-purpose addresses, IPv4 and IPv6. Of IPv6 only `2000::/3`
-//! is given to hosts, so all else is refused without being named. An IPv6 address that carries an
-//! IPv4 one is refused whatever it carries: no public host has such an address of its own, and a
-//! gateway that unpacks it may stand anywhere. (In a subnet with DNS64 every IPv4 host would seem
-//! to have one; our functions do not run in such subnets.)
+//! Source: IANA's registries of special-purpose addresses, IPv4 and IPv6. In IPv6, hosts have
+//! addresses only in `2000::/3`, so all others are refused even if the table does not name them. An
+//! IPv6 address that embeds an IPv4 address is always refused: no public host has such an address
+//! of its own, and the gateway that unpacks it may stand anywhere. (In a subnet with DNS64, every
+//! IPv4 host would appear to have one; the functions do not run in such subnets.)
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// What an IP address is for, if it is not a public host's own.
+/// The purpose of an IP address that cannot belong to a public host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Special {
-    /// "This host on this network": connecting to it reaches our own machine.
+    /// "This host on this network": a connection to it reaches the local machine.
     Unspecified,
-    /// Our own machine.
+    /// The local machine.
     Loopback,
     /// A private network (RFC 1918).
     Private,
     /// Between a provider and its customers, behind carrier-grade NAT (RFC 6598).
     Shared,
-    /// The wire that we are on, without a router.
+    /// The local link, without a router.
     LinkLocal,
-    /// Where a cloud tells machines about themselves, and gives them their credentials.
+    /// The metadata service of a cloud, which hands out a machine's credentials.
     Metadata,
-    /// For tests of network devices (RFC 2544, RFC 5180).
+    /// Tests of network devices (RFC 2544, RFC 5180).
     Benchmarking,
-    /// For examples in texts.
+    /// Examples in documents.
     Documentation,
     /// A group of hosts.
     Multicast,
-    /// Kept for protocols or for the future.
+    /// Reserved for protocols or for future use.
     Reserved,
-    /// IPv4 in IPv6 as sockets show it: `::ffff:0:0/96` (RFC 4291).
+    /// IPv4-mapped, as sockets show an IPv4 peer: `::ffff:0:0/96` (RFC 4291).
     Mapped,
-    /// IPv4 in IPv6 as first thought of: `::/96` (RFC 4291, deprecated).
+    /// IPv4-compatible: `::/96` (RFC 4291, deprecated).
     Compatible,
-    /// IPv4 in IPv6 for stateless translation: `::ffff:0:0:0/96` (RFC 2765).
+    /// IPv4-translated, for stateless translation: `::ffff:0:0:0/96` (RFC 2765).
     Translated,
-    /// IPv4 behind a translator: `64:ff9b::/96` (RFC 6052), and those of one's own network,
+    /// IPv4 behind a NAT64 translator: `64:ff9b::/96` (RFC 6052), and for local use
     /// `64:ff9b:1::/48` (RFC 8215).
     Nat64,
-    /// IPv4 behind a 6to4 router: `2002::/16` (RFC 3056), and the way to one (RFC 7526).
+    /// IPv4 behind a 6to4 router: `2002::/16` (RFC 3056), and the anycast address of such routers
+    /// (RFC 7526).
     SixToFour,
     /// IPv4 in a Teredo tunnel: `2001::/32` (RFC 4380).
     Teredo,
     /// A private network of IPv6 (RFC 4193).
     UniqueLocal,
-    /// The same as it was before (RFC 3879).
+    /// The deprecated predecessor of the unique local addresses (RFC 3879).
     SiteLocal,
 }
 
@@ -82,11 +83,11 @@ impl fmt::Display for Special {
     }
 }
 
-/// IPv4 networks: address, bits of its prefix, what it is for. The first that holds an address
-/// names it, so single addresses stand before the networks around them.
+/// IPv4 networks: address, prefix length, purpose. The first match counts, so single addresses
+/// stand before the networks that contain them.
 const V4: [(Ipv4Addr, u32, Special); 21] = [
-    // Credentials: EC2 and most other clouds, ECS, EKS; Alibaba's and Oracle's lie in other
-    // networks, and Azure's looks like anybody's.
+    // Credentials: EC2 and most other clouds, ECS, EKS. Those of Alibaba and Oracle lie in other
+    // networks; that of Azure lies in public address space.
     (Ipv4Addr::new(169, 254, 169, 254), 32, Special::Metadata),
     (Ipv4Addr::new(169, 254, 170, 2), 32, Special::Metadata),
     (Ipv4Addr::new(169, 254, 170, 23), 32, Special::Metadata),
@@ -110,7 +111,7 @@ const V4: [(Ipv4Addr, u32, Special); 21] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4, Special::Reserved),
 ];
 
-/// IPv6 networks, read like [`V4`].
+/// IPv6 networks, in the same form as [`V4`].
 const V6: [(Ipv6Addr, u32, Special); 20] = [
     // Credentials: EC2, EKS, Google.
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128, Special::Metadata),
@@ -135,10 +136,10 @@ const V6: [(Ipv6Addr, u32, Special); 20] = [
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, Special::Multicast),
 ];
 
-/// What hosts have their IPv6 addresses from: `2000::/3`.
+/// The network in which all IPv6 hosts have their addresses: `2000::/3`.
 const GLOBAL_UNICAST: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// What the address is for, or `None` if it may be a public host's own.
+/// The purpose of the address, or `None` if it may belong to a public host.
 pub(crate) fn special(ip: IpAddr) -> Option<Special> {
     match ip {
         IpAddr::V4(ip) => special_v4(ip),
@@ -159,24 +160,24 @@ fn special_v6(ip: Ipv6Addr) -> Option<Special> {
     named.map(|(_, _, special)| *special).or(unnamed)
 }
 
-/// How far the outbound client may reach.
+/// Which IP addresses the outbound client may reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// Public hosts only, on their usual ports.
+    /// Public hosts only, on ports 80 and 443.
     #[default]
     Public,
-    /// Also our own machine, and any port: for tests and the local stack, whose stand-ins are
-    /// there.
+    /// Also the local machine, on any port: for tests and the local stack, which run the stand-ins
+    /// of third parties there.
     WithLoopback,
 }
 
 impl Reach {
-    /// Why the address is out of reach; `None` if it is not.
+    /// Why the address is out of reach, or `None` if it is within reach.
     pub(crate) fn refuses(self, ip: IpAddr) -> Option<Special> {
         special(ip).filter(|special| !(self.has_loopback() && *special == Special::Loopback))
     }
 
-    /// Whether our own machine is within reach.
+    /// Whether the local machine is within reach.
     pub(crate) const fn has_loopback(self) -> bool {
         matches!(self, Self::WithLoopback)
     }

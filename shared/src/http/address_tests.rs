@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Both ends of every network, and what lies just outside.
+/// The first and last address of every network, and those just outside.
 const V4_EDGES: [(&str, Option<Special>); 58] = [
     ("0.0.0.0", Some(Special::Unspecified)),
     ("0.255.255.255", Some(Special::Unspecified)),
@@ -120,7 +120,7 @@ const V6_EDGES: [(&str, Option<Special>); 52] = [
 ];
 
 #[test]
-fn every_network_ends_where_it_should() {
+fn every_network_has_the_right_bounds() {
     for (text, expected) in V4_EDGES.into_iter().chain(V6_EDGES) {
         let ip: IpAddr = text.parse().unwrap();
         assert_eq!(special(ip), expected, "{text}");
@@ -128,7 +128,7 @@ fn every_network_ends_where_it_should() {
 }
 
 #[test]
-fn every_network_is_written_by_its_first_address_and_named_at_all() {
+fn every_network_is_listed_by_its_first_address() {
     for (net, bits, kind) in V4 {
         assert!((1..=32).contains(&bits), "{net}/{bits}");
         assert!(net.to_bits().trailing_zeros() >= 32 - bits, "{net}/{bits}");
@@ -142,7 +142,7 @@ fn every_network_is_written_by_its_first_address_and_named_at_all() {
 }
 
 #[test]
-fn the_local_setting_opens_loopback_and_nothing_else() {
+fn with_loopback_opens_loopback_and_nothing_else() {
     for (text, expected) in V4_EDGES.into_iter().chain(V6_EDGES) {
         let ip: IpAddr = text.parse().unwrap();
         assert_eq!(Reach::Public.refuses(ip), expected, "{text}");
@@ -152,8 +152,8 @@ fn the_local_setting_opens_loopback_and_nothing_else() {
     assert_eq!(Reach::default(), Reach::Public);
 }
 
-/// Any address, and as often one in or beside a network of the table, which chance alone would
-/// hardly meet.
+/// Any address, and with the same probability one in or beside a network of the table, which a
+/// uniform draw would rarely hit.
 fn any_v4() -> impl Strategy<Value = Ipv4Addr> {
     let near = (0..V4.len(), any::<u32>(), -1_i32..=1).prop_map(|(row, chance, step)| {
         let (net, bits, _) = V4[row];
@@ -199,11 +199,11 @@ proptest! {
         let local = is(Special::UniqueLocal) || is(Special::Metadata);
         prop_assert_eq!(local, ip.is_unique_local());
         let outside = ip.segments()[0] >> 13 != 1;
-        prop_assert!(!outside || found.is_some(), "{ip} is no host's");
+        prop_assert!(!outside || found.is_some(), "{ip} is outside 2000::/3");
     }
 
     #[test]
-    fn no_ipv4_address_gets_through_in_ipv6_clothes(ip in any::<u32>()) {
+    fn no_ipv6_form_of_an_ipv4_address_is_permitted(ip in any::<u32>()) {
         let tail = u128::from(ip);
         let forms = [
             tail,

@@ -1,4 +1,4 @@
-//! What an address answered with, and what to ask it next time.
+//! The answer to a request, and the validators for the next one.
 
 use reqwest::header::{
     CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -7,31 +7,33 @@ use reqwest::header::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Longest `ETag` or `Last-Modified` that is kept, in bytes: it is stored, and sent with every
-/// request. Those seen are below 100.
+/// Longest `ETag` or `Last-Modified` that is kept, in bytes, because it is stored and sent with
+/// every later request. Those seen are shorter than 100.
 const MAX_VALIDATOR_BYTES: usize = 256;
 
-/// How a request ended well.
+/// A successful answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// With this.
+    /// The content.
     Content(Box<Content>),
-    /// With what the validators of the request were given for: it has not changed.
+    /// 304: what the validators of the request were given for has not changed.
     NotModified,
 }
 
-/// What came.
+/// The content at a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// Where it came from in the end, after redirects.
+    /// The final URL, after redirects.
     pub url: Url,
-    /// The media type that it is said to have, in lower case and without parameters.
+    /// The media type of the `Content-Type` header, in lower case and without parameters.
     pub media_type: Option<String>,
-    /// The character set that it is said to be in, in lower case. What is inside may know better.
+    /// The character set of the `Content-Type` header, in lower case. The content itself may name
+    /// another one.
     pub charset: Option<String>,
-    /// What to ask with next time, if the site gave any.
+    /// What to pass to [`Request::changed_since`](crate::http::Request::changed_since) next time,
+    /// if the site gave any.
     pub validators: Option<Validators>,
-    /// The whole body, unpacked.
+    /// The whole body, decompressed.
     pub body: Vec<u8>,
 }
 
@@ -43,7 +45,7 @@ impl Content {
     }
 }
 
-/// `Content-Type` (RFC 9110, section 8.3): the media type, and the `charset` among its parameters.
+/// Parses `Content-Type` (RFC 9110, section 8.3): the media type, and the parameter `charset`.
 fn content_type(headers: &HeaderMap) -> (Option<String>, Option<String>) {
     let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = text.split(';').map(str::trim);
@@ -57,8 +59,8 @@ fn content_type(headers: &HeaderMap) -> (Option<String>, Option<String>) {
     (media_type, charset)
 }
 
-/// By what a site knows again what it has sent (RFC 9110, section 8.8). They are sent to the
-/// address that gave them and to no other.
+/// The validators by which a site recognizes what it has sent (RFC 9110, section 8.8). They are
+/// sent only to the URL that gave them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
     url: String,
@@ -69,7 +71,7 @@ pub struct Validators {
 }
 
 impl Validators {
-    /// Those of an answer, if it has any that may be kept.
+    /// The validators of an answer, if it has any that are short enough to keep.
     fn given(url: &Url, headers: &HeaderMap) -> Option<Self> {
         let text = |name: HeaderName| {
             let value = headers.get(name)?.to_str().ok()?;
@@ -80,17 +82,18 @@ impl Validators {
         any.then(|| Self { url: url.as_str().to_owned(), etag, last_modified })
     }
 
-    /// Whether the address is the one that gave them.
+    /// Whether this URL gave them.
     pub(crate) fn are_of(&self, url: &Url) -> bool {
         self.url == url.as_str()
     }
 
-    /// The headers that ask for an answer only if there is a new one.
+    /// The headers that make a request conditional.
     pub(crate) fn conditions(&self) -> HeaderMap {
         let since = self.last_modified.as_deref();
         let pairs = [(IF_NONE_MATCH, self.etag.as_deref()), (IF_MODIFIED_SINCE, since)];
         let header = |(name, text): (HeaderName, Option<&str>)| {
-            // They were stored in between. What can be no header now costs one whole answer.
+            // They have been stored since. One that is not a valid header value is left out, which
+            // costs one full answer.
             Some((name, HeaderValue::from_str(text?).ok()?))
         };
         pairs.into_iter().filter_map(header).collect()
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn media_type_and_charset_are_hints() {
+    fn media_type_and_charset_are_parsed() {
         let cases: [(&str, Option<&str>, Option<&str>); 10] = [
             ("text/html", Some("text/html"), None),
             ("Text/HTML; Charset=UTF-8", Some("text/html"), Some("utf-8")),
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn validators_are_kept_stored_and_sent_as_they_came() {
+    fn validators_are_stored_and_sent_unchanged() {
         let (etag, date) = ("W/\"7\"", "Fri, 15 Jan 2027 08:00:00 GMT");
         let given = headers(&[(ETAG, etag), (LAST_MODIFIED, date)]);
         let address = url("https://www.example.com/a?b");
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_not_there_is_not_kept() {
+    fn long_or_missing_validators_are_not_kept() {
         let address = url("https://www.example.com/");
         let longest = "x".repeat(MAX_VALIDATOR_BYTES);
         assert!(Validators::given(&address, &headers(&[(ETAG, &longest)])).is_some());
@@ -160,14 +163,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_was_stored_asks_or_does_not(etag in ".{0,20}", last_modified in ".{0,20}") {
+        fn any_stored_validators_give_valid_headers(etag in ".{0,20}", last_modified in ".{0,20}") {
             let (etag, last_modified) = (Some(etag), Some(last_modified));
             let validators = Validators { url: String::new(), etag, last_modified };
             prop_assert!(validators.conditions().len() <= 2);
         }
 
         #[test]
-        fn any_content_type_is_read(text in "[ -~]{0,60}") {
+        fn any_content_type_is_parsed(text in "[ -~]{0,60}") {
             let (media_type, charset) = content_type(&headers(&[(CONTENT_TYPE, &text)]));
             for hint in [media_type, charset].into_iter().flatten() {
                 prop_assert!(!hint.is_empty() && hint.len() <= text.len(), "{hint:?}");

@@ -1,4 +1,4 @@
-//! Why a request to the outside failed, read into the taxonomy.
+//! Why an outbound request failed, and the class of each failure.
 
 use std::{borrow::Cow, error::Error, fmt, iter, time::Duration};
 
@@ -11,81 +11,65 @@ use crate::{
     http::transport,
 };
 
-/// Redirects that are followed. Sites need two or three (to https, to www, to a page's present
-/// name); browsers stop at 20.
+/// Redirects that are followed. Sites need two or three (to https, to www, to the current name of a
+/// page); browsers stop at 20.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 
-/// Causes of one error that are searched for a refusal; the client nests them five deep.
+/// Causes of one error that are searched for a refusal. The client nests five.
 const MAX_CAUSES: usize = 16;
 
-/// Why there is nothing to read.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum FetchError {
-    /// The address must not be called, or one that it was redirected to must not.
+    /// The URL must not be called, or one that it redirects to.
     Refused {
-        /// Where the address came from, such as `payload.site_url`.
+        /// Where the URL came from, such as `payload.site_url`.
         field: String,
         /// How many redirects had been followed.
         redirects: usize,
-        /// Why.
         refusal: Refusal,
     },
-    /// One redirect after the other, more than are followed.
+    /// More redirects than are followed.
     TooManyRedirects {
-        /// Where the address came from.
+        /// Where the URL came from.
         field: String,
     },
-    /// 401 or 403: we are not wanted there, most often by a bot wall. It is not to be got round;
-    /// what it means for the job is the job's to say, and `Failure` takes it as permanent.
-    BotWall {
-        /// The status.
-        status: u16,
-        /// The host that answered.
-        host: String,
-    },
-    /// 404 or 410: what was asked for is not there.
-    Gone {
-        /// The status.
-        status: u16,
-        /// The host that answered.
-        host: String,
-    },
-    /// Any other status from 400 to 499: the host will not answer this request.
-    Rejected {
-        /// The status.
-        status: u16,
-        /// The host that answered.
-        host: String,
-    },
+    /// 401 or 403: the site refuses to serve the client, most often by a bot wall, which must not
+    /// be circumvented. As a [`Failure`] it is permanent; a job type may decide otherwise.
+    BotWall { status: u16, host: String },
+    /// 404 or 410: the content does not exist.
+    Gone { status: u16, host: String },
+    /// Any other status from 400 to 499 except 408, 425 and 429: the host will never answer this
+    /// request.
+    Rejected { status: u16, host: String },
     /// 429: the host asks for fewer calls.
     Throttled {
-        /// The host that answered.
         host: String,
-        /// For how long.
+        /// The delay that the host asked for.
         retry_after: Option<Duration>,
     },
-    /// More came than is read.
+    /// The body exceeds the limit of the request.
     TooLarge {
-        /// The host that answered.
         host: String,
-        /// Bytes that would have been read.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The host is in trouble or not there, or there was no time for its answer.
+    /// The host failed or could not be reached, or its answer did not arrive in time.
     Trouble {
-        /// A code for grouping.
+        /// A stable code for grouping.
         code: Cow<'static, str>,
-        /// What was seen.
+        /// What happened, as a sentence for operators.
         message: String,
-        /// How long it asked to be left alone.
+        /// The delay that the host asked for.
         retry_after: Option<Duration>,
     },
-    /// A gate turned the call away: it was not made.
+    /// A gate refused the call, so it was not made.
     NotCalled(Failure),
 }
 
 impl FetchError {
-    /// What an answer means that is no success, at `now`.
+    /// The meaning of an unsuccessful status, received at `now`.
     pub(crate) fn of_status(
         status: StatusCode,
         headers: &HeaderMap,
@@ -100,13 +84,13 @@ impl FetchError {
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Self::Gone { status: number, host },
             StatusCode::TOO_MANY_REQUESTS => Self::Throttled { host, retry_after },
-            // The two that say of themselves that the same request may work later.
+            // These two statuses say that the same request may succeed later.
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
                 Self::answered(status, &host, retry_after)
             }
             status if status.is_client_error() => Self::Rejected { status: number, host },
-            // 5xx, and what no answer to such a request should be: a redirect to nowhere, a 304
-            // that was not asked for.
+            // 5xx, and statuses that do not answer the request: a redirect without a location, a
+            // 304 to an unconditional request.
             _ => Self::answered(status, &host, retry_after),
         }
     }
@@ -116,7 +100,7 @@ impl FetchError {
         Self::Trouble { code, message: format!("{host} answered {status}"), retry_after }
     }
 
-    /// What the client's error means for a request whose address came from `field`.
+    /// The meaning of an error of the HTTP client, for a request whose URL came from `field`.
     pub(crate) fn of_transport(
         error: reqwest::Error,
         field: &str,
@@ -128,15 +112,15 @@ impl FetchError {
             return refused(refusal.clone());
         }
         if error.is_builder() {
-            // The address has a character that the `url` crate lets pass and HTTP does not.
+            // The URL has a character that the `url` crate permits and HTTP does not.
             return refused(Refusal::Malformed("no request can be made of it".into()));
         }
-        // The query of an address may hold a token. The host says enough.
+        // The query of the URL may hold a token, so the message names only the host.
         let (code, message) = transport::trouble(&error.without_url());
         Self::trouble(code, format!("{host}: {message}"))
     }
 
-    /// Trouble without more to say.
+    /// Trouble without a request for a delay.
     pub(crate) const fn trouble(code: &'static str, message: String) -> Self {
         Self::Trouble { code: Cow::Borrowed(code), message, retry_after: None }
     }
@@ -157,7 +141,7 @@ impl FetchError {
     }
 }
 
-/// The refusal of the guarded resolver, which the client wraps into errors of its own.
+/// The refusal of the guarded resolver, which the client wraps into its own errors.
 fn refusal_in(error: &reqwest::Error) -> Option<&Refusal> {
     let mut causes = iter::successors(error.source(), |&cause| cause.source()).take(MAX_CAUSES);
     causes.find_map(|cause| cause.downcast_ref())
@@ -270,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_asks_for_a_pause_is_heard() {
+    fn retry_after_is_read_from_429_and_503() {
         let headers: HeaderMap =
             [(reqwest::header::RETRY_AFTER, reqwest::header::HeaderValue::from_static("40"))]
                 .into_iter()
@@ -283,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_address_is_permanent_and_names_its_field() {
+    fn a_refused_url_is_permanent_and_names_its_field() {
         let refused = |redirects| FetchError::Refused {
             field: "payload.site_url".into(),
             redirects,
@@ -299,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_turned_the_call_away_is_left_as_it_is() {
+    fn the_failure_of_a_gate_is_passed_on_unchanged() {
         let away = Failure::new(Class::Deferred, "breaker_open", "open")
             .with_retry_after(Some(Duration::from_secs(9)));
         let error = FetchError::from(away.clone());

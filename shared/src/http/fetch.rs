@@ -1,4 +1,4 @@
-//! One request: sent, followed through its redirects, and read.
+//! One request: send it, follow its redirects, read the answer.
 
 use reqwest::{
     Response, StatusCode,
@@ -13,20 +13,20 @@ use super::{
 };
 use crate::base::time::Clock;
 
-/// Where a request stands on its way.
+/// One step along the redirects of a request.
 struct Hop<'a> {
     target: Target,
-    /// The JSON to POST; without one it is a GET.
+    /// The JSON to POST; `None` for a GET.
     body: Option<&'a str>,
-    /// Whether it has never left the host that the caller's headers are meant for.
+    /// Whether no redirect has left the origin for which the caller's headers are meant.
     at_home: bool,
     /// Redirects so far.
     redirects: usize,
 }
 
 impl Hop<'_> {
-    /// The next hop, as browsers take it (Fetch standard, "HTTP-redirect fetch"): 307 and 308
-    /// repeat the request, the others are a GET of something else.
+    /// The next step, as browsers take it (Fetch standard, "HTTP-redirect fetch"): 307 and 308
+    /// repeat the request, other redirects turn it into a GET.
     fn redirected(self, status: StatusCode, target: Target) -> Self {
         let repeats =
             matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
@@ -38,14 +38,14 @@ impl Hop<'_> {
         }
     }
 
-    /// The validators to send: those that this very address gave.
+    /// The validators to send: those that this very URL gave.
     fn known<'b>(&self, request: &Request<'b>) -> Option<&'b Validators> {
         request.known.filter(|known| self.body.is_none() && known.are_of(self.target.url()))
     }
 }
 
 impl<C: Clock> Outbound<C> {
-    /// Fetches without a time limit of its own: the caller has one around it all.
+    /// Fetches without a time limit, which the caller sets for all steps together.
     pub(super) async fn follow(&self, request: &Request<'_>) -> Result<Fetched, FetchError> {
         let refused = |redirects| {
             let field = request.field.to_owned();
@@ -102,7 +102,7 @@ impl<C: Clock> Outbound<C> {
             return Err(FetchError::of_status(status, response.headers(), host, now));
         }
         let headers = response.headers().clone();
-        // The client unpacks gzip, which is all that it asks for, and takes the header away.
+        // The client decompresses gzip, the only encoding that it accepts, and removes the header.
         if let Some(encoding) = headers.get(CONTENT_ENCODING)
             && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
@@ -114,7 +114,7 @@ impl<C: Clock> Outbound<C> {
     }
 }
 
-/// Where the answer redirects to; `None` if it does not, or does not say where.
+/// Where the answer redirects to; `None` if it is not a redirect or has no location.
 fn location(response: &Response) -> Option<String> {
     let redirects = matches!(
         response.status(),
@@ -125,12 +125,12 @@ fn location(response: &Response) -> Option<String> {
             | StatusCode::PERMANENT_REDIRECT
     );
     let location = response.headers().get(LOCATION).filter(|_| redirects)?;
-    // Some sites send their addresses as they are, in UTF-8, where HTTP knows ASCII only.
+    // Some sites send raw UTF-8 in this header, where HTTP permits only ASCII.
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// The body, unpacked. What is counted are the unpacked bytes, a few thousand at a time: a small
-/// answer that unpacks to a huge one is noticed at the limit.
+/// The body, decompressed. The limit applies to the decompressed bytes, chunk by chunk, so a small
+/// answer that decompresses to a huge one stops at the limit.
 async fn read_body(
     request: &Request<'_>,
     hop: &Hop<'_>,

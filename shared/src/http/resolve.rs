@@ -1,9 +1,9 @@
-//! Names turned into addresses, and checked at that moment: the client connects to the addresses
-//! that were checked and never asks again, so a name that answers differently a second time
+//! Resolves host names and checks the IP addresses at the same moment. The client connects to the
+//! checked addresses and never resolves again, so a name that resolves differently a second time
 //! ("DNS rebinding") gains nothing.
 //!
-//! One address that is refused refuses the name: a public host has no reason to list a private
-//! address among its own. Hosts that are IP addresses never come here: [`super::target`] has them.
+//! One refused address refuses the name: a public host has no reason to list a private address.
+//! Hosts that are IP addresses never get here; [`super::target`] checks them.
 
 use std::{
     future::Future,
@@ -19,29 +19,28 @@ use super::{
     target::{Refusal, is_localhost},
 };
 
-/// Addresses of one name that are looked at; the others are neither checked nor called. Large
-/// sites list some ten.
+/// Addresses of one name that are checked; the others are not used. Large sites list about ten.
 const MAX_ADDRESSES: usize = 64;
 
-/// Who knows the addresses behind a name.
+/// Resolves host names.
 pub trait Resolver: Send + Sync + 'static {
-    /// The addresses of a host, in the order in which they should be tried.
+    /// The IP addresses of a host, in the order in which to try them.
     fn lookup(&self, host: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send;
 }
 
-/// The system's own resolver.
+/// The resolver of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        // The port is not asked for: the client has it from the address that it calls.
+        // The port is irrelevant here: the client takes it from the URL.
         let found = tokio::net::lookup_host((host, 0)).await?;
         Ok(found.map(|address| address.ip()).collect())
     }
 }
 
-/// A resolver that lets through what is within reach.
+/// A resolver that permits only addresses within reach.
 pub(crate) struct Guard<R> {
     resolver: Arc<R>,
     reach: Reach,
@@ -59,7 +58,7 @@ impl<R: Resolver> Resolve for Guard<R> {
     }
 }
 
-/// Why a name is not connected to, as the client wants to have it.
+/// Why a name is not connected to, as the type that the client expects.
 type Unreachable = Box<dyn std::error::Error + Send + Sync>;
 
 async fn addresses<R: Resolver>(
@@ -69,7 +68,7 @@ async fn addresses<R: Resolver>(
 ) -> Result<Addrs, Unreachable> {
     let host = name.as_str();
     let found = if reach.has_loopback() && is_localhost(host) {
-        // Not every system's resolver knows the names under localhost.
+        // Not every system resolver knows the names under localhost.
         vec![Ipv4Addr::LOCALHOST.into()]
     } else {
         resolver.lookup(host).await?
@@ -77,7 +76,7 @@ async fn addresses<R: Resolver>(
     Ok(Box::new(permit(host, &found, reach)?.into_iter()))
 }
 
-/// The addresses to connect to, without a port, if all of them are within reach.
+/// The addresses to connect to, with port 0, if all of them are within reach.
 fn permit(host: &str, found: &[IpAddr], reach: Reach) -> Result<Vec<SocketAddr>, Unreachable> {
     let found = &found[..found.len().min(MAX_ADDRESSES)];
     if let Some((ip, special)) = found.iter().find_map(|ip| Some((*ip, reach.refuses(*ip)?))) {

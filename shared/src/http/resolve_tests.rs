@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Mutex};
 use super::*;
 use crate::http::address::Special;
 
-/// Gives one prepared answer a question, in turn.
+/// Returns one prepared answer for each lookup, in order.
 struct Scripted(Mutex<VecDeque<Vec<IpAddr>>>);
 
 impl Resolver for Scripted {
@@ -27,7 +27,7 @@ async fn resolve(guard: &Guard<Scripted>, host: &str) -> Result<Vec<SocketAddr>,
 }
 
 #[tokio::test]
-async fn public_addresses_come_through_in_their_order() {
+async fn public_addresses_keep_their_order() {
     let guard = guard(Reach::Public, &[&["8.8.8.8", "2606:4700:4700::1111", "1.1.1.1"]]);
     let found = resolve(&guard, "www.example.com").await.unwrap();
     let expected: Vec<SocketAddr> = ["8.8.8.8:0", "[2606:4700:4700::1111]:0", "1.1.1.1:0"]
@@ -62,7 +62,7 @@ async fn one_refused_address_refuses_the_name() {
 }
 
 #[tokio::test]
-async fn a_name_that_answers_differently_the_second_time_is_checked_the_second_time() {
+async fn every_lookup_of_a_name_is_checked() {
     let guard = guard(Reach::Public, &[&["8.8.8.8"], &["192.168.0.1"], &["8.8.8.8"]]);
     assert_eq!(resolve(&guard, "www.example.com").await.unwrap().len(), 1);
     let error = resolve(&guard, "www.example.com").await.unwrap_err();
@@ -74,27 +74,27 @@ async fn a_name_that_answers_differently_the_second_time_is_checked_the_second_t
 }
 
 #[tokio::test]
-async fn the_local_setting_answers_for_localhost_and_opens_no_other_network() {
+async fn with_loopback_resolves_localhost_and_opens_no_other_network() {
     let guard = guard(Reach::WithLoopback, &[&["127.0.0.2"], &["10.0.0.1"]]);
     let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
     for name in ["localhost", "lakeside.localhost"] {
-        assert_eq!(resolve(&guard, name).await.unwrap(), [loopback], "{name} is not asked for");
+        assert_eq!(resolve(&guard, name).await.unwrap(), [loopback], "{name} is not looked up");
     }
     assert_eq!(resolve(&guard, "www.example.com").await.unwrap().len(), 1, "a loopback address");
     assert!(resolve(&guard, "www.example.com").await.is_err(), "a private address");
 }
 
 #[tokio::test]
-async fn without_an_address_there_is_nothing_to_call() {
+async fn a_name_without_an_address_is_an_error() {
     let guard = guard(Reach::Public, &[&[]]);
     let error = resolve(&guard, "www.example.com").await.unwrap_err();
     assert_eq!(error.to_string(), "the name has no address");
     let error = resolve(&guard, "www.example.com").await.unwrap_err();
-    assert!(error.is::<io::Error>(), "the resolver's own error comes through: {error}");
+    assert!(error.is::<io::Error>(), "the resolver's error is passed on: {error}");
 }
 
 #[tokio::test]
-async fn no_more_addresses_are_called_than_are_checked() {
+async fn only_checked_addresses_are_used() {
     let mut answer = vec!["8.8.8.8"; MAX_ADDRESSES];
     answer.push("10.0.0.1");
     let guard = guard(Reach::Public, &[&answer]);
@@ -103,7 +103,7 @@ async fn no_more_addresses_are_called_than_are_checked() {
 }
 
 #[tokio::test]
-async fn the_system_resolver_reads_what_is_an_address_already() {
+async fn the_system_resolver_accepts_an_ip_address() {
     let found = SystemResolver.lookup("192.0.2.7").await.unwrap();
     assert_eq!(found, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
 }

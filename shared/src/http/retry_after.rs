@@ -1,4 +1,4 @@
-//! How long the other side asks to be left alone.
+//! The delay that a service asks for.
 
 use std::time::Duration;
 
@@ -6,14 +6,17 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::base::time::Time;
 
-/// Numbers above this are moments, not spans: 2001 in seconds since the epoch.
+/// From here on, a number is a time and not a delay: as seconds since the epoch, it is in 2001.
 const MOMENT: u64 = 1_000_000_000;
 
-/// And above this they are in milliseconds: 1973 in those, 5138 in seconds.
+/// From here on, a number is a time in milliseconds: as such it is in 1973, as seconds in 5138.
 const MILLISECONDS: u64 = 100_000_000_000;
 
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), or `X-RateLimit-Reset`,
-/// which no standard describes, as seconds from now or since the epoch; counted from `now`.
+/// The delay that a service asks for, counted from `now`.
+///
+/// Reads `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), or else
+/// `X-RateLimit-Reset`, which no standard describes, in seconds from now or as a time since the
+/// epoch.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
@@ -45,7 +48,7 @@ mod tests {
 
     type Pairs = &'static [(&'static str, &'static str)];
 
-    /// One header or two, and the seconds that they ask for.
+    /// Headers, and the seconds that they ask for.
     const CASES: [(Pairs, Option<u64>); 12] = [
         (&[], None),
         (&[("retry-after", "17")], Some(17)),
@@ -69,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_read() {
+    fn every_form_is_parsed() {
         for (pairs, seconds) in CASES {
             let asked = retry_after(&headers(pairs), NOW);
             assert_eq!(asked, seconds.map(Duration::from_secs), "{pairs:?}");
@@ -78,7 +81,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn seconds_are_read_as_they_are_and_no_text_is_too_much(
+        fn any_number_of_seconds_is_parsed_and_no_text_panics(
             seconds in any::<u64>(),
             text in "[ -~]{0,40}",
         ) {

@@ -1,10 +1,10 @@
-//! Which addresses may be called, as far as their text says: scheme, credentials, host and port.
+//! Checks what the text of a URL shows: scheme, credentials, host and port.
 //!
-//! The `url` crate reads a host as browsers do (WHATWG URL): percent signs decoded, full-width and
-//! other look-alike digits mapped, names in punycode and in lower case, IPv4 addresses in any
-//! spelling (`2130706433`, `0x7f.1`, `0177.0.0.1`) turned into the one that they mean. What is
-//! checked here is what comes out of that, and it is also what is called. A name says nothing of
-//! the addresses behind it: those are checked when they are connected to, in [`super::resolve`].
+//! The `url` crate parses a host as browsers do (WHATWG URL): it decodes percent signs, maps
+//! full-width and other look-alike digits, turns names into lower-case punycode, and turns any
+//! spelling of an IPv4 address (`2130706433`, `0x7f.1`, `0177.0.0.1`) into the usual one. This
+//! module checks the result, and the client calls the same result. A name does not show which
+//! addresses are behind it; [`super::resolve`] checks those when the client connects.
 
 use std::{fmt, net::IpAddr};
 
@@ -12,21 +12,21 @@ use url::{Host, ParseError, Url};
 
 use super::address::{Reach, Special, special};
 
-/// Longest address and longest `Location`, in bytes: as much as a job's payload may hold.
+/// Longest URL and longest `Location`, in bytes: the limit for a URL in a job's payload.
 pub(crate) const MAX_ADDRESS_BYTES: usize = 2048;
 
-/// Longest name of a host, in bytes (RFC 1035, section 2.3.4).
+/// Longest host name, in bytes (RFC 1035, section 2.3.4).
 const MAX_NAME_BYTES: usize = 253;
 
-/// Longest part of a name, in bytes (the same).
+/// Longest label of a host name, in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
 
-/// The ports of http and https.
+/// The default ports of http and https.
 const USUAL_PORTS: [u16; 2] = [80, 443];
 
-/// Names that only local resolvers know. What they would answer is refused as well; but to ask
-/// them tells what is there and what is not. Sources: RFC 6761, RFC 6762 with its appendix G,
-/// RFC 8375, and the names that routers and resolvers are delivered with.
+/// Names that only local resolvers know. Their addresses would be refused too, but the lookup
+/// itself would show which names exist. Sources: RFC 6761, RFC 6762 with its appendix G, RFC 8375,
+/// and the factory settings of routers and resolvers.
 const LOCAL_NAMES: [&str; 10] = [
     LOCALHOST,
     "localdomain",
@@ -40,40 +40,34 @@ const LOCAL_NAMES: [&str; 10] = [
     "home.arpa",
 ];
 
-/// Our own machine, and names under it (RFC 6761, section 6.3).
+/// The local machine, and the names under it (RFC 6761, section 6.3).
 const LOCALHOST: &str = "localhost";
 
-/// Why an address is not called.
+/// Why a URL is not called.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Refusal {
-    /// It is no address that could be called.
+    /// It is not a valid URL, for this reason.
     Malformed(String),
-    /// It is longer than that, in bytes.
+    /// It is too long, with this length in bytes.
     TooLong(usize),
-    /// It is of another kind than http and https.
+    /// Its scheme is neither http nor https.
     Scheme(String),
-    /// It has a user name or a password in it.
+    /// It contains a user name or a password.
     Credentials,
-    /// Something else than a web server listens there.
+    /// Its port is not one of a web server.
     Port(u16),
     /// Its host has a name of local networks.
     LocalName(String),
-    /// Its host is not one of those that the job type may call.
+    /// Its host is not one that the job type may call.
     NotListed(String),
-    /// Its host is an IP address that is not a public host's.
-    Address {
-        /// The address.
-        ip: IpAddr,
-        /// What it is for.
-        special: Special,
-    },
-    /// Its host has a name behind which is such an IP address.
+    /// Its host is an IP address that cannot belong to a public host.
+    Address { ip: IpAddr, special: Special },
+    /// Its host name resolves to such an IP address.
     Resolved {
-        /// The name.
         host: String,
-        /// One of the addresses behind it.
+        /// The first of its addresses that is refused.
         ip: IpAddr,
-        /// What that is for.
         special: Special,
     },
 }
@@ -111,38 +105,38 @@ impl Hosts {
         Self(None)
     }
 
-    /// These domains and every name under them, in ASCII. An IP address is under no domain.
+    /// These domains and every name under them, in ASCII. No IP address is under a domain.
     #[must_use]
     pub fn under<T: AsRef<str>>(domains: impl IntoIterator<Item = T>) -> Self {
         let normal = |domain: T| domain.as_ref().trim_matches('.').to_ascii_lowercase();
         Self(Some(domains.into_iter().map(normal).filter(|domain| !domain.is_empty()).collect()))
     }
 
-    /// Whether the host is one of them. An empty list has none.
+    /// Whether the host is included. An empty list includes none.
     fn have(&self, host: &str) -> bool {
         let Self(domains) = self;
         domains.as_ref().is_none_or(|domains| domains.iter().any(|domain| is_under(host, domain)))
     }
 }
 
-/// Whether a name is the domain or under it; not whether it only ends in the same letters.
+/// Whether a name is the domain or a subdomain; the same ending letters do not suffice.
 fn is_under(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Whether a name means our own machine, whatever a resolver would say.
+/// Whether a name means the local machine, regardless of what its lookup would return.
 pub(crate) fn is_localhost(name: &str) -> bool {
     is_under(name, LOCALHOST)
 }
 
-/// What addresses are checked by.
+/// The rules by which URLs are checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) hosts: Hosts,
     pub(crate) reach: Reach,
 }
 
-/// An address that has been checked: the only kind that is called.
+/// A URL that has been checked; the client calls no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target(Url);
 
@@ -151,7 +145,7 @@ impl Target {
         &self.0
     }
 
-    /// The host, for messages: an address may have a token in its query, a host has none.
+    /// The host, for messages: unlike the URL's query, it cannot contain a token.
     pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
@@ -163,12 +157,12 @@ impl Target {
 }
 
 impl Rules {
-    /// Reads an address that came from outside.
+    /// Parses and checks a URL from outside.
     pub(crate) fn check(&self, address: &str) -> Result<Target, Refusal> {
         self.read(address, Url::parse)
     }
 
-    /// Reads where an answer from `from` redirects to.
+    /// Parses and checks where an answer from `from` redirects to.
     pub(crate) fn check_redirect(&self, from: &Target, location: &str) -> Result<Target, Refusal> {
         self.read(location, |location| from.url().join(location))
     }
@@ -191,8 +185,8 @@ impl Rules {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::Credentials);
         }
-        // A dot at the end says that the name is complete, which ours always are. Certificates and
-        // virtual hosts are made out without it.
+        // A final dot marks a complete name, and all names here are complete. Certificates and
+        // virtual hosts use the name without it.
         let complete = url.domain().and_then(|name| name.strip_suffix('.')).map(str::to_owned);
         if let Some(name) = complete {
             url.set_host(Some(&name)).map_err(malformed)?;
@@ -215,7 +209,7 @@ impl Rules {
         if let Some(special) = self.reach.refuses(ip) {
             return Err(Refusal::Address { ip, special });
         }
-        // What is special and within reach is our own machine, which no list names.
+        // The only special address within reach is the local machine, which no list names.
         if special(ip).is_none() && self.hosts != Hosts::public() {
             return Err(Refusal::NotListed(ip.to_string()));
         }
@@ -231,7 +225,7 @@ impl Rules {
         if is_localhost(name) && self.reach.has_loopback() {
             return Ok(());
         }
-        // A name without a dot is looked up in the domain of whoever asks.
+        // A name without a dot is looked up in the local domain.
         if !name.contains('.') || LOCAL_NAMES.iter().any(|local| is_under(name, local)) {
             return Err(Refusal::LocalName(name.to_owned()));
         }

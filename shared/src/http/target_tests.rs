@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Addresses that nobody may make us call, and what the refusal must say of each.
+/// URLs that must never be called, and a part of each refusal.
 const HOSTILE: [(&str, &str); 124] = [
-    // IPv4 in every spelling that means our own machine.
+    // IPv4, in every spelling of the loopback address.
     ("http://127.0.0.1/", "loopback"),
     ("http://127.0.0.1:8080/", "loopback"),
     ("https://127.255.255.254/", "loopback"),
@@ -59,7 +59,7 @@ const HOSTILE: [(&str, &str); 124] = [
     ("http://[100::1]/", "reserved"),
     ("http://[::1", "invalid IPv6"),
     ("http://[::1]www.example.com/", "invalid IPv6"),
-    // Private networks, the cloud's own services, and what is no host's.
+    // Private networks, cloud services, and addresses that no host has.
     ("http://10.0.0.1/", "private"),
     ("http://10.1/", "private"),
     ("http://012.0.0.1/", "private"),
@@ -94,7 +94,7 @@ const HOSTILE: [(&str, &str); 124] = [
     ("http://router.home.arpa/", "local networks"),
     ("http://ip-10-0-0-1.ec2.internal/", "local networks"),
     ("http://metadata.google.internal./computeMetadata/v1/", "local networks"),
-    // Another host than the one that meets the eye.
+    // The host differs from the one that a reader would see.
     ("http://user:secret@www.example.com/", "password"),
     ("http://user@www.example.com/", "password"),
     ("http://www.example.com@127.0.0.1/", "password"),
@@ -122,7 +122,7 @@ const HOSTILE: [(&str, &str); 124] = [
     ("https://www.example.com:6379/", "port 6379"),
     ("http://8.8.8.8:53/", "port 53"),
     ("http://www.example.com:65536/", "invalid port"),
-    // No address at all.
+    // Not a URL.
     ("", "no address"),
     ("127.0.0.1", "no address"),
     ("//127.0.0.1/", "no address"),
@@ -138,7 +138,7 @@ const HOSTILE: [(&str, &str); 124] = [
     ("http://0x7f.0.0.0x100/", "invalid IPv4"),
 ];
 
-/// Addresses that are called, and how.
+/// URLs that are permitted, and the form in which they are called.
 const GOOD: [(&str, &str); 13] = [
     ("http://www.example.com", "http://www.example.com/"),
     ("HTTPS://WWW.Example.COM/Path?Query", "https://www.example.com/Path?Query"),
@@ -155,7 +155,7 @@ const GOOD: [(&str, &str); 13] = [
     ("https://[2606:4700:4700::1111]/", "https://[2606:4700:4700::1111]/"),
 ];
 
-/// What stays refused when our own machine is within reach.
+/// URLs that are refused even if the local machine is within reach.
 const NEVER: [(&str, &str); 11] = [
     ("http://[::ffff:127.0.0.1]/", "IPv4-mapped"),
     ("http://[::127.0.0.1]/", "IPv4-compatible"),
@@ -170,7 +170,7 @@ const NEVER: [(&str, &str); 11] = [
     ("http://localhost.localdomain/", "local networks"),
 ];
 
-/// Where a page of ours might be redirected to, and what the refusal must say.
+/// Locations of hostile redirects, and a part of each refusal.
 const HOSTILE_LOCATIONS: [(&str, &str); 14] = [
     ("http://127.0.0.1/", "loopback"),
     ("http:127.0.0.1", "loopback"),
@@ -193,20 +193,20 @@ const LOCAL: Rules = Rules { hosts: Hosts::public(), reach: Reach::WithLoopback 
 
 fn refused(rules: &Rules, address: &str, expected: &str) {
     match rules.check(address) {
-        Ok(target) => panic!("{address:?} is called as {}", target.url()),
+        Ok(target) => panic!("{address:?} is permitted as {}", target.url()),
         Err(refusal) => assert!(refusal.to_string().contains(expected), "{address:?}: {refusal}"),
     }
 }
 
 #[test]
-fn hostile_addresses_are_refused_for_what_they_are() {
+fn hostile_urls_are_refused_for_the_right_reason() {
     for (address, expected) in HOSTILE {
         refused(&PUBLIC, address, expected);
     }
 }
 
 #[test]
-fn good_addresses_are_called_in_one_spelling() {
+fn permitted_urls_are_normalized() {
     for (address, expected) in GOOD {
         let target = PUBLIC.check(address).unwrap_or_else(|why| panic!("{address}: {why}"));
         assert_eq!(target.url().as_str(), expected);
@@ -228,7 +228,7 @@ fn lengths_are_limited() {
 }
 
 #[test]
-fn the_local_setting_opens_our_own_machine_and_any_port() {
+fn with_loopback_opens_the_local_machine_and_any_port() {
     let opened = [
         "http://127.0.0.1:8080/",
         "http://127.0.0.53/",
@@ -248,7 +248,7 @@ fn the_local_setting_opens_our_own_machine_and_any_port() {
 }
 
 #[test]
-fn a_list_of_hosts_has_its_domains_and_what_is_under_them() {
+fn a_list_of_hosts_includes_its_domains_and_subdomains() {
     let listed = Hosts::under(["Example.COM", ".cars.example.org.", ""]);
     let rules = Rules { hosts: listed, reach: Reach::Public };
     let allowed = [
@@ -268,20 +268,20 @@ fn a_list_of_hosts_has_its_domains_and_what_is_under_them() {
         "https://example.comm/",
         "https://com/",
         "https://8.8.8.8/",
-        // With a Cyrillic letter, and the same as it is called.
+        // With a Cyrillic letter, and the same name in punycode.
         "https://\u{435}xample.com/",
         "https://xn--xample-2of.com/",
     ];
     for address in others {
         assert!(rules.check(address).is_err(), "{address}");
     }
-    let nobody = Rules { hosts: Hosts::under([""; 0]), reach: Reach::WithLoopback };
-    assert!(nobody.check("https://www.example.com/").is_err());
-    assert!(nobody.check("http://127.0.0.1:8080/").is_ok(), "no list names our own machine");
+    let none = Rules { hosts: Hosts::under([""; 0]), reach: Reach::WithLoopback };
+    assert!(none.check("https://www.example.com/").is_err());
+    assert!(none.check("http://127.0.0.1:8080/").is_ok(), "no list restricts the local machine");
 }
 
 #[test]
-fn a_redirect_is_read_from_where_it_was_met_and_checked_like_any_address() {
+fn a_redirect_is_resolved_against_its_page_and_checked_like_any_url() {
     let from = PUBLIC.check("https://www.example.com/a/b?c").unwrap();
     let good = [
         ("", "https://www.example.com/a/b?c"),
@@ -315,9 +315,9 @@ fn an_origin_is_scheme_host_and_port() {
 }
 
 proptest! {
-    /// However it is spelt, it is judged by what it means.
+    /// The spelling of an IPv4 address makes no difference.
     #[test]
-    fn every_spelling_of_an_ipv4_address_is_judged_alike(ip in any::<[u8; 4]>()) {
+    fn every_spelling_of_an_ipv4_address_gets_the_same_answer(ip in any::<[u8; 4]>()) {
         let [a, b, c, d] = ip;
         let whole = u32::from_be_bytes(ip);
         let rest = whole & 0x00ff_ffff;
@@ -336,9 +336,9 @@ proptest! {
         }
     }
 
-    /// What is called is what was checked: read again, it is the same and is permitted again.
+    /// A permitted URL parses to itself and is permitted again.
     #[test]
-    fn what_is_permitted_is_plain(address in "(https?:)?[/\\\\]{0,3}[ -~]{0,40}|\\PC{0,40}") {
+    fn a_permitted_url_is_plain(address in "(https?:)?[/\\\\]{0,3}[ -~]{0,40}|\\PC{0,40}") {
         if let Ok(target) = PUBLIC.check(&address) {
             let url = target.url();
             prop_assert!(matches!(url.scheme(), "http" | "https"));
@@ -350,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn any_location_is_followed_or_refused(location in "\\PC{0,60}") {
+    fn any_location_is_permitted_or_refused(location in "\\PC{0,60}") {
         let from = PUBLIC.check("https://www.example.com/a/b").unwrap();
         if let Ok(next) = PUBLIC.check_redirect(&from, &location) {
             prop_assert!(PUBLIC.check(next.url().as_str()).is_ok());

@@ -1,6 +1,6 @@
-//! The message, version 1: decoding and validation of what upstream systems send.
+//! Version 1 of the message format: decodes and validates what senders put on a queue.
 //!
-//! docs/message.md shows the format; the JSON Schemas beside it are generated from these types.
+//! docs/message.md describes the format. The JSON Schemas beside it are generated from these types.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
@@ -11,17 +11,17 @@ use crate::{
     payload::{Payload, Problems},
 };
 
-/// The version that this code reads.
+/// The message version that this code reads.
 pub const VERSION: u64 = 1;
 
-/// Longest body, in bytes. SQS allows more, but a job is a few fields.
+/// Longest body, in bytes. SQS allows more, but a job needs only a few fields.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Longest idempotency key, in characters.
 pub const MAX_ID_LENGTH: usize = 200;
 
-/// What surrounds the payload of every job type. Senders may add fields of their own here, such
-/// as trace ids; in the payload an unknown field is a mistake.
+/// The fields around the payload, the same for every job type. Senders may add fields of their own
+/// here, such as trace IDs; in the payload, an unknown field is an error.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     version: u64,
@@ -47,7 +47,7 @@ pub enum Priority {
     High,
 }
 
-/// The two fields that every version has.
+/// The two fields that every version has in common.
 #[derive(Deserialize)]
 struct Head {
     version: Option<u64>,
@@ -84,21 +84,22 @@ pub struct Message1<P> {
 /// A valid message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<P> {
-    /// The record's key, `type#id`.
+    /// `TYPE#g:ID` for an ID given by the sender, or `TYPE#d:HASH` for one derived from the
+    /// payload.
     pub key: String,
     /// The payload in its normal form.
     pub payload: P,
-    /// The payload as canonical JSON: what the record keeps and compares.
+    /// The payload as canonical JSON, which the record keeps and compares.
     pub canonical: String,
-    /// When the sender made it.
+    /// When the sender created it, if the sender says so.
     pub created_at: Option<Time>,
-    /// When it is no longer worth doing.
+    /// The sender's deadline, after which the job is not worth doing.
     pub deadline: Option<Time>,
 }
 
-/// Reads and validates a body for the queue of job type `kind`.
+/// Decodes and validates a body for the queue of job type `kind`.
 ///
-/// Fails with the flaw and a sentence that names every wrong field.
+/// Fails with the flaw and a sentence that names every invalid field.
 pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejection> {
     check_size(body)?;
     let envelope = read_envelope(kind, body)?;
@@ -120,11 +121,12 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
     }
 }
 
-/// The key of the job that a body for the queue of job type `kind` asks for, by its envelope alone, and
-/// the payload as it is written, which is not looked into.
+/// The key of the job and the payload as the sender wrote it, from a body for the queue of job type
+/// `kind`. Validates the envelope but not the payload.
 ///
-/// Without an id this is the job's key only if the payload is written in its normal form, as in all
-/// messages of our own. Fails with why the body is no message.
+/// For a body without an ID, the key is that of the job only if the payload is in its normal form,
+/// as in every message that the engine sends. Fails with the reason why the body is no valid
+/// message.
 pub fn key_of(kind: &str, body: &str) -> Result<(String, String), Rejection> {
     check_size(body)?;
     let envelope = read_envelope(kind, body)?;
@@ -154,8 +156,8 @@ fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejectio
     } else {
         deserialize::<Envelope<'a>>(body)
     };
-    // The two fields that stay say more about a body of another version or type than the first
-    // field that does not fit would.
+    // Every version has these two fields. If the body has another version or type, they explain the
+    // failure better than the first field that does not parse.
     let head = match &strict {
         Ok(envelope) => Head { version: Some(envelope.version), kind: Some(envelope.kind.clone()) },
         Err(_) => serde_json::from_str(body).unwrap_or(Head { version: None, kind: None }),
@@ -290,7 +292,7 @@ fn stand_in<P: Payload>(fields: &Map<String, Value>, name: &str) -> Value {
     candidates.iter().find(takes).cloned().unwrap_or_default()
 }
 
-/// Reads JSON; the error is `path: what was expected`, with `body` for the whole.
+/// Parses JSON. The error reads `path: what was expected`, with the path `body` for the whole.
 fn deserialize<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -348,8 +350,8 @@ fn check_time(field: &str, text: Option<&str>, problems: &mut Problems) -> Optio
     }
 }
 
-/// `type#g:ID` for a given id, `type#d:HASH` for one derived from the work itself, so that
-/// neither kind can be mistaken for the other.
+/// `TYPE#g:ID` for a given ID, `TYPE#d:HASH` for an ID derived from the payload. The prefixes keep
+/// a given ID from colliding with a derived one.
 pub(crate) fn key(kind: &str, id: Option<&str>, canonical: &str) -> String {
     match id {
         Some(id) => format!("{kind}#g:{id}"),
@@ -390,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_work_is_the_same_job_however_it_is_written() {
+    fn equivalent_bodies_have_the_same_key() {
         let plain = read(&body(&json!({}))).unwrap();
         let spaced = r#" {"payload" : {"weight": null, "name": " book "}, "type": "parcel",
             "version": 1, "trace": "t-1", "priority": "high", "created_at": "2026-11-23T18:00:00Z"} "#;
@@ -403,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_id_is_the_key_and_cannot_pass_for_a_derived_one() {
+    fn a_given_id_never_collides_with_a_derived_one() {
         let given = read(&body(&json!({"id": "order-7"}))).unwrap();
         assert_eq!(given.key, "parcel#g:order-7");
         let derived = read(&body(&json!({}))).unwrap();
@@ -412,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn a_rejection_names_the_invalid_fields() {
         let cases = [
             (
                 body(&json!({"payload": {"name": ""}})),
@@ -509,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_no_json_and_bodies_too_long_are_refused() {
+    fn malformed_and_oversized_bodies_are_rejected() {
         for body in ["", "{", "not json", "{\"version\":1}{}", "\u{0}"] {
             assert_eq!(decode::<Parcel>("parcel", body).unwrap_err().flaw, Flaw::Malformed);
         }
@@ -519,12 +521,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_refused(body in ".{0,200}") {
+        fn any_body_is_decoded_or_rejected(body in ".{0,200}") {
             let _ = decode::<Parcel>("parcel", &body);
         }
 
         #[test]
-        fn any_name_that_is_accepted_decodes_again_from_its_canonical_form(name in ".{0,14}") {
+        fn a_canonical_payload_decodes_to_the_same_message(name in ".{0,14}") {
             if let Ok(message) = read(&body(&json!({"payload": {"name": name}}))) {
                 let again: Value = serde_json::from_str(&message.canonical).unwrap();
                 let again = read(&body(&json!({"payload": again}))).unwrap();

@@ -1,60 +1,60 @@
-//! Messages as their queues deliver them.
+//! Messages as SQS delivers them.
 
 use crate::base::time::Time;
 
-/// One received message. What SQS leaves out is `None`.
+/// One received message. A field is `None` if SQS omits it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct ReceivedMessage {
-    /// SQS's id of the message: what a partial answer names.
+    /// The SQS message ID, which a partial batch response names.
     pub message_id: Option<String>,
-    /// The handle of this receive.
+    /// The receipt handle of this receive.
     pub receipt: Option<String>,
-    /// The body.
     pub body: Option<String>,
     /// ARN of the queue.
     pub queue: String,
-    /// ApproximateReceiveCount, from 1.
+    /// SQS attribute `ApproximateReceiveCount`, from 1.
     pub receives: u32,
-    /// SentTimestamp.
+    /// SQS attribute `SentTimestamp`.
     pub sent_at: Time,
-    /// The record that it wakes, if we sent it ourselves.
+    /// The record that it wakes, if the engine sent it.
     pub wakes: Option<Woken>,
-    /// Its message group, if its sender gave one.
+    /// Message group ID, if the sender set one.
     pub group: Option<String>,
-    /// What it is for.
     pub purpose: Purpose,
-    /// ARN of the queue that it was moved from, if it is a dead letter and SQS says so.
+    /// ARN of the queue that SQS moved it from, if it is a dead letter and SQS names that queue.
     pub source: Option<String>,
 }
 
 impl ReceivedMessage {
-    /// The body; empty if the queue gave none.
+    /// The body, or an empty string if SQS omitted it.
     #[must_use]
     pub fn body(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
     }
 
-    /// The message's id; empty if the queue gave none.
+    /// The SQS message ID, or an empty string if SQS omitted it.
     #[must_use]
     pub fn message_id(&self) -> &str {
         self.message_id.as_deref().unwrap_or_default()
     }
 }
 
-/// What a message of ours is for.
+/// What a message asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
-    /// To wake a job, or to do one.
+    /// To run a job: a sender's message, or one that wakes a waiting job.
     #[default]
     Work,
-    /// To look at a job's result: see [`crate::job::Job::verify`].
+    /// To verify a job's result: see [`crate::job::Job::verify`].
     Check,
-    /// The same as a dead letter was for, which it was once before.
+    /// To run the work of a dead letter. If this message becomes a dead letter too, it is rejected.
     Redrive,
 }
 
 impl Purpose {
-    /// Its name in the message attribute [`crate::message::wake::PURPOSE`]; none for ordinary work.
+    /// The value of the message attribute [`crate::message::wake::PURPOSE`]; `None` for ordinary
+    /// work.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         match self {
@@ -64,7 +64,7 @@ impl Purpose {
         }
     }
 
-    /// The purpose of this name; ordinary work if there is none.
+    /// The purpose with this name; [`Purpose::Work`] for `None` and for an unknown name.
     #[must_use]
     pub fn of(name: Option<&str>) -> Self {
         match name {
@@ -75,11 +75,11 @@ impl Purpose {
     }
 }
 
-/// The record that a message of ours is to wake.
+/// The record that a message of the engine wakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Woken {
-    /// Its key.
     pub key: String,
-    /// Its fence when the message was sent.
+    /// The fence of the record when the message was sent.
     pub fence: u64,
 }

@@ -1,4 +1,4 @@
-//! Bodies that are no message for their queue, and how they are kept for operators.
+//! Bodies that are rejected, and how they are kept for operators.
 
 use std::{fmt, time::Duration};
 
@@ -8,22 +8,22 @@ use crate::{
     policy::QUARANTINE_RETENTION,
 };
 
-/// Why a body is no message for this queue.
+/// Why a body is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Not JSON, or not of the envelope's shape.
+    /// Not JSON, or not in the form of an envelope.
     Malformed,
-    /// A field has a value that it must not have.
+    /// A field has an invalid value.
     Invalid,
-    /// Over [`MAX_BODY_BYTES`].
+    /// Longer than [`MAX_BODY_BYTES`](crate::message::MAX_BODY_BYTES).
     TooLong,
-    /// Of another queue's type.
+    /// For the job type of another queue.
     Alien,
-    /// Of a version that this code does not know yet: held, to be replayed after an update.
+    /// Of a version that this code does not read yet. It is kept, to be replayed after an update.
     Newer,
-    /// A known id with another payload.
+    /// A known ID with another payload.
     OtherPayload,
-    /// Nothing is wrong with it that could be seen, but no function ever acknowledged it.
+    /// No flaw was found, but no function ever acknowledged the message.
     Unacknowledged,
 }
 
@@ -43,17 +43,17 @@ impl Flaw {
     }
 }
 
-/// A body that is quarantined, and why.
+/// Why a body is rejected, in detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Rejection {
-    /// What kind of flaw.
     pub flaw: Flaw,
     /// A sentence that names the field and what was expected.
     pub reason: String,
 }
 
 impl Rejection {
-    /// A rejection with its reason, which may quote the sender: cut to [`MESSAGE_BYTES`].
+    /// The reason may quote the sender, so it is truncated to [`MESSAGE_BYTES`].
     #[must_use]
     pub fn new(flaw: Flaw, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
@@ -68,34 +68,34 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// A body that was no message, kept for operators.
+/// A rejected message, kept for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct RejectedMessage {
-    /// `q#` and the SHA-256 of queue and body: never a job's key.
+    /// `q#` and the SHA-256 of queue and body. It never equals the key of a job.
     pub key: String,
-    /// The job type of the queue that it came on.
+    /// Job type of the queue.
     pub kind: String,
-    /// ARN of that queue.
+    /// ARN of the queue.
     pub queue: String,
-    /// The message that brought it.
+    /// The SQS message ID.
     pub message_id: String,
-    /// The first 32 KiB of the body.
+    /// The first [`REJECTED_HEAD_BYTES`] of the body.
     pub head: String,
-    /// Bytes of the whole body.
+    /// Length of the whole body, in bytes.
     pub length: usize,
-    /// Why.
     pub rejection: Rejection,
-    /// When it was quarantined.
+    /// When the message was rejected.
     pub at: Time,
-    /// When it may be removed.
+    /// When DynamoDB may delete the item.
     pub expires_at: Time,
 }
 
-/// Bytes of a quarantined body that are kept.
+/// Bytes of a rejected body that are kept.
 pub const REJECTED_HEAD_BYTES: usize = 32 * 1024;
 
 impl RejectedMessage {
-    /// A body that came on the queue with this ARN and is no message of the job type `kind`.
+    /// Rejects a body that arrived on the queue with the ARN `queue`, of the job type `kind`.
     #[must_use]
     pub fn new(
         kind: &str,
@@ -118,7 +118,7 @@ impl RejectedMessage {
         }
     }
 
-    /// A body kept before this moment is old enough for this one to take its place.
+    /// An item of the same body that was kept before this time may be overwritten by this one.
     #[must_use]
     pub fn renewed_after(&self) -> Time {
         self.at.before(Duration::from_hours(24))

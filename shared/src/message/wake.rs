@@ -1,7 +1,7 @@
-//! Waking a job: the message that we send ourselves for a record that waits.
+//! Messages that the engine sends, such as the one that wakes a waiting job.
 //!
-//! A wake-up call asks for nothing new. It carries the fence that the record had, so that a copy
-//! which comes late never opens a job that has ended meanwhile.
+//! A wake-up message asks for no new work. It carries the fence of the job's record, so that a late
+//! duplicate never reopens a job that has ended meanwhile.
 
 use std::time::Duration;
 
@@ -14,40 +14,40 @@ use crate::{
     record::Record,
 };
 
-/// Name of the message attribute that holds the fence, a whole number as text.
+/// Message attribute with the fence of the job's record, as a decimal number.
 pub const FENCE: &str = "evenkeel-fence";
 
-/// Name of the message attribute that holds the key of the job's record: what the body leads to may be
-/// another one once its type has changed how it reads payloads.
+/// Message attribute with the key of the job's record. The body may lead to another key once the
+/// job type has changed the normal form of its payloads.
 pub const JOB: &str = "evenkeel-job";
 
-/// Name of the message attribute that says what the message is for, if it is not ordinary work.
+/// Message attribute that names the purpose; absent for ordinary work.
 pub const PURPOSE: &str = "evenkeel-purpose";
 
-/// Name of the message attribute that says when a message was sent first, in milliseconds since the
-/// epoch, if it was not now.
+/// Message attribute with the time at which the message was first sent, in milliseconds since the
+/// epoch; absent if that is the `SentTimestamp`.
 pub const SENT_AT: &str = "evenkeel-sent-at";
 
-/// A message of ours.
+/// A message that the engine sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct OutgoingMessage {
-    /// Its body, see [`crate::message::wake`].
+    /// JSON of the message format; [`body()`] makes that of a record.
     pub body: String,
-    /// Key and fence of the job's record, if the message stands for one.
+    /// Key and fence of the job's record, if the message wakes one.
     pub wakes: Option<Woken>,
-    /// Whom fair queues count it to.
+    /// Message group ID, by which fair queues balance senders.
     pub group: Option<String>,
-    /// When it becomes visible, from now, in whole seconds; at most 15 minutes.
+    /// Delay until the message becomes visible, in whole seconds; at most 15 minutes.
     pub delay: Duration,
-    /// What it is for.
     pub purpose: Purpose,
-    /// When it was sent first, if it is a dead letter that is sent once more: it asks for nothing
-    /// newer than it did then.
+    /// When the message was first sent, if it is a redriven dead letter: it asks for nothing newer
+    /// than the original did.
     pub sent_at: Option<Time>,
 }
 
 impl OutgoingMessage {
-    /// A message that is visible at once.
+    /// A message for ordinary work, visible immediately.
     #[must_use]
     pub const fn new(body: String, wakes: Option<Woken>, group: Option<String>) -> Self {
         let (delay, purpose) = (Duration::ZERO, Purpose::Work);
@@ -65,15 +65,15 @@ struct Body<'a> {
     payload: &'a RawValue,
 }
 
-/// The body that leads to this record again: its type, its given id if it has one, and its payload.
+/// The body that leads to this record again: its type, its given ID if it has one, and its payload.
 ///
-/// `None` if the record's payload is no JSON, which no record that we wrote has.
+/// `None` if the payload is not JSON, which happens in no record that the engine wrote.
 #[must_use]
 pub fn body(record: &Record) -> Option<String> {
     body_of(&record.key, &record.work.payload)
 }
 
-/// The same for a job that has this key and payload.
+/// The same for a job with this key and payload.
 pub(crate) fn body_of(key: &str, payload: &str) -> Option<String> {
     let (kind, id) = key.split_once('#')?;
     let payload = serde_json::from_str::<&RawValue>(payload).ok()?;

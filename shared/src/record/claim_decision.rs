@@ -1,4 +1,4 @@
-//! What a message may do with its job, given the job's record: the claim, as a plain function.
+//! The claim: what a message may do with its job, decided from the job's record by a pure function.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use crate::{
     record::{Counters, Phase, Record, Work, decision::Cause},
 };
 
-/// Who claims, on whose behalf, and when.
+/// The batch and the messages that claim a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
     /// The batch's token.
     pub owner: &'a str,
-    /// The messages that bring the job, at least one; the first speaks for them.
+    /// SQS IDs of the messages for the job, at least one. The record keeps the first.
     pub message_ids: &'a [String],
-    /// SQS's SentTimestamp of the latest of them.
+    /// The latest `SentTimestamp` of the messages.
     pub sent_at: Time,
-    /// The highest ApproximateReceiveCount of them.
+    /// The highest `ApproximateReceiveCount` of the messages.
     pub receives: u32,
-    /// The fence that the record had when we sent the message ourselves; `None` if a sender did.
+    /// The fence in a wake-up message of the engine; `None` for a sender's message.
     pub wakes: Option<u64>,
-    /// Whether the message's body leads to another job than the record that it is to wake.
+    /// Whether the body leads to another key than that of the record to wake.
     pub stray: bool,
-    /// For how long after a success the work is not done again.
+    /// How long after a success a message for the same job has no effect.
     pub dedup_window: Duration,
-    /// What may stand in for the result once the deadline is over.
+    /// The job type's fallback, as JSON. It becomes the provisional result after the deadline.
     pub fallback: Option<&'a str>,
-    /// How long after the deadline the real result is still wanted.
+    /// How long after the deadline a job with a provisional result is still retried.
     pub give_up_after: Duration,
-    /// The present.
+    /// The current time.
     pub now: Time,
-    /// Until when the run may last.
+    /// When the lease of the run ends.
     pub lease_until: Time,
 }
 
@@ -44,32 +44,36 @@ impl<'a> Claimant<'a> {
 /// What a message may do with its job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimDecision {
-    /// Run it, once this record is written.
+    /// Run the job, once the record has been written.
     Take {
         /// The record to write.
         record: Record,
-        /// Whether it must not share its process with other jobs.
+        /// Whether the job must not share its process with other running jobs.
         isolated: bool,
     },
-    /// This batch has claimed it already; the answer was lost.
+    /// This batch has already claimed the job; the response to that write was lost.
     Ours(Record),
-    /// Terminal: the result stands, the message has done its work.
+    /// The job has ended and its result stands. The message can be deleted.
     Ended,
-    /// Not now, but the record has a look of its own: the message may go.
+    /// The job must not run now, but it is on the index `due`, so the sweeper will resend it. The
+    /// message can be deleted.
     AlreadyDue,
-    /// A run holds it: once the record has a look at the lease's end, the message may go.
+    /// Another run holds the job. Once the record is on the index `due` at this time, the end of
+    /// the lease, the message can be deleted.
     IndexLeaseExpiry(Time),
-    /// The message is the job's own wake-up call and must come back then.
+    /// The job relies on this message, which must come back at this time.
     ComeBack(Time),
-    /// Write this record; the message comes back at the given time, or has done its work.
+    /// Write this record. The message must come back at the given time; with `None` it can be
+    /// deleted.
     Note(Record, Option<Time>),
-    /// The id is known with another payload.
+    /// The ID is known with another payload.
     OtherPayload,
 }
 
-/// Decides what a message of the job `key`, with `work`, may do, given its record.
+/// Decides what a message may do with the job `key`, which asks for `work`, given its record.
 ///
-/// An expired record counts as absent, but its fence goes on, for runs that are still out there.
+/// An expired record counts as absent, but its fence continues, because runs from before may still
+/// write.
 #[must_use]
 pub fn claim(
     existing: Option<&Record>,
@@ -79,7 +83,7 @@ pub fn claim(
 ) -> ClaimDecision {
     let known = existing.filter(|record| record.expires_at().is_none_or(|at| at > by.now));
     let Some(record) = known else {
-        // A message of ours that leads elsewhere by now asks for nothing new.
+        // The record to wake is gone, and the body leads to another key: there is no work to do.
         if by.stray {
             return ClaimDecision::Ended;
         }
@@ -90,7 +94,7 @@ pub fn claim(
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
         return ClaimDecision::Ours(record.clone());
     }
-    // Who woke it has sent the payload of this very record, as it was normal then.
+    // A wake-up message carries the payload of this very record, in the normal form of that time.
     let woken = by.wakes == Some(record.fence);
     if record.work.payload != work.payload && !woken {
         return ClaimDecision::OtherPayload;
@@ -103,7 +107,8 @@ pub fn claim(
     match &record.phase {
         Phase::Queued { .. } => take(record.clone(), by, false),
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
-            // Who woke it has seen this very record, by a clock that may differ from ours.
+            // The sender of a wake-up message has read this very record, by a clock that may
+            // differ.
             if *run_after <= by.now || woken {
                 take(record.clone(), by, record.counters.crashes > 0)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
@@ -116,7 +121,7 @@ pub fn claim(
             if *lease_until <= by.now {
                 after_crash(record, by)
             } else if own_message {
-                // Nobody else would wake the job if its run is dead: this message stays.
+                // If the run is dead, only this message wakes the job, so it stays in the queue.
                 ClaimDecision::ComeBack(*lease_until)
             } else if *lease_expiry_indexed {
                 ClaimDecision::AlreadyDue
@@ -124,7 +129,7 @@ pub fn claim(
                 ClaimDecision::IndexLeaseExpiry(*lease_until)
             }
         }
-        // A wake-up call of ours asks for nothing new.
+        // A wake-up message asks for no new work.
         phase if by.wakes.is_some() && phase.ended_at().is_some() => ClaimDecision::Ended,
         Phase::Succeeded { at, .. } if by.sent_at > *at + by.dedup_window => {
             take(record.clone().reopened(work), by, false)
@@ -152,7 +157,7 @@ impl Record {
     }
 }
 
-/// The record of a job of which nothing is known but the fence of one that has expired.
+/// A new record, which continues the fence of an expired record of the same key.
 fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
     Record {
         key: key.to_owned(),
@@ -182,14 +187,14 @@ fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision 
     ClaimDecision::Take { record: record.claimed(by), isolated }
 }
 
-/// The lease of a run is over and it never settled: its process died.
+/// The lease has expired without a settle: the process of the run died.
 fn after_crash(record: &Record, by: &Claimant<'_>) -> ClaimDecision {
     let mut record = record.clone();
     record.fall_back(by.fallback, by.now);
     let mut record = record.crashed(by.owner, record.ends_at(by.give_up_after), by.now);
     match record.phase {
         Phase::Waiting { run_after, .. } if record.counters.crashes > 1 => {
-            // From now on this message is the one to wait for.
+            // From now on, the job waits for this message.
             by.message_id().clone_into(&mut record.message_id);
             ClaimDecision::Note(record, Some(run_after))
         }

@@ -1,59 +1,58 @@
-//! What is decided about a job after a run: a closed vocabulary.
+//! What is decided about a job after a run.
 
 use std::time::Duration;
 
-/// What happens to the job next. [`crate::record::retry::decide`] is the only place that makes one of a
-/// failure.
+/// What happens to a job next. Only [`crate::record::retry::decide`] derives it from a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Done: keep the result.
+    /// The job has succeeded; keep its result.
     Succeed,
-    /// Go on in another run.
+    /// Continue in another run, from the cursor.
     Continue,
-    /// Try again after a while; `spends` says whether it cost one of the attempts.
+    /// Run again after a delay, for which the message stays hidden in the queue.
     Retry {
-        /// From now.
+        /// Delay from now.
         after: Duration,
-        /// What the counters counts.
+        /// The counter to raise.
         spends: Spends,
     },
-    /// Out of the way until something outside is mended; never a failure of the job.
+    /// Wait in the record, without a message, until an outside cause is resolved.
     Park {
-        /// From now until somebody looks.
+        /// Delay from now.
         after: Duration,
-        /// What the counters counts.
+        /// The counter to raise.
         spends: Spends,
     },
-    /// It will never work, or its allowance is spent.
+    /// The job is dead: no retry can succeed, or none is left.
     Bury(Cause),
-    /// It kills what runs it: only operators may touch it again.
+    /// The job keeps crashing. Only an operator may run it again.
     Quarantine,
 }
 
-/// Which counter of the counters a retry raises.
+/// Which counter of the job a delay raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spends {
-    /// One of the attempts.
+    /// [`Counters::attempts`](crate::record::Counters::attempts).
     Attempt,
-    /// Nothing but patience: a deferral.
+    /// [`Counters::defers`](crate::record::Counters::defers).
     Deferral,
-    /// One of the crashes.
+    /// [`Counters::crashes`](crate::record::Counters::crashes).
     Crash,
 }
 
 /// Why a job is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The failure itself is for good.
+    /// The failure is final.
     Permanent,
     /// The last attempt failed.
     AttemptsSpent,
-    /// The sender's deadline is over.
+    /// The sender's deadline has passed.
     DeadlineOver,
 }
 
 impl Cause {
-    /// The words in a record and a log.
+    /// The text in records and logs.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -65,7 +64,7 @@ impl Cause {
 }
 
 impl Decision {
-    /// The word in logs and metrics.
+    /// The name in logs and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

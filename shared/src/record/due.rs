@@ -1,28 +1,29 @@
-//! The sparse index on which the sweeper finds jobs that are due.
+//! The sparse index `due`, on which the sweeper finds the jobs that it must handle.
 
 use super::{Phase, Record};
 use crate::base::time::Time;
 
-/// An entry of the sparse index on which somebody looks.
+/// The entry of a record on the index `due`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueEntry {
-    /// `state#queue`, `parked#dependency` or `dead#type`, and a shard.
+    /// `queued#QUEUE`, `running#QUEUE`, `waiting#QUEUE`, `dated#DEPENDENCY`, `parked#DEPENDENCY` or
+    /// `dead#TYPE`, each followed by `#` and a shard.
     pub partition: String,
-    /// When somebody should look.
+    /// When the job is due; for a job that is dead or quarantined, when it ended.
     pub due_at: Time,
 }
 
-/// Shards of an index partition: each takes 1,000 writes a second.
+/// Shards of an index partition. DynamoDB limits each to 1,000 writes a second.
 pub const DUE_SHARDS: u32 = 4;
 
-/// The index partition `name` of a record with this key: the name and a shard by the key.
+/// The partition `NAME#SHARD` of a record with this key; the key determines the shard.
 #[must_use]
 pub fn due_partition(name: &str, key: &str) -> String {
     let sum = key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     format!("{name}#{}", sum % DUE_SHARDS)
 }
 
-/// Every shard of the index partition `name`.
+/// Every shard of the partition `name`.
 pub fn due_partitions(name: String) -> impl Iterator<Item = String> {
     (0..DUE_SHARDS).map(move |shard| format!("{name}#{shard}"))
 }
@@ -43,7 +44,7 @@ impl Record {
         priority(&self.work.queue)
     }
 
-    /// What the sparse index says of it; `None` if nobody need look.
+    /// The record's entry on the index `due`; `None` if the sweeper need not handle it.
     #[must_use]
     pub fn due_entry(&self) -> Option<DueEntry> {
         let (name, due_at) = match &self.phase {
@@ -55,8 +56,8 @@ impl Record {
             Phase::Parked { run_after, .. } => {
                 let dependency = &self.work.dependency;
                 match self.work.deadline.filter(|_| self.provisional.is_none()) {
-                    // In the order of their deadlines: a breaker that stays open must not hide one
-                    // that is over behind others.
+                    // Ordered by deadline: while a breaker stays open, a job past its deadline must
+                    // not be hidden behind others.
                     Some(deadline) => (format!("dated#{dependency}"), deadline),
                     None => (format!("parked#{dependency}"), *run_after),
                 }

@@ -1,13 +1,13 @@
-//! The lease of a batch: until when its runs may still be alive.
+//! The lease of a batch: until when its runs may be alive.
 
 use crate::base::time::Time;
 
-/// One lease of a whole batch: how the sweeper finds jobs whose process died.
+/// The lease of a whole batch, by which the sweeper finds the jobs of a process that died.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The batch's token.
     pub owner: String,
-    /// When it ends.
+    /// When the lease ends.
     pub until: Time,
     /// Keys of the jobs that the batch may have claimed.
     pub jobs: Vec<String>,

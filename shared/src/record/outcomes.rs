@@ -1,4 +1,4 @@
-//! What the jobs of a type came to.
+//! Outcomes of the jobs of a type.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,13 +8,14 @@ use crate::{
     record::decision::{Decision, Spends},
 };
 
-/// Counter of the jobs of all batches.
+/// Counter of jobs, summed over all batches.
 pub const JOBS: &str = "jobs";
 
-/// Counter of the time that all batches took: what a job costs is this by [`JOBS`].
+/// Counter of running time in milliseconds, summed over all batches. Divided by [`JOBS`], it is the
+/// mean cost of a job.
 pub const BUSY_MS: &str = "busy_ms";
 
-/// What the jobs of a type came to.
+/// Outcomes of the jobs of a type, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
     counts: BTreeMap<&'static str, u64>,
@@ -23,7 +24,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Counts the end of a run of a job that was made at `created_at`.
+    /// Counts the end of a run of a job that was created at `created_at`.
     pub fn record(&mut self, decision: &Decision, created_at: Time, now: Time) {
         let name = match decision {
             Decision::Retry { spends: Spends::Crash, .. } => "crashed",
@@ -35,25 +36,26 @@ impl Outcomes {
         }
     }
 
-    /// Notes when the oldest message was sent that came from a queue for the first time.
+    /// Takes note of a message that was received for the first time: the oldest of each queue is
+    /// kept.
     pub fn received(&mut self, queue: &str, sent_at: Time) {
         let oldest = self.oldest.entry(queue.to_owned()).or_insert(sent_at);
         *oldest = (*oldest).min(sent_at);
     }
 
-    /// Counts the time that a batch of so many jobs took.
+    /// Counts a batch of `jobs` jobs that took `took`.
     pub fn worked(&mut self, jobs: usize, took: Duration) {
         *self.counts.entry(JOBS).or_default() += jobs as u64;
         *self.counts.entry(BUSY_MS).or_default() += millis(took);
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether nothing has been counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.oldest.is_empty()
     }
 
-    /// These as counters of a bucket.
+    /// The counts as counters of a bucket.
     #[must_use]
     pub fn bucket(&self) -> Bucket {
         let counts = self.counts.iter().map(|(name, count)| ((*name).to_owned(), *count));

@@ -1,4 +1,4 @@
-//! What to do about a failure: the one place where the taxonomy and the policy meet.
+//! Decides what follows from a failure: the only place where its class and the policy meet.
 
 use std::time::Duration;
 
@@ -15,30 +15,31 @@ use crate::{
     },
 };
 
-/// What [`decide`] goes by besides the failure.
+/// The inputs of [`decide`] besides the failure.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Situation<'a> {
-    /// The job type's numbers.
     pub policy: &'a Policy,
     /// The job's counters before this failure.
     pub counters: Counters,
-    /// When it is no longer worth trying: [`Record::ends_at`](crate::record::Record::ends_at).
+    /// When retrying ends: [`Record::ends_at`](crate::record::Record::ends_at).
     pub deadline: Option<Time>,
-    /// Whether a fallback stands in for the result: then only the deadline ends the job.
+    /// Whether there is a provisional result. Then only the deadline ends the job.
     pub provisional: bool,
-    /// Whether the fleet has spent its retry budget: delays double.
+    /// Whether the fleet has used up its retry budget. Then backoffs are twice as long.
     pub budget_spent: bool,
-    /// The present.
+    /// The current time.
     pub now: Time,
-    /// A number drawn evenly from `[0, 1)`.
+    /// A number drawn uniformly from `[0, 1)`, for the jitter.
     pub chance: f64,
 }
 
-/// Decides what happens after a failure.
+/// Decides what follows from a failure.
 ///
-/// A delay is at least [`SHORTEST_DELAY`], never shorter than what the other side asked for (up to
-/// [`LONGEST_PARK`]), and never past the deadline; a delay over [`LONGEST_WAIT`] parks the job, and
-/// so does every deferral of a gate: one receive an outage, however long it is.
+/// Every delay is at least [`SHORTEST_DELAY`]. `Retry-After` is a lower bound on every delay, up to
+/// the job's deadline or [`LONGEST_PARK`]. A delay over [`LONGEST_WAIT`] parks the job. Every
+/// deferral by a gate parks it too, so that an outage costs a message one receive, however long it
+/// lasts.
 #[must_use]
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, counters, .. } = situation;
@@ -59,9 +60,10 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             later(if situation.budget_spent { wait * 2 } else { wait }, failure, Spends::Attempt)
         }
         Class::Throttled => {
-            // The service is there and asks for patience: that never kills a job. From the cap on it
-            // waits in its record, not to use up the receives of a message. The pace of the whole
-            // fleet is the limiter's business, so the pauses of one job do not grow beyond a few.
+            // A 429 never ends a job, because the dependency works and only asks for fewer calls.
+            // From the cap on, the job parks, so that its message does not use up its receives. The
+            // limiter sets the pace of the whole fleet, so the pauses of one job double only a few
+            // times.
             let wait = backoff(policy, (counters.defers + 1).min(MOST_DOUBLINGS), situation.chance);
             if counters.defers >= policy.max_deferrals {
                 let asked = failure.retry_after().unwrap_or_default();
@@ -72,7 +74,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             later(wait, failure, Spends::Deferral)
         }
         Class::Permanent => return Decision::Bury(Cause::Permanent),
-        // The breaker doubles its wait; whoever is parked is woken when it closes.
+        // The breaker doubles its own wait, and the jobs parked for it are woken when it closes.
         Class::Systemic => park(SYSTEMIC_PAUSE, failure),
         Class::Deferred => park(SHORTEST_DELAY, failure),
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
@@ -85,15 +87,15 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     within_deadline(decision, situation)
 }
 
-/// `U(0, min(cap, base * 2^(n-1)))`: "full jitter" of the AWS Architecture Blog's "Exponential
-/// Backoff And Jitter" (2015), for the n-th failure, from 1.
+/// `U(0, min(cap, base * 2^(n-1)))` for the n-th failure, from 1: "full jitter" of the AWS
+/// Architecture Blog's "Exponential Backoff And Jitter" (2015).
 #[must_use]
 pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
     let doubled = policy.backoff_base.saturating_mul(1 << failures.saturating_sub(1).min(20));
     doubled.min(policy.backoff_cap).mul_f64(chance.clamp(0.0, 1.0))
 }
 
-/// Deferrals up to which the pauses of a throttled job double.
+/// Deferrals up to which the backoff of a throttled job doubles.
 const MOST_DOUBLINGS: u32 = 6;
 
 fn is_retryable(policy: &Policy, class: Class) -> bool {
@@ -101,8 +103,8 @@ fn is_retryable(policy: &Policy, class: Class) -> bool {
 }
 
 fn later(wait: Duration, failure: &Failure, spends: Spends) -> Decision {
-    // The jitter comes on top of what was asked: jobs that are told the same must not come back
-    // together.
+    // The jitter is added to the requested delay, because jobs with the same `Retry-After` must not
+    // return at the same time.
     let after = match failure.retry_after() {
         Some(asked) => asked.saturating_add(wait).clamp(SHORTEST_DELAY, LONGEST_PARK),
         None => wait.max(SHORTEST_DELAY),
@@ -119,7 +121,7 @@ fn park(wait: Duration, failure: &Failure) -> Decision {
     Decision::Park { after, spends: Spends::Deferral }
 }
 
-/// Somebody looks no later than at the deadline; after it there is nothing left to try.
+/// Limits a delay to the deadline. After the deadline, the job is dead.
 fn within_deadline(decision: Decision, situation: &Situation<'_>) -> Decision {
     let Some(deadline) = situation.deadline else { return decision };
     let left = deadline.since(situation.now);
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_as_a_table() {
+    fn the_retry_schedule() {
         let schedule: Vec<String> = (0..POLICY.max_attempts)
             .map(|failed| {
                 let at = |chance| match decide(
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn each_class_has_its_answer() {
+    fn each_class_has_its_decision() {
         let fresh = |class| decide(&failure(class), &situation(Counters::default(), 0.0));
         assert_eq!(fresh(Class::Transient), retry(1, Spends::Attempt));
         assert_eq!(fresh(Class::Anomaly), retry(1, Spends::Attempt));
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn crashes_are_retried_at_once_then_after_minutes_then_quarantined() {
+    fn a_crash_is_retried_soon_then_after_minutes_then_quarantined() {
         let after = |crashes| {
             let counters = Counters { crashes, ..Counters::default() };
             decide(&failure(Class::Crash), &situation(counters, 0.0))
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_spends_no_attempt_and_parks_in_the_end() {
+    fn throttling_spends_no_attempt_and_parks_at_the_cap() {
         let after = |defers| {
             let counters = Counters { defers, ..after_attempts(3) };
             decide(&failure(Class::Throttled), &situation(counters, 0.0))
@@ -224,12 +226,12 @@ mod tests {
         assert_eq!(
             after(1000),
             parked(SHORTEST_DELAY),
-            "many parks by gates do not make it longer"
+            "earlier deferrals by gates do not lengthen the delay"
         );
     }
 
     #[test]
-    fn a_gate_parks_for_as_long_as_it_says_and_never_buries() {
+    fn a_deferral_by_a_gate_parks_for_its_delay_and_never_buries() {
         let closed_for = |secs| {
             let deferred =
                 failure(Class::Deferred).with_retry_after(Some(Duration::from_secs(secs)));
@@ -242,17 +244,21 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_not_retryable_is_for_good() {
+    fn a_class_that_is_not_retryable_is_final() {
         let policy = Policy { retryable: &[Class::Conflict], ..POLICY };
         let situation = Situation { policy: &policy, ..situation(Counters::default(), 0.0) };
         let decided = |class| decide(&failure(class), &situation);
         assert_eq!(decided(Class::Transient), Decision::Bury(Cause::Permanent));
         assert_eq!(decided(Class::Conflict), retry(1, Spends::Attempt));
-        assert_eq!(decided(Class::Throttled), retry(1, Spends::Deferral), "it spends no attempt");
+        assert_eq!(
+            decided(Class::Throttled),
+            retry(1, Spends::Deferral),
+            "throttling spends no attempt"
+        );
     }
 
     #[test]
-    fn only_the_deadline_ends_a_job_for_which_something_stands_in() {
+    fn only_the_deadline_ends_a_job_with_a_provisional_result() {
         let calm = situation(after_attempts(3), 0.0);
         let standing = Situation { provisional: true, ..calm };
         let failed = failure(Class::Transient);
@@ -276,12 +282,12 @@ mod tests {
         for defers in [0, 1, 5, 1000] {
             let counters = Counters { defers, ..after_attempts(100) };
             let decision = decide(&failure(Class::Systemic), &situation(counters, 0.5));
-            assert_eq!(decision, parked(SYSTEMIC_PAUSE), "also after many parks by gates");
+            assert_eq!(decision, parked(SYSTEMIC_PAUSE), "even after many deferrals by gates");
         }
     }
 
     #[test]
-    fn a_long_request_to_wait_parks() {
+    fn a_long_retry_after_parks() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(3600)));
         let decision = decide(&asked, &situation(Counters::default(), 0.0));
         assert_eq!(decision, parked(Duration::from_hours(1)));
@@ -292,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_are_told_the_same_do_not_come_back_together() {
+    fn jobs_with_the_same_retry_after_do_not_return_together() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
         let after = |chance| match decide(&asked, &situation(Counters::default(), chance)) {
             Decision::Retry { after, .. } => after.as_millis(),
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_tried_after_the_deadline() {
+    fn no_retry_comes_after_the_deadline() {
         let asked = failure(Class::Throttled).with_retry_after(Some(Duration::from_secs(30)));
         let mut situation = situation(Counters::default(), 0.5);
         situation.deadline = Some(NOW + Duration::from_secs(10));
@@ -313,7 +319,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn delays_are_bounded_and_never_undercut_the_request(
+        fn delays_are_bounded_and_no_shorter_than_retry_after(
             class in 0..Class::ALL.len(),
             attempts in 0_u32..40,
             defers in 0_u32..40,
@@ -334,14 +340,14 @@ mod tests {
                     prop_assert!(after >= asked.unwrap_or_default().min(LONGEST_PARK));
                 }
                 Decision::Succeed | Decision::Continue => {
-                    prop_assert!(false, "a failure is no success");
+                    prop_assert!(false, "a failure cannot lead to success");
                 }
                 Decision::Bury(_) | Decision::Quarantine => {}
             }
         }
 
         #[test]
-        fn an_allowance_is_always_spent_in_the_end(chance in 0.0..1.0_f64) {
+        fn retries_end_when_the_attempts_are_spent(chance in 0.0..1.0_f64) {
             let mut counters = Counters::default();
             let mut rounds = 0;
             while let Decision::Retry { .. } =

@@ -1,4 +1,4 @@
-//! A bucket as the table holds it: what all containers can add to without reading.
+//! A bucket as the table holds it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,22 +9,23 @@ use std::{
 use crate::base::time::Time;
 use crate::dependency::stats::Histogram;
 
-/// Counters of one bucket by name, as the table holds them, and the oldest messages received.
+/// A bucket as the table holds it: counters by name, and the oldest messages received.
 ///
-/// A bucket is what all containers can add to without reading: numbers only grow, and a set only
-/// gains members.
+/// Containers add to a bucket without reading it first: counters only grow, and the set only gains
+/// members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// Counters that are not zero, by name.
+    /// Counters by name, without those that are zero.
     pub counts: BTreeMap<String, u64>,
-    /// When the oldest message that came for the first time was sent, batch by batch.
+    /// For each batch, the oldest of its messages that were received for the first time.
     pub oldest: BTreeSet<Oldest>,
 }
 
 /// When the oldest of some messages was sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Oldest {
-    /// In milliseconds, rounded down to ten seconds so that they are few.
+    /// In milliseconds since the epoch, rounded down to ten seconds so that there are few different
+    /// values.
     pub sent_at: u64,
     /// Name of the queue.
     pub queue: String,
@@ -51,13 +52,13 @@ impl Bucket {
         Self { counts, ..Self::default() }
     }
 
-    /// A counter; zero if nothing was counted.
+    /// The counter `name`, or zero if it is absent.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or_default()
     }
 
-    /// The histogram whose bins begin with this letter.
+    /// The histogram whose bins have names with this prefix, such as `l0`, `l1`.
     #[must_use]
     pub fn histogram(&self, prefix: char) -> Histogram {
         let mut histogram = Histogram::default();
@@ -67,7 +68,7 @@ impl Bucket {
         histogram
     }
 
-    /// Adds another bucket to this one, as a bucket does.
+    /// Adds the counters and the oldest messages of another bucket.
     pub fn add(&mut self, other: &Self) {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
@@ -80,16 +81,16 @@ pub(crate) fn bins(prefix: char, histogram: &Histogram) -> impl Iterator<Item = 
     histogram.0.into_iter().enumerate().map(move |(bin, count)| (format!("{prefix}{bin}"), count))
 }
 
-/// Which bucket of which pulse.
+/// Identifies a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BucketKey {
     /// A dependency, or `type:` and a job type.
     pub subject: String,
-    /// When the bucket begins.
+    /// When the bucket starts.
     pub start: Time,
-    /// The breaker's generation of the calls that it counts: what was counted before a breaker
-    /// opened must not open it again when it has just closed.
+    /// The breaker's generation of the calls. Calls counted before a breaker opened must not open
+    /// it again after it has closed.
     pub generation: u64,
-    /// From 0; more than one only while the pulse is hot.
+    /// From 0; above 0 only while the call statistics are hot.
     pub shard: u8,
 }

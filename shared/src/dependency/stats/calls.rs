@@ -1,41 +1,41 @@
-//! What the calls to a dependency came to.
+//! Calls to a dependency, counted by how they ended.
 
 use std::time::Duration;
 
 use crate::dependency::stats::{Bucket, Histogram, bucket::bins};
 use crate::failure::Class;
 
-/// What the calls to a dependency came to.
+/// Calls to a dependency, counted by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// Calls that the dependency answered as it should; a conflict is such an answer.
+    /// Calls that succeeded. A conflict counts as a success.
     pub ok: u64,
-    /// Calls that failed for a reason of the dependency's.
+    /// Calls that failed because of the dependency.
     pub failed: u64,
     /// Calls of either kind that took longer than the policy's `slow_after`.
     pub slow: u64,
-    /// Calls that were asked to come later.
+    /// Calls answered with 429.
     pub throttled: u64,
     /// Runs that were a job's first attempt.
     pub first: u64,
     /// Runs that were a later attempt.
     pub retries: u64,
-    /// Runs put off because trouble was foreseen.
+    /// Runs deferred by load shedding.
     pub load_shed: u64,
     /// Writes to the bucket.
     pub writes: u64,
-    /// How long the calls took.
+    /// Durations of the calls that succeeded or failed.
     pub latency: Histogram,
 }
 
 impl Calls {
-    /// Calls that say whether the dependency is well.
+    /// Calls that say something about the health of the dependency.
     #[must_use]
     pub const fn telling(&self) -> u64 {
         self.ok + self.failed
     }
 
-    /// Counts one call that ended with `class`, or well.
+    /// Counts one call. `class` is the class of its failure, or `None` if it succeeded.
     pub fn record(&mut self, class: Option<Class>, took: Duration, slow_after: Duration) {
         let outcome = CallOutcome::of(class);
         match outcome {
@@ -50,7 +50,7 @@ impl Calls {
         }
     }
 
-    /// Adds others to these.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.ok += other.ok;
         self.failed += other.failed;
@@ -63,7 +63,7 @@ impl Calls {
         self.latency.add(&other.latency);
     }
 
-    /// These as counters of a bucket.
+    /// The counts as counters of a bucket.
     #[must_use]
     pub fn bucket(&self) -> Bucket {
         let counts = [
@@ -97,19 +97,19 @@ impl From<&Bucket> for Calls {
     }
 }
 
-/// What the end of a call says of the dependency's health.
+/// What a call says about the health of its dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It works.
+    /// The dependency works.
     Succeeded,
-    /// It does not.
+    /// The dependency does not work.
     Failed,
-    /// Nothing: the failure was not its, or it only asked for patience.
+    /// Nothing: the failure had another cause, or the dependency only asked for fewer calls.
     Neutral,
 }
 
 impl CallOutcome {
-    /// The column "breaker" of the table of classes in docs/error-handling.md.
+    /// Follows the column "breaker" of the table of classes in docs/error-handling.md.
     #[must_use]
     pub const fn of(class: Option<Class>) -> Self {
         match class {

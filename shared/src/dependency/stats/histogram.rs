@@ -1,31 +1,31 @@
-//! How long things took, in fixed bins.
+//! Durations, counted in fixed bins.
 
 use std::time::Duration;
 
 use crate::base::time::millis;
 
-/// Upper ends of the histogram's bins, in milliseconds; one more bin takes what is longer.
+/// Inclusive upper bounds of the bins, in milliseconds. One more bin holds longer durations.
 pub const LATENCY_BOUNDS_MS: [u32; 23] = [
     5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 450, 650, 1_000, 1_500, 2_000, 3_000, 5_000, 7_500,
     10_000, 15_000, 30_000, 60_000, 300_000,
 ];
 
-/// Bins of a histogram.
+/// Number of bins.
 const BINS: usize = LATENCY_BOUNDS_MS.len() + 1;
 
-/// How long things took, counted in fixed bins so that histograms of many containers add up.
+/// Durations, counted in fixed bins so that the histograms of many containers can be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram(pub(super) [u64; BINS]);
 
 impl Histogram {
-    /// Counts one of them.
+    /// Counts one duration.
     pub fn record(&mut self, took: Duration) {
         let ms = millis(took);
         let bin = LATENCY_BOUNDS_MS.partition_point(|&bound| u64::from(bound) < ms);
         self.0[bin] += 1;
     }
 
-    /// How many were counted.
+    /// Number of durations counted.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -38,8 +38,9 @@ impl Histogram {
         }
     }
 
-    /// The time within which the share `q` (0 to 1) of them was over: the upper end of the bin that
-    /// holds it, so never too short. `None` if nothing was counted.
+    /// The duration that the share `q` (0 to 1) of all does not exceed, rounded up to the upper
+    /// bound of its bin. `None` if nothing was counted. The last bin has no upper bound; there the
+    /// result is five minutes.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
