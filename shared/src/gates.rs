@@ -1,15 +1,14 @@
-//! The gates: what stands between a run and its dependency. Breaker, foreseen trouble, limiter; and
-//! the pulse that they go by.
+//! The gates between a run and its dependency: breaker, load shedding and limiter, with the call
+//! statistics that they use.
 //!
 //! ```text
-//!  run ─ enter ─ breaker ─ prediction ─ slot ─► calls, each with its time limit ─► leave
-//!           │                                                                       │
-//!           └ turned away: parked, no attempt spent       counted, tripped, proven ─┘
+//!  run ─ enter ─ breaker ─ load shedding ─ slot ─► calls, each with its time limit ─► leave
+//!           │                                                                          │
+//!           └ refused: parked, no attempt spent        count, trip or close the breaker ┘
 //! ```
 //!
-//! What decides is pure and stands in [`crate::dependency::breaker`], [`crate::dependency::limiter`], [`crate::dependency::load_shedding`],
-//! [`crate::dependency::call_timeout`] and [`crate::dependency::stats`]. This is the container's side of it: what it has seen of
-//! the control table, for how long it may believe it, and the conditional writes.
+//! The decisions are pure functions in [`crate::dependency`]. This module is the container's side:
+//! its cache of the control table, how long cached state may be used, and the conditional writes.
 
 mod cache;
 mod permit;
@@ -44,46 +43,45 @@ pub(crate) use permit::{Permit, RunEnd};
 
 use cache::DependencyCache;
 
-/// Lost races after which a run is put off: others are busy with the same item.
+/// Lost races after which a run is deferred: other containers keep writing the same item.
 const MOST_RACES: usize = 8;
 
-/// Dependencies that a container remembers; the one that was used least recently goes.
+/// Maximum number of dependencies that a container caches; the least recently used one is evicted.
 const MOST_DEPENDENCIES: usize = 64;
 
-/// For how long a container believes that a breaker is closed, give or take a fifth; and the longest
-/// that it believes it to be open.
+/// How long a container uses a cached closed breaker, ±20 % at random; and the longest that it uses
+/// a cached open one.
 const BELIEF: Duration = Duration::from_secs(5);
 
-/// Over how long those come back whom one moment has turned away.
+/// Maximum random extra delay of a deferred run, so that runs refused at the same moment do not
+/// return together.
 const SPREAD: Duration = Duration::from_secs(10);
 
-/// How long foreseen trouble is given to pass.
+/// Delay of a run that load shedding refuses, before the random extra delay.
 const SHED_PAUSE: Duration = Duration::from_secs(20);
 
-/// What a job type's gates go by.
+/// The configuration of a job type's gates.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// The job type.
     pub(crate) kind: &'static str,
-    /// Its numbers.
     pub(crate) policy: &'static Policy,
-    /// The policy's breaker, with what operators have changed about it.
+    /// The policy's breaker, with the changes that operators configured.
     pub(crate) breaker: BreakerPolicy,
-    /// How fast its dependency may be called, if that is limited.
+    /// The rate at which the dependency may be called; `None` if it is not limited.
     pub(crate) rates: Option<Rates>,
 }
 
 /// Why a run must not begin.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// It is put off.
+    /// The run is deferred.
     Deferred(Failure),
-    /// Nothing will work until somebody mends the control table.
+    /// No run can begin until an operator fixes the control table.
     Broken(String),
 }
 
 impl Refused {
-    /// The failure of what was turned away, or could not even be asked.
+    /// The failure of the refused run.
     pub(crate) fn into_failure(self) -> Failure {
         match self {
             Self::Deferred(failure) => failure,
@@ -104,14 +102,14 @@ impl From<PortError> for Refused {
     }
 }
 
-/// What a run is to its job.
+/// How a run counts for the retry budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunKind {
-    /// Its first.
+    /// The first run of its job.
     First,
     /// A later attempt, after one that failed.
     Retry,
-    /// Neither: it was put off before, or goes on.
+    /// Neither: the job was deferred before, or continues from a cursor.
     Again,
 }
 
@@ -122,11 +120,11 @@ pub(crate) struct Gates<P: Ports> {
     clock: P::Clock,
     random: P::Random,
     state: Mutex<Cache>,
-    /// Held while slots are reserved: the runs of one container need not race each other.
+    /// Held while slots are reserved, so that the runs of one container do not race each other.
     reserving: tokio::sync::Mutex<()>,
 }
 
-/// What the container knows.
+/// What the container has cached, and the outcomes that it has not reported yet.
 #[derive(Debug, Default)]
 struct Cache {
     dependencies: BTreeMap<String, DependencyCache>,
@@ -135,18 +133,19 @@ struct Cache {
 }
 
 impl<P: Ports> Gates<P> {
-    /// Gates that know nothing yet.
+    /// Gates with an empty cache.
     pub(crate) fn new(rules: Rules, control: P::Store, clock: P::Clock, random: P::Random) -> Self {
         let reserving = tokio::sync::Mutex::default();
         Self { rules, control, clock, random, state: Mutex::default(), reserving }
     }
 
     fn state(&self) -> MutexGuard<'_, Cache> {
-        // A panic while the lock was held leaves counters behind that are whole.
+        // A panic while the lock was held leaves consistent counters.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works on what is known of a dependency.
+    /// Applies `work` to the cached state of a dependency. If the cache is full, evicts the least
+    /// recently used dependency.
     fn cache<T>(&self, dependency: &str, work: impl FnOnce(&mut DependencyCache) -> T) -> T {
         let now = self.clock.now();
         let mut state = self.state();
@@ -169,8 +168,8 @@ impl<P: Ports> Gates<P> {
         Moment { now: self.clock.now(), chance: self.random.unit() }
     }
 
-    /// Lets a run to its dependency, when its slot has come; or says why not. What the run is to its
-    /// job counts for the retry budget.
+    /// Admits a run to its dependency once its slot has come, or refuses it. `kind` says how the
+    /// run counts for the retry budget.
     pub(crate) async fn enter(
         &self,
         dependency: &str,
@@ -190,7 +189,7 @@ impl<P: Ports> Gates<P> {
         };
         if let Some(slot) = slot {
             tokio::time::sleep(slot.since(self.clock.now())).await;
-            // It may have opened meanwhile, or a 429 come: what has not begun does not begin.
+            // The breaker may have opened meanwhile, or a 429 arrived: then the run must not begin.
             if let Err(failure) = self.still_open(&permit) {
                 self.leave(permit, RunEnd::Ended).await;
                 return Err(Refused::Deferred(failure));
@@ -216,7 +215,7 @@ impl<P: Ports> Gates<P> {
         })
     }
 
-    /// Asks the breaker, and takes a probe's lease where it must be one.
+    /// Asks the breaker for admission. If the breaker admits only probes, takes the lease of one.
     async fn admit(&self, dependency: &str) -> Result<Permit<'_, P>, Refused> {
         let mut seen = self.view(dependency).await?;
         for _ in 0..MOST_RACES {
@@ -244,7 +243,7 @@ impl<P: Ports> Gates<P> {
                     telemetry::breaker(dependency, &seen.value, &next);
                     return Ok(Permit::new(self, dependency, generation, Some(token)));
                 }
-                // Our own write, whose answer was lost.
+                // Our own write, whose response was lost.
                 Swapped::No(current) if current.value == next => {
                     telemetry::breaker(dependency, &seen.value, &next);
                     self.note(dependency, current);
@@ -260,7 +259,7 @@ impl<P: Ports> Gates<P> {
         )))
     }
 
-    /// The breaker as the container may believe it to be.
+    /// The breaker from the cache while that is fresh enough, otherwise from the table.
     async fn view(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         let now = self.clock.now();
         let known = self
@@ -271,13 +270,13 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    /// The breaker as the table has it.
+    /// Reads the breaker from the table into the cache.
     async fn reread_breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         Ok(self.note(dependency, self.control.breaker(dependency).await?))
     }
 
-    /// Takes over what the table says, for as long as it may be believed; unless more is known: answers
-    /// may overtake each other.
+    /// Caches a breaker as read from the table, and for how long it may be used. Returns the cached
+    /// breaker instead if that is newer, since responses may arrive out of order.
     fn note(&self, dependency: &str, seen: Seen<Breaker>) -> Seen<Breaker> {
         let Moment { now, chance } = self.moment();
         let belief = match seen.value.at(now).state {
@@ -287,7 +286,7 @@ impl<P: Ports> Gates<P> {
             State::HalfOpen { .. } => Duration::ZERO,
         };
         self.cache(dependency, |cache| {
-            // Revision 0 is an item that is gone.
+            // Revision 0 means that the item does not exist any more.
             if seen.revision > 0 && seen.revision < cache.breaker.revision {
                 return cache.breaker.clone();
             }
@@ -297,8 +296,9 @@ impl<P: Ports> Gates<P> {
         })
     }
 
-    /// Writes a change of a breaker, if `step` still wants it of what is in the table. An open one is
-    /// open in this container at once.
+    /// Applies `step` to the breaker and writes the result conditionally. After a lost race,
+    /// applies `step` to the current breaker; stops when it returns `None`. A breaker that opens
+    /// takes effect in this container before the write.
     async fn turn(&self, dependency: &str, step: impl Fn(&Breaker, Moment) -> Option<Breaker>) {
         let mut seen = self.cache(dependency, |cache| cache.breaker.clone());
         for _ in 0..MOST_RACES {
@@ -325,7 +325,8 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    /// Puts a part of the load off if the pulse foretells trouble. A probe is what finds out.
+    /// Refuses a share of the runs if the call statistics show that calls fail or slow down. A
+    /// probe is never refused: it finds out whether the dependency works again.
     fn shed_load(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
         let chance = self.random.unit();
@@ -344,7 +345,8 @@ impl<P: Ports> Gates<P> {
         Err(self.deferred("load_shed", why, SHED_PAUSE))
     }
 
-    /// Whether the way is still as open, as far as the container knows, as when the run was let in.
+    /// Checks in the cache that the breaker still admits the run, and that no 429 has stopped calls
+    /// meanwhile.
     fn still_open(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
         let (known, stopped_until) = self
@@ -363,13 +365,14 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    /// The failure of a run that an open breaker turns away until then.
+    /// The failure of a run that the breaker refuses until `until`.
     fn closed(&self, breaker: &Breaker, until: Time) -> Failure {
         let why = format!("{}: {}", breaker.state.name(), breaker.why);
         self.deferred(BREAKER_OPEN, why, until.since(self.clock.now()))
     }
 
-    /// The failure of a run that is put off for so long and a little more, that not all come at once.
+    /// The failure of a run that is deferred for `wait` and a random extra delay, so that deferred
+    /// runs do not return together.
     fn deferred(&self, code: &'static str, why: String, wait: Duration) -> Failure {
         let after = wait + SPREAD.mul_f64(self.random.unit());
         Failure::new(Class::Deferred, code, why).with_retry_after(Some(after))

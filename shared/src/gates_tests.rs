@@ -54,7 +54,7 @@ impl Fleet {
     }
 }
 
-/// One run with one call that takes `took` and ends so; or why it was turned away.
+/// One run with one call that takes `took` and ends with `ends`; or the code of its refusal.
 async fn run(gates: &TestGates, ends: Option<Class>, took: Duration) -> Result<(), String> {
     let mut permit = match gates.enter(DEPENDENCY, RunKind::First).await {
         Ok(permit) => permit,
@@ -75,7 +75,7 @@ async fn run(gates: &TestGates, ends: Option<Class>, took: Duration) -> Result<(
 const QUICK: Duration = Duration::from_millis(20);
 
 #[tokio::test(start_paused = true)]
-async fn failures_of_several_containers_add_up_and_open_for_all() {
+async fn failures_of_several_containers_add_up_and_open_the_breaker_for_all() {
     let mut fleet = Fleet::default();
     let (one, other) = (fleet.container(), fleet.container());
     for _ in 0..2 {
@@ -83,16 +83,28 @@ async fn failures_of_several_containers_add_up_and_open_for_all() {
         run(&other, Some(Class::Transient), QUICK).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    assert_eq!(fleet.breaker().await.state, State::Closed, "four of five");
+    assert_eq!(
+        fleet.breaker().await.state,
+        State::Closed,
+        "four of the five failures that trip it"
+    );
     run(&one, Some(Class::Transient), QUICK).await.unwrap();
     assert_eq!(fleet.breaker().await.state.name(), "open");
-    assert_eq!(run(&one, None, QUICK).await, Err("breaker_open".into()), "here at once");
+    assert_eq!(
+        run(&one, None, QUICK).await,
+        Err("breaker_open".into()),
+        "immediately in this container"
+    );
     tokio::time::advance(BELIEF.mul_f64(1.2)).await;
-    assert_eq!(run(&other, None, QUICK).await, Err("breaker_open".into()), "there within seconds");
+    assert_eq!(
+        run(&other, None, QUICK).await,
+        Err("breaker_open".into()),
+        "within seconds in the other"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_says_nothing_of_the_dependency_trips_nothing() {
+async fn failures_that_say_nothing_about_the_dependency_do_not_trip_the_breaker() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for class in [Class::Permanent, Class::Throttled, Class::Conflict, Class::Crash] {
@@ -104,7 +116,7 @@ async fn what_says_nothing_of_the_dependency_trips_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn probes_find_out_and_close_it() {
+async fn successful_probes_close_the_breaker() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for _ in 0..5 {
@@ -131,7 +143,7 @@ async fn probes_find_out_and_close_it() {
     assert_eq!(fleet.breaker().await.state.name(), "half_open", "a 429 proves nothing");
     run(&gates, None, QUICK).await.unwrap();
     assert_eq!(fleet.breaker().await.state.name(), "closed");
-    // The failures of before are of another generation.
+    // Earlier failures belong to an older generation.
     run(&gates, Some(Class::Transient), QUICK).await.unwrap();
     assert_eq!(fleet.breaker().await.state.name(), "closed");
 }
@@ -142,7 +154,7 @@ async fn a_run_that_is_cut_off_counts_as_a_failed_call() {
     let gates = fleet.container();
     for _ in 0..5 {
         let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
-            panic!("it is closed")
+            panic!("the breaker is closed")
         };
         let end = gates.clock.now() + Duration::from_secs(5);
         permit.until(end, end);
@@ -154,7 +166,7 @@ async fn a_run_that_is_cut_off_counts_as_a_failed_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_calls_open_it_too() {
+async fn slow_calls_open_the_breaker() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for _ in 0..5 {
@@ -166,7 +178,7 @@ async fn slow_calls_open_it_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_breaker_is_read_as_seldom_as_it_may_be() {
+async fn a_closed_breaker_is_read_once_every_few_seconds() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     let reads = || fleet.faults.calls().iter().filter(|call| **call == "breaker").count();
@@ -178,7 +190,7 @@ async fn the_breaker_is_read_as_seldom_as_it_may_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pulse_is_written_once_a_second_and_adds_up() {
+async fn call_statistics_are_written_once_a_second_and_add_up() {
     let mut fleet = Fleet::default();
     let (one, other) = (fleet.container(), fleet.container());
     for _ in 0..50 {
@@ -204,7 +216,7 @@ async fn the_pulse_is_written_once_a_second_and_adds_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pulse_that_cannot_be_written_is_known_here_and_never_counted_twice() {
+async fn counts_whose_write_failed_stay_in_use_here_and_are_never_written_twice() {
     for fault in [Fault::Before, Fault::AnswerLost] {
         let mut fleet = Fleet::default();
         let gates = fleet.container();
@@ -223,7 +235,7 @@ async fn a_pulse_that_cannot_be_written_is_known_here_and_never_counted_twice() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hot_pulse_is_spread_over_shards() {
+async fn hot_call_statistics_are_spread_over_shards() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     let start = bucket_start(fleet.clock.now(), BUCKET);
@@ -245,12 +257,12 @@ async fn a_hot_pulse_is_spread_over_shards() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_limit_of_a_call_follows_the_fleet() {
+async fn the_time_limit_of_a_call_follows_the_latency_that_the_fleet_sees() {
     let mut fleet = Fleet::default();
     let (one, other) = (fleet.container(), fleet.container());
     let limit = async |gates: &TestGates| {
         let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
-            panic!("it is closed")
+            panic!("the breaker is closed")
         };
         let end = gates.clock.now() + Duration::from_secs(5);
         permit.until(end, end);
@@ -258,13 +270,13 @@ async fn the_time_limit_of_a_call_follows_the_fleet() {
         permit.end(None);
         limit.as_millis()
     };
-    assert_eq!(limit(&one).await, 5_000, "nothing is known");
+    assert_eq!(limit(&one).await, 5_000, "no latency is known yet");
     for _ in 0..40 {
         run(&one, None, Duration::from_millis(600)).await.unwrap();
     }
-    assert_eq!(limit(&one).await, 975, "the bin that ends at 650 ms, and half as much");
+    assert_eq!(limit(&one).await, 975, "1.5 times the end of the 650 ms bin");
     run(&other, None, QUICK).await.unwrap();
-    assert_eq!(limit(&other).await, 975, "another container has heard of it");
+    assert_eq!(limit(&other).await, 975, "another container uses the same statistics");
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,7 +292,7 @@ async fn a_429_slows_the_whole_fleet_down() {
         run(&one, None, QUICK).await.unwrap();
     }
     let restored = fleet.store.limiter(DEPENDENCY).await.unwrap().value;
-    assert_eq!(restored.pace, 1_000, "calls that work restore it");
+    assert_eq!(restored.pace, 1_000, "successful calls restore the pace");
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,7 +323,7 @@ async fn containers_share_one_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_remembers_a_bounded_number_of_dependencies() {
+async fn a_container_caches_a_bounded_number_of_dependencies() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for n in 0..MOST_DEPENDENCIES * 3 {
@@ -327,10 +339,10 @@ async fn a_container_remembers_a_bounded_number_of_dependencies() {
     );
 }
 
-/// Each call of the control port fails in every way, while a dependency fails and recovers: no probe's
-/// lease is kept, and it closes in the end.
+/// Each call of the control port fails in every way while a dependency fails and recovers. No
+/// probe's lease stays taken, and the breaker closes in the end.
 #[tokio::test(start_paused = true)]
-async fn every_call_of_the_control_port_may_fail() {
+async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
     async fn story(fleet: &mut Fleet) -> usize {
         let mut gates = fleet.container();
         let mut worked = 0;
@@ -358,7 +370,7 @@ async fn every_call_of_the_control_port_may_fail() {
     let usual = story(&mut calm).await;
     let calls = calm.faults.calls();
     for name in ["breaker", "swap_breaker", "limiter", "swap_limiter", "add_to_bucket", "buckets"] {
-        assert!(calls.contains(&name), "the story has a {name}");
+        assert!(calls.contains(&name), "the scenario makes the call {name}");
     }
     let interesting = calls
         .iter()
@@ -371,21 +383,22 @@ async fn every_call_of_the_control_port_may_fail() {
             let worked = story(&mut fleet).await;
             let case = format!("{fault:?} at call {number}, {name}");
             assert_eq!(fleet.breaker().await.state.name(), "closed", "{case}");
-            // A probe that died holds its lease for a while; a wait may have doubled once more.
+            // A probe whose process died holds its lease for a while; the breaker's wait may have
+            // doubled once more.
             assert!(worked + 90 >= usual, "{case}: {worked} of {usual}");
         }
     }
 }
 
-/// A policy that foresees nothing.
+/// A policy without load shedding.
 const BLIND: Policy = Policy { sheds_load: false, ..POLICY };
 
-/// A policy whose breaker hardly ever trips, to see the prediction alone.
+/// A policy whose breaker hardly ever trips, to test load shedding in isolation.
 const FORESEEING: Policy =
     Policy { breaker: BreakerPolicy { failures: 1_000, ..POLICY.breaker }, ..POLICY };
 
 #[tokio::test(start_paused = true)]
-async fn a_healthy_dependency_is_left_nothing() {
+async fn no_load_is_shed_for_a_healthy_dependency() {
     let mut fleet = Fleet::default();
     fleet.rules.policy = &FORESEEING;
     fleet.rules.breaker = FORESEEING.breaker;
@@ -398,10 +411,10 @@ async fn a_healthy_dependency_is_left_nothing() {
     }
 }
 
-/// The short form of the experiment `outage`: one job a second, three minutes without the service, an
-/// open breaker that waits a minute at most.
+/// A short form of the experiment `outage`: one job a second, a dependency that is down for three
+/// minutes, and an open breaker that waits at most a minute.
 #[tokio::test(start_paused = true)]
-async fn few_calls_reach_a_service_that_is_down_and_all_are_done_soon_after() {
+async fn few_calls_reach_a_dependency_that_is_down_and_all_jobs_end_soon_after_it_recovers() {
     let mut fleet = Fleet::default();
     fleet.rules.breaker.longest_wait = Duration::from_secs(60);
     let containers: Vec<TestGates> = (0..3).map(|_| fleet.container()).collect();
@@ -444,17 +457,17 @@ async fn few_calls_reach_a_service_that_is_down_and_all_are_done_soon_after() {
     let recovered = clock.now().since(started + Duration::from_secs(200));
     assert!(while_down.get() < 30, "{} calls", while_down.get());
     assert!(recovered < Duration::from_mins(3), "{recovered:?}");
-    assert!(grown.get() <= 5, "a parked job spends nothing: {}", grown.get());
+    assert!(grown.get() <= 5, "a parked job spends no attempt: {}", grown.get());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_meets_a_revoked_key_raises_the_alarm() {
+async fn a_probe_with_a_revoked_key_raises_an_alarm() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for _ in 0..5 {
         run(&gates, Some(Class::Transient), QUICK).await.unwrap();
     }
-    assert!(!fleet.breaker().await.systemic, "an outage");
+    assert!(!fleet.breaker().await.systemic, "an outage is not systemic");
     tokio::time::advance(Duration::from_secs(70)).await;
     run(&gates, Some(Class::Systemic), QUICK).await.unwrap();
     let breaker = fleet.breaker().await;
@@ -462,7 +475,7 @@ async fn a_probe_that_meets_a_revoked_key_raises_the_alarm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_believed_counts_as_failed_and_not_as_good() {
+async fn an_implausible_response_counts_as_a_failed_call() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for n in 0..9 {
@@ -471,7 +484,7 @@ async fn an_answer_that_is_not_believed_counts_as_failed_and_not_as_good() {
         permit.until(end, end);
         permit.begin().await.unwrap();
         permit.end(None);
-        // Three of four are no content at all.
+        // Three of four responses have no content at all.
         if n % 4 > 0 {
             permit.count_as_failed(&Failure::new(Class::Anomaly, "collapse", "nothing"));
         }
@@ -481,14 +494,14 @@ async fn an_answer_that_is_not_believed_counts_as_failed_and_not_as_good() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_429_stops_those_who_wait_for_their_slots_as_well() {
+async fn a_429_also_stops_runs_that_wait_for_their_slots() {
     let mut fleet = Fleet::default();
     fleet.rules.rates = Some(Rates { per_second: 4, per_hour: 14_400 });
     let gates = fleet.container();
     gates.reserve_ahead(DEPENDENCY, 6).await;
     let throttled = async {
         let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
-            panic!("a slot")
+            panic!("the first run has a slot")
         };
         let end = gates.clock.now() + Duration::from_secs(5);
         permit.until(end, end);
@@ -503,8 +516,8 @@ async fn a_429_stops_those_who_wait_for_their_slots_as_well() {
     assert_eq!([first, second], [Err("rate_limit".into()), Err("rate_limit".into())]);
 }
 
-/// An upstream whose capacity shrinks over three minutes, stays small and comes back: over it, calls
-/// fail as often as they are too many, and the closer they come to it the longer they take.
+/// A dependency whose capacity shrinks over three minutes, stays low for two and recovers. Calls
+/// above the capacity fail, and calls take longer the closer the load comes to it.
 struct Degrading {
     started: Time,
     random: SeededRandom,
@@ -512,7 +525,7 @@ struct Degrading {
 }
 
 impl Degrading {
-    /// Calls a second.
+    /// The capacity at `now`, in calls per second.
     fn capacity(&self, now: Time) -> f64 {
         match now.since(self.started).as_secs_f64() {
             seconds if seconds < 150.0 => 14.0,
@@ -536,8 +549,8 @@ impl Degrading {
     }
 }
 
-/// Whom an open breaker has turned away, until somebody wakes them: a few while it is half-open, and
-/// more and more once it is closed.
+/// The jobs that an open breaker refused. A simulated sweeper wakes them: a few while the breaker
+/// is half-open, and increasingly many once it is closed.
 #[derive(Default)]
 struct Parked {
     jobs: Cell<usize>,
@@ -551,7 +564,7 @@ impl Parked {
         self.jobs.update(|jobs| jobs - 1);
     }
 
-    /// Looks every second, for as long as anybody may come.
+    /// Checks the breaker every second and wakes jobs accordingly; never returns.
     async fn release(&self, fleet: &Fleet) {
         let mut closed_for = 0;
         loop {
@@ -572,8 +585,8 @@ impl Parked {
     }
 }
 
-/// 3,000 jobs at six a second through four containers, each until it is done. Answers with the calls
-/// that failed and the runs that were put off as foreseen.
+/// Runs 3,000 jobs, six a second, in four containers until each is done. Returns the number of
+/// failed calls and of runs that load shedding refused.
 async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
     let mut fleet = Fleet { containers: seed * 100, ..Fleet::default() };
     fleet.rules.policy = if sheds_load { &POLICY } else { &BLIND };
@@ -627,16 +640,21 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn foreseen_trouble_costs_fewer_failed_calls_for_the_same_work() {
+async fn load_shedding_reduces_failed_calls_for_the_same_work() {
     let mut better = 0;
     let mut told = Vec::new();
     for seed in 1..=10 {
         let (with, put_off) = degrade(seed, true).await;
         let (without, none) = degrade(seed, false).await;
         assert_eq!(none, 0);
-        assert!(put_off > 0, "seed {seed} foresaw nothing");
+        assert!(put_off > 0, "seed {seed}: no load was shed");
         better += usize::from(with < without);
-        told.push(format!("{seed}: {with} instead of {without}, {put_off} put off"));
+        told.push(format!(
+            "seed {seed}: {with} failed calls instead of {without}, {put_off} runs shed"
+        ));
     }
-    assert!(better >= 9, "fewer calls failed in {better} of 10: {told:#?}");
+    assert!(
+        better >= 9,
+        "load shedding reduced failed calls in only {better} of 10 seeds: {told:#?}"
+    );
 }

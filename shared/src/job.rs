@@ -1,6 +1,8 @@
-//! What a job type is: a name, a policy, a payload, and what to do with one.
+//! What the author of a job type implements: [`Job`], with a name, a policy, a payload and the work
+//! itself.
 //!
-//! A new job type implements [`Job`] in its own folder under `functions/`; nothing here changes.
+//! A new job type implements [`Job`] in its own folder under `functions/`; the engine stays
+//! unchanged.
 
 pub mod credential;
 pub mod enqueue;
@@ -22,38 +24,42 @@ use crate::{
 pub trait Job: Send + Sync + 'static {
     /// The name in messages, records and metrics, such as `url_shortening`.
     const TYPE: &'static str;
-    /// The numbers that it runs by; make it with [`Policy::checked`].
+    /// The limits and timings of the job type; build them with [`Policy::checked`].
     const POLICY: Policy;
-    /// What a message carries.
+    /// The payload of a message.
     type Payload: Payload;
-    /// What a success leaves in the record, as JSON.
+    /// The result of a successful run, stored in the record as JSON.
     type Output: Serialize + Send;
 
-    /// Does the work once. It may be called again for the same job, also while an earlier call
-    /// whose process was believed dead still runs: every effect must be harmless when repeated.
+    /// Does the work once. The engine may call it again for the same job, even while an earlier
+    /// call still runs in a process that was presumed dead. Every effect must therefore be
+    /// idempotent.
     ///
-    /// Every call to the dependency goes through [`Run::call`].
+    /// Every call to the dependency must go through [`Run::call`].
     fn run<G: Gate>(
         &self,
         payload: &Self::Payload,
         run: &Run<'_, G>,
     ) -> impl Future<Output = Result<Progress<Self::Output>, Failure>> + Send;
 
-    /// The third party that this payload depends on, as breakers, limits and metrics name it.
+    /// The name of the third party that this payload depends on, as breakers, limits and metrics
+    /// use it.
     #[must_use]
     fn dependency(_: &Self::Payload) -> Cow<'static, str> {
         Self::POLICY.dependency.into()
     }
 
-    /// What stands in for the result when the sender's deadline comes first, as JSON; marked as
-    /// provisional and upgraded later. `None` if nothing can.
+    /// What stands in for the result, as JSON, if the sender's deadline passes first. It is marked
+    /// as provisional and replaced by the real result later. `None` if there is no fallback.
     #[must_use]
     fn fallback(_: &Self::Payload) -> Option<String> {
         None
     }
 
-    /// Looks whether what a success left behind is still so; `result` is the record's. It must change
-    /// nothing at the dependency. Nothing to look at is sound.
+    /// Checks whether the effect of a successful run still exists; `result` is the record's result.
+    /// The check must not change anything at the dependency.
+    ///
+    /// The default is for job types with nothing to check: [`Soundness::Sound`].
     fn verify<G: Gate>(
         &self,
         _payload: &Self::Payload,
@@ -63,80 +69,83 @@ pub trait Job: Send + Sync + 'static {
         async { Ok(Soundness::Sound) }
     }
 
-    /// How fast its dependency may be called, if that is limited.
+    /// The rate at which the dependency may be called; `None` if it is not limited.
     #[must_use]
     fn rates(&self) -> Option<Rates> {
         None
     }
 }
 
-/// What a look at a job's result came to.
+/// What a check of a job's result found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Soundness {
-    /// It is as it was left.
+    /// The result is as the run left it.
     Sound,
-    /// What it should have left is missing, for certain: doing the job again makes it.
+    /// The result is missing for certain; running the job again creates it.
     Missing(String),
-    /// What it led to cannot be found any more; doing the job again puts it back.
+    /// The result cannot be found any more; running the job again restores it.
     Lost(String),
-    /// It is otherwise than it was left; somebody may have meant that.
+    /// The result differs from what the run left, perhaps on purpose.
     Changed(String),
 }
 
-/// How far a run has come.
+/// How far a run got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<T> {
     /// The work is done, with this result.
     Done(T),
-    /// There is more than fits one run: another one goes on from this cursor, which it finds in
-    /// [`Run::cursor`]. That spends no attempt.
+    /// The work does not fit into one run. Another run continues from this cursor, which it finds
+    /// in [`Run::cursor`]. This spends no attempt.
     More(String),
 }
 
-/// The way out of a run to its dependency, which every call goes through.
+/// The checks that every call of a run to its dependency passes.
 pub trait Gate: Send + Sync {
-    /// Waits for the call's slot and answers with its time limit; fails if the call must not be made.
+    /// Waits for the slot of the next call and returns the call's time limit. Fails if the call
+    /// must not be made.
     fn begin(&self) -> impl Future<Output = Result<Duration, Failure>> + Send;
 
-    /// Notes how the call ended: well, or with this error.
+    /// Records how the call ended: `None` for success, otherwise its error.
     fn end(&self, error: Option<&dyn Classified>);
 
-    /// Notes that the latest call ended well in form only: it counts as failed like this.
+    /// Counts the latest call as failed with `failure`, although its response was well-formed.
     fn count_as_failed(&self, failure: &Failure);
 
-    /// For how long the run has waited for slots since it began: that is not its own time.
+    /// How long the run has waited for slots since it began. This time does not count against the
+    /// run's time limit.
     fn waited(&self) -> Duration;
 
-    /// Whether it waits for one now.
+    /// Whether the run is waiting for a slot now.
     fn is_waiting(&self) -> bool;
 }
 
-/// What a job may know of its own past, and its way to the dependency.
+/// What a run knows of its job, and its gate to the dependency.
 #[derive(Clone, Debug)]
 pub struct Run<'a, G> {
-    /// `type#id`.
+    /// The key of the job's record: `type#g:ID` for an id that the sender gave, `type#d:HASH` for
+    /// one derived from the payload.
     pub key: String,
-    /// Counters, the present claim included.
+    /// The record's counters, including this claim.
     pub counters: Counters,
     /// The latest failed attempts, oldest first.
     pub history: Vec<FailedAttempt>,
-    /// How far earlier runs have come: the latest [`Progress::More`].
+    /// The cursor of the latest [`Progress::More`]; `None` if there is none.
     pub cursor: Option<String>,
-    /// When the run must be over.
+    /// When the run must have ended.
     pub ends_at: Time,
     pub(crate) gate: &'a G,
 }
 
 impl<G: Gate> Run<'_, G> {
-    /// Counts the latest call, whose answer was well-formed and cannot be true or says to stay away, as
-    /// failed and not as one that worked.
+    /// Counts the latest call as failed, although its response was well-formed: for a response that
+    /// cannot be true, or that blocks the client.
     pub fn count_as_failed(&self, failure: &Failure) {
         self.gate.count_as_failed(failure);
     }
 
-    /// Makes one call to the dependency: when its slot has come, and within the time limit that
-    /// `call` is given. How it ends is counted. An error of the class
-    /// [`Deferred`](crate::failure::Class::Deferred) means that it was not made.
+    /// Makes one call to the dependency once its slot has come. `call` is given the time limit that
+    /// it must keep. The call's end is counted in the call statistics. An error of the class
+    /// [`Deferred`](crate::failure::Class::Deferred) means that the call was not made.
     pub async fn call<T, E, F>(&self, call: impl FnOnce(Duration) -> F + Send) -> Result<T, E>
     where
         E: Classified + From<Failure>,

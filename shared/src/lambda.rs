@@ -1,4 +1,4 @@
-//! The rim towards Lambda: the only file that names `lambda_runtime`.
+//! The edge to AWS Lambda: the only file that uses `lambda_runtime`.
 
 use crate::{
     aws::{DynamoStore, SqsQueue},
@@ -37,11 +37,11 @@ impl Ports for Deployed {
     type Random = SystemRandom;
 }
 
-/// What a job type may use to build itself: one HTTP client, one AWS configuration.
+/// What a job type is built from: the environment, one HTTP client, one AWS configuration.
 pub struct Start {
-    /// The variables of the process.
+    /// The environment variables of the process.
     pub environment: Environment,
-    /// The process's one HTTP client.
+    /// The one HTTP client of the process.
     pub http: reqwest::Client,
     /// The AWS configuration, for the ports in [`crate::aws`].
     pub aws: crate::aws::Config,
@@ -49,8 +49,8 @@ pub struct Start {
 
 /// Serves a job type until Lambda ends the process.
 ///
-/// `build` makes the job from what is configured. Configuration that is missing or wrong ends the
-/// process at once, with the names of all of it.
+/// `build` creates the job from the configuration. If variables are missing or invalid, the process
+/// ends during start-up with an error that names all of them.
 pub async fn serve<J, B, F>(build: B) -> Result<(), Error>
 where
     J: Job,
@@ -87,11 +87,11 @@ where
     .await
 }
 
-/// Serves calls that bring JSON and take JSON back, until Lambda ends the process: those of a
-/// schedule, and those of operators.
+/// Serves JSON requests with JSON responses until Lambda ends the process: the calls of a schedule
+/// and of operators.
 ///
-/// `build` makes what answers from what is configured, and `answer` answers a call before its
-/// deadline; a sentence fails the call.
+/// `build` creates the served value from the configuration. `answer` responds to one request before
+/// the given deadline; an `Err` fails the request with that message.
 pub async fn serve_calls<T, B, F>(
     build: B,
     answer: impl AsyncFn(&T, serde_json::Value, Time) -> Result<serde_json::Value, String>,
@@ -139,7 +139,7 @@ async fn answer<J: Job>(
     let deadline = Time::from_millis(event.context.deadline);
     let messages: Vec<ReceivedMessage> = event.payload.records.into_iter().map(delivery).collect();
     let mut answer = SqsBatchResponse::default();
-    // A mapping configured for larger batches costs time, not messages.
+    // A mapping with larger batches only costs time; no message is lost.
     for batch in messages.chunks(BATCH_SIZE) {
         for id in handle(worker, batch.to_vec(), deadline).await? {
             answer.add_failure(id);
@@ -148,7 +148,7 @@ async fn answer<J: Job>(
     Ok(answer)
 }
 
-/// An SQS record as the engine sees it. What is missing is taken for the cautious value.
+/// Converts an SQS record. A missing attribute gets the most cautious value.
 fn delivery(message: SqsMessage) -> ReceivedMessage {
     let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
     let fence = attribute(FENCE).and_then(|fence| fence.parse().ok());
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_without_its_attributes_is_a_first_receive_of_long_ago() {
+    fn an_sqs_record_without_attributes_is_an_old_first_receive() {
         let delivery = delivery(SqsMessage::default());
         assert_eq!((delivery.receives, delivery.sent_at), (1, Time::from_millis(0)));
         assert_eq!(delivery.message_id, None);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_failures_as_lambda_expects() {
+    fn the_response_lists_failures_as_lambda_expects() {
         let mut answer = SqsBatchResponse::default();
         answer.add_failure("id-1");
         let json = serde_json::to_string(&answer).unwrap();

@@ -1,5 +1,6 @@
-//! What the engine needs from outside, one trait a file. Each port has an implementation on AWS
-//! ([`crate::aws`]), one in memory ([`crate::testing`]), and one conformance suite that holds both.
+//! The ports: one trait per outside system, one file per trait. Each port has an implementation on
+//! AWS ([`crate::aws`]) and one in memory ([`crate::testing`]). The same conformance suite runs on
+//! both.
 
 mod control;
 mod error;
@@ -17,14 +18,12 @@ pub use store::{Store, Written};
 
 use crate::base::{random::Random, time::Clock};
 
-/// Everything that a worker needs from outside, as one bundle of types.
+/// The types of all ports that a worker uses, bundled so that one type parameter stands for them.
+#[allow(missing_docs, reason = "the names say it")]
 pub trait Ports: Send + Sync + 'static {
-    /// The job table and the control table.
+    /// Holds the job table and the control table.
     type Store: Store + Control + Clone;
-    /// The queues.
     type Queue: Queue;
-    /// The clock.
     type Clock: Clock + Clone;
-    /// The source of random numbers.
     type Random: Random + Clone;
 }

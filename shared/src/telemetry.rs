@@ -1,7 +1,8 @@
-//! Logs: one JSON line for each job that did not simply succeed, one for each batch.
+//! Log lines and metrics: one JSON line for each batch, and one for each job that did not simply
+//! succeed.
 //!
-//! A job that did succeed has no line of its own: log bytes cost more than the compute. No secret is
-//! ever logged, and of a message no more than the value that was wrong with it.
+//! A job that succeeded has no line of its own: log bytes cost more than the compute. Secrets are
+//! never logged. Of a message, only the value that was wrong is logged.
 
 use std::{
     io::Write as _,
@@ -27,37 +28,37 @@ use crate::{
     },
 };
 
-/// What became of the jobs of one batch, counted.
+/// How the jobs of one batch ended, as counts for the batch's log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Messages of the event.
     pub messages: usize,
     /// Jobs that succeeded.
     pub succeeded: usize,
-    /// Jobs that go on in another run.
+    /// Jobs that continue in another run.
     pub continued: usize,
-    /// Jobs that will be tried again.
+    /// Jobs that will be retried.
     pub retried: usize,
-    /// Jobs put off without spending an attempt.
+    /// Jobs deferred without spending an attempt.
     pub deferred: usize,
-    /// Jobs out of the way until something outside is mended.
+    /// Jobs that wait, without a message, until the sweeper releases them.
     pub parked: usize,
     /// Jobs given up.
     pub dead: usize,
-    /// Jobs that kill what runs them.
+    /// Jobs that crashed too often to be run again.
     pub quarantined: usize,
-    /// Jobs that there was nothing to do for: duplicates, finished ones, ones held elsewhere.
+    /// Jobs with nothing to do: duplicates, finished jobs, jobs that another run holds.
     pub not_run: usize,
-    /// Bodies that were no message.
+    /// Messages whose body was not valid.
     pub rejected: usize,
-    /// Messages that contradict another one of the batch.
+    /// Messages with the key of another message of the batch and a different payload.
     pub contradicting: usize,
-    /// Why a gate turned the latest of the parked jobs away.
+    /// Why the gates refused the latest of the refused jobs.
     pub gate: Option<String>,
 }
 
 impl Tally {
-    /// Counts what was decided about a job.
+    /// Counts the decision about a job.
     pub fn count(&mut self, decision: &Decision) {
         match decision {
             Decision::Succeed => self.succeeded += 1,
@@ -74,14 +75,14 @@ impl Tally {
 /// Whether lines go to standard output.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Sends events to standard output, one flat JSON object a line. CloudWatch adds the time.
+/// Starts logging to standard output, one flat JSON object per line. CloudWatch adds the time.
 pub fn start() {
     STARTED.store(true, Ordering::Relaxed);
-    // Only fails if one is set already, which is then as good.
+    // Fails only if a subscriber is set already, which then stays in use.
     let _ = tracing::subscriber::set_global_default(lines(std::io::stdout));
 }
 
-/// What turns events into lines.
+/// The subscriber that formats events as JSON lines.
 fn lines<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -98,12 +99,12 @@ where
         .finish()
 }
 
-/// Some, unless zero: fields that say nothing are left out.
+/// `None` for zero, so that the line leaves the field out.
 fn some(count: usize) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// One line for a batch.
+/// Logs the line of a batch.
 pub fn batch(kind: &str, tally: &Tally, took: Duration) {
     info!(
         r#type = kind,
@@ -124,8 +125,8 @@ pub fn batch(kind: &str, tally: &Tally, took: Duration) {
     );
 }
 
-/// One line for a job that did not simply succeed. Whom a gate turned away has none: there may be
-/// thousands, nothing is wrong with them, and their record and the batch's line say why.
+/// Logs a job that did not simply succeed. A job that the gates refused has no line: there may be
+/// thousands, nothing is wrong with them, and their records and the batch's line give the reason.
 pub fn job(record: &Record, decision: Decision, failure: &Failure) {
     let put_off = matches!(decision, Decision::Retry { .. } | Decision::Park { .. });
     if put_off && failure.class() == Class::Deferred {
@@ -157,7 +158,7 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
     if lost { line!(error) } else { line!(warn) }
 }
 
-/// A record that a claim found crashed, or too late to begin.
+/// Logs a job that a claim found crashed, or past its deadline.
 pub fn found(record: &Record) {
     let crashed = record.history.last().filter(|mishap| mishap.code == record::LEASE_OVER);
     let (class, reason) = match (&record.phase, crashed) {
@@ -177,7 +178,7 @@ pub fn found(record: &Record) {
     );
 }
 
-/// A body that is no message.
+/// Logs a rejected message.
 pub fn rejected(message: &RejectedMessage) {
     error!(
         id = message.key,
@@ -192,8 +193,8 @@ pub fn rejected(message: &RejectedMessage) {
     );
 }
 
-/// A breaker that has changed its state. It is an alarm when it is open for a reason that only people
-/// can mend, and was not before.
+/// Logs a change of a breaker's state. The line is an alarm if the breaker has newly opened for a
+/// reason that only an operator can fix.
 pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
     let (from, to) = (before.state.name(), after.state.name());
     let retry_at = match after.state {
@@ -214,7 +215,7 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
         };
     }
     if before.generation == after.generation {
-        // A probe came or went.
+        // Only a probe started or ended: the state is the same.
     } else if after.systemic && !before.systemic {
         line!(error, "alarm");
     } else if to == "open" {
@@ -224,7 +225,7 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
     }
 }
 
-/// A run that was believed dead and is not.
+/// Logs a run that was presumed dead and still ended, after another run had taken over its job.
 pub fn zombie(record: &Record) {
     warn!(
         id = record.key,
@@ -237,7 +238,7 @@ pub fn zombie(record: &Record) {
     );
 }
 
-/// A run whose end could not be written in time.
+/// Logs a run whose end could not be written in time.
 pub fn unsettled(record: &Record) {
     error!(
         id = record.key,
@@ -249,7 +250,8 @@ pub fn unsettled(record: &Record) {
     );
 }
 
-/// An event that ran out of time before all of it was known; its messages come back.
+/// Logs an event whose time ran out before every job was settled. SQS delivers the unsettled
+/// messages again.
 pub fn out_of_time(kind: &str) {
     error!(
         r#type = kind,
@@ -258,7 +260,7 @@ pub fn out_of_time(kind: &str) {
     );
 }
 
-/// A port that did not do what it was asked. A broken one is an alarm.
+/// Logs a failed port call. An error that only an operator can fix is an alarm.
 pub fn port_failed(call: &str, problem: &PortError) {
     match problem {
         PortError::Unavailable(why) => warn!(call, outcome = "unavailable", reason = why),
@@ -268,14 +270,15 @@ pub fn port_failed(call: &str, problem: &PortError) {
     }
 }
 
-/// What a tick of the sweeper has done: counts by pass.
+/// Logs what a tick of the sweeper did, as counts by pass.
 pub fn swept(done: &impl serde::Serialize, cut_short: &[&str], took: Duration) {
     let done = serde_json::to_string(done).unwrap_or_default();
     let cut_short = (!cut_short.is_empty()).then(|| cut_short.join(" "));
     info!(done, cut_short, ms = millis(took), "sweep");
 }
 
-/// So many jobs look stuck that the view itself is doubted.
+/// Logs a mass lease expiry: so many stuck jobs point to clock skew or bad reads rather than to
+/// dead processes.
 pub fn many_stuck(stuck: usize, running: usize) {
     error!(
         outcome = "alarm",
@@ -287,33 +290,35 @@ pub fn many_stuck(stuck: usize, running: usize) {
     );
 }
 
-/// Slots that move between queues.
+/// Logs a move of concurrency slots between queues.
 pub fn balanced(from: Option<&str>, to: Option<&str>, slots: u32, reason: &str) {
     info!(from, to, slots, reason, "balance");
 }
 
-/// What is to be expected.
+/// Logs a forecast: what will happen to `about`, in how many seconds if that is known, and the
+/// evidence.
 pub fn forecast(what: &str, about: &str, in_s: Option<u64>, evidence: &str) {
     warn!(outcome = "forecast", what, about, in_s, reason = evidence);
 }
 
-/// Numbers for CloudWatch in its Embedded Metric Format: one line of JSON with nothing around it.
+/// Writes metrics for CloudWatch in its Embedded Metric Format (EMF): one line that is plain JSON.
 ///
-/// `dimensions` are names and values; `metrics` names, values and units of CloudWatch's. Source: "Specification:
-/// Embedded metric format" in the CloudWatch user guide.
+/// `dimensions` are pairs of name and value; `metrics` are triples of name, value and CloudWatch
+/// unit. Source of the format: "Specification: Embedded metric format" in the CloudWatch user
+/// guide.
 pub fn metrics(
     namespace: &str,
     dimensions: &[(&str, &str)],
     metrics: &[(&str, u64, &str)],
     now: Time,
 ) {
-    // A program that has no log has no metrics: tests do without.
+    // Without a started log there are no metrics, so that tests write none.
     if !STARTED.load(Ordering::Relaxed) {
         return;
     }
     let line = embedded(namespace, dimensions, metrics, now);
     let mut out = std::io::stdout().lock();
-    // Numbers that nobody takes are no reason to fail.
+    // A metric that cannot be written must not fail the caller.
     let _ = writeln!(out, "{line}");
 }
 
@@ -347,7 +352,7 @@ fn embedded(
     line
 }
 
-/// What an audit has found.
+/// Logs a finding of the audit.
 pub fn finding(key: &str, finding: &Finding) {
     warn!(
         id = key,
@@ -358,7 +363,7 @@ pub fn finding(key: &str, finding: &Finding) {
     );
 }
 
-/// A look at a job's result that came to nothing.
+/// Logs a check of a job's result that failed.
 pub fn check_failed(record: &Record, failure: &Failure) {
     info!(
         id = record.key,
@@ -370,7 +375,7 @@ pub fn check_failed(record: &Record, failure: &Failure) {
     );
 }
 
-/// A look that was asked for by what is no message of this type any more.
+/// Logs a request to check a result whose message is no longer valid for the job type.
 pub fn not_checked(kind: &str, rejection: &Rejection) {
     info!(
         r#type = kind,
@@ -380,7 +385,7 @@ pub fn not_checked(kind: &str, rejection: &Rejection) {
     );
 }
 
-/// A function that cannot start as it is configured.
+/// Logs that the function cannot start because of its configuration.
 pub fn not_started(problem: &ConfigError) {
     error!(outcome = "not_started", reason = %problem);
 }
@@ -414,7 +419,7 @@ mod tests {
         }
     }
 
-    /// The one line that `say` says.
+    /// Returns the one line that `say` logs.
     fn line(say: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
@@ -455,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_succeeds_alone_costs_at_most_a_hundred_bytes() {
+    fn a_batch_of_one_success_logs_at_most_a_hundred_bytes() {
         let tally = Tally { messages: 1, succeeded: 1, ..Tally::default() };
         let said = line(|| batch("product_detail_scraping", &tally, Duration::from_secs(14)));
         assert!(said.len() <= 100, "{} bytes: {said}", said.len());
@@ -468,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_in_the_embedded_metric_format() {
+    fn metrics_are_in_the_embedded_metric_format() {
         let dimensions = [("type", "errand")];
         let said =
             embedded("Evenkeel", &dimensions, &[("stuck", 2, "Count")], Time::from_millis(7));

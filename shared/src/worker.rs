@@ -1,15 +1,16 @@
-//! A function at work: one SQS event from its messages to the answer.
+//! The worker handles one SQS event, from its messages to the response.
 //!
 //! ```text
-//! messages ─ decode ─┬─ jobs ─ claim ─┬─ run side by side ─ settle ─┬─ answer
-//!                    │  (folded)      ├─ run alone ──────── settle ─┤
-//!                    ├─ rejected      └─ nothing to run ────────────┤
+//! messages ─ decode ─┬─ jobs ─ claim ─┬─ run concurrently ─ settle ─┬─ answer
+//!                    │  (one ticket   ├─ run isolated ───── settle ─┤
+//!                    │  per job)      └─ nothing to run ────────────┤
+//!                    ├─ rejected messages ──────────────────────────┤
 //!                    └─ checks of results ──────────────────────────┘
 //! ```
 //!
-//! Read [`event`] first: its `handle` names the steps in order, and each step is a function over
-//! `&Worker` in the module of its name. Records are written before messages are acknowledged, always:
-//! SQS may delete a message only after a confirmed write stands behind it.
+//! Read [`event`] first: its `handle` names the steps in order. Each step is a function over
+//! `&Worker` in the module of its name. A record is always written before its message is
+//! acknowledged: SQS may delete a message only after a confirmed write.
 
 mod batch;
 mod check_history;
@@ -34,26 +35,23 @@ use crate::{
 };
 use check_history::CheckHistory;
 
-/// What a function is made of: the job type and the ports that the engine uses for it.
+/// A job type and the ports that the engine uses for it.
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Worker<J, P: Ports> {
-    /// The job type.
     pub job: J,
     /// The job table and the control table.
     pub store: P::Store,
-    /// The queues.
     pub queue: P::Queue,
-    /// The clock.
     pub clock: P::Clock,
-    /// The source of random numbers.
     pub random: P::Random,
-    /// What stands between the jobs and their dependencies.
+    /// The gates between the jobs and their dependencies.
     gates: Gates<P>,
-    /// What the latest checks of results came to.
+    /// Counts of the latest checks of results.
     checks: Mutex<CheckHistory>,
 }
 
 impl<J: Job, P: Ports> Worker<J, P> {
-    /// A function that has handled nothing yet.
+    /// A worker that has not handled any event.
     pub fn new(
         job: J,
         store: P::Store,
@@ -67,7 +65,8 @@ impl<J: Job, P: Ports> Worker<J, P> {
         Self { job, store, queue, clock, random, gates, checks: Mutex::default() }
     }
 
-    /// The same with another cap on how long a breaker stays open, at least its first wait.
+    /// The same worker with another upper limit on how long a breaker stays open, but at least the
+    /// breaker's first wait.
     #[must_use]
     pub fn with_longest_wait(mut self, longest_wait: Duration) -> Self {
         let breaker = &mut self.gates.rules.breaker;

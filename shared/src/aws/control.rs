@@ -1,4 +1,4 @@
-//! Breakers, limiters and pulses on DynamoDB: the control table.
+//! The control table on DynamoDB: breakers, limiters, call statistics and notes.
 //!
 //! Attribute names are part of the format that operators read and write (docs/records.md).
 
@@ -28,16 +28,16 @@ use crate::{
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
 };
 
-/// How long a breaker that nobody writes any more is kept.
+/// How long a breaker is kept that is no longer written.
 const BREAKER_RETENTION: Duration = Duration::from_hours(7 * 24);
 
-/// How long a limiter that nobody writes any more is kept: far longer than it looks back.
+/// How long a limiter is kept that is no longer written: far longer than its values matter.
 const LIMITER_RETENTION: Duration = Duration::from_hours(24);
 
-/// Sort key of an item that stands alone in its partition.
+/// Sort key of an item that is the only one in its partition.
 const ALONE: &str = "state";
 
-/// Pages of one query for buckets; five minutes of a shard are a few kilobytes.
+/// Maximum pages of one query for buckets. Five minutes of a shard are a few kilobytes.
 const MOST_PAGES: usize = 20;
 
 fn key(pk: String, sk: impl Into<String>) -> Vec<Attribute> {
@@ -56,7 +56,7 @@ fn bucket_partition(subject: &str, shard: u8) -> String {
     format!("stats#{subject}#{shard}")
 }
 
-/// Sorted by time, then by generation.
+/// The sort key of a bucket. Buckets sort by time, then by generation.
 fn bucket_sort(start: Time, generation: u64) -> String {
     format!("{:015}#{generation:010}", start.as_millis())
 }
@@ -112,7 +112,7 @@ fn decode_breaker(item: &Item) -> Result<Breaker, String> {
         "forced_closed" => State::Forced { open: false, until: until()? },
         other => return Err(format!("state: {other:?} is none of a breaker's")),
     };
-    // An operator who forces a breaker need not say since when.
+    // An operator who forces a breaker need not set `since`.
     let since = if reader.has("since") { reader.time("since")? } else { Time::default() };
     let why = if reader.has("why") { reader.text("why")? } else { String::new() };
     let (generation, systemic) = (reader.number("generation")?, reader.has("systemic"));
@@ -142,20 +142,20 @@ fn decode_limiter(item: &Item) -> Result<Limiter, String> {
     })
 }
 
-/// An item with its revision.
+/// Decodes an item together with its revision.
 fn seen<T: Default>(
     item: Option<&Item>,
     decode: impl Fn(&Item) -> Result<T, String>,
 ) -> Result<Seen<T>, PortError> {
     let Some(item) = item else { return Ok(Seen::default()) };
-    // What an operator wrote by hand may have none.
+    // An item that an operator wrote by hand may have no revision.
     let revision =
         if item.contains_key("revision") { Reader(item).number("revision") } else { Ok(0) };
     let read = revision.and_then(|revision| Ok(Seen { value: decode(item)?, revision }));
     read.map_err(PortError::Unreadable)
 }
 
-/// The partition of the notes of a kind.
+/// The partition key of the notes of a kind.
 pub(super) fn note_partition(kind: &str) -> String {
     format!("note#{kind}")
 }
@@ -171,7 +171,7 @@ pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Vec<Attri
     attributes
 }
 
-/// Counters of a bucket: every number of the item but its end.
+/// Decodes a bucket: every numeric attribute but `expires_at` is a counter.
 fn decode_bucket(item: &Item) -> Bucket {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let counts = item.iter().filter(|(name, _)| *name != "expires_at");
@@ -199,7 +199,8 @@ impl DynamoStore {
         Ok(answer.map_err(|error| port_error(&error))?.item)
     }
 
-    /// Writes an item if its revision is still `revision`; answers with what is in its way.
+    /// Writes an item if its revision is still `revision`. Otherwise, the inner error holds the
+    /// current item, if there is one.
     pub(super) async fn swap(
         &self,
         mut attributes: Vec<Attribute>,
@@ -329,7 +330,8 @@ impl Control for DynamoStore {
         let add =
             if added.is_empty() { String::new() } else { format!(" ADD {}", added.join(", ")) };
         let update = update.update_expression(format!("SET #end = :end{add}"));
-        // Counted twice is worse than lost: whether a call that timed out was done is not known.
+        // No retries: a call that timed out may have taken effect, and counting twice is worse than
+        // losing counts.
         let once = Config::builder().retry_config(RetryConfig::disabled());
         let answer = update.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| port_error(&error))?;
@@ -385,7 +387,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_breaker_survives_the_table(
+        fn every_breaker_round_trips_through_its_item(
             generation in any::<u64>(),
             state in states(),
             since in times(),
@@ -400,7 +402,7 @@ mod tests {
         }
 
         #[test]
-        fn every_limiter_survives_the_table(
+        fn every_limiter_round_trips_through_its_item(
             next_us in any::<u64>(),
             next_hourly_us in any::<u64>(),
             pace in any::<u32>(),
@@ -413,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_writes_by_hand_is_enough() {
+    fn a_breaker_forced_by_hand_needs_only_state_generation_and_end() {
         let item: BTreeMap<&str, AttributeValue> = BTreeMap::from([
             ("state", s("forced_open")),
             ("generation", n(1_u32)),

@@ -1,4 +1,4 @@
-//! What the SDK's errors mean to the engine.
+//! Translates the SDK's errors into port errors.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::ports::PortError;
 
-/// Error codes that no retry mends: permissions, missing resources, requests that we made wrong.
+/// Error codes that a retry cannot fix: missing permissions, missing resources, invalid requests.
 const TERMINAL: [&str; 15] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -26,7 +26,7 @@ const TERMINAL: [&str; 15] = [
     "ValidationError",
 ];
 
-/// Whether an error code of a call or of one statement is for good.
+/// Whether a retry cannot fix an error with this code, of a call or of one statement in a batch.
 pub(crate) fn is_terminal(code: &str) -> bool {
     TERMINAL.contains(&code)
 }
@@ -48,7 +48,7 @@ where
             let code = service.code().unwrap_or("unknown");
             format!("{code}: {}", service.message().unwrap_or_default())
         }
-        // The causes and not the debug form, which may hold a whole answer.
+        // The chain of causes, not the debug form, which may contain a whole response.
         other => causes(other),
     };
     if terminal { PortError::Broken(text) } else { PortError::Unavailable(text) }

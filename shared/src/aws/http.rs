@@ -1,4 +1,4 @@
-//! The SDK's calls over the process's one reqwest client.
+//! An HTTP client for the SDK that uses the one reqwest client of the process.
 
 use aws_smithy_runtime_api::{
     client::{
@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 
-/// A reqwest client as the SDK wants it. Time limits are the SDK's own, around each call.
+/// Adapts a reqwest client to the SDK. The SDK applies its own time-outs to each call.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedClient(reqwest::Client);
 
@@ -44,7 +44,7 @@ impl HttpConnector for SharedClient {
             let body = response.bytes().await.map_err(classify)?;
             let mut answer = Response::new(status, SdkBody::from(body));
             for (name, value) in &headers {
-                // What is not ASCII is no header that the SDK reads.
+                // The SDK reads no header whose value is not ASCII.
                 if let Ok(value) = value.to_str() {
                     answer.headers_mut().append(name.as_str().to_owned(), value.to_owned());
                 }
@@ -54,7 +54,7 @@ impl HttpConnector for SharedClient {
     }
 }
 
-/// Every request of the services used here has its body in memory.
+/// Converts a request. For the services used here, its body is always in memory.
 fn outgoing(request: HttpRequest) -> Result<reqwest::Request, ConnectorError> {
     let request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?;
     let (parts, body) = request.into_parts();
@@ -66,7 +66,7 @@ fn outgoing(request: HttpRequest) -> Result<reqwest::Request, ConnectorError> {
     Ok(request)
 }
 
-/// So that the SDK's retries know a time-out from a broken connection.
+/// Classifies an error, so that the SDK's retries can tell a time-out from a broken connection.
 fn classify(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() {
         ConnectorError::timeout(error.into())

@@ -20,7 +20,7 @@ use crate::{
     record::{Counters, Parking, Phase, Record, Work, due::due_partition, lease::Lease},
 };
 
-/// A whole item.
+/// An item of a table.
 pub type Item = HashMap<String, AttributeValue>;
 
 /// One attribute of an item.
@@ -42,13 +42,13 @@ pub fn ms(time: Time) -> AttributeValue {
     n(time.as_millis())
 }
 
-/// Attributes as an item.
+/// Collects attributes into an item.
 #[must_use]
 pub fn owned(attributes: Vec<Attribute>) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The whole record.
+/// Encodes the whole record.
 pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     let work = &record.work;
     let mut attributes = vec![
@@ -70,8 +70,8 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     attributes
 }
 
-/// What the end of a run changes. Nothing else of the record is written then, so the cost is one
-/// write unit for a record under a kilobyte.
+/// Encodes the attributes that the end of a run changes. A settle writes only these, which costs
+/// one write unit for a record under 1 KB.
 pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
     let mut attributes = vec![("state", s(record.phase.name()))];
     let Counters { attempts, defers, crashes, .. } = record.counters;
@@ -115,8 +115,8 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
     attributes
 }
 
-/// A record's entry on the index `due`: its keys, and what lists of jobs filter by besides attributes
-/// that every record has.
+/// Encodes a record's entry on the index `due`: its keys, and those projected attributes that a
+/// record need not have otherwise.
 pub(crate) fn encode_due(record: &Record, entry: &DueEntry) -> [Attribute; 4] {
     [
         ("due", s(&entry.partition)),
@@ -126,12 +126,12 @@ pub(crate) fn encode_due(record: &Record, entry: &DueEntry) -> [Attribute; 4] {
     ]
 }
 
-/// What the index `due` holds of an item besides the keys of table and index, as far as the item has it.
-/// template.yaml lists the same.
+/// The attributes that the index `due` projects, besides the keys of table and index. An entry has
+/// those that its record has. template.yaml lists the same.
 pub const DUE_PROJECTION: [&str; 7] =
     ["state", "type", "class", "fingerprint", "group", "priority", "created_at"];
 
-/// What the end of a run removes, besides what [`encode_progress`] sets anew.
+/// The attributes that the end of a run removes, unless [`encode_progress`] sets them.
 pub(crate) const TRANSIENT: [&str; 10] = [
     "lease_until",
     "run_after",
@@ -145,7 +145,8 @@ pub(crate) const TRANSIENT: [&str; 10] = [
     "gated",
 ];
 
-/// An undecodable body as an item of the job table. It has no fence: no claim can match it.
+/// Encodes a rejected message as an item of the job table. The item has no fence, so no claim can
+/// match it.
 pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
     vec![
         ("pk", s(&body.key)),
@@ -166,10 +167,10 @@ pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
     ]
 }
 
-/// How long a lease that nobody removed is kept for the sweeper.
+/// How long a lease that was not removed is kept for the sweeper.
 const LEASE_RETENTION: Duration = Duration::from_hours(7 * 24);
 
-/// The key of a lease in the control table, ordered by its end within its shard.
+/// The key of a lease in the control table. Leases sort by their end within a shard.
 pub(crate) fn lease_key(lease: &Lease) -> [Attribute; 2] {
     let shard = lease.owner.bytes().map(u64::from).sum::<u64>() % u64::from(LEASE_SHARDS);
     [
@@ -187,7 +188,7 @@ pub(crate) fn encode_lease(lease: &Lease) -> Vec<Attribute> {
     attributes
 }
 
-/// Reads a record; the error names the attribute that is missing or wrong.
+/// Decodes a record; the error names the attribute that is missing or wrong.
 pub(crate) fn decode(item: &Item) -> Result<Record, String> {
     let reader = Reader(item);
     Ok(Record {
@@ -239,7 +240,7 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
     let has_due = reader.has("due_at");
     let due_at = || if has_due { reader.time("due_at") } else { Ok(Time::default()) };
     Ok(match reader.text("state")?.as_str() {
-        // A look that is missing is found and put back by the sweeper's audit: until then, it is due.
+        // The sweeper's audit restores a missing due entry. Until then the job counts as due.
         "queued" => Phase::Queued { due_at: due_at()? },
         "running" => Phase::Running {
             lease_until: reader.time("lease_until")?,
@@ -257,7 +258,7 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
     })
 }
 
-/// An item read by attribute; errors name the attribute.
+/// Reads an item attribute by attribute; errors name the attribute.
 pub struct Reader<'a>(pub &'a Item);
 
 impl Reader<'_> {
@@ -284,7 +285,7 @@ impl Reader<'_> {
         .ok_or_else(|| format!("{name}: expected a whole number"))
     }
 
-    /// A counter: absent is zero.
+    /// A counter; zero if it is absent.
     pub fn count(&self, name: &str) -> Result<u32, String> {
         if !self.has(name) {
             return Ok(0);
@@ -319,7 +320,7 @@ mod tests {
     fn item(attributes: Vec<Attribute>) -> Item {
         let count = attributes.len();
         let item: Item = attributes.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
-        assert_eq!(item.len(), count, "an attribute stands twice");
+        assert_eq!(item.len(), count, "an attribute occurs twice");
         item
     }
 
@@ -365,7 +366,7 @@ mod tests {
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
             let [receives, claims, attempts, defers, crashes] = counts;
-            // What succeeded has its real result.
+            // A succeeded job has no provisional result.
             let done = matches!(phase, Phase::Succeeded { .. });
             let provisional = provisional.filter(|_| !done);
             Record {
@@ -404,12 +405,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_survives_the_table(record in records()) {
+        fn every_record_round_trips_through_its_item(record in records()) {
             prop_assert_eq!(decode(&item(encode(&record))), Ok(record));
         }
 
         #[test]
-        fn what_a_settle_writes_over_a_run_is_the_whole_record(
+        fn a_settle_written_over_a_running_record_yields_the_whole_record(
             run in records(),
             end in phases(),
         ) {
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn the_error_names_a_missing_attribute() {
         let item = Item::from([("pk".to_owned(), s("a#d:1"))]);
         assert_eq!(decode(&item), Err("fence: expected a whole number".into()));
     }
@@ -442,8 +443,9 @@ mod tests {
         assert!(sort_key(999) < sort_key(1_795_456_800_250));
     }
 
-    /// Bytes of an attribute as DynamoDB counts them: its name and its value, a number's digits two a
-    /// byte and one more ("Item sizes and formats" in the developer guide).
+    /// The size of an attribute in bytes as DynamoDB counts it: its name and its value, where a
+    /// number takes a byte per two digits and one more ("Item sizes and formats" in the developer
+    /// guide).
     fn size(name: &str, value: &AttributeValue) -> usize {
         name.len()
             + match value {
@@ -454,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_the_due_index_is_one_write_unit() {
+    fn an_entry_of_the_due_index_costs_one_write_unit() {
         let kind = "product_detail_scraping";
         let failure = Failure::new(Class::Contended, "holder_invisible", "taken");
         let dependency = format!("page/{}", "h".repeat(253));

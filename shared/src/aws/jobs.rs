@@ -22,12 +22,12 @@ use crate::{
     record::{Guard, Record, lease::Lease},
 };
 
-/// A table of a job type's own, whose expired items the sweeper removes.
+/// A table that belongs to one job type. The sweeper removes its expired items.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct AuxiliaryTable {
-    /// The table's name.
     pub name: String,
-    /// The names of its partition key and its sort key, both texts.
+    /// The names of its partition key and its sort key, both of type string.
     pub key: [&'static str; 2],
 }
 
@@ -36,7 +36,7 @@ pub struct AuxiliaryTable {
 pub struct DynamoStore {
     pub(super) client: Client,
     pub(super) tables: Tables,
-    /// A further table, which only walks read from here.
+    /// A further table, which only scans use.
     pub(super) auxiliary: Option<AuxiliaryTable>,
 }
 
@@ -47,14 +47,14 @@ impl DynamoStore {
         Self { client: Client::new(config), tables, auxiliary: None }
     }
 
-    /// Makes the connection, while start-up has a whole CPU to itself. What goes wrong here shows
-    /// at the first real call.
+    /// Opens the connection during start-up, when Lambda gives the process a whole CPU. Errors are
+    /// ignored: they show at the first real call.
     pub async fn warm(&self) {
         let nothing = self.client.get_item().table_name(&self.tables.jobs);
         let _ = nothing.key("pk", AttributeValue::S("warm".into())).send().await;
     }
 
-    /// The answers to statements, in their order.
+    /// Executes statements in one batch and returns their responses in the same order.
     async fn run(
         &self,
         statements: Vec<BatchStatementRequest>,
@@ -76,16 +76,19 @@ impl DynamoStore {
     }
 }
 
-/// HTTP 200 says nothing: each statement succeeded or failed alone.
+/// Translates the response to one statement. HTTP 200 says nothing about it: each statement
+/// succeeds or fails on its own.
 fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
     let Some(error) = response.error else { return Ok(Written::Yes) };
     let code = error.code.as_ref().map_or("unknown", |code| code.as_str());
     match code {
         "ConditionalCheckFailed" | "DuplicateItem" => {
-            // A record in the way that cannot be read is found out by whoever reads it alone.
+            // A conflicting record that cannot be decoded is left out: the next read of that record
+            // reports the error.
             Ok(Written::No(error.item.as_ref().and_then(|item| decode(item).ok())))
         }
-        // A code for a statement lacks the "Exception" that the same code has for a call.
+        // The code of a statement's error lacks the suffix "Exception" that the same error of a
+        // call has.
         terminal if is_terminal(terminal) || is_terminal(&format!("{terminal}Exception")) => {
             Err(PortError::Broken(format!("{code}: {}", error.message.unwrap_or_default())))
         }
@@ -93,7 +96,8 @@ fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
     }
 }
 
-/// A record that cannot be read is nobody's to overwrite: somebody must look.
+/// Decodes a record. A record that cannot be decoded must not be overwritten: an operator has to
+/// inspect it.
 fn decode(item: &Item) -> Result<Box<Record>, PortError> {
     item::decode(item).map(Box::new).map_err(PortError::Unreadable)
 }
@@ -119,7 +123,7 @@ impl Store for DynamoStore {
         let mut answers = self.run(statements).await?;
         let lease = answers.pop().map(written);
         let mut written = answers.into_iter().map(written).collect::<Result<Vec<_>, _>>()?;
-        // A lease that cannot be written is no reason not to run what is claimed.
+        // A failure to write the lease must not keep the claimed jobs from running.
         let unknown = || Written::Unknown("the lease".into());
         written.push(lease.and_then(Result::ok).unwrap_or_else(unknown));
         Ok(written)
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn each_statement_has_its_own_answer() {
+    fn each_statement_has_its_own_result() {
         let yes = BatchStatementResponse::builder().build();
         assert_eq!(written(yes), Ok(Written::Yes));
         for code in [Code::DuplicateItem, Code::ConditionalCheckFailed] {
@@ -284,7 +288,11 @@ mod tests {
         }
         let unreadable = Item::from([("pk".to_owned(), text("x"))]);
         let refused = answer(Code::ConditionalCheckFailed, Some(unreadable));
-        assert_eq!(written(refused), Ok(Written::No(None)), "it costs the neighbours nothing");
+        assert_eq!(
+            written(refused),
+            Ok(Written::No(None)),
+            "the other statements are not affected"
+        );
         for code in [
             Code::ThrottlingError,
             Code::ProvisionedThroughputExceeded,

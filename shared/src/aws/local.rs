@@ -1,5 +1,5 @@
-//! DynamoDB on this machine, for the conformance suite: a given endpoint, made-up credentials,
-//! and the two tables.
+//! A local DynamoDB for the conformance suite: a given endpoint, dummy credentials, and the two
+//! tables.
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{
@@ -25,10 +25,10 @@ pub async fn config(client: reqwest::Client, endpoint: &str) -> Config {
         .await
 }
 
-/// A store on two new tables, as template.yaml describes them.
+/// Creates the two tables as template.yaml describes them, and returns a store on them.
 ///
 /// # Panics
-/// If the tables cannot be made.
+/// If a table cannot be created.
 pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
     let client = Client::new(config);
     let jobs = client
@@ -48,8 +48,8 @@ pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
         .attribute_definitions(attribute("sk", ScalarAttributeType::S))
         .key_schema(key("pk", KeyType::Hash))
         .key_schema(key("sk", KeyType::Range));
-    jobs.send().await.expect("the table of jobs");
-    control.send().await.expect("the control table");
+    jobs.send().await.expect("the job table can be created");
+    control.send().await.expect("the control table can be created");
     DynamoStore::new(config, tables)
 }
 

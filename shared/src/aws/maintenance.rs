@@ -1,4 +1,4 @@
-//! The tables for who looks after all of them: the index, walks, notes.
+//! Maintenance access to the tables on DynamoDB: the index `due`, leases, scans and notes.
 
 use std::collections::HashMap;
 
@@ -23,10 +23,10 @@ use crate::{
     record::{Record, due::DueEntry, lease::Lease},
 };
 
-/// Most entries of one query.
+/// Maximum entries of one query.
 const QUERY_LIMIT: usize = 1_000;
 
-/// Rounds for what a batch of reads leaves unprocessed.
+/// Maximum calls for one batch of reads, since DynamoDB may leave some keys unprocessed.
 const MOST_ROUNDS: usize = 5;
 
 fn limit(most: usize) -> i32 {
@@ -53,7 +53,7 @@ fn key_item(names: &[&str], key: &[String]) -> Item {
     names.map(|(name, part)| ((*name).to_owned(), s(part))).collect()
 }
 
-/// Key of a quarantined body, which is no job.
+/// Whether an item is a job and not a rejected message, whose key begins with `q#`.
 fn is_job(item: &Item) -> bool {
     item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| !pk.starts_with("q#"))
 }
@@ -90,7 +90,7 @@ impl DynamoStore {
         }
     }
 
-    /// The names of a table's keys.
+    /// The names of a table's key attributes.
     fn key_names(&self, table: Table) -> &[&'static str] {
         match table {
             Table::Jobs => &["pk"],
@@ -99,7 +99,7 @@ impl DynamoStore {
         }
     }
 
-    /// The same with a further table, for walks.
+    /// The same store with a further table for scans.
     #[must_use]
     pub fn with_auxiliary(self, table: AuxiliaryTable) -> Self {
         Self { auxiliary: Some(table), ..self }

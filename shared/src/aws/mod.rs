@@ -1,4 +1,4 @@
-//! The ports on AWS: the only folder that names the AWS SDK.
+//! The ports on AWS: the only folder of the engine that names the AWS SDK.
 
 mod control;
 pub mod failure;
@@ -29,18 +29,18 @@ pub use queue::SqsQueue;
 pub use scaling::Mappings;
 pub use secrets::KeySource;
 
-/// Longest time for one try of a call. A healthy DynamoDB answers in milliseconds, and a job's
-/// message comes again anyway.
+/// Time-out of one attempt of a call. A healthy DynamoDB answers in milliseconds, and SQS delivers
+/// the message of an unfinished job again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
 
-/// Longest time for a call with its retries.
+/// Time-out of a call with its retries.
 const CALL_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Tries of one call.
+/// Maximum attempts of one call.
 const ATTEMPTS: u32 = 3;
 
-/// The configuration that every AWS client shares: region, credentials and endpoint as the SDK finds
-/// them, and the one HTTP client of the process.
+/// The configuration that every AWS client shares: region, credentials and endpoint as the SDK
+/// finds them, and the one HTTP client of the process.
 pub async fn load(client: reqwest::Client) -> Config {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)

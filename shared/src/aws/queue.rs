@@ -1,4 +1,4 @@
-//! Hiding messages on SQS, and sending our own.
+//! The queues on SQS: hiding received messages, and sending messages.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use crate::{
     ports::{ExtendVisibility, PortError, Queue},
 };
 
-/// [`Queue`] on SQS. Queue addresses are asked for once and kept.
+/// [`Queue`] on SQS. Queue URLs are requested once and cached.
 #[derive(Debug)]
 pub struct SqsQueue {
     pub(super) client: Client,
@@ -32,7 +32,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// A port for every queue that the function may receive from.
+    /// A port to every queue that the function has permissions for.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), addresses: Mutex::default() }

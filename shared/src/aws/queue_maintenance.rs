@@ -1,5 +1,4 @@
-//! The queues for who looks after all of them: how much is in them, and what is in a dead-letter
-//! queue.
+//! Maintenance access to the queues on SQS: their depth, and the messages of dead-letter queues.
 
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System,
@@ -19,10 +18,11 @@ use crate::{
     },
 };
 
-/// Messages of one receive (SQS's limit).
+/// Maximum messages per receive (SQS's limit).
 const AT_ONCE: i32 = 10;
 
-/// A receive that does not wait asks a few of SQS's servers only, and may find nothing of little.
+/// Wait time of a receive, in seconds. Without one, SQS asks only some of its servers (short
+/// polling) and may miss the messages of a short queue.
 const WAIT_S: i32 = 1;
 
 fn received(queue: &str, message: Message) -> ReceivedMessage {
@@ -103,7 +103,7 @@ impl QueueMaintenance for SqsQueue {
         let answer = answer.map_err(|error| port_error(&error))?;
         match answer.failed.first() {
             None => Ok(()),
-            // It comes again, and is found out to be done.
+            // The message is received again, and handling it again is harmless.
             Some(failed) => Err(PortError::Unavailable(format!(
                 "{} of {} messages: {}",
                 answer.failed.len(),

@@ -6,7 +6,7 @@ use aws_sdk_lambda::{Client, types::ScalingConfig};
 use super::failure::port_error;
 use crate::ports::{PortError, maintenance::MappingMaintenance};
 
-/// State of a mapping that works and is not being changed.
+/// State of a mapping that is active and not being changed.
 const AT_WORK: &str = "Enabled";
 
 /// [`MappingMaintenance`] on AWS Lambda.
@@ -16,7 +16,7 @@ pub struct Mappings {
 }
 
 impl Mappings {
-    /// The mappings of the account.
+    /// Access to the mappings of the account.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config) }

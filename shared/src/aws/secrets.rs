@@ -1,4 +1,4 @@
-//! Where a key comes from: the environment locally, Secrets Manager in AWS.
+//! The source of a key: the environment in local runs, Secrets Manager on AWS.
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
@@ -9,7 +9,7 @@ use crate::{
     ports::{PortError, SecretSource},
 };
 
-/// A key's source.
+/// The source of a key, such as an API key.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// The key itself, for local runs. It cannot change without a restart.

@@ -1,6 +1,6 @@
-//! The PartiQL statements of a batch: plain inserts, and updates whose WHERE is the key and plain
-//! comparisons, which every implementation understands. Every name is quoted, because PartiQL
-//! reserves words such as `state`.
+//! The PartiQL statements of a batch: inserts, deletes, and updates whose `WHERE` clause holds only
+//! the key and equality comparisons, which every implementation supports. Every name is quoted,
+//! because PartiQL reserves words such as `state`.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub(crate) fn insert(table: &str, attributes: Vec<Attribute>) -> BatchStatementR
     request(text, values)
 }
 
-/// `UPDATE table SET … REMOVE … WHERE key AND …`: refused with the old item in the answer if a
+/// `UPDATE table SET … REMOVE … WHERE key AND …`: refused with the old item in the response if a
 /// comparison fails.
 pub(crate) fn update(
     table: &str,
@@ -51,7 +51,7 @@ pub(crate) fn update(
     request(text, values)
 }
 
-/// `DELETE FROM table WHERE key`: no error if there is nothing.
+/// `DELETE FROM table WHERE key`: no error if the item does not exist.
 pub(crate) fn delete(table: &str, key: [Attribute; 2]) -> BatchStatementRequest {
     let [(partition, one), (sort, other)] = key;
     let text = format!("DELETE FROM \"{table}\" WHERE \"{partition}\"=? AND \"{sort}\"=?");
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_quote_every_name_and_never_set_and_remove_one() {
+    fn statements_quote_every_name_and_never_set_and_remove_the_same() {
         let made = insert("jobs", vec![("pk", n(1)), ("state", n(2))]);
         assert_eq!(made.statement(), r#"INSERT INTO "jobs" VALUE {'pk':?,'state':?}"#);
         assert_eq!(made.parameters(), [n(1), n(2)]);

@@ -1,4 +1,4 @@
-//! What a container knows of one dependency.
+//! What a container caches about one dependency.
 
 use std::time::Duration;
 
@@ -12,33 +12,34 @@ use crate::{
     ports::Seen,
 };
 
-/// One dependency's desk.
+/// The cached state of one dependency.
 #[derive(Debug, Default)]
 pub(super) struct DependencyCache {
-    /// When it was used last.
+    /// The last use, for eviction.
     pub(super) used_at: Time,
-    /// The breaker as it was seen last; closed if it never was.
+    /// The breaker as last read; closed if it was never read.
     pub(super) breaker: Seen<Breaker>,
-    /// Until when that may be believed.
+    /// Until when `breaker` may be used without reading it again.
     pub(super) believed_until: Time,
-    /// The last minutes.
+    /// The call statistics of the last minutes.
     pub(super) window: Window,
-    /// When the pulse was written last.
+    /// When call statistics were last written to the table.
     pub(super) sent_at: Time,
-    /// When the fleet's buckets were read last.
+    /// When the fleet's buckets were last read.
     pub(super) read_at: Time,
-    /// The limiter as it was seen last.
+    /// The limiter as last read.
     pub(super) limiter: Option<Seen<Limiter>>,
-    /// Slots that are not used yet.
+    /// Reserved slots that are not used yet.
     pub(super) block: Block,
-    /// Whether the last block was used up.
+    /// Whether the last block of slots was used up.
     pub(super) used_up: bool,
-    /// Calls that have worked since the limiter was written last.
+    /// Successful calls since the limiter was last written.
     pub(super) worked: u32,
-    /// The longest pause that a 429 asked for, not passed on yet; nothing if it asked for none.
+    /// The longest pause that a 429 asked for and that is not yet written to the limiter: zero if
+    /// it asked for none, `None` if there was no such 429.
     pub(super) throttled: Option<Duration>,
-    /// When the dependency was noted last as one to watch.
+    /// When the dependency was last registered for the sweeper.
     pub(super) noted_at: Time,
-    /// Until when a 429 wants nobody to call, slots or not.
+    /// Until when a 429 forbids calls, even those that have a slot.
     pub(super) stopped_until: Time,
 }

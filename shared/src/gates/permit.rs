@@ -1,4 +1,5 @@
-//! What a run holds on its way to the dependency, and what it leaves behind.
+//! The permit that a run holds while it calls its dependency, and what the run reports when it
+//! leaves.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -21,29 +22,29 @@ use crate::{
     telemetry,
 };
 
-/// One run's way to its dependency.
+/// The permission of one run to call its dependency.
 pub(crate) struct Permit<'a, P: Ports> {
     gates: &'a Gates<P>,
     pub(super) dependency: String,
-    /// The breaker's, when the run was let in.
+    /// The breaker's generation when the run was admitted.
     pub(super) generation: u64,
-    /// The token of its lease, if it is a probe.
+    /// The token of the probe's lease, if the run is a probe.
     pub(super) probe: Option<String>,
     ends_at: Time,
     latest_end: Time,
     calls: Mutex<Made>,
 }
 
-/// What the calls of a run came to.
+/// The calls that a run has made, and how they ended.
 #[derive(Debug, Default)]
 struct Made {
     count: u32,
-    /// Since when the latest call is under way; `None` if none is.
+    /// When the call in progress began; `None` if there is none.
     under_way: Option<Time>,
     succeeded: bool,
     failed: Option<String>,
     systemic: Option<String>,
-    /// How long slots were waited for, and since when one is.
+    /// How long the run has waited for slots in the past, and since when it waits for one now.
     waited: Duration,
     waiting_since: Option<Instant>,
 }
@@ -51,9 +52,9 @@ struct Made {
 /// How a run ended, as far as its calls are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunEnd {
-    /// By itself.
+    /// The run ended by itself.
     Ended,
-    /// Its time was up: a call that was under way has taken too long.
+    /// The run was cut off: a call that was in progress has taken too long.
     TimedOut,
 }
 
@@ -69,13 +70,13 @@ impl<'a, P: Ports> Permit<'a, P> {
         Self { gates, dependency, generation, probe, ends_at, latest_end, calls }
     }
 
-    /// Says when the run must be over: at `ends_at`, later by what it waits for slots, and at
-    /// `latest_end` in any case.
+    /// Sets when the run must end: at `ends_at`, extended by the time that it waits for slots, but
+    /// never after `latest_end`.
     pub(crate) fn until(&mut self, ends_at: Time, latest_end: Time) {
         (self.ends_at, self.latest_end) = (ends_at, latest_end);
     }
 
-    /// How much of the run's time is left, waits not counted.
+    /// How much of the run's time is left; waits for slots do not use it up.
     fn left(&self, now: Time) -> Duration {
         (self.ends_at + self.waited()).min(self.latest_end).since(now)
     }
@@ -103,7 +104,8 @@ impl<P: Ports> Permit<'_, P> {
 }
 
 impl<P: Ports> Permit<'_, P> {
-    /// Waits for the slot of a call after the first, whose slot the run itself has waited for.
+    /// Waits for the slot of a call. The first call needs none of this: the run was admitted with a
+    /// slot.
     async fn wait(&self) -> Result<(), Failure> {
         self.gates.still_open(self)?;
         let slot = self.gates.slot(&self.dependency).await.map_err(|refused| match refused {
@@ -177,7 +179,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
         let now = self.gates.clock.now();
         self.gates.cache(&self.dependency, |cache| {
             let calls = cache.window.counting(now, self.generation);
-            // Where it was counted and sent already, the failure stands beside it.
+            // If the success was already reported, the failure is counted in addition to it.
             calls.ok = calls.ok.saturating_sub(1);
             calls.failed += 1;
         });
@@ -198,11 +200,12 @@ impl<P: Ports> Gate for Permit<'_, P> {
 }
 
 impl<P: Ports> Gates<P> {
-    /// Takes over what a run has found out: a probe's proof, a reason to open, a 429.
+    /// Ends a run: reports the result of a probe, opens the breaker if the run's failures require
+    /// it, and passes a 429 on to the fleet.
     pub(crate) async fn leave(&self, permit: Permit<'_, P>, end: RunEnd) {
         let now = self.clock.now();
         let cut_off = permit.made().under_way.take().map(|since| now.since(since));
-        // Whoever was cut off without having had the time that any call gets has proven nothing.
+        // A call that was cut off before the shortest time that any call gets proves nothing.
         let shortest = self.rules.policy.calls.shortest;
         if let Some(took) = cut_off.filter(|took| end == RunEnd::TimedOut && *took >= shortest) {
             permit.count(Some(Class::Transient), took);
@@ -218,7 +221,8 @@ impl<P: Ports> Gates<P> {
                 (None, None, true) => (ProbeResult::Succeeded, String::new()),
                 (None, None, false) => (ProbeResult::Neutral, String::new()),
             };
-            // Another probe may have written since: what is known here may be older than the lease.
+            // Another probe may have written since: the cached breaker may be older than this
+            // probe's lease.
             if let Err(error) = self.reread_breaker(&dependency).await {
                 telemetry::port_failed("breaker", &error);
             }
@@ -240,7 +244,7 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    /// Opens the breaker if the rolling minute says so.
+    /// Opens the breaker if the calls of the last minute require it.
     pub(super) async fn trip(&self, dependency: &str) {
         let policy = &self.rules.breaker;
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! Telling the sweeper which dependencies to watch.
+//! Registers dependencies in the control table, so that the sweeper watches them.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,12 @@ use crate::{
     telemetry,
 };
 
-/// Calls of the last minute that failed or were slow from which on a dependency is watched.
+/// Number of failed or slow calls in the last minute from which on a dependency is registered.
 const TROUBLED: u64 = 2;
 
 impl<P: Ports> Gates<P> {
-    /// Notes the dependencies of the parked among these records, before they are written: nobody
-    /// else would look for them.
+    /// Registers the dependencies of the records that are about to be parked. Call it before the
+    /// records are written: otherwise the sweeper could not find the parked jobs.
     pub(crate) async fn note_parked(&self, records: &[Record]) -> Result<(), PortError> {
         let parked = records.iter().filter(|record| matches!(record.phase, Phase::Parked { .. }));
         let dependencies: BTreeSet<&str> =
@@ -30,7 +30,8 @@ impl<P: Ports> Gates<P> {
         Ok(())
     }
 
-    /// Notes a dependency whose calls are in trouble, so that somebody can foretell more.
+    /// Registers a dependency whose calls fail or are slow, so that the sweeper can forecast
+    /// trouble.
     pub(super) async fn note_trouble(&self, dependency: &str) {
         let now = self.clock.now();
         let minute = self.cache(dependency, |cache| cache.window.last(MINUTE, now, None));

@@ -1,4 +1,4 @@
-//! Telling the fleet what this container has counted, and hearing what the fleet has.
+//! Exchanges call statistics with the fleet: writes this container's counts and reads the totals.
 
 use std::time::Duration;
 
@@ -19,29 +19,30 @@ use crate::{
     telemetry,
 };
 
-/// Least time between two writes to a dependency's pulse.
+/// Minimum time between two writes of a dependency's call statistics.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Least time between two writes to a job type's pulse, whose buckets are a minute long.
+/// Minimum time between two writes of a job type's statistics, whose buckets are a minute long.
 const TYPE_REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// Longest time for which a batch waits for its reports: they may be late, and the answer may not.
+/// Maximum time that a batch waits for its reports: a report may be late, but not the response to
+/// Lambda.
 const REPORT_TIME: Duration = Duration::from_secs(1);
 
 impl<P: Ports> Gates<P> {
-    /// Notes when the oldest message was sent that came from the queue with this ARN for the first
-    /// time.
+    /// Records when a message was sent that arrived from the queue with this ARN for the first
+    /// time. The oldest per bucket is reported.
     pub(crate) fn received(&self, queue: &str, sent_at: Time) {
         let name = queue.rsplit(':').next().unwrap_or_default();
         self.outcomes(|outcomes, _| outcomes.received(name, sent_at));
     }
 
-    /// Counts the time that a batch of so many jobs took.
+    /// Counts the time that a batch of `jobs` jobs took.
     pub(crate) fn worked(&self, jobs: usize, took: Duration) {
         self.outcomes(|outcomes, _| outcomes.worked(jobs, took));
     }
 
-    /// Counts the end of a run of a job that was made at `created_at`.
+    /// Counts the end of a run of a job that was created at `created_at`.
     pub(crate) fn ended(&self, decision: &Decision, created_at: Time) {
         self.outcomes(|outcomes, now| outcomes.record(decision, created_at, now));
     }
@@ -51,8 +52,8 @@ impl<P: Ports> Gates<P> {
         note(self.state().outcomes.entry(bucket_start(now, TYPE_BUCKET)).or_default(), now);
     }
 
-    /// Writes what has been counted, where the last write is long enough ago. What fails is lost to
-    /// the fleet, and stays known here.
+    /// Writes the counts of each dependency whose last write is long enough ago. If a write fails,
+    /// the fleet never gets its counts; this container still uses them.
     pub(crate) async fn report(&self) {
         if tokio::time::timeout(REPORT_TIME, self.try_report()).await.is_err() {
             telemetry::port_failed("report", &PortError::Unavailable("out of time".into()));
@@ -72,8 +73,8 @@ impl<P: Ports> Gates<P> {
         tokio::join!(stats, self.report_outcomes());
     }
 
-    /// One write to a dependency's pulse. It answers with the fleet's totals of that bucket; those of
-    /// the buckets before are read once in a bucket's time.
+    /// Writes a dependency's counts to its bucket. The response holds the fleet's totals of that
+    /// bucket. The totals of earlier buckets are read once per bucket length.
     async fn bucket(&self, dependency: &str) {
         let now = self.clock.now();
         let taken = self.cache(dependency, |cache| {
@@ -86,8 +87,8 @@ impl<P: Ports> Gates<P> {
         let shard = u8::try_from(self.random.bits() % u64::from(shards)).unwrap_or_default();
         let key = BucketKey { subject: dependency.to_owned(), start, generation, shard };
         let bucket = Calls { writes: 1, ..calls }.bucket();
-        // Known here before it is written: whether a write that failed was done is not known, so it is
-        // not repeated.
+        // Count locally before the write: a failed write may have taken effect, so it is not
+        // repeated.
         self.cache(dependency, |cache| cache.window.assume(&key, &calls));
         match self.control.add_to_bucket(&key, &bucket, start + BUCKET_RETENTION).await {
             Ok(total) => self.cache(dependency, |cache| cache.window.see(&key, (&total).into())),
@@ -95,7 +96,7 @@ impl<P: Ports> Gates<P> {
         }
         let read_at = self.cache(dependency, |cache| cache.read_at);
         if now.since(read_at) >= BUCKET {
-            // Buckets that are over do not change any more, but for writes that were late.
+            // Past buckets change only by late writes.
             let from = read_at.before(BUCKET * 2).max(now.before(MEMORY));
             self.read_fleet(dependency, bucket_start(from, BUCKET), shards).await;
         }
@@ -132,7 +133,7 @@ impl<P: Ports> Gates<P> {
         let subject = format!("type:{}", self.rules.kind);
         let key = BucketKey { subject, start, generation: 0, shard: 0 };
         let bucket = outcomes.bucket();
-        // Counts that are lost make a report a little short; the records have the truth.
+        // Lost counts make a report slightly low; the records hold the truth.
         if let Err(error) =
             self.control.add_to_bucket(&key, &bucket, start + TYPE_BUCKET_RETENTION).await
         {

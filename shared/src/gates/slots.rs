@@ -1,4 +1,4 @@
-//! Slots: the container's share of what an account allows.
+//! Slots: the container's share of the calls that the account's rate limits allow.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use crate::{
     telemetry,
 };
 
-/// What an attempt to reserve came to.
+/// The result of a reservation.
 enum Reserved {
-    /// There are slots in the block.
+    /// The container's block has slots.
     Yes,
-    /// None within the horizon; ask again after so long.
+    /// There is no slot within the horizon; try again after this time.
     No(Duration),
 }
 
 impl<P: Ports> Gates<P> {
-    /// Looks at the breaker if it must. What fails here fails again where it is needed, and is answered
-    /// there.
+    /// Reads the breaker into the cache, unless the cached one is fresh enough. Ignores errors:
+    /// `enter` meets a lasting one again and handles it.
     pub(crate) async fn read_breaker(&self, dependency: &str) {
         let _ = self.view(dependency).await;
     }
 
-    /// Reserves a slot for each of the `runs` of a batch in one write. What fails here fails again
-    /// where it is needed, and is answered there.
+    /// Reserves a slot for each of the `runs` of a batch in one write. Ignores errors: `enter`
+    /// meets a lasting one again and handles it.
     pub(crate) async fn reserve_ahead(&self, dependency: &str, runs: u32) {
         let Ok(seen) = self.view(dependency).await else { return };
         let calm = matches!(
@@ -42,7 +42,7 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    /// A slot for one call: when it is. `None` if nothing limits the calls.
+    /// Takes a slot for one call and returns its time; `None` if the calls are not limited.
     pub(super) async fn slot(&self, dependency: &str) -> Result<Option<Time>, Refused> {
         let Some(rates) = self.rules.rates else { return Ok(None) };
         for _ in 0..MOST_RACES {
@@ -70,7 +70,8 @@ impl<P: Ports> Gates<P> {
         self.deferred("rate_limit", why, wait)
     }
 
-    /// Sees to it that there are slots for `need` calls, or as many as there are within the horizon.
+    /// Makes sure that the block has slots for `need` calls, or as many as there are within the
+    /// horizon.
     async fn reserve(
         &self,
         dependency: &str,
@@ -78,7 +79,7 @@ impl<P: Ports> Gates<P> {
         need: u32,
     ) -> Result<Reserved, PortError> {
         let _one_at_a_time = self.reserving.lock().await;
-        // Whoever waited here may find that another has reserved enough.
+        // Another run may have reserved enough while this one waited for the lock.
         let left = self.cache(dependency, |cache| cache.block.left(self.clock.now()));
         let need = need.saturating_sub(left);
         if need == 0 {
@@ -101,7 +102,7 @@ impl<P: Ports> Gates<P> {
                     return Ok(Reserved::No(ahead));
                 }
             };
-            // An answer that is lost costs the slots: nobody else has them.
+            // If the response is lost, the slots are too: no container uses them.
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     self.cache(dependency, |cache| {
@@ -122,7 +123,8 @@ impl<P: Ports> Gates<P> {
         Ok(Reserved::No(Duration::from_secs(1)))
     }
 
-    /// Passes a 429 on to the fleet: a pause for as long as it asked, and a slower pace.
+    /// Passes a 429 on to the fleet: all containers pause for as long as it asked, then call at a
+    /// slower pace.
     pub(super) async fn slow_down(&self, dependency: &str, asked: Duration) {
         if self.rules.rates.is_none() {
             return;

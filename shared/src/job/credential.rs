@@ -1,4 +1,5 @@
-//! A credential: a secret that is read when needed, kept, and read again when it stops working.
+//! A credential: a secret that is read on first use, cached, and read again when the service
+//! refuses it.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -10,8 +11,8 @@ use crate::{
     ports::{PortError, SecretSource},
 };
 
-/// Shortest time between two reads that a refusal causes: while a revoked key is refused, ten jobs
-/// a second must not become ten reads a second.
+/// Minimum time between two reads after refusals. While a revoked key is refused, ten jobs a second
+/// must not cause ten reads a second.
 const SHORTEST_REREAD: Duration = Duration::from_secs(10);
 
 /// A credential from a [`SecretSource`], cached for the life of the container.
@@ -19,12 +20,12 @@ pub struct Credential<S, C> {
     source: S,
     clock: C,
     cached: Mutex<Option<(Secret, Time)>>,
-    /// Held while the secret is read, with the last read if it failed.
+    /// Held while the secret is read. Holds the error and the time of the last read if it failed.
     reading: tokio::sync::Mutex<Option<(PortError, Time)>>,
 }
 
 impl<S: SecretSource, C: Clock> Credential<S, C> {
-    /// A credential that is not read yet.
+    /// A credential whose secret has not been read yet.
     pub const fn new(source: S, clock: C) -> Self {
         Self {
             source,
@@ -34,7 +35,7 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
         }
     }
 
-    /// The secret, read at the first call.
+    /// Returns the secret; the first call reads it from the source.
     pub async fn get(&self) -> Result<Secret, PortError> {
         let cached = || self.cached().as_ref().map(|(secret, _)| secret.clone());
         if let Some(secret) = cached() {
@@ -47,11 +48,12 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
         }
     }
 
-    /// The secret after `refused` was turned down: read again, unless it was just read.
+    /// Returns the secret after the service refused `refused`. Reads it again, unless it was read
+    /// just before.
     ///
-    /// `None` if it is still the refused one, so that trying again is pointless.
+    /// Returns `None` if the secret is still the refused one, so that a retry is pointless.
     pub async fn after_refusal(&self, refused: &Secret) -> Result<Option<Secret>, PortError> {
-        // One at a time: whoever waited here finds what the first one read.
+        // One caller reads at a time; the others find its result in the cache.
         let mut failed = self.reading.lock().await;
         let cached = self.cached().clone();
         let secret = match cached {
@@ -64,8 +66,8 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
         Ok((secret != *refused).then_some(secret))
     }
 
-    /// Reads the secret, unless that failed just now: whoever waited for a read that hung must not
-    /// wait for one more.
+    /// Reads the secret, unless the last read failed just before: a caller that has waited for a
+    /// hung read must not wait for another one.
     async fn read(&self, failed: &mut Option<(PortError, Time)>) -> Result<Secret, PortError> {
         if let Some((error, at)) = failed
             && self.clock.now().since(*at) < SHORTEST_REREAD
@@ -87,7 +89,7 @@ impl<S: SecretSource, C: Clock> Credential<S, C> {
     }
 
     fn cached(&self) -> std::sync::MutexGuard<'_, Option<(Secret, Time)>> {
-        // A panic while the lock was held leaves a whole value behind: nothing to repair.
+        // A panic while the lock was held leaves a consistent value: nothing to repair.
         self.cached.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -99,7 +101,7 @@ mod tests {
     use super::*;
     use crate::testing::TestClock;
 
-    /// Each read gives the next key after `rotations` reads of the first.
+    /// Returns a new key after every `rotations` reads.
     struct Rotating {
         reads: AtomicU64,
         rotations: u64,
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_read_once_and_again_after_a_refusal() {
+    async fn the_secret_is_read_once_and_again_after_a_refusal() {
         let source = Rotating { reads: AtomicU64::new(0), rotations: 1 };
         let now = AtomicU64::new(0);
         let credential = Credential::new(&source, At(&now));
@@ -142,13 +144,13 @@ mod tests {
         now.store(10_000, Relaxed);
         let second = credential.after_refusal(&first).await.unwrap().unwrap();
         assert_eq!(second.expose(), "key-1");
-        // A neighbour that was refused with the old key gets the new one without another read.
+        // Another job that was refused with the old key gets the new one without another read.
         assert_eq!(credential.after_refusal(&first).await, Ok(Some(second)));
         assert_eq!(source.reads.load(Relaxed), 2);
     }
 
     #[tokio::test]
-    async fn jobs_that_are_refused_together_read_it_once() {
+    async fn concurrent_refusals_cause_one_read() {
         let source = Rotating { reads: AtomicU64::new(0), rotations: 1 };
         let now = AtomicU64::new(0);
         let credential = Credential::new(&source, At(&now));
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn jobs_that_wait_for_a_read_that_hangs_wait_once() {
+    async fn callers_that_wait_for_a_hung_read_wait_once() {
         struct Hanging(AtomicU64);
         impl SecretSource for &Hanging {
             async fn fetch(&self) -> Result<String, PortError> {
@@ -181,18 +183,18 @@ mod tests {
         assert_eq!(started.elapsed(), Duration::from_secs(2));
         tokio::time::advance(SHORTEST_REREAD).await;
         assert!(credential.get().await.is_err());
-        assert_eq!(source.0.load(Relaxed), 2, "later it is tried again");
+        assert_eq!(source.0.load(Relaxed), 2, "a later call tries again");
     }
 
     #[tokio::test]
-    async fn an_empty_secret_is_none() {
+    async fn an_empty_secret_is_an_error() {
         let now = AtomicU64::new(0);
         let credential = Credential::new(Blank, At(&now));
         assert!(matches!(credential.get().await, Err(PortError::Broken(_))));
     }
 
     #[tokio::test]
-    async fn a_key_that_stays_refused_is_not_read_all_the_time() {
+    async fn rereads_of_a_refused_key_are_limited() {
         let source = Rotating { reads: AtomicU64::new(0), rotations: 1000 };
         let now = AtomicU64::new(0);
         let credential = Credential::new(&source, At(&now));

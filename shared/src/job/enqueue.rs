@@ -1,14 +1,15 @@
-//! Making jobs ourselves: the record first, then the message.
+//! Creates jobs from within the system: the record is written first, then the message is sent.
 //!
 //! ```text
-//!  insert `queued` ─┬─ new ───────────────────────────► send
-//!                   └─ there: queued, never claimed ──► send again: perhaps it never was
-//!                             ended, may begin anew ──► reopen ─► send
-//!                             anything else ──────────► a duplicate: nothing to do
+//!  insert `queued` ─┬─ new key ─────────────────────────► send
+//!                   └─ exists: queued, never claimed ───► send again: it may never have been sent
+//!                              ended, may be reopened ──► reopen ─► send
+//!                              anything else ───────────► duplicate: nothing to do
 //! ```
 //!
-//! So a duplicate is found before a job is created, and a crash between any two steps heals when the
-//! same jobs are enqueued again: the record has a look, and its message is sent once more.
+//! A duplicate is thus found before a job is created. A crash between any two steps is repaired
+//! when the same jobs are enqueued again: the message is sent once more. If they are not enqueued
+//! again, the sweeper sends the message, because the record is on the index `due`.
 
 use std::time::Duration;
 
@@ -23,19 +24,19 @@ use crate::{
     record::{Counters, Phase, Record, Work},
 };
 
-/// Records of one insert (DynamoDB's limit for a batch of statements).
+/// Maximum records per insert (DynamoDB's limit for a batch of statements).
 const RECORDS_A_CALL: usize = 25;
 
-/// Messages of one send (SQS's limit for a batch).
+/// Maximum messages per send (SQS's limit for a batch).
 const MESSAGES_A_CALL: usize = 10;
 
-/// When somebody should look whether a job's message got lost.
+/// How long after the insert the sweeper checks whether the job's message was lost.
 const DUE_AFTER: Duration = Duration::from_mins(5);
 
-/// Longest message group (SQS).
+/// Maximum length of a message group id, in characters (SQS's limit).
 const GROUP_LENGTH: usize = 128;
 
-/// A job to make.
+/// A job to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewJob {
     key: String,
@@ -50,8 +51,8 @@ pub struct NewJob {
 impl NewJob {
     /// A job of type `kind` with this id, for the queue with this ARN.
     ///
-    /// `payload` is canonical JSON: what the type's own decoding makes of it. `group` is whom fair
-    /// queues count it to.
+    /// `payload` is canonical JSON, as the job type's payload type encodes it. `group` becomes the
+    /// message group, by which SQS fair queues share capacity among tenants.
     #[must_use]
     pub fn new(
         kind: &str,
@@ -73,7 +74,7 @@ impl NewJob {
         }
     }
 
-    /// The key of its record.
+    /// The key of the job's record.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -105,26 +106,27 @@ impl NewJob {
     }
 }
 
-/// A name as SQS takes it for a message group: letters, digits and punctuation.
+/// Turns a name into a message group id that SQS accepts: any character that is not an ASCII
+/// letter, digit or punctuation becomes `-`, and the length is cut to [`GROUP_LENGTH`].
 fn message_group(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_graphic() { c } else { '-' };
     name.chars().map(plain).take(GROUP_LENGTH).collect()
 }
 
-/// What came of it.
+/// How many jobs were created, and how many existed already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Enqueued {
-    /// Jobs that are made, or begin anew.
+    /// Jobs that were created or reopened.
     pub made: usize,
-    /// Jobs that were made before and not claimed yet: their messages are sent again.
+    /// Jobs that were created before and are not claimed yet; their messages are sent again.
     pub sent_again: usize,
-    /// Jobs that were there already.
+    /// Jobs that existed already and needed nothing.
     pub duplicates: usize,
 }
 
-/// Makes these jobs, no key twice, and sends their messages.
+/// Creates these jobs, which must have distinct keys, and sends their messages.
 ///
-/// Fails if one of the calls does; then nothing is lost by doing it all again.
+/// Fails if a port call fails. It is then safe to repeat the whole call.
 pub async fn enqueue<S: Store, Q: Queue>(
     store: &S,
     queue: &Q,
@@ -156,17 +158,17 @@ pub async fn enqueue<S: Store, Q: Queue>(
     Ok(enqueued)
 }
 
-/// Where a job stands once its record is there, with the fence to wake it with.
+/// The state of a job once its record exists, with the fence for its wake-up message.
 enum Enqueueing {
-    /// It is new, or begins anew.
+    /// The job is new or reopened.
     Made(u64),
-    /// It was made before, and its message may never have been sent.
+    /// The job was created before, and its message may never have been sent.
     Queued(u64),
-    /// It needs nothing from us.
+    /// A duplicate: there is nothing to do.
     Taken,
 }
 
-/// What to do about a job whose record was there already.
+/// Handles a job whose record existed already: reopens it if that is allowed.
 async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Enqueueing, PortError> {
     let Some(record) = store.read(&job.key).await? else {
         return Err(PortError::Unavailable(format!("{} came and went", job.key)));
@@ -187,7 +189,7 @@ async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Enqueuein
     reopened.fence += 1;
     match store.replace(&reopened, Some(&record.guard())).await? {
         Written::Yes => Ok(Enqueueing::Made(reopened.fence)),
-        // Somebody else was faster: it runs, or it is queued by them.
+        // Another process wrote first: the job runs, or that process enqueues it.
         Written::No(_) => Ok(Enqueueing::Taken),
         Written::Unknown(why) => Err(PortError::Unavailable(why)),
     }

@@ -33,7 +33,7 @@ impl Office {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_is_made_once_and_its_record_comes_first() {
+async fn each_job_gets_its_record_before_its_message() {
     let office = Office::new();
     let jobs: Vec<NewJob> = (0..60).map(|n| job(&format!("job-{n}"))).collect();
     assert_eq!(office.enqueue(&jobs).await, Ok(Enqueued { made: 60, ..Enqueued::default() }));
@@ -51,7 +51,7 @@ async fn a_job_is_made_once_and_its_record_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_is_found_before_it_is_made() {
+async fn a_duplicate_is_found_before_a_job_is_created() {
     let office = Office::new();
     office.enqueue(&[job("a")]).await.unwrap();
     let mut record = office.store.records().remove(0);
@@ -77,13 +77,13 @@ async fn a_duplicate_is_found_before_it_is_made() {
     }
     record.phase = Phase::Dead { at: now, why };
     office.store.put(&record);
-    assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1, "a dead one begins anew");
+    assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1, "a dead job is reopened");
     let reopened = office.store.record(&record.key).unwrap();
     assert_eq!((reopened.phase.name(), reopened.fence), ("queued", record.fence + 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_is_done_again_only_after_its_window() {
+async fn a_succeeded_job_is_reopened_only_after_its_dedup_window() {
     let office = Office::new();
     office.enqueue(&[job("a")]).await.unwrap();
     let mut record = office.store.records().remove(0);
@@ -95,9 +95,10 @@ async fn a_success_is_done_again_only_after_its_window() {
     assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1);
 }
 
-/// Whatever call fails, doing it all again makes each job once and leaves none without a message.
+/// Whichever call fails, enqueueing again creates each job once and leaves no job without a
+/// message.
 #[tokio::test(start_paused = true)]
-async fn a_failure_between_any_two_steps_heals() {
+async fn enqueueing_again_repairs_a_failure_at_any_call() {
     let jobs: Vec<NewJob> = (0..30).map(|n| job(&format!("job-{n}"))).collect();
     let calm = Office::new();
     calm.enqueue(&jobs).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the fleet knows together.
+//! The port to the control table, whose state all containers share.
 
 use std::future::Future;
 
@@ -12,29 +12,33 @@ use crate::{
     },
 };
 
-/// A shared value as it was read, with the revision that a write of it must still find. What was
-/// never written has revision 0 and its default.
+/// A shared value as it was read, with its revision. A conditional write succeeds only if the table
+/// still has that revision. A value that was never written reads as its default with revision 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Seen<T> {
-    /// The value.
     pub value: T,
-    /// Raised by every write.
+    /// Increases by one with each conditional write.
     pub revision: u64,
 }
 
-/// What became of one write on the condition that nobody had written since.
+/// The result of a conditional write, which takes effect only if the value has not changed since it
+/// was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swapped<T> {
-    /// It is in the table, with the next revision.
+    /// The new value is in the table, with the next revision.
     Yes,
-    /// Somebody was faster; what is there now. It may be this very write, whose answer was lost.
+    /// Another write came first; this is the current value. It may be the caller's own write, if
+    /// the response to that write was lost.
     No(Seen<T>),
 }
 
-/// What the fleet knows together: breakers, limiters, pulses, notes. Each item has a TTL, for garbage only:
-/// the values hold their own times, and nothing depends on when an item is removed.
+/// The control table: breakers, limiters, call statistics and notes, shared by all containers.
+///
+/// Each item has a TTL, which only removes garbage. The values carry their own times, so
+/// correctness does not depend on when an item is removed.
 pub trait Control: Send + Sync {
-    /// The breaker of a dependency, as of every write before the call.
+    /// Reads the breaker of a dependency (strongly consistent).
     fn breaker(
         &self,
         dependency: &str,
@@ -48,7 +52,7 @@ pub trait Control: Send + Sync {
         revision: u64,
     ) -> impl Future<Output = Result<Swapped<Breaker>, PortError>> + Send;
 
-    /// The limiter of an account, as of every write before the call.
+    /// Reads the limiter of a dependency's account (strongly consistent).
     fn limiter(
         &self,
         dependency: &str,
@@ -62,7 +66,8 @@ pub trait Control: Send + Sync {
         revision: u64,
     ) -> impl Future<Output = Result<Swapped<Limiter>, PortError>> + Send;
 
-    /// Adds to a bucket of a pulse, and answers with what it holds then. Repeated, it counts twice.
+    /// Adds counts to a statistics bucket and returns its new totals. Not idempotent: a repeated
+    /// call counts twice.
     fn add_to_bucket(
         &self,
         key: &BucketKey,
@@ -70,7 +75,8 @@ pub trait Control: Send + Sync {
         expires_at: Time,
     ) -> impl Future<Output = Result<Bucket, PortError>> + Send;
 
-    /// Keeps a note until `expires_at`, over what was noted there; harmless when repeated.
+    /// Writes a note that expires at `expires_at`, replacing any note with the same key.
+    /// Idempotent.
     fn put_note(
         &self,
         place: &NoteKey,
@@ -78,8 +84,8 @@ pub trait Control: Send + Sync {
         expires_at: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// The buckets of a pulse that began at `from` or later, in its first `shards` shards, as of
-    /// every write before the call.
+    /// Reads the statistics buckets of `subject` that begin at `from` or later, from its first
+    /// `shards` shards (strongly consistent).
     fn buckets(
         &self,
         subject: &str,

@@ -1,26 +1,28 @@
-//! Why a port could not do what was asked.
+//! The error of a port call.
 
 use std::{fmt, time::Duration};
 
 use crate::failure::{Class, Failure};
 
-/// Why a port could not do what was asked. Whether it was done all the same is not known.
+/// Why a port call failed. The error does not tell whether the call took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortError {
-    /// It may work later: unreachable, throttled, an internal error.
+    /// A retry may succeed: the service is unreachable, throttles, or had an internal error.
     Unavailable(String),
-    /// It will not work until somebody mends it: access denied, no such table.
+    /// A retry cannot succeed until an operator fixes the cause, such as denied access or a missing
+    /// table.
     Broken(String),
-    /// One record is not what this code writes: nobody's to overwrite, and nobody else's trouble.
+    /// One item is not in the format that this code writes. It must not be overwritten; other items
+    /// are not affected.
     Unreadable(String),
 }
 
-/// How long a job waits for a table or a queue that only people can mend.
+/// How long a job waits when only an operator can fix its table or queue.
 const BROKEN_PAUSE: Duration = Duration::from_mins(20);
 
 impl PortError {
-    /// The failure of a job whose own table or queue does not take it just now: no fault of its
-    /// dependency's, and no attempt spent.
+    /// The failure of a job that could not use its own table or queue. It does not count against
+    /// the job's dependency and spends no attempt.
     #[must_use]
     pub fn unstarted(&self) -> Failure {
         let failure = Failure::new(Class::Unstarted, "store_unavailable", self.to_string());

@@ -1,5 +1,5 @@
-//! What the sweeper and operators need of the tables, the queues and the event source mappings,
-//! beyond what the functions do. No function has these rights.
+//! The ports that only the sweeper and operators use: access to all tables, queues and event source
+//! mappings. The functions of job types have no permissions for them.
 
 use std::future::Future;
 
@@ -10,69 +10,71 @@ use crate::{
     record::{Record, due::DueEntry, lease::Lease},
 };
 
-/// Shards of the leases.
+/// Number of partitions over which leases are spread.
 pub const LEASE_SHARDS: u8 = 8;
 
-/// Most records of one [`TableMaintenance::read_all`].
+/// Maximum number of records per [`TableMaintenance::read_all`] (DynamoDB's limit for a batch of
+/// reads).
 pub const READ_AT_ONCE: usize = 100;
 
-/// An entry of the index on which somebody looks.
+/// An entry of the index `due`: from `due_at` on, the sweeper must handle the record with this key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct DueJob {
-    /// When somebody should look.
     pub due_at: Time,
-    /// The record's key.
     pub key: String,
 }
 
-/// A table to walk through.
+/// A table that the sweeper can scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
-    /// Job records and quarantined bodies.
+    /// Job records and rejected messages.
     Jobs,
-    /// Breakers, limiters, pulses, leases, notes.
+    /// Breakers, limiters, call statistics, leases and notes.
     Control,
-    /// A further table of the deployment's job types, whose items have a TTL.
+    /// A table that a job type adds to the deployment; its items have a TTL.
     Auxiliary,
 }
 
 impl Table {
-    /// All of them.
+    /// Every table.
     pub const ALL: [Self; 3] = [Self::Jobs, Self::Control, Self::Auxiliary];
 }
 
-/// An item that a walk came across.
+/// An item that a scan returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its key: one part, or two.
+    /// The parts of its primary key: the partition key, then the sort key if the table has one.
     pub key: Vec<String>,
-    /// When it may be removed, as it says.
+    /// When the item may be removed, from its TTL attribute.
     pub expires_at: Option<Time>,
-    /// Its entry on the index, as it says.
+    /// The item's entry on the index `due`, from its attributes.
     pub due_entry: Option<DueEntry>,
-    /// What it says as a job's record, or why it cannot be read; `None` if it is none.
+    /// The item decoded as a job record, or why decoding failed; `None` if the item is not a job
+    /// record.
     pub record: Option<Result<Record, String>>,
 }
 
-/// A page of a walk.
+/// One page of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Page {
-    /// What is on it.
     pub items: Vec<Found>,
-    /// Where the next one begins; `None` after the last.
+    /// The key after which the next page begins; `None` after the last page.
     pub next: Option<Vec<String>>,
 }
 
-/// Records as they were read, each with its key: `None` if there is none, a sentence if it cannot be
-/// read.
+/// Records by key, as read: `None` if there is no such record, an error message if it cannot be
+/// decoded.
 pub type ReadAll = Vec<(String, Option<Result<Record, String>>)>;
 
-/// The tables, for who looks after all of them.
+/// Maintenance access to the job table and the control table.
 pub trait TableMaintenance: Store + Control {
-    /// Entries of one partition of the index that are due within `span`, both ends among it, the
-    /// earliest first; it may lag behind the records by a moment.
+    /// Reads the entries of one partition of the index `due` that lie within `span`, both ends
+    /// inclusive, earliest first. The index is eventually consistent: it may lag behind the
+    /// records.
     ///
-    /// At most `most`, and at most 1,000.
+    /// Returns at most `most` entries, and never more than 1,000.
     fn due(
         &self,
         partition: &str,
@@ -80,17 +82,18 @@ pub trait TableMaintenance: Store + Control {
         most: usize,
     ) -> impl Future<Output = Result<Vec<DueJob>, PortError>> + Send;
 
-    /// The leases of one shard, that which ends first before the others; at most `most`.
+    /// Reads the leases of one shard in order of expiry, at most `most` (strongly consistent).
     fn leases(
         &self,
         shard: u8,
         most: usize,
     ) -> impl Future<Output = Result<Vec<Lease>, PortError>> + Send;
 
-    /// These records, as of every write before the call: at most [`READ_AT_ONCE`], no key twice.
+    /// Reads the records with these keys (strongly consistent): at most [`READ_AT_ONCE`] keys,
+    /// without duplicates.
     fn read_all(&self, keys: &[String]) -> impl Future<Output = Result<ReadAll, PortError>> + Send;
 
-    /// A page of a walk through a table, after the item `from`, of at most `most` items.
+    /// Reads a page of at most `most` items of a scan, starting after the item with the key `from`.
     fn page(
         &self,
         table: Table,
@@ -98,7 +101,7 @@ pub trait TableMaintenance: Store + Control {
         most: usize,
     ) -> impl Future<Output = Result<Page, PortError>> + Send;
 
-    /// Removes an item if it has expired at `now`; whether it was.
+    /// Removes an item if it has expired at `now`. Returns whether it was removed.
     fn remove_expired(
         &self,
         table: Table,
@@ -106,7 +109,7 @@ pub trait TableMaintenance: Store + Control {
         now: Time,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// A note, as of every write before the call.
+    /// Reads a note (strongly consistent).
     fn note(
         &self,
         place: &NoteKey,
@@ -121,8 +124,8 @@ pub trait TableMaintenance: Store + Control {
         expires_at: Time,
     ) -> impl Future<Output = Result<Swapped<Option<String>>, PortError>> + Send;
 
-    /// Names and texts of the notes of a kind, from the name `from` on, in order; at most `most`, and
-    /// at most 1,000.
+    /// Reads the names and texts of the notes of a kind in order of name, beginning with the name
+    /// `from`: at most `most` notes, and never more than 1,000.
     fn notes(
         &self,
         kind: &'static str,
@@ -130,7 +133,7 @@ pub trait TableMaintenance: Store + Control {
         most: usize,
     ) -> impl Future<Output = Result<Vec<(String, String)>, PortError>> + Send;
 
-    /// Removes a note if it still says this; harmless when repeated.
+    /// Removes a note if its text is still `text`. Idempotent.
     fn remove_note(
         &self,
         place: &NoteKey,
@@ -138,30 +141,31 @@ pub trait TableMaintenance: Store + Control {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// How many messages a queue has, about.
+/// Approximate numbers of messages in a queue, as SQS reports them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// To be received.
+    /// Ready to be received.
     pub visible: u64,
-    /// Received, and neither acknowledged nor visible again.
+    /// Received, and neither deleted nor visible again.
     pub in_flight: u64,
-    /// Not visible yet.
+    /// Sent with a delay that has not passed.
     pub delayed: u64,
 }
 
-/// The queues, for who looks after all of them.
+/// Maintenance access to the queues.
 pub trait QueueMaintenance: Queue {
-    /// How many messages the queue with this ARN has.
+    /// Reads the depth of the queue with this ARN.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, PortError>> + Send;
 
-    /// Receives messages, at most ten, hiding them for `hidden`; waits a second at most for the first.
+    /// Receives up to ten messages and hides them for `hidden`. Waits at most one second for the
+    /// first message.
     fn receive(
         &self,
         queue: &str,
         hidden: std::time::Duration,
     ) -> impl Future<Output = Result<Vec<ReceivedMessage>, PortError>> + Send;
 
-    /// Deletes received messages by their receipts, at most ten; harmless when repeated.
+    /// Deletes received messages by their receipt handles, at most ten. Idempotent.
     fn delete(
         &self,
         queue: &str,
@@ -169,16 +173,16 @@ pub trait QueueMaintenance: Queue {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// The event source mappings, which bring the queues' messages to the functions.
+/// Access to the event source mappings, which deliver the queues' messages to the functions.
 pub trait MappingMaintenance: Send + Sync {
-    /// The `MaximumConcurrency` of the mapping with this id; `None` while it is changing or if it has
-    /// none.
+    /// Reads the `MaximumConcurrency` of the mapping with this id. `None` if it has none, or while
+    /// the mapping is being changed.
     fn concurrency(
         &self,
         mapping: &str,
     ) -> impl Future<Output = Result<Option<u32>, PortError>> + Send;
 
-    /// Sets it.
+    /// Sets the `MaximumConcurrency` of the mapping with this id.
     fn set_concurrency(
         &self,
         mapping: &str,

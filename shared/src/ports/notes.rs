@@ -1,72 +1,74 @@
-//! Notes in the control table: findings of the audit, and the dependencies that the sweeper watches.
+//! Notes in the control table: findings of the audit, and the dependencies that the sweeper
+//! watches.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a note stands in the control table.
+/// The key of a note in the control table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NoteKey {
-    /// What kind of note it is; notes of a kind stand together, sorted by name.
+    /// The kind of note. Notes of one kind share a partition, sorted by name.
     pub kind: &'static str,
-    /// Its name among them.
+    /// The note's name, unique within its kind.
     pub name: String,
 }
 
 impl NoteKey {
-    /// The place of this name.
+    /// The key of the note with this kind and name.
     #[must_use]
     pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
         Self { kind, name: name.into() }
     }
 }
 
-/// Kind of the notes that hold findings; each is named by the record's key.
+/// The kind of notes that hold findings of the audit. The name of such a note is the key of the
+/// record.
 pub const FINDING: &str = "finding";
 
 /// How long a finding is kept.
 pub const FINDING_RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// One finding, as a note holds it.
+/// A finding of the audit, stored as JSON in a note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// A short, stable code, such as `no_look`.
+    /// A short, stable code, such as `no_due_entry`.
     pub what: String,
-    /// A sentence.
+    /// A description for operators.
     pub detail: String,
     /// When it was found, in milliseconds since the epoch.
     pub at: u64,
-    /// Whether it is mended.
+    /// Whether the record was repaired.
     pub repaired: bool,
 }
 
 impl Finding {
-    /// Where the finding about the record with this key is noted.
+    /// The key of the note for a finding about the record with this key.
     #[must_use]
     pub fn note_key(key: &str) -> NoteKey {
         NoteKey::new(FINDING, key)
     }
 }
 
-/// Kind of the notes that name them.
+/// The kind of notes that name the dependencies to watch.
 pub const WATCHED: &str = "watched";
 
-/// How often a container says so again, while it parks jobs or fails.
+/// How often a container renews the note while it parks jobs or its calls fail.
 pub const NOTED_FOR: Duration = Duration::from_mins(10);
 
-/// How long a note stands. Jobs are parked for a day at most before somebody looks at them; the
-/// sweeper keeps the note while there are any.
+/// How long a note about a dependency is kept. A job is parked for at most a day before the sweeper
+/// handles it, and the sweeper renews the note while the dependency has parked jobs.
 pub const WATCHED_RETENTION: Duration = Duration::from_hours(7 * 24);
 
-/// What the sweeper must know of a dependency to let its jobs go again.
+/// What the sweeper must know about a dependency to release its parked jobs at a safe rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Calls a second that its account allows, if that is limited.
+    /// Calls per second that the account allows; `None` if unlimited.
     pub per_second: Option<u32>,
-    /// Calls an hour, likewise.
+    /// Calls per hour that the account allows; `None` if unlimited.
     pub per_hour: Option<u32>,
-    /// Probes that close its breaker.
+    /// Number of successful probes that close its breaker.
     pub closes_with: u32,
-    /// When this was noted, in milliseconds since the epoch.
+    /// When this note was written, in milliseconds since the epoch.
     pub noted_at: u64,
 }

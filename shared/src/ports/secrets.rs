@@ -1,11 +1,11 @@
-//! Where secrets are kept.
+//! The port to the source of a secret.
 
 use std::future::Future;
 
 use super::error::PortError;
 
-/// Where a secret is kept.
+/// A source of one secret.
 pub trait SecretSource: Send + Sync {
-    /// Reads the secret as it is now.
+    /// Reads the current value of the secret.
     fn fetch(&self) -> impl Future<Output = Result<String, PortError>> + Send;
 }

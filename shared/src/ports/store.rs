@@ -1,4 +1,4 @@
-//! The job table and the leases beside it.
+//! The port to the job table and the leases.
 
 use std::future::Future;
 
@@ -8,75 +8,78 @@ use crate::{
     record::{Guard, Record, lease::Lease},
 };
 
-/// What became of one conditional write.
+/// The result of one conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is in the table.
+    /// The write took effect.
     Yes,
-    /// Its condition did not hold; the record in its way, where the answer told.
+    /// The condition did not hold. Holds the conflicting record, if the response contained it.
     No(Option<Box<Record>>),
-    /// It was throttled or failed; whether it is in the table is not known.
+    /// The write was throttled or failed; it may or may not have taken effect.
     Unknown(String),
 }
 
-/// The job table, and the leases beside it.
+/// The job table, and the leases, which are items of the control table.
 pub trait Store: Send + Sync {
-    /// Inserts records whose keys must be new, and the lease, in one call; each entry succeeds or
-    /// fails alone. The answers are in the order of `records`, the lease's last.
+    /// Inserts records with new keys, and the lease, in one call. Each entry succeeds or fails on
+    /// its own. Returns the results in the order of `records`, the lease's last.
     ///
-    /// At most [`crate::policy::BATCH_SIZE`] records, no key twice.
+    /// At most [`crate::policy::BATCH_SIZE`] records, with distinct keys.
     fn insert(
         &self,
         records: &[Record],
         lease: &Lease,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
-    /// Inserts records of jobs whose messages are not sent yet, in one call; each whose key exists is
-    /// refused alone. The answers are in the order of `records`.
+    /// Inserts records of jobs whose messages are not sent yet, in one call. A record whose key
+    /// exists is refused; the others are not affected. Returns the results in the order of
+    /// `records`.
     ///
-    /// At most 25 records, no key twice.
+    /// At most 25 records, with distinct keys.
     fn enqueue(
         &self,
         records: &[Record],
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
-    /// The record with this key, as of every write before the call. Expired ones count.
+    /// Reads the record with this key (strongly consistent), whether it has expired or not.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Record>, PortError>> + Send;
 
-    /// Writes the whole record if the one in the table still has this guard, or if there is none
-    /// and `guard` is `None`.
+    /// Writes the whole record if the one in the table still matches `guard`. With `None`, writes
+    /// it only if the key does not exist.
     fn replace(
         &self,
         record: &Record,
         guard: Option<&Guard>,
     ) -> impl Future<Output = Result<Written, PortError>> + Send;
 
-    /// Writes the ends of runs in one call: phase, counters and history, each only while the table
-    /// has the run's fence and `running`. The answers are in the order of `records`.
+    /// Writes the ends of runs in one call: phase, counters and history. Each is written only while
+    /// the record is `running` with the run's fence. Returns the results in the order of `records`.
     ///
-    /// `closing` is removed in the same call, whatever becomes of the records: a caller to whom one
-    /// is not confirmed writes it again. That a lease is not removed is harmless and not reported.
+    /// The same call removes the lease `closing`, even if a record is refused: if an end is not
+    /// confirmed, the caller must write the lease again. A failure to remove the lease is harmless
+    /// and is not reported.
     ///
-    /// At most [`crate::policy::BATCH_SIZE`] records, no key twice.
+    /// At most [`crate::policy::BATCH_SIZE`] records, with distinct keys.
     fn settle(
         &self,
         records: &[Record],
         closing: Option<&Lease>,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
-    /// Gives a running record a look at its lease's end, if it still has its guard.
+    /// Puts a running record on the index `due` at the end of its lease, if the record in the table
+    /// still has the same state and fence.
     fn index_lease_expiry(
         &self,
         record: &Record,
     ) -> impl Future<Output = Result<Written, PortError>> + Send;
 
-    /// Keeps a body for operators. Done again, the first stays for a day; then the repetition takes its
-    /// place, so that what still comes in does not expire.
+    /// Keeps a rejected message for operators. A repetition within a day changes nothing. A later
+    /// one replaces the item, so that the item does not expire while the message keeps arriving.
     fn reject(&self, body: &RejectedMessage) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Writes a lease; harmless when repeated.
+    /// Writes a lease. Idempotent.
     fn lease(&self, lease: &Lease) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Removes a lease; harmless when repeated.
+    /// Removes a lease. Idempotent.
     fn release(&self, lease: &Lease) -> impl Future<Output = Result<(), PortError>> + Send;
 }

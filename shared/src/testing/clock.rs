@@ -1,4 +1,4 @@
-//! Time and chance that a test decides.
+//! Clocks and random numbers that a test controls.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use crate::base::{
     time::{Clock, Time, millis},
 };
 
-/// The moment at which every test begins: 2026-01-01T00:00:00Z.
+/// The time at which every test begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Time = Time::from_millis(1_767_225_600_000);
 
-/// A clock that shows how long tokio's has run, which a paused runtime moves at will.
+/// A clock that follows tokio's, so that a test can pause and advance it.
 #[derive(Clone, Copy, Debug)]
 pub struct TestClock {
     started: Instant,
@@ -31,7 +31,7 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// The same clock in a process whose idea of the time is ahead by `span`.
+    /// The clock of a process whose time is ahead by `span`.
     #[must_use]
     pub fn ahead(self, span: Duration) -> Self {
         Self { started: self.started.checked_sub(span).unwrap_or(self.started) }
@@ -44,7 +44,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A clock that moves only when it is told to, for tests whose network is real.
+/// A clock that moves only by [`ManualClock::advance`], for tests with a real network.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicU64>);
 
@@ -55,7 +55,7 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
-    /// Lets time pass.
+    /// Moves the clock forward by `span`.
     pub fn advance(&self, span: Duration) {
         self.0.fetch_add(millis(span), Relaxed);
     }
@@ -67,12 +67,12 @@ impl Clock for ManualClock {
     }
 }
 
-/// Numbers that are the same in every run with the same seed (SplitMix64, Steele et al. 2014).
+/// Random numbers that repeat with the same seed (SplitMix64, Steele et al. 2014).
 #[derive(Clone, Debug)]
 pub struct SeededRandom(Arc<AtomicU64>);
 
 impl SeededRandom {
-    /// A sequence of its own for each seed.
+    /// The sequence of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(AtomicU64::new(seed)))

@@ -1,8 +1,6 @@
-//! What every [`Store`] must do, whichever table it stands on. Each case takes a store that knows
-//! none of the case's keys.
+//! The conformance suite of [`Store`]. Each case needs a store that has none of the case's keys.
 //!
-//! Two of its cases write quarantined bodies, which no port reads back: the caller looks for
-//! [`REJECTED`].
+//! One case writes rejected messages, which no port reads back: the caller checks for [`REJECTED`].
 
 use std::time::Duration;
 
@@ -21,8 +19,8 @@ use crate::{
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 const LEASE_UNTIL: Time = Time::from_millis(1_800_000_020_000);
 
-/// Keys of the bodies that the suite quarantines, and the messages that they must be kept from: the
-/// first of two within a day, the second of two further apart.
+/// Keys of the rejected messages that the suite writes, each with the message id that must be kept:
+/// the first of two within a day, the second of two further apart.
 pub const REJECTED: [(&str, &str); 2] = [("q#0123", "message-1"), ("q#4567", "message-3")];
 
 /// Runs every case.
@@ -30,17 +28,17 @@ pub const REJECTED: [(&str, &str); 2] = [("q#0123", "message-1"), ("q#4567", "me
 /// # Panics
 /// If the store does not conform.
 pub async fn store<S: Store>(store: &S) {
-    inserts_succeed_or_fail_alone(store).await;
-    what_is_enqueued_is_new_or_refused_alone(store).await;
-    a_read_sees_every_write_before_it(store).await;
-    a_replace_needs_state_and_fence_as_they_were(store).await;
-    a_settle_needs_the_run_it_ends(store).await;
+    each_insert_succeeds_or_fails_on_its_own(store).await;
+    each_enqueued_record_is_inserted_or_refused_on_its_own(store).await;
+    reads_are_strongly_consistent(store).await;
+    a_replace_needs_an_unchanged_state_and_fence(store).await;
+    a_settle_needs_a_running_record_with_the_same_fence(store).await;
     a_settle_keeps_what_the_run_did_not_change(store).await;
-    arming_needs_a_live_run(store).await;
-    armed_or_not_a_settle_takes_the_look_away(store).await;
-    rejecting_keeps_the_first(store).await;
-    leases_come_and_go(store).await;
-    a_lease_closes_with_the_last_settle(store).await;
+    indexing_the_lease_expiry_needs_a_live_run(store).await;
+    a_settle_removes_the_due_entry(store).await;
+    a_repeated_rejection_replaces_the_first_only_after_a_day(store).await;
+    leases_are_written_and_removed(store).await;
+    a_settle_can_remove_the_lease(store).await;
 }
 
 fn work() -> Work {
@@ -73,7 +71,7 @@ fn running(key: &str, owner: &str) -> Record {
     };
     match claim(None, key, &work(), &claimant) {
         ClaimDecision::Take { record, .. } => record,
-        other => panic!("a new job is taken, not {other:?}"),
+        other => panic!("a new job is claimed, not {other:?}"),
     }
 }
 
@@ -91,7 +89,7 @@ async fn insert<S: Store>(store: &S, record: &Record) {
     assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
 }
 
-async fn inserts_succeed_or_fail_alone<S: Store>(store: &S) {
+async fn each_insert_succeeds_or_fails_on_its_own<S: Store>(store: &S) {
     let first = running("case#d:alone-1", "a");
     insert(store, &first).await;
     let second = running("case#d:alone-2", "b");
@@ -103,7 +101,7 @@ async fn inserts_succeed_or_fail_alone<S: Store>(store: &S) {
     assert_eq!(store.read(&second.key).await, Ok(Some(second)));
 }
 
-async fn what_is_enqueued_is_new_or_refused_alone<S: Store>(store: &S) {
+async fn each_enqueued_record_is_inserted_or_refused_on_its_own<S: Store>(store: &S) {
     let queued = |n: usize| {
         let phase = Phase::Queued { due_at: NOW };
         Record {
@@ -125,7 +123,7 @@ async fn what_is_enqueued_is_new_or_refused_alone<S: Store>(store: &S) {
     }
 }
 
-async fn a_read_sees_every_write_before_it<S: Store>(store: &S) {
+async fn reads_are_strongly_consistent<S: Store>(store: &S) {
     assert_eq!(store.read("case#d:nobody").await, Ok(None));
     let mut record = running("case#d:reads", "a");
     insert(store, &record).await;
@@ -137,12 +135,12 @@ async fn a_read_sees_every_write_before_it<S: Store>(store: &S) {
     }
 }
 
-async fn a_replace_needs_state_and_fence_as_they_were<S: Store>(store: &S) {
+async fn a_replace_needs_an_unchanged_state_and_fence<S: Store>(store: &S) {
     let record = running("case#d:replace", "a");
     assert_eq!(store.replace(&record, None).await, Ok(Written::Yes));
     let current = || Ok(Written::No(Some(Box::new(record.clone()))));
     let other = running("case#d:replace", "b");
-    assert_eq!(store.replace(&other, None).await, current(), "it is no longer absent");
+    assert_eq!(store.replace(&other, None).await, current(), "the record exists by now");
     let mut guard = record.guard();
     guard.fence += 1;
     assert_eq!(store.replace(&other, Some(&guard)).await, current(), "another fence");
@@ -155,7 +153,7 @@ async fn a_replace_needs_state_and_fence_as_they_were<S: Store>(store: &S) {
     assert_eq!(store.replace(&absent, Some(&guard)).await, Ok(Written::No(None)));
 }
 
-async fn a_settle_needs_the_run_it_ends<S: Store>(store: &S) {
+async fn a_settle_needs_a_running_record_with_the_same_fence<S: Store>(store: &S) {
     let (ours, theirs) = (running("case#d:settle-1", "a"), running("case#d:settle-2", "a"));
     insert(store, &ours).await;
     insert(store, &theirs).await;
@@ -188,7 +186,7 @@ async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     assert_eq!(store.read(&waiting.key).await, Ok(Some(waiting)));
 }
 
-async fn arming_needs_a_live_run<S: Store>(store: &S) {
+async fn indexing_the_lease_expiry_needs_a_live_run<S: Store>(store: &S) {
     let record = running("case#d:arm", "a");
     insert(store, &record).await;
     assert_eq!(store.index_lease_expiry(&record).await, Ok(Written::Yes));
@@ -204,18 +202,18 @@ async fn arming_needs_a_live_run<S: Store>(store: &S) {
     assert_eq!(store.index_lease_expiry(&record).await, refused, "the run is over");
 }
 
-async fn armed_or_not_a_settle_takes_the_look_away<S: Store>(store: &S) {
+async fn a_settle_removes_the_due_entry<S: Store>(store: &S) {
     let record = running("case#d:due", "a");
     insert(store, &record).await;
     assert_eq!(store.index_lease_expiry(&record).await, Ok(Written::Yes));
-    // The run does not know that somebody armed its record.
+    // The run does not know that its lease expiry was indexed.
     let ended = succeeded(&record);
     assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
     assert_eq!(ended.due_entry(), None);
     assert_eq!(store.read(&record.key).await, Ok(Some(ended)));
 }
 
-async fn rejecting_keeps_the_first<S: Store>(store: &S) {
+async fn a_repeated_rejection_replaces_the_first_only_after_a_day<S: Store>(store: &S) {
     let body = RejectedMessage {
         key: "q#0123".into(),
         kind: "case".into(),
@@ -229,7 +227,7 @@ async fn rejecting_keeps_the_first<S: Store>(store: &S) {
     };
     assert_eq!(store.reject(&body).await, Ok(()));
     let again = RejectedMessage { message_id: "message-2".into(), ..body.clone() };
-    assert_eq!(store.reject(&again).await, Ok(()), "harmless when repeated");
+    assert_eq!(store.reject(&again).await, Ok(()), "idempotent");
     let later = NOW + Duration::from_hours(25);
     let (other, key) = ("message-3".to_owned(), "q#4567".to_owned());
     let old = RejectedMessage { key, ..body };
@@ -238,19 +236,19 @@ async fn rejecting_keeps_the_first<S: Store>(store: &S) {
     assert_eq!(store.reject(&renewed).await, Ok(()));
 }
 
-async fn leases_come_and_go<S: Store>(store: &S) {
+async fn leases_are_written_and_removed<S: Store>(store: &S) {
     let lease = lease("leaseholder", &["case#d:1", "case#d:2"]);
     assert_eq!(store.lease(&lease).await, Ok(()));
-    assert_eq!(store.lease(&lease).await, Ok(()), "harmless when repeated");
+    assert_eq!(store.lease(&lease).await, Ok(()), "idempotent");
     let refused = store.insert(&[], &lease).await;
-    assert_eq!(refused, Ok(vec![Written::No(None)]), "an insert is for what is new");
+    assert_eq!(refused, Ok(vec![Written::No(None)]), "an insert refuses a lease that exists");
     assert_eq!(store.release(&lease).await, Ok(()));
-    assert_eq!(store.release(&lease).await, Ok(()), "harmless when repeated");
+    assert_eq!(store.release(&lease).await, Ok(()), "idempotent");
     let free = store.insert(&[], &lease).await;
     assert_eq!(free, Ok(vec![Written::Yes]), "it was removed");
 }
 
-async fn a_lease_closes_with_the_last_settle<S: Store>(store: &S) {
+async fn a_settle_can_remove_the_lease<S: Store>(store: &S) {
     let (record, lease) = (running("case#d:closing", "a"), lease("closing", &["case#d:closing"]));
     let written = store.insert(std::slice::from_ref(&record), &lease).await;
     assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
@@ -258,7 +256,7 @@ async fn a_lease_closes_with_the_last_settle<S: Store>(store: &S) {
     assert_eq!(store.settle(&ended, Some(&lease)).await, Ok(vec![Written::Yes]));
     let free = store.insert(&[], &lease).await;
     assert_eq!(free, Ok(vec![Written::Yes]), "the lease was removed");
-    // One that is gone already is as good as removed, and hides no refused record.
+    // Removing a lease that is already gone succeeds, and does not hide a refused record.
     assert_eq!(store.release(&lease).await, Ok(()));
     let refused = vec![Written::No(Some(Box::new(ended[0].clone())))];
     assert_eq!(store.settle(&ended, Some(&lease)).await, Ok(refused));

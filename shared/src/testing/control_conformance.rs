@@ -1,5 +1,4 @@
-//! What every [`Control`] must do, whichever table it stands on. Each case takes a store that knows
-//! none of the case's names.
+//! The conformance suite of [`Control`]. Each case needs a store that has none of the case's names.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,14 +21,14 @@ const EXPIRES_AT: Time = Time::from_millis(1_900_000_000_000);
 /// # Panics
 /// If the store does not conform.
 pub async fn control<S: Control>(store: &S) {
-    what_was_never_written_is_the_default(store).await;
+    values_that_were_never_written_read_as_the_default(store).await;
     a_breaker_is_swapped_by_revision(store).await;
-    every_state_of_a_breaker_is_kept(store).await;
+    every_state_of_a_breaker_round_trips(store).await;
     a_limiter_is_swapped_by_revision(store).await;
-    of_two_who_swap_at_once_one_wins(store).await;
-    buckets_add_up_and_answer_with_the_totals(store).await;
-    buckets_are_found_by_pulse_shard_and_time(store).await;
-    the_oldest_messages_are_a_set(store).await;
+    one_of_two_concurrent_swaps_wins(store).await;
+    adding_to_a_bucket_returns_its_totals(store).await;
+    buckets_are_found_by_subject_shard_and_time(store).await;
+    the_oldest_messages_are_kept_as_a_set(store).await;
 }
 
 fn open(generation: u64) -> Breaker {
@@ -38,7 +37,7 @@ fn open(generation: u64) -> Breaker {
     Breaker { generation, state, since: NOW, why, systemic: generation.is_multiple_of(2) }
 }
 
-async fn what_was_never_written_is_the_default<S: Control>(store: &S) {
+async fn values_that_were_never_written_read_as_the_default<S: Control>(store: &S) {
     assert_eq!(store.breaker("nobody").await, Ok(Seen::default()));
     assert_eq!(store.limiter("nobody").await, Ok(Seen::default()));
     assert_eq!(store.buckets("nobody", 4, Time::default()).await, Ok(Vec::new()));
@@ -50,7 +49,7 @@ async fn a_breaker_is_swapped_by_revision<S: Control>(store: &S) {
     let first = Seen { value: open(1), revision: 1 };
     assert_eq!(store.breaker(name).await, Ok(first.clone()));
     let refused = store.swap_breaker(name, &open(2), 0).await;
-    assert_eq!(refused, Ok(Swapped::No(first.clone())), "it is no longer absent");
+    assert_eq!(refused, Ok(Swapped::No(first.clone())), "the breaker exists by now");
     let refused = store.swap_breaker(name, &open(2), 2).await;
     assert_eq!(refused, Ok(Swapped::No(first)), "another revision");
     assert_eq!(store.swap_breaker(name, &open(2), 1).await, Ok(Swapped::Yes));
@@ -58,7 +57,7 @@ async fn a_breaker_is_swapped_by_revision<S: Control>(store: &S) {
     assert_eq!(store.breaker("case/swap2").await, Ok(Seen::default()), "another dependency");
 }
 
-async fn every_state_of_a_breaker_is_kept<S: Control>(store: &S) {
+async fn every_state_of_a_breaker_round_trips<S: Control>(store: &S) {
     let wait = Duration::from_millis(90_500);
     let probes = BTreeMap::from([("a".to_owned(), NOW), ("b".to_owned(), EXPIRES_AT)]);
     let states = [
@@ -88,10 +87,10 @@ async fn a_limiter_is_swapped_by_revision<S: Control>(store: &S) {
     assert_eq!(store.swap_limiter(name, &limiter(u64::MAX - 9), 1).await, Ok(Swapped::Yes));
     let second = Seen { value: limiter(u64::MAX - 9), revision: 2 };
     assert_eq!(store.limiter(name).await, Ok(second));
-    assert_eq!(store.breaker(name).await, Ok(Seen::default()), "a breaker is something else");
+    assert_eq!(store.breaker(name).await, Ok(Seen::default()), "a breaker is a separate item");
 }
 
-async fn of_two_who_swap_at_once_one_wins<S: Control>(store: &S) {
+async fn one_of_two_concurrent_swaps_wins<S: Control>(store: &S) {
     let (one, other) = (open(1), Breaker { why: "another".into(), ..open(1) });
     let (first, second) = tokio::join!(
         store.swap_breaker("case/race", &one, 0),
@@ -101,7 +100,7 @@ async fn of_two_who_swap_at_once_one_wins<S: Control>(store: &S) {
     assert_eq!(won, 1, "{first:?}, {second:?}");
     let seen = store.breaker("case/race").await;
     let lost = [first, second].into_iter().find(|swapped| *swapped != Ok(Swapped::Yes));
-    assert_eq!(lost, Some(seen.map(Swapped::No)), "the loser is shown the winner's");
+    assert_eq!(lost, Some(seen.map(Swapped::No)), "the loser gets the winner's value");
 }
 
 fn key(subject: &str, start: Time, generation: u64, shard: u8) -> BucketKey {
@@ -114,7 +113,7 @@ fn calls(ok: u64, failed: u64) -> Bucket {
     calls.bucket()
 }
 
-async fn buckets_add_up_and_answer_with_the_totals<S: Control>(store: &S) {
+async fn adding_to_a_bucket_returns_its_totals<S: Control>(store: &S) {
     let key = key("case/add", NOW, 3, 0);
     assert_eq!(store.add_to_bucket(&key, &calls(2, 1), EXPIRES_AT).await, Ok(calls(2, 1)));
     let total = store.add_to_bucket(&key, &calls(40, 0), EXPIRES_AT).await.unwrap_or_default();
@@ -122,7 +121,7 @@ async fn buckets_add_up_and_answer_with_the_totals<S: Control>(store: &S) {
     assert_eq!((total.ok, total.failed, total.first, total.latency.total()), (42, 1, 43, 2));
 }
 
-async fn buckets_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
+async fn buckets_are_found_by_subject_shard_and_time<S: Control>(store: &S) {
     let buckets = [
         key("case/find", NOW.before(BUCKET), 0, 0),
         key("case/find", NOW, 0, 0),
@@ -148,7 +147,7 @@ async fn buckets_are_found_by_pulse_shard_and_time<S: Control>(store: &S) {
     assert_eq!(found(2).await, expected(&[1, 2, 3, 4]));
 }
 
-async fn the_oldest_messages_are_a_set<S: Control>(store: &S) {
+async fn the_oldest_messages_are_kept_as_a_set<S: Control>(store: &S) {
     let key = key("type:case", NOW, 0, 0);
     let mut total = Bucket::default();
     for age in [20, 30, 20] {

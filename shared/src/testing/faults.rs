@@ -1,5 +1,5 @@
-//! Faults at port calls, chosen by number: before the work, or after it with the answer lost, or
-//! the process dying at that point.
+//! Fault injection at port calls, chosen by number or name: the call fails before or after its
+//! effect, or the process dies at that point.
 
 mod maintenance;
 
@@ -30,31 +30,31 @@ use crate::{
 /// What goes wrong at a port call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails and nothing was done.
+    /// The call fails without effect.
     Before,
-    /// It is done, and the caller is told that it failed.
+    /// The call takes effect, and the caller gets an error.
     AnswerLost,
-    /// The process dies before it.
+    /// The process dies before the call takes effect.
     DieBefore,
-    /// The process dies after it.
+    /// The process dies after the call took effect.
     DieAfter,
-    /// The call works, and each of its entries is turned away, as by throttling. Calls without
-    /// entries fail.
+    /// The call works, and each of its entries is refused, as by throttling. Calls without entries
+    /// fail.
     Throttled,
-    /// It takes as long as the SDK allows, and fails.
+    /// The call takes as long as the SDK's time-out allows, and fails.
     Hang,
-    /// Access is denied: no retry mends it.
+    /// Access is denied: a retry cannot succeed.
     Broken,
-    /// The item is not what this code writes.
+    /// The item is not in the format that this code writes.
     Unreadable,
 }
 
 impl Fault {
-    /// Those that take no time, for tests on the real clock.
+    /// The faults that take no time, for tests on the real clock.
     pub const INSTANT: [Self; 5] =
         [Self::Before, Self::AnswerLost, Self::DieBefore, Self::DieAfter, Self::Throttled];
 
-    /// Every fault that passes.
+    /// Every temporary fault.
     pub const ALL: [Self; 6] = [
         Self::Before,
         Self::AnswerLost,
@@ -65,14 +65,14 @@ impl Fault {
     ];
 }
 
-/// The plan and the count, shared by every port of one simulated process.
+/// The planned faults and the calls so far, shared by all ports of one simulated process.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     plan: Arc<Mutex<Plan>>,
     death: Arc<Notify>,
 }
 
-/// Which calls a fault strikes.
+/// The calls that a fault affects.
 #[derive(Clone, Copy, Debug)]
 enum Struck {
     Numbers(usize, usize),
@@ -101,40 +101,41 @@ impl Faults {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the calls `first` to `last` (from 0, in the order in which they are made) fail.
+    /// Makes the calls `first` to `last` fail, both inclusive, counted from 0 in the order in which
+    /// they are made.
     pub fn at(&self, first: usize, last: usize, fault: Fault) {
         self.lock().faults.push((Struck::Numbers(first, last), fault));
     }
 
-    /// Lets every call with this name fail.
+    /// Makes every call with this name fail.
     pub fn on(&self, call: &'static str, fault: Fault) {
         self.lock().faults.push((Struck::Name(call), fault));
     }
 
-    /// Lets every call take so long.
+    /// Makes every call take `latency` longer.
     pub fn slow(&self, latency: Duration) {
         self.lock().latency = latency;
     }
 
-    /// The names of the calls so far: as many places for a fault.
+    /// The names of the calls so far. The index of a call is its number for [`Faults::at`].
     #[must_use]
     pub fn calls(&self) -> Vec<&'static str> {
         self.lock().calls.clone()
     }
 
-    /// Returns when the process dies. Its calls never return: drop it.
+    /// Returns when the process dies. Port calls of a dead process never return: drop its future.
     pub async fn death(&self) {
         self.death.notified().await;
     }
 
-    /// Starts the process again, without further faults.
+    /// Restarts the process and clears the planned faults.
     pub fn revive(&self) {
         let mut plan = self.lock();
         plan.dead = false;
         plan.faults.clear();
     }
 
-    /// Wraps a port.
+    /// Wraps a port, so that its calls go through the planned faults.
     pub fn wrap<T>(&self, port: T) -> Faulty<T> {
         Faulty { port, faults: self.clone() }
     }
@@ -153,7 +154,8 @@ impl Faults {
         std::future::pending().await
     }
 
-    /// One call through the plan; `turned_away` is its answer if every entry is throttled.
+    /// Makes one call through the planned faults; `turned_away` is its result if every entry is
+    /// throttled.
     async fn call<T>(
         &self,
         name: &'static str,
@@ -194,12 +196,12 @@ impl Faults {
 /// How long a call hangs before the SDK gives up.
 const HANG: Duration = Duration::from_millis(2500);
 
-/// The answer of a call whose entries are all turned away.
+/// The result of a call whose entries are all throttled.
 fn throttled(entries: usize) -> Vec<Written> {
     vec![Written::Unknown("ThrottlingError".into()); entries]
 }
 
-/// A port whose calls go through a plan of faults.
+/// A port whose calls go through the planned faults.
 #[derive(Clone, Debug)]
 pub struct Faulty<T> {
     port: T,
@@ -312,12 +314,12 @@ impl<T: Control> Control for Faulty<T> {
 }
 
 impl<T> Faulty<T> {
-    /// The port behind the faults: for ports that are defined outside the engine.
+    /// The wrapped port, for traits that are defined outside the engine.
     pub fn port(&self) -> &T {
         &self.port
     }
 
-    /// Makes a call named `name` of such a port, unless a fault strikes it.
+    /// Makes a call of such a trait, named `name`, through the planned faults.
     pub async fn call<O>(
         &self,
         name: &'static str,

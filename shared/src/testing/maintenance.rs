@@ -1,4 +1,4 @@
-//! The tables in memory, for who looks after all of them; and event source mappings.
+//! The maintenance ports in memory: tables and event source mappings.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use crate::{
     record::{Record, lease::Lease},
 };
 
-/// The shard of a lease; by its owner, as in the real table.
+/// The shard of a lease, computed from its owner as in the real table.
 fn shard(lease: &Lease) -> u8 {
     let sum: u64 = lease.owner.bytes().map(u64::from).sum();
     u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
@@ -186,12 +186,12 @@ impl TableMaintenance for MemoryStore {
 pub struct MemoryMappings(Arc<Mutex<BTreeMap<String, u32>>>);
 
 impl MemoryMappings {
-    /// Sets what a mapping allows, as a deployment does.
+    /// Sets the concurrency of a mapping, as a deployment does.
     pub fn put(&self, mapping: &str, slots: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.to_owned(), slots);
     }
 
-    /// What every mapping allows.
+    /// The concurrency of every mapping, by its id.
     #[must_use]
     pub fn all(&self) -> BTreeMap<String, u32> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

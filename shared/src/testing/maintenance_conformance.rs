@@ -1,5 +1,5 @@
-//! What every [`TableMaintenance`] must do, whichever tables it stands on. Each case takes tables that know
-//! none of the case's keys but for what the other suites have left.
+//! The conformance suite of [`TableMaintenance`]. Each case needs tables that have none of the
+//! case's keys, apart from what the other suites have left.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -27,15 +27,15 @@ const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:maintenance";
 /// # Panics
 /// If the tables do not conform.
 pub async fn maintenance<S: TableMaintenance>(store: &S) {
-    what_is_due_comes_in_order_up_to_a_time_and_a_number(store).await;
-    a_record_that_moves_on_leaves_the_index(store).await;
-    leases_are_seen_by_their_end(store).await;
-    many_records_are_read_at_once_and_the_missing_are_told(store).await;
-    a_walk_comes_by_every_record_once(store).await;
-    only_what_has_expired_is_removed(store).await;
+    due_entries_are_sorted_and_limited_by_time_and_number(store).await;
+    a_record_that_is_claimed_leaves_the_due_index(store).await;
+    leases_are_sorted_by_expiry(store).await;
+    many_records_are_read_in_one_call_and_missing_ones_are_reported(store).await;
+    a_scan_returns_every_record_once(store).await;
+    only_expired_items_are_removed(store).await;
     a_note_is_swapped_by_its_revision(store).await;
-    notes_of_a_kind_come_in_order(store).await;
-    a_note_is_removed_only_as_it_was_read(store).await;
+    notes_of_a_kind_are_sorted_by_name(store).await;
+    a_note_is_removed_only_if_its_text_is_unchanged(store).await;
 }
 
 fn record(key: &str, phase: Phase) -> Record {
@@ -71,7 +71,7 @@ async fn put<S: TableMaintenance>(store: &S, record: &Record) {
     assert_eq!(store.replace(record, None).await, Ok(Written::Yes));
 }
 
-async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: TableMaintenance>(store: &S) {
+async fn due_entries_are_sorted_and_limited_by_time_and_number<S: TableMaintenance>(store: &S) {
     let mut expected = Vec::new();
     for n in (0..40_u64).rev() {
         let key = format!("due#g:{n}");
@@ -93,7 +93,7 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: TableMaintenanc
     for partition in due_partitions(format!("waiting#{QUEUE}")) {
         early += store.due(&partition, [EVER, until], 100).await.unwrap_or_default().len();
     }
-    assert_eq!(early, 10, "those of that very moment among them");
+    assert_eq!(early, 10, "the span includes its end");
     let mut within = 0;
     for partition in due_partitions(format!("waiting#{QUEUE}")) {
         let span = [NOW + Duration::from_secs(5), until];
@@ -102,7 +102,7 @@ async fn what_is_due_comes_in_order_up_to_a_time_and_a_number<S: TableMaintenanc
     assert_eq!(within, 5);
 }
 
-async fn a_record_that_moves_on_leaves_the_index<S: TableMaintenance>(store: &S) {
+async fn a_record_that_is_claimed_leaves_the_due_index<S: TableMaintenance>(store: &S) {
     let key = "due#g:moves";
     let before = waiting(key, NOW);
     put(store, &before).await;
@@ -113,7 +113,7 @@ async fn a_record_that_moves_on_leaves_the_index<S: TableMaintenance>(store: &S)
     assert!(due.iter().all(|due| due.key != key), "{due:?}");
 }
 
-async fn leases_are_seen_by_their_end<S: TableMaintenance>(store: &S) {
+async fn leases_are_sorted_by_expiry<S: TableMaintenance>(store: &S) {
     let lease = |n: u64| Lease {
         owner: format!("{n:032x}"),
         until: NOW + Duration::from_secs(100 - n),
@@ -134,7 +134,9 @@ async fn leases_are_seen_by_their_end<S: TableMaintenance>(store: &S) {
     }
 }
 
-async fn many_records_are_read_at_once_and_the_missing_are_told<S: TableMaintenance>(store: &S) {
+async fn many_records_are_read_in_one_call_and_missing_ones_are_reported<S: TableMaintenance>(
+    store: &S,
+) {
     let keys: Vec<String> = (0..100_u64).map(|n| format!("due#g:{n}")).collect();
     let read = store.read_all(&keys).await.unwrap_or_default();
     assert_eq!(
@@ -146,7 +148,7 @@ async fn many_records_are_read_at_once_and_the_missing_are_told<S: TableMaintena
     assert_eq!(store.read_all(&[]).await, Ok(Vec::new()));
 }
 
-async fn a_walk_comes_by_every_record_once<S: TableMaintenance>(store: &S) {
+async fn a_scan_returns_every_record_once<S: TableMaintenance>(store: &S) {
     let (mut from, mut seen, mut pages) = (None, Vec::new(), 0);
     loop {
         let page = store.page(Table::Jobs, from.as_deref(), 7).await.unwrap_or_default();
@@ -164,7 +166,7 @@ async fn a_walk_comes_by_every_record_once<S: TableMaintenance>(store: &S) {
     assert_eq!((keys.len(), each.len()), (41, 41));
 }
 
-async fn only_what_has_expired_is_removed<S: TableMaintenance>(store: &S) {
+async fn only_expired_items_are_removed<S: TableMaintenance>(store: &S) {
     let ended = record("expired#g:1", Phase::Succeeded { at: NOW, result: "{}".into() });
     put(store, &ended).await;
     put(store, &waiting("expired#g:2", NOW)).await;
@@ -173,11 +175,11 @@ async fn only_what_has_expired_is_removed<S: TableMaintenance>(store: &S) {
     };
     let end = NOW + Duration::from_secs(60);
     assert_eq!(remove("expired#g:1", NOW + Duration::from_secs(59)).await, Ok(false));
-    assert_eq!(remove("expired#g:2", end).await, Ok(false), "it has no end");
+    assert_eq!(remove("expired#g:2", end).await, Ok(false), "it never expires");
     assert_eq!(remove("expired#g:1", end).await, Ok(true));
     assert_eq!(store.read("expired#g:1").await, Ok(None));
-    assert_eq!(remove("expired#g:1", end).await, Ok(false), "harmless when repeated");
-    // The same of a note, found by a walk.
+    assert_eq!(remove("expired#g:1", end).await, Ok(false), "idempotent");
+    // The same for a note that a scan found.
     let place = NoteKey::new("case", "expires");
     assert_eq!(store.put_note(&place, "old", NOW).await, Ok(()));
     let page = store.page(Table::Control, None, 1_000).await.unwrap_or_default();
@@ -203,7 +205,7 @@ async fn a_note_is_swapped_by_its_revision<S: TableMaintenance>(store: &S) {
     assert_eq!(store.note(&place).await, Ok(two));
 }
 
-async fn notes_of_a_kind_come_in_order<S: TableMaintenance>(store: &S) {
+async fn notes_of_a_kind_are_sorted_by_name<S: TableMaintenance>(store: &S) {
     for name in ["c", "a", "b"] {
         let place = NoteKey::new(WATCHED, name);
         assert_eq!(store.put_note(&place, &format!("note {name}"), LATER).await, Ok(()));
@@ -218,11 +220,11 @@ async fn notes_of_a_kind_come_in_order<S: TableMaintenance>(store: &S) {
     assert_eq!(names("", 1).await, ["a: note a"]);
 }
 
-async fn a_note_is_removed_only_as_it_was_read<S: TableMaintenance>(store: &S) {
+async fn a_note_is_removed_only_if_its_text_is_unchanged<S: TableMaintenance>(store: &S) {
     let place = NoteKey::new(WATCHED, "a");
     assert_eq!(store.remove_note(&place, "an older text").await, Ok(()));
     assert_eq!(store.note(&place).await.map(|note| note.value), Ok(Some("note a".to_owned())));
     assert_eq!(store.remove_note(&place, "note a").await, Ok(()));
-    assert_eq!(store.remove_note(&place, "note a").await, Ok(()), "harmless when repeated");
+    assert_eq!(store.remove_note(&place, "note a").await, Ok(()), "idempotent");
     assert_eq!(store.note(&place).await, Ok(Seen::default()));
 }

@@ -1,5 +1,5 @@
-//! For tests: the ports in memory, a clock that runs on tokio's (so that tests can pause it), faults
-//! at every port call, and the suite that every store must pass.
+//! Test support: the ports in memory, a clock that follows tokio's (so that tests can pause it),
+//! fault injection at every port call, and the conformance suites of the ports.
 
 #![expect(clippy::panic, reason = "a test double that is misused ends the test")]
 

@@ -8,7 +8,7 @@ use crate::{
     ports::{Control, Ports, Queue, Store},
 };
 
-/// Ports in memory, or others where a test names them. Random numbers come from a seed.
+/// The ports of a test: in memory unless the test names others, with seeded random numbers.
 #[allow(clippy::type_complexity, reason = "a marker of three types")]
 pub struct TestPorts<S = MemoryStore, Q = MemoryQueue<TestClock>, C = TestClock>(
     PhantomData<fn() -> (S, Q, C)>,

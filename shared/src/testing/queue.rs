@@ -19,10 +19,10 @@ use crate::{
     record::Record,
 };
 
-/// How long a received message stays hidden by itself.
+/// The visibility time-out of the queue.
 const VISIBILITY: Duration = Duration::from_secs(90);
 
-/// ARN of the queue that messages come from.
+/// ARN of the queue that is used unless another one is named.
 pub const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:test-url-shortening";
 
 /// A message in the queue.
@@ -57,28 +57,29 @@ impl<C: Clock> MemoryQueue<C> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a message; answers with its id.
+    /// Sends a message and returns its id.
     pub fn send(&self, body: &str) -> String {
         self.put(ARN, OutgoingMessage::new(body.to_owned(), None, None), None)
     }
 
-    /// Sends a message as the engine itself does, to wake the job of this record.
+    /// Sends a wake-up message for the job of this record, as the engine does.
     pub fn wake(&self, body: &str, record: &Record) -> String {
         let woken = Woken { key: record.key.clone(), fence: record.fence };
         self.put(ARN, OutgoingMessage::new(body.to_owned(), Some(woken), None), None)
     }
 
-    /// Sends a message to any queue.
+    /// Sends a message to the queue with this ARN.
     pub fn send_to(&self, queue: &str, wake: OutgoingMessage) -> String {
         self.put(queue, wake, None)
     }
 
-    /// Puts a message into a dead-letter queue that came from the queue `source`.
+    /// Puts a message that came from the queue `source` into the dead-letter queue `dead`.
     pub fn bury(&self, dead: &str, source: &str, wake: OutgoingMessage) -> String {
         self.put(dead, wake, Some(source.to_owned()))
     }
 
-    /// Deletes every message of a queue behind everybody's back; answers with how many.
+    /// Deletes every message of a queue without the engine's knowledge. Returns how many there
+    /// were.
     pub fn purge(&self, queue: &str) -> usize {
         let mut messages = self.lock();
         let before = messages.len();
@@ -102,8 +103,9 @@ impl<C: Clock> MemoryQueue<C> {
         id
     }
 
-    /// Receives up to `most` visible messages, hiding them. A message over its receives is as good
-    /// as in the dead-letter queue: it stays and is never received again.
+    /// Receives up to `most` visible messages and hides them. A message that has used up its
+    /// receives counts as moved to the dead-letter queue: it stays here and is never received
+    /// again.
     pub fn receive(&self, most: usize) -> Vec<ReceivedMessage> {
         self.receive_from(ARN, most)
     }
@@ -145,7 +147,8 @@ impl<C: Clock> MemoryQueue<C> {
             .collect()
     }
 
-    /// Deletes the messages of an event that its answer did not name, as the poller does.
+    /// Deletes the messages of an event that its response did not name as failed, as the SQS poller
+    /// does.
     pub fn acknowledge(&self, event: &[ReceivedMessage], failed: &[String]) {
         let done = |message: &Held| {
             event.iter().any(|d| d.message_id.as_ref() == Some(&message.id))
@@ -154,7 +157,7 @@ impl<C: Clock> MemoryQueue<C> {
         self.lock().retain(|message| !done(message));
     }
 
-    /// Makes every message visible, as a second poller with other timing might find them.
+    /// Makes every message visible immediately, as if its visibility time-out had passed.
     pub fn show_all(&self) {
         let now = self.clock.now();
         self.lock().iter_mut().for_each(|message| message.visible_at = now);
@@ -170,13 +173,13 @@ impl<C: Clock> MemoryQueue<C> {
         alive.map(|message| message.visible_at.since(now)).min()
     }
 
-    /// Calls so far that a function made.
+    /// Number of port calls that a function has made.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls.load(Relaxed)
     }
 
-    /// Messages that are not acknowledged, dead letters included.
+    /// Number of messages that are not acknowledged, including those that count as dead letters.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().len()

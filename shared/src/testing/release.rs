@@ -1,4 +1,4 @@
-//! Parked jobs woken when they are due, for tests of the engine without a sweeper.
+//! Releases parked jobs when they are due, for tests of the engine without a sweeper.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::{
     record::{Phase, Record},
 };
 
-/// When somebody looks again at a job that was woken, in case its message is lost.
+/// How long after its release a job is due again, in case its message is lost.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
-/// A store whose records a test can reach.
+/// A store whose contents a test can access.
 pub trait InMemory {
-    /// The tables themselves.
+    /// The store in memory.
     fn memory(&self) -> &MemoryStore;
 }
 
@@ -24,7 +24,7 @@ impl InMemory for MemoryStore {
     }
 }
 
-/// When somebody should look at a job that has no message of its own.
+/// When a parked job, which has no message, is due.
 fn due_at(record: &Record) -> Option<Time> {
     match record.phase {
         Phase::Parked { run_after, .. } => Some(run_after),
@@ -32,7 +32,8 @@ fn due_at(record: &Record) -> Option<Time> {
     }
 }
 
-/// Wakes every parked job that is due: the record first, then the message. Answers with how many.
+/// Releases every parked job that is due: writes the record first, then sends the message. Returns
+/// how many were released.
 pub fn release_parked<C: Clock>(store: &MemoryStore, queue: &MemoryQueue<C>, now: Time) -> usize {
     let due =
         store.records().into_iter().filter(|record| due_at(record).is_some_and(|at| at <= now));

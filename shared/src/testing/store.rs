@@ -1,4 +1,4 @@
-//! The two tables in memory.
+//! The job table and the control table in memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,14 +19,14 @@ use crate::{
     record::{Guard, Record, lease::Lease},
 };
 
-/// [`Store`] and [`Control`] in memory; clones share them.
+/// [`Store`] and [`Control`] in memory; clones share the tables.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Tables>>);
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) records: BTreeMap<String, Record>,
-    /// The index, by partition.
+    /// The index `due`, by partition.
     pub(super) due: BTreeMap<String, BTreeSet<DueJob>>,
     pub(super) rejected: BTreeMap<String, RejectedMessage>,
     pub(super) leases: BTreeMap<String, Lease>,
@@ -64,12 +64,12 @@ impl MemoryStore {
         self.lock().records.get(key).cloned()
     }
 
-    /// Puts a record in its place, whatever stands there.
+    /// Writes a record unconditionally.
     pub fn put(&self, record: &Record) {
         self.lock().set(record.clone());
     }
 
-    /// Every quarantined body, by key.
+    /// Every rejected message, by key.
     #[must_use]
     pub fn rejected_messages(&self) -> Vec<RejectedMessage> {
         self.lock().rejected.values().cloned().collect()
@@ -81,14 +81,14 @@ impl MemoryStore {
         self.lock().leases.values().cloned().collect()
     }
 
-    /// Every bucket of every pulse.
+    /// Every statistics bucket.
     #[must_use]
     pub fn all_buckets(&self) -> Vec<(BucketKey, Bucket)> {
         self.lock().buckets.iter().map(|(key, bucket)| (key.clone(), bucket.clone())).collect()
     }
 
-    /// Items written so far, lease items included: as many write units, for items under a kilobyte
-    /// that carry no look.
+    /// Number of items written so far, including leases. It equals the write units for items under
+    /// 1 KB that have no entry on the index `due`.
     #[must_use]
     pub fn writes(&self) -> usize {
         self.lock().writes
@@ -102,31 +102,32 @@ impl MemoryStore {
         notes.map(|(place, note)| (place.name.clone(), text_of(note))).collect()
     }
 
-    /// Keys of the records that were written or armed, one for each time.
+    /// Keys of the records that were written or whose lease expiry was indexed, one entry per
+    /// write.
     #[must_use]
     pub fn changed(&self) -> Vec<String> {
         self.lock().changed.clone()
     }
 
-    /// Items read so far, index entries included.
+    /// Number of items read so far, including index entries.
     #[must_use]
     pub fn reads(&self) -> usize {
         self.lock().reads
     }
 
-    /// Takes a record away, as if it had never been.
+    /// Removes a record without a trace.
     pub fn remove(&self, key: &str) {
         self.lock().unset(key);
     }
 
-    /// Calls so far: each is a round trip.
+    /// Number of calls so far; each is a round trip.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.lock().calls
     }
 }
 
-/// A record's partition of the index and its entry there.
+/// A record's partition of the index `due` and its entry there.
 fn entry(record: &Record) -> Option<(String, DueJob)> {
     let entry = record.due_entry()?;
     Some((entry.partition, DueJob { due_at: entry.due_at, key: record.key.clone() }))
@@ -149,7 +150,7 @@ impl Tables {
         old.is_some()
     }
 
-    /// Writes `record` if `holds` of the one in its place.
+    /// Writes `record` if `holds` is true for the record in the table.
     fn write(&mut self, record: &Record, holds: impl FnOnce(Option<&Record>) -> bool) -> Written {
         let current = self.records.get(&record.key);
         if !holds(current) {
@@ -175,7 +176,7 @@ impl Store for MemoryStore {
         let mut tables = self.call();
         let mut written: Vec<Written> = records
             .iter()
-            // As DynamoDB: a refused INSERT does not show what is in its way.
+            // As in DynamoDB, a refused INSERT does not return the conflicting item.
             .map(|record| match tables.write(record, |current| current.is_none()) {
                 Written::No(_) => Written::No(None),
                 other => other,
@@ -254,7 +255,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// Writes `next` if the value in its place still has this revision.
+/// Writes `next` if the current value still has this revision.
 fn swap<T: Clone + Default>(
     values: &mut BTreeMap<String, Seen<T>>,
     name: &str,

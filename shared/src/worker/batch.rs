@@ -1,4 +1,4 @@
-//! The jobs of one event: its messages decoded, and the copies of one job folded into one ticket.
+//! Decodes the messages of one event into jobs. All messages of one job become one ticket.
 
 use std::collections::HashMap;
 
@@ -19,29 +19,29 @@ use crate::{
     telemetry::{self, Tally},
 };
 
-/// What is known about an event while it is worked on.
+/// The state of one event while it is handled.
 pub(super) struct Batch<P> {
     pub(super) tickets: Vec<Ticket<P>>,
     pub(super) lease: Lease,
     pub(super) deadline: Time,
     pub(super) dispositions: Dispositions,
-    /// Jobs whose results are to be checked.
+    /// Messages that ask to check the result of a job.
     pub(super) checks: Vec<Message<P>>,
     pub(super) messages: Vec<ReceivedMessage>,
     pub(super) rejected: Vec<(usize, Rejection)>,
-    /// How many messages ask for a job of this batch with another payload.
+    /// Number of messages with the key of another job of the batch and a different payload.
     contradicting: usize,
 }
 
 impl<P> Batch<P> {
-    /// Notes what happens to the messages of a ticket.
+    /// Sets the disposition of the messages of a ticket.
     pub(super) fn note(&self, ticket: usize, disposition: &Disposition) {
         if let Some(ticket) = self.tickets.get(ticket) {
             self.dispositions.note(&ticket.messages, disposition);
         }
     }
 
-    /// What the batch's log line counts before anything has run.
+    /// The counts of the batch's log line before any job has run.
     pub(super) fn tally(&self) -> Tally {
         Tally {
             messages: self.messages.len(),
@@ -52,11 +52,11 @@ impl<P> Batch<P> {
     }
 }
 
-/// One job of the batch, with every message that asks for it.
+/// One job of the batch, with all its messages.
 pub(super) struct Ticket<P> {
     pub(super) message: Message<P>,
     pub(super) work: Work,
-    /// Indices into the batch's messages; the first one speaks for them.
+    /// Indices into the batch's messages; the first message represents the others.
     pub(super) messages: Vec<usize>,
     message_ids: Vec<String>,
     sent_at: Time,
@@ -65,7 +65,7 @@ pub(super) struct Ticket<P> {
     pub(super) wakes: Option<u64>,
     /// See [`Claimant::stray`].
     stray: bool,
-    /// What may stand in for the result.
+    /// What may stand in for the result, as JSON.
     pub(super) fallback: Option<String>,
 }
 
@@ -93,7 +93,8 @@ impl<P> Ticket<P> {
     }
 }
 
-/// Decodes the messages of an event and folds the copies of one job. Pure but for the batch's token.
+/// Decodes the messages of an event and combines those of one job in a ticket. Pure except for log
+/// lines and the batch's random token.
 pub(super) fn decode<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     messages: Vec<ReceivedMessage>,
@@ -109,8 +110,8 @@ pub(super) fn decode<J: Job, P: Ports>(
         let message = match decode_body::<J::Payload>(J::TYPE, body) {
             Ok(message) => message,
             Err(rejection) if received.purpose == Purpose::Check => {
-                // The audit asked about a result; that its type reads messages otherwise by now is no
-                // reason to keep a rejected message.
+                // The audit asked about a result, and the job type has changed how it reads
+                // messages since. That is no reason to keep the message as rejected.
                 telemetry::not_checked(J::TYPE, &rejection);
                 dispositions[index] = Disposition::Ack;
                 continue;
@@ -122,7 +123,7 @@ pub(super) fn decode<J: Job, P: Ports>(
         };
         let Addressed { message, stray } = addressed::<J>(message, received);
         if received.purpose == Purpose::Check {
-            // However the check ends, its message has done its work.
+            // The message is acknowledged however the check ends: the audit asks again later.
             dispositions[index] = Disposition::Ack;
             checks.push(message);
             continue;
@@ -136,7 +137,7 @@ pub(super) fn decode<J: Job, P: Ports>(
         if ticket.message.canonical == message.canonical {
             fold(ticket, index, received);
         } else {
-            // The record will tell at the next receive which payload came first.
+            // At the next receive, the record shows which payload came first.
             contradicting += 1;
             dispositions[index] = Disposition::Retry(SHORTEST_DELAY);
         }
@@ -177,15 +178,16 @@ fn ticket<J: Job>(
     }
 }
 
-/// A message under the key of the record that it is for.
+/// A message with the key of the record that it belongs to.
 struct Addressed<P> {
     message: Message<P>,
-    /// Whether the body by itself leads to another record.
+    /// Whether the body alone would lead to another record.
     stray: bool,
 }
 
-/// The message under the key of the record that it wakes, if we sent it ourselves: what its body leads
-/// to may be another one once the type reads payloads otherwise.
+/// Determines the record that a message belongs to. For a wake-up message, its attribute names the
+/// record: the key derived from the body may be another one, if the job type has changed how it
+/// reads payloads.
 fn addressed<J: Job>(
     message: Message<J::Payload>,
     received: &ReceivedMessage,
@@ -204,7 +206,8 @@ fn fold<P>(ticket: &mut Ticket<P>, index: usize, received: &ReceivedMessage) {
     ticket.message_ids.push(received.message_id.clone().unwrap_or_default());
     ticket.sent_at = ticket.sent_at.max(received.sent_at);
     ticket.receives = ticket.receives.max(received.receives);
-    // What a sender asks for is not less because we woke the job as well.
+    // A sender's message asks for more than a wake-up message. If a ticket has one of each, it
+    // counts as a sender's, without a fence.
     let fence = received.wakes.as_ref().map(|woken| woken.fence);
     ticket.wakes = ticket.wakes.and_then(|wakes| Some(wakes.max(fence?)));
 }

@@ -1,17 +1,17 @@
-//! How far a container's checks of results may be believed.
+//! Decides whether a container's checks of results can be trusted.
 
 use std::time::Duration;
 
 use crate::{base::time::Time, job::Soundness};
 
-/// For how long a container's looks count together.
+/// Checks within this time are counted together.
 const HISTORY_SPAN: Duration = Duration::from_hours(1);
 
-/// Results that may be missing beyond as many as were found, before looking itself is doubted.
+/// How many more results may be missing than were found before the checks themselves are suspect.
 const MISSING: u32 = 5;
 
-/// What a container's latest looks came to. Whoever finds nothing at all looks in the wrong place: a
-/// workspace that was changed, a key of another account.
+/// Counts of a container's latest checks. If no check finds its result, the checks are probably
+/// wrong: for example, the workspace was changed, or the key belongs to another account.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CheckHistory {
     since: Time,
@@ -32,12 +32,13 @@ impl CheckHistory {
         }
     }
 
-    /// Whether a result that was not found may be believed to be gone.
+    /// Whether a result that was not found can be taken as lost.
     pub(super) fn are_believed(self) -> bool {
         self.sound > 0 && self.lost <= self.sound + MISSING
     }
 
-    /// Whether results that are missing may be made again: if most of them are, what looks is wrong.
+    /// Whether missing results may be created again. If most results are missing, the checks
+    /// themselves are suspect.
     pub(super) fn may_be_missing(self) -> bool {
         self.missing <= self.sound + MISSING
     }
@@ -50,7 +51,7 @@ mod tests {
     const NOW: Time = Time::from_millis(1_800_000_000_000);
 
     #[test]
-    fn who_finds_nothing_at_all_is_not_believed() {
+    fn checks_that_find_nothing_at_all_are_not_trusted() {
         let (sound, lost) = (Soundness::Sound, Soundness::Lost("gone".into()));
         let after = |checks: &[&Soundness]| {
             let mut all = CheckHistory::default();
@@ -59,25 +60,25 @@ mod tests {
             }
             all
         };
-        assert!(!after(&[&lost]).are_believed(), "perhaps the wrong place");
+        assert!(!after(&[&lost]).are_believed(), "the check itself may be wrong");
         assert!(after(&[&lost, &sound]).are_believed());
         let mut many = after(&[&lost; 7]);
         many.note(&sound, NOW);
-        assert!(!many.are_believed(), "seven of eight");
+        assert!(!many.are_believed(), "seven of eight are lost");
         many.note(&sound, NOW);
         assert!(many.are_believed());
         many.note(&lost, NOW + HISTORY_SPAN);
-        assert!(!many.are_believed(), "that was an hour ago");
+        assert!(!many.are_believed(), "counts older than an hour are dropped");
     }
 
     #[test]
-    fn what_finds_everything_missing_is_wrong_itself() {
+    fn checks_that_find_most_results_missing_are_not_trusted() {
         let mut checks = CheckHistory::default();
         let missing = Soundness::Missing("no record".into());
         for _ in 0..MISSING {
             checks.note(&missing, NOW);
         }
-        assert!(checks.may_be_missing(), "a few may be");
+        assert!(checks.may_be_missing(), "a few results may be missing");
         checks.note(&missing, NOW);
         assert!(!checks.may_be_missing());
         checks.note(&Soundness::Sound, NOW);

@@ -1,4 +1,4 @@
-//! Claiming the jobs of a batch: what is new in one call, everything else one by one.
+//! Claims the jobs of a batch: new jobs in one call, all others one by one.
 
 use std::time::Duration;
 
@@ -22,27 +22,27 @@ use crate::{
     },
 };
 
-/// Lost races after which a message is given back: somebody else is busy with the job.
+/// Lost races after which a message is retried later: other processes keep writing the record.
 const MOST_RACES: usize = 5;
 
-/// First pause after a read that failed while an insert is in doubt; it doubles.
+/// First pause after a failed read while an insert is in doubt; it doubles with each failure.
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What became of the claim of one ticket.
+/// The result of claiming one ticket.
 pub(super) enum Claim {
-    /// It is ours: run it.
+    /// The job is claimed: run it.
     Run(Box<Record>),
-    /// It may be ours, but only in a process of its own.
+    /// The job must run isolated. It is not claimed yet.
     Isolated,
     /// There is nothing to run.
     Over(Disposition),
-    /// It may be ours: what was written or read last was never answered.
+    /// The job may be claimed: the last write or read got no response.
     InDoubt(Disposition),
 }
 
-/// What became of the claims of a batch.
+/// The results of claiming a batch.
 pub(super) struct Claims {
-    /// In the order of the batch's tickets.
+    /// One result per ticket, in the order of the batch's tickets.
     pub(super) each: Vec<Claim>,
     /// Whether the batch's lease is written.
     pub(super) leased: bool,
@@ -50,9 +50,9 @@ pub(super) struct Claims {
 
 /// Claims every ticket of the batch.
 ///
-/// What is received for the first time is nearly always new, so it is inserted, all in one
-/// call with the lease. What that refuses, and what was received before, is read and decided
-/// one by one.
+/// A job that is received for the first time is nearly always new. All such jobs are inserted in
+/// one call, together with the lease. Jobs that the insert refuses, and jobs that were received
+/// before, are read and decided one by one.
 pub(super) async fn claim<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -69,7 +69,7 @@ pub(super) async fn claim<J: Job, P: Ports>(
                 }
             }
         }
-        // Whether anything was written is not known: each ticket asks for itself.
+        // Any of the records may have been written, so each ticket reads its own.
         Err(error) => {
             telemetry::port_failed("insert", &error);
             doubt = true;
@@ -78,7 +78,7 @@ pub(super) async fn claim<J: Job, P: Ports>(
     let time = latest_start::<J>(batch).since(worker.clock.now());
     let each = claims.into_iter().zip(&batch.tickets).map(async |(claim, ticket)| match claim {
         Some(claim) => claim,
-        // One that hangs must not use up the time of its neighbours.
+        // A claim that hangs must not use up the time of the others.
         None => tokio::time::timeout(time, claim_one(worker, batch, ticket, false, doubt))
             .await
             .unwrap_or_else(|_| Claim::InDoubt(Disposition::store_gone(ticket.receives))),
@@ -86,13 +86,13 @@ pub(super) async fn claim<J: Job, P: Ports>(
     Claims { each: join_all(each).await, leased }
 }
 
-/// The records of the tickets that may be inserted unseen.
+/// The records of the tickets that may be inserted without a read.
 fn new_records<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
 ) -> (Vec<usize>, Vec<Record>) {
     let now = worker.clock.now();
-    // What we woke ourselves has a record.
+    // The job of a wake-up message has a record already.
     let new = |ticket: &Ticket<J::Payload>| ticket.receives <= 1 && ticket.wakes.is_none();
     let first = batch.tickets.iter().enumerate().filter(|(_, ticket)| new(ticket));
     first
@@ -106,8 +106,8 @@ fn new_records<J: Job, P: Ports>(
         .unzip()
 }
 
-/// Claims one ticket by reading its record and writing on the condition that it is still as
-/// read; an answer that is lost is found out by reading again.
+/// Claims one ticket: reads its record, decides, and writes on condition that the record is
+/// unchanged. After a lost response, reads again.
 async fn claim_one<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -122,7 +122,7 @@ async fn claim_one<J: Job, P: Ports>(
             Some(record) => Some(*record),
             None => match worker.store.read(&ticket.message.key).await {
                 Ok(record) => record,
-                // The job may be ours already: to go away now would count as a crash later.
+                // The job may be claimed already: giving up now would later count as a crash.
                 Err(PortError::Unavailable(_)) if doubt => {
                     if worker.clock.now() + pause >= latest_start::<J>(batch) {
                         return Claim::InDoubt(Disposition::store_gone(ticket.receives));
@@ -177,7 +177,7 @@ async fn claim_one<J: Job, P: Ports>(
     if doubt { Claim::InDoubt(disposition) } else { Claim::Over(disposition) }
 }
 
-/// Claims a ticket whose job must run alone, when every neighbour is settled.
+/// Claims a ticket whose job must run isolated, once all other jobs of the batch are settled.
 pub(super) async fn claim_isolated<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -191,12 +191,13 @@ pub(super) fn fits<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Pay
     worker.clock.now() <= latest_start::<J>(batch)
 }
 
-/// When a run must have started to fit the time, with its end written.
+/// The latest time at which a run may start so that it ends and is settled in time.
 fn latest_start<J: Job>(batch: &Batch<J::Payload>) -> Time {
     batch.deadline.before(J::POLICY.job_timeout + J::POLICY.reserve)
 }
 
-/// Sees to it that somebody looks when the live run's lease is over; then the message may go.
+/// Puts the record of a live run on the index `due` at lease expiry. The message can then be
+/// acknowledged.
 async fn index_lease_expiry<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     ticket: &Ticket<J::Payload>,
@@ -213,7 +214,7 @@ async fn index_lease_expiry<J: Job, P: Ports>(
     }
 }
 
-/// Writes what the decision says, if the record is still as it was read.
+/// Writes the decided record, if the one in the table is unchanged.
 async fn write<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     ticket: &Ticket<J::Payload>,
@@ -228,7 +229,7 @@ async fn write<J: Job, P: Ports>(
             if crashes < record.counters.crashes || record.phase.ended_at().is_some() {
                 telemetry::found(record);
             }
-            // What ends here has no run that would count it.
+            // A job that ends here has no run that would count its end.
             let end = match record.phase {
                 Phase::Dead { .. } => Some(Decision::Bury(Cause::DeadlineOver)),
                 Phase::Quarantined { .. } => Some(Decision::Quarantine),
@@ -246,16 +247,17 @@ async fn write<J: Job, P: Ports>(
     }
 }
 
-/// What one conditional write came to.
+/// The result of one conditional write of a claim.
 enum Attempt {
     Done(Claim),
-    /// Look again, at the record in its way if the answer showed it.
+    /// The condition did not hold: decide again, from the conflicting record if the response
+    /// contained it.
     Again(Option<Box<Record>>),
-    /// Look again: it may have been written.
+    /// The write may have taken effect: read and decide again.
     InDoubt,
 }
 
-/// A write in doubt is looked at again; the line is for whoever counts them.
+/// Logs a write in doubt; the caller reads the record again.
 fn in_doubt(call: &str, why: String) -> Attempt {
     telemetry::port_failed(call, &PortError::Unavailable(why));
     Attempt::InDoubt

@@ -1,4 +1,4 @@
-//! What happens to each message of an event, as far as it is known.
+//! The dispositions of an event: what happens to each message, as far as it is known.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,17 +14,18 @@ use crate::{
 /// What happens to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It has done its work: SQS deletes it.
+    /// SQS deletes the message: its work is done.
     Ack,
-    /// It is hidden for that long and then comes again.
+    /// The message is hidden for this long, and SQS then delivers it again.
     Retry(Duration),
-    /// Nothing will work until somebody mends the store; it is hidden for that long meanwhile.
+    /// The whole event fails for this reason, because an operator must fix the store. The message
+    /// is hidden for this long.
     FailBatch(String, Duration),
 }
 
 impl Disposition {
-    /// What happens to a message, on its n-th receive, whose job the store could not be asked
-    /// about.
+    /// The disposition of a message after the store failed for its job. `receives` is the message's
+    /// receive count, from 1.
     pub(crate) fn after_error(error: &PortError, receives: u32) -> Self {
         telemetry::port_failed("store", error);
         match error {
@@ -33,12 +34,12 @@ impl Disposition {
         }
     }
 
-    /// The message comes back when the store may be there again.
+    /// SQS delivers the message again when the store may be available again.
     pub(crate) fn store_gone(receives: u32) -> Self {
         Self::Retry(pause(receives))
     }
 
-    /// For how long the message is hidden, if it comes back.
+    /// How long to hide the message; `None` if it is acknowledged.
     pub(crate) fn visibility_extension(&self) -> Option<Duration> {
         match self {
             Self::Ack => None,
@@ -47,24 +48,24 @@ impl Disposition {
     }
 }
 
-/// Each receive waits twice as long as the one before: an outage of hours must not use up the
-/// receives that SQS grants a message.
+/// The pause after a receive, twice as long as after the one before: an outage of hours must not
+/// use up the receives that SQS grants a message.
 pub(crate) fn pause(receives: u32) -> Duration {
     STORE_PAUSE.saturating_mul(1 << receives.saturating_sub(1).min(20)).min(LONGEST_WAIT)
 }
 
-/// The dispositions of an event's messages, noted as they become known, so that a run that is out of time
-/// still answers for what it has done.
+/// The dispositions of an event's messages, updated as jobs progress. An event whose time runs out
+/// thus still answers for the jobs that are settled.
 #[derive(Debug)]
 pub(crate) struct Dispositions(Mutex<Vec<Disposition>>);
 
 impl Dispositions {
-    /// Every message begins with the disposition that it has if nothing comes of it.
+    /// Starts with the disposition that each message has if its job is never settled.
     pub(crate) fn new(dispositions: Vec<Disposition>) -> Self {
         Self(Mutex::new(dispositions))
     }
 
-    /// Notes the disposition of several messages, by their places in the event.
+    /// Sets the disposition of several messages, given by their indices in the event.
     pub(crate) fn note(&self, places: &[usize], disposition: &Disposition) {
         let mut dispositions = self.lock();
         for &place in places {
@@ -74,7 +75,7 @@ impl Dispositions {
         }
     }
 
-    /// The dispositions as they stand, in the order of the messages.
+    /// The current dispositions, in the order of the messages.
     pub(crate) fn dispositions(&self) -> Vec<Disposition> {
         self.lock().clone()
     }

@@ -1,4 +1,4 @@
-//! One SQS event, step by step.
+//! Handles one SQS event, step by step.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -18,7 +18,7 @@ use crate::{
     telemetry::{self, Tally},
 };
 
-/// The event as a whole must fail: SQS delivers every message of it again.
+/// The whole event fails: SQS delivers all its messages again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchError(pub String);
 
@@ -30,10 +30,10 @@ impl fmt::Display for BatchError {
 
 impl std::error::Error for BatchError {}
 
-/// Works on one event and answers with the ids of the messages that SQS must deliver again.
+/// Handles one event and returns the ids of the messages that SQS must deliver again.
 ///
-/// `deadline` is when Lambda ends the run. Fails as a whole only if the store is broken for good, or if
-/// a message that must come again has no id to say so.
+/// `deadline` is when Lambda ends the invocation. Fails, and with it the whole event, only if an
+/// operator must fix the store, or if a message that must be delivered again has no id.
 pub async fn handle<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     messages: Vec<ReceivedMessage>,
@@ -46,7 +46,8 @@ pub async fn handle<J: Job, P: Ports>(
     let batch = batch::decode(worker, messages, deadline);
     let mut tally = batch.tally();
     count_new_messages(worker, &batch);
-    // Not even begun without time: an insert whose answer nobody reads would count as a crash later.
+    // Do not start without time: an insert whose response is never read would later count as a
+    // crash.
     let limit = deadline.before(ANSWER_RESERVE).since(started);
     let in_time = !limit.is_zero() && {
         let steps = async {
@@ -85,14 +86,15 @@ async fn work<J: Job, P: Ports>(
     let plan = schedule::plan(worker, batch, claimed, tally).await;
     let (leased, in_doubt) = (plan.leased, plan.in_doubt);
     let settled = schedule::run(worker, batch, plan, tally).await;
-    // An end that is not confirmed, or a claim in doubt, leaves the lease standing, for the sweeper to
-    // find.
+    // If an end is not confirmed or a claim is in doubt, the lease stays, so that the sweeper finds
+    // the jobs.
     if leased && settled.confirmed && !in_doubt && !settled.lease_closed {
         settle::close_lease(worker, batch).await;
     }
 }
 
-/// What SQS delivers again says nothing of how far the queue has got, so only first receives count.
+/// Reports the send times of messages that are received for the first time. A redelivered message
+/// says nothing about the queue's backlog.
 fn count_new_messages<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) {
     let new =
         |message: &&ReceivedMessage| message.receives <= 1 && message.purpose == Purpose::Work;
@@ -101,7 +103,8 @@ fn count_new_messages<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::
     }
 }
 
-/// Hides the messages that come again and reports the statistics, for as long as there is time.
+/// Hides the messages that will be delivered again, and reports the statistics, within the time
+/// left.
 async fn hide_and_report<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -116,12 +119,13 @@ async fn hide_and_report<J: Job, P: Ports>(
     };
     let left = batch.deadline.before(ANSWER_RESERVE / 3).since(worker.clock.now());
     if tokio::time::timeout(left, last).await.is_err() {
-        // They come again all the same, when the queue's own visibility time-out is over.
+        // The messages are delivered again anyway, after the queue's own visibility time-out.
         telemetry::port_failed("extend_visibility", &PortError::Unavailable("out of time".into()));
     }
 }
 
-/// Hides the messages that come again, in one call a queue, before they are reported.
+/// Hides the messages that will be delivered again, in one call per queue, before the response
+/// names them.
 async fn extend_visibility<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     messages: &[ReceivedMessage],
@@ -138,7 +142,7 @@ async fn extend_visibility<J: Job, P: Ports>(
     }
     for (queue, messages) in hidden {
         if let Err(error) = worker.queue.extend_visibility(queue, &messages).await {
-            // They come again all the same, when the queue's own visibility time-out is over.
+            // The messages are delivered again anyway, after the queue's own visibility time-out.
             telemetry::port_failed("extend_visibility", &error);
         }
     }
@@ -156,7 +160,7 @@ fn answer(
             (Disposition::FailBatch(why, _), _) => {
                 return Err(BatchError(format!("the store is broken: {why}")));
             }
-            // Lambda takes an empty id for a failure of the whole batch, without a reason.
+            // Lambda treats an empty id as a failure of the whole batch, without a reason.
             (Disposition::Retry(_), None | Some("")) => {
                 return Err(BatchError("a message without messageId must come again".into()));
             }

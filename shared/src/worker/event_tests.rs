@@ -28,13 +28,13 @@ struct Errand {
     name: String,
     #[serde(default)]
     takes_ms: u64,
-    /// Runs that it takes besides the last one.
+    /// Runs that it takes before the last one.
     #[serde(default)]
     steps: u32,
-    /// Calls that it makes besides the last one.
+    /// Calls that it makes before the last one.
     #[serde(default)]
     calls: u32,
-    /// How each run ends, in turn; the last one stays.
+    /// How each run ends, in order; the last entry repeats.
     #[serde(default)]
     ends: Vec<String>,
 }
@@ -43,7 +43,7 @@ impl Payload for Errand {
     fn check(&mut self, _: &mut Problems) {}
 }
 
-/// Does what its payload says, and remembers when it ran.
+/// A job type that does what its payload says, and records when it ran.
 #[derive(Clone, Default)]
 struct Errands {
     runs: Arc<Mutex<HashMap<String, Vec<Time>>>>,
@@ -140,7 +140,7 @@ fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
     json!({"version": 1, "type": "errand", "id": name, "payload": payload}).to_string()
 }
 
-/// One event of what is visible, as the poller does it; answers with the ids that failed.
+/// Handles one event of visible messages, as the SQS poller does. Returns the ids that failed.
 async fn poll(
     worker: &TestWorker<impl Store + Control + InMemory + Clone + 'static>,
 ) -> Vec<String> {
@@ -180,17 +180,17 @@ async fn ten_healthy_jobs_are_claimed_and_settled_in_one_call_each() {
     assert_eq!(worker.queue.calls(), 0);
     assert_eq!(worker.store.leases(), []);
     let most = worker.job.busy.lock().unwrap().1;
-    assert_eq!(most, POLICY.concurrency, "side by side, and no more");
+    assert_eq!(most, POLICY.concurrency, "as many run concurrently as the policy allows");
     for record in worker.store.records() {
         assert!(matches!(record.phase, Phase::Succeeded { .. }));
         assert_eq!((record.counters.claims, record.counters.attempts), (1, 1));
     }
 }
 
-/// The budgets of a healthy queue, every gate in place: at most half a round trip and 2.6 write units
-/// a job, whether batches follow each other at once or come two seconds apart.
+/// The cost of a healthy queue with all gates active: at most half a round trip and 2.6 write units
+/// per job, whether batches follow each other immediately or two seconds apart.
 #[tokio::test(start_paused = true)]
-async fn warm_batches_keep_to_their_budget() {
+async fn warm_batches_stay_within_their_budget() {
     for pause_ms in [0, 300, 1_000, 2_000] {
         let rates = Rates { per_second: 1_000, per_hour: 3_600_000 };
         let worker = worker_with(MemoryStore::default(), Some(rates));
@@ -215,7 +215,7 @@ async fn warm_batches_keep_to_their_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_neighbour_holds_nobody_longer_than_the_grouping() {
+async fn a_slow_job_delays_no_other_beyond_the_settle_grouping() {
     let worker = worker();
     worker.queue.send(&errand("fast", 10, &[]));
     worker.queue.send(&errand("slow", 4000, &[]));
@@ -231,12 +231,12 @@ async fn a_slow_neighbour_holds_nobody_longer_than_the_grouping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_comes_back_when_it_is_due_and_spends_its_attempts() {
+async fn a_retry_runs_when_it_is_due_and_spends_an_attempt() {
     let worker = worker();
     worker.queue.send(&errand("twice", 0, &["transient", "ok"]));
     worker.queue.send(&errand("never", 0, &["transient"]));
     worker.queue.send(&errand("hopeless", 0, &["permanent"]));
-    assert_eq!(poll(&worker).await.len(), 2, "one is dead at once and acknowledged");
+    assert_eq!(poll(&worker).await.len(), 2, "one is dead immediately and acknowledged");
     assert_eq!(phase(&worker, "twice"), "waiting");
     drain(&worker).await;
     assert_eq!((phase(&worker, "twice"), worker.job.runs("twice")), ("succeeded", 2));
@@ -250,7 +250,7 @@ async fn a_retry_comes_back_when_it_is_due_and_spends_its_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_one_jobs_own_affair() {
+async fn a_panic_does_not_affect_other_jobs() {
     let worker = worker();
     worker.queue.send(&errand("bomb", 0, &["panic"]));
     worker.queue.send(&errand("neighbour", 5, &[]));
@@ -260,16 +260,16 @@ async fn a_panic_is_one_jobs_own_affair() {
     assert_eq!((phase(&worker, "bomb"), worker.job.runs("bomb")), ("quarantined", 3));
     let runs = worker.job.runs.lock().unwrap()["bomb"].clone();
     let pauses = [runs[1].since(runs[0]), runs[2].since(runs[1])].map(|pause| pause.as_secs());
-    assert_eq!(pauses, [1, 180], "the first again at once, the second after minutes");
+    assert_eq!(pauses, [1, 180], "the first retry comes immediately, the second after minutes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn copies_of_one_job_in_a_batch_are_one_run() {
+async fn copies_of_one_job_in_a_batch_cause_one_run() {
     let worker = worker();
     for _ in 0..10 {
         worker.queue.send(&errand("same", 10, &["transient", "ok"]));
     }
-    assert_eq!(poll(&worker).await.len(), 10, "they share its disposition");
+    assert_eq!(poll(&worker).await.len(), 10, "all copies share one disposition");
     let record = worker.store.record("errand#g:same").unwrap();
     assert_eq!((record.counters.receives, record.counters.claims), (10, 1));
     drain(&worker).await;
@@ -290,7 +290,7 @@ async fn one_id_with_two_payloads_runs_the_first_and_rejects_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_message_is_rejected_and_its_neighbours_live() {
+async fn an_invalid_message_is_rejected_and_the_other_jobs_run() {
     let worker = worker();
     worker.queue.send("not json");
     worker.queue.send(&errand("good", 0, &[]));
@@ -306,7 +306,7 @@ async fn what_is_no_message_is_rejected_and_its_neighbours_live() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_may_kill_its_process_runs_when_its_neighbours_are_settled() {
+async fn a_job_that_may_kill_its_process_runs_after_the_others_are_settled() {
     let worker = worker();
     worker.queue.send(&errand("suspect", 10, &[]));
     for _ in 0..3 {
@@ -324,7 +324,7 @@ async fn a_job_that_may_kill_its_process_runs_when_its_neighbours_are_settled() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_longer_fits_goes_back_unstarted() {
+async fn a_job_that_no_longer_fits_is_not_started() {
     let worker = worker();
     worker.queue.send(&errand("late", 0, &[]));
     let event = worker.queue.receive(10);
@@ -340,7 +340,7 @@ async fn what_no_longer_fits_goes_back_unstarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_hangs_is_cut_off_and_tried_again() {
+async fn a_job_that_hangs_is_cut_off_and_retried() {
     let worker = worker();
     worker.queue.send(&errand("hangs", 60_000, &[]));
     let started = worker.clock.now();
@@ -351,7 +351,7 @@ async fn a_job_that_hangs_is_cut_off_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_without_an_id_that_must_come_again_fails_the_event() {
+async fn a_message_to_redeliver_that_has_no_id_fails_the_event() {
     let worker = worker();
     let deadline = worker.clock.now() + Duration::from_secs(15);
     let nameless = |ends: &[&str]| {
@@ -372,13 +372,13 @@ async fn an_end_that_cannot_be_written_keeps_message_and_lease() {
     let (store, faults) = (MemoryStore::default(), Faults::default());
     let worker = worker_on(faults.wrap(store.clone()));
     worker.queue.send(&errand("done", 0, &[]));
-    // All but the claim.
+    // Every call fails but the claim.
     faults.at(1, usize::MAX, Fault::Before);
     let started = worker.clock.now();
     assert_eq!(poll(&worker).await.len(), 1, "it is not acknowledged");
     let took = worker.clock.now().since(started);
-    assert!(took < Duration::from_secs(15), "it stops before Lambda stops it: {took:?}");
-    assert_eq!(store.leases().len(), 1, "the lease stays for whoever looks");
+    assert!(took < Duration::from_secs(15), "it answers before Lambda's deadline: {took:?}");
+    assert_eq!(store.leases().len(), 1, "the lease stays for the sweeper");
     assert_eq!(store.records()[0].phase.name(), "running");
 
     faults.revive();
@@ -389,7 +389,7 @@ async fn an_end_that_cannot_be_written_keeps_message_and_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_broken_for_good_fails_the_event_and_loses_nothing() {
+async fn a_store_that_an_operator_must_fix_fails_the_event_and_loses_nothing() {
     let (store, faults) = (MemoryStore::default(), Faults::default());
     faults.at(0, usize::MAX, Fault::Broken);
     let worker = worker_on(faults.wrap(store));
@@ -421,7 +421,7 @@ async fn drain_through_an_outage(
 
 #[tokio::test(start_paused = true)]
 async fn a_minute_without_the_table_loses_nothing() {
-    // The table goes away before, between and after the calls of the first batch.
+    // The table becomes unavailable before, between and after the calls of the first batch.
     for healthy_calls in 0..4 {
         let (store, faults) = (MemoryStore::default(), Faults::default());
         let worker = worker_on(faults.wrap(store.clone()));
@@ -438,9 +438,9 @@ async fn a_minute_without_the_table_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_hangs_never_keeps_the_answer_past_the_deadline() {
-    // The table begins to hang before, between and after the calls of the batch, whose jobs end at
-    // once, or late in the time that a run may take.
+async fn a_table_that_hangs_never_delays_the_answer_past_the_deadline() {
+    // The table begins to hang before, between and after the calls of the batch. Its jobs end
+    // immediately, or shortly before their time limit.
     for (first_to_hang, takes_ms) in [(0, 0), (0, 4900), (1, 0), (2, 0), (2, 4900)] {
         let (store, faults) = (MemoryStore::default(), Faults::default());
         let worker = worker_on(faults.wrap(store.clone()));
@@ -453,7 +453,11 @@ async fn a_table_that_hangs_never_keeps_the_answer_past_the_deadline() {
         poll(&worker).await;
         let took = worker.clock.now().since(started);
         assert!(took < Duration::from_secs(15), "{first_to_hang}: {took:?}");
-        assert_eq!(worker.queue.calls(), 1, "{first_to_hang}: what comes back is hidden");
+        assert_eq!(
+            worker.queue.calls(),
+            1,
+            "{first_to_hang}: the messages to redeliver are hidden"
+        );
         faults.revive();
         drain(&worker).await;
         let records = store.records();
@@ -463,12 +467,12 @@ async fn a_table_that_hangs_never_keeps_the_answer_past_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_record_that_cannot_be_read_is_its_own_trouble() {
+async fn an_unreadable_record_does_not_affect_other_jobs() {
     let (store, faults) = (MemoryStore::default(), Faults::default());
     let worker = worker_on(faults.wrap(store));
     worker.queue.send(&errand("odd", 0, &[]));
     poll(&worker).await;
-    // Only the record that is there already is read.
+    // Only a record that exists already is read.
     faults.on("read", Fault::Unreadable);
     worker.queue.send(&errand("odd", 0, &[]));
     worker.queue.send(&errand("even", 0, &[]));
@@ -479,7 +483,7 @@ async fn one_record_that_cannot_be_read_is_its_own_trouble() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
     let first = worker();
-    // A process whose clock runs half a minute ahead takes the live lease for over.
+    // A process whose clock is half a minute ahead considers the live lease expired.
     let clock = first.clock.ahead(Duration::from_secs(30));
     let (queue, random) = (MemoryQueue::new(clock), SeededRandom::new(8));
     let second: TestWorker =
@@ -496,7 +500,8 @@ async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
         handle(&second, events.1, second.clock.now() + Duration::from_secs(15)).await
     };
     let zombie_settled = async {
-        // Between the two ends: the first has settled in vain, the second still runs.
+        // Between the two ends: the settle of the first run was refused, and the second is still
+        // running.
         tokio::time::sleep(Duration::from_millis(3500)).await;
         first.store.record("errand#g:twice").unwrap()
     };
@@ -510,7 +515,7 @@ async fn the_end_of_a_run_that_another_took_over_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
+async fn runs_that_have_not_begun_when_the_breaker_opens_are_parked() {
     // A slot every quarter of a second: the jobs of a batch begin one after another.
     let rates = Rates { per_second: 4, per_hour: 14_400 };
     let worker = worker_with(MemoryStore::default(), Some(rates));
@@ -530,7 +535,11 @@ async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
         .collect();
     let deadline = worker.clock.now() + Duration::from_secs(15);
     let failed = handle(&worker, late.clone(), deadline).await.unwrap();
-    assert_eq!(failed.len(), 1, "the first fails and trips it; what is parked is acknowledged");
+    assert_eq!(
+        failed.len(),
+        1,
+        "the first fails and trips the breaker; the parked ones are acknowledged"
+    );
     worker.queue.acknowledge(&late, &failed);
     let runs: Vec<usize> = (0..4).map(|n| worker.job.runs(&format!("late-{n}"))).collect();
     assert_eq!(runs, [1, 0, 0, 0]);
@@ -540,17 +549,17 @@ async fn what_has_not_begun_when_the_breaker_opens_is_parked_uncalled() {
         assert_eq!(record.counters.defers, 1);
         let entry = record.due_entry().unwrap();
         assert!(entry.partition.starts_with("parked#elsewhere#"), "{entry:?}");
-        let Phase::Parked { why, run_after, .. } = record.phase else { panic!("parked") };
+        let Phase::Parked { why, run_after, .. } = record.phase else { panic!("not parked") };
         assert!(why.starts_with("deferred (breaker_open): open: 5 of 5 calls failed"), "{why}");
         assert!(run_after.since(worker.clock.now()) >= Duration::from_secs(50));
     }
     drain(&worker).await;
     let done = worker.store.records().iter().filter(|r| r.phase.name() == "succeeded").count();
-    assert_eq!(done, 8, "all come back when it works again");
+    assert_eq!(done, 8, "all succeed once the dependency works again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn slots_that_are_too_far_ahead_park_and_nobody_is_early() {
+async fn jobs_whose_slots_are_too_far_ahead_are_parked_and_none_runs_early() {
     let rates = Rates { per_second: 4, per_hour: 14_400 };
     let worker = worker_with(MemoryStore::default(), Some(rates));
     for n in 0..30 {
@@ -571,7 +580,7 @@ async fn slots_that_are_too_far_ahead_park_and_nobody_is_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_systemic_failure_parks_everybody_and_kills_nobody() {
+async fn a_systemic_failure_parks_all_jobs_and_ends_none() {
     let worker = worker();
     let mut ends = vec!["systemic"; 1];
     ends.push("ok");
@@ -584,20 +593,20 @@ async fn a_systemic_failure_parks_everybody_and_kills_nobody() {
     poll(&worker).await;
     let states: Vec<_> = worker.store.records().iter().map(|r| r.phase.name()).collect();
     assert_eq!(states, ["parked"; 21]);
-    assert!(worker.queue.is_empty(), "one receive an outage, however long");
-    assert_eq!(worker.job.runs.lock().unwrap().len(), 1, "nobody else was called");
+    assert!(worker.queue.is_empty(), "one receive per outage, however long it lasts");
+    assert_eq!(worker.job.runs.lock().unwrap().len(), 1, "no other job ran");
     drain(&worker).await;
     let records = worker.store.records();
     assert!(records.iter().all(|r| r.phase.name() == "succeeded" && r.counters.attempts == 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn gates_that_cannot_be_asked_give_the_jobs_back() {
+async fn jobs_are_retried_when_the_gates_are_unavailable() {
     let (store, faults) = (MemoryStore::default(), Faults::default());
     let worker = worker_on(faults.wrap(store.clone()));
     worker.queue.send(&errand("job", 0, &[]));
     faults.on("breaker", Fault::Before);
-    assert_eq!(poll(&worker).await.len(), 1, "given back by visibility");
+    assert_eq!(poll(&worker).await.len(), 1, "the message becomes visible again");
     let record = store.record("errand#g:job").unwrap();
     assert_eq!(
         (record.phase.name(), record.counters.attempts, record.counters.defers),
@@ -646,7 +655,7 @@ async fn a_fallback_stands_in_at_the_deadline_and_is_upgraded_or_given_up() {
         events += 1;
         assert!(events < 100);
     }
-    assert_eq!(record("plain").phase.name(), "dead", "one without is dead, saying so");
+    assert_eq!(record("plain").phase.name(), "dead", "a job without a fallback is dead");
     let standing = record("fallback-given-up");
     assert_eq!(standing.provisional.as_deref(), Some("\"instead\""));
     assert!(standing.due_entry().is_some(), "{standing:?}");
@@ -655,14 +664,14 @@ async fn a_fallback_stands_in_at_the_deadline_and_is_upgraded_or_given_up() {
     assert_eq!((upgraded.phase.name(), &upgraded.provisional), ("succeeded", &None));
     let given_up = record("fallback-given-up");
     assert_eq!(given_up.phase.name(), "dead");
-    assert!(given_up.provisional.is_some(), "what stands in is still there");
-    let Phase::Dead { at, .. } = given_up.phase else { panic!("dead") };
+    assert!(given_up.provisional.is_some(), "the fallback is kept");
+    let Phase::Dead { at, .. } = given_up.phase else { panic!("not dead") };
     let late = at.since(given_up.work.deadline.unwrap());
     assert!(late >= POLICY.give_up_after, "{late:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wake_up_call_that_comes_late_opens_nothing() {
+async fn a_late_wake_up_message_reopens_nothing() {
     let worker = worker();
     worker.queue.send(&errand("job", 0, &["permanent"]));
     poll(&worker).await;
@@ -674,11 +683,11 @@ async fn a_wake_up_call_that_comes_late_opens_nothing() {
     assert!(worker.queue.is_empty());
     worker.queue.send(&errand("job", 0, &["permanent"]));
     poll(&worker).await;
-    assert_eq!(worker.job.runs("job"), 2, "a sender may");
+    assert_eq!(worker.job.runs("job"), 2, "a sender's message reopens it");
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_work_goes_on_from_its_cursor_and_spends_no_attempt() {
+async fn long_work_continues_from_its_cursor_and_spends_no_attempt() {
     let worker = worker();
     let body = errand("long", 100, &["ok", "ok", "transient", "ok"]);
     worker.queue.send(&body.replace("\"takes_ms\"", "\"steps\":5,\"takes_ms\""));
@@ -686,16 +695,16 @@ async fn long_work_goes_on_from_its_cursor_and_spends_no_attempt() {
     let record = worker.store.record("errand#g:long").unwrap();
     assert_eq!((record.phase.name(), record.cursor.as_deref()), ("waiting", Some("1")));
     assert_eq!((record.counters.attempts, record.counters.defers), (0, 0));
-    assert!(record.due_entry().is_some(), "somebody looks if the message is lost");
+    assert!(record.due_entry().is_some(), "the sweeper finds the job if the message is lost");
     drain(&worker).await;
     let record = worker.store.record("errand#g:long").unwrap();
     assert_eq!((record.phase.name(), record.cursor), ("succeeded", None));
     assert_eq!(worker.job.runs("long"), 7, "six steps, one of them twice");
-    assert_eq!(record.counters.attempts, 2, "the failure, and the end");
+    assert_eq!(record.counters.attempts, 2, "the failure and the success");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_with_few_receives_left_waits_in_its_record() {
+async fn a_job_whose_message_has_few_receives_left_is_parked() {
     let worker = worker();
     worker.queue.send(&errand("contended", 0, &["contended"]));
     for _ in 0..60 {
@@ -707,9 +716,9 @@ async fn a_message_with_few_receives_left_waits_in_its_record() {
     assert_eq!(record.counters.claims, 60, "it is never lost to the dead-letter queue");
 }
 
-/// Jobs of four calls each, far more than there are slots: none of them fails for our own waiting.
+/// Jobs of four calls each, with far more calls than slots. Waiting for slots fails none of them.
 #[tokio::test(start_paused = true)]
-async fn waiting_for_slots_spends_no_attempt_and_kills_nobody() {
+async fn waiting_for_slots_spends_no_attempt_and_ends_no_job() {
     let rates = Rates { per_second: 8, per_hour: 18_000 };
     let worker = worker_with(MemoryStore::default(), Some(rates));
     for n in 0..60 {
@@ -727,5 +736,8 @@ async fn waiting_for_slots_spends_no_attempt_and_kills_nobody() {
         assert_eq!((record.phase.name(), record.counters.attempts), ("succeeded", 1), "{record:?}");
     }
     let breaker = worker.store.breaker("elsewhere").await.unwrap().value;
-    assert_eq!(breaker.generation, 0, "waiting is no failure of the service: {breaker:?}");
+    assert_eq!(
+        breaker.generation, 0,
+        "waiting does not count as a failure of the dependency: {breaker:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! One job through its run: time limit, panic guard, outcome.
+//! Executes one run of a job, with a time limit and a panic guard.
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
@@ -15,21 +15,22 @@ use crate::{
 /// How one run of a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what was asked; its result as JSON.
+    /// The work is done; holds the result as JSON.
     Succeeded(String),
-    /// It came so far, and another run goes on from this cursor.
+    /// A part of the work is done; another run continues from this cursor.
     Continues(String),
-    /// It did not, and says why.
+    /// The run failed.
     Failed(Failure),
 }
 
-/// Code of the failure of a run whose time was up.
+/// Failure code of a run that exceeded its time limit.
 pub const JOB_TIMEOUT: &str = "job_timeout";
 
-/// Runs `job` once for a claimed `record`, for at most its policy's time-out, in which waits for slots
-/// do not count, and not past `latest_end`.
+/// Runs `job` once for a claimed `record`: for at most its policy's `job_timeout`, not counting
+/// waits for slots, and not past `latest_end`.
 ///
-/// A panic is caught and is an outcome like any other: the neighbours in the process live on.
+/// A panic is caught and becomes a failure of class [`Class::Crash`], so the other jobs of the
+/// process continue.
 pub async fn execute<J: Job>(
     job: &J,
     payload: &J::Payload,
@@ -75,7 +76,7 @@ pub async fn execute<J: Job>(
     }
 }
 
-/// Returns when the run has had `limit` for itself, waits for slots not counted, or `hard_limit` with
+/// Returns when the run has used `limit`, not counting waits for slots, or `hard_limit` including
 /// them.
 async fn time_is_up(gate: &impl Gate, limit: Duration, hard_limit: Duration) {
     let began = Instant::now();
@@ -92,7 +93,7 @@ fn slot_too_late() -> Failure {
     Failure::new(Class::Deferred, "rate_limit", "no slot within the run's time")
 }
 
-/// The failure of a job that there was no time to start.
+/// The failure of a job that cannot be started in the time left.
 #[must_use]
 pub fn unstarted() -> Failure {
     Failure::new(Class::Unstarted, "unstarted", "too little time left to start")

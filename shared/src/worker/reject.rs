@@ -1,5 +1,4 @@
-//! Bodies that are no message for their queue: kept for operators, with the reason; then their messages
-//! may go.
+//! Rejected messages: each is kept for operators with the reason, then acknowledged.
 
 use futures_util::future::join_all;
 
@@ -17,7 +16,7 @@ use crate::{
     },
 };
 
-/// Keeps the bodies of the batch that are no messages.
+/// Keeps the rejected messages of the batch.
 pub(super) async fn keep_rejected<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -29,8 +28,8 @@ pub(super) async fn keep_rejected<J: Job, P: Ports>(
     .await;
 }
 
-/// Keeps a body that is no message. A job of ours that it was to wake ends: its type no longer takes
-/// its payload, and nothing would ever run it again.
+/// Keeps a rejected message. If it is a wake-up message, its job ends as dead: the job type no
+/// longer accepts the payload, so the job could never run again.
 async fn reject<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     message: &ReceivedMessage,
@@ -44,7 +43,7 @@ async fn reject<J: Job, P: Ports>(
     keep(worker, message, rejection).await
 }
 
-/// Keeps a body for operators; then the message may go.
+/// Keeps a rejected message for operators; then it can be acknowledged.
 async fn keep<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     message: &ReceivedMessage,
@@ -61,7 +60,7 @@ async fn keep<J: Job, P: Ports>(
     }
 }
 
-/// Ends a job whose own wake-up call its type no longer takes for a message, if it waits for that.
+/// Ends the job of a rejected wake-up message as dead, if the job waits for that message.
 async fn give_up<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     woken: &Woken,
@@ -77,7 +76,7 @@ async fn give_up<J: Job, P: Ports>(
     worker.store.replace(&dead, Some(&record.guard())).await.map(drop)
 }
 
-/// Quarantines every message of a ticket whose id is known with another payload.
+/// Rejects every message of a ticket whose id is known with another payload.
 pub(super) async fn reject_ticket<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,

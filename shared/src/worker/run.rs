@@ -1,4 +1,4 @@
-//! One claimed job: through the gates, run, and what is decided about it.
+//! Runs one claimed job through the gates, and decides what follows from its outcome.
 
 use super::claim;
 use std::time::Duration;
@@ -24,22 +24,23 @@ use crate::{
     },
 };
 
-/// Longest time for which the end of a run waits until the gates know of it, and what of the batch's
-/// time is not used for that.
+/// Maximum time that the end of a run waits for its report to the gates.
 const LEAVE_TIME: Duration = Duration::from_secs(2);
+
+/// Part of the batch's time that the report to the gates must not use.
 const LEAVE_RESERVE: Duration = Duration::from_secs(1);
 
-/// A job whose run is over and whose end is not written yet.
+/// A job whose run has ended and is not settled yet.
 pub(super) struct Ended {
     pub(super) ticket: usize,
     pub(super) record: Record,
     pub(super) decision: Decision,
     pub(super) failure: Option<Failure>,
-    /// Why the event must fail as a whole, though this end is written.
+    /// Why the whole event must fail, although this end is written.
     pub(super) broken: Option<String>,
 }
 
-/// Runs a job, if there is time, and says how it ended.
+/// Runs a job, if there is time, and decides what follows.
 pub(super) async fn run_one<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -74,7 +75,8 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 chance: worker.random.unit(),
             };
             let decision = match retry::decide(&failure, &situation) {
-                // Its message has few receives left: from here on it waits in its record.
+                // The message has few receives left, so the job is parked instead of retried from
+                // the queue.
                 Decision::Retry { after, spends } if batch.tickets[ticket].receives >= WORN_OUT => {
                     Decision::Park { after, spends }
                 }
@@ -86,10 +88,10 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     }
 }
 
-/// How one run went.
+/// The outcome of one run.
 struct Tried {
     outcome: Outcome,
-    /// Why the event must fail as a whole, if the gates are broken.
+    /// Why the whole event must fail, if an operator must fix the gates.
     broken: Option<String>,
 }
 
@@ -99,7 +101,7 @@ impl Tried {
     }
 }
 
-/// One run through the gates and back; and why the event must fail, if the gates are broken.
+/// Runs a job once, if the gates admit it, and reports to the gates.
 async fn try_run<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -130,7 +132,7 @@ async fn try_run<J: Job, P: Ports>(
             return Tried { broken: Some(why), ..Tried::failed(failure.with_retry_after(wait)) };
         }
     };
-    // Its slot may have come late.
+    // The slot may have come too late for the run.
     let outcome = if claim::fits(worker, batch) {
         let payload = &batch.tickets[ticket].message.payload;
         let latest_end = batch.deadline.before(J::POLICY.reserve);
@@ -143,7 +145,7 @@ async fn try_run<J: Job, P: Ports>(
         Outcome::Failed(failure) if failure.code() == execute::JOB_TIMEOUT => RunEnd::TimedOut,
         _ => RunEnd::Ended,
     };
-    // What is found out may be late, and the end of the run must be written.
+    // The report to the gates may be cut short, but the end of the run must be written.
     let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
     if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(permit, end)).await.is_err() {
         telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));

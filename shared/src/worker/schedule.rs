@@ -1,4 +1,5 @@
-//! Which claimed jobs run when: side by side first, then those that must run alone.
+//! Schedules the claimed jobs: first those that run concurrently, then those that must run
+//! isolated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,20 +26,20 @@ use crate::{
     telemetry::Tally,
 };
 
-/// What the claims of a batch leave to be done.
+/// What is left to do after the claims of a batch.
 pub(super) struct Plan {
-    /// Tickets with their claimed records, to run side by side.
+    /// Tickets with their claimed records, to run concurrently.
     runs: Vec<(usize, Record)>,
-    /// Tickets that are claimed and run one by one when the others are settled.
+    /// Tickets to claim and run one by one after the others are settled.
     isolated: Vec<usize>,
-    /// Whether a claim may have been written although its answer is missing.
+    /// Whether a claim may have been written although its response was lost.
     pub(super) in_doubt: bool,
-    /// Whether the batch's lease stands.
+    /// Whether the batch's lease is in the table.
     pub(super) leased: bool,
 }
 
-/// Sorts the claims of a batch, noting what is known of each message, and makes sure that the lease
-/// stands if anything is to run.
+/// Sorts the claims of a batch and sets the disposition of each message. Writes the lease if it is
+/// missing and anything may run.
 pub(super) async fn plan<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -50,7 +51,7 @@ pub(super) async fn plan<J: Job, P: Ports>(
     for (ticket, claim) in each.into_iter().enumerate() {
         match claim {
             Claim::Run(record) => {
-                // Until its end is written, the message is the job's way back.
+                // Until the end is written, only redelivery of the message brings the job back.
                 batch.note(ticket, &settle::after_the_lease(worker, batch));
                 plan.runs.push((ticket, *record));
             }
@@ -76,7 +77,7 @@ pub(super) async fn plan<J: Job, P: Ports>(
     plan
 }
 
-/// Runs and settles what is planned.
+/// Runs and settles the planned jobs.
 pub(super) async fn run<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -91,7 +92,7 @@ pub(super) async fn run<J: Job, P: Ports>(
     settled
 }
 
-/// Reads the breakers of the batch's dependencies, while its jobs are claimed.
+/// Reads the breakers of the batch's dependencies into the cache, while the jobs are claimed.
 pub(super) async fn read_breakers<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -102,7 +103,7 @@ pub(super) async fn read_breakers<J: Job, P: Ports>(
         .await;
 }
 
-/// Reserves slots for the jobs that will run, in one write a dependency.
+/// Reserves slots for the jobs that will run, in one write per dependency.
 async fn reserve_slots<J: Job, P: Ports>(worker: &Worker<J, P>, runs: &[(usize, Record)]) {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for (_, record) in runs {
@@ -113,9 +114,9 @@ async fn reserve_slots<J: Job, P: Ports>(worker: &Worker<J, P>, runs: &[(usize, 
     join_all(each).await;
 }
 
-/// Runs jobs side by side. Their ends are written in groups, but none waits longer than
-/// [`SETTLE_GROUPING`] for a slower neighbour. If nothing comes after them (`last`), the lease closes
-/// with the last group.
+/// Runs jobs concurrently and settles them in groups. A finished job waits at most
+/// [`SETTLE_GROUPING`] for slower ones. If no job follows (`last`), the last group also removes the
+/// lease.
 async fn run_together<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -169,8 +170,8 @@ async fn run_together<J: Job, P: Ports>(
     }
 }
 
-/// Claims and runs a job that may kill its process, when every neighbour is settled. Answers whether
-/// its end is confirmed, if it began.
+/// Claims and runs a job that may kill its process, after all other jobs are settled. Returns
+/// whether every write is confirmed.
 async fn run_isolated<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,

@@ -1,5 +1,5 @@
-//! Writing down how runs ended: several ends in one call, each resolved alone if the call leaves it in
-//! doubt; and the lease of the batch.
+//! Settles runs: writes several ends in one call, and resolves one by one those that the call
+//! leaves in doubt. Also renews and removes the batch's lease.
 
 use std::{slice, time::Duration};
 
@@ -15,23 +15,24 @@ use crate::{
     telemetry,
 };
 
-/// First pause between two tries to settle; it doubles.
+/// First pause between two attempts to settle; it doubles with each attempt.
 const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 
-/// What became of the ends of several runs.
+/// The result of settling several runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settled {
-    /// Whether each end is in the table, or another run's business by now.
+    /// Whether each end is in the table, or another run has taken over the job.
     pub(super) confirmed: bool,
-    /// Whether the batch's lease was removed with them.
+    /// Whether the batch's lease was removed in the same call.
     pub(super) lease_closed: bool,
 }
 
-/// Writes the ends of several runs in one call, and closes the batch's lease with them if `closing`; an
-/// entry that is refused or in doubt is resolved alone.
+/// Writes the ends of several runs in one call, and removes the batch's lease with them if
+/// `closing`. An end that is refused or in doubt is resolved on its own.
 ///
-/// A lease that closed although not every end was taken is written again beside the ends. In between,
-/// the jobs' own messages stand for them: they are not acknowledged yet.
+/// If the call removes the lease but leaves an end unconfirmed, the lease is written again while
+/// that end is resolved. In between, the messages of the jobs protect them: they are not
+/// acknowledged yet.
 pub(super) async fn settle<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -69,8 +70,9 @@ pub(super) async fn settle<J: Job, P: Ports>(
     Settled { confirmed, lease_closed: closing && at_once }
 }
 
-/// Writes the end of one run, again and again while there is time: the work is done, and only the note
-/// of it is missing. Answers whether it is confirmed, or another run's business now.
+/// Writes the end of one run, with retries while there is time: the work is done, and only its
+/// record is missing. Returns whether the end is in the table or another run has taken over the
+/// job.
 async fn settle_one<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -94,8 +96,8 @@ async fn settle_one<J: Job, P: Ports>(
                 return true;
             }
             Ok(Written::No(_)) => {
-                // The lease ran out and another run took over: what this one did is harmless when
-                // repeated, and what it says changes nothing.
+                // The lease expired and another run took over. This run's effects are idempotent,
+                // and its end must not change the record.
                 telemetry::zombie(record);
                 batch.note(*ticket, &Disposition::Retry(SHORTEST_DELAY));
                 return true;
@@ -117,9 +119,9 @@ async fn settle_one<J: Job, P: Ports>(
     }
 }
 
-/// The end of a run is in the table: its messages follow it.
+/// Sets the disposition of a run's messages once its end is in the table.
 fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
-    // A parked job has a look of its own: whoever finds it sends a new message.
+    // A parked job is on the index `due`: the sweeper sends a new message when it releases the job.
     let parked = matches!(ended.record.phase, Phase::Parked { .. });
     let disposition = match (&ended.broken, ended.decision) {
         (Some(why), Decision::Retry { after, .. }) => Disposition::FailBatch(why.clone(), after),
@@ -133,8 +135,8 @@ fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
     }
 }
 
-/// The disposition of a message whose job is claimed and whose end nobody has written: it finds the lease over
-/// when it comes back.
+/// The disposition of a message whose job is claimed and not settled: SQS delivers it again when
+/// the lease has expired.
 pub(super) fn after_the_lease<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -142,8 +144,8 @@ pub(super) fn after_the_lease<J: Job, P: Ports>(
     Disposition::Retry(batch.lease.until.since(worker.clock.now()))
 }
 
-/// Writes the batch's lease again. A claimed job's own message still stands for it, so a batch without
-/// a lease loses nothing; it only takes longer until a dead process is noticed.
+/// Writes the batch's lease again. If that fails, no job is lost, because the message of a claimed
+/// job is delivered again; it only takes longer to notice that a process died.
 pub(super) async fn renew_lease<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -153,7 +155,7 @@ pub(super) async fn renew_lease<J: Job, P: Ports>(
     }
 }
 
-/// Removes the batch's lease by itself.
+/// Removes the batch's lease in a call of its own.
 pub(super) async fn close_lease<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,

@@ -1,5 +1,5 @@
-//! A look at what a job that succeeded has left behind, on the sweeper's word: its own type knows how
-//! to look, and the way there is that of every other call.
+//! Checks, when the sweeper's audit asks, whether the results of succeeded jobs still exist. The
+//! job type does the check, and its calls pass the gates like all others.
 
 use super::check_history::CheckHistory;
 use super::claim;
@@ -22,11 +22,11 @@ use crate::{
     worker::{Worker, batch::Batch},
 };
 
-/// A younger result that is not found is left alone: a read may lag behind the write.
+/// A younger result that is not found is not restored: the read may lag behind the write.
 const SETTLED: Duration = Duration::from_hours(1);
 
-/// Looks at the results that the batch asks about. What fails is not tried again: the audit comes
-/// by again.
+/// Checks the results that the batch asks about. A failed check is not retried: the audit asks
+/// again later.
 pub(super) async fn verify_results<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -35,7 +35,7 @@ pub(super) async fn verify_results<J: Job, P: Ports>(
     let checked: Vec<(Record, Soundness)> = join_all(checks).await.into_iter().flatten().collect();
     let now = worker.clock.now();
     let believed = {
-        // Counters that are whole, whatever panicked.
+        // A panic while the lock was held leaves consistent counters.
         let mut checks = worker.checks.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, soundness) in &checked {
             checks.note(soundness, now);
@@ -49,7 +49,7 @@ pub(super) async fn verify_results<J: Job, P: Ports>(
     join_all(told).await;
 }
 
-/// Notes what was found, and lets the job begin anew if that is sure to be right.
+/// Logs and stores a finding, and reopens the job if that is certainly right.
 async fn report<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     record: &Record,
@@ -84,8 +84,8 @@ async fn report<J: Job, P: Ports>(
     }
 }
 
-/// The record that a message asks about, and what a look at its result came to; `None` if there is
-/// nothing to look at, or it could not be looked at.
+/// Checks the result that a message asks about, and returns it with the record. `None` if there is
+/// nothing to check, or the check failed.
 async fn check<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -145,10 +145,10 @@ async fn verify<J: Job, P: Ports>(
     checked
 }
 
-/// The record of a job that begins anew because what it had made is gone; the sweeper wakes it.
+/// The reopened record of a job whose result is gone; the sweeper sends its message.
 fn done_again(record: &Record, owner: &str, detail: &str, now: Time) -> Record {
     let mut work = record.work.clone();
-    // It has been met: a result that is wanted back has none.
+    // The deadline has been met: restoring the result has none.
     work.deadline = None;
     let mut again = record.clone().reopened(&work);
     owner.clone_into(&mut again.owner);

@@ -1,4 +1,4 @@
-//! Faults at the calls of who looks after all tables and queues.
+//! Fault injection at the maintenance ports.
 
 use std::time::Duration;
 
