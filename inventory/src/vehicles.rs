@@ -35,8 +35,8 @@ pub struct Vehicle {
 
 /// The table of vehicles.
 pub trait Vehicles: Send + Sync {
-    /// All stored cars of a dealer, unlisted ones included. The read is strongly consistent: it shows
-    /// every write that ended before the call.
+    /// All stored cars of a dealer, unlisted ones included. The read is strongly consistent: it
+    /// shows every write that ended before the call.
     fn known(&self, dealer: &str) -> impl Future<Output = Result<Vec<Known>, PortError>> + Send;
 
     /// A car's data as JSON; `None` if the car is not stored.

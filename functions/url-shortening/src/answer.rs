@@ -27,7 +27,8 @@ pub enum RebrandlyError {
     SlashtagTaken,
     /// The request is invalid; a retry cannot succeed. Holds the status and the service's message.
     Refused(String),
-    /// The account or its configuration is refused, whatever the job: a bad key, a plan's limit.
+    /// The account or its configuration is refused, so no job can succeed: a bad key, a plan's
+    /// limit.
     Account {
         /// Groups equal failures in logs and records, such as `http_401`.
         code: &'static str,

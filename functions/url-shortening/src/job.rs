@@ -51,7 +51,7 @@ pub struct Shortening {
     /// The dealer's short name, with which the slashtag begins.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub dealer_slug: String,
-    /// The car's VIN, of which the slashtag contains the last characters.
+    /// The car's VIN; the slashtag contains its last characters.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-HJ-NPR-Za-hj-npr-z0-9]{17}$")))]
     pub vin: String,
     /// The link's title in Rebrandly.
