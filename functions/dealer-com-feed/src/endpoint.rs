@@ -318,7 +318,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_searched_without_panic(page in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn any_bytes_are_searched_without_panic(
+            page in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
             let _ = find_site_id(&page);
         }
     }
