@@ -96,16 +96,8 @@ async fn every_port_call_may_fail_in_every_way() {
     check(&sandbox, &calm, "no fault").await;
     assert_eq!(calm.store.leases(), [], "no fault: every lease is released");
     let places = calm.faults.calls();
-    let store = [
-        "insert",
-        "settle",
-        "release",
-        "quarantine",
-        "extend_visibility",
-        "read",
-        "replace",
-        "fetch",
-    ];
+    let store =
+        ["insert", "settle", "release", "reject", "extend_visibility", "read", "replace", "fetch"];
     let gates = ["breaker", "limiter", "swap_limiter", "add_to_bucket", "buckets"];
     for call in store.into_iter().chain(gates) {
         assert!(places.contains(&call), "the scenario has a {call}: {places:?}");
@@ -172,7 +164,7 @@ async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
 
 /// A copy of a message whose job is running elsewhere: it may go only if somebody will look.
 #[tokio::test(start_paused = true)]
-async fn a_copy_that_meets_a_live_run_goes_only_if_somebody_looks() {
+async fn a_copy_that_meets_a_live_run_is_acknowledged_only_once_the_lease_expiry_is_indexed() {
     let http = transport::client().unwrap();
     let live = async |plan: &dyn Fn(&Scenario)| {
         let scenario = Scenario::offline(&http);
@@ -194,7 +186,7 @@ async fn a_copy_that_meets_a_live_run_goes_only_if_somebody_looks() {
     };
     let (gone, first, calls) = live(&|_| {}).await;
     assert!(gone, "the copy is acknowledged");
-    assert!(calls[first..].contains(&"arm"), "{calls:?}");
+    assert!(calls[first..].contains(&"index_lease_expiry"), "{calls:?}");
     for number in first..calls.len() {
         for fault in Fault::ALL {
             live(&|scenario| scenario.faults.at(number, number, fault)).await;

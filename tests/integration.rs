@@ -7,6 +7,7 @@ mod e2e;
 mod faults;
 mod feeds;
 mod fuzz;
+mod golden;
 mod outbound;
 mod pages;
 mod scenario;

@@ -8,8 +8,11 @@ use std::{
 };
 
 use evenkeel::policy::{BATCH_SIZE, LONGEST_MESSAGE_LIFE, MAX_RECEIVES, Policy, QUEUE_RETENTION};
+use generator::JobType;
 use serde_json::{Value, json};
 use xtask::template;
+
+use crate::golden::assert_file;
 
 const DAY_S: u64 = 24 * 60 * 60;
 
@@ -25,66 +28,16 @@ const TABLES: [&str; 3] = ["JobsTable", "ControlTable", "VehiclesTable"];
 const VARIABLES: [(&str, &str); 2] =
     [("JOBS_TABLE", "JobsTable"), ("CONTROL_TABLE", "ControlTable")];
 
-/// What the template has for one job type, and what it is held to.
-struct JobType {
-    /// All its names within the template begin with this.
-    prefix: &'static str,
-    /// Its package and binary; all its names in AWS end with this, and with what tells them apart.
-    binary: &'static str,
+/// A job type with its policy.
+struct Held {
+    job: JobType,
     policy: Policy,
-    longest_timeout_s: u64,
-    /// Further variables that it needs, and what each refers to.
-    variables: &'static [(&'static str, &'static str)],
-    /// What its role allows beyond what all of them do: Sid, actions, resources, sorted.
-    statements: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const JOB_TYPES: [JobType; 3] = [
-    JobType {
-        prefix: "UrlShortening",
-        binary: "url-shortening",
-        policy: url_shortening::POLICY,
-        // Somebody waits for the link, and its two calls take seconds.
-        longest_timeout_s: 15,
-        variables: &[
-            ("BREAKER_LONGEST_WAIT_SECONDS", "BreakerLongestWaitSeconds"),
-            ("REBRANDLY_DOMAIN", "RebrandlyDomain"),
-            ("REBRANDLY_API_KEY_SECRET_ARN", "RebrandlyApiKeySecretArn"),
-        ],
-        statements: &[("ApiKey", "GetSecretValue", "RebrandlyApiKeySecretArn")],
-    },
-    JobType {
-        prefix: "DealerComFeed",
-        binary: "dealer-com-feed",
-        policy: dealer_com_feed::POLICY,
-        longest_timeout_s: LONGEST_TIMEOUT_S,
-        variables: &[
-            ("VEHICLES_TABLE", "VehiclesTable"),
-            ("SCRAPING_QUEUE_ARN", "ProductDetailScrapingQueue"),
-            ("SHORTENING_QUEUE_ARN", "UrlShorteningQueue"),
-        ],
-        statements: &[
-            ("Vehicles", "BatchWriteItem GetItem Query UpdateItem", "VehiclesTable"),
-            ("SendTo", "GetQueueUrl SendMessage", "ProductDetailScrapingQueue UrlShorteningQueue"),
-        ],
-    },
-    JobType {
-        prefix: "ProductDetailScraping",
-        binary: "product-detail-scraping",
-        policy: product_detail_scraping::POLICY,
-        longest_timeout_s: LONGEST_TIMEOUT_S,
-        variables: &[("VEHICLES_TABLE", "VehiclesTable")],
-        statements: &[("Vehicles", "GetItem", "VehiclesTable")],
-    },
-];
-
-/// What a role allows: actions and resources by the Sid of their statement, each sorted.
-type Allowed = BTreeMap<String, (String, String)>;
-
-impl JobType {
+impl Held {
     /// One of its names within the template.
     fn name(&self, ending: &str) -> String {
-        format!("{}{ending}", self.prefix)
+        self.job.logical_id(ending)
     }
 
     /// Its queues: normal, high and dead-letter.
@@ -94,29 +47,24 @@ impl JobType {
 
     /// One of its names in AWS.
     fn name_in_aws(&self, ending: &str) -> String {
-        format!("${{AWS::StackName}}-{}{ending}", self.binary)
-    }
-
-    /// What its role should allow.
-    fn allowed(&self) -> Allowed {
-        let jobs = "GetItem PartiQLInsert PartiQLUpdate PutItem UpdateItem";
-        let control = "DeleteItem GetItem PartiQLDelete PartiQLInsert PutItem Query UpdateItem";
-        let queues =
-            "ChangeMessageVisibility DeleteMessage GetQueueAttributes GetQueueUrl ReceiveMessage";
-        let common = [
-            ("Jobs", jobs, "JobsTable".to_owned()),
-            ("Control", control, "ControlTable".to_owned()),
-            ("Queues", queues, [self.name("HighQueue"), self.name("Queue")].join(" ")),
-            ("Logs", "CreateLogStream PutLogEvents", self.name("LogGroup")),
-        ];
-        let own = self.statements.iter().map(|&(sid, actions, on)| (sid, actions, on.to_owned()));
-        let all = common.into_iter().chain(own);
-        all.map(|(sid, actions, on)| (sid.to_owned(), (actions.to_owned(), on))).collect()
+        format!("${{AWS::StackName}}-{}{ending}", self.job.folder)
     }
 }
 
+/// Every job type, found by its folder.
+fn job_types() -> Vec<Held> {
+    let policies = generator::job_types().into_iter().map(|linked| linked.policy);
+    let types = generator::read(&root()).unwrap();
+    assert!(types.len() >= 3, "the job types are found");
+    types.into_iter().zip(policies).map(|(job, policy)| Held { job, policy }).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")
+    root().join("template.yaml")
 }
 
 fn load() -> Value {
@@ -185,7 +133,8 @@ fn resources(statement: &Value) -> String {
 #[test]
 fn every_function_of_the_template_is_held_here() {
     let template = load();
-    let known = JOB_TYPES.iter().map(|job| job.name("Function"));
+    let held = job_types();
+    let known = held.iter().map(|job| job.name("Function"));
     let known: BTreeSet<String> = known.chain(["SweeperFunction".to_owned()]).collect();
     let functions = all(&template, "AWS::Serverless::Function");
     let found: BTreeSet<String> = functions.into_keys().map(str::to_owned).collect();
@@ -195,11 +144,10 @@ fn every_function_of_the_template_is_held_here() {
 #[test]
 fn a_function_has_time_for_its_policy_and_no_more_than_a_lost_process_may_cost() {
     let template = load();
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         let function = job.name("Function");
         let timeout = number(&properties(&template, &function)["Timeout"]);
-        let longest = job.longest_timeout_s.min(LONGEST_TIMEOUT_S);
-        assert!(timeout <= longest, "{function}: {timeout} s until a lost process is noticed");
+        assert!(timeout <= LONGEST_TIMEOUT_S, "{function}: {timeout} s hide a lost process");
         let run = job.policy.longest_run().as_secs();
         assert!(timeout > run, "{function}: its rounds take {run} s");
     }
@@ -208,7 +156,7 @@ fn a_function_has_time_for_its_policy_and_no_more_than_a_lost_process_may_cost()
 #[test]
 fn queues_keep_messages_long_enough_and_records_outlive_them() {
     let template = load();
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         let timeout = number(&properties(&template, &job.name("Function"))["Timeout"]);
         let [normal, high, dead] = job.queues();
         let dead_retention = number(&properties(&template, &dead)["MessageRetentionPeriod"]);
@@ -231,7 +179,7 @@ fn queues_keep_messages_long_enough_and_records_outlive_them() {
 #[test]
 fn names_in_aws_tell_the_job_type_and_the_priority() {
     let template = load();
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         let [normal, high, dead] = job.queues();
         for (queue, ending) in [(&normal, ""), (&high, "-high"), (&dead, "-dlq")] {
             let name = &properties(&template, queue)["QueueName"]["Fn::Sub"];
@@ -260,7 +208,7 @@ fn names_in_aws_tell_the_job_type_and_the_priority() {
 #[test]
 fn every_event_source_reports_partial_batches_and_is_bounded() {
     let template = load();
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         let function = job.name("Function");
         let mut sources = BTreeSet::new();
         for (name, event) in properties(&template, &function)["Events"].as_object().unwrap() {
@@ -318,7 +266,7 @@ fn every_queue_is_encrypted_and_takes_tls_only() {
     let template = load();
     let policies = all(&template, "AWS::SQS::QueuePolicy");
     let queues = all(&template, "AWS::SQS::Queue");
-    let known: BTreeSet<String> = JOB_TYPES.iter().flat_map(JobType::queues).collect();
+    let known: BTreeSet<String> = job_types().iter().flat_map(Held::queues).collect();
     let found: BTreeSet<String> = queues.keys().copied().map(str::to_owned).collect();
     assert_eq!(found, known, "no queue without a function");
     for (queue, properties) in queues {
@@ -341,24 +289,24 @@ fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
     let template = load();
     let roles = all(&template, "AWS::IAM::Role");
     let others = ["SweeperRole", "SweeperScheduleRole"];
-    assert_eq!(roles.len(), JOB_TYPES.len() + others.len(), "no role without a function");
-    for job in &JOB_TYPES {
+    assert_eq!(roles.len(), job_types().len() + others.len(), "no role without a function");
+    for job in &job_types() {
         let role = job.name("Role");
         let own = reference(&properties(&template, &job.name("Function"))["Role"]);
         assert_eq!(own, role, "SAM's own role allows too much, and another's something else");
         let properties = roles[role.as_str()];
         assert!(properties["ManagedPolicyArns"].is_null(), "{role}: those allow every resource");
-        let mut allowed = Allowed::new();
+        let mut sids = BTreeSet::new();
         for statement in statements(properties) {
             assert_eq!(statement["Effect"], "Allow", "{role}: {statement}");
             for forbidden in ["*", "Scan", "DeleteTable", "PurgeQueue"] {
                 assert!(!actions(statement).contains(forbidden), "{role}: {statement}");
             }
-            let sid = statement["Sid"].as_str().unwrap().to_owned();
-            let twice = allowed.insert(sid, (actions(statement), resources(statement)));
-            assert_eq!(twice, None, "{role}: {statement}");
+            assert!(sids.insert(statement["Sid"].as_str().unwrap()), "{role}: {statement}");
+            for resource in several(&statement["Resource"]) {
+                assert_ne!(reference(resource), "*", "{role}: {statement}");
+            }
         }
-        assert_eq!(allowed, job.allowed(), "{role}");
     }
 }
 
@@ -381,7 +329,7 @@ fn named_queues(
 #[test]
 fn a_role_may_send_where_its_function_sends_and_nowhere_else() {
     let template = load();
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         let function = job.name("Function");
         let variables = &properties(&template, &function)["Environment"]["Variables"];
         let arns = named_queues(variables, "_QUEUE_ARN", |value| {
@@ -407,18 +355,22 @@ fn a_role_may_send_where_its_function_sends_and_nowhere_else() {
 fn every_function_is_configured_built_and_logged() {
     let template = load();
     assert_eq!(template["Parameters"]["Architecture"]["Default"], "arm64");
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         let name = job.name("Function");
         let resource = &template["Resources"][&name];
         assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
-        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], job.binary, "{name}");
+        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], job.job.folder, "{name}");
         let code = &resource["Properties"]["CodeUri"];
-        assert_eq!(*code, format!("functions/{}", job.binary), "{name}");
+        assert_eq!(*code, format!("functions/{}", job.job.folder), "{name}");
         let variables = resource["Properties"]["Environment"]["Variables"].as_object().unwrap();
-        for (variable, of) in VARIABLES.iter().chain(job.variables) {
-            let value = variables.get(*variable);
-            let value = value.unwrap_or_else(|| panic!("{name}: {variable} is missing"));
-            assert_eq!(reference(value), *of, "{name}: {variable}");
+        for (variable, of) in VARIABLES {
+            assert_eq!(reference(&variables[variable]), of, "{name}: {variable}");
+        }
+        for (variable, value) in variables {
+            let of = reference(value);
+            let known =
+                ["Resources", "Parameters"].iter().any(|part| !template[part][of].is_null());
+            assert!(known, "{name}: {variable} refers to {of}, which the template does not have");
         }
         // A key in a template is a key in a repository.
         assert!(!variables.keys().any(|variable| variable.ends_with("_KEY")), "{name}");
@@ -443,7 +395,7 @@ fn the_outputs_name_every_table_queue_and_function() {
     for table in TABLES {
         named.insert(format!("{table}Name"), table.to_owned());
     }
-    for job in &JOB_TYPES {
+    for job in &job_types() {
         for queue in job.queues() {
             named.insert(format!("{queue}Url"), queue);
         }
@@ -474,67 +426,195 @@ fn put_in(text: &str, value: impl Fn(&str) -> String) -> (String, BTreeSet<Strin
     (result, names)
 }
 
-#[test]
-fn the_sweeper_looks_after_every_job_type_and_nothing_else() {
-    let template = load();
-    let function = properties(&template, "SweeperFunction");
-    let variables = &function["Environment"]["Variables"];
-    let text = variables["JOB_TYPES"]["Fn::Sub"].as_str().unwrap();
-    let (text, names) = put_in(text, |name| match name.strip_suffix(".Arn") {
-        Some(queue) => format!("arn:aws:sqs:eu-west-1:1:{queue}"),
-        None if name.ends_with("Concurrency") => {
+/// The job types as the deployed sweeper reads them, with every name of the template put in as it is.
+fn types_of_the_sweeper(template: &Value) -> Vec<sweeper::config::JobType> {
+    let variables = &properties(template, "SweeperFunction")["Environment"]["Variables"];
+    let name = |name: &str| match name {
+        "AWS::StackName" => "stack".to_owned(),
+        name if name.starts_with("AWS::") => "x".to_owned(),
+        name if name.ends_with("Concurrency") => {
             number(&template["Parameters"][name]["Default"]).to_string()
         }
-        None => name.to_owned(),
-    });
-    for name in names {
-        let name = name.trim_end_matches(".Arn");
+        name => name.to_owned(),
+    };
+    let text = |value: &Value| put_in(value["Fn::Sub"].as_str().unwrap(), name).0;
+    let parameter = reference(&variables["MAPPINGS_PARAMETER"]);
+    let mappings = text(&properties(template, parameter)["Value"]);
+    let (types, prefix) = (text(&variables["JOB_TYPES"]), text(&variables["QUEUE_ARN_PREFIX"]));
+    sweeper::config::Config::types(&types, &prefix, &mappings).unwrap()
+}
+
+#[test]
+fn the_sweeper_knows_every_job_type_and_nothing_else() {
+    let template = load();
+    let found = types_of_the_sweeper(&template);
+    let held = job_types();
+    assert_eq!(found.len(), held.len());
+    for (held, found) in held.iter().zip(&found) {
+        assert_eq!((&found.kind, &found.dependency), (&held.job.kind, &held.job.dependency));
+        assert_eq!(found.weight, held.job.function.weight);
+        let folder = &held.job.folder;
+        let names = [found.normal.name(), found.high.name()];
+        assert_eq!(names, [format!("stack-{folder}"), format!("stack-{folder}-high")]);
+        assert!(found.dead.ends_with(&format!(":stack-{folder}-dlq")), "{}", found.dead);
         // SAM calls the mapping of an event by the function's name and the event's.
-        let known = ["Resources", "Parameters"].iter().any(|part| !template[part][name].is_null())
-            || ["Normal", "High"].iter().any(|event| {
-                let function = name.strip_suffix(event).unwrap_or_default();
-                !template["Resources"][function]["Properties"]["Events"][event].is_null()
-            });
-        assert!(known, "{name} is in the template");
+        let events = &properties(&template, &held.name("Function"))["Events"];
+        for (event, source) in ["Normal", "High"].into_iter().zip(found.sources()) {
+            assert!(events[event].is_object(), "{folder}");
+            assert_eq!(source.mapping, held.name(&format!("Function{event}")));
+        }
     }
-    let types = sweeper::config::Config::types(&text).unwrap();
-    assert_eq!(types.len(), JOB_TYPES.len());
-    for (job, found) in JOB_TYPES.iter().zip(&types) {
-        assert_eq!(found.kind.replace('_', "-"), job.binary);
-        let [normal, high, dead] = job.queues();
-        assert_eq!([found.normal.name(), found.high.name()], [&normal, &high]);
-        assert!(found.dead.ends_with(&dead));
-        let mappings = [job.name("FunctionNormal"), job.name("FunctionHigh")];
-        assert_eq!([&found.normal.mapping, &found.high.mapping], [&mappings[0], &mappings[1]]);
-        // One dependency for all jobs, or one for each host.
-        let rated = job.policy.dependency == "rebrandly";
-        let expected = rated.then(|| job.policy.dependency.to_owned());
-        assert_eq!(found.dependency, expected, "{}", job.binary);
+}
+
+#[test]
+fn the_generated_parts_are_what_the_job_types_say() {
+    let stale = generator::stale(&root(), generator::generate(&root()).unwrap());
+    let names: Vec<_> = stale.iter().map(|file| file.path.display().to_string()).collect();
+    assert_eq!(names, Vec::<String>::new(), "`cargo xtask template` writes them anew");
+}
+
+/// A job type with everything that a `function.toml` may say.
+fn example(kind: &str) -> JobType {
+    let function = generator::Function {
+        timeout_s: 20,
+        memory_mb: 512,
+        hosts: vec!["api.example.com".into()],
+        concurrency: generator::Concurrency { normal: 10, high: 4 },
+        dependency: generator::Dependency::Shared,
+        weight: 2,
+        variables: [
+            ("BASE_URL".to_owned(), "BaseUrl".to_owned()),
+            ("NEXT_QUEUE_ARN".to_owned(), "UrlShorteningQueue.Arn".to_owned()),
+        ]
+        .into(),
+        permissions: vec![generator::Permission {
+            sid: "ApiKey".into(),
+            actions: vec!["secretsmanager:GetSecretValue".into()],
+            resource: "ApiKeySecretArn".into(),
+        }],
+    };
+    let dependency = Some("example".to_owned());
+    JobType { folder: kind.replace('_', "-"), kind: kind.to_owned(), dependency, function }
+}
+
+/// Every marker line of the template and nothing else.
+fn markers() -> String {
+    let template = fs::read_to_string(path()).unwrap();
+    template
+        .lines()
+        .filter(|line| line.contains("generated: "))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn what_is_generated_for_an_example_is_the_golden_file() {
+    let text = generator::template_of(&markers(), &[example("example_job")]).unwrap();
+    assert_file("tests/golden/job-type.yaml", &text);
+}
+
+/// Longest names that the limits are counted with: of a region, and of a stack.
+const REGION: &str = "ap-southeast-1";
+const STACK: &str = "evenkeel-production";
+
+/// The text of a policy or variable in AWS, without the white space that AWS does not count.
+fn in_aws(value: &Value, limits_of: &str) -> usize {
+    let id = "12345678-1234-1234-1234-123456789012";
+    let arn = |name: &str, kind: &str| {
+        let words = name.trim_end_matches(".Arn").trim_end_matches(kind);
+        let hyphens = words.chars().map(|c| 1 + usize::from(c.is_uppercase())).sum::<usize>();
+        format!("arn:aws:sqs:{REGION}:123456789012:{STACK}{}-high", "x".repeat(hyphens))
+    };
+    fn walk(value: &Value, put: &dyn Fn(&str) -> String) -> Value {
+        match value {
+            Value::Object(map) => match (map.get("Fn::Sub"), map.get("Fn::GetAtt")) {
+                (Some(text), _) => put_in(text.as_str().unwrap(), put).0.into(),
+                (_, Some(path)) => put(path[0].as_str().unwrap()).into(),
+                _ => map
+                    .iter()
+                    .map(|(name, value)| (name.clone(), walk(value, put)))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into(),
+            },
+            Value::Array(values) => {
+                values.iter().map(|value| walk(value, put)).collect::<Vec<_>>().into()
+            }
+            other => other.clone(),
+        }
     }
+    let put = |name: &str| match name {
+        "AWS::Partition" => "aws".to_owned(),
+        "AWS::Region" => REGION.to_owned(),
+        "AWS::AccountId" => "123456789012".to_owned(),
+        "AWS::StackName" => STACK.to_owned(),
+        name if name.ends_with("FunctionNormal") || name.ends_with("FunctionHigh") => id.to_owned(),
+        name if name.ends_with("Concurrency") => "1000".to_owned(),
+        name => arn(name, "Queue"),
+    };
+    let text = walk(value, &put).to_string();
+    assert!(!text.contains("${"), "{limits_of}: {text}");
+    text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+#[test]
+fn twenty_job_types_fit_the_limits_of_aws() {
+    let template = fs::read_to_string(path()).unwrap();
+    let types: Vec<JobType> =
+        (0..20).map(|n| example(&format!("a_job_type_of_usual_{n:02}"))).collect();
+    let text = generator::template_of(&template, &types).unwrap();
+    let template = xtask::template::parse(&text).unwrap();
+    let within = |limit: usize, what: &str, value: &Value| {
+        let length = in_aws(value, what);
+        assert!(length <= limit, "{what}: {length} characters, at most {limit}");
+    };
+    // "IAM and AWS STS quotas": 10,240 characters of inline policies a role, 6,144 a managed policy.
+    let role = properties(&template, "SweeperRole");
+    within(10_240, "the sweeper's role", &role["Policies"][0]["PolicyDocument"]);
+    let mappings = properties(&template, "SweeperMappingsPolicy");
+    within(6_144, "the sweeper's mappings", &mappings["PolicyDocument"]);
+    // "Lambda quotas": 4 KB of environment; "Systems Manager quotas": 4 KB a standard parameter.
+    let function = properties(&template, "SweeperFunction");
+    within(4_096, "the sweeper's variables", &function["Environment"]["Variables"]);
+    within(4_096, "the mapping ids", &properties(&template, "MappingIdsParameter")["Value"]);
+    // "CloudFormation quotas": 500 resources a template; SAM adds a mapping for each event, and a
+    // schedule. 1 MB of template, 200 parameters and outputs.
+    let events: usize = all(&template, "AWS::Serverless::Function")
+        .values()
+        .map(|function| function["Events"].as_object().map_or(0, serde_json::Map::len))
+        .sum();
+    let resources = template["Resources"].as_object().unwrap().len() + events + 2;
+    assert!(resources <= 500, "{resources} resources");
+    assert!(template["Parameters"].as_object().unwrap().len() <= 200);
+    assert!(template["Outputs"].as_object().unwrap().len() <= 200);
+    assert!(text.len() < 1 << 20, "{} bytes", text.len());
 }
 
 #[test]
 fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
     let template = load();
     let mut allowed = BTreeMap::new();
-    for statement in statements(properties(&template, "SweeperRole")) {
+    let mappings = properties(&template, "SweeperMappingsPolicy");
+    assert_eq!(mappings["Roles"], json!([{ "Ref": "SweeperRole" }]));
+    let mappings = mappings["PolicyDocument"]["Statement"].as_array().unwrap();
+    for statement in statements(properties(&template, "SweeperRole")).iter().chain(mappings) {
         assert_eq!(statement["Effect"], "Allow");
         let on = several(&statement["Resource"]).iter().map(|on| match on["Fn::Sub"].as_str() {
-            Some(text) => put_in(text, str::to_owned).0.rsplit(':').next().unwrap().to_owned(),
+            Some(text) => text.rsplit_once("}:").map_or(text, |(_, last)| last).to_owned(),
             None => reference(on).to_owned(),
         });
         let on: BTreeSet<String> = on.collect();
         assert!(!actions(statement).contains('*') && !on.contains("*"), "{statement}");
         allowed.insert(statement["Sid"].as_str().unwrap(), (actions(statement), on));
     }
+    let held = job_types();
     let of = |endings: &[&str]| -> BTreeSet<String> {
-        let names = JOB_TYPES.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
+        let names = held.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
         names.collect()
     };
     let one = |name: &str| BTreeSet::from([name.to_owned()]);
     let expected = [
         ("Jobs", "BatchGetItem DeleteItem GetItem PutItem Scan UpdateItem", one("JobsTable")),
-        ("Due", "Query", one("JobsTable.Arn/index/due")),
+        ("Due", "Query", one("${JobsTable.Arn}/index/due")),
         ("Control", "DeleteItem GetItem PutItem Query Scan UpdateItem", one("ControlTable")),
         ("Vehicles", "DeleteItem Scan", one("VehiclesTable")),
         ("Queues", "GetQueueAttributes GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),
@@ -543,12 +623,12 @@ fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
             "DeleteMessage GetQueueAttributes GetQueueUrl ReceiveMessage",
             of(&["DeadLetterQueue"]),
         ),
-        (
-            "Mappings",
-            "GetEventSourceMapping UpdateEventSourceMapping",
-            of(&["FunctionNormal", "FunctionHigh"]),
-        ),
+        ("MappingIds", "GetParameter", one("parameter/${AWS::StackName}/mappings")),
         ("Logs", "CreateLogStream PutLogEvents", one("SweeperLogGroup")),
+        ("Mappings", "GetEventSourceMapping UpdateEventSourceMapping", {
+            let ids = of(&["FunctionNormal", "FunctionHigh"]);
+            ids.into_iter().map(|id| format!("event-source-mapping:${{{id}}}")).collect()
+        }),
     ];
     let expected: BTreeMap<_, _> =
         expected.into_iter().map(|(sid, actions, on)| (sid, (actions.to_owned(), on))).collect();

@@ -111,6 +111,37 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A policy to start from: `Policy { dependency: "…", ..Policy::DEFAULT }` says only what differs. It
+    /// suits a job of one or two calls that take at most three seconds each.
+    pub const DEFAULT: Self = Self {
+        dependency: "unnamed",
+        max_attempts: 8,
+        retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
+        max_deferrals: 9,
+        backoff_base: Duration::from_secs(2),
+        backoff_cap: Duration::from_secs(120),
+        job_timeout: Duration::from_secs(5),
+        rounds: 2,
+        reserve: Duration::from_secs(3),
+        concurrency: BATCH_SIZE,
+        dedup_window: Duration::from_hours(24),
+        give_up_after: Duration::from_hours(24),
+        breaker: BreakerPolicy {
+            failures: 5,
+            open_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_secs(600),
+            probes: 2,
+            successes: 3,
+        },
+        sheds_load: true,
+        calls: CallTimes {
+            shortest: Duration::from_secs(1),
+            longest: Duration::from_secs(3),
+            slow_after: Duration::from_secs(2),
+        },
+    }
+    .checked();
+
     /// The same policy, or a compile error where it is evaluated in a constant.
     ///
     /// # Panics

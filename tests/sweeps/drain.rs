@@ -1,7 +1,8 @@
 //! A breaker that closes over 5,000 parked jobs: the curve of calls, in virtual time.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
+use crate::golden::assert_file;
 use evenkeel::{
     base::time::Time, dependency::limiter::Rates, ports::Control as _, testing::ARN, worker::handle,
 };
@@ -113,7 +114,7 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
     }
     let record = world.store.record(&key("job-0000")).unwrap();
     assert_eq!(record.counters.attempts, 1);
-    assert_page("drain", &page(&curve, took, most, deferred));
+    assert_file("docs/experiments/drain.md", &page(&curve, took, most, deferred));
 }
 
 async fn note_limits(world: &World) {
@@ -135,15 +136,4 @@ async fn open_breaker(world: &World, retry_at: Time) {
     let state = State::Open { retry_at, wait: Duration::from_secs(60) };
     let breaker = Breaker { generation: 1, state, since: world.now(), ..Breaker::default() };
     world.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
-}
-
-/// Holds a page of docs/experiments to what was measured; `UPDATE_PAGES=1` writes it anew.
-#[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the test")]
-fn assert_page(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/experiments/{name}.md"));
-    if std::env::var_os("UPDATE_PAGES").is_some() {
-        fs::write(&path, text).unwrap();
-    }
-    let there = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(there, text, "UPDATE_PAGES=1 writes docs/experiments/{name}.md anew");
 }

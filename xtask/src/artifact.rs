@@ -41,6 +41,9 @@ const DEV: [&str; 3] = ["--workspace", "--all-features", "--examples"];
 /// Our own programs. They are never measured, so they are always built in the dev profile.
 const TOOLS: [&str; 2] = ["demo", "sandbox"];
 
+/// The binary of the crate `tests` that writes what is generated.
+const GENERATOR: &str = "generate";
+
 /// The binaries that cargo has built, by name. A binary has the name of its package.
 #[derive(Clone, Debug, Default)]
 pub struct Binaries(BTreeMap<String, PathBuf>);
@@ -78,6 +81,12 @@ pub async fn build(workspace: &Workspace, profile: Profile) -> Result<Binaries> 
             Ok(built)
         }
     }
+}
+
+/// Builds the generator of what follows from the job types. It links all of them, which xtask does not.
+pub async fn generator(workspace: &Workspace) -> Result<PathBuf> {
+    let built = cargo_build(workspace, DEV.into_iter().chain(["--bin", GENERATOR])).await?;
+    built.path(GENERATOR).map(Path::to_owned)
 }
 
 /// Runs `cargo build` with these arguments. The compiler's messages go to standard error.

@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use crate::artifact;
 use crate::progress;
 use crate::tool;
 use crate::venv::{Tools, Venv};
@@ -30,6 +31,10 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
     let mut clippy = cargo(workspace, clippy);
     clippy.args(["--quiet", "--", "-D", "warnings"]);
     take("clippy", step("clippy", clippy).await?);
+
+    let mut generated = tool::command(artifact::generator(workspace).await?);
+    generated.arg("--check");
+    take("template", step("template", generated).await?);
 
     let venv = Venv::ready(workspace, Tools::Check).await?;
     let mut lint = tool::command(venv.program("cfn-lint"));

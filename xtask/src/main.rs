@@ -12,7 +12,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{check, demo, down, suite, up};
+use xtask::{artifact, check, demo, down, suite, tool, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Demo(Demo),
     /// Run one experiment on a local AWS, and write its page in docs/experiments
     Experiment(Experiment),
+    /// Write the parts of template.yaml and docs/ that follow from functions/*/function.toml
+    Template,
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -133,10 +135,16 @@ async fn run(command: Command) -> Result<bool> {
             let arguments: [OsString; 2] = ["experiment".into(), name.into()];
             return demo::run(&workspace, Profile::Release, &arguments).await;
         }
+        Command::Template => return generate(&workspace).await,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }
     Ok(true)
+}
+
+/// Runs the generator; false if it failed and has said why.
+async fn generate(workspace: &Workspace) -> Result<bool> {
+    tool::shown(&mut tool::command(artifact::generator(workspace).await?)).await
 }
 
 #[cfg(test)]

@@ -61,21 +61,18 @@ type Counter = fn(&mut Summary) -> &mut u32;
 /// moved between pages.
 const LONGEST_READING: Duration = Duration::from_mins(15);
 
+/// The job type's name in messages, records and metrics.
+pub const TYPE: &str = "dealer_com_feed";
+
 /// Time-outs, retries, breaker and limits of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "dealer.com",
-    max_attempts: 8,
     // Transient: 5xx and time-outs. Anomaly: implausible responses.
     retryable: &[Class::Transient, Class::Anomaly],
-    max_deferrals: 9,
-    backoff_base: Duration::from_secs(2),
     backoff_cap: Duration::from_secs(300),
     job_timeout: Duration::from_secs(26),
-    rounds: 2,
-    reserve: Duration::from_secs(3),
     concurrency: 4,
     dedup_window: Duration::from_mins(10),
-    give_up_after: Duration::from_hours(24),
     breaker: BreakerPolicy {
         failures: 3,
         open_wait: Duration::from_secs(120),
@@ -83,12 +80,12 @@ pub const POLICY: Policy = Policy {
         probes: 1,
         successes: 2,
     },
-    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_secs(3),
         longest: Duration::from_secs(8),
         slow_after: Duration::from_secs(6),
     },
+    ..Policy::DEFAULT
 }
 .checked();
 
@@ -332,7 +329,7 @@ where
     Q: Queue + 'static,
     C: Clock + 'static,
 {
-    const TYPE: &'static str = "dealer_com_feed";
+    const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
     type Payload = Feed;
     type Output = Summary;

@@ -28,5 +28,5 @@ pub mod reading;
 pub mod site;
 pub mod snapshot;
 
-pub use job::{DealerComFeed, POLICY};
-pub use payload::{Condition, FanOut, Feed};
+pub use job::{DealerComFeed, POLICY, TYPE};
+pub use payload::{Condition, FanOut, Feed, Feed as Payload};

@@ -32,22 +32,19 @@ const MAX_ATTEMPTS_WITHOUT_VIN: u32 = 3;
 /// The `Accept` header of requests for a page.
 const ACCEPT: &str = "text/html,application/xhtml+xml";
 
+/// The name of the job type in messages, records and metrics.
+pub const TYPE: &str = "product_detail_scraping";
+
 /// The retry, concurrency and breaker limits of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "page",
-    max_attempts: 8,
     // Network errors and time-outs, and a page that names no car, which may be temporary.
     retryable: &[Class::Transient, Class::Anomaly],
-    max_deferrals: 9,
-    backoff_base: Duration::from_secs(2),
     backoff_cap: Duration::from_secs(300),
     job_timeout: Duration::from_secs(12),
-    rounds: 2,
-    reserve: Duration::from_secs(3),
     // Each running job may hold a page of 10 MB in memory.
     concurrency: 5,
     dedup_window: Duration::from_hours(6),
-    give_up_after: Duration::from_hours(24),
     breaker: BreakerPolicy {
         failures: 10,
         open_wait: Duration::from_secs(300),
@@ -55,12 +52,12 @@ pub const POLICY: Policy = Policy {
         probes: 2,
         successes: 3,
     },
-    sheds_load: true,
     calls: CallTimes {
         shortest: Duration::from_secs(3),
         longest: Duration::from_secs(10),
         slow_after: Duration::from_secs(8),
     },
+    ..Policy::DEFAULT
 }
 .checked();
 
@@ -153,7 +150,7 @@ where
     V: Vehicles + 'static,
     C: Clock + 'static,
 {
-    const TYPE: &'static str = "product_detail_scraping";
+    const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
     type Payload = Scraping;
     type Output = Scraped;

@@ -5,5 +5,5 @@ pub mod job;
 pub mod page;
 pub mod payload;
 
-pub use job::{POLICY, ProductDetailScraping};
-pub use payload::Scraping;
+pub use job::{POLICY, ProductDetailScraping, TYPE};
+pub use payload::{Scraping, Scraping as Payload};

@@ -1,6 +1,6 @@
 //! The sweeper's configuration: the job types and their queues, as template.yaml lists them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel::{
     aws::AuxiliaryTable,
@@ -12,8 +12,7 @@ use serde::Deserialize;
 const SLOTS: std::ops::RangeInclusive<u32> = 2..=1_000;
 
 /// A queue and its event source mapping.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// ARN of the queue.
     pub queue: String,
@@ -42,18 +41,31 @@ fn one() -> u32 {
     1
 }
 
-/// A job type and its queues.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// An entry of `JOB_TYPES`: what does not follow from the type's name.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    dependency: Option<String>,
+    #[serde(default = "one")]
+    weight: u32,
+    /// `MaximumConcurrency` of the normal and of the high queue.
+    concurrency: [u32; 2],
+}
+
+/// The ids of the normal and the high mapping, by job type.
+pub type MappingIds = BTreeMap<String, [String; 2]>;
+
+/// A job type and its queues.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobType {
     /// The name of the type.
-    #[serde(rename = "type")]
     pub kind: String,
     /// The dependency, if all jobs of the type share one.
-    #[serde(default)]
     pub dependency: Option<String>,
     /// Its weight in the division of slots while several types want more.
-    #[serde(default = "one")]
     pub weight: u32,
     /// The queue of ordinary priority.
     pub normal: Source,
@@ -64,6 +76,31 @@ pub struct JobType {
 }
 
 impl JobType {
+    /// The type of an entry. Its queues are named `PREFIX` and the type's name with hyphens, with
+    /// `-high` and `-dlq` for the other two.
+    fn new(entry: Entry, prefix: &str, mappings: &MappingIds) -> Result<Self, String> {
+        let Entry { kind, dependency, weight, concurrency } = entry;
+        let ids = mappings.get(&kind);
+        let [normal, high] = ids.ok_or_else(|| format!("{kind}: its mapping ids are missing"))?;
+        let queue = format!("{prefix}{}", kind.replace('_', "-"));
+        let source = |queue: &str, mapping: &str, concurrency| {
+            if !SLOTS.contains(&concurrency) {
+                let name = name(queue);
+                return Err(format!("{name}: concurrency {concurrency}, expected 2 to 1000"));
+            }
+            Ok(Source { queue: queue.to_owned(), mapping: mapping.to_owned(), concurrency })
+        };
+        let high = source(&format!("{queue}-high"), high, concurrency[1])?;
+        Ok(Self {
+            normal: source(&queue, normal, concurrency[0])?,
+            high,
+            dead: format!("{queue}-dlq"),
+            kind,
+            dependency,
+            weight,
+        })
+    }
+
     /// Both queues from which the type's function receives.
     #[must_use]
     pub fn sources(&self) -> [&Source; 2] {
@@ -84,13 +121,15 @@ pub struct Config {
 
 impl Config {
     /// Reads the configuration, the names of the engine's tables, and that of the vehicles' table.
-    /// Problems are reported to `reader`.
-    pub fn read(reader: &mut Reader<'_>) -> (Self, Tables, AuxiliaryTable) {
+    /// `mappings` is the text of the parameter that holds the mapping ids. Problems are reported to
+    /// `reader`.
+    pub fn read(reader: &mut Reader<'_>, mappings: &str) -> (Self, Tables, AuxiliaryTable) {
         let tables = Tables::read(reader);
         let vehicles =
             AuxiliaryTable { name: reader.required("VEHICLES_TABLE"), key: ["dealer", "vin"] };
+        let prefix = reader.required("QUEUE_ARN_PREFIX");
         let text = reader.required("JOB_TYPES");
-        let types = match Self::types(&text) {
+        let types = match Self::types(&text, &prefix, mappings) {
             Ok(types) => types,
             Err(problem) => {
                 if !text.is_empty() {
@@ -111,30 +150,24 @@ impl Config {
         (Self { types, balance, namespace }, tables, vehicles)
     }
 
-    /// Parses the job types. The error is a sentence without its subject, such as `names no job
-    /// type`.
-    pub fn types(text: &str) -> Result<Vec<JobType>, String> {
-        let types: Vec<JobType> =
+    /// Parses the job types: `text` is that of `JOB_TYPES`, `prefix` what the ARN of every queue begins
+    /// with, `mappings` the JSON of [`MappingIds`]. The error is a sentence without its subject, such
+    /// as `names no job type`.
+    pub fn types(text: &str, prefix: &str, mappings: &str) -> Result<Vec<JobType>, String> {
+        if prefix.split(':').count() != 6 {
+            return Err(format!("QUEUE_ARN_PREFIX {prefix:?} does not begin the ARN of a queue"));
+        }
+        let mappings: MappingIds = serde_json::from_str(mappings)
+            .map_err(|error| format!("mapping ids are not as expected: {error}"))?;
+        let entries: Vec<Entry> =
             serde_json::from_str(text).map_err(|error| format!("is not as expected: {error}"))?;
-        let mut queues = BTreeSet::new();
-        for job in &types {
-            for source in job.sources() {
-                if !SLOTS.contains(&source.concurrency) {
-                    let slots = source.concurrency;
-                    return Err(format!(
-                        "{}: concurrency {slots}, expected 2 to 1000",
-                        source.name()
-                    ));
-                }
+        let mut kinds = BTreeSet::new();
+        let mut types = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if !kinds.insert(entry.kind.clone()) {
+                return Err(format!("{} is listed twice", entry.kind));
             }
-            for queue in [&job.normal.queue, &job.high.queue, &job.dead] {
-                if queue.split(':').count() != 6 || name(queue).is_empty() {
-                    return Err(format!("{}: {queue:?} is not a queue ARN", job.kind));
-                }
-                if !queues.insert(queue) {
-                    return Err(format!("{}: {} is listed twice", job.kind, name(queue)));
-                }
-            }
+            types.push(JobType::new(entry, prefix, &mappings)?);
         }
         if types.is_empty() {
             return Err("names no job type".to_owned());
@@ -159,41 +192,44 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn queue(name: &str) -> String {
-        format!(
-            r#"{{"queue":"arn:aws:sqs:eu-west-1:1:{name}","mapping":"m-{name}","concurrency":4}}"#
-        )
-    }
+    const PREFIX: &str = "arn:aws:sqs:eu-west-1:1:stack-";
+    const MAPPINGS: &str = r#"{"a_b":["1","2"],"c":["3","4"]}"#;
 
-    fn job(kind: &str, more: &str) -> String {
-        let (normal, high) = (queue(kind), queue(&format!("{kind}-high")));
-        format!(
-            r#"{{"type":"{kind}","normal":{normal},"high":{high},"dead":"arn:aws:sqs:eu-west-1:1:{kind}-dlq"{more}}}"#
-        )
+    fn types(text: &str) -> Result<Vec<JobType>, String> {
+        Config::types(text, PREFIX, MAPPINGS)
     }
 
     #[test]
     fn job_types_are_read_and_what_is_left_out_has_its_default() {
-        let text = format!("[{},{}]", job("a", ""), job("b", r#","weight":3,"dependency":"d""#));
-        let types = Config::types(&text).unwrap();
+        let first = r#"{"type":"a_b","concurrency":[10,4]}"#;
+        let second = r#"{"type":"c","dependency":"d","weight":3,"concurrency":[2,2]}"#;
+        let types = types(&format!("[{first},{second}]")).unwrap();
         assert_eq!((types[0].weight, types[0].dependency.as_deref()), (1, None));
         assert_eq!((types[1].weight, types[1].dependency.as_deref()), (3, Some("d")));
-        assert_eq!(types[1].high.name(), "b-high");
+        let [normal, high] = types[0].sources();
+        assert_eq!([normal.name(), high.name()], ["stack-a-b", "stack-a-b-high"]);
+        assert_eq!([&*normal.mapping, &*high.mapping], ["1", "2"]);
+        assert_eq!([normal.concurrency, high.concurrency], [10, 4]);
+        assert_eq!(types[0].dead, format!("{PREFIX}a-b-dlq"));
         let config = Config { types, balance: true, namespace: String::new() };
-        assert!(config.knows("arn:aws:sqs:eu-west-1:1:a-high"));
-        assert!(!config.knows("arn:aws:sqs:eu-west-1:1:a-dlq"));
+        assert!(config.knows(&format!("{PREFIX}a-b-high")));
+        assert!(!config.knows(&format!("{PREFIX}a-b-dlq")));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let problem = |text: &str| Config::types(text).unwrap_err();
+        let problem = |text: &str| types(text).unwrap_err();
         assert_eq!(problem("[]"), "names no job type");
         assert!(problem("[{}]").contains("missing field `type`"), "{}", problem("[{}]"));
-        let twice = format!("[{},{}]", job("a", ""), job("a", ""));
-        assert_eq!(problem(&twice), "a: a is listed twice");
-        let bad = job("a", "").replace("\"concurrency\":4", "\"concurrency\":1");
-        assert_eq!(problem(&format!("[{bad}]")), "a: concurrency 1, expected 2 to 1000");
-        let bad = job("a", "").replace("arn:aws:sqs:eu-west-1:1:a-dlq", "a-dlq");
-        assert_eq!(problem(&format!("[{bad}]")), "a: \"a-dlq\" is not a queue ARN");
+        let one = r#"{"type":"c","concurrency":[2,2]}"#;
+        assert_eq!(problem(&format!("[{one},{one}]")), "c is listed twice");
+        let low = one.replace("[2,2]", "[2,1]");
+        assert_eq!(problem(&format!("[{low}]")), "stack-c-high: concurrency 1, expected 2 to 1000");
+        let other = one.replace("\"c\"", "\"d\"");
+        assert_eq!(problem(&format!("[{other}]")), "d: its mapping ids are missing");
+        let bad = Config::types(&format!("[{one}]"), "stack-", MAPPINGS).unwrap_err();
+        assert_eq!(bad, "QUEUE_ARN_PREFIX \"stack-\" does not begin the ARN of a queue");
+        let bad = Config::types(&format!("[{one}]"), PREFIX, "no").unwrap_err();
+        assert!(bad.starts_with("mapping ids are not as expected: "), "{bad}");
     }
 }

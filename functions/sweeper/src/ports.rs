@@ -1,7 +1,7 @@
 //! What the sweeper needs from outside: one trait for all ports, and the sweeper built on it.
 
 use evenkeel::{
-    aws::{DynamoStore, Mappings, SqsQueue},
+    aws::{DynamoStore, Mappings, SqsQueue, parameter},
     base::{
         config::{ConfigError, Reader},
         random::{Random, SystemRandom},
@@ -56,7 +56,14 @@ impl Sweep<Deployed> {
     /// wrong.
     pub async fn start(start: Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
-        let (config, tables, vehicles) = Config::read(&mut reader);
+        let name = reader.required("MAPPINGS_PARAMETER");
+        let mappings = match parameter(&start.aws, &name).await {
+            Ok(mappings) => mappings,
+            Err(error) => {
+                return Err(ConfigError::of("MAPPINGS_PARAMETER", &format!("{name}: {error}")));
+            }
+        };
+        let (config, tables, vehicles) = Config::read(&mut reader, &mappings);
         let config = reader.finish(config)?;
         let store = DynamoStore::new(&start.aws, tables).with_auxiliary(vehicles);
         store.warm().await;

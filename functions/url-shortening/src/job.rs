@@ -9,7 +9,7 @@ use evenkeel::{
         config::{ConfigError, Reader},
         time::{Clock, SystemClock},
     },
-    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
+    dependency::limiter::Rates,
     failure::{Class, Failure},
     job::{Gate, Job, Progress, Run, Soundness, credential::Credential},
     lambda::Start,
@@ -83,6 +83,9 @@ impl Payload for Shortening {
     }
 }
 
+/// The job type's name in messages, records and metrics.
+pub const TYPE: &str = "url_shortening";
+
 /// Time-outs, retries, breaker and limits of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "rebrandly",
@@ -91,28 +94,9 @@ pub const POLICY: Policy = Policy {
     max_attempts: 12,
     // Class `Throttled` is not listed: a 429 is a deferral and spends no attempt.
     retryable: &[Class::Transient, Class::Conflict],
-    max_deferrals: 9,
-    backoff_base: Duration::from_secs(2),
-    backoff_cap: Duration::from_secs(120),
-    job_timeout: Duration::from_secs(5),
-    rounds: 2,
-    reserve: Duration::from_secs(3),
-    concurrency: 10,
-    dedup_window: Duration::from_secs(90 * 24 * 60 * 60),
+    dedup_window: Duration::from_hours(90 * 24),
     give_up_after: Duration::from_hours(7 * 24),
-    breaker: BreakerPolicy {
-        failures: 5,
-        open_wait: Duration::from_secs(60),
-        longest_wait: Duration::from_secs(600),
-        probes: 2,
-        successes: 3,
-    },
-    sheds_load: true,
-    calls: CallTimes {
-        shortest: Duration::from_millis(1000),
-        longest: Duration::from_secs(3),
-        slow_after: Duration::from_secs(2),
-    },
+    ..Policy::DEFAULT
 }
 .checked();
 
@@ -231,7 +215,7 @@ where
     S: SecretSource + 'static,
     C: Clock + 'static,
 {
-    const TYPE: &'static str = "url_shortening";
+    const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
 
     type Payload = Shortening;

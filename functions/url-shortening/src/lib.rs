@@ -6,4 +6,4 @@ pub mod answer;
 pub mod job;
 pub mod rebrandly;
 
-pub use job::{POLICY, Shortening, UrlShortening};
+pub use job::{POLICY, Shortening, Shortening as Payload, TYPE, UrlShortening};

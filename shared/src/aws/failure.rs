@@ -8,7 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::ports::PortError;
 
 /// Error codes that no retry mends: permissions, missing resources, requests that we made wrong.
-const TERMINAL: [&str; 14] = [
+const TERMINAL: [&str; 15] = [
     "AccessDenied",
     "AccessDeniedException",
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -18,6 +18,7 @@ const TERMINAL: [&str; 14] = [
     "InvalidClientTokenId",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
+    "ParameterNotFound",
     "QueueDoesNotExist",
     "ResourceNotFoundException",
     "UnrecognizedClientException",

@@ -1,0 +1,49 @@
+//! The job types that this crate links, listed by `build.rs`.
+
+use evenkeel::{
+    message::{Message1, Rejection, decode},
+    payload::Payload,
+    policy::Policy,
+};
+use schemars::JsonSchema;
+use serde_json::json;
+
+/// What the crate of a job type says of it.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// Its folder in `functions/`.
+    pub folder: &'static str,
+    /// Its name in messages.
+    pub kind: &'static str,
+    /// Its policy.
+    pub policy: Policy,
+    /// The JSON Schema of its messages, as it is published in `docs/`.
+    pub schema: String,
+    /// Decodes a message of the type; the error says why it is none.
+    pub decode: fn(&str, &str) -> Result<(), Rejection>,
+}
+
+impl Linked {
+    fn of<P: Payload + JsonSchema>(
+        folder: &'static str,
+        kind: &'static str,
+        policy: Policy,
+    ) -> Self {
+        let decode = |kind: &str, body: &str| decode::<P>(kind, body).map(drop);
+        Self { folder, kind, policy, schema: schema::<P>(kind), decode }
+    }
+}
+
+/// Every job type, in the order of their folders.
+#[must_use]
+pub fn job_types() -> Vec<Linked> {
+    include!(concat!(env!("OUT_DIR"), "/job_types.rs"))
+}
+
+/// The schema of a type's messages, with the type's name pinned.
+fn schema<P: JsonSchema>(kind: &str) -> String {
+    let mut schema = json!(schemars::schema_for!(Message1<P>));
+    schema["title"] = json!(format!("{kind} message, version 1"));
+    schema["properties"]["type"]["const"] = json!(kind);
+    format!("{schema:#}\n")
+}

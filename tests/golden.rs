@@ -1,0 +1,15 @@
+//! Files of the repository that a test holds to what it computes.
+
+use std::{fs, path::Path};
+
+/// Asserts that the file at `path`, from the root of the repository, holds `text`. With `UPDATE_PAGES=1`
+/// the test writes it instead.
+#[expect(clippy::disallowed_methods, reason = "the person who runs the test asks for it")]
+pub(crate) fn assert_file(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(&file, text).unwrap();
+    }
+    let found = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(found, text, "UPDATE_PAGES=1 writes {path} anew");
+}
