@@ -244,7 +244,7 @@ where
 
     /// Ends a read of all lists: marks removed cars and stores the snapshot.
     ///
-    /// An implausible read fails with code `collapse` and changes nothing.
+    /// An implausible read fails with code `collapse`, counts as a failed call, and marks no car.
     async fn finish<G: Gate>(
         &self,
         feed: &Feed,
