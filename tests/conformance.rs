@@ -1,4 +1,5 @@
-//! One suite, every store: in memory, and DynamoDB's protocol over the real SDK.
+//! Runs the conformance suites of the ports on every implementation: in memory, and DynamoDB's
+//! protocol over the real SDK.
 
 use dynoxide::Database;
 use evenkeel::{
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use xtask::aws::dynamodb;
 
 #[tokio::test]
-async fn memory() {
+async fn the_ports_in_memory_conform() {
     let store = MemoryStore::default();
     conformance::store(&store).await;
     control_conformance::control(&store).await;
@@ -25,7 +26,7 @@ async fn memory() {
 }
 
 #[tokio::test]
-async fn dynamodb() {
+async fn the_ports_on_dynamodb_conform() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));

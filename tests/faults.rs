@@ -1,6 +1,6 @@
-//! Every port call fails before its work, after it with the answer lost, and with the process dying
-//! at either point. The harness counts the calls of a run without faults and then takes each in
-//! turn, so a call that is added tomorrow is tested tomorrow.
+//! Makes every port call fail before its work, fail after it with the answer lost, and die with its
+//! process at either point. The harness counts the port calls of a scenario without faults and then
+//! repeats the scenario with a fault at each call. New calls are therefore tested automatically.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,13 @@ use crate::scenario::{Scenario, message, open_sandbox, preload};
 const PLAIN: &str = "https://acme.example/plain";
 const OURS: &str = "https://acme.example/ours";
 const FOREIGN: &str = "https://acme.example/foreign";
-const ALONE: &str = "https://acme.example/alone";
+const ISOLATED: &str = "https://acme.example/isolated";
 const SHAKY: &str = "https://acme.example/shaky";
 
-/// A bit of everything: a plain job twice, a slashtag that is ours already, one that is another's,
-/// one whose first call fails after the link was made, one that may have killed three processes and
-/// so runs alone, and a body that is no message.
+/// Sends one message of every kind: a plain job twice, a job whose slashtag is ours already, one
+/// whose slashtag is another's, one whose first call fails after the link was created, one that is
+/// suspected of having killed three processes and so runs isolated, and a body that is not a
+/// message.
 async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
     let control = sandbox.client();
     let taken = [
@@ -42,7 +43,7 @@ async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
         after_work: true,
     };
     control.add_fault(&shaky).await.unwrap();
-    scenario.queue.send(&message("1HGCM82633A000005", ALONE));
+    scenario.queue.send(&message("1HGCM82633A000005", ISOLATED));
     for _ in 0..3 {
         scenario.queue.receive(10);
         scenario.queue.show_all();
@@ -55,24 +56,24 @@ async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
     scenario.queue.send("not a message");
 }
 
-/// What must be true of [`everything`] in the end, whatever went wrong on the way.
+/// Checks the end state of [`everything`], which must be the same with every fault.
 async fn check(sandbox: &Sandbox, scenario: &Scenario, case: &str) {
     let results = results(&scenario.store.records(), case);
     let candidate = |destination: &str| results[destination].candidate;
     assert_eq!(results[OURS].via, Via::Adopted, "{case}");
-    assert_eq!([PLAIN, OURS, FOREIGN, SHAKY, ALONE].map(candidate), [1, 1, 2, 1, 1], "{case}");
+    assert_eq!([PLAIN, OURS, FOREIGN, SHAKY, ISOLATED].map(candidate), [1, 1, 2, 1, 1], "{case}");
     let links = scenario.links(sandbox).await;
     for (destination, result) in &results {
         let made: Vec<_> = links.iter().filter(|l| l.destination == *destination).collect();
         assert_eq!(made.len(), 1, "{case}: links to {destination}");
-        assert_eq!(made[0].id, result.link_id, "{case}: the recorded link is the link");
+        assert_eq!(made[0].id, result.link_id, "{case}: the record names the link that exists");
     }
     let rejected = scenario.store.rejected_messages();
     assert_eq!(rejected.len(), 1, "{case}");
     assert_eq!(rejected[0].rejection.flaw, Flaw::Malformed, "{case}");
 }
 
-/// The result of every job by its destination; all of them must have succeeded.
+/// The results of all jobs by destination. Panics unless all five have succeeded.
 fn results(records: &[Record], case: &str) -> BTreeMap<String, Shortened> {
     let result = |record: &Record| match &record.phase {
         Phase::Succeeded { result, .. } => {
@@ -95,15 +96,15 @@ async fn every_port_call_may_fail_in_every_way() {
     calm.drain().await;
     check(&sandbox, &calm, "no fault").await;
     assert_eq!(calm.store.leases(), [], "no fault: every lease is released");
-    let places = calm.faults.calls();
+    let calls = calm.faults.calls();
     let store =
         ["insert", "settle", "release", "reject", "extend_visibility", "read", "replace", "fetch"];
     let gates = ["breaker", "limiter", "swap_limiter", "add_to_bucket", "buckets"];
     for call in store.into_iter().chain(gates) {
-        assert!(places.contains(&call), "the scenario has a {call}: {places:?}");
+        assert!(calls.contains(&call), "the scenario has no call {call}: {calls:?}");
     }
 
-    for (number, call) in places.iter().enumerate() {
+    for (number, call) in calls.iter().enumerate() {
         for fault in Fault::INSTANT {
             let case = format!("{fault:?} at call {number}, {call}");
             let scenario = Scenario::new(&sandbox, &http);
@@ -125,7 +126,7 @@ async fn every_port_call_may_fail_in_every_way() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_for_a_while_loses_nothing() {
+async fn an_outage_of_the_store_loses_nothing() {
     let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
     for first in 0..12 {
         for fault in [Fault::Before, Fault::AnswerLost] {
@@ -136,7 +137,7 @@ async fn a_store_that_is_gone_for_a_while_loses_nothing() {
             scenario.drain().await;
             check(&sandbox, &scenario, &case).await;
             let struck = scenario.faults.calls().len() > first;
-            assert!(struck, "{case}: the outage met nobody");
+            assert!(struck, "{case}: no call fell into the outage");
         }
     }
     sandbox.shutdown().await;
@@ -149,12 +150,12 @@ async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
     scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
     let mut deaths = 0;
     while scenario.wait() {
-        // The work is done, and the process dies as it is about to say so.
+        // The work is done, and the process dies just before it settles.
         scenario.faults.on("settle", Fault::DieBefore);
         if !scenario.poll().await {
             deaths += 1;
         }
-        assert!(deaths <= 3, "it is never given up");
+        assert!(deaths <= 3, "the job is never quarantined");
     }
     let record = &scenario.store.records()[0];
     assert_eq!((record.phase.name(), deaths), ("quarantined", 3), "{record:?}");
@@ -162,13 +163,14 @@ async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
     sandbox.shutdown().await;
 }
 
-/// A copy of a message whose job is running elsewhere: it may go only if somebody will look.
+/// A copy of a message whose job runs in another process may be acknowledged only if the record is
+/// on the due index at lease expiry, so that the sweeper finds the job if its process is dead.
 #[tokio::test(start_paused = true)]
-async fn a_copy_that_meets_a_live_run_is_acknowledged_only_once_the_lease_expiry_is_indexed() {
+async fn a_copy_of_a_running_jobs_message_is_acknowledged_only_once_lease_expiry_is_indexed() {
     let http = transport::client().unwrap();
     let live = async |plan: &dyn Fn(&Scenario)| {
         let scenario = Scenario::offline(&http);
-        // The first process claims the job, and dies with the work in hand.
+        // The first process claims the job and dies before it has finished.
         scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
         scenario.faults.on("fetch", Fault::DieBefore);
         assert!(!scenario.poll().await);
@@ -176,11 +178,11 @@ async fn a_copy_that_meets_a_live_run_is_acknowledged_only_once_the_lease_expiry
         scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
         plan(&scenario);
         let lived = scenario.poll().await;
-        let [record] = &scenario.store.records()[..] else { panic!("one job") };
+        let [record] = &scenario.store.records()[..] else { panic!("expected one job") };
         assert_eq!((record.phase.name(), record.counters.claims), ("running", 1));
         let gone = scenario.queue.len() == 1;
         assert!(!gone || record.due_entry().is_some(), "{:?}", scenario.faults.calls());
-        assert!(lived || !gone, "a process that died acknowledges nothing");
+        assert!(lived || !gone, "a dead process acknowledges nothing");
         let calls = scenario.faults.calls();
         (gone, before, calls)
     };
@@ -194,9 +196,9 @@ async fn a_copy_that_meets_a_live_run_is_acknowledged_only_once_the_lease_expiry
     }
 }
 
-/// The claim's answer is lost, and what writes the lease again fails as well.
+/// The claim fails or its answer is lost, and the call that writes the lease again fails as well.
 #[tokio::test]
-async fn a_lease_that_cannot_be_written_stops_no_job() {
+async fn a_failed_write_of_the_lease_stops_no_job() {
     let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
     for insert in [Fault::AnswerLost, Fault::Before, Fault::Throttled] {
         for lease in Fault::INSTANT {

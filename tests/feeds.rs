@@ -1,4 +1,4 @@
-//! The feed's job against every mood of a dealer's site, through the whole engine.
+//! Runs `dealer_com_feed` in the whole engine against every behaviour of a dealer's site.
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
@@ -36,7 +36,7 @@ type TestWorker = Worker<
     TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
 >;
 
-/// One simulated function of the feed, with its tables and queues.
+/// One simulated function of the job type, with its tables and queues.
 struct Feeds {
     worker: TestWorker,
     store: MemoryStore,
@@ -72,7 +72,7 @@ impl Feeds {
         Self { worker, store, queue, vehicles, clock, faults }
     }
 
-    /// Reads the dealer's feed once more, as a job of its own, and answers with its record.
+    /// Sends a new feed job for the dealer, runs it to its end, and returns its record.
     async fn read(&self, sandbox: &Sandbox, id: &str) -> Record {
         self.send(sandbox, id);
         self.end(id).await
@@ -83,7 +83,7 @@ impl Feeds {
     }
 
     fn send_for(&self, sandbox: &Sandbox, id: &str, fan_out: &Value) {
-        // No two readings of a dealer begin in the same millisecond.
+        // Two reads of a dealer must not begin in the same millisecond.
         self.clock.advance(Duration::from_secs(1));
         let site = sandbox.site_origin(SLUG);
         let payload = json!({"dealer_slug": SLUG, "site_url": site, "fan_out": fan_out});
@@ -91,7 +91,7 @@ impl Feeds {
         self.queue.send(&body.to_string());
     }
 
-    /// Goes on until that job has ended, and answers with its record.
+    /// Runs the job with this id to its end and returns its record.
     async fn end(&self, id: &str) -> Record {
         for _ in 0..100 {
             let Some(wait) = next_event_in(&self.feeds(), &self.queue, self.clock.now()) else {
@@ -103,7 +103,7 @@ impl Feeds {
         panic!("{id} does not end: {:?}", self.store.record(&format!("dealer_com_feed#g:{id}")));
     }
 
-    /// The records of feeds alone: what they gave rise to is nobody's work here.
+    /// Only the records of feeds. No function here runs the jobs that they create.
     fn feeds(&self) -> MemoryStore {
         let feeds = MemoryStore::default();
         let ours = |record: &&Record| record.kind() == "dealer_com_feed";
@@ -123,7 +123,7 @@ impl Feeds {
         }
     }
 
-    /// The keys of the jobs of a type that the feed has made.
+    /// The keys of the jobs of a type.
     fn jobs(&self, kind: &str) -> BTreeSet<String> {
         let records = self.store.records();
         records
@@ -154,18 +154,18 @@ async fn strike(sandbox: &Sandbox, kind: FaultKind, on: Target, calls: u64) -> u
 }
 
 #[tokio::test]
-async fn five_thousand_cars_are_read_whole_and_fan_out_once() {
+async fn five_thousand_cars_are_read_completely_and_get_their_jobs_once() {
     let sandbox = site(SiteSettings { cars: 5_000, ..SiteSettings::default() }).await;
     let feeds = Feeds::new();
     let first = feeds.read(&sandbox, "first").await;
     let read = summary(&first);
     assert_eq!((read.vehicles, read.new, read.changed, read.gone), (5_000, 5_000, 0, 0));
     assert!(read.whole && !read.stale && read.pages >= 143, "{read:?}");
-    assert!(first.counters.claims >= 3, "it went on in {} runs", first.counters.claims);
+    assert!(first.counters.claims >= 3, "the read took {} runs", first.counters.claims);
     assert_eq!(
         (first.counters.attempts, first.counters.crashes),
         (1, 0),
-        "and spent no attempt on it"
+        "continuing spends no attempt"
     );
     assert_eq!(feeds.jobs("product_detail_scraping").len(), 5_000);
     assert_eq!(feeds.jobs("url_shortening").len(), 5_000);
@@ -174,7 +174,7 @@ async fn five_thousand_cars_are_read_whole_and_fan_out_once() {
     let (jobs, writes) = (feeds.store.records().len(), feeds.vehicles.writes());
     let second = summary(&feeds.read(&sandbox, "second").await);
     assert_eq!((second.new, second.changed, second.vehicles), (0, 0, 5_000));
-    assert_eq!(feeds.store.records().len(), jobs + 1, "no job but the feed itself");
+    assert_eq!(feeds.store.records().len(), jobs + 1, "no job was created but the feed itself");
     assert_eq!(feeds.vehicles.writes(), writes, "no car is written");
 
     let car = sandbox.client().cars(SLUG).await.unwrap().swap_remove(777);
@@ -190,21 +190,21 @@ async fn five_thousand_cars_are_read_whole_and_fan_out_once() {
     sandbox.shutdown().await;
 }
 
-/// Calls that a scenario must have, for its faults to say something.
+/// Asserts that a scenario has these calls; otherwise its faults would test nothing.
 fn expect(calls: &[&str], expected: &[&str]) {
     for call in expected {
-        assert!(calls.contains(call), "the scenario has a {call}: {calls:?}");
+        assert!(calls.contains(call), "the scenario has no call {call}: {calls:?}");
     }
 }
 
-/// What a reading leaves behind: the jobs it made, and the cars.
+/// What a read stores: the keys of its jobs, and the cars.
 fn left(feeds: &Feeds) -> impl PartialEq + Debug + use<> {
     let kinds = ["product_detail_scraping", "url_shortening"];
     (kinds.map(|kind| feeds.jobs(kind)), feeds.vehicles.vehicles())
 }
 
 #[tokio::test]
-async fn every_port_call_may_fail_and_each_job_is_made_once() {
+async fn every_port_call_may_fail_and_each_job_is_created_once() {
     let sandbox = site(SiteSettings { cars: 9, page_cap: 4, ..SiteSettings::default() }).await;
     let calm = Feeds::new();
     calm.read(&sandbox, "feed").await;
@@ -219,15 +219,18 @@ async fn every_port_call_may_fail_and_each_job_is_made_once() {
             assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
             assert_eq!(left(&feeds), left(&calm), "{case}");
             for body in calm.queue.bodies(SCRAPING) {
-                assert!(feeds.queue.bodies(SCRAPING).contains(&body), "{case}: {body} was sent");
+                assert!(
+                    feeds.queue.bodies(SCRAPING).contains(&body),
+                    "{case}: {body} was not sent"
+                );
             }
         }
     }
     sandbox.shutdown().await;
 }
 
-/// Reads a list, lets one of its cars change and another go, and reads it again with a fault at one
-/// call. It has more pages than a run may take.
+/// Reads a list, changes one of its cars and removes another, and reads it again with a fault at
+/// one call of the second read. The second read has more pages than one run may read.
 async fn read_again(sandbox: &Sandbox, fault: Option<(usize, Fault)>) -> (Feeds, Record) {
     let settings = SiteSettings { cars: 62, ..SiteSettings::default() };
     sandbox.client().put_site(SLUG, &settings).await.unwrap();
@@ -248,12 +251,12 @@ async fn read_again(sandbox: &Sandbox, fault: Option<(usize, Fault)>) -> (Feeds,
 }
 
 #[tokio::test]
-async fn a_change_and_a_sale_are_seen_once_whatever_call_of_a_long_reading_fails() {
+async fn a_change_and_a_removal_are_seen_once_whichever_call_of_a_long_read_fails() {
     let sandbox = open_sandbox().await;
     let (calm, record) = read_again(&sandbox, None).await;
     let read = summary(&record);
     assert_eq!((read.vehicles, read.new, read.changed, read.gone), (61, 0, 1, 1), "{read:?}");
-    assert!(record.counters.claims > 1, "it went on in another run: {record:?}");
+    assert!(record.counters.claims > 1, "the read took only one run: {record:?}");
     let all = calm.faults.calls();
     let calls = &all[all.iter().rposition(|call| *call == "keep_list").map_or(0, |last| {
         let before = &all[..last];
@@ -262,7 +265,7 @@ async fn a_change_and_a_sale_are_seen_once_whatever_call_of_a_long_reading_fails
     expect(calls, &["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"]);
     for fault in Fault::INSTANT {
         for (number, call) in calls.iter().enumerate() {
-            let case = format!("{fault:?} at call {number} of the second reading, about {call}");
+            let case = format!("{fault:?} at call {number} of the second read, about {call}");
             let (feeds, record) = read_again(&sandbox, Some((number, fault))).await;
             assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
             assert_eq!(left(&feeds), left(&calm), "{case}");
@@ -272,7 +275,7 @@ async fn a_change_and_a_sale_are_seen_once_whatever_call_of_a_long_reading_fails
 }
 
 #[tokio::test]
-async fn a_site_that_has_only_the_newer_endpoint_is_read() {
+async fn a_site_with_only_the_newer_endpoint_is_read() {
     let sandbox = site(SiteSettings { widget: false, ..SiteSettings::default() }).await;
     let feeds = Feeds::new();
     let read = summary(&feeds.read(&sandbox, "feed").await);
@@ -281,7 +284,7 @@ async fn a_site_that_has_only_the_newer_endpoint_is_read() {
 }
 
 #[tokio::test]
-async fn a_bad_moment_does_not_make_an_endpoint_that_is_not_there_the_one_that_is() {
+async fn after_temporary_failures_the_endpoint_that_exists_is_used_again() {
     for widget in [true, false] {
         for calls in 1..8 {
             let settings = SiteSettings { widget, page_cap: 10, ..SiteSettings::default() };
@@ -298,7 +301,7 @@ async fn a_bad_moment_does_not_make_an_endpoint_that_is_not_there_the_one_that_i
 }
 
 #[tokio::test]
-async fn a_feed_that_fails_for_a_while_is_read_in_the_end() {
+async fn a_site_that_fails_temporarily_is_read_in_the_end() {
     let page = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
     for (kind, calls) in [(FaultKind::status(500), 7), (FaultKind::Status(page), 7)] {
         let sandbox = site(SiteSettings::default()).await;
@@ -312,7 +315,7 @@ async fn a_feed_that_fails_for_a_while_is_read_in_the_end() {
 }
 
 #[tokio::test]
-async fn the_last_good_snapshot_stands_in_when_the_site_gives_nothing() {
+async fn the_last_good_snapshot_is_the_result_when_the_site_keeps_failing() {
     let sandbox = site(SiteSettings::default()).await;
     let feeds = Feeds::new();
     feeds.read(&sandbox, "good").await;
@@ -321,14 +324,17 @@ async fn the_last_good_snapshot_stands_in_when_the_site_gives_nothing() {
     let read = summary(&record);
     assert!(read.stale && read.why.as_ref().unwrap().contains("http_500"), "{read:?}");
     assert_eq!((read.vehicles, record.counters.attempts), (40, POLICY.max_attempts));
-    assert!(feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()), "no car is gone");
+    assert!(
+        feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()),
+        "no car is marked removed"
+    );
     sandbox.client().remove_fault(fault).await.unwrap();
     assert!(!summary(&feeds.read(&sandbox, "again").await).stale);
     sandbox.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_collapse_is_no_sale() {
+async fn a_collapse_marks_no_car_removed() {
     let sandbox = site(SiteSettings::default()).await;
     let feeds = Feeds::new();
     feeds.read(&sandbox, "good").await;
@@ -337,15 +343,18 @@ async fn a_collapse_is_no_sale() {
     let record = feeds.read(&sandbox, "empty").await;
     let read = summary(&record);
     assert!(read.stale && read.why.as_ref().unwrap().contains("collapse"), "{read:?}");
-    assert!(feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()), "no car is gone");
+    assert!(
+        feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()),
+        "no car is marked removed"
+    );
     let buckets = feeds.store.all_buckets();
     let failed: u64 = buckets.iter().filter_map(|(_, bucket)| bucket.counts.get("failed")).sum();
-    assert!(failed >= 1, "the breaker heard of it: {buckets:?}");
+    assert!(failed >= 1, "the collapse does not count as a failed call: {buckets:?}");
     sandbox.shutdown().await;
 }
 
 #[tokio::test]
-async fn jobs_that_are_wanted_later_are_made_of_cars_that_have_not_changed() {
+async fn jobs_that_are_wanted_later_are_created_for_unchanged_cars() {
     let sandbox = site(SiteSettings { cars: 9, ..SiteSettings::default() }).await;
     let feeds = Feeds::new();
     let cases = [
@@ -365,7 +374,7 @@ async fn jobs_that_are_wanted_later_are_made_of_cars_that_have_not_changed() {
 }
 
 #[tokio::test]
-async fn a_reading_after_a_collapse_goes_on_over_several_runs() {
+async fn a_read_after_a_collapse_continues_over_several_runs() {
     let settings = SiteSettings { cars: 62, ..SiteSettings::default() };
     let sandbox = site(settings.clone()).await;
     let feeds = Feeds::new();
@@ -381,12 +390,15 @@ async fn a_reading_after_a_collapse_goes_on_over_several_runs() {
     let record = feeds.end("long").await;
     let read = summary(&record);
     assert_eq!((read.vehicles, read.gone, read.whole, read.stale), (62, 0, true, false));
-    assert_eq!(record.counters.attempts, 2, "one collapsed, one was read, in several runs");
+    assert_eq!(
+        record.counters.attempts, 2,
+        "one attempt collapsed, the other one took several runs"
+    );
     sandbox.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_car_that_is_no_longer_listed_is_marked_and_is_new_when_it_comes_back() {
+async fn a_removed_car_is_marked_and_counts_as_new_when_it_is_listed_again() {
     let sandbox = site(SiteSettings::default()).await;
     let feeds = Feeds::new();
     feeds.read(&sandbox, "first").await;
@@ -406,7 +418,7 @@ async fn a_car_that_is_no_longer_listed_is_marked_and_is_new_when_it_comes_back(
 }
 
 #[tokio::test]
-async fn a_bot_wall_is_not_climbed() {
+async fn after_a_bot_wall_no_further_call_is_made() {
     let sandbox = site(SiteSettings::default()).await;
     strike(&sandbox, FaultKind::Challenge, Target::default(), 1_000_000).await;
     let feeds = Feeds::new();
@@ -418,7 +430,7 @@ async fn a_bot_wall_is_not_climbed() {
         feeds.poll().await;
     }
     let calls = sandbox.client().calls().await.unwrap().len();
-    assert_eq!(calls, 1, "one call, and then nobody tries to get round it");
+    assert_eq!(calls, 1, "one call meets the bot wall, and no further one is made");
     for record in feeds.store.records() {
         let Phase::Parked { why, .. } = &record.phase else { panic!("{record:?}") };
         assert!(why.contains("bot_wall"), "{why}");
@@ -427,9 +439,9 @@ async fn a_bot_wall_is_not_climbed() {
     sandbox.shutdown().await;
 }
 
-/// A car's hash says that its jobs were made, and a record of one of them is gone.
+/// Each car's mark says that its jobs were created, and the records of its scraping jobs are gone.
 #[tokio::test]
-async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
+async fn the_audit_finds_cars_without_their_jobs_and_they_get_them_again() {
     use evenkeel::{
         message::{
             Purpose, Woken,
@@ -448,7 +460,7 @@ async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
         feeds.poll().await;
         feeds.store.record(&record.key).unwrap()
     };
-    assert_eq!(check().await, record, "nothing is odd about it");
+    assert_eq!(check().await, record, "a check of a sound result changes nothing");
     for key in feeds.jobs("product_detail_scraping") {
         feeds.store.remove(&key);
     }
@@ -457,7 +469,7 @@ async fn a_car_without_its_jobs_is_found_and_gets_them_again() {
     assert!(why.starts_with("done again: ") && why.contains("without their jobs"), "{why}");
     feeds.queue.wake(&wake::body(&found).unwrap(), &found);
     let read = summary(&feeds.end("first").await);
-    assert_eq!((read.vehicles, read.new, read.gone), (40, 25, 0), "as many as a look takes in");
+    assert_eq!((read.vehicles, read.new, read.gone), (40, 25, 0), "as many as one check examines");
     assert_eq!(feeds.jobs("product_detail_scraping").len(), 25);
     sandbox.shutdown().await;
 }

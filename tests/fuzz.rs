@@ -1,8 +1,8 @@
-//! Fuzz targets: one for each parser of what comes from outside.
+//! Fuzz targets, one for each parser of input from outside.
 //!
-//! `cargo test` feeds each some thousands of inputs; `cargo bolero test fuzz::NAME` (libFuzzer or AFL)
-//! goes on for as long as one likes. An input alone rarely looks like a page, so each is also put
-//! into the middle of one.
+//! `cargo test` runs each target with some thousands of inputs. `cargo bolero test fuzz::NAME`
+//! (libFuzzer or AFL) runs one for as long as you like. Random input rarely resembles a page, so
+//! each input is also inserted into a valid one.
 
 use std::hint::black_box;
 
@@ -31,7 +31,7 @@ const FEED: &str = r#"{"pageInfo":{"totalCount":2,"pageSize":"35","trackingData"
 "pricing":{"dprice":[{"typeClass":"internetPrice","value":"$23,995","isFinalPrice":true}]},
 "attributes":[{"name":"odometer","value":"31,000"}],"images":[{"uri":"//x/1.jpg"}]},{"vin":null}]}"#;
 
-/// Feeds each input to `parse`, alone and in the middle of `around`.
+/// Calls `parse` with each input, by itself and inserted into `around`.
 fn fuzz(around: &str, parse: impl Fn(&str) + std::panic::RefUnwindSafe) {
     bolero::check!().with_iterations(ITERATIONS).with_max_len(MAX_BYTES).for_each(
         |input: &[u8]| {
@@ -49,7 +49,7 @@ fn seen(source: Provenance, read: impl Fn(&str, &mut Sightings<'_>), text: &str)
     let url: Url = "https://www.acme.example/car".parse().unwrap();
     let mut sightings = Sightings::new(source, VIN, &url);
     read(text, &mut sightings);
-    assert!(sightings.others().len() <= 1_000, "bounded");
+    assert!(sightings.others().len() <= 1_000, "the number of values is bounded");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn whole_page() {
     fuzz(PAGE, |text| {
         let reading = page::read(text, &url, VIN, &Details::default());
         let size = reading.map(|reading| serde_json::to_string(&reading).unwrap().len());
-        assert!(size.unwrap_or_default() < 128 * 1024, "a reading fits a record");
+        assert!(size.unwrap_or_default() < 128 * 1024, "the result fits into a record");
     });
 }
 

@@ -1,9 +1,9 @@
-//! Files of the repository that a test holds to what it computes.
+//! Golden files: files of the repository whose content a test computes and compares.
 
 use std::{fs, path::Path};
 
-/// Asserts that the file at `path`, from the root of the repository, holds `text`. With `UPDATE_PAGES=1`
-/// the test writes it instead.
+/// Asserts that the file at `path`, from the root of the repository, holds `text`. With
+/// `UPDATE_PAGES=1` the test writes it instead.
 #[expect(clippy::disallowed_methods, reason = "the person who runs the test asks for it")]
 pub(crate) fn assert_file(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
@@ -11,5 +11,5 @@ pub(crate) fn assert_file(path: &str, text: &str) {
         fs::write(&file, text).unwrap();
     }
     let found = fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(found, text, "UPDATE_PAGES=1 writes {path} anew");
+    assert_eq!(found, text, "run the test with UPDATE_PAGES=1 to write {path} anew");
 }

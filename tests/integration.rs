@@ -1,6 +1,6 @@
 //! The integration crate: one binary, so that the workspace links it once.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue fails")]
 
 mod conformance;
 mod e2e;

@@ -1,4 +1,5 @@
-//! The guarded outbound client against a server on our own machine, which the local setting opens.
+//! Runs the guarded outbound client against a server on the loopback interface, which
+//! `Reach::WithLoopback` permits.
 
 use std::{
     collections::VecDeque,
@@ -27,14 +28,14 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-/// Time for what is expected to succeed. No test waits for it.
+/// Time-out of calls that are expected to succeed. No test waits for it to pass.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const TEXT: &str = "A car, new and hardly driven. ";
 
 const CONTACT: &str = "mailto:web@example.com";
 
-/// A call as it came in.
+/// A request as the server received it.
 #[derive(Clone, Debug)]
 struct Call {
     method: String,
@@ -49,7 +50,7 @@ impl Call {
     }
 }
 
-/// A site that does what its paths say.
+/// A server whose response is determined by the path of the request.
 struct Site {
     port: u16,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -61,7 +62,7 @@ impl Site {
         let port = listener.local_addr().unwrap().port();
         let calls = Arc::<Mutex<Vec<Call>>>::default();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&calls));
-        // It ends with the test's runtime.
+        // The server ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { port, calls }
     }
@@ -70,7 +71,7 @@ impl Site {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The calls since the last time.
+    /// Returns the calls since the last call of this function.
     fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
@@ -142,7 +143,7 @@ where
     Response::new(Body::from_stream(pieces))
 }
 
-/// The text so many times, packed.
+/// `TEXT` repeated `times` times, compressed with gzip.
 fn packed(times: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(TEXT.repeat(times).as_bytes()).unwrap();
@@ -169,7 +170,7 @@ async fn get(address: &str) -> Result<Fetched, FetchError> {
 fn content(fetched: Result<Fetched, FetchError>) -> Content {
     match fetched {
         Ok(Fetched::Content(content)) => *content,
-        other => panic!("no content: {other:?}"),
+        other => panic!("expected content: {other:?}"),
     }
 }
 
@@ -178,7 +179,7 @@ fn failure(fetched: Result<Fetched, FetchError>) -> Failure {
 }
 
 #[tokio::test]
-async fn a_page_comes_whole_and_we_say_who_asks() {
+async fn a_page_is_returned_whole_and_the_request_names_its_sender() {
     let site = Site::open().await;
     let address = site.url("/page?x=1#part");
     let request = Request::get("url", &address).accepting("text/html");
@@ -189,7 +190,7 @@ async fn a_page_comes_whole_and_we_say_who_asks() {
     assert_eq!(content.charset.as_deref(), Some("utf-8"));
     assert_eq!(content.validators, None);
     let calls = site.calls();
-    let [call] = calls.as_slice() else { panic!("not one call") };
+    let [call] = calls.as_slice() else { panic!("expected one call") };
     assert_eq!(call.method, "GET");
     let agent = format!("{} (+{CONTACT})", transport::USER_AGENT);
     assert_eq!(call.header("user-agent"), Some(agent.as_str()));
@@ -198,7 +199,7 @@ async fn a_page_comes_whole_and_we_say_who_asks() {
 }
 
 #[tokio::test]
-async fn without_the_setting_our_own_machine_is_out_of_reach() {
+async fn loopback_addresses_are_refused_by_default() {
     let site = Site::open().await;
     let settings = settings(Reach::Public);
     let client = Outbound::new(&settings, Hosts::public(), ManualClock::default()).unwrap();
@@ -211,7 +212,7 @@ async fn without_the_setting_our_own_machine_is_out_of_reach() {
 }
 
 #[tokio::test]
-async fn names_under_localhost_lead_to_our_own_machine() {
+async fn names_under_localhost_resolve_to_loopback() {
     let site = Site::open().await;
     let host = format!("lakeside.localhost:{}", site.port);
     content(get(&format!("http://{host}/page")).await);
@@ -231,7 +232,7 @@ async fn five_redirects_are_followed_and_six_are_not() {
     assert_eq!(calls[5].path, "/hops/1");
 }
 
-/// Where a site may redirect to and will not be followed, even with our own machine within reach.
+/// Targets of redirects that must be refused, even if loopback addresses are permitted.
 const HOSTILE: [&str; 26] = [
     "http://10.0.0.1/",
     "//10.0.0.1/",
@@ -284,7 +285,7 @@ async fn a_redirect_to_a_refused_address_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_post_is_repeated_or_becomes_a_get_as_in_browsers() {
+async fn a_redirected_post_is_repeated_or_becomes_a_get_as_in_browsers() {
     let site = Site::open().await;
     let json = r#"{"start":["0"]}"#;
     let cases = [(301, false), (302, false), (303, false), (307, true), (308, true)];
@@ -292,7 +293,7 @@ async fn a_post_is_repeated_or_becomes_a_get_as_in_browsers() {
         let address = site.url(&format!("/redirect/{status}?/page"));
         content(fetch(&Request::post("url", &address, json)).await);
         let calls = site.calls();
-        let [first, second] = calls.as_slice() else { panic!("not two calls") };
+        let [first, second] = calls.as_slice() else { panic!("expected two calls") };
         assert_eq!((first.method.as_str(), &first.body[..]), ("POST", json.as_bytes()));
         assert_eq!(first.header("content-type"), Some("application/json"));
         if repeats {
@@ -306,7 +307,7 @@ async fn a_post_is_repeated_or_becomes_a_get_as_in_browsers() {
 }
 
 #[tokio::test]
-async fn what_is_meant_for_one_host_is_sent_to_no_other() {
+async fn headers_meant_for_one_host_are_sent_to_no_other() {
     let (home, away) = (Site::open().await, Site::open().await);
     let back = away.url(&format!("/redirect/307?{}", home.url("/page")));
     let address = home.url(&format!("/redirect/302?/redirect/307?{back}"));
@@ -317,15 +318,19 @@ async fn what_is_meant_for_one_host_is_sent_to_no_other() {
     content(fetch(&request).await);
     let at_home = home.calls();
     let keys: Vec<_> = at_home.iter().map(|call| call.header("x-key")).collect();
-    assert_eq!(keys, [Some("secret"), Some("secret"), None], "not even after a detour");
+    assert_eq!(
+        keys,
+        [Some("secret"), Some("secret"), None],
+        "the header is dropped for good after a redirect to another host"
+    );
     let calls = away.calls();
-    let [call] = calls.as_slice() else { panic!("not one call") };
+    let [call] = calls.as_slice() else { panic!("expected one call") };
     assert_eq!((call.header("x-key"), call.header("authorization")), (None, None));
     assert_eq!(call.header("accept"), Some("text/html"));
 }
 
 #[tokio::test]
-async fn bodies_are_counted_as_they_are_unpacked() {
+async fn the_body_limit_counts_decompressed_bytes() {
     let site = Site::open().await;
     let bytes = TEXT.len() * 1000;
     for path in ["/whole/1000", "/stream/1000", "/packed/1000"] {
@@ -340,10 +345,10 @@ async fn bodies_are_counted_as_they_are_unpacked() {
 }
 
 #[tokio::test]
-async fn a_small_answer_that_unpacks_to_a_huge_one_is_stopped_at_the_limit() {
+async fn a_decompression_bomb_is_stopped_at_the_limit() {
     let site = Site::open().await;
     let (limit, times) = (64 * 1024, 50_000);
-    assert!(packed(times).len() < limit, "packed, it would pass");
+    assert!(packed(times).len() < limit, "the compressed body is below the limit");
     assert!(TEXT.len() * times > 20 * limit);
     let address = site.url(&format!("/packed/{times}"));
     let failure = failure(fetch(&Request::get("url", &address).at_most(limit)).await);
@@ -351,7 +356,7 @@ async fn a_small_answer_that_unpacks_to_a_huge_one_is_stopped_at_the_limit() {
 }
 
 #[tokio::test]
-async fn without_a_limit_of_its_own_a_request_has_one() {
+async fn a_request_without_a_limit_has_the_default_one() {
     let site = Site::open().await;
     let most = MAX_BODY_BYTES / TEXT.len();
     assert!(get(&site.url(&format!("/whole/{most}"))).await.is_ok());
@@ -360,7 +365,7 @@ async fn without_a_limit_of_its_own_a_request_has_one() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_meets_the_deadline() {
+async fn an_endless_body_is_cut_off_at_the_time_limit() {
     let site = Site::open().await;
     let limit = Duration::from_millis(300);
     for path in ["/endless", "/redirect/302?/endless"] {
@@ -372,7 +377,7 @@ async fn a_body_that_does_not_end_meets_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_sent_again() {
+async fn an_unchanged_page_is_answered_with_not_modified() {
     let site = Site::open().await;
     let first = content(get(&site.url("/known")).await);
     let known = first.validators.unwrap();
@@ -388,7 +393,7 @@ async fn what_has_not_changed_is_not_sent_again() {
         assert_eq!(since, Some("Thu, 01 Jan 2026 00:00:00 GMT"), "{path}");
         assert!(before.iter().all(|call| call.header("if-none-match").is_none()), "{path}");
     }
-    // They are another address's, or the request is no question.
+    // Validators of another address are not sent, and a POST sends none.
     let (other, same) = (site.url("/page"), site.url("/known"));
     content(fetch(&Request::get("url", &other).changed_since(Some(&known))).await);
     content(fetch(&Request::post("url", &same, "{}").changed_since(Some(&known))).await);
@@ -398,7 +403,7 @@ async fn what_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn every_end_has_its_class() {
+async fn each_outcome_has_its_class_and_code() {
     let site = Site::open().await;
     let cases = [
         ("/status/401", Class::Permanent, "bot_wall"),
@@ -423,7 +428,7 @@ async fn every_end_has_its_class() {
     assert_eq!((failure.class(), failure.code()), (Class::Transient, "connect"), "{failure}");
 }
 
-/// A resolver that has another answer each time.
+/// A resolver that returns the next address at each lookup.
 struct Turning(Mutex<VecDeque<IpAddr>>);
 
 impl Resolver for Turning {
@@ -434,7 +439,7 @@ impl Resolver for Turning {
 }
 
 #[tokio::test]
-async fn a_name_that_turns_to_another_network_is_refused_when_it_is_connected_to() {
+async fn a_name_that_resolves_to_a_private_address_later_is_refused_at_connect() {
     let site = Site::open().await;
     let answers = ["127.0.0.1", "10.0.0.1", "127.0.0.1", "169.254.169.254"];
     let resolver = Turning(Mutex::new(answers.iter().map(|ip| ip.parse().unwrap()).collect()));
@@ -451,7 +456,8 @@ async fn a_name_that_turns_to_another_network_is_refused_when_it_is_connected_to
     };
     assert_eq!(met(&error), (0, "10.0.0.1".into()));
     assert_eq!(site.calls().len(), 1);
-    // The same between a redirect and where it leads: another port, so another connection.
+    // The same between a redirect and its target, which has another port and so needs another
+    // connection.
     let other = Site::open().await;
     let there = format!("http://www.example.com:{}/page", other.port);
     let address = format!("http://www.example.com:{}/redirect/302?{there}", site.port);

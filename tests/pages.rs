@@ -1,4 +1,4 @@
-//! The scraping job against every kind of page, through the whole engine.
+//! Runs `product_detail_scraping` in the whole engine against every kind of page.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ type TestWorker = Worker<
     TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
 >;
 
-/// One simulated function of the scraping job, and a site with some cars.
+/// One simulated function of the job type, and a site with 12 cars.
 struct Pages {
     worker: TestWorker,
     store: MemoryStore,
@@ -104,7 +104,7 @@ impl Pages {
         self.store.record(&key).unwrap()
     }
 
-    /// Keeps what a feed would have said of a car.
+    /// Stores the data of a car as a feed would.
     async fn keep(&self, car: usize) {
         let car = &self.cars[car];
         let data = json!({"vin": car.vin, "make": car.make, "year": car.year}).to_string();
@@ -128,7 +128,7 @@ fn result(record: &Record) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_page_says_is_found_with_its_source() {
+async fn the_values_of_a_page_are_found_with_their_sources() {
     let pages = Pages::new(&[(1, Twist::BrokenJsonLd)]).await;
     for car in 0..3 {
         pages.send(car);
@@ -148,7 +148,7 @@ async fn what_a_page_says_is_found_with_its_source() {
 }
 
 #[tokio::test]
-async fn a_page_without_data_leaves_what_the_feed_knows_and_fails_nothing() {
+async fn a_page_without_data_falls_back_on_the_feed_and_fails_no_job() {
     let pages = Pages::new(&[(0, Twist::Bare), (1, Twist::Bare)]).await;
     pages.keep(0).await;
     pages.send(0);
@@ -157,7 +157,7 @@ async fn a_page_without_data_leaves_what_the_feed_knows_and_fails_nothing() {
     for car in [0, 1] {
         let found = result(&pages.record(car));
         let missing = found["quality"]["missing"].as_array().unwrap();
-        assert!(missing.contains(&json!("trim")), "what is missing is listed: {found}");
+        assert!(missing.contains(&json!("trim")), "the missing field is not listed: {found}");
     }
     let found = result(&pages.record(0));
     assert_eq!(found["record"]["make"]["from"], json!("feed"), "{found}");
@@ -165,7 +165,7 @@ async fn a_page_without_data_leaves_what_the_feed_knows_and_fails_nothing() {
 }
 
 #[tokio::test]
-async fn a_page_about_another_car_is_not_believed() {
+async fn data_from_a_page_about_another_car_is_not_used() {
     let pages = Pages::new(&[(0, Twist::OtherVin), (1, Twist::OtherVin)]).await;
     pages.keep(0).await;
     pages.send(0);
@@ -174,13 +174,15 @@ async fn a_page_about_another_car_is_not_believed() {
     let found = result(&pages.record(0));
     assert!(found["without_page"].as_str().unwrap().contains("other_vehicle"), "{found}");
     assert_eq!(found["record"]["make"]["from"], json!("feed"));
-    let Phase::Dead { why, .. } = pages.record(1).phase else { panic!("nothing is known of it") };
+    let Phase::Dead { why, .. } = pages.record(1).phase else {
+        panic!("expected a dead job: there is no data about the car")
+    };
     assert!(why.contains("permanent (other_vehicle)"), "{why}");
     pages.sandbox.shutdown().await;
 }
 
 #[tokio::test]
-async fn trouble_passes_and_a_page_that_is_gone_is_dead() {
+async fn temporary_failures_are_retried_and_a_missing_page_ends_the_job() {
     let pages = Pages::new(&[]).await;
     pages.strike(FaultKind::status(500), 2).await;
     pages.send(0);
@@ -191,13 +193,15 @@ async fn trouble_passes_and_a_page_that_is_gone_is_dead() {
     pages.strike(FaultKind::status(404), 1).await;
     pages.send(1);
     pages.drain().await;
-    let Phase::Dead { why, .. } = pages.record(1).phase else { panic!("it is gone") };
+    let Phase::Dead { why, .. } = pages.record(1).phase else {
+        panic!("expected a dead job: the page is missing")
+    };
     assert!(why.contains("permanent (http_404)"), "{why}");
     pages.sandbox.shutdown().await;
 }
 
 #[tokio::test]
-async fn behind_a_bot_wall_nobody_calls_again() {
+async fn after_a_bot_wall_no_further_call_is_made() {
     let pages = Pages::new(&[]).await;
     pages.strike(FaultKind::Challenge, 1_000_000).await;
     pages.keep(0).await;
@@ -214,9 +218,10 @@ async fn behind_a_bot_wall_nobody_calls_again() {
     pages.sandbox.shutdown().await;
 }
 
-/// The audit asks about every result: one of a page, one of the feed's data alone, one that is empty.
+/// The audit checks three results: one from a page, one from the feed's data only, one that is
+/// empty.
 #[tokio::test]
-async fn a_result_of_any_kind_is_sound_and_an_empty_one_is_made_again() {
+async fn results_of_both_kinds_are_sound_and_an_empty_one_is_produced_again() {
     let pages = Pages::new(&[]).await;
     for car in 0..3 {
         pages.keep(car).await;
@@ -240,7 +245,10 @@ async fn a_result_of_any_kind_is_sound_and_an_empty_one_is_made_again() {
         pages.queue.send_to(ARN, OutgoingMessage { purpose: Purpose::Check, ..message });
     }
     pages.poll().await;
-    assert!(result(&pages.record(1))["without_page"].is_string(), "of the feed's data alone");
+    assert!(
+        result(&pages.record(1))["without_page"].is_string(),
+        "the result is not from the feed's data only"
+    );
     let states = [0, 1, 2].map(|car| pages.record(car).phase.name());
     assert_eq!(states, ["succeeded", "succeeded", "waiting"]);
     pages.sandbox.shutdown().await;

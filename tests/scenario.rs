@@ -1,5 +1,5 @@
-//! One simulated function with its queue and its tables, and a corner of the sandbox for itself:
-//! the real job over a real connection, and only time is ours.
+//! A simulated function of `url_shortening` with its queue and tables. The job type and its HTTP
+//! connection to the sandbox are real; time is simulated.
 
 use std::{
     sync::{Arc, Mutex, atomic::AtomicUsize},
@@ -54,22 +54,22 @@ pub(crate) type TestWorker = Worker<
     TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
 >;
 
-/// Events after which a scenario that does not end is given up.
+/// Number of events after which a scenario that has not ended fails.
 const MOST_EVENTS: usize = 200;
 
-/// One simulated function with its queue and its tables, and a corner of the sandbox for itself.
+/// One simulated function with its queue and tables, and a domain of its own in the sandbox.
 pub(crate) struct Scenario {
     pub(crate) worker: TestWorker,
     pub(crate) store: MemoryStore,
     pub(crate) queue: MemoryQueue<ManualClock>,
     pub(crate) clock: ManualClock,
     pub(crate) faults: Faults,
-    /// The key that the function is given next.
+    /// The API key that the function reads next.
     pub(crate) keys: Keys,
     pub(crate) domain: String,
 }
 
-/// Every scenario has a domain of its own, so that they share a sandbox without meeting in it.
+/// A new domain. Each scenario has one, so that scenarios can share a sandbox without conflicts.
 fn domain() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -81,7 +81,7 @@ impl Scenario {
         Self::against(sandbox.api_url(), http)
     }
 
-    /// One whose service cannot be reached, for what happens before it is called.
+    /// A scenario whose service is unreachable, for tests of what happens before the first call.
     pub(crate) fn offline(http: &reqwest::Client) -> Self {
         Self::against("http://127.0.0.1:9".into(), http)
     }
@@ -91,7 +91,7 @@ impl Scenario {
         let faults = Faults::default();
         let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
         let domain = domain();
-        // The clock stands still while calls are made: only a rate without end lets them all pass.
+        // The clock does not advance during calls, so a finite rate would not admit all of them.
         let rates = Rates { per_second: 1_000_000, per_hour: 1_000_000 };
         let settings = Account { base_url, domain: domain.clone(), workspace: None, rates };
         let keys = Keys::default();
@@ -108,8 +108,8 @@ impl Scenario {
         Self { worker, store, queue, clock, faults, keys, domain }
     }
 
-    /// Polls until every message is acknowledged, letting time pass where nothing is visible. A
-    /// process that dies leaves its messages to the next one.
+    /// Polls until every message is acknowledged, and advances the clock while none is visible. The
+    /// messages of a process that dies are received by the next one.
     pub(crate) async fn drain(&self) {
         for _ in 0..MOST_EVENTS {
             if !self.wait() {
@@ -121,14 +121,15 @@ impl Scenario {
         panic!("the queue does not drain: {:?}", states.collect::<Vec<_>>());
     }
 
-    /// Lets time pass until there is something to do; answers whether there is.
+    /// Advances the clock to the next event; returns whether there is one.
     pub(crate) fn wait(&self) -> bool {
         let next = next_event_in(&self.store, &self.queue, self.clock.now());
         self.clock.advance(next.unwrap_or_default());
         next.is_some()
     }
 
-    /// One event of what is visible, parked jobs that are due among it; answers whether the process lived through it.
+    /// Releases parked jobs that are due and handles one event of visible messages. Returns whether
+    /// the process survived it.
     pub(crate) async fn poll(&self) -> bool {
         release_parked(&self.store, &self.queue, self.clock.now());
         let event = self.queue.receive(10);
@@ -161,7 +162,7 @@ pub(crate) fn preload(domain: &str, slashtag: &str, destination: &str) -> Preloa
     serde_json::from_value(link).unwrap()
 }
 
-/// A sandbox without limits.
+/// Starts a sandbox without effective rate limits.
 pub(crate) async fn open_sandbox() -> Sandbox {
     let unlimited =
         Settings { rate_per_second: 100_000, rate_per_hour: 10_000_000, ..Settings::default() };

@@ -1,4 +1,4 @@
-//! The shortening job against every mood of the service, through the whole engine.
+//! Runs `url_shortening` in the whole engine against every behaviour of the service.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::scenario::{Scenario, message, open_sandbox, preload};
 const VIN: &str = "1HGCM82633A004352";
 const CAR: &str = "https://www.acme.example/new/car";
 
-/// A scenario with one job sent, in a sandbox that has this fault.
+/// A scenario with one message sent, and a sandbox whose next `calls` calls have this fault.
 async fn one_job(kind: FaultKind, calls: u64) -> (Sandbox, Scenario) {
     let sandbox = open_sandbox().await;
     let fault =
@@ -46,7 +46,7 @@ fn shortened(record: &Record) -> Shortened {
 }
 
 #[tokio::test]
-async fn trouble_spends_attempts_and_passes() {
+async fn temporary_failures_spend_attempts_and_the_job_succeeds() {
     let page = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
     let troubles = [
         (FaultKind::status(500), "http_500"),
@@ -61,7 +61,7 @@ async fn trouble_spends_attempts_and_passes() {
         let record = only(&scenario);
         assert_eq!(shortened(&record).candidate, 1, "{code}");
         assert_eq!(record.counters.attempts, 3, "{code}");
-        let codes: Vec<&str> = record.history.iter().map(|mishap| mishap.code.as_str()).collect();
+        let codes: Vec<&str> = record.history.iter().map(|failed| failed.code.as_str()).collect();
         assert_eq!(codes, [code, code]);
         assert_eq!(scenario.links(&sandbox).await.len(), 1, "{code}");
         sandbox.shutdown().await;
@@ -69,7 +69,7 @@ async fn trouble_spends_attempts_and_passes() {
 }
 
 #[tokio::test]
-async fn a_service_that_hangs_is_given_up_in_time() {
+async fn a_call_that_hangs_is_cut_off_in_time() {
     let (sandbox, scenario) = one_job(FaultKind::Hang, 1).await;
     scenario.drain().await;
     let record = only(&scenario);
@@ -79,7 +79,7 @@ async fn a_service_that_hangs_is_given_up_in_time() {
 }
 
 #[tokio::test]
-async fn a_429_is_waited_out_and_spends_no_attempt() {
+async fn the_delay_of_a_429_is_kept_and_spends_no_attempt() {
     for retry_after in [None, Some(40)] {
         let throttled = CannedAnswer { status: 429, retry_after, ..CannedAnswer::default() };
         let (sandbox, scenario) = one_job(FaultKind::Status(throttled), 3).await;
@@ -95,7 +95,7 @@ async fn a_429_is_waited_out_and_spends_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_kills_no_job_and_a_new_one_is_picked_up() {
+async fn a_revoked_key_ends_no_job_and_a_new_key_is_used() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     scenario.keys.rotate("revoked");
@@ -113,7 +113,10 @@ async fn a_revoked_key_kills_no_job_and_a_new_one_is_picked_up() {
         assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0), "{record:?}");
     }
     let unauthorised = sandbox.client().call_counts().await.unwrap().of("POST", Some(401));
-    assert!((11..=22).contains(&unauthorised), "{unauthorised}: a batch, and then probes only");
+    assert!(
+        (11..=22).contains(&unauthorised),
+        "{unauthorised} calls, expected one batch and then only probes"
+    );
     scenario.keys.rotate("local-key");
     scenario.drain().await;
     for record in scenario.store.records() {
@@ -124,14 +127,14 @@ async fn a_revoked_key_kills_no_job_and_a_new_one_is_picked_up() {
 }
 
 #[tokio::test]
-async fn a_plan_limit_parks_and_says_so() {
+async fn a_plan_limit_parks_the_job_with_the_reason() {
     let sandbox = open_sandbox().await;
     let full = SettingsChange { plan_limit: Some(0), ..SettingsChange::default() };
     sandbox.client().change_settings(&full).await.unwrap();
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     scenario.queue.send(&message(VIN, CAR));
     scenario.poll().await;
-    let Phase::Parked { why, .. } = only(&scenario).phase else { panic!("not parked") };
+    let Phase::Parked { why, .. } = only(&scenario).phase else { panic!("expected a parked job") };
     assert!(why.starts_with("systemic (plan_limit)"), "{why}");
     sandbox.shutdown().await;
 }
@@ -143,7 +146,7 @@ async fn a_car_listed_again_keeps_its_link() {
     let body = message(VIN, CAR);
     scenario.queue.send(&body);
     scenario.drain().await;
-    // The same car, under an id of its own and with another spelling of the address.
+    // The same car with another id and another spelling of the address.
     let again = body.replace("\"type\"", "\"id\":\"again\",\"type\"");
     scenario.queue.send(&again.replace("https://www.acme", "http://ACME"));
     scenario.drain().await;
@@ -155,7 +158,7 @@ async fn a_car_listed_again_keeps_its_link() {
 }
 
 #[tokio::test]
-async fn foreign_slashtags_are_passed_over_in_order() {
+async fn slashtags_of_other_links_are_skipped_in_order() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     let other = "https://other.example/";
@@ -173,7 +176,7 @@ async fn foreign_slashtags_are_passed_over_in_order() {
 }
 
 #[tokio::test]
-async fn a_chain_that_is_taken_whole_is_a_dead_job_that_says_why() {
+async fn a_job_whose_slashtags_are_all_taken_is_dead_with_the_reason() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     let vin = inventory::vin::Vin::parse(VIN).unwrap();
@@ -183,15 +186,15 @@ async fn a_chain_that_is_taken_whole_is_a_dead_job_that_says_why() {
     sandbox.client().preload(&taken).await.unwrap();
     scenario.queue.send(&message(VIN, CAR));
     scenario.drain().await;
-    let Phase::Dead { why, .. } = only(&scenario).phase else { panic!("not dead") };
+    let Phase::Dead { why, .. } = only(&scenario).phase else { panic!("expected a dead job") };
     assert!(why.contains("9 slashtags are taken, from acme-004352"), "{why}");
     sandbox.shutdown().await;
 }
 
-/// The link was made, the answer was lost, and the service's reads lag behind its writes: to
-/// believe the read would be a second link for the same car.
+/// The link was created, the answer was lost, and the service's reads lag behind its writes.
+/// Trusting the read would create a second link for the same car.
 #[tokio::test]
-async fn a_read_that_lags_makes_no_second_link() {
+async fn a_lagging_read_leads_to_no_second_link() {
     let sandbox = open_sandbox().await;
     let lost = Fault {
         kind: FaultKind::status(502),
@@ -220,7 +223,7 @@ async fn a_read_that_lags_makes_no_second_link() {
 }
 
 #[tokio::test]
-async fn a_slashtag_of_another_workspace_is_passed_over_when_it_stays_invisible() {
+async fn a_slashtag_whose_holder_stays_invisible_is_skipped() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     let mut hidden = preload(&scenario.domain, "acme-004352", "https://other.example/");
@@ -232,12 +235,15 @@ async fn a_slashtag_of_another_workspace_is_passed_over_when_it_stays_invisible(
     let record = only(&scenario);
     assert_eq!(shortened(&record).candidate, 2);
     let waited = scenario.clock.now().since(sent);
-    assert!(waited >= Duration::from_secs(20), "a read had time to catch up: {waited:?}");
+    assert!(
+        waited >= Duration::from_secs(20),
+        "the read had too little time to catch up: {waited:?}"
+    );
     sandbox.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_minute_without_the_service_loses_nothing() {
+async fn an_outage_of_a_minute_loses_nothing() {
     let sandbox = open_sandbox().await;
     let control = sandbox.client();
     let down = Fault {
@@ -266,14 +272,14 @@ async fn a_minute_without_the_service_loses_nothing() {
     for record in &records {
         assert_eq!(shortened(record).candidate, 1);
         let waited = record.counters.attempts + record.counters.defers;
-        assert!(waited > 1, "it met the outage: {record:?}");
+        assert!(waited > 1, "the job ran before the outage: {record:?}");
     }
     assert!(scenario.queue.is_empty());
     assert_eq!(scenario.links(&sandbox).await.len(), 30);
     sandbox.shutdown().await;
 }
 
-/// What an operator does to a link by hand.
+/// Changes or deletes a link as an operator would by hand.
 async fn by_hand(sandbox: &Sandbox, method: reqwest::Method, id: &str, body: &str) {
     let request = transport::client()
         .unwrap()
@@ -284,7 +290,7 @@ async fn by_hand(sandbox: &Sandbox, method: reqwest::Method, id: &str, body: &st
     assert!(request.send().await.unwrap().status().is_success());
 }
 
-/// Asks the function to look at the results of all jobs.
+/// Asks the function to check the results of all jobs, as the audit does.
 async fn check(scenario: &Scenario) {
     for record in scenario.store.records() {
         let woken = Woken { key: record.key.clone(), fence: record.fence };
@@ -292,7 +298,7 @@ async fn check(scenario: &Scenario) {
         scenario.queue.send_to(ARN, OutgoingMessage { purpose: Purpose::Check, ..message });
     }
     scenario.poll().await;
-    assert!(scenario.queue.is_empty(), "however a look ends, its message goes");
+    assert!(scenario.queue.is_empty(), "the message of a check is acknowledged, whatever it finds");
 }
 
 fn findings(scenario: &Scenario) -> Vec<Finding> {
@@ -301,7 +307,7 @@ fn findings(scenario: &Scenario) -> Vec<Finding> {
 }
 
 #[tokio::test]
-async fn a_link_that_is_gone_is_made_again_and_one_that_leads_elsewhere_is_reported() {
+async fn a_deleted_link_is_created_again_and_a_changed_one_is_reported() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     let vins = ["1HGCM82633A000001", "1HGCM82633A000002", "1HGCM82633A000003"];
@@ -321,28 +327,33 @@ async fn a_link_that_is_gone_is_made_again_and_one_that_leads_elsewhere_is_repor
 
     check(&scenario).await;
     let found = findings(&scenario);
-    assert_eq!(found.iter().filter(|finding| finding.repaired).count(), 0, "not an hour old");
+    assert_eq!(
+        found.iter().filter(|finding| finding.repaired).count(),
+        0,
+        "results younger than an hour are not repaired"
+    );
     scenario.clock.advance(Duration::from_hours(2));
     check(&scenario).await;
     let mut found: Vec<(String, bool)> =
         findings(&scenario).into_iter().map(|finding| (finding.what, finding.repaired)).collect();
     found.sort();
     let expected = [("result_changed".to_owned(), false), ("result_lost".to_owned(), true)];
-    assert_eq!(found, expected, "nothing is odd about the third");
+    assert_eq!(found, expected, "the third result is sound");
 
     let record = of(vins[0]);
     scenario.queue.wake(&wake::body(&record).unwrap(), &record);
     scenario.drain().await;
     let again = shortened(&of(vins[0]));
-    assert_ne!(again.slashtag, gone.slashtag, "a deleted link keeps its name");
+    assert_ne!(again.slashtag, gone.slashtag, "the slashtag of a deleted link stays reserved");
     let links = scenario.links(&sandbox).await;
     assert!(links.iter().any(|link| link.id == again.link_id), "{links:?}");
     sandbox.shutdown().await;
 }
 
-/// The workspace was changed: no link is found any more, and none must be made twice for that.
+/// The workspace was changed, so that no link is found any more. No link must be created a second
+/// time for that reason.
 #[tokio::test]
-async fn a_look_that_finds_nothing_at_all_is_not_believed() {
+async fn missing_results_are_not_trusted_if_no_check_succeeds() {
     let sandbox = open_sandbox().await;
     let scenario = Scenario::new(&sandbox, &transport::client().unwrap());
     for n in 1..=8 {

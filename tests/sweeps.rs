@@ -1,5 +1,5 @@
-//! The sweeper over tables and queues in memory, beside the real engine, in virtual time: a world with
-//! one of everything that can be stuck, lost, parked, dead or old.
+//! Runs the sweeper and the real engine on tables and queues in memory, in virtual time. The
+//! scenarios have jobs that are stuck, lost, parked, dead or expired.
 
 mod capacity;
 mod cleanup;

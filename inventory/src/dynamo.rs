@@ -1,4 +1,4 @@
-//! Cars on DynamoDB: the table of vehicles, key `dealer` and `vin`.
+//! Stores vehicles in a DynamoDB table with partition key `dealer` and sort key `vin`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,20 +15,21 @@ use evenkeel::aws::{
 };
 use evenkeel::{base::time::Time, ports::PortError};
 
-/// Sort key of the item about a dealer's list as a whole: no VIN has such a character.
+/// Sort key of the item about a dealer's list as a whole. `#` cannot occur in a VIN.
 const LIST: &str = "#list";
 
-/// How long a car that is no longer listed is kept.
+/// How long the item of an unlisted car is kept before DynamoDB expires it.
 const RETENTION: Duration = Duration::from_hours(180 * 24);
 
-/// Items of one batch of writes (DynamoDB's limit).
+/// Most items of one `BatchWriteItem` (DynamoDB's limit).
 const WRITES_A_CALL: usize = 25;
 
-/// Rounds for what a batch of writes leaves unprocessed, and the first pause between two; it doubles.
+/// How often the unprocessed items of a batch are sent. The pause between two rounds starts at
+/// `ROUND_PAUSE` and doubles.
 const MOST_ROUNDS: u32 = 6;
 const ROUND_PAUSE: Duration = Duration::from_millis(50);
 
-/// Pages of one query: a megabyte each.
+/// Most pages of one query; DynamoDB returns at most one megabyte per page.
 const MOST_PAGES: usize = 200;
 
 /// [`Vehicles`] on a DynamoDB table.
@@ -39,7 +40,7 @@ pub struct DynamoVehicles {
 }
 
 impl DynamoVehicles {
-    /// On this table.
+    /// Uses the table named `table`.
     #[must_use]
     pub fn new(config: &SdkConfig, table: String) -> Self {
         Self { client: Client::new(config), table }
@@ -90,7 +91,7 @@ fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
         ("data", s(&vehicle.data)),
         ("seen_at", ms(now)),
     ];
-    // Without a hash nobody says yet that it is listed: it goes like one that no longer is.
+    // A car without a hash may not be listed, so its item expires like that of an unlisted car.
     attributes.push(vehicle.hash.as_ref().map_or_else(
         || ("expires_at", n((now + RETENTION).as_secs_ceil())),
         |hash| ("hash", s(hash)),
@@ -98,7 +99,7 @@ fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
     attributes
 }
 
-/// `None` for the note on the list, and for a car that this code did not write: it is as good as new.
+/// `None` for the item about the list, and for an item that cannot be read: its car counts as new.
 fn known(item: &Item) -> Option<Known> {
     let reader = Reader(item);
     let vin = reader.text("vin").ok().filter(|vin| vin != LIST)?;
@@ -134,7 +135,7 @@ impl Vehicles for DynamoVehicles {
 
     async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
         let item = self.item(dealer, vin).await?;
-        // Who finds nothing that can be read goes on without it, and is not stopped for good.
+        // Unreadable data counts as absent: callers use the data as a fallback and can do without.
         Ok(item.and_then(|item| Reader(&item).text("data").ok()))
     }
 
@@ -188,23 +189,24 @@ impl Vehicles for DynamoVehicles {
     }
 }
 
-/// A new table of vehicles on the local service at `config`, as template.yaml describes it.
+/// Creates a table of vehicles on the local service at `config`, with the keys that template.yaml
+/// declares.
 ///
 /// # Panics
-/// If the table cannot be made.
+/// If the table cannot be created.
 #[cfg(feature = "testing")]
-#[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
+#[expect(clippy::expect_used, reason = "a test whose set-up fails must stop")]
 pub async fn local_table(config: &SdkConfig, table: &str) -> DynamoVehicles {
     use aws_sdk_dynamodb::types::{
         AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     };
     let attribute = |name| {
         let definition = AttributeDefinition::builder().attribute_name(name);
-        definition.attribute_type(ScalarAttributeType::S).build().expect("a name and a type")
+        definition.attribute_type(ScalarAttributeType::S).build().expect("name and type are set")
     };
     let key = |name, kind| {
         let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
-        element.build().expect("a name and a type")
+        element.build().expect("name and type are set")
     };
     let vehicles = Client::new(config)
         .create_table()
@@ -214,6 +216,6 @@ pub async fn local_table(config: &SdkConfig, table: &str) -> DynamoVehicles {
         .attribute_definitions(attribute("vin"))
         .key_schema(key("dealer", KeyType::Hash))
         .key_schema(key("vin", KeyType::Range));
-    vehicles.send().await.expect("the table of vehicles");
+    vehicles.send().await.expect("the table of vehicles is created");
     DynamoVehicles::new(config, table.to_owned())
 }

@@ -1,5 +1,5 @@
-//! What the job types of car dealers share: identification numbers, the names of short links, and the
-//! table of vehicles. The engine knows none of it.
+//! What the job types for car dealers share: VINs, the slashtags of short links, and the table of
+//! vehicles. The engine crate does not depend on it.
 
 pub mod dynamo;
 pub mod slashtag;

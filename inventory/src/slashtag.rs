@@ -1,30 +1,31 @@
-//! Slashtags: the part of a short link after the domain, chosen so that every try for one car
-//! chooses the same ones in the same order.
+//! Slashtags: the part of a short link after the domain.
 //!
-//! A retry, a duplicate message and a car listed again therefore meet the link that an earlier
-//! try made, instead of making another.
+//! The candidates depend only on the dealer, the VIN and the destination, and their order is fixed.
+//! A retry, a duplicate message or a car listed again therefore finds the link that an earlier
+//! attempt created, instead of creating a second one.
 
 use url::Url;
 
 use crate::vin::Vin;
 use evenkeel::base::hash::sha256_hex;
 
-/// Longest slashtag that Rebrandly takes, in characters (its API reference, `POST /v1/links`).
+/// Longest slashtag that Rebrandly accepts, in characters (its API reference, `POST /v1/links`).
 pub const MAX_LENGTH: usize = 40;
 
-/// Most candidates of one chain: more conflicts than this are no accident.
+/// Number of candidates of one chain. Conflicts on all of them cannot be coincidence.
 pub const MAX_CANDIDATES: usize = 9;
 
-/// Hexadecimal digits of the shortest hash in a candidate; each further candidate adds
-/// [`HASH_STEP`].
+/// Hexadecimal digits of the hash in the first candidate with one; each further candidate has
+/// [`HASH_STEP`] digits more.
 const SHORTEST_HASH: usize = 4;
 const HASH_STEP: usize = 2;
 
 /// The candidates for one car of one dealer, in the order in which to try them:
 /// `{dealer}-{vin6}`, `{dealer}-{vin8}`, then `{dealer}-{vin6}-{hash}` with a growing hash.
 ///
-/// The hash is SHA-256 over the VIN and the normalised destination. All are lower case, of
-/// `[a-z0-9-]`, at most [`MAX_LENGTH`] long, with the dealer's part cut to fit, and all differ.
+/// The hash is SHA-256 over the VIN and the normalised destination. All candidates differ. Each
+/// consists of `[a-z0-9-]` and has at most [`MAX_LENGTH`] characters; the dealer's part is cut to
+/// fit.
 #[must_use]
 pub fn candidates(dealer_slug: &str, vin: &Vin, destination: &Url) -> Vec<String> {
     let dealer = slug(dealer_slug);
@@ -36,14 +37,14 @@ pub fn candidates(dealer_slug: &str, vin: &Vin, destination: &Url) -> Vec<String
     [vin6.clone(), vin8].into_iter().chain(hashed).map(|tail| joined(&dealer, &tail)).collect()
 }
 
-/// `{dealer}-{tail}`, the dealer cut so that the whole fits.
+/// `{dealer}-{tail}`, with `dealer` cut so that the result has at most [`MAX_LENGTH`] characters.
 fn joined(dealer: &str, tail: &str) -> String {
     let room = MAX_LENGTH - tail.len() - 1;
     let dealer = dealer[..dealer.len().min(room)].trim_end_matches('-');
     if dealer.is_empty() { tail.to_owned() } else { format!("{dealer}-{tail}") }
 }
 
-/// A name in lower case and `[a-z0-9-]`, runs of anything else folded into one dash.
+/// `name` in lower case; each run of characters outside `[a-z0-9]` becomes one dash.
 fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
     for c in name.chars() {
@@ -57,22 +58,22 @@ fn slug(name: &str) -> String {
     slug
 }
 
-/// Whether two addresses lead to the same place.
+/// Whether two addresses are equal after normalisation.
 #[must_use]
 pub fn same_destination(one: &Url, other: &Url) -> bool {
     normalised(one) == normalised(other)
 }
 
-/// An address as it is compared: what URL parsing normalises (scheme and host in lower case,
-/// default port, dot segments), without `www.`, a slash at the path's end and a mere anchor, and
-/// with http counted as https, because dealers' sites redirect between all of these.
+/// An address in the form in which addresses are compared: without scheme, `www.`, trailing slashes
+/// of the path and anchor, because dealers' sites redirect between these variants. URL parsing has
+/// already normalised the rest (host in lower case, default port, dot segments).
 fn normalised(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_prefix("www.").unwrap_or(host);
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let path = url.path().trim_end_matches('/');
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    // Sites that route in the browser keep the page in the fragment.
+    // Sites with client-side routing name the page in the fragment (`#/…`, `#!…`).
     let fragment = url.fragment().filter(|text| text.starts_with(['/', '!']));
     let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
     format!("{host}{port}{path}{query}{fragment}")
@@ -96,7 +97,7 @@ mod tests {
 
     /// The hash is `printf '1HGCM82633A004352\nacme.example/car/1' | sha256sum`.
     #[test]
-    fn the_chain_as_a_table() {
+    fn the_chain_of_candidates_is_fixed() {
         let chain = candidates("Acme Motors", &vin(), &url("https://acme.example/car/1"));
         assert_eq!(
             chain,
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_lead_to_one_place_are_one() {
+    fn addresses_are_compared_after_normalisation() {
         let one = url("https://www.acme.example/car/1?a=b");
         for same in [
             "http://acme.example/car/1/?a=b",
@@ -139,7 +140,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_candidate_is_valid_and_new(
+        fn all_candidates_are_valid_and_distinct(
             dealer in ".{0,80}",
             vin in "[A-HJ-NPR-Z0-9]{17}",
             path in "[a-z0-9/]{0,30}",

@@ -1,4 +1,4 @@
-//! The table of vehicles in memory, with faults, and the suite that every such table must pass.
+//! The table of vehicles in memory, fault injection for it, and the conformance suite of the port.
 
 pub mod conformance;
 
@@ -10,7 +10,7 @@ use std::{
 use crate::vehicles::{Known, Vehicle, Vehicles};
 use evenkeel::{base::time::Time, ports::PortError, testing::Faulty};
 
-/// [`Vehicles`] in memory; clones share it.
+/// [`Vehicles`] in memory. Clones share one table.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryVehicles(Arc<Mutex<Kept>>);
 
@@ -26,13 +26,13 @@ impl MemoryVehicles {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every car that is kept, by dealer and VIN.
+    /// All stored cars, ordered by dealer and VIN.
     #[must_use]
     pub fn vehicles(&self) -> Vec<Vehicle> {
         self.lock().vehicles.values().map(|(vehicle, _)| vehicle.clone()).collect()
     }
 
-    /// Cars written so far.
+    /// How many cars were written so far; a car written twice counts twice.
     #[must_use]
     pub fn writes(&self) -> usize {
         self.lock().writes

@@ -1,51 +1,52 @@
-//! What is kept of a dealer's cars: one item each, and one for the list as a whole.
+//! The port to the table of vehicles: one item per car of a dealer, and one about the whole list.
 //!
-//! Who reads a feed compares it with what is kept; who reads a page falls back on it.
+//! The feed job compares each read with the stored cars. The page job falls back on their data.
 
 use std::future::Future;
 
 use evenkeel::{base::time::Time, ports::PortError};
 
-/// A car as it is kept, without its data.
+/// A stored car, without its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its VIN.
+    /// The sort key: 17 characters, upper case.
     pub vin: String,
-    /// Content hash of what is kept; `None` once it is no longer listed, so that it is new when it
-    /// comes back.
+    /// Content hash of the data; `None` once the car is unlisted, so that it counts as new if it is
+    /// listed again.
     pub hash: Option<String>,
-    /// Which list it was in.
+    /// Name of the list in which the car was last seen: `new`, `used` or `certified`.
     pub list: String,
-    /// When it was kept last.
+    /// When the car was last stored by [`Vehicles::keep`].
     pub kept_at: Time,
 }
 
-/// A car to keep.
+/// A car to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vehicle {
-    /// Its VIN.
+    /// The sort key: 17 characters, upper case.
     pub vin: String,
-    /// Content hash of its data; `None` if it is no longer listed.
+    /// Content hash of the data; `None` if the car's jobs are not created yet.
     pub hash: Option<String>,
-    /// Which list it was in.
+    /// Name of the list in which the car was seen: `new`, `used` or `certified`.
     pub list: String,
-    /// Its data as JSON.
+    /// The car's data as JSON.
     pub data: String,
 }
 
-/// Where cars are kept.
+/// The table of vehicles.
 pub trait Vehicles: Send + Sync {
-    /// Every car of a dealer, as of every write before the call.
+    /// All stored cars of a dealer, unlisted ones included. The read is strongly consistent: it
+    /// shows every write that ended before the call.
     fn known(&self, dealer: &str) -> impl Future<Output = Result<Vec<Known>, PortError>> + Send;
 
-    /// A car's data as JSON, if it is kept.
+    /// A car's data as JSON; `None` if the car is not stored.
     fn data(
         &self,
         dealer: &str,
         vin: &str,
     ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
 
-    /// Keeps these cars, over whatever was kept of them; harmless when repeated.
+    /// Stores these cars, replacing earlier items. Idempotent.
     fn keep(
         &self,
         dealer: &str,
@@ -53,8 +54,8 @@ pub trait Vehicles: Send + Sync {
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Marks cars as no longer listed, unless they were kept at `began` or later; their data stays for
-    /// some months.
+    /// Marks cars as unlisted by removing their hashes, except cars stored at `began` or later. The
+    /// items of unlisted cars expire 180 days after `now`. Idempotent.
     fn unlist(
         &self,
         dealer: &str,
@@ -63,10 +64,10 @@ pub trait Vehicles: Send + Sync {
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// What was noted of the dealer's list as a whole.
+    /// The note about the dealer's list as a whole, as [`Vehicles::keep_list`] stored it.
     fn list(&self, dealer: &str) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
 
-    /// Notes something of the dealer's list as a whole.
+    /// Stores a note about the dealer's list as a whole, replacing the earlier one.
     fn keep_list(
         &self,
         dealer: &str,

@@ -5,15 +5,15 @@ use std::fmt;
 /// Characters in a VIN since 1981.
 pub const LENGTH: usize = 17;
 
-/// A VIN: 17 upper-case letters and digits without I, O and Q.
+/// A VIN: 17 characters of A-Z and 0-9 without I, O and Q.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Vin(String);
 
 impl Vin {
-    /// Reads a VIN, upper-casing it and dropping white space around it.
+    /// Parses a VIN after trimming white space and converting to upper case.
     ///
-    /// Fails with a sentence that says what was expected. A wrong check digit is no error: cars
-    /// from outside North America fail it honestly.
+    /// The error says what was expected. A wrong check digit is not an error, because cars from
+    /// outside North America need not have one.
     pub fn parse(text: &str) -> Result<Self, String> {
         let vin = text.trim().to_ascii_uppercase();
         let length = vin.chars().count();
@@ -28,21 +28,21 @@ impl Vin {
         }
     }
 
-    /// The 17 characters.
+    /// The 17 characters as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The last `count` characters, all of them if there are fewer.
+    /// The last `count` characters, or all 17 if `count` is larger.
     #[must_use]
     pub fn last(&self, count: usize) -> &str {
-        // ASCII by construction, so every byte is a character.
+        // A VIN is ASCII by construction, so each byte is one character.
         &self.0[LENGTH.saturating_sub(count)..]
     }
 
-    /// Whether position 9 is the check digit of the others (49 CFR 565.15(c)): the weighted sum
-    /// of their values modulo 11, where 10 is written X.
+    /// Whether position 9 holds the check digit of the other positions (49 CFR 565.15(c)): the
+    /// weighted sum of their values modulo 11, where 10 is written X.
     #[must_use]
     pub fn check_digit_holds(&self) -> bool {
         const WEIGHTS: [u32; LENGTH] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
@@ -55,7 +55,7 @@ impl Vin {
     }
 }
 
-/// The transliteration of 49 CFR 565.15(c), Table III; `None` for what no VIN contains.
+/// A character's value by 49 CFR 565.15(c), Table III; `None` if no VIN may contain it.
 fn value(c: char) -> Option<u32> {
     match c {
         '0'..='9' => c.to_digit(10),
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn check_digits() {
+    fn the_check_digit_is_verified() {
         let pass = [
             "1M8GDM9AXKP042788",
             "1G4AH59H45G118341",
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_say_what_was_expected() {
         let cases = [
             ("1HGCM82633A00435", "16 characters, expected 17"),
             ("", "0 characters, expected 17"),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_six_are_the_last_six() {
+    fn last_returns_at_most_the_whole_vin() {
         let vin = Vin::parse(" 1hgcm82633a004352 ").unwrap();
         assert_eq!(vin.last(6), "004352");
         assert_eq!(vin.last(40), "1HGCM82633A004352");
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,40}") {
+        fn any_text_is_parsed_or_refused(text in ".{0,40}") {
             if let Ok(vin) = Vin::parse(&text) {
                 prop_assert_eq!(vin.last(LENGTH), vin.as_str());
                 let _ = vin.check_digit_holds();

@@ -1,5 +1,5 @@
-//! A function's process under a Lambda Runtime API of our own, so that a test decides what it
-//! gets, when its time is up, and in which moment it is stopped.
+//! A function's process under a Lambda Runtime API that the test provides. The test decides which
+//! events the process gets, what their deadlines are, and when the process is stopped.
 //!
 //! Protocol: AWS's "Using the Lambda runtime API for custom runtimes".
 
@@ -33,10 +33,10 @@ use xtask::{
 
 use super::PATIENCE;
 
-/// The queue that every test message comes on.
+/// ARN of the queue that all test messages name as their source.
 pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:test-url-shortening";
 
-/// A message as the poller would deliver it.
+/// A message as the event source mapping delivers it.
 pub(crate) fn record(message_id: &str, body: &str, receives: u32) -> Value {
     json!({
         "messageId": message_id,
@@ -53,7 +53,7 @@ pub(crate) fn record(message_id: &str, body: &str, receives: u32) -> Value {
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "Lambda's deadline is a moment of the real clock")]
+#[expect(clippy::disallowed_methods, reason = "Lambda's deadline is a time of the real clock")]
 pub(crate) fn now_ms() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since_epoch.as_millis()).unwrap()
@@ -70,7 +70,7 @@ struct Api {
     running: Mutex<HashMap<String, oneshot::Sender<Value>>>,
 }
 
-/// A running function. Dropped, its process is killed.
+/// A running function. Its process is killed on drop.
 pub(crate) struct Function {
     process: Child,
     invoke: mpsc::Sender<Invocation>,
@@ -78,14 +78,14 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Builds the binary as the tests want it.
+    /// Builds the binary with the profile of the tests; returns its path.
     pub(crate) async fn build() -> PathBuf {
         let workspace = Workspace::find().await.unwrap();
         let built = artifact::build(&workspace, Profile::Dev).await.unwrap();
         built.path("url-shortening").unwrap().to_owned()
     }
 
-    /// Starts a process with these variables and nothing else.
+    /// Starts a process whose environment has only `variables` and what Lambda sets.
     pub(crate) async fn start(binary: &Path, variables: &[(&str, &str)], log: PathBuf) -> Self {
         let (invoke, next) = mpsc::channel(1);
         let api = Api { next: tokio::sync::Mutex::new(next), running: Mutex::default() };
@@ -125,17 +125,17 @@ impl Function {
         self.process.id().unwrap()
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process has exited.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         tokio::time::timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap()
     }
 
-    /// What it printed so far.
+    /// What the process has printed so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Gives it an event with so much time; the answer comes when the function gives it.
+    /// Sends an event with the deadline in `time`. The receiver gets the function's response.
     pub(crate) async fn invoke(
         &self,
         records: Vec<Value>,
@@ -149,7 +149,7 @@ impl Function {
     }
 }
 
-/// The ids of the messages that an answer gives back.
+/// The ids of the messages that a response reports as failed, so that SQS delivers them again.
 pub(crate) fn failed(answer: &Value) -> Vec<String> {
     let failures = answer["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{answer}"));
     failures.iter().map(|f| f["itemIdentifier"].as_str().unwrap().to_owned()).collect()
@@ -157,7 +157,7 @@ pub(crate) fn failed(answer: &Value) -> Vec<String> {
 
 async fn give(State(api): State<Arc<Api>>) -> impl IntoResponse {
     let Some(invocation) = api.next.lock().await.recv().await else {
-        // The test is over; the process is about to be killed.
+        // The test has ended and is about to kill the process.
         return std::future::pending().await;
     };
     let id = format!("request-{}", now_ms());

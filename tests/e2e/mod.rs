@@ -1,5 +1,5 @@
-//! End to end: real processes, real sockets, real time. Everything that is waited for is polled,
-//! with a deadline.
+//! End-to-end tests: real processes, real sockets, real time. They poll for what they expect, with
+//! a deadline.
 
 mod function;
 mod processes;
@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longest wait for one thing. Slow machines are slow; nothing here depends on how long it took.
+/// Deadline of each wait. It is long enough for slow machines; no test depends on how long a wait
+/// took.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// Polls until it is so.
+/// Polls until `is_so` returns true; panics with `what` at the deadline.
 async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "timed out while waiting until {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,4 +1,5 @@
-//! Several processes of the real function at one job: over DynamoDB's protocol and a real socket.
+//! Several processes of the real function that compete for one job, over DynamoDB's protocol and
+//! real sockets.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -31,7 +32,7 @@ fn body() -> String {
     message.to_string()
 }
 
-/// Two tables, a sandbox, and a folder for logs.
+/// The two tables, a sandbox, and a folder for logs.
 struct World {
     dynamodb: String,
     store: aws::DynamoStore,
@@ -78,12 +79,12 @@ impl World {
     }
 }
 
-/// The same message a hundred times: ten batches of ten over five processes at once, and one of
-/// its messages delivered twice.
+/// A hundred copies of one message: ten batches of ten, five processes concurrently. One of the
+/// messages is delivered twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_copies_at_once_are_one_run_and_one_link() {
+async fn a_hundred_concurrent_copies_give_one_run_and_one_link() {
     let world = World::new("copies").await;
-    // Slow enough for all to meet a live run.
+    // Slow enough that all other copies arrive during the run.
     let slow = SettingsChange { latency_ms: Some(1500), ..SettingsChange::default() };
     world.sandbox.client().change_settings(&slow).await.unwrap();
     let mut functions = Vec::new();
@@ -100,13 +101,13 @@ async fn a_hundred_copies_at_once_are_one_run_and_one_link() {
         if waiting.is_empty() {
             break;
         }
-        // A message given back comes again when the run that it woke is over.
+        // A message that was given back is delivered again when the run is over.
         eventually("the run ends", async || {
             world.job().await.is_some_and(|job| job.phase.ended_at().is_some())
         })
         .await;
     }
-    assert_eq!(waiting, Vec::<Value>::new(), "all are acknowledged");
+    assert_eq!(waiting, Vec::<Value>::new(), "all messages are acknowledged");
     let job = world.job().await.unwrap();
     assert!(matches!(job.phase, Phase::Succeeded { .. }), "{job:?}");
     assert_eq!((job.counters.claims, job.counters.attempts, job.counters.crashes), (1, 1, 0));
@@ -114,7 +115,8 @@ async fn a_hundred_copies_at_once_are_one_run_and_one_link() {
     assert_eq!((calls.total, world.links().await), (1, 1));
 }
 
-/// Deals the records out in batches of ten, all processes at work at the same time.
+/// Distributes the records in batches of ten; all functions work concurrently. Returns the
+/// responses.
 async fn answers(functions: &[Function], records: &[Value]) -> Vec<Value> {
     let mut answers = Vec::new();
     let batches: Vec<_> = records.chunks(10).collect();
@@ -130,10 +132,10 @@ async fn answers(functions: &[Function], records: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// The first process is stopped in the middle of its call and wakes when its lease is long over and
-/// another one has done the job.
+/// The first process is stopped during its call. It continues after its lease has expired and a
+/// second process has done the job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
+async fn a_process_that_continues_after_its_lease_changes_nothing() {
     let world = World::new("zombie").await;
     let control = world.sandbox.client();
     let hold = sandbox::Fault {
@@ -144,14 +146,14 @@ async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
     };
     control.add_fault(&hold).await.unwrap();
     let (first, second) = (world.function("first.log").await, world.function("second.log").await);
-    // Just enough time for a run to start; the lease is this and five seconds.
+    // Just enough time for a run to start; the lease ends five seconds later.
     let time = Duration::from_millis(8500);
     let woken = first.invoke(vec![record("message-1", &body(), 1)], time).await;
     eventually("the link is made", async || !control.held().await.unwrap().is_empty()).await;
     process::stop(first.pid()).unwrap();
     control.release_held().await.unwrap();
     let Phase::Running { lease_until, .. } = world.job().await.unwrap().phase else {
-        panic!("it runs")
+        panic!("expected a running job")
     };
 
     eventually("the lease is over", async || now_ms() > lease_until.as_millis()).await;
@@ -163,20 +165,29 @@ async fn a_process_that_wakes_up_after_its_lease_changes_nothing() {
     assert_eq!((done.counters.crashes, done.fence), (1, 2));
 
     process::cont(first.pid()).unwrap();
-    assert_eq!(failed(&woken.await.unwrap()), ["message-1"], "it has nothing to acknowledge");
-    // Its time was up long ago, so it says no more than that. One that does settle, because its clock
-    // is wrong, is in `shared/src/batch_tests.rs`.
+    assert_eq!(
+        failed(&woken.await.unwrap()),
+        ["message-1"],
+        "the first process acknowledges nothing"
+    );
+    // Its time was over long ago, so it does not try to settle. `shared/src/worker/event_tests.rs`
+    // tests a run that does settle after another one has taken its job.
     assert!(first.log().contains(r#""outcome":"out_of_time""#), "{}", first.log());
-    assert_eq!(world.job().await.unwrap(), done, "its end changed nothing");
+    assert_eq!(world.job().await.unwrap(), done, "the end of the first run changed nothing");
     assert_eq!(world.links().await, 1);
     let again = vec![record("message-1", &body(), 2)];
     let answer = second.invoke(again, Duration::from_secs(15)).await.await.unwrap();
-    assert_eq!(failed(&answer), Vec::<String>::new(), "its message finds the job done");
+    assert_eq!(
+        failed(&answer),
+        Vec::<String>::new(),
+        "the first message finds that the job has ended"
+    );
 }
 
-/// What is missing and what is wrong is named at once, and the process ends.
+/// The log names everything that is missing or wrong, not only the first problem, and the process
+/// exits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_function_that_is_configured_wrongly_says_all_of_it_and_ends() {
+async fn a_misconfigured_function_logs_all_problems_and_exits() {
     let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let binary = Function::build().await;
     let variables = [("CONTROL_TABLE", "control"), ("REBRANDLY_BASE_URL", "rebrandly")];

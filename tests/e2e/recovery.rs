@@ -1,4 +1,5 @@
-//! Everything that can go wrong with a job on its way, and the sweeper on its schedule.
+//! Runs the experiment `recovery`: jobs, messages and dead letters are broken on purpose, and the
+//! scheduled sweeper repairs them.
 
 use demo::experiment::recovery;
 use xtask::{
@@ -8,7 +9,7 @@ use xtask::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_goes_wrong_is_mended() {
+async fn the_scheduled_sweeper_repairs_everything() {
     let workspace = Workspace::find().await.unwrap();
     let options = Options { profile: Profile::Dev, ..Options::default() };
     let stack = Stack::start(&workspace, &options).await.unwrap();

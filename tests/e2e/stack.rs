@@ -1,4 +1,4 @@
-//! The whole local stack: real queues, the real template, functions under MiniStack.
+//! Tests on the whole local stack: real queues, the real template, functions under MiniStack.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,8 +20,9 @@ use xtask::{
 
 use super::eventually;
 
-/// How long the tables or the service are gone. A minute of it is simulated where time is ours: of the
-/// tables in `shared/src/batch_tests.rs`, of the service in `tests/shortening.rs`.
+/// How long the tables or the service are unavailable. Outages of a whole minute are tested in
+/// simulated time: of the tables in `shared/src/worker/event_tests.rs`, of the service in
+/// `tests/shortening.rs`.
 const OUTAGE: Duration = Duration::from_secs(12);
 
 struct Local {
@@ -44,7 +45,7 @@ impl Local {
         sqs::send_batch(self.stack.client(), queue, &messages).await.unwrap();
     }
 
-    /// Waits until every message was acknowledged.
+    /// Waits until all messages are acknowledged and all jobs have ended.
     async fn drained(&self) {
         for queue in ["UrlShorteningQueueUrl", "UrlShorteningHighQueueUrl"] {
             let queue = self.stack.output(queue).unwrap();
@@ -54,8 +55,11 @@ impl Local {
             .await;
         }
         let dead = self.stack.output("UrlShorteningDeadLetterQueueUrl").unwrap();
-        assert!(sqs::depth(self.stack.client(), dead).await.unwrap().is_empty(), "no dead letter");
-        // A parked job has no message; it gets one when its service may be asked again.
+        assert!(
+            sqs::depth(self.stack.client(), dead).await.unwrap().is_empty(),
+            "no message became a dead letter"
+        );
+        // A parked job has no message until the sweeper releases it.
         eventually("every job has ended", async || {
             const OPEN: [&str; 4] = ["queued", "running", "waiting", "parked"];
             let records = self.records().await;
@@ -64,14 +68,15 @@ impl Local {
         .await;
     }
 
-    /// Every record of the job table, by its key.
+    /// All items of the jobs table, by key.
     async fn records(&self) -> BTreeMap<String, Value> {
         let table = self.stack.output("JobsTableName").unwrap();
         let items = dynamodb::scan(self.stack.client(), table).await.unwrap();
         items.into_iter().map(|item| (item["pk"].as_str().unwrap().to_owned(), item)).collect()
     }
 
-    /// Each of these jobs has succeeded, and the sandbox has just one link to its destination.
+    /// Asserts that each of these jobs has succeeded and that the sandbox has exactly one link to
+    /// its destination.
     async fn check_done(&self, ids: impl IntoIterator<Item = u32>) {
         let records = self.records().await;
         let links = self.control.links().await.unwrap();
@@ -102,7 +107,7 @@ fn body(id: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn copies_on_both_queues_are_one_job_and_bad_messages_are_kept() {
+async fn copies_on_both_queues_are_one_job_and_invalid_messages_are_rejected() {
     let local = Local::start().await;
     let slow = SettingsChange {
         latency_ms: Some(300),
@@ -122,7 +127,7 @@ async fn copies_on_both_queues_are_one_job_and_bad_messages_are_kept() {
     );
     local.drained().await;
     local.check_done(0..7).await;
-    assert!(local.stack.function_processes().len() >= 4, "several processes were at it");
+    assert!(local.stack.function_processes().len() >= 4, "several processes were running");
     let records = local.records().await;
     assert_eq!(records["url_shortening#g:job-0"]["claims"], 1, "one run");
     let calls = local.control.calls().await.unwrap();
@@ -139,16 +144,16 @@ async fn copies_on_both_queues_are_one_job_and_bad_messages_are_kept() {
     local.stack.stop().await.unwrap();
 }
 
-/// A feed, and everything that it gives rise to, through all three functions.
+/// A feed and the jobs that it creates, through all three functions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_feed_becomes_pages_and_links() {
+async fn a_feed_leads_to_pages_and_links() {
     let local = Local::start().await;
     let settings = SiteSettings { cars: 6, ..SiteSettings::default() };
     local.control.put_site("acme", &settings).await.unwrap();
     let payload = json!({"dealer_slug": "acme", "site_url": local.control.site_origin("acme")});
     let feed = json!({"version": 1, "type": "dealer_com_feed", "id": "feed", "payload": payload});
     local.send("DealerComFeedQueueUrl", &[feed.to_string()]).await;
-    eventually("all is done", async || {
+    eventually("all jobs have succeeded", async || {
         let records = local.records().await;
         let done = records.values().filter(|record| record["state"] == "succeeded").count();
         done == 1 + 6 + 6
@@ -173,7 +178,7 @@ async fn a_feed_becomes_pages_and_links() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_is_gone_for_a_while_loses_nothing() {
+async fn an_outage_of_the_service_loses_nothing() {
     let local = Local::start().await;
     local.send("UrlShorteningQueueUrl", &(0..5).map(body).collect::<Vec<_>>()).await;
     local.stack.sandbox_wire().unwrap().set(State::Cut);
@@ -188,7 +193,7 @@ async fn a_service_that_is_gone_for_a_while_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_that_are_gone_for_a_while_lose_nothing() {
+async fn an_outage_of_the_tables_loses_nothing() {
     let local = Local::start().await;
     local.send("UrlShorteningQueueUrl", &(0..5).map(body).collect::<Vec<_>>()).await;
     local.stack.aws_wire().unwrap().set(State::Cut);

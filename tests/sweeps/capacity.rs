@@ -1,4 +1,5 @@
-//! How much a tick reads and how long it takes, where there is much that is none of its business.
+//! How much a tick reads and how long it takes, with many records that need nothing, and with
+//! backlogs.
 
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use super::{
     world::{DEPENDENCY, HIGH, World, body},
 };
 
-/// What a tick may read beside what is due: a page of each table, what it counts and samples.
+/// Most items that a tick may read besides due records: a page of each table, counts and samples.
 const CONSTANT: usize = 5_000;
 
-/// What a port call takes over a network.
+/// Simulated duration of a port call.
 const LATENCY: Duration = Duration::from_millis(10);
 
-/// 100,000 records, of which 1,000 are due: crashed, lost, parked.
+/// Stores 100,000 records and returns how many of them are due: 1,000 crashed, lost or parked ones.
 async fn crowd(world: &World) -> usize {
     let now = world.now();
     for n in 0..99_000 {
@@ -29,14 +30,14 @@ async fn crowd(world: &World) -> usize {
     let late = now.before(Duration::from_secs(120));
     for n in 0..400 {
         let phase = Phase::Waiting { run_after: late, due_at: late, why: "http_503".into() };
-        // Behind an empty queue: these have lost their messages.
+        // The queue is empty, so these jobs have lost their messages.
         world.put(&format!("lost-{n}"), phase);
     }
     for n in 0..500 {
         world.park(&format!("parked-{n}"), late);
     }
     note_parked(world, DEPENDENCY).await;
-    // Fewer than a fifth of what runs, or the view would be doubted.
+    // Fewer than a fifth of the running jobs; with more, the sweeper would doubt its reads.
     for n in 0..100 {
         world.crash(&format!("crashed-{n}"), 0, Duration::from_secs(1)).await;
     }
@@ -50,7 +51,7 @@ async fn crowd(world: &World) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tick_reads_in_proportion_to_what_is_due_and_ends_in_its_box() {
+async fn a_tick_reads_in_proportion_to_the_due_records_and_ends_in_time() {
     let world = World::new();
     let due = crowd(&world).await;
     world.faults.slow(LATENCY);
@@ -58,11 +59,15 @@ async fn a_tick_reads_in_proportion_to_what_is_due_and_ends_in_its_box() {
     let report = world.tick().await.unwrap();
     let (reads, took) = (world.store.reads() - before, world.now().since(began));
     assert_eq!(report.cut_short, Vec::<&str>::new(), "{took:?}");
-    // Each is found on the index and read; a crashed one twice, before its lease is closed.
-    assert!(reads <= 3 * due + CONSTANT, "{reads} items for {due} that are due");
+    // Each due record is read on the index and in the table. A crashed one is read again before its
+    // lease is removed.
+    assert!(reads <= 3 * due + CONSTANT, "{reads} items read for {due} due records");
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(report.done["rescue"]["crashed"], 100);
-    assert_eq!(report.done["rescue"]["sent_again"], 200, "its bound; the others at the next tick");
+    assert_eq!(
+        report.done["rescue"]["sent_again"], 200,
+        "the limit of a tick; the others are sent at the next one"
+    );
     assert!(report.done["release"]["released"] >= 480, "{report:?}");
 
     let (before, began) = (world.store.reads(), world.now());
@@ -71,14 +76,14 @@ async fn a_tick_reads_in_proportion_to_what_is_due_and_ends_in_its_box() {
     let quiet = world.store.reads();
     world.tick().await.unwrap();
     let quiet = world.store.reads() - quiet;
-    assert!(quiet <= CONSTANT, "{quiet} items when nothing is due");
+    assert!(quiet <= CONSTANT, "{quiet} items read when nothing is due");
     assert!(world.store.reads() > before && world.now() > began);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
+async fn jobs_that_only_wait_in_a_backlog_are_neither_read_nor_sent_again() {
     let world = World::new();
-    // Long overdue by the first tick, and not long enough to count as old by the last.
+    // Long overdue at the first tick, but not long enough to count as aged at the last one.
     let due_at = world.now();
     for n in 0..20_000 {
         let name = format!("job-{n}");
@@ -87,7 +92,7 @@ async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
         world.queue.send_to(ARN, OutgoingMessage::new(body(&name), Some(woken), None));
     }
     for minute in 0..8 {
-        // A batch a second: the backlog moves, slowly.
+        // One batch per second, so the backlog shrinks slowly.
         for _ in 0..60 {
             let event = world.queue.receive_from(ARN, 10);
             let deadline = world.now() + Duration::from_secs(15);
@@ -101,12 +106,13 @@ async fn what_is_merely_backlogged_is_neither_read_nor_sent_again() {
         let rescue = report.done.get("rescue").cloned().unwrap_or_default();
         assert_eq!((rescue.get("sent_again"), rescue.get("aged")), (None, None), "{report:?}");
     }
-    assert_eq!(world.queue.len(), 20_000 - 8 * 600, "no message more, and none twice");
+    assert_eq!(world.queue.len(), 20_000 - 8 * 600, "no message was sent in addition");
 }
 
-/// Behind the same backlog, one message is lost: whatever was sent after it has come for minutes.
+/// One message is lost behind a backlog. It is found because only messages that were sent later
+/// have been received for minutes.
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_lost_behind_a_backlog_is_found_by_what_overtakes_it() {
+async fn a_message_lost_behind_a_backlog_is_found_by_the_messages_that_overtake_it() {
     let world = World::new();
     let lost_at = world.now();
     world.put("lost", Phase::Waiting { run_after: lost_at, due_at: lost_at, why: "later".into() });
@@ -114,7 +120,7 @@ async fn a_message_that_is_lost_behind_a_backlog_is_found_by_what_overtakes_it()
     let mut minutes = 0;
     while world.state("lost") != "succeeded" && minutes < 15 {
         for _ in 0..60 {
-            // Twelve come for ten that go.
+            // Twelve messages are sent for each ten that are received, so the backlog grows.
             for _ in 0..12 {
                 world.queue.send(&body(&format!("job-{sent}")));
                 sent += 1;
@@ -136,7 +142,7 @@ async fn a_message_that_is_lost_behind_a_backlog_is_found_by_what_overtakes_it()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_has_waited_too_long_behind_a_backlog_goes_to_the_high_queue() {
+async fn an_aged_job_behind_a_backlog_is_copied_to_the_high_queue() {
     let world = World::new();
     for n in 0..500 {
         world.queue.send(&body(&format!("other-{n}")));
@@ -146,14 +152,14 @@ async fn a_job_that_has_waited_too_long_behind_a_backlog_goes_to_the_high_queue(
         world.put(&format!("old-{n}"), Phase::Queued { due_at });
     }
     let report = world.tick().await.unwrap();
-    assert_eq!(report.done["rescue"]["aged"], 20, "as many as a tick moves");
+    assert_eq!(report.done["rescue"]["aged"], 20, "the limit of a tick");
     assert_eq!(world.queue.bodies(HIGH).len(), 20);
     let report = world.tick().await.unwrap();
-    assert_eq!(report.done["rescue"].get("aged"), None, "the high queue has no room");
+    assert_eq!(report.done["rescue"].get("aged"), None, "the high queue is not empty");
 }
 
 #[tokio::test(start_paused = true)]
-async fn concurrency_moves_to_where_the_work_is_and_a_redeploy_is_worked_back() {
+async fn concurrency_moves_to_the_busy_queue_also_after_a_deployment_has_reset_it() {
     let world = World::new();
     let set = |normal, high| {
         world.mappings.put("normal", normal);
@@ -167,22 +173,22 @@ async fn concurrency_moves_to_where_the_work_is_and_a_redeploy_is_worked_back() 
     for _ in 0..8 {
         world.tick().await.unwrap();
         let all = world.mappings.all();
-        assert!(all["normal"] + all["high"] <= 14, "the whole is never exceeded: {all:?}");
+        assert!(all["normal"] + all["high"] <= 14, "the total is exceeded: {all:?}");
         slots.push(all["normal"]);
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    assert_eq!(slots[0], 4, "one tick alone moves nothing");
+    assert_eq!(slots[0], 4, "a single tick moves nothing");
     assert!(slots.windows(2).all(|pair| pair[1] <= pair[0] + pair[0].div_ceil(4)), "{slots:?}");
     assert!(slots[7] >= 9, "{slots:?}");
     set(4, 10);
     for _ in 0..8 {
         world.tick().await.unwrap();
     }
-    assert!(world.mappings.all()["normal"] >= 9, "it goes by what is");
+    assert!(world.mappings.all()["normal"] >= 9, "balance starts from the deployed values");
 }
 
 #[tokio::test(start_paused = true)]
-async fn balance_that_is_off_puts_the_deployed_numbers_back_and_a_paused_mapping_takes_no_part() {
+async fn balance_that_is_off_restores_the_deployed_numbers_and_a_paused_mapping_is_left_out() {
     let mut world = World::new();
     world.mappings.put("normal", 3);
     world.sweeper.config.balance = false;
@@ -199,11 +205,15 @@ async fn balance_that_is_off_puts_the_deployed_numbers_back_and_a_paused_mapping
         let report = world.tick().await.unwrap();
         assert_eq!(report.done["balance"]["left_out"], 1);
     }
-    assert_eq!(world.mappings.all()["normal"], 10, "its own, and no more");
+    assert_eq!(
+        world.mappings.all()["normal"],
+        10,
+        "the queue keeps its own slots and gets no others"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_things_stand_and_where_they_go_is_noted_for_tools() {
+async fn observations_and_forecasts_are_noted_for_tools() {
     use serde_json::Value;
     let world = World::new();
     for n in 0..900 {
@@ -230,8 +240,11 @@ async fn how_things_stand_and_where_they_go_is_noted_for_tools() {
     }
     let notes = world.store.all_notes("observe");
     let now: Value = serde_json::from_str(&notes[0].1).unwrap();
-    assert_eq!(now["queues"]["test-url-shortening"]["visible"], 301, "and the parked one: {now}");
-    assert_eq!(now["types"]["errand"]["succeeded"], 100, "in the last whole minute");
+    assert_eq!(
+        now["queues"]["test-url-shortening"]["visible"], 301,
+        "300 messages and that of the parked job: {now}"
+    );
+    assert_eq!(now["types"]["errand"]["succeeded"], 100, "successes of the last complete minute");
     let site = &now["dependencies"]["site"];
     assert_eq!((&site["parked"], &site["breaker"]), (&1.into(), &"closed".into()), "{site}");
     assert!(site["longest_parked_s"].as_u64().is_some_and(|age| age >= 300), "{site}");
@@ -239,12 +252,12 @@ async fn how_things_stand_and_where_they_go_is_noted_for_tools() {
     let clears = clears.unwrap_or_else(|| panic!("{now}"));
     assert_eq!(clears["about"], "test-url-shortening");
     let in_s = clears["in_s"].as_u64().unwrap();
-    assert!((150..=200).contains(&in_s), "300 at 100 a minute: {clears}");
+    assert!((150..=200).contains(&in_s), "300 messages at 100 a minute: {clears}");
     assert_eq!(world.store.all_notes("history").len(), 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_system_rests_at_the_deployed_numbers() {
+async fn an_idle_system_returns_to_the_deployed_numbers() {
     let world = World::new();
     world.mappings.put("normal", 4);
     for _ in 0..12 {
@@ -255,7 +268,7 @@ async fn an_idle_system_rests_at_the_deployed_numbers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_walk_comes_by_every_record_in_as_many_ticks_as_it_has_pages() {
+async fn the_audit_walks_the_whole_table_one_page_per_tick() {
     use evenkeel::base::time::Time;
     let world = World::new();
     for n in 0..450 {
@@ -269,8 +282,8 @@ async fn a_walk_comes_by_every_record_in_as_many_ticks_as_it_has_pages() {
         world.tick().await.unwrap();
         states.push(world.state("z-last"));
     }
-    assert_eq!(states, ["succeeded", "succeeded", "none"], "two hundred a page");
+    assert_eq!(states, ["succeeded", "succeeded", "none"], "a page has two hundred records");
     let now: serde_json::Value =
         serde_json::from_str(&world.store.all_notes("observe")[0].1).unwrap();
-    assert_eq!(now["states"]["succeeded"], 450, "as the whole walk has counted");
+    assert_eq!(now["states"]["succeeded"], 450, "the count of the whole walk");
 }

@@ -1,5 +1,5 @@
-//! The clean-up that the incident's plan asks for: reset stuck jobs, retry the failed ones with the
-//! improved logic, remove old completed ones.
+//! The clean-up after an incident: stuck jobs are reset, failed ones are retried with the corrected
+//! code, and expired ones are removed.
 
 use std::time::Duration;
 
@@ -38,7 +38,11 @@ async fn the_incident_is_cleaned_up() {
         assert_eq!(world.state(&format!("stuck-{n}")), "succeeded");
         assert_eq!(world.journal.runs(&format!("stuck-{n}")), 1);
     }
-    assert_eq!(world.state("poison"), "quarantined", "only if it is asked for");
+    assert_eq!(
+        world.state("poison"),
+        "quarantined",
+        "a quarantined job is retried only on request"
+    );
     assert!(world.store.records().iter().all(|record| !record.key.contains("old-")));
 
     let retry = json!({ "command": "retry", "type": "errand", "quarantined": true });
@@ -47,11 +51,11 @@ async fn the_incident_is_cleaned_up() {
     world.settle(3).await;
     assert_eq!(world.state("poison"), "succeeded");
     let record = world.store.record(&key("poison")).unwrap();
-    assert_eq!(record.counters.crashes, 0, "it begins anew");
+    assert_eq!(record.counters.crashes, 0, "the counter of crashes restarts");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_whole_audit_looks_at_everything_and_says_where_it_stopped() {
+async fn a_whole_audit_examines_every_record_and_returns_where_it_stopped() {
     let world = World::new();
     for n in 0..1_200 {
         let result = if n % 100 == 0 { "null" } else { "\"done\"" };
@@ -71,7 +75,7 @@ async fn a_whole_audit_looks_at_everything_and_says_where_it_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_that_is_none_is_refused_by_name() {
+async fn an_invalid_command_is_refused_with_the_reason() {
     let world = World::new();
     let ask = async |call| {
         let deadline = world.now() + Duration::from_secs(50);

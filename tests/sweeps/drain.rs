@@ -1,4 +1,4 @@
-//! A breaker that closes over 5,000 parked jobs: the curve of calls, in virtual time.
+//! A breaker closes while 5,000 jobs are parked: the curve of calls, in virtual time.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
 const JOBS: usize = 5_000;
 const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
 
-/// Calls in each second since `began`.
+/// The number of calls in each second since `began`.
 fn by_second(calls: &[Time], began: Time) -> BTreeMap<u64, usize> {
     let mut seconds = BTreeMap::new();
     for at in calls {
@@ -24,7 +24,7 @@ fn by_second(calls: &[Time], began: Time) -> BTreeMap<u64, usize> {
     seconds
 }
 
-/// Most calls of any second, whenever it begins.
+/// The most calls within any span of one second, wherever it begins.
 fn most_within_a_second(calls: &[Time]) -> usize {
     let mut calls = calls.to_vec();
     calls.sort();
@@ -59,7 +59,7 @@ fn page(calls: &BTreeMap<u64, usize>, took: u64, most: usize, deferred: usize) -
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_thousand_parked_jobs_are_no_second_outage() {
+async fn releasing_five_thousand_parked_jobs_causes_no_second_outage() {
     let world = World::with(Some(RATES));
     let began = world.now();
     let retry_at = began + Duration::from_secs(30);
@@ -71,12 +71,15 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
     open_breaker(&world, retry_at).await;
     let mut ticked_at = began.before(Duration::from_secs(60));
     while world.store.records().iter().any(|record| record.phase.ended_at().is_none()) {
-        assert!(world.now().since(began) < Duration::from_secs(1_800), "it takes too long");
+        assert!(
+            world.now().since(began) < Duration::from_secs(1_800),
+            "the release takes too long"
+        );
         if world.now().since(ticked_at) >= Duration::from_secs(60) {
             ticked_at = world.now();
             world.tick().await.unwrap();
         }
-        // Batches run beside each other, as they do in as many processes.
+        // The batches run concurrently, as in several processes.
         let mut batches = Vec::new();
         for _ in 0..10 {
             let event = world.queue.receive_from(ARN, 10);
@@ -97,16 +100,19 @@ async fn five_thousand_parked_jobs_are_no_second_outage() {
     let calls = world.journal.calls();
     let curve = by_second(&calls, began);
     let most = most_within_a_second(&calls);
-    assert!(most <= 9, "{most}: the limiter's 8, and one that falls on the edge");
-    assert_eq!(calls.len(), JOBS, "each was called once");
-    assert!(calls.iter().all(|at| *at >= retry_at), "nobody calls while it is open");
+    assert!(
+        most <= 9,
+        "{most}, expected at most the limiter's 8 and one on the edge of the second"
+    );
+    assert_eq!(calls.len(), JOBS, "each job makes one call");
+    assert!(calls.iter().all(|at| *at >= retry_at), "no call is made while the breaker is open");
     assert!((0..JOBS).all(|n| world.journal.runs(&format!("job-{n:04}")) == 1));
     let deferred = world.store.records().iter().filter(|r| r.counters.defers > 0).count();
     let took = world.now().since(began).as_secs();
     let ramp = [(31, 40), (40, 60)]
         .map(|(from, to)| curve.range(from..to).map(|(_, count)| *count).sum::<usize>());
-    assert_eq!(ramp, [3, 0], "as many as can close it, and nobody until the next tick");
-    // Each step of the ramp, give or take those that wait a moment for their slots.
+    assert_eq!(ramp, [3, 0], "as many as can close the breaker, and none until the next tick");
+    // Each step of the ramp; up to a fifth may still wait for their slots.
     let steps = [60..65, 65..70, 70..75, 75..80]
         .map(|seconds| curve.range(seconds).map(|(_, count)| *count).sum::<usize>());
     for (went, most) in steps.into_iter().zip([5, 10, 20, 40]) {

@@ -1,4 +1,4 @@
-//! A sweeper that is failed at every port call, in every way.
+//! Makes every port call of a sweeper fail in every way.
 
 use evenkeel::testing::Fault;
 
@@ -7,7 +7,7 @@ use super::{
     world::World,
 };
 
-/// Ticks within which all is well again, whatever happened in the first.
+/// Ticks within which everything must be recovered after a fault in the first one.
 const TICKS: usize = 8;
 
 #[tokio::test(start_paused = true)]
@@ -18,7 +18,7 @@ async fn a_sweeper_that_fails_at_any_call_loses_nothing_and_does_nothing_twice()
         world.tick().await.unwrap();
         world.faults.calls()
     };
-    assert!(calls.len() > 100, "a tick with everything in it: {}", calls.len());
+    assert!(calls.len() > 100, "the tick has too few calls: {}", calls.len());
     for (number, name) in calls.iter().enumerate() {
         for fault in Fault::ALL {
             let world = World::new();
@@ -30,9 +30,9 @@ async fn a_sweeper_that_fails_at_any_call_loses_nothing_and_does_nothing_twice()
     }
 }
 
-/// A table or a queue that fails for a while, each kind of call by itself.
+/// One kind of port call fails for three ticks, for each kind in turn.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_fails_for_minutes_is_made_up_for() {
+async fn everything_is_recovered_after_calls_of_one_kind_fail_for_minutes() {
     let mut names = {
         let world = World::new();
         everything(&world).await;

@@ -1,4 +1,4 @@
-//! What holds of a tick whatever it meets.
+//! Properties of a tick, for any records.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,18 +13,18 @@ use proptest::prelude::*;
 
 use super::{
     recovery::note_parked,
-    world::{DEAD, DEPENDENCY, World, body, letter},
+    world::{DEAD, DEPENDENCY, World, body, dead_letter},
 };
 
-/// A record in any state, and what goes with it: a lease, a dead letter, messages.
+/// A record in any state, with or without a lease and a dead letter.
 #[derive(Clone, Debug)]
 struct Thing {
     state: u8,
-    /// Seconds since it was due, or negative until it is.
+    /// Seconds since the record was due; negative if it is not due yet.
     late_s: i64,
     crashes: u32,
     leased: bool,
-    letter: bool,
+    dead_letter: bool,
     deadline_s: Option<i64>,
 }
 
@@ -34,10 +34,10 @@ prop_compose! {
         late_s in -120_i64..4_000,
         crashes in 0_u32..3,
         leased in any::<bool>(),
-        letter in proptest::bool::weighted(0.2),
+        dead_letter in proptest::bool::weighted(0.2),
         deadline_s in proptest::option::of(-500_i64..5_000),
     ) -> Thing {
-        Thing { state, late_s, crashes, leased, letter, deadline_s }
+        Thing { state, late_s, crashes, leased, dead_letter, deadline_s }
     }
 }
 
@@ -72,14 +72,15 @@ impl Thing {
             world.store.lease(&lease).await.unwrap();
         }
         world.store.put(&record);
-        if self.letter {
-            world.queue.bury(DEAD, ARN, letter(body(name), Purpose::Work));
+        if self.dead_letter {
+            world.queue.bury(DEAD, ARN, dead_letter(body(name), Purpose::Work));
         }
     }
 }
 
-/// Whether somebody will look at a record that is not over: the index, or its batch's lease.
-fn is_looked_after(record: &Record, leases: &[Lease]) -> bool {
+/// Whether a record has ended or the sweeper can find it: on the due index, or through the lease of
+/// its batch.
+fn can_be_found(record: &Record, leases: &[Lease]) -> bool {
     record.phase.ended_at().is_some()
         || record.due_entry().is_some()
         || leases
@@ -103,16 +104,25 @@ async fn check(things: &[Thing], busy: bool) {
     let times = changed.len();
     changed.sort();
     changed.dedup();
-    assert_eq!(changed.len(), times, "a record is changed twice, armed or written again among it");
+    assert_eq!(changed.len(), times, "a record was written twice in one tick");
     let leases = world.store.leases();
     for record in world.store.records() {
         let old = &before[&record.key];
-        assert!(is_looked_after(&record, &leases), "nobody looks: {old:?} {record:?}");
+        assert!(
+            can_be_found(&record, &leases),
+            "not on the due index and without a lease: {old:?} {record:?}"
+        );
         let moved = record.phase.name() != old.phase.name();
         let ended = record.phase.ended_at().is_some();
         let crashed = record.counters.crashes > old.counters.crashes;
-        assert!(!moved || !ended || crashed, "a sweeper ends no job by itself: {record:?}");
-        assert!(old.phase.ended_at().is_none() || record == *old, "what is over stays: {record:?}");
+        assert!(
+            !moved || !ended || crashed,
+            "the sweeper ended a job that had not crashed: {record:?}"
+        );
+        assert!(
+            old.phase.ended_at().is_none() || record == *old,
+            "an ended record was changed: {record:?}"
+        );
     }
     assert!(before.keys().all(|key| {
         let kept = world.store.record(key).is_some();
@@ -124,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_tick_touches_no_record_twice_and_leaves_each_with_a_look(
+    fn a_tick_writes_no_record_twice_and_leaves_each_where_it_can_be_found(
         things in proptest::collection::vec(things(), 0..40),
         busy in any::<bool>(),
     ) {

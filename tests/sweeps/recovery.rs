@@ -1,4 +1,5 @@
-//! What a sweeper makes of a world in which everything has gone wrong.
+//! Recovery: a scenario with one job for every way in which a job can get stuck, and what the
+//! sweeper does about it.
 
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use evenkeel::{
     testing::ARN,
 };
 
-use super::world::{DEAD, DEPENDENCY, World, body, key, letter};
+use super::world::{DEAD, DEPENDENCY, World, body, dead_letter, key};
 
-/// Jobs that must succeed in the end, each run once.
+/// Names of the jobs that must succeed in the end after exactly one run.
 pub(crate) const JOBS: [&str; 9] = [
     "crashed",
     "lease_expiry_indexed",
@@ -27,29 +28,30 @@ pub(crate) const JOBS: [&str; 9] = [
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One of everything.
+/// Stores one job for every way in which a job can get stuck.
 pub(crate) async fn everything(world: &World) {
     let now = world.now();
     let late = now.before(MINUTE);
-    // Its process died in the middle of it, with the only message.
+    // Its process died during the run and held the only message.
     world.crash("crashed", 0, Duration::from_secs(5)).await;
-    // The same, but its lease was never written, and another copy of its message has armed it.
+    // The same, but the lease item was never written, and a copy of the message has put the record
+    // on the due index at lease expiry.
     world.put(
         "lease_expiry_indexed",
         Phase::Running { lease_until: late, lease_expiry_indexed: true },
     );
-    // Its message was deleted behind its back.
+    // Its message was lost.
     world.put("lost", Phase::Waiting { run_after: late, due_at: late, why: "http_503".into() });
-    // Its record was written and its message never sent, or sent and the answer lost.
+    // Its record was written, but its message was never sent.
     world.put("unsent", Phase::Queued { due_at: late });
-    // Its breaker has closed again.
+    // It is parked, and its breaker has closed again.
     world.park("parked", late);
     note_parked(world, DEPENDENCY).await;
-    // Of the dependency of this one nobody knows that it has parked jobs.
+    // It is parked on a dependency that is not registered.
     let mut unnoted = world.park("unnoted", late);
-    unnoted.work.dependency = "nobody-knows".into();
+    unnoted.work.dependency = "unregistered".into();
     world.store.put(&unnoted);
-    // A run that is alive, whose batch has a lease; its message is in the dead-letter queue.
+    // Its run is alive and its batch has a lease, but its message is in the dead-letter queue.
     let until = now + Duration::from_secs(20);
     let mut alive =
         world.record("alive", Phase::Running { lease_until: until, lease_expiry_indexed: false });
@@ -61,12 +63,12 @@ pub(crate) async fn everything(world: &World) {
     world.put("done", Phase::Succeeded { at: now, result: "\"done\"".into() });
     world.put("old", Phase::Succeeded { at: Time::default(), result: "\"done\"".into() });
     for name in ["alive", "waits", "done", "good"] {
-        world.queue.bury(DEAD, ARN, letter(body(name), Purpose::Work));
+        world.queue.bury(DEAD, ARN, dead_letter(body(name), Purpose::Work));
     }
-    world.queue.bury(DEAD, ARN, letter("not a message".into(), Purpose::Work));
+    world.queue.bury(DEAD, ARN, dead_letter("not a message".into(), Purpose::Work));
     let alien = body("alien").replace("errand", "parcel");
-    world.queue.bury(DEAD, ARN, letter(alien, Purpose::Work));
-    world.queue.bury(DEAD, ARN, letter(body("twice"), Purpose::Redrive));
+    world.queue.bury(DEAD, ARN, dead_letter(alien, Purpose::Work));
+    world.queue.bury(DEAD, ARN, dead_letter(body("twice"), Purpose::Redrive));
 }
 
 pub(crate) async fn note_parked(world: &World, dependency: &str) {
@@ -76,18 +78,18 @@ pub(crate) async fn note_parked(world: &World, dependency: &str) {
     };
     let limits = Limits { closes_with: 3, noted_at: world.now().as_millis(), ..Limits::default() };
     let text = serde_json::to_string(&limits).unwrap();
-    let place = NoteKey::new(WATCHED, dependency);
-    world.store.put_note(&place, &text, world.now() + MINUTE * 600).await.unwrap();
+    let note = NoteKey::new(WATCHED, dependency);
+    world.store.put_note(&note, &text, world.now() + MINUTE * 600).await.unwrap();
 }
 
-/// What must be true of [`everything`] in the end, whatever went wrong on the way.
+/// Checks the end state of [`everything`], which must be the same with every fault.
 pub(crate) fn check(world: &World, case: &str) {
     for name in JOBS {
         assert_eq!(world.state(name), "succeeded", "{case}: {name}");
         assert_eq!(world.journal.runs(name), 1, "{case}: {name} was run once");
     }
     assert_eq!((world.state("done"), world.journal.runs("done")), ("succeeded", 0), "{case}");
-    assert_eq!(world.state("old"), "none", "{case}: it has expired");
+    assert_eq!(world.state("old"), "none", "{case}: the expired record is removed");
     let mut held: Vec<Flaw> =
         world.store.rejected_messages().iter().map(|body| body.rejection.flaw).collect();
     held.sort_by_key(|flaw| flaw.name());
@@ -121,7 +123,7 @@ async fn everything_is_recovered_by_two_ticks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schedule_that_was_missed_for_ten_minutes_is_made_up_for_at_once() {
+async fn one_tick_catches_up_after_a_schedule_was_missed_for_ten_minutes() {
     let world = World::new();
     everything(&world).await;
     tokio::time::sleep(MINUTE * 10).await;
@@ -153,7 +155,7 @@ async fn crashes_are_counted_retried_after_minutes_and_quarantined() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_most_of_what_runs_looks_stuck_the_view_is_doubted_for_three_ticks() {
+async fn if_most_running_jobs_seem_stuck_rescue_pauses_for_three_ticks() {
     let world = World::new();
     for n in 0..30 {
         world.crash(&format!("j{n}"), 0, Duration::ZERO).await;
@@ -170,14 +172,14 @@ async fn when_most_of_what_runs_looks_stuck_the_view_is_doubted_for_three_ticks(
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_one_of_two_sweepers_leads_and_a_dead_one_gives_way_within_a_minute() {
+async fn only_one_of_two_sweepers_leads_and_a_dead_leader_is_replaced_within_a_minute() {
     use evenkeel::testing::Fault;
     let world = World::new();
     everything(&world).await;
-    // The first one dies when it has read the leases.
+    // The first sweeper dies when it reads the leases.
     world.faults.on("read_all", Fault::DieBefore);
-    assert!(world.tick().await.is_none(), "it died");
-    assert!(world.tick().await.unwrap().another_leads, "its lease stands");
+    assert!(world.tick().await.is_none(), "the sweeper died");
+    assert!(world.tick().await.unwrap().another_leads, "the dead leader's lease is not over");
     world.work(60).await;
     assert!(!world.tick().await.unwrap().another_leads);
     world.settle(3).await;
@@ -185,7 +187,7 @@ async fn only_one_of_two_sweepers_leads_and_a_dead_one_gives_way_within_a_minute
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_who_both_believe_to_lead_wake_a_job_once() {
+async fn two_sweepers_that_both_act_as_leader_wake_a_job_once() {
     use sweeper::{plan::rescue::send_again, step};
     let world = World::new();
     let late = world.now().before(MINUTE);
@@ -196,15 +198,19 @@ async fn two_who_both_believe_to_lead_wake_a_job_once() {
     let first = step::take(&world.store, &world.queue, std::slice::from_ref(&one), now).await;
     let second = step::take(&world.store, &world.queue, &[other], now).await;
     assert_eq!((first.written.len(), second.written.len(), second.refused), (1, 0, 1));
-    // The first again, because its answer was lost: it recognises its own write.
+    // The first one repeats its step because the answer was lost, and recognises its own write.
     let again = step::take(&world.store, &world.queue, &[one], now).await;
-    assert_eq!((again.written.len(), world.queue.len()), (1, 2), "at worst a message too many");
+    assert_eq!(
+        (again.written.len(), world.queue.len()),
+        (1, 2),
+        "at worst one message is sent twice"
+    );
     world.settle(1).await;
     assert_eq!(world.journal.runs("lost"), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_is_not_there_any_more_is_made_again() {
+async fn a_missing_result_is_produced_again() {
     let world = World::new();
     let at = world.now().before(MINUTE * 120);
     for (name, result) in [("empty", "{}"), ("other", "\"else\""), ("sound", "\"done\"")] {
@@ -222,10 +228,10 @@ async fn a_result_that_is_not_there_any_more_is_made_again() {
     assert_eq!(findings, [key("empty"), key("other")]);
 }
 
-/// The breaker is forced open; a thousand jobs with a deadline of tomorrow were parked before one with a
-/// deadline of now.
+/// The breaker is forced open. A thousand jobs with a deadline tomorrow were parked before one
+/// whose deadline is now.
 #[tokio::test(start_paused = true)]
-async fn a_deadline_is_met_behind_an_open_breaker_and_behind_others() {
+async fn a_job_at_its_deadline_is_released_behind_an_open_breaker_and_before_others() {
     use evenkeel::{
         dependency::breaker::{Breaker, State},
         ports::Control as _,
@@ -247,13 +253,14 @@ async fn a_deadline_is_met_behind_an_open_breaker_and_behind_others() {
     let report = world.tick().await.unwrap();
     assert_eq!(report.done["release"]["released"], 1, "{report:?}");
     world.work(5).await;
-    assert_eq!(world.state("now"), "dead", "it has no fallback, and says so");
+    assert_eq!(world.state("now"), "dead", "a job without a fallback ends at its deadline");
     assert_eq!(world.state("tomorrow-0"), "parked");
 }
 
-/// A deployment has changed how the type reads payloads: what is in the record is not normal any more.
+/// A deployment has changed the type's payload, so that the payload in the record is no longer in
+/// its normal form, or is invalid.
 #[tokio::test(start_paused = true)]
-async fn a_job_that_its_type_reads_otherwise_by_now_is_still_done_and_one_that_it_refuses_ends() {
+async fn a_recorded_payload_in_an_old_form_is_still_run_and_an_invalid_one_ends_the_job() {
     let world = World::new();
     let late = world.now().before(MINUTE);
     let mut spaced = world.put("spaced", Phase::Queued { due_at: late });
@@ -265,13 +272,13 @@ async fn a_job_that_its_type_reads_otherwise_by_now_is_still_done_and_one_that_i
     world.settle(2).await;
     assert_eq!((world.state("spaced"), world.journal.runs("spaced")), ("succeeded", 1));
     let Phase::Dead { why, .. } = world.store.record(&key("refused")).unwrap().phase else {
-        panic!("it would wait for ever")
+        panic!("expected a dead job")
     };
     assert!(why.starts_with("its type no longer takes its payload: invalid: payload"), "{why}");
 }
 
-/// Many dealers' sites, each with more parked jobs than its share of a tick, and the one dependency that
-/// all jobs of a type have.
+/// Many dealers' sites, each with more parked jobs than its share of a tick, and one dependency
+/// that all jobs of a type have in common.
 #[tokio::test(start_paused = true)]
 async fn no_dependency_starves_behind_others() {
     let world = World::new();
@@ -288,22 +295,33 @@ async fn no_dependency_starves_behind_others() {
     note_parked(&world, DEPENDENCY).await;
     world.park("the-type's-own", late);
     world.tick().await.unwrap();
-    assert_eq!(world.state("the-type's-own"), "waiting", "it has the first turn");
+    assert_eq!(
+        world.state("the-type's-own"),
+        "waiting",
+        "the dependency of a whole type comes first"
+    );
     let waiting = |site: &str| {
         let records = world.store.records().into_iter();
         records.filter(|r| r.work.dependency == site && r.phase.name() == "waiting").count()
     };
     let before: Vec<bool> = sites.iter().map(|site| waiting(site) > 0).collect();
-    assert!(before.contains(&false), "more than a tick lets go: {before:?}");
+    assert!(
+        before.contains(&false),
+        "expected more parked jobs than one tick releases: {before:?}"
+    );
     tokio::time::sleep(MINUTE).await;
     world.tick().await.unwrap();
-    assert!(sites.iter().all(|site| waiting(site) > 0), "whoever had no turn has it now");
+    assert!(
+        sites.iter().all(|site| waiting(site) > 0),
+        "the sites that the first tick left out come first in the second"
+    );
 }
 
-/// A platform is out: hundreds of hosts have their breakers open, and each look takes its time. The one
-/// dependency that all jobs of a type have, and whoever may go, go all the same.
+/// A platform is down: hundreds of hosts have open breakers, and each read takes its time. Jobs of
+/// the dependency that all jobs of a type have in common, and of the one host whose breaker is
+/// closed, are released nevertheless.
 #[tokio::test(start_paused = true)]
-async fn hundreds_of_dependencies_do_not_keep_the_others_from_going() {
+async fn hundreds_of_open_breakers_do_not_delay_the_release_of_others() {
     use evenkeel::{
         dependency::breaker::{Breaker, State},
         ports::Control as _,
@@ -328,9 +346,9 @@ async fn hundreds_of_dependencies_do_not_keep_the_others_from_going() {
     let mut ticks = 0;
     while world.state("site-500") == "parked" && ticks < 5 {
         world.tick().await.unwrap();
-        assert_eq!(world.state("the-type's-own"), "waiting", "in the first tick");
+        assert_eq!(world.state("the-type's-own"), "waiting", "released in the first tick");
         tokio::time::sleep(MINUTE).await;
         ticks += 1;
     }
-    assert!(ticks < 5, "whoever had no turn in one tick is first in the next");
+    assert!(ticks < 5, "dependencies left out in one tick come first in the next");
 }

@@ -1,4 +1,5 @@
-//! A job type without a third party of its own, its function, and a sweeper beside it.
+//! A simulated system for the tests of the sweeper: a job type, its function, and a sweeper, on
+//! tables and queues in memory.
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +34,7 @@ pub(crate) const HIGH: &str = "arn:aws:sqs:eu-west-1:123456789012:test-high";
 pub(crate) const DEAD: &str = "arn:aws:sqs:eu-west-1:123456789012:test-dlq";
 pub(crate) const DEPENDENCY: &str = "elsewhere";
 
-/// What the function's own time-out is.
+/// Time-out of the simulated function.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ impl Payload for Errand {
     fn check(&mut self, _: &mut Problems) {}
 }
 
-/// What errands have done.
+/// A log of the runs and calls of the errands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal(Arc<Mutex<Pages>>);
 
@@ -56,18 +57,18 @@ struct Pages {
 }
 
 impl Journal {
-    /// How often an errand has been run to its end.
+    /// How often an errand was run to its end.
     pub(crate) fn runs(&self, name: &str) -> usize {
         self.0.lock().unwrap().runs.get(name).copied().unwrap_or_default()
     }
 
-    /// When the third party was called.
+    /// The times of all calls to the third party.
     pub(crate) fn calls(&self) -> Vec<Time> {
         self.0.lock().unwrap().calls.clone()
     }
 }
 
-/// Calls its third party once, and writes that down.
+/// The job type: each job calls the third party once and logs that in the journal.
 #[derive(Clone, Debug)]
 pub(crate) struct Errands {
     journal: Journal,
@@ -146,7 +147,7 @@ impl Job for Errands {
 
 pub(crate) type Function = Worker<Errands, TestPorts>;
 
-/// The sweeper's ports, in memory, with faults.
+/// The sweeper's ports, in memory, with fault injection.
 pub(crate) struct Doubles;
 
 impl Ports for Doubles {
@@ -159,7 +160,7 @@ impl Ports for Doubles {
 
 pub(crate) type Sweeper = Sweep<Doubles>;
 
-/// Tables, queues, a function and a sweeper.
+/// The tables, the queues, a function and a sweeper.
 pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) queue: MemoryQueue<TestClock>,
@@ -176,7 +177,7 @@ impl World {
         Self::with(None)
     }
 
-    /// A world whose third party has these limits.
+    /// A world whose job type limits its calls to these rates.
     pub(crate) fn with(rates: Option<Rates>) -> Self {
         let (clock, store, faults) =
             (TestClock::default(), MemoryStore::default(), Faults::default());
@@ -204,7 +205,7 @@ impl World {
         self.clock.now()
     }
 
-    /// One tick; `None` if the sweeper died in it.
+    /// Runs one tick; `None` if it failed or the sweeper died in it.
     pub(crate) async fn tick(&self) -> Option<Report> {
         let deadline = self.now() + Duration::from_secs(50);
         tokio::select! {
@@ -216,7 +217,7 @@ impl World {
         }
     }
 
-    /// What the function does with all that is visible now.
+    /// Lets the function handle all visible messages.
     pub(crate) async fn poll(&self) {
         for queue in [HIGH, ARN] {
             loop {
@@ -230,7 +231,7 @@ impl World {
         }
     }
 
-    /// Lets so many seconds pass, with the function at work.
+    /// Lets `seconds` pass; the function polls once a second.
     pub(crate) async fn work(&self, seconds: u64) {
         let until = self.now() + Duration::from_secs(seconds);
         while self.now() < until {
@@ -239,7 +240,7 @@ impl World {
         }
     }
 
-    /// Lets minutes pass, each with a tick, until every job has ended; fails after `most`.
+    /// Lets minutes pass, each with a tick, until every job has ended. Panics after `most` minutes.
     pub(crate) async fn settle(&self, most: usize) {
         for _ in 0..most {
             self.tick().await;
@@ -250,17 +251,17 @@ impl World {
             }
         }
         let open = self.store.records().into_iter().filter(|r| r.phase.ended_at().is_none());
-        panic!("not over: {:?}, {} messages", open.collect::<Vec<_>>(), self.queue.len());
+        panic!("not ended: {:?}, {} messages left", open.collect::<Vec<_>>(), self.queue.len());
     }
 
-    /// Puts a record there that the engine could have written.
+    /// Stores a record that the engine could have written.
     pub(crate) fn put(&self, name: &str, phase: Phase) -> Record {
         let record = self.record(name, phase);
         self.store.put(&record);
         record
     }
 
-    /// Puts a running record there, and the lease of its batch, which ended `ago`.
+    /// Stores a running record and the lease of its batch, which expired `ago`.
     pub(crate) async fn crash(&self, name: &str, crashes: u32, ago: Duration) {
         let until = self.now().before(ago);
         let phase = Phase::Running { lease_until: until, lease_expiry_indexed: false };
@@ -272,7 +273,7 @@ impl World {
         evenkeel::ports::Store::lease(&self.store, &lease).await.unwrap();
     }
 
-    /// A parked record that waits for the breaker.
+    /// Stores a record that a gate has parked.
     pub(crate) fn park(&self, name: &str, due_at: Time) -> Record {
         let phase = Phase::Parked { run_after: due_at, why: "breaker_open".into() };
         let parking = Some(Parking { since: self.now(), gated: true });
@@ -312,7 +313,7 @@ impl World {
         }
     }
 
-    /// The state of a job.
+    /// The name of a job's state; `none` if it has no record.
     pub(crate) fn state(&self, name: &str) -> &'static str {
         self.store.record(&key(name)).map_or("none", |record| record.phase.name())
     }
@@ -342,12 +343,12 @@ fn payload(name: &str) -> String {
     json!({ "name": name }).to_string()
 }
 
-/// The message of a job, as a sender writes it.
+/// The body of a job's message, as a sender writes it.
 pub(crate) fn body(name: &str) -> String {
     json!({"version": 1, "type": "errand", "id": name, "payload": {"name": name}}).to_string()
 }
 
-/// A dead letter.
-pub(crate) fn letter(body: String, purpose: Purpose) -> OutgoingMessage {
+/// A message for the dead-letter queue.
+pub(crate) fn dead_letter(body: String, purpose: Purpose) -> OutgoingMessage {
     OutgoingMessage { purpose, ..OutgoingMessage::new(body, None, Some("acme".into())) }
 }

@@ -1,4 +1,5 @@
-//! What differs between a read and the store: the cars that call for work, and those that are gone.
+//! Compares a read of the site with the store: which cars need jobs, and which are no longer
+//! listed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,18 +14,19 @@ use crate::{
     vehicle::Vehicle,
 };
 
-/// What stands in the store as a car's hash: its content hash, and which jobs it has had for this
-/// content. Another feed of the same cars may ask for others.
+/// The value stored as a car's hash: its content hash, and the jobs already created for this
+/// content. Another feed of the same cars may ask for other jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The content hash.
+    /// The content hash, 64 hexadecimal digits.
     pub hash: String,
-    /// The jobs that were made.
+    /// The jobs that were created.
     pub had: FanOut,
 }
 
 impl Mark {
-    /// Reads what [`Mark`]'s `Display` has written.
+    /// Parses the format that [`Mark`]'s `Display` writes: the hash, and if not both jobs were
+    /// created, `+` and their names.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (hash, had) = text.split_once('+').unwrap_or((text, "scrape,shorten"));
@@ -48,31 +50,32 @@ impl fmt::Display for Mark {
 /// A car with its content hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<'a> {
-    /// The car.
+    /// The car as the site lists it.
     pub vehicle: &'a Vehicle,
-    /// Its hash, as [`content_hash`] makes it.
+    /// The result of [`content_hash`].
     pub hash: String,
-    /// The jobs that it has had for this content.
+    /// The jobs already created for this content.
     pub had: FanOut,
 }
 
-/// The cars of a page by what they call for, each in the page's order.
+/// The cars of a page, grouped by how they differ from the store. Each group is in the page's
+/// order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes<'a> {
-    /// Not in the store.
+    /// Cars that the store does not list.
     pub new: Vec<Listed<'a>>,
-    /// In the store with another hash.
+    /// Cars stored with another hash.
     pub changed: Vec<Listed<'a>>,
-    /// In the store with this hash, and without a job that is wanted now.
+    /// Cars stored with this hash, for which a wanted job has not been created.
     pub lacking: Vec<Listed<'a>>,
-    /// In the store with this hash.
+    /// Cars stored with this hash, for which all wanted jobs have been created.
     pub unchanged: Vec<Listed<'a>>,
 }
 
-/// Compares cars with the marks in the store, by VIN, when these jobs are `wanted`. Of a car that
-/// stands there twice the first counts.
+/// Compares cars with the marks in the store by VIN; `wanted` are the jobs that the feed asks for.
+/// If a VIN occurs twice, its first entry counts.
 ///
-/// A car that was marked as gone has no hash in the store, so it is new when it comes back.
+/// An unlisted car has no hash in the store, so it counts as new when the site lists it again.
 #[must_use]
 pub fn compare<'a>(
     vehicles: impl IntoIterator<Item = &'a Vehicle>,
@@ -100,13 +103,13 @@ pub fn compare<'a>(
     changes
 }
 
-/// The VINs in the store that are listed no more.
+/// The stored VINs that the site no longer lists.
 ///
-/// `stored` are VINs with the list in which they were last seen, `reads` all that this run has
-/// read, and `last_good` the counts of the last good read. Nothing is gone unless every one of the
-/// reads is whole and healthy and together they have not collapsed: a car may have moved into the
-/// very list that failed. A car is looked for in all of the lists, and one whose own list was not
-/// read is left alone.
+/// `stored` are VINs with the list in which each was last seen, `reads` the lists of this read, and
+/// `last_good` the counts of the last good read. The result is empty unless every list was read
+/// completely, is healthy, and the counts have not collapsed: a car may have moved to a list whose
+/// read failed. A car counts as listed if any list has it. A car whose own list was not read is
+/// never in the result.
 #[must_use]
 pub fn gone<'a>(
     stored: impl IntoIterator<Item = (&'a str, Condition)>,

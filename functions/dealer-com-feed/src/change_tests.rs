@@ -16,7 +16,7 @@ fn vins<'a>(listed: &'a [Listed<'_>]) -> Vec<&'a str> {
 }
 
 #[test]
-fn cars_are_told_apart_by_their_hashes() {
+fn cars_are_grouped_by_their_stored_hashes() {
     let cars = [
         vehicle(VINS[0], 100),
         vehicle(VINS[1], 200),
@@ -44,7 +44,7 @@ fn cars_are_told_apart_by_their_hashes() {
 }
 
 #[test]
-fn a_car_lacks_a_job_that_nobody_wanted_before() {
+fn a_car_lacks_a_job_that_was_not_wanted_before() {
     let cars = [vehicle(VINS[0], 100)];
     let fan_outs = [(true, true), (true, false), (false, true), (false, false)]
         .map(|(scrape, shorten)| FanOut { scrape, shorten });
@@ -62,7 +62,7 @@ fn a_car_lacks_a_job_that_nobody_wanted_before() {
     }
 }
 
-/// A read of `cars`, the total of which the site says is `total`.
+/// A read of one page with `cars`, for which the site reports `total`.
 fn read(condition: Condition, cars: &[&str], total: u32) -> Cursor {
     let entries: Vec<_> = cars.iter().map(|vin| json!({"vin": vin})).collect();
     let body = json!({"pageInfo": {"totalCount": total}, "inventory": entries}).to_string();
@@ -73,29 +73,29 @@ fn read(condition: Condition, cars: &[&str], total: u32) -> Cursor {
 }
 
 #[test]
-fn what_is_gone() {
+fn a_car_is_gone_only_after_complete_healthy_and_plausible_reads() {
     let [a, b, c, d] = VINS;
     let stored = [(a, Condition::New), (b, Condition::New), (c, Condition::Used)];
     let last_good: Counts = [(Condition::New, 2), (Condition::Used, 1)].into_iter().collect();
     let gone = |reads: &[Cursor]| gone(stored, reads, &last_good);
     let none: [&str; 0] = [];
 
-    // All are listed, in whatever list.
+    // All are listed; one has moved to another list.
     let new = read(Condition::New, &[a], 1);
     assert_eq!(gone(&[new.clone(), read(Condition::Used, &[b, c], 2)]), none);
-    // One is not.
+    // One is in no list.
     assert_eq!(gone(&[new.clone(), read(Condition::Used, &[c, d], 2)]), [b]);
-    // The list that it stood in was not read.
+    // The list in which it was last seen was not read.
     assert_eq!(gone(&[read(Condition::New, &[a, b], 2)]), none);
     assert_eq!(gone(&[read(Condition::Used, &[c], 1)]), none);
     assert_eq!(gone(&[]), none);
-    // A read that is not whole: more cars than came, or not over.
+    // An incomplete read: fewer cars than the total, or not at the end.
     assert_eq!(gone(&[new.clone(), read(Condition::Used, &[c], 9)]), none);
     assert_eq!(gone(&[new.clone(), Cursor::new(Condition::Used)]), none);
-    // A read that is not healthy.
+    // An unhealthy read.
     assert_eq!(gone(&[new.clone(), read(Condition::Used, &[c, "bad", "worse"], 3)]), none);
-    // A collapse.
+    // A collapse of the counts.
     assert_eq!(gone(&[read(Condition::New, &[], 0), read(Condition::Used, &[], 0)]), none);
-    // One car less of three is none.
+    // One car less of three is not a collapse.
     assert_eq!(gone(&[new, read(Condition::Used, &[c], 1)]), [b]);
 }

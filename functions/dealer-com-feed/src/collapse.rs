@@ -1,4 +1,4 @@
-//! Whether a read can be true: a dealer does not sell everything in an hour.
+//! Whether the size of a read is plausible: a dealer does not sell its whole inventory in an hour.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,21 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{paging::Cursor, payload::Condition};
 
-/// A fall by this much, in percent, is no sale.
+/// A loss of this share of the cars, in percent, is implausible.
 const COLLAPSE_PERCENT: u32 = 70;
 
-const _: () = assert!(COLLAPSE_PERCENT > 0 && COLLAPSE_PERCENT < 100, "a part of the whole");
+const _: () =
+    assert!(COLLAPSE_PERCENT > 0 && COLLAPSE_PERCENT < 100, "a percentage between 0 and 100");
 
-/// Cars that one list must have had to be judged on its own. Shorter ones come and go: two
-/// certified cars are sold in a day. All lists together are judged however short they are.
+/// How many cars a single list must have had for its loss to count. Shorter lists may empty for
+/// real: two certified cars can be sold in a day. All lists together are judged at any length.
 const LONG_LIST: u32 = 20;
 
-/// How many cars each list has; of the last good read it is kept with its snapshot.
+/// How many cars each list has. The counts of the last good read are stored in its snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts(BTreeMap<Condition, u32>);
 
 impl Counts {
-    /// The counts of what was read.
+    /// The counts of these reads.
     #[must_use]
     pub fn of(reads: &[Cursor]) -> Self {
         Self(reads.iter().map(|read| (read.condition(), read.vins().count())).collect())
@@ -28,7 +29,7 @@ impl Counts {
 }
 
 impl Counts {
-    /// These, and of lists that were not read those of `before`.
+    /// These counts, completed by those of `before` for lists that were not read.
     #[must_use]
     pub fn or(mut self, before: Self) -> Self {
         for (condition, cars) in before.0 {
@@ -44,14 +45,14 @@ impl FromIterator<(Condition, u32)> for Counts {
     }
 }
 
-/// A fall that cannot be true.
+/// An implausible loss of cars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Collapse {
-    /// Of this list; `None` if of all of them together.
+    /// The list that collapsed; `None` means all compared lists together.
     pub condition: Option<Condition>,
-    /// The cars of the last good read.
+    /// Number of cars in the last good read.
     pub before: u32,
-    /// The cars of this one.
+    /// Number of cars in this read.
     pub after: u32,
 }
 
@@ -62,8 +63,8 @@ impl fmt::Display for Collapse {
     }
 }
 
-/// Whether the counts of a read are an anomaly against those of the last good one: none after some,
-/// or 70 % down. Only lists that both have read are compared.
+/// Compares the counts of a read with those of the last good one. A collapse is a read without cars
+/// after one with cars, or a loss of 70 %. Only lists that occur in both are compared.
 #[must_use]
 pub fn judge(last_good: &Counts, read: &Counts) -> Option<Collapse> {
     let both = last_good.0.iter().filter_map(|(condition, before)| {
@@ -77,7 +78,7 @@ pub fn judge(last_good: &Counts, read: &Counts) -> Option<Collapse> {
         before: sum(|list| list.before),
         after: sum(|list| list.after),
     };
-    // One short list that is read alone is no more than a short list.
+    // The sum over only some of the lists is judged like a single list: only if it was long.
     let is_all = both.len() == last_good.0.len();
     let all = Some(all).filter(|all| is_all || all.before >= LONG_LIST);
     let long = both.iter().copied().filter(|list| list.before >= LONG_LIST);
@@ -100,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_collapse() {
+    fn a_loss_of_70_percent_is_a_collapse() {
         let cases = [
-            // All together.
+            // All lists together.
             ((100, 80, 20), (100, 80, 20), None),
             ((100, 80, 20), (40, 30, 10), None),
             ((100, 80, 20), (0, 0, 0), Some("all: 0 cars, 200 in the last good read")),
@@ -111,7 +112,7 @@ mod tests {
             ((1, 0, 0), (0, 0, 0), Some("all: 0 cars, 1 in the last good read")),
             ((4, 0, 0), (1, 0, 0), Some("all: 1 cars, 4 in the last good read")),
             ((3, 0, 0), (1, 0, 0), None),
-            // From nothing, and up.
+            // From nothing, and growth.
             ((0, 0, 0), (0, 0, 0), None),
             ((0, 0, 0), (100, 80, 20), None),
             ((1, 1, 1), (100, 80, 20), None),
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lists_that_both_have_read_are_compared() {
+    fn only_lists_in_both_reads_are_compared() {
         let only_new: Counts = [(Condition::New, 90)].into_iter().collect();
         assert_eq!(judge(&counts(100, 500, 50), &only_new), None);
         assert_eq!(judge(&only_new, &counts(0, 500, 50)).unwrap().after, 0);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_survive_being_stored() {
+    fn counts_round_trip_through_json() {
         let text = serde_json::to_string(&counts(3, 2, 1)).unwrap();
         assert_eq!(text, r#"{"new":3,"used":2,"certified":1}"#);
         assert_eq!(serde_json::from_str::<Counts>(&text).unwrap(), counts(3, 2, 1));

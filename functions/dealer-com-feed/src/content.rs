@@ -1,25 +1,29 @@
-//! The content hash: two readings of a car with the same hash call for no new work.
+//! The content hash: a car whose hash is unchanged needs no new jobs.
 
 use evenkeel::base::hash::sha256_hex;
 
 use crate::{payload::Condition, price::Cents, vehicle::Vehicle};
 
-/// Begins what is hashed. Another form would make every car of every dealer a changed one, so it is
-/// changed only on purpose.
+/// Version prefix of the hashed text. Any change of the format makes every stored car count as
+/// changed, and creates jobs for all of them.
 const FORM: &str = "vehicle/1";
 
-/// A hash over what a scrape or a short link depends on, in 64 hexadecimal digits.
+/// SHA-256 over the fields that a scraping or a short link depends on, as 64 hexadecimal digits.
 ///
-/// In it is what can change about a car and matters to a buyer: what it is called, its condition,
-/// its prices, its odometer, its address, and whether it has pictures yet.
+/// Included are the fields that can change and matter to a buyer: make, model, trim, stock number,
+/// condition, prices, odometer, address, and whether there are pictures.
 ///
-/// Left out is what changes without the car changing, for each such change would make a job for
-/// every car of the dealer: the title, which is advertising and otherwise repeats make and model;
-/// the pictures' order, number and addresses, which belong to the site's image server; the id of
-/// the listing, which the address holds anyway, and that of the account; the date; and what was
-/// unreadable. So is what a car is born with, such as engine and paint: its VIN stands for that,
-/// and an endpoint that leaves such attributes out must not make every car a changed one when it
-/// takes the other's place. For the same reason upper and lower case of words are one.
+/// Excluded are the fields that change although the car does not, because each such change would
+/// create jobs for every car of the dealer:
+///
+/// - the title, which is advertising and otherwise repeats make and model;
+/// - the order, number and addresses of the pictures, which depend on the site's image server;
+/// - the ids of the listing, which the address contains anyway, and of the account;
+/// - the inventory date, and the notes on unreadable fields.
+///
+/// Also excluded are fields that never change for a VIN, such as engine and paint. One endpoint
+/// omits them, so a switch between the endpoints would make every car count as changed. For the
+/// same reason words are compared without regard to case.
 #[must_use]
 pub fn content_hash(vehicle: &Vehicle) -> String {
     let words = |text: Option<&str>| text.map(str::to_lowercase);
@@ -42,7 +46,7 @@ pub fn content_hash(vehicle: &Vehicle) -> String {
         ("link", vehicle.link.clone()),
         ("pictures", (!vehicle.images.is_empty()).then(|| "yes".to_owned())),
     ];
-    // Lines cannot be forged: a field's text is on one line.
+    // No value can imitate another field's line, because values contain no line breaks.
     let lines = fields.into_iter().filter_map(|(name, value)| Some(format!("\n{name}={}", value?)));
     sha256_hex(&[FORM, &lines.collect::<String>()])
 }

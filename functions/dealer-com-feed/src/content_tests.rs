@@ -8,7 +8,7 @@ fn hash(value: &Value) -> String {
     content_hash(&Vehicle::read(value, &site).unwrap())
 }
 
-/// A car with everything in it.
+/// A car with every field set.
 fn car() -> Value {
     json!({
         "vin": "1HGCM82633A004352", "year": "2021", "make": "Nimbus", "model": "Cumulus",
@@ -34,10 +34,10 @@ fn with(pointer: &str, field: Value) -> Value {
     car
 }
 
-/// Made with `sha256sum` of lines that begin `vehicle/1`, `vin=1HGCM82633A004352` and
-/// `condition=certified`. If this fails, every car in every store is about to be a changed one.
+/// Computed with `sha256sum` over lines that start with `vehicle/1`, `vin=1HGCM82633A004352` and
+/// `condition=certified`. If this test fails, every stored car would count as changed.
 #[test]
-fn the_form_is_fixed() {
+fn the_hashed_format_is_fixed() {
     let expected = "988dc3fc281516e11d8631a272709d503edb4f2ababf0e46c2e34fc3ba35443d";
     assert_eq!(hash(&car()), expected);
     let bare = "09df628974b950b2c6269c562c0b2ce4f1fc1c1b80c052ab329a4a1176426c25";
@@ -45,7 +45,7 @@ fn the_form_is_fixed() {
 }
 
 #[test]
-fn what_makes_another_car_changes_the_hash() {
+fn a_change_that_matters_to_a_buyer_changes_the_hash() {
     let changes = [
         ("/vin", json!("1M8GDM9AXKP042788")),
         ("/year", json!("2022")),
@@ -73,7 +73,7 @@ fn what_makes_another_car_changes_the_hash() {
 }
 
 #[test]
-fn what_leaves_the_car_as_it_is_leaves_the_hash() {
+fn a_change_that_leaves_the_car_as_it_is_keeps_the_hash() {
     let changes = [
         ("/title", json!("Just arrived! 2021 Nimbus")),
         ("/uuid", json!("ffffff")),
@@ -100,7 +100,7 @@ fn what_leaves_the_car_as_it_is_leaves_the_hash() {
 }
 
 #[test]
-fn a_field_cannot_pass_for_another() {
+fn a_field_cannot_imitate_another() {
     let one = json!({"vin": "1HGCM82633A004352", "make": "a", "model": "b"});
     let forged = json!({"vin": "1HGCM82633A004352", "make": "a\nmodel=b"});
     assert_ne!(hash(&one), hash(&forged));
@@ -108,7 +108,7 @@ fn a_field_cannot_pass_for_another() {
 
 proptest! {
     #[test]
-    fn a_vehicle_has_the_same_hash_once_it_was_stored(
+    fn a_stored_vehicle_has_the_same_hash(
         make in ".{0,20}",
         trim in ".{0,20}",
         cents in 0_u64..100_000_000,

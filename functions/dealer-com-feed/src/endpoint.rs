@@ -1,5 +1,5 @@
-//! Where a site's inventory is asked for: the widget, the newer endpoint behind it, and the site's
-//! id, which the newer one wants to be told.
+//! Requests to the two inventory endpoints of a site, and the site's id, which the newer endpoint
+//! requires.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -7,22 +7,23 @@ use url::Url;
 
 use crate::{field, payload::Condition};
 
-/// Cars asked for by page. Some sites give fewer without saying so.
+/// Number of cars requested per page. Some sites return fewer without saying so.
 pub const PAGE_SIZE: u32 = 100;
 
-/// How much of a page is searched for the site's id, in bytes: it stands among the first scripts.
+/// How much of a page is searched for the site's id, in bytes. The id is in one of the first
+/// scripts.
 const SEARCHED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Most mentions of an id that are compared, by spelling of its key.
+/// Most mentions of an id that are compared, for each spelling of its key.
 const MAX_MENTIONS: usize = 100;
 
-/// Longest id, in bytes; those seen are below 50.
+/// Longest site id, in bytes; those observed are shorter than 50.
 const MAX_ID_BYTES: usize = 100;
 
-/// Most quotes and backslashes on one side of a colon: text in text in text has three.
+/// Most quotes and backslashes on one side of a colon; JSON nested in two strings has three.
 const MAX_QUOTES: usize = 4;
 
-/// The id by which Dealer.com knows a site.
+/// Dealer.com's id of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteId(String);
 
@@ -34,27 +35,27 @@ impl SiteId {
     }
 }
 
-/// One of the two places that answer with the inventory.
+/// One of a site's two inventory endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// The listing page's own widget: a GET.
+    /// The widget of the listing page: a GET.
     Widget,
-    /// The newer service, which has to be told whose inventory: a POST.
+    /// The newer service: a POST that names the site.
     Service(SiteId),
 }
 
-/// What to send.
+/// A request to an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Where to.
+    /// The absolute address, with the query.
     pub url: Url,
-    /// The JSON to POST; without one it is a GET.
+    /// The JSON body of a POST; `None` means a GET.
     pub body: Option<String>,
 }
 
 impl Endpoint {
-    /// Asks for the page of a list that begins with the car at `start`, from 0.
+    /// The request for the page of a list that begins with entry `start`, counted from 0.
     #[must_use]
     pub fn request(&self, site: &Url, condition: Condition, start: u32) -> Request {
         let list = list_name(condition);
@@ -95,7 +96,8 @@ impl Endpoint {
     }
 }
 
-/// What a list is called in aliases. A wrong one answers an empty list, not an error.
+/// A list's name in page aliases. For an unknown alias the site returns an empty list, not an
+/// error.
 const fn list_name(condition: Condition) -> &'static str {
     match condition {
         Condition::New => "NEW",
@@ -104,7 +106,7 @@ const fn list_name(condition: Condition) -> &'static str {
     }
 }
 
-/// What a list is called in the preferences.
+/// A list's name in the preferences.
 const fn listing(condition: Condition) -> &'static str {
     match condition {
         Condition::New => "auto-new",
@@ -113,10 +115,10 @@ const fn listing(condition: Condition) -> &'static str {
     }
 }
 
-/// Finds the id that a site's page carries.
+/// Finds the site's id in one of its pages.
 ///
-/// Scripts of others on the page may have a `siteId` of their own, so one that also begins the name
-/// of a page, `ID_SITEBUILDER_`, is preferred to the first.
+/// Third-party scripts on the page may have a `siteId` of their own. A value that also occurs in a
+/// page name, as `ID_SITEBUILDER_`, is therefore preferred to the first one.
 #[must_use]
 pub fn find_site_id(page: &[u8]) -> Option<SiteId> {
     let page = &page[..page.len().min(SEARCHED_BYTES)];
@@ -127,19 +129,19 @@ pub fn find_site_id(page: &[u8]) -> Option<SiteId> {
     Some(SiteId(String::from_utf8_lossy(id).into_owned()))
 }
 
-/// The values of everything called `siteId`, or `site-id` in an attribute.
+/// The values of all `siteId` keys and `site-id` attributes.
 fn given_ids(page: &[u8]) -> Vec<&[u8]> {
     const KEYS: [&[u8]; 2] = [b"siteId", b"site-id"];
     let mut ids = Vec::new();
     for key in KEYS {
-        // `websiteId` is another's.
+        // `websiteId` is another key.
         let mentions = positions(page, key).filter(|&at| at == 0 || !is_word(page[at - 1]));
         ids.extend(mentions.filter_map(|at| value(&page[at + key.len()..])).take(MAX_MENTIONS));
     }
     ids
 }
 
-/// What begins the names of the site's pages.
+/// The prefixes of the site's page names, up to `_SITEBUILDER_`.
 fn page_prefixes(page: &[u8]) -> Vec<&[u8]> {
     let prefix = |at: usize| {
         let before = &page[at.saturating_sub(MAX_ID_BYTES)..at];
@@ -149,13 +151,14 @@ fn page_prefixes(page: &[u8]) -> Vec<&[u8]> {
     positions(page, b"_SITEBUILDER_").filter_map(prefix).take(MAX_MENTIONS).collect()
 }
 
-/// Where `needle` stands in `page`.
+/// The offsets at which `needle` occurs in `page`.
 fn positions(page: &[u8], needle: &[u8]) -> impl Iterator<Item = usize> {
     let windows = page.windows(needle.len()).enumerate();
     windows.filter(move |(_, window)| *window == needle).map(|(at, _)| at)
 }
 
-/// The quoted id after a key: `":"x"`, `: 'x'`, `="x"`, also escaped for a script or an attribute.
+/// The quoted id after a key: `":"x"`, `: 'x'` or `="x"`, also escaped for a script or an
+/// attribute.
 fn value(after_key: &[u8]) -> Option<&[u8]> {
     let rest = after_quotes(after_key).trim_ascii_start();
     let rest = match rest.split_first()? {
@@ -171,7 +174,7 @@ fn value(after_key: &[u8]) -> Option<&[u8]> {
     (quoted && named && length <= MAX_ID_BYTES).then_some(id)
 }
 
-/// What follows the quotes that a text begins with.
+/// The text after its leading quotes.
 fn after_quotes(text: &[u8]) -> &[u8] {
     const QUOTES: [&[u8]; 6] = [b"\"", b"'", b"\\", b"&quot;", b"&#34;", b"&#39;"];
     let mut rest = text;
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_widget_is_asked_by_address() {
+    fn the_widget_gets_its_parameters_in_the_query() {
         let cases = [
             (Condition::New, 0, "NEW:inventory-data-bus1/getInventory?start=0&pageSize=100"),
             (Condition::Used, 35, "USED:inventory-data-bus1/getInventory?start=35&pageSize=100"),
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_is_asked_by_body() {
+    fn the_service_gets_its_parameters_in_the_body() {
         let endpoint = Endpoint::Service(SiteId("acmemotors".into()));
         let request = endpoint.request(&site(), Condition::Certified, 70);
         let address = "https://www.acme.example/api/widget/ws-inv-data/getInventory";
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_survives_being_stored() {
+    fn an_endpoint_round_trips_through_json() {
         for endpoint in [Endpoint::Widget, Endpoint::Service(SiteId("acmemotors".into()))] {
             let text = serde_json::to_string(&endpoint).unwrap();
             assert_eq!(serde_json::from_str::<Endpoint>(&text).unwrap(), endpoint);
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_site_id_is_not_taken_for_one() {
+    fn text_that_is_not_a_site_id_is_ignored() {
         let long = format!(r#""siteId":"{}""#, "x".repeat(MAX_ID_BYTES + 1));
         let far = format!(r#"{}"siteId":"acmemotors""#, " ".repeat(SEARCHED_BYTES));
         let pages: [&str; 13] = [
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_names_pages_is_preferred_to_the_first() {
+    fn an_id_that_occurs_in_page_names_is_preferred() {
         let page = r#"chat({"siteId":"77-chat"}); DDC({"siteId":"acmemotors",
             "pageId":"acmemotors_SITEBUILDER_HOME_V1_1"})"#;
         assert_eq!(found(page).as_deref(), Some("acmemotors"));
@@ -305,7 +308,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_page_has_an_id_of_ours_or_none(
+        fn an_id_found_in_any_page_is_valid(
             page in r#"([ -~]{0,8}(siteId|site-id|_SITEBUILDER_|"|:|&quot;|\\)){0,8}"#,
         ) {
             if let Some(id) = found(&page) {
@@ -315,7 +318,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_searched(page in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn any_bytes_are_searched_without_panic(
+            page in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
             let _ = find_site_id(&page);
         }
     }

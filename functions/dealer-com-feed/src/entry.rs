@@ -1,4 +1,5 @@
-//! One entry of a site's list: where its fields may stand, and what was there instead of them.
+//! One entry of a site's list: where a field's value may be, and notes on values that are
+//! placeholders or unreadable.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::field::{self, Reading};
 
-/// Most items of a list in an entry that are looked at.
+/// Most items that are read of a list in an entry.
 const MAX_ITEMS: usize = 200;
 
-/// Lists of `{name, value}` that hold what is not a field of its own, the more exact one first: the
-/// other is written for people.
+/// Lists of `{name, value}` with further fields. The more exact list is first; the other one is
+/// formatted for display.
 const ATTRIBUTES: [&str; 2] = ["trackingAttributes", "attributes"];
 
-/// An entry, and what was wrong with the fields read from it so far.
+/// An entry, and notes on the fields read from it so far.
 pub(crate) struct Entry<'a> {
     fields: &'a Map<String, Value>,
     placeholders: BTreeSet<&'static str>,
@@ -25,22 +26,22 @@ impl<'a> Entry<'a> {
         Self { fields, placeholders: BTreeSet::new(), unreadable: BTreeSet::new() }
     }
 
-    /// The object itself.
+    /// The entry's own fields.
     pub(crate) const fn fields(&self) -> &'a Map<String, Value> {
         self.fields
     }
 
-    /// The object called `name`.
+    /// The object in field `name`; `None` if it is absent or not an object.
     pub(crate) fn object(&self, name: &str) -> Option<&'a Map<String, Value>> {
         self.fields.get(name).and_then(Value::as_object)
     }
 
-    /// The beginning of the list called `name`, nothing if there is none.
+    /// The first items of the list in field `name`; empty if it is absent or not a list.
     pub(crate) fn list(&self, name: &str) -> &'a [Value] {
         items(self.fields.get(name))
     }
 
-    /// Everything that goes by one of `names`: the entry's own fields, and then its attributes.
+    /// All values under one of `names`: first the entry's own fields, then its attributes.
     fn values(&self, names: &[&str]) -> Vec<&'a Value> {
         let own = names.iter().filter_map(|name| self.fields.get(*name));
         let attributes = ATTRIBUTES.iter().flat_map(|list| self.list(list));
@@ -51,7 +52,7 @@ impl<'a> Entry<'a> {
         own.chain(meant.filter_map(|attribute| attribute.get("value"))).collect()
     }
 
-    /// Reads the field that goes by one of `names`; `field` is its name in the notes.
+    /// Reads the first usable value under one of `names`; `field` is the field's name in the notes.
     pub(crate) fn read<T>(
         &mut self,
         field: &'static str,
@@ -62,7 +63,8 @@ impl<'a> Entry<'a> {
         self.settle(field, values.into_iter().filter_map(|value| reading(value, &parse)))
     }
 
-    /// The first thing found among `readings`; if there is none, what there was instead is noted.
+    /// Returns the first value found among `readings`. If there is none, notes `field` as
+    /// unreadable or as a placeholder.
     pub(crate) fn settle<T>(
         &mut self,
         field: &'static str,
@@ -84,8 +86,8 @@ impl<'a> Entry<'a> {
         None
     }
 
-    /// The fields that held a placeholder, and those that held something else than was expected,
-    /// each in order.
+    /// The names of the fields with a placeholder, and of those with an unreadable value, each
+    /// sorted.
     pub(crate) fn into_notes(self) -> (Vec<String>, Vec<String>) {
         let names = |fields: BTreeSet<&'static str>| -> Vec<String> {
             fields.into_iter().map(str::to_owned).collect()
@@ -94,13 +96,13 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The beginning of a list; nothing if it is none.
+/// The first items of a list; empty if `value` is not a list.
 pub(crate) fn items(value: Option<&Value>) -> &[Value] {
     let items = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     &items[..items.len().min(MAX_ITEMS)]
 }
 
-/// What a value turns out to be; nothing if it is null, which is how a field is left out.
+/// Parses a value; `None` for null, which means that the field is left out.
 pub(crate) fn reading<T>(value: &Value, parse: impl Fn(&str) -> Reading<T>) -> Option<Reading<T>> {
     if value.is_null() {
         return None;

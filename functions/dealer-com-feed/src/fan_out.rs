@@ -1,4 +1,4 @@
-//! The jobs that new and changed cars give rise to.
+//! Creates the jobs for new and changed cars.
 
 use evenkeel::{
     base::{hash::sha256_hex, time::Clock},
@@ -16,28 +16,29 @@ use url_shortening::Shortening;
 
 use crate::{change::Listed, payload::Feed};
 
-/// Hexadecimal digits of a hash in an id: 64 bits, for one car of one dealer.
+/// Hexadecimal digits of a hash in a job's id. 64 bits suffice, because the id also names dealer
+/// and VIN.
 const ID_DIGITS: usize = 16;
 
-/// ARNs of the queues that the jobs go to.
+/// ARNs of the queues to which the jobs are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queues {
-    /// Of `product_detail_scraping`.
+    /// The queue of `product_detail_scraping`.
     pub scraping: String,
-    /// Of `url_shortening`.
+    /// The queue of `url_shortening`.
     pub shortening: String,
 }
 
-/// How many jobs were made.
+/// How many jobs were created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
-    /// Of `product_detail_scraping`.
+    /// Jobs of type `product_detail_scraping`.
     pub scraping_jobs: usize,
-    /// Of `url_shortening`.
+    /// Jobs of type `url_shortening`.
     pub shortening_jobs: usize,
-    /// Jobs that were there already.
+    /// Jobs that existed already.
     pub duplicates: usize,
-    /// Cars whose page has no address, or none that a job could have.
+    /// Cars without an address of their page, or with one that the jobs' payloads do not allow.
     pub without_page: usize,
 }
 
@@ -50,7 +51,7 @@ impl Made {
     }
 }
 
-/// Makes the jobs that are wanted of these cars and that they have not had; harmless when repeated.
+/// Creates the jobs that the feed asks for and that these cars have not had. Idempotent.
 pub(crate) async fn fan_out<S: Store, Q: Queue>(
     store: &S,
     queue: &Q,
@@ -84,7 +85,7 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     Ok(made)
 }
 
-/// The keys of the jobs that this car has had, as far as they can be told from it.
+/// The keys of the jobs that were created for this car, as far as its data determines them.
 pub(crate) fn keys(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Vec<String> {
     let Some(link) = car.vehicle.link.as_deref() else { return Vec::new() };
     let scraping = car.had.scrape.then(|| scraping(feed, queues, car, link)).flatten();
@@ -92,7 +93,8 @@ pub(crate) fn keys(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Vec<String
     scraping.into_iter().chain(shortening).map(|job| job.key().to_owned()).collect()
 }
 
-/// One scraping job for each state of a car that the feed has shown.
+/// The scraping job of a car. Its id contains the content hash, so each change of the car gets a
+/// job.
 fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Option<NewJob> {
     let vin = car.vehicle.vin.as_str();
     let payload = normal(Scraping {
@@ -108,14 +110,15 @@ fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Optio
     Some(NewJob::new(Scraper::TYPE, &id, canonical, policy, dependency, queue, &feed.dealer_slug))
 }
 
-/// One shortening job for each address that a car has had.
+/// The shortening job of a car. Its id contains a hash of the address, so each new address of the
+/// car gets a job.
 fn shortening(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Option<NewJob> {
     let vin = car.vehicle.vin.as_str();
     let payload = normal(Shortening {
         destination: link.to_owned(),
         dealer_slug: feed.dealer_slug.clone(),
         vin: vin.to_owned(),
-        // A title changes more often than what the link leads to.
+        // Left out because titles change more often than destinations.
         title: None,
     })?;
     let dependency = Shortener::dependency(&payload).into_owned();
@@ -137,8 +140,8 @@ fn id(feed: &Feed, vin: &str, hash: &str) -> String {
     format!("{}:{vin}:{}", feed.dealer_slug, &hash[..hash.len().min(ID_DIGITS)])
 }
 
-/// The payload as its own type's function will read it; `None` if that would refuse it, as an
-/// address that is too long. Such a car is counted and not lost: its data is kept.
+/// The payload in its normal form; `None` if the job type would reject it, for example because the
+/// address is too long. Such a car is counted in [`Made::without_page`]; its data is stored.
 fn normal<P: Payload>(mut payload: P) -> Option<P> {
     let mut problems = Problems::default();
     payload.check(&mut problems);

@@ -1,4 +1,4 @@
-//! One field, in any of the shapes that sites give it: what a text turns out to be.
+//! Parses one field in any of the formats that sites use.
 
 use std::str::FromStr;
 
@@ -7,33 +7,33 @@ use url::Url;
 
 use crate::payload::Condition;
 
-/// Longest text that is kept, in bytes: beyond it is prose, and no field that anybody compares.
+/// Longest text that is kept, in bytes. Longer ones are descriptions, not values.
 const MAX_TEXT_BYTES: usize = 500;
 
-/// How much of a text is looked at, in bytes, so that a huge one costs no copy of itself.
+/// How much of a text is read, in bytes, so that a huge one is not copied.
 const MAX_RAW_BYTES: usize = 4 * MAX_TEXT_BYTES;
 
-/// Most parts of a text that comes as a list.
+/// Most parts that are read of a text in the form of a list.
 const MAX_PARTS: usize = 20;
 
-/// Most digits of a whole number: a price, a distance and a count have fewer.
+/// Most digits of a whole number. Prices, odometer readings and counts have fewer.
 const MAX_DIGITS: usize = 9;
 
-/// Longest address that is kept, in bytes: the most that Rebrandly shortens.
+/// Longest address that is kept, in bytes: Rebrandly's limit for a destination.
 const MAX_ADDRESS_BYTES: usize = 2048;
 
-/// The years in which a car may have been made; the upper bound only keeps out nonsense.
+/// The accepted model years. The upper bound only excludes nonsense.
 const FIRST_YEAR: u16 = 1900;
 const LAST_YEAR: u16 = 2100;
 
-/// What a text turns out to be.
+/// The result of parsing a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reading<T> {
-    /// What was looked for.
+    /// A value of the expected kind.
     Found(T),
-    /// A text that stands for none, such as "N/A".
+    /// A text that means "no value", such as "N/A".
     Placeholder,
-    /// Something else than was expected.
+    /// Anything else.
     Unreadable,
 }
 
@@ -43,8 +43,8 @@ impl<T> From<Option<T>> for Reading<T> {
     }
 }
 
-/// A value as a text on one line; the parts of a list in a row. `None` for an object, and for
-/// null.
+/// A value as one line of text. The parts of a list are joined by spaces. `None` for an object and
+/// for null.
 pub(crate) fn text(value: &Value) -> Option<String> {
     let Value::Array(parts) = value else { return scalar(value) };
     let parts = parts.iter().take(MAX_PARTS).filter_map(scalar);
@@ -61,7 +61,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A text on one line, white space and control characters folded into single spaces.
+/// The text on one line: runs of white space and control characters become single spaces.
 fn tidy(raw: &str) -> String {
     let raw = &raw[..raw.floor_char_boundary(MAX_RAW_BYTES)];
     let words = raw.split(|c: char| c.is_whitespace() || c.is_control());
@@ -74,7 +74,7 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// Whether a text only says that there is nothing to say.
+/// Whether a text means "no value".
 pub(crate) fn is_placeholder(text: &str) -> bool {
     const PLACEHOLDERS: [&str; 16] = [
         "",
@@ -103,7 +103,7 @@ pub(crate) fn words(text: &str) -> Reading<String> {
     if is_placeholder(text) { Reading::Placeholder } else { Reading::Found(text.to_owned()) }
 }
 
-/// A model year. Zero stands for none.
+/// A model year. Zero is a placeholder.
 pub(crate) fn year(text: &str) -> Reading<u16> {
     match number(text) {
         Some(0) => Reading::Placeholder,
@@ -115,7 +115,7 @@ pub(crate) fn year(text: &str) -> Reading<u16> {
     }
 }
 
-/// The reading of an odometer, with or without its unit.
+/// An odometer reading, with or without its unit.
 pub(crate) fn odometer(text: &str) -> Reading<u32> {
     const UNITS: [&str; 6] = ["miles", "mi.", "mi", "kilometers", "kilometres", "km"];
     if is_placeholder(text) {
@@ -126,14 +126,15 @@ pub(crate) fn odometer(text: &str) -> Reading<u32> {
     number(bare.trim()).into()
 }
 
-/// A whole number; what stands behind a decimal point is dropped.
+/// A whole number. Digits after a decimal point are dropped.
 pub(crate) fn number(text: &str) -> Option<u32> {
     let (number, rest) = whole(text)?;
     let fraction = rest.strip_prefix('.').unwrap_or(rest);
     fraction.bytes().all(|byte| byte.is_ascii_digit()).then_some(number)
 }
 
-/// The whole number that a text begins with, its thousands set apart or not, and what follows it.
+/// The whole number at the beginning of a text, with or without separators of thousands, and the
+/// rest of the text.
 pub(crate) fn whole(text: &str) -> Option<(u32, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && !is_separator(c)).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
@@ -146,18 +147,18 @@ pub(crate) fn whole(text: &str) -> Option<(u32, &str)> {
     Some((digits(&groups.concat(), MAX_DIGITS)?, rest))
 }
 
-/// What sets thousands apart: a comma, or a space that may forbid a line break.
+/// A separator of thousands: a comma, a space, or a no-break space.
 fn is_separator(c: char) -> bool {
     matches!(c, ',' | ' ' | '\u{a0}' | '\u{202f}')
 }
 
-/// The number that a text of at most `most` digits and nothing else is.
+/// Parses a text that consists of 1 to `most` digits.
 fn digits<T: FromStr>(text: &str, most: usize) -> Option<T> {
     let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if only_digits && (1..=most).contains(&text.len()) { text.parse().ok() } else { None }
 }
 
-/// Yes or no.
+/// A boolean, such as "true", "yes" or "1".
 pub(crate) fn flag(text: &str) -> Reading<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "y" | "1" => Reading::Found(true),
@@ -167,7 +168,7 @@ pub(crate) fn flag(text: &str) -> Reading<bool> {
     }
 }
 
-/// Which list a car belongs to.
+/// The condition that a text names. "Certified" and "CPO" take precedence.
 pub(crate) fn condition(text: &str) -> Reading<Condition> {
     if is_placeholder(text) {
         return Reading::Placeholder;
@@ -185,7 +186,7 @@ pub(crate) fn condition(text: &str) -> Reading<Condition> {
     }
 }
 
-/// A date as `YYYY-MM-DD`, from `MM/DD/YYYY` or from that itself, a time of day left out.
+/// A date as `YYYY-MM-DD`, from `MM/DD/YYYY` or `YYYY-MM-DD`. A time of day is dropped.
 pub(crate) fn date(text: &str) -> Reading<String> {
     if is_placeholder(text) { Reading::Placeholder } else { calendar(text).into() }
 }
@@ -205,7 +206,7 @@ fn calendar(text: &str) -> Option<String> {
     real.then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
-/// The days of a month, of the Gregorian calendar; none if there is no such month.
+/// The number of days of a month in the Gregorian calendar; 0 if there is no such month.
 fn days(year: u16, month: u16) -> u16 {
     let leaps = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
@@ -217,7 +218,8 @@ fn days(year: u16, month: u16) -> u16 {
     }
 }
 
-/// An absolute address, from one that may lack the scheme, or the host of `site`.
+/// Resolves an address against `site` and removes tracking parameters. `None` unless it is http or
+/// https without credentials and at most 2,048 bytes long.
 pub(crate) fn address(text: &str, site: &Url) -> Option<Url> {
     let text = text.trim();
     if text.len() > MAX_ADDRESS_BYTES {
@@ -229,8 +231,8 @@ pub(crate) fn address(text: &str, site: &Url) -> Option<Url> {
     (web && plain && url.as_str().len() <= MAX_ADDRESS_BYTES).then_some(url)
 }
 
-/// The address without the parts of its query that follow a visitor about: they differ at every
-/// reading, and the car does not.
+/// The address without tracking parameters in its query. They differ at every read although the car
+/// does not.
 fn without_tracking(mut url: Url) -> Url {
     let Some(query) = url.query() else { return url };
     let kept = query.split('&').filter(|pair| !is_tracking(pair)).collect::<Vec<_>>().join("&");

@@ -8,7 +8,7 @@ fn site() -> Url {
 }
 
 #[test]
-fn texts_are_read_from_whatever_they_come_as() {
+fn texts_are_read_from_any_json_value() {
     let cases = [
         (json!("  Blue \n Pearl\t"), Some("Blue Pearl")),
         (json!(["2021 Nimbus", "Cumulus"]), Some("2021 Nimbus Cumulus")),
@@ -36,7 +36,7 @@ fn long_texts_are_cut_between_characters() {
 }
 
 #[test]
-fn placeholders_are_told_from_words() {
+fn placeholders_are_distinguished_from_words() {
     for text in ["", " ", "-", "--", "—", "null", "NULL", "N/A", "n/a ", "None", "Unknown"] {
         assert!(is_placeholder(text), "{text:?}");
         assert_eq!(words(text), Reading::Placeholder);
@@ -47,7 +47,7 @@ fn placeholders_are_told_from_words() {
 }
 
 #[test]
-fn years() {
+fn years_are_parsed() {
     let cases = [
         ("2021", Reading::Found(2021)),
         ("2021.0", Reading::Found(2021)),
@@ -63,7 +63,7 @@ fn years() {
 }
 
 #[test]
-fn odometers() {
+fn odometers_are_parsed() {
     let cases = [
         ("27419", Reading::Found(27_419)),
         ("27,419", Reading::Found(27_419)),
@@ -85,7 +85,7 @@ fn odometers() {
 }
 
 #[test]
-fn flags_and_conditions() {
+fn flags_and_conditions_are_parsed() {
     for (text, expected) in [("true", true), ("TRUE", true), ("1", true), ("No", false)] {
         assert_eq!(flag(text), Reading::Found(expected), "{text}");
     }
@@ -106,7 +106,7 @@ fn flags_and_conditions() {
 }
 
 #[test]
-fn dates() {
+fn dates_are_parsed() {
     let good = [
         ("08/24/2025", "2025-08-24"),
         ("1/5/2025", "2025-01-05"),
@@ -138,7 +138,7 @@ fn dates() {
 }
 
 #[test]
-fn addresses_are_made_absolute() {
+fn addresses_become_absolute() {
     let good = [
         ("/new/a.htm", "https://www.acme.example/new/a.htm"),
         ("new/a.htm", "https://www.acme.example/new/a.htm"),
@@ -170,7 +170,7 @@ fn addresses_are_made_absolute() {
 
 proptest! {
     #[test]
-    fn whole_numbers_are_read_however_they_are_written(number in 0_u32..1_000_000_000) {
+    fn whole_numbers_are_read_with_and_without_separators(number in 0_u32..1_000_000_000) {
         let plain = number.to_string();
         let mut grouped = String::new();
         for (at, digit) in plain.char_indices() {
@@ -186,14 +186,14 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in ".{0,60}|[0-9,./ $-]{0,20}") {
+    fn any_text_is_parsed_or_refused(text in ".{0,60}|[0-9,./ $-]{0,20}") {
         let _ = (year(&text), odometer(&text), flag(&text), condition(&text));
         if let Reading::Found(date) = date(&text) {
             prop_assert_eq!(date.len(), 10);
         }
         if let Some(url) = address(&text, &site()) {
             prop_assert!(matches!(url.scheme(), "http" | "https"));
-            // What is stored reads as itself.
+            // Parsing a stored address again does not change it.
             prop_assert_eq!(address(url.as_str(), &site()), Some(url));
         }
     }

@@ -1,4 +1,4 @@
-//! An answer of either endpoint, in either of its shapes, as a page of vehicles.
+//! Parses a response of either endpoint, in any of its formats, into a page of vehicles.
 
 use std::fmt;
 
@@ -15,36 +15,37 @@ use crate::{
     vehicle::{BadVehicle, Vehicle},
 };
 
-/// Most entries of one page. A site may ignore the page size and give all it has, which is less
-/// than this.
+/// Most entries of one page. A site that ignores the page size may return its whole inventory,
+/// which is smaller than this.
 pub const MAX_ENTRIES: usize = 10_000;
 
-/// Largest entry that is read, in bytes: those seen are below 20,000. Read, hostile JSON takes up to
-/// ninety times its length.
+/// Largest entry that is parsed, in bytes; those observed are smaller than 20,000. Hostile JSON
+/// takes up to ninety times its length in memory.
 const MAX_ENTRY_BYTES: usize = 128 * 1024;
 
-/// Longest text of a count, in bytes.
+/// Longest JSON text of a count, in bytes.
 const MAX_COUNT_BYTES: usize = 100;
 
 /// A page of the inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// How many cars the whole list has, as the site says; it may be wrong.
+    /// Number of cars in the whole list, as the site reports it. It may be wrong.
     pub total: Option<u32>,
-    /// How many cars a page has at most, as the site says: what was asked for, or the site's cap.
+    /// Most cars per page, as the site reports it: the requested number, or the site's own limit.
     pub page_size: Option<u32>,
-    /// The entries in the site's order, each on its own: one that is no car does not lose the rest.
+    /// The entries in the site's order. Each is parsed separately, so a bad one does not affect
+    /// others.
     pub vehicles: Vec<Result<Vehicle, BadVehicle>>,
 }
 
-/// Why an answer, though it came with status 200, is no inventory.
+/// Why the body of a response with status 200 is not an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoInventory {
-    /// It is a web page: maintenance, an error, a bot wall.
+    /// A web page, such as a maintenance page, an error page or a bot wall.
     Html,
-    /// It is no JSON, or it is cut off.
+    /// Not JSON, or truncated JSON. Holds the parser's message.
     NotJson(String),
-    /// It is JSON without a list of vehicles.
+    /// JSON without a list of vehicles. Holds the reason.
     NoList(String),
 }
 
@@ -71,7 +72,7 @@ impl From<NoInventory> for Failure {
     }
 }
 
-/// What of an answer is looked at. The vehicles stay text until it is their turn.
+/// The parts of a response that are read. The lists stay unparsed text until they are needed.
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(borrow)]
@@ -92,11 +93,11 @@ struct PageInfo<'a> {
     tracking: Option<&'a RawValue>,
 }
 
-/// Reads an answer of the site at `site`, against which relative addresses are made absolute.
+/// Parses a response body. Relative addresses are resolved against `site`.
 ///
-/// Fails if there is no list of vehicles in it. An empty list is a page without vehicles.
+/// An empty list yields a page without vehicles; a body without a list is an error.
 pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
-    // A stray byte of another encoding costs one character, not the page.
+    // A byte in another encoding loses one character instead of the whole page.
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end();
     match text.as_bytes().first() {
@@ -114,8 +115,8 @@ pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
     Ok(Page { total: count(info.total), page_size: count(info.page_size), vehicles })
 }
 
-/// The first of the lists that has entries. The tracking data describes the same cars with fewer
-/// fields; older sites have nothing else.
+/// The entries of the first list that has any. The tracking data describes the same cars with fewer
+/// fields; older sites return nothing else.
 fn entries(lists: [Option<&RawValue>; 3]) -> Result<Vec<&RawValue>, NoInventory> {
     let mut problem = None;
     let mut empty = false;
@@ -149,7 +150,7 @@ fn count(raw: Option<&RawValue>) -> Option<u32> {
     field::number(&field::text(&value)?)
 }
 
-/// A list of anything, of at most [`MAX_ENTRIES`].
+/// A list of at most [`MAX_ENTRIES`] unparsed items.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {

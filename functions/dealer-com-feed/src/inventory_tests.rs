@@ -15,13 +15,13 @@ fn page(body: &str) -> Page {
     read(body.as_bytes(), &site()).unwrap()
 }
 
-/// The vehicles of a page that has no bad ones.
+/// The vehicles of a page without bad entries.
 fn vehicles(page: Page) -> Vec<Vehicle> {
     page.vehicles.into_iter().map(Result::unwrap).collect()
 }
 
 #[test]
-fn the_widgets_answer() {
+fn the_widgets_response_is_read() {
     let page = page(include_str!("../tests/feeds/widget.json"));
     assert_eq!((page.total, page.page_size, page.vehicles.len()), (Some(4), Some(100), 4));
     let bad: Vec<&BadVehicle> =
@@ -66,7 +66,7 @@ fn the_widgets_answer() {
 }
 
 #[test]
-fn the_services_answer() {
+fn the_services_response_is_read() {
     let page = page(include_str!("../tests/feeds/service.json"));
     assert_eq!((page.total, page.page_size), (Some(71), Some(35)));
     let car = &vehicles(page)[0];
@@ -86,7 +86,7 @@ fn the_services_answer() {
 }
 
 #[test]
-fn the_older_answer() {
+fn the_older_format_is_read() {
     let answer = page(include_str!("../tests/feeds/tracking.json"));
     assert_eq!((answer.total, answer.page_size), (Some(2), None));
     let cars = vehicles(answer);
@@ -103,7 +103,7 @@ fn the_older_answer() {
 }
 
 #[test]
-fn the_list_with_entries_is_the_one() {
+fn the_first_list_with_entries_is_used() {
     let car = json!([{"vin": "11111111111111111"}]);
     let cases = [
         (json!({"inventory": car, "pageInfo": {"trackingData": [1, 2]}}), 1),
@@ -119,7 +119,7 @@ fn the_list_with_entries_is_the_one() {
 }
 
 #[test]
-fn what_a_site_says_of_its_pages_is_read_if_it_can_be() {
+fn total_and_page_size_are_read_if_they_are_numbers() {
     let cases = [
         (json!({"totalCount": 71, "pageSize": 35}), (Some(71), Some(35))),
         (json!({"totalCount": "1,071", "pageSize": "35"}), (Some(1_071), Some(35))),
@@ -136,7 +136,7 @@ fn what_a_site_says_of_its_pages_is_read_if_it_can_be() {
 }
 
 #[test]
-fn one_bad_entry_does_not_lose_the_others() {
+fn a_bad_entry_does_not_affect_the_others() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let body = format!(
         r#"{{"inventory": [null, {{"vin": "11111111111111111"}}, "\ud800", 1e999, {deep},
@@ -148,7 +148,7 @@ fn one_bad_entry_does_not_lose_the_others() {
 }
 
 #[test]
-fn a_mark_of_byte_order_and_a_stray_byte_lose_no_page() {
+fn a_byte_order_mark_and_an_invalid_byte_are_tolerated() {
     let body = "\u{feff} {\"inventory\": [{\"vin\": \"11111111111111111\"}]}\n";
     assert_eq!(page(body).vehicles.len(), 1);
     let mut body = br#"{"inventory": [{"vin": "11111111111111111", "make": "Citro"#.to_vec();
@@ -158,7 +158,7 @@ fn a_mark_of_byte_order_and_a_stray_byte_lose_no_page() {
 }
 
 #[test]
-fn what_is_no_inventory_is_said_to_be_none() {
+fn a_body_that_is_not_an_inventory_is_an_anomaly() {
     let cases = [
         ("<!DOCTYPE html><html><body>We will be right back</body></html>", "html"),
         ("\n\u{feff}<html></html>", "html"),
@@ -183,7 +183,7 @@ fn what_is_no_inventory_is_said_to_be_none() {
 }
 
 #[test]
-fn a_page_has_an_end() {
+fn the_number_of_entries_is_bounded() {
     let full = format!(r#"{{"inventory": [{}1]}}"#, "1,".repeat(MAX_ENTRIES - 1));
     assert_eq!(page(&full).vehicles.len(), MAX_ENTRIES);
     let over = format!(r#"{{"inventory": [{}1]}}"#, "1,".repeat(MAX_ENTRIES));
@@ -191,7 +191,7 @@ fn a_page_has_an_end() {
     assert!(error.to_string().contains("expected a list of at most 10000 vehicles"), "{error}");
 }
 
-/// Any JSON, with names that mean something here.
+/// Any JSON, with the field names of inventories.
 fn json() -> impl Strategy<Value = Value> {
     const NAMES: &str = "vin year title link images uri attributes trackingAttributes name value \
         pricing dprice typeClass trackingPricing msrp inventoryDate odometer certified inventory \
@@ -221,7 +221,7 @@ fn json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_entries_give_as_many_vehicles_of_bounded_size(
+    fn each_entry_gives_one_vehicle_or_error_of_bounded_size(
         entries in proptest::collection::vec(json(), 0..6),
         info in json(),
     ) {
@@ -241,18 +241,18 @@ proptest! {
     }
 
     #[test]
-    fn any_json_is_read_or_refused(body in json()) {
+    fn any_json_is_parsed_or_refused(body in json()) {
         let _ = read(body.to_string().as_bytes(), &site());
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(
+    fn any_bytes_are_parsed_or_refused(
         body in proptest::collection::vec(any::<u8>(), 0..200),
         cut in 0_usize..2_000,
     ) {
         let _ = read(&body, &site());
         let whole = include_bytes!("../tests/feeds/widget.json");
         let refused = read(&whole[..cut.min(whole.len() / 2)], &site()).is_err();
-        prop_assert!(refused, "an answer cut off is none");
+        prop_assert!(refused, "a truncated response is refused");
     }
 }

@@ -1,4 +1,5 @@
-//! A dealer's feed read whole, over as many runs as it takes; what is new in it becomes work.
+//! Reads a dealer's whole inventory, over several runs if necessary, and creates jobs for new and
+//! changed cars.
 
 use std::{
     borrow::Cow,
@@ -39,32 +40,34 @@ use crate::{
     snapshot::{self, Snapshot},
 };
 
-/// Time that a page may take, with its jobs and cars: no page is begun without it.
+/// Time that a page may take, with its cars and jobs. A run starts no further page with less time
+/// left.
 const PAGE_TIME: Duration = Duration::from_secs(10);
 
-/// Cars whose jobs are made and that are kept together, and the time that it may take.
+/// How many cars are stored and get their jobs in one step, and the time that a step may take.
 const CARS_AT_ONCE: usize = 25;
 const CARS_TIME: Duration = Duration::from_secs(3);
 
-/// Code of the failure of a read that cannot be true.
+/// Failure code of an implausible read.
 const COLLAPSE: &str = "collapse";
 
-/// Most pages of one run: a run that was lost costs no more than these to repeat.
+/// Most pages of one run. A run that dies loses at most this many.
 const PAGES_A_RUN: u32 = 60;
 
-/// Which number of a summary a car adds to.
+/// Selects the count of a summary that a car belongs to.
 type Counter = fn(&mut Summary) -> &mut u32;
 
-/// Longest time between the first page and the last for which a car on none of them counts as gone.
+/// Longest duration of a read that may mark cars as removed. During a longer one, cars may have
+/// moved between pages.
 const LONGEST_READING: Duration = Duration::from_mins(15);
 
-/// The name of the job type in messages, records and metrics.
+/// The job type's name in messages, records and metrics.
 pub const TYPE: &str = "dealer_com_feed";
 
-/// The numbers of the job type.
+/// Time-outs, retries, breaker and limits of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "dealer.com",
-    // The plan's `500`, `503` and `timeout`; and answers that cannot be true.
+    // Transient: 5xx and time-outs. Anomaly: implausible responses.
     retryable: &[Class::Transient, Class::Anomaly],
     backoff_cap: Duration::from_secs(300),
     job_timeout: Duration::from_secs(26),
@@ -86,7 +89,7 @@ pub const POLICY: Policy = Policy {
 }
 .checked();
 
-/// The job type.
+/// Job type `dealer_com_feed`.
 pub struct DealerComFeed<V, S, Q, C> {
     outbound: Outbound<C>,
     vehicles: V,
@@ -97,7 +100,7 @@ pub struct DealerComFeed<V, S, Q, C> {
 }
 
 impl DealerComFeed<DynamoVehicles, DynamoStore, SqsQueue, SystemClock> {
-    /// Builds the job from the environment.
+    /// Builds the job type from the environment.
     pub fn start(start: &Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
         let settings = Settings::read(&mut reader);
@@ -127,7 +130,7 @@ where
     Q: Queue,
     C: Clock,
 {
-    /// The job over these ports.
+    /// The job type with these ports.
     pub const fn new(
         outbound: Outbound<C>,
         vehicles: V,
@@ -139,8 +142,8 @@ where
         Self { outbound, vehicles, store, queue, queues, clock }
     }
 
-    /// Reads on from where `reading` is, until all is read or the run is over. Answers whether all
-    /// is.
+    /// Continues `reading` until all lists are read or the run's time is over. Returns whether all
+    /// lists are read.
     async fn read<G: Gate>(
         &self,
         feed: &Feed,
@@ -152,13 +155,14 @@ where
         let mut marks = self.marks(feed).await?;
         for page_of_run in 0..PAGES_A_RUN {
             let Some((condition, start)) = reading.next(feed) else { return Ok(true) };
-            // A run always gets on, however long it took to begin.
+            // The first page is read in any case, so that every run makes progress.
             if page_of_run > 0 && self.clock.now() + PAGE_TIME > run.ends_at {
                 return Ok(false);
             }
             let mut page = site.page(&mut reading.site, condition, start).await?;
             if page.vehicles.is_empty() && start > 0 {
-                // The end of a list, or a bad moment of the site's: everything after it would be gone.
+                // Either the end of the list or a temporary error of the site. The page is read
+                // again, because a false end would mark all cars after it as removed.
                 page = site.page(&mut reading.site, condition, start).await?;
             }
             if !self.take(feed, condition, &page, &mut marks, reading, run.ends_at).await? {
@@ -169,15 +173,15 @@ where
         Ok(reading.next(feed).is_none())
     }
 
-    /// The mark of every car that is kept and listed.
+    /// The marks of all stored cars that are listed, by VIN.
     async fn marks(&self, feed: &Feed) -> Result<BTreeMap<String, Mark>, Failure> {
         let known = self.vehicles.known(&feed.dealer_slug).await;
         let known = known.map_err(|error| error.unstarted())?;
         Ok(known.into_iter().filter_map(|car| Some((car.vin, Mark::parse(&car.hash?)))).collect())
     }
 
-    /// Takes the cars of a page that no page before has shown; a few at a time, for a site may give
-    /// thousands at once. Answers whether there was time for all of them.
+    /// Processes the cars of a page that were on no earlier page. They are processed in steps,
+    /// because a page may have thousands. Returns whether there was time for all of them.
     async fn take(
         &self,
         feed: &Feed,
@@ -188,7 +192,8 @@ where
         ends_at: Time,
     ) -> Result<bool, Failure> {
         let cars = page.vehicles.iter().flatten();
-        // A car that stands in two lists with different fields would be changed at every read.
+        // A car in two lists may have different fields in each, and would count as changed every
+        // time.
         let fresh: Vec<_> = cars.filter(|car| !reading.has(car.vin.as_str())).collect();
         let found = change::compare(fresh, marks, feed.fan_out);
         let kinds: [(&[Listed<'_>], Counter); 3] = [
@@ -214,8 +219,10 @@ where
         Ok(true)
     }
 
-    /// Keeps what the feed says of these cars, makes their jobs, and then notes that they have them:
-    /// whoever scrapes a page finds the data that its job is about, and a car with a hash has its jobs.
+    /// Stores the data of these cars, creates their jobs, and then stores their hashes.
+    ///
+    /// The order guarantees two things: a scraping job finds the data of its car, and a car with a
+    /// hash has its jobs.
     async fn make(
         &self,
         feed: &Feed,
@@ -235,8 +242,9 @@ where
         Ok(made)
     }
 
-    /// All lists are read: what is gone from them is marked, and the snapshot renewed; unless what
-    /// was read cannot be true.
+    /// Ends a read of all lists: marks removed cars and stores the snapshot.
+    ///
+    /// An implausible read fails with code `collapse`, counts as a failed call, and marks no car.
     async fn finish<G: Gate>(
         &self,
         feed: &Feed,
@@ -259,8 +267,8 @@ where
         let mut gone: Vec<String> =
             change::gone(stored, &lists, &last_good).into_iter().map(str::to_owned).collect();
         let (now, began) = (self.clock.now(), Time::from_millis(began));
-        // Another reading knows better; or cars have moved between pages that were read far apart, and
-        // one that was never seen may be there.
+        // No car is marked as removed if a later read has ended before this one, or if this one
+        // took so long that cars may have moved between its pages.
         let overtaken = |list: &Cursor| {
             read_at.get(&list.condition()).is_some_and(|at| *at > began.as_millis())
         };
@@ -301,7 +309,7 @@ fn keepable(car: &Listed<'_>, list: Condition, hash: Option<String>) -> Option<v
     })
 }
 
-/// A moment's trouble, for which nobody has asked us to wait.
+/// Whether a failure is temporary and the site has not asked for a delay.
 fn passes(failure: &Failure) -> bool {
     let passing = matches!(
         failure.class(),
@@ -343,7 +351,7 @@ where
         let url = feed.site().map_err(invalid)?;
         let cursor = run.cursor.as_deref();
         let cursor: Option<Reading> = cursor.and_then(|cursor| serde_json::from_str(cursor).ok());
-        // What could not be true is read again from the beginning.
+        // An implausible read is repeated from the beginning.
         let untrue = |reading: &Reading| {
             run.history.iter().any(|mishap| mishap.code == COLLAPSE && mishap.at >= reading.began)
         };
@@ -357,8 +365,8 @@ where
                 Ok(more) => return Ok(more),
                 Err(failure) => Err(failure),
             },
-            // What this run has read is not lost for a moment's trouble; the next one begins there, and
-            // fails if it gets no further.
+            // A temporary failure after some progress keeps that progress. The next run continues
+            // from there, and fails if it makes none.
             Err(failure) if reading.pages() > before && passes(&failure) => return reading.more(),
             Err(failure) => Err(failure),
         };
@@ -371,8 +379,8 @@ where
         }
     }
 
-    /// Looks whether the cars that were kept last have the jobs that they are said to have had. Those
-    /// that have not are new to the next reading, which is this job's own.
+    /// Checks that the records of the jobs of the most recently stored cars exist. Cars without
+    /// them are unlisted, so that the repeated run of this job treats them as new.
     async fn verify<G: Gate>(
         &self,
         feed: &Feed,

@@ -1,8 +1,8 @@
-//! Job type `dealer_com_feed`: a dealer's whole inventory, and work for the cars that are new in
-//! it.
+//! Job type `dealer_com_feed`: reads a dealer's whole inventory from a Dealer.com site and creates
+//! jobs for new and changed cars.
 //!
-//! The modules stand in the order in which data flows. What is fetched and stored happens in `job`,
-//! `site`, `fan_out` and `orphan`; all others are plain functions of values.
+//! The modules are listed in the order of the data flow. Only `job`, `site`, `fan_out`, `orphan`
+//! and `snapshot` do input and output; all others are pure functions.
 
 pub mod payload;
 

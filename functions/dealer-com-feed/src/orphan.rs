@@ -1,5 +1,4 @@
-//! Cars whose hash says that their jobs were made, and whose jobs have no record: what an audit looks
-//! for.
+//! Finds orphans for the audit: cars whose stored mark names jobs that have no record.
 
 use std::time::Duration;
 
@@ -16,16 +15,17 @@ use crate::{
     vehicle::Vehicle,
 };
 
-/// Cars that one look takes in, those first that were kept last.
+/// Most cars that one audit examines, the most recently stored first.
 const MOST_EXAMINED: usize = 25;
 
-/// A car kept longer ago may have jobs whose records have expired (after 15 days at the earliest).
+/// Cars stored longer ago are not examined: the records of their jobs may have expired, which
+/// happens after 15 days at the earliest.
 const RECENT: Duration = Duration::from_hours(14 * 24);
 
-/// A car kept just now may be in the hands of a reading, which writes the hash last.
+/// Cars stored more recently are not examined: a read may still be processing them.
 const SETTLED: Duration = Duration::from_mins(5);
 
-/// The VINs of such cars.
+/// The VINs of the orphans among the recently stored cars of the feed's dealer.
 pub(crate) async fn orphans<V: Vehicles, S: Store>(
     vehicles: &V,
     store: &S,

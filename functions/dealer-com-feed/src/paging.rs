@@ -1,9 +1,9 @@
-//! Reading a list to its end: where the next page begins, when there is none, and whether all was
-//! read.
+//! Pages through a list: where the next page begins, when the list has ended, and whether the read
+//! is complete.
 //!
-//! What sites say of themselves is not to be relied on. The page size asked for is capped without
-//! a word, the total may be wrong, and some ignore where a page is to begin. So the cursor counts
-//! what came.
+//! What sites report about their lists is unreliable. They limit the page size without saying so,
+//! report wrong totals, and some ignore the requested start. The cursor therefore counts the
+//! entries that it receives.
 
 use evenkeel::base::hash::sha256_hex;
 use inventory::vin;
@@ -13,76 +13,79 @@ use crate::{
     endpoint::PAGE_SIZE, inventory::Page, payload::Condition, vehicle::BadVehicle, vins::Vins,
 };
 
-/// Most pages of all lists: 5,000 cars at the smallest cap seen, 35, are 143 pages.
+/// Most pages of all lists together. At the smallest page size observed, 35, 5,000 cars are 143
+/// pages.
 pub const MAX_PAGES: u32 = 1_000;
 
-/// Most cars of all lists, at 17 bytes each in the cursor: more than any group of dealers has.
+/// Most cars of all lists together, at 17 bytes each in the cursor. No group of dealers has as
+/// many.
 pub const MAX_VINS: u32 = 18_000;
 
-/// Bytes that a cursor may take in its record; DynamoDB allows 400 KB in all.
+/// Most bytes of a cursor in its record; DynamoDB limits the whole record to 400 KB.
 const CURSOR_BYTES: usize = 340 * 1024;
 
 const _: () = assert!(
     MAX_VINS as usize * vin::LENGTH + MAX_PAGES as usize * (PRINT_DIGITS + 3) < CURSOR_BYTES,
-    "a cursor fits a record"
+    "the largest cursor fits into a record"
 );
 
-/// Pages in a row that bring no car that was not seen before, though they differ: the list has been
-/// read, or the site answers at random. One may be an accident, when cars are added as we read.
+/// How many different pages in a row without a new car end the list: it has been read, or the site
+/// returns random pages. A single one may be coincidence, when cars are added during the read.
 const BARREN_PAGES: u32 = 3;
 
-/// Hexadecimal digits of a page's fingerprint. 64 bits: no two of a thousand pages meet by chance.
+/// Hexadecimal digits of a page's fingerprint. 64 bits make a collision among a thousand pages
+/// practically impossible.
 const PRINT_DIGITS: usize = 16;
 
-/// Entries that may be unreadable in a healthy read, in percent; one always may.
+/// Most unreadable entries of a healthy read, in percent. One is always allowed.
 const MAX_BAD_PERCENT: u64 = 5;
 
-/// How far the read of one list has come. It is stored when the work goes on in another run.
+/// The progress of reading one list. It is stored when another run continues the read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     condition: Condition,
-    /// Where the next page begins: the entries so far, from 0.
+    /// First entry of the next page, counted from 0: the number of entries so far.
     start: u32,
-    /// The highest total that the site has named.
+    /// The highest total that the site has reported.
     total: Option<u32>,
     vins: Vins,
-    /// Unreadable entries.
+    /// Number of unreadable entries.
     bad: u32,
-    /// The fingerprint of every page.
+    /// The fingerprints of all pages.
     prints: Vec<String>,
-    /// Pages in a row without a new car.
+    /// Number of pages in a row without a new car.
     barren: u32,
     ended: Option<End>,
 }
 
-/// What to do next.
+/// The next step of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Fetch the page that begins with this entry, from 0.
+    /// Fetch the next page.
     Fetch {
-        /// The entry.
+        /// First entry of the page, counted from 0.
         start: u32,
     },
-    /// The list is over.
+    /// The list has ended.
     Done(End),
 }
 
-/// Why a list is over.
+/// Why a list has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// An empty page.
+    /// A page was empty.
     Empty,
-    /// The total that the site named is reached.
+    /// As many entries were read as the site's total.
     Total,
-    /// A page came again, or several pages brought nothing new.
+    /// A page was returned twice, or several pages in a row had no new car.
     Repeated,
-    /// More pages or cars than any dealer has.
+    /// The list has more pages or cars than [`MAX_PAGES`] and [`MAX_VINS`] allow.
     Capped,
 }
 
 impl Cursor {
-    /// At the beginning of a list.
+    /// A cursor at the beginning of a list.
     #[must_use]
     pub fn new(condition: Condition) -> Self {
         Self {
@@ -97,7 +100,7 @@ impl Cursor {
         }
     }
 
-    /// What to do now, also for a cursor that comes from the store.
+    /// The next step. It is the same for a cursor that was stored and loaded.
     #[must_use]
     pub const fn step(&self) -> Step {
         match self.ended {
@@ -106,8 +109,8 @@ impl Cursor {
         }
     }
 
-    /// Takes the page that [`Self::step`] asked for, and says what to do next. Once the list is
-    /// over, further pages change nothing.
+    /// Counts the page that [`Self::step`] asked for, and returns the next step. After the end of
+    /// the list, further pages change nothing.
     pub fn next(&mut self, page: &Page) -> Step {
         if self.ended.is_none() {
             self.ended = self.take(page);
@@ -116,7 +119,7 @@ impl Cursor {
     }
 
     fn take(&mut self, page: &Page) -> Option<End> {
-        // A page beyond the end may name no total or zero; cars sold meanwhile do not matter.
+        // The highest total counts: a page beyond the end may report none or zero.
         self.total = self.total.max(page.total);
         let entries = u32::try_from(page.vehicles.len()).unwrap_or(u32::MAX);
         if entries == 0 {
@@ -136,13 +139,13 @@ impl Cursor {
         self.end(entries, page)
     }
 
-    /// Counts the entries of a page that was not there before; says whether one of them is new.
+    /// Counts the entries of a page; returns whether the page has anything new.
     fn count(&mut self, page: &Page) -> bool {
         let cars = page.vehicles.iter().flatten();
         let new =
             cars.filter(|car| self.vins.count() < MAX_VINS && self.vins.insert(&car.vin)).count();
         let bad = page.vehicles.iter().filter(|entry| entry.is_err()).count();
-        // Without any car the page itself is the news.
+        // A page without a readable car counts as new, since its fingerprint is new.
         let news = new > 0 || bad == page.vehicles.len();
         if news {
             self.bad = self.bad.saturating_add(u32::try_from(bad).unwrap_or(u32::MAX));
@@ -150,10 +153,10 @@ impl Cursor {
         news
     }
 
-    /// Whether the list is over with this page of so many entries.
+    /// Why the list ends with this page of `entries` entries; `None` if it goes on.
     fn end(&self, entries: u32, page: &Page) -> Option<End> {
-        // The last page of most lists is a short one. A full one at the total may mean that the
-        // site named the page's count as the total: one more look is cheap.
+        // Most lists end with a page that is not full. A full page at the total may mean that the
+        // site reports the page's count as the total, so one more page is requested.
         let full = entries >= page.page_size.filter(|size| *size > 0).unwrap_or(PAGE_SIZE);
         if self.barren >= BARREN_PAGES {
             Some(End::Repeated)
@@ -166,16 +169,16 @@ impl Cursor {
         }
     }
 
-    /// The total, unless there are more cars than it says.
+    /// The site's total, unless more cars than that were seen.
     fn believed_total(&self) -> Option<u32> {
         self.total.filter(|total| self.vins.count() <= *total)
     }
 
-    /// Whether the list was read to its end and every car of it was seen. Only then does it say
-    /// anything that a car is not in it.
+    /// Whether the list was read to its end and every car in it was seen. Only a complete read
+    /// shows that a car is no longer listed.
     ///
-    /// A believable total decides. Without one only an empty page does: a page that comes again may
-    /// mean that the site ignores where it is to begin.
+    /// A plausible total decides. Without one the list must have ended with an empty page, because
+    /// a repeated page may mean that the site ignores the requested start.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         match (self.ended, self.believed_total()) {
@@ -185,19 +188,19 @@ impl Cursor {
         }
     }
 
-    /// Whether what was read is mostly cars. A car in an entry that cannot be read looks gone.
+    /// Whether few enough entries were unreadable. A car in an unreadable entry would seem removed.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         let entries = u64::from(self.vins.count()) + u64::from(self.bad);
         self.bad <= 1 || u64::from(self.bad) * 100 <= entries * MAX_BAD_PERCENT
     }
 
-    /// Ends the list where it is: the lists of this dealer together are longer than can be kept.
+    /// Ends the list here, because the dealer's lists together exceed the limits.
     pub fn cap(&mut self) {
         self.ended.get_or_insert(End::Capped);
     }
 
-    /// Which list it is.
+    /// The list that is read.
     #[must_use]
     pub const fn condition(&self) -> Condition {
         self.condition
@@ -209,21 +212,22 @@ impl Cursor {
         &self.vins
     }
 
-    /// Entries so far that were no cars.
+    /// Number of unreadable entries so far.
     #[must_use]
     pub const fn bad(&self) -> u32 {
         self.bad
     }
 
-    /// Different pages so far.
+    /// Number of different pages so far.
     #[must_use]
     pub fn pages(&self) -> u32 {
         u32::try_from(self.prints.len()).unwrap_or(u32::MAX)
     }
 }
 
-/// What a page is known by when it comes again, in whatever order: its VINs, and if it has none,
-/// what it has instead. Anything else in it may differ at every reading.
+/// Identifies a page, so that it is recognised if the site returns it again, in any order: a hash
+/// of its VINs, or of the bad entries' marks if it has no VIN. Other fields may differ at every
+/// read.
 fn fingerprint(page: &Page) -> String {
     let vins = page.vehicles.iter().flatten().map(|car| car.vin.as_str());
     let mut parts: Vec<&str> = vins.collect();

@@ -8,15 +8,15 @@ use crate::inventory;
 #[derive(Clone, Debug)]
 struct Site {
     cars: u32,
-    /// Cars on a page at most, whatever was asked for.
+    /// Most cars per page, independent of the requested page size.
     cap: u32,
     total: Total,
     start: Start,
-    /// By how much the list has moved on when it comes to the second page.
+    /// How many entries of the page before each further page repeats, as if cars had been added.
     overlap: u32,
-    /// Every so many-th entry has no VIN; 0 for none.
+    /// One of this many entries has no VIN; 0 means that all have one.
     bad_every: u32,
-    /// Whether the order within a page is another at each reading.
+    /// Whether the order within a page changes with every request.
     shuffles: bool,
 }
 
@@ -31,9 +31,9 @@ enum Total {
 enum Start {
     Kept,
     Ignored,
-    /// Beyond the end the last page is shown.
+    /// A start beyond the end returns the last page.
     Clamped,
-    /// Beyond the end it begins again.
+    /// A start beyond the end continues at the beginning.
     Wrapped,
 }
 
@@ -88,13 +88,14 @@ fn answer(entries: &[Value], total: Option<u32>, page_size: Option<u32>) -> Page
     inventory::read(body.as_bytes(), &site).unwrap()
 }
 
-/// A page of these cars.
+/// A page with these cars.
 fn page(cars: std::ops::Range<u32>, total: Option<u32>) -> Page {
     let entries: Vec<Value> = cars.map(|car| json!({"vin": vin(car)})).collect();
     answer(&entries, total, None)
 }
 
-/// Reads to the end, through the store at every step; says how many pages were fetched.
+/// Reads a site to the end, storing and loading the cursor after every page. Returns the cursor and
+/// the number of pages fetched.
 fn read_all(site: &Site) -> (Cursor, u32) {
     let mut cursor = Cursor::new(Condition::New);
     for fetches in 0..=MAX_PAGES {
@@ -108,7 +109,7 @@ fn read_all(site: &Site) -> (Cursor, u32) {
 }
 
 #[test]
-fn a_silent_cap_loses_no_car() {
+fn an_unannounced_page_limit_loses_no_car() {
     let (cursor, fetches) = read_all(&honest(5_000, 35));
     assert_eq!((cursor.vins().count(), cursor.pages(), fetches), (5_000, 143, 143));
     assert_eq!(cursor.step(), Step::Done(End::Total));
@@ -116,24 +117,24 @@ fn a_silent_cap_loses_no_car() {
 }
 
 #[test]
-fn how_lists_end() {
+fn lists_end_for_the_expected_reason() {
     let kept = |total, cars| Site { total, ..honest(cars, 35) };
     let lost = |start, total| Site { total, start, ..honest(100, 35) };
-    // Cars seen, pages fetched, the end, and whether the read is whole.
+    // Expected: cars seen, pages fetched, why the list ended, whether the read is complete.
     let cases = [
         (kept(Total::True, 0), (0, 1, End::Empty, true)),
         (kept(Total::True, 20), (20, 1, End::Total, true)),
         (kept(Total::True, 100), (100, 3, End::Total, true)),
-        // A full page at the total: one more look.
+        // A full page at the total: one more request.
         (kept(Total::True, 70), (70, 3, End::Empty, true)),
         (kept(Total::Absent, 100), (100, 4, End::Empty, true)),
-        // Totals that lie: the page's own count, nothing, too few, too many.
+        // Wrong totals: the page's own count, zero, too low, too high.
         (kept(Total::Lie(35), 100), (100, 4, End::Empty, true)),
         (kept(Total::Lie(0), 100), (100, 4, End::Empty, true)),
         (kept(Total::Lie(50), 100), (100, 4, End::Empty, true)),
         (kept(Total::Lie(500), 100), (100, 4, End::Empty, false)),
         (kept(Total::Lie(5), 0), (0, 1, End::Empty, false)),
-        // Starts that are not kept.
+        // Sites that do not honour the requested start.
         (lost(Start::Ignored, Total::True), (35, 2, End::Repeated, false)),
         (lost(Start::Ignored, Total::Absent), (35, 2, End::Repeated, false)),
         (lost(Start::Ignored, Total::Lie(10)), (35, 2, End::Repeated, false)),
@@ -151,19 +152,19 @@ fn how_lists_end() {
 }
 
 #[test]
-fn a_repeated_page_is_known_in_another_order() {
+fn a_repeated_page_is_recognised_in_another_order() {
     let site = Site { start: Start::Ignored, shuffles: true, ..honest(100, 35) };
     let (cursor, fetches) = read_all(&site);
     assert_eq!((cursor.step(), fetches), (Step::Done(End::Repeated), 2));
 }
 
 #[test]
-fn pages_that_bring_nothing_new_end_it_though_they_differ() {
+fn different_pages_without_new_cars_end_the_list() {
     let mut cursor = Cursor::new(Condition::Used);
     assert_eq!(cursor.next(&page(0..30, None)), Step::Fetch { start: 30 });
     assert_eq!(cursor.next(&page(0..20, None)), Step::Fetch { start: 50 });
     assert_eq!(cursor.next(&page(0..21, None)), Step::Fetch { start: 71 });
-    // A new car starts the count again.
+    // A new car resets the count.
     assert_eq!(cursor.next(&page(20..31, None)), Step::Fetch { start: 82 });
     assert_eq!(cursor.next(&page(0..22, None)), Step::Fetch { start: 104 });
     assert_eq!(cursor.next(&page(0..23, None)), Step::Fetch { start: 127 });
@@ -172,9 +173,9 @@ fn pages_that_bring_nothing_new_end_it_though_they_differ() {
 }
 
 #[test]
-fn cars_that_come_twice_are_counted_once() {
-    // Each page repeats ten cars of the one before. By the count the total is reached, but some
-    // cars have not been seen.
+fn cars_listed_twice_count_once() {
+    // Each page repeats ten cars of the page before. The number of entries reaches the total, but
+    // some cars were not seen.
     let mut cursor = Cursor::new(Condition::Certified);
     assert_eq!(cursor.next(&page(0..35, Some(100))), Step::Fetch { start: 35 });
     assert_eq!(cursor.next(&page(25..60, Some(100))), Step::Fetch { start: 70 });
@@ -183,7 +184,7 @@ fn cars_that_come_twice_are_counted_once() {
 }
 
 #[test]
-fn once_over_it_stays_over() {
+fn an_ended_list_stays_ended() {
     let mut cursor = Cursor::new(Condition::New);
     assert_eq!(cursor.step(), Step::Fetch { start: 0 });
     assert!(!cursor.is_whole());
@@ -194,7 +195,7 @@ fn once_over_it_stays_over() {
 }
 
 #[test]
-fn a_site_without_end_is_capped() {
+fn an_endless_list_is_capped() {
     let mut cursor = Cursor::new(Condition::New);
     let mut pages = 0;
     while let Step::Fetch { start } = cursor.step() {
@@ -215,8 +216,8 @@ fn a_site_without_end_is_capped() {
 }
 
 #[test]
-fn bad_entries_count_for_the_start_and_against_the_health() {
-    // Every so many-th entry is bad, and whether the read is healthy.
+fn bad_entries_advance_the_start_and_may_make_a_read_unhealthy() {
+    // One of `bad_every` entries is bad.
     for (bad_every, healthy) in [(0, true), (100, true), (20, true), (16, false), (2, false)] {
         let site = Site { bad_every, ..honest(100, 35) };
         let (cursor, _) = read_all(&site);
@@ -225,11 +226,11 @@ fn bad_entries_count_for_the_start_and_against_the_health() {
         assert_eq!((cursor.is_whole(), cursor.is_healthy()), (true, healthy), "{bad_every}");
     }
     let (cursor, _) = read_all(&Site { bad_every: 5, ..honest(5, 35) });
-    assert!(cursor.is_healthy(), "one may be bad in any list");
+    assert!(cursor.is_healthy(), "one bad entry is always allowed");
 }
 
 #[test]
-fn pages_without_any_car_are_told_apart() {
+fn pages_without_readable_cars_are_distinguished() {
     let (cursor, fetches) = read_all(&Site { bad_every: 1, ..honest(100, 35) });
     assert_eq!((cursor.vins().count(), cursor.bad(), fetches), (0, 100, 3));
     assert!(!cursor.is_healthy());
@@ -256,15 +257,15 @@ fn sites() -> impl Strategy<Value = Site> {
 
 proptest! {
     #[test]
-    fn every_site_is_read_to_an_end(site in sites()) {
+    fn every_read_ends_after_a_bounded_number_of_pages(site in sites()) {
         let (cursor, fetches) = read_all(&site);
-        // As many pages as the list has, and a few that bring nothing.
+        // The pages of the list, and a few without new cars.
         prop_assert!(fetches <= site.cars / site.cap + 2 + BARREN_PAGES, "{} pages", fetches);
         prop_assert!(cursor.vins().count() <= site.cars);
     }
 
     #[test]
-    fn a_site_that_keeps_to_the_start_is_read_whole_whatever_it_says_of_its_total(
+    fn a_site_that_honours_the_start_is_read_completely_despite_wrong_totals(
         site in sites(),
     ) {
         let site = Site { start: Start::Kept, overlap: 0, bad_every: 0, ..site };
@@ -274,7 +275,7 @@ proptest! {
     }
 
     #[test]
-    fn what_counts_as_whole_is_whole(site in sites()) {
+    fn a_read_that_counts_as_complete_has_seen_every_car(site in sites()) {
         let site = Site { total: Total::True, ..site };
         let (cursor, _) = read_all(&Site { bad_every: 0, ..site.clone() });
         prop_assert!(!cursor.is_whole() || cursor.vins().count() == site.cars);
@@ -283,7 +284,7 @@ proptest! {
     }
 
     #[test]
-    fn any_pages_are_taken(
+    fn any_sequence_of_pages_is_accepted(
         pages in proptest::collection::vec((0_u32..50, 0_u32..8, 0_u32..60), 0..30),
     ) {
         let mut cursor = Cursor::new(Condition::New);

@@ -1,10 +1,10 @@
-//! What a `dealer_com_feed` message carries.
+//! The payload of a `dealer_com_feed` message.
 
 use evenkeel::payload::{Payload, Problems};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Longest name of a dealer, in characters, as in the shortening jobs that come of a feed.
+/// Longest name of a dealer, in characters: the same limit as in `url_shortening` payloads.
 const MAX_SLUG: usize = 100;
 
 /// Longest address of a site, in characters.
@@ -15,41 +15,39 @@ const MAX_ADDRESS: usize = 2048;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Feed {
-    /// The dealer whose cars they are.
+    /// The dealer's short name, under which its cars are stored.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub dealer_slug: String,
-    /// The dealer's site: http or https. Scheme, host and port count: the inventory stands at the
-    /// site's root, whichever page was copied.
+    /// An address on the dealer's site, http or https. Only scheme, host and port are used.
     #[cfg_attr(feature = "schema", schemars(length(max = 2048), extend("format" = "uri")))]
     pub site_url: String,
-    /// Which of the site's lists to read; all of them if left out.
+    /// The lists of the site to read; all of them if left out.
     #[serde(default = "every_condition")]
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub conditions: Vec<Condition>,
-    /// Which jobs to make for new and changed cars.
+    /// The jobs to create for new and changed cars.
     #[serde(default)]
     pub fan_out: FanOut,
 }
 
-/// One of the lists that a site keeps. The same car may stand in two: many sites list certified
-/// cars among the used ones as well.
+/// A list of a site's inventory. Many sites list a certified car among the used ones as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Condition {
-    /// Never owned.
+    /// New cars.
     New,
-    /// Owned before.
+    /// Used cars.
     Used,
-    /// Owned before, and vouched for by the maker.
+    /// Used cars that the manufacturer certifies.
     Certified,
 }
 
 impl Condition {
-    /// Every list, in the order in which they are read.
+    /// All lists, in the order in which they are read.
     pub const ALL: [Self; 3] = [Self::New, Self::Used, Self::Certified];
 
-    /// The name in messages, records and metrics.
+    /// The list's name in messages, records and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,22 +62,22 @@ fn every_condition() -> Vec<Condition> {
     Condition::ALL.to_vec()
 }
 
-/// Which jobs a new or changed car gives rise to: both, unless the sender says otherwise.
+/// The jobs to create for a new or changed car. Both are on by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FanOut {
-    /// Read its detail page.
+    /// Whether to scrape the car's detail page (`product_detail_scraping`).
     pub scrape: bool,
-    /// Make its short link.
+    /// Whether to create the car's short link (`url_shortening`).
     pub shorten: bool,
 }
 
 impl FanOut {
-    /// Neither.
+    /// No jobs.
     pub const NONE: Self = Self { scrape: false, shorten: false };
 
-    /// What either has.
+    /// The jobs that are in either of the two: their union.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self { scrape: self.scrape || other.scrape, shorten: self.shorten || other.shorten }
@@ -93,7 +91,7 @@ impl Default for FanOut {
 }
 
 impl Feed {
-    /// The site's address. It cannot fail once [`Payload::check`] has found nothing wrong.
+    /// The site's address. Parsing cannot fail after [`Payload::check`] has found no problem.
     pub fn site(&self) -> Result<Url, url::ParseError> {
         self.site_url.parse()
     }
@@ -122,7 +120,8 @@ impl Payload for Feed {
     }
 }
 
-/// Scheme, host and port of an address, so that every page of one site is the same work.
+/// Scheme, host and port of an address, so that the addresses of one site's pages give the same
+/// job.
 fn origin(address: &str) -> Result<String, &'static str> {
     const NO_ADDRESS: &str = "not an address, expected http:// or https://";
     let url: Url = address.trim().parse().map_err(|_| NO_ADDRESS)?;
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_everything() {
+    fn omitted_fields_mean_all_lists_and_all_jobs() {
         let read = read(&json!({"dealer_slug": "acme", "site_url": "https://acme.example"}));
         let feed = read.unwrap().payload;
         assert_eq!(feed.conditions, Condition::ALL);
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_site_is_the_same_job_however_it_is_written() {
+    fn every_spelling_of_a_site_gives_the_same_job() {
         let plain = json!({"dealer_slug": "acme", "site_url": "https://www.acme.example",
             "conditions": ["new", "used"]});
         let copied = json!({"dealer_slug": " acme ",
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn a_rejection_names_every_wrong_field() {
         let good = json!({"dealer_slug": "acme", "site_url": "https://acme.example"});
         let cases = [
             (json!({"dealer_slug": " "}), "payload.dealer_slug: 0 characters, expected 1 to 100"),
@@ -208,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_is_in_its_normal_form(
+        fn an_accepted_payload_is_in_its_normal_form(
             dealer_slug in ".{0,12}",
             site_url in "(https?://)?[a-zA-Z0-9.:@/]{0,20}",
         ) {

@@ -1,4 +1,4 @@
-//! Prices: each kept under the name that the site gave it, and none made up.
+//! Prices: each is stored under the name that the site uses, and none is computed from others.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,17 +8,17 @@ use crate::{
     field::{self, Reading},
 };
 
-/// An amount of the site's currency, in hundredths.
+/// An amount in hundredths of the site's currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cents(pub u64);
 
-/// The prices of a car, by where they came from. Which of them a buyer pays differs from dealer to
-/// dealer, so nothing is chosen here.
+/// The prices of a car, by the site's names. Which of them a buyer pays differs between dealers, so
+/// none is preferred here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prices {
-    /// The price that the site calls final, once what comes off for everybody is off.
+    /// The price that the site marks as final: after the discounts that every buyer gets.
     pub final_price: Option<Cents>,
-    /// `internetPrice`: what the site advertises.
+    /// `internetPrice`: the advertised price.
     pub internet: Option<Cents>,
     /// `salePrice`.
     pub sale: Option<Cents>,
@@ -26,7 +26,7 @@ pub struct Prices {
     pub asking: Option<Cents>,
     /// `retailPrice` or `retailValue`.
     pub retail: Option<Cents>,
-    /// The maker's suggestion.
+    /// `msrp`: the price suggested by the manufacturer.
     pub msrp: Option<Cents>,
 }
 
@@ -43,7 +43,7 @@ impl Prices {
     }
 }
 
-/// The price that goes by one of `names`, which are also the classes of lines in a price list.
+/// The price under one of `names`: a field, or a line of the price list with such a class.
 fn price(entry: &mut Entry<'_>, field: &'static str, names: &[&str]) -> Option<Cents> {
     let holders = [entry.object("trackingPricing"), Some(entry.fields()), entry.object("pricing")];
     let mut values: Vec<&Value> = Vec::new();
@@ -55,7 +55,7 @@ fn price(entry: &mut Entry<'_>, field: &'static str, names: &[&str]) -> Option<C
     settle(entry, field, values)
 }
 
-/// The price that is called final: in a field of its own, or as a line's mark.
+/// The price marked as final: the field `finalPrice`, or a line with `isFinalPrice`.
 fn final_price(entry: &mut Entry<'_>) -> Option<Cents> {
     let own = entry.object("pricing").and_then(|pricing| pricing.get("finalPrice"));
     let marked = lines(entry).into_iter().filter(|line| line.is_final).map(|line| line.value);
@@ -81,8 +81,8 @@ impl Line<'_> {
         words.any(|word| names.iter().any(|name| name.eq_ignore_ascii_case(word)))
     }
 
-    /// Whether it is an amount that is not the car's price: what comes off it, what is paid by the
-    /// month, what comes on top, and what only some buyers get.
+    /// Whether the amount is not the car's price but a discount, a monthly payment, a fee, or a
+    /// price that only some buyers get.
     fn is_trap(&self) -> bool {
         const TRAPS: [&str; 10] = [
             "accessor",
@@ -114,15 +114,15 @@ fn lines<'a>(entry: &Entry<'a>) -> Vec<Line<'a>> {
     lines.filter(|line| !line.is_trap()).collect()
 }
 
-/// Whether a line says yes to `mark`.
+/// Whether the flag `mark` of a line is true.
 fn is_marked(line: &Value, mark: &str) -> bool {
     let flag = line.get(mark).and_then(field::text);
     flag.is_some_and(|flag| field::flag(&flag) == Reading::Found(true))
 }
 
-/// An amount such as `$23,995`, `23995.50` or `23 995 $`. A text without a figure, such as "Contact
-/// Us", stands for none, and so does zero; one with more than an amount, such as `$299/mo`, is
-/// something else.
+/// An amount such as `$23,995`, `23995.50` or `23 995 $`. Zero and a text without a digit, such as
+/// "Contact Us", are placeholders. A text with more than an amount, such as `$299/mo`, is
+/// unreadable.
 fn amount(text: &str) -> Reading<Cents> {
     if field::is_placeholder(text) || !text.contains(|c: char| c.is_ascii_digit()) {
         return Reading::Placeholder;
@@ -143,7 +143,7 @@ fn cents(text: &str) -> Option<Cents> {
     Some(Cents(u64::from(whole) * 100 + hundredths))
 }
 
-/// The first two of a fraction's digits.
+/// The first two digits of a decimal fraction; further digits are dropped.
 fn hundredths(fraction: &str) -> Option<u64> {
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -152,7 +152,7 @@ fn hundredths(fraction: &str) -> Option<u64> {
     two.parse().ok()
 }
 
-/// What is left of an amount without the signs of its currency, and without a footnote's star.
+/// The amount without its currency signs and without the asterisk of a footnote.
 fn without_currency(text: &str) -> &str {
     const BEFORE: [&str; 5] = ["US$", "CA$", "USD", "CAD", "$"];
     const BEHIND: [&str; 3] = ["USD", "CAD", "$"];

@@ -8,7 +8,7 @@ fn prices(value: &Value) -> Prices {
 }
 
 #[test]
-fn amounts() {
+fn amounts_are_parsed() {
     let cases = [
         ("$23,995", Reading::Found(Cents(2_399_500))),
         ("23995", Reading::Found(Cents(2_399_500))),
@@ -42,7 +42,7 @@ fn amounts() {
 }
 
 #[test]
-fn a_price_keeps_the_name_that_it_came_under() {
+fn a_price_keeps_the_name_that_the_site_uses() {
     let read = prices(&json!({
         "trackingPricing": {"internetPrice": "$21,000", "askingPrice": 22_000, "msrp": "0"},
         "pricing": {
@@ -67,13 +67,13 @@ fn a_price_keeps_the_name_that_it_came_under() {
 }
 
 #[test]
-fn the_older_shape_has_its_prices_in_one_object() {
+fn the_older_format_has_its_prices_in_one_object() {
     let read = prices(&json!({"pricing": {"msrp": "$31,000", "finalPrice": "$29,500"}}));
     assert_eq!((read.msrp, read.final_price), (Some(Cents(3_100_000)), Some(Cents(2_950_000))));
 }
 
 #[test]
-fn what_is_no_price_of_the_car_is_passed_over() {
+fn amounts_other_than_the_cars_price_are_ignored() {
     let traps = [
         json!({"typeClass": "internetPrice", "value": "$500", "isDiscount": true}),
         json!({"typeClass": "internetPrice", "value": "$500", "isDiscount": "true"}),
@@ -95,7 +95,7 @@ fn what_is_no_price_of_the_car_is_passed_over() {
 }
 
 #[test]
-fn what_stood_in_a_prices_place_is_noted() {
+fn placeholders_and_unreadable_prices_are_noted() {
     let value = json!({
         "trackingPricing": {"internetPrice": "Contact Us", "salePrice": "$299/mo", "msrp": null},
         "pricing": {"retailPrice": 0, "finalPrice": {"amount": 5}},
@@ -109,7 +109,7 @@ fn what_stood_in_a_prices_place_is_noted() {
 
 proptest! {
     #[test]
-    fn an_amount_is_read_to_the_cent(dollars in 1_u64..1_000_000_000, cents in 0_u64..100) {
+    fn an_amount_is_parsed_to_the_cent(dollars in 1_u64..1_000_000_000, cents in 0_u64..100) {
         let expected = Reading::Found(Cents(dollars * 100 + cents));
         let spellings = [format!("${dollars}.{cents:02}"), format!("{dollars}.{cents:02} USD")];
         for text in spellings {
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_an_amount_or_none(text in ".{0,40}|[$0-9,. ]{0,20}") {
+    fn any_text_gives_a_bounded_amount_or_none(text in ".{0,40}|[$0-9,. ]{0,20}") {
         if let Reading::Found(Cents(cents)) = amount(&text) {
             prop_assert!(cents > 0 && cents < 100_000_000_000);
         }

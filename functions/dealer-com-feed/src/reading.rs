@@ -1,4 +1,4 @@
-//! How far a reading of a feed has come, and what it says in the end.
+//! The state of a read over several runs, and the summary that is its result.
 
 use evenkeel::{
     failure::{Class, Failure},
@@ -14,46 +14,47 @@ use crate::{
     site::Known,
 };
 
-/// Most runs without a page that was done with: each takes some of its cars.
+/// Most runs in a row that finish no page. Each of them processes some of the page's cars, so a
+/// large page needs several.
 const MOST_IDLE: u32 = 400;
 
-/// Reasons that a summary keeps.
+/// Most reasons that a summary keeps.
 const MOST_REASONS: usize = 5;
 
-/// What a success leaves in the record.
+/// The result that a successful job stores in its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Cars listed, each once.
+    /// Number of listed cars, each counted once.
     pub vehicles: u32,
-    /// Cars that were not known.
+    /// Cars that were not stored as listed before.
     pub new: u32,
-    /// Cars of which something has changed.
+    /// Cars whose content hash has changed.
     pub changed: u32,
-    /// Cars as they were.
+    /// Cars whose content hash is the same.
     pub unchanged: u32,
-    /// Cars no longer listed.
+    /// Cars that are no longer listed.
     pub gone: u32,
-    /// Entries that were no cars, with the first few reasons.
+    /// Number of unreadable entries.
     pub bad: u32,
-    /// Why, of the first few.
+    /// Why entries were unreadable; only the first five reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bad_reasons: Vec<String>,
-    /// Pages read.
+    /// Number of different pages read.
     pub pages: u32,
-    /// The jobs that came of it.
+    /// The jobs that were created.
     #[serde(flatten)]
     pub made: Made,
-    /// Whether every list was read to its end and most of it were cars.
+    /// Whether every list was read completely and few entries were unreadable.
     pub whole: bool,
-    /// Whether the site gave nothing, and the last good snapshot stands.
+    /// Whether the read failed, so that this is the last good snapshot.
     pub stale: bool,
-    /// Why it is stale.
+    /// The failure, if the result is stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
 impl Summary {
-    /// Counts the entries of a page that were no cars.
+    /// Counts the unreadable entries of a page and keeps the first reasons.
     pub(crate) fn note_bad(&mut self, page: &Page) {
         for bad in page.vehicles.iter().filter_map(|entry| entry.as_ref().err()) {
             self.bad += 1;
@@ -64,36 +65,36 @@ impl Summary {
     }
 }
 
-/// How far the work has come; it is kept as the cursor of the record.
+/// The state of a read. Between runs it is stored as the cursor of the job's record.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Reading {
     pub(crate) site: Known,
     pub(crate) lists: Vec<Cursor>,
     pub(crate) summary: Summary,
-    /// When it began, in milliseconds since the epoch.
+    /// Start of the read, in milliseconds since the epoch.
     pub(crate) began: u64,
-    /// Runs since a page was done with.
+    /// Number of runs since the last finished page.
     #[serde(default)]
     idle: u32,
 }
 
 impl Reading {
-    /// Nothing is read yet.
+    /// A read that starts at `began`, in milliseconds since the epoch.
     pub(crate) fn begun(began: u64) -> Self {
         Self { began, ..Self::default() }
     }
 
-    /// Whether a page before has shown this car.
+    /// Whether an earlier page had this car.
     pub(crate) fn has(&self, vin: &str) -> bool {
         self.lists.iter().any(|list| list.vins().contains(vin))
     }
 
-    /// Pages so far.
+    /// Number of different pages of all lists so far.
     pub(crate) fn pages(&self) -> u32 {
         self.lists.iter().map(Cursor::pages).sum()
     }
 
-    /// The page to fetch next; `None` if every list is read.
+    /// List and first entry of the page to fetch next; `None` if every list has ended.
     pub(crate) fn next(&mut self, feed: &Feed) -> Option<(Condition, u32)> {
         let vins: u32 = self.lists.iter().map(|list| list.vins().count()).sum();
         if vins >= MAX_VINS || self.pages() >= MAX_PAGES {
@@ -124,10 +125,10 @@ impl Reading {
         }
     }
 
-    /// The work goes on in another run, from here.
+    /// Ends this run so that another one continues from here.
     ///
-    /// It does not, if no page was done with for as many runs as the largest one may need: a page
-    /// whose cars are others each time would never end, and make jobs each time.
+    /// Fails with code `no_progress` after [`MOST_IDLE`] runs without a finished page. A page with
+    /// other cars at every request would never be finished, and would create jobs in every run.
     pub(crate) fn more(&mut self) -> Result<Progress<Summary>, Failure> {
         self.idle += 1;
         if self.idle > MOST_IDLE {
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_is_never_done_with_ends_the_work() {
+    fn a_read_fails_if_a_page_is_never_finished() {
         let mut reading = Reading::begun(0);
         for run in 0..MOST_IDLE {
             let Ok(Progress::More(cursor)) = reading.more() else { panic!("run {run}") };

@@ -1,4 +1,5 @@
-//! A dealer's site: its two endpoints, asked one after the other, and what their answers mean.
+//! Fetches pages from a dealer's site: tries its two endpoints in turn and interprets their
+//! responses.
 
 use std::time::Duration;
 
@@ -17,20 +18,20 @@ use crate::{
     payload::Condition,
 };
 
-/// The field that every address of a feed comes from.
+/// The payload field from which every address of a feed is derived; named in failures.
 const FIELD: &str = "payload.site_url";
 
-/// Largest page of an inventory, in bytes: 10,000 cars have ten million.
+/// Largest response with an inventory page, in bytes; 10,000 cars take about ten million.
 const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// What is known of how a site wants to be asked; it is kept with the cursor.
+/// What earlier requests have shown about a site. It is stored with the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// The endpoint that has answered.
+    /// The endpoint that returned the last page.
     pub endpoint: Option<Endpoint>,
 }
 
-/// A site, asked through the gates of one run.
+/// A site, called through the gates of one run.
 pub(crate) struct Site<'a, C, G> {
     pub(crate) outbound: &'a Outbound<C>,
     pub(crate) url: &'a Url,
@@ -38,11 +39,12 @@ pub(crate) struct Site<'a, C, G> {
 }
 
 impl<C: Clock, G: Gate> Site<'_, C, G> {
-    /// The page of a list that begins with the car at `start`.
+    /// Fetches the page of a list that begins with entry `start`, counted from 0.
     ///
-    /// The endpoint that answered before is asked first, else the widget. If it fails, or its list is
-    /// empty from the beginning (a wrong alias answers so), the other one is asked. An empty list
-    /// counts only if both agree, or if there is no other endpoint.
+    /// Calls the endpoint that returned the last page, or the widget at first. If the call fails,
+    /// or if the list is empty from the beginning (as for a wrong alias), calls the other endpoint
+    /// as well. An empty list counts only if both endpoints agree, or if there is no other
+    /// endpoint.
     pub(crate) async fn page(
         &self,
         known: &mut Known,
@@ -68,7 +70,7 @@ impl<C: Clock, G: Gate> Site<'_, C, G> {
                 let two = self.ask(&other, condition, start).await;
                 (Some(other), two)
             }
-            // There is no other endpoint: what the first one said stands.
+            // There is no other endpoint, so the first result counts.
             Ok(None) => return one,
             Err(failure) => (None, Err(failure)),
         };
@@ -84,7 +86,7 @@ impl<C: Clock, G: Gate> Site<'_, C, G> {
                 known.endpoint = other;
                 Ok(empty)
             }
-            // An endpoint that is not there says nothing of the one that is.
+            // A missing endpoint says nothing about the other one, whose failure counts.
             (Err(failure), Err(other)) if absent(&failure) => Err(other),
             (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
         }
@@ -110,7 +112,8 @@ impl<C: Clock, G: Gate> Site<'_, C, G> {
             .await
     }
 
-    /// The id that the newer endpoint wants, from the site's own first page; `None` if it has none.
+    /// Finds the id that the newer endpoint requires on the site's front page; `None` if it is not
+    /// there.
     async fn site_id(&self) -> Result<Option<SiteId>, Failure> {
         let request = Request::get(FIELD, self.url.as_str()).accepting("text/html");
         let page = self.run.call(async |limit| fetch(self.outbound, &request, limit).await).await?;
@@ -128,7 +131,7 @@ async fn fetch<C: Clock>(
         Ok(Fetched::NotModified) => {
             Err(Failure::new(Class::Transient, "http_304", "not asked for"))
         }
-        // Stop, and say so: there is no way round it that we would take.
+        // A bot wall is respected, never circumvented. The failure says what to do instead.
         Err(error @ FetchError::BotWall { .. }) => {
             let message = format!("{error}; ask the dealer for an authorised feed");
             Err(Failure::new(Class::Systemic, "bot_wall", message))
@@ -137,7 +140,7 @@ async fn fetch<C: Clock>(
     }
 }
 
-/// Whether the other endpoint must not be asked after this.
+/// Whether the other endpoint must not be called after this failure.
 fn is_final(failure: &Failure) -> bool {
     matches!(failure.class(), Class::Systemic | Class::Throttled | Class::Deferred)
         || failure.code() == "address_refused"

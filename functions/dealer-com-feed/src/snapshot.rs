@@ -1,4 +1,5 @@
-//! The last read that was good: what this one is compared with, and what stands in for it.
+//! The last good read: each further read is compared with it, and it replaces the result of a read
+//! that fails.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +13,21 @@ use crate::{
     reading::Summary,
 };
 
-/// What was noted of the last read that was good: whole, healthy and no collapse.
+/// What is stored about the last good read, which was complete, healthy and plausible.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// When, in milliseconds since the epoch.
+    /// End of the read, in milliseconds since the epoch.
     pub at: u64,
-    /// Cars of all lists, each once.
+    /// Number of cars in all lists, each counted once.
     pub vehicles: u32,
-    /// Cars by list, each as it was read last; some stand in two.
+    /// Number of cars in each list at its last good read. A car in two lists counts in both.
     pub counts: Counts,
-    /// When each list was read last, in milliseconds since the epoch.
+    /// End of each list's last good read, in milliseconds since the epoch.
     #[serde(default)]
     pub read_at: BTreeMap<Condition, u64>,
 }
 
-/// The dealer's last good read, if there was one.
+/// The dealer's last good read; `None` if there was none.
 pub(crate) async fn last<V: Vehicles>(
     vehicles: &V,
     feed: &Feed,
@@ -35,8 +36,10 @@ pub(crate) async fn last<V: Vehicles>(
     Ok(note.and_then(|note| serde_json::from_str(&note).ok()))
 }
 
-/// What stands in when the site gives nothing and there is no more to try: the last good
-/// snapshot, marked as stale. Without one the failure stands.
+/// The result of a read that failed and will not be retried: the last good snapshot, marked as
+/// stale.
+///
+/// Returns `failure` if there is no snapshot or if the job will be retried.
 pub(crate) async fn stand_in<V: Vehicles>(
     vehicles: &V,
     feed: &Feed,

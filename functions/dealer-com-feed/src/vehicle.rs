@@ -1,4 +1,4 @@
-//! One car, as a site's list tells of it.
+//! One car, parsed from an entry of a site's list.
 
 use evenkeel::base::hash::sha256_hex;
 use inventory::vin::Vin;
@@ -13,73 +13,62 @@ use crate::{
     price::Prices,
 };
 
-/// Most images that are kept: a page shows more, and each is a hundred bytes in the store.
+/// Most images that are kept, at about a hundred bytes each in the store. The detail page has more.
 const MAX_IMAGES: usize = 20;
 
-/// Longest reason, in bytes.
+/// Longest reason of a bad entry, in bytes.
 const MAX_REASON_BYTES: usize = 200;
 
-/// Hexadecimal digits of what tells one unreadable entry from another.
+/// Hexadecimal digits of a bad entry's mark.
 const MARK_DIGITS: usize = 16;
 
-/// A car. All but the VIN may be missing, which is no failure.
+/// A car. Every field but the VIN may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Vehicle {
-    /// Its VIN, in upper case.
     #[serde(serialize_with = "write_vin", deserialize_with = "read_vin")]
     pub vin: Vin,
-    /// New, used or certified, as the car itself says.
+    /// The condition in the entry's own fields; the list that has the entry may be another.
     pub condition: Option<Condition>,
     /// The model year.
     pub year: Option<u16>,
-    /// The maker.
     pub make: Option<String>,
-    /// The model.
     pub model: Option<String>,
-    /// The model's trim.
     pub trim: Option<String>,
-    /// What the site calls the car.
+    /// The headline of the listing.
     pub title: Option<String>,
-    /// The dealer's number for the car.
     pub stock_number: Option<String>,
-    /// The body's style.
     pub body_style: Option<String>,
-    /// What it runs on.
     pub fuel_type: Option<String>,
-    /// The engine.
     pub engine: Option<String>,
-    /// The transmission.
     pub transmission: Option<String>,
-    /// Which wheels are driven.
+    /// The driven wheels, such as "AWD".
     pub drive_line: Option<String>,
-    /// The paint.
     pub exterior_color: Option<String>,
-    /// The colour inside.
     pub interior_color: Option<String>,
-    /// The odometer, in the site's unit of distance: miles in the United States.
+    /// The odometer reading in the site's unit of distance: miles in the United States.
     pub odometer: Option<u32>,
-    /// What it costs.
     pub prices: Prices,
-    /// The absolute address of its own page. Without one there is none: it is never made up.
+    /// The absolute address of the car's page; `None` if the site lists none.
     pub link: Option<String>,
     /// Absolute addresses of pictures, in the site's order.
     pub images: Vec<String>,
-    /// Which of a group's dealers has it.
+    /// Which dealer of a group has the car.
     pub account_id: Option<String>,
     /// The site's id of the listing.
     pub uuid: Option<String>,
-    /// When it came into the inventory, as `YYYY-MM-DD`.
+    /// When the car came into the inventory, as `YYYY-MM-DD`.
     pub inventory_date: Option<String>,
-    /// Fields that held something which stands for nothing, such as "N/A" or a price of zero.
+    /// Names of the fields with a placeholder, such as "N/A" or a price of zero.
     pub placeholders: Vec<String>,
-    /// Fields that held something else than was expected.
+    /// Names of the fields whose value could not be parsed.
     pub unreadable: Vec<String>,
 }
 
 impl Vehicle {
-    /// Reads an entry of any of the shapes that the two endpoints have had.
+    /// Parses an entry in any of the formats that the two endpoints use.
     ///
-    /// Fails with a sentence that names what a car cannot do without.
+    /// Fails if the entry is not an object or has no valid VIN; the error says what was expected.
     pub(crate) fn read(value: &Value, site: &Url) -> Result<Self, String> {
         let Value::Object(fields) = value else {
             return Err("no object, expected a vehicle".into());
@@ -127,7 +116,8 @@ fn vin(value: &Value) -> Result<Vin, String> {
     }
 }
 
-/// What the car says of itself. A certificate is for used cars: a new one that claims it is new.
+/// The condition in the entry's own fields. Only used cars can be certified, so a new car that
+/// claims to be certified counts as new.
 fn condition(entry: &mut Entry<'_>) -> Option<Condition> {
     let said = entry.read("condition", &["condition", "type", "newOrUsed"], field::condition);
     let certified = entry.read("certified", &["certified"], field::flag);
@@ -144,7 +134,7 @@ fn link(entry: &mut Entry<'_>, site: &Url) -> Option<String> {
         if field::is_placeholder(text) {
             return Reading::Placeholder;
         }
-        // The site's front page is no car's.
+        // The site's front page is not the page of a car.
         let url = field::address(text, site);
         let url = url.filter(|url| url.path() != "/" || url.query().is_some());
         Reading::from(url.map(String::from))
@@ -176,18 +166,18 @@ fn read_vin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vin, D::Error>
     Vin::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// An entry that is no car.
+/// An entry that is not a readable car.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadVehicle {
-    /// Where it stands in its page, from 0.
+    /// Position in the page, counted from 0.
     pub position: usize,
-    /// What was wrong with it.
+    /// Why it could not be parsed, at most 200 bytes.
     pub reason: String,
     mark: String,
 }
 
 impl BadVehicle {
-    /// The entry `raw` at `position`, unreadable for `reason`, which is cut to 200 bytes.
+    /// The entry `raw` at `position`. `reason` is cut to 200 bytes.
     pub(crate) fn new(position: usize, mut reason: String, raw: &str) -> Self {
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         let mut mark = sha256_hex(&[raw]);
@@ -195,7 +185,7 @@ impl BadVehicle {
         Self { position, reason, mark }
     }
 
-    /// What tells it from other unreadable entries: the beginning of a hash of it.
+    /// Distinguishes bad entries: the first digits of a hash of the entry's text.
     pub(crate) fn mark(&self) -> &str {
         &self.mark
     }

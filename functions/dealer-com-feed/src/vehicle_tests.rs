@@ -13,7 +13,7 @@ fn read(value: &Value) -> Vehicle {
     Vehicle::read(value, &site()).unwrap()
 }
 
-/// A vehicle of nothing but its VIN and `fields`.
+/// A vehicle with only a VIN and `fields`.
 fn with(fields: &Value) -> Vehicle {
     let mut value = json!({"vin": VIN});
     for (name, field) in fields.as_object().unwrap() {
@@ -23,7 +23,7 @@ fn with(fields: &Value) -> Vehicle {
 }
 
 #[test]
-fn a_vehicle_needs_nothing_but_its_vin() {
+fn a_vehicle_needs_only_a_vin() {
     let bare = with(&json!({}));
     assert_eq!(bare.vin.as_str(), VIN);
     assert_eq!(bare.link, None);
@@ -33,7 +33,7 @@ fn a_vehicle_needs_nothing_but_its_vin() {
 }
 
 #[test]
-fn without_a_vin_there_is_no_vehicle_and_the_reason_is_said() {
+fn an_entry_without_a_valid_vin_is_refused_with_a_reason() {
     let cases = [
         (json!({"make": "Nimbus"}), "vin: missing"),
         (json!({"vin": null}), "vin: missing"),
@@ -55,7 +55,7 @@ fn without_a_vin_there_is_no_vehicle_and_the_reason_is_said() {
 }
 
 #[test]
-fn every_shape_of_a_field_is_read() {
+fn every_format_of_a_field_is_read() {
     let year = |fields| with(&fields).year;
     assert_eq!(year(json!({"year": 2021})), Some(2021));
     assert_eq!(year(json!({"year": "2021"})), Some(2021));
@@ -76,7 +76,7 @@ fn every_shape_of_a_field_is_read() {
 }
 
 #[test]
-fn an_attribute_is_found_in_either_list_after_the_entrys_own() {
+fn own_fields_take_precedence_over_both_attribute_lists() {
     let tracking = json!([{"name": "odometer", "value": "27419"}]);
     let shown = json!([{"name": "odometer", "value": "27,500 miles"}]);
     let cases = [
@@ -96,7 +96,7 @@ fn an_attribute_is_found_in_either_list_after_the_entrys_own() {
 }
 
 #[test]
-fn what_a_vehicle_says_of_its_condition() {
+fn the_condition_is_read_from_the_entrys_own_fields() {
     let cases = [
         (json!({"type": "new"}), Some(Condition::New)),
         (json!({"type": "used"}), Some(Condition::Used)),
@@ -137,7 +137,7 @@ fn a_link_is_absolute_or_none() {
 }
 
 #[test]
-fn images_are_absolute_each_once_and_not_too_many() {
+fn images_are_absolute_distinct_and_bounded() {
     let read = with(&json!({"images": [
         {"uri": "/s/a.jpg"}, "//cdn.example/b.jpg", {"uri": "https://cdn.example/c.jpg"},
         {"uri": "/s/a.jpg"}, {"uri": "N/A"}, {"uri": "data:,x"}, {"url": "/d.jpg"}, null, 7,
@@ -154,7 +154,7 @@ fn images_are_absolute_each_once_and_not_too_many() {
 }
 
 #[test]
-fn placeholders_and_nonsense_are_named_and_lose_nothing_else() {
+fn placeholders_and_unreadable_fields_are_named_and_affect_no_others() {
     let read = with(&json!({
         "trim": "null", "bodyStyle": "N/A", "model": "-", "year": "soon", "odometer": {"x": 1},
         "link": "javascript:void(0)", "inventoryDate": "", "make": "Nimbus", "engine": null,
@@ -168,7 +168,7 @@ fn placeholders_and_nonsense_are_named_and_lose_nothing_else() {
 }
 
 #[test]
-fn a_vehicle_survives_being_stored() {
+fn a_vehicle_round_trips_through_json() {
     let vehicle = with(&json!({
         "type": "used", "year": 2021, "link": "/used/a.htm", "images": ["/s/a.jpg"], "trim": "-",
         "pricing": {"finalPrice": "$9,500"}, "odometer": 7,

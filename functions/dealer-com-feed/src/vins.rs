@@ -1,33 +1,33 @@
-//! The VINs that a read has come across.
+//! The set of VINs that a read has seen.
 
 use std::collections::BTreeSet;
 
 use inventory::vin::{LENGTH, Vin};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A set of VINs. Stored as one text without anything between them: 17 bytes each.
+/// A set of VINs. It is stored as one text without separators, 17 bytes per VIN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vins(BTreeSet<String>);
 
 impl Vins {
-    /// Adds a VIN; says whether it was new.
+    /// Adds a VIN; returns whether it was new.
     pub fn insert(&mut self, vin: &Vin) -> bool {
-        // Most are known when a page repeats, and a known one costs no copy.
+        // Checked first, so that a known VIN is not copied. On a repeated page most VINs are known.
         !self.contains(vin.as_str()) && self.0.insert(vin.as_str().to_owned())
     }
 
-    /// Whether this VIN, in upper case, is in the set.
+    /// Whether `vin`, in upper case, is in the set.
     #[must_use]
     pub fn contains(&self, vin: &str) -> bool {
         self.0.contains(vin)
     }
 
-    /// Each of them, in order.
+    /// All VINs, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// How many there are.
+    /// The number of VINs.
     #[must_use]
     pub fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_list_of_vins_is_refused() {
+    fn a_text_that_is_not_a_list_of_vins_is_refused() {
         let short = "\"1HGCM82633A00435\"";
         let long = "\"1HGCM82633A004352X\"";
         for text in [short, long, "\"IIIIIIIIIIIIIIIII\"", "7"] {
@@ -73,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_survives_being_stored(
+        fn a_set_round_trips_through_json(
             vins in proptest::collection::vec("[A-HJ-NPR-Z0-9]{17}", 0..20),
         ) {
             let mut set = Vins::default();

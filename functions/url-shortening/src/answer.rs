@@ -1,7 +1,7 @@
-//! What Rebrandly's answers mean: every status, body and header read into the taxonomy.
+//! Classifies Rebrandly's responses: maps each status, body and header to a failure class.
 //!
-//! Where the documentation is silent, as on the shape of a conflict, this accepts what public
-//! clients report (ARCHITECTURE.md, "Rebrandly").
+//! Where Rebrandly's documentation is silent, as on the shape of a conflict, this accepts what
+//! public clients report. The crate's README.md lists these assumptions ("What is relied on").
 
 use std::time::Duration;
 
@@ -17,34 +17,36 @@ use reqwest::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Delay after a 429 that does not name one: the documented limit is by the second.
+/// Delay after a 429 that names none: one second, because the documented limit is per second.
 const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
-/// Why the service did not do what was asked.
+
+/// Why a call to Rebrandly failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RebrandlyError {
-    /// The slashtag exists, whoever has it.
+    /// Another link already has the slashtag, in this account or in another.
     SlashtagTaken,
-    /// The service refuses the request for good.
+    /// The request is invalid; a retry cannot succeed. Holds the status and the service's message.
     Refused(String),
-    /// The account may not: a bad key, a plan's limit.
+    /// The account or its configuration is refused, so no job can succeed: a bad key, a plan's
+    /// limit.
     Account {
-        /// A code for grouping.
+        /// Groups equal failures in logs and records, such as `http_401`.
         code: &'static str,
-        /// What the service said.
+        /// The status and the service's message.
         message: String,
     },
-    /// Too many calls; wait for as long as it said.
+    /// Too many calls (429). Holds the delay that the service asked for.
     Throttled(Duration),
-    /// The service is in trouble, or not there.
+    /// The service is unavailable or answered something unexpected; a retry may succeed.
     Trouble {
-        /// A code for grouping.
+        /// Groups equal failures in logs and records, such as `http_503`.
         code: String,
-        /// What was seen.
+        /// What happened, for people.
         message: String,
-        /// How long it asked to be left alone.
+        /// The delay that the service asked for, if any.
         retry_after: Option<Duration>,
     },
-    /// A gate turned the call away: it was not made.
+    /// The call was not made, for example because a gate refused it.
     NotCalled(Failure),
 }
 
@@ -76,7 +78,7 @@ impl Classified for RebrandlyError {
 }
 
 impl RebrandlyError {
-    /// The same, if the service quotes the key that it refuses.
+    /// Redacts `key` in the message, because the service may quote the key that it refuses.
     pub(crate) fn without(mut self, key: &Secret) -> Self {
         if let Self::Refused(message)
         | Self::Account { message, .. }
@@ -112,14 +114,15 @@ pub(crate) fn trouble(code: impl Into<String>, message: impl Into<String>) -> Re
     RebrandlyError::Trouble { code: code.into(), message: message.into(), retry_after: None }
 }
 
-/// A 200 that is no JSON of ours, such as a firewall's page, is no success.
+/// Parses the body of a 200. A body that is not the expected JSON, such as a firewall's page, is a
+/// transient failure with code `not_json`.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RebrandlyError> {
     serde_json::from_slice(body)
         .map_err(|error| trouble("not_json", format!("an answer that is no link: {error}")))
 }
 
-/// An error answer: an object with `code`, `property` and `message`, and more of them in `errors`.
-/// What is missing or of another kind is passed over, for its shape is not documented.
+/// An error response: an object with `code`, `property` and `message`, and further such objects in
+/// `errors`. Fields that are missing or of another type are ignored: the shape is not documented.
 struct Problem<'a>(&'a Value);
 
 impl<'a> Problem<'a> {
@@ -139,14 +142,16 @@ impl<'a> Problem<'a> {
         [Problem(self.0)].into_iter().chain(inner).chain(innermost).collect()
     }
 
-    /// The code `AlreadyExists`, unless it names a property other than `slashtag`; never a substring of
-    /// a text. Nothing else of a new link can exist already, and the job asks who has the name.
+    /// Whether the code is exactly `AlreadyExists` and the property is `slashtag` or absent.
+    ///
+    /// An absent property is accepted because nothing else of a new link can exist already, and the
+    /// job then looks up the link that holds the slashtag. Message texts are never searched.
     fn is_conflict(&self) -> bool {
         let about_the_slashtag = self.text("property").is_none_or(|name| name == "slashtag");
         self.text("code") == Some("AlreadyExists") && about_the_slashtag
     }
 
-    /// Whether the code speaks of a limit of the plan.
+    /// Whether the code names a limit of the account's plan.
     fn is_plan_limit(&self) -> bool {
         self.text("code").is_some_and(|code| {
             let code = code.to_ascii_lowercase();
@@ -154,7 +159,7 @@ impl<'a> Problem<'a> {
         })
     }
 
-    /// Whether it is about what we are configured with and not about the job.
+    /// Whether the property is part of our configuration rather than of the job.
     fn is_configuration(&self) -> bool {
         self.text("property").is_some_and(|property| {
             let first = property.split('.').next().unwrap_or_default();
@@ -162,7 +167,7 @@ impl<'a> Problem<'a> {
         })
     }
 
-    /// Whether it is about something that the job asked for.
+    /// Whether the property is part of the job's payload.
     fn is_about_the_job(&self) -> bool {
         self.text("property").is_some() && !self.is_configuration()
     }
@@ -180,7 +185,8 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// What an error answer means, at `now`.
+/// Classifies a response whose status is not 2xx. `now` turns an absolute Retry-After date into a
+/// delay.
 pub(crate) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
@@ -197,7 +203,7 @@ pub(crate) fn classify(
         return RebrandlyError::Trouble { code, message, retry_after };
     }
     if is_html(headers, body) {
-        // A firewall or a maintenance page: it says nothing about the request, and it passes.
+        // A firewall's or a maintenance page says nothing about the request, and is temporary.
         let message = format!("a page instead of an answer, with {status}");
         return RebrandlyError::Trouble { code: "html".into(), message, retry_after };
     }
@@ -216,15 +222,15 @@ pub(crate) fn classify(
         StatusCode::FORBIDDEN if problems.iter().any(Problem::is_plan_limit) => {
             RebrandlyError::Account { code: "plan_limit", message }
         }
-        // No payload could mend a collection that is not there, or a domain that is not ours.
+        // No change of the payload could fix a missing collection or a domain that is not ours.
         StatusCode::NOT_FOUND => RebrandlyError::Account { code: "configuration", message },
         _ if ours => RebrandlyError::Account { code: "configuration", message },
-        // Without a code it is not about a field: the account itself is refused.
+        // A 403 without a code is about no field: the account itself is refused.
         StatusCode::FORBIDDEN if problems.iter().all(|problem| problem.text("code").is_none()) => {
             RebrandlyError::Account { code: "http_403", message }
         }
         status if status.is_client_error() => RebrandlyError::Refused(message),
-        // A redirect or anything else that this API never answers.
+        // A redirect, or another status that this API does not document.
         _ => RebrandlyError::Trouble { code, message, retry_after },
     }
 }

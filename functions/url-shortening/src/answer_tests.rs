@@ -24,7 +24,7 @@ fn read(status: u16, pairs: &[(&str, &str)], body: &str) -> Failure {
 }
 
 #[test]
-fn every_answer_has_its_class_and_code() {
+fn each_response_maps_to_its_class_and_code() {
     let nested = r#"{"message":"Invalid format","code":"InvalidFormat","source":"link",
         "errors":[{"code":"AlreadyExists","property":"slashtag","message":"Already exists"}]}"#;
     let flat = r#"{"code":"AlreadyExists","property":"slashtag","message":"Already exists"}"#;
@@ -90,7 +90,7 @@ fn every_answer_has_its_class_and_code() {
 }
 
 #[test]
-fn a_429_is_obeyed_in_every_form_and_has_a_default() {
+fn the_delay_of_a_429_is_read_in_every_form_and_defaults_to_one_second() {
     let cases: &[(Headers, u64)] = &[
         (&[], 1),
         (&[("retry-after", "17")], 17),
@@ -111,7 +111,7 @@ fn a_429_is_obeyed_in_every_form_and_has_a_default() {
 }
 
 #[test]
-fn a_link_needs_no_more_than_id_and_address() {
+fn a_link_needs_only_id_and_short_url() {
     let link: Link = read_json(br#"{"id":"1","shortUrl":"go.example/a","clicks":3}"#).unwrap();
     assert_eq!((link.id.as_str(), link.destination), ("1", None));
     for body in ["", "<html>", "[]", r#"{"id":"1"}"#] {
@@ -121,7 +121,7 @@ fn a_link_needs_no_more_than_id_and_address() {
 }
 
 #[test]
-fn a_key_that_the_service_quotes_goes_no_further() {
+fn a_key_quoted_by_the_service_is_redacted() {
     let body = r#"{"code":"Unauthorized","message":"Invalid API key: hunter2!"}"#;
     let error = classify(StatusCode::UNAUTHORIZED, &headers(JSON), body.as_bytes(), NOW);
     let failure = Failure::from(error.without(&Secret::new("hunter2!")));
@@ -130,7 +130,7 @@ fn a_key_that_the_service_quotes_goes_no_further() {
 }
 
 #[test]
-fn a_link_without_a_slashtag_is_named_by_its_address() {
+fn a_link_without_a_slashtag_is_named_by_its_short_url() {
     let link = |body: &str| read_json::<Link>(body.as_bytes()).unwrap();
     let bare = link(r#"{"id":"1","shortUrl":"go.example/Acme-1"}"#);
     assert!(bare.is_named("acme-1") && !bare.is_named("acme-2"));
@@ -140,7 +140,7 @@ fn a_link_without_a_slashtag_is_named_by_its_address() {
 
 proptest! {
     #[test]
-    fn any_answer_is_read(
+    fn any_response_is_classified(
         status in 300_u16..600,
         body in ".{0,120}",
         after in ".{0,12}",

@@ -1,4 +1,5 @@
-//! One short link for one car: the chain of candidates, each taken, adopted or passed over.
+//! Creates one short link for one car. Tries a fixed chain of slashtags in order: each one is
+//! created, adopted (the link exists and leads to our destination) or skipped.
 
 use std::time::Duration;
 
@@ -25,18 +26,18 @@ use crate::{
     rebrandly::{Link, NewLink, Rebrandly, Settings},
 };
 
-/// Longest destination that Rebrandly takes, in characters.
+/// Longest destination that Rebrandly accepts, in characters.
 const MAX_DESTINATION: usize = 2048;
 
-/// Times that a link must stay invisible, though its slashtag is taken, before it counts as
-/// somebody else's. A read may lag behind a write, and our own earlier try may have made it; the
-/// backoff between the sightings gives it time to show.
+/// How many reads in a row must fail to show the link that holds a slashtag before the link counts
+/// as another owner's. Rebrandly's reads lag behind its writes, and an earlier attempt of ours may
+/// have created the link; the backoff between the reads gives it time to appear.
 const INVISIBLE_SIGHTINGS: usize = 3;
 
-/// Code of the failure that means one such sighting.
+/// Failure code of one such read.
 const HOLDER_INVISIBLE: &str = "holder_invisible";
 
-/// How long to leave a read the time to catch up, by sighting.
+/// Delay before the first repeated read; it doubles with each one.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 /// The payload of a `url_shortening` message.
@@ -47,13 +48,13 @@ pub struct Shortening {
     /// The address to shorten: http or https.
     #[cfg_attr(feature = "schema", schemars(length(max = 2048), extend("format" = "uri")))]
     pub destination: String,
-    /// The dealer, as the slashtag begins.
+    /// The dealer's short name, with which the slashtag begins.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub dealer_slug: String,
-    /// The car's VIN.
+    /// The car's VIN; the slashtag contains its last characters.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-HJ-NPR-Za-hj-npr-z0-9]{17}$")))]
     pub vin: String,
-    /// What the link is called in Rebrandly.
+    /// The link's title in Rebrandly.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(min = 3, max = 255)))]
     pub title: Option<String>,
@@ -82,15 +83,16 @@ impl Payload for Shortening {
     }
 }
 
-/// The name of the job type in messages, records and metrics.
+/// The job type's name in messages, records and metrics.
 pub const TYPE: &str = "url_shortening";
 
-/// The numbers of the job type.
+/// Time-outs, retries, breaker and limits of the job type.
 pub const POLICY: Policy = Policy {
     dependency: "rebrandly",
-    // With full jitter, eleven delays outlast a minute's outage for all but one job in a million.
+    // With full jitter, eleven delays outlast an outage of one minute for all but one job in a
+    // million.
     max_attempts: 12,
-    // The plan's `rate_limit` spends no attempt; its `temporary_error` is transient.
+    // Class `Throttled` is not listed: a 429 is a deferral and spends no attempt.
     retryable: &[Class::Transient, Class::Conflict],
     dedup_window: Duration::from_hours(90 * 24),
     give_up_after: Duration::from_hours(7 * 24),
@@ -98,48 +100,49 @@ pub const POLICY: Policy = Policy {
 }
 .checked();
 
-/// What a success leaves in the record.
+/// The result that a successful job stores in its record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortened {
-    /// The short address, without a scheme, as the service gives it.
+    /// The short address as Rebrandly returns it, without a scheme.
     pub short_url: String,
-    /// Its slashtag.
+    /// The part of the short address after the domain.
     pub slashtag: String,
-    /// The service's id of the link.
+    /// Rebrandly's id of the link.
     pub link_id: String,
-    /// Whether this run made the link or found it made.
+    /// Whether this run created the link or adopted an existing one.
     pub via: Via,
-    /// Which candidate of the chain it is, from 1.
+    /// Position of the slashtag in the chain of candidates, from 1.
     pub candidate: usize,
 }
 
-/// How a link came to be ours.
+/// Where the short address of a result comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
-    /// This run made it.
+    /// This run created the link.
     Created,
-    /// It led to the right place already.
+    /// The link existed and led to the job's destination.
     Adopted,
-    /// There is none yet: the long address stands in for it.
+    /// No link exists yet; the result holds the long address instead.
     Fallback,
 }
 
-/// What stands in for a short link that could not be made in time.
+/// The provisional result when the sender's deadline comes before the short link exists.
 #[derive(Serialize)]
 struct LongAddress<'a> {
-    /// The destination itself.
+    /// The destination, unshortened.
     short_url: &'a str,
     via: Via,
 }
 
-/// The job type.
+/// Job type `url_shortening`.
 pub struct UrlShortening<S, C> {
     rebrandly: Rebrandly<S, C>,
 }
 
 impl UrlShortening<KeySource, SystemClock> {
-    /// Builds the job from the environment, and reads the key while start-up is free.
+    /// Builds the job type from the environment. Reads the API key during start-up, so that the
+    /// first job does not wait for it.
     pub async fn start(start: Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
         let settings = Settings::read(&mut reader);
@@ -154,19 +157,19 @@ impl UrlShortening<KeySource, SystemClock> {
         };
         let settings = reader.finish(settings)?;
         let credential = Credential::new(key, SystemClock);
-        // What goes wrong here shows again at the first job, and is handled there.
+        // An error here is ignored: it recurs at the first job, which handles it.
         let _ = credential.get().await;
         Ok(Self::new(Rebrandly::new(start.http, settings, credential, SystemClock)))
     }
 }
 
 impl<S: SecretSource, C: Clock> UrlShortening<S, C> {
-    /// The job over this client.
+    /// The job type with this client.
     pub const fn new(rebrandly: Rebrandly<S, C>) -> Self {
         Self { rebrandly }
     }
 
-    /// Makes the link, or finds out who has the slashtag.
+    /// Creates the link; if the slashtag is taken, looks up the link that holds it.
     async fn take<G: Gate>(
         &self,
         new: &NewLink<'_>,
@@ -189,16 +192,19 @@ impl<S: SecretSource, C: Clock> UrlShortening<S, C> {
     }
 }
 
-/// Who has a slashtag.
+/// The holder of a slashtag.
 enum Taken {
+    /// Created by this run, or leads to our destination.
     Ours(Link, Via),
+    /// Leads elsewhere.
     Foreign,
+    /// The account cannot see it, or a read does not show it yet.
     Invisible,
-    /// Visible, but not where it leads: it may be ours.
+    /// Visible without a destination, so it may be ours.
     Unreadable,
 }
 
-/// Whether a link leads to the destination; `None` if it does not say where it leads.
+/// Whether a link leads to `destination`; `None` if the link has no readable destination.
 fn leads_to(link: &Link, destination: &Url) -> Option<bool> {
     let held: Url = link.destination.as_deref()?.parse().ok()?;
     Some(slashtag::same_destination(&held, destination))
@@ -291,15 +297,15 @@ where
     }
 }
 
-/// How often in a row this slashtag's holder was invisible. Any other failure begins the count anew:
-/// it may have made the link that is not seen.
+/// How many of the latest failures in a row report that the holder of `tag` is invisible. Any other
+/// failure restarts the count, because its attempt may have created the link.
 fn invisible_sightings<G>(run: &Run<'_, G>, tag: &str) -> usize {
     let latest = run.history.iter().rev().take_while(|mishap| mishap.code == HOLDER_INVISIBLE);
     latest.filter(|mishap| mishap.message.ends_with(tag)).count()
 }
 
-/// Taken, but by whom cannot be seen: our own earlier try, perhaps, which a read does not show
-/// yet. To take the next candidate now might make a second link for the same car.
+/// The failure for a slashtag whose holder is invisible. The job retries instead of using the next
+/// candidate: an earlier attempt may have created the link, and the car would get a second one.
 fn invisible<G>(run: &Run<'_, G>, tag: &str) -> Failure {
     let sightings = u32::try_from(invisible_sightings(run, tag)).unwrap_or(u32::MAX);
     let wait = LOOK_AGAIN.saturating_mul(1 << sightings.min(4));

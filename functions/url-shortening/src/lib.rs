@@ -1,4 +1,6 @@
-//! Job type `url_shortening`: one short link for each car, whatever Rebrandly answers.
+//! Job type `url_shortening`: creates one Rebrandly short link for one page of one car.
+//!
+//! The crate's README.md explains the chain of slashtags and how responses are classified.
 
 pub mod answer;
 pub mod job;

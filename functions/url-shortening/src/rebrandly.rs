@@ -1,4 +1,4 @@
-//! Rebrandly's API v1, as far as a link needs it: two calls.
+//! A client for the two calls of Rebrandly's API v1 that the job needs: create a link, find a link.
 //!
 //! Reference: Rebrandly's developer documentation of `/v1/links`.
 
@@ -17,33 +17,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{RebrandlyError, classify, read_json, trouble};
 
-/// The service itself.
+/// Rebrandly's production API, without a slash at the end.
 pub const BASE_URL: &str = "https://api.rebrandly.com/v1";
 
-/// How long a key that cannot be read just now is left alone.
+/// Delay of a job whose API key cannot be read at the moment.
 const KEY_PAUSE: Duration = Duration::from_secs(10);
 
-/// Longest answer that is read, in bytes; a link is about one kilobyte.
+/// Longest response body that is read, in bytes; a link is about one kilobyte.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Rebrandly allows 10 calls a second and 20,000 an hour: what is left is for people at its pages.
+/// Default call rates. Rebrandly allows 10 calls a second and 20,000 an hour; the difference is
+/// left for people who use its web pages.
 const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
 
-/// Which account, workspace and domain, and how fast.
+/// Domain, workspace and call rates of one account, read from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `REBRANDLY_BASE_URL`, without a slash at the end.
     pub base_url: String,
     /// `REBRANDLY_DOMAIN`: the branded domain's full name.
     pub domain: String,
-    /// `REBRANDLY_WORKSPACE`, if not the account's own.
+    /// `REBRANDLY_WORKSPACE`; `None` means the account's default workspace.
     pub workspace: Option<String>,
     /// `REBRANDLY_RATE_PER_SECOND` and `REBRANDLY_RATE_PER_HOUR`.
     pub rates: Rates,
 }
 
 impl Settings {
-    /// Reads the settings; problems stay with the reader.
+    /// Reads the settings. `reader` collects the problems.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             base_url: reader.url("REBRANDLY_BASE_URL", BASE_URL),
@@ -57,14 +58,14 @@ impl Settings {
     }
 }
 
-/// A link to make.
+/// A link to create.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLink<'a> {
-    /// Where it leads.
+    /// The address that the link leads to.
     pub destination: &'a str,
-    /// Its name.
+    /// The part of the short address after the domain.
     pub slashtag: &'a str,
-    /// What it is called.
+    /// The title shown in Rebrandly, 3 to 255 characters.
     pub title: Option<&'a str>,
 }
 
@@ -84,23 +85,23 @@ struct Domain<'a> {
     full_name: &'a str,
 }
 
-/// A link as the service shows it. Only `id` and `shortUrl` are relied on.
+/// A link as Rebrandly returns it. Only `id` and `shortUrl` are required.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
-    /// The service's id.
+    /// Rebrandly's id of the link.
     pub id: String,
     /// The short address, without a scheme.
     pub short_url: String,
-    /// Where it leads.
+    /// The address that the link leads to.
     pub destination: Option<String>,
-    /// Its name.
+    /// The part of the short address after the domain.
     pub slashtag: Option<String>,
 }
 
 impl Link {
-    /// Whether this is the link of that name. The filter is the service's; the name is compared all
-    /// the same, as it would be taken: without regard to case.
+    /// Whether the link has this slashtag. Compared here as well, in case Rebrandly ignores the
+    /// filter of the request. Case is ignored, because slashtags that differ only in case conflict.
     pub(crate) fn is_named(&self, slashtag: &str) -> bool {
         let last = self.short_url.rsplit('/').next();
         let name = self.slashtag.as_deref().or(last);
@@ -108,7 +109,7 @@ impl Link {
     }
 }
 
-/// A client of one account.
+/// A client for one account.
 pub struct Rebrandly<S, C> {
     http: reqwest::Client,
     settings: Settings,
@@ -123,7 +124,7 @@ impl<S, C> fmt::Debug for Rebrandly<S, C> {
 }
 
 impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
-    /// A client over the process's HTTP client.
+    /// Creates a client that sends through `http`.
     pub const fn new(
         http: reqwest::Client,
         settings: Settings,
@@ -133,12 +134,12 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         Self { http, settings, key, clock }
     }
 
-    /// How fast the account may be used.
+    /// The rates at which jobs may call the account.
     pub const fn rates(&self) -> Rates {
         self.settings.rates
     }
 
-    /// Makes a link: `POST /links`, within `limit`.
+    /// Creates a link: `POST /links`, with the time-out `limit`.
     pub async fn create(
         &self,
         link: &NewLink<'_>,
@@ -163,8 +164,10 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         read_json(&answer)
     }
 
-    /// The link with this slashtag on our domain, if we may see one:
-    /// `GET /links?domain.fullName=…&slashtag=…`, within `limit`.
+    /// Finds the link with this slashtag on our domain:
+    /// `GET /links?domain.fullName=…&slashtag=…`, with the time-out `limit`.
+    ///
+    /// `None` if there is none, or if the account may not see it.
     pub async fn find(
         &self,
         slashtag: &str,
@@ -181,7 +184,8 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         Ok(links.into_iter().find(|link| link.is_named(slashtag)))
     }
 
-    /// One call; a refused key is read again once, in case it was rotated.
+    /// Makes one call. A refused key may have been rotated, so it is read again; if it has changed,
+    /// the call is repeated once.
     async fn call(
         &self,
         limit: Duration,
@@ -220,17 +224,18 @@ fn no_key(error: PortError) -> RebrandlyError {
             RebrandlyError::Account { code: "no_key", message }
         }
         PortError::Unavailable(message) => {
-            // Nothing is known of the service: it was not called.
+            // The service was not called, so this must not count against its breaker.
             let failure = Failure::new(Class::Unstarted, "key_unavailable", message);
             RebrandlyError::NotCalled(failure.with_retry_after(Some(KEY_PAUSE)))
         }
     }
 }
 
-/// The error's own text holds the address and nothing secret: the key travels in a header.
+/// The failure of a call without a response. The text of `error` may name the address, which holds
+/// no secret: the key is sent in a header.
 fn unreachable(error: &reqwest::Error) -> RebrandlyError {
     if error.is_builder() {
-        // The key or the workspace cannot be a header: no service has been asked yet.
+        // The request could not be built: the key or the workspace is not a valid header value.
         let message = "the key or the workspace has a character that no header may have".into();
         return RebrandlyError::Account { code: "bad_key", message };
     }

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_by_method_and_status() {
+    fn calls_are_counted_by_method_and_status() {
         let mut log = CallLog::default();
         for method in ["POST", "POST", "GET", "POST"] {
             log.arrive(&Subject { method: method.to_owned(), ..Subject::default() }, 1, None);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn visits_of_dealer_sites_are_counted_apart() {
+    fn visits_of_dealer_sites_are_counted_separately() {
         let visit = |site: &str, endpoint| Subject {
             visit: Some(Visit {
                 site: site.to_owned(),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_call_does_not_come_back_when_it_ends() {
+    fn a_cleared_call_is_not_logged_again_when_it_ends() {
         let mut log = CallLog::default();
         let id = log.arrive(&Subject::default(), 1, None);
         log.clear();

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depends_on_seed_key_and_turn() {
+    fn a_draw_depends_on_seed_key_and_turn() {
         let base = draw(7, "a", 0);
         assert_eq!(base, draw(7, "a", 0));
         assert_ne!(base, draw(8, "a", 0));
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_many_draws_falls_under_a_fifth() {
+    fn a_fifth_of_many_draws_is_below_a_fifth() {
         let under = (0..10_000).filter(|nth| fraction(7, "key", *nth) < 0.2).count();
         assert!((1_900..2_100).contains(&under), "{under}");
     }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn follows_tokios_clock() {
+    async fn the_clock_follows_tokios_clock() {
         let clock = Clock::start();
         let before = clock.now_ms();
         tokio::time::advance(Duration::from_millis(1500)).await;

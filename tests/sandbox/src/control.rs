@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn complaints_name_the_field() {
+    fn problems_of_a_request_name_the_field() {
         let settings = complaint::<SettingsChange>;
         assert!(settings(r#"{"read_lag_ms":"x"}"#).starts_with("read_lag_ms: "));
         assert!(settings(r#"{"conflict_shape":"round"}"#).starts_with("conflict_shape: "));

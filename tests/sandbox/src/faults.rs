@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_written_as_they_are_read() {
+    fn fault_kinds_round_trip_through_json() {
         let kinds = [
             (r#""reset""#, FaultKind::Reset),
             (r#""hang""#, FaultKind::Hang),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_is_none_says_what_there_is() {
+    fn an_unknown_kind_is_refused_with_the_known_ones() {
         for kind in [r#""explode""#, r#"{"latency_ms":"x"}"#, r#"{"status":500,"bdy":""}"#, "7"] {
             let error = serde_json::from_str::<FaultKind>(kind).unwrap_err().to_string();
             assert!(error.contains(r#"expected "reset", "hang""#), "{kind}: {error}");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_name_the_field() {
+    fn problems_of_a_fault_name_the_field() {
         let cases = [
             (r#"{"kind":"reset","scope":{}}"#, "scope: "),
             (r#"{"kind":"reset","scope":{"calls":0}}"#, "scope.calls: "),
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_wants_every_condition() {
+    fn a_target_matches_only_if_every_condition_holds() {
         let post = Subject {
             method: "POST".to_owned(),
             slashtag: Some("Ab-1".to_owned()),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_tells_the_services_and_the_sites_apart() {
+    fn a_target_distinguishes_services_and_sites() {
         let link = Subject { method: "GET".to_owned(), ..Subject::default() };
         let visit = Visit {
             site: "lakeside".to_owned(),

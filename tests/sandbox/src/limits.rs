@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_second_holds_more_than_allowed() {
+    fn no_second_admits_more_calls_than_allowed() {
         let mut limits = Limits::default();
         assert_eq!(limits.take(1_000, 2, 100), Ok(()));
         assert_eq!(limits.take(1_900, 2, 100), Ok(()));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_counts_as_well() {
+    fn the_hourly_limit_applies_as_well() {
         let mut limits = Limits::default();
         for second in 0..3 {
             assert_eq!(limits.take(second * 1_000, 10, 3), Ok(()));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_take_nothing_and_zero_refuses_everything() {
+    fn refused_calls_use_no_quota_and_a_limit_of_zero_refuses_all() {
         let mut limits = Limits::default();
         assert_eq!(limits.take(0, 1, 100), Ok(()));
         for at in 1..1_000 {

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn enums_read_as_documented() {
+    fn enums_are_parsed_as_documented() {
         let json = r#"{"conflict_shape":"alternate","retry_after":"x_ratelimit_reset"}"#;
         let change: SettingsChange = serde_json::from_str(json).unwrap();
         assert_eq!(change.conflict_shape, Some(ConflictShape::Alternate));

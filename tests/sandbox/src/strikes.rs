@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn strikes_so_many_calls_then_lets_the_next_fault_have_its_turn() {
+    fn a_fault_strikes_its_number_of_calls_and_then_the_next_fault_applies() {
         let mut faults = Faults::default();
         faults.add(fault(FaultKind::Reset, Scope::calls(2)), 0);
         faults.add(fault(FaultKind::Hang, Scope::calls(1)), 0);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn strikes_for_a_while() {
+    fn a_fault_can_be_limited_in_time() {
         let mut faults = Faults::default();
         faults.add(fault(FaultKind::Reset, Scope::for_ms(100)), 1_000);
         assert!(faults.strike(&about("a"), 1_099).is_some());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_falls_on_the_same_calls_in_any_order() {
+    fn a_share_strikes_the_same_calls_in_any_order() {
         let struck = |slashtags: &mut dyn Iterator<Item = usize>| {
             let mut faults = Faults::default();
             faults.add(fault(FaultKind::Reset, Scope::share(0.2, 7)), 0);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collapse_is_not_spent_on_what_lists_nothing() {
+    fn a_collapse_fault_is_spent_only_on_lists() {
         let mut faults = Faults::default();
         faults.add(fault(FaultKind::Collapse, Scope::calls(1)), 0);
         assert!(faults.strike(&about("a"), 0).is_none());

@@ -34,7 +34,7 @@ mod tests {
     use crate::visit::Endpoint;
 
     #[test]
-    fn a_call_has_the_key_of_its_repetition_and_of_no_other() {
+    fn a_repeated_call_has_the_same_key_and_other_calls_have_others() {
         let at = |start| Subject {
             visit: Some(Visit {
                 site: "lakeside".to_owned(),

@@ -39,7 +39,7 @@ fn repair(found: &Found) -> Option<(&'static str, Repair)> {
 }
 
 #[test]
-fn nothing_is_odd_about_records_as_the_engine_writes_them() {
+fn records_as_the_engine_writes_them_are_consistent() {
     let phases = [
         Phase::Queued { due_at: NOW },
         running(NOW),
@@ -59,7 +59,7 @@ fn nothing_is_odd_about_records_as_the_engine_writes_them() {
 }
 
 #[test]
-fn a_record_that_nobody_would_look_at_gets_its_look_back() {
+fn a_missing_or_wrong_due_entry_is_repaired() {
     for phase in [Phase::Queued { due_at: NOW }, waiting(NOW), parked(NOW)] {
         let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
         assert_eq!(repair(&found), Some(("no_due_entry", Repair::Rewrite)));
@@ -70,7 +70,7 @@ fn a_record_that_nobody_would_look_at_gets_its_look_back() {
         assert_eq!(
             repair(&found),
             Some(("no_due_entry", Repair::SendAgain)),
-            "it may have no message"
+            "an overdue job may have no message"
         );
     }
     let elsewhere = Some(DueEntry { partition: "waiting#other#0".into(), due_at: NOW });
@@ -81,7 +81,7 @@ fn a_record_that_nobody_would_look_at_gets_its_look_back() {
 }
 
 #[test]
-fn an_end_that_does_not_go_with_the_state_is_put_right() {
+fn an_expiry_that_does_not_fit_the_state_is_repaired() {
     let found = Found { expires_at: Some(NOW), ..item(&record("errand#g:1", waiting(NOW))) };
     assert_eq!(repair(&found), Some(("would_expire", Repair::Rewrite)));
     let found = Found { expires_at: None, ..item(&record("errand#g:1", succeeded(NOW))) };
@@ -89,11 +89,11 @@ fn an_end_that_does_not_go_with_the_state_is_put_right() {
 }
 
 #[test]
-fn a_run_that_was_lost_with_its_lease_is_looked_at_again() {
+fn a_run_whose_lease_item_was_lost_is_put_on_the_due_index() {
     let lost = record("errand#g:1", running(NOW.before(ABANDONED_AFTER)));
     assert_eq!(repair(&item(&lost)), Some(("abandoned", Repair::IndexLeaseExpiry)));
     let fresh = record("errand#g:1", running(NOW.before(ABANDONED_AFTER) + seconds(1)));
-    assert_eq!(repair(&item(&fresh)), None, "its lease is somebody's business");
+    assert_eq!(repair(&item(&fresh)), None, "its lease item may still exist");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_success_without_a_result_is_checked() {
 }
 
 #[test]
-fn what_nobody_serves_or_can_read_or_count_is_reported() {
+fn unknown_queues_impossible_counts_and_unreadable_records_are_reported() {
     let mut record = record("errand#g:1", waiting(NOW));
     record.work.queue = "arn:aws:sqs:eu-west-1:1:gone".into();
     assert_eq!(repair(&item(&record)), Some(("unknown_queue", Repair::None)));
@@ -118,7 +118,7 @@ fn what_nobody_serves_or_can_read_or_count_is_reported() {
 }
 
 #[test]
-fn a_job_whose_message_is_sent_for_hours_in_vain_is_reported() {
+fn a_job_whose_messages_are_sent_in_vain_for_hours_is_reported() {
     let phase = |minutes: u64| Phase::Waiting {
         run_after: NOW,
         due_at: NOW + seconds(minutes * 60),
@@ -130,10 +130,10 @@ fn a_job_whose_message_is_sent_for_hours_in_vain_is_reported() {
 }
 
 #[test]
-fn a_parked_job_whose_dependency_nobody_knows_is_made_known() {
+fn the_dependency_of_a_parked_job_is_registered_if_it_was_not() {
     let mut record = record("errand#g:1", parked(NOW));
     record.work.dependency = "nowhere".into();
     assert_eq!(repair(&item(&record)), Some(("parked_unnoted", Repair::NoteParked)));
     let blind = examine(&item(&record), &config(), None, NOW);
-    assert_eq!(blind, None, "who is known could not be read");
+    assert_eq!(blind, None, "the registered dependencies could not be read");
 }

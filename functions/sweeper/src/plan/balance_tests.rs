@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// More ticks than any load below needs, which is two for each slot to move.
+/// More ticks than any load below needs; each slot to be moved needs two.
 const TICKS: u32 = 2_000;
 
 fn idle(queue: &str, current: u32) -> Load {
@@ -22,7 +22,7 @@ fn busy(queue: &str, current: u32, backlog: u64, job_ms: u64) -> Load {
     Load { backlog, job_ms: Some(job_ms), ..idle(queue, current) }
 }
 
-/// A load whose demand is 18 slots.
+/// A load with a demand of 18 slots.
 fn wants_18(queue: &str, current: u32) -> Load {
     busy(queue, current, 10_800, 100)
 }
@@ -38,7 +38,7 @@ fn apply(loads: &mut [Load], made: &Move) {
     }
 }
 
-/// Repeats ticks under a constant load until one wants no step.
+/// Repeats ticks under a constant load until one wants no step; returns the moves.
 fn follow(loads: &mut [Load], total: u32) -> Vec<Move> {
     let mut moves = Vec::new();
     let mut memory: Option<Wish> = None;
@@ -61,28 +61,32 @@ fn currents(loads: &[Load]) -> Vec<u32> {
 }
 
 #[test]
-fn a_demand_is_what_clears_the_backlog_in_time() {
+fn the_demand_is_the_slots_that_clear_the_backlog_in_time() {
     let minute = busy("a", 2, 600, 1_000);
     let aged = |seconds| Load { oldest: Duration::from_secs(seconds), ..minute.clone() };
     for (load, slots, why) in [
         (idle("a", 2), 2, "nothing to do"),
-        (minute.clone(), 10, "ten minutes of work in one"),
-        (Load { job_ms: None, ..minute.clone() }, 10, "a second a job unless measured"),
-        (Load { in_flight: 1, ..minute.clone() }, 11, "what is at work counts, and rounds up"),
-        (busy("a", 2, 600_000, 0), 10, "no job takes less than a millisecond"),
-        (aged(300), 10, "five minutes are not late"),
-        (aged(301), 20, "late: in half a minute"),
-        (aged(900), 20, "not very late yet"),
-        (aged(901), 40, "very late: in a quarter of a minute"),
-        (Load { held: true, ..aged(901) }, 2, "held: slots would do nothing"),
-        (busy("a", 2, u64::MAX, u64::MAX), 1_000, "no more than SQS allows"),
+        (minute.clone(), 10, "ten minutes of work in one minute"),
+        (Load { job_ms: None, ..minute.clone() }, 10, "without a measurement, one second a job"),
+        (
+            Load { in_flight: 1, ..minute.clone() },
+            11,
+            "messages in flight count, and the result is rounded up",
+        ),
+        (busy("a", 2, 600_000, 0), 10, "a job takes at least one millisecond"),
+        (aged(300), 10, "five minutes are not yet late"),
+        (aged(301), 20, "late: cleared in half a minute"),
+        (aged(900), 20, "not yet very late"),
+        (aged(901), 40, "very late: cleared in a quarter of a minute"),
+        (Load { held: true, ..aged(901) }, 2, "held: slots would have no effect"),
+        (busy("a", 2, u64::MAX, u64::MAX), 1_000, "at most as many as SQS allows"),
     ] {
         assert_eq!(demand(&load), slots, "{why}");
     }
 }
 
 #[test]
-fn an_idle_system_rests_at_its_weights() {
+fn an_idle_system_is_shared_by_weight() {
     let loads = [Load { weight: 3, ..idle("a", 15) }, idle("b", 5)];
     assert_eq!(shares(&loads, 20), [15, 5]);
     assert_eq!(step(&loads, 20, None), (None, None));
@@ -95,9 +99,9 @@ fn a_flood_of_cheap_jobs_does_not_starve_a_small_queue() {
     let flood = busy("flood", 15, 100_000, 100);
     let small = busy("small", 5, 300, 1_000);
     assert_eq!((demand(&flood), demand(&small)), (167, 5));
-    assert_eq!(shares(&[flood.clone(), small], 20), [15, 5], "the small one has what it wants");
+    assert_eq!(shares(&[flood.clone(), small], 20), [15, 5], "the small queue gets its demand");
     let larger = busy("larger", 5, 700, 1_000);
-    assert_eq!(shares(&[flood, larger], 20), [10, 10], "or its half");
+    assert_eq!(shares(&[flood, larger], 20), [10, 10], "a larger queue gets its half");
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn two_floods_share_by_weight() {
 }
 
 #[test]
-fn an_old_backlog_gets_more() {
+fn an_old_backlog_gets_more_slots() {
     let young = busy("young", 15, 600, 1_000);
     let old = Load { queue: "old".to_owned(), ..young.clone() };
     assert_eq!(shares(&[young.clone(), old.clone()], 30), [15, 15]);
@@ -116,7 +120,7 @@ fn an_old_backlog_gets_more() {
 }
 
 #[test]
-fn a_held_queue_gives_its_slots_away_and_gets_them_back() {
+fn a_held_queue_loses_its_slots_until_it_is_released() {
     let held = Load { held: true, ..busy("held", 10, 10_000, 1_000) };
     let mut loads = [held, busy("other", 10, 10_000, 1_000)];
     follow(&mut loads, 20);
@@ -127,7 +131,7 @@ fn a_held_queue_gives_its_slots_away_and_gets_them_back() {
 }
 
 #[test]
-fn totals_that_cannot_be_met_are_met_as_nearly_as_sqs_allows() {
+fn impossible_totals_are_met_as_nearly_as_sqs_allows() {
     let loads = [idle("a", 2), idle("b", 2), wants_18("c", 2)];
     assert_eq!(shares(&loads, 4), [2, 2, 2]);
     assert_eq!(shares(&loads, 5_000), [1_000, 1_000, 1_000]);
@@ -137,7 +141,7 @@ fn totals_that_cannot_be_met_are_met_as_nearly_as_sqs_allows() {
 }
 
 #[test]
-fn one_tick_alone_moves_nothing_and_two_do() {
+fn a_step_is_made_at_the_second_tick_that_wants_it() {
     let loads = [wants_18("a", 10), idle("b", 10)];
     let (made, wish) = step(&loads, 20, None);
     let pair = (Some("b".to_owned()), Some("a".to_owned()));
@@ -148,11 +152,11 @@ fn one_tick_alone_moves_nothing_and_two_do() {
                wants 18, is due 18, has 10";
     let moved = Move { from: pair.0, to: pair.1, slots: 2, why: why.to_owned() };
     assert_eq!(made, Some(moved));
-    assert_eq!(wish, Some(Wish { ticks: 2, ..first }), "and the next tick may go on");
+    assert_eq!(wish, Some(Wish { ticks: 2, ..first }), "the next tick may continue");
 }
 
 #[test]
-fn a_load_that_flaps_moves_nothing() {
+fn a_load_that_flaps_moves_no_slots() {
     let calm = [idle("a", 10), idle("b", 10)];
     let left = [wants_18("a", 10), idle("b", 10)];
     let right = [idle("a", 10), wants_18("b", 10)];
@@ -167,20 +171,24 @@ fn a_load_that_flaps_moves_nothing() {
 }
 
 #[test]
-fn a_gap_below_a_quarter_is_left_alone() {
+fn a_gap_below_a_quarter_is_ignored() {
     let loads = [wants_18("a", 16), idle("b", 4)];
     assert_eq!(shares(&loads, 20), [18, 2]);
     assert_eq!(step(&loads, 20, None), (None, None));
 }
 
 #[test]
-fn a_redeploy_is_worked_back_step_by_step_from_what_is() {
+fn after_a_deployment_slots_move_step_by_step_from_the_deployed_values() {
     let mut loads = [wants_18("a", 2), idle("b", 2)];
     let to = Some("a".to_owned());
     let stale = Wish { from: Some("b".to_owned()), to: to.clone(), ticks: 7 };
     let (made, _) = step(&loads, 20, Some(&stale));
     let made = made.map(|made| (made.from, made.to, made.slots));
-    assert_eq!(made, Some((None, to, 1)), "memory says how long, not from where or how many");
+    assert_eq!(
+        made,
+        Some((None, to, 1)),
+        "the memory determines only how long the step was wanted"
+    );
 
     let moves = follow(&mut loads, 20);
     assert!(moves.iter().all(|made| made.from.is_none()));
@@ -190,7 +198,7 @@ fn a_redeploy_is_worked_back_step_by_step_from_what_is() {
 }
 
 #[test]
-fn a_lower_total_is_reached_by_reductions_alone() {
+fn a_lower_total_is_reached_by_reductions_only() {
     let mut loads = [idle("a", 10), idle("b", 10)];
     let moves = follow(&mut loads, 12);
     assert!(moves.iter().all(|made| made.to.is_none()));
@@ -199,7 +207,7 @@ fn a_lower_total_is_reached_by_reductions_alone() {
 }
 
 #[test]
-fn a_wish_survives_its_writing() {
+fn a_wish_round_trips_through_json() {
     let wish = Wish { from: None, to: Some("a".to_owned()), ticks: 1 };
     let text = serde_json::to_string(&wish).unwrap();
     assert_eq!(serde_json::from_str::<Wish>(&text).unwrap(), wish);
@@ -233,7 +241,7 @@ fn any_loads() -> impl Strategy<Value = Vec<Load>> {
     })
 }
 
-/// The part of a total that can be divided.
+/// The total, limited to what the queues can have together.
 fn allowed(loads: &[Load], total: u32) -> u32 {
     let queues = u32::try_from(loads.len()).unwrap();
     total.clamp(LEAST * queues, MOST * queues)
@@ -249,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_has_more_for_its_weight_than_one_who_lacks(
+    fn no_queue_has_more_for_its_weight_than_one_whose_demand_is_not_met(
         loads in any_loads(),
         total in 0..300_u32,
     ) {
@@ -269,7 +277,7 @@ proptest! {
     }
 
     #[test]
-    fn a_step_keeps_the_sum_and_leaves_everybody_enough(
+    fn a_step_keeps_within_the_total_and_leaves_every_queue_its_share(
         loads in any_loads(),
         total in 0..300_u32,
     ) {
@@ -286,18 +294,18 @@ proptest! {
             (Some(_), Some(_)) => prop_assert_eq!(uses, used),
             (None, Some(_)) => prop_assert!(used < uses && uses <= allowed),
             (Some(_), None) => prop_assert!(allowed <= uses && uses < used),
-            (None, None) => return Err(TestCaseError::fail("nobody gives or receives")),
+            (None, None) => return Err(TestCaseError::fail("no donor and no receiver")),
         }
         for ((had, has), share) in had.iter().zip(&has).zip(shares(&loads, total)) {
             prop_assert!(*has >= LEAST);
-            prop_assert!(has >= had || *has >= share, "a donor is left its share");
-            prop_assert!(has <= had || *has <= share, "a receiver gets no more than its share");
+            prop_assert!(has >= had || *has >= share, "a donor keeps its share");
+            prop_assert!(has <= had || *has <= share, "a receiver gets at most its share");
             prop_assert!(has.saturating_sub(*had) <= part(*had));
         }
     }
 
     #[test]
-    fn a_constant_load_comes_to_rest_near_its_shares(
+    fn a_constant_load_converges_to_its_shares(
         mut loads in any_loads(),
         total in 0..300_u32,
     ) {

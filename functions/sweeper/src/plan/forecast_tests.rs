@@ -12,7 +12,7 @@ const NOTHING: [(What, Option<u64>); 0] = [];
 /// Calls, failed calls, and the 95th percentile in milliseconds, of one minute.
 type Minute = (u64, u64, u64);
 
-/// Places the observations a minute apart.
+/// Sets the times of the observations to one minute apart.
 fn each_minute(seen: impl IntoIterator<Item = Observation>) -> Vec<Observation> {
     let at = |minute: u64| START + minute * MINUTE_MS;
     (0_u64..).zip(seen).map(|(minute, seen)| Observation { at: at(minute), ..seen }).collect()
@@ -28,13 +28,13 @@ fn of_dependency(seen: DependencySeen) -> Observation {
     Observation { dependencies, ..Observation::default() }
 }
 
-/// A history of a queue with these numbers of visible messages.
+/// A history of a queue with these numbers of visible messages, one a minute.
 fn backlogs(counts: impl IntoIterator<Item = u64>) -> Vec<Observation> {
     let queue = |visible| of_queue(QueueSeen { visible, ..QueueSeen::default() });
     each_minute(counts.into_iter().map(queue))
 }
 
-/// A history of calls this far ahead of an hourly rate, of 360 s allowed.
+/// A history of calls that are this many seconds ahead of the hourly rate; 360 s are allowed.
 fn ahead(seconds: &[u64]) -> Vec<Observation> {
     each_minute(seconds.iter().map(|&ahead_s| {
         let (ahead_s, may_be_ahead_s) = (Some(ahead_s), Some(360));
@@ -42,7 +42,7 @@ fn ahead(seconds: &[u64]) -> Vec<Observation> {
     }))
 }
 
-/// A history of a dependency whose breaker is closed.
+/// A history of calls to a dependency whose breaker is closed.
 fn calls(minutes: &[Minute]) -> Vec<Observation> {
     each_minute(minutes.iter().map(|&(calls, failed, p95_ms)| {
         of_dependency(DependencySeen {
@@ -55,13 +55,13 @@ fn calls(minutes: &[Minute]) -> Vec<Observation> {
     }))
 }
 
-/// `count` minutes like `before`, then [`LATELY`] ones like `lately`.
+/// `count` minutes equal to `before`, then [`LATELY`] minutes equal to `lately`.
 fn change(count: usize, before: Minute, lately: Minute) -> Vec<Minute> {
     [vec![before; count], vec![lately; LATELY]].concat()
 }
 
 /// The kind and the time of each forecast.
-fn foreseen(history: &[Observation]) -> Vec<(What, Option<u64>)> {
+fn kinds_and_times(history: &[Observation]) -> Vec<(What, Option<u64>)> {
     forecast(history).into_iter().map(|forecast| (forecast.what, forecast.in_s)).collect()
 }
 
@@ -72,15 +72,15 @@ fn evidence(history: &[Observation]) -> String {
 }
 
 #[test]
-fn of_no_history_nothing_is_foreseen() {
-    assert_eq!(foreseen(&[]), NOTHING);
-    assert_eq!(foreseen(&[Observation::default()]), NOTHING);
+fn an_empty_history_gives_no_forecast() {
+    assert_eq!(kinds_and_times(&[]), NOTHING);
+    assert_eq!(kinds_and_times(&[Observation::default()]), NOTHING);
 }
 
 #[test]
 fn a_backlog_that_falls_steadily_clears() {
     let history = backlogs([1_000, 900, 800, 700, 600, 500, 400]);
-    assert_eq!(foreseen(&history), [(What::Clears, Some(240))]);
+    assert_eq!(kinds_and_times(&history), [(What::Clears, Some(240))]);
     assert_eq!(
         evidence(&history),
         "400 messages wait, 100.0 fewer each minute by the line through 7 observations of 6 min"
@@ -91,7 +91,7 @@ fn a_backlog_that_falls_steadily_clears() {
 #[test]
 fn a_backlog_that_rises_steadily_grows() {
     let history = backlogs([100, 150, 200, 250, 300]);
-    assert_eq!(foreseen(&history), [(What::Grows, None)]);
+    assert_eq!(kinds_and_times(&history), [(What::Grows, None)]);
     assert_eq!(
         evidence(&history),
         "300 messages wait, 50.0 more each minute by the line through 5 observations of 4 min"
@@ -99,23 +99,27 @@ fn a_backlog_that_rises_steadily_grows() {
 }
 
 #[test]
-fn noise_around_a_constant_foretells_nothing() {
+fn noise_around_a_constant_gives_no_forecast() {
     let long = [500, 504, 497, 501, 499, 503, 496, 502, 500, 498, 505, 499, 501, 497, 500];
-    assert_eq!(foreseen(&backlogs(long)), NOTHING);
-    assert_eq!(foreseen(&backlogs([25, 22, 27, 24, 26, 23, 25, 24])), NOTHING);
+    assert_eq!(kinds_and_times(&backlogs(long)), NOTHING);
+    assert_eq!(kinds_and_times(&backlogs([25, 22, 27, 24, 26, 23, 25, 24])), NOTHING);
 }
 
 #[test]
-fn a_slow_change_a_short_backlog_or_a_short_history_foretells_nothing() {
+fn a_slow_change_a_short_backlog_or_a_short_history_gives_no_forecast() {
     let slow = (0..10_u64).map(|minute| 10_000 - 100 * minute);
-    assert_eq!(foreseen(&backlogs(slow)), NOTHING, "a hundredth of it each minute");
-    assert_eq!(foreseen(&backlogs([100, 80, 60, 40, 19])), NOTHING, "soon gone");
-    assert_eq!(foreseen(&backlogs([400, 300, 200])), NOTHING, "three points");
-    assert_eq!(foreseen(&backlogs([500, 400, 300, 200])), [(What::Clears, Some(120))]);
+    assert_eq!(kinds_and_times(&backlogs(slow)), NOTHING, "a hundredth of the backlog each minute");
+    assert_eq!(
+        kinds_and_times(&backlogs([100, 80, 60, 40, 19])),
+        NOTHING,
+        "fewer than 20 messages"
+    );
+    assert_eq!(kinds_and_times(&backlogs([400, 300, 200])), NOTHING, "three points are too few");
+    assert_eq!(kinds_and_times(&backlogs([500, 400, 300, 200])), [(What::Clears, Some(120))]);
 }
 
 #[test]
-fn what_was_before_a_gap_does_not_count() {
+fn observations_before_a_gap_do_not_count() {
     let with_gap = |count: usize, gap_ms: u64| {
         let mut history = backlogs([9_000, 9_000, 9_000, 500, 400, 300, 200]);
         history[3..].iter_mut().for_each(|observation| observation.at += gap_ms);
@@ -123,62 +127,69 @@ fn what_was_before_a_gap_does_not_count() {
         history
     };
     let history = with_gap(4, 5 * MINUTE_MS);
-    assert_eq!(foreseen(&history), [(What::Clears, Some(120))]);
+    assert_eq!(kinds_and_times(&history), [(What::Clears, Some(120))]);
     assert!(evidence(&history).ends_with("4 observations of 3 min"), "{}", evidence(&history));
-    assert_eq!(foreseen(&with_gap(3, 5 * MINUTE_MS)), NOTHING, "three are too few");
+    assert_eq!(
+        kinds_and_times(&with_gap(3, 5 * MINUTE_MS)),
+        NOTHING,
+        "three points after the gap are too few"
+    );
     let history = with_gap(3, 4 * MINUTE_MS);
-    assert!(evidence(&history).ends_with("6 observations of 9 min"), "five minutes are none");
+    assert!(evidence(&history).ends_with("6 observations of 9 min"), "five minutes are not a gap");
 }
 
 #[test]
-fn a_queue_that_was_not_seen_for_a_while_has_a_gap_of_its_own() {
+fn a_queue_missing_from_some_observations_has_a_gap_of_its_own() {
     let mut history = backlogs([900, 800, 700, 600, 500, 400, 300, 200, 100]);
     history[2..8].iter_mut().for_each(|observation| observation.queues.clear());
-    assert_eq!(foreseen(&history), NOTHING);
+    assert_eq!(kinds_and_times(&history), NOTHING);
 }
 
 #[test]
-fn what_was_before_the_clock_was_set_back_does_not_count() {
+fn observations_before_the_clock_was_set_back_do_not_count() {
     let mut history = backlogs([900, 800, 700, 600, 500, 400, 300]);
     history[..4].iter_mut().for_each(|observation| observation.at += 60 * MINUTE_MS);
-    assert_eq!(foreseen(&history), NOTHING);
+    assert_eq!(kinds_and_times(&history), NOTHING);
 }
 
 #[test]
-fn only_the_last_quarter_of_an_hour_counts() {
+fn only_the_last_15_minutes_count() {
     let rise = (0..10_u64).map(|minute| 1_000 * minute);
-    assert_eq!(foreseen(&backlogs(rise.chain([9_000_u64; 15]))), NOTHING);
+    assert_eq!(kinds_and_times(&backlogs(rise.chain([9_000_u64; 15]))), NOTHING);
     let mut history = backlogs([90_000, 500, 450, 400, 350, 300]);
     for (observation, minute) in history.iter_mut().zip([0, 4, 8, 12, 16, 20]) {
         observation.at = START + minute * MINUTE_MS;
     }
-    assert!(evidence(&history).ends_with("4 observations of 12 min"), "four minutes apart");
+    assert!(
+        evidence(&history).ends_with("4 observations of 12 min"),
+        "observations four minutes apart"
+    );
 }
 
 #[test]
-fn a_dead_letter_queue_is_left_to_people() {
+fn a_dead_letter_queue_has_no_forecast() {
     let mut history = backlogs([100, 200, 300, 400, 500]);
     for queue in history.iter_mut().flat_map(|observation| observation.queues.values_mut()) {
         queue.dead_letter = true;
     }
-    assert_eq!(foreseen(&history), NOTHING);
+    assert_eq!(kinds_and_times(&history), NOTHING);
 }
 
 #[test]
-fn delayed_messages_are_of_the_backlog_and_those_in_flight_are_not() {
+fn delayed_messages_belong_to_the_backlog_and_those_in_flight_do_not() {
     let queue = |delayed, in_flight| {
         of_queue(QueueSeen { visible: 10, delayed, in_flight, ..QueueSeen::default() })
     };
     let delayed = (0..5_u64).map(|minute| queue(100 + 50 * minute, 0));
-    assert_eq!(foreseen(&each_minute(delayed)), [(What::Grows, None)]);
+    assert_eq!(kinds_and_times(&each_minute(delayed)), [(What::Grows, None)]);
     let in_flight = (0..5_u64).map(|minute| queue(100, 50 * minute));
-    assert_eq!(foreseen(&each_minute(in_flight)), NOTHING);
+    assert_eq!(kinds_and_times(&each_minute(in_flight)), NOTHING);
 }
 
 #[test]
-fn calls_that_get_ahead_of_the_hourly_rate_hit_its_limit() {
+fn calls_that_get_ahead_of_the_hourly_rate_will_hit_its_limit() {
     let history = ahead(&[0, 0, 0, 60, 120, 180]);
-    assert_eq!(foreseen(&history), [(What::HitsHourlyLimit, Some(180))]);
+    assert_eq!(kinds_and_times(&history), [(What::HitsHourlyLimit, Some(180))]);
     assert_eq!(
         evidence(&history),
         "calls are 180 s ahead of the hourly rate and may be 360 s, 60.0 s more each minute by \
@@ -188,38 +199,42 @@ fn calls_that_get_ahead_of_the_hourly_rate_hit_its_limit() {
 }
 
 #[test]
-fn calls_that_are_as_far_ahead_as_they_may_be_have_hit_the_limit() {
-    assert_eq!(foreseen(&ahead(&[360])), [(What::HitsHourlyLimit, Some(0))]);
-    assert_eq!(foreseen(&ahead(&[362, 362, 361])), [(What::HitsHourlyLimit, Some(0))]);
+fn calls_that_are_as_far_ahead_as_allowed_have_hit_the_limit() {
+    assert_eq!(kinds_and_times(&ahead(&[360])), [(What::HitsHourlyLimit, Some(0))]);
+    assert_eq!(kinds_and_times(&ahead(&[362, 362, 361])), [(What::HitsHourlyLimit, Some(0))]);
 }
 
 #[test]
-fn calls_that_keep_to_the_hourly_rate_hit_no_limit() {
-    assert_eq!(foreseen(&ahead(&[80, 80, 80, 80])), NOTHING, "as fast as the rate");
-    assert_eq!(foreseen(&ahead(&[120, 100, 80, 60])), NOTHING, "slower");
-    assert_eq!(foreseen(&ahead(&[0, 0, 0, 60])), NOTHING, "one step is no trend");
-    assert_eq!(foreseen(&ahead(&[1, 2, 3, 4])), NOTHING, "in six hours");
+fn calls_within_the_hourly_rate_hit_no_limit() {
+    assert_eq!(kinds_and_times(&ahead(&[80, 80, 80, 80])), NOTHING, "exactly at the rate");
+    assert_eq!(kinds_and_times(&ahead(&[120, 100, 80, 60])), NOTHING, "below the rate");
+    assert_eq!(kinds_and_times(&ahead(&[0, 0, 0, 60])), NOTHING, "one step is not a trend");
+    assert_eq!(kinds_and_times(&ahead(&[1, 2, 3, 4])), NOTHING, "the limit is six hours away");
     let unlimited = DependencySeen { ahead_s: Some(500), ..DependencySeen::default() };
-    assert_eq!(foreseen(&each_minute([of_dependency(unlimited)])), NOTHING);
+    assert_eq!(kinds_and_times(&each_minute([of_dependency(unlimited)])), NOTHING);
 }
 
 #[test]
 fn a_dependency_that_fails_more_often_deteriorates() {
     let history = calls(&change(5, (20, 0, 100), (20, 6, 100)));
-    assert_eq!(foreseen(&history), [(What::Deteriorates, Some(100))]);
+    assert_eq!(kinds_and_times(&history), [(What::Deteriorates, Some(100))]);
     assert_eq!(
         evidence(&history),
         "18 of 60 calls (30 %) failed, 0 of 100 calls (0 %) before: the last 3 observations \
          against the 5 before, of 7 min"
     );
     let history = calls(&change(5, (20, 0, 100), (20, 15, 100)));
-    assert_eq!(foreseen(&history), [(What::Deteriorates, Some(0))], "three of four");
+    assert_eq!(
+        kinds_and_times(&history),
+        [(What::Deteriorates, Some(0))],
+        "three of four calls fail"
+    );
 }
 
 #[test]
 fn a_dependency_that_gets_slow_deteriorates() {
     let history = calls(&change(3, (20, 0, 300), (20, 0, 900)));
-    assert_eq!(foreseen(&history), [(What::Deteriorates, None)]);
+    assert_eq!(kinds_and_times(&history), [(What::Deteriorates, None)]);
     assert_eq!(
         evidence(&history),
         "95 of 100 calls took up to 900 ms, 300 ms before: the last 3 observations against \
@@ -230,32 +245,60 @@ fn a_dependency_that_gets_slow_deteriorates() {
 #[test]
 fn a_dependency_that_fails_and_gets_slow_deteriorates_once() {
     let history = calls(&change(5, (20, 0, 300), (20, 6, 900)));
-    assert_eq!(foreseen(&history), [(What::Deteriorates, Some(100))]);
+    assert_eq!(kinds_and_times(&history), [(What::Deteriorates, Some(100))]);
     let evidence = evidence(&history);
     assert!(evidence.contains("(30 %)") && evidence.contains("900 ms"), "{evidence}");
 }
 
 #[test]
-fn a_healthy_dependency_is_not_foreseen_to_fail() {
-    assert_eq!(foreseen(&calls(&[(20, 1, 100); 15])), NOTHING);
-    assert_eq!(foreseen(&calls(&change(9, (20, 1, 100), (20, 2, 100)))), NOTHING, "five points");
-    assert_eq!(foreseen(&calls(&change(9, (20, 9, 900), (20, 0, 100)))), NOTHING, "it recovers");
-    assert_eq!(foreseen(&calls(&change(9, (20, 0, 50), (20, 0, 200)))), NOTHING, "still quick");
-    assert_eq!(foreseen(&calls(&change(9, (20, 0, 900), (20, 0, 1_500)))), NOTHING, "not doubled");
+fn a_healthy_dependency_has_no_forecast() {
+    assert_eq!(kinds_and_times(&calls(&[(20, 1, 100); 15])), NOTHING);
+    assert_eq!(
+        kinds_and_times(&calls(&change(9, (20, 1, 100), (20, 2, 100)))),
+        NOTHING,
+        "five percentage points more"
+    );
+    assert_eq!(
+        kinds_and_times(&calls(&change(9, (20, 9, 900), (20, 0, 100)))),
+        NOTHING,
+        "the dependency recovers"
+    );
+    assert_eq!(
+        kinds_and_times(&calls(&change(9, (20, 0, 50), (20, 0, 200)))),
+        NOTHING,
+        "200 ms are still fast"
+    );
+    assert_eq!(
+        kinds_and_times(&calls(&change(9, (20, 0, 900), (20, 0, 1_500)))),
+        NOTHING,
+        "the duration has not doubled"
+    );
 }
 
 #[test]
 fn a_quiet_minute_does_not_outweigh_busy_ones() {
     let mut minutes = change(9, (50, 0, 300), (50, 0, 300));
     minutes[11] = (1, 1, 9_000);
-    assert_eq!(foreseen(&calls(&minutes)), NOTHING);
+    assert_eq!(kinds_and_times(&calls(&minutes)), NOTHING);
 }
 
 #[test]
-fn a_few_calls_or_a_few_observations_foretell_nothing_of_a_dependency() {
-    assert_eq!(foreseen(&calls(&change(9, (20, 0, 100), (3, 3, 900)))), NOTHING, "nine calls");
-    assert_eq!(foreseen(&calls(&change(9, (1, 0, 100), (20, 20, 900)))), NOTHING, "nine before");
-    assert_eq!(foreseen(&calls(&change(2, (20, 0, 100), (20, 20, 900)))), NOTHING, "two before");
+fn a_few_calls_or_a_few_observations_give_no_forecast() {
+    assert_eq!(
+        kinds_and_times(&calls(&change(9, (20, 0, 100), (3, 3, 900)))),
+        NOTHING,
+        "nine calls lately"
+    );
+    assert_eq!(
+        kinds_and_times(&calls(&change(9, (1, 0, 100), (20, 20, 900)))),
+        NOTHING,
+        "nine calls before"
+    );
+    assert_eq!(
+        kinds_and_times(&calls(&change(2, (20, 0, 100), (20, 20, 900)))),
+        NOTHING,
+        "two observations before"
+    );
 }
 
 #[test]
@@ -265,12 +308,12 @@ fn a_breaker_that_is_not_closed_needs_no_forecast() {
         for seen in history.iter_mut().flat_map(|seen| seen.dependencies.values_mut()) {
             state.clone_into(&mut seen.breaker);
         }
-        assert_eq!(foreseen(&history), NOTHING, "{state}");
+        assert_eq!(kinds_and_times(&history), NOTHING, "{state}");
     }
 }
 
 #[test]
-fn forecasts_are_listed_by_what_and_then_by_name() {
+fn forecasts_are_listed_by_kind_and_then_by_name() {
     let queue = |visible| QueueSeen { visible, ..QueueSeen::default() };
     let history = each_minute((0..6_u64).map(|minute| {
         let (rising, falling) = (queue(100 + 50 * minute), queue(1_000 - 100 * minute));
@@ -292,13 +335,13 @@ fn forecasts_are_listed_by_what_and_then_by_name() {
 }
 
 #[test]
-fn the_name_is_the_word_in_json() {
+fn a_kinds_name_is_its_json_value() {
     for what in [What::Clears, What::Grows, What::HitsHourlyLimit, What::Deteriorates] {
         assert_eq!(serde_json::to_value(what).unwrap(), what.name());
     }
 }
 
-/// Any observations, mostly a minute apart, sometimes after a gap or a jump of the clock.
+/// Any observations, mostly one minute apart, some after a gap or a jump of the clock.
 fn history() -> impl Strategy<Value = Vec<Observation>> {
     let step = prop_oneof![
         16 => Just(MINUTE_MS),
@@ -316,9 +359,9 @@ fn history() -> impl Strategy<Value = Vec<Observation>> {
 }
 
 proptest! {
-    /// For any history, times are bounded, numbers are finite, and no forecast is repeated.
+    /// For any history, times are bounded, numbers are finite, and each forecast occurs once.
     #[test]
-    fn a_forecast_of_anything_is_bounded_and_listed_once(history in history()) {
+    fn forecasts_of_any_history_are_bounded_and_distinct(history in history()) {
         let forecasts = forecast(&history);
         for forecast in &forecasts {
             let most = match forecast.what {
@@ -335,7 +378,7 @@ proptest! {
     }
 
     #[test]
-    fn a_steady_fall_clears_when_it_reaches_zero(left in 20..1_000_u64, rate in 20..200_u64) {
+    fn a_falling_backlog_clears_when_it_reaches_zero(left in 20..1_000_u64, rate in 20..200_u64) {
         let history = backlogs((0..10_u64).rev().map(|minute| left + rate * minute));
         let forecasts = forecast(&history);
         prop_assert_eq!(forecasts.len(), 1);
@@ -344,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn a_forecast_is_the_same_after_a_trip_through_json(
+    fn a_forecast_round_trips_through_json(
         what in prop_oneof![
             Just(What::Clears),
             Just(What::Grows),

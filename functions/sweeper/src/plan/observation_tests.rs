@@ -2,12 +2,12 @@ use proptest::{collection::btree_map, option, prelude::*};
 
 use super::*;
 
-/// Mostly realistic counts, and sometimes any.
+/// Mostly realistic counts, some arbitrary ones.
 fn count() -> impl Strategy<Value = u64> {
     prop_oneof![9 => 0..500_u64, 1 => any::<u64>()]
 }
 
-/// Seconds with three decimals, which survive JSON unchanged.
+/// Seconds with three decimals, which JSON preserves.
 fn seconds() -> impl Strategy<Value = Option<f64>> {
     option::of(any::<u32>().prop_map(|ms| f64::from(ms) / 1_000.0))
 }
@@ -76,8 +76,8 @@ fn dependency() -> impl Strategy<Value = DependencySeen> {
     })
 }
 
-/// Any observation of at most two queues, types and dependencies, so that the observations of a
-/// history have names in common.
+/// Any observation of at most two queues, types and dependencies. Few names make it likely that the
+/// observations of a history have some in common.
 pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     let queues = btree_map("[ab]", queue(), 0..3);
     let types = btree_map("[ab]", job_type(), 0..3);
@@ -95,7 +95,7 @@ pub(crate) fn observation() -> impl Strategy<Value = Observation> {
 }
 
 #[test]
-fn what_an_older_or_a_newer_version_wrote_still_reads() {
+fn observations_of_older_and_newer_versions_can_be_read() {
     let text = r#"{"at": 7, "queues": {"cars": {"visible": 3}}, "types": {"feed": {}}, "a": 1}"#;
     let cars = QueueSeen { visible: 3, ..QueueSeen::default() };
     let expected = Observation {
@@ -109,13 +109,13 @@ fn what_an_older_or_a_newer_version_wrote_still_reads() {
 }
 
 #[test]
-fn what_is_not_known_is_not_written() {
+fn unknown_values_are_not_written() {
     let text = serde_json::to_string(&DependencySeen::default()).unwrap();
     assert!(!text.contains("null") && !text.contains("ahead_s"), "{text}");
 }
 
 #[test]
-fn a_delayed_message_waits_and_one_in_flight_does_not() {
+fn delayed_messages_belong_to_the_backlog_and_those_in_flight_do_not() {
     let queue = QueueSeen { visible: 3, in_flight: 5, delayed: 4, ..QueueSeen::default() };
     assert_eq!(queue.backlog(), 7);
     assert_eq!(QueueSeen { visible: u64::MAX, ..queue }.backlog(), u64::MAX);
@@ -123,7 +123,7 @@ fn a_delayed_message_waits_and_one_in_flight_does_not() {
 
 proptest! {
     #[test]
-    fn an_observation_is_the_same_after_a_trip_through_json(observation in observation()) {
+    fn an_observation_round_trips_through_json(observation in observation()) {
         let text = serde_json::to_string(&observation).unwrap();
         prop_assert_eq!(serde_json::from_str::<Observation>(&text).unwrap(), observation);
     }

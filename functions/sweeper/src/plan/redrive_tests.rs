@@ -22,30 +22,30 @@ fn job() -> JobType {
     }
 }
 
-fn letter(body: &str) -> ReceivedMessage {
+fn received(body: &str) -> ReceivedMessage {
     ReceivedMessage { body: Some(body.into()), sent_at: NOW, ..ReceivedMessage::default() }
 }
 
 /// The decision about a message that can be parsed.
-fn action(letter: &ReceivedMessage, record: Option<&Record>) -> Action {
-    super::action(letter, &asked(&job(), letter).unwrap(), record)
+fn action(message: &ReceivedMessage, record: Option<&Record>) -> Action {
+    super::action(message, &asked(&job(), message).unwrap(), record)
 }
 
 const GOOD: &str = r#"{"version":1,"type":"errand","id":"7","payload":{"n":1}}"#;
 
 #[test]
-fn a_letter_leads_to_its_job_by_its_id_or_its_payload() {
-    assert_eq!(asked(&job(), &letter(GOOD)).unwrap().key, "errand#g:7");
-    let derived = asked(&job(), &letter(r#"{"version":1,"type":"errand","payload":{"n":1}}"#));
+fn a_message_names_its_job_by_its_id_its_payload_or_its_wake_up_attribute() {
+    assert_eq!(asked(&job(), &received(GOOD)).unwrap().key, "errand#g:7");
+    let derived = asked(&job(), &received(r#"{"version":1,"type":"errand","payload":{"n":1}}"#));
     assert!(derived.unwrap().key.starts_with("errand#d:"));
     let woken = Woken { key: "errand#d:older".into(), fence: 3 };
-    let ours = ReceivedMessage { wakes: Some(woken), ..letter(GOOD) };
+    let ours = ReceivedMessage { wakes: Some(woken), ..received(GOOD) };
     assert_eq!(asked(&job(), &ours).unwrap().key, "errand#d:older");
 }
 
 #[test]
-fn what_is_no_message_of_the_type_is_held_with_the_reason() {
-    let why = |body: &str| asked(&job(), &letter(body)).unwrap_err().to_string();
+fn a_body_that_is_not_a_message_of_the_type_is_held_with_the_reason() {
+    let why = |body: &str| asked(&job(), &received(body)).unwrap_err().to_string();
     assert!(why("not json").starts_with("malformed: "));
     let alien = r#"{"version":1,"type":"parcel","payload":{}}"#;
     assert_eq!(why(alien), r#"alien: type: "parcel", expected "errand""#);
@@ -57,61 +57,65 @@ fn what_is_no_message_of_the_type_is_held_with_the_reason() {
 }
 
 #[test]
-fn a_letter_whose_job_is_looked_after_or_has_ended_may_go() {
-    let fate_of = |phase| action(&letter(GOOD), Some(&record("errand#g:7", phase)));
-    assert_eq!(fate_of(waiting(NOW)), Action::Drop("already_due"));
-    assert_eq!(fate_of(parked(NOW)), Action::Drop("already_due"));
-    assert_eq!(fate_of(Phase::Queued { due_at: NOW }), Action::Drop("already_due"));
-    assert_eq!(fate_of(succeeded(NOW)), Action::Drop("ended"));
-    assert_eq!(fate_of(running(NOW)), Action::IndexLeaseExpiry, "nothing else would find it");
-    let armed = Phase::Running { lease_until: NOW, lease_expiry_indexed: true };
-    assert_eq!(fate_of(armed), Action::Drop("already_due"));
+fn a_message_whose_job_is_on_the_due_index_or_has_ended_is_dropped() {
+    let action_for = |phase| action(&received(GOOD), Some(&record("errand#g:7", phase)));
+    assert_eq!(action_for(waiting(NOW)), Action::Drop("already_due"));
+    assert_eq!(action_for(parked(NOW)), Action::Drop("already_due"));
+    assert_eq!(action_for(Phase::Queued { due_at: NOW }), Action::Drop("already_due"));
+    assert_eq!(action_for(succeeded(NOW)), Action::Drop("ended"));
+    assert_eq!(
+        action_for(running(NOW)),
+        Action::IndexLeaseExpiry,
+        "the job would not be found otherwise"
+    );
+    let indexed = Phase::Running { lease_until: NOW, lease_expiry_indexed: true };
+    assert_eq!(action_for(indexed), Action::Drop("already_due"));
 }
 
 #[test]
-fn a_letter_that_nothing_is_known_of_is_sent_once_more_and_held_the_second_time() {
-    assert_eq!(action(&letter(GOOD), None), Action::Redrive);
-    let again = ReceivedMessage { purpose: Purpose::Redrive, ..letter(GOOD) };
-    let Action::Hold(rejection) = action(&again, None) else { panic!("held") };
+fn a_message_without_a_record_is_sent_back_once_and_then_held() {
+    assert_eq!(action(&received(GOOD), None), Action::Redrive);
+    let again = ReceivedMessage { purpose: Purpose::Redrive, ..received(GOOD) };
+    let Action::Hold(rejection) = action(&again, None) else { panic!("the message is not held") };
     assert_eq!(rejection.flaw.name(), "unacknowledged");
     let ended = record("errand#g:7", succeeded(NOW));
-    assert_eq!(action(&again, Some(&ended)), Action::Drop("ended"), "it has worked after all");
+    assert_eq!(action(&again, Some(&ended)), Action::Drop("ended"), "the job has ended since");
 }
 
 #[test]
-fn a_sender_who_asks_anew_is_heard_and_a_wake_up_call_of_ours_is_not() {
+fn a_new_request_for_an_ended_job_is_sent_back_and_a_wake_up_message_is_dropped() {
     let ended = record("errand#g:7", succeeded(NOW.before(seconds(60))));
-    assert_eq!(action(&letter(GOOD), Some(&ended)), Action::Redrive);
+    assert_eq!(action(&received(GOOD), Some(&ended)), Action::Redrive);
     let woken = Woken { key: "errand#g:7".into(), fence: 3 };
-    let ours = ReceivedMessage { wakes: Some(woken), ..letter(GOOD) };
+    let ours = ReceivedMessage { wakes: Some(woken), ..received(GOOD) };
     assert_eq!(action(&ours, Some(&ended)), Action::Drop("ended"));
-    let early = ReceivedMessage { sent_at: Time::default(), ..letter(GOOD) };
+    let early = ReceivedMessage { sent_at: Time::default(), ..received(GOOD) };
     assert_eq!(action(&early, Some(&ended)), Action::Drop("ended"));
-    let check = ReceivedMessage { purpose: Purpose::Check, ..letter(GOOD) };
+    let check = ReceivedMessage { purpose: Purpose::Check, ..received(GOOD) };
     assert_eq!(action(&check, None), Action::Drop("check"));
 }
 
 #[test]
-fn a_known_id_with_another_payload_is_its_functions_business() {
+fn a_known_id_with_another_payload_is_left_to_the_function() {
     let waits = record("errand#g:7", waiting(NOW));
-    let spaced = letter(&GOOD.replace(r#"{"n":1}"#, r#"{ "n": 1 }"#));
+    let spaced = received(&GOOD.replace(r#"{"n":1}"#, r#"{ "n": 1 }"#));
     assert_eq!(
         action(&spaced, Some(&waits)),
         Action::Drop("already_due"),
-        "the same in other words"
+        "the same JSON value with other white space"
     );
-    let other = letter(&GOOD.replace(r#"{"n":1}"#, r#"{"n":2}"#));
+    let other = received(&GOOD.replace(r#"{"n":1}"#, r#"{"n":2}"#));
     assert_eq!(action(&other, Some(&waits)), Action::Redrive);
     let again = ReceivedMessage { purpose: Purpose::Redrive, ..other };
     assert!(matches!(action(&again, Some(&waits)), Action::Hold(_)));
 }
 
 #[test]
-fn a_letter_goes_back_to_where_it_came_from() {
+fn a_message_goes_back_to_the_queue_that_it_came_from() {
     let job = job();
     let from = |source: Option<&str>| {
-        let letter = ReceivedMessage { source: source.map(str::to_owned), ..letter(GOOD) };
-        back_to(&job, &letter).rsplit(':').next().unwrap_or_default().to_owned()
+        let message = ReceivedMessage { source: source.map(str::to_owned), ..received(GOOD) };
+        back_to(&job, &message).rsplit(':').next().unwrap_or_default().to_owned()
     };
     assert_eq!(from(Some("arn:aws:sqs:eu-west-1:1:errand-high")), "errand-high");
     assert_eq!(from(Some("arn:aws:sqs:eu-west-1:1:gone")), "errand");

@@ -23,7 +23,7 @@ fn half_open(successes: u32) -> State {
     State::HalfOpen { probes: std::collections::BTreeMap::new(), successes, wait: seconds(60) }
 }
 
-/// The number of slots in each second from now.
+/// The number of slots in each second from `NOW`.
 fn by_second(way: &Way) -> Vec<usize> {
     let mut seconds = Vec::new();
     for slot in &way.slots {
@@ -35,56 +35,60 @@ fn by_second(way: &Way) -> Vec<usize> {
 }
 
 #[test]
-fn after_a_breaker_has_closed_one_goes_a_second_and_twice_as_many_each_five() {
+fn after_a_breaker_has_closed_the_release_rate_starts_at_one_and_doubles_every_five_seconds() {
     let curve = by_second(&way(&dependency(State::Closed, NOW), NOW, NOW));
     assert_eq!(curve[..20], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8]);
-    assert_eq!((curve.len(), curve[59]), (60, 8), "the limiter's rate, for a tick");
+    assert_eq!((curve.len(), curve[59]), (60, 8), "the limiter's rate, to the end of the tick");
 }
 
 #[test]
-fn the_ramp_begins_with_the_first_to_go_however_long_the_breaker_has_been_closed() {
+fn the_ramp_begins_with_the_first_release_however_long_the_breaker_has_been_closed() {
     let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
     closed.draining_since = None;
     assert_eq!(by_second(&way(&closed, NOW, NOW))[..6], [1, 1, 1, 1, 1, 2]);
 }
 
 #[test]
-fn the_next_tick_goes_on_where_the_last_one_has_let_go() {
+fn the_next_tick_continues_after_the_slots_of_the_last_one() {
     let closed = dependency(State::Closed, NOW.before(seconds(60)));
     let curve = by_second(&way(&closed, NOW + seconds(20), NOW));
     assert_eq!((curve[..20].iter().sum::<usize>(), curve[20]), (0, 8));
 }
 
 #[test]
-fn one_that_was_never_open_lets_go_at_its_rate_at_once() {
+fn a_breaker_that_was_never_open_releases_at_the_full_rate_immediately() {
     let never = Dependency { breaker: Breaker::default(), ..dependency(State::Closed, NOW) };
     assert_eq!(by_second(&way(&never, NOW, NOW))[0], 8);
 }
 
 #[test]
-fn an_hour_that_is_used_up_and_a_429_slow_the_drain() {
+fn a_used_up_hour_and_a_429_slow_the_release() {
     let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
     closed.limiter.next_hourly_us = (NOW.as_millis() + 360_000) * 1_000;
-    assert_eq!(by_second(&way(&closed, NOW, NOW))[30], 5, "the hour's rate");
+    assert_eq!(by_second(&way(&closed, NOW, NOW))[30], 5, "the hourly rate");
     let mut slowed = dependency(State::Closed, NOW.before(seconds(600)));
     slowed.limiter.pace = 250;
     assert_eq!(by_second(&way(&slowed, NOW, NOW))[30], 2);
 }
 
 #[test]
-fn an_open_breaker_lets_as_many_go_as_can_close_it_when_its_wait_is_over() {
+fn an_open_breaker_releases_as_many_as_can_close_it_when_its_wait_is_over() {
     let soon = way(&dependency(open(NOW + seconds(30)), NOW), NOW, NOW);
     assert_eq!(by_second(&soon)[30..], [0, 1, 0, 1, 0, 1]);
     let later = way(&dependency(open(NOW + seconds(60)), NOW), NOW, NOW);
     assert_eq!(later, Way { is_closed: false, slots: vec![] });
     let over = way(&dependency(open(NOW.before(seconds(500))), NOW), NOW, NOW);
-    assert_eq!(by_second(&over), [1, 0, 1, 0, 1], "nobody has asked since");
+    assert_eq!(
+        by_second(&over),
+        [1, 0, 1, 0, 1],
+        "its wait is over and no call has been made since"
+    );
     let forced = State::Forced { open: true, until: NOW + seconds(5) };
     assert_eq!(way(&dependency(forced, NOW), NOW, NOW).slots, []);
 }
 
 #[test]
-fn a_half_open_breaker_lets_as_many_go_as_it_still_needs() {
+fn a_half_open_breaker_releases_as_many_as_it_still_needs() {
     let slots = |successes| way(&dependency(half_open(successes), NOW), NOW, NOW).slots.len();
     assert_eq!([slots(0), slots(2), slots(3)], [3, 1, 1]);
 }
@@ -95,7 +99,7 @@ fn gated(due_at: Time) -> Record {
 }
 
 #[test]
-fn who_waits_for_the_breaker_need_not_be_due_and_who_waits_for_something_else_must() {
+fn a_job_parked_by_the_breaker_need_not_be_due_and_any_other_must() {
     let later = NOW + seconds(500);
     assert!(may_go(&gated(later), NOW));
     assert!(!may_go(&record("errand#g:1", parked(later)), NOW));
@@ -104,7 +108,7 @@ fn who_waits_for_the_breaker_need_not_be_due_and_who_waits_for_something_else_mu
 }
 
 #[test]
-fn who_is_past_its_deadline_goes_behind_an_open_breaker_and_takes_no_probes_slot() {
+fn a_job_past_its_deadline_is_released_behind_an_open_breaker_without_a_probe_slot() {
     let probe = NOW + seconds(9);
     let way = Way { is_closed: false, slots: vec![probe] };
     let mut overdue = gated(NOW);
@@ -115,12 +119,12 @@ fn who_is_past_its_deadline_goes_behind_an_open_breaker_and_takes_no_probes_slot
     };
     assert_eq!(moments(&[overdue.clone(), overdue.clone(), gated(NOW)]), [NOW, NOW, probe]);
     overdue.provisional = Some("{}".into());
-    assert_eq!(moments(&[overdue.clone(), overdue]), [probe], "its fallback stands in already");
+    assert_eq!(moments(&[overdue.clone(), overdue]), [probe], "the job has its fallback already");
 }
 
 proptest! {
     #[test]
-    fn no_second_has_more_than_the_share_of_the_limit_and_no_slot_is_out_of_order(
+    fn no_second_has_more_slots_than_the_rate_limit_and_slots_are_in_order(
         per_second in 1_u32..40,
         pace in 100_u32..=1_000,
         since in 0_u64..400,
@@ -138,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn everybody_who_is_let_go_has_a_slot_of_its_own_and_a_look(
+    fn each_released_job_has_a_slot_of_its_own_and_a_due_entry(
         due in proptest::collection::vec((0_u64..200, any::<bool>()), 0..40),
         slots in 0_u64..20,
     ) {
@@ -156,7 +160,7 @@ proptest! {
         let mut taken: Vec<Time> = steps.iter().filter_map(|step| Some(step.call.as_ref()?.at)).collect();
         let count = taken.len();
         taken.dedup();
-        prop_assert_eq!((taken.len(), count), (steps.len(), steps.len()), "no slot twice");
+        prop_assert_eq!((taken.len(), count), (steps.len(), steps.len()), "no slot is used twice");
         for step in steps {
             prop_assert!(step.record.due_entry().is_some_and(|entry| entry.partition.starts_with("waiting#")));
         }

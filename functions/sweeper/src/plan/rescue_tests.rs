@@ -14,13 +14,13 @@ fn crashed(crashes: u32) -> Record {
 }
 
 #[test]
-fn a_first_crash_runs_again_at_once_a_second_after_minutes_and_a_third_never() {
+fn a_first_crash_is_retried_immediately_a_second_after_minutes_and_a_third_never() {
     let first = crash(&crashed(0), "sweeper", NOW).unwrap();
     assert_eq!(first.guard, Guard { state: "running", fence: 3 });
     assert_eq!(
         (first.record.fence, first.record.counters.crashes),
         (4, 1),
-        "the run is fenced off"
+        "the new fence shuts out the crashed run"
     );
     assert_eq!(first.call, Some(Call { queue: QUEUE.into(), at: NOW }));
     let second = crash(&crashed(1), "sweeper", NOW).unwrap();
@@ -28,38 +28,42 @@ fn a_first_crash_runs_again_at_once_a_second_after_minutes_and_a_third_never() {
     let third = crash(&crashed(2), "sweeper", NOW).unwrap();
     assert!(matches!(third.record.phase, Phase::Quarantined { .. }), "{third:?}");
     assert_eq!(third.call, None);
-    let why = third.record.history.last().map(|mishap| mishap.code.clone());
-    assert_eq!(why.as_deref(), Some("lease_over"), "the reason is true");
+    let why = third.record.history.last().map(|failed| failed.code.clone());
+    assert_eq!(why.as_deref(), Some("lease_over"), "the history has the reason");
 }
 
 #[test]
-fn a_second_crash_waits_no_longer_than_until_the_deadline() {
+fn a_retry_after_a_second_crash_waits_at_most_until_the_deadline() {
     let mut record = crashed(1);
     record.work.deadline = Some(NOW + seconds(60));
     let step = crash(&record, "sweeper", NOW).unwrap();
     assert_eq!(step.call.map(|call| call.at), Some(NOW + seconds(60)));
     record.provisional = Some("{}".into());
     let step = crash(&record, "sweeper", NOW).unwrap();
-    assert_eq!(step.call.map(|call| call.at), Some(NOW + seconds(180)), "it has been met already");
+    assert_eq!(
+        step.call.map(|call| call.at),
+        Some(NOW + seconds(180)),
+        "the deadline was met with the fallback"
+    );
 }
 
 #[test]
-fn a_run_whose_lease_is_not_over_and_what_does_not_run_is_left_alone() {
+fn only_running_jobs_with_an_expired_lease_are_rescued() {
     for phase in [running(NOW + seconds(1)), waiting(NOW), parked(NOW), succeeded(NOW)] {
         assert_eq!(crash(&record("errand#g:1", phase), "sweeper", NOW), None);
     }
 }
 
 #[test]
-fn many_stuck_jobs_are_doubted_three_times_and_then_rescued_up_to_the_cap() {
-    assert_eq!(caution(19, 19, 1, 500), Caution::Rescue(500), "a batch or two that died");
-    assert_eq!(caution(20, 100, 1, 500), Caution::Rescue(500), "a fifth of a large fleet");
+fn many_stuck_jobs_are_doubted_for_three_ticks_and_then_rescued_up_to_the_cap() {
+    assert_eq!(caution(19, 19, 1, 500), Caution::Rescue(500), "two dead batches");
+    assert_eq!(caution(20, 100, 1, 500), Caution::Rescue(500), "a fifth of the running jobs");
     let ticks: Vec<Caution> = (1..=4).map(|ticks| caution(21, 100, ticks, 500)).collect();
     let doubt = Caution::Doubt;
     assert_eq!(ticks, [doubt, doubt, doubt, Caution::Rescue(500)]);
 }
 
-/// Statistics with these ages of the oldest first receive, one a minute, the latest last.
+/// Statistics with these ages of the oldest message received first, one a minute, the latest last.
 fn received(ages_s: &[u64]) -> Vec<(Time, Time)> {
     let minutes = (1..=ages_s.len() as u64).rev();
     minutes
@@ -69,31 +73,35 @@ fn received(ages_s: &[u64]) -> Vec<(Time, Time)> {
 }
 
 #[test]
-fn behind_an_empty_queue_whatever_is_overdue_is_lost() {
+fn behind_an_empty_queue_every_overdue_message_counts_as_lost() {
     let empty = Depth { in_flight: 10, delayed: 50, ..Depth::default() };
     assert_eq!(lost_before(empty, &[], NOW), Some(NOW.before(GRACE)));
 }
 
 #[test]
-fn behind_a_backlog_only_what_has_been_overtaken_for_five_minutes_is_lost() {
+fn behind_a_backlog_only_messages_overtaken_for_five_minutes_count_as_lost() {
     let deep = Depth { visible: 20_000, ..Depth::default() };
-    assert_eq!(lost_before(deep, &[], NOW), None, "nothing comes");
-    assert_eq!(lost_before(deep, &received(&[100, 100]), NOW), None, "for two minutes only");
+    assert_eq!(lost_before(deep, &[], NOW), None, "nothing is received");
+    assert_eq!(
+        lost_before(deep, &received(&[100, 100]), NOW),
+        None,
+        "overtaken for only two minutes"
+    );
     let stalled: Vec<_> = received(&[900; 7]).into_iter().take(3).collect();
-    assert_eq!(lost_before(deep, &stalled, NOW), None, "nothing comes any more");
+    assert_eq!(lost_before(deep, &stalled, NOW), None, "nothing has been received lately");
     let steady = received(&[1_260, 1_200, 1_140, 1_080, 1_020, 960]);
     let until = lost_before(deep, &steady, NOW);
-    assert_eq!(until, Some(NOW.before(seconds(1_260 + 60))), "less the width of a bucket");
+    assert_eq!(until, Some(NOW.before(seconds(1_260 + 60))), "earlier by the width of a bucket");
 }
 
 #[test]
-fn each_message_sent_again_pushes_the_next_look_twice_as_far() {
+fn each_message_sent_again_moves_due_at_twice_as_far() {
     let mut record = record("errand#g:1", waiting(NOW.before(seconds(60))));
     let (mut now, mut spans) = (NOW, Vec::new());
     for _ in 0..8 {
         let step = send_again(&record, QUEUE, now, "sweeper", now).unwrap();
         let Phase::Waiting { run_after, due_at, .. } = step.record.phase else {
-            panic!("it waits")
+            panic!("the job is not waiting")
         };
         assert_eq!((run_after, step.call.unwrap().at), (now, now));
         spans.push(due_at.since(now).as_secs() / 60);
@@ -104,11 +112,11 @@ fn each_message_sent_again_pushes_the_next_look_twice_as_far() {
 }
 
 #[test]
-fn only_what_waits_for_a_message_is_sent_again() {
+fn only_overdue_queued_and_waiting_jobs_get_a_message_again() {
     let sent =
         |phase| send_again(&record("errand#g:1", phase), QUEUE, NOW, "sweeper", NOW).is_some();
     assert!(sent(waiting(NOW)) && sent(Phase::Queued { due_at: NOW }));
-    assert!(!sent(waiting(NOW + seconds(1))), "it is not due yet");
+    assert!(!sent(waiting(NOW + seconds(1))), "the job is not due yet");
     assert!(!sent(parked(NOW)) && !sent(running(NOW)) && !sent(succeeded(NOW)));
 }
 
@@ -126,17 +134,17 @@ fn phases() -> impl Strategy<Value = Phase> {
 
 proptest! {
     #[test]
-    fn whatever_is_planned_leaves_a_look_and_a_message_that_is_taken(
+    fn every_planned_step_leaves_a_due_entry_and_a_message_that_can_be_claimed(
         phase in phases(),
         crashes in 0_u32..3,
     ) {
         let mut record = record("errand#g:1", phase);
         record.counters.crashes = crashes;
         let steps = [crash(&record, "sweeper", NOW), send_again(&record, QUEUE, NOW, "sweeper", NOW)];
-        prop_assert!(steps.iter().flatten().count() <= 1, "one pass, one plan");
+        prop_assert!(steps.iter().flatten().count() <= 1, "at most one pass plans a step");
         for step in steps.into_iter().flatten() {
             prop_assert_eq!(&step.guard, &record.guard());
-            prop_assert!(step.record.due_entry().is_some(), "it is on the due index");
+            prop_assert!(step.record.due_entry().is_some(), "the record is on the due index");
             let Some(call) = step.call else { continue };
             let ids = ["wake".to_owned()];
             let by = Claimant {

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_site_is_none() {
+    fn an_address_that_cannot_be_a_site_is_none() {
         let long = format!("/dealers/{}", "x".repeat(SLUG_MAX + 1));
         for path in ["/", "/other", "/dealers", "/dealers/", "/dealers/Up/", "/dealers/-a", &long] {
             assert_eq!(Address::of("127.0.0.1:8080", path), None, "{path}");

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_the_car_in_the_shapes_set() {
+    fn the_data_layer_has_the_car_in_the_configured_shapes() {
         let car = Site::new("lakeside", SiteSettings::default()).unwrap().cars().remove(0);
         let read = |shapes: &Shapes| -> Value { serde_json::from_str(&layer(shapes)).unwrap() };
         let plain = read(&Shapes::default());
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_only_flaws_that_a_script_survives() {
+    fn the_data_layer_has_only_flaws_that_a_script_survives() {
         let with = |flaw| {
             let json_ld = Some(JsonLd { flaw: Some(flaw), ..JsonLd::default() });
             let page = PageShapes { json_ld, ..PageShapes::default() };

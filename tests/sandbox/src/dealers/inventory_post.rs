@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_says_which_part_of_which_list() {
+    fn the_body_names_the_list_and_the_window() {
         let body = json!({
             "siteId": "lakeside1", "pageAlias": "A", "locale": "en_US",
             "inventoryParameters": {"start": ["70"]}, "preferences": {"pageSize": "100"},
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_may_be_numbers_and_what_is_missing_is_left_out() {
+    fn numbers_need_not_be_text_and_missing_fields_have_defaults() {
         let body = r#"{"inventoryParameters":{"start":[5]},"preferences":{"pageSize":-1}}"#;
         let window = read(body.as_bytes()).unwrap();
         assert_eq!((window.start, window.page_size), (5, None));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_object_is_a_bad_request() {
+    fn a_body_that_is_not_a_json_object_is_a_bad_request() {
         for body in ["", "{", "[]", "null", "start=0"] {
             assert_eq!(read(body.as_bytes()), Err(bad_request()), "{body}");
         }

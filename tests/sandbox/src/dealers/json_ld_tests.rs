@@ -40,7 +40,7 @@ fn every_dialect_has_the_vin_and_the_price() {
 }
 
 #[test]
-fn the_vehicle_is_in_its_place() {
+fn the_vehicle_is_at_the_configured_place() {
     let vin = json!(car(&site()).vin);
     let places = [
         (Place::Root, ""),
@@ -58,7 +58,7 @@ fn the_vehicle_is_in_its_place() {
 }
 
 #[test]
-fn every_flaw_is_one() {
+fn every_flaw_makes_the_block_invalid_json() {
     let flaws = [
         Flaw::Backslash,
         Flaw::TrailingComma,
@@ -79,7 +79,7 @@ fn every_flaw_is_one() {
 }
 
 #[test]
-fn prices_and_gaps_take_the_shapes_set() {
+fn prices_and_gaps_have_the_configured_forms() {
     let car = car(&site());
     let with = |prices| read(&Shapes { prices, ..Shapes::default() }, JsonLd::default());
     assert!(with(Prices::Absent).get("offers").is_none());

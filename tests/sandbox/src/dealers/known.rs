@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_good_by_its_tag_or_without_one_by_its_date() {
+    fn a_cached_copy_is_valid_by_its_etag_or_without_one_by_its_date() {
         for etags in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
             assert!(is_good(Some(etags), None), "{etags}");
         }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_page_has_another_tag() {
+    fn a_changed_page_has_another_etag() {
         let known = Known::default();
         let answer = |html: &str| format!("{:?}", known.answer(html.to_owned(), 0));
         assert_eq!(answer("a"), answer("a"));

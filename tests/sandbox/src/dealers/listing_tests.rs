@@ -38,7 +38,7 @@ fn first(shapes: Shapes) -> (Value, Value) {
 }
 
 #[test]
-fn the_cap_cuts_a_page_without_a_word() {
+fn the_page_limit_shortens_a_page_without_saying_so() {
     let site = site(100, 35, Shapes::default());
     let first = page(&site, 0, Some(100));
     assert_eq!(vehicles(&first).len(), 35);
@@ -54,7 +54,7 @@ fn the_cap_cuts_a_page_without_a_word() {
 }
 
 #[test]
-fn a_list_without_end_repeats_its_last_page() {
+fn an_endless_list_repeats_its_last_page() {
     let past_end = PastEnd::LastPage;
     let site = site(70, 35, Shapes { past_end, ..Shapes::default() });
     assert_eq!(page(&site, 70, None)["inventory"], page(&site, 35, None)["inventory"]);
@@ -62,7 +62,7 @@ fn a_list_without_end_repeats_its_last_page() {
 }
 
 #[test]
-fn another_sites_id_lists_nothing() {
+fn another_sites_id_gives_an_empty_list() {
     let site = site(40, 35, Shapes::default());
     let with = |site_id: String| {
         let window = Window { site_id: Some(site_id), ..window(Alias::All, 0, None) };
@@ -73,7 +73,7 @@ fn another_sites_id_lists_nothing() {
 }
 
 #[test]
-fn an_entry_is_the_car() {
+fn an_entry_has_the_data_of_the_car() {
     let (entry, tracking) = first(Shapes::default());
     let car = site(1, 35, Shapes::default()).cars().remove(0);
     assert_eq!((&entry["vin"], &entry["year"]), (&json!(car.vin), &json!(car.year)));
@@ -89,7 +89,7 @@ fn an_entry_is_the_car() {
 }
 
 #[test]
-fn every_shape_changes_what_it_is_about() {
+fn each_shape_changes_its_part_of_an_entry() {
     let car = site(1, 35, Shapes::default()).cars().remove(0);
     let entry = |shapes| first(shapes).0;
     let shapes = Shapes::default;
@@ -121,7 +121,7 @@ fn every_shape_changes_what_it_is_about() {
 }
 
 #[test]
-fn a_list_may_hide_its_length_and_be_all_tracking_data() {
+fn a_list_may_omit_its_total_and_have_only_tracking_data() {
     let shapes = Shapes {
         layout: Layout::TrackingData,
         total_count: TotalCount::Absent,
@@ -133,7 +133,7 @@ fn a_list_may_hide_its_length_and_be_all_tracking_data() {
 }
 
 #[test]
-fn misfits_take_the_place_of_cars() {
+fn misfits_replace_cars() {
     let shapes = Shapes { misfits: 4, ..Shapes::default() };
     let page = page(&site(10, 35, shapes), 0, None);
     let vehicles = vehicles(&page);
@@ -146,7 +146,7 @@ fn misfits_take_the_place_of_cars() {
 }
 
 #[test]
-fn an_empty_list_looks_sound() {
+fn an_empty_list_is_a_valid_response() {
     let expected = json!({
         "pageInfo": {"totalCount": 0, "pageSize": 100, "trackingData": []},
         "inventory": [],
@@ -159,7 +159,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn who_counts_what_came_reads_every_car_once(
+    fn counting_the_received_entries_reads_every_car_once(
         cars in 0_u32..120,
         page_cap in 1_u32..50,
         page_size in 1_usize..60,

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn both_have_the_price_and_are_escaped() {
+    fn microdata_and_open_graph_have_the_price_and_are_escaped() {
         let (microdata, open_graph, car) = both(Prices::Plain);
         let price = format!("content=\"{}\"", car.price);
         assert!(microdata.contains(&price) && open_graph.contains(&price));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trap_repeats_the_msrp() {
+    fn the_trap_price_repeats_the_msrp() {
         let (_, open_graph, car) = both(Prices::Traps);
         let msrp = format!("\"product:price:amount\" content=\"{}\"", car.msrp);
         assert!(open_graph.contains(&msrp), "{open_graph}");

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_home_page_has_the_sites_id_in_the_shape_set() {
+    fn the_home_page_has_the_sites_id_in_the_configured_form() {
         let home = |site_id| {
             let site = site(Shapes { site_id, ..Shapes::default() });
             let address = Address::of("127.0.0.1:80", "/dealers/lakeside").unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_there_is_not_is_none() {
+    fn an_unknown_path_has_no_page() {
         assert_eq!(page_of(&site(Shapes::default()), "new/Ford/2025-Ford-Nothing.htm"), None);
     }
 }

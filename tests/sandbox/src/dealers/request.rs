@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_site_has_its_address() {
+    fn each_endpoint_is_recognised_by_method_and_path() {
         let cases = [
             ("GET", "/", Endpoint::Home),
             ("GET", "/new/Ford/2025-Ford-Ranger-1.htm", Endpoint::Detail),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visit_says_which_page_of_which_list() {
+    fn a_visit_names_its_list_and_page() {
         let uri =
             format!("/apis/widget/{NEW}:inventory-data-bus1/getInventory?start=35&pageSize=100");
         let (visit, Ask::List(_, window)) = ask("GET", &uri, "") else { panic!("it is no list") };

@@ -247,7 +247,7 @@ mod tests {
     use crate::dealers::page_shapes::{Flaw, JsonLd};
 
     #[test]
-    fn a_price_takes_the_shape_set() {
+    fn a_price_has_the_configured_form() {
         let shapes = |prices| Shapes { prices, ..Shapes::default() };
         let both = |prices| (shapes(prices).amount(32_050), shapes(prices).shown(32_050));
         assert_eq!(both(Prices::Plain), (json!(32_050), json!("$32,050")));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_take_the_shape_set() {
+    fn gaps_have_the_configured_form() {
         let cut = |gaps: Gaps| {
             let mut object = json!({"trim": "XL", "fuelType": "Diesel", "make": "Ford"});
             gaps.cut(&mut object, &["trim", "fuelType"]);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_read_as_documented_and_the_rest_is_default() {
+    fn shapes_are_parsed_as_documented_and_omitted_ones_have_defaults() {
         let json = r#"{"title":"array","page":{"json_ld":{"flaw":"cut_off"},"microdata":false}}"#;
         let shapes: Shapes = serde_json::from_str(json).unwrap();
         let json_ld = Some(JsonLd { flaw: Some(Flaw::CutOff), ..JsonLd::default() });

@@ -11,7 +11,7 @@ fn vins(site: &Site) -> Vec<String> {
 }
 
 #[test]
-fn lists_hold_what_their_names_say() {
+fn each_list_has_the_cars_that_its_name_says() {
     let site = site(100);
     let count = |alias: Alias| site.listed(alias.name()).len();
     assert_eq!((count(Alias::New), count(Alias::Used)), (50, 50));
@@ -20,7 +20,7 @@ fn lists_hold_what_their_names_say() {
 }
 
 #[test]
-fn a_list_that_the_site_does_not_know_is_empty() {
+fn an_unknown_list_is_empty() {
     let settings = SiteSettings { aliases: vec![Alias::All], ..SiteSettings::default() };
     let site = Site::new("lakeside", settings).unwrap();
     assert!(site.listed(Alias::New.name()).is_empty());
@@ -28,7 +28,7 @@ fn a_list_that_the_site_does_not_know_is_empty() {
 }
 
 #[test]
-fn a_stock_grows_and_shrinks_and_what_is_removed_stays_so() {
+fn a_stock_grows_and_shrinks_and_removed_cars_stay_removed() {
     let mut site = site(10);
     let first = vins(&site);
     let change = SiteChange { remove: vec![first[3].clone()], ..SiteChange::default() };
@@ -52,7 +52,7 @@ fn a_price_changes_and_nothing_else() {
 }
 
 #[test]
-fn a_change_is_all_or_nothing_and_names_the_field() {
+fn an_invalid_change_changes_nothing_and_names_the_field() {
     let mut site = site(10);
     let before = site.clone();
     let vin = vins(&site).remove(0);
@@ -103,7 +103,7 @@ fn a_twist_changes_the_page_of_its_car_only() {
 }
 
 #[test]
-fn a_site_replaced_is_a_changed_one() {
+fn replacing_a_site_counts_as_a_change() {
     let mut sites = Sites::default();
     sites.put("lakeside", SiteSettings::default(), 0).unwrap();
     let report = sites.put("lakeside", SiteSettings { cars: 2, ..SiteSettings::default() }, 0);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_so_many_cars_have_a_wrong_check_digit_and_are_the_same_otherwise() {
+    fn the_configured_number_of_cars_have_a_wrong_check_digit_and_no_other_difference() {
         let right = SiteSettings::default();
         let wrong = SiteSettings { wrong_check_digits: 10, ..right.clone() };
         for number in 0..20 {

@@ -91,7 +91,7 @@ fn vins(list: &Value) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_is_read_whole_by_counting_what_came() {
+async fn a_feed_is_read_completely_by_counting_the_received_entries() {
     let stage = Stage::new(cars(100)).await;
     let mut read = Vec::new();
     for _ in 0..MOST_PAGES {
@@ -114,7 +114,7 @@ async fn a_feed_is_read_whole_by_counting_what_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newer_endpoint_wants_the_id_that_the_home_page_has() {
+async fn the_newer_endpoint_requires_the_id_on_the_home_page() {
     let stage = Stage::new(cars(40)).await;
     let home = stage.get("").await.text().await.unwrap();
     let (_, rest) = home.split_once("\"siteId\":\"").unwrap();
@@ -143,7 +143,7 @@ async fn the_newer_endpoint_wants_the_id_that_the_home_page_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_alias_is_an_empty_list_and_no_error() {
+async fn a_wrong_alias_gives_an_empty_list_and_no_error() {
     let settings = SiteSettings { aliases: vec![Alias::New, Alias::Used], ..cars(40) };
     let stage = Stage::new(settings).await;
     for alias in [Alias::All.name(), "INVENTORY_LISTING_DEFAULT_AUTO_TRUCKS"] {
@@ -171,7 +171,7 @@ async fn an_endpoint_that_the_site_lacks_is_not_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relative_link_leads_to_the_page_by_either_address() {
+async fn a_relative_link_leads_to_the_page_from_either_address() {
     let stage = Stage::new(cars(3)).await;
     let car = stage.cars().await.remove(0);
     let by_path = Url::parse(&stage.sandbox.site_url(SLUG)).unwrap();
@@ -197,7 +197,7 @@ async fn a_relative_link_leads_to_the_page_by_either_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_has_not_changed_is_not_sent_again() {
+async fn an_unchanged_page_is_not_sent_again() {
     let stage = Stage::new(cars(3)).await;
     let cars = stage.cars().await;
     let first = stage.get(&cars[0].path).await;
@@ -243,7 +243,7 @@ async fn a_changed_price_shows_everywhere_and_on_no_other_car() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removed_cars_are_gone_and_a_collapse_is_only_one_of_lists() {
+async fn removed_cars_have_no_page_and_a_collapse_leaves_the_pages() {
     let stage = Stage::new(cars(10)).await;
     let cars = stage.cars().await;
     let all = Alias::All.name();
@@ -263,7 +263,7 @@ async fn removed_cars_are_gone_and_a_collapse_is_only_one_of_lists() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_strikes_one_part_of_one_site() {
+async fn a_fault_can_be_limited_to_one_endpoint_of_one_site() {
     let stage = Stage::new(cars(3)).await;
     stage.control.put_site("harbor", &cars(3)).await.unwrap();
     stage.fault(FaultKind::status(500), on_site(Endpoint::Widget), Scope::calls(3)).await;
@@ -285,7 +285,7 @@ async fn a_storm_strikes_one_part_of_one_site() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collapse_strikes_lists_and_nothing_else() {
+async fn a_collapse_affects_only_lists() {
     let stage = Stage::new(cars(3)).await;
     let id = stage.fault(FaultKind::Collapse, Target::default(), Scope::calls(1)).await;
     assert_eq!(stage.get("").await.status(), 200);
@@ -302,7 +302,7 @@ async fn a_collapse_strikes_lists_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn walls_pages_and_limits_come_in_place_of_answers() {
+async fn bot_walls_error_pages_and_rate_limits_replace_responses() {
     let stage = Stage::new(cars(3)).await;
     let car = stage.cars().await.remove(1);
     let on_page = Target { vin: Some(car.vin.to_ascii_lowercase()), ..Target::default() };
@@ -331,7 +331,7 @@ async fn walls_pages_and_limits_come_in_place_of_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_site_takes_its_time() {
+async fn a_slow_site_delays_its_responses() {
     let stage = Stage::new(cars(3)).await;
     let dealers = Target { service: Some(Service::Dealers), ..Target::default() };
     stage.fault(FaultKind::Latency(30_000), dealers, Scope::for_ms(40_000)).await;
@@ -344,7 +344,7 @@ async fn a_slow_site_takes_its_time() {
 }
 
 #[tokio::test]
-async fn a_hanging_call_says_what_it_wants_until_it_is_released() {
+async fn a_hanging_call_is_listed_with_its_subject_until_it_is_released() {
     let stage = Stage::new(cars(3)).await;
     stage.fault(FaultKind::Hang, on_site(Endpoint::Widget), Scope::calls(1)).await;
     let url = format!("{}/{}", stage.sandbox.site_url(SLUG), widget(Alias::Used.name(), 2));
@@ -366,7 +366,7 @@ async fn a_hanging_call_says_what_it_wants_until_it_is_released() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_share_of_the_pages_of_a_list_is_struck_again_for_the_same_seed() {
+async fn a_share_strikes_the_same_pages_for_the_same_seed() {
     let struck = async || {
         let stage = Stage::new(SiteSettings { page_cap: 1, ..cars(40) }).await;
         let scope = Scope::share(0.3, 7);
@@ -385,7 +385,7 @@ async fn a_share_of_the_pages_of_a_list_is_struck_again_for_the_same_seed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_site_that_there_is_not_is_recorded_and_spends_no_fault() {
+async fn a_call_to_an_unknown_site_is_recorded_and_spends_no_fault() {
     let stage = Stage::new(cars(3)).await;
     stage.fault(FaultKind::status(500), Target::default(), Scope::calls(1)).await;
     let url = stage.sandbox.site_url("nowhere");
@@ -413,7 +413,7 @@ async fn faults_of_the_shortener_leave_the_sites_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_are_odd_where_asked_and_only_there() {
+async fn twists_change_only_the_pages_of_their_cars() {
     let stage = Stage::new(cars(4)).await;
     let cars = stage.cars().await;
     let twists = [Twist::BrokenJsonLd, Twist::Bare, Twist::OtherVin];
@@ -437,7 +437,7 @@ async fn pages_are_odd_where_asked_and_only_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_shows_the_sites_and_refuses_what_makes_no_sense() {
+async fn the_control_api_lists_the_sites_and_refuses_invalid_requests() {
     let stage = Stage::new(cars(3)).await;
     let sites = stage.control.sites().await.unwrap();
     assert_eq!((sites.len(), sites[0].cars, &sites[0].settings), (1, 3, &cars(3)));

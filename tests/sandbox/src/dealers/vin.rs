@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_check_digit_is_that_of_known_vins() {
+    fn check_digits_of_known_vins_are_computed() {
         for vin in ["1M8GDM9AXKP042788", "1G4AH59H45G118341", "1HGCM82633A004352"] {
             assert!(holds(vin), "{vin}");
         }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vin_is_well_formed_and_its_digit_right_or_wrong_as_asked() {
+    fn a_vin_is_well_formed_and_its_check_digit_right_or_wrong_as_configured() {
         let mut draws = Draws::new(1, "lakeside");
         for serial in 0..1_000 {
             let wrong = serial % 2 == 0;

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_query_says_which_part_of_the_list() {
+    fn the_query_names_the_window() {
         let window = read("A:inventory-data-bus1", "pageSize=100&start=70&sortBy=price");
         assert_eq!((window.alias.as_str(), window.start, window.page_size), ("A", 70, Some(100)));
         let window = read("A:inventory-data-bus1", "start=x&pageSize=");
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_part_of_the_name() {
+    fn the_window_id_is_part_of_the_alias() {
         assert_eq!(read("A:inventory-data-bus9", "").alias, "A:inventory-data-bus9");
         assert_eq!(read("A", "").alias, "A");
     }

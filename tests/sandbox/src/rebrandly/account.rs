@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_goes_by_name_and_once_used_by_id() {
+    fn a_domain_can_be_given_by_name_and_after_its_first_use_by_id() {
         let mut account = Account::default();
         let named = DomainName::FullName("go.dealer.test".to_owned());
         let id = hex_id("domain", "go.dealer.test");
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_own_slashtags_avoid_what_is_taken() {
+    fn generated_slashtags_avoid_taken_ones() {
         let mut account = Account::default();
         account.create(draft(&base36(FIRST_SLASHTAG)), 0, None).unwrap();
         let unnamed = || Draft { slashtag: None, ..draft("") };
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_shows_once_the_lag_has_passed_and_a_preload_at_once() {
+    fn a_link_is_visible_after_the_lag_and_a_preload_immediately() {
         let mut account = Account::default();
         account.preload(vec![preload("old", true), preload("theirs", false)], 1_000).unwrap();
         account.create(draft("new"), 1_000, None).unwrap();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn another_workspaces_link_is_in_the_way_but_not_ours() {
+    fn another_workspaces_link_conflicts_and_cannot_be_read() {
         let mut account = Account::default();
         let id = account.preload(vec![preload("x", false)], 0).unwrap().remove(0).id;
         assert_eq!(account.create(draft("X"), 0, None), Err(Refused::Taken));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_link_keeps_its_slashtag_but_not_its_place_in_the_plan() {
+    fn a_deleted_link_keeps_its_slashtag_and_no_longer_counts_against_the_plan() {
         let mut account = Account::default();
         let id = account.create(draft("a"), 0, Some(1)).unwrap().id.clone();
         assert_eq!(account.create(draft("b"), 0, Some(1)), Err(Refused::PlanFull));

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_says_when_to_come_back_in_the_style_set() {
+    fn a_429_names_the_delay_in_the_configured_form() {
         assert_eq!(header(RetryAfter::None, "retry-after"), None);
         assert_eq!(header(RetryAfter::Seconds, "retry-after").unwrap(), "1");
         assert_eq!(
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_take_both_shapes_in_turn() {
+    fn alternating_conflicts_have_both_shapes_in_turn() {
         let nested = conflict(ConflictShape::Nested, 1);
         let flat = conflict(ConflictShape::Flat, 0);
         assert_ne!(nested, flat);

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn each_invalid_field_of_a_new_link_is_named() {
         let good = "https://dealer.test/";
         let long = format!("{good}{}", "x".repeat(2048));
         let cases = [
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_json_object_is_a_bad_request() {
+    fn a_body_that_is_not_a_json_object_is_a_bad_request() {
         for body in ["", "{", "[]", "\"x\""] {
             let (_, ask) = ask("POST", "/v1/links", body);
             assert_eq!(ask, Ask::Wrong(answers::bad_json()), "{body}");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_subject_is_what_the_call_says_valid_or_not() {
+    fn the_subject_is_read_from_valid_and_invalid_calls() {
         let (subject, _) = ask("POST", "/v1/links", r#"{"slashtag":"a b","destination":"nope"}"#);
         assert_eq!(subject.slashtag.as_deref(), Some("a b"));
         assert_eq!(subject.destination.as_deref(), Some("nope"));

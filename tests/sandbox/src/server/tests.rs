@@ -73,7 +73,7 @@ async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_is_made_looked_up_changed_and_deleted() {
+async fn a_link_is_created_read_changed_and_deleted() {
     let stage = Stage::new().await;
     let (status, link) = stage.create("Ab-1").await;
     assert_eq!(status, 200);
@@ -99,7 +99,7 @@ async fn a_link_is_made_looked_up_changed_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn conflicts_come_in_the_shape_set() {
+async fn conflicts_have_the_configured_shape() {
     let stage = Stage::new().await;
     stage.create("a").await;
     let error =
@@ -114,7 +114,7 @@ async fn conflicts_come_in_the_shape_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_is_turned_away_and_spends_no_fault() {
+async fn a_wrong_key_is_refused_and_spends_no_fault() {
     let stage = Stage::new().await;
     stage.fault(FaultKind::status(500), Scope::calls(1), false).await;
     let url = format!("{}/links", stage.sandbox.api_url());
@@ -143,7 +143,7 @@ async fn the_eleventh_call_of_a_second_is_too_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lagging_link_conflicts_before_it_shows() {
+async fn a_lagging_link_conflicts_before_it_is_visible() {
     let stage = Stage::new().await;
     stage.change(SettingsChange { read_lag_ms: Some(2_000), ..SettingsChange::default() }).await;
     stage.create("a").await;
@@ -154,7 +154,7 @@ async fn a_lagging_link_conflicts_before_it_shows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_strangers_link_conflicts_and_never_shows() {
+async fn an_invisible_link_conflicts_and_is_never_returned() {
     let stage = Stage::new().await;
     let preload = Preload {
         slashtag: "theirs".to_owned(),
@@ -172,7 +172,7 @@ async fn a_strangers_link_conflicts_and_never_shows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_plan_is_no_conflict() {
+async fn a_full_plan_is_not_a_conflict() {
     let stage = Stage::new().await;
     stage.change(SettingsChange { plan_limit: Some(1), ..SettingsChange::default() }).await;
     stage.create("a").await;
@@ -182,7 +182,7 @@ async fn a_full_plan_is_no_conflict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_canned_answer_replaces_the_work_or_only_its_answer() {
+async fn a_canned_answer_replaces_the_work_or_only_the_response() {
     let stage = Stage::new().await;
     let canned = CannedAnswer { retry_after: Some(3), ..CannedAnswer::default() };
     let kind = FaultKind::Status(CannedAnswer { status: 503, ..canned });
@@ -203,7 +203,7 @@ async fn a_canned_answer_replaces_the_work_or_only_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_firewall_answers_in_html() {
+async fn a_firewall_answers_with_html() {
     let stage = Stage::new().await;
     stage.fault(FaultKind::Html, Scope::calls(1), false).await;
     let response = stage.post(&json!({"destination": CAR})).send().await.unwrap();
@@ -274,7 +274,7 @@ async fn a_hanging_call_does_nothing_until_the_faults_are_cleared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_on_its_way_to_be_held_is_not_if_the_faults_were_cleared() {
+async fn a_call_about_to_be_held_is_not_held_once_the_faults_are_cleared() {
     let stage = Stage::new().await;
     stage.change(SettingsChange { latency_ms: Some(1_000), ..SettingsChange::default() }).await;
     let fault = stage.fault(FaultKind::Hold, Scope::calls(1), false).await;
@@ -288,7 +288,7 @@ async fn a_call_on_its_way_to_be_held_is_not_if_the_faults_were_cleared() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_is_no_longer_held() {
+async fn the_call_of_a_disconnected_client_is_no_longer_held() {
     let stage = Stage::new().await;
     stage.fault(FaultKind::Hang, Scope::calls(1), false).await;
     stage.held_post().await.abort();
@@ -301,7 +301,7 @@ async fn a_client_that_leaves_is_no_longer_held() {
 }
 
 #[tokio::test]
-async fn shutdown_cuts_off_what_hangs_and_frees_the_port() {
+async fn shutdown_ends_hanging_calls_and_frees_the_port() {
     let stage = Stage::new().await;
     stage.fault(FaultKind::Hang, Scope::calls(1), false).await;
     let call = stage.held_post().await;
@@ -312,7 +312,7 @@ async fn shutdown_cuts_off_what_hangs_and_frees_the_port() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_racing_calls_for_a_slashtag_one_wins() {
+async fn of_many_concurrent_calls_for_a_slashtag_one_succeeds() {
     let stage = Stage::new().await;
     stage
         .change(SettingsChange { rate_per_second: Some(1_000), ..SettingsChange::default() })
@@ -332,7 +332,7 @@ async fn of_many_racing_calls_for_a_slashtag_one_wins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_refuses_what_makes_no_sense_and_counts_no_calls() {
+async fn the_control_api_refuses_invalid_requests_and_counts_no_calls() {
     let stage = Stage::new().await;
     stage.control.health().await.unwrap();
     let url = format!("{}/control/faults", stage.sandbox.url());
