@@ -16,7 +16,7 @@ pub(super) fn code(text: &str) -> String {
     blank(text, comments.into_iter().chain(literals))
 }
 
-/// Without comments.
+/// Without comments, but with literals.
 pub(super) fn without_comments(text: &str) -> String {
     blank(text, parts(text).comments)
 }
