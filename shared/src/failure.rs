@@ -71,7 +71,7 @@ impl Class {
 
     /// Whether such a failure only defers the job. A deferral does not count as an attempt.
     #[must_use]
-    pub const fn puts_off(self) -> bool {
+    pub const fn is_deferral(self) -> bool {
         matches!(
             self,
             Self::Throttled | Self::Systemic | Self::Deferred | Self::Contended | Self::Unstarted

@@ -51,11 +51,11 @@ const MOST_DEPENDENCIES: usize = 64;
 
 /// How long a container uses a cached closed breaker, ±20 % at random; and the longest that it uses
 /// a cached open one.
-const BELIEF: Duration = Duration::from_secs(5);
+const BREAKER_CACHE_TIME: Duration = Duration::from_secs(5);
 
 /// Maximum random extra delay of a deferred run, so that runs refused at the same moment do not
 /// return together.
-const SPREAD: Duration = Duration::from_secs(10);
+const MAX_EXTRA_DELAY: Duration = Duration::from_secs(10);
 
 /// Delay of a run that load shedding refuses, before the random extra delay.
 const SHED_PAUSE: Duration = Duration::from_secs(20);
@@ -217,14 +217,14 @@ impl<P: Ports> Gates<P> {
 
     /// Asks the breaker for admission. If the breaker admits only probes, takes the lease of one.
     async fn admit(&self, dependency: &str) -> Result<Permit<'_, P>, Refused> {
-        let mut seen = self.view(dependency).await?;
+        let mut seen = self.cached_breaker(dependency).await?;
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
             let longest = HORIZON + self.rules.policy.job_timeout;
             let probe = Probe::lease(self.random.token(), longest, now);
             let token = probe.token.clone();
             let next = match seen.value.admit(probe, &self.rules.breaker, now) {
-                Admission::Pass => {
+                Admission::Permit => {
                     let generation = seen.value.at(now).generation;
                     return Ok(Permit::new(self, dependency, generation, None));
                 }
@@ -236,7 +236,7 @@ impl<P: Ports> Gates<P> {
             let generation = next.generation;
             match self.control.swap_breaker(dependency, &next, seen.revision).await? {
                 Swapped::Yes => {
-                    self.note(
+                    self.cache_breaker(
                         dependency,
                         Seen { value: next.clone(), revision: seen.revision + 1 },
                     );
@@ -246,24 +246,24 @@ impl<P: Ports> Gates<P> {
                 // Our own write, whose response was lost.
                 Swapped::No(current) if current.value == next => {
                     telemetry::breaker(dependency, &seen.value, &next);
-                    self.note(dependency, current);
+                    self.cache_breaker(dependency, current);
                     return Ok(Permit::new(self, dependency, generation, Some(token)));
                 }
-                Swapped::No(current) => seen = self.note(dependency, current),
+                Swapped::No(current) => seen = self.cache_breaker(dependency, current),
             }
         }
         Err(Refused::Deferred(self.deferred(
             "breaker_contended",
             "others are busy with it".into(),
-            SPREAD,
+            MAX_EXTRA_DELAY,
         )))
     }
 
     /// The breaker from the cache while that is fresh enough, otherwise from the table.
-    async fn view(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+    async fn cached_breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         let now = self.clock.now();
         let known = self
-            .cache(dependency, |cache| (now < cache.believed_until).then(|| cache.breaker.clone()));
+            .cache(dependency, |cache| (now < cache.fresh_until).then(|| cache.breaker.clone()));
         match known {
             Some(known) => Ok(known),
             None => self.reread_breaker(dependency).await,
@@ -272,17 +272,17 @@ impl<P: Ports> Gates<P> {
 
     /// Reads the breaker from the table into the cache.
     async fn reread_breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        Ok(self.note(dependency, self.control.breaker(dependency).await?))
+        Ok(self.cache_breaker(dependency, self.control.breaker(dependency).await?))
     }
 
     /// Caches a breaker as read from the table, and for how long it may be used. Returns the cached
     /// breaker instead if that is newer, since responses may arrive out of order.
-    fn note(&self, dependency: &str, seen: Seen<Breaker>) -> Seen<Breaker> {
+    fn cache_breaker(&self, dependency: &str, seen: Seen<Breaker>) -> Seen<Breaker> {
         let Moment { now, chance } = self.moment();
-        let belief = match seen.value.at(now).state {
-            State::Closed => BELIEF.mul_f64(0.8 + 0.4 * chance),
-            State::Open { retry_at, .. } => retry_at.since(now).min(BELIEF),
-            State::Forced { until, .. } => until.since(now).min(BELIEF),
+        let fresh_for = match seen.value.at(now).state {
+            State::Closed => BREAKER_CACHE_TIME.mul_f64(0.8 + 0.4 * chance),
+            State::Open { retry_at, .. } => retry_at.since(now).min(BREAKER_CACHE_TIME),
+            State::Forced { until, .. } => until.since(now).min(BREAKER_CACHE_TIME),
             State::HalfOpen { .. } => Duration::ZERO,
         };
         self.cache(dependency, |cache| {
@@ -291,7 +291,7 @@ impl<P: Ports> Gates<P> {
                 return cache.breaker.clone();
             }
             cache.breaker = seen.clone();
-            cache.believed_until = now + belief;
+            cache.fresh_until = now + fresh_for;
             seen
         })
     }
@@ -299,26 +299,36 @@ impl<P: Ports> Gates<P> {
     /// Applies `step` to the breaker and writes the result conditionally. After a lost race,
     /// applies `step` to the current breaker; stops when it returns `None`. A breaker that opens
     /// takes effect in this container before the write.
-    async fn turn(&self, dependency: &str, step: impl Fn(&Breaker, Moment) -> Option<Breaker>) {
+    async fn update_breaker(
+        &self,
+        dependency: &str,
+        step: impl Fn(&Breaker, Moment) -> Option<Breaker>,
+    ) {
         let mut seen = self.cache(dependency, |cache| cache.breaker.clone());
         for _ in 0..MOST_RACES {
             let Some(next) = step(&seen.value, self.moment()) else { return };
             if matches!(next.state, State::Open { .. }) {
-                self.note(dependency, Seen { value: next.clone(), revision: seen.revision });
+                self.cache_breaker(
+                    dependency,
+                    Seen { value: next.clone(), revision: seen.revision },
+                );
             }
             match self.control.swap_breaker(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     telemetry::breaker(dependency, &seen.value, &next);
-                    self.note(dependency, Seen { value: next, revision: seen.revision + 1 });
+                    self.cache_breaker(
+                        dependency,
+                        Seen { value: next, revision: seen.revision + 1 },
+                    );
                     return;
                 }
                 Ok(Swapped::No(current)) => {
                     if current.value == next {
                         telemetry::breaker(dependency, &seen.value, &next);
-                        self.note(dependency, current);
+                        self.cache_breaker(dependency, current);
                         return;
                     }
-                    seen = self.note(dependency, current);
+                    seen = self.cache_breaker(dependency, current);
                 }
                 Err(error) => return telemetry::port_failed("swap_breaker", &error),
             }
@@ -374,7 +384,7 @@ impl<P: Ports> Gates<P> {
     /// The failure of a run that is deferred for `wait` and a random extra delay, so that deferred
     /// runs do not return together.
     fn deferred(&self, code: &'static str, why: String, wait: Duration) -> Failure {
-        let after = wait + SPREAD.mul_f64(self.random.unit());
+        let after = wait + MAX_EXTRA_DELAY.mul_f64(self.random.unit());
         Failure::new(Class::Deferred, code, why).with_retry_after(Some(after))
     }
 }

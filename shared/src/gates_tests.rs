@@ -95,7 +95,7 @@ async fn failures_of_several_containers_add_up_and_open_the_breaker_for_all() {
         Err("breaker_open".into()),
         "immediately in this container"
     );
-    tokio::time::advance(BELIEF.mul_f64(1.2)).await;
+    tokio::time::advance(BREAKER_CACHE_TIME.mul_f64(1.2)).await;
     assert_eq!(
         run(&other, None, QUICK).await,
         Err("breaker_open".into()),
@@ -575,7 +575,7 @@ impl Parked {
                 &POLICY.breaker,
                 fleet.clock.now(),
             ) {
-                Admission::Pass => (true, 1 << (closed_for / 5).min(3)),
+                Admission::Permit => (true, 1 << (closed_for / 5).min(3)),
                 Admission::Probe(_) => (false, 1),
                 Admission::Wait(_) => (false, 0),
             };
@@ -595,7 +595,7 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
     let latest = VecDeque::new();
     let upstream = Degrading { started: clock.now(), random: random.clone(), latest };
     let upstream = RefCell::new(upstream);
-    let (failed, shed) = (Cell::new(0), Cell::new(0));
+    let (failed, put_off) = (Cell::new(0), Cell::new(0));
     let job = async |n: usize| {
         let gates = &containers[n % 4];
         let number = u32::try_from(n).unwrap();
@@ -625,7 +625,7 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
                     tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
                 }
                 Err(Refused::Deferred(failure)) if failure.code() == "load_shed" => {
-                    shed.update(|shed| shed + 1);
+                    put_off.update(|put_off| put_off + 1);
                     tokio::time::sleep(failure.retry_after().unwrap()).await;
                 }
                 Err(_) => parked.wait().await,
@@ -636,7 +636,7 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
         _ = futures_util::future::join_all((0..3_000).map(job)) => {}
         () = parked.release(&fleet) => {}
     }
-    (failed.get(), shed.get())
+    (failed.get(), put_off.get())
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ pub const MAX_RECEIVES: u32 = 25;
 
 /// From this receive on, a job that would wait parks instead. Its message is close to the
 /// dead-letter queue, and a run that dies still needs some receives.
-pub const WORN_OUT: u32 = MAX_RECEIVES - 4;
+pub const PARK_FROM_RECEIVE: u32 = MAX_RECEIVES - 4;
 
 /// Crashes after which a job is quarantined, because it probably kills its process.
 pub const MAX_CRASHES: u32 = 3;

@@ -337,7 +337,7 @@ impl Record {
                 // The deadline may pass at a deferral, which is no attempt.
                 counters.count(match failure.map(Failure::class) {
                     Some(Class::Crash) => Spends::Crash,
-                    Some(class) if class.puts_off() => Spends::Deferral,
+                    Some(class) if class.is_deferral() => Spends::Deferral,
                     _ => Spends::Attempt,
                 });
                 Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
@@ -356,7 +356,7 @@ impl Record {
             _ => None,
         };
         if let Some(failure) = failure {
-            record.met(failure, remember, now);
+            record.record_failure(failure, remember, now);
         }
         record
     }
@@ -373,7 +373,7 @@ impl Record {
         owner.clone_into(&mut record.owner);
         record.counters.crashes += 1;
         let why = "the run never came back";
-        record.met(&Failure::new(Class::Crash, LEASE_OVER, why), true, now);
+        record.record_failure(&Failure::new(Class::Crash, LEASE_OVER, why), true, now);
         let pause = match record.counters.crashes {
             MAX_CRASHES.. => {
                 let why = quarantine_reason(record.counters.crashes, why);
@@ -393,7 +393,7 @@ impl Record {
     ///
     /// The fence rises, so that only one of several concurrent attempts to wake the job succeeds.
     #[must_use]
-    pub fn called(&self, owner: &str, at: Time, due_at: Time) -> Self {
+    pub fn awaiting_wake_up(&self, owner: &str, at: Time, due_at: Time) -> Self {
         let mut record = self.clone();
         owner.clone_into(&mut record.owner);
         record.fence += 1;
@@ -410,7 +410,7 @@ impl Record {
     }
 
     /// Stores the kind of the failure, and the failure itself in the history if `remember`.
-    fn met(&mut self, failure: &Failure, remember: bool, now: Time) {
+    fn record_failure(&mut self, failure: &Failure, remember: bool, now: Time) {
         self.last_failure = Some(LastFailure {
             class: failure.class().name().to_owned(),
             fingerprint: failure.fingerprint(&self.work.dependency),

@@ -99,7 +99,7 @@ fn a_message_that_may_have_killed_its_process_before_the_claim_runs_isolated() {
 fn a_claim_whose_response_was_lost_is_recognized() {
     let record = running();
     let decision = try_claim(Some(&record), &claimant("a", &ids("m"), NOW));
-    assert_eq!(decision, ClaimDecision::Ours(record));
+    assert_eq!(decision, ClaimDecision::AlreadyClaimed(record));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_expired_lease_counts_as_a_crash() {
     record = second;
     let later = later + SECOND * 20;
     let decision = try_claim(Some(&record), &claimant("c", &ids("n"), later));
-    let ClaimDecision::Note(second, Some(at)) = decision else { panic!("{decision:?}") };
+    let ClaimDecision::Write(second, Some(at)) = decision else { panic!("{decision:?}") };
     assert_eq!(
         (second.phase.name(), second.counters.crashes, at),
         ("waiting", 2, later + CRASH_PAUSE)
@@ -146,7 +146,7 @@ fn an_expired_lease_counts_as_a_crash() {
     assert_eq!(second.owner, "c", "the finder writes the record, not the run that is gone");
     let third = taken(try_claim(Some(&second), &claimant("d", &ids("n"), at)));
     let decision = try_claim(Some(&third), &claimant("e", &ids("n"), at + SECOND * 20));
-    let ClaimDecision::Note(last, None) = decision else { panic!("{decision:?}") };
+    let ClaimDecision::Write(last, None) = decision else { panic!("{decision:?}") };
     assert_eq!((last.phase.name(), last.counters.crashes), ("quarantined", 3));
 }
 
@@ -226,8 +226,9 @@ fn a_wake_up_message_renews_the_payload_and_a_stray_one_starts_no_job() {
 fn a_due_entry_is_never_later_than_the_deadline() {
     let mut record = waiting();
     record.work.deadline = Some(NOW + SECOND * 90);
-    let due =
-        |record: &Record| record.called("s", NOW, NOW + SECOND * 3600).due_entry().unwrap().due_at;
+    let due = |record: &Record| {
+        record.awaiting_wake_up("s", NOW, NOW + SECOND * 3600).due_entry().unwrap().due_at
+    };
     assert_eq!(due(&record), NOW + SECOND * 90);
     record.provisional = Some("{}".into());
     assert_eq!(due(&record), NOW + SECOND * 3600, "it has a provisional result already");
@@ -237,7 +238,7 @@ fn a_due_entry_is_never_later_than_the_deadline() {
 fn no_job_starts_after_its_deadline() {
     let late = Work { deadline: Some(NOW), ..work() };
     let decision = claim(None, "t#d:1", &late, &claimant("a", &ids("m"), NOW));
-    let ClaimDecision::Note(record, None) = decision else { panic!("{decision:?}") };
+    let ClaimDecision::Write(record, None) = decision else { panic!("{decision:?}") };
     assert_eq!(record.phase, Phase::Dead { at: NOW, why: "deadline over".into() });
 }
 
@@ -257,9 +258,9 @@ fn each_end_of_a_run_raises_the_right_counter() {
     assert_eq!(count(park(Spends::Deferral)), (0, 1, 0));
     assert_eq!(count(park(Spends::Attempt)), (1, 0, 0));
     assert_eq!(count(Decision::Bury(Cause::AttemptsSpent)), (1, 0, 0));
-    assert_eq!(count(Decision::Bury(Cause::DeadlineOver)), (1, 0, 0));
+    assert_eq!(count(Decision::Bury(Cause::DeadlinePassed)), (1, 0, 0));
     let throttled = Failure::new(Class::Throttled, "http_429", "later");
-    let end = Decision::Bury(Cause::DeadlineOver);
+    let end = Decision::Bury(Cause::DeadlinePassed);
     let counters = run.settled(end, Some(&throttled), String::new(), NOW).counters;
     assert_eq!((counters.attempts, counters.defers), (0, 1));
     assert_eq!(count(Decision::Quarantine), (0, 0, 1));
@@ -329,7 +330,7 @@ proptest! {
                             run = Some(next.clone());
                             record = Some(next);
                         }
-                        ClaimDecision::Note(next, back) => {
+                        ClaimDecision::Write(next, back) => {
                             prop_assert_eq!(back.is_none(), next.phase.ended_at().is_some());
                             prop_assert!(next.due_entry().is_some() || next.phase.ended_at().is_some());
                             record = Some(next);
@@ -346,7 +347,7 @@ proptest! {
                             record = Some(indexed);
                         }
                         ClaimDecision::ComeBack(at) => prop_assert!(at > now),
-                        ClaimDecision::Ours(_) => prop_assert!(false, "every token is new"),
+                        ClaimDecision::AlreadyClaimed(_) => prop_assert!(false, "every token is new"),
                         ClaimDecision::OtherPayload => prop_assert!(false, "the payload is the same"),
                     }
                 }

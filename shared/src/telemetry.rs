@@ -160,9 +160,9 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
 
 /// Logs a job that a claim found crashed, or past its deadline.
 pub fn found(record: &Record) {
-    let crashed = record.history.last().filter(|mishap| mishap.code == record::LEASE_OVER);
+    let crashed = record.history.last().filter(|attempt| attempt.code == record::LEASE_OVER);
     let (class, reason) = match (&record.phase, crashed) {
-        (_, Some(mishap)) => (mishap.class.as_str(), mishap.message.as_str()),
+        (_, Some(attempt)) => (attempt.class.as_str(), attempt.message.as_str()),
         (Phase::Dead { why, .. }, None) => (Class::Permanent.name(), why.as_str()),
         // An ordinary claim.
         (_, None) => return,

@@ -353,7 +353,9 @@ where
         let cursor: Option<Reading> = cursor.and_then(|cursor| serde_json::from_str(cursor).ok());
         // An implausible read is repeated from the beginning.
         let untrue = |reading: &Reading| {
-            run.history.iter().any(|mishap| mishap.code == COLLAPSE && mishap.at >= reading.began)
+            run.history
+                .iter()
+                .any(|attempt| attempt.code == COLLAPSE && attempt.at >= reading.began)
         };
         let cursor = cursor.filter(|reading| !untrue(reading));
         let began = self.clock.now().as_millis();

@@ -176,7 +176,7 @@ fn begin_anew(record: &Record, owner: &str, at: Time) -> Step {
     // result.
     work.deadline = work.deadline.filter(|deadline| *deadline > at);
     let fresh = record.clone().reopened(&work);
-    let fresh = fresh.called(owner, at, at + Duration::from_mins(1));
+    let fresh = fresh.awaiting_wake_up(owner, at, at + Duration::from_mins(1));
     let call = Some(Call { queue: record.work.queue.clone(), at });
     Step { guard: record.guard(), record: fresh, call }
 }

@@ -300,8 +300,8 @@ where
 /// How many of the latest failures in a row report that the holder of `tag` is invisible. Any other
 /// failure restarts the count, because its attempt may have created the link.
 fn invisible_sightings<G>(run: &Run<'_, G>, tag: &str) -> usize {
-    let latest = run.history.iter().rev().take_while(|mishap| mishap.code == HOLDER_INVISIBLE);
-    latest.filter(|mishap| mishap.message.ends_with(tag)).count()
+    let latest = run.history.iter().rev().take_while(|attempt| attempt.code == HOLDER_INVISIBLE);
+    latest.filter(|attempt| attempt.message.ends_with(tag)).count()
 }
 
 /// The failure for a slashtag whose holder is invisible. The job retries instead of using the next

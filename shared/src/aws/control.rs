@@ -35,7 +35,7 @@ const BREAKER_RETENTION: Duration = Duration::from_hours(7 * 24);
 const LIMITER_RETENTION: Duration = Duration::from_hours(24);
 
 /// Sort key of an item that is the only one in its partition.
-const ALONE: &str = "state";
+const ONLY_ITEM: &str = "state";
 
 /// Maximum pages of one query for buckets. Five minutes of a shard are a few kilobytes.
 const MOST_PAGES: usize = 20;
@@ -45,11 +45,11 @@ fn key(pk: String, sk: impl Into<String>) -> Vec<Attribute> {
 }
 
 fn breaker_key(dependency: &str) -> Vec<Attribute> {
-    key(format!("breaker#{dependency}"), ALONE)
+    key(format!("breaker#{dependency}"), ONLY_ITEM)
 }
 
 fn limiter_key(dependency: &str) -> Vec<Attribute> {
-    key(format!("limiter#{dependency}"), ALONE)
+    key(format!("limiter#{dependency}"), ONLY_ITEM)
 }
 
 fn bucket_partition(subject: &str, shard: u8) -> String {

@@ -234,7 +234,7 @@ impl Store for DynamoStore {
             .condition_expression("attribute_not_exists(pk) OR ended_at < :long_ago")
             .expression_attribute_values(
                 ":long_ago",
-                AttributeValue::N(body.renewed_after().as_millis().to_string()),
+                AttributeValue::N(body.replaces_older_than().as_millis().to_string()),
             );
         match put.send().await {
             Ok(_) => Ok(()),

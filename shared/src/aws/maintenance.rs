@@ -17,7 +17,7 @@ use crate::{
     base::time::Time,
     ports::{
         PortError, Seen, Swapped,
-        maintenance::{DueJob, Found, Page, ReadAll, Table, TableMaintenance},
+        maintenance::{DueJob, Page, ReadAll, ScannedItem, Table, TableMaintenance},
         notes::NoteKey,
     },
     record::{Record, due::DueEntry, lease::Lease},
@@ -58,13 +58,13 @@ fn is_job(item: &Item) -> bool {
     item.get("pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| !pk.starts_with("q#"))
 }
 
-fn found(table: Table, names: &[&str], item: &Item) -> Option<Found> {
+fn found(table: Table, names: &[&str], item: &Item) -> Option<ScannedItem> {
     let reader = Reader(item);
     let key: Option<Vec<String>> = names.iter().map(|name| reader.text(name).ok()).collect();
     let due_entry = || {
         Some(DueEntry { partition: reader.text("due").ok()?, due_at: reader.time("due_at").ok()? })
     };
-    Some(Found {
+    Some(ScannedItem {
         key: key?,
         expires_at: reader.number("expires_at").ok().map(|at| Time::from_millis(at * 1_000)),
         due_entry: due_entry(),

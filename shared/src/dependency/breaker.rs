@@ -152,7 +152,7 @@ impl Default for Breaker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The call is allowed.
-    Pass,
+    Permit,
     /// The call is allowed as a probe, once this breaker has been written.
     Probe(Breaker),
     /// No call is allowed before this time.
@@ -167,7 +167,7 @@ pub enum ProbeResult {
     /// The dependency does not work.
     Failed,
     /// The dependency does not work until an operator fixes the cause.
-    FailedForGood,
+    FailedSystemically,
     /// The call says nothing about the dependency. The probe returns its lease.
     Neutral,
 }
@@ -205,7 +205,7 @@ impl Breaker {
     pub fn admit(&self, probe: Probe, policy: &BreakerPolicy, now: Time) -> Admission {
         let current = self.at(now);
         match &current.state {
-            State::Closed | State::Forced { open: false, .. } => Admission::Pass,
+            State::Closed | State::Forced { open: false, .. } => Admission::Permit,
             State::Forced { open: true, until } => Admission::Wait(*until),
             State::Open { retry_at, .. } if now < *retry_at => Admission::Wait(*retry_at),
             State::Open { wait, .. } => {
@@ -244,10 +244,10 @@ impl Breaker {
             return None;
         }
         let successes = match proof {
-            ProbeResult::Failed | ProbeResult::FailedForGood => {
+            ProbeResult::Failed | ProbeResult::FailedSystemically => {
                 let wait = (*wait * 2).min(policy.longest_wait);
                 let open = self.next(open(wait, moment), why, moment.now);
-                return Some(Self { systemic: proof == ProbeResult::FailedForGood, ..open });
+                return Some(Self { systemic: proof == ProbeResult::FailedSystemically, ..open });
             }
             ProbeResult::Succeeded => successes + 1,
             ProbeResult::Neutral => *successes,
@@ -278,7 +278,7 @@ impl Breaker {
         policy: &BreakerPolicy,
         moment: Moment,
     ) -> Option<Self> {
-        let (calls, threshold) = (minute.telling(), u64::from(policy.failures));
+        let (calls, threshold) = (minute.conclusive(), u64::from(policy.failures));
         let why = if minute.failed >= threshold && minute.failed * 2 >= calls {
             format!("{} of {calls} calls failed within a minute", minute.failed)
         } else if minute.slow >= threshold && minute.slow * 10 >= calls * SLOW_TENTHS {
@@ -305,7 +305,7 @@ impl Breaker {
     /// The open breaker after a failure whose cause only an operator can fix; `None` as in
     /// `opened`.
     #[must_use]
-    pub fn opened_for_good(
+    pub fn opened_systemically(
         &self,
         generation: u64,
         why: String,

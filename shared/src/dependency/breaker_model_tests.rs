@@ -139,7 +139,7 @@ impl World {
         let lease = Probe::lease(token.clone(), Duration::from_secs(RUN_S), now);
         match seen.admit(lease, &self.policy, now) {
             Admission::Wait(_) => self.put(container, Container::Idle),
-            Admission::Pass => {
+            Admission::Permit => {
                 let generation = seen.at(now).generation;
                 self.put(container, Container::Running { generation, probe: None, since_s })
             }
@@ -224,7 +224,7 @@ impl World {
         for round in 0..10 {
             let token = format!("healthy-{round}");
             match breaker.admit(Probe::lease(token.clone(), SECOND, now), &self.policy, now) {
-                Admission::Pass => return true,
+                Admission::Permit => return true,
                 Admission::Wait(until) => now = until,
                 Admission::Probe(next) => {
                     let moment = Moment { now, chance: EVEN };

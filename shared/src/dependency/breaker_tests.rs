@@ -57,8 +57,8 @@ fn only_a_closed_breaker_of_the_same_generation_trips() {
     assert_eq!(open.tripped(1, &calls(0, 9, 0), &RULES, at(NOW)), None);
     let closed = Breaker { generation: 3, ..Breaker::default() };
     assert_eq!(closed.tripped(2, &calls(0, 9, 0), &RULES, at(NOW)), None, "an older generation");
-    assert_eq!(closed.opened_for_good(2, "401".into(), &RULES, at(NOW)), None);
-    let opened = closed.opened_for_good(3, "401".into(), &RULES, at(NOW)).unwrap();
+    assert_eq!(closed.opened_systemically(2, "401".into(), &RULES, at(NOW)), None);
+    let opened = closed.opened_systemically(3, "401".into(), &RULES, at(NOW)).unwrap();
     assert!(opened.systemic && opened.state.name() == "open");
 }
 
@@ -130,8 +130,8 @@ fn an_operator_may_force_a_state_until_a_given_time() {
     };
     let admit = |open, now| forced(open).admit(probe("a", now), &RULES, now);
     assert_eq!(admit(true, NOW), Admission::Wait(until));
-    assert_eq!(admit(false, NOW), Admission::Pass);
-    assert_eq!([admit(true, until), admit(false, until)], [Admission::Pass, Admission::Pass]);
+    assert_eq!(admit(false, NOW), Admission::Permit);
+    assert_eq!([admit(true, until), admit(false, until)], [Admission::Permit, Admission::Permit]);
     let many = calls(0, 99, 0);
     assert_eq!(forced(false).tripped(4, &many, &RULES, at(NOW)), None, "the override holds");
     let tripped = forced(false).tripped(5, &many, &RULES, at(until)).unwrap();
@@ -145,7 +145,7 @@ fn it_stays_systemic_until_a_probe_shows_otherwise() {
     let conclude = |breaker: &Breaker, proof| {
         breaker.concluded("a", breaker.generation, proof, "401", &RULES, at(retry_at)).unwrap()
     };
-    let revoked = conclude(&half, ProbeResult::FailedForGood);
+    let revoked = conclude(&half, ProbeResult::FailedSystemically);
     assert!(revoked.systemic, "the probe met a revoked key");
     let State::Open { retry_at: later, .. } = revoked.state else { panic!("open") };
     let half = admitted(&revoked, "a", later);
@@ -219,7 +219,7 @@ impl Reference {
         match proof {
             ProbeResult::Neutral => {}
             ProbeResult::Succeeded => self.worked += 1,
-            ProbeResult::Failed | ProbeResult::FailedForGood => {
+            ProbeResult::Failed | ProbeResult::FailedSystemically => {
                 self.wait = (self.wait * 2).min(SECOND * 240);
                 (self.half, self.open_until) = (false, Some(now + self.wait));
                 return;

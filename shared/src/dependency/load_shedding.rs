@@ -86,7 +86,7 @@ pub fn shedding(window: &Window, generation: u64, now: Time) -> Option<Shedding>
 
 #[expect(clippy::cast_precision_loss, reason = "a minute's calls are far below 2^52")]
 fn accept_share(minute: &Calls) -> f64 {
-    let (calls, accepts) = (minute.telling(), minute.ok);
+    let (calls, accepts) = (minute.conclusive(), minute.ok);
     if calls < ENOUGH {
         return 0.0;
     }

@@ -20,7 +20,7 @@ pub(super) struct DependencyCache {
     /// The breaker as last read; closed if it was never read.
     pub(super) breaker: Seen<Breaker>,
     /// Until when `breaker` may be used without reading it again.
-    pub(super) believed_until: Time,
+    pub(super) fresh_until: Time,
     /// The call statistics of the last minutes.
     pub(super) window: Window,
     /// When call statistics were last written to the table.
@@ -39,7 +39,7 @@ pub(super) struct DependencyCache {
     /// it asked for none, `None` if there was no such 429.
     pub(super) throttled: Option<Duration>,
     /// When the dependency was last registered for the sweeper.
-    pub(super) noted_at: Time,
+    pub(super) registered_at: Time,
     /// Until when a 429 forbids calls, even those that have a slot.
     pub(super) stopped_until: Time,
 }

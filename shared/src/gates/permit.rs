@@ -32,15 +32,15 @@ pub(crate) struct Permit<'a, P: Ports> {
     pub(super) probe: Option<String>,
     ends_at: Time,
     latest_end: Time,
-    calls: Mutex<Made>,
+    calls: Mutex<CallsMade>,
 }
 
 /// The calls that a run has made, and how they ended.
 #[derive(Debug, Default)]
-struct Made {
+struct CallsMade {
     count: u32,
     /// When the call in progress began; `None` if there is none.
-    under_way: Option<Time>,
+    call_began_at: Option<Time>,
     succeeded: bool,
     failed: Option<String>,
     systemic: Option<String>,
@@ -86,7 +86,7 @@ impl<'a, P: Ports> Permit<'a, P> {
         made.waited + made.waiting_since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    fn made(&self) -> MutexGuard<'_, Made> {
+    fn made(&self) -> MutexGuard<'_, CallsMade> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,7 +142,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
         {
             let mut made = self.made();
             made.count += 1;
-            made.under_way = Some(now);
+            made.call_began_at = Some(now);
         }
         let latency = self
             .gates
@@ -163,7 +163,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
             if class == Some(Class::Systemic) {
                 made.systemic = error.map(Classified::why);
             }
-            made.under_way.take().map(|since| now.since(since)).unwrap_or_default()
+            made.call_began_at.take().map(|since| now.since(since)).unwrap_or_default()
         };
         self.count(class, took);
         if class == Some(Class::Throttled) {
@@ -204,7 +204,7 @@ impl<P: Ports> Gates<P> {
     /// it, and passes a 429 on to the fleet.
     pub(crate) async fn leave(&self, permit: Permit<'_, P>, end: RunEnd) {
         let now = self.clock.now();
-        let cut_off = permit.made().under_way.take().map(|since| now.since(since));
+        let cut_off = permit.made().call_began_at.take().map(|since| now.since(since));
         // A call that was cut off before the shortest time that any call gets proves nothing.
         let shortest = self.rules.policy.calls.shortest;
         if let Some(took) = cut_off.filter(|took| end == RunEnd::TimedOut && *took >= shortest) {
@@ -216,7 +216,9 @@ impl<P: Ports> Gates<P> {
         let policy = &self.rules.breaker;
         if let Some(token) = probe {
             let (result, why) = match (made.systemic, made.failed, made.succeeded) {
-                (Some(why), _, _) => (ProbeResult::FailedForGood, format!("a probe failed: {why}")),
+                (Some(why), _, _) => {
+                    (ProbeResult::FailedSystemically, format!("a probe failed: {why}"))
+                }
                 (None, Some(why), _) => (ProbeResult::Failed, format!("a probe failed: {why}")),
                 (None, None, true) => (ProbeResult::Succeeded, String::new()),
                 (None, None, false) => (ProbeResult::Neutral, String::new()),
@@ -226,13 +228,13 @@ impl<P: Ports> Gates<P> {
             if let Err(error) = self.reread_breaker(&dependency).await {
                 telemetry::port_failed("breaker", &error);
             }
-            self.turn(&dependency, |breaker, moment| {
+            self.update_breaker(&dependency, |breaker, moment| {
                 breaker.concluded(&token, generation, result, &why, policy, moment)
             })
             .await;
         } else if let Some(why) = made.systemic {
-            self.turn(&dependency, |breaker, moment| {
-                breaker.opened_for_good(generation, why.clone(), policy, moment)
+            self.update_breaker(&dependency, |breaker, moment| {
+                breaker.opened_systemically(generation, why.clone(), policy, moment)
             })
             .await;
         } else if made.failed.is_some() {
@@ -252,7 +254,7 @@ impl<P: Ports> Gates<P> {
             let generation = cache.breaker.value.at(now).generation;
             (generation, cache.window.last(MINUTE, now, Some(generation)))
         });
-        self.turn(dependency, |breaker, moment| {
+        self.update_breaker(dependency, |breaker, moment| {
             breaker.tripped(generation, &minute, policy, moment)
         })
         .await;

@@ -20,31 +20,31 @@ const TROUBLED: u64 = 2;
 impl<P: Ports> Gates<P> {
     /// Registers the dependencies of the records that are about to be parked. Call it before the
     /// records are written: otherwise the sweeper could not find the parked jobs.
-    pub(crate) async fn note_parked(&self, records: &[Record]) -> Result<(), PortError> {
+    pub(crate) async fn register_parked(&self, records: &[Record]) -> Result<(), PortError> {
         let parked = records.iter().filter(|record| matches!(record.phase, Phase::Parked { .. }));
         let dependencies: BTreeSet<&str> =
             parked.map(|record| record.work.dependency.as_str()).collect();
         for dependency in dependencies {
-            self.watch(dependency).await?;
+            self.register(dependency).await?;
         }
         Ok(())
     }
 
     /// Registers a dependency whose calls fail or are slow, so that the sweeper can forecast
     /// trouble.
-    pub(super) async fn note_trouble(&self, dependency: &str) {
+    pub(super) async fn register_troubled(&self, dependency: &str) {
         let now = self.clock.now();
         let minute = self.cache(dependency, |cache| cache.window.last(MINUTE, now, None));
         if minute.failed + minute.slow >= TROUBLED
-            && let Err(error) = self.watch(dependency).await
+            && let Err(error) = self.register(dependency).await
         {
             telemetry::port_failed("put_note", &error);
         }
     }
 
-    async fn watch(&self, dependency: &str) -> Result<(), PortError> {
+    async fn register(&self, dependency: &str) -> Result<(), PortError> {
         let now = self.clock.now();
-        if self.cache(dependency, |cache| now.since(cache.noted_at)) < NOTED_FOR {
+        if self.cache(dependency, |cache| now.since(cache.registered_at)) < NOTED_FOR {
             return Ok(());
         }
         let limits = Limits {
@@ -58,7 +58,7 @@ impl<P: Ports> Gates<P> {
         self.control
             .put_note(&NoteKey::new(WATCHED, dependency), &text, now + WATCHED_RETENTION)
             .await?;
-        self.cache(dependency, |cache| cache.noted_at = now);
+        self.cache(dependency, |cache| cache.registered_at = now);
         Ok(())
     }
 }

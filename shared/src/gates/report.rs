@@ -101,7 +101,7 @@ impl<P: Ports> Gates<P> {
             self.read_fleet(dependency, bucket_start(from, BUCKET), shards).await;
         }
         self.trip(dependency).await;
-        self.note_trouble(dependency).await;
+        self.register_troubled(dependency).await;
     }
 
     async fn read_fleet(&self, dependency: &str, from: Time, shards: u8) {

@@ -26,13 +26,13 @@ impl<P: Ports> Gates<P> {
     /// Reads the breaker into the cache, unless the cached one is fresh enough. Ignores errors:
     /// `enter` meets a lasting one again and handles it.
     pub(crate) async fn read_breaker(&self, dependency: &str) {
-        let _ = self.view(dependency).await;
+        let _ = self.cached_breaker(dependency).await;
     }
 
     /// Reserves a slot for each of the `runs` of a batch in one write. Ignores errors: `enter`
     /// meets a lasting one again and handles it.
     pub(crate) async fn reserve_ahead(&self, dependency: &str, runs: u32) {
-        let Ok(seen) = self.view(dependency).await else { return };
+        let Ok(seen) = self.cached_breaker(dependency).await else { return };
         let calm = matches!(
             seen.value.at(self.clock.now()).state,
             State::Closed | State::Forced { open: false, .. }

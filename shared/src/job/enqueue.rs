@@ -141,14 +141,14 @@ pub async fn enqueue<S: Store, Q: Queue>(
         let written = store.enqueue(&records).await?;
         for ((job, record), written) in chunk.iter().zip(&records).zip(written) {
             let state = match written {
-                Written::Yes => Enqueueing::Made(record.fence),
-                Written::No(_) => known(store, job, now).await?,
+                Written::Yes => Enqueueing::Created(record.fence),
+                Written::No(_) => handle_existing(store, job, now).await?,
                 Written::Unknown(why) => return Err(PortError::Unavailable(why)),
             };
             let (count, fence) = match state {
-                Enqueueing::Made(fence) => (&mut enqueued.made, Some(fence)),
-                Enqueueing::Queued(fence) => (&mut enqueued.sent_again, Some(fence)),
-                Enqueueing::Taken => (&mut enqueued.duplicates, None),
+                Enqueueing::Created(fence) => (&mut enqueued.made, Some(fence)),
+                Enqueueing::Unclaimed(fence) => (&mut enqueued.sent_again, Some(fence)),
+                Enqueueing::Duplicate => (&mut enqueued.duplicates, None),
             };
             *count += 1;
             to_send.extend(fence.map(|fence| (job, fence)));
@@ -161,36 +161,40 @@ pub async fn enqueue<S: Store, Q: Queue>(
 /// The state of a job once its record exists, with the fence for its wake-up message.
 enum Enqueueing {
     /// The job is new or reopened.
-    Made(u64),
+    Created(u64),
     /// The job was created before, and its message may never have been sent.
-    Queued(u64),
+    Unclaimed(u64),
     /// A duplicate: there is nothing to do.
-    Taken,
+    Duplicate,
 }
 
 /// Handles a job whose record existed already: reopens it if that is allowed.
-async fn known<S: Store>(store: &S, job: &NewJob, now: Time) -> Result<Enqueueing, PortError> {
+async fn handle_existing<S: Store>(
+    store: &S,
+    job: &NewJob,
+    now: Time,
+) -> Result<Enqueueing, PortError> {
     let Some(record) = store.read(&job.key).await? else {
         return Err(PortError::Unavailable(format!("{} came and went", job.key)));
     };
     let fresh = job.record(now);
     let may_begin_anew = match &record.phase {
-        Phase::Queued { .. } => return Ok(Enqueueing::Queued(record.fence)),
+        Phase::Queued { .. } => return Ok(Enqueueing::Unclaimed(record.fence)),
         Phase::Succeeded { at, .. } => *at + job.dedup_window < now,
         Phase::Dead { .. } | Phase::Cancelled { .. } => true,
         _ => false,
     };
     let expired = record.expires_at().is_some_and(|at| at <= now);
     if !(may_begin_anew || expired) {
-        return Ok(Enqueueing::Taken);
+        return Ok(Enqueueing::Duplicate);
     }
     let mut reopened = record.clone().reopened(&fresh.work);
     reopened.phase = fresh.phase;
     reopened.fence += 1;
     match store.replace(&reopened, Some(&record.guard())).await? {
-        Written::Yes => Ok(Enqueueing::Made(reopened.fence)),
+        Written::Yes => Ok(Enqueueing::Created(reopened.fence)),
         // Another process wrote first: the job runs, or that process enqueues it.
-        Written::No(_) => Ok(Enqueueing::Taken),
+        Written::No(_) => Ok(Enqueueing::Duplicate),
         Written::Unknown(why) => Err(PortError::Unavailable(why)),
     }
 }

@@ -120,7 +120,7 @@ impl RejectedMessage {
 
     /// An item of the same body that was kept before this time may be overwritten by this one.
     #[must_use]
-    pub fn renewed_after(&self) -> Time {
+    pub fn replaces_older_than(&self) -> Time {
         self.at.before(Duration::from_hours(24))
     }
 }

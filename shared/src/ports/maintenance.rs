@@ -43,7 +43,7 @@ impl Table {
 
 /// An item that a scan returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ScannedItem {
     /// The parts of its primary key: the partition key, then the sort key if the table has one.
     pub key: Vec<String>,
     /// When the item may be removed, from its TTL attribute.
@@ -59,7 +59,7 @@ pub struct Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Page {
-    pub items: Vec<Found>,
+    pub items: Vec<ScannedItem>,
     /// The key after which the next page begins; `None` after the last page.
     pub next: Option<Vec<String>>,
 }

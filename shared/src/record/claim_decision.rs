@@ -52,7 +52,7 @@ pub enum ClaimDecision {
         isolated: bool,
     },
     /// This batch has already claimed the job; the response to that write was lost.
-    Ours(Record),
+    AlreadyClaimed(Record),
     /// The job has ended and its result stands. The message can be deleted.
     Ended,
     /// The job must not run now, but it is on the index `due`, so the sweeper will resend it. The
@@ -65,7 +65,7 @@ pub enum ClaimDecision {
     ComeBack(Time),
     /// Write this record. The message must come back at the given time; with `None` it can be
     /// deleted.
-    Note(Record, Option<Time>),
+    Write(Record, Option<Time>),
     /// The ID is known with another payload.
     OtherPayload,
 }
@@ -92,7 +92,7 @@ pub fn claim(
         return take(fresh(key, work, fence, by.now), by, may_kill);
     };
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
-        return ClaimDecision::Ours(record.clone());
+        return ClaimDecision::AlreadyClaimed(record.clone());
     }
     // A wake-up message carries the payload of this very record, in the normal form of that time.
     let woken = by.wakes == Some(record.fence);
@@ -179,9 +179,9 @@ fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision 
     record.fall_back(by.fallback, by.now);
     if record.ends_at(by.give_up_after).is_some_and(|end| end <= by.now) {
         let mut record = record.claimed(by);
-        let why = Cause::DeadlineOver.text().to_owned();
+        let why = Cause::DeadlinePassed.text().to_owned();
         record.phase = Phase::Dead { at: by.now, why };
-        return ClaimDecision::Note(record, None);
+        return ClaimDecision::Write(record, None);
     }
     let isolated = isolated || record.counters.crashes > 0;
     ClaimDecision::Take { record: record.claimed(by), isolated }
@@ -196,9 +196,9 @@ fn after_crash(record: &Record, by: &Claimant<'_>) -> ClaimDecision {
         Phase::Waiting { run_after, .. } if record.counters.crashes > 1 => {
             // From now on, the job waits for this message.
             by.message_id().clone_into(&mut record.message_id);
-            ClaimDecision::Note(record, Some(run_after))
+            ClaimDecision::Write(record, Some(run_after))
         }
         Phase::Waiting { .. } => take(record, by, true),
-        _ => ClaimDecision::Note(record, None),
+        _ => ClaimDecision::Write(record, None),
     }
 }

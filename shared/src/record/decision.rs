@@ -48,7 +48,7 @@ pub enum Cause {
     /// The last attempt failed.
     AttemptsSpent,
     /// The sender's deadline has passed.
-    DeadlineOver,
+    DeadlinePassed,
 }
 
 impl Cause {
@@ -58,7 +58,7 @@ impl Cause {
         match self {
             Self::Permanent => "failed for good",
             Self::AttemptsSpent => "attempts spent",
-            Self::DeadlineOver => "deadline over",
+            Self::DeadlinePassed => "deadline over",
         }
     }
 }

@@ -126,7 +126,7 @@ fn within_deadline(decision: Decision, situation: &Situation<'_>) -> Decision {
     let Some(deadline) = situation.deadline else { return decision };
     let left = deadline.since(situation.now);
     match decision {
-        _ if left.is_zero() => Decision::Bury(Cause::DeadlineOver),
+        _ if left.is_zero() => Decision::Bury(Cause::DeadlinePassed),
         Decision::Retry { after, spends } => Decision::Retry { after: after.min(left), spends },
         Decision::Park { after, spends } => Decision::Park { after: after.min(left), spends },
         other => other,
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(decide(&failed, &calm), Decision::Bury(Cause::AttemptsSpent));
         assert_eq!(decide(&failed, &standing), parked(POLICY.backoff_cap));
         let over = Situation { deadline: Some(NOW), ..standing };
-        assert_eq!(decide(&failed, &over), Decision::Bury(Cause::DeadlineOver));
+        assert_eq!(decide(&failed, &over), Decision::Bury(Cause::DeadlinePassed));
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
         situation.deadline = Some(NOW + Duration::from_secs(10));
         assert_eq!(decide(&asked, &situation), retry(10, Spends::Deferral));
         situation.now = NOW + Duration::from_secs(10);
-        assert_eq!(decide(&asked, &situation), Decision::Bury(Cause::DeadlineOver));
+        assert_eq!(decide(&asked, &situation), Decision::Bury(Cause::DeadlinePassed));
     }
 
     proptest! {

@@ -11,7 +11,8 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
-            DueJob, Found, LEASE_SHARDS, MappingMaintenance, Page, ReadAll, Table, TableMaintenance,
+            DueJob, LEASE_SHARDS, MappingMaintenance, Page, ReadAll, ScannedItem, Table,
+            TableMaintenance,
         },
         notes::NoteKey,
     },
@@ -65,15 +66,15 @@ impl TableMaintenance for MemoryStore {
         most: usize,
     ) -> Result<Page, PortError> {
         let mut tables = self.call();
-        let mut items: Vec<Found> = match table {
+        let mut items: Vec<ScannedItem> = match table {
             Table::Jobs => {
-                let jobs = tables.records.values().map(|record| Found {
+                let jobs = tables.records.values().map(|record| ScannedItem {
                     key: vec![record.key.clone()],
                     expires_at: record.expires_at(),
                     due_entry: record.due_entry(),
                     record: Some(Ok(record.clone())),
                 });
-                let bodies = tables.rejected.values().map(|body| Found {
+                let bodies = tables.rejected.values().map(|body| ScannedItem {
                     key: vec![body.key.clone()],
                     expires_at: Some(body.expires_at),
                     due_entry: None,
@@ -82,7 +83,7 @@ impl TableMaintenance for MemoryStore {
                 jobs.chain(bodies).collect()
             }
             Table::Control => {
-                let ends = tables.note_ends.iter().map(|(place, end)| Found {
+                let ends = tables.note_ends.iter().map(|(place, end)| ScannedItem {
                     key: vec![place.kind.to_owned(), place.name.clone()],
                     expires_at: Some(*end),
                     due_entry: None,

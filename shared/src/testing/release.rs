@@ -39,7 +39,7 @@ pub fn release_parked<C: Clock>(store: &MemoryStore, queue: &MemoryQueue<C>, now
         store.records().into_iter().filter(|record| due_at(record).is_some_and(|at| at <= now));
     let mut woken = 0;
     for record in due {
-        let record = record.called("", now, now + LOOK_AGAIN);
+        let record = record.awaiting_wake_up("", now, now + LOOK_AGAIN);
         store.put(&record);
         if let Some(body) = wake::body(&record) {
             queue.wake(&body, &record);

@@ -238,7 +238,7 @@ impl Store for MemoryStore {
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
         let mut tables = self.call();
         let known = tables.rejected.get(&body.key);
-        if known.is_none_or(|known| known.at < body.renewed_after()) {
+        if known.is_none_or(|known| known.at < body.replaces_older_than()) {
             tables.rejected.insert(body.key.clone(), body.clone());
         }
         Ok(())

@@ -33,13 +33,13 @@ impl CheckHistory {
     }
 
     /// Whether a result that was not found can be taken as lost.
-    pub(super) fn are_believed(self) -> bool {
+    pub(super) fn lost_is_credible(self) -> bool {
         self.sound > 0 && self.lost <= self.sound + MISSING
     }
 
     /// Whether missing results may be created again. If most results are missing, the checks
     /// themselves are suspect.
-    pub(super) fn may_be_missing(self) -> bool {
+    pub(super) fn missing_is_credible(self) -> bool {
         self.missing <= self.sound + MISSING
     }
 }
@@ -60,15 +60,15 @@ mod tests {
             }
             all
         };
-        assert!(!after(&[&lost]).are_believed(), "the check itself may be wrong");
-        assert!(after(&[&lost, &sound]).are_believed());
+        assert!(!after(&[&lost]).lost_is_credible(), "the check itself may be wrong");
+        assert!(after(&[&lost, &sound]).lost_is_credible());
         let mut many = after(&[&lost; 7]);
         many.note(&sound, NOW);
-        assert!(!many.are_believed(), "seven of eight are lost");
+        assert!(!many.lost_is_credible(), "seven of eight are lost");
         many.note(&sound, NOW);
-        assert!(many.are_believed());
+        assert!(many.lost_is_credible());
         many.note(&lost, NOW + HISTORY_SPAN);
-        assert!(!many.are_believed(), "counts older than an hour are dropped");
+        assert!(!many.lost_is_credible(), "counts older than an hour are dropped");
     }
 
     #[test]
@@ -78,10 +78,10 @@ mod tests {
         for _ in 0..MISSING {
             checks.note(&missing, NOW);
         }
-        assert!(checks.may_be_missing(), "a few results may be missing");
+        assert!(checks.missing_is_credible(), "a few results may be missing");
         checks.note(&missing, NOW);
-        assert!(!checks.may_be_missing());
+        assert!(!checks.missing_is_credible());
         checks.note(&Soundness::Sound, NOW);
-        assert!(checks.may_be_missing());
+        assert!(checks.missing_is_credible());
     }
 }

@@ -35,7 +35,7 @@ pub(super) enum Claim {
     /// The job must run isolated. It is not claimed yet.
     Isolated,
     /// There is nothing to run.
-    Over(Disposition),
+    NothingToRun(Disposition),
     /// The job may be claimed: the last write or read got no response.
     InDoubt(Disposition),
 }
@@ -132,7 +132,7 @@ async fn claim_one<J: Job, P: Ports>(
                     continue;
                 }
                 Err(error) => {
-                    return Claim::Over(Disposition::after_error(&error, ticket.receives));
+                    return Claim::NothingToRun(Disposition::after_error(&error, ticket.receives));
                 }
             },
         };
@@ -142,24 +142,28 @@ async fn claim_one<J: Job, P: Ports>(
         let key = &ticket.message.key;
         let decision = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
         let (record, claim) = match decision {
-            ClaimDecision::Ours(record) => return Claim::Run(Box::new(record)),
+            ClaimDecision::AlreadyClaimed(record) => return Claim::Run(Box::new(record)),
             ClaimDecision::Ended | ClaimDecision::AlreadyDue => {
-                return Claim::Over(Disposition::Ack);
+                return Claim::NothingToRun(Disposition::Ack);
             }
-            ClaimDecision::ComeBack(at) => return Claim::Over(Disposition::Retry(at.since(now))),
+            ClaimDecision::ComeBack(at) => {
+                return Claim::NothingToRun(Disposition::Retry(at.since(now)));
+            }
             ClaimDecision::OtherPayload => {
-                return Claim::Over(super::reject::reject_ticket(worker, batch, ticket).await);
+                return Claim::NothingToRun(
+                    super::reject::reject_ticket(worker, batch, ticket).await,
+                );
             }
             ClaimDecision::Take { isolated: true, .. } if !isolated_now => return Claim::Isolated,
             ClaimDecision::Take { record, .. } => (record.clone(), Claim::Run(Box::new(record))),
-            ClaimDecision::Note(record, None) => (record, Claim::Over(Disposition::Ack)),
-            ClaimDecision::Note(record, Some(at)) => {
-                (record, Claim::Over(Disposition::Retry(at.since(now))))
+            ClaimDecision::Write(record, None) => (record, Claim::NothingToRun(Disposition::Ack)),
+            ClaimDecision::Write(record, Some(at)) => {
+                (record, Claim::NothingToRun(Disposition::Retry(at.since(now))))
             }
             ClaimDecision::IndexLeaseExpiry(_) => {
                 match index_lease_expiry(worker, ticket, existing.as_ref()).await {
                     Attempt::Done(claim) => return claim,
-                    Attempt::Again(current) => {
+                    Attempt::Refused(current) => {
                         seen = current;
                         continue;
                     }
@@ -169,12 +173,12 @@ async fn claim_one<J: Job, P: Ports>(
         };
         match write(worker, ticket, existing.as_ref(), &record, claim).await {
             Attempt::Done(claim) => return claim,
-            Attempt::Again(current) => seen = current,
+            Attempt::Refused(current) => seen = current,
             Attempt::InDoubt => doubt = true,
         }
     }
     let disposition = Disposition::Retry(SHORTEST_DELAY);
-    if doubt { Claim::InDoubt(disposition) } else { Claim::Over(disposition) }
+    if doubt { Claim::InDoubt(disposition) } else { Claim::NothingToRun(disposition) }
 }
 
 /// Claims a ticket whose job must run isolated, once all other jobs of the batch are settled.
@@ -203,14 +207,16 @@ async fn index_lease_expiry<J: Job, P: Ports>(
     ticket: &Ticket<J::Payload>,
     live: Option<&Record>,
 ) -> Attempt {
-    let Some(live) = live else { return Attempt::Again(None) };
+    let Some(live) = live else { return Attempt::Refused(None) };
     match worker.store.index_lease_expiry(live).await {
-        Ok(Written::Yes) => Attempt::Done(Claim::Over(Disposition::Ack)),
-        Ok(Written::No(current)) => Attempt::Again(current),
+        Ok(Written::Yes) => Attempt::Done(Claim::NothingToRun(Disposition::Ack)),
+        Ok(Written::No(current)) => Attempt::Refused(current),
         Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => {
             in_doubt("index_lease_expiry", why)
         }
-        Err(error) => Attempt::Done(Claim::Over(Disposition::after_error(&error, ticket.receives))),
+        Err(error) => {
+            Attempt::Done(Claim::NothingToRun(Disposition::after_error(&error, ticket.receives)))
+        }
     }
 }
 
@@ -231,7 +237,7 @@ async fn write<J: Job, P: Ports>(
             }
             // A job that ends here has no run that would count its end.
             let end = match record.phase {
-                Phase::Dead { .. } => Some(Decision::Bury(Cause::DeadlineOver)),
+                Phase::Dead { .. } => Some(Decision::Bury(Cause::DeadlinePassed)),
                 Phase::Quarantined { .. } => Some(Decision::Quarantine),
                 _ => None,
             };
@@ -241,9 +247,11 @@ async fn write<J: Job, P: Ports>(
             Attempt::Done(claim)
         }
         Ok(Written::No(Some(current))) if current.is_write_of(record) => Attempt::Done(claim),
-        Ok(Written::No(current)) => Attempt::Again(current),
+        Ok(Written::No(current)) => Attempt::Refused(current),
         Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("replace", why),
-        Err(error) => Attempt::Done(Claim::Over(Disposition::after_error(&error, ticket.receives))),
+        Err(error) => {
+            Attempt::Done(Claim::NothingToRun(Disposition::after_error(&error, ticket.receives)))
+        }
     }
 }
 
@@ -252,7 +260,7 @@ enum Attempt {
     Done(Claim),
     /// The condition did not hold: decide again, from the conflicting record if the response
     /// contained it.
-    Again(Option<Box<Record>>),
+    Refused(Option<Box<Record>>),
     /// The write may have taken effect: read and decide again.
     InDoubt,
 }

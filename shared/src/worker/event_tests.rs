@@ -147,7 +147,7 @@ async fn poll(
     release_parked(worker.store.memory(), &worker.queue, worker.clock.now());
     let event = worker.queue.receive(10);
     let deadline = worker.clock.now() + Duration::from_secs(15);
-    let failed = handle(&worker, event.clone(), deadline).await.unwrap();
+    let failed = handle(worker, event.clone(), deadline).await.unwrap();
     worker.queue.acknowledge(&event, &failed);
     failed
 }

@@ -8,7 +8,7 @@ use crate::{
     failure::{Class, Failure},
     gates::{Refused, RunEnd, RunKind},
     job::Job,
-    policy::{ANSWER_RESERVE, WORN_OUT},
+    policy::{ANSWER_RESERVE, PARK_FROM_RECEIVE},
     ports::{PortError, Ports},
     record::{
         Counters, Record,
@@ -47,7 +47,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     ticket: usize,
     mut record: Record,
 ) -> Ended {
-    let Tried { outcome, broken } = try_run(worker, batch, ticket, &record).await;
+    let RunResult { outcome, broken } = run_through_gates(worker, batch, ticket, &record).await;
     let now = worker.clock.now();
     match outcome {
         Outcome::Succeeded(result) => {
@@ -58,7 +58,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
         Outcome::Continues(cursor) => {
             let decision = Decision::Continue;
             let mut record = record.settled(decision, None, cursor, now);
-            if batch.tickets[ticket].receives >= WORN_OUT {
+            if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE {
                 record.park();
             }
             Ended { ticket, record, decision, failure: None, broken }
@@ -77,7 +77,9 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             let decision = match retry::decide(&failure, &situation) {
                 // The message has few receives left, so the job is parked instead of retried from
                 // the queue.
-                Decision::Retry { after, spends } if batch.tickets[ticket].receives >= WORN_OUT => {
+                Decision::Retry { after, spends }
+                    if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE =>
+                {
                     Decision::Park { after, spends }
                 }
                 decision => decision,
@@ -89,27 +91,27 @@ pub(super) async fn run_one<J: Job, P: Ports>(
 }
 
 /// The outcome of one run.
-struct Tried {
+struct RunResult {
     outcome: Outcome,
     /// Why the whole event must fail, if an operator must fix the gates.
     broken: Option<String>,
 }
 
-impl Tried {
+impl RunResult {
     fn failed(failure: Failure) -> Self {
         Self { outcome: Outcome::Failed(failure), broken: None }
     }
 }
 
 /// Runs a job once, if the gates admit it, and reports to the gates.
-async fn try_run<J: Job, P: Ports>(
+async fn run_through_gates<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     ticket: usize,
     record: &Record,
-) -> Tried {
+) -> RunResult {
     if !claim::fits(worker, batch) {
-        return Tried::failed(execute::unstarted());
+        return RunResult::failed(execute::unstarted());
     }
     let kind = match record.counters {
         Counters { attempts: 1.., .. } => RunKind::Retry,
@@ -124,12 +126,15 @@ async fn try_run<J: Job, P: Ports>(
                 Class::Unstarted => failure.with_retry_after(Some(pause(receives))),
                 _ => failure,
             };
-            return Tried::failed(failure);
+            return RunResult::failed(failure);
         }
         Err(Refused::Broken(why)) => {
             let wait = Some(pause(receives));
             let failure = Failure::new(Class::Unstarted, "gates_broken", why.clone());
-            return Tried { broken: Some(why), ..Tried::failed(failure.with_retry_after(wait)) };
+            return RunResult {
+                broken: Some(why),
+                ..RunResult::failed(failure.with_retry_after(wait))
+            };
         }
     };
     // The slot may have come too late for the run.
@@ -150,5 +155,5 @@ async fn try_run<J: Job, P: Ports>(
     if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(permit, end)).await.is_err() {
         telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));
     }
-    Tried { outcome, broken: None }
+    RunResult { outcome, broken: None }
 }

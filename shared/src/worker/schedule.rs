@@ -59,7 +59,7 @@ pub(super) async fn plan<J: Job, P: Ports>(
                 batch.note(ticket, &Disposition::Retry(SHORTEST_DELAY));
                 plan.isolated.push(ticket);
             }
-            Claim::Over(disposition) => {
+            Claim::NothingToRun(disposition) => {
                 tally.not_run += 1;
                 batch.note(ticket, &disposition);
             }
@@ -188,7 +188,7 @@ async fn run_isolated<J: Job, P: Ports>(
             run_together(worker, batch, runs, false, tally).await.confirmed
         }
         Claim::Isolated => true,
-        Claim::Over(disposition) => {
+        Claim::NothingToRun(disposition) => {
             tally.not_run += 1;
             batch.note(ticket, &disposition);
             true

@@ -42,7 +42,7 @@ pub(super) async fn settle<J: Job, P: Ports>(
     let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
     let lease = closing.then_some(&batch.lease);
     let settled = async {
-        worker.gates.note_parked(&records).await?;
+        worker.gates.register_parked(&records).await?;
         worker.store.settle(&records, lease).await
     };
     let written = match settled.await {
@@ -83,7 +83,7 @@ async fn settle_one<J: Job, P: Ports>(
     let mut pause = SETTLE_PAUSE;
     loop {
         let written = async {
-            worker.gates.note_parked(slice::from_ref(record)).await?;
+            worker.gates.register_parked(slice::from_ref(record)).await?;
             worker.store.replace(record, Some(&guard)).await
         };
         match written.await {

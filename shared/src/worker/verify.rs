@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A younger result that is not found is not restored: the read may lag behind the write.
-const SETTLED: Duration = Duration::from_hours(1);
+const MIN_AGE_TO_RESTORE: Duration = Duration::from_hours(1);
 
 /// Checks the results that the batch asks about. A failed check is not retried: the audit asks
 /// again later.
@@ -34,7 +34,7 @@ pub(super) async fn verify_results<J: Job, P: Ports>(
     let checks = batch.checks.iter().map(|message| check(worker, batch, message));
     let checked: Vec<(Record, Soundness)> = join_all(checks).await.into_iter().flatten().collect();
     let now = worker.clock.now();
-    let believed = {
+    let history = {
         // A panic while the lock was held leaves consistent counters.
         let mut checks = worker.checks.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, soundness) in &checked {
@@ -45,7 +45,7 @@ pub(super) async fn verify_results<J: Job, P: Ports>(
     let owner = &batch.lease.owner;
     let told = checked
         .iter()
-        .map(|(record, soundness)| report(worker, record, soundness, believed, owner, now));
+        .map(|(record, soundness)| report(worker, record, soundness, history, owner, now));
     join_all(told).await;
 }
 
@@ -54,21 +54,21 @@ async fn report<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     record: &Record,
     soundness: &Soundness,
-    believed: CheckHistory,
+    history: CheckHistory,
     owner: &str,
     now: Time,
 ) {
     let (what, detail, again) = match soundness {
         Soundness::Sound => return,
-        Soundness::Missing(detail) => ("result_missing", detail, believed.may_be_missing()),
+        Soundness::Missing(detail) => ("result_missing", detail, history.missing_is_credible()),
         Soundness::Lost(detail) => {
-            let settled = record.phase.ended_at().is_some_and(|at| at + SETTLED <= now);
-            ("result_lost", detail, believed.are_believed() && settled)
+            let settled = record.phase.ended_at().is_some_and(|at| at + MIN_AGE_TO_RESTORE <= now);
+            ("result_lost", detail, history.lost_is_credible() && settled)
         }
         Soundness::Changed(detail) => ("result_changed", detail, false),
     };
     let repaired = again && {
-        let anew = done_again(record, owner, detail, now);
+        let anew = reopened_for_lost_result(record, owner, detail, now);
         worker.store.replace(&anew, Some(&record.guard())).await == Ok(Written::Yes)
     };
     let finding =
@@ -146,7 +146,7 @@ async fn verify<J: Job, P: Ports>(
 }
 
 /// The reopened record of a job whose result is gone; the sweeper sends its message.
-fn done_again(record: &Record, owner: &str, detail: &str, now: Time) -> Record {
+fn reopened_for_lost_result(record: &Record, owner: &str, detail: &str, now: Time) -> Record {
     let mut work = record.work.clone();
     // The deadline has been met: restoring the result has none.
     work.deadline = None;

@@ -14,7 +14,7 @@ use evenkeel::{
     },
     ports::{
         Control as _, PortError, Store as _, Written,
-        maintenance::{Found, QueueMaintenance, Table, TableMaintenance},
+        maintenance::{QueueMaintenance, ScannedItem, Table, TableMaintenance},
         notes::{FINDING_RETENTION, Finding, Limits, NoteKey, WATCHED, WATCHED_RETENTION},
     },
     record::{Phase, Record},
@@ -67,7 +67,7 @@ async fn walk<P: Ports>(
     let is_last = page.next.is_none();
     // The cursor moves on even if this page fails: the next walk visits it again.
     tick.memory.cursors[place] = page.next;
-    let (expired, rest): (Vec<Found>, Vec<Found>) =
+    let (expired, rest): (Vec<ScannedItem>, Vec<ScannedItem>) =
         page.items.into_iter().partition(|found| prune::is_expired(found, tick.now));
     let pruned = prune::prune(&sweep.store, table, &expired, tick.now).await?;
     tick.count("prune", "removed", pruned);
@@ -90,7 +90,7 @@ async fn walk<P: Ports>(
 }
 
 /// Counts the records of the walk by state. The last page completes the counts.
-fn count(tick: &mut Tick, found: &[Found], last: bool) {
+fn count(tick: &mut Tick, found: &[ScannedItem], last: bool) {
     for record in found.iter().filter_map(|found| found.record.as_ref()?.as_ref().ok()) {
         *tick.memory.walked.entry(record.phase.name().to_owned()).or_default() += 1;
     }
@@ -105,7 +105,7 @@ fn count(tick: &mut Tick, found: &[Found], last: bool) {
 pub async fn examine<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
-    found: &[Found],
+    found: &[ScannedItem],
 ) -> (Vec<Record>, Vec<Record>) {
     let watched: Option<BTreeSet<String>> = (tick.view.knows_watched
         && tick.view.watched_next.is_empty())

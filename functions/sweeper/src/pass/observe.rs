@@ -255,7 +255,7 @@ async fn dependency<S: TableMaintenance>(
         parked: parked.count,
         more: parked.more,
         longest_parked_s: waiting.filter_map(since).max(),
-        calls: calls.telling(),
+        calls: calls.conclusive(),
         failed: calls.failed,
         slow: calls.slow,
         throttled: calls.throttled,

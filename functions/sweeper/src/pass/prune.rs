@@ -5,14 +5,14 @@ use evenkeel::{
     base::time::Time,
     ports::{
         PortError,
-        maintenance::{Found, Table, TableMaintenance},
+        maintenance::{ScannedItem, Table, TableMaintenance},
     },
 };
 
 use crate::records::together;
 
 /// Whether an item is to be removed.
-pub(super) fn is_expired(found: &Found, now: Time) -> bool {
+pub(super) fn is_expired(found: &ScannedItem, now: Time) -> bool {
     // A record whose state does not expire is kept: its expiry is an inconsistency, which the audit
     // reports.
     let alive = matches!(&found.record, Some(Ok(record)) if record.expires_at().is_none());
@@ -23,7 +23,7 @@ pub(super) fn is_expired(found: &Found, now: Time) -> bool {
 pub(super) async fn prune<S: TableMaintenance>(
     store: &S,
     table: Table,
-    expired: &[Found],
+    expired: &[ScannedItem],
     now: Time,
 ) -> Result<usize, PortError> {
     let remove = expired.iter().map(|found| store.remove_expired(table, &found.key, now));

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use evenkeel::{
     base::time::Time,
-    ports::maintenance::Found,
+    ports::maintenance::ScannedItem,
     record::{Phase, Record},
 };
 
@@ -53,7 +53,7 @@ fn oddity(what: &'static str, detail: impl Into<String>, repair: Repair) -> Oddi
 /// dependencies that are registered with parked jobs; `None` if they could not be read.
 #[must_use]
 pub fn examine(
-    found: &Found,
+    found: &ScannedItem,
     config: &Config,
     parked: Option<&BTreeSet<String>>,
     now: Time,
@@ -69,7 +69,7 @@ pub fn examine(
 }
 
 /// Compares the item's index keys and expiry with those that its state requires.
-fn index(found: &Found, record: &Record, now: Time) -> Option<Oddity> {
+fn index(found: &ScannedItem, record: &Record, now: Time) -> Option<Oddity> {
     let (state, expected) = (record.phase.name(), record.due_entry());
     if found.due_entry != expected {
         let (what, detail) = match (&found.due_entry, &expected) {

@@ -24,8 +24,8 @@ fn config() -> Config {
 }
 
 /// The item that the engine writes for a record.
-fn item(record: &Record) -> Found {
-    Found {
+fn item(record: &Record) -> ScannedItem {
+    ScannedItem {
         key: vec![record.key.clone()],
         expires_at: record.expires_at(),
         due_entry: record.due_entry(),
@@ -33,7 +33,7 @@ fn item(record: &Record) -> Found {
     }
 }
 
-fn repair(found: &Found) -> Option<(&'static str, Repair)> {
+fn repair(found: &ScannedItem) -> Option<(&'static str, Repair)> {
     let parked = BTreeSet::from(["elsewhere".to_owned()]);
     examine(found, &config(), Some(&parked), NOW).map(|oddity| (oddity.what, oddity.repair))
 }
@@ -54,19 +54,20 @@ fn records_as_the_engine_writes_them_are_consistent() {
         let record = record("errand#g:1", phase);
         assert_eq!(repair(&item(&record)), None, "{record:?}");
     }
-    let body = Found { key: vec!["q#1".into()], expires_at: None, due_entry: None, record: None };
+    let body =
+        ScannedItem { key: vec!["q#1".into()], expires_at: None, due_entry: None, record: None };
     assert_eq!(repair(&body), None);
 }
 
 #[test]
 fn a_missing_or_wrong_due_entry_is_repaired() {
     for phase in [Phase::Queued { due_at: NOW }, waiting(NOW), parked(NOW)] {
-        let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
+        let found = ScannedItem { due_entry: None, ..item(&record("errand#g:1", phase)) };
         assert_eq!(repair(&found), Some(("no_due_entry", Repair::Rewrite)));
     }
     let late = NOW.before(GRACE);
     for phase in [Phase::Queued { due_at: late }, waiting(late)] {
-        let found = Found { due_entry: None, ..item(&record("errand#g:1", phase)) };
+        let found = ScannedItem { due_entry: None, ..item(&record("errand#g:1", phase)) };
         assert_eq!(
             repair(&found),
             Some(("no_due_entry", Repair::SendAgain)),
@@ -74,17 +75,18 @@ fn a_missing_or_wrong_due_entry_is_repaired() {
         );
     }
     let elsewhere = Some(DueEntry { partition: "waiting#other#0".into(), due_at: NOW });
-    let found = Found { due_entry: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
+    let found =
+        ScannedItem { due_entry: elsewhere.clone(), ..item(&record("errand#g:1", waiting(NOW))) };
     assert_eq!(repair(&found), Some(("wrong_due_entry", Repair::Rewrite)));
-    let found = Found { due_entry: elsewhere, ..item(&record("errand#g:1", succeeded(NOW))) };
+    let found = ScannedItem { due_entry: elsewhere, ..item(&record("errand#g:1", succeeded(NOW))) };
     assert_eq!(repair(&found), Some(("stale_due_entry", Repair::Rewrite)));
 }
 
 #[test]
 fn an_expiry_that_does_not_fit_the_state_is_repaired() {
-    let found = Found { expires_at: Some(NOW), ..item(&record("errand#g:1", waiting(NOW))) };
+    let found = ScannedItem { expires_at: Some(NOW), ..item(&record("errand#g:1", waiting(NOW))) };
     assert_eq!(repair(&found), Some(("would_expire", Repair::Rewrite)));
-    let found = Found { expires_at: None, ..item(&record("errand#g:1", succeeded(NOW))) };
+    let found = ScannedItem { expires_at: None, ..item(&record("errand#g:1", succeeded(NOW))) };
     assert_eq!(repair(&found), Some(("never_expires", Repair::Rewrite)));
 }
 
@@ -113,7 +115,7 @@ fn unknown_queues_impossible_counts_and_unreadable_records_are_reported() {
     record.work.queue = QUEUE.into();
     record.counters.attempts = 9;
     assert_eq!(repair(&item(&record)), Some(("impossible_counts", Repair::None)));
-    let unreadable = Found { record: Some(Err("fence: gone".into())), ..item(&record) };
+    let unreadable = ScannedItem { record: Some(Err("fence: gone".into())), ..item(&record) };
     assert_eq!(repair(&unreadable), Some(("unreadable", Repair::None)));
 }
 

@@ -153,7 +153,7 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
         let (Some(at), Phase::Parked { .. }) = (at, &record.phase) else { continue };
         steps.push(Step {
             guard: record.guard(),
-            record: record.called(owner, at, at + DUE_AFTER),
+            record: record.awaiting_wake_up(owner, at, at + DUE_AFTER),
             call: Some(Call { queue: record.work.queue.clone(), at }),
         });
     }

@@ -83,7 +83,7 @@ pub fn crash(record: &Record, owner: &str, now: Time) -> Option<Step> {
     let Phase::Waiting { run_after, .. } = crashed.phase else {
         return Some(Step { guard: record.guard(), record: crashed, call: None });
     };
-    let record_after = crashed.called(owner, run_after, run_after + FIRST_PUSH);
+    let record_after = crashed.awaiting_wake_up(owner, run_after, run_after + FIRST_PUSH);
     let call = Call { queue: record.work.queue.clone(), at: run_after };
     Some(Step { guard: record.guard(), record: record_after, call: Some(call) })
 }
@@ -133,7 +133,11 @@ pub fn send_again(
     }
     let push = (pushed * 2).clamp(FIRST_PUSH, LONGEST_PUSH);
     let call = Some(Call { queue: queue.to_owned(), at: now });
-    Some(Step { guard: record.guard(), record: record.called(owner, now, now + push), call })
+    Some(Step {
+        guard: record.guard(),
+        record: record.awaiting_wake_up(owner, now, now + push),
+        call,
+    })
 }
 
 #[cfg(test)]

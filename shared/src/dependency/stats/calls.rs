@@ -31,7 +31,7 @@ pub struct Calls {
 impl Calls {
     /// Calls that say something about the health of the dependency.
     #[must_use]
-    pub const fn telling(&self) -> u64 {
+    pub const fn conclusive(&self) -> u64 {
         self.ok + self.failed
     }
 
