@@ -24,7 +24,7 @@ use xtask::workspace::Workspace;
 use bench::Bench;
 use page::Page;
 
-/// The experiments.
+/// What shows one property of the queue and writes a page about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Name {
     /// Rebrandly is down for three minutes under one job a second

@@ -24,7 +24,7 @@ enum Command {
     Run(Run),
     /// Run one experiment, and write its page in docs/experiments
     Experiment {
-        /// Which one
+        /// The name of its page in docs/experiments
         name: experiment::Name,
     },
 }

@@ -18,7 +18,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Moves the cursor two lines up and erases them.
 const ERASE: &str = "\x1b[2F\x1b[J";
 
-/// The display.
+/// The lines that show how far the replay is.
 #[derive(Debug)]
 pub(crate) struct Progress {
     terminal: bool,

@@ -2,10 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    policy::CRASH_PAUSE,
+    failure::{Class, Failure},
+    policy::{CRASH_PAUSE, HISTORY},
     record::{
         claim_decision::{ClaimDecision, Claimant, claim},
-        decision::Cause,
+        decision::{Cause, Decision},
     },
 };
 

@@ -23,8 +23,9 @@ use crate::{
     message::{RejectedMessage, Rejection},
     ports::{PortError, notes::Finding},
     record::{
-        self, Phase, Record,
+        Phase, Record,
         decision::{Decision, Spends},
+        transition::LEASE_OVER,
     },
 };
 
@@ -160,7 +161,7 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
 
 /// Logs a job that a claim found crashed, or past its deadline.
 pub fn found(record: &Record) {
-    let crashed = record.history.last().filter(|attempt| attempt.code == record::LEASE_OVER);
+    let crashed = record.history.last().filter(|attempt| attempt.code == LEASE_OVER);
     let (class, reason) = match (&record.phase, crashed) {
         (_, Some(attempt)) => (attempt.class.as_str(), attempt.message.as_str()),
         (Phase::Dead { why, .. }, None) => (Class::Permanent.name(), why.as_str()),

@@ -15,7 +15,7 @@ pub struct Linked {
     pub folder: &'static str,
     /// Its name in messages.
     pub kind: &'static str,
-    /// Its policy.
+    /// The numbers that it runs by.
     pub policy: Policy,
     /// The JSON Schema of its messages, as it is published in `docs/`.
     pub schema: String,

@@ -66,7 +66,7 @@ pub(crate) struct Shortening {
 /// Who uses the first slashtag of a job before the job begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// No link.
+    /// The slashtag belongs to no link.
     Free,
     /// A link with the destination of this job.
     ByOurs,

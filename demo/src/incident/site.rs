@@ -9,7 +9,7 @@ use sandbox::dealers::{
     SiteChange, SiteSettings, Title, Twist, Vins,
 };
 
-/// All sites.
+/// The dealers' sites of one incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sites {
     /// Those whose inventory is read. Every car of it becomes two more jobs, so they are small.

@@ -13,7 +13,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Starts now.
+    /// A clock whose zero is the time of this call.
     pub(crate) fn start() -> Self {
         Self { started_ms: wall_clock_ms(), origin: Instant::now() }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Share {
 /// The jobs with the same outcome.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Outcome {
-    /// The outcome.
+    /// How these jobs ended, as the table names it.
     pub(crate) name: String,
     pub(crate) jobs: usize,
     /// Of all jobs.

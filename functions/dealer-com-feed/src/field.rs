@@ -33,7 +33,7 @@ pub(crate) enum Reading<T> {
     Found(T),
     /// A text that means "no value", such as "N/A".
     Placeholder,
-    /// Anything else.
+    /// A value that gives no price.
     Unreadable,
 }
 

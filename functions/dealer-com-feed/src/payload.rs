@@ -35,7 +35,7 @@ pub struct Feed {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Condition {
-    /// New cars.
+    /// The site's list of new cars.
     New,
     /// Used cars.
     Used,
@@ -74,7 +74,7 @@ pub struct FanOut {
 }
 
 impl FanOut {
-    /// No jobs.
+    /// A feed that makes no jobs.
     pub const NONE: Self = Self { scrape: false, shorten: false };
 
     /// The jobs that are in either of the two: their union.

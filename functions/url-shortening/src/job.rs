@@ -196,7 +196,7 @@ impl<S: SecretSource, C: Clock> UrlShortening<S, C> {
 enum Taken {
     /// Created by this run, or leads to our destination.
     Ours(Link, Via),
-    /// Leads elsewhere.
+    /// Its link leads to another destination.
     Foreign,
     /// The account cannot see it, or a read does not show it yet.
     Invisible,

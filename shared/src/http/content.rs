@@ -14,7 +14,7 @@ const MAX_VALIDATOR_BYTES: usize = 256;
 /// A successful answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// The content.
+    /// The answer has a body.
     Content(Box<Content>),
     /// 304: what the validators of the request were given for has not changed.
     NotModified,

@@ -37,7 +37,7 @@ pub enum Table {
 }
 
 impl Table {
-    /// Every table.
+    /// Every table, in the order in which the sweeper scans them.
     pub const ALL: [Self; 3] = [Self::Jobs, Self::Control, Self::Auxiliary];
 }
 

@@ -141,44 +141,62 @@ async fn claim_one<J: Job, P: Ports>(
         let claimant = ticket.claimant(batch, &J::POLICY, now);
         let key = &ticket.message.key;
         let decision = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
-        let (record, claim) = match decision {
-            ClaimDecision::AlreadyClaimed(record) => return Claim::Run(Box::new(record)),
-            ClaimDecision::Ended | ClaimDecision::AlreadyDue => {
-                return Claim::NothingToRun(Disposition::Ack);
-            }
-            ClaimDecision::ComeBack(at) => {
-                return Claim::NothingToRun(Disposition::Retry(at.since(now)));
-            }
+        let attempt = match decision {
             ClaimDecision::OtherPayload => {
-                return Claim::NothingToRun(
-                    super::reject::reject_ticket(worker, batch, ticket).await,
-                );
-            }
-            ClaimDecision::Take { isolated: true, .. } if !isolated_now => return Claim::Isolated,
-            ClaimDecision::Take { record, .. } => (record.clone(), Claim::Run(Box::new(record))),
-            ClaimDecision::Write(record, None) => (record, Claim::NothingToRun(Disposition::Ack)),
-            ClaimDecision::Write(record, Some(at)) => {
-                (record, Claim::NothingToRun(Disposition::Retry(at.since(now))))
+                let disposition = super::reject::reject_ticket(worker, batch, ticket).await;
+                return Claim::NothingToRun(disposition);
             }
             ClaimDecision::IndexLeaseExpiry(_) => {
-                match index_lease_expiry(worker, ticket, existing.as_ref()).await {
-                    Attempt::Done(claim) => return claim,
-                    Attempt::Refused(current) => {
-                        seen = current;
-                        continue;
-                    }
-                    Attempt::InDoubt => continue,
-                }
+                index_lease_expiry(worker, ticket, existing.as_ref()).await
             }
+            decision => match next(decision, isolated_now, now) {
+                Next::Return(claim) => return claim,
+                Next::Write(record, claim) => {
+                    let attempt = write(worker, ticket, existing.as_ref(), &record, claim).await;
+                    doubt |= matches!(attempt, Attempt::InDoubt);
+                    attempt
+                }
+            },
         };
-        match write(worker, ticket, existing.as_ref(), &record, claim).await {
+        match attempt {
             Attempt::Done(claim) => return claim,
             Attempt::Refused(current) => seen = current,
-            Attempt::InDoubt => doubt = true,
+            Attempt::InDoubt => {}
         }
     }
     let disposition = Disposition::Retry(SHORTEST_DELAY);
     if doubt { Claim::InDoubt(disposition) } else { Claim::NothingToRun(disposition) }
+}
+
+/// What a claim decision asks for.
+enum Next {
+    /// Nothing is written.
+    Return(Claim),
+    /// This record is written; if it lands, the claim stands.
+    Write(Record, Claim),
+}
+
+/// What a decision asks for that concerns this record alone.
+fn next(decision: ClaimDecision, isolated_now: bool, now: Time) -> Next {
+    let retry = |at: Time| Claim::NothingToRun(Disposition::Retry(at.since(now)));
+    match decision {
+        ClaimDecision::AlreadyClaimed(record) => Next::Return(Claim::Run(Box::new(record))),
+        ClaimDecision::ComeBack(at) => Next::Return(retry(at)),
+        ClaimDecision::Take { isolated: true, .. } if !isolated_now => {
+            Next::Return(Claim::Isolated)
+        }
+        ClaimDecision::Take { record, .. } => {
+            Next::Write(record.clone(), Claim::Run(Box::new(record)))
+        }
+        ClaimDecision::Write(record, Some(at)) => Next::Write(record, retry(at)),
+        ClaimDecision::Write(record, None) => {
+            Next::Write(record, Claim::NothingToRun(Disposition::Ack))
+        }
+        ClaimDecision::Ended
+        | ClaimDecision::AlreadyDue
+        | ClaimDecision::IndexLeaseExpiry(_)
+        | ClaimDecision::OtherPayload => Next::Return(Claim::NothingToRun(Disposition::Ack)),
+    }
 }
 
 /// Claims a ticket whose job must run isolated, once all other jobs of the batch are settled.

@@ -91,7 +91,7 @@ pub enum ConflictShape {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
-    /// No header.
+    /// The answer has no such header.
     None,
     /// `Retry-After` in whole seconds, rounded up.
     #[default]

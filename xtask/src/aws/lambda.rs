@@ -14,7 +14,7 @@ const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
 /// An event source mapping, which delivers messages of a queue to a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// Its id.
+    /// The mapping's id in Lambda's API.
     pub uuid: String,
     /// The queue's ARN, which ends with the queue's name.
     pub queue_arn: String,

@@ -11,7 +11,7 @@ pub const MOST_IN_A_BATCH: usize = 10;
 /// A message to send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Its text.
+    /// The JSON text that a function reads.
     pub body: String,
     /// The dealer, for fair queues.
     pub group: Option<String>,
@@ -46,7 +46,7 @@ pub struct Received {
     pub id: String,
     /// What [`delete`] takes.
     pub receipt_handle: String,
-    /// Its text.
+    /// The JSON text as it was sent.
     pub body: String,
 }
 

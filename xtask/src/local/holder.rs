@@ -14,14 +14,14 @@ use crate::workspace::Workspace;
 /// A process that starts a stack or holds one up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its id.
+    /// The process id on this machine.
     pub pid: u32,
     /// When it was started, because the system gives ids out again.
     pub birth: String,
 }
 
 impl Holder {
-    /// This process.
+    /// The process that calls this function.
     pub(super) fn ours() -> Result<Self> {
         let pid = std::process::id();
         let birth = process::birth(pid).context("expected to find our own process")?;

@@ -26,7 +26,7 @@ impl Ending {
     }
 }
 
-/// One failure.
+/// One kind of failure, with the job that it hits.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) what: &'static str,

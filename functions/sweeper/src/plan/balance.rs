@@ -54,7 +54,7 @@ pub struct Load {
     pub weight: u32,
     /// Slots that the mapping allows now.
     pub current: u32,
-    /// Visible messages.
+    /// Messages that a function could receive now.
     pub backlog: u64,
     /// Messages that a function has received and not settled.
     pub in_flight: u64,

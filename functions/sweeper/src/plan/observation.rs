@@ -17,7 +17,7 @@ pub struct Observation {
     pub queues: BTreeMap<String, QueueSeen>,
     /// By job type.
     pub types: BTreeMap<String, TypeSeen>,
-    /// By dependency.
+    /// What was seen of each dependency, by its name.
     pub dependencies: BTreeMap<String, DependencySeen>,
     /// Jobs of running batches.
     pub running: u64,

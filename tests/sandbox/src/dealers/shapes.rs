@@ -122,7 +122,7 @@ pub enum Scalars {
     /// As JSON numbers and booleans.
     #[default]
     Typed,
-    /// As strings.
+    /// As text in quotation marks.
     Text,
 }
 
@@ -182,7 +182,7 @@ pub enum Gaps {
     Filled,
     /// The field is missing.
     Absent,
-    /// As null.
+    /// As the JSON value `null`.
     Null,
     /// As the string "N/A", "null" or "-", or as an empty string.
     Placeholders,

@@ -56,7 +56,7 @@ pub(super) fn span_minutes<T>(points: &[Point<T>]) -> f64 {
 
 /// The least-squares line through some points.
 pub(super) struct Line {
-    /// Its slope.
+    /// By how much the values rise in a minute.
     pub(super) per_minute: f64,
     /// Number of points.
     points: usize,

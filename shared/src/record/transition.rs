@@ -1,0 +1,197 @@
+//! How a record changes: when a run ends, when a process died, when the job is woken, and when it begins
+//! again. How a run begins is in [`super::claim_decision`].
+
+use std::time::Duration;
+
+use crate::{
+    base::time::Time,
+    failure::{Class, Failure},
+    policy::{CRASH_PAUSE, HISTORY, MAX_CRASHES},
+    record::{
+        Counters, FailedAttempt, LastFailure, Parking, Phase, Record, Work,
+        decision::{Decision, Spends},
+    },
+};
+
+/// Code of the failure of a run whose lease expired.
+pub const LEASE_OVER: &str = "lease_over";
+
+/// When the sweeper checks on a job that continues in another run. Its message comes back
+/// immediately, unless it was lost.
+const DUE_AFTER_CONTINUED: Duration = Duration::from_mins(5);
+
+impl Record {
+    /// Takes the fallback as the provisional result if the sender's deadline has passed and there
+    /// is none yet.
+    pub(crate) fn fall_back(&mut self, fallback: Option<&str>, now: Time) {
+        let over = self.work.deadline.is_some_and(|deadline| deadline <= now);
+        if over && self.provisional.is_none() {
+            self.provisional = fallback.map(ToOwned::to_owned);
+        }
+    }
+
+    /// Parks a waiting job until the same `run_after`, so that it no longer needs its message.
+    pub(crate) fn park(&mut self) {
+        if let Phase::Waiting { run_after, why, .. } = &self.phase {
+            let (run_after, why) = (*run_after, why.clone());
+            self.phase = Phase::Parked { run_after, why };
+        }
+    }
+
+    /// The record after its run ended with `decision`, because of `failure` if it failed.
+    ///
+    /// On success, `result` becomes the result; if the job continues, it becomes the cursor.
+    #[must_use]
+    pub fn settled(
+        &self,
+        decision: Decision,
+        failure: Option<&Failure>,
+        result: String,
+        now: Time,
+    ) -> Self {
+        let mut record = self.clone();
+        let why = failure.map(ToString::to_string).unwrap_or_default();
+        let counters = &mut record.counters;
+        let mut remember = true;
+        record.phase = match decision {
+            Decision::Succeed => {
+                counters.attempts += 1;
+                (record.provisional, record.cursor) = (None, None);
+                Phase::Succeeded { at: now, result }
+            }
+            Decision::Continue => {
+                record.cursor = Some(result);
+                let why = "there is more to do".to_owned();
+                Phase::Waiting { run_after: now, due_at: now + DUE_AFTER_CONTINUED, why }
+            }
+            Decision::Retry { after, spends } => {
+                remember = counters.count(spends);
+                let run_after = now + after;
+                Phase::Waiting { run_after, due_at: run_after, why }
+            }
+            Decision::Park { after, spends } => {
+                remember = counters.count(spends);
+                let run_after = now + after;
+                Phase::Parked { run_after, why }
+            }
+            Decision::Bury(cause) => {
+                // The deadline may pass at a deferral, which is no attempt.
+                counters.count(match failure.map(Failure::class) {
+                    Some(Class::Crash) => Spends::Crash,
+                    Some(class) if class.is_deferral() => Spends::Deferral,
+                    _ => Spends::Attempt,
+                });
+                Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
+            }
+            Decision::Quarantine => {
+                counters.crashes += 1;
+                Phase::Quarantined { at: now, why: quarantine_reason(counters.crashes, &why) }
+            }
+        };
+        record.parking = match decision {
+            Decision::Park { .. } => {
+                let gated = failure.is_some_and(Failure::waits_for_breaker);
+                Some(Parking { since: self.parking.map_or(now, |parking| parking.since), gated })
+            }
+            Decision::Retry { spends: Spends::Deferral, .. } => self.parking,
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            record.record_failure(failure, remember, now);
+        }
+        record
+    }
+
+    /// The record after the lease of its run expired, because the process died before the settle.
+    ///
+    /// The job may run again immediately after its first crash, and [`CRASH_PAUSE`] after its
+    /// second, though not later than `end`. The third crash quarantines it. `owner` is the token of
+    /// whichever batch or sweep found the expired lease.
+    #[must_use]
+    pub fn crashed(&self, owner: &str, end: Option<Time>, now: Time) -> Self {
+        let mut record = self.clone();
+        // The finder writes this record, not the run that is gone.
+        owner.clone_into(&mut record.owner);
+        record.counters.crashes += 1;
+        let why = "the run never came back";
+        record.record_failure(&Failure::new(Class::Crash, LEASE_OVER, why), true, now);
+        let pause = match record.counters.crashes {
+            MAX_CRASHES.. => {
+                let why = quarantine_reason(record.counters.crashes, why);
+                record.phase = Phase::Quarantined { at: now, why };
+                return record;
+            }
+            1 => Duration::ZERO,
+            _ => CRASH_PAUSE,
+        };
+        let run_after = end.map_or(now + pause, |end| (now + pause).min(end));
+        record.phase = Phase::Waiting { run_after, due_at: run_after, why: why.to_owned() };
+        record
+    }
+
+    /// The record of a job that a message of the engine is about to wake at `at`. From then on, the
+    /// job waits for that message; at `due_at`, the sweeper checks whether it was lost.
+    ///
+    /// The fence rises, so that only one of several concurrent attempts to wake the job succeeds.
+    #[must_use]
+    pub fn awaiting_wake_up(&self, owner: &str, at: Time, due_at: Time) -> Self {
+        let mut record = self.clone();
+        owner.clone_into(&mut record.owner);
+        record.fence += 1;
+        // The job is due at its deadline in any case: then it takes its fallback, or ends.
+        let deadline =
+            self.work.deadline.filter(|at_most| self.provisional.is_none() && *at_most > at);
+        let due_at = deadline.map_or(due_at, |deadline| due_at.min(deadline));
+        let why = match &self.phase {
+            Phase::Waiting { why, .. } | Phase::Parked { why, .. } => why.clone(),
+            _ => "a message was sent again".to_owned(),
+        };
+        record.phase = Phase::Waiting { run_after: at, due_at, why };
+        record
+    }
+
+    /// Stores the kind of the failure, and the failure itself in the history if `remember`.
+    fn record_failure(&mut self, failure: &Failure, remember: bool, now: Time) {
+        self.last_failure = Some(LastFailure {
+            class: failure.class().name().to_owned(),
+            fingerprint: failure.fingerprint(&self.work.dependency),
+        });
+        if remember {
+            self.remember(failure.class(), failure.code(), failure.message(), now);
+        }
+    }
+
+    fn remember(&mut self, class: Class, code: &str, message: &str, now: Time) {
+        if self.history.len() == HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(FailedAttempt {
+            at: now.as_millis(),
+            class: class.name().into(),
+            code: code.into(),
+            message: message.into(),
+        });
+    }
+
+    /// The record of a job that has ended and starts anew, with `work`.
+    #[must_use]
+    pub fn reopened(self, work: &Work) -> Self {
+        let Counters { receives, claims, .. } = self.counters;
+        let counters = Counters { receives, claims, ..Counters::default() };
+        Self {
+            counters,
+            history: Vec::new(),
+            cursor: None,
+            provisional: None,
+            parking: None,
+            last_failure: None,
+            work: work.clone(),
+            ..self
+        }
+    }
+}
+
+pub(crate) fn quarantine_reason(crashes: u32, why: &str) -> String {
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    format!("crashed {crashes} times{why}")
+}
