@@ -8,23 +8,15 @@ use std::{
 };
 
 use evenkeel::{
-    aws::{DynamoStore, SqsQueue},
-    base::{
-        config::{ConfigError, Reader, Tables},
-        time::{Clock, SystemClock, Time},
-    },
+    base::time::{Clock, Time},
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
     failure::{Class, Failure},
-    http::{Hosts, Outbound, Settings},
+    http::Outbound,
     job::{Gate, Job, Progress, Run, Soundness},
-    lambda::Start,
     policy::Policy,
     ports::{Queue, Store},
 };
-use inventory::{
-    dynamo::DynamoVehicles,
-    vehicles::{self, Vehicles},
-};
+use inventory::vehicles::{self, Vehicles};
 use url::Url;
 
 use crate::{
@@ -97,30 +89,6 @@ pub struct DealerComFeed<V, S, Q, C> {
     queue: Q,
     queues: Queues,
     clock: C,
-}
-
-impl DealerComFeed<DynamoVehicles, DynamoStore, SqsQueue, SystemClock> {
-    /// Builds the job type from the environment.
-    pub fn start(start: &Start) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(&start.environment);
-        let settings = Settings::read(&mut reader);
-        let (tables, table) = (Tables::read(&mut reader), reader.required("VEHICLES_TABLE"));
-        let queues = Queues {
-            scraping: reader.required("SCRAPING_QUEUE_ARN"),
-            shortening: reader.required("SHORTENING_QUEUE_ARN"),
-        };
-        let (settings, tables, table, queues) = reader.finish((settings, tables, table, queues))?;
-        let outbound = Outbound::new(&settings, Hosts::public(), SystemClock)
-            .map_err(|error| ConfigError::of("the outbound client", &error.to_string()))?;
-        Ok(Self {
-            outbound,
-            vehicles: DynamoVehicles::new(&start.aws, table),
-            store: DynamoStore::new(&start.aws, tables),
-            queue: SqsQueue::new(&start.aws),
-            queues,
-            clock: SystemClock,
-        })
-    }
 }
 
 impl<V, S, Q, C> DealerComFeed<V, S, Q, C>

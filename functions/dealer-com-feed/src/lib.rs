@@ -27,6 +27,7 @@ mod orphan;
 pub mod reading;
 pub mod site;
 pub mod snapshot;
+mod start;
 
 pub use job::{DealerComFeed, POLICY, TYPE};
 pub use payload::{Condition, FanOut, Feed, Feed as Payload};

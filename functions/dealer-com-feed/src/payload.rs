@@ -37,7 +37,7 @@ pub struct Feed {
 pub enum Condition {
     /// The site's list of new cars.
     New,
-    /// Used cars.
+    /// The site's list of used cars.
     Used,
     /// Used cars that the manufacturer certifies.
     Certified,

@@ -173,7 +173,7 @@ enum Next {
     /// Nothing is written.
     Return(Claim),
     /// This record is written; if it lands, the claim stands.
-    Write(Record, Claim),
+    Write(Box<Record>, Claim),
 }
 
 /// What a decision asks for that concerns this record alone.
@@ -186,11 +186,11 @@ fn next(decision: ClaimDecision, isolated_now: bool, now: Time) -> Next {
             Next::Return(Claim::Isolated)
         }
         ClaimDecision::Take { record, .. } => {
-            Next::Write(record.clone(), Claim::Run(Box::new(record)))
+            Next::Write(Box::new(record.clone()), Claim::Run(Box::new(record)))
         }
-        ClaimDecision::Write(record, Some(at)) => Next::Write(record, retry(at)),
+        ClaimDecision::Write(record, Some(at)) => Next::Write(Box::new(record), retry(at)),
         ClaimDecision::Write(record, None) => {
-            Next::Write(record, Claim::NothingToRun(Disposition::Ack))
+            Next::Write(Box::new(record), Claim::NothingToRun(Disposition::Ack))
         }
         ClaimDecision::Ended
         | ClaimDecision::AlreadyDue
