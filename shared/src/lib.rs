@@ -5,6 +5,129 @@
 //! batch of messages, claims the job of each, runs the jobs that it claimed, and settles their
 //! records.
 //!
+//! # A job type from end to end
+//!
+//! A job type says what its messages carry, which numbers it runs by, and what a run does. The engine
+//! does the rest: it decides when a run is retried, parked or given up, and keeps two runs of one job
+//! apart. Here a webhook is delivered to a receiver that is down at the first attempt. The example runs on
+//! the ports in memory; `cargo xtask new NAME` makes the folder of a job type that runs on AWS.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
+//!
+//! use evenkeel::{
+//!     base::time::Clock,
+//!     failure::{Class, Failure},
+//!     job::{Gate, Job, Progress, Run},
+//!     payload::{Payload, Problems},
+//!     policy::Policy,
+//!     record::Phase,
+//!     testing::{MemoryQueue, MemoryStore, SeededRandom, TestClock, TestPorts},
+//!     worker::{Worker, handle},
+//! };
+//! use serde::{Deserialize, Serialize};
+//!
+//! // What a message carries. An unknown field is a mistake of the sender.
+//! #[derive(Clone, Serialize, Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Webhook {
+//!     url: String,
+//!     event: String,
+//! }
+//!
+//! impl Payload for Webhook {
+//!     // Names every wrong field; such a message is rejected and kept for operators.
+//!     fn check(&mut self, problems: &mut Problems) {
+//!         if !self.url.starts_with("https://") {
+//!             problems.add("url", "expected an address that begins with https://");
+//!         }
+//!         problems.check_length("event", &self.event, 1, 100);
+//!     }
+//! }
+//!
+//! // A receiver that answers 503 to its first caller, in place of an HTTP client.
+//! #[derive(Default)]
+//! struct Receiver {
+//!     calls: AtomicU32,
+//! }
+//!
+//! impl Receiver {
+//!     async fn post(&self, _: &Webhook, _limit: Duration) -> Result<u16, Failure> {
+//!         match self.calls.fetch_add(1, Ordering::Relaxed) {
+//!             // An error says what it is; the policy decides what follows from it.
+//!             0 => Err(Failure::new(Class::Transient, "http_503", "the receiver answered 503")),
+//!             _ => Ok(200),
+//!         }
+//!     }
+//! }
+//!
+//! // What a success leaves in the record, as JSON.
+//! #[derive(Serialize)]
+//! struct Delivered {
+//!     status: u16,
+//! }
+//!
+//! #[derive(Default)]
+//! struct WebhookDelivery {
+//!     receiver: Receiver,
+//! }
+//!
+//! impl Job for WebhookDelivery {
+//!     const TYPE: &'static str = "webhook_delivery";
+//!     // Only what differs from the default. Numbers that contradict each other do not compile.
+//!     const POLICY: Policy =
+//!         Policy { dependency: "receiver", max_attempts: 5, ..Policy::DEFAULT }.checked();
+//!     type Payload = Webhook;
+//!     type Output = Delivered;
+//!
+//!     // May run again for the same job, so every effect must be harmless when repeated.
+//!     async fn run<G: Gate>(
+//!         &self,
+//!         webhook: &Webhook,
+//!         run: &Run<'_, G>,
+//!     ) -> Result<Progress<Delivered>, Failure> {
+//!         // Breaker, limiter and time limit stand before every call.
+//!         let status = run.call(|limit| self.receiver.post(webhook, limit)).await?;
+//!         Ok(Progress::Done(Delivered { status }))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! let (store, clock) = (MemoryStore::default(), TestClock::default());
+//! let (queue, random) = (MemoryQueue::new(clock), SeededRandom::new(1));
+//! let job = WebhookDelivery::default();
+//! let worker = Worker::<_, TestPorts>::new(job, store, queue, clock, random);
+//! worker.queue.send(
+//!     r#"{ "version": 1, "type": "webhook_delivery", "id": "order-7",
+//!          "payload": { "url": "https://shop.example/hooks", "event": "paid" } }"#,
+//! );
+//!
+//! // An event, as Lambda would bring it. It answers with the messages that SQS must deliver again.
+//! let event = worker.queue.receive(10);
+//! let deadline = worker.clock.now() + Duration::from_secs(15);
+//! let again = handle(&worker, event.clone(), deadline).await.unwrap();
+//! worker.queue.acknowledge(&event, &again);
+//! let record = worker.store.record("webhook_delivery#g:order-7").unwrap();
+//! assert!(matches!(record.phase, Phase::Waiting { .. }), "503: it waits for its next attempt");
+//! assert_eq!((record.counters.attempts, again.len()), (1, 1));
+//!
+//! // The message is invisible until the wait is over.
+//! tokio::time::advance(worker.queue.next_in().unwrap()).await;
+//! let event = worker.queue.receive(10);
+//! let deadline = worker.clock.now() + Duration::from_secs(15);
+//! let again = handle(&worker, event.clone(), deadline).await.unwrap();
+//! worker.queue.acknowledge(&event, &again);
+//! let record = worker.store.record("webhook_delivery#g:order-7").unwrap();
+//! let Phase::Succeeded { result, .. } = &record.phase else { panic!("it succeeds") };
+//! assert_eq!(result, r#"{"status":200}"#);
+//! assert!(again.is_empty() && worker.queue.is_empty());
+//! # }
+//! ```
+//!
+//! # The map of the crate
+//!
 //! The modules form layers, listed here from the lowest to the highest; no import runs upward.
 //!
 //! | Module | Content |

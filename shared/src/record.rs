@@ -60,11 +60,11 @@ impl Counters {
 pub struct FailedAttempt {
     /// When it failed, in milliseconds since the epoch.
     pub at: u64,
-    /// [`Class::name`].
+    /// [`Class::name`](crate::failure::Class::name).
     pub class: String,
-    /// [`Failure::code`].
+    /// [`Failure::code`](crate::failure::Failure::code).
     pub code: String,
-    /// [`Failure::message`].
+    /// [`Failure::message`](crate::failure::Failure::message).
     pub message: String,
 }
 
@@ -99,9 +99,9 @@ pub struct Parking {
 /// The kind of a job's latest failure, for lists of jobs that failed alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastFailure {
-    /// [`Class::name`].
+    /// [`Class::name`](crate::failure::Class::name).
     pub class: String,
-    /// [`Failure::fingerprint`].
+    /// [`Failure::fingerprint`](crate::failure::Failure::fingerprint).
     pub fingerprint: String,
 }
 
@@ -147,7 +147,7 @@ pub enum Phase {
     Dead { at: Time, why: String },
     /// Cancelled by an operator.
     Cancelled { at: Time, why: String },
-    /// Stopped after [`MAX_CRASHES`] crashes. Only an operator may run it again.
+    /// Stopped after [`MAX_CRASHES`](crate::policy::MAX_CRASHES) crashes. Only an operator may run it again.
     Quarantined { at: Time, why: String },
 }
 
@@ -205,7 +205,7 @@ pub struct Record {
     pub parking: Option<Parking>,
     /// The failure of the latest failed run. A success does not remove it.
     pub last_failure: Option<LastFailure>,
-    /// The latest failed attempts, oldest first, at most [`HISTORY`].
+    /// The latest failed attempts, oldest first, at most [`HISTORY`](crate::policy::HISTORY).
     pub history: Vec<FailedAttempt>,
 }
 

@@ -8,7 +8,7 @@
 //!                    └─ checks of results ──────────────────────────┘
 //! ```
 //!
-//! Read [`event`] first: its `handle` names the steps in order. Each step is a function over
+//! Read `worker/event.rs` first: its `handle` names the steps in order. Each step is a function over
 //! `&Worker` in the module of its name. A record is always written before its message is
 //! acknowledged: SQS may delete a message only after a confirmed write.
 

@@ -32,6 +32,11 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
     clippy.args(["--quiet", "--", "-D", "warnings"]);
     take("clippy", step("clippy", clippy).await?);
 
+    let mut doc =
+        cargo(workspace, ["doc", "--workspace", "--no-deps", "--all-features", "--quiet"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    take("rustdoc", step("rustdoc", doc).await?);
+
     let mut generated = tool::command(artifact::generator(workspace).await?);
     generated.arg("--check");
     take("template", step("template", generated).await?);
