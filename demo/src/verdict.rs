@@ -97,9 +97,9 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     case.count_lost(&mut verdict);
     case.count_links(&mut verdict);
     case.count_vehicles(&mut verdict);
-    case.look_for_strays(&mut verdict);
-    case.look_at_accident(&mut verdict);
-    case.look_at_faults(&mut verdict);
+    case.find_strays(&mut verdict);
+    case.judge_accident(&mut verdict);
+    case.judge_faults(&mut verdict);
     if let Some(mean) = tally::mean(&tally::times(&verdict.ends)).filter(|ms| *ms >= MEAN_BELOW_MS)
     {
         let wanted = format!("expected less than {MEAN_BELOW_MS} ms");
@@ -232,7 +232,7 @@ impl<'a> Case<'a> {
     }
 
     /// Finds links and records without a message, and good messages that were rejected.
-    fn look_for_strays(&self, verdict: &mut Verdict) {
+    fn find_strays(&self, verdict: &mut Verdict) {
         let Evidence { sent, records, links, .. } = self.evidence;
         let wanted = self.destinations();
         for link in links.iter().filter(|link| link.created_by == CreatedBy::Api) {
@@ -261,7 +261,7 @@ impl<'a> Case<'a> {
     }
 
     /// If the killed process did not run the job, the demo has not tested a crash.
-    fn look_at_accident(&self, verdict: &mut Verdict) {
+    fn judge_accident(&self, verdict: &mut Verdict) {
         let Some(accident) = self.evidence.accident else {
             verdict.findings.push("no process was killed".to_owned());
             return;
@@ -276,7 +276,7 @@ impl<'a> Case<'a> {
     }
 
     /// If a fault has hit fewer calls than planned, the demo has not tested it.
-    fn look_at_faults(&self, verdict: &mut Verdict) {
+    fn judge_faults(&self, verdict: &mut Verdict) {
         for FaultReport { fault, struck, .. } in self.evidence.faults {
             if let Some(calls) = fault.scope.calls.filter(|calls| struck < calls) {
                 let kind = fault.kind.name();

@@ -254,7 +254,7 @@ impl<P: Ports> Gates<P> {
         }
         Err(Refused::Deferred(self.deferred(
             "breaker_contended",
-            "others are busy with it".into(),
+            "other containers write it at the same time".into(),
             MAX_EXTRA_DELAY,
         )))
     }

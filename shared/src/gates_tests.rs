@@ -394,14 +394,14 @@ async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
 const BLIND: Policy = Policy { sheds_load: false, ..POLICY };
 
 /// A policy whose breaker hardly ever trips, to test load shedding in isolation.
-const FORESEEING: Policy =
+const NEVER_TRIPS: Policy =
     Policy { breaker: BreakerPolicy { failures: 1_000, ..POLICY.breaker }, ..POLICY };
 
 #[tokio::test(start_paused = true)]
 async fn no_load_is_shed_for_a_healthy_dependency() {
     let mut fleet = Fleet::default();
-    fleet.rules.policy = &FORESEEING;
-    fleet.rules.breaker = FORESEEING.breaker;
+    fleet.rules.policy = &NEVER_TRIPS;
+    fleet.rules.breaker = NEVER_TRIPS.breaker;
     let gates = fleet.container();
     for n in 0..2_000_u64 {
         let took = Duration::from_millis(40 + gates.random.bits() % 200);

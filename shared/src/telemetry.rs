@@ -247,7 +247,7 @@ pub fn unsettled(record: &Record) {
         attempt = record.counters.attempts,
         outcome = "unsettled",
         class = Class::Transient.name(),
-        reason = "the store did not take the run's end; the message finds out when it comes back",
+        reason = "the store did not accept the run's end; the next receive of the message reads the record",
     );
 }
 
@@ -257,7 +257,7 @@ pub fn out_of_time(kind: &str) {
     error!(
         r#type = kind,
         outcome = "out_of_time",
-        reason = "the time was up; what is not known comes back"
+        reason = "the time was up; messages without a confirmed outcome return to the queue"
     );
 }
 

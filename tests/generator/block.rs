@@ -44,11 +44,7 @@ pub(crate) fn outputs(job: &JobType) -> String {
     };
     [
         output("QueueUrl", "Queue", format!("Send {kind} jobs here")),
-        output(
-            "HighQueueUrl",
-            "HighQueue",
-            format!("Send {kind} jobs here that somebody waits for"),
-        ),
+        output("HighQueueUrl", "HighQueue", format!("Send {kind} jobs here that people wait for")),
         output(
             "DeadLetterQueueUrl",
             "DeadLetterQueue",

@@ -24,7 +24,7 @@ fn run(check: bool) -> Result<bool, String> {
         let path = file.path.display();
         if check {
             println!(
-                "{path}: differs from what function.toml and the policies say; run `cargo xtask template`"
+                "{path}: differs from what function.toml, the policies and the payloads say; run `cargo xtask template`"
             );
         } else {
             println!("{path}: written");

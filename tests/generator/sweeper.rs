@@ -25,12 +25,15 @@ pub(crate) fn mappings(job: &JobType) -> String {
     line("Normal") + &line("High")
 }
 
-/// The value of the parameter of mapping ids: by job type, the ids of its normal and its high mapping.
+/// The value of the parameter of mapping ids, by the names of the queues without the stack's name.
 pub(crate) fn mapping_ids(types: &[JobType]) -> String {
     let entries = types.iter().map(|job| {
         let [normal, high] =
             ["FunctionNormal", "FunctionHigh"].map(|ending| job.logical_id(ending));
-        format!("          \"{}\": [\"${{{normal}}}\", \"${{{high}}}\"]", job.kind)
+        let queue = &job.folder;
+        format!(
+            "          \"{queue}\": \"${{{normal}}}\",\n          \"{queue}-high\": \"${{{high}}}\""
+        )
     });
     let entries = entries.collect::<Vec<_>>().join(",\n");
     format!("      Value: !Sub |\n        {{\n{entries}\n        }}\n")

@@ -65,7 +65,7 @@ async fn a_whole_audit_examines_every_record_and_returns_where_it_stopped() {
     let audit = json!({ "command": "audit" });
     let deadline = world.now() + Duration::from_secs(50);
     let answer = call::answer(&world.sweeper, &audit, deadline).await.unwrap();
-    assert_eq!(answer["looked_at"], 1_200);
+    assert_eq!(answer["examined"], 1_200);
     assert_eq!(answer["done"]["audit"]["no_result"], 12);
     assert_eq!(answer["done"]["audit"]["checks"], 1_200, "{answer}");
     assert_eq!(answer["next"], json!(null));

@@ -115,7 +115,7 @@ async fn everything_is_recovered_by_two_ticks() {
     );
     assert_eq!((redrive["already_due"], redrive["ended"]), (1, 1), "{report:?}");
     assert_eq!(report.done["prune"]["removed"], 1);
-    assert_eq!(report.done["audit"]["parked_unnoted"], 1);
+    assert_eq!(report.done["audit"]["parked_unregistered"], 1);
     world.work(60).await;
     world.tick().await.unwrap();
     world.work(60).await;

@@ -100,7 +100,7 @@ async fn cargo_build<'a>(
     cargo.args(arguments).stdout(Stdio::piped());
     let mut cargo = Cargo(cargo.spawn().context("`cargo` could not be started")?);
     let began = Instant::now();
-    let seen = RefCell::new(Seen::default());
+    let seen = RefCell::new(Seen { total: crates_of(workspace).await?, ..Seen::default() });
     let work = async {
         let stdout = cargo.0.stdout.take().context("cargo has no output")?;
         let mut lines = BufReader::new(stdout).lines();
@@ -114,6 +114,18 @@ async fn cargo_build<'a>(
     let Seen { crates, binaries, .. } = seen.into_inner();
     println!("built: {crates} crates, {}", progress::in_words(began.elapsed()));
     Ok(binaries)
+}
+
+/// How many crates the workspace consists of on this machine, dependencies included.
+async fn crates_of(workspace: &Workspace) -> Result<usize> {
+    let host =
+        tool::output(tool::command("rustc").args(["--print", "host-tuple"]), "ask rustc").await?;
+    let mut metadata = tool::cargo();
+    metadata.current_dir(workspace.root()).args(["metadata", "--format-version", "1", "--quiet"]);
+    metadata.args(["--all-features", "--filter-platform", host.trim()]);
+    let graph: Value = serde_json::from_str(&tool::output(&mut metadata, "list the crates").await?)
+        .context("cargo metadata: expected JSON")?;
+    Ok(graph["resolve"]["nodes"].as_array().map_or(0, Vec::len))
 }
 
 /// A running cargo. Dropping it also kills its compilers, which would otherwise outlive it.
@@ -131,6 +143,8 @@ impl Drop for Cargo {
 /// What cargo has reported so far.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Crates of the workspace's graph for this machine. A build may need fewer.
+    total: usize,
     /// Crates that are done, including those that were up to date.
     crates: usize,
     /// The name of the latest of them.
@@ -160,7 +174,11 @@ impl Seen {
         if self.crates == 0 {
             return "building: preparing".to_owned();
         }
-        format!("building: {} crates done, last {}", self.crates, self.last)
+        let most = match self.total {
+            0 => String::new(),
+            total => format!(" of at most {}", total.max(self.crates)),
+        };
+        format!("building: {} crates{most} done, last {}", self.crates, self.last)
     }
 }
 
@@ -186,6 +204,8 @@ mod tests {
             seen.take(message);
         }
         assert_eq!(seen.standing(), "building: 3 crates done, last job");
+        seen.total = 7;
+        assert_eq!(seen.standing(), "building: 3 crates of at most 7 done, last job");
         assert_eq!(seen.binaries.path("job").expect("a binary"), Path::new("/b/job"));
         assert!(seen.binaries.path("shown").is_err());
         assert!(seen.binaries.path("build-script-build").is_err());

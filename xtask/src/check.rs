@@ -32,14 +32,18 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
     clippy.args(["--quiet", "--", "-D", "warnings"]);
     take("clippy", step("clippy", clippy).await?);
 
-    let mut doc =
-        cargo(workspace, ["doc", "--workspace", "--no-deps", "--all-features", "--quiet"]);
-    doc.env("RUSTDOCFLAGS", "-D warnings");
-    take("rustdoc", step("rustdoc", doc).await?);
-
-    let mut generated = tool::command(artifact::generator(workspace).await?);
-    generated.arg("--check");
-    take("template", step("template", generated).await?);
+    let up_to_date = match artifact::generator(workspace).await {
+        Ok(generator) => {
+            let mut generated = tool::command(generator);
+            generated.arg("--check");
+            step("template", generated).await?
+        }
+        Err(error) => {
+            println!("-- template: FAILED: {error:#}");
+            false
+        }
+    };
+    take("template", up_to_date);
 
     let venv = Venv::ready(workspace, Tools::Check).await?;
     let mut lint = tool::command(venv.program("cfn-lint"));

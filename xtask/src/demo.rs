@@ -19,7 +19,10 @@ pub async fn run(workspace: &Workspace, profile: Profile, arguments: &[OsString]
     println!("Building the functions, the sandbox and the demo …");
     let built = tokio::select! {
         built = artifact::build(workspace, profile) => built?,
-        asked = termination::requested() => return asked.map(|()| false),
+        asked = termination::requested() => {
+            println!("Interrupted.");
+            return asked.map(|()| false);
+        }
     };
     let error = Command::new(built.path("demo")?).args(arguments).exec();
     Err(error).context("the demo cannot be started")

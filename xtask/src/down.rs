@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Polls until the process must have ended: fifteen seconds.
-const MOST_LOOKS: u32 = 300;
+const MOST_POLLS: u32 = 300;
 
 /// Asks the process of `cargo xtask up` to end, whether it holds a stack up or still builds one, and
 /// waits until it has ended. No such process is no error.
@@ -27,7 +27,7 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
     };
     let stack = Description::read(workspace)?;
     process::ask_to_end(holder.pid)?;
-    for _ in 0..MOST_LOOKS {
+    for _ in 0..MOST_POLLS {
         if !holder.runs() {
             match stack {
                 Some(stack) => println!("The stack at {} is down.", stack.endpoint),

@@ -11,7 +11,7 @@ const KEPT: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TZ"];
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place where a development command looks at its own environment"
+    reason = "the one place where a development command reads its own environment"
 )]
 pub fn kept() -> Vec<(&'static str, OsString)> {
     KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))).collect()

@@ -164,12 +164,6 @@ impl Stack {
         self.ministack.as_ref().map(|group| process::children(group.leader())).unwrap_or_default()
     }
 
-    /// MiniStack's process; stopping it stops the queues and the tables. None with `endpoint_url`.
-    #[must_use]
-    pub fn ministack_process(&self) -> Option<u32> {
-        self.ministack.as_ref().map(Group::leader)
-    }
-
     /// What MiniStack and the functions have printed up to now.
     pub fn log(&self) -> Result<String> {
         self.run.log(ministack::LOG)

@@ -41,7 +41,7 @@ pub fn kill_group(leader: u32) -> Result<()> {
 
 /// Kills a process and all its descendants. Processes that have ended already are no error.
 pub fn kill_tree(pid: u32) {
-    // A stopped process starts no others while we look.
+    // A stopped process starts no others while they are listed.
     let _ = stop(pid);
     let started = children(pid);
     let _ = kill(pid);

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::artifact::{self, Profile};
 use crate::check;
+use crate::progress;
 use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
@@ -35,9 +36,18 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     Venv::ready(workspace, Tools::Local).await?;
     artifact::build(workspace, Profile::Dev).await?;
 
+    println!("-- build the tests");
+    let tests = ["test", "--workspace", "--all-features"];
+    let mut built = tool::cargo();
+    built.current_dir(workspace.root()).args(tests).args(["--no-run", "--quiet"]);
+    let built = progress::shown(|| "building the tests".to_owned(), tool::shown(&mut built));
+    if !built.await? {
+        return Ok(false);
+    }
+
     println!("-- test");
     let mut cargo = tool::cargo();
-    cargo.current_dir(workspace.root()).args(["test", "--workspace", "--all-features"]);
+    cargo.current_dir(workspace.root()).args(tests);
     cargo.args(&selection.filter).arg("--").args(&selection.arguments);
     Ok(tool::shown(&mut cargo).await? && checked.is_ok())
 }

@@ -48,7 +48,7 @@ async fn recover(bench: &Bench<'_>) -> Result<(Page, Duration)> {
     let mut page = Page::new(
         "Recovery",
         "Real binaries, the real template with its schedule of a minute, MiniStack. Messages are deleted, \
-         processes killed, records left behind and dead letters put there, each in its own way; nobody \
+         processes killed, records left behind and dead letters put there, each in its own way; no one \
          helps but the sweeper. A time is counted from the end of the lease, or from when the record was \
          due; for a dead letter, from when it was put there.",
     );
@@ -130,10 +130,11 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     let limits = json!({ "per_second": 8, "per_hour": 18_000, "closes_with": 3, "noted_at": now });
     let note = json!({ "pk": "note#watched", "sk": "rebrandly", "text": limits.to_string() });
     bench.put_control(&note).await?;
-    let armed =
-        Case::new("its batch's lease lost with it, another copy has armed it", "armed").due(now);
+    let indexed =
+        Case::new("its batch's lease lost with it, its lease expiry indexed by a copy", "indexed")
+            .due(now);
     let fields = json!({ "lease_until": now, "due_at": now });
-    bench.put(&armed.record(arn, "running", &fields)).await?;
+    bench.put(&indexed.record(arn, "running", &fields)).await?;
     let third =
         Case::new("a third process killed by it", "poison").due(now).ends(Ending::Quarantined);
     let mut record = third.record(arn, "running", &json!({ "lease_until": now, "due_at": now }));
@@ -147,16 +148,16 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     );
     record.as_object_mut().context("an object")?.remove("due");
     bench.put(&record).await?;
-    Ok(vec![unsent, lost, parked, armed, third, hidden])
+    Ok(vec![unsent, lost, parked, indexed, third, hidden])
 }
 
 /// Puts messages into the dead-letter queue.
 async fn dead_letters(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     let now = now_ms();
     let good = Case::new("a good dead letter", "good").due(now);
-    let looked = Case::new("a dead letter of a job that waits", "dead-waiting").due(now);
+    let waiting = Case::new("a dead letter of a job that waits", "dead-waiting").due(now);
     let fields = json!({ "run_after": now, "due_at": now, "why": "transient (http_503)" });
-    bench.put(&looked.record(arn, "waiting", &fields)).await?;
+    bench.put(&waiting.record(arn, "waiting", &fields)).await?;
     let again = Case::new("a dead letter that was sent once more before", "twice");
     let again = again.due(now).ends(Ending::Held("unacknowledged"));
     let poisoned = Case::new("a dead letter that is no message", "poisoned");
@@ -168,15 +169,15 @@ async fn dead_letters(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
         attributes: vec![("evenkeel-purpose".to_owned(), "redrive".to_owned())],
         ..Outgoing::new(again.body())
     };
-    let letters = [
+    let messages = [
         Outgoing::new(good.body()),
-        Outgoing::new(looked.body()),
+        Outgoing::new(waiting.body()),
         Outgoing::new(poisoned.key()),
         Outgoing::new(alien_body),
         twice,
     ];
-    sqs::send_batch(bench.aws(), bench.stack.output(DEAD)?, &letters).await?;
-    Ok(vec![good, looked, again, poisoned, alien])
+    sqs::send_batch(bench.aws(), bench.stack.output(DEAD)?, &messages).await?;
+    Ok(vec![good, waiting, again, poisoned, alien])
 }
 
 /// Writes records without messages and calls two sweepers at the same time, in addition to the

@@ -23,10 +23,10 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
     );
     bench.send(0..JOBS).await?;
     bench.say("sent");
-    let looks = Cell::new(0);
+    let polls = Cell::new(0);
     let records = bench
         .until_done(JOBS as usize, Duration::from_mins(6), |states| {
-            if looks.replace(looks.get() + 1) % 10 == 0 {
+            if polls.replace(polls.get() + 1) % 10 == 0 {
                 bench.say(&format!("{states:?}"));
             }
         })

@@ -118,10 +118,10 @@ async fn audit_all<P: Ports>(
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
     // The last page and its checks may take a second or two more.
     let end = deadline.before(ANSWER_RESERVE * 4);
-    let (mut looked_at, mut delay) = (0, Duration::ZERO);
+    let (mut examined, mut delay) = (0, Duration::ZERO);
     loop {
         let page = sweep.store.page(Table::Jobs, from.as_deref(), PAGE).await?;
-        looked_at += page.items.len();
+        examined += page.items.len();
         let (must, may) = audit::examine(sweep, &mut tick, &page.items).await;
         let asked = must.into_iter().chain(may).map(|record| {
             let at = delay;
@@ -136,7 +136,7 @@ async fn audit_all<P: Ports>(
             break;
         }
     }
-    Ok(json!({ "looked_at": looked_at, "done": tick.done, "next": from }))
+    Ok(json!({ "examined": examined, "done": tick.done, "next": from }))
 }
 
 /// Restarts the jobs of a type that ended dead at `from` or later, oldest first.

@@ -1,6 +1,6 @@
 //! The sweeper's configuration: the job types and their queues, as template.yaml lists them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use evenkeel::{
     aws::AuxiliaryTable,
@@ -16,7 +16,7 @@ const SLOTS: std::ops::RangeInclusive<u32> = 2..=1_000;
 pub struct Source {
     /// ARN of the queue.
     pub queue: String,
-    /// Id of the event source mapping.
+    /// Key of the event source mapping in the parameter that holds the mappings' ids.
     pub mapping: String,
     /// `MaximumConcurrency` as deployed. The sum over all queues is the total that `balance` shares
     /// out.
@@ -55,9 +55,6 @@ struct Entry {
     concurrency: [u32; 2],
 }
 
-/// The ids of the normal and the high mapping, by job type.
-pub type MappingIds = BTreeMap<String, [String; 2]>;
-
 /// A job type and its queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobType {
@@ -78,23 +75,21 @@ pub struct JobType {
 impl JobType {
     /// The type of an entry. Its queues are named `PREFIX` and the type's name with hyphens, with
     /// `-high` and `-dlq` for the other two.
-    fn new(entry: Entry, prefix: &str, mappings: &MappingIds) -> Result<Self, String> {
+    fn new(entry: Entry, prefix: &str) -> Result<Self, String> {
         let Entry { kind, dependency, weight, concurrency } = entry;
-        let ids = mappings.get(&kind);
-        let [normal, high] = ids.ok_or_else(|| format!("{kind}: its mapping ids are missing"))?;
-        let queue = format!("{prefix}{}", kind.replace('_', "-"));
-        let source = |queue: &str, mapping: &str, concurrency| {
+        let short = kind.replace('_', "-");
+        let source = |mapping: String, concurrency| {
+            let queue = format!("{prefix}{mapping}");
             if !SLOTS.contains(&concurrency) {
-                let name = name(queue);
+                let name = name(&queue);
                 return Err(format!("{name}: concurrency {concurrency}, expected 2 to 1000"));
             }
-            Ok(Source { queue: queue.to_owned(), mapping: mapping.to_owned(), concurrency })
+            Ok(Source { queue, mapping, concurrency })
         };
-        let high = source(&format!("{queue}-high"), high, concurrency[1])?;
         Ok(Self {
-            normal: source(&queue, normal, concurrency[0])?,
-            high,
-            dead: format!("{queue}-dlq"),
+            normal: source(short.clone(), concurrency[0])?,
+            high: source(format!("{short}-high"), concurrency[1])?,
+            dead: format!("{prefix}{short}-dlq"),
             kind,
             dependency,
             weight,
@@ -106,6 +101,18 @@ impl JobType {
     pub fn sources(&self) -> [&Source; 2] {
         [&self.normal, &self.high]
     }
+}
+
+/// Reads the auxiliary table: its name, and the names of its two keys.
+fn auxiliary_table(reader: &mut Reader<'_>) -> AuxiliaryTable {
+    let name = reader.required("AUXILIARY_TABLE");
+    let keys = reader.required("AUXILIARY_TABLE_KEYS");
+    let (partition, sort) = keys.split_once(' ').unwrap_or_default();
+    if sort.is_empty() && !keys.is_empty() {
+        reader.problem("AUXILIARY_TABLE_KEYS", "is not two names with a space between them");
+    }
+    let key = [partition.to_owned(), sort.to_owned()];
+    AuxiliaryTable { name, key }
 }
 
 /// The sweeper's configuration.
@@ -120,16 +127,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the configuration, the names of the engine's tables, and that of the vehicles' table.
-    /// `mappings` is the text of the parameter that holds the mapping ids. Problems are reported to
-    /// `reader`.
-    pub fn read(reader: &mut Reader<'_>, mappings: &str) -> (Self, Tables, AuxiliaryTable) {
+    /// Reads the configuration, the names of the engine's tables, and the auxiliary table. Problems are
+    /// reported to `reader`.
+    pub fn read(reader: &mut Reader<'_>) -> (Self, Tables, AuxiliaryTable) {
         let tables = Tables::read(reader);
-        let vehicles =
-            AuxiliaryTable { name: reader.required("VEHICLES_TABLE"), key: ["dealer", "vin"] };
+        let auxiliary = auxiliary_table(reader);
         let prefix = reader.required("QUEUE_ARN_PREFIX");
         let text = reader.required("JOB_TYPES");
-        let types = match Self::types(&text, &prefix, mappings) {
+        let types = match Self::types(&text, &prefix) {
             Ok(types) => types,
             Err(problem) => {
                 if !text.is_empty() {
@@ -147,18 +152,15 @@ impl Config {
             }
         };
         let namespace = reader.optional("METRICS_NAMESPACE").unwrap_or_else(|| "evenkeel".into());
-        (Self { types, balance, namespace }, tables, vehicles)
+        (Self { types, balance, namespace }, tables, auxiliary)
     }
 
-    /// Parses the job types: `text` is that of `JOB_TYPES`, `prefix` what the ARN of every queue begins
-    /// with, `mappings` the JSON of [`MappingIds`]. The error is a sentence without its subject, such
-    /// as `names no job type`.
-    pub fn types(text: &str, prefix: &str, mappings: &str) -> Result<Vec<JobType>, String> {
+    /// Parses the job types: `text` is that of `JOB_TYPES`, and the ARN of every queue begins with
+    /// `prefix`. The error is a sentence without its subject, such as `names no job type`.
+    pub fn types(text: &str, prefix: &str) -> Result<Vec<JobType>, String> {
         if prefix.split(':').count() != 6 {
             return Err(format!("QUEUE_ARN_PREFIX {prefix:?} does not begin the ARN of a queue"));
         }
-        let mappings: MappingIds = serde_json::from_str(mappings)
-            .map_err(|error| format!("mapping ids are not as expected: {error}"))?;
         let entries: Vec<Entry> =
             serde_json::from_str(text).map_err(|error| format!("is not as expected: {error}"))?;
         let mut kinds = BTreeSet::new();
@@ -167,7 +169,7 @@ impl Config {
             if !kinds.insert(entry.kind.clone()) {
                 return Err(format!("{} is listed twice", entry.kind));
             }
-            types.push(JobType::new(entry, prefix, &mappings)?);
+            types.push(JobType::new(entry, prefix)?);
         }
         if types.is_empty() {
             return Err("names no job type".to_owned());
@@ -193,10 +195,9 @@ mod tests {
     use super::*;
 
     const PREFIX: &str = "arn:aws:sqs:eu-west-1:1:stack-";
-    const MAPPINGS: &str = r#"{"a_b":["1","2"],"c":["3","4"]}"#;
 
     fn types(text: &str) -> Result<Vec<JobType>, String> {
-        Config::types(text, PREFIX, MAPPINGS)
+        Config::types(text, PREFIX)
     }
 
     #[test]
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!((types[1].weight, types[1].dependency.as_deref()), (3, Some("d")));
         let [normal, high] = types[0].sources();
         assert_eq!([normal.name(), high.name()], ["stack-a-b", "stack-a-b-high"]);
-        assert_eq!([&*normal.mapping, &*high.mapping], ["1", "2"]);
+        assert_eq!([&*normal.mapping, &*high.mapping], ["a-b", "a-b-high"]);
         assert_eq!([normal.concurrency, high.concurrency], [10, 4]);
         assert_eq!(types[0].dead, format!("{PREFIX}a-b-dlq"));
         let config = Config { types, balance: true, namespace: String::new() };
@@ -225,11 +226,17 @@ mod tests {
         assert_eq!(problem(&format!("[{one},{one}]")), "c is listed twice");
         let low = one.replace("[2,2]", "[2,1]");
         assert_eq!(problem(&format!("[{low}]")), "stack-c-high: concurrency 1, expected 2 to 1000");
-        let other = one.replace("\"c\"", "\"d\"");
-        assert_eq!(problem(&format!("[{other}]")), "d: its mapping ids are missing");
-        let bad = Config::types(&format!("[{one}]"), "stack-", MAPPINGS).unwrap_err();
+        let bad = Config::types(&format!("[{one}]"), "stack-").unwrap_err();
         assert_eq!(bad, "QUEUE_ARN_PREFIX \"stack-\" does not begin the ARN of a queue");
-        let bad = Config::types(&format!("[{one}]"), PREFIX, "no").unwrap_err();
-        assert!(bad.starts_with("mapping ids are not as expected: "), "{bad}");
+        let environment = [
+            ("AUXILIARY_TABLE".to_owned(), "t".to_owned()),
+            ("AUXILIARY_TABLE_KEYS".to_owned(), "k".to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        let mut reader = Reader::new(&environment);
+        auxiliary_table(&mut reader);
+        let problem = reader.finish(()).unwrap_err().to_string();
+        assert!(problem.contains("AUXILIARY_TABLE_KEYS is not two names"), "{problem}");
     }
 }

@@ -29,7 +29,7 @@ struct Lead {
 
 /// The key of the leader's note.
 #[must_use]
-pub fn place() -> NoteKey {
+pub fn note_key() -> NoteKey {
     NoteKey::new("sweeper", "leader")
 }
 
@@ -53,7 +53,7 @@ impl Leader {
         until: Time,
         now: Time,
     ) -> Result<Option<(Self, Memory)>, PortError> {
-        let seen = store.note(&place()).await?;
+        let seen = store.note(&note_key()).await?;
         let text = seen.value.unwrap_or_default();
         let lead: Lead = serde_json::from_str(&text).unwrap_or_default();
         if lead.until > now.as_millis() && lead.owner != owner {
@@ -78,7 +78,7 @@ impl Leader {
         };
         let text =
             serde_json::to_string(&lead).map_err(|error| PortError::Broken(error.to_string()))?;
-        let swap = store.swap_note(&place(), &text, self.revision, now + KEPT_FOR).await?;
+        let swap = store.swap_note(&note_key(), &text, self.revision, now + KEPT_FOR).await?;
         match swap {
             Swapped::Yes => {
                 self.revision += 1;

@@ -1,7 +1,7 @@
 //! What the sweeper needs from outside: one trait for all ports, and the sweeper built on it.
 
 use evenkeel::{
-    aws::{DynamoStore, Mappings, SqsQueue, parameter},
+    aws::{DynamoStore, Mappings, SqsQueue},
     base::{
         config::{ConfigError, Reader},
         random::{Random, SystemRandom},
@@ -15,7 +15,7 @@ use crate::config::Config;
 
 /// The implementations that a sweeper runs on: those on AWS, or doubles in tests.
 pub trait Ports {
-    /// The tables of jobs, control items and vehicles.
+    /// The tables of jobs and control items, and the auxiliary table.
     type Store: TableMaintenance;
     /// Every queue of every job type, dead-letter queues included.
     type Queue: QueueMaintenance;
@@ -56,18 +56,12 @@ impl Sweep<Deployed> {
     /// wrong.
     pub async fn start(start: Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
-        let name = reader.required("MAPPINGS_PARAMETER");
-        let mappings = match parameter(&start.aws, &name).await {
-            Ok(mappings) => mappings,
-            Err(error) => {
-                return Err(ConfigError::of("MAPPINGS_PARAMETER", &format!("{name}: {error}")));
-            }
-        };
-        let (config, tables, vehicles) = Config::read(&mut reader, &mappings);
+        let parameter = reader.required("MAPPINGS_PARAMETER");
+        let (config, tables, auxiliary) = Config::read(&mut reader);
         let config = reader.finish(config)?;
-        let store = DynamoStore::new(&start.aws, tables).with_auxiliary(vehicles);
+        let store = DynamoStore::new(&start.aws, tables).with_auxiliary(auxiliary);
         store.warm().await;
-        let (queue, mappings) = (SqsQueue::new(&start.aws), Mappings::new(&start.aws));
+        let (queue, mappings) = (SqsQueue::new(&start.aws), Mappings::new(&start.aws, parameter));
         Ok(Self { store, queue, mappings, clock: SystemClock, random: SystemRandom, config })
     }
 }

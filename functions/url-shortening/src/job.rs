@@ -38,7 +38,7 @@ const INVISIBLE_SIGHTINGS: usize = 3;
 const HOLDER_INVISIBLE: &str = "holder_invisible";
 
 /// Delay before the first repeated read; it doubles with each one.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+const FIRST_REREAD_DELAY: Duration = Duration::from_secs(3);
 
 /// The payload of a `url_shortening` message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,7 +308,7 @@ fn invisible_sightings<G>(run: &Run<'_, G>, tag: &str) -> usize {
 /// candidate: an earlier attempt may have created the link, and the car would get a second one.
 fn invisible<G>(run: &Run<'_, G>, tag: &str) -> Failure {
     let sightings = u32::try_from(invisible_sightings(run, tag)).unwrap_or(u32::MAX);
-    let wait = LOOK_AGAIN.saturating_mul(1 << sightings.min(4));
+    let wait = FIRST_REREAD_DELAY.saturating_mul(1 << sightings.min(4));
     let message = format!("taken by a link that cannot be seen (yet): {tag}");
     Failure::new(Class::Transient, HOLDER_INVISIBLE, message).with_retry_after(Some(wait))
 }

@@ -315,7 +315,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{failure::Failure, message::MAX_ID_LENGTH, record::FailedAttempt};
+    use crate::{failure::Failure, message::MAX_ID_BYTES, record::FailedAttempt};
 
     fn item(attributes: Vec<Attribute>) -> Item {
         let count = attributes.len();
@@ -461,7 +461,7 @@ mod tests {
         let failure = Failure::new(Class::Contended, "holder_invisible", "taken");
         let dependency = format!("page/{}", "h".repeat(253));
         let arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012";
-        let key = format!("{kind}#g:{}", "k".repeat(MAX_ID_LENGTH));
+        let key = format!("{kind}#g:{}", "k".repeat(MAX_ID_BYTES));
         let at = Time::from_millis(1_999_999_999_999);
         for phase in [
             Phase::Parked { run_after: at, why: "w".repeat(300) },

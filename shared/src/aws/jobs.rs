@@ -28,7 +28,7 @@ use crate::{
 pub struct AuxiliaryTable {
     pub name: String,
     /// The names of its partition key and its sort key, both of type string.
-    pub key: [&'static str; 2],
+    pub key: [String; 2],
 }
 
 /// [`Store`](crate::ports::Store) and [`Control`](crate::ports::Control) on two DynamoDB tables.

@@ -91,11 +91,14 @@ impl DynamoStore {
     }
 
     /// The names of a table's key attributes.
-    fn key_names(&self, table: Table) -> &[&'static str] {
+    fn key_names(&self, table: Table) -> Vec<&str> {
         match table {
-            Table::Jobs => &["pk"],
-            Table::Control => &["pk", "sk"],
-            Table::Auxiliary => self.auxiliary.as_ref().map_or(&[], |table| &table.key),
+            Table::Jobs => vec!["pk"],
+            Table::Control => vec!["pk", "sk"],
+            Table::Auxiliary => {
+                let keys = self.auxiliary.iter().flat_map(|table| &table.key);
+                keys.map(String::as_str).collect()
+            }
         }
     }
 
@@ -144,7 +147,7 @@ impl TableMaintenance for DynamoStore {
         let mut read: HashMap<String, Result<Record, String>> = HashMap::new();
         let mut left: Vec<Item> = keys
             .iter()
-            .map(|key| key_item(self.key_names(Table::Jobs), std::slice::from_ref(key)))
+            .map(|key| key_item(&self.key_names(Table::Jobs), std::slice::from_ref(key)))
             .collect();
         for _ in 0..MOST_ROUNDS {
             if left.is_empty() {
@@ -180,7 +183,7 @@ impl TableMaintenance for DynamoStore {
             .client
             .scan()
             .table_name(name)
-            .set_exclusive_start_key(from.map(|key| key_item(self.key_names(table), key)))
+            .set_exclusive_start_key(from.map(|key| key_item(&self.key_names(table), key)))
             .limit(limit(most));
         let answer = scan.send().await.map_err(|error| port_error(&error))?;
         let next = answer.last_evaluated_key.as_ref();
@@ -191,7 +194,7 @@ impl TableMaintenance for DynamoStore {
         Ok(Page {
             items: items
                 .iter()
-                .filter_map(|item| found(table, self.key_names(table), item))
+                .filter_map(|item| found(table, &self.key_names(table), item))
                 .collect(),
             next,
         })
@@ -208,7 +211,7 @@ impl TableMaintenance for DynamoStore {
             .client
             .delete_item()
             .table_name(name)
-            .set_key(Some(key_item(self.key_names(table), key)))
+            .set_key(Some(key_item(&self.key_names(table), key)))
             .condition_expression("expires_at <= :now")
             .expression_attribute_values(":now", n(now.as_millis() / 1_000));
         match delete.send().await {

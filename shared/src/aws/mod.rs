@@ -9,10 +9,9 @@ mod jobs;
 #[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
 pub mod local;
 mod maintenance;
-#[cfg(feature = "parameters")]
-mod parameter;
 mod queue;
 mod queue_maintenance;
+#[cfg(feature = "mappings")]
 mod scaling;
 mod secrets;
 mod statement;
@@ -23,9 +22,8 @@ use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use aws_config::SdkConfig as Config;
 pub use jobs::{AuxiliaryTable, DynamoStore};
-#[cfg(feature = "parameters")]
-pub use parameter::parameter;
 pub use queue::SqsQueue;
+#[cfg(feature = "mappings")]
 pub use scaling::Mappings;
 pub use secrets::KeySource;
 

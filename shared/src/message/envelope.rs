@@ -3,8 +3,9 @@
 //! docs/message.md describes the format. The JSON Schemas beside it are generated from these types.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::value::RawValue;
 
+use super::diagnosis::{deserialize, is_list, problem_of_envelope, problems_of_payload};
 use crate::{
     base::{hash::sha256_hex, time::Time},
     message::{Flaw, Rejection},
@@ -19,6 +20,10 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Longest idempotency key, in characters.
 pub const MAX_ID_LENGTH: usize = 200;
+
+/// Longest idempotency key, in bytes: an entry of the index `due` holds it and must stay below 1 KB, one
+/// write unit.
+pub const MAX_ID_BYTES: usize = 450;
 
 /// The fields around the payload, the same for every job type. Senders may add fields of their own
 /// here, such as trace IDs; in the payload, an unknown field is an error.
@@ -182,40 +187,6 @@ fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejectio
     }
 }
 
-fn is_list(json: &str) -> bool {
-    json.trim_start().starts_with('[')
-}
-
-/// Fields that every message must have.
-const REQUIRED: [&str; 3] = ["version", "type", "payload"];
-
-/// What is wrong with the shape of a body that is JSON: another kind of value than an object, or fields
-/// that are missing, all of them.
-fn problem_of_envelope(body: &str) -> Option<String> {
-    let fields = match serde_json::from_str(body).ok()? {
-        Value::Object(fields) => fields,
-        other => return Some(format!("body: {}, expected an object", kind_of(&other))),
-    };
-    let missing: Vec<String> = REQUIRED
-        .into_iter()
-        .filter(|field| !fields.contains_key(*field))
-        .map(|field| format!("{field}: missing"))
-        .collect();
-    (!missing.is_empty()).then(|| missing.join("; "))
-}
-
-/// What JSON calls the kind of a value.
-const fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 fn read_payload<P: Payload>(raw: &RawValue, problems: &mut Problems) -> Option<P> {
     let read = if is_list(raw.get()) {
         Err("body: a list, expected an object".to_owned())
@@ -241,98 +212,15 @@ fn read_payload<P: Payload>(raw: &RawValue, problems: &mut Problems) -> Option<P
     }
 }
 
-/// Most problems of one payload that are named.
-const MOST_PROBLEMS: usize = 10;
-
-/// Every unknown and missing field of a payload, and the first field of a wrong kind. serde stops at
-/// the first problem, so unknown fields are taken out and missing ones put in until another problem,
-/// or none, remains. `None` if the payload is no object.
-fn problems_of_payload<P: Payload>(raw: &RawValue) -> Option<Vec<String>> {
-    let mut fields = match serde_json::from_str(raw.get()).ok()? {
-        Value::Object(fields) => fields,
-        other => return Some(vec![format!("body: {}, expected an object", kind_of(&other))]),
-    };
-    let mut found = Vec::new();
-    while found.len() < MOST_PROBLEMS {
-        let Err(problem) = try_fields::<P>(&fields) else { break };
-        let named = |words: &str| {
-            let (_, rest) = problem.split_once(words)?;
-            rest.split_once('`').map(|(name, _)| name.to_owned())
-        };
-        if let Some(name) = named("unknown field `").filter(|name| fields.remove(name).is_some()) {
-            let (_, expected) = problem.split_once("expected ").unwrap_or(("", "no such field"));
-            found.push(format!("{name}: unknown field, expected {expected}"));
-        } else if let Some(name) =
-            named("missing field `").filter(|name| !fields.contains_key(name))
-        {
-            found.push(format!("{name}: missing"));
-            let stand_in = stand_in::<P>(&fields, &name);
-            fields.insert(name, stand_in);
-        } else {
-            found.push(problem);
-            break;
-        }
-    }
-    Some(found)
-}
-
-fn try_fields<P: Payload>(fields: &Map<String, Value>) -> Result<(), String> {
-    deserialize::<P>(&Value::Object(fields.clone()).to_string()).map(drop)
-}
-
-/// A value for a missing field that its type takes, so that the next problem shows.
-fn stand_in<P: Payload>(fields: &Map<String, Value>, name: &str) -> Value {
-    let candidates = [json!(null), json!(""), json!(0), json!(false), json!([]), json!({})];
-    let takes = |candidate: &&Value| {
-        let mut fields = fields.clone();
-        fields.insert(name.to_owned(), (*candidate).clone());
-        let problem = try_fields::<P>(&fields).err().unwrap_or_default();
-        !problem.starts_with(name)
-    };
-    candidates.iter().find(takes).cloned().unwrap_or_default()
-}
-
-/// Parses JSON. The error reads `path: what was expected`, with the path `body` for the whole.
-fn deserialize<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        // At the end of the text serde_path_to_error has no name for what it expected next.
-        let path = if matches!(path.as_str(), "." | "?") { "body".into() } else { path };
-        format!("{path}: {}", without_place(&error.into_inner()))
-    })?;
-    reader.end().map_err(|error| format!("body: {error}"))?;
-    Ok(value)
-}
-
-/// What serde says, with line and column only where the text itself is no JSON: the path tells the
-/// rest, and a payload's columns are not those of the body.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    if error.is_syntax() || error.is_eof() {
-        return text;
-    }
-    let text = text.split(" at line ").next().unwrap_or_default();
-    let Some((said, expected)) = text.rsplit_once("expected ") else { return text.to_owned() };
-    // serde names Rust's types.
-    let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
-        "f32" | "f64" => "a number",
-        "a boolean" => "true or false",
-        "a string" => "a text",
-        "a sequence" => "a list",
-        structure if structure.starts_with("struct ") => "an object",
-        other => other,
-    };
-    format!("{said}expected {expected}")
-}
-
 fn check_id(id: &str, problems: &mut Problems) {
     let length = id.chars().count();
     if length > 0 && id.trim().is_empty() {
         problems.add_outer("id", "only white space, expected printable text");
     } else if !(1..=MAX_ID_LENGTH).contains(&length) {
         let problem = format!("{length} characters, expected 1 to {MAX_ID_LENGTH}");
+        problems.add_outer("id", problem);
+    } else if id.len() > MAX_ID_BYTES {
+        let problem = format!("{} bytes, expected at most {MAX_ID_BYTES}", id.len());
         problems.add_outer("id", problem);
     } else if id.chars().any(char::is_control) {
         problems.add_outer("id", "a control character, expected printable text");
@@ -361,6 +249,8 @@ pub(crate) fn key(kind: &str, id: Option<&str>, canonical: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use proptest::prelude::*;
     use serde::Serialize;
@@ -461,6 +351,11 @@ mod tests {
                 json!([1, "parcel", null, null, null, null, {"name": "x"}]),
                 Flaw::Malformed,
                 "body: a list, expected an object",
+            ),
+            (
+                body(&json!({"id": "車".repeat(200)})),
+                Flaw::Invalid,
+                "id: 600 bytes, expected at most 450",
             ),
             (
                 body(&json!({"id": "  "})),

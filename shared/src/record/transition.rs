@@ -150,6 +150,15 @@ impl Record {
         record
     }
 
+    /// The record of a job that ends as dead without another run.
+    #[must_use]
+    pub fn buried(&self, failure: &Failure, why: String, now: Time) -> Self {
+        let mut record = self.clone();
+        record.record_failure(failure, false, now);
+        record.phase = Phase::Dead { at: now, why };
+        record
+    }
+
     /// Stores the kind of the failure, and the failure itself in the history if `remember`.
     fn record_failure(&mut self, failure: &Failure, remember: bool, now: Time) {
         self.last_failure = Some(LastFailure {

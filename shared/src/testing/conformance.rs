@@ -124,7 +124,7 @@ async fn each_enqueued_record_is_inserted_or_refused_on_its_own<S: Store>(store:
 }
 
 async fn reads_are_strongly_consistent<S: Store>(store: &S) {
-    assert_eq!(store.read("case#d:nobody").await, Ok(None));
+    assert_eq!(store.read("case#d:unknown").await, Ok(None));
     let mut record = running("case#d:reads", "a");
     insert(store, &record).await;
     for fence in 2..12 {
@@ -194,9 +194,9 @@ async fn indexing_the_lease_expiry_needs_a_live_run<S: Store>(store: &S) {
     other.fence += 1;
     let current = Written::No(Some(Box::new(record.with_lease_expiry_indexed())));
     assert_eq!(store.index_lease_expiry(&other).await, Ok(current), "another run");
-    let armed = record.with_lease_expiry_indexed();
-    assert_eq!(store.read(&record.key).await, Ok(Some(armed.clone())));
-    let ended = succeeded(&armed);
+    let indexed = record.with_lease_expiry_indexed();
+    assert_eq!(store.read(&record.key).await, Ok(Some(indexed.clone())));
+    let ended = succeeded(&indexed);
     assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
     let refused = Ok(Written::No(Some(Box::new(ended))));
     assert_eq!(store.index_lease_expiry(&record).await, refused, "the run is over");

@@ -38,9 +38,9 @@ fn open(generation: u64) -> Breaker {
 }
 
 async fn values_that_were_never_written_read_as_the_default<S: Control>(store: &S) {
-    assert_eq!(store.breaker("nobody").await, Ok(Seen::default()));
-    assert_eq!(store.limiter("nobody").await, Ok(Seen::default()));
-    assert_eq!(store.buckets("nobody", 4, Time::default()).await, Ok(Vec::new()));
+    assert_eq!(store.breaker("unknown").await, Ok(Seen::default()));
+    assert_eq!(store.limiter("unknown").await, Ok(Seen::default()));
+    assert_eq!(store.buckets("unknown", 4, Time::default()).await, Ok(Vec::new()));
 }
 
 async fn a_breaker_is_swapped_by_revision<S: Control>(store: &S) {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long after its release a job is due again, in case its message is lost.
-const LOOK_AGAIN: Duration = Duration::from_mins(5);
+const DUE_AFTER_RELEASE: Duration = Duration::from_mins(5);
 
 /// A store whose contents a test can access.
 pub trait InMemory {
@@ -39,7 +39,7 @@ pub fn release_parked<C: Clock>(store: &MemoryStore, queue: &MemoryQueue<C>, now
         store.records().into_iter().filter(|record| due_at(record).is_some_and(|at| at <= now));
     let mut woken = 0;
     for record in due {
-        let record = record.awaiting_wake_up("", now, now + LOOK_AGAIN);
+        let record = record.awaiting_wake_up("", now, now + DUE_AFTER_RELEASE);
         store.put(&record);
         if let Some(body) = wake::body(&record) {
             queue.wake(&body, &record);

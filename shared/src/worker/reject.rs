@@ -2,12 +2,13 @@
 
 use futures_util::future::join_all;
 
+use crate::failure::{Class, Failure};
 use crate::{
     base::time::Clock,
     job::Job,
     message::{Flaw, ReceivedMessage, RejectedMessage, Rejection, Woken},
     ports::{PortError, Ports, Store},
-    record::{Phase, Record},
+    record::Phase,
     telemetry,
     worker::{
         Worker,
@@ -72,7 +73,8 @@ async fn give_up<J: Job, P: Ports>(
         return Ok(());
     }
     let why = format!("its type no longer takes its payload: {rejection}");
-    let dead = Record { phase: Phase::Dead { at: worker.clock.now(), why }, ..record.clone() };
+    let failure = Failure::new(Class::Permanent, rejection.flaw.name(), &rejection.reason);
+    let dead = record.buried(&failure, why, worker.clock.now());
     worker.store.replace(&dead, Some(&record.guard())).await.map(drop)
 }
 

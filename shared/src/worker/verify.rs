@@ -137,7 +137,7 @@ async fn verify<J: Job, P: Ports>(
     let (checked, end) = match checked {
         Ok(checked) => (checked, RunEnd::Ended),
         Err(_) => (
-            Err(Failure::new(Class::Transient, "check_timeout", "the look took too long")),
+            Err(Failure::new(Class::Transient, "check_timeout", "the check took too long")),
             RunEnd::TimedOut,
         ),
     };

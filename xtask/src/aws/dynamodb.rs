@@ -18,23 +18,6 @@ pub async fn scan(client: &Client, table: &str) -> Result<Vec<Value>> {
     pages(client, "Scan", json!({ "TableName": table, "ConsistentRead": true })).await
 }
 
-/// Every item of an index under one partition key, in the order of its sort key.
-pub async fn query_index(
-    client: &Client,
-    table: &str,
-    index: &str,
-    partition: (&str, &str),
-) -> Result<Vec<Value>> {
-    let body = json!({
-        "TableName": table,
-        "IndexName": index,
-        "KeyConditionExpression": "#p = :p",
-        "ExpressionAttributeNames": { "#p": partition.0 },
-        "ExpressionAttributeValues": { ":p": { "S": partition.1 } },
-    });
-    pages(client, "Query", body).await
-}
-
 /// Writes a whole item, over whatever was there.
 pub async fn put(client: &Client, table: &str, new: &Value) -> Result<()> {
     let body = json!({ "TableName": table, "Item": item(new)? });

@@ -47,11 +47,6 @@ pub async fn mappings(client: &Client, function: &str) -> Result<Vec<Mapping>> {
         .collect()
 }
 
-/// Pauses or resumes a mapping. Batches that are running finish.
-pub async fn set_enabled(client: &Client, mapping: &Mapping, enabled: bool) -> Result<()> {
-    update(client, &mapping.uuid, &json!({ "Enabled": enabled })).await
-}
-
 /// Sets a mapping's `MaximumConcurrency`, at least 2.
 pub async fn set_concurrency(client: &Client, mapping: &Mapping, most: u16) -> Result<()> {
     update(client, &mapping.uuid, &json!({ "ScalingConfig": { "MaximumConcurrency": most } })).await

@@ -17,7 +17,7 @@ use crate::process;
 pub(super) const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// Polls until a killed group must have ended: five seconds.
-const MOST_LOOKS: u32 = 250;
+const MOST_POLLS: u32 = 250;
 
 #[derive(Debug)]
 pub(super) struct Group {
@@ -57,7 +57,7 @@ impl Group {
     pub(super) async fn stop(mut self) -> Result<()> {
         process::kill_group(self.leader)?;
         self.child.wait().await.with_context(|| format!("{} cannot be waited for", self.name))?;
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MOST_POLLS {
             if !process::group_alive(self.leader) {
                 return Ok(());
             }

@@ -39,6 +39,11 @@ impl Name {
             !is_reserved,
             "{name} means something else to Rust or cargo: expected another name"
         );
+        let is_ambiguous = ["_high", "_dlq"].iter().any(|ending| name.ends_with(ending));
+        ensure!(
+            !is_ambiguous,
+            "{name}: expected another ending than _high and _dlq, which the names of its queues have"
+        );
         Ok(Self(name))
     }
 

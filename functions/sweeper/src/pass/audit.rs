@@ -177,7 +177,7 @@ async fn report<P: Ports>(
         (Repair::IndexLeaseExpiry, Some(record)) => {
             store.index_lease_expiry(record).await.map(|w| w == Written::Yes)
         }
-        (Repair::NoteParked, Some(record)) => note_parked(store, record, now).await,
+        (Repair::RegisterDependency, Some(record)) => register_dependency(store, record, now).await,
         // A check is answered later by the job type, which records its own finding.
         _ => Ok(false),
     };
@@ -202,7 +202,7 @@ async fn report<P: Ports>(
 }
 
 /// Registers the dependency of a parked record as watched; whether it now is.
-async fn note_parked<S: TableMaintenance>(
+async fn register_dependency<S: TableMaintenance>(
     store: &S,
     record: &Record,
     now: Time,

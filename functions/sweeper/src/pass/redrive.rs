@@ -1,4 +1,4 @@
-//! Redrive: empties the dead-message queues. Each message is sent back, deleted, or kept as a record
+//! Redrive: empties the dead-letter queues. Each message is sent back, deleted, or kept as a record
 //! for the operators.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::{
     tick::Tick,
 };
 
-/// Receives of one dead-message queue in a tick, of ten messages each.
+/// Receives of one dead-letter queue in a tick, of ten messages each.
 const MOST_RECEIVES: usize = 20;
 
 /// Visibility timeout of a received message. If it is not deleted by then, a later tick receives it
@@ -29,7 +29,7 @@ const HIDDEN: Duration = Duration::from_secs(60);
 
 const NAME: &str = "redrive";
 
-/// Empties the dead-message queues.
+/// Empties the dead-letter queues.
 pub async fn redrive<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let config = sweep.config.clone();
     let mut trouble = None;
@@ -47,7 +47,7 @@ pub async fn redrive<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     trouble.map_or(Ok(()), Err)
 }
 
-/// Empties the dead-message queue of a job type, up to [`MOST_RECEIVES`].
+/// Empties the dead-letter queue of a job type, up to [`MOST_RECEIVES`].
 async fn of_type<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
@@ -124,9 +124,9 @@ async fn settle<P: Ports>(
                 return Ok(false);
             };
             // If the record has changed, the next receive of this message decides anew.
-            let armed = sweep.store.index_lease_expiry(record).await? == Written::Yes;
-            tick.count(NAME, "lease_expiry_indexed", usize::from(armed));
-            Ok(armed)
+            let indexed = sweep.store.index_lease_expiry(record).await? == Written::Yes;
+            tick.count(NAME, "lease_expiry_indexed", usize::from(indexed));
+            Ok(indexed)
         }
         Action::Redrive => {
             let queue = plan::back_to(job, message);

@@ -51,9 +51,10 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let mut keys: BTreeSet<String> =
         ended.iter().flat_map(|lease| lease.jobs.clone()).take(MOST_STUCK).collect();
     let sources = sweep.config.types.iter().flat_map(JobType::sources);
-    let armed: Vec<String> = sources.map(|source| format!("running#{}", source.queue)).collect();
-    let armed = due(&sweep.store, &armed, [Time::default(), now], MOST_STUCK).await?;
-    keys.extend(armed.into_iter().map(|due| due.key));
+    let partitions: Vec<String> =
+        sources.map(|source| format!("running#{}", source.queue)).collect();
+    let expired = due(&sweep.store, &partitions, [Time::default(), now], MOST_STUCK).await?;
+    keys.extend(expired.into_iter().map(|due| due.key));
     let records = read(&sweep.store, keys.iter().cloned().collect()).await?;
     let stuck: Vec<&Record> =
         records.values().filter(|record| plan::is_stuck(record, now)).collect();
@@ -109,9 +110,9 @@ async fn tell<S: TableMaintenance>(store: &S, found: &[&Record], now: Time) {
 async fn close<S: TableMaintenance>(
     store: &S,
     ended: &[Lease],
-    looked_at: &BTreeSet<String>,
+    examined: &BTreeSet<String>,
 ) -> Result<(), PortError> {
-    let whole = ended.iter().filter(|lease| lease.jobs.iter().all(|job| looked_at.contains(job)));
+    let whole = ended.iter().filter(|lease| lease.jobs.iter().all(|job| examined.contains(job)));
     let whole: Vec<_> = whole.collect();
     let keys: BTreeSet<String> = whole.iter().flat_map(|lease| lease.jobs.clone()).collect();
     let records = read(store, keys.into_iter().collect()).await?;

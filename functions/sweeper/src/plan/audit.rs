@@ -29,7 +29,7 @@ pub enum Repair {
     /// Put the running record on the due index at the end of its lease.
     IndexLeaseExpiry,
     /// Register its dependency as one with parked jobs.
-    NoteParked,
+    RegisterDependency,
     /// Ask its job type to check the result, and to run the job again if there is none.
     Check,
 }
@@ -162,7 +162,7 @@ fn surroundings(
     let is_parked = matches!(record.phase, Phase::Parked { .. });
     if is_parked && parked.is_some_and(|parked| !parked.contains(&record.work.dependency)) {
         let detail = format!("parked on {}, which is not registered", record.work.dependency);
-        return Some(oddity("parked_unnoted", detail, Repair::NoteParked));
+        return Some(oddity("parked_unregistered", detail, Repair::RegisterDependency));
     }
     None
 }

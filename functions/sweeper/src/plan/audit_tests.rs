@@ -135,7 +135,7 @@ fn a_job_whose_messages_are_sent_in_vain_for_hours_is_reported() {
 fn the_dependency_of_a_parked_job_is_registered_if_it_was_not() {
     let mut record = record("errand#g:1", parked(NOW));
     record.work.dependency = "nowhere".into();
-    assert_eq!(repair(&item(&record)), Some(("parked_unnoted", Repair::NoteParked)));
+    assert_eq!(repair(&item(&record)), Some(("parked_unregistered", Repair::RegisterDependency)));
     let blind = examine(&item(&record), &config(), None, NOW);
     assert_eq!(blind, None, "the registered dependencies could not be read");
 }

@@ -1,4 +1,4 @@
-//! What is done with a message from a dead-message queue.
+//! What is done with a message from a dead-letter queue.
 
 use evenkeel::{
     message::{self, Flaw, Purpose, ReceivedMessage, Rejection},
