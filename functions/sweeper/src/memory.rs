@@ -27,7 +27,7 @@ pub struct Memory {
     pub watched_from: String,
     /// The ramps in progress, by dependency.
     pub draining: BTreeMap<String, Drain>,
-    /// Where the walk through each table continues: jobs, control, vehicles.
+    /// Where the walk through each table continues: jobs, control, auxiliary.
     pub cursors: [Option<Vec<String>>; 3],
     /// The step that `balance` wanted in the last tick.
     pub wish: Option<Wish>,

@@ -1,6 +1,6 @@
 //! Claims the jobs of a batch: new jobs in one call, all others one by one.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -48,15 +48,21 @@ pub(super) struct Claims {
     pub(super) leased: bool,
 }
 
+/// Claims the jobs of a batch. Meanwhile, reads the breakers that their runs will ask.
+pub(super) async fn claim<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) -> Claims {
+    let (claims, ()) = tokio::join!(claim_all(worker, batch), read_breakers(worker, batch));
+    claims
+}
+
 /// Claims every ticket of the batch.
 ///
 /// A job that is received for the first time is nearly always new. All such jobs are inserted in
 /// one call, together with the lease. Jobs that the insert refuses, and jobs that were received
 /// before, are read and decided one by one.
-pub(super) async fn claim<J: Job, P: Ports>(
-    worker: &Worker<J, P>,
-    batch: &Batch<J::Payload>,
-) -> Claims {
+async fn claim_all<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) -> Claims {
     let mut claims: Vec<Option<Claim>> = batch.tickets.iter().map(|_| None).collect();
     let (indices, records) = new_records(worker, batch);
     let (mut leased, mut doubt) = (false, false);
@@ -84,6 +90,14 @@ pub(super) async fn claim<J: Job, P: Ports>(
             .unwrap_or_else(|_| Claim::InDoubt(Disposition::store_gone(ticket.receives))),
     });
     Claims { each: join_all(each).await, leased }
+}
+
+/// Reads the breakers of the batch's dependencies into the cache, while the jobs are claimed.
+async fn read_breakers<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) {
+    let dependencies: BTreeSet<&str> =
+        batch.tickets.iter().map(|ticket| ticket.work.dependency.as_str()).collect();
+    join_all(dependencies.into_iter().map(|dependency| worker.gates.read_breaker(dependency)))
+        .await;
 }
 
 /// The records of the tickets that may be inserted without a read.

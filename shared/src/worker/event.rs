@@ -15,7 +15,7 @@ use crate::{
     message::{Purpose, ReceivedMessage},
     policy::{ANSWER_RESERVE, LONGEST_VISIBILITY},
     ports::{ExtendVisibility, PortError, Ports, Queue},
-    telemetry::{self, Tally},
+    telemetry,
 };
 
 /// The whole event fails: SQS delivers all its messages again.
@@ -50,10 +50,19 @@ pub async fn handle<J: Job, P: Ports>(
     // crash.
     let limit = deadline.before(ANSWER_RESERVE).since(started);
     let in_time = !limit.is_zero() && {
+        // On the heap: it holds every run of the batch.
+        let work = Box::pin(async {
+            if batch.tickets.is_empty() {
+                return;
+            }
+            let claims = claim::claim(worker, &batch).await;
+            let settled = schedule::run_and_settle(worker, &batch, claims, &mut tally).await;
+            settle::close_lease(worker, &batch, settled).await;
+        });
         let steps = async {
             tokio::join!(
                 reject::keep_rejected(worker, &batch),
-                work(worker, &batch, &mut tally),
+                work,
                 verify::verify_results(worker, &batch),
             )
         };
@@ -70,27 +79,6 @@ pub async fn handle<J: Job, P: Ports>(
     }
     telemetry::batch(J::TYPE, &tally, took);
     answer(&batch.messages, &dispositions)
-}
-
-/// Claims, runs and settles the jobs of a batch.
-async fn work<J: Job, P: Ports>(
-    worker: &Worker<J, P>,
-    batch: &Batch<J::Payload>,
-    tally: &mut Tally,
-) {
-    if batch.tickets.is_empty() {
-        return;
-    }
-    let (claimed, ()) =
-        tokio::join!(claim::claim(worker, batch), schedule::read_breakers(worker, batch));
-    let plan = schedule::plan(worker, batch, claimed, tally).await;
-    let (leased, in_doubt) = (plan.leased, plan.in_doubt);
-    let settled = schedule::run(worker, batch, plan, tally).await;
-    // If an end is not confirmed or a claim is in doubt, the lease stays, so that the sweeper finds
-    // the jobs.
-    if leased && settled.confirmed && !in_doubt && !settled.lease_closed {
-        settle::close_lease(worker, batch).await;
-    }
 }
 
 /// Reports the send times of messages that are received for the first time. A redelivered message

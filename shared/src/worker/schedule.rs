@@ -1,10 +1,7 @@
 //! Schedules the claimed jobs: first those that run concurrently, then those that must run
 //! isolated.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-};
+use std::{collections::BTreeMap, mem};
 
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::time::Instant;
@@ -27,20 +24,20 @@ use crate::{
 };
 
 /// What is left to do after the claims of a batch.
-pub(super) struct Plan {
+struct Plan {
     /// Tickets with their claimed records, to run concurrently.
     runs: Vec<(usize, Record)>,
     /// Tickets to claim and run one by one after the others are settled.
     isolated: Vec<usize>,
     /// Whether a claim may have been written although its response was lost.
-    pub(super) in_doubt: bool,
+    in_doubt: bool,
     /// Whether the batch's lease is in the table.
-    pub(super) leased: bool,
+    leased: bool,
 }
 
 /// Sorts the claims of a batch and sets the disposition of each message. Writes the lease if it is
 /// missing and anything may run.
-pub(super) async fn plan<J: Job, P: Ports>(
+async fn plan<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     claims: Claims,
@@ -77,30 +74,23 @@ pub(super) async fn plan<J: Job, P: Ports>(
     plan
 }
 
-/// Runs and settles the planned jobs.
-pub(super) async fn run<J: Job, P: Ports>(
+/// Runs the claimed jobs and settles each as its run ends.
+pub(super) async fn run_and_settle<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
-    plan: Plan,
+    claims: Claims,
     tally: &mut Tally,
 ) -> Settled {
-    let last = plan.isolated.is_empty() && !plan.in_doubt;
-    let mut settled = run_together(worker, batch, plan.runs, last, tally).await;
-    for ticket in plan.isolated {
+    let Plan { runs, isolated, in_doubt, leased } = plan(worker, batch, claims, tally).await;
+    let last = isolated.is_empty() && !in_doubt;
+    let mut settled = run_together(worker, batch, runs, last, tally).await;
+    for ticket in isolated {
         settled.confirmed &= run_isolated(worker, batch, ticket, tally).await;
     }
+    // A claim in doubt may have landed.
+    settled.confirmed &= !in_doubt;
+    settled.lease_closed |= !leased;
     settled
-}
-
-/// Reads the breakers of the batch's dependencies into the cache, while the jobs are claimed.
-pub(super) async fn read_breakers<J: Job, P: Ports>(
-    worker: &Worker<J, P>,
-    batch: &Batch<J::Payload>,
-) {
-    let dependencies: BTreeSet<&str> =
-        batch.tickets.iter().map(|ticket| ticket.work.dependency.as_str()).collect();
-    join_all(dependencies.into_iter().map(|dependency| worker.gates.read_breaker(dependency)))
-        .await;
 }
 
 /// Reserves slots for the jobs that will run, in one write per dependency.

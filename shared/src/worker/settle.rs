@@ -155,12 +155,17 @@ pub(super) async fn renew_lease<J: Job, P: Ports>(
     }
 }
 
-/// Removes the batch's lease in a call of its own.
+/// Removes the batch's lease, unless it went with the last group of ends. If an end is not confirmed, the
+/// lease stays, so that the sweeper finds the jobs.
 pub(super) async fn close_lease<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
+    settled: Settled,
 ) {
-    if let Err(error) = worker.store.release(&batch.lease).await {
+    if settled.confirmed
+        && !settled.lease_closed
+        && let Err(error) = worker.store.release(&batch.lease).await
+    {
         telemetry::port_failed("release", &error);
     }
 }

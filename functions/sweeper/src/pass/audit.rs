@@ -34,7 +34,7 @@ use crate::{
     tick::Tick,
 };
 
-/// Items of a page, by table: jobs, control, vehicles.
+/// Items of a page, by table: jobs, control, auxiliary.
 pub const PAGE: [usize; 3] = [200, 100, 100];
 
 /// Non-empty results that a tick asks job types to check.
