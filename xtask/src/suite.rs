@@ -11,6 +11,9 @@ use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
+/// Tests that run at the same time.
+const TEST_THREADS: &str = "4";
+
 /// Which part of the tests to run.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selection {
@@ -48,6 +51,9 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     println!("-- test");
     let mut cargo = tool::cargo();
     cargo.current_dir(workspace.root()).args(tests);
+    // The end-to-end tests mostly wait, so more of them than there are cores may run side by side.
+    // `-- --test-threads N` overrides this.
+    cargo.env("RUST_TEST_THREADS", TEST_THREADS);
     cargo.args(&selection.filter).arg("--").args(&selection.arguments);
     Ok(tool::shown(&mut cargo).await? && checked.is_ok())
 }
