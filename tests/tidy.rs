@@ -10,4 +10,5 @@ mod imports;
 mod layers;
 mod length;
 mod machine;
+mod order;
 mod rust_text;

@@ -55,6 +55,7 @@ pub async fn execute<J: Job>(
     };
     let work = AssertUnwindSafe(job.run(payload, &run)).catch_unwind();
     let ended = tokio::select! {
+        biased;
         ended = work => ended,
         () = time_is_up(gate, limit, hard_limit) => {
             let waiting = gate.is_waiting();

@@ -137,6 +137,7 @@ async fn run_together<J: Job, P: Ports>(
             return settled;
         }
         tokio::select! {
+            biased;
             Some(job) = running.next() => {
                 tally.count(&job.decision);
                 worker.gates.ended(&job.decision, job.record.work.created_at);
