@@ -9,6 +9,7 @@ use std::{
 use evenkeel::{
     base::time::Clock,
     dependency::limiter::Rates,
+    http::transport::Network,
     job::credential::Credential,
     ports::{PortError, SecretSource},
     testing::{
@@ -97,7 +98,8 @@ impl Scenario {
         let keys = Keys::default();
         let key = faults.wrap(keys.clone());
         let credential = Credential::new(key, clock.clone());
-        let rebrandly = Rebrandly::new(http.clone(), settings, credential, clock.clone());
+        let rebrandly =
+            Rebrandly::new(Network::new(http.clone()), settings, credential, clock.clone());
         let worker = Worker::new(
             UrlShortening::new(rebrandly),
             faults.wrap(store.clone()),

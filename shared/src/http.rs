@@ -33,7 +33,7 @@ pub use target::{Hosts, Refusal};
 
 use crate::{
     base::{config::Reader, time::Clock},
-    http::transport::USER_AGENT,
+    http::transport::{Network, Transport, USER_AGENT},
 };
 use resolve::Guard;
 use target::Rules;
@@ -163,8 +163,8 @@ impl<'a> Request<'a> {
 
 /// A client for URLs that come from outside.
 #[derive(Clone, Debug)]
-pub struct Outbound<C> {
-    client: reqwest::Client,
+pub struct Outbound<C, T = Network> {
+    transport: T,
     rules: Rules,
     clock: C,
 }
@@ -196,7 +196,15 @@ impl<C: Clock> Outbound<C> {
             .pool_max_idle_per_host(MAX_IDLE_PER_SITE)
             .dns_resolver(Guard::new(resolver, reach))
             .build()?;
-        Ok(Self { client, rules: Rules { hosts, reach }, clock })
+        Ok(Self::over(Network::new(client), reach, hosts, clock))
+    }
+}
+
+impl<C: Clock, T: Transport> Outbound<C, T> {
+    /// A client over another transport. Only the text of URLs is checked: a transport that resolves
+    /// host names must check the addresses itself.
+    pub const fn over(transport: T, reach: Reach, hosts: Hosts, clock: C) -> Self {
+        Self { transport, rules: Rules { hosts, reach }, clock }
     }
 
     /// Fetches within `limit`, which includes all redirects and the whole body.

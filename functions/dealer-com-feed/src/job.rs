@@ -11,7 +11,10 @@ use evenkeel::{
     base::time::{Clock, Time},
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
     failure::{Class, Failure},
-    http::Outbound,
+    http::{
+        Outbound,
+        transport::{Network, Transport},
+    },
     job::{Gate, Job, Progress, Run, Soundness},
     policy::Policy,
     ports::{Queue, Store},
@@ -82,8 +85,8 @@ pub const POLICY: Policy = Policy {
 .checked();
 
 /// Job type `dealer_com_feed`.
-pub struct DealerComFeed<V, S, Q, C> {
-    outbound: Outbound<C>,
+pub struct DealerComFeed<V, S, Q, C, T = Network> {
+    outbound: Outbound<C, T>,
     vehicles: V,
     store: S,
     queue: Q,
@@ -91,16 +94,17 @@ pub struct DealerComFeed<V, S, Q, C> {
     clock: C,
 }
 
-impl<V, S, Q, C> DealerComFeed<V, S, Q, C>
+impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles,
     S: Store,
     Q: Queue,
     C: Clock,
+    T: Transport,
 {
     /// The job type with these ports.
     pub const fn new(
-        outbound: Outbound<C>,
+        outbound: Outbound<C, T>,
         vehicles: V,
         store: S,
         queue: Q,
@@ -290,12 +294,13 @@ fn condition(name: &str) -> Option<Condition> {
     Condition::ALL.into_iter().find(|condition| condition.name() == name)
 }
 
-impl<V, S, Q, C> Job for DealerComFeed<V, S, Q, C>
+impl<V, S, Q, C, T> Job for DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles + 'static,
     S: Store + 'static,
     Q: Queue + 'static,
     C: Clock + 'static,
+    T: Transport,
 {
     const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel::{
     base::time::Clock,
     failure::{Class, Failure},
-    http::{Content, FetchError, Fetched, Outbound, Request},
+    http::{Content, FetchError, Fetched, Outbound, Request, transport::Transport},
     job::{Gate, Run},
 };
 use serde::{Deserialize, Serialize};
@@ -32,13 +32,13 @@ pub struct Known {
 }
 
 /// A site, called through the gates of one run.
-pub(crate) struct Site<'a, C, G> {
-    pub(crate) outbound: &'a Outbound<C>,
+pub(crate) struct Site<'a, C, T, G> {
+    pub(crate) outbound: &'a Outbound<C, T>,
     pub(crate) url: &'a Url,
     pub(crate) run: &'a Run<'a, G>,
 }
 
-impl<C: Clock, G: Gate> Site<'_, C, G> {
+impl<C: Clock, T: Transport, G: Gate> Site<'_, C, T, G> {
     /// Fetches the page of a list that begins with entry `start`, counted from 0.
     ///
     /// Calls the endpoint that returned the last page, or the widget at first. If the call fails,
@@ -121,8 +121,8 @@ impl<C: Clock, G: Gate> Site<'_, C, G> {
     }
 }
 
-async fn fetch<C: Clock>(
-    outbound: &Outbound<C>,
+async fn fetch<C: Clock, T: Transport>(
+    outbound: &Outbound<C, T>,
     request: &Request<'_>,
     limit: Duration,
 ) -> Result<Box<Content>, Failure> {

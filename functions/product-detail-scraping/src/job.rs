@@ -10,7 +10,10 @@ use evenkeel::{
     },
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
     failure::{Class, Failure},
-    http::{Content, FetchError, Fetched, Hosts, Outbound, Request, Settings},
+    http::{
+        Content, FetchError, Fetched, Hosts, Outbound, Request, Settings,
+        transport::{Network, Transport},
+    },
     job::{Gate, Job, Progress, Run, Soundness},
     lambda::Start,
     policy::Policy,
@@ -76,8 +79,8 @@ pub struct Scraped {
 }
 
 /// The job type.
-pub struct ProductDetailScraping<V, C> {
-    outbound: Outbound<C>,
+pub struct ProductDetailScraping<V, C, T = Network> {
+    outbound: Outbound<C, T>,
     vehicles: V,
 }
 
@@ -94,9 +97,9 @@ impl ProductDetailScraping<DynamoVehicles, SystemClock> {
     }
 }
 
-impl<V: Vehicles, C: Clock> ProductDetailScraping<V, C> {
+impl<V: Vehicles, C: Clock, T: Transport> ProductDetailScraping<V, C, T> {
     /// A job that uses this HTTP client and this table of vehicles.
-    pub const fn new(outbound: Outbound<C>, vehicles: V) -> Self {
+    pub const fn new(outbound: Outbound<C, T>, vehicles: V) -> Self {
         Self { outbound, vehicles }
     }
 
@@ -145,10 +148,11 @@ fn bot_wall(what: &str) -> Failure {
     Failure::new(Class::Systemic, "bot_wall", message)
 }
 
-impl<V, C> Job for ProductDetailScraping<V, C>
+impl<V, C, T> Job for ProductDetailScraping<V, C, T>
 where
     V: Vehicles + 'static,
     C: Clock + 'static,
+    T: Transport,
 {
     const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;

@@ -11,6 +11,7 @@ use evenkeel::{
     },
     dependency::limiter::Rates,
     failure::{Class, Failure},
+    http::transport::{Network, Transport},
     job::{Gate, Job, Progress, Run, Soundness, credential::Credential},
     lambda::Start,
     payload::{Payload, Problems},
@@ -136,8 +137,8 @@ struct LongAddress<'a> {
 }
 
 /// Job type `url_shortening`.
-pub struct UrlShortening<S, C> {
-    rebrandly: Rebrandly<S, C>,
+pub struct UrlShortening<S, C, T = Network> {
+    rebrandly: Rebrandly<S, C, T>,
 }
 
 impl UrlShortening<KeySource, SystemClock> {
@@ -159,13 +160,14 @@ impl UrlShortening<KeySource, SystemClock> {
         let credential = Credential::new(key, SystemClock);
         // An error here is ignored: it recurs at the first job, which handles it.
         let _ = credential.get().await;
-        Ok(Self::new(Rebrandly::new(start.http, settings, credential, SystemClock)))
+        let transport = Network::new(start.http);
+        Ok(Self::new(Rebrandly::new(transport, settings, credential, SystemClock)))
     }
 }
 
-impl<S: SecretSource, C: Clock> UrlShortening<S, C> {
+impl<S: SecretSource, C: Clock, T: Transport> UrlShortening<S, C, T> {
     /// The job type with this client.
-    pub const fn new(rebrandly: Rebrandly<S, C>) -> Self {
+    pub const fn new(rebrandly: Rebrandly<S, C, T>) -> Self {
         Self { rebrandly }
     }
 
@@ -210,10 +212,11 @@ fn leads_to(link: &Link, destination: &Url) -> Option<bool> {
     Some(slashtag::same_destination(&held, destination))
 }
 
-impl<S, C> Job for UrlShortening<S, C>
+impl<S, C, T> Job for UrlShortening<S, C, T>
 where
     S: SecretSource + 'static,
     C: Clock + 'static,
+    T: Transport,
 {
     const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;

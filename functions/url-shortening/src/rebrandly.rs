@@ -8,11 +8,14 @@ use evenkeel::{
     base::{config::Reader, secret::Secret, time::Clock},
     dependency::limiter::Rates,
     failure::{Class, Failure},
-    http::transport,
+    http::transport::{HttpRequest, HttpResponse, Network, Transport, TransportError},
     job::credential::Credential,
     ports::{PortError, SecretSource},
 };
-use reqwest::{RequestBuilder, Response, header::CONTENT_TYPE};
+use reqwest::{
+    Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{RebrandlyError, classify, read_json, trouble};
@@ -110,28 +113,23 @@ impl Link {
 }
 
 /// A client for one account.
-pub struct Rebrandly<S, C> {
-    http: reqwest::Client,
+pub struct Rebrandly<S, C, T = Network> {
+    transport: T,
     settings: Settings,
     key: Credential<S, C>,
     clock: C,
 }
 
-impl<S, C> fmt::Debug for Rebrandly<S, C> {
+impl<S, C, T> fmt::Debug for Rebrandly<S, C, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rebrandly").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
-    /// Creates a client that sends through `http`.
-    pub const fn new(
-        http: reqwest::Client,
-        settings: Settings,
-        key: Credential<S, C>,
-        clock: C,
-    ) -> Self {
-        Self { http, settings, key, clock }
+impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
+    /// Creates a client that sends through `transport`.
+    pub const fn new(transport: T, settings: Settings, key: Credential<S, C>, clock: C) -> Self {
+        Self { transport, settings, key, clock }
     }
 
     /// The rates at which jobs may call the account.
@@ -153,14 +151,7 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         };
         let body = serde_json::to_vec(&body)
             .map_err(|error| RebrandlyError::Refused(format!("no JSON: {error}")))?;
-        let answer = self
-            .call(limit, || {
-                self.http
-                    .post(format!("{}/links", self.settings.base_url))
-                    .header(CONTENT_TYPE, "application/json")
-                    .body(body.clone())
-            })
-            .await?;
+        let answer = self.call(limit, Method::POST, self.links_url()?, Some(body)).await?;
         read_json(&answer)
     }
 
@@ -173,15 +164,18 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         slashtag: &str,
         limit: Duration,
     ) -> Result<Option<Link>, RebrandlyError> {
-        let mut url: reqwest::Url = format!("{}/links", self.settings.base_url)
-            .parse()
-            .map_err(|error| RebrandlyError::Refused(format!("base URL: {error}")))?;
+        let mut url = self.links_url()?;
         url.query_pairs_mut()
             .append_pair("domain.fullName", &self.settings.domain)
             .append_pair("slashtag", slashtag);
-        let answer = self.call(limit, || self.http.get(url.clone())).await?;
+        let answer = self.call(limit, Method::GET, url, None).await?;
         let links: Vec<Link> = read_json(&answer)?;
         Ok(links.into_iter().find(|link| link.is_named(slashtag)))
+    }
+
+    fn links_url(&self) -> Result<Url, RebrandlyError> {
+        let url = format!("{}/links", self.settings.base_url).parse();
+        url.map_err(|error| RebrandlyError::Refused(format!("base URL: {error}")))
     }
 
     /// Makes one call. A refused key may have been rotated, so it is read again; if it has changed,
@@ -189,13 +183,21 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
     async fn call(
         &self,
         limit: Duration,
-        request: impl Fn() -> RequestBuilder,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
     ) -> Result<Vec<u8>, RebrandlyError> {
+        let mut headers = HeaderMap::new();
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let (max_bytes, reads_errors) = (MAX_ANSWER_BYTES, true);
+        let request = HttpRequest { method, url, headers, body, max_bytes, reads_errors };
         let key = self.key.get().await.map_err(no_key)?;
-        match self.send(request().timeout(limit), &key).await {
+        match self.send(request.clone(), &key, limit).await {
             Err(error @ RebrandlyError::Account { code: "http_401" | "bad_key", .. }) => {
                 match self.key.after_refusal(&key).await.map_err(no_key)? {
-                    Some(fresh) => self.send(request().timeout(limit), &fresh).await,
+                    Some(fresh) => self.send(request, &fresh, limit).await,
                     None => Err(error),
                 }
             }
@@ -203,19 +205,34 @@ impl<S: SecretSource, C: Clock> Rebrandly<S, C> {
         }
     }
 
-    async fn send(&self, request: RequestBuilder, key: &Secret) -> Result<Vec<u8>, RebrandlyError> {
-        let mut request = request.header("apikey", key.expose());
+    async fn send(
+        &self,
+        mut request: HttpRequest,
+        key: &Secret,
+        limit: Duration,
+    ) -> Result<Vec<u8>, RebrandlyError> {
+        let mut apikey = HeaderValue::from_str(key.expose()).map_err(|_| bad_header())?;
+        apikey.set_sensitive(true);
+        request.headers.insert("apikey", apikey);
         if let Some(workspace) = &self.settings.workspace {
-            request = request.header("workspace", workspace);
+            let workspace = HeaderValue::from_str(workspace).map_err(|_| bad_header())?;
+            request.headers.insert("workspace", workspace);
         }
-        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
-        let body = read_body(&mut response).await?;
-        if response.status().is_success() {
+        let Ok(answer) = tokio::time::timeout(limit, self.transport.send(request)).await else {
+            return Err(trouble("timeout", format!("no whole answer within {limit:?}")));
+        };
+        let HttpResponse { status, headers, body } = answer.map_err(unreachable)?;
+        if status.is_success() {
             return Ok(body);
         }
-        let error = classify(response.status(), response.headers(), &body, self.clock.now());
-        Err(error.without(key))
+        Err(classify(status, &headers, &body, self.clock.now()).without(key))
     }
+}
+
+/// The key or the workspace is not a valid header value.
+fn bad_header() -> RebrandlyError {
+    let message = "the key or the workspace has a character that no header may have".into();
+    RebrandlyError::Account { code: "bad_key", message }
 }
 
 fn no_key(error: PortError) -> RebrandlyError {
@@ -231,25 +248,14 @@ fn no_key(error: PortError) -> RebrandlyError {
     }
 }
 
-/// The failure of a call without a response. The text of `error` may name the address, which holds
-/// no secret: the key is sent in a header.
-fn unreachable(error: &reqwest::Error) -> RebrandlyError {
-    if error.is_builder() {
-        // The request could not be built: the key or the workspace is not a valid header value.
-        let message = "the key or the workspace has a character that no header may have".into();
-        return RebrandlyError::Account { code: "bad_key", message };
-    }
-    let (code, message) = transport::trouble(error);
-    RebrandlyError::Trouble { code: code.into(), message, retry_after: None }
-}
-
-async fn read_body(response: &mut Response) -> Result<Vec<u8>, RebrandlyError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER_BYTES {
-            return Err(trouble("answer_too_long", format!("over {MAX_ANSWER_BYTES} bytes")));
+/// The failure of a call without a whole answer.
+fn unreachable(error: TransportError) -> RebrandlyError {
+    match error {
+        TransportError::TooLarge => {
+            trouble("answer_too_long", format!("over {MAX_ANSWER_BYTES} bytes"))
         }
+        TransportError::Unsendable => RebrandlyError::Refused("the base URL is no address".into()),
+        TransportError::Refused(refusal) => trouble("connect", refusal.to_string()),
+        TransportError::Broken { code, message } => trouble(code, message),
     }
-    Ok(body)
 }

@@ -1,22 +1,18 @@
 //! Why an outbound request failed, and the class of each failure.
 
-use std::{borrow::Cow, error::Error, fmt, iter, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use reqwest::{StatusCode, header::HeaderMap};
 
-use super::{retry_after::retry_after, target::Refusal};
+use super::{retry_after::retry_after, target::Refusal, transport::TransportError};
 use crate::{
     base::time::Time,
     failure::{Class, Classified, Failure},
-    http::transport,
 };
 
 /// Redirects that are followed. Sites need two or three (to https, to www, to the current name of a
 /// page); browsers stop at 20.
 pub(crate) const MAX_REDIRECTS: usize = 5;
-
-/// Causes of one error that are searched for a refusal. The client nests five.
-const MAX_CAUSES: usize = 16;
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,24 +96,24 @@ impl FetchError {
         Self::Trouble { code, message: format!("{host} answered {status}"), retry_after }
     }
 
-    /// The meaning of an error of the HTTP client, for a request whose URL came from `field`.
+    /// The meaning of an error of the transport, for a request whose URL came from `field` and whose
+    /// body has a `limit`.
     pub(crate) fn of_transport(
-        error: reqwest::Error,
+        error: TransportError,
         field: &str,
         redirects: usize,
         host: &str,
+        limit: usize,
     ) -> Self {
         let refused = |refusal| Self::Refused { field: field.to_owned(), redirects, refusal };
-        if let Some(refusal) = refusal_in(&error) {
-            return refused(refusal.clone());
+        match error {
+            TransportError::Refused(refusal) => refused(refusal),
+            TransportError::Unsendable => {
+                refused(Refusal::Malformed("no request can be made of it".into()))
+            }
+            TransportError::TooLarge => Self::TooLarge { host: host.to_owned(), limit },
+            TransportError::Broken { code, message } => Self::trouble(code, message),
         }
-        if error.is_builder() {
-            // The URL has a character that the `url` crate permits and HTTP does not.
-            return refused(Refusal::Malformed("no request can be made of it".into()));
-        }
-        // The query of the URL may hold a token, so the message names only the host.
-        let (code, message) = transport::trouble(&error.without_url());
-        Self::trouble(code, format!("{host}: {message}"))
     }
 
     /// Trouble without a request for a delay.
@@ -139,12 +135,6 @@ impl FetchError {
             Self::NotCalled(failure) => failure.code().to_owned().into(),
         }
     }
-}
-
-/// The refusal of the guarded resolver, which the client wraps into its own errors.
-fn refusal_in(error: &reqwest::Error) -> Option<&Refusal> {
-    let mut causes = iter::successors(error.source(), |&cause| cause.source()).take(MAX_CAUSES);
-    causes.find_map(|cause| cause.downcast_ref())
 }
 
 impl fmt::Display for FetchError {

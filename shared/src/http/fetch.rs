@@ -1,8 +1,8 @@
 //! One request: send it, follow its redirects, read the answer.
 
 use reqwest::{
-    Response, StatusCode,
-    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
 };
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     content::{Content, Fetched, Validators},
     failure::{FetchError, MAX_REDIRECTS},
     target::Target,
+    transport::{HttpRequest, HttpResponse, Transport},
 };
 use crate::base::time::Clock;
 
@@ -44,7 +45,7 @@ impl Hop<'_> {
     }
 }
 
-impl<C: Clock> Outbound<C> {
+impl<C: Clock, T: Transport> Outbound<C, T> {
     /// Fetches without a time limit, which the caller sets for all steps together.
     pub(super) async fn follow(&self, request: &Request<'_>) -> Result<Fetched, FetchError> {
         let refused = |redirects| {
@@ -57,51 +58,54 @@ impl<C: Clock> Outbound<C> {
         while hop.redirects <= MAX_REDIRECTS {
             let response = self.send(request, &hop).await?;
             let Some(location) = location(&response) else {
-                return self.read(request, &hop, response).await;
+                return self.read(request, &hop, response);
             };
             let target = self
                 .rules
                 .check_redirect(&hop.target, &location)
                 .map_err(refused(hop.redirects + 1))?;
-            hop = hop.redirected(response.status(), target);
+            hop = hop.redirected(response.status, target);
         }
         Err(FetchError::TooManyRedirects { field: request.field.to_owned() })
     }
 
-    async fn send(&self, request: &Request<'_>, hop: &Hop<'_>) -> Result<Response, FetchError> {
-        let url = hop.target.url().clone();
-        let mut call = match hop.body {
-            Some(body) => {
-                let call = self.client.post(url).header(CONTENT_TYPE, "application/json");
-                call.body(body.to_owned())
-            }
-            None => self.client.get(url),
-        };
-        if hop.at_home {
-            call = call.headers(request.headers.clone());
-        }
+    async fn send(&self, request: &Request<'_>, hop: &Hop<'_>) -> Result<HttpResponse, FetchError> {
+        let mut headers = if hop.at_home { request.headers.clone() } else { HeaderMap::new() };
         if let Some(known) = hop.known(request) {
-            call = call.headers(known.conditions());
+            headers.extend(known.conditions());
         }
-        let call = call.header(ACCEPT, request.accept).send();
-        call.await.map_err(|error| broken(error, request, hop))
+        headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
+        if hop.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let call = HttpRequest {
+            method: if hop.body.is_some() { Method::POST } else { Method::GET },
+            url: hop.target.url().clone(),
+            headers,
+            body: hop.body.map(|json| json.as_bytes().to_vec()),
+            max_bytes: request.max_bytes,
+            reads_errors: false,
+        };
+        let (host, limit) = (hop.target.host(), request.max_bytes);
+        let failed =
+            |error| FetchError::of_transport(error, request.field, hop.redirects, host, limit);
+        self.transport.send(call).await.map_err(failed)
     }
 
-    async fn read(
+    fn read(
         &self,
         request: &Request<'_>,
         hop: &Hop<'_>,
-        response: Response,
+        response: HttpResponse,
     ) -> Result<Fetched, FetchError> {
-        let (status, host) = (response.status(), hop.target.host());
+        let HttpResponse { status, headers, body } = response;
+        let host = hop.target.host();
         if status == StatusCode::NOT_MODIFIED && hop.known(request).is_some() {
             return Ok(Fetched::NotModified);
         }
         if !status.is_success() {
-            let now = self.clock.now();
-            return Err(FetchError::of_status(status, response.headers(), host, now));
+            return Err(FetchError::of_status(status, &headers, host, self.clock.now()));
         }
-        let headers = response.headers().clone();
         // The client decompresses gzip, the only encoding that it accepts, and removes the header.
         if let Some(encoding) = headers.get(CONTENT_ENCODING)
             && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -109,49 +113,21 @@ impl<C: Clock> Outbound<C> {
             let message = format!("{host} packed its answer as {encoding:?}, expected gzip");
             return Err(FetchError::trouble("content_encoding", message));
         }
-        let body = read_body(request, hop, response).await?;
         Ok(Fetched::Content(Box::new(Content::new(hop.target.url(), &headers, body))))
     }
 }
 
 /// Where the answer redirects to; `None` if it is not a redirect or has no location.
-fn location(response: &Response) -> Option<String> {
+fn location(response: &HttpResponse) -> Option<String> {
     let redirects = matches!(
-        response.status(),
+        response.status,
         StatusCode::MOVED_PERMANENTLY
             | StatusCode::FOUND
             | StatusCode::SEE_OTHER
             | StatusCode::TEMPORARY_REDIRECT
             | StatusCode::PERMANENT_REDIRECT
     );
-    let location = response.headers().get(LOCATION).filter(|_| redirects)?;
+    let location = response.headers.get(LOCATION).filter(|_| redirects)?;
     // Some sites send raw UTF-8 in this header, where HTTP permits only ASCII.
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-/// The body, decompressed. The limit applies to the decompressed bytes, chunk by chunk, so a small
-/// answer that decompresses to a huge one stops at the limit.
-async fn read_body(
-    request: &Request<'_>,
-    hop: &Hop<'_>,
-    mut response: Response,
-) -> Result<Vec<u8>, FetchError> {
-    let limit = request.max_bytes;
-    let too_large = || FetchError::TooLarge { host: hop.target.host().to_owned(), limit };
-    let declared = response.content_length().unwrap_or_default();
-    if declared > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return Err(too_large());
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(error, request, hop))? {
-        if chunk.len() > limit - body.len() {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn broken(error: reqwest::Error, request: &Request<'_>, hop: &Hop<'_>) -> FetchError {
-    FetchError::of_transport(error, request.field, hop.redirects, hop.target.host())
 }

@@ -1,16 +1,21 @@
-//! The common set-up of HTTP: the AWS SDK and the clients of third parties share one client, with
-//! its connections and its trusted roots. [`crate::http`] has a client of its own, built from the
-//! same parts.
+//! The port to HTTP, [`Transport`], and its implementation over real connections, [`Network`].
+//!
+//! The AWS SDK and the clients of third parties share one HTTP client, with its connections and its
+//! trusted roots. [`crate::http`] has a client of its own, built from the same parts.
 //!
 //! The roots are compiled in (webpki-roots), because parsing the system's bundle, once for the SDK
 //! and once for reqwest, takes half of a small function's start-up time. The cryptography is ring:
 //! its first handshake costs a fraction of a millisecond, whereas AWS-LC's jitter entropy costs
 //! tens.
 
-use std::{error::Error, iter, sync::Arc, time::Duration};
+use std::{error::Error, future::Future, iter, sync::Arc, time::Duration};
 
-use reqwest::{Client, ClientBuilder, redirect};
+use reqwest::{
+    Client, ClientBuilder, Method, Response, StatusCode, Url, header::HeaderMap, redirect,
+};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use super::target::Refusal;
 
 /// Longest time for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,11 +24,131 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// Causes of one error that a message includes. The client nests five.
+/// Causes of one error that are searched, or that a message includes. The client nests five.
 const MAX_CAUSES: usize = 16;
 
 /// The `User-Agent` of every request.
 pub const USER_AGENT: &str = concat!("evenkeel/", env!("CARGO_PKG_VERSION"));
+
+/// A request that is ready to be sent.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct HttpRequest {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Vec<u8>>,
+    /// Longest body of the answer, in bytes, counted after decompression.
+    pub max_bytes: usize,
+    /// Whether to read the body of an unsuccessful answer too; if not, it counts as empty.
+    pub reads_errors: bool,
+}
+
+/// A whole answer. Its body is decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct HttpResponse {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// Why a request has no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportError {
+    /// The resolver refused an address of the host.
+    Refused(Refusal),
+    /// The URL has a character that the `url` crate permits and HTTP does not.
+    Unsendable,
+    /// The body is longer than [`HttpRequest::max_bytes`].
+    TooLarge,
+    /// The connection failed, or the answer broke off.
+    Broken {
+        /// A stable code for grouping: `timeout`, `dns`, `connect` or `reset`.
+        code: &'static str,
+        /// The host and what happened, for operators. It does not contain the rest of the URL, whose
+        /// query may hold a token.
+        message: String,
+    },
+}
+
+/// Sends one request and returns one bounded answer. Follows no redirect. The caller sets the time
+/// limit.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends a request and reads its answer.
+    fn send(
+        &self,
+        request: HttpRequest,
+    ) -> impl Future<Output = Result<HttpResponse, TransportError>> + Send;
+}
+
+/// [`Transport`] over real connections. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Network(Client);
+
+impl Network {
+    /// Sends through this client, which decides about redirects, decompression and name resolution.
+    #[must_use]
+    pub const fn new(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+impl Transport for Network {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let HttpRequest { method, url, headers, body, max_bytes, reads_errors } = request;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let mut call = self.0.request(method, url).headers(headers);
+        if let Some(body) = body {
+            call = call.body(body);
+        }
+        let mut response = call.send().await.map_err(|error| failed(error, &host))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = if status.is_success() || reads_errors {
+            read(&mut response, max_bytes, &host).await?
+        } else {
+            Vec::new()
+        };
+        Ok(HttpResponse { status, headers, body })
+    }
+}
+
+/// The body, decompressed. The limit applies to the decompressed bytes, chunk by chunk, so a small
+/// answer that decompresses to a huge one stops at the limit.
+async fn read(
+    response: &mut Response,
+    max_bytes: usize,
+    host: &str,
+) -> Result<Vec<u8>, TransportError> {
+    let declared = response.content_length().unwrap_or_default();
+    if declared > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
+        return Err(TransportError::TooLarge);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(error, host))? {
+        if chunk.len() > max_bytes - body.len() {
+            return Err(TransportError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn failed(error: reqwest::Error, host: &str) -> TransportError {
+    if let Some(refusal) = causes(&error).find_map(|cause| cause.downcast_ref()) {
+        return TransportError::Refused(Refusal::clone(refusal));
+    }
+    if error.is_builder() {
+        return TransportError::Unsendable;
+    }
+    let (code, message) = trouble(&error.without_url());
+    TransportError::Broken { code, message: format!("{host}: {message}") }
+}
+
+/// The errors that led to this one.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    iter::successors(error.source(), |&cause| cause.source()).take(MAX_CAUSES)
+}
 
 /// A client that follows no redirects, uses no proxy and decompresses nothing.
 ///
@@ -57,9 +182,7 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 }
 
 /// What went wrong before or during an answer: a code for grouping, and the error with its causes.
-/// The text may contain the URL; if that is secret, call `without_url` on the error first.
-#[must_use]
-pub fn trouble(error: &reqwest::Error) -> (&'static str, String) {
+fn trouble(error: &reqwest::Error) -> (&'static str, String) {
     let code = if error.is_timeout() {
         "timeout"
     } else if error.is_dns() {
@@ -69,8 +192,7 @@ pub fn trouble(error: &reqwest::Error) -> (&'static str, String) {
     } else {
         "reset"
     };
-    let causes = iter::successors(error.source(), |&cause| cause.source()).take(MAX_CAUSES);
-    let message = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    let message = causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     (code, message)
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// Epoch milliseconds that advance with tokio's clock.
 ///
-/// The wall clock is read once, at the start. After that tokio's clock counts. A test can therefore
+/// The wall clock is read once, at the start, unless the start is given. After that tokio's clock counts. A test can therefore
 /// pause the time, and a wall clock that is set back does not reorder the record of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
@@ -19,7 +19,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// Starts at the current wall-clock time.
     pub(crate) fn start() -> Self {
-        Self { started_ms: wall_clock_ms(), origin: Instant::now() }
+        Self::starting_at(wall_clock_ms())
+    }
+
+    /// Starts at this time, in epoch milliseconds.
+    pub(crate) fn starting_at(started_ms: u64) -> Self {
+        Self { started_ms, origin: Instant::now() }
     }
 
     /// The current time, in epoch milliseconds.

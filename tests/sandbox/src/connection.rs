@@ -23,7 +23,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The client's TCP port.
+    /// A call without a connection, and what its reset notifies.
+    pub(crate) fn in_process() -> (Self, Arc<Notify>) {
+        let reset = Arc::new(Notify::new());
+        (Self { client_port: 0, reset: Arc::clone(&reset) }, reset)
+    }
+
+    /// The client's TCP port; 0 if the call has no connection.
     pub(crate) fn client_port(&self) -> u16 {
         self.client_port
     }

@@ -6,7 +6,7 @@
 //! no link was created twice. All state is therefore behind one lock, and no call waits while it
 //! holds the lock.
 //!
-//! In reading order: `server` accepts connections. `exchange` takes one call from arrival to
+//! In reading order: `server` accepts connections, and [`InProcess`] serves without any. `exchange` takes one call from arrival to
 //! answer. `rebrandly` and `dealers` do what the call asks for. `subject` describes what a call is
 //! about. `faults` defines the faults, and `strikes` decides which calls they strike. `control` and
 //! [`Client`] are the server's and the client's side of the control endpoint.
@@ -24,9 +24,11 @@ pub mod dealers;
 mod exchange;
 mod faults;
 mod held;
+mod in_process;
 mod limits;
 pub mod rebrandly;
 mod reply;
+mod routes;
 mod server;
 mod settings;
 mod strikes;
@@ -38,5 +40,6 @@ pub use calls::{Call, CallCount, CallCounts, SiteCount};
 pub use client::{Client, ClientError};
 pub use faults::{CannedAnswer, Fault, FaultKind, FaultReport, Method, Scope, Service, Target};
 pub use held::HeldCall;
+pub use in_process::{ConnectionReset, InProcess, IncomingCall};
 pub use server::Sandbox;
 pub use settings::{ConflictShape, RetryAfter, Settings, SettingsChange};

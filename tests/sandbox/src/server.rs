@@ -12,9 +12,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::client::Client;
 use crate::connection;
-use crate::control;
 use crate::dealers;
-use crate::rebrandly;
+use crate::routes::router;
 use crate::settings::Settings;
 use crate::world::World;
 
@@ -85,14 +84,6 @@ impl Sandbox {
         // This fails only if the accept loop panicked, and then the server has stopped too.
         let _ = self.server.await;
     }
-}
-
-fn router(world: Arc<World>) -> Router {
-    Router::new()
-        .nest("/control", control::router())
-        .merge(rebrandly::router())
-        .merge(dealers::router())
-        .with_state(world)
 }
 
 async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<()>) {

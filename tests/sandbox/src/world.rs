@@ -38,8 +38,17 @@ pub(crate) struct State {
 impl World {
     /// An empty world: no links, dealer sites, calls or faults.
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::with(settings, Clock::start())
+    }
+
+    /// The same, with a clock that starts at this time, in epoch milliseconds.
+    pub(crate) fn starting_at(settings: Settings, started_ms: u64) -> Self {
+        Self::with(settings, Clock::starting_at(started_ms))
+    }
+
+    fn with(settings: Settings, clock: Clock) -> Self {
         let state = State { settings, ..State::default() };
-        Self { clock: Clock::start(), state: Mutex::new(state) }
+        Self { clock, state: Mutex::new(state) }
     }
 
     /// Locks the state. Read the time only while you hold the lock, so that the record is in order
