@@ -22,7 +22,7 @@ use evenkeel::{
         Content, FetchError, Fetched, Hosts, MAX_BODY_BYTES, Outbound, Reach, Refusal, Request,
         Resolver, Settings, transport,
     },
-    testing::ManualClock,
+    testing::TestClock,
 };
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};
@@ -154,9 +154,9 @@ fn settings(reach: Reach) -> Settings {
     Settings { reach, contact: Some(CONTACT.into()) }
 }
 
-fn client() -> Outbound<ManualClock> {
+fn client() -> Outbound<TestClock> {
     let settings = settings(Reach::WithLoopback);
-    Outbound::new(&settings, Hosts::public(), ManualClock::default()).unwrap()
+    Outbound::new(&settings, Hosts::public(), TestClock::default()).unwrap()
 }
 
 async fn fetch(request: &Request<'_>) -> Result<Fetched, FetchError> {
@@ -202,7 +202,7 @@ async fn a_page_is_returned_whole_and_the_request_names_its_sender() {
 async fn loopback_addresses_are_refused_by_default() {
     let site = Site::open().await;
     let settings = settings(Reach::Public);
-    let client = Outbound::new(&settings, Hosts::public(), ManualClock::default()).unwrap();
+    let client = Outbound::new(&settings, Hosts::public(), TestClock::default()).unwrap();
     for host in ["127.0.0.1", "2130706433", "localhost", "site.localhost", "[::1]"] {
         let address = format!("http://{host}:{}/page", site.port);
         let fetched = client.fetch(&Request::get("url", &address), PATIENCE).await;
@@ -443,7 +443,7 @@ async fn a_name_that_resolves_to_a_private_address_later_is_refused_at_connect()
     let site = Site::open().await;
     let answers = ["127.0.0.1", "10.0.0.1", "127.0.0.1", "169.254.169.254"];
     let resolver = Turning(Mutex::new(answers.iter().map(|ip| ip.parse().unwrap()).collect()));
-    let (settings, clock) = (settings(Reach::WithLoopback), ManualClock::default());
+    let (settings, clock) = (settings(Reach::WithLoopback), TestClock::default());
     let client = Outbound::with_resolver(&settings, Hosts::public(), clock, resolver).unwrap();
     let direct = format!("http://www.example.com:{}/closing", site.port);
     content(client.fetch(&Request::get("url", &direct), PATIENCE).await);

@@ -222,7 +222,7 @@ async fn counts_whose_write_failed_stay_in_use_here_and_are_never_written_twice(
         let gates = fleet.container();
         fleet.faults.on("add_to_bucket", fault);
         run(&gates, None, QUICK).await.unwrap();
-        fleet.faults.revive();
+        fleet.faults.clear();
         tokio::time::advance(Duration::from_secs(1)).await;
         gates.report().await;
         let written: u64 =
@@ -351,7 +351,7 @@ async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
             tokio::select! {
                 ended = run(&gates, ends, QUICK) => worked += usize::from(ended.is_ok() && second >= 20),
                 () = fleet.faults.death() => {
-                    fleet.faults.revive();
+                    fleet.faults = fleet.faults.process();
                     gates = fleet.container();
                 }
             }

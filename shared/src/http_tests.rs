@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     base::config::Environment,
     failure::{Class, Classified, Failure},
-    testing::ManualClock,
+    testing::TestClock,
 };
 
 /// A resolver that gives one answer for every name and counts the lookups.
@@ -43,8 +43,8 @@ impl Resolver for Resolving {
     }
 }
 
-fn client(hosts: Hosts, resolver: Resolving) -> Outbound<ManualClock> {
-    let clock = ManualClock::default();
+fn client(hosts: Hosts, resolver: Resolving) -> Outbound<TestClock> {
+    let clock = TestClock::default();
     Outbound::with_resolver(&Settings::default(), hosts, clock, resolver).unwrap()
 }
 

@@ -82,7 +82,8 @@ where
         .with_longest_wait(Duration::from_secs(longest_wait.into()));
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        answer(worker, event).await
+        let deadline = Time::from_millis(event.context.deadline);
+        answer(worker, event.payload, deadline).await
     }))
     .await
 }
@@ -132,12 +133,29 @@ impl From<CallFailed> for Diagnostic {
     }
 }
 
-async fn answer<J: Job>(
-    worker: &Worker<J, Deployed>,
-    event: LambdaEvent<SqsEvent>,
+/// Decodes an event, handles it, and returns the response: what [`serve`] does with each event, for
+/// tests that bring the event themselves.
+///
+/// `event` and the response are JSON as Lambda exchanges it. Fails like [`handle`], and if `event` is
+/// no event of SQS.
+#[cfg(any(test, feature = "testing"))]
+pub async fn invoke<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    event: serde_json::Value,
+    deadline: Time,
+) -> Result<serde_json::Value, BatchError> {
+    let failed = |error: serde_json::Error| BatchError(error.to_string());
+    let event = serde_json::from_value(event).map_err(failed)?;
+    let response = answer(worker, event, deadline).await?;
+    serde_json::to_value(response).map_err(failed)
+}
+
+async fn answer<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    event: SqsEvent,
+    deadline: Time,
 ) -> Result<SqsBatchResponse, BatchError> {
-    let deadline = Time::from_millis(event.context.deadline);
-    let messages: Vec<ReceivedMessage> = event.payload.records.into_iter().map(delivery).collect();
+    let messages: Vec<ReceivedMessage> = event.records.into_iter().map(delivery).collect();
     let mut answer = SqsBatchResponse::default();
     // A mapping with larger batches only costs time; no message is lost.
     for batch in messages.chunks(BATCH_SIZE) {

@@ -10,21 +10,24 @@
 //! A job type says what its messages carry, which numbers it runs by, and what a run does. The engine
 //! does the rest: it decides when a run is retried, parked or given up, and keeps two runs of one job
 //! apart. Here a webhook is delivered to a receiver that is down at the first attempt. The example runs on
-//! the ports in memory; `cargo xtask new NAME` makes the folder of a job type that runs on AWS.
+//! simulated services; `cargo xtask new NAME` makes the folder of a job type that runs on AWS.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
+//! use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, time::Duration};
 //!
 //! use evenkeel::{
-//!     base::time::Clock,
 //!     failure::{Class, Failure},
 //!     job::{Gate, Job, Progress, Run},
 //!     payload::{Payload, Problems},
 //!     policy::Policy,
 //!     record::Phase,
-//!     testing::{MemoryQueue, MemoryStore, SeededRandom, TestClock, TestPorts},
-//!     worker::{Worker, handle},
+//!     testing::{
+//!         ARN, Faults, MemoryMappings, MemoryStore, SeededRandom, SimulatedSqs, TestClock, TestPorts,
+//!         containers::{Containers, Function, FunctionSettings},
+//!         mapping::{EventSourceMapping, MappingSettings},
+//!     },
+//!     worker::Worker,
 //! };
 //! use serde::{Deserialize, Serialize};
 //!
@@ -95,34 +98,35 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() {
-//! let (store, clock) = (MemoryStore::default(), TestClock::default());
-//! let (queue, random) = (MemoryQueue::new(clock), SeededRandom::new(1));
-//! let job = WebhookDelivery::default();
-//! let worker = Worker::<_, TestPorts>::new(job, store, queue, clock, random);
-//! worker.queue.send(
+//! // Tables, a queue and a function in virtual time. A worker lives as long as its container.
+//! let (tables, clock) = (MemoryStore::default(), TestClock::default());
+//! let (store, queue) = (tables.clone(), SimulatedSqs::new(clock));
+//! let sqs = queue.clone();
+//! let start = move |_: &Faults| -> Box<dyn Function> {
+//!     let (store, queue, random) = (store.clone(), queue.clone(), SeededRandom::new(1));
+//!     Box::new(Worker::<_, TestPorts>::new(WebhookDelivery::default(), store, queue, clock, random))
+//! };
+//! let settings = FunctionSettings::with_timeout(Duration::from_secs(15));
+//! let function = Arc::new(Containers::new(settings, clock, Faults::default(), start));
+//! let settings = MappingSettings::new("normal", ARN);
+//! let mapping = EventSourceMapping::new(settings, sqs.clone(), MemoryMappings::default(), function);
+//!
+//! sqs.send(
 //!     r#"{ "version": 1, "type": "webhook_delivery", "id": "order-7",
 //!          "payload": { "url": "https://shop.example/hooks", "event": "paid" } }"#,
 //! );
-//!
-//! // An event, as Lambda would bring it. It answers with the messages that SQS must deliver again.
-//! let event = worker.queue.receive(10);
-//! let deadline = worker.clock.now() + Duration::from_secs(15);
-//! let again = handle(&worker, event.clone(), deadline).await.unwrap();
-//! worker.queue.acknowledge(&event, &again);
-//! let record = worker.store.record("webhook_delivery#g:order-7").unwrap();
+//! let delivery = mapping.deliver().await.unwrap();
+//! let record = tables.record("webhook_delivery#g:order-7").unwrap();
 //! assert!(matches!(record.phase, Phase::Waiting { .. }), "503: it waits for its next attempt");
-//! assert_eq!((record.counters.attempts, again.len()), (1, 1));
+//! assert_eq!((record.counters.attempts, delivery.failed.len()), (1, 1), "SQS delivers it again");
 //!
 //! // The message is invisible until the wait is over.
-//! tokio::time::advance(worker.queue.next_in().unwrap()).await;
-//! let event = worker.queue.receive(10);
-//! let deadline = worker.clock.now() + Duration::from_secs(15);
-//! let again = handle(&worker, event.clone(), deadline).await.unwrap();
-//! worker.queue.acknowledge(&event, &again);
-//! let record = worker.store.record("webhook_delivery#g:order-7").unwrap();
+//! sqs.visible(ARN).await;
+//! mapping.deliver().await.unwrap();
+//! let record = tables.record("webhook_delivery#g:order-7").unwrap();
 //! let Phase::Succeeded { result, .. } = &record.phase else { panic!("it succeeds") };
 //! assert_eq!(result, r#"{"status":200}"#);
-//! assert!(again.is_empty() && worker.queue.is_empty());
+//! assert!(sqs.is_empty());
 //! # }
 //! ```
 //!

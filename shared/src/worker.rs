@@ -74,7 +74,3 @@ impl<J: Job, P: Ports> Worker<J, P> {
         self
     }
 }
-
-#[cfg(test)]
-#[path = "worker/event_tests.rs"]
-mod tests;

@@ -56,12 +56,17 @@ fn bucket_partition(subject: &str, shard: u8) -> String {
     format!("stats#{subject}#{shard}")
 }
 
+pub(super) fn bucket_key(key: &BucketKey) -> Vec<Attribute> {
+    let sort = bucket_sort(key.start, key.generation);
+    self::key(bucket_partition(&key.subject, key.shard), sort)
+}
+
 /// The sort key of a bucket. Buckets sort by time, then by generation.
 fn bucket_sort(start: Time, generation: u64) -> String {
     format!("{:015}#{generation:010}", start.as_millis())
 }
 
-fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribute> {
+pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribute> {
     let mut attributes = breaker_key(dependency);
     attributes.extend([
         ("state", s(breaker.state.name())),
@@ -119,7 +124,7 @@ fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     Ok(Breaker { generation, state, since, why, systemic })
 }
 
-fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
+pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
     let mut attributes = limiter_key(dependency);
     let next = Time::from_millis(limiter.next_us.max(limiter.next_hourly_us) / 1_000);
     attributes.extend([
@@ -302,10 +307,7 @@ impl Control for DynamoStore {
         bucket: &Bucket,
         expires_at: Time,
     ) -> Result<Bucket, PortError> {
-        let place = self::key(
-            bucket_partition(&key.subject, key.shard),
-            bucket_sort(key.start, key.generation),
-        );
+        let place = bucket_key(key);
         let mut update = self
             .client
             .update_item()

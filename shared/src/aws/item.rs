@@ -443,18 +443,6 @@ mod tests {
         assert!(sort_key(999) < sort_key(1_795_456_800_250));
     }
 
-    /// The size of an attribute in bytes as DynamoDB counts it: its name and its value, where a
-    /// number takes a byte per two digits and one more ("Item sizes and formats" in the developer
-    /// guide).
-    fn size(name: &str, value: &AttributeValue) -> usize {
-        name.len()
-            + match value {
-                AttributeValue::S(text) => text.len(),
-                AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
-                other => panic!("not projected: {other:?}"),
-            }
-    }
-
     #[test]
     fn an_entry_of_the_due_index_costs_one_write_unit() {
         let kind = "product_detail_scraping";
@@ -493,12 +481,7 @@ mod tests {
                 }),
                 history: Vec::new(),
             };
-            let item = item(encode(&record));
-            let keys = ["pk", "due", "due_at"].into_iter();
-            let entry: usize = keys
-                .chain(DUE_PROJECTION)
-                .map(|name| size(name, item.get(name).unwrap_or_else(|| panic!("{name}"))))
-                .sum();
+            let entry = crate::aws::size::due_entry(&record);
             assert!(entry < 1024, "{entry} bytes: {}", record.phase.name());
         }
     }

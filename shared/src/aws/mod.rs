@@ -14,6 +14,8 @@ mod queue_maintenance;
 #[cfg(feature = "mappings")]
 mod scaling;
 mod secrets;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod size;
 mod statement;
 
 use std::time::Duration;

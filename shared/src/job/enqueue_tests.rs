@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     policy::tests::POLICY,
-    testing::{Fault, Faults, MemoryQueue, MemoryStore, TestClock},
+    testing::{Fault, Faults, MemoryStore, SimulatedSqs, TestClock, sqs::QueueSettings},
 };
 
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:q";
@@ -13,7 +13,7 @@ fn job(id: &str) -> NewJob {
 
 struct Office {
     store: MemoryStore,
-    queue: MemoryQueue<TestClock>,
+    queue: SimulatedSqs<TestClock>,
     clock: TestClock,
     faults: Faults,
 }
@@ -21,14 +21,21 @@ struct Office {
 impl Office {
     fn new() -> Self {
         let clock = TestClock::default();
-        let queue = MemoryQueue::new(clock);
+        let queue = SimulatedSqs::new(clock);
+        queue.create(QUEUE, QueueSettings::default());
         Self { store: MemoryStore::default(), queue, clock, faults: Faults::default() }
     }
 
+    /// Enqueues jobs from a process of its own. Fails if the process dies.
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<Enqueued, PortError> {
-        let store = self.faults.wrap(self.store.clone());
-        let queue = self.faults.wrap(self.queue.clone());
-        enqueue(&store, &queue, &self.clock, jobs).await
+        let process = self.faults.process();
+        let store = process.wrap(self.store.clone());
+        let queue = process.wrap(self.queue.clone());
+        tokio::select! {
+            biased;
+            enqueued = enqueue(&store, &queue, &self.clock, jobs) => enqueued,
+            () = process.death() => Err(PortError::Unavailable("the process died".into())),
+        }
     }
 }
 
@@ -106,11 +113,8 @@ async fn enqueueing_again_repairs_a_failure_at_any_call() {
         for fault in Fault::ALL {
             let office = Office::new();
             office.faults.at(number, number, fault);
-            tokio::select! {
-                result = office.enqueue(&jobs) => assert!(result.is_err(), "{fault:?} at {number}"),
-                () = office.faults.death() => {}
-            }
-            office.faults.revive();
+            assert!(office.enqueue(&jobs).await.is_err(), "{fault:?} at {number}");
+            office.faults.clear();
             office.enqueue(&jobs).await.unwrap();
             assert_eq!(office.store.records().len(), 30);
             let bodies = office.queue.bodies(QUEUE);

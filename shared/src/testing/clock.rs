@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::base::{
     random::Random,
-    time::{Clock, Time, millis},
+    time::{Clock, Time},
 };
 
 /// The time at which every test begins: 2026-01-01T00:00:00Z.
-const BEGINNING: Time = Time::from_millis(1_767_225_600_000);
+pub const BEGINNING: Time = Time::from_millis(1_767_225_600_000);
 
 /// A clock that follows tokio's, so that a test can pause and advance it.
 #[derive(Clone, Copy, Debug)]
@@ -41,29 +41,6 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Time {
         BEGINNING + self.started.elapsed()
-    }
-}
-
-/// A clock that moves only by [`ManualClock::advance`], for tests with a real network.
-#[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicU64>);
-
-impl Default for ManualClock {
-    fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(BEGINNING.as_millis())))
-    }
-}
-
-impl ManualClock {
-    /// Moves the clock forward by `span`.
-    pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(millis(span), Relaxed);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Time {
-        Time::from_millis(self.0.load(Relaxed))
     }
 }
 

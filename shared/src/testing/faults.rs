@@ -5,15 +5,18 @@ mod maintenance;
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
-use super::{InMemory, MemoryStore};
+use super::TestClock;
 use crate::{
-    base::time::Time,
+    base::time::{Clock, Time},
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
@@ -65,11 +68,28 @@ impl Fault {
     ];
 }
 
-/// The planned faults and the calls so far, shared by all ports of one simulated process.
+/// The planned faults and the calls so far, shared by the ports of all processes of a function. Each
+/// process has a life of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     plan: Arc<Mutex<Plan>>,
-    death: Arc<Notify>,
+    process: Arc<Process>,
+    clock: TestClock,
+}
+
+/// A simulated process.
+#[derive(Debug, Default)]
+struct Process {
+    dead: AtomicBool,
+    death: Notify,
+}
+
+/// A port call, as it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct TracedCall {
+    pub at: Time,
+    pub name: &'static str,
 }
 
 /// The calls that a fault affects.
@@ -90,10 +110,9 @@ impl Struck {
 
 #[derive(Debug, Default)]
 struct Plan {
-    calls: Vec<&'static str>,
+    calls: Vec<TracedCall>,
     faults: Vec<(Struck, Fault)>,
     latency: Duration,
-    dead: bool,
 }
 
 impl Faults {
@@ -120,19 +139,35 @@ impl Faults {
     /// The names of the calls so far. The index of a call is its number for [`Faults::at`].
     #[must_use]
     pub fn calls(&self) -> Vec<&'static str> {
+        self.lock().calls.iter().map(|call| call.name).collect()
+    }
+
+    /// The calls so far, with their times.
+    #[must_use]
+    pub fn trace(&self) -> Vec<TracedCall> {
         self.lock().calls.clone()
+    }
+
+    /// A new process, with the same planned faults and the same count of calls.
+    #[must_use]
+    pub fn process(&self) -> Self {
+        Self { process: Arc::default(), ..self.clone() }
+    }
+
+    /// Ends the process, whatever it is doing.
+    pub fn kill(&self) {
+        self.process.dead.store(true, Relaxed);
+        self.process.death.notify_one();
     }
 
     /// Returns when the process dies. Port calls of a dead process never return: drop its future.
     pub async fn death(&self) {
-        self.death.notified().await;
+        self.process.death.notified().await;
     }
 
-    /// Restarts the process and clears the planned faults.
-    pub fn revive(&self) {
-        let mut plan = self.lock();
-        plan.dead = false;
-        plan.faults.clear();
+    /// Clears the planned faults.
+    pub fn clear(&self) {
+        self.lock().faults.clear();
     }
 
     /// Wraps a port, so that its calls go through the planned faults.
@@ -140,17 +175,23 @@ impl Faults {
         Faulty { port, faults: self.clone() }
     }
 
-    fn next(&self, call: &'static str) -> Option<Fault> {
+    fn next(&self, name: &'static str) -> Option<Fault> {
         let mut plan = self.lock();
         let number = plan.calls.len();
-        plan.calls.push(call);
-        let strikes = |(place, _): &&(Struck, Fault)| place.is(number, call);
-        plan.faults.iter().find(strikes).map(|(_, fault)| *fault)
+        plan.calls.push(TracedCall { at: self.clock.now(), name });
+        let place = plan.faults.iter().position(|(struck, _)| struck.is(number, name))?;
+        match plan.faults[place].1 {
+            // A fault that kills strikes one process.
+            fault @ (Fault::DieBefore | Fault::DieAfter) => {
+                plan.faults.remove(place);
+                Some(fault)
+            }
+            fault => Some(fault),
+        }
     }
 
     async fn die<T>(&self) -> T {
-        self.lock().dead = true;
-        self.death.notify_one();
+        self.kill();
         std::future::pending().await
     }
 
@@ -162,7 +203,7 @@ impl Faults {
         work: impl Future<Output = Result<T, PortError>>,
         turned_away: Option<T>,
     ) -> Result<T, PortError> {
-        if self.lock().dead {
+        if self.process.dead.load(Relaxed) {
             return std::future::pending().await;
         }
         let latency = self.lock().latency;
@@ -206,12 +247,6 @@ fn throttled(entries: usize) -> Vec<Written> {
 pub struct Faulty<T> {
     port: T,
     faults: Faults,
-}
-
-impl<T: InMemory> InMemory for Faulty<T> {
-    fn memory(&self) -> &MemoryStore {
-        self.port.memory()
-    }
 }
 
 impl<T: Store> Store for Faulty<T> {

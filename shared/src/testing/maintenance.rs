@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{MemoryStore, store::text_of};
+use super::{MemoryStore, store::text_of, units::Units};
 use crate::{
+    aws::size,
     base::time::Time,
     ports::{
         PortError, Seen, Swapped,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The shard of a lease, computed from its owner as in the real table.
-fn shard(lease: &Lease) -> u8 {
+pub(super) fn shard(lease: &Lease) -> u8 {
     let sum: u64 = lease.owner.bytes().map(u64::from).sum();
     u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
 }
@@ -33,13 +34,16 @@ impl TableMaintenance for MemoryStore {
         most: usize,
     ) -> Result<Vec<DueJob>, PortError> {
         let mut tables = self.call();
-        let entries = tables.due.get(partition).into_iter().flatten();
+        let entries = tables.due(partition);
         let due: Vec<DueJob> = entries
             .filter(|entry| (from..=until).contains(&entry.due_at))
             .take(most)
             .cloned()
             .collect();
         tables.reads += due.len();
+        let read = due.iter().filter_map(|entry| tables.records.get(&entry.key));
+        let bytes = read.map(size::due_entry).sum();
+        tables.spend(&format!("due/{partition}"), Units::read_eventually(bytes))?;
         Ok(due)
     }
 
@@ -50,12 +54,18 @@ impl TableMaintenance for MemoryStore {
         leases.sort_by_key(|lease| lease.until);
         leases.truncate(most);
         tables.reads += leases.len();
+        let bytes = leases.iter().map(size::lease).sum();
+        tables.spend(&format!("control/lease#{of}"), Units::read(bytes))?;
         Ok(leases)
     }
 
     async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
         let mut tables = self.call();
         tables.reads += keys.len();
+        for key in keys {
+            let bytes = tables.records.get(key).map(size::record).unwrap_or_default();
+            tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        }
         Ok(keys.iter().map(|key| (key.clone(), tables.records.get(key).cloned().map(Ok))).collect())
     }
 
@@ -98,6 +108,9 @@ impl TableMaintenance for MemoryStore {
         let more = items.len() > most;
         items.truncate(most);
         tables.reads += items.len();
+        let records = items.iter().filter_map(|item| item.record.as_ref()?.as_ref().ok());
+        let bytes = records.map(size::record).sum();
+        tables.spend(&format!("scan/{table:?}"), Units::read_eventually(bytes))?;
         let next = items.last().filter(|_| more).map(|item| item.key.clone());
         Ok(Page { items, next })
     }
@@ -135,6 +148,9 @@ impl TableMaintenance for MemoryStore {
     async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
         let mut tables = self.call();
         tables.reads += 1;
+        let partition = format!("control/note#{}", place.kind);
+        let text = tables.notes.get(place).map(text_of).unwrap_or_default();
+        tables.spend(&partition, Units::read(size::note(place, &text)))?;
         Ok(tables.notes.get(place).cloned().unwrap_or_default())
     }
 
@@ -150,7 +166,7 @@ impl TableMaintenance for MemoryStore {
         if current.revision != revision {
             return Ok(Swapped::No(current));
         }
-        tables.writes += 1;
+        tables.spend_control(&format!("note#{}", place.kind), size::note(place, text))?;
         let next = Seen { value: Some(text.to_owned()), revision: revision + 1 };
         tables.notes.insert(place.clone(), next);
         tables.note_ends.insert(place.clone(), expires_at);
@@ -169,11 +185,14 @@ impl TableMaintenance for MemoryStore {
         let notes: Vec<_> =
             notes.take(most).map(|(place, note)| (place.name.clone(), text_of(note))).collect();
         tables.reads += notes.len();
+        let bytes = notes.iter().map(|(name, text)| name.len() + text.len()).sum();
+        tables.spend(&format!("control/note#{kind}"), Units::read_eventually(bytes))?;
         Ok(notes)
     }
 
     async fn remove_note(&self, place: &NoteKey, text: &str) -> Result<(), PortError> {
         let mut tables = self.call();
+        tables.spend_control(&format!("note#{}", place.kind), size::note(place, text))?;
         if tables.notes.get(place).is_some_and(|note| note.value.as_deref() == Some(text)) {
             tables.notes.remove(place);
             tables.note_ends.remove(place);

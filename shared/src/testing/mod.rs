@@ -1,23 +1,30 @@
-//! Test support: the ports in memory, a clock that follows tokio's (so that tests can pause it),
-//! fault injection at every port call, and the conformance suites of the ports.
+//! Test support, all on tokio's clock, which tests pause.
+//!
+//! The services around a function are simulated: [`sqs`], [`mapping`] (Lambda's event source mapping),
+//! [`containers`] (Lambda itself), and the tables ([`MemoryStore`]). Besides, there is fault injection
+//! at every port call, and the conformance suites of the ports.
 
 #![expect(clippy::panic, reason = "a test double that is misused ends the test")]
 
 mod clock;
 pub mod conformance;
+pub mod containers;
 pub mod control_conformance;
 mod faults;
 mod maintenance;
 pub mod maintenance_conformance;
+pub mod mapping;
 mod ports;
-mod queue;
-mod release;
+pub mod sqs;
 mod store;
+mod tables;
+mod units;
 
-pub use clock::{ManualClock, SeededRandom, TestClock};
-pub use faults::{Fault, Faults, Faulty};
+pub use clock::{BEGINNING, SeededRandom, TestClock};
+pub use faults::{Fault, Faults, Faulty, TracedCall};
 pub use maintenance::MemoryMappings;
 pub use ports::TestPorts;
-pub use queue::{ARN, Held, MemoryQueue};
-pub use release::{InMemory, next_event_in, release_parked};
+pub use sqs::{ARN, SimulatedSqs};
 pub use store::MemoryStore;
+pub use tables::{EntryOutcome, TableHabits};
+pub use units::{PartitionLimits, Units};

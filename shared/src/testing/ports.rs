@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{MemoryQueue, MemoryStore, SeededRandom, TestClock};
+use super::{MemoryStore, SeededRandom, SimulatedSqs, TestClock};
 use crate::{
     base::time::Clock,
     ports::{Control, Ports, Queue, Store},
@@ -10,7 +10,7 @@ use crate::{
 
 /// The ports of a test: in memory unless the test names others, with seeded random numbers.
 #[allow(clippy::type_complexity, reason = "a marker of three types")]
-pub struct TestPorts<S = MemoryStore, Q = MemoryQueue<TestClock>, C = TestClock>(
+pub struct TestPorts<S = MemoryStore, Q = SimulatedSqs<TestClock>, C = TestClock>(
     PhantomData<fn() -> (S, Q, C)>,
 );
 

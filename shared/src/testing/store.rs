@@ -1,11 +1,16 @@
 //! The job table and the control table in memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::{
+    tables::{EntryOutcome, TableHabits, Tables},
+    units::{PartitionLimits, Units},
+};
 use crate::{
+    aws::size,
     base::time::Time,
     dependency::{
         breaker::Breaker,
@@ -13,33 +18,13 @@ use crate::{
         stats::{Bucket, BucketKey},
     },
     message::RejectedMessage,
-    ports::{
-        Control, PortError, Seen, Store, Swapped, Written, maintenance::DueJob, notes::NoteKey,
-    },
+    ports::{Control, PortError, Seen, Store, Swapped, Written, notes::NoteKey},
     record::{Guard, Record, lease::Lease},
 };
 
 /// [`Store`] and [`Control`] in memory; clones share the tables.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Tables>>);
-
-#[derive(Debug, Default)]
-pub(super) struct Tables {
-    pub(super) records: BTreeMap<String, Record>,
-    /// The index `due`, by partition.
-    pub(super) due: BTreeMap<String, BTreeSet<DueJob>>,
-    pub(super) rejected: BTreeMap<String, RejectedMessage>,
-    pub(super) leases: BTreeMap<String, Lease>,
-    breakers: BTreeMap<String, Seen<Breaker>>,
-    limiters: BTreeMap<String, Seen<Limiter>>,
-    buckets: BTreeMap<BucketKey, Bucket>,
-    pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
-    pub(super) note_ends: BTreeMap<NoteKey, Time>,
-    calls: usize,
-    pub(super) writes: usize,
-    pub(super) reads: usize,
-    changed: Vec<String>,
-}
 
 impl MemoryStore {
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -49,7 +34,47 @@ impl MemoryStore {
     pub(super) fn call(&self) -> MutexGuard<'_, Tables> {
         let mut tables = self.lock();
         tables.calls += 1;
+        tables.expire();
         tables
+    }
+
+    /// Sets how the tables behave from now on.
+    pub fn behave(&self, habits: TableHabits) {
+        self.lock().habits = habits;
+    }
+
+    /// Limits what each partition serves in a second; `None` lifts the limit.
+    pub fn limit(&self, limits: Option<PartitionLimits>) {
+        self.lock().meter.limits = limits;
+    }
+
+    /// Plans the outcomes of the next entries of the call `insert`, `enqueue` or `settle`; entries
+    /// after them are applied.
+    pub fn plan_entries(
+        &self,
+        call: &'static str,
+        outcomes: impl IntoIterator<Item = EntryOutcome>,
+    ) {
+        let outcomes: VecDeque<EntryOutcome> = outcomes.into_iter().collect();
+        self.lock().outcomes.insert(call, outcomes);
+    }
+
+    /// The capacity units used so far, including those of the index `due`.
+    #[must_use]
+    pub fn units(&self) -> Units {
+        self.lock().meter.total()
+    }
+
+    /// The same for each partition: `jobs/KEY`, `due/PARTITION` or `control/PARTITION`.
+    #[must_use]
+    pub fn units_by_partition(&self) -> BTreeMap<String, Units> {
+        self.lock().meter.by_partition().clone()
+    }
+
+    /// Whether `holds` is true for every record.
+    #[must_use]
+    pub fn all(&self, holds: impl FnMut(&Record) -> bool) -> bool {
+        self.lock().records.values().all(holds)
     }
 
     /// Every record, by key.
@@ -87,13 +112,6 @@ impl MemoryStore {
         self.lock().buckets.iter().map(|(key, bucket)| (key.clone(), bucket.clone())).collect()
     }
 
-    /// Number of items written so far, including leases. It equals the write units for items under
-    /// 1 KB that have no entry on the index `due`.
-    #[must_use]
-    pub fn writes(&self) -> usize {
-        self.lock().writes
-    }
-
     /// Every note of a kind: its name and its text.
     #[must_use]
     pub fn all_notes(&self, kind: &str) -> Vec<(String, String)> {
@@ -127,42 +145,6 @@ impl MemoryStore {
     }
 }
 
-/// A record's partition of the index `due` and its entry there.
-fn entry(record: &Record) -> Option<(String, DueJob)> {
-    let entry = record.due_entry()?;
-    Some((entry.partition, DueJob { due_at: entry.due_at, key: record.key.clone() }))
-}
-
-impl Tables {
-    fn set(&mut self, record: Record) {
-        self.unset(&record.key);
-        if let Some((partition, due)) = entry(&record) {
-            self.due.entry(partition).or_default().insert(due);
-        }
-        self.records.insert(record.key.clone(), record);
-    }
-
-    pub(super) fn unset(&mut self, key: &str) -> bool {
-        let old = self.records.remove(key);
-        if let Some((partition, due)) = old.as_ref().and_then(entry) {
-            self.due.entry(partition).or_default().remove(&due);
-        }
-        old.is_some()
-    }
-
-    /// Writes `record` if `holds` is true for the record in the table.
-    fn write(&mut self, record: &Record, holds: impl FnOnce(Option<&Record>) -> bool) -> Written {
-        let current = self.records.get(&record.key);
-        if !holds(current) {
-            return Written::No(current.cloned().map(Box::new));
-        }
-        self.set(record.clone());
-        self.changed.push(record.key.clone());
-        self.writes += 1;
-        Written::Yes
-    }
-}
-
 pub(super) fn text_of(note: &Seen<Option<String>>) -> String {
     note.value.clone().unwrap_or_default()
 }
@@ -171,38 +153,68 @@ fn guarded(current: Option<&Record>, guard: Option<&Guard>) -> bool {
     current.map(Record::guard).as_ref() == guard
 }
 
+/// As in DynamoDB, a refused INSERT does not return the conflicting item.
+fn inserted(written: Written) -> Written {
+    match written {
+        Written::No(_) => Written::No(None),
+        other => other,
+    }
+}
+
+fn is_absent(current: Option<&Record>) -> bool {
+    current.is_none()
+}
+
+impl Tables {
+    fn put_lease(&mut self, lease: &Lease) -> Result<(), PortError> {
+        self.spend_control(&lease_partition(lease), size::lease(lease))?;
+        self.leases.insert(lease.owner.clone(), lease.clone());
+        Ok(())
+    }
+
+    fn remove_lease(&mut self, lease: &Lease) -> Result<(), PortError> {
+        self.spend_control(&lease_partition(lease), size::lease(lease))?;
+        self.leases.remove(&lease.owner);
+        Ok(())
+    }
+}
+
+/// Leases are spread over partitions by their owner; which one does not matter for their units.
+fn lease_partition(lease: &Lease) -> String {
+    format!("lease#{}", super::maintenance::shard(lease))
+}
+
 impl Store for MemoryStore {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
-        let mut written: Vec<Written> = records
-            .iter()
-            // As in DynamoDB, a refused INSERT does not return the conflicting item.
-            .map(|record| match tables.write(record, |current| current.is_none()) {
-                Written::No(_) => Written::No(None),
-                other => other,
-            })
-            .collect();
-        let known = tables.leases.insert(lease.owner.clone(), lease.clone());
-        tables.writes += 1;
-        written.push(if known.is_none() { Written::Yes } else { Written::No(None) });
+        let each = records.iter();
+        let mut written: Vec<Written> =
+            each.map(|record| inserted(tables.write_entry("insert", record, is_absent))).collect();
+        let known = tables.leases.contains_key(&lease.owner);
+        written.push(match tables.put_lease(lease) {
+            Err(error) => Written::Unknown(error.to_string()),
+            Ok(()) if known => Written::No(None),
+            Ok(()) => Written::Yes,
+        });
         Ok(written)
     }
 
     async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
-        let insert = |record: &Record| match tables.write(record, |current| current.is_none()) {
-            Written::No(_) => Written::No(None),
-            other => other,
-        };
-        Ok(records.iter().map(insert).collect())
+        let each = records.iter();
+        Ok(each.map(|record| inserted(tables.write_entry("enqueue", record, is_absent))).collect())
     }
 
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
-        Ok(self.call().records.get(key).cloned())
+        let mut tables = self.call();
+        let record = tables.records.get(key).cloned();
+        let bytes = record.as_ref().map(size::record).unwrap_or_default();
+        tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        Ok(record)
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        Ok(self.call().write(record, |current| guarded(current, guard)))
+        self.call().write(record, |current| guarded(current, guard))
     }
 
     async fn settle(
@@ -212,31 +224,29 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
         if let Some(lease) = closing {
-            tables.leases.remove(&lease.owner);
-            tables.writes += 1;
+            // A failure is harmless and is not reported.
+            let _ = tables.remove_lease(lease);
         }
         let running = |record: &Record| Guard { state: "running", fence: record.fence };
-        Ok(records
-            .iter()
-            .map(|record| tables.write(record, |now| guarded(now, Some(&running(record)))))
-            .collect())
+        let each = records.iter().map(|record| {
+            let guard = running(record);
+            tables.write_entry("settle", record, |now| guarded(now, Some(&guard)))
+        });
+        Ok(each.collect())
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
         let mut tables = self.call();
-        let current = tables.records.get(&record.key).cloned();
-        match current {
-            Some(current) if current.guard() == record.guard() => {
-                tables.set(current.with_lease_expiry_indexed());
-                tables.changed.push(current.key);
-                Ok(Written::Yes)
-            }
-            other => Ok(Written::No(other.map(Box::new))),
-        }
+        let Some(current) = tables.records.get(&record.key).cloned() else {
+            return Ok(Written::No(None));
+        };
+        let indexed = current.with_lease_expiry_indexed();
+        tables.write(&indexed, |current| guarded(current, Some(&record.guard())))
     }
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
         let mut tables = self.call();
+        tables.spend(&format!("jobs/{}", body.key), Units::write(size::rejected(body)))?;
         let known = tables.rejected.get(&body.key);
         if known.is_none_or(|known| known.at < body.replaces_older_than()) {
             tables.rejected.insert(body.key.clone(), body.clone());
@@ -245,13 +255,11 @@ impl Store for MemoryStore {
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-        self.call().leases.insert(lease.owner.clone(), lease.clone());
-        Ok(())
+        self.call().put_lease(lease)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        self.call().leases.remove(&lease.owner);
-        Ok(())
+        self.call().remove_lease(lease)
     }
 }
 
@@ -272,7 +280,11 @@ fn swap<T: Clone + Default>(
 
 impl Control for MemoryStore {
     async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        Ok(self.call().breakers.get(dependency).cloned().unwrap_or_default())
+        let mut tables = self.call();
+        let seen = tables.breakers.get(dependency).cloned().unwrap_or_default();
+        let bytes = size::breaker(dependency, &seen.value);
+        tables.spend(&format!("control/breaker#{dependency}"), Units::read(bytes))?;
+        Ok(seen)
     }
 
     async fn swap_breaker(
@@ -282,12 +294,16 @@ impl Control for MemoryStore {
         revision: u64,
     ) -> Result<Swapped<Breaker>, PortError> {
         let mut tables = self.call();
-        tables.writes += 1;
+        tables.spend_control(&format!("breaker#{dependency}"), size::breaker(dependency, next))?;
         Ok(swap(&mut tables.breakers, dependency, next, revision))
     }
 
     async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
-        Ok(self.call().limiters.get(dependency).copied().unwrap_or_default())
+        let mut tables = self.call();
+        let seen = tables.limiters.get(dependency).copied().unwrap_or_default();
+        let bytes = size::limiter(dependency, &seen.value);
+        tables.spend(&format!("control/limiter#{dependency}"), Units::read(bytes))?;
+        Ok(seen)
     }
 
     async fn swap_limiter(
@@ -297,7 +313,7 @@ impl Control for MemoryStore {
         revision: u64,
     ) -> Result<Swapped<Limiter>, PortError> {
         let mut tables = self.call();
-        tables.writes += 1;
+        tables.spend_control(&format!("limiter#{dependency}"), size::limiter(dependency, next))?;
         Ok(swap(&mut tables.limiters, dependency, next, revision))
     }
 
@@ -308,15 +324,17 @@ impl Control for MemoryStore {
         _: Time,
     ) -> Result<Bucket, PortError> {
         let mut tables = self.call();
-        tables.writes += 1;
-        let bucket = tables.buckets.entry(key.clone()).or_default();
+        let mut bucket = tables.buckets.get(key).cloned().unwrap_or_default();
         bucket.add(added);
-        Ok(bucket.clone())
+        let partition = format!("stats#{}#{}", key.subject, key.shard);
+        tables.spend_control(&partition, size::bucket(key, &bucket))?;
+        tables.buckets.insert(key.clone(), bucket.clone());
+        Ok(bucket)
     }
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         let mut tables = self.call();
-        tables.writes += 1;
+        tables.spend_control(&format!("note#{}", place.kind), size::note(place, text))?;
         tables.notes.insert(place.clone(), Seen { value: Some(text.to_owned()), revision: 0 });
         tables.note_ends.insert(place.clone(), until);
         Ok(())
@@ -330,8 +348,18 @@ impl Control for MemoryStore {
     ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
         let asked =
             |key: &BucketKey| key.subject == subject && key.shard < shards && key.start >= from;
-        let tables = self.call();
+        let mut tables = self.call();
         let found = tables.buckets.iter().filter(|(key, _)| asked(key));
-        Ok(found.map(|(key, bucket)| (key.clone(), bucket.clone())).collect())
+        let found: Vec<_> = found.map(|(key, bucket)| (key.clone(), bucket.clone())).collect();
+        for shard in 0..shards {
+            let of_shard = found.iter().filter(|(key, _)| key.shard == shard);
+            let bytes = of_shard.map(|(key, bucket)| size::bucket(key, bucket)).sum();
+            tables.spend(&format!("control/stats#{subject}#{shard}"), Units::read(bytes))?;
+        }
+        Ok(found)
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

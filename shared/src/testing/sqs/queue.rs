@@ -1,0 +1,240 @@
+//! One simulated queue: its messages by visibility.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    fairness::Fairness,
+    message::SimulatedMessage,
+    settings::{Habits, QueueSettings},
+};
+use crate::{
+    base::{random::Random, time::Time},
+    ports::maintenance::Depth,
+    testing::clock::SeededRandom,
+};
+
+/// Longest time that a message may be hidden, counted from its receive.
+const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
+
+/// Visible messages that a receive of a calm queue examines, dead letters among them.
+const MOST_EXAMINED: usize = 100;
+
+/// How often messages past the retention are looked for.
+const EXPIRY_CHECK: Duration = Duration::from_mins(1);
+
+/// A queue.
+#[derive(Debug)]
+pub(super) struct SimulatedQueue {
+    arn: String,
+    pub(super) settings: QueueSettings,
+    messages: BTreeMap<u64, SimulatedMessage>,
+    /// Messages that were visible at the last look, by sequence.
+    visible: BTreeSet<u64>,
+    /// The others, by the time at which they become visible.
+    hidden: BTreeSet<(Time, u64)>,
+    fairness: Fairness,
+    expired_until: Time,
+}
+
+/// The result of a receive.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) received: Vec<SimulatedMessage>,
+    /// Messages that were received too often.
+    pub(super) dead: Vec<SimulatedMessage>,
+}
+
+impl SimulatedQueue {
+    pub(super) fn new(arn: &str, settings: QueueSettings, messages: Vec<SimulatedMessage>) -> Self {
+        let mut queue = Self {
+            arn: arn.to_owned(),
+            settings,
+            messages: BTreeMap::new(),
+            visible: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            fairness: Fairness::default(),
+            expired_until: Time::default(),
+        };
+        messages.into_iter().for_each(|message| queue.put(message));
+        queue
+    }
+
+    pub(super) fn into_messages(self) -> Vec<SimulatedMessage> {
+        self.messages.into_values().collect()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &SimulatedMessage> {
+        self.messages.values()
+    }
+
+    pub(super) fn put(&mut self, message: SimulatedMessage) {
+        self.hidden.insert((message.visible_at, message.sequence));
+        self.messages.insert(message.sequence, message);
+    }
+
+    fn take_out(&mut self, sequence: u64) -> Option<SimulatedMessage> {
+        let message = self.messages.remove(&sequence)?;
+        self.visible.remove(&sequence);
+        self.hidden.remove(&(message.visible_at, sequence));
+        Some(message)
+    }
+
+    /// Makes a message visible at `at` and not before.
+    fn set_visible_at(&mut self, sequence: u64, at: Time) {
+        if let Some(mut message) = self.take_out(sequence) {
+            message.visible_at = at;
+            self.put(message);
+        }
+    }
+
+    /// Brings the queue to `now`: messages become visible, and old ones are deleted.
+    fn advance(&mut self, now: Time) {
+        let later = self.hidden.split_off(&(now + Duration::from_millis(1), 0));
+        let shown = std::mem::replace(&mut self.hidden, later);
+        for (at, sequence) in shown {
+            self.visible.insert(sequence);
+            self.fairness.end(sequence, at);
+        }
+        if self.expired_until + EXPIRY_CHECK <= now {
+            self.expired_until = now;
+            let retention = self.settings.retention;
+            let old = self.messages.values().filter(|message| message.sent_at + retention <= now);
+            let old: Vec<u64> = old.map(|message| message.sequence).collect();
+            for sequence in old {
+                self.take_out(sequence);
+                self.fairness.end(sequence, now);
+            }
+        }
+    }
+
+    /// Receives up to `most` messages, and hides them for `hidden` or else the queue's time-out.
+    pub(super) fn receive(
+        &mut self,
+        most: usize,
+        hidden: Option<Duration>,
+        now: Time,
+        habits: &Habits,
+        random: &SeededRandom,
+    ) -> Taken {
+        self.advance(now);
+        let hidden = hidden.unwrap_or(self.settings.visibility);
+        let max_receives = self.settings.redrive.as_ref().map(|redrive| redrive.max_receives);
+        let mut taken = Taken::default();
+        for sequence in self.candidates(now, habits, random) {
+            if taken.received.len() == most {
+                break;
+            }
+            let Some(mut message) = self.take_out(sequence) else { continue };
+            if max_receives.is_some_and(|most| message.receives >= most) {
+                message.source = Some(self.arn.clone());
+                taken.dead.push(message);
+                continue;
+            }
+            message.receives += 1;
+            message.received_at = Some(now);
+            let twice = random.unit() < habits.delivers_twice;
+            message.visible_at = if twice { now } else { now + hidden };
+            self.fairness.begin(sequence, message.tenant(), now);
+            taken.received.push(message.clone());
+            self.put(message);
+        }
+        taken
+    }
+
+    /// The visible messages in the order in which they are received.
+    fn candidates(&self, now: Time, habits: &Habits, random: &SeededRandom) -> Vec<u64> {
+        if !habits.shuffles && !habits.is_fair {
+            return self.visible.iter().copied().take(MOST_EXAMINED).collect();
+        }
+        let mut order: Vec<u64> = self.visible.iter().copied().collect();
+        if habits.shuffles {
+            // Fisher and Yates.
+            for last in (1..order.len()).rev() {
+                let other = random.bits() % (u64::try_from(last).unwrap_or_default() + 1);
+                order.swap(last, usize::try_from(other).unwrap_or_default());
+            }
+        }
+        if habits.is_fair {
+            let noisy = self.fairness.noisy(now);
+            let is_noisy = |sequence: &u64| {
+                self.messages.get(sequence).is_some_and(|message| noisy.contains(message.tenant()))
+            };
+            // A stable sort keeps the order within each half.
+            order.sort_by_key(is_noisy);
+        }
+        order
+    }
+
+    /// Deletes the message of this handle, if it is its latest. If `again`, it comes once more.
+    pub(super) fn delete(&mut self, receipt: &str, again: bool, now: Time) {
+        let Some(sequence) = SimulatedMessage::sequence_of(receipt) else { return };
+        if self.messages.get(&sequence).is_none_or(|message| message.receipt() != receipt) {
+            return;
+        }
+        self.fairness.end(sequence, now);
+        if again {
+            self.set_visible_at(sequence, now);
+        } else {
+            self.take_out(sequence);
+        }
+    }
+
+    /// Hides a message until `span` from now, rounded up to whole seconds. The error has the code
+    /// that SQS gives.
+    pub(super) fn hide(&mut self, receipt: &str, span: Duration, now: Time) -> Result<(), String> {
+        self.advance(now);
+        let sequence = SimulatedMessage::sequence_of(receipt);
+        let sequence = sequence.ok_or_else(|| format!("ReceiptHandleIsInvalid: {receipt}"))?;
+        let message = self.messages.get(&sequence).filter(|message| message.receipt() == receipt);
+        let unknown = || format!("InvalidParameterValue: {receipt} is of no message in flight");
+        let received_at = message.and_then(|message| message.received_at).ok_or_else(unknown)?;
+        if self.visible.contains(&sequence) {
+            return Err(format!("MessageNotInflight: {receipt}"));
+        }
+        let span =
+            Duration::from_secs(u64::try_from(span.as_millis().div_ceil(1_000)).unwrap_or(0));
+        if now + span > received_at + LONGEST_HIDDEN {
+            return Err(format!("InvalidParameterValue: hidden for over {LONGEST_HIDDEN:?}"));
+        }
+        self.set_visible_at(sequence, now + span);
+        Ok(())
+    }
+
+    pub(super) fn show_all(&mut self, now: Time) {
+        let all: Vec<u64> = self.messages.keys().copied().collect();
+        all.into_iter().for_each(|sequence| self.set_visible_at(sequence, now));
+    }
+
+    pub(super) fn purge(&mut self) -> usize {
+        let count = self.messages.len();
+        self.messages.clear();
+        self.visible.clear();
+        self.hidden.clear();
+        count
+    }
+
+    pub(super) fn depth(&mut self, now: Time) -> Depth {
+        self.advance(now);
+        let mut depth = Depth::default();
+        for message in self.messages.values() {
+            if self.visible.contains(&message.sequence) {
+                depth.visible += 1;
+            } else if message.receives == 0 && message.delayed_until > now {
+                depth.delayed += 1;
+            } else {
+                depth.in_flight += 1;
+            }
+        }
+        depth
+    }
+
+    /// When the next message is visible, or was.
+    pub(super) fn next_visible_at(&self) -> Option<Time> {
+        let shown = self.visible.first().and_then(|sequence| self.messages.get(sequence));
+        let shown = shown.map(|message| message.visible_at);
+        shown.or_else(|| self.hidden.first().map(|(at, _)| *at))
+    }
+}

@@ -1,0 +1,140 @@
+//! Capacity units of the simulated tables, counted by partition ("Read and write operations" and "Best
+//! practices for designing and using partition keys", DynamoDB developer guide).
+
+use std::{collections::BTreeMap, ops::AddAssign};
+
+use crate::base::time::Time;
+
+/// Bytes of an item that one unit writes, and that one unit reads.
+const WRITE_UNIT_BYTES: usize = 1024;
+const READ_UNIT_BYTES: usize = 4096;
+
+/// Capacity units that were used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// Write units.
+    pub writes: u64,
+    /// Halves of read units: an eventually consistent read costs one.
+    pub half_reads: u64,
+}
+
+impl Units {
+    /// A write of an item whose size was and is at most `bytes`.
+    pub(super) fn write(bytes: usize) -> Self {
+        let writes = u64::try_from(bytes.div_ceil(WRITE_UNIT_BYTES).max(1)).unwrap_or(u64::MAX);
+        Self { writes, half_reads: 0 }
+    }
+
+    /// A strongly consistent read of `bytes`.
+    pub(super) fn read(bytes: usize) -> Self {
+        Self { writes: 0, half_reads: 2 * blocks(bytes) }
+    }
+
+    /// An eventually consistent read of `bytes`.
+    pub(super) fn read_eventually(bytes: usize) -> Self {
+        Self { writes: 0, half_reads: blocks(bytes) }
+    }
+}
+
+fn blocks(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(READ_UNIT_BYTES).max(1)).unwrap_or(u64::MAX)
+}
+
+impl AddAssign for Units {
+    fn add_assign(&mut self, more: Self) {
+        self.writes += more.writes;
+        self.half_reads += more.half_reads;
+    }
+}
+
+/// What one partition serves in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct PartitionLimits {
+    pub writes: u64,
+    pub reads: u64,
+}
+
+impl PartitionLimits {
+    /// The quota of DynamoDB.
+    pub const AWS: Self = Self { writes: 1_000, reads: 3_000 };
+}
+
+/// The units used by each partition.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter {
+    pub(super) limits: Option<PartitionLimits>,
+    used: BTreeMap<String, Units>,
+    /// The second that is counted for the limits, and what was used in it.
+    second: u64,
+    recent: BTreeMap<String, Units>,
+}
+
+impl Meter {
+    /// Uses units of a partition, unless it has no more of them in this second. Returns whether they
+    /// were used.
+    pub(super) fn spend(&mut self, partition: &str, units: Units, now: Time) -> bool {
+        if let Some(limits) = self.limits {
+            let second = now.as_millis() / 1_000;
+            if second != self.second {
+                self.second = second;
+                self.recent.clear();
+            }
+            let recent = self.recent.entry(partition.to_owned()).or_default();
+            let mut after = *recent;
+            after += units;
+            if after.writes > limits.writes || after.half_reads > 2 * limits.reads {
+                return false;
+            }
+            *recent = after;
+        }
+        match self.used.get_mut(partition) {
+            Some(used) => *used += units,
+            None => {
+                self.used.insert(partition.to_owned(), units);
+            }
+        }
+        true
+    }
+
+    /// All units used.
+    pub(super) fn total(&self) -> Units {
+        let mut total = Units::default();
+        self.used.values().for_each(|used| total += *used);
+        total
+    }
+
+    /// The units used by each partition.
+    pub(super) fn by_partition(&self) -> &BTreeMap<String, Units> {
+        &self.used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_rounded_up() {
+        assert_eq!(Units::write(1).writes, 1);
+        assert_eq!(Units::write(1024).writes, 1);
+        assert_eq!(Units::write(1025).writes, 2);
+        assert_eq!(Units::read(0).half_reads, 2, "a read that finds nothing costs one unit");
+        assert_eq!(Units::read(4097).half_reads, 4);
+        assert_eq!(Units::read_eventually(4097).half_reads, 2);
+    }
+
+    #[test]
+    fn a_partition_serves_no_more_than_its_limit_in_a_second_and_others_are_not_affected() {
+        let limits = Some(PartitionLimits { writes: 3, reads: 1 });
+        let mut meter = Meter { limits, ..Meter::default() };
+        let (now, write) = (Time::from_millis(5_000), Units::write(1));
+        let served = (0..5).filter(|_| meter.spend("hot", write, now)).count();
+        assert_eq!((served, meter.spend("cool", write, now)), (3, true));
+        assert!(meter.spend("hot", Units::read(1), now));
+        assert!(!meter.spend("hot", Units::read_eventually(1), now));
+        assert!(meter.spend("hot", write, Time::from_millis(6_000)), "the next second");
+        assert_eq!(meter.total(), Units { writes: 5, half_reads: 2 });
+        assert_eq!(meter.by_partition()["hot"].writes, 4);
+    }
+}
