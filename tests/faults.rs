@@ -1,19 +1,21 @@
 //! Makes every port call fail before its work, fail after it with the answer lost, and die with its
-//! process at either point. The harness counts the port calls of a scenario without faults and then
-//! repeats the scenario with a fault at each call. New calls are therefore tested automatically.
+//! process at either point. The harness counts the port calls of a bench without faults and then
+//! repeats the bench with a fault at each call. New calls are therefore tested automatically.
 
 use std::collections::BTreeMap;
 
 use evenkeel::{
-    http::transport,
     message::Flaw,
     record::{Phase, Record},
-    testing::Fault,
+    testing::{Fault, containers::Invocation, mapping::Delivery},
 };
-use sandbox::{FaultKind, Method, Sandbox, Scope, Target};
+use sandbox::{FaultKind, Method, Scope, Target};
 use url_shortening::job::{Shortened, Via};
 
-use crate::scenario::{Scenario, message, open_sandbox, preload};
+use crate::bench::{
+    Bench, Kind,
+    third_parties::{preload, shortening},
+};
 
 const PLAIN: &str = "https://acme.example/plain";
 const OURS: &str = "https://acme.example/ours";
@@ -25,12 +27,9 @@ const SHAKY: &str = "https://acme.example/shaky";
 /// whose slashtag is another's, one whose first call fails after the link was created, one that is
 /// suspected of having killed three processes and so runs isolated, and a body that is not a
 /// message.
-async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
-    let control = sandbox.client();
-    let taken = [
-        preload(&scenario.domain, "acme-000002", OURS),
-        preload(&scenario.domain, "acme-000003", "https://other.example/"),
-    ];
+async fn everything(bench: &Bench) {
+    let control = bench.control();
+    let taken = [preload("acme-000002", OURS), preload("acme-000003", "https://other.example/")];
     control.preload(&taken).await.unwrap();
     let shaky = sandbox::Fault {
         kind: FaultKind::status(500),
@@ -43,32 +42,32 @@ async fn everything(sandbox: &Sandbox, scenario: &Scenario) {
         after_work: true,
     };
     control.add_fault(&shaky).await.unwrap();
-    scenario.queue.send(&message("1HGCM82633A000005", ISOLATED));
+    bench.send(&shortening("1HGCM82633A000005", ISOLATED));
     for _ in 0..3 {
-        scenario.queue.receive(10);
-        scenario.queue.show_all();
+        let _ = bench.sqs.receive_from(bench.queue(), 10);
+        bench.sqs.show_all();
     }
-    scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
-    scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
-    scenario.queue.send(&message("1HGCM82633A000002", OURS));
-    scenario.queue.send(&message("1HGCM82633A000003", FOREIGN));
-    scenario.queue.send(&message("1HGCM82633A000004", SHAKY));
-    scenario.queue.send("not a message");
+    bench.send(&shortening("1HGCM82633A000001", PLAIN));
+    bench.send(&shortening("1HGCM82633A000001", PLAIN));
+    bench.send(&shortening("1HGCM82633A000002", OURS));
+    bench.send(&shortening("1HGCM82633A000003", FOREIGN));
+    bench.send(&shortening("1HGCM82633A000004", SHAKY));
+    bench.send("not a message");
 }
 
 /// Checks the end state of [`everything`], which must be the same with every fault.
-async fn check(sandbox: &Sandbox, scenario: &Scenario, case: &str) {
-    let results = results(&scenario.store.records(), case);
+async fn check(bench: &Bench, case: &str) {
+    let results = results(&bench.store.records(), case);
     let candidate = |destination: &str| results[destination].candidate;
     assert_eq!(results[OURS].via, Via::Adopted, "{case}");
     assert_eq!([PLAIN, OURS, FOREIGN, SHAKY, ISOLATED].map(candidate), [1, 1, 2, 1, 1], "{case}");
-    let links = scenario.links(sandbox).await;
+    let links = bench.links().await;
     for (destination, result) in &results {
         let made: Vec<_> = links.iter().filter(|l| l.destination == *destination).collect();
         assert_eq!(made.len(), 1, "{case}: links to {destination}");
         assert_eq!(made[0].id, result.link_id, "{case}: the record names the link that exists");
     }
-    let rejected = scenario.store.rejected_messages();
+    let rejected = bench.store.rejected_messages();
     assert_eq!(rejected.len(), 1, "{case}");
     assert_eq!(rejected[0].rejection.flaw, Flaw::Malformed, "{case}");
 }
@@ -88,32 +87,31 @@ fn results(records: &[Record], case: &str) -> BTreeMap<String, Shortened> {
     results
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_port_call_may_fail_in_every_way() {
-    let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
-    let calm = Scenario::new(&sandbox, &http);
-    everything(&sandbox, &calm).await;
+    let calm = Bench::of(&[Kind::SHORTENING]);
+    everything(&calm).await;
     calm.drain().await;
-    check(&sandbox, &calm, "no fault").await;
+    check(&calm, "no fault").await;
     assert_eq!(calm.store.leases(), [], "no fault: every lease is released");
     let calls = calm.faults.calls();
     let store =
         ["insert", "settle", "release", "reject", "extend_visibility", "read", "replace", "fetch"];
     let gates = ["breaker", "limiter", "swap_limiter", "add_to_bucket", "buckets"];
     for call in store.into_iter().chain(gates) {
-        assert!(calls.contains(&call), "the scenario has no call {call}: {calls:?}");
+        assert!(calls.contains(&call), "the bench has no call {call}: {calls:?}");
     }
 
     for (number, call) in calls.iter().enumerate() {
         for fault in Fault::INSTANT {
             let case = format!("{fault:?} at call {number}, {call}");
-            let scenario = Scenario::new(&sandbox, &http);
-            scenario.faults.at(number, number, fault);
-            everything(&sandbox, &scenario).await;
-            scenario.drain().await;
-            check(&sandbox, &scenario, &case).await;
+            let bench = Bench::of(&[Kind::SHORTENING]);
+            bench.faults.at(number, number, fault);
+            everything(&bench).await;
+            bench.drain().await;
+            check(&bench, &case).await;
             let died = matches!(fault, Fault::DieBefore | Fault::DieAfter);
-            for (record, calm) in scenario.store.records().iter().zip(calm.store.records()) {
+            for (record, calm) in bench.store.records().iter().zip(calm.store.records()) {
                 assert!(record.counters.crashes <= u32::from(died), "{case}: {record:?}");
                 if fault == Fault::AnswerLost && ["insert", "settle"].contains(call) {
                     assert_eq!(record.counters.claims, calm.counters.claims, "{case}: {record:?}");
@@ -122,68 +120,60 @@ async fn every_port_call_may_fail_in_every_way() {
             }
         }
     }
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_outage_of_the_store_loses_nothing() {
-    let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
     for first in 0..12 {
         for fault in [Fault::Before, Fault::AnswerLost] {
             let case = format!("{fault:?} at calls {first} to {}", first + 6);
-            let scenario = Scenario::new(&sandbox, &http);
-            scenario.faults.at(first, first + 6, fault);
-            everything(&sandbox, &scenario).await;
-            scenario.drain().await;
-            check(&sandbox, &scenario, &case).await;
-            let struck = scenario.faults.calls().len() > first;
+            let bench = Bench::of(&[Kind::SHORTENING]);
+            bench.faults.at(first, first + 6, fault);
+            everything(&bench).await;
+            bench.drain().await;
+            check(&bench, &case).await;
+            let struck = bench.faults.calls().len() > first;
             assert!(struck, "{case}: no call fell into the outage");
         }
     }
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_job_that_kills_every_process_is_quarantined_and_leaves_one_link() {
-    let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
-    let scenario = Scenario::new(&sandbox, &http);
-    scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
-    let mut deaths = 0;
-    while scenario.wait() {
-        // The work is done, and the process dies just before it settles.
-        scenario.faults.on("settle", Fault::DieBefore);
-        if !scenario.poll().await {
-            deaths += 1;
-        }
-        assert!(deaths <= 3, "the job is never quarantined");
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    bench.send(&shortening("1HGCM82633A000001", PLAIN));
+    for _ in 0..10 {
+        // The work is done, and the process dies just before it settles. Each strikes once.
+        bench.faults.on("settle", Fault::DieBefore);
     }
-    let record = &scenario.store.records()[0];
+    bench.drain().await;
+    let record = bench.only();
+    let deaths = bench.faults.calls().iter().filter(|call| **call == "settle").count();
     assert_eq!((record.phase.name(), deaths), ("quarantined", 3), "{record:?}");
-    assert_eq!(scenario.links(&sandbox).await.len(), 1);
-    sandbox.shutdown().await;
+    assert_eq!(bench.links().await.len(), 1);
 }
 
 /// A copy of a message whose job runs in another process may be acknowledged only if the record is
 /// on the due index at lease expiry, so that the sweeper finds the job if its process is dead.
 #[tokio::test(start_paused = true)]
 async fn a_copy_of_a_running_jobs_message_is_acknowledged_only_once_lease_expiry_is_indexed() {
-    let http = transport::client().unwrap();
-    let live = async |plan: &dyn Fn(&Scenario)| {
-        let scenario = Scenario::offline(&http);
+    let died = |delivery: Option<Delivery>| delivery.unwrap().invocation == Invocation::Died;
+    let live = async |plan: &dyn Fn(&Bench)| {
+        let bench = Bench::of(&[Kind::SHORTENING]);
         // The first process claims the job and dies before it has finished.
-        scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
-        scenario.faults.on("fetch", Fault::DieBefore);
-        assert!(!scenario.poll().await);
-        let before = scenario.faults.calls().len();
-        scenario.queue.send(&message("1HGCM82633A000001", PLAIN));
-        plan(&scenario);
-        let lived = scenario.poll().await;
-        let [record] = &scenario.store.records()[..] else { panic!("expected one job") };
+        bench.send(&shortening("1HGCM82633A000001", PLAIN));
+        bench.faults.on("fetch", Fault::DieBefore);
+        assert!(died(bench.poll().await));
+        let before = bench.faults.calls().len();
+        bench.send(&shortening("1HGCM82633A000001", PLAIN));
+        plan(&bench);
+        let lived = !died(bench.poll().await);
+        let record = bench.only();
         assert_eq!((record.phase.name(), record.counters.claims), ("running", 1));
-        let gone = scenario.queue.len() == 1;
-        assert!(!gone || record.due_entry().is_some(), "{:?}", scenario.faults.calls());
+        let gone = bench.sqs.len() == 1;
+        assert!(!gone || record.due_entry().is_some(), "{:?}", bench.faults.calls());
         assert!(lived || !gone, "a dead process acknowledges nothing");
-        let calls = scenario.faults.calls();
+        let calls = bench.faults.calls();
         (gone, before, calls)
     };
     let (gone, first, calls) = live(&|_| {}).await;
@@ -191,28 +181,26 @@ async fn a_copy_of_a_running_jobs_message_is_acknowledged_only_once_lease_expiry
     assert!(calls[first..].contains(&"index_lease_expiry"), "{calls:?}");
     for number in first..calls.len() {
         for fault in Fault::ALL {
-            live(&|scenario| scenario.faults.at(number, number, fault)).await;
+            live(&|bench| bench.faults.at(number, number, fault)).await;
         }
     }
 }
 
 /// The claim fails or its answer is lost, and the call that writes the lease again fails as well.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failed_write_of_the_lease_stops_no_job() {
-    let (sandbox, http) = (open_sandbox().await, transport::client().unwrap());
     for insert in [Fault::AnswerLost, Fault::Before, Fault::Throttled] {
         for lease in Fault::INSTANT {
             let case = format!("{insert:?} at insert, {lease:?} at lease");
-            let scenario = Scenario::new(&sandbox, &http);
-            scenario.faults.on("lease", lease);
-            scenario.faults.on("insert", insert);
-            everything(&sandbox, &scenario).await;
-            scenario.poll().await;
-            assert!(scenario.faults.calls().contains(&"lease"), "{case}");
-            scenario.faults.revive();
-            scenario.drain().await;
-            check(&sandbox, &scenario, &case).await;
+            let bench = Bench::of(&[Kind::SHORTENING]);
+            bench.faults.on("lease", lease);
+            bench.faults.on("insert", insert);
+            everything(&bench).await;
+            bench.poll().await;
+            assert!(bench.faults.calls().contains(&"lease"), "{case}");
+            bench.faults.clear();
+            bench.drain().await;
+            check(&bench, &case).await;
         }
     }
-    sandbox.shutdown().await;
 }

@@ -2,125 +2,87 @@
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
-use dealer_com_feed::{DealerComFeed, fan_out::Queues, job::POLICY, reading::Summary};
+use dealer_com_feed::{job::POLICY, reading::Summary};
 use evenkeel::{
-    base::time::Clock,
-    http::{Hosts, Outbound, Reach, Settings},
     record::{Phase, Record},
-    testing::{
-        Fault, Faults, Faulty, ManualClock, MemoryQueue, MemoryStore, SeededRandom, TestPorts,
-        next_event_in, release_parked,
-    },
-    worker::{Worker, handle},
+    testing::Fault,
 };
-use inventory::testing::MemoryVehicles;
 use sandbox::{
-    CannedAnswer, FaultKind, Sandbox, Scope, Service, Target,
+    CannedAnswer, FaultKind, Scope, Service, Target,
     dealers::{SiteChange, SiteSettings},
 };
 use serde_json::{Value, json};
 
-use crate::scenario::open_sandbox;
+use crate::bench::{
+    Bench, Kind,
+    jobs::{scraping_queue, shortening_queue},
+};
 
 const SLUG: &str = "mesa-motors";
-const SCRAPING: &str = "arn:aws:sqs:eu-west-1:123456789012:test-product-detail-scraping";
-const SHORTENING: &str = "arn:aws:sqs:eu-west-1:123456789012:test-shortening-fan-out";
 
-type TestWorker = Worker<
-    DealerComFeed<
-        Faulty<MemoryVehicles>,
-        Faulty<MemoryStore>,
-        Faulty<MemoryQueue<ManualClock>>,
-        ManualClock,
-    >,
-    TestPorts<Faulty<MemoryStore>, Faulty<MemoryQueue<ManualClock>>, ManualClock>,
->;
+/// The job type with one dealer's site. No function here runs the jobs that it creates.
+struct Feeds(Bench);
 
-/// One simulated function of the job type, with its tables and queues.
-struct Feeds {
-    worker: TestWorker,
-    store: MemoryStore,
-    queue: MemoryQueue<ManualClock>,
-    vehicles: MemoryVehicles,
-    clock: ManualClock,
-    faults: Faults,
+impl std::ops::Deref for Feeds {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.0
+    }
 }
 
 impl Feeds {
-    fn new() -> Self {
-        let (clock, faults) = (ManualClock::default(), Faults::default());
-        let (store, queue) = (MemoryStore::default(), MemoryQueue::new(clock.clone()));
-        let vehicles = MemoryVehicles::default();
-        let settings = Settings { reach: Reach::WithLoopback, contact: None };
-        let outbound = Outbound::new(&settings, Hosts::public(), clock.clone()).unwrap();
-        let queues = Queues { scraping: SCRAPING.into(), shortening: SHORTENING.into() };
-        let job = DealerComFeed::new(
-            outbound,
-            faults.wrap(vehicles.clone()),
-            faults.wrap(store.clone()),
-            faults.wrap(queue.clone()),
-            queues,
-            clock.clone(),
-        );
-        let worker = Worker::new(
-            job,
-            faults.wrap(store.clone()),
-            faults.wrap(queue.clone()),
-            clock.clone(),
-            SeededRandom::new(1),
-        );
-        Self { worker, store, queue, vehicles, clock, faults }
+    async fn new(settings: SiteSettings) -> Self {
+        let bench = Bench::of(&[Kind::Feeds]);
+        bench.create_queue(&scraping_queue());
+        bench.create_queue(&shortening_queue());
+        let feeds = Self(bench);
+        feeds.put(&settings).await;
+        feeds
+    }
+
+    /// Replaces the site.
+    async fn put(&self, settings: &SiteSettings) {
+        self.control().put_site(SLUG, settings).await.unwrap();
+    }
+
+    async fn change(&self, change: &SiteChange) {
+        self.control().change_site(SLUG, change).await.unwrap();
+    }
+
+    async fn strike(&self, kind: FaultKind, calls: u64) -> u64 {
+        let on = Target { service: Some(Service::Dealers), ..Target::default() };
+        let fault = sandbox::Fault { kind, on, scope: Scope::calls(calls), after_work: false };
+        self.control().add_fault(&fault).await.unwrap()
     }
 
     /// Sends a new feed job for the dealer, runs it to its end, and returns its record.
-    async fn read(&self, sandbox: &Sandbox, id: &str) -> Record {
-        self.send(sandbox, id);
+    async fn read(&self, id: &str) -> Record {
+        self.send_feed(id).await;
         self.end(id).await
     }
 
-    fn send(&self, sandbox: &Sandbox, id: &str) {
-        self.send_for(sandbox, id, &json!({"scrape": true, "shorten": true}));
+    async fn send_feed(&self, id: &str) {
+        self.send_for(id, &json!({"scrape": true, "shorten": true})).await;
     }
 
-    fn send_for(&self, sandbox: &Sandbox, id: &str, fan_out: &Value) {
+    async fn send_for(&self, id: &str, fan_out: &Value) {
         // Two reads of a dealer must not begin in the same millisecond.
-        self.clock.advance(Duration::from_secs(1));
-        let site = sandbox.site_origin(SLUG);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let site = self.control().site_origin(SLUG);
         let payload = json!({"dealer_slug": SLUG, "site_url": site, "fan_out": fan_out});
         let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
-        self.queue.send(&body.to_string());
+        self.send(&body.to_string());
     }
 
     /// Runs the job with this id to its end and returns its record.
     async fn end(&self, id: &str) -> Record {
-        for _ in 0..100 {
-            let Some(wait) = next_event_in(&self.feeds(), &self.queue, self.clock.now()) else {
-                return self.store.record(&format!("dealer_com_feed#g:{id}")).unwrap();
-            };
-            self.clock.advance(wait);
-            self.poll().await;
-        }
-        panic!("{id} does not end: {:?}", self.store.record(&format!("dealer_com_feed#g:{id}")));
+        self.drain().await;
+        self.feed(id)
     }
 
-    /// Only the records of feeds. No function here runs the jobs that they create.
-    fn feeds(&self) -> MemoryStore {
-        let feeds = MemoryStore::default();
-        let ours = |record: &&Record| record.kind() == "dealer_com_feed";
-        self.store.records().iter().filter(ours).for_each(|record| feeds.put(record));
-        feeds
-    }
-
-    async fn poll(&self) {
-        release_parked(&self.store, &self.queue, self.clock.now());
-        let event = self.queue.receive(10);
-        let deadline = self.clock.now() + Duration::from_secs(60);
-        tokio::select! {
-            failed = handle(&self.worker, event.clone(), deadline) => {
-                self.queue.acknowledge(&event, &failed.unwrap());
-            }
-            () = self.faults.death() => self.faults.revive(),
-        }
+    fn feed(&self, id: &str) -> Record {
+        self.store.record(&format!("dealer_com_feed#g:{id}")).unwrap()
     }
 
     /// The keys of the jobs of a type.
@@ -141,23 +103,10 @@ fn summary(record: &Record) -> Summary {
     }
 }
 
-async fn site(settings: SiteSettings) -> Sandbox {
-    let sandbox = open_sandbox().await;
-    sandbox.client().put_site(SLUG, &settings).await.unwrap();
-    sandbox
-}
-
-async fn strike(sandbox: &Sandbox, kind: FaultKind, on: Target, calls: u64) -> u64 {
-    let on = Target { service: Some(Service::Dealers), ..on };
-    let fault = sandbox::Fault { kind, on, scope: Scope::calls(calls), after_work: false };
-    sandbox.client().add_fault(&fault).await.unwrap()
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn five_thousand_cars_are_read_completely_and_get_their_jobs_once() {
-    let sandbox = site(SiteSettings { cars: 5_000, ..SiteSettings::default() }).await;
-    let feeds = Feeds::new();
-    let first = feeds.read(&sandbox, "first").await;
+    let feeds = Feeds::new(SiteSettings { cars: 5_000, ..SiteSettings::default() }).await;
+    let first = feeds.read("first").await;
     let read = summary(&first);
     assert_eq!((read.vehicles, read.new, read.changed, read.gone), (5_000, 5_000, 0, 0));
     assert!(read.whole && !read.stale && read.pages >= 143, "{read:?}");
@@ -169,25 +118,24 @@ async fn five_thousand_cars_are_read_completely_and_get_their_jobs_once() {
     );
     assert_eq!(feeds.jobs("product_detail_scraping").len(), 5_000);
     assert_eq!(feeds.jobs("url_shortening").len(), 5_000);
-    assert_eq!(feeds.queue.bodies(SCRAPING).len(), 5_000);
+    assert_eq!(feeds.sqs.bodies(&scraping_queue()).len(), 5_000);
 
     let (jobs, writes) = (feeds.store.records().len(), feeds.vehicles.writes());
-    let second = summary(&feeds.read(&sandbox, "second").await);
+    let second = summary(&feeds.read("second").await);
     assert_eq!((second.new, second.changed, second.vehicles), (0, 0, 5_000));
     assert_eq!(feeds.store.records().len(), jobs + 1, "no job was created but the feed itself");
     assert_eq!(feeds.vehicles.writes(), writes, "no car is written");
 
-    let car = sandbox.client().cars(SLUG).await.unwrap().swap_remove(777);
+    let car = feeds.control().cars(SLUG).await.unwrap().swap_remove(777);
     let prices = [(car.vin.clone(), car.price + 500)].into();
     let change = SiteChange { prices, ..SiteChange::default() };
-    sandbox.client().change_site(SLUG, &change).await.unwrap();
-    let third = summary(&feeds.read(&sandbox, "third").await);
+    feeds.change(&change).await;
+    let third = summary(&feeds.read("third").await);
     assert_eq!((third.new, third.changed), (0, 1));
     assert_eq!((third.made.scraping_jobs, third.made.shortening_jobs), (1, 0));
     let scrapings = feeds.jobs("product_detail_scraping");
     let of_the_car = scrapings.iter().filter(|key| key.contains(&car.vin)).count();
     assert_eq!((scrapings.len(), of_the_car), (5_001, 2));
-    sandbox.shutdown().await;
 }
 
 /// Asserts that a scenario has these calls; otherwise its faults would test nothing.
@@ -203,57 +151,54 @@ fn left(feeds: &Feeds) -> impl PartialEq + Debug + use<> {
     (kinds.map(|kind| feeds.jobs(kind)), feeds.vehicles.vehicles())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_port_call_may_fail_and_each_job_is_created_once() {
-    let sandbox = site(SiteSettings { cars: 9, page_cap: 4, ..SiteSettings::default() }).await;
-    let calm = Feeds::new();
-    calm.read(&sandbox, "feed").await;
+    let settings = SiteSettings { cars: 9, page_cap: 4, ..SiteSettings::default() };
+    let calm = Feeds::new(settings.clone()).await;
+    calm.read("feed").await;
     let calls = calm.faults.calls();
     expect(&calls, &["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"]);
     for (number, call) in calls.iter().enumerate() {
         for fault in Fault::INSTANT {
             let case = format!("{fault:?} at call {number}, {call}");
-            let feeds = Feeds::new();
+            let feeds = Feeds::new(settings.clone()).await;
             feeds.faults.at(number, number, fault);
-            let record = feeds.read(&sandbox, "feed").await;
+            let record = feeds.read("feed").await;
             assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
             assert_eq!(left(&feeds), left(&calm), "{case}");
-            for body in calm.queue.bodies(SCRAPING) {
+            for body in calm.sqs.bodies(&scraping_queue()) {
                 assert!(
-                    feeds.queue.bodies(SCRAPING).contains(&body),
+                    feeds.sqs.bodies(&scraping_queue()).contains(&body),
                     "{case}: {body} was not sent"
                 );
             }
         }
     }
-    sandbox.shutdown().await;
 }
 
 /// Reads a list, changes one of its cars and removes another, and reads it again with a fault at
 /// one call of the second read. The second read has more pages than one run may read.
-async fn read_again(sandbox: &Sandbox, fault: Option<(usize, Fault)>) -> (Feeds, Record) {
+async fn read_again(fault: Option<(usize, Fault)>) -> (Feeds, Record) {
     let settings = SiteSettings { cars: 62, ..SiteSettings::default() };
-    sandbox.client().put_site(SLUG, &settings).await.unwrap();
-    let feeds = Feeds::new();
-    feeds.read(sandbox, "first").await;
+    let feeds = Feeds::new(settings.clone()).await;
+    feeds.read("first").await;
     let in_small_pages = SiteSettings { page_cap: 1, ..settings };
-    sandbox.client().put_site(SLUG, &in_small_pages).await.unwrap();
-    let cars = sandbox.client().cars(SLUG).await.unwrap();
+    feeds.put(&in_small_pages).await;
+    let cars = feeds.control().cars(SLUG).await.unwrap();
     let (prices, remove) = ([(cars[7].vin.clone(), 1_234)].into(), vec![cars[8].vin.clone()]);
     let change = SiteChange { prices, remove, ..SiteChange::default() };
-    sandbox.client().change_site(SLUG, &change).await.unwrap();
+    feeds.change(&change).await;
     if let Some((number, fault)) = fault {
         let number = feeds.faults.calls().len() + number;
         feeds.faults.at(number, number, fault);
     }
-    let record = feeds.read(sandbox, "second").await;
+    let record = feeds.read("second").await;
     (feeds, record)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_and_a_removal_are_seen_once_whichever_call_of_a_long_read_fails() {
-    let sandbox = open_sandbox().await;
-    let (calm, record) = read_again(&sandbox, None).await;
+    let (calm, record) = read_again(None).await;
     let read = summary(&record);
     assert_eq!((read.vehicles, read.new, read.changed, read.gone), (61, 0, 1, 1), "{read:?}");
     assert!(record.counters.claims > 1, "the read took only one run: {record:?}");
@@ -266,61 +211,53 @@ async fn a_change_and_a_removal_are_seen_once_whichever_call_of_a_long_read_fail
     for fault in Fault::INSTANT {
         for (number, call) in calls.iter().enumerate() {
             let case = format!("{fault:?} at call {number} of the second read, about {call}");
-            let (feeds, record) = read_again(&sandbox, Some((number, fault))).await;
+            let (feeds, record) = read_again(Some((number, fault))).await;
             assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
             assert_eq!(left(&feeds), left(&calm), "{case}");
         }
     }
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_site_with_only_the_newer_endpoint_is_read() {
-    let sandbox = site(SiteSettings { widget: false, ..SiteSettings::default() }).await;
-    let feeds = Feeds::new();
-    let read = summary(&feeds.read(&sandbox, "feed").await);
+    let feeds = Feeds::new(SiteSettings { widget: false, ..SiteSettings::default() }).await;
+    let read = summary(&feeds.read("feed").await);
     assert_eq!((read.vehicles, read.whole, read.stale), (40, true, false));
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn after_temporary_failures_the_endpoint_that_exists_is_used_again() {
     for widget in [true, false] {
         for calls in 1..8 {
             let settings = SiteSettings { widget, page_cap: 10, ..SiteSettings::default() };
-            let sandbox = site(settings).await;
-            let feeds = Feeds::new();
-            let good = summary(&feeds.read(&sandbox, "good").await).vehicles;
-            strike(&sandbox, FaultKind::status(500), Target::default(), calls).await;
-            let read = summary(&feeds.read(&sandbox, "bad").await);
+            let feeds = Feeds::new(settings).await;
+            let good = summary(&feeds.read("good").await).vehicles;
+            feeds.strike(FaultKind::status(500), calls).await;
+            let read = summary(&feeds.read("bad").await);
             let seen = (read.vehicles, read.gone, read.whole, read.stale);
             assert_eq!(seen, (good, 0, true, false), "widget {widget}, {calls} failures: {read:?}");
-            sandbox.shutdown().await;
         }
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_site_that_fails_temporarily_is_read_in_the_end() {
     let page = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
     for (kind, calls) in [(FaultKind::status(500), 7), (FaultKind::Status(page), 7)] {
-        let sandbox = site(SiteSettings::default()).await;
-        strike(&sandbox, kind.clone(), Target::default(), calls).await;
-        let feeds = Feeds::new();
-        let record = feeds.read(&sandbox, "feed").await;
+        let feeds = Feeds::new(SiteSettings::default()).await;
+        feeds.strike(kind.clone(), calls).await;
+        let record = feeds.read("feed").await;
         assert_eq!(summary(&record).vehicles, 40, "{kind:?}");
         assert!(record.counters.attempts > 1, "{kind:?}");
-        sandbox.shutdown().await;
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_last_good_snapshot_is_the_result_when_the_site_keeps_failing() {
-    let sandbox = site(SiteSettings::default()).await;
-    let feeds = Feeds::new();
-    feeds.read(&sandbox, "good").await;
-    let fault = strike(&sandbox, FaultKind::status(500), Target::default(), 1_000_000).await;
-    let record = feeds.read(&sandbox, "bad").await;
+    let feeds = Feeds::new(SiteSettings::default()).await;
+    feeds.read("good").await;
+    let fault = feeds.strike(FaultKind::status(500), 1_000_000).await;
+    let record = feeds.read("bad").await;
     let read = summary(&record);
     assert!(read.stale && read.why.as_ref().unwrap().contains("http_500"), "{read:?}");
     assert_eq!((read.vehicles, record.counters.attempts), (40, POLICY.max_attempts));
@@ -328,19 +265,17 @@ async fn the_last_good_snapshot_is_the_result_when_the_site_keeps_failing() {
         feeds.vehicles.vehicles().iter().all(|car| car.hash.is_some()),
         "no car is marked removed"
     );
-    sandbox.client().remove_fault(fault).await.unwrap();
-    assert!(!summary(&feeds.read(&sandbox, "again").await).stale);
-    sandbox.shutdown().await;
+    feeds.control().remove_fault(fault).await.unwrap();
+    assert!(!summary(&feeds.read("again").await).stale);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_collapse_marks_no_car_removed() {
-    let sandbox = site(SiteSettings::default()).await;
-    let feeds = Feeds::new();
-    feeds.read(&sandbox, "good").await;
+    let feeds = Feeds::new(SiteSettings::default()).await;
+    feeds.read("good").await;
     let collapsed = SiteChange { collapsed: Some(true), ..SiteChange::default() };
-    sandbox.client().change_site(SLUG, &collapsed).await.unwrap();
-    let record = feeds.read(&sandbox, "empty").await;
+    feeds.change(&collapsed).await;
+    let record = feeds.read("empty").await;
     let read = summary(&record);
     assert!(read.stale && read.why.as_ref().unwrap().contains("collapse"), "{read:?}");
     assert!(
@@ -350,43 +285,39 @@ async fn a_collapse_marks_no_car_removed() {
     let buckets = feeds.store.all_buckets();
     let failed: u64 = buckets.iter().filter_map(|(_, bucket)| bucket.counts.get("failed")).sum();
     assert!(failed >= 1, "the collapse does not count as a failed call: {buckets:?}");
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn jobs_that_are_wanted_later_are_created_for_unchanged_cars() {
-    let sandbox = site(SiteSettings { cars: 9, ..SiteSettings::default() }).await;
-    let feeds = Feeds::new();
+    let feeds = Feeds::new(SiteSettings { cars: 9, ..SiteSettings::default() }).await;
     let cases = [
         ("pages", json!({"scrape": true, "shorten": false}), (9, 0)),
         ("links", json!({"scrape": false, "shorten": true}), (0, 9)),
         ("both", json!({"scrape": true, "shorten": true}), (0, 0)),
     ];
     for (id, fan_out, expected) in cases {
-        feeds.send_for(&sandbox, id, &fan_out);
+        feeds.send_for(id, &fan_out).await;
         let read = summary(&feeds.end(id).await);
         let made = (read.made.scraping_jobs, read.made.shortening_jobs);
         assert_eq!((made, read.changed, read.made.duplicates), (expected, 0, 0), "{id}");
     }
     assert_eq!(feeds.jobs("product_detail_scraping").len(), 9);
     assert_eq!(feeds.jobs("url_shortening").len(), 9);
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_after_a_collapse_continues_over_several_runs() {
     let settings = SiteSettings { cars: 62, ..SiteSettings::default() };
-    let sandbox = site(settings.clone()).await;
-    let feeds = Feeds::new();
-    feeds.read(&sandbox, "good").await;
+    let feeds = Feeds::new(settings.clone()).await;
+    feeds.read("good").await;
     let collapsed = SiteChange { collapsed: Some(true), ..SiteChange::default() };
-    sandbox.client().change_site(SLUG, &collapsed).await.unwrap();
-    feeds.send(&sandbox, "long");
+    feeds.change(&collapsed).await;
+    feeds.send_feed("long").await;
     feeds.poll().await;
     let record = feeds.store.record("dealer_com_feed#g:long").unwrap();
     assert_eq!(record.history.last().unwrap().code, "collapse", "{record:?}");
     let in_small_pages = SiteSettings { page_cap: 1, ..settings };
-    sandbox.client().put_site(SLUG, &in_small_pages).await.unwrap();
+    feeds.put(&in_small_pages).await;
     let record = feeds.end("long").await;
     let read = summary(&record);
     assert_eq!((read.vehicles, read.gone, read.whole, read.stale), (62, 0, true, false));
@@ -394,69 +325,51 @@ async fn a_read_after_a_collapse_continues_over_several_runs() {
         record.counters.attempts, 2,
         "one attempt collapsed, the other one took several runs"
     );
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_removed_car_is_marked_and_counts_as_new_when_it_is_listed_again() {
-    let sandbox = site(SiteSettings::default()).await;
-    let feeds = Feeds::new();
-    feeds.read(&sandbox, "first").await;
-    let cars = sandbox.client().cars(SLUG).await.unwrap();
+    let feeds = Feeds::new(SiteSettings::default()).await;
+    feeds.read("first").await;
+    let cars = feeds.control().cars(SLUG).await.unwrap();
     let remove = vec![cars[3].vin.clone(), cars[4].vin.clone()];
     let change = SiteChange { remove: remove.clone(), ..SiteChange::default() };
-    sandbox.client().change_site(SLUG, &change).await.unwrap();
-    let read = summary(&feeds.read(&sandbox, "second").await);
+    feeds.change(&change).await;
+    let read = summary(&feeds.read("second").await);
     assert_eq!((read.gone, read.new), (2, 0));
     let unlisted = feeds.vehicles.vehicles().into_iter().filter(|car| car.hash.is_none());
     let unlisted: BTreeSet<String> = unlisted.map(|car| car.vin).collect();
     assert_eq!(unlisted, remove.into_iter().collect());
-    sandbox.client().put_site(SLUG, &SiteSettings::default()).await.unwrap();
-    let read = summary(&feeds.read(&sandbox, "third").await);
+    feeds.put(&SiteSettings::default()).await;
+    let read = summary(&feeds.read("third").await);
     assert_eq!((read.gone, read.new), (0, 2));
-    sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn after_a_bot_wall_no_further_call_is_made() {
-    let sandbox = site(SiteSettings::default()).await;
-    strike(&sandbox, FaultKind::Challenge, Target::default(), 1_000_000).await;
-    let feeds = Feeds::new();
-    let payload = json!({"dealer_slug": SLUG, "site_url": sandbox.site_origin(SLUG)});
+    let feeds = Feeds::new(SiteSettings::default()).await;
+    feeds.strike(FaultKind::Challenge, 1_000_000).await;
     for id in 0..5 {
-        let id = format!("feed-{id}");
-        let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
-        feeds.queue.send(&body.to_string());
+        feeds.send_feed(&format!("feed-{id}")).await;
         feeds.poll().await;
     }
-    let calls = sandbox.client().calls().await.unwrap().len();
+    let calls = feeds.control().calls().await.unwrap().len();
     assert_eq!(calls, 1, "one call meets the bot wall, and no further one is made");
     for record in feeds.store.records() {
         let Phase::Parked { why, .. } = &record.phase else { panic!("{record:?}") };
         assert!(why.contains("bot_wall"), "{why}");
         assert_eq!(record.counters.attempts, 0);
     }
-    sandbox.shutdown().await;
 }
 
 /// Each car's mark says that its jobs were created, and the records of its scraping jobs are gone.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_audit_finds_cars_without_their_jobs_and_they_get_them_again() {
-    use evenkeel::{
-        message::{
-            Purpose, Woken,
-            wake::{self, OutgoingMessage},
-        },
-        testing::ARN,
-    };
-    let sandbox = site(SiteSettings::default()).await;
-    let feeds = Feeds::new();
-    let record = feeds.read(&sandbox, "first").await;
+    let feeds = Feeds::new(SiteSettings::default()).await;
+    let record = feeds.read("first").await;
     let check = async || {
-        feeds.clock.advance(Duration::from_mins(10));
-        let woken = Woken { key: record.key.clone(), fence: record.fence };
-        let message = OutgoingMessage::new(wake::body(&record).unwrap(), Some(woken), None);
-        feeds.queue.send_to(ARN, OutgoingMessage { purpose: Purpose::Check, ..message });
+        tokio::time::advance(Duration::from_mins(10)).await;
+        feeds.ask_for_check(&record);
         feeds.poll().await;
         feeds.store.record(&record.key).unwrap()
     };
@@ -467,9 +380,8 @@ async fn the_audit_finds_cars_without_their_jobs_and_they_get_them_again() {
     let found = check().await;
     let Phase::Waiting { why, .. } = &found.phase else { panic!("{found:?}") };
     assert!(why.starts_with("done again: ") && why.contains("without their jobs"), "{why}");
-    feeds.queue.wake(&wake::body(&found).unwrap(), &found);
+    feeds.wake(&found);
     let read = summary(&feeds.end("first").await);
     assert_eq!((read.vehicles, read.new, read.gone), (40, 25, 0), "as many as one check examines");
     assert_eq!(feeds.jobs("product_detail_scraping").len(), 25);
-    sandbox.shutdown().await;
 }

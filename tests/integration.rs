@@ -2,15 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue fails")]
 
+mod bench;
 mod conformance;
 mod e2e;
+mod engine;
 mod faults;
 mod feeds;
 mod fuzz;
 mod golden;
 mod outbound;
 mod pages;
-mod scenario;
+mod scenarios;
 mod schema;
 mod shortening;
 mod sweeps;

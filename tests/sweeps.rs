@@ -1,5 +1,5 @@
-//! Runs the sweeper and the real engine on tables and queues in memory, in virtual time. The
-//! scenarios have jobs that are stuck, lost, parked, dead or expired.
+//! Runs the sweeper and the real engine on simulated services, in virtual time. The scenarios have
+//! jobs that are stuck, lost, parked, dead or expired.
 
 mod capacity;
 mod cleanup;
@@ -7,4 +7,20 @@ mod drain;
 mod faults;
 mod properties;
 mod recovery;
-mod world;
+
+use crate::bench::{Bench, run::MINUTE};
+
+/// Lets minutes pass, each beginning with a tick, until nothing is left to do.
+///
+/// # Panics
+/// If that takes more than `most` minutes.
+async fn settle(bench: &Bench, most: usize) {
+    for _ in 0..most {
+        bench.tick().await;
+        bench.work(MINUTE).await;
+        if bench.is_quiet() {
+            return;
+        }
+    }
+    panic!("not done after {most} minutes: {:?}", bench.store.records());
+}

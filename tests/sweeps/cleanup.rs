@@ -5,82 +5,76 @@ use std::time::Duration;
 
 use evenkeel::{base::time::Time, record::Phase};
 use serde_json::json;
-use sweeper::call;
 
-use super::world::{World, key};
+use super::settle;
+use crate::bench::{Bench, errands::key};
 
 #[tokio::test(start_paused = true)]
 async fn the_incident_is_cleaned_up() {
-    let world = World::new();
-    let now = world.now();
+    let bench = Bench::errands();
+    let now = bench.now();
     for n in 0..23 {
         let why = "attempts spent: conflict (already_exists): Already exists".to_owned();
-        world.put(&format!("failed-{n}"), Phase::Dead { at: now, why });
+        bench.put(&format!("failed-{n}"), Phase::Dead { at: now, why });
     }
-    world.put("poison", Phase::Quarantined { at: now, why: "crashed 3 times".into() });
+    bench.put("poison", Phase::Quarantined { at: now, why: "crashed 3 times".into() });
     for n in 0..5 {
-        world.crash(&format!("stuck-{n}"), 0, Duration::from_secs(600)).await;
+        bench.crash(&format!("stuck-{n}"), 0, Duration::from_secs(600)).await;
     }
     for n in 0..10 {
         let result = "\"done\"".to_owned();
-        world.put(&format!("old-{n}"), Phase::Succeeded { at: Time::default(), result });
+        bench.put(&format!("old-{n}"), Phase::Succeeded { at: Time::default(), result });
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let retry = json!({ "command": "retry", "type": "errand" });
-    let deadline = world.now() + Duration::from_secs(50);
-    let answer = call::answer(&world.sweeper, &retry, deadline).await.unwrap();
+    let answer = bench.command(&retry).await.unwrap();
     assert_eq!(answer, json!({ "retried": 23, "failed": 0, "next": null }));
-    world.settle(3).await;
+    settle(&bench, 3).await;
     for n in 0..23 {
-        assert_eq!(world.state(&format!("failed-{n}")), "succeeded");
+        assert_eq!(bench.state(&format!("failed-{n}")), "succeeded");
     }
     for n in 0..5 {
-        assert_eq!(world.state(&format!("stuck-{n}")), "succeeded");
-        assert_eq!(world.journal.runs(&format!("stuck-{n}")), 1);
+        assert_eq!(bench.state(&format!("stuck-{n}")), "succeeded");
+        assert_eq!(bench.journal.runs(&format!("stuck-{n}")), 1);
     }
     assert_eq!(
-        world.state("poison"),
+        bench.state("poison"),
         "quarantined",
         "a quarantined job is retried only on request"
     );
-    assert!(world.store.records().iter().all(|record| !record.key.contains("old-")));
+    assert!(bench.store.records().iter().all(|record| !record.key.contains("old-")));
 
     let retry = json!({ "command": "retry", "type": "errand", "quarantined": true });
-    let answer = call::answer(&world.sweeper, &retry, world.now() + Duration::from_secs(50)).await;
-    assert_eq!(answer.unwrap()["retried"], 1);
-    world.settle(3).await;
-    assert_eq!(world.state("poison"), "succeeded");
-    let record = world.store.record(&key("poison")).unwrap();
+    assert_eq!(bench.command(&retry).await.unwrap()["retried"], 1);
+    settle(&bench, 3).await;
+    assert_eq!(bench.state("poison"), "succeeded");
+    let record = bench.store.record(&key("poison")).unwrap();
     assert_eq!(record.counters.crashes, 0, "the counter of crashes restarts");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_whole_audit_examines_every_record_and_returns_where_it_stopped() {
-    let world = World::new();
+    let bench = Bench::errands();
     for n in 0..1_200 {
         let result = if n % 100 == 0 { "null" } else { "\"done\"" };
-        let at = world.now();
-        world.put(&format!("j{n}"), Phase::Succeeded { at, result: result.into() });
+        let at = bench.now();
+        bench.put(&format!("j{n}"), Phase::Succeeded { at, result: result.into() });
     }
     let audit = json!({ "command": "audit" });
-    let deadline = world.now() + Duration::from_secs(50);
-    let answer = call::answer(&world.sweeper, &audit, deadline).await.unwrap();
+    let answer = bench.command(&audit).await.unwrap();
     assert_eq!(answer["examined"], 1_200);
     assert_eq!(answer["done"]["audit"]["no_result"], 12);
     assert_eq!(answer["done"]["audit"]["checks"], 1_200, "{answer}");
     assert_eq!(answer["next"], json!(null));
-    world.settle(12).await;
-    assert_eq!(world.store.all_notes("finding").len(), 12);
-    assert_eq!(world.journal.runs("j100"), 1);
+    settle(&bench, 12).await;
+    assert_eq!(bench.store.all_notes("finding").len(), 12);
+    assert_eq!(bench.journal.runs("j100"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_invalid_command_is_refused_with_the_reason() {
-    let world = World::new();
-    let ask = async |call| {
-        let deadline = world.now() + Duration::from_secs(50);
-        call::answer(&world.sweeper, &call, deadline).await.unwrap_err()
-    };
+    let bench = Bench::errands();
+    let ask = async |command| bench.command(&command).await.unwrap_err();
     let unknown = ask(json!({ "command": "explode" })).await;
     assert_eq!(unknown, "command: unknown variant `explode`, expected `audit` or `retry`");
     let kind = ask(json!({ "command": "retry", "type": "parcel" })).await;

@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use crate::golden::assert_file;
-use evenkeel::{
-    base::time::Time, dependency::limiter::Rates, ports::Control as _, testing::ARN, worker::handle,
-};
+use evenkeel::{base::time::Time, dependency::limiter::Rates, ports::Control as _};
 
-use super::{
-    recovery::note_parked,
-    world::{DEPENDENCY, World, key},
+use crate::bench::{
+    Bench,
+    errands::{DEPENDENCY, key},
 };
 
 const JOBS: usize = 5_000;
@@ -60,44 +58,18 @@ fn page(calls: &BTreeMap<u64, usize>, took: u64, most: usize, deferred: usize) -
 
 #[tokio::test(start_paused = true)]
 async fn releasing_five_thousand_parked_jobs_causes_no_second_outage() {
-    let world = World::with(Some(RATES));
-    let began = world.now();
+    let bench = Bench::errands_at(RATES);
+    let began = bench.now();
     let retry_at = began + Duration::from_secs(30);
     for n in 0..JOBS {
         let spread = Duration::from_millis(u64::try_from(n).unwrap() * 2);
-        world.park(&format!("job-{n:04}"), retry_at + spread);
+        bench.park(&format!("job-{n:04}"), retry_at + spread);
     }
-    note_limits(&world).await;
-    open_breaker(&world, retry_at).await;
-    let mut ticked_at = began.before(Duration::from_secs(60));
-    while world.store.records().iter().any(|record| record.phase.ended_at().is_none()) {
-        assert!(
-            world.now().since(began) < Duration::from_secs(1_800),
-            "the release takes too long"
-        );
-        if world.now().since(ticked_at) >= Duration::from_secs(60) {
-            ticked_at = world.now();
-            world.tick().await.unwrap();
-        }
-        // The batches run concurrently, as in several processes.
-        let mut batches = Vec::new();
-        for _ in 0..10 {
-            let event = world.queue.receive_from(ARN, 10);
-            if event.is_empty() {
-                break;
-            }
-            batches.push(event);
-        }
-        let deadline = world.now() + Duration::from_secs(15);
-        let handled = futures_util::future::join_all(
-            batches.iter().map(|event| handle(&world.function, event.clone(), deadline)),
-        );
-        for (event, failed) in batches.iter().zip(handled.await) {
-            world.queue.acknowledge(event, &failed.unwrap());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let calls = world.journal.calls();
+    bench.note_parked(DEPENDENCY, Some(RATES)).await;
+    open_breaker(&bench, retry_at).await;
+    bench.tick().await.unwrap();
+    bench.settle(Duration::from_secs(1_800)).await;
+    let calls = bench.journal.calls();
     let curve = by_second(&calls, began);
     let most = most_within_a_second(&calls);
     assert!(
@@ -106,9 +78,9 @@ async fn releasing_five_thousand_parked_jobs_causes_no_second_outage() {
     );
     assert_eq!(calls.len(), JOBS, "each job makes one call");
     assert!(calls.iter().all(|at| *at >= retry_at), "no call is made while the breaker is open");
-    assert!((0..JOBS).all(|n| world.journal.runs(&format!("job-{n:04}")) == 1));
-    let deferred = world.store.records().iter().filter(|r| r.counters.defers > 0).count();
-    let took = world.now().since(began).as_secs();
+    assert!((0..JOBS).all(|n| bench.journal.runs(&format!("job-{n:04}")) == 1));
+    let deferred = bench.store.records().iter().filter(|r| r.counters.defers > 0).count();
+    let took = bench.now().since(began).as_secs();
     let ramp = [(31, 40), (40, 60)]
         .map(|(from, to)| curve.range(from..to).map(|(_, count)| *count).sum::<usize>());
     assert_eq!(ramp, [3, 0], "as many as can close the breaker, and none until the next tick");
@@ -118,28 +90,14 @@ async fn releasing_five_thousand_parked_jobs_causes_no_second_outage() {
     for (went, most) in steps.into_iter().zip([5, 10, 20, 40]) {
         assert!((most * 8 / 10..=most + 1).contains(&went), "{steps:?}");
     }
-    let record = world.store.record(&key("job-0000")).unwrap();
+    let record = bench.store.record(&key("job-0000")).unwrap();
     assert_eq!(record.counters.attempts, 1);
     assert_file("docs/experiments/drain.md", &page(&curve, took, most, deferred));
 }
 
-async fn note_limits(world: &World) {
-    use evenkeel::ports::notes::{Limits, NoteKey, WATCHED};
-    note_parked(world, DEPENDENCY).await;
-    let limits = Limits {
-        per_second: Some(RATES.per_second),
-        per_hour: Some(RATES.per_hour),
-        closes_with: 3,
-        noted_at: world.now().as_millis(),
-    };
-    let text = serde_json::to_string(&limits).unwrap();
-    let until = world.now() + Duration::from_secs(86_400);
-    world.store.put_note(&NoteKey::new(WATCHED, DEPENDENCY), &text, until).await.unwrap();
-}
-
-async fn open_breaker(world: &World, retry_at: Time) {
+async fn open_breaker(bench: &Bench, retry_at: Time) {
     use evenkeel::dependency::breaker::{Breaker, State};
     let state = State::Open { retry_at, wait: Duration::from_secs(60) };
-    let breaker = Breaker { generation: 1, state, since: world.now(), ..Breaker::default() };
-    world.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
+    let breaker = Breaker { generation: 1, state, since: bench.now(), ..Breaker::default() };
+    bench.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
 }

@@ -4,8 +4,9 @@ use evenkeel::testing::Fault;
 
 use super::{
     recovery::{check, everything},
-    world::World,
+    settle,
 };
+use crate::bench::{Bench, run::MINUTE};
 
 /// Ticks within which everything must be recovered after a fault in the first one.
 const TICKS: usize = 8;
@@ -13,19 +14,19 @@ const TICKS: usize = 8;
 #[tokio::test(start_paused = true)]
 async fn a_sweeper_that_fails_at_any_call_loses_nothing_and_does_nothing_twice() {
     let calls = {
-        let world = World::new();
-        everything(&world).await;
-        world.tick().await.unwrap();
-        world.faults.calls()
+        let bench = Bench::errands();
+        everything(&bench).await;
+        bench.tick().await.unwrap();
+        bench.sweeper_faults.calls()
     };
     assert!(calls.len() > 100, "the tick has too few calls: {}", calls.len());
     for (number, name) in calls.iter().enumerate() {
         for fault in Fault::ALL {
-            let world = World::new();
-            everything(&world).await;
-            world.faults.at(number, number, fault);
-            world.settle(TICKS).await;
-            check(&world, &format!("{fault:?} at call {number}, {name}"));
+            let bench = Bench::errands();
+            everything(&bench).await;
+            bench.sweeper_faults.at(number, number, fault);
+            settle(&bench, TICKS).await;
+            check(&bench, &format!("{fault:?} at call {number}, {name}"));
         }
     }
 }
@@ -34,25 +35,25 @@ async fn a_sweeper_that_fails_at_any_call_loses_nothing_and_does_nothing_twice()
 #[tokio::test(start_paused = true)]
 async fn everything_is_recovered_after_calls_of_one_kind_fail_for_minutes() {
     let mut names = {
-        let world = World::new();
-        everything(&world).await;
-        world.tick().await.unwrap();
-        world.faults.calls()
+        let bench = Bench::errands();
+        everything(&bench).await;
+        bench.tick().await.unwrap();
+        bench.sweeper_faults.calls()
     };
     names.sort_unstable();
     names.dedup();
     for name in names {
         for fault in [Fault::Before, Fault::AnswerLost, Fault::Broken, Fault::Unreadable] {
-            let world = World::new();
-            everything(&world).await;
-            world.faults.on(name, fault);
+            let bench = Bench::errands();
+            everything(&bench).await;
+            bench.sweeper_faults.on(name, fault);
             for _ in 0..3 {
-                world.tick().await;
-                world.work(60).await;
+                bench.tick().await;
+                bench.work(MINUTE).await;
             }
-            world.faults.revive();
-            world.settle(TICKS).await;
-            check(&world, &format!("{fault:?} at every {name}"));
+            bench.sweeper_faults.clear();
+            settle(&bench, TICKS).await;
+            check(&bench, &format!("{fault:?} at every {name}"));
         }
     }
 }

@@ -7,13 +7,12 @@ use evenkeel::{
     message::Purpose,
     ports::Store as _,
     record::{Phase, Record, lease::Lease},
-    testing::ARN,
 };
 use proptest::prelude::*;
 
-use super::{
-    recovery::note_parked,
-    world::{DEAD, DEPENDENCY, World, body, dead_letter},
+use crate::bench::{
+    Bench,
+    errands::{DEPENDENCY, body, dead_letter},
 };
 
 /// A record in any state, with or without a lease and a dead letter.
@@ -60,20 +59,20 @@ impl Thing {
         }
     }
 
-    async fn put(&self, world: &World, name: &str) {
-        let due = moment(world.now(), self.late_s);
-        let mut record = world.record(name, self.phase(due));
+    async fn put(&self, bench: &Bench, name: &str) {
+        let due = moment(bench.now(), self.late_s);
+        let mut record = bench.record(name, self.phase(due));
         record.counters.crashes = self.crashes;
-        record.work.deadline = self.deadline_s.map(|late_s| moment(world.now(), late_s));
+        record.work.deadline = self.deadline_s.map(|late_s| moment(bench.now(), late_s));
         if let Phase::Running { lease_until, lease_expiry_indexed: false } = record.phase {
             record.owner = format!("batch-{name}");
             let jobs = vec![record.key.clone()];
             let lease = Lease { owner: record.owner.clone(), until: lease_until, jobs };
-            world.store.lease(&lease).await.unwrap();
+            bench.store.lease(&lease).await.unwrap();
         }
-        world.store.put(&record);
+        bench.store.put(&record);
         if self.dead_letter {
-            world.queue.bury(DEAD, ARN, dead_letter(body(name), Purpose::Work));
+            bench.bury(dead_letter(body(name), Purpose::Work));
         }
     }
 }
@@ -89,24 +88,24 @@ fn can_be_found(record: &Record, leases: &[Lease]) -> bool {
 }
 
 async fn check(things: &[Thing], busy: bool) {
-    let world = World::new();
+    let bench = Bench::errands();
     for (n, thing) in things.iter().enumerate() {
-        thing.put(&world, &format!("job-{n}")).await;
+        thing.put(&bench, &format!("job-{n}")).await;
     }
-    note_parked(&world, DEPENDENCY).await;
+    bench.note_parked(DEPENDENCY, None).await;
     if busy {
-        world.queue.send(&body("another"));
+        bench.send(&body("another"));
     }
     let before: BTreeMap<String, Record> =
-        world.store.records().into_iter().map(|record| (record.key.clone(), record)).collect();
-    world.tick().await.unwrap();
-    let mut changed = world.store.changed();
+        bench.store.records().into_iter().map(|record| (record.key.clone(), record)).collect();
+    bench.tick().await.unwrap();
+    let mut changed = bench.store.changed();
     let times = changed.len();
     changed.sort();
     changed.dedup();
     assert_eq!(changed.len(), times, "a record was written twice in one tick");
-    let leases = world.store.leases();
-    for record in world.store.records() {
+    let leases = bench.store.leases();
+    for record in bench.store.records() {
         let old = &before[&record.key];
         assert!(
             can_be_found(&record, &leases),
@@ -125,8 +124,8 @@ async fn check(things: &[Thing], busy: bool) {
         );
     }
     assert!(before.keys().all(|key| {
-        let kept = world.store.record(key).is_some();
-        kept || before[key].expires_at().is_some_and(|end| end <= world.now())
+        let kept = bench.store.record(key).is_some();
+        kept || before[key].expires_at().is_some_and(|end| end <= bench.now())
     }));
 }
 

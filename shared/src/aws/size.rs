@@ -44,7 +44,6 @@ fn item(attributes: &[Attribute]) -> usize {
     attributes.iter().map(|(name, value)| attribute(name, value)).sum()
 }
 
-/// A job record.
 pub(crate) fn record(record: &Record) -> usize {
     item(&encode(record))
 }
@@ -56,32 +55,26 @@ pub(crate) fn due_entry(record: &Record) -> usize {
     item(&attributes)
 }
 
-/// A rejected message.
 pub(crate) fn rejected(message: &RejectedMessage) -> usize {
     item(&encode_rejected(message))
 }
 
-/// A lease.
 pub(crate) fn lease(lease: &Lease) -> usize {
     item(&encode_lease(lease))
 }
 
-/// A breaker.
 pub(crate) fn breaker(dependency: &str, breaker: &Breaker) -> usize {
     item(&encode_breaker(dependency, breaker))
 }
 
-/// A limiter.
 pub(crate) fn limiter(dependency: &str, limiter: &Limiter) -> usize {
     item(&encode_limiter(dependency, limiter))
 }
 
-/// A note.
 pub(crate) fn note(place: &NoteKey, text: &str) -> usize {
     item(&encode_note(place, text, Time::default()))
 }
 
-/// A statistics bucket.
 pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket) -> usize {
     let counts = bucket.counts.iter().map(|(name, count)| attribute(name, &n(*count)));
     let oldest: usize = bucket.oldest.iter().map(|text| text.to_string().len()).sum();

@@ -82,8 +82,10 @@ struct Container {
 #[derive(Default)]
 struct Fleet {
     idle: Vec<Container>,
+    /// The invocations in progress, by their numbers.
     busy: Vec<(u64, Faults)>,
     started: u64,
+    invocations: u64,
 }
 
 /// Starts the process of a container, whose ports go through these faults.
@@ -158,17 +160,16 @@ impl<C: Clock> Containers<C> {
         if let Some(idle) = settings.idle {
             fleet.idle.retain(|container| container.idle_since + idle > now);
         }
-        let (container, is_new) = match fleet.idle.pop() {
-            Some(container) => (container, false),
-            None => {
-                let faults = self.faults.process();
-                let function = (self.start)(&faults);
-                (Container { function, faults, idle_since: now }, true)
-            }
+        let (container, is_new) = if let Some(container) = fleet.idle.pop() {
+            (container, false)
+        } else {
+            let faults = self.faults.process();
+            let function = (self.start)(&faults);
+            (Container { function, faults, idle_since: now }, true)
         };
         fleet.started += u64::from(is_new);
-        let number =
-            fleet.started.wrapping_mul(1 << 20) + u64::try_from(fleet.busy.len()).unwrap_or(0);
+        let number = fleet.invocations;
+        fleet.invocations += 1;
         fleet.busy.push((number, container.faults.clone()));
         Some((number, container, is_new))
     }
@@ -258,8 +259,8 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(2)).await;
             lambda.kill()
         };
-        let (died, killed) = tokio::join!(lambda.invoke(json!(5)), killer);
-        assert_eq!((died, killed), (Invocation::Died, 1));
+        let (ended, count) = tokio::join!(lambda.invoke(json!(5)), killer);
+        assert_eq!((ended, count), (Invocation::Died, 1));
         assert_eq!(lambda.invoke(json!(0)).await, answered(1));
         assert_eq!(lambda.started(), 3);
     }

@@ -2,6 +2,7 @@
 //! effect, or the process dies at that point.
 
 mod maintenance;
+mod ports;
 
 use std::{
     future::Future,
@@ -17,17 +18,7 @@ use tokio::sync::Notify;
 use super::TestClock;
 use crate::{
     base::time::{Clock, Time},
-    dependency::{
-        breaker::Breaker,
-        limiter::Limiter,
-        stats::{Bucket, BucketKey},
-    },
-    message::{OutgoingMessage, RejectedMessage},
-    ports::{
-        Control, ExtendVisibility, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
-        notes::NoteKey,
-    },
-    record::{Guard, Record, lease::Lease},
+    ports::PortError,
 };
 
 /// What goes wrong at a port call.
@@ -112,6 +103,7 @@ impl Struck {
 struct Plan {
     calls: Vec<TracedCall>,
     faults: Vec<(Struck, Fault)>,
+    spared: Vec<&'static str>,
     latency: Duration,
 }
 
@@ -129,6 +121,11 @@ impl Faults {
     /// Makes every call with this name fail.
     pub fn on(&self, call: &'static str, fault: Fault) {
         self.lock().faults.push((Struck::Name(call), fault));
+    }
+
+    /// Lets no fault strike calls with this name.
+    pub fn spare(&self, call: &'static str) {
+        self.lock().spared.push(call);
     }
 
     /// Makes every call take `latency` longer.
@@ -179,6 +176,9 @@ impl Faults {
         let mut plan = self.lock();
         let number = plan.calls.len();
         plan.calls.push(TracedCall { at: self.clock.now(), name });
+        if plan.spared.contains(&name) {
+            return None;
+        }
         let place = plan.faults.iter().position(|(struck, _)| struck.is(number, name))?;
         match plan.faults[place].1 {
             // A fault that kills strikes one process.
@@ -237,115 +237,11 @@ impl Faults {
 /// How long a call hangs before the SDK gives up.
 const HANG: Duration = Duration::from_millis(2500);
 
-/// The result of a call whose entries are all throttled.
-fn throttled(entries: usize) -> Vec<Written> {
-    vec![Written::Unknown("ThrottlingError".into()); entries]
-}
-
 /// A port whose calls go through the planned faults.
 #[derive(Clone, Debug)]
 pub struct Faulty<T> {
     port: T,
     faults: Faults,
-}
-
-impl<T: Store> Store for Faulty<T> {
-    async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
-        let throttled = throttled(records.len() + 1);
-        self.faults.call("insert", self.port.insert(records, lease), Some(throttled)).await
-    }
-
-    async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
-        let throttled = throttled(records.len());
-        self.faults.call("enqueue", self.port.enqueue(records), Some(throttled)).await
-    }
-
-    async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
-        self.faults.call("read", self.port.read(key), None).await
-    }
-
-    async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        self.faults.call("replace", self.port.replace(record, guard), None).await
-    }
-
-    async fn settle(
-        &self,
-        records: &[Record],
-        closing: Option<&Lease>,
-    ) -> Result<Vec<Written>, PortError> {
-        let throttled = throttled(records.len());
-        self.faults.call("settle", self.port.settle(records, closing), Some(throttled)).await
-    }
-
-    async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
-        self.faults.call("index_lease_expiry", self.port.index_lease_expiry(record), None).await
-    }
-
-    async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
-        self.faults.call("reject", self.port.reject(body), None).await
-    }
-
-    async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("lease", self.port.lease(lease), None).await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("release", self.port.release(lease), None).await
-    }
-}
-
-impl<T: Control> Control for Faulty<T> {
-    async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        self.faults.call("breaker", self.port.breaker(dependency), None).await
-    }
-
-    async fn swap_breaker(
-        &self,
-        dependency: &str,
-        next: &Breaker,
-        revision: u64,
-    ) -> Result<Swapped<Breaker>, PortError> {
-        let swap = self.port.swap_breaker(dependency, next, revision);
-        self.faults.call("swap_breaker", swap, None).await
-    }
-
-    async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
-        self.faults.call("limiter", self.port.limiter(dependency), None).await
-    }
-
-    async fn swap_limiter(
-        &self,
-        dependency: &str,
-        next: &Limiter,
-        revision: u64,
-    ) -> Result<Swapped<Limiter>, PortError> {
-        let swap = self.port.swap_limiter(dependency, next, revision);
-        self.faults.call("swap_limiter", swap, None).await
-    }
-
-    async fn add_to_bucket(
-        &self,
-        key: &BucketKey,
-        bucket: &Bucket,
-        expires_at: Time,
-    ) -> Result<Bucket, PortError> {
-        self.faults
-            .call("add_to_bucket", self.port.add_to_bucket(key, bucket, expires_at), None)
-            .await
-    }
-
-    async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
-        self.faults.call("put_note", self.port.put_note(place, text, until), None).await
-    }
-
-    async fn buckets(
-        &self,
-        subject: &str,
-        shards: u8,
-        from: Time,
-    ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
-        self.faults.call("buckets", self.port.buckets(subject, shards, from), None).await
-    }
 }
 
 impl<T> Faulty<T> {
@@ -361,32 +257,5 @@ impl<T> Faulty<T> {
         work: impl Future<Output = Result<O, PortError>>,
     ) -> Result<O, PortError> {
         self.faults.call(name, work, None).await
-    }
-}
-
-impl<T: Queue> Queue for Faulty<T> {
-    async fn send(
-        &self,
-        queue: &str,
-        messages: &[OutgoingMessage],
-    ) -> Result<Vec<bool>, PortError> {
-        let refused = vec![false; messages.len()];
-        self.faults.call("send", self.port.send(queue, messages), Some(refused)).await
-    }
-
-    async fn extend_visibility(
-        &self,
-        queue: &str,
-        messages: &[ExtendVisibility],
-    ) -> Result<(), PortError> {
-        self.faults
-            .call("extend_visibility", self.port.extend_visibility(queue, messages), None)
-            .await
-    }
-}
-
-impl<T: SecretSource> SecretSource for Faulty<T> {
-    async fn fetch(&self) -> Result<String, PortError> {
-        self.faults.call("fetch", self.port.fetch(), None).await
     }
 }

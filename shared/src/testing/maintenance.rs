@@ -5,26 +5,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{MemoryStore, store::text_of, units::Units};
+use super::{MemoryStore, store::text_of, tables::shard, units::Units};
 use crate::{
     aws::size,
     base::time::Time,
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
-            DueJob, LEASE_SHARDS, MappingMaintenance, Page, ReadAll, ScannedItem, Table,
-            TableMaintenance,
+            DueJob, MappingMaintenance, Page, ReadAll, ScannedItem, Table, TableMaintenance,
         },
         notes::NoteKey,
     },
     record::{Record, lease::Lease},
 };
-
-/// The shard of a lease, computed from its owner as in the real table.
-pub(super) fn shard(lease: &Lease) -> u8 {
-    let sum: u64 = lease.owner.bytes().map(u64::from).sum();
-    u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
-}
 
 impl TableMaintenance for MemoryStore {
     async fn due(

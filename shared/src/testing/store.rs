@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    tables::{EntryOutcome, TableHabits, Tables},
+    tables::{EntryOutcome, TableHabits, Tables, shard},
     units::{PartitionLimits, Units},
 };
 use crate::{
@@ -179,9 +179,8 @@ impl Tables {
     }
 }
 
-/// Leases are spread over partitions by their owner; which one does not matter for their units.
 fn lease_partition(lease: &Lease) -> String {
-    format!("lease#{}", super::maintenance::shard(lease))
+    format!("lease#{}", shard(lease))
 }
 
 impl Store for MemoryStore {

@@ -21,7 +21,11 @@ use crate::{
         stats::{Bucket, BucketKey},
     },
     message::RejectedMessage,
-    ports::{PortError, Seen, Written, maintenance::DueJob, notes::NoteKey},
+    ports::{
+        PortError, Seen, Written,
+        maintenance::{DueJob, LEASE_SHARDS},
+        notes::NoteKey,
+    },
     record::{Record, lease::Lease},
 };
 
@@ -84,6 +88,12 @@ pub(super) struct Tables {
     pub(super) changed: Vec<String>,
     clock: TestClock,
     expired_until: Time,
+}
+
+/// The shard of a lease, computed from its owner as in the real table.
+pub(super) fn shard(lease: &Lease) -> u8 {
+    let sum: u64 = lease.owner.bytes().map(u64::from).sum();
+    u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
 }
 
 /// A record's partition of the index `due` and its entry there.

@@ -58,7 +58,9 @@ impl SimulatedQueue {
             fairness: Fairness::default(),
             expired_until: Time::default(),
         };
-        messages.into_iter().for_each(|message| queue.put(message));
+        for message in messages {
+            queue.put(message);
+        }
         queue
     }
 
@@ -205,7 +207,9 @@ impl SimulatedQueue {
 
     pub(super) fn show_all(&mut self, now: Time) {
         let all: Vec<u64> = self.messages.keys().copied().collect();
-        all.into_iter().for_each(|sequence| self.set_visible_at(sequence, now));
+        for sequence in all {
+            self.set_visible_at(sequence, now);
+        }
     }
 
     pub(super) fn purge(&mut self) -> usize {

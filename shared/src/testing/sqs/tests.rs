@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     base::time::Time,
+    ports::{ExtendVisibility, Queue, maintenance::QueueMaintenance},
     testing::{TestClock, sqs::fairness::Fairness},
 };
 
@@ -163,7 +164,7 @@ async fn habits_shuffle_duplicate_bring_back_and_refuse() {
 }
 
 /// How many of the next ten messages are of the group `quiet`, behind 100 of the group `loud`.
-async fn quiet_among_the_next_ten(habits: Habits, in_flight: usize) -> usize {
+fn quiet_among_the_next_ten(habits: Habits, in_flight: usize) -> usize {
     let sqs = sqs();
     sqs.behave(habits, 1);
     for _ in 0..in_flight + 100 {
@@ -183,9 +184,9 @@ async fn quiet_among_the_next_ten(habits: Habits, in_flight: usize) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_fair_queue_prefers_quiet_groups_once_a_loud_one_has_thirty_in_flight() {
     let fair = Habits { is_fair: true, ..Habits::default() };
-    assert_eq!(quiet_among_the_next_ten(fair, 20).await, 0);
-    assert_eq!(quiet_among_the_next_ten(fair, 30).await, 10);
-    assert_eq!(quiet_among_the_next_ten(Habits::default(), 30).await, 0);
+    assert_eq!(quiet_among_the_next_ten(fair, 20), 0);
+    assert_eq!(quiet_among_the_next_ten(fair, 30), 10);
+    assert_eq!(quiet_among_the_next_ten(Habits::default(), 30), 0);
 }
 
 #[test]

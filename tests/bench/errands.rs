@@ -1,0 +1,318 @@
+//! A job type for tests of the engine and the sweeper: each job does what its payload says.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use evenkeel::{
+    base::time::{Clock as _, Time},
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
+    failure::{Class, Failure},
+    job::{Gate, Job, Progress, Run, Soundness},
+    message::{OutgoingMessage, Purpose},
+    payload::{Payload, Problems},
+    policy::Policy,
+    ports::{
+        Control as _, Store as _,
+        notes::{Limits, NoteKey, WATCHED},
+    },
+    record::{Counters, Parking, Phase, Record, Work, lease::Lease},
+    testing::TestClock,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Bench;
+
+/// The third party of all errands.
+pub(crate) const DEPENDENCY: &str = "elsewhere";
+
+fn usual_ms() -> u64 {
+    50
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Errand {
+    name: String,
+    /// How long its last call takes.
+    #[serde(default = "usual_ms")]
+    takes_ms: u64,
+    /// Runs that it takes before the last one.
+    #[serde(default)]
+    steps: u32,
+    /// Calls that it makes before the last one.
+    #[serde(default)]
+    calls: u32,
+    /// How each run ends, in order; the last entry repeats.
+    #[serde(default)]
+    ends: Vec<String>,
+}
+
+impl Payload for Errand {
+    fn check(&mut self, _: &mut Problems) {}
+}
+
+/// A log of the errands of all processes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal(Arc<Mutex<Entries>>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// When the last call of each run began, by the errand's name.
+    runs: BTreeMap<String, Vec<Time>>,
+    calls: Vec<Time>,
+    busy: usize,
+    most_busy: usize,
+}
+
+impl Journal {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap()
+    }
+
+    /// How often an errand was run.
+    pub(crate) fn runs(&self, name: &str) -> usize {
+        self.lock().runs.get(name).map_or(0, Vec::len)
+    }
+
+    /// When an errand was run.
+    pub(crate) fn times(&self, name: &str) -> Vec<Time> {
+        self.lock().runs.get(name).cloned().unwrap_or_default()
+    }
+
+    /// How many errands were run at least once.
+    pub(crate) fn errands(&self) -> usize {
+        self.lock().runs.len()
+    }
+
+    /// The times of all last calls to the third party.
+    pub(crate) fn calls(&self) -> Vec<Time> {
+        self.lock().calls.clone()
+    }
+
+    /// The most calls at the same time.
+    pub(crate) fn most_busy(&self) -> usize {
+        self.lock().most_busy
+    }
+
+    /// Notes that a run begins its last call; returns how many there were before.
+    fn begin(&self, name: &str, now: Time) -> usize {
+        let mut entries = self.lock();
+        entries.calls.push(now);
+        entries.busy += 1;
+        entries.most_busy = entries.most_busy.max(entries.busy);
+        let runs = entries.runs.entry(name.to_owned()).or_default();
+        runs.push(now);
+        runs.len() - 1
+    }
+}
+
+/// The job type.
+#[derive(Clone, Debug)]
+pub(crate) struct Errands {
+    pub(crate) journal: Journal,
+    pub(crate) clock: TestClock,
+    pub(crate) rates: Option<Rates>,
+}
+
+pub(crate) const POLICY: Policy = Policy {
+    dependency: DEPENDENCY,
+    max_attempts: 4,
+    max_deferrals: 3,
+    backoff_base: Duration::from_secs(2),
+    backoff_cap: Duration::from_secs(60),
+    job_timeout: Duration::from_secs(5),
+    rounds: 2,
+    reserve: Duration::from_secs(3),
+    concurrency: 4,
+    dedup_window: Duration::from_secs(600),
+    retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
+    give_up_after: Duration::from_secs(3600),
+    breaker: BreakerPolicy {
+        failures: 5,
+        open_wait: Duration::from_secs(60),
+        longest_wait: Duration::from_secs(240),
+        probes: 2,
+        successes: 3,
+    },
+    sheds_load: true,
+    calls: CallTimes {
+        shortest: Duration::from_millis(500),
+        longest: Duration::from_secs(5),
+        slow_after: Duration::from_secs(2),
+    },
+}
+.checked();
+
+impl Job for Errands {
+    const TYPE: &'static str = "errand";
+    const POLICY: Policy = POLICY;
+    type Payload = Errand;
+    type Output = String;
+
+    fn rates(&self) -> Option<Rates> {
+        self.rates
+    }
+
+    fn fallback(errand: &Errand) -> Option<String> {
+        errand.name.starts_with("fallback").then(|| "\"instead\"".to_owned())
+    }
+
+    async fn run<G: Gate>(
+        &self,
+        errand: &Errand,
+        run: &Run<'_, G>,
+    ) -> Result<Progress<String>, Failure> {
+        for _ in 0..errand.calls {
+            run.call(async |_| Ok::<(), Failure>(())).await?;
+        }
+        let done = run.call(|_| self.go(errand)).await?;
+        let steps = run.cursor.as_ref().map_or(0, |cursor| cursor.parse::<u32>().unwrap());
+        Ok(if steps < errand.steps {
+            Progress::More((steps + 1).to_string())
+        } else {
+            Progress::Done(done)
+        })
+    }
+
+    async fn verify<G: Gate>(
+        &self,
+        _: &Errand,
+        result: &str,
+        _: &Run<'_, G>,
+    ) -> Result<Soundness, Failure> {
+        Ok(match result {
+            "\"done\"" => Soundness::Sound,
+            "{}" | "null" => Soundness::Missing("there is no result".into()),
+            _ => Soundness::Lost("nothing was done".into()),
+        })
+    }
+}
+
+impl Errands {
+    async fn go(&self, errand: &Errand) -> Result<String, Failure> {
+        let turn = self.journal.begin(&errand.name, self.clock.now());
+        tokio::time::sleep(Duration::from_millis(errand.takes_ms)).await;
+        self.journal.lock().busy -= 1;
+        match errand.ends.get(turn).or(errand.ends.last()).map_or("ok", String::as_str) {
+            "panic" => panic!("as asked"),
+            "ok" => Ok("done".into()),
+            name => {
+                let class = Class::ALL.into_iter().find(|class| class.name() == name).unwrap();
+                Err(Failure::new(class, "code", "as asked"))
+            }
+        }
+    }
+}
+
+pub(crate) fn key(name: &str) -> String {
+    format!("errand#g:{name}")
+}
+
+/// The body of an errand's message, as a sender writes it.
+pub(crate) fn body(name: &str) -> String {
+    json!({"version": 1, "type": "errand", "id": name, "payload": {"name": name}}).to_string()
+}
+
+/// The same for an errand that takes this long and ends like this.
+pub(crate) fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
+    let payload = json!({"name": name, "takes_ms": takes_ms, "ends": ends});
+    json!({"version": 1, "type": "errand", "id": name, "payload": payload}).to_string()
+}
+
+/// A message for the dead-letter queue.
+pub(crate) fn dead_letter(body: String, purpose: Purpose) -> OutgoingMessage {
+    OutgoingMessage { purpose, ..OutgoingMessage::new(body, None, Some("acme".into())) }
+}
+
+impl Bench {
+    /// A system of errands.
+    pub(crate) fn errands() -> Self {
+        Self::of(&[super::Kind::Errands(None)])
+    }
+
+    /// The same with rates.
+    pub(crate) fn errands_at(rates: Rates) -> Self {
+        Self::of(&[super::Kind::Errands(Some(rates))])
+    }
+
+    /// The name of an errand's state; `none` if it has no record.
+    pub(crate) fn state(&self, name: &str) -> &'static str {
+        self.phase(&key(name))
+    }
+
+    /// A record that the engine could have written.
+    pub(crate) fn record(&self, name: &str, phase: Phase) -> Record {
+        let ended = phase.ended_at().is_some();
+        Record {
+            key: key(name),
+            fence: 1,
+            owner: "earlier".into(),
+            message_id: "gone".into(),
+            counters: Counters {
+                receives: 1,
+                claims: 1,
+                attempts: u32::from(ended),
+                ..Counters::default()
+            },
+            phase,
+            work: Work {
+                payload: json!({ "name": name }).to_string(),
+                queue: self.queue().into(),
+                dependency: DEPENDENCY.into(),
+                retention: POLICY.retention(),
+                created_at: self.now(),
+                deadline: None,
+                group: Some("acme".into()),
+            },
+            cursor: None,
+            provisional: None,
+            parking: None,
+            last_failure: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// Stores such a record.
+    pub(crate) fn put(&self, name: &str, phase: Phase) -> Record {
+        let record = self.record(name, phase);
+        self.store.put(&record);
+        record
+    }
+
+    /// Stores a running record and the lease of its batch, which expired `ago`.
+    pub(crate) async fn crash(&self, name: &str, crashes: u32, ago: Duration) {
+        let until = self.now().before(ago);
+        let phase = Phase::Running { lease_until: until, lease_expiry_indexed: false };
+        let mut record = self.record(name, phase);
+        record.owner = format!("batch-of-{name}");
+        record.counters.crashes = crashes;
+        self.store.put(&record);
+        let lease = Lease { owner: record.owner, until, jobs: vec![record.key] };
+        self.store.lease(&lease).await.unwrap();
+    }
+
+    /// Stores a record that a gate has parked.
+    pub(crate) fn park(&self, name: &str, due_at: Time) -> Record {
+        let phase = Phase::Parked { run_after: due_at, why: "breaker_open".into() };
+        let parking = Some(Parking { since: self.now(), gated: true });
+        let record = Record { parking, ..self.record(name, phase) };
+        self.store.put(&record);
+        record
+    }
+
+    /// Registers a dependency with parked jobs, with these rates.
+    pub(crate) async fn note_parked(&self, dependency: &str, rates: Option<Rates>) {
+        let limits = Limits {
+            per_second: rates.map(|rates| rates.per_second),
+            per_hour: rates.map(|rates| rates.per_hour),
+            closes_with: 3,
+            noted_at: self.now().as_millis(),
+        };
+        let text = serde_json::to_string(&limits).unwrap();
+        let until = self.now() + Duration::from_hours(24);
+        self.store.put_note(&NoteKey::new(WATCHED, dependency), &text, until).await.unwrap();
+    }
+}

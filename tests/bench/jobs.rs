@@ -1,0 +1,138 @@
+//! The job types that a bench can run, and how a process of each starts.
+
+use std::time::Duration;
+
+use dealer_com_feed::{DealerComFeed, fan_out::Queues};
+use evenkeel::{
+    dependency::limiter::Rates,
+    http::{Hosts, Outbound, Reach},
+    job::{Job, credential::Credential},
+    testing::{
+        Faults, Faulty, MemoryStore, SimulatedSqs, TestClock, TestPorts, containers::Function,
+    },
+    worker::Worker,
+};
+use product_detail_scraping::ProductDetailScraping;
+use url_shortening::{
+    UrlShortening,
+    rebrandly::{Rebrandly, Settings},
+};
+
+use super::{
+    Shared,
+    deployed::arn,
+    errands::{DEPENDENCY, Errands},
+    third_parties::{DOMAIN, SandboxTransport, UNLIMITED},
+};
+
+/// A job type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Jobs that do what their payload says, with the rates of their dependency.
+    Errands(Option<Rates>),
+    /// `url_shortening` with the rates of its account.
+    Shortening(Rates),
+    /// `dealer_com_feed`.
+    Feeds,
+    /// `product_detail_scraping`.
+    Pages,
+}
+
+/// The ports of every function here.
+type BenchPorts = TestPorts<Faulty<MemoryStore>, Faulty<SimulatedSqs<TestClock>>>;
+
+impl Kind {
+    /// `url_shortening` without effective rates.
+    pub(crate) const SHORTENING: Self = Self::Shortening(UNLIMITED);
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Errands(_) => "errand",
+            Self::Shortening(_) => url_shortening::TYPE,
+            Self::Feeds => dealer_com_feed::TYPE,
+            Self::Pages => product_detail_scraping::TYPE,
+        }
+    }
+
+    /// The dependency that all jobs of the type share.
+    pub(super) const fn dependency(self) -> Option<&'static str> {
+        match self {
+            Self::Errands(_) => Some(DEPENDENCY),
+            Self::Shortening(_) => Some(url_shortening::POLICY.dependency),
+            Self::Feeds | Self::Pages => None,
+        }
+    }
+
+    /// Time-out of the function.
+    pub(super) const fn timeout(self) -> Duration {
+        match self {
+            Self::Errands(_) | Self::Shortening(_) => Duration::from_secs(15),
+            Self::Feeds => Duration::from_secs(60),
+            Self::Pages => Duration::from_secs(30),
+        }
+    }
+
+    /// Starts a process of the function.
+    pub(super) fn start(self, shared: &Shared, faults: &Faults) -> Box<dyn Function> {
+        match self {
+            Self::Errands(rates) => {
+                let (journal, clock) = (shared.journal.clone(), shared.clock);
+                worker(Errands { journal, clock, rates }, shared, faults)
+            }
+            Self::Shortening(rates) => worker(shortening(rates, shared, faults), shared, faults),
+            Self::Feeds => {
+                let queues = Queues { scraping: scraping_queue(), shortening: shortening_queue() };
+                let job = DealerComFeed::new(
+                    outbound(shared),
+                    faults.wrap(shared.vehicles.clone()),
+                    faults.wrap(shared.store.clone()),
+                    faults.wrap(shared.sqs.clone()),
+                    queues,
+                    shared.clock,
+                );
+                worker(job, shared, faults)
+            }
+            Self::Pages => {
+                let vehicles = faults.wrap(shared.vehicles.clone());
+                worker(ProductDetailScraping::new(outbound(shared), vehicles), shared, faults)
+            }
+        }
+    }
+}
+
+/// The queue of the pages that a feed has read.
+pub(crate) fn scraping_queue() -> String {
+    arn("test-product-detail-scraping")
+}
+
+/// The queue of the links to the cars that a feed has read.
+pub(crate) fn shortening_queue() -> String {
+    arn("test-url-shortening")
+}
+
+fn worker<J: Job>(job: J, shared: &Shared, faults: &Faults) -> Box<dyn Function> {
+    Box::new(Worker::<J, BenchPorts>::new(
+        job,
+        faults.wrap(shared.store.clone()),
+        faults.wrap(shared.sqs.clone()),
+        shared.clock,
+        shared.random.clone(),
+    ))
+}
+
+fn outbound(shared: &Shared) -> Outbound<TestClock, SandboxTransport> {
+    let transport = SandboxTransport(shared.sandbox.clone());
+    Outbound::over(transport, Reach::WithLoopback, Hosts::public(), shared.clock)
+}
+
+fn shortening(rates: Rates, shared: &Shared, faults: &Faults) -> impl Job + use<> {
+    let settings = Settings {
+        base_url: shared.sandbox.api_url(),
+        domain: DOMAIN.into(),
+        workspace: None,
+        rates,
+    };
+    let key = Credential::new(faults.wrap(shared.keys.clone()), shared.clock);
+    let transport = SandboxTransport(shared.sandbox.clone());
+    UrlShortening::new(Rebrandly::new(transport, settings, key, shared.clock))
+}

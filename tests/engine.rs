@@ -1,0 +1,6 @@
+//! Runs the engine on simulated services, with a job type that does what its payload says.
+
+mod batch;
+mod gates;
+mod life;
+mod outages;

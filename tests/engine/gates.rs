@@ -1,0 +1,102 @@
+//! Breaker and limiter in front of whole batches.
+
+use std::time::Duration;
+
+use evenkeel::{base::time::Time, dependency::limiter::Rates, ports::Control as _, record::Phase};
+
+use crate::bench::{
+    Bench,
+    errands::{DEPENDENCY, errand, key},
+};
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_have_not_begun_when_the_breaker_opens_are_parked() {
+    // A slot every quarter of a second: the jobs of a batch begin one after another.
+    let bench = Bench::errands_at(Rates { per_second: 4, per_hour: 14_400 });
+    for n in 0..4 {
+        bench.send(&errand(&format!("early-{n}"), 0, &["transient", "ok"]));
+    }
+    bench.poll().await;
+    // The next batch has only jobs that are new: the others wait for a second at least.
+    tokio::time::advance(Duration::from_millis(200)).await;
+    for n in 0..4 {
+        bench.send(&errand(&format!("late-{n}"), 0, &["transient", "ok"]));
+    }
+    assert_eq!(
+        bench.failed().await.len(),
+        1,
+        "the first fails and trips the breaker; the parked ones are acknowledged"
+    );
+    let runs: Vec<usize> = (0..4).map(|n| bench.journal.runs(&format!("late-{n}"))).collect();
+    assert_eq!(runs, [1, 0, 0, 0]);
+    for n in 1..4 {
+        let record = bench.store.record(&key(&format!("late-{n}"))).unwrap();
+        assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0));
+        assert_eq!(record.counters.defers, 1);
+        let entry = record.due_entry().unwrap();
+        assert!(entry.partition.starts_with("parked#elsewhere#"), "{entry:?}");
+        let Phase::Parked { why, run_after, .. } = record.phase else { panic!("not parked") };
+        assert!(why.starts_with("deferred (breaker_open): open: 5 of 5 calls failed"), "{why}");
+        assert!(run_after.since(bench.now()) >= Duration::from_secs(50));
+    }
+    bench.drain().await;
+    let done = bench.store.records().iter().filter(|r| r.phase.name() == "succeeded").count();
+    assert_eq!(done, 8, "all succeed once the dependency works again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_whose_slots_are_too_far_ahead_are_parked_and_none_runs_early() {
+    let bench = Bench::errands_at(Rates { per_second: 4, per_hour: 14_400 });
+    for n in 0..30 {
+        bench.send(&errand(&format!("job-{n:02}"), 0, &[]));
+    }
+    tokio::join!(bench.poll(), bench.poll(), bench.poll());
+    let parked = bench.store.records().iter().filter(|r| r.phase.name() == "parked").count();
+    assert!(parked >= 10, "{parked} are parked");
+    bench.drain().await;
+    let mut times: Vec<Time> = bench.journal.calls();
+    times.sort_unstable();
+    assert_eq!((times.len(), bench.journal.errands()), (30, 30), "each ran once");
+    for four in times.windows(5) {
+        assert!(four[4].since(four[0]) >= Duration::from_millis(999), "{four:?}");
+    }
+    assert!(bench.store.records().iter().all(|record| record.counters.attempts == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_systemic_failure_parks_all_jobs_and_ends_none() {
+    let bench = Bench::errands();
+    bench.send(&errand("first", 0, &["systemic", "ok"]));
+    bench.poll().await;
+    for n in 0..20 {
+        bench.send(&errand(&format!("job-{n}"), 0, &[]));
+    }
+    bench.poll().await;
+    bench.poll().await;
+    let states: Vec<_> = bench.store.records().iter().map(|r| r.phase.name()).collect();
+    assert_eq!(states, ["parked"; 21]);
+    assert!(bench.sqs.is_empty(), "one receive per outage, however long it lasts");
+    assert_eq!(bench.journal.errands(), 1, "no other job ran");
+    bench.drain().await;
+    let records = bench.store.records();
+    assert!(records.iter().all(|r| r.phase.name() == "succeeded" && r.counters.attempts == 1));
+}
+
+/// Jobs of four calls each, with far more calls than slots. Waiting for slots fails none of them.
+#[tokio::test(start_paused = true)]
+async fn waiting_for_slots_spends_no_attempt_and_ends_no_job() {
+    let bench = Bench::errands_at(Rates { per_second: 8, per_hour: 18_000 });
+    for n in 0..60 {
+        let body = errand(&format!("job-{n}"), 50, &[]);
+        bench.send(&body.replace("\"takes_ms\"", "\"calls\":3,\"takes_ms\""));
+    }
+    bench.drain().await;
+    for record in bench.store.records() {
+        assert_eq!((record.phase.name(), record.counters.attempts), ("succeeded", 1), "{record:?}");
+    }
+    let breaker = bench.store.breaker(DEPENDENCY).await.unwrap().value;
+    assert_eq!(
+        breaker.generation, 0,
+        "waiting does not count as a failure of the dependency: {breaker:?}"
+    );
+}

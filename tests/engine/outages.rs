@@ -1,0 +1,101 @@
+//! The table or the gates are unavailable, hang, or must be fixed by an operator.
+
+use std::time::Duration;
+
+use evenkeel::testing::{Fault, containers::Invocation};
+
+use crate::bench::{
+    Bench,
+    errands::{errand, key},
+    run::MINUTE,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_an_operator_must_fix_fails_the_event_and_loses_nothing() {
+    let bench = Bench::errands();
+    bench.faults.at(0, usize::MAX, Fault::Broken);
+    bench.send(&errand("refused", 0, &[]));
+    let Some(Invocation::Failed(why)) = bench.poll().await.map(|delivery| delivery.invocation)
+    else {
+        panic!("the event does not fail")
+    };
+    assert!(why.contains("access denied"), "{why}");
+    assert_eq!((bench.sqs.len(), bench.journal.runs("refused")), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_without_the_table_loses_nothing() {
+    // The table becomes unavailable before, between and after the calls of the first batch.
+    for healthy_calls in 0..4 {
+        let bench = Bench::errands();
+        for n in 0..25 {
+            bench.send(&errand(&format!("job-{n}"), 100, &[]));
+        }
+        bench.faults.spare("extend_visibility");
+        bench.faults.at(healthy_calls, usize::MAX, Fault::Before);
+        bench.run_for(MINUTE).await;
+        assert!(!bench.is_quiet(), "{healthy_calls}: the outage has no effect");
+        bench.faults.clear();
+        bench.drain().await;
+        assert!(bench.sqs.is_empty(), "all are acknowledged");
+        let records = bench.store.records();
+        assert_eq!(records.len(), 25);
+        assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_hangs_never_delays_the_answer_past_the_deadline() {
+    // The table begins to hang before, between and after the calls of the batch. Its jobs end
+    // immediately, or shortly before their time limit.
+    for (first_to_hang, takes_ms) in [(0, 0), (0, 4900), (1, 0), (2, 0), (2, 4900)] {
+        let bench = Bench::errands();
+        for n in 0..9 {
+            bench.send(&errand(&format!("job-{n}"), takes_ms, &[]));
+        }
+        bench.send("not json");
+        bench.faults.spare("extend_visibility");
+        bench.faults.at(first_to_hang, usize::MAX, Fault::Hang);
+        let started = bench.now();
+        let delivery = bench.poll().await.unwrap();
+        assert!(matches!(delivery.invocation, Invocation::Answered(_)), "{first_to_hang}");
+        let took = bench.now().since(started);
+        assert!(took < Duration::from_secs(15), "{first_to_hang}: {took:?}");
+        assert_eq!(bench.sqs.calls(), 1, "{first_to_hang}: the messages to redeliver are hidden");
+        bench.faults.clear();
+        bench.drain().await;
+        let records = bench.store.records();
+        assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
+        assert_eq!((records.len(), bench.store.rejected_messages().len()), (9, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_are_retried_when_the_gates_are_unavailable() {
+    let bench = Bench::errands();
+    bench.send(&errand("job", 0, &[]));
+    bench.faults.on("breaker", Fault::Before);
+    assert_eq!(bench.failed().await.len(), 1, "the message becomes visible again");
+    let record = bench.store.record(&key("job")).unwrap();
+    assert_eq!(
+        (record.phase.name(), record.counters.attempts, record.counters.defers),
+        ("waiting", 0, 1)
+    );
+    bench.faults.clear();
+    bench.drain().await;
+    assert_eq!(bench.state("job"), "succeeded");
+
+    let bench = Bench::errands();
+    bench.send(&errand("job", 0, &[]));
+    bench.faults.on("breaker", Fault::Broken);
+    let Some(Invocation::Failed(why)) = bench.poll().await.map(|delivery| delivery.invocation)
+    else {
+        panic!("the event does not fail")
+    };
+    assert!(why.contains("breaker: access denied"), "{why}");
+    let record = bench.store.record(&key("job")).unwrap();
+    assert_eq!((record.phase.name(), record.counters.crashes), ("waiting", 0), "it did not crash");
+    bench.faults.clear();
+    bench.drain().await;
+    assert_eq!(bench.state("job"), "succeeded");
+}
