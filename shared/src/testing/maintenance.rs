@@ -69,15 +69,19 @@ impl TableMaintenance for MemoryStore {
         most: usize,
     ) -> Result<Page, PortError> {
         let mut tables = self.call();
+        let after =
+            |key: &String| from.is_none_or(|from| from.first().is_none_or(|from| key > from));
         let mut items: Vec<ScannedItem> = match table {
             Table::Jobs => {
-                let jobs = tables.records.values().map(|record| ScannedItem {
+                let jobs = tables.records.values().filter(|record| after(&record.key));
+                let jobs = jobs.take(most + 1).map(|record| ScannedItem {
                     key: vec![record.key.clone()],
                     expires_at: record.expires_at(),
                     due_entry: record.due_entry(),
                     record: Some(Ok(record.clone())),
                 });
-                let bodies = tables.rejected.values().map(|body| ScannedItem {
+                let bodies = tables.rejected.values().filter(|body| after(&body.key));
+                let bodies = bodies.take(most + 1).map(|body| ScannedItem {
                     key: vec![body.key.clone()],
                     expires_at: Some(body.expires_at),
                     due_entry: None,
@@ -92,12 +96,11 @@ impl TableMaintenance for MemoryStore {
                     due_entry: None,
                     record: None,
                 });
-                ends.collect()
+                ends.filter(|item| from.is_none_or(|from| item.key.as_slice() > from)).collect()
             }
             Table::Auxiliary => Vec::new(),
         };
         items.sort_by(|one, other| one.key.cmp(&other.key));
-        items.retain(|item| from.is_none_or(|from| item.key.as_slice() > from));
         let more = items.len() > most;
         items.truncate(most);
         tables.reads += items.len();

@@ -23,8 +23,10 @@ const RECENT: Duration = Duration::from_mins(5);
 pub(super) struct Fairness {
     /// Messages in flight: their tenant, and when they were received.
     in_flight: BTreeMap<u64, (String, Time)>,
-    /// Recent processing: when it ended, whose it was, and how long it took.
-    recent: VecDeque<(Time, String, Duration)>,
+    /// Recent processing: when it ended, whose it was, and how long it took, in milliseconds.
+    recent: VecDeque<(Time, String, u64)>,
+    /// Its sum for each tenant.
+    recent_ms: BTreeMap<String, u64>,
 }
 
 impl Fairness {
@@ -36,22 +38,31 @@ impl Fairness {
     /// A message was deleted or is visible again.
     pub(super) fn end(&mut self, message: u64, now: Time) {
         let Some((tenant, since)) = self.in_flight.remove(&message) else { return };
-        self.recent.push_back((now, tenant, now.since(since)));
-        while self.recent.front().is_some_and(|(at, ..)| *at + RECENT < now) {
-            self.recent.pop_front();
+        let took = millis(now.since(since));
+        *self.recent_ms.entry(tenant.clone()).or_default() += took;
+        self.recent.push_back((now, tenant, took));
+    }
+
+    /// Forgets processing that is no longer recent.
+    fn forget(&mut self, now: Time) {
+        while let Some((_, tenant, took)) = self.recent.pop_front_if(|(at, ..)| *at + RECENT < now)
+        {
+            if let Some(sum) = self.recent_ms.get_mut(&tenant) {
+                *sum -= took;
+            }
         }
+        self.recent_ms.retain(|_, sum| *sum > 0);
     }
 
     /// The noisy tenants.
-    pub(super) fn noisy(&self, now: Time) -> BTreeSet<&str> {
+    pub(super) fn noisy(&mut self, now: Time) -> BTreeSet<&str> {
+        self.forget(now);
         let mut counts = BTreeMap::<&str, u64>::new();
-        let mut times = BTreeMap::<&str, u64>::new();
+        let mut times: BTreeMap<&str, u64> =
+            self.recent_ms.iter().map(|(tenant, took)| (tenant.as_str(), *took)).collect();
         for (tenant, since) in self.in_flight.values() {
             *counts.entry(tenant).or_default() += 1;
             *times.entry(tenant).or_default() += millis(now.since(*since).min(RECENT));
-        }
-        for (_, tenant, took) in self.recent.iter().filter(|(at, ..)| *at + RECENT >= now) {
-            *times.entry(tenant).or_default() += millis(*took);
         }
         let (all, whole) = (counts.values().sum::<u64>(), times.values().sum::<u64>());
         let many = counts.iter().filter(|(_, n)| **n >= FEW_IN_FLIGHT && **n * SHARE > all);

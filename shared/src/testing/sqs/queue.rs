@@ -147,7 +147,7 @@ impl SimulatedQueue {
     }
 
     /// The visible messages in the order in which they are received.
-    fn candidates(&self, now: Time, habits: &Habits, random: &SeededRandom) -> Vec<u64> {
+    fn candidates(&mut self, now: Time, habits: &Habits, random: &SeededRandom) -> Vec<u64> {
         if !habits.shuffles && !habits.is_fair {
             return self.visible.iter().copied().take(MOST_EXAMINED).collect();
         }
@@ -161,8 +161,9 @@ impl SimulatedQueue {
         }
         if habits.is_fair {
             let noisy = self.fairness.noisy(now);
+            let messages = &self.messages;
             let is_noisy = |sequence: &u64| {
-                self.messages.get(sequence).is_some_and(|message| noisy.contains(message.tenant()))
+                messages.get(sequence).is_some_and(|message| noisy.contains(message.tenant()))
             };
             // A stable sort keeps the order within each half.
             order.sort_by_key(is_noisy);
