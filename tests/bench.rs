@@ -35,6 +35,7 @@ use sandbox::{Client, InProcess, rebrandly::Link};
 use sweeper::config::Config;
 
 use deployed::Deployed;
+pub(crate) use deployed::arn;
 use errands::Journal;
 pub(crate) use jobs::Kind;
 use third_parties::{DOMAIN, Keys};

@@ -6,12 +6,17 @@ use evenkeel::{
     aws,
     base::config::Tables,
     http::transport,
-    testing::{MemoryStore, conformance, control_conformance, maintenance_conformance},
+    testing::{
+        MemoryStore, SimulatedSqs, TestClock, conformance, control_conformance,
+        maintenance_conformance,
+        queue_conformance::{self, CaseQueues, MAX_RECEIVES},
+        sqs::{QueueSettings, Redrive},
+    },
 };
 use inventory::testing::{MemoryVehicles, conformance as vehicles_conformance};
 use serde_json::json;
 use tokio::net::TcpListener;
-use xtask::aws::dynamodb;
+use xtask::{aws::dynamodb, local::Emulator, workspace::Workspace};
 
 #[tokio::test]
 async fn the_ports_in_memory_conform() {
@@ -26,7 +31,7 @@ async fn the_ports_in_memory_conform() {
 }
 
 #[tokio::test]
-async fn the_ports_on_dynamodb_conform() {
+async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
@@ -45,4 +50,69 @@ async fn the_ports_on_dynamodb_conform() {
         assert_eq!((&kept["state"], &kept["body"]), (&"rejected".into(), &"not json".into()));
     }
     server.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn simulated_sqs_conforms() {
+    let sqs = SimulatedSqs::new(TestClock::default());
+    let create = async |name: &'static str| {
+        let [source, dead] = ["", "-dlq"].map(|end| crate::bench::arn(&format!("{name}{end}")));
+        sqs.create(&dead, QueueSettings::default());
+        let redrive = Some(Redrive { dead: dead.clone(), max_receives: MAX_RECEIVES });
+        sqs.create(&source, QueueSettings { redrive, ..QueueSettings::default() });
+        CaseQueues { source, dead }
+    };
+    assert_eq!(queue_conformance::queue(&sqs, create).await, []);
+}
+
+/// The cases in which MiniStack differs from AWS's documentation, sorted. docs/local.md says how.
+const MINISTACK: [&str; 6] = [
+    "entries-are-refused-one-by-one",
+    "hidden-at-most-twelve-hours",
+    "hidden-at-most-twelve-hours-from-the-receive",
+    "latest-handle-deletes",
+    "only-messages-in-flight-are-hidden",
+    "stale-handle-deletes-nothing-silently",
+];
+
+/// The cases in which moto differs.
+const MOTO: [&str; 3] = [
+    "moved-on-the-receive-after-the-last",
+    "only-messages-in-flight-are-hidden",
+    "stale-handle-deletes-nothing-silently",
+];
+
+/// Asserts that the queues of an emulator differ from AWS's documentation in these cases and no other.
+async fn check_queues(emulator: Emulator, known: &[&str]) {
+    let client = transport::client().unwrap();
+    let config = aws::local::config(client, emulator.endpoint()).await;
+    let create = async |name: &'static str| {
+        let dead = aws::local::queue(&config, &format!("{name}-dlq"), None).await;
+        let source = aws::local::queue(&config, name, Some((&dead, MAX_RECEIVES))).await;
+        CaseQueues { source, dead }
+    };
+    let found = queue_conformance::queue(&aws::SqsQueue::new(&config), create).await;
+    let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, known, "{found:#?}");
+    emulator.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn ministack_differs_in_known_ways_over_a_socket_because_it_is_a_process() {
+    let workspace = Workspace::find().await.unwrap();
+    check_queues(Emulator::ministack(&workspace).await.unwrap(), &MINISTACK).await;
+}
+
+#[tokio::test]
+async fn moto_differs_in_known_ways_over_a_socket_because_it_is_a_process() {
+    let workspace = Workspace::find().await.unwrap();
+    check_queues(Emulator::moto(&workspace).await.unwrap(), &MOTO).await;
+}
+
+#[test]
+fn every_known_difference_is_documented() {
+    let page = include_str!("../docs/local.md");
+    for name in MINISTACK.iter().chain(&MOTO) {
+        assert!(page.contains(&format!("`{name}`")), "docs/local.md does not explain {name}");
+    }
 }

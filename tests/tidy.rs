@@ -12,3 +12,4 @@ mod length;
 mod machine;
 mod order;
 mod rust_text;
+mod sockets;

@@ -42,7 +42,7 @@ pub(crate) enum Happens {
 /// What must be true of the end; an error says what is not.
 pub(crate) type Must = fn(&Outcome) -> Result<(), String>;
 
-/// A scenario.
+/// What happens to a system, and what must be true of it in the end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scenario {
     /// What happens, and how long after the beginning.

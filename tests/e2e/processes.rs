@@ -170,7 +170,7 @@ async fn a_process_that_continues_after_its_lease_changes_nothing() {
         ["message-1"],
         "the first process acknowledges nothing"
     );
-    // Its time was over long ago, so it does not try to settle. `shared/src/worker/event_tests.rs`
+    // Its time was over long ago, so it does not try to settle. `tests/engine/batch.rs`
     // tests a run that does settle after another one has taken its job.
     assert!(first.log().contains(r#""outcome":"out_of_time""#), "{}", first.log());
     assert_eq!(world.job().await.unwrap(), done, "the end of the first run changed nothing");

@@ -21,7 +21,7 @@ use xtask::{
 use super::eventually;
 
 /// How long the tables or the service are unavailable. Outages of a whole minute are tested in
-/// simulated time: of the tables in `shared/src/worker/event_tests.rs`, of the service in
+/// virtual time: of the tables in `tests/engine/outages.rs`, of the service in
 /// `tests/shortening.rs`.
 const OUTAGE: Duration = Duration::from_secs(12);
 

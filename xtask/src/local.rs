@@ -6,6 +6,7 @@
 
 mod deployment;
 mod description;
+mod emulator;
 mod group;
 mod holder;
 mod ministack;
@@ -28,6 +29,7 @@ use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
 pub use description::Description;
+pub use emulator::Emulator;
 pub use holder::{Hold, Holder};
 pub use wire::{State, Wire};
 

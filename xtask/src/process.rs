@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_leads_to_the_process_that_holds_it() {
+    fn a_port_leads_to_the_process_that_holds_its_socket() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let client = std::net::TcpStream::connect(listener.local_addr().expect("bound"))
             .expect("a connection");

@@ -37,6 +37,7 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     }
     println!("-- build what the tests start");
     Venv::ready(workspace, Tools::Local).await?;
+    Venv::ready(workspace, Tools::Moto).await?;
     artifact::build(workspace, Profile::Dev).await?;
 
     println!("-- build the tests");

@@ -24,6 +24,8 @@ pub enum Tools {
     Local,
     /// The linters of the template.
     Check,
+    /// moto, a second stand-in of AWS, for the conformance suite of the queues.
+    Moto,
 }
 
 /// An environment that is ready for use.
@@ -39,6 +41,7 @@ impl Venv {
         let (name, pins) = match tools {
             Tools::Local => ("local", include_str!("../requirements-local.txt")),
             Tools::Check => ("check", include_str!("../requirements-check.txt")),
+            Tools::Moto => ("moto", include_str!("../requirements-moto.txt")),
         };
         let venv = Self { directory: workspace.tools().join(name) };
         file::create_folder(&workspace.tools())?;
@@ -116,8 +119,11 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned() {
-        let files =
-            [include_str!("../requirements-local.txt"), include_str!("../requirements-check.txt")];
+        let files = [
+            include_str!("../requirements-local.txt"),
+            include_str!("../requirements-check.txt"),
+            include_str!("../requirements-moto.txt"),
+        ];
         for line in files.iter().flat_map(|file| file.lines()) {
             let package = line.split('#').next().unwrap_or_default().trim();
             assert!(package.is_empty() || package.contains("=="), "{line}");

@@ -110,7 +110,7 @@ fn of_sites(sites: &Sites) -> impl Iterator<Item = Event> {
 
 #[cfg(test)]
 mod tests {
-    use sandbox::{Sandbox, Service};
+    use sandbox::{InProcess, Service, Settings};
 
     use super::breakdowns;
     use crate::incident::event::Action;
@@ -118,8 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_sandbox_takes_every_fault_and_none_strikes_both_services() {
-        let sandbox = Sandbox::start(0).await.expect("a port");
-        let client = sandbox.client();
+        let client = InProcess::start(Settings::default(), 0).client();
         let mut services = Vec::new();
         for event in breakdowns(7, &Sites::made_up()) {
             let Action::Break(how, faults) = event.action else { panic!("something else") };

@@ -183,15 +183,14 @@ impl Sites {
 mod tests {
     use std::collections::HashSet;
 
-    use sandbox::Sandbox;
     use sandbox::dealers::Twist;
+    use sandbox::{InProcess, Settings};
 
     use super::{Page, Site, prepare, twist};
 
     #[tokio::test]
     async fn the_sites_stand_as_planned() {
-        let sandbox = Sandbox::start(0).await.expect("a port");
-        let client = sandbox.client();
+        let client = InProcess::start(Settings::default(), 0).client();
         let sites = prepare(&client, 7).await.expect("the sites");
         let cars = |sites: &[Site]| sites.iter().map(|site| site.pages.len()).collect::<Vec<_>>();
         assert_eq!(cars(&sites.fed), [10, 8, 7, 6]);
@@ -211,8 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_twisted_later() {
-        let sandbox = Sandbox::start(0).await.expect("a port");
-        let client = sandbox.client();
+        let client = InProcess::start(Settings::default(), 0).client();
         let sites = prepare(&client, 7).await.expect("the sites");
         let page = Page { twist: Some(Twist::Bare), ..sites.fed[0].pages[9].clone() };
         twist(&client, &page).await.expect("there is such a page");
@@ -224,8 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn cars_follow_from_the_seed() {
-        let sandbox = Sandbox::start(0).await.expect("a port");
-        let client = sandbox.client();
+        let client = InProcess::start(Settings::default(), 0).client();
         let first = prepare(&client, 1).await.expect("the sites");
         assert_eq!(prepare(&client, 1).await.expect("the sites"), first);
         assert_ne!(prepare(&client, 2).await.expect("the sites"), first);

@@ -1,5 +1,5 @@
-//! A local DynamoDB for the conformance suite: a given endpoint, dummy credentials, and the two
-//! tables.
+//! A local AWS for the conformance suites: a given endpoint, dummy credentials, the two tables, and
+//! queues.
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{
@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::{
         Projection, ProjectionType, ScalarAttributeType,
     },
 };
+
+use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::{Config, http::SharedClient, item::DUE_PROJECTION, jobs::DynamoStore};
 use crate::base::config::Tables;
@@ -51,6 +53,32 @@ pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
     jobs.send().await.expect("the job table can be created");
     control.send().await.expect("the control table can be created");
     DynamoStore::new(config, tables)
+}
+
+/// Creates a queue and returns its ARN. `dead` is the ARN of its dead-letter queue, and after how many
+/// receives the next one moves a message there.
+///
+/// # Panics
+/// If the queue cannot be created.
+pub async fn queue(config: &Config, name: &str, dead: Option<(&str, u32)>) -> String {
+    let client = aws_sdk_sqs::Client::new(config);
+    let redrive = dead.map(|(arn, receives)| {
+        serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": receives }).to_string()
+    });
+    let mut create = client.create_queue().queue_name(name);
+    if let Some(redrive) = redrive {
+        create = create.attributes(QueueAttributeName::RedrivePolicy, redrive);
+    }
+    let created = create.send().await.expect("the queue can be created");
+    let asked = client
+        .get_queue_attributes()
+        .queue_url(created.queue_url.expect("its address"))
+        .attribute_names(QueueAttributeName::QueueArn)
+        .send()
+        .await
+        .expect("the queue has attributes");
+    let mut attributes = asked.attributes.expect("the attributes that were asked for");
+    attributes.remove(&QueueAttributeName::QueueArn).expect("an ARN")
 }
 
 fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {

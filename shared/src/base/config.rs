@@ -3,7 +3,7 @@
 //! A function reads it once, at start-up. If variables are missing or invalid, one error names all
 //! of them.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use url::Url;
 
@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 
 /// A snapshot of environment variables.
 #[derive(Clone, Default)]
-pub struct Environment(HashMap<String, String>);
+pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// Takes a snapshot of the environment of this process.

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_message_includes_its_causes() {
+    async fn an_error_message_includes_its_causes_of_a_socket_that_nobody_opened() {
         // Nothing listens on port 9 of a machine that runs these tests.
         let error = client().unwrap().get("http://127.0.0.1:9/").send().await.unwrap_err();
         let (code, message) = trouble(&error);

@@ -15,6 +15,7 @@ mod maintenance;
 pub mod maintenance_conformance;
 pub mod mapping;
 mod ports;
+pub mod queue_conformance;
 pub mod sqs;
 mod store;
 mod tables;

@@ -12,7 +12,7 @@ const READ_UNIT_BYTES: usize = 4096;
 /// Capacity units that were used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    /// Write units.
+    /// Units of writes, of 1 KB each.
     pub writes: u64,
     /// Halves of read units: an eventually consistent read costs one.
     pub half_reads: u64,

@@ -1,6 +1,6 @@
 //! Decodes the messages of one event into jobs. All messages of one job become one ticket.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
     Worker,
@@ -101,7 +101,7 @@ pub(super) fn decode<J: Job, P: Ports>(
     deadline: Time,
 ) -> Batch<J::Payload> {
     let mut tickets: Vec<Ticket<J::Payload>> = Vec::with_capacity(messages.len());
-    let mut by_key = HashMap::new();
+    let mut by_key = BTreeMap::new();
     let (mut rejected, mut checks, mut contradicting) = (Vec::new(), Vec::new(), 0);
     let mut dispositions = Vec::with_capacity(messages.len());
     for (index, received) in messages.iter().enumerate() {

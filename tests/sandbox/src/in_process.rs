@@ -78,7 +78,7 @@ impl InProcess {
         *request.uri_mut() = path.parse().unwrap_or_default();
         *request.method_mut() = method;
         request.headers_mut().clone_from(call.headers);
-        request.headers_mut().insert(HOST, host);
+        request.headers_mut().entry(HOST).or_insert(host);
         request.extensions_mut().insert(connection);
         tokio::select! {
             biased;

@@ -33,6 +33,8 @@ mod server;
 mod settings;
 mod strikes;
 mod subject;
+#[cfg(test)]
+mod test_http;
 mod visit;
 mod world;
 

@@ -95,3 +95,6 @@ fn work(state: &mut State, now_ms: u64, ask: Ask) -> Reply {
         Ask::Wrong(reply) => reply,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,4 +107,4 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Rec
 }
 
 #[cfg(test)]
-mod tests;
+mod breaking_sockets;

@@ -1,9 +1,10 @@
-"""Runs MiniStack until whoever started it goes away.
+"""Runs the server in a Python module until whoever started it goes away: guard.py MODULE [ARGUMENT...]
 
 xtask holds the other end of our standard input. When xtask ends, however it ends, the read below
-returns, and the whole process group is killed: MiniStack, and the functions' processes with it.
+returns, and the whole process group is killed: the server, and the processes that it has started.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -21,7 +22,5 @@ if os.getpgid(0) != os.getpid():
     sys.exit("expected to lead a process group")
 threading.Thread(target=end_with_starter, daemon=True).start()
 
-from ministack.app import main  # noqa: E402
-
-sys.argv = ["ministack"]
-main()
+sys.argv = sys.argv[1:]
+importlib.import_module(sys.argv[0]).main()

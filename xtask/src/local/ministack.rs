@@ -32,7 +32,7 @@ pub(super) async fn start(
     let log = run.log_file(LOG)?;
     let mut command = Command::new(venv.program("python"));
     command
-        .arg(script)
+        .args([script.as_os_str(), "ministack.app".as_ref()])
         .env_clear()
         .envs(environment::kept())
         .env("GATEWAY_PORT", port.to_string())

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_wire_closes_and_a_mended_one_carries_again() {
+    async fn a_cut_wire_closes_its_sockets_and_a_mended_one_carries_again() {
         let wire = Wire::lay(echo().await).await.expect("a wire");
         let mut client = TcpStream::connect(wire.address).await.expect("it listens");
         assert!(answers(&mut client).await);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_wire_carries_late() {
+    async fn a_silent_wire_keeps_its_sockets_and_carries_late() {
         let wire = Wire::lay(echo().await).await.expect("a wire");
         let mut client = TcpStream::connect(wire.address).await.expect("it listens");
         wire.set(State::Silent);

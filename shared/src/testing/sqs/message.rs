@@ -47,6 +47,9 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), String> {
     if body.len() > MAX_BODY_BYTES {
         return Err(format!("InvalidParameterValue: a body of {} bytes", body.len()));
     }
+    if let Some(wrong) = body.chars().find(|c| !may_be_in_a_body(*c)) {
+        return Err(format!("InvalidMessageContents: {wrong:?}"));
+    }
     if *delay > LONGEST_DELAY {
         return Err(format!("InvalidParameterValue: a delay of {delay:?}"));
     }
@@ -57,6 +60,11 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), String> {
         Some(group) if !sound(group) => Err(format!("InvalidParameterValue: group {group:?}")),
         _ => Ok(()),
     }
+}
+
+/// The characters of XML 1.0 (`SendMessage`, parameter `MessageBody`).
+fn may_be_in_a_body(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 impl SimulatedMessage {

@@ -25,7 +25,7 @@ const MOST_EXAMINED: usize = 100;
 /// How often messages past the retention are looked for.
 const EXPIRY_CHECK: Duration = Duration::from_mins(1);
 
-/// A queue.
+/// The messages of a queue, sorted by whether they are visible.
 #[derive(Debug)]
 pub(super) struct SimulatedQueue {
     arn: String,

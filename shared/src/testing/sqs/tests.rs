@@ -123,8 +123,10 @@ async fn an_entry_that_sqs_would_refuse_is_refused_and_the_others_are_sent() {
     let plain = OutgoingMessage::new("a".into(), None, None);
     let late = OutgoingMessage { delay: Duration::from_secs(901), ..plain.clone() };
     let long = OutgoingMessage { body: "x".repeat(1024 * 1024 + 1), ..plain.clone() };
-    let batch = [plain.clone(), late, long, of_group("two words"), of_group("acme")];
-    assert_eq!(Queue::send(&sqs, ARN, &batch).await, Ok(vec![true, false, false, false, true]));
+    let zero = OutgoingMessage { body: "a\0".into(), ..plain.clone() };
+    let batch = [plain.clone(), late, long, of_group("two words"), zero, of_group("acme")];
+    let sent = Queue::send(&sqs, ARN, &batch).await;
+    assert_eq!(sent, Ok(vec![true, false, false, false, false, true]));
     let error = Queue::send(&sqs, ARN, &vec![plain.clone(); 11]).await.unwrap_err();
     assert!(error.to_string().contains("TooManyEntriesInBatchRequest"), "{error}");
     let error = Queue::send(&sqs, "arn:aws:sqs:eu-west-1:1:none", &[plain]).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Dealer sites as their clients see them: over real sockets, on a paused clock.
+//! Dealer sites as their clients see them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::*;
-use crate::client::{Client, ClientError, plain_http};
+use crate::client::{Client, ClientError};
 use crate::faults::{CannedAnswer, Fault, FaultKind, Scope, Service, Target};
-use crate::server::Sandbox;
+use crate::in_process::InProcess;
+use crate::settings::Settings;
+use crate::test_http::TestHttp;
 
 const SLUG: &str = "lake-side";
 
@@ -20,17 +22,17 @@ const MOST_PAGES: usize = 20;
 
 /// A sandbox with a site, its control client, and a client of the site.
 struct Stage {
-    sandbox: Sandbox,
+    sandbox: InProcess,
     control: Client,
-    http: reqwest::Client,
+    http: TestHttp,
 }
 
 impl Stage {
     async fn new(settings: SiteSettings) -> Self {
-        let sandbox = Sandbox::start(0).await.unwrap();
+        let sandbox = InProcess::start(Settings::default(), 1_767_225_600_000);
         let control = sandbox.client();
         control.put_site(SLUG, &settings).await.unwrap();
-        Self { sandbox, control, http: plain_http() }
+        Self { control, http: TestHttp(sandbox.clone()), sandbox }
     }
 
     async fn cars(&self) -> Vec<Car> {
@@ -38,7 +40,7 @@ impl Stage {
     }
 
     async fn get(&self, path: &str) -> Response {
-        let url = format!("{}/{path}", self.sandbox.site_url(SLUG));
+        let url = format!("{}/{path}", self.control.site_url(SLUG));
         self.http.get(url).send().await.unwrap()
     }
 
@@ -53,7 +55,7 @@ impl Stage {
     }
 
     async fn post(&self, body: &Value) -> Response {
-        let url = format!("{}/api/widget/ws-inv-data/getInventory", self.sandbox.site_url(SLUG));
+        let url = format!("{}/api/widget/ws-inv-data/getInventory", self.control.site_url(SLUG));
         self.http.post(url).json(body).send().await.unwrap()
     }
 
@@ -174,7 +176,7 @@ async fn an_endpoint_that_the_site_lacks_is_not_found() {
 async fn a_relative_link_leads_to_the_page_from_either_address() {
     let stage = Stage::new(cars(3)).await;
     let car = stage.cars().await.remove(0);
-    let by_path = Url::parse(&stage.sandbox.site_url(SLUG)).unwrap();
+    let by_path = Url::parse(&stage.control.site_url(SLUG)).unwrap();
     let list = stage.list(Alias::All.name(), 0).await;
     let page = by_path.join(list["inventory"][0]["link"].as_str().unwrap()).unwrap();
     let html = stage.http.get(page).send().await.unwrap().text().await.unwrap();
@@ -204,7 +206,7 @@ async fn an_unchanged_page_is_not_sent_again() {
     let (etag, modified) =
         (first.headers()["etag"].clone(), first.headers()["last-modified"].clone());
     assert_eq!(modified, "Fri, 01 Aug 2025 00:00:00 GMT");
-    let url = format!("{}/{}", stage.sandbox.site_url(SLUG), cars[0].path);
+    let url = format!("{}/{}", stage.control.site_url(SLUG), cars[0].path);
     let ask = |name: &str, value: &reqwest::header::HeaderValue| {
         stage.http.get(&url).header(name, value.clone()).send()
     };
@@ -343,11 +345,11 @@ async fn a_slow_site_delays_its_responses() {
     assert_eq!(started.elapsed().as_secs(), 40);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hanging_call_is_listed_with_its_subject_until_it_is_released() {
     let stage = Stage::new(cars(3)).await;
     stage.fault(FaultKind::Hang, on_site(Endpoint::Widget), Scope::calls(1)).await;
-    let url = format!("{}/{}", stage.sandbox.site_url(SLUG), widget(Alias::Used.name(), 2));
+    let url = format!("{}/{}", stage.control.site_url(SLUG), widget(Alias::Used.name(), 2));
     let call = tokio::spawn(stage.http.get(url).send());
     while stage.control.held().await.unwrap().is_empty() {
         tokio::task::yield_now().await;
@@ -388,7 +390,7 @@ async fn a_share_strikes_the_same_pages_for_the_same_seed() {
 async fn a_call_to_an_unknown_site_is_recorded_and_spends_no_fault() {
     let stage = Stage::new(cars(3)).await;
     stage.fault(FaultKind::status(500), Target::default(), Scope::calls(1)).await;
-    let url = stage.sandbox.site_url("nowhere");
+    let url = stage.control.site_url("nowhere");
     assert_eq!(stage.http.get(url).send().await.unwrap().status(), 404);
     assert_eq!(stage.control.faults().await.unwrap()[0].struck, 0);
     let counts = stage.control.call_counts().await.unwrap();
@@ -442,7 +444,6 @@ async fn the_control_api_lists_the_sites_and_refuses_invalid_requests() {
     let sites = stage.control.sites().await.unwrap();
     assert_eq!((sites.len(), sites[0].cars, &sites[0].settings), (1, 3, &cars(3)));
     assert_eq!(sites[0].path, format!("/dealers/{SLUG}"));
-    assert_eq!(stage.control.site_url(SLUG), stage.sandbox.site_url(SLUG));
     let refused = stage.control.put_site("Lake", &cars(3)).await.unwrap_err();
     assert!(matches!(refused, ClientError::Refused { status: 400, .. }), "{refused}");
     let greedy = SiteSettings { page_cap: 0, ..cars(3) };

@@ -1,40 +1,39 @@
-//! The sandbox as its clients see it: over real sockets, on a paused clock.
+//! The link shortener and the control endpoint as their clients see them.
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
 
 use super::*;
-use crate::client::{ClientError, plain_http};
+use crate::client::{Client, ClientError};
 use crate::faults::{CannedAnswer, Fault, FaultKind, Scope, Target};
-use crate::rebrandly::{CreatedBy, Preload};
-use crate::settings::{ConflictShape, RetryAfter, SettingsChange};
+use crate::in_process::{ConnectionReset, InProcess};
+use crate::settings::{ConflictShape, RetryAfter, Settings, SettingsChange};
+use crate::test_http::{TestCall, TestHttp};
 
 const CAR: &str = "https://dealer.test/car/1";
 
 /// A sandbox, its control client, and a client of its API.
 struct Stage {
-    sandbox: Sandbox,
+    sandbox: InProcess,
     control: Client,
-    http: reqwest::Client,
+    http: TestHttp,
 }
 
 impl Stage {
-    async fn new() -> Self {
-        let sandbox = Sandbox::start(0).await.unwrap();
-        Self { control: sandbox.client(), http: plain_http(), sandbox }
+    fn new() -> Self {
+        let sandbox = InProcess::start(Settings::default(), 1_767_225_600_000);
+        Self { control: sandbox.client(), http: TestHttp(sandbox.clone()), sandbox }
     }
 
-    fn ask(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn ask(&self, method: Method, path: &str) -> TestCall {
         let url = format!("{}{path}", self.sandbox.api_url());
         self.http.request(method, url).header("apikey", "local-key").header("workspace", "any")
     }
 
-    fn post(&self, body: &Value) -> reqwest::RequestBuilder {
+    fn post(&self, body: &Value) -> TestCall {
         self.ask(Method::POST, "/links").json(body)
     }
 
@@ -57,7 +56,7 @@ impl Stage {
     }
 
     /// Sends a POST from a task of its own, and waits until the sandbox holds it.
-    async fn held_post(&self) -> tokio::task::JoinHandle<reqwest::Result<reqwest::Response>> {
+    async fn held_post(&self) -> JoinHandle<Result<Response, ConnectionReset>> {
         let request = self.post(&json!({"slashtag": "a", "destination": CAR}));
         let call = tokio::spawn(request.send());
         while self.control.held().await.unwrap().is_empty() {
@@ -67,14 +66,14 @@ impl Stage {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+async fn answer(request: TestCall) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
     (response.status(), response.json().await.unwrap())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_link_is_created_read_changed_and_deleted() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let (status, link) = stage.create("Ab-1").await;
     assert_eq!(status, 200);
     assert_eq!(link["shortUrl"], "rebrand.ly/Ab-1");
@@ -95,12 +94,11 @@ async fn a_link_is_created_read_changed_and_deleted() {
     assert_eq!(answer(stage.ask(Method::DELETE, &path)).await.1["status"], "deleted");
     assert_eq!(answer(stage.ask(Method::GET, &path)).await.0, 404);
     assert_eq!(stage.create("ab-1").await.0, 403);
-    stage.sandbox.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn conflicts_have_the_configured_shape() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.create("a").await;
     let error =
         json!({"code": "AlreadyExists", "property": "slashtag", "message": "Already exists"});
@@ -115,7 +113,7 @@ async fn conflicts_have_the_configured_shape() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_key_is_refused_and_spends_no_fault() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.fault(FaultKind::status(500), Scope::calls(1), false).await;
     let url = format!("{}/links", stage.sandbox.api_url());
     let (status, body) = answer(stage.http.get(&url).header("apikey", "wrong")).await;
@@ -127,7 +125,7 @@ async fn a_wrong_key_is_refused_and_spends_no_fault() {
 
 #[tokio::test(start_paused = true)]
 async fn the_eleventh_call_of_a_second_is_too_many() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     for number in 0..10 {
         assert_eq!(stage.create(&format!("a{number}")).await.0, 200);
     }
@@ -144,7 +142,7 @@ async fn the_eleventh_call_of_a_second_is_too_many() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lagging_link_conflicts_before_it_is_visible() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.change(SettingsChange { read_lag_ms: Some(2_000), ..SettingsChange::default() }).await;
     stage.create("a").await;
     assert_eq!(stage.look_up("a").await, json!([]));
@@ -155,7 +153,7 @@ async fn a_lagging_link_conflicts_before_it_is_visible() {
 
 #[tokio::test(start_paused = true)]
 async fn an_invisible_link_conflicts_and_is_never_returned() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let preload = Preload {
         slashtag: "theirs".to_owned(),
         destination: CAR.to_owned(),
@@ -173,7 +171,7 @@ async fn an_invisible_link_conflicts_and_is_never_returned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_plan_is_not_a_conflict() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.change(SettingsChange { plan_limit: Some(1), ..SettingsChange::default() }).await;
     stage.create("a").await;
     let (status, body) = stage.create("b").await;
@@ -183,7 +181,7 @@ async fn a_full_plan_is_not_a_conflict() {
 
 #[tokio::test(start_paused = true)]
 async fn a_canned_answer_replaces_the_work_or_only_the_response() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let canned = CannedAnswer { retry_after: Some(3), ..CannedAnswer::default() };
     let kind = FaultKind::Status(CannedAnswer { status: 503, ..canned });
     stage.fault(kind, Scope::calls(1), false).await;
@@ -204,7 +202,7 @@ async fn a_canned_answer_replaces_the_work_or_only_the_response() {
 
 #[tokio::test(start_paused = true)]
 async fn a_firewall_answers_with_html() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.fault(FaultKind::Html, Scope::calls(1), false).await;
     let response = stage.post(&json!({"destination": CAR})).send().await.unwrap();
     assert_eq!(response.status(), 403);
@@ -213,58 +211,8 @@ async fn a_firewall_answers_with_html() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_is_a_tcp_reset_and_the_work_may_have_been_done() {
-    let stage = Stage::new().await;
-    stage.fault(FaultKind::Reset, Scope::calls(1), true).await;
-    let mut stream = TcpStream::connect(&stage.sandbox.url()["http://".len()..]).await.unwrap();
-    let body = json!({"slashtag": "a", "destination": CAR}).to_string();
-    let length = body.len();
-    let head = "POST /v1/links HTTP/1.1\r\nhost: x\r\napikey: local-key\r\n";
-    let request = format!("{head}content-length: {length}\r\n\r\n{body}");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let error = stream.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    let calls = stage.control.calls().await.unwrap();
-    assert_eq!((calls[0].status, calls[0].fault.as_deref()), (None, Some("reset")));
-    assert_eq!(calls[0].link_id, Some(stage.control.links().await.unwrap()[0].id.clone()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn latency_adds_up_and_work_outlives_an_impatient_client() {
-    let stage = Stage::new().await;
-    stage.change(SettingsChange { latency_ms: Some(1_000), ..SettingsChange::default() }).await;
-    stage.fault(FaultKind::Latency(30_000), Scope::calls(2), false).await;
-    let started = Instant::now();
-    assert_eq!(stage.create("a").await.0, 200);
-    assert_eq!(started.elapsed().as_secs(), 31);
-    let request = stage.post(&json!({"slashtag": "b", "destination": CAR}));
-    let given_up = request.timeout(Duration::from_secs(5)).send().await.unwrap_err();
-    assert!(given_up.is_timeout());
-    assert_eq!(stage.control.links().await.unwrap().len(), 1);
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(stage.control.links().await.unwrap().len(), 2);
-    let late = stage.control.calls().await.unwrap().remove(1);
-    assert_eq!((late.status, late.link_id.is_some()), (None, true));
-}
-
-#[tokio::test]
-async fn a_held_call_has_done_its_work_and_answers_on_release() {
-    let stage = Stage::new().await;
-    stage.fault(FaultKind::Hold, Scope::calls(1), false).await;
-    let call = stage.held_post().await;
-    let held = stage.control.held().await.unwrap().remove(0);
-    assert_eq!(held.link_id, Some(stage.control.links().await.unwrap()[0].id.clone()));
-    assert_eq!((held.slashtag.as_deref(), held.fault.as_str()), (Some("a"), "hold"));
-    assert_ne!(held.client_port, 0);
-    assert_eq!(stage.control.release_held().await.unwrap(), 1);
-    assert_eq!(call.await.unwrap().unwrap().status(), 200);
-    assert_eq!(stage.control.held().await.unwrap(), []);
-    assert_eq!(stage.control.calls().await.unwrap()[0].status, Some(200));
-}
-
-#[tokio::test]
 async fn a_hanging_call_does_nothing_until_the_faults_are_cleared() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.fault(FaultKind::Hang, Scope::calls(1), false).await;
     let call = stage.held_post().await;
     assert_eq!(stage.control.links().await.unwrap(), []);
@@ -275,7 +223,7 @@ async fn a_hanging_call_does_nothing_until_the_faults_are_cleared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_about_to_be_held_is_not_held_once_the_faults_are_cleared() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.change(SettingsChange { latency_ms: Some(1_000), ..SettingsChange::default() }).await;
     let fault = stage.fault(FaultKind::Hold, Scope::calls(1), false).await;
     let request = stage.post(&json!({"slashtag": "a", "destination": CAR}));
@@ -287,53 +235,9 @@ async fn a_call_about_to_be_held_is_not_held_once_the_faults_are_cleared() {
     assert_eq!(call.await.unwrap().unwrap().status(), 200);
 }
 
-#[tokio::test]
-async fn the_call_of_a_disconnected_client_is_no_longer_held() {
-    let stage = Stage::new().await;
-    stage.fault(FaultKind::Hang, Scope::calls(1), false).await;
-    stage.held_post().await.abort();
-    while !stage.control.held().await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    let calls = stage.control.calls().await.unwrap();
-    assert_eq!((calls[0].status, calls[0].link_id.as_ref()), (None, None));
-    assert_eq!(stage.control.links().await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn shutdown_ends_hanging_calls_and_frees_the_port() {
-    let stage = Stage::new().await;
-    stage.fault(FaultKind::Hang, Scope::calls(1), false).await;
-    let call = stage.held_post().await;
-    stage.sandbox.shutdown().await;
-    assert!(call.await.unwrap().is_err());
-    let refused = stage.control.health().await.unwrap_err();
-    assert!(matches!(refused, ClientError::Transport(_)), "{refused}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_concurrent_calls_for_a_slashtag_one_succeeds() {
-    let stage = Stage::new().await;
-    stage
-        .change(SettingsChange { rate_per_second: Some(1_000), ..SettingsChange::default() })
-        .await;
-    let mut racers = JoinSet::new();
-    for _ in 0..50 {
-        racers.spawn(stage.post(&json!({"slashtag": "a", "destination": CAR})).send());
-    }
-    let answers = racers.join_all().await;
-    let won = answers.iter().filter(|answer| answer.as_ref().unwrap().status() == 200).count();
-    assert_eq!(won, 1);
-    let counts = stage.control.call_counts().await.unwrap();
-    assert_eq!((counts.of("POST", Some(200)), counts.of("POST", Some(403))), (1, 49));
-    let calls = stage.control.calls().await.unwrap();
-    assert_eq!(calls.iter().filter(|call| call.link_id.is_some()).count(), 1);
-    assert!(calls.is_sorted_by_key(|call| (call.at_ms, call.id)));
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_control_api_refuses_invalid_requests_and_counts_no_calls() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.control.health().await.unwrap();
     let url = format!("{}/control/faults", stage.sandbox.url());
     let fault = json!({"kind": "reset", "scope": {"share": 2.0}});
