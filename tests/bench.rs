@@ -27,7 +27,7 @@ use evenkeel::{
     record::Record,
     testing::{
         BEGINNING, Faults, MemoryMappings, MemoryStore, SeededRandom, SimulatedSqs, TestClock,
-        sqs::QueueSettings,
+        mapping::MappingSettings, sqs::QueueSettings,
     },
 };
 use inventory::testing::MemoryVehicles;
@@ -79,6 +79,11 @@ impl std::ops::Deref for Bench {
 impl Bench {
     /// A system with these job types.
     pub(crate) fn of(kinds: &[Kind]) -> Self {
+        Self::with_mappings(kinds, |_| {})
+    }
+
+    /// The same with event source mappings that `change` has changed.
+    pub(crate) fn with_mappings(kinds: &[Kind], change: fn(&mut MappingSettings)) -> Self {
         let clock = TestClock::default();
         let settings = third_parties::unlimited();
         let shared = Shared {
@@ -94,7 +99,7 @@ impl Bench {
         };
         let (faults, sweeper_faults) = (Faults::default(), Faults::default());
         let functions: Vec<Deployed> =
-            kinds.iter().map(|kind| Deployed::new(*kind, &shared, &faults)).collect();
+            kinds.iter().map(|kind| Deployed::new(*kind, &shared, &faults, change)).collect();
         let types = functions.iter().map(|function| function.job_type.clone()).collect();
         let config = Config { types, balance: true, namespace: "test".to_owned() };
         let (config, next_tick) = (config.into(), Cell::new(clock.now() + run::MINUTE));

@@ -1,5 +1,5 @@
-//! Runs the conformance suites of the ports on every implementation: in memory, and DynamoDB's
-//! protocol over the real SDK.
+//! Runs the conformance suites of the ports on every implementation: simulated, and over the real SDK on
+//! dynoxide (tables), MiniStack and moto (queues).
 
 use dynoxide::Database;
 use evenkeel::{
@@ -109,10 +109,18 @@ async fn moto_differs_in_known_ways_over_a_socket_because_it_is_a_process() {
     check_queues(Emulator::moto(&workspace).await.unwrap(), &MOTO).await;
 }
 
+/// The rows of docs/local.md whose column for an emulator says something else than "as AWS".
+fn documented(column: usize) -> Vec<&'static str> {
+    let page = include_str!("../docs/local.md");
+    let rows = page.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let cases = rows.filter_map(|cells| {
+        let name = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        (cells.len() == 6 && *cells.get(column)? != "as AWS").then_some(name)
+    });
+    cases.collect()
+}
+
 #[test]
 fn every_known_difference_is_documented() {
-    let page = include_str!("../docs/local.md");
-    for name in MINISTACK.iter().chain(&MOTO) {
-        assert!(page.contains(&format!("`{name}`")), "docs/local.md does not explain {name}");
-    }
+    assert_eq!((documented(3), documented(4)), (MINISTACK.to_vec(), MOTO.to_vec()));
 }

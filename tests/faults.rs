@@ -103,7 +103,7 @@ async fn every_port_call_may_fail_in_every_way() {
     }
 
     for (number, call) in calls.iter().enumerate() {
-        for fault in Fault::INSTANT {
+        for fault in Fault::ALL {
             let case = format!("{fault:?} at call {number}, {call}");
             let bench = Bench::of(&[Kind::SHORTENING]);
             bench.faults.at(number, number, fault);
@@ -190,7 +190,7 @@ async fn a_copy_of_a_running_jobs_message_is_acknowledged_only_once_lease_expiry
 #[tokio::test(start_paused = true)]
 async fn a_failed_write_of_the_lease_stops_no_job() {
     for insert in [Fault::AnswerLost, Fault::Before, Fault::Throttled] {
-        for lease in Fault::INSTANT {
+        for lease in Fault::ALL {
             let case = format!("{insert:?} at insert, {lease:?} at lease");
             let bench = Bench::of(&[Kind::SHORTENING]);
             bench.faults.on("lease", lease);

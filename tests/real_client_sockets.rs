@@ -105,7 +105,7 @@ fn reply(parts: &Parts) -> Response<Body> {
             let body = packed(times());
             whole(&[("content-encoding", "gzip")], body[..body.len() / 2].to_vec())
         }
-        "otherwise" => whole(&[("content-encoding", "br")], TEXT),
+        "otherwise" => whole(&[("content-encoding", "br")], TEXT.repeat(times())),
         "whole" => whole(&[], TEXT.repeat(times())),
         "stream" => {
             let pieces = vec![TEXT; times()];
@@ -356,6 +356,14 @@ async fn a_decompression_bomb_is_stopped_at_the_limit() {
 }
 
 #[tokio::test]
+async fn a_body_that_cannot_be_unpacked_is_temporary_trouble_however_long_it_is() {
+    let site = Site::open().await;
+    let address = site.url("/otherwise/1000");
+    let failure = failure(fetch(&Request::get("url", &address).at_most(100)).await);
+    assert_eq!((failure.class(), failure.code()), (Class::Transient, "content_encoding"));
+}
+
+#[tokio::test]
 async fn a_request_without_a_limit_has_the_default_one() {
     let site = Site::open().await;
     let most = MAX_BODY_BYTES / TEXT.len();
@@ -413,7 +421,7 @@ async fn each_outcome_has_its_class_and_code() {
         ("/status/429", Class::Throttled, "http_429"),
         ("/status/500", Class::Transient, "http_500"),
         ("/status/302", Class::Transient, "http_302"),
-        ("/otherwise", Class::Transient, "content_encoding"),
+        ("/otherwise/1", Class::Transient, "content_encoding"),
         ("/broken", Class::Transient, "reset"),
         ("/torn/1000", Class::Transient, "reset"),
     ];

@@ -14,7 +14,7 @@ use crate::bench::{Bench, run::MINUTE};
 ///
 /// # Panics
 /// If that takes more than `most` minutes.
-async fn settle(bench: &Bench, most: usize) {
+async fn settle_by_minutes(bench: &Bench, most: usize) {
     for _ in 0..most {
         bench.tick().await;
         bench.work(MINUTE).await;

@@ -96,15 +96,15 @@ impl Vehicles for MemoryVehicles {
 
 impl<T: Vehicles> Vehicles for Faulty<T> {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
-        self.call("known", self.port().known(dealer)).await
+        self.call("known", dealer, self.port().known(dealer)).await
     }
 
     async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
-        self.call("data", self.port().data(dealer, vin)).await
+        self.call("data", vin, self.port().data(dealer, vin)).await
     }
 
     async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
-        self.call("keep", self.port().keep(dealer, cars, now)).await
+        self.call("keep", dealer, self.port().keep(dealer, cars, now)).await
     }
 
     async fn unlist(
@@ -114,14 +114,14 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         began: Time,
         now: Time,
     ) -> Result<(), PortError> {
-        self.call("unlist", self.port().unlist(dealer, vins, began, now)).await
+        self.call("unlist", dealer, self.port().unlist(dealer, vins, began, now)).await
     }
 
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
-        self.call("list", self.port().list(dealer)).await
+        self.call("list", dealer, self.port().list(dealer)).await
     }
 
     async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
-        self.call("keep_list", self.port().keep_list(dealer, note, now)).await
+        self.call("keep_list", dealer, self.port().keep_list(dealer, note, now)).await
     }
 }

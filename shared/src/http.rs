@@ -196,13 +196,14 @@ impl<C: Clock> Outbound<C> {
             .pool_max_idle_per_host(MAX_IDLE_PER_SITE)
             .dns_resolver(Guard::new(resolver, reach))
             .build()?;
-        Ok(Self::over(Network::new(client), reach, hosts, clock))
+        Ok(Self { transport: Network::new(client), rules: Rules { hosts, reach }, clock })
     }
 }
 
 impl<C: Clock, T: Transport> Outbound<C, T> {
-    /// A client over another transport. Only the text of URLs is checked: a transport that resolves
-    /// host names must check the addresses itself.
+    /// A client over another transport, for tests. Only the text of URLs is checked: the guard against
+    /// private addresses is in the resolver of [`Outbound::new`].
+    #[cfg(any(test, feature = "testing"))]
     pub const fn over(transport: T, reach: Reach, hosts: Hosts, clock: C) -> Self {
         Self { transport, rules: Rules { hosts, reach }, clock }
     }

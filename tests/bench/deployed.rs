@@ -12,9 +12,6 @@ use sweeper::config::{JobType, Source};
 
 use super::{Kind, Shared};
 
-/// `MaximumConcurrency` of the queues of ordinary and of high priority.
-const CONCURRENCY: [u32; 2] = [10, 4];
-
 /// AWS asks for a visibility time-out of six function time-outs.
 const TIMEOUTS_HIDDEN: u32 = 6;
 
@@ -32,7 +29,13 @@ pub(crate) struct Deployed {
 }
 
 impl Deployed {
-    pub(crate) fn new(kind: Kind, shared: &Shared, faults: &Faults) -> Self {
+    /// `change` changes how its mappings are set up.
+    pub(crate) fn new(
+        kind: Kind,
+        shared: &Shared,
+        faults: &Faults,
+        change: fn(&mut MappingSettings),
+    ) -> Self {
         let job_type = job_type(kind);
         let visibility = kind.timeout() * TIMEOUTS_HIDDEN;
         let settings = QueueSettings::with_dead_letters(&job_type.dead);
@@ -50,7 +53,8 @@ impl Deployed {
         let containers = Containers::new(settings, shared.clock, faults.clone(), start);
         let containers = Arc::new(containers);
         let mapping = |source: &Source| {
-            let settings = MappingSettings::new(&source.mapping, &source.queue);
+            let mut settings = MappingSettings::new(&source.mapping, &source.queue);
+            change(&mut settings);
             let (sqs, mappings) = (shared.sqs.clone(), shared.mappings.clone());
             EventSourceMapping::new(settings, sqs, mappings, Arc::clone(&containers))
         };
@@ -61,6 +65,7 @@ impl Deployed {
 
 fn job_type(kind: Kind) -> JobType {
     let short = kind.name().replace('_', "-");
+    let [normal, high] = kind.concurrency();
     let source = |mapping: String, concurrency| Source {
         queue: arn(&format!("test-{mapping}")),
         mapping,
@@ -70,8 +75,8 @@ fn job_type(kind: Kind) -> JobType {
         kind: kind.name().to_owned(),
         dependency: kind.dependency().map(str::to_owned),
         weight: 1,
-        normal: source(short.clone(), CONCURRENCY[0]),
-        high: source(format!("{short}-high"), CONCURRENCY[1]),
+        normal: source(short.clone(), normal),
+        high: source(format!("{short}-high"), high),
         dead: arn(&format!("test-{short}-dlq")),
     }
 }

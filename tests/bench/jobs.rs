@@ -1,6 +1,6 @@
 //! The job types that a bench can run, and how a process of each starts.
 
-use std::time::Duration;
+use std::{path::Path, sync::OnceLock, time::Duration};
 
 use dealer_com_feed::{DealerComFeed, fan_out::Queues};
 use evenkeel::{
@@ -63,13 +63,24 @@ impl Kind {
         }
     }
 
+    /// What its `function.toml` says; errands have none.
+    fn manifest(self) -> Option<&'static generator::JobType> {
+        static TYPES: OnceLock<Vec<generator::JobType>> = OnceLock::new();
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let types = TYPES.get_or_init(|| generator::read(root).unwrap());
+        types.iter().find(|job_type| job_type.kind == self.name())
+    }
+
     /// Time-out of the function.
-    pub(super) const fn timeout(self) -> Duration {
-        match self {
-            Self::Errands(_) | Self::Shortening(_) => Duration::from_secs(15),
-            Self::Feeds => Duration::from_secs(60),
-            Self::Pages => Duration::from_secs(30),
-        }
+    pub(super) fn timeout(self) -> Duration {
+        let timeout = |manifest: &generator::JobType| manifest.function.timeout_s;
+        Duration::from_secs(self.manifest().map_or(15, timeout))
+    }
+
+    /// `MaximumConcurrency` of the queues of ordinary and of high priority.
+    pub(super) fn concurrency(self) -> [u32; 2] {
+        let concurrency = self.manifest().map(|manifest| manifest.function.concurrency);
+        concurrency.map_or([10, 4], |of| [of.normal, of.high])
     }
 
     /// Starts a process of the function.

@@ -4,6 +4,7 @@ use std::{future::Future, time::Duration};
 
 use evenkeel::testing::mapping::{Delivery, Stop};
 use futures_util::future::join_all;
+use sweeper::tick::Report;
 
 use super::Bench;
 
@@ -27,15 +28,10 @@ impl Bench {
         let polling = join_all(mappings.map(|mapping| mapping.run(&stop)));
         let schedule = async {
             while scheduled && !stop.is_set() {
-                let now = self.now();
-                if self.next_tick.get() <= now {
-                    self.next_tick.set(now + MINUTE);
-                    self.tick().await;
-                }
                 tokio::select! {
                     biased;
                     () = stop.told() => {}
-                    () = tokio::time::sleep(self.next_tick.get().since(self.now())) => {}
+                    () = self.tick_is_due() => drop(self.scheduled_tick().await),
                 }
             }
         };
@@ -45,6 +41,17 @@ impl Bench {
             result
         };
         tokio::join!(main, polling, schedule).0
+    }
+
+    /// Waits until the schedule fires.
+    async fn tick_is_due(&self) {
+        tokio::time::sleep(self.next_tick.get().since(self.now())).await;
+    }
+
+    /// Runs a tick of the schedule. The next one comes a minute after this one began.
+    async fn scheduled_tick(&self) -> Option<Report> {
+        self.next_tick.set(self.now() + MINUTE);
+        self.tick().await
     }
 
     /// Lets the whole system run for this long.
@@ -150,10 +157,7 @@ impl Bench {
             tokio::select! {
                 biased;
                 () = &mut visible => return self.poll().await,
-                () = tokio::time::sleep(self.next_tick.get().since(self.now())) => {
-                    self.next_tick.set(self.now() + MINUTE);
-                    self.tick().await;
-                }
+                () = self.tick_is_due() => drop(self.scheduled_tick().await),
             }
         }
     }

@@ -6,7 +6,8 @@ use evenkeel::{
     message::OutgoingMessage,
     record::Record,
     testing::{
-        Fault, TableHabits, TracedCall, Units,
+        EntryOutcome, Fault, PartitionLimits, TableHabits, TracedCall, Units,
+        containers::FunctionSettings,
         sqs::{Habits, SimulatedMessage},
     },
 };
@@ -29,8 +30,18 @@ pub(crate) enum Happens {
     PortFails(&'static str, Fault),
     /// The functions' ports work again.
     PortsRecover,
-    /// Every process of the functions that is at work dies.
+    /// Every port call of the sweeper with this name fails.
+    SweeperPortFails(&'static str, Fault),
+    /// The sweeper's ports work again.
+    SweeperPortsRecover,
+    /// Every process of the functions that is at work dies. There must be one.
     ProcessesDie,
+    /// Lambda runs every function like this from now on.
+    FunctionsChange(fn(FunctionSettings) -> FunctionSettings),
+    /// The next entries of batches of this call end like this.
+    EntriesEnd(&'static str, Vec<EntryOutcome>),
+    /// Each partition of the tables serves no more than this in a second.
+    PartitionsAreLimited(Option<PartitionLimits>),
     /// The API key is rotated.
     KeyRotates(String),
     /// The queues change their habits; the number is the seed.
@@ -120,11 +131,20 @@ impl Bench {
             }
             Happens::PortFails(call, fault) => self.faults.on(call, fault),
             Happens::PortsRecover => self.faults.clear(),
+            Happens::SweeperPortFails(call, fault) => self.sweeper_faults.on(call, fault),
+            Happens::SweeperPortsRecover => self.sweeper_faults.clear(),
             Happens::ProcessesDie => {
+                let functions = self.functions.iter();
+                let killed: usize = functions.map(|function| function.containers.kill()).sum();
+                assert!(killed > 0, "no process is at work at {}", self.now());
+            }
+            Happens::FunctionsChange(change) => {
                 for function in &self.functions {
-                    function.containers.kill();
+                    function.containers.set(change(function.containers.settings()));
                 }
             }
+            Happens::EntriesEnd(call, outcomes) => self.store.plan_entries(call, outcomes),
+            Happens::PartitionsAreLimited(limits) => self.store.limit(limits),
             Happens::KeyRotates(key) => self.keys.rotate(&key),
             Happens::QueuesBehave(habits, seed) => self.sqs.behave(habits, seed),
             Happens::TablesBehave(habits) => self.store.behave(habits),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel::{base::time::Time, record::Phase};
 use serde_json::json;
 
-use super::settle;
+use super::settle_by_minutes;
 use crate::bench::{Bench, errands::key};
 
 #[tokio::test(start_paused = true)]
@@ -29,7 +29,7 @@ async fn the_incident_is_cleaned_up() {
     let retry = json!({ "command": "retry", "type": "errand" });
     let answer = bench.command(&retry).await.unwrap();
     assert_eq!(answer, json!({ "retried": 23, "failed": 0, "next": null }));
-    settle(&bench, 3).await;
+    settle_by_minutes(&bench, 3).await;
     for n in 0..23 {
         assert_eq!(bench.state(&format!("failed-{n}")), "succeeded");
     }
@@ -46,7 +46,7 @@ async fn the_incident_is_cleaned_up() {
 
     let retry = json!({ "command": "retry", "type": "errand", "quarantined": true });
     assert_eq!(bench.command(&retry).await.unwrap()["retried"], 1);
-    settle(&bench, 3).await;
+    settle_by_minutes(&bench, 3).await;
     assert_eq!(bench.state("poison"), "succeeded");
     let record = bench.store.record(&key("poison")).unwrap();
     assert_eq!(record.counters.crashes, 0, "the counter of crashes restarts");
@@ -66,7 +66,7 @@ async fn a_whole_audit_examines_every_record_and_returns_where_it_stopped() {
     assert_eq!(answer["done"]["audit"]["no_result"], 12);
     assert_eq!(answer["done"]["audit"]["checks"], 1_200, "{answer}");
     assert_eq!(answer["next"], json!(null));
-    settle(&bench, 12).await;
+    settle_by_minutes(&bench, 12).await;
     assert_eq!(bench.store.all_notes("finding").len(), 12);
     assert_eq!(bench.journal.runs("j100"), 1);
 }

@@ -4,7 +4,7 @@ use evenkeel::testing::Fault;
 
 use super::{
     recovery::{check, everything},
-    settle,
+    settle_by_minutes,
 };
 use crate::bench::{Bench, run::MINUTE};
 
@@ -25,7 +25,7 @@ async fn a_sweeper_that_fails_at_any_call_loses_nothing_and_does_nothing_twice()
             let bench = Bench::errands();
             everything(&bench).await;
             bench.sweeper_faults.at(number, number, fault);
-            settle(&bench, TICKS).await;
+            settle_by_minutes(&bench, TICKS).await;
             check(&bench, &format!("{fault:?} at call {number}, {name}"));
         }
     }
@@ -52,7 +52,7 @@ async fn everything_is_recovered_after_calls_of_one_kind_fail_for_minutes() {
                 bench.work(MINUTE).await;
             }
             bench.sweeper_faults.clear();
-            settle(&bench, TICKS).await;
+            settle_by_minutes(&bench, TICKS).await;
             check(&bench, &format!("{fault:?} at every {name}"));
         }
     }

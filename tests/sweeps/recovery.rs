@@ -10,7 +10,7 @@ use evenkeel::{
     record::{Phase, lease::Lease},
 };
 
-use super::settle;
+use super::settle_by_minutes;
 use crate::bench::{
     Bench,
     errands::{DEPENDENCY, body, dead_letter, key},
@@ -125,7 +125,7 @@ async fn one_tick_catches_up_after_a_schedule_was_missed_for_ten_minutes() {
     for name in late {
         assert_eq!(bench.state(name), "succeeded", "{name}");
     }
-    settle(&bench, 2).await;
+    settle_by_minutes(&bench, 2).await;
     check(&bench, "ten minutes later");
 }
 
@@ -138,7 +138,7 @@ async fn crashes_are_counted_retried_after_minutes_and_quarantined() {
     bench.tick().await.unwrap();
     bench.work(MINUTE).await;
     assert_eq!((bench.state("second"), bench.state("third")), ("waiting", "quarantined"));
-    settle(&bench, 4).await;
+    settle_by_minutes(&bench, 4).await;
     assert_eq!(bench.state("second"), "succeeded");
     let took = bench.store.record(&key("second")).unwrap().phase.ended_at().unwrap().since(began);
     assert!((180..190).contains(&took.as_secs()), "{took:?}");
@@ -159,7 +159,7 @@ async fn if_most_running_jobs_seem_stuck_rescue_pauses_for_three_ticks() {
         bench.work(MINUTE).await;
     }
     assert_eq!(crashed, [0, 0, 0, 30]);
-    settle(&bench, 1).await;
+    settle_by_minutes(&bench, 1).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,7 +173,7 @@ async fn only_one_of_two_sweepers_leads_and_a_dead_leader_is_replaced_within_a_m
     assert!(bench.tick().await.unwrap().another_leads, "the dead leader's lease is not over");
     bench.work(MINUTE).await;
     assert!(!bench.tick().await.unwrap().another_leads);
-    settle(&bench, 3).await;
+    settle_by_minutes(&bench, 3).await;
     check(&bench, "after another one");
 }
 
@@ -196,7 +196,7 @@ async fn two_sweepers_that_both_act_as_leader_wake_a_job_once() {
         (1, 2),
         "at worst one message is sent twice"
     );
-    settle(&bench, 1).await;
+    settle_by_minutes(&bench, 1).await;
     assert_eq!(bench.journal.runs("lost"), 1);
 }
 
@@ -210,7 +210,7 @@ async fn a_missing_result_is_produced_again() {
     let report = bench.tick().await.unwrap();
     assert_eq!((report.done["audit"]["no_result"], report.done["audit"]["checks"]), (1, 3));
     bench.work(MINUTE).await;
-    settle(&bench, 3).await;
+    settle_by_minutes(&bench, 3).await;
     for (name, runs) in [("empty", 1), ("other", 1), ("sound", 0)] {
         assert_eq!((bench.state(name), bench.journal.runs(name)), ("succeeded", runs), "{name}");
     }
@@ -260,7 +260,7 @@ async fn a_recorded_payload_in_an_old_form_is_still_run_and_an_invalid_one_ends_
     let mut refused = bench.put("refused", Phase::Queued { due_at: late });
     refused.work.payload = r#"{"title":"refused"}"#.into();
     bench.store.put(&refused);
-    settle(&bench, 2).await;
+    settle_by_minutes(&bench, 2).await;
     assert_eq!((bench.state("spaced"), bench.journal.runs("spaced")), ("succeeded", 1));
     let Phase::Dead { why, .. } = bench.store.record(&key("refused")).unwrap().phase else {
         panic!("expected a dead job")

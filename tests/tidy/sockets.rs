@@ -9,13 +9,14 @@ use super::{
 };
 
 /// What opens a socket, or starts a process that does.
-const OPENS: [&str; 8] = [
+const OPENS: [&str; 9] = [
     "Emulator::",
     "Sandbox::start",
     "Stack::start",
     "TcpListener::bind",
     "TcpStream::connect",
     "UdpSocket::bind",
+    "Wire::lay",
     "aws::local::config",
     "transport::client",
 ];
@@ -27,16 +28,15 @@ const END_TO_END: &str = "tests/e2e/";
 fn functions(text: &str) -> BTreeMap<&str, (String, bool)> {
     let code = code(text);
     let mut found = BTreeMap::new();
-    let mut is_test = false;
     let starts: Vec<usize> = code.match_indices("fn ").map(|(at, _)| at).collect();
     for (number, at) in starts.iter().enumerate() {
         let end = starts.get(number + 1).copied().unwrap_or(code.len());
         let before = &code[starts.get(number.wrapping_sub(1)).map_or(0, |at| *at)..*at];
-        is_test =
-            before.rfind('}').map_or(before, |end| &before[end..]).contains("test") || is_test;
+        // What stands between the end of the previous item and this function: its attributes.
+        let attributes = before.rfind('}').map_or(before, |end| &before[end..]);
+        let is_test = attributes.contains("test]") || attributes.contains("test(");
         let name = word(&text[at + 3..]);
         found.insert(name, (code[*at..end].to_owned(), is_test));
-        is_test = false;
     }
     found
 }

@@ -175,7 +175,7 @@ impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
 
     fn links_url(&self) -> Result<Url, RebrandlyError> {
         let url = format!("{}/links", self.settings.base_url).parse();
-        url.map_err(|error| RebrandlyError::Refused(format!("base URL: {error}")))
+        url.map_err(|error| bad_base_url(&error))
     }
 
     /// Makes one call. A refused key may have been rotated, so it is read again; if it has changed,
@@ -229,6 +229,11 @@ impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
     }
 }
 
+/// The base URL is wrong, and no job can succeed until it is corrected.
+fn bad_base_url(why: &dyn fmt::Display) -> RebrandlyError {
+    RebrandlyError::Account { code: "bad_base_url", message: format!("base URL: {why}") }
+}
+
 /// The key or the workspace is not a valid header value.
 fn bad_header() -> RebrandlyError {
     let message = "the key or the workspace has a character that no header may have".into();
@@ -254,7 +259,7 @@ fn unreachable(error: TransportError) -> RebrandlyError {
         TransportError::TooLarge => {
             trouble("answer_too_long", format!("over {MAX_ANSWER_BYTES} bytes"))
         }
-        TransportError::Unsendable => RebrandlyError::Refused("the base URL is no address".into()),
+        TransportError::Unsendable => bad_base_url(&"no request can be made of it"),
         TransportError::Refused(refusal) => trouble("connect", refusal.to_string()),
         TransportError::Broken { code, message } => trouble(code, message),
     }

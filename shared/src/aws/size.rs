@@ -44,39 +44,73 @@ fn item(attributes: &[Attribute]) -> usize {
     attributes.iter().map(|(name, value)| attribute(name, value)).sum()
 }
 
+/// An item of the control table: where it is, until when, and how large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ControlItem {
+    /// Its partition key and its sort key.
+    pub(crate) key: [String; 2],
+    /// When its TTL says that it may be removed.
+    pub(crate) expires_at: Time,
+    /// Its size in bytes.
+    pub(crate) bytes: usize,
+}
+
+/// The item with these attributes, of which the first two are its key.
+fn control_item(attributes: &[Attribute]) -> ControlItem {
+    let text = |place: usize| {
+        let value = attributes.get(place).and_then(|(_, value)| value.as_s().ok());
+        value.cloned().unwrap_or_default()
+    };
+    let end = attributes.iter().find(|(name, _)| *name == "expires_at");
+    let end = end.and_then(|(_, value)| value.as_n().ok()?.parse::<u64>().ok());
+    ControlItem {
+        key: [text(0), text(1)],
+        expires_at: Time::from_millis(end.unwrap_or_default() * 1_000),
+        bytes: item(attributes),
+    }
+}
+
 pub(crate) fn record(record: &Record) -> usize {
     item(&encode(record))
 }
 
-/// A record's entry on the index `due`: its keys and the projected attributes.
-pub(crate) fn due_entry(record: &Record) -> usize {
+/// What the index `due` holds of a record: the keys and the projected attributes.
+pub(crate) fn due_projection(record: &Record) -> Vec<Attribute> {
     let mut attributes = encode(record);
     attributes.retain(|(name, _)| DUE_KEYS.contains(name) || DUE_PROJECTION.contains(name));
-    item(&attributes)
+    attributes
+}
+
+pub(crate) fn due_entry(record: &Record) -> usize {
+    item(&due_projection(record))
 }
 
 pub(crate) fn rejected(message: &RejectedMessage) -> usize {
     item(&encode_rejected(message))
 }
 
-pub(crate) fn lease(lease: &Lease) -> usize {
-    item(&encode_lease(lease))
+pub(crate) fn lease(lease: &Lease) -> ControlItem {
+    control_item(&encode_lease(lease))
 }
 
-pub(crate) fn breaker(dependency: &str, breaker: &Breaker) -> usize {
-    item(&encode_breaker(dependency, breaker))
+pub(crate) fn breaker(dependency: &str, breaker: &Breaker) -> ControlItem {
+    control_item(&encode_breaker(dependency, breaker))
 }
 
-pub(crate) fn limiter(dependency: &str, limiter: &Limiter) -> usize {
-    item(&encode_limiter(dependency, limiter))
+pub(crate) fn limiter(dependency: &str, limiter: &Limiter) -> ControlItem {
+    control_item(&encode_limiter(dependency, limiter))
 }
 
-pub(crate) fn note(place: &NoteKey, text: &str) -> usize {
-    item(&encode_note(place, text, Time::default()))
+pub(crate) fn note(place: &NoteKey, text: &str, expires_at: Time) -> ControlItem {
+    control_item(&encode_note(place, text, expires_at))
 }
 
-pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket) -> usize {
+pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket, expires_at: Time) -> ControlItem {
+    let mut attributes = bucket_key(key);
+    attributes.push(("expires_at", n(expires_at.as_secs_ceil())));
     let counts = bucket.counts.iter().map(|(name, count)| attribute(name, &n(*count)));
     let oldest: usize = bucket.oldest.iter().map(|text| text.to_string().len()).sum();
-    item(&bucket_key(key)) + "expires_at".len() + 6 + counts.sum::<usize>() + oldest
+    let mut found = control_item(&attributes);
+    found.bytes += counts.sum::<usize>() + oldest;
+    found
 }

@@ -11,7 +11,9 @@
 use std::{error::Error, future::Future, iter, sync::Arc, time::Duration};
 
 use reqwest::{
-    Client, ClientBuilder, Method, Response, StatusCode, Url, header::HeaderMap, redirect,
+    Client, ClientBuilder, Method, Response, StatusCode, Url,
+    header::{CONTENT_ENCODING, HeaderMap},
+    redirect,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
@@ -44,7 +46,8 @@ pub struct HttpRequest {
     pub reads_errors: bool,
 }
 
-/// A whole answer. Its body is decompressed.
+/// A whole answer. Its body is decompressed. If the transport cannot decompress it, it is empty, and the
+/// header `Content-Encoding` says how it was packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct HttpResponse {
@@ -104,7 +107,10 @@ impl Transport for Network {
         }
         let mut response = call.send().await.map_err(|error| failed(error, &host))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = if status.is_success() || reads_errors {
+        // Of gzip, the client has removed the header.
+        let packed = headers.get(CONTENT_ENCODING);
+        let is_packed = packed.is_some_and(|how| !how.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let body = if (status.is_success() || reads_errors) && !is_packed {
             read(&mut response, max_bytes, &host).await?
         } else {
             Vec::new()

@@ -44,10 +44,6 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The faults that take no time, for tests on the real clock.
-    pub const INSTANT: [Self; 5] =
-        [Self::Before, Self::AnswerLost, Self::DieBefore, Self::DieAfter, Self::Throttled];
-
     /// Every temporary fault.
     pub const ALL: [Self; 6] = [
         Self::Before,
@@ -76,11 +72,13 @@ struct Process {
 }
 
 /// A port call, as it began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct TracedCall {
     pub at: Time,
     pub name: &'static str,
+    /// The keys, the queue or the dependency that it concerns.
+    pub about: String,
 }
 
 /// The calls that a fault affects.
@@ -172,10 +170,10 @@ impl Faults {
         Faulty { port, faults: self.clone() }
     }
 
-    fn next(&self, name: &'static str) -> Option<Fault> {
+    fn next(&self, name: &'static str, about: String) -> Option<Fault> {
         let mut plan = self.lock();
         let number = plan.calls.len();
-        plan.calls.push(TracedCall { at: self.clock.now(), name });
+        plan.calls.push(TracedCall { at: self.clock.now(), name, about });
         if plan.spared.contains(&name) {
             return None;
         }
@@ -200,6 +198,7 @@ impl Faults {
     async fn call<T>(
         &self,
         name: &'static str,
+        about: String,
         work: impl Future<Output = Result<T, PortError>>,
         turned_away: Option<T>,
     ) -> Result<T, PortError> {
@@ -211,7 +210,7 @@ impl Faults {
             tokio::time::sleep(latency).await;
         }
         let failed = |how: &str| Err(PortError::Unavailable(format!("{name} {how}")));
-        match self.next(name) {
+        match self.next(name, about) {
             None => work.await,
             Some(Fault::Before) => failed("was cut off"),
             Some(Fault::Throttled) => turned_away.map_or_else(|| failed("was throttled"), Ok),
@@ -254,8 +253,9 @@ impl<T> Faulty<T> {
     pub async fn call<O>(
         &self,
         name: &'static str,
+        about: impl Into<String>,
         work: impl Future<Output = Result<O, PortError>>,
     ) -> Result<O, PortError> {
-        self.faults.call(name, work, None).await
+        self.faults.call(name, about.into(), work, None).await
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{MemoryStore, store::text_of, tables::shard, units::Units};
+use super::{MemoryStore, store::text_of, tables::Tables, units::Units};
 use crate::{
     aws::size,
     base::time::Time,
@@ -42,13 +42,14 @@ impl TableMaintenance for MemoryStore {
 
     async fn leases(&self, of: u8, most: usize) -> Result<Vec<Lease>, PortError> {
         let mut tables = self.call();
-        let mut leases: Vec<Lease> =
-            tables.leases.values().filter(|lease| shard(lease) == of).cloned().collect();
+        let partition = format!("lease#{of}");
+        let here = |lease: &&Lease| size::lease(lease).key[0] == partition;
+        let mut leases: Vec<Lease> = tables.control.leases.values().filter(here).cloned().collect();
         leases.sort_by_key(|lease| lease.until);
         leases.truncate(most);
         tables.reads += leases.len();
-        let bytes = leases.iter().map(size::lease).sum();
-        tables.spend(&format!("control/lease#{of}"), Units::read(bytes))?;
+        let bytes = leases.iter().map(|lease| size::lease(lease).bytes).sum();
+        tables.read_control(&partition, bytes)?;
         Ok(leases)
     }
 
@@ -90,13 +91,14 @@ impl TableMaintenance for MemoryStore {
                 jobs.chain(bodies).collect()
             }
             Table::Control => {
-                let ends = tables.note_ends.iter().map(|(place, end)| ScannedItem {
-                    key: vec![place.kind.to_owned(), place.name.clone()],
-                    expires_at: Some(*end),
+                let items = tables.control.after(from).take(most + 1);
+                let items = items.map(|(key, kept)| ScannedItem {
+                    key: key.to_vec(),
+                    expires_at: Some(kept.expires_at),
                     due_entry: None,
                     record: None,
                 });
-                ends.filter(|item| from.is_none_or(|from| item.key.as_slice() > from)).collect()
+                items.collect()
             }
             Table::Auxiliary => Vec::new(),
         };
@@ -104,8 +106,7 @@ impl TableMaintenance for MemoryStore {
         let more = items.len() > most;
         items.truncate(most);
         tables.reads += items.len();
-        let records = items.iter().filter_map(|item| item.record.as_ref()?.as_ref().ok());
-        let bytes = records.map(size::record).sum();
+        let bytes = items.iter().map(|item| tables.bytes_of(item)).sum();
         tables.spend(&format!("scan/{table:?}"), Units::read_eventually(bytes))?;
         let next = items.last().filter(|_| more).map(|item| item.key.clone());
         Ok(Page { items, next })
@@ -122,20 +123,21 @@ impl TableMaintenance for MemoryStore {
         match (table, key) {
             (Table::Jobs, [key]) => {
                 if expired(tables.records.get(key).and_then(Record::expires_at)) {
-                    return Ok(tables.unset(key));
+                    return tables.remove_record(key);
                 }
                 if expired(tables.rejected.get(key).map(|body| body.expires_at)) {
+                    let bytes = tables.rejected.get(key).map(size::rejected).unwrap_or_default();
+                    tables.spend(&format!("jobs/{key}"), Units::write(bytes))?;
                     return Ok(tables.rejected.remove(key).is_some());
                 }
                 Ok(false)
             }
-            (Table::Control, [kind, name]) => {
-                let places = tables.note_ends.iter().filter(|(_, end)| **end <= now);
-                let place = places.map(|(place, _)| place.clone());
-                let place = place.into_iter().find(|at| at.kind == kind && at.name == *name);
-                let Some(place) = place else { return Ok(false) };
-                tables.note_ends.remove(&place);
-                Ok(tables.notes.remove(&place).is_some())
+            (Table::Control, [partition, sort]) => {
+                let key = [partition.clone(), sort.clone()];
+                if expired(tables.control.expires_at(&key)) {
+                    return tables.remove_control(&key);
+                }
+                Ok(false)
             }
             _ => Ok(false),
         }
@@ -144,10 +146,10 @@ impl TableMaintenance for MemoryStore {
     async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
         let mut tables = self.call();
         tables.reads += 1;
-        let partition = format!("control/note#{}", place.kind);
-        let text = tables.notes.get(place).map(text_of).unwrap_or_default();
-        tables.spend(&partition, Units::read(size::note(place, &text)))?;
-        Ok(tables.notes.get(place).cloned().unwrap_or_default())
+        let note = tables.control.notes.get(place).cloned().unwrap_or_default();
+        let item = size::note(place, &text_of(&note), Time::default());
+        tables.read_control(&item.key[0], item.bytes)?;
+        Ok(note)
     }
 
     async fn swap_note(
@@ -158,14 +160,13 @@ impl TableMaintenance for MemoryStore {
         expires_at: Time,
     ) -> Result<Swapped<Option<String>>, PortError> {
         let mut tables = self.call();
-        let current = tables.notes.get(place).cloned().unwrap_or_default();
+        let current = tables.control.notes.get(place).cloned().unwrap_or_default();
         if current.revision != revision {
+            tables.spend_control(&size::note(place, text, expires_at))?;
             return Ok(Swapped::No(current));
         }
-        tables.spend_control(&format!("note#{}", place.kind), size::note(place, text))?;
         let next = Seen { value: Some(text.to_owned()), revision: revision + 1 };
-        tables.notes.insert(place.clone(), next);
-        tables.note_ends.insert(place.clone(), expires_at);
+        tables.put_note(place, next, expires_at)?;
         Ok(Swapped::Yes)
     }
 
@@ -176,24 +177,41 @@ impl TableMaintenance for MemoryStore {
         most: usize,
     ) -> Result<Vec<(String, String)>, PortError> {
         let mut tables = self.call();
-        let notes = tables.notes.iter();
+        let notes = tables.control.notes.iter();
         let notes = notes.filter(|(place, _)| place.kind == kind && place.name.as_str() >= from);
         let notes: Vec<_> =
             notes.take(most).map(|(place, note)| (place.name.clone(), text_of(note))).collect();
         tables.reads += notes.len();
-        let bytes = notes.iter().map(|(name, text)| name.len() + text.len()).sum();
-        tables.spend(&format!("control/note#{kind}"), Units::read_eventually(bytes))?;
+        let bytes = |(name, text): &(String, String)| {
+            size::note(&NoteKey::new(kind, name.as_str()), text, Time::default()).bytes
+        };
+        let bytes = notes.iter().map(bytes).sum();
+        tables.read_control(&format!("note#{kind}"), bytes)?;
         Ok(notes)
     }
 
     async fn remove_note(&self, place: &NoteKey, text: &str) -> Result<(), PortError> {
         let mut tables = self.call();
-        tables.spend_control(&format!("note#{}", place.kind), size::note(place, text))?;
-        if tables.notes.get(place).is_some_and(|note| note.value.as_deref() == Some(text)) {
-            tables.notes.remove(place);
-            tables.note_ends.remove(place);
+        let item = size::note(place, text, Time::default());
+        let note = tables.control.notes.get(place);
+        if note.is_some_and(|note| note.value.as_deref() == Some(text)) {
+            tables.remove_control(&item.key)?;
+        } else {
+            tables.spend_control(&item)?;
         }
         Ok(())
+    }
+}
+
+impl Tables {
+    /// Size of an item that a scan returned, in bytes.
+    fn bytes_of(&self, item: &ScannedItem) -> usize {
+        match (&item.record, item.key.as_slice()) {
+            (Some(Ok(record)), _) => size::record(record),
+            (_, [key]) => self.rejected.get(key).map(size::rejected).unwrap_or_default(),
+            (_, [partition, sort]) => self.control.bytes(&[partition.clone(), sort.clone()]),
+            _ => 0,
+        }
     }
 }
 

@@ -27,9 +27,16 @@ use crate::{
     policy::BATCH_SIZE,
 };
 
-/// Pollers at the start, and how many are added each minute while the mapping is busy.
+/// Pollers at the start, how many are added each minute while messages are left over, and the most of
+/// them.
 const FIRST_POLLERS: usize = 5;
 const POLLERS_A_MINUTE: usize = 300;
+const MOST_POLLERS: usize = 1_250;
+
+/// First pause before a throttled batch is tried again; it doubles up to the longest. AWS names
+/// neither.
+const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_THROTTLE_PAUSE: Duration = Duration::from_secs(16);
 
 /// How often a mapping without a free slot looks at its `MaximumConcurrency` again.
 const CONCURRENCY_CHECK: Duration = Duration::from_secs(1);
@@ -103,6 +110,40 @@ impl Stop {
     }
 }
 
+/// The pollers of a mapping that scales up.
+#[derive(Debug)]
+struct Pollers {
+    count: usize,
+    /// Since when all of them have been busy while messages were left over.
+    busy_since: Option<Instant>,
+}
+
+impl Pollers {
+    const fn new() -> Self {
+        Self { count: FIRST_POLLERS, busy_since: None }
+    }
+
+    /// Adds pollers for the time since the last look, if messages were left over all the while, and
+    /// returns to the first ones when nothing is left to do.
+    fn look(&mut self, busy: usize, is_backlogged: bool) {
+        let now = Instant::now();
+        if busy == 0 && !is_backlogged {
+            *self = Self::new();
+        } else if busy < self.count || !is_backlogged {
+            self.busy_since = None;
+        } else if let Some(since) = self.busy_since {
+            let a_second = POLLERS_A_MINUTE / 60;
+            let seconds = usize::try_from((now - since).as_secs()).unwrap_or(MOST_POLLERS);
+            if seconds > 0 {
+                self.count = (self.count + seconds * a_second).min(MOST_POLLERS);
+                self.busy_since = Some(now);
+            }
+        } else {
+            self.busy_since = Some(now);
+        }
+    }
+}
+
 /// An event source mapping.
 #[derive(Debug)]
 pub struct EventSourceMapping<C> {
@@ -133,10 +174,12 @@ impl<C: Clock> EventSourceMapping<C> {
     /// # Panics
     /// If its queue does not exist.
     pub async fn run(&self, stop: &Stop) {
-        let began = Instant::now();
+        let mut pollers = Pollers::new();
         let mut invocations = FuturesUnordered::new();
         loop {
-            let is_free = invocations.len() < self.allowed(began);
+            let is_backlogged = self.sqs.next_in(self.queue()).is_some_and(|wait| wait.is_zero());
+            pollers.look(invocations.len(), is_backlogged);
+            let is_free = invocations.len() < self.allowed(&pollers);
             if stop.is_set() && invocations.is_empty() {
                 return;
             }
@@ -165,14 +208,10 @@ impl<C: Clock> EventSourceMapping<C> {
     }
 
     /// How many invocations may be in progress.
-    fn allowed(&self, began: Instant) -> usize {
+    fn allowed(&self, pollers: &Pollers) -> usize {
         let most = self.mappings.all().get(&self.settings.id).copied();
         let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-        if !self.settings.scales_up {
-            return most;
-        }
-        let seconds = usize::try_from(began.elapsed().as_secs()).unwrap_or(usize::MAX);
-        most.min(FIRST_POLLERS.saturating_add(seconds.saturating_mul(POLLERS_A_MINUTE / 60)))
+        if self.settings.scales_up { most.min(pollers.count) } else { most }
     }
 
     fn receive(&self, most: usize) -> Vec<SimulatedMessage> {
@@ -196,7 +235,7 @@ impl<C: Clock> EventSourceMapping<C> {
     }
 
     async fn invoke(&self, batch: Vec<SimulatedMessage>) -> Delivery {
-        let invocation = self.function.invoke(event(&batch, self.queue())).await;
+        let invocation = self.invoke_until_hidden_no_more(&batch).await;
         let ids = || batch.iter().map(|message| message.id.clone());
         let failed: Vec<String> = match &invocation {
             Invocation::Answered(_) if !self.settings.reports_failures => Vec::new(),
@@ -211,6 +250,22 @@ impl<C: Clock> EventSourceMapping<C> {
         let receipts: Vec<String> = done.map(SimulatedMessage::receipt).collect();
         self.sqs.remove(self.queue(), &receipts);
         Delivery { messages: batch, invocation, failed }
+    }
+}
+
+impl<C: Clock> EventSourceMapping<C> {
+    /// Invokes the function. A throttled batch is tried again until its messages are visible again.
+    async fn invoke_until_hidden_no_more(&self, batch: &[SimulatedMessage]) -> Invocation {
+        let end = Instant::now() + self.sqs.visibility(self.queue());
+        let mut pause = THROTTLE_PAUSE;
+        loop {
+            let invocation = self.function.invoke(event(batch, self.queue())).await;
+            if invocation != Invocation::Throttled || Instant::now() + pause >= end {
+                return invocation;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_THROTTLE_PAUSE);
+        }
     }
 }
 

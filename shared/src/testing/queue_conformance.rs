@@ -55,60 +55,51 @@ pub async fn queue<Q: QueueMaintenance>(
     port: &Q,
     create: impl AsyncFn(&'static str) -> CaseQueues,
 ) -> Vec<Deviation> {
-    let mut cases: Vec<(&'static str, Case<'_, Q>)> = Vec::new();
-    for name in NAMES {
-        cases.push((name, Case { port, queues: create(name).await }));
+    let mut cases = Vec::new();
+    for (name, run) in all::<Q>() {
+        cases.push((name, run, Case { port, queues: create(name).await }));
     }
-    let runs = cases.iter().map(async |(name, case)| (*name, case.run(name).await));
+    let runs = cases.iter().map(async |(name, run, case)| (*name, run(case).await));
     let results = join_all(runs).await;
     results.into_iter().filter_map(|(name, result)| Some((name, result.err()?))).collect()
 }
-
-/// Every case, sorted.
-const NAMES: [&str; 12] = [
-    "attributes-arrive-as-sent",
-    "batches-have-one-to-ten-entries",
-    "delayed-messages-come-later",
-    "entries-are-refused-one-by-one",
-    "hidden-at-most-twelve-hours",
-    "hidden-at-most-twelve-hours-from-the-receive",
-    "hidden-messages-come-again",
-    "latest-handle-deletes",
-    "missing-queue-is-broken",
-    "moved-on-the-receive-after-the-last",
-    "only-messages-in-flight-are-hidden",
-    "stale-handle-deletes-nothing-silently",
-];
 
 struct Case<'a, Q> {
     port: &'a Q,
     queues: CaseQueues,
 }
 
-impl<Q: QueueMaintenance> Case<'_, Q> {
-    fn run<'a>(&'a self, name: &str) -> BoxFuture<'a, CaseResult> {
-        match name {
-            "attributes-arrive-as-sent" => Box::pin(self.attributes_arrive_as_sent()),
-            "batches-have-one-to-ten-entries" => Box::pin(self.batches_have_one_to_ten_entries()),
-            "delayed-messages-come-later" => Box::pin(self.delayed_messages_come_later()),
-            "entries-are-refused-one-by-one" => Box::pin(self.entries_are_refused_one_by_one()),
-            "hidden-at-most-twelve-hours" => Box::pin(self.hidden_at_most_twelve_hours()),
-            "hidden-at-most-twelve-hours-from-the-receive" => {
-                Box::pin(self.hidden_at_most_twelve_hours_from_the_receive())
-            }
-            "hidden-messages-come-again" => Box::pin(self.hidden_messages_come_again()),
-            "latest-handle-deletes" => Box::pin(self.latest_handle_deletes()),
-            "missing-queue-is-broken" => Box::pin(self.missing_queue_is_broken()),
-            "moved-on-the-receive-after-the-last" => {
-                Box::pin(self.moved_on_the_receive_after_the_last())
-            }
-            "only-messages-in-flight-are-hidden" => {
-                Box::pin(self.only_messages_in_flight_are_hidden())
-            }
-            _ => Box::pin(self.stale_handle_deletes_nothing_silently()),
-        }
-    }
+/// A case's name, and what it does.
+type Named<'a, Q> = (&'static str, for<'b> fn(&'b Case<'a, Q>) -> BoxFuture<'b, CaseResult>);
 
+/// Every case, sorted by name.
+fn all<'a, Q: QueueMaintenance>() -> [Named<'a, Q>; 13] {
+    [
+        ("attributes-arrive-as-sent", |case| Box::pin(case.attributes_arrive_as_sent())),
+        ("batches-have-at-most-one-mebibyte", |case| Box::pin(case.batches_have_one_mebibyte())),
+        ("batches-have-one-to-ten-entries", |case| Box::pin(case.batches_have_ten_entries())),
+        ("delayed-messages-come-later", |case| Box::pin(case.delayed_messages_come_later())),
+        ("entries-are-refused-one-by-one", |case| Box::pin(case.entries_are_refused())),
+        ("hidden-at-most-twelve-hours", |case| Box::pin(case.hidden_at_most_twelve_hours())),
+        ("hidden-at-most-twelve-hours-from-the-receive", |case| {
+            Box::pin(case.hidden_at_most_twelve_hours_from_the_receive())
+        }),
+        ("hidden-messages-come-again", |case| Box::pin(case.hidden_messages_come_again())),
+        ("latest-handle-deletes", |case| Box::pin(case.latest_handle_deletes())),
+        ("missing-queue-is-broken", |case| Box::pin(case.missing_queue_is_broken())),
+        ("moved-on-the-receive-after-the-last", |case| {
+            Box::pin(case.moved_on_the_receive_after_the_last())
+        }),
+        ("only-messages-in-flight-are-hidden", |case| {
+            Box::pin(case.only_messages_in_flight_are_hidden())
+        }),
+        ("stale-handle-deletes-nothing-silently", |case| {
+            Box::pin(case.stale_handle_deletes_nothing())
+        }),
+    ]
+}
+
+impl<Q: QueueMaintenance> Case<'_, Q> {
     fn source(&self) -> &str {
         &self.queues.source
     }
@@ -189,7 +180,7 @@ impl<Q: QueueMaintenance> Case<'_, Q> {
     }
 
     /// `SendMessageBatch`: errors `EmptyBatchRequest` and `TooManyEntriesInBatchRequest`.
-    async fn batches_have_one_to_ten_entries(&self) -> CaseResult {
+    async fn batches_have_ten_entries(&self) -> CaseResult {
         for entries in [0, 11] {
             let batch = vec![plain(); entries];
             let sent = self.port.send(self.source(), &batch).await;
@@ -197,6 +188,15 @@ impl<Q: QueueMaintenance> Case<'_, Q> {
         }
         let sent = self.port.send(self.source(), &vec![plain(); 10]).await.map_err(text)?;
         same("ten entries", &sent, &vec![true; 10])
+    }
+
+    /// `SendMessageBatch`: "the total size of all messages that you send in a single call can't exceed
+    /// 1,048,576 bytes".
+    async fn batches_have_one_mebibyte(&self) -> CaseResult {
+        let long = OutgoingMessage { body: "x".repeat(600 * 1024), ..plain() };
+        let sent = self.port.send(self.source(), &[long.clone(), long.clone()]).await;
+        fails("two messages of 600 KB", &sent)?;
+        self.send(long).await
     }
 
     /// "Amazon SQS message timers".
@@ -212,7 +212,7 @@ impl<Q: QueueMaintenance> Case<'_, Q> {
     }
 
     /// `SendMessageBatch`: "the result of sending each message is reported individually".
-    async fn entries_are_refused_one_by_one(&self) -> CaseResult {
+    async fn entries_are_refused(&self) -> CaseResult {
         let late = OutgoingMessage { delay: Duration::from_mins(16), ..plain() };
         let sent = self.port.send(self.source(), &[plain(), late, plain()]).await.map_err(text)?;
         same("accepted", &sent, &vec![true, false, true])
@@ -303,7 +303,7 @@ impl<Q: QueueMaintenance> Case<'_, Q> {
 
     /// `DeleteMessage`: with an old receipt handle "the request succeeds, but the message might not be
     /// deleted".
-    async fn stale_handle_deletes_nothing_silently(&self) -> CaseResult {
+    async fn stale_handle_deletes_nothing(&self) -> CaseResult {
         self.send_plain().await?;
         let stale = self.receive(self.source(), BRIEF).await?;
         let latest = self.receive(self.source(), LONG).await?;

@@ -22,10 +22,9 @@ use tokio::sync::Notify;
 use super::clock::SeededRandom;
 use crate::{
     base::{random::Random, time::Clock},
-    message::{OutgoingMessage, ReceivedMessage, Woken},
+    message::{OutgoingMessage, ReceivedMessage},
     policy::BATCH_SIZE,
     ports::PortError,
-    record::Record,
 };
 pub use message::SimulatedMessage;
 use queue::SimulatedQueue;
@@ -100,12 +99,6 @@ impl<C: Clock> SimulatedSqs<C> {
         self.send_to(ARN, OutgoingMessage::new(body.to_owned(), None, None))
     }
 
-    /// Sends a wake-up message for the job of this record to the queue [`ARN`], as the engine does.
-    pub fn wake(&self, body: &str, record: &Record) -> String {
-        let woken = Woken { key: record.key.clone(), fence: record.fence };
-        self.send_to(ARN, OutgoingMessage::new(body.to_owned(), Some(woken), None))
-    }
-
     /// Sends a message to the queue with this ARN and returns its id.
     ///
     /// # Panics
@@ -136,7 +129,7 @@ impl<C: Clock> SimulatedSqs<C> {
         let queue = state.queue(queue).map_err(|error| error.to_string())?;
         let message = SimulatedMessage::new(sequence, message, source, now);
         let id = message.id.clone();
-        queue.put(message);
+        queue.add(message);
         state.sent += 1;
         drop(state);
         self.changed.notify_waiters();
@@ -232,11 +225,6 @@ impl<C: Clock> SimulatedSqs<C> {
         Ok(())
     }
 
-    /// Deletes every message of a queue without the engine's knowledge. Returns how many there were.
-    pub fn purge(&self, queue: &str) -> usize {
-        self.lock().queues.get_mut(queue).map_or(0, SimulatedQueue::purge)
-    }
-
     /// Makes every message visible immediately, as if its visibility time-out had passed.
     pub fn show_all(&self) {
         let now = self.clock.now();
@@ -267,8 +255,7 @@ impl<C: Clock> SimulatedSqs<C> {
     }
 
     /// The visibility time-out of a queue.
-    #[must_use]
-    pub fn visibility(&self, queue: &str) -> Duration {
+    pub(super) fn visibility(&self, queue: &str) -> Duration {
         let state = self.lock();
         state.queues.get(queue).map(|queue| queue.settings.visibility).unwrap_or_default()
     }

@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    tables::{EntryOutcome, TableHabits, Tables, shard},
+    control_table::{ControlTable, Held},
+    tables::{EntryOutcome, TableHabits, Tables},
     units::{PartitionLimits, Units},
 };
 use crate::{
-    aws::size,
+    aws::size::{self, ControlItem},
     base::time::Time,
     dependency::{
         breaker::Breaker,
@@ -103,20 +104,25 @@ impl MemoryStore {
     /// Every lease that was not removed.
     #[must_use]
     pub fn leases(&self) -> Vec<Lease> {
-        self.lock().leases.values().cloned().collect()
+        self.lock().control.leases.values().cloned().collect()
     }
 
     /// Every statistics bucket.
     #[must_use]
     pub fn all_buckets(&self) -> Vec<(BucketKey, Bucket)> {
-        self.lock().buckets.iter().map(|(key, bucket)| (key.clone(), bucket.clone())).collect()
+        self.lock()
+            .control
+            .buckets
+            .iter()
+            .map(|(key, bucket)| (key.clone(), bucket.clone()))
+            .collect()
     }
 
     /// Every note of a kind: its name and its text.
     #[must_use]
     pub fn all_notes(&self, kind: &str) -> Vec<(String, String)> {
         let tables = self.lock();
-        let notes = tables.notes.iter().filter(|(place, _)| place.kind == kind);
+        let notes = tables.control.notes.iter().filter(|(place, _)| place.kind == kind);
         notes.map(|(place, note)| (place.name.clone(), text_of(note))).collect()
     }
 
@@ -166,21 +172,38 @@ fn is_absent(current: Option<&Record>) -> bool {
 }
 
 impl Tables {
+    /// Writes a value of the control table with `write`, if its partition has units left.
+    fn put(
+        &mut self,
+        item: ControlItem,
+        held: Held,
+        write: impl FnOnce(&mut ControlTable),
+    ) -> Result<(), PortError> {
+        self.spend_control(&item)?;
+        write(&mut self.control);
+        self.control.keep(item, held);
+        Ok(())
+    }
+
     fn put_lease(&mut self, lease: &Lease) -> Result<(), PortError> {
-        self.spend_control(&lease_partition(lease), size::lease(lease))?;
-        self.leases.insert(lease.owner.clone(), lease.clone());
-        Ok(())
+        let owner = lease.owner.clone();
+        self.put(size::lease(lease), Held::Lease(owner.clone()), |control| {
+            control.leases.insert(owner, lease.clone());
+        })
     }
 
-    fn remove_lease(&mut self, lease: &Lease) -> Result<(), PortError> {
-        self.spend_control(&lease_partition(lease), size::lease(lease))?;
-        self.leases.remove(&lease.owner);
-        Ok(())
+    /// Writes a note, whatever is there.
+    pub(super) fn put_note(
+        &mut self,
+        place: &NoteKey,
+        note: Seen<Option<String>>,
+        until: Time,
+    ) -> Result<(), PortError> {
+        let item = size::note(place, note.value.as_deref().unwrap_or_default(), until);
+        self.put(item, Held::Note(place.clone()), |control| {
+            control.notes.insert(place.clone(), note);
+        })
     }
-}
-
-fn lease_partition(lease: &Lease) -> String {
-    format!("lease#{}", shard(lease))
 }
 
 impl Store for MemoryStore {
@@ -189,7 +212,7 @@ impl Store for MemoryStore {
         let each = records.iter();
         let mut written: Vec<Written> =
             each.map(|record| inserted(tables.write_entry("insert", record, is_absent))).collect();
-        let known = tables.leases.contains_key(&lease.owner);
+        let known = tables.control.leases.contains_key(&lease.owner);
         written.push(match tables.put_lease(lease) {
             Err(error) => Written::Unknown(error.to_string()),
             Ok(()) if known => Written::No(None),
@@ -224,7 +247,7 @@ impl Store for MemoryStore {
         let mut tables = self.call();
         if let Some(lease) = closing {
             // A failure is harmless and is not reported.
-            let _ = tables.remove_lease(lease);
+            let _ = tables.remove_control(&size::lease(lease).key);
         }
         let running = |record: &Record| Guard { state: "running", fence: record.fence };
         let each = records.iter().map(|record| {
@@ -236,9 +259,8 @@ impl Store for MemoryStore {
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
         let mut tables = self.call();
-        let Some(current) = tables.records.get(&record.key).cloned() else {
-            return Ok(Written::No(None));
-        };
+        // If there is no record, the condition does not hold and nothing is written.
+        let current = tables.records.get(&record.key).unwrap_or(record).clone();
         let indexed = current.with_lease_expiry_indexed();
         tables.write(&indexed, |current| guarded(current, Some(&record.guard())))
     }
@@ -258,31 +280,31 @@ impl Store for MemoryStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        self.call().remove_lease(lease)
+        self.call().remove_control(&size::lease(lease).key).map(drop)
     }
 }
 
-/// Writes `next` if the current value still has this revision.
-fn swap<T: Clone + Default>(
-    values: &mut BTreeMap<String, Seen<T>>,
+/// The value to write if the current one still has this revision, or else the current one.
+fn next_of<T: Clone + Default>(
+    values: &BTreeMap<String, Seen<T>>,
     name: &str,
     next: &T,
     revision: u64,
-) -> Swapped<T> {
+) -> Result<Seen<T>, Seen<T>> {
     let current = values.get(name).cloned().unwrap_or_default();
-    if current.revision != revision {
-        return Swapped::No(current);
+    if current.revision == revision {
+        Ok(Seen { value: next.clone(), revision: revision + 1 })
+    } else {
+        Err(current)
     }
-    values.insert(name.to_owned(), Seen { value: next.clone(), revision: revision + 1 });
-    Swapped::Yes
 }
 
 impl Control for MemoryStore {
     async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         let mut tables = self.call();
-        let seen = tables.breakers.get(dependency).cloned().unwrap_or_default();
-        let bytes = size::breaker(dependency, &seen.value);
-        tables.spend(&format!("control/breaker#{dependency}"), Units::read(bytes))?;
+        let seen = tables.control.breakers.get(dependency).cloned().unwrap_or_default();
+        let item = size::breaker(dependency, &seen.value);
+        tables.read_control(&item.key[0], item.bytes)?;
         Ok(seen)
     }
 
@@ -293,15 +315,24 @@ impl Control for MemoryStore {
         revision: u64,
     ) -> Result<Swapped<Breaker>, PortError> {
         let mut tables = self.call();
-        tables.spend_control(&format!("breaker#{dependency}"), size::breaker(dependency, next))?;
-        Ok(swap(&mut tables.breakers, dependency, next, revision))
+        let (item, name) = (size::breaker(dependency, next), dependency.to_owned());
+        match next_of(&tables.control.breakers, dependency, next, revision) {
+            Ok(next) => tables.put(item, Held::Breaker(name.clone()), |control| {
+                control.breakers.insert(name, next);
+            })?,
+            Err(current) => {
+                tables.spend_control(&item)?;
+                return Ok(Swapped::No(current));
+            }
+        }
+        Ok(Swapped::Yes)
     }
 
     async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
         let mut tables = self.call();
-        let seen = tables.limiters.get(dependency).copied().unwrap_or_default();
-        let bytes = size::limiter(dependency, &seen.value);
-        tables.spend(&format!("control/limiter#{dependency}"), Units::read(bytes))?;
+        let seen = tables.control.limiters.get(dependency).copied().unwrap_or_default();
+        let item = size::limiter(dependency, &seen.value);
+        tables.read_control(&item.key[0], item.bytes)?;
         Ok(seen)
     }
 
@@ -312,31 +343,38 @@ impl Control for MemoryStore {
         revision: u64,
     ) -> Result<Swapped<Limiter>, PortError> {
         let mut tables = self.call();
-        tables.spend_control(&format!("limiter#{dependency}"), size::limiter(dependency, next))?;
-        Ok(swap(&mut tables.limiters, dependency, next, revision))
+        let (item, name) = (size::limiter(dependency, next), dependency.to_owned());
+        match next_of(&tables.control.limiters, dependency, next, revision) {
+            Ok(next) => tables.put(item, Held::Limiter(name.clone()), |control| {
+                control.limiters.insert(name, next);
+            })?,
+            Err(current) => {
+                tables.spend_control(&item)?;
+                return Ok(Swapped::No(current));
+            }
+        }
+        Ok(Swapped::Yes)
     }
 
     async fn add_to_bucket(
         &self,
         key: &BucketKey,
         added: &Bucket,
-        _: Time,
+        expires_at: Time,
     ) -> Result<Bucket, PortError> {
         let mut tables = self.call();
-        let mut bucket = tables.buckets.get(key).cloned().unwrap_or_default();
+        let mut bucket = tables.control.buckets.get(key).cloned().unwrap_or_default();
         bucket.add(added);
-        let partition = format!("stats#{}#{}", key.subject, key.shard);
-        tables.spend_control(&partition, size::bucket(key, &bucket))?;
-        tables.buckets.insert(key.clone(), bucket.clone());
+        let item = size::bucket(key, &bucket, expires_at);
+        tables.put(item, Held::Bucket(key.clone()), |control| {
+            control.buckets.insert(key.clone(), bucket.clone());
+        })?;
         Ok(bucket)
     }
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
-        let mut tables = self.call();
-        tables.spend_control(&format!("note#{}", place.kind), size::note(place, text))?;
-        tables.notes.insert(place.clone(), Seen { value: Some(text.to_owned()), revision: 0 });
-        tables.note_ends.insert(place.clone(), until);
-        Ok(())
+        let note = Seen { value: Some(text.to_owned()), revision: 0 };
+        self.call().put_note(place, note, until)
     }
 
     async fn buckets(
@@ -348,12 +386,12 @@ impl Control for MemoryStore {
         let asked =
             |key: &BucketKey| key.subject == subject && key.shard < shards && key.start >= from;
         let mut tables = self.call();
-        let found = tables.buckets.iter().filter(|(key, _)| asked(key));
+        let found = tables.control.buckets.iter().filter(|(key, _)| asked(key));
         let found: Vec<_> = found.map(|(key, bucket)| (key.clone(), bucket.clone())).collect();
         for shard in 0..shards {
             let of_shard = found.iter().filter(|(key, _)| key.shard == shard);
-            let bytes = of_shard.map(|(key, bucket)| size::bucket(key, bucket)).sum();
-            tables.spend(&format!("control/stats#{subject}#{shard}"), Units::read(bytes))?;
+            let bytes = of_shard.map(|(key, bucket)| size::bucket(key, bucket, from).bytes).sum();
+            tables.read_control(&format!("stats#{subject}#{shard}"), bytes)?;
         }
         Ok(found)
     }

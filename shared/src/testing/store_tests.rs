@@ -3,10 +3,10 @@ use std::time::Duration;
 use super::*;
 use crate::{
     ports::{
-        maintenance::{DueJob, TableMaintenance},
+        maintenance::{DueJob, Table, TableMaintenance},
         notes::NoteKey,
     },
-    record::{Counters, Phase, Work},
+    record::{Counters, LastFailure, Phase, Work},
     testing::BEGINNING,
 };
 
@@ -137,6 +137,68 @@ async fn units_follow_the_sizes_of_items_and_entries() {
     store.read("errand#g:none").await.unwrap();
     assert_eq!(spent(before), Units { writes: 0, half_reads: 4 });
     assert!(store.units_by_partition().contains_key("jobs/errand#g:long"));
+}
+
+/// The units that `call` uses.
+async fn used<T>(store: &MemoryStore, call: impl Future<Output = T>) -> Units {
+    let before = store.units();
+    call.await;
+    let after = store.units();
+    Units { writes: after.writes - before.writes, half_reads: after.half_reads - before.half_reads }
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintenance_costs_units_too() {
+    let store = MemoryStore::default();
+    let mut dead = record("a", Phase::Dead { at: BEGINNING, why: "x".into() });
+    dead.work.payload = "x".repeat(1_500);
+    store.put(&dead);
+    let later = BEGINNING + Duration::from_hours(100 * 24);
+    let prune = store.remove_expired(Table::Jobs, std::slice::from_ref(&dead.key), later);
+    assert_eq!(used(&store, prune).await.writes, 2 + 1, "the record and its entry on the index");
+
+    let text = "x".repeat(3_000);
+    for name in ["a", "b"] {
+        store.put_note(&NoteKey::new("kind", name), &text, later).await.unwrap();
+    }
+    let notes = store.notes("kind", "", 10);
+    assert_eq!(used(&store, notes).await.half_reads, 4, "6 KB, read consistently");
+    let key = NoteKey::new("kind", "a");
+    let refused = store.swap_note(&key, &text, 7, later);
+    assert_eq!(used(&store, refused).await.writes, 3, "a refused write costs as much");
+    let scan = store.page(Table::Control, None, 10);
+    assert_eq!(used(&store, scan).await.half_reads, 2, "6 KB, read eventually");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_keeps_its_place_is_written_only_if_it_shows_something_else() {
+    let store = MemoryStore::default();
+    let first = waiting("a");
+    store.put(&first);
+    let same = Record { fence: 2, ..first.clone() };
+    let write = async { store.replace(&same, Some(&first.guard())).await };
+    assert_eq!(used(&store, write).await.writes, 1);
+    let class = Some(LastFailure { class: "transient".into(), fingerprint: "f".into() });
+    let failed = Record { fence: 3, last_failure: class, ..first.clone() };
+    let write = async { store.replace(&failed, Some(&same.guard())).await };
+    assert_eq!(used(&store, write).await.writes, 1 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_control_item_expires() {
+    let store = MemoryStore::default();
+    let key = BucketKey { subject: "elsewhere".into(), start: BEGINNING, generation: 0, shard: 0 };
+    store.lease(&lease()).await.unwrap();
+    store.swap_breaker("elsewhere", &Breaker::default(), 0).await.unwrap();
+    store.swap_limiter("elsewhere", &Limiter::default(), 0).await.unwrap();
+    store.add_to_bucket(&key, &Bucket::default(), BEGINNING).await.unwrap();
+    store.put_note(&NoteKey::new("kind", "name"), "text", BEGINNING).await.unwrap();
+    assert_eq!(store.page(Table::Control, None, 10).await.unwrap().items.len(), 5);
+    let at_once = Some(Duration::ZERO);
+    store.behave(TableHabits { removes_expired_after: at_once, ..TableHabits::default() });
+    tokio::time::advance(Duration::from_hours(30 * 24)).await;
+    assert_eq!(store.page(Table::Control, None, 10).await.unwrap().items, []);
+    assert_eq!((store.leases(), store.all_buckets()), (Vec::new(), Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]

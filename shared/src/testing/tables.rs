@@ -10,23 +10,15 @@ use std::{
 
 use super::{
     clock::TestClock,
+    control_table::{ControlKey, ControlTable},
     units::{Meter, Units},
 };
 use crate::{
-    aws::size,
+    aws::size::{self, ControlItem},
     base::time::{Clock, Time},
-    dependency::{
-        breaker::Breaker,
-        limiter::Limiter,
-        stats::{Bucket, BucketKey},
-    },
     message::RejectedMessage,
-    ports::{
-        PortError, Seen, Written,
-        maintenance::{DueJob, LEASE_SHARDS},
-        notes::NoteKey,
-    },
-    record::{Record, lease::Lease},
+    ports::{PortError, Written, maintenance::DueJob},
+    record::Record,
 };
 
 /// Largest item, in bytes.
@@ -73,12 +65,7 @@ pub(super) struct Tables {
     due: BTreeMap<String, BTreeSet<DueJob>>,
     lagging: VecDeque<IndexChange>,
     pub(super) rejected: BTreeMap<String, RejectedMessage>,
-    pub(super) leases: BTreeMap<String, Lease>,
-    pub(super) breakers: BTreeMap<String, Seen<Breaker>>,
-    pub(super) limiters: BTreeMap<String, Seen<Limiter>>,
-    pub(super) buckets: BTreeMap<BucketKey, Bucket>,
-    pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
-    pub(super) note_ends: BTreeMap<NoteKey, Time>,
+    pub(super) control: ControlTable,
     /// Planned outcomes of entries, by the name of the call.
     pub(super) outcomes: BTreeMap<&'static str, VecDeque<EntryOutcome>>,
     pub(super) habits: TableHabits,
@@ -90,16 +77,15 @@ pub(super) struct Tables {
     expired_until: Time,
 }
 
-/// The shard of a lease, computed from its owner as in the real table.
-pub(super) fn shard(lease: &Lease) -> u8 {
-    let sum: u64 = lease.owner.bytes().map(u64::from).sum();
-    u8::try_from(sum % u64::from(LEASE_SHARDS)).unwrap_or_default()
-}
-
 /// A record's partition of the index `due` and its entry there.
 fn entry(record: &Record) -> Option<(String, DueJob)> {
     let entry = record.due_entry()?;
     Some((entry.partition, DueJob { due_at: entry.due_at, key: record.key.clone() }))
+}
+
+/// Whether the index shows other attributes of a record than before.
+fn is_shown_otherwise(before: &Record, after: &Record) -> bool {
+    size::due_projection(before) != size::due_projection(after)
 }
 
 /// The error of a call to a partition without free units.
@@ -175,11 +161,8 @@ impl Tables {
             self.unset(&key);
         }
         self.rejected.retain(|_, message| !is_over(Some(message.expires_at)));
-        let notes = self.note_ends.iter().filter(|(_, end)| is_over(Some(**end)));
-        let notes: Vec<NoteKey> = notes.map(|(key, _)| key.clone()).collect();
-        for key in notes {
-            self.notes.remove(&key);
-            self.note_ends.remove(&key);
+        for key in self.control.expired(now.before(late)) {
+            self.control.remove(&key);
         }
     }
 
@@ -189,9 +172,36 @@ impl Tables {
         if self.meter.spend(partition, units, now) { Ok(()) } else { Err(throttled()) }
     }
 
-    /// Uses the units of a write to the control table.
-    pub(super) fn spend_control(&mut self, partition: &str, bytes: usize) -> Result<(), PortError> {
-        self.spend(&format!("control/{partition}"), Units::write(bytes))
+    /// Uses the units of writing an item to the control table.
+    pub(super) fn spend_control(&mut self, item: &ControlItem) -> Result<(), PortError> {
+        let larger = self.control.bytes(&item.key).max(item.bytes);
+        self.spend(&format!("control/{}", item.key[0]), Units::write(larger))
+    }
+
+    /// Uses the units of reading this many bytes of a partition of the control table, consistently.
+    pub(super) fn read_control(&mut self, partition: &str, bytes: usize) -> Result<(), PortError> {
+        self.spend(&format!("control/{partition}"), Units::read(bytes))
+    }
+
+    /// Removes an item of the control table and uses the units of that.
+    pub(super) fn remove_control(&mut self, key: &ControlKey) -> Result<bool, PortError> {
+        let bytes = self.control.bytes(key);
+        self.spend(&format!("control/{}", key[0]), Units::write(bytes))?;
+        Ok(self.control.remove(key))
+    }
+
+    /// Removes a record and uses the units of that, in the table and in the index.
+    pub(super) fn remove_record(&mut self, key: &str) -> Result<bool, PortError> {
+        let Some(record) = self.records.get(key).cloned() else { return Ok(false) };
+        self.spend(&format!("jobs/{key}"), Units::write(size::record(&record)))?;
+        self.spend_entry(&record)?;
+        Ok(self.unset(key))
+    }
+
+    /// Uses the units of writing or removing a record's entry on the index.
+    fn spend_entry(&mut self, record: &Record) -> Result<(), PortError> {
+        let Some((partition, _)) = entry(record) else { return Ok(()) };
+        self.spend(&format!("due/{partition}"), Units::write(size::due_entry(record)))
     }
 
     /// Uses the units of writing `after` over `before`, in the table and in the index.
@@ -203,23 +213,19 @@ impl Tables {
         let larger = before.map(size::record).unwrap_or_default().max(size);
         self.spend(&format!("jobs/{}", after.key), Units::write(larger))?;
         let old = before.and_then(entry);
-        let new = entry(after);
-        if old == new {
-            // An update of projected attributes writes the entry, a put of the same values does not.
-            return Ok(());
+        if old == entry(after) {
+            // The entry keeps its place. It is written only if an attribute of it has changed.
+            let before = before.filter(|before| old.is_some() && is_shown_otherwise(before, after));
+            return before.map_or(Ok(()), |_| self.spend_entry(after));
         }
-        let entries = [(old, before), (new, Some(after))];
-        for (entry, record) in entries {
-            if let (Some((partition, _)), Some(record)) = (entry, record) {
-                let bytes = size::due_entry(record);
-                self.spend(&format!("due/{partition}"), Units::write(bytes))?;
-            }
+        if let Some(before) = before {
+            self.spend_entry(before)?;
         }
-        Ok(())
+        self.spend_entry(after)
     }
 
-    /// Writes `record` if `holds` is true for the record in the table. A refused write costs as much
-    /// as reading the item would in write units.
+    /// Writes `record` if `holds` is true for the record in the table. A refused write costs the units of
+    /// writing the existing item, at least one.
     pub(super) fn write(
         &mut self,
         record: &Record,

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 /// Epoch milliseconds that advance with tokio's clock.
 ///
-/// The wall clock is read once, at the start, unless the start is given. After that tokio's clock counts. A test can therefore
-/// pause the time, and a wall clock that is set back does not reorder the record of calls.
+/// The wall clock is read once, at the start, unless the start is given. After that tokio's clock
+/// counts. A test can therefore pause the time, and a wall clock that is set back does not reorder the
+/// record of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started_ms: u64,

@@ -37,7 +37,6 @@ pub struct IncomingCall<'a> {
     pub method: &'a str,
     /// Its host decides which dealer site it goes to.
     pub url: &'a str,
-    /// Names and values.
     pub headers: &'a HeaderMap,
     pub body: Vec<u8>,
 }

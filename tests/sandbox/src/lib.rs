@@ -6,8 +6,8 @@
 //! no link was created twice. All state is therefore behind one lock, and no call waits while it
 //! holds the lock.
 //!
-//! In reading order: `server` accepts connections, and [`InProcess`] serves without any. `exchange` takes one call from arrival to
-//! answer. `rebrandly` and `dealers` do what the call asks for. `subject` describes what a call is
+//! In reading order: `server` accepts connections, and [`InProcess`] serves without any. `exchange`
+//! takes one call from arrival to answer. `rebrandly` and `dealers` do what the call asks for. `subject` describes what a call is
 //! about. `faults` defines the faults, and `strikes` decides which calls they strike. `control` and
 //! [`Client`] are the server's and the client's side of the control endpoint.
 //!

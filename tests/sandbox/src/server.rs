@@ -12,7 +12,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::client::Client;
 use crate::connection;
-use crate::dealers;
 use crate::routes::router;
 use crate::settings::Settings;
 use crate::world::World;
@@ -64,12 +63,6 @@ impl Sandbox {
     #[must_use]
     pub fn site_origin(&self, slug: &str) -> String {
         self.url().replace("127.0.0.1", &format!("{slug}.localhost"))
-    }
-
-    /// The address of a dealer site, whether or not the site exists (yet).
-    #[must_use]
-    pub fn site_url(&self, slug: &str) -> String {
-        format!("{}{}", self.url(), dealers::site_path(slug))
     }
 
     /// A client of this sandbox's control endpoint.

@@ -24,15 +24,17 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         span: [Time; 2],
         most: usize,
     ) -> Result<Vec<DueJob>, PortError> {
-        self.faults.call("due", self.port.due(partition, span, most), None).await
+        self.faults
+            .call("due", partition.to_owned(), self.port.due(partition, span, most), None)
+            .await
     }
 
     async fn leases(&self, shard: u8, most: usize) -> Result<Vec<Lease>, PortError> {
-        self.faults.call("leases", self.port.leases(shard, most), None).await
+        self.faults.call("leases", shard.to_string(), self.port.leases(shard, most), None).await
     }
 
     async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
-        self.faults.call("read_all", self.port.read_all(keys), None).await
+        self.faults.call("read_all", keys.join(" "), self.port.read_all(keys), None).await
     }
 
     async fn page(
@@ -41,7 +43,9 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         from: Option<&[String]>,
         most: usize,
     ) -> Result<Page, PortError> {
-        self.faults.call("page", self.port.page(table, from, most), None).await
+        self.faults
+            .call("page", format!("{table:?}"), self.port.page(table, from, most), None)
+            .await
     }
 
     async fn remove_expired(
@@ -51,11 +55,11 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         now: Time,
     ) -> Result<bool, PortError> {
         let remove = self.port.remove_expired(table, key, now);
-        self.faults.call("remove_expired", remove, None).await
+        self.faults.call("remove_expired", key.join(" "), remove, None).await
     }
 
     async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
-        self.faults.call("note", self.port.note(place), None).await
+        self.faults.call("note", place.name.clone(), self.port.note(place), None).await
     }
 
     async fn swap_note(
@@ -66,7 +70,7 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         expires_at: Time,
     ) -> Result<Swapped<Option<String>>, PortError> {
         let swap = self.port.swap_note(place, text, revision, expires_at);
-        self.faults.call("swap_note", swap, None).await
+        self.faults.call("swap_note", place.name.clone(), swap, None).await
     }
 
     async fn notes(
@@ -75,17 +79,19 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         from: &str,
         most: usize,
     ) -> Result<Vec<(String, String)>, PortError> {
-        self.faults.call("notes", self.port.notes(kind, from, most), None).await
+        self.faults.call("notes", kind.to_owned(), self.port.notes(kind, from, most), None).await
     }
 
     async fn remove_note(&self, place: &NoteKey, text: &str) -> Result<(), PortError> {
-        self.faults.call("remove_note", self.port.remove_note(place, text), None).await
+        self.faults
+            .call("remove_note", place.name.clone(), self.port.remove_note(place, text), None)
+            .await
     }
 }
 
 impl<T: QueueMaintenance> QueueMaintenance for Faulty<T> {
     async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
-        self.faults.call("depth", self.port.depth(queue), None).await
+        self.faults.call("depth", queue.to_owned(), self.port.depth(queue), None).await
     }
 
     async fn receive(
@@ -93,21 +99,23 @@ impl<T: QueueMaintenance> QueueMaintenance for Faulty<T> {
         queue: &str,
         hidden: Duration,
     ) -> Result<Vec<ReceivedMessage>, PortError> {
-        self.faults.call("receive", self.port.receive(queue, hidden), None).await
+        self.faults.call("receive", queue.to_owned(), self.port.receive(queue, hidden), None).await
     }
 
     async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), PortError> {
-        self.faults.call("delete", self.port.delete(queue, receipts), None).await
+        self.faults.call("delete", queue.to_owned(), self.port.delete(queue, receipts), None).await
     }
 }
 
 impl<T: MappingMaintenance> MappingMaintenance for Faulty<T> {
     async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
-        self.faults.call("concurrency", self.port.concurrency(mapping), None).await
+        self.faults
+            .call("concurrency", mapping.to_owned(), self.port.concurrency(mapping), None)
+            .await
     }
 
     async fn set_concurrency(&self, mapping: &str, slots: u32) -> Result<(), PortError> {
         let set = self.port.set_concurrency(mapping, slots);
-        self.faults.call("set_concurrency", set, None).await
+        self.faults.call("set_concurrency", mapping.to_owned(), set, None).await
     }
 }

@@ -16,6 +16,12 @@ use crate::{
     record::{Guard, Record, lease::Lease},
 };
 
+/// The keys of records, for a trace.
+fn keys(records: &[Record]) -> String {
+    let keys: Vec<&str> = records.iter().map(|record| record.key.as_str()).collect();
+    keys.join(" ")
+}
+
 /// The result of a call whose entries are all throttled.
 fn throttled(entries: usize) -> Vec<Written> {
     vec![Written::Unknown("ThrottlingError".into()); entries]
@@ -24,20 +30,26 @@ fn throttled(entries: usize) -> Vec<Written> {
 impl<T: Store> Store for Faulty<T> {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len() + 1);
-        self.faults.call("insert", self.port.insert(records, lease), Some(throttled)).await
+        self.faults
+            .call("insert", keys(records), self.port.insert(records, lease), Some(throttled))
+            .await
     }
 
     async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len());
-        self.faults.call("enqueue", self.port.enqueue(records), Some(throttled)).await
+        self.faults
+            .call("enqueue", keys(records), self.port.enqueue(records), Some(throttled))
+            .await
     }
 
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
-        self.faults.call("read", self.port.read(key), None).await
+        self.faults.call("read", key.to_owned(), self.port.read(key), None).await
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        self.faults.call("replace", self.port.replace(record, guard), None).await
+        self.faults
+            .call("replace", record.key.clone(), self.port.replace(record, guard), None)
+            .await
     }
 
     async fn settle(
@@ -46,29 +58,40 @@ impl<T: Store> Store for Faulty<T> {
         closing: Option<&Lease>,
     ) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len());
-        self.faults.call("settle", self.port.settle(records, closing), Some(throttled)).await
+        self.faults
+            .call("settle", keys(records), self.port.settle(records, closing), Some(throttled))
+            .await
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
-        self.faults.call("index_lease_expiry", self.port.index_lease_expiry(record), None).await
+        self.faults
+            .call(
+                "index_lease_expiry",
+                record.key.clone(),
+                self.port.index_lease_expiry(record),
+                None,
+            )
+            .await
     }
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
-        self.faults.call("reject", self.port.reject(body), None).await
+        self.faults.call("reject", body.key.clone(), self.port.reject(body), None).await
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("lease", self.port.lease(lease), None).await
+        self.faults.call("lease", lease.owner.clone(), self.port.lease(lease), None).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("release", self.port.release(lease), None).await
+        self.faults.call("release", lease.owner.clone(), self.port.release(lease), None).await
     }
 }
 
 impl<T: Control> Control for Faulty<T> {
     async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        self.faults.call("breaker", self.port.breaker(dependency), None).await
+        self.faults
+            .call("breaker", dependency.to_owned(), self.port.breaker(dependency), None)
+            .await
     }
 
     async fn swap_breaker(
@@ -78,11 +101,13 @@ impl<T: Control> Control for Faulty<T> {
         revision: u64,
     ) -> Result<Swapped<Breaker>, PortError> {
         let swap = self.port.swap_breaker(dependency, next, revision);
-        self.faults.call("swap_breaker", swap, None).await
+        self.faults.call("swap_breaker", dependency.to_owned(), swap, None).await
     }
 
     async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
-        self.faults.call("limiter", self.port.limiter(dependency), None).await
+        self.faults
+            .call("limiter", dependency.to_owned(), self.port.limiter(dependency), None)
+            .await
     }
 
     async fn swap_limiter(
@@ -92,7 +117,7 @@ impl<T: Control> Control for Faulty<T> {
         revision: u64,
     ) -> Result<Swapped<Limiter>, PortError> {
         let swap = self.port.swap_limiter(dependency, next, revision);
-        self.faults.call("swap_limiter", swap, None).await
+        self.faults.call("swap_limiter", dependency.to_owned(), swap, None).await
     }
 
     async fn add_to_bucket(
@@ -102,12 +127,19 @@ impl<T: Control> Control for Faulty<T> {
         expires_at: Time,
     ) -> Result<Bucket, PortError> {
         self.faults
-            .call("add_to_bucket", self.port.add_to_bucket(key, bucket, expires_at), None)
+            .call(
+                "add_to_bucket",
+                key.subject.clone(),
+                self.port.add_to_bucket(key, bucket, expires_at),
+                None,
+            )
             .await
     }
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
-        self.faults.call("put_note", self.port.put_note(place, text, until), None).await
+        self.faults
+            .call("put_note", place.name.clone(), self.port.put_note(place, text, until), None)
+            .await
     }
 
     async fn buckets(
@@ -116,7 +148,9 @@ impl<T: Control> Control for Faulty<T> {
         shards: u8,
         from: Time,
     ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
-        self.faults.call("buckets", self.port.buckets(subject, shards, from), None).await
+        self.faults
+            .call("buckets", subject.to_owned(), self.port.buckets(subject, shards, from), None)
+            .await
     }
 }
 
@@ -127,7 +161,9 @@ impl<T: Queue> Queue for Faulty<T> {
         messages: &[OutgoingMessage],
     ) -> Result<Vec<bool>, PortError> {
         let refused = vec![false; messages.len()];
-        self.faults.call("send", self.port.send(queue, messages), Some(refused)).await
+        self.faults
+            .call("send", queue.to_owned(), self.port.send(queue, messages), Some(refused))
+            .await
     }
 
     async fn extend_visibility(
@@ -136,13 +172,18 @@ impl<T: Queue> Queue for Faulty<T> {
         messages: &[ExtendVisibility],
     ) -> Result<(), PortError> {
         self.faults
-            .call("extend_visibility", self.port.extend_visibility(queue, messages), None)
+            .call(
+                "extend_visibility",
+                queue.to_owned(),
+                self.port.extend_visibility(queue, messages),
+                None,
+            )
             .await
     }
 }
 
 impl<T: SecretSource> SecretSource for Faulty<T> {
     async fn fetch(&self) -> Result<String, PortError> {
-        self.faults.call("fetch", self.port.fetch(), None).await
+        self.faults.call("fetch", String::new(), self.port.fetch(), None).await
     }
 }

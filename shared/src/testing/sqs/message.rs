@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
-    message::{OutgoingMessage, ReceivedMessage},
+    message::{
+        OutgoingMessage, ReceivedMessage,
+        wake::{FENCE, JOB, PURPOSE, SENT_AT},
+    },
 };
 
-/// Longest body, in bytes (quota "Message size").
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Largest message, and largest batch of them, in bytes, attributes included (quota "Message size").
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
 /// Longest delay (quota "Message timers").
 const LONGEST_DELAY: Duration = Duration::from_mins(15);
@@ -44,8 +47,8 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), String> {
     if body.is_empty() {
         return Err("MissingParameter: the body is empty".into());
     }
-    if body.len() > MAX_BODY_BYTES {
-        return Err(format!("InvalidParameterValue: a body of {} bytes", body.len()));
+    if size(message) > MAX_BYTES {
+        return Err(format!("InvalidParameterValue: a message of {} bytes", size(message)));
     }
     if let Some(wrong) = body.chars().find(|c| !may_be_in_a_body(*c)) {
         return Err(format!("InvalidMessageContents: {wrong:?}"));
@@ -60,6 +63,21 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), String> {
         Some(group) if !sound(group) => Err(format!("InvalidParameterValue: group {group:?}")),
         _ => Ok(()),
     }
+}
+
+/// Size of a message in bytes: its body, and the name, type and value of each attribute.
+pub(super) fn size(message: &OutgoingMessage) -> usize {
+    let woken = message.wakes.as_ref();
+    let attributes = [
+        (FENCE, "Number", woken.map(|woken| woken.fence.to_string())),
+        (JOB, "String", woken.map(|woken| woken.key.clone())),
+        (PURPOSE, "String", message.purpose.name().map(str::to_owned)),
+        (SENT_AT, "Number", message.sent_at.map(|at| at.as_millis().to_string())),
+    ];
+    let attribute = |(name, kind, value): &(&str, &str, Option<String>)| {
+        value.as_ref().map_or(0, |value| name.len() + kind.len() + value.len())
+    };
+    message.body.len() + attributes.iter().map(attribute).sum::<usize>()
 }
 
 /// The characters of XML 1.0 (`SendMessage`, parameter `MessageBody`).

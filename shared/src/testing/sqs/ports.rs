@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::SimulatedSqs;
+use super::{
+    SimulatedSqs,
+    message::{MAX_BYTES, size},
+};
 use crate::{
     base::{random::Random, time::Clock},
     message::{OutgoingMessage, ReceivedMessage},
@@ -23,6 +26,10 @@ impl<C: Clock> Queue for SimulatedSqs<C> {
         messages: &[OutgoingMessage],
     ) -> Result<Vec<bool>, PortError> {
         batch(messages.len())?;
+        let bytes: usize = messages.iter().map(size).sum();
+        if bytes > MAX_BYTES {
+            return Err(PortError::Broken(format!("BatchRequestTooLong: {bytes} bytes")));
+        }
         let refused: Vec<bool> = {
             let mut state = self.lock();
             state.calls += 1;

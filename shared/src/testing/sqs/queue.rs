@@ -72,6 +72,12 @@ impl SimulatedQueue {
         self.messages.values()
     }
 
+    /// Adds a message that was just sent.
+    pub(super) fn add(&mut self, message: SimulatedMessage) {
+        self.fairness.sent(message.tenant(), message.sent_at);
+        self.put(message);
+    }
+
     pub(super) fn put(&mut self, message: SimulatedMessage) {
         self.hidden.insert((message.visible_at, message.sequence));
         self.messages.insert(message.sequence, message);
@@ -160,15 +166,25 @@ impl SimulatedQueue {
             }
         }
         if habits.is_fair {
+            self.end_backlogs();
             let noisy = self.fairness.noisy(now);
             let messages = &self.messages;
-            let is_noisy = |sequence: &u64| {
-                messages.get(sequence).is_some_and(|message| noisy.contains(message.tenant()))
+            let rank = |sequence: &u64| {
+                let message = messages.get(sequence)?;
+                noisy.get(message.tenant()).copied()
             };
-            // A stable sort keeps the order within each half.
-            order.sort_by_key(is_noisy);
+            // Quiet tenants first, then noisy ones by their messages in flight. A stable sort keeps the
+            // order within each group.
+            order.sort_by_cached_key(rank);
         }
         order
+    }
+
+    /// Tells which noisy tenants have no visible message left.
+    fn end_backlogs(&mut self) {
+        let visible = self.visible.iter().filter_map(|sequence| self.messages.get(sequence));
+        let waiting: BTreeSet<&str> = visible.map(SimulatedMessage::tenant).collect();
+        self.fairness.end_backlogs(&waiting);
     }
 
     /// Deletes the message of this handle, if it is its latest. If `again`, it comes once more.
@@ -211,14 +227,6 @@ impl SimulatedQueue {
         for sequence in all {
             self.set_visible_at(sequence, now);
         }
-    }
-
-    pub(super) fn purge(&mut self) -> usize {
-        let count = self.messages.len();
-        self.messages.clear();
-        self.visible.clear();
-        self.hidden.clear();
-        count
     }
 
     pub(super) fn depth(&mut self, now: Time) -> Depth {

@@ -124,9 +124,11 @@ async fn an_entry_that_sqs_would_refuse_is_refused_and_the_others_are_sent() {
     let late = OutgoingMessage { delay: Duration::from_secs(901), ..plain.clone() };
     let long = OutgoingMessage { body: "x".repeat(1024 * 1024 + 1), ..plain.clone() };
     let zero = OutgoingMessage { body: "a\0".into(), ..plain.clone() };
-    let batch = [plain.clone(), late, long, of_group("two words"), zero, of_group("acme")];
+    let batch = [plain.clone(), late, of_group("two words"), zero, of_group("acme")];
     let sent = Queue::send(&sqs, ARN, &batch).await;
-    assert_eq!(sent, Ok(vec![true, false, false, false, false, true]));
+    assert_eq!(sent, Ok(vec![true, false, false, false, true]));
+    let error = Queue::send(&sqs, ARN, &[long]).await.unwrap_err();
+    assert!(error.to_string().contains("BatchRequestTooLong"), "{error}");
     let error = Queue::send(&sqs, ARN, &vec![plain.clone(); 11]).await.unwrap_err();
     assert!(error.to_string().contains("TooManyEntriesInBatchRequest"), "{error}");
     let error = Queue::send(&sqs, "arn:aws:sqs:eu-west-1:1:none", &[plain]).await.unwrap_err();
@@ -191,29 +193,76 @@ async fn a_fair_queue_prefers_quiet_groups_once_a_loud_one_has_thirty_in_flight(
     assert_eq!(quiet_among_the_next_ten(Habits::default(), 30), 0);
 }
 
+fn at(s: u64) -> Time {
+    Time::from_millis(s * 1_000)
+}
+
+fn noisy(fairness: &mut Fairness, now: u64) -> Vec<(&str, u64)> {
+    fairness.noisy(at(now)).into_iter().collect()
+}
+
 #[test]
 fn a_group_is_noisy_by_its_messages_in_flight_or_by_its_processing_time() {
-    let at = |s: u64| Time::from_millis(s * 1_000);
     let mut fairness = Fairness::default();
+    fairness.sent("many", at(0));
     for n in 0..30 {
         fairness.begin(n, "many", at(0));
         for other in 1..10 {
             fairness.begin(n + 100 * other, &format!("other-{other}"), at(0));
         }
     }
-    assert!(fairness.noisy(at(0)).is_empty(), "exactly a tenth is not more than a tenth");
+    assert_eq!(noisy(&mut fairness, 0), [], "exactly a tenth is not more than a tenth");
     fairness.begin(99, "many", at(0));
-    assert_eq!(fairness.noisy(at(0)).into_iter().collect::<Vec<_>>(), ["many"]);
+    assert_eq!(noisy(&mut fairness, 0), [("many", 31)]);
 
     let mut fairness = Fairness::default();
+    fairness.sent("slow", at(0));
     fairness.begin(0, "slow", at(0));
     fairness.end(0, at(60));
     for n in 1..100 {
         fairness.begin(n, &format!("quick-{n}"), at(60));
         fairness.end(n, at(61));
     }
-    assert_eq!(fairness.noisy(at(61)).into_iter().collect::<Vec<_>>(), ["slow"]);
-    assert!(fairness.noisy(at(600)).is_empty(), "only recent processing counts");
+    assert_eq!(noisy(&mut fairness, 61), [("slow", 0)]);
+    fairness.sent("slow", at(590));
+    assert_eq!(noisy(&mut fairness, 600), [], "only recent processing counts");
+}
+
+#[test]
+fn a_noisy_group_is_quiet_after_five_minutes_of_silence_and_without_a_backlog() {
+    let loud = || {
+        let mut fairness = Fairness::default();
+        fairness.sent("loud", at(0));
+        (0..40).for_each(|n| fairness.begin(n, "loud", at(0)));
+        fairness
+    };
+    assert_eq!(noisy(&mut loud(), 299), [("loud", 40)]);
+    assert_eq!(noisy(&mut loud(), 300), [], "it has sent nothing for five minutes");
+    let mut fairness = loud();
+    fairness.end_backlogs(&["loud"].into());
+    assert_eq!(noisy(&mut fairness, 10), [("loud", 40)]);
+    fairness.end_backlogs(&[].into());
+    assert_eq!(noisy(&mut fairness, 10), [], "no message of it waits");
+}
+
+/// Of two noisy groups, that with fewer messages in flight comes first.
+#[tokio::test(start_paused = true)]
+async fn noisy_groups_are_balanced_among_themselves() {
+    let sqs = sqs();
+    sqs.behave(Habits { is_fair: true, ..Habits::default() }, 1);
+    let send = |group, count| (0..count).for_each(|_| drop(sqs.send_to(ARN, of_group(group))));
+    send("loud", 50);
+    for _ in 0..5 {
+        let _ = sqs.receive(10);
+    }
+    send("noisy", 40);
+    for _ in 0..4 {
+        let _ = sqs.receive(10);
+    }
+    send("loud", 10);
+    send("noisy", 10);
+    let next = sqs.receive(10);
+    assert!(next.iter().all(|message| message.group.as_deref() == Some("noisy")), "{next:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,95 @@
+//! The items of the simulated control table: each kind by its own key, and all of them by the keys
+//! that they have in DynamoDB.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    aws::size::ControlItem,
+    base::time::Time,
+    dependency::{
+        breaker::Breaker,
+        limiter::Limiter,
+        stats::{Bucket, BucketKey},
+    },
+    ports::{Seen, notes::NoteKey},
+    record::lease::Lease,
+};
+
+/// The partition key and the sort key of an item.
+pub(super) type ControlKey = [String; 2];
+
+/// What an item holds.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// By its owner.
+    Lease(String),
+    /// By its dependency.
+    Breaker(String),
+    /// By its dependency.
+    Limiter(String),
+    Bucket(BucketKey),
+    Note(NoteKey),
+}
+
+/// An item as the table keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    held: Held,
+    pub(super) expires_at: Time,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ControlTable {
+    pub(super) leases: BTreeMap<String, Lease>,
+    pub(super) breakers: BTreeMap<String, Seen<Breaker>>,
+    pub(super) limiters: BTreeMap<String, Seen<Limiter>>,
+    pub(super) buckets: BTreeMap<BucketKey, Bucket>,
+    pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
+    items: BTreeMap<ControlKey, Kept>,
+}
+
+impl ControlTable {
+    /// Registers an item whose value was written.
+    pub(super) fn keep(&mut self, item: ControlItem, held: Held) {
+        let ControlItem { key, expires_at, bytes } = item;
+        self.items.insert(key, Kept { held, expires_at, bytes });
+    }
+
+    /// Size of the item with this key, in bytes; 0 if there is none.
+    pub(super) fn bytes(&self, key: &ControlKey) -> usize {
+        self.items.get(key).map_or(0, |kept| kept.bytes)
+    }
+
+    /// When the item with this key expires.
+    pub(super) fn expires_at(&self, key: &ControlKey) -> Option<Time> {
+        self.items.get(key).map(|kept| kept.expires_at)
+    }
+
+    /// Removes an item; whether there was one.
+    pub(super) fn remove(&mut self, key: &ControlKey) -> bool {
+        let Some(kept) = self.items.remove(key) else { return false };
+        match kept.held {
+            Held::Lease(owner) => drop(self.leases.remove(&owner)),
+            Held::Breaker(dependency) => drop(self.breakers.remove(&dependency)),
+            Held::Limiter(dependency) => drop(self.limiters.remove(&dependency)),
+            Held::Bucket(bucket) => drop(self.buckets.remove(&bucket)),
+            Held::Note(place) => drop(self.notes.remove(&place)),
+        }
+        true
+    }
+
+    /// The keys of the items that have expired at `now`.
+    pub(super) fn expired(&self, now: Time) -> Vec<ControlKey> {
+        let expired = self.items.iter().filter(|(_, kept)| kept.expires_at <= now);
+        expired.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The items after the key `from`, in the order of their keys.
+    pub(super) fn after(
+        &self,
+        from: Option<&[String]>,
+    ) -> impl Iterator<Item = (&ControlKey, &Kept)> {
+        self.items.iter().filter(move |(key, _)| from.is_none_or(|from| key.as_slice() > from))
+    }
+}
