@@ -6,6 +6,7 @@ mod bench;
 mod conformance;
 mod e2e;
 mod engine;
+mod expanded;
 mod faults;
 mod feeds;
 mod fuzz;

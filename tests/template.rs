@@ -112,11 +112,19 @@ fn sorted(mut names: Vec<&str>) -> String {
     names.join(" ")
 }
 
-/// The statements of the one policy that a role may have.
-fn statements(role: &Value) -> &[Value] {
+/// The statements of the one policy that a role may have, those under a condition included.
+fn statements(role: &Value) -> Vec<&Value> {
     let policies = role["Policies"].as_array().unwrap();
     assert_eq!(policies.len(), 1, "its statements stand in one place");
-    policies[0]["PolicyDocument"]["Statement"].as_array().unwrap()
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    statements.iter().map(unless_omitted).collect()
+}
+
+/// A value, or what stands there if the condition that may omit it is true.
+fn unless_omitted(value: &Value) -> &Value {
+    let Some(choice) = value["Fn::If"].as_array() else { return value };
+    assert_eq!(choice[2]["Ref"], "AWS::NoValue", "{value}: it is omitted otherwise");
+    &choice[1]
 }
 
 /// The actions of a statement without their services, sorted.
@@ -246,9 +254,14 @@ fn tables_are_on_demand_encrypted_recoverable_and_expire() {
         let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(*recovery, true, "{name}");
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(template["Resources"][name][policy], "Retain", "{name}: {policy}");
+        // A first deployment that fails leaves no table in the way of the second.
+        let policies =
+            [("DeletionPolicy", "RetainExceptOnCreate"), ("UpdateReplacePolicy", "Retain")];
+        for (policy, value) in policies {
+            assert_eq!(template["Resources"][name][policy], value, "{name}: {policy}");
         }
+        let protected = &table["DeletionProtectionEnabled"]["Fn::If"];
+        assert_eq!(*protected, json!(["ProtectsTables", true, false]), "{name}");
     }
     let jobs = properties(&template, "JobsTable");
     assert!(jobs["StreamSpecification"].is_object());
@@ -297,7 +310,17 @@ fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
         let own = reference(&properties(&template, &job.name("Function"))["Role"]);
         assert_eq!(own, role, "SAM's own role allows too much, and another's something else");
         let properties = roles[role.as_str()];
-        assert!(properties["ManagedPolicyArns"].is_null(), "{role}: those allow every resource");
+        // Policies of AWS allow every resource. The one here is for interfaces that have no name yet.
+        let managed = &properties["ManagedPolicyArns"];
+        let calls_out = !job.job.function.hosts.is_empty();
+        assert_eq!(managed.is_null(), !calls_out, "{role}");
+        if calls_out {
+            assert_eq!(managed["Fn::If"][0], "InVpc", "{role}");
+            let names = unless_omitted(managed);
+            let name = names[0]["Fn::Sub"].as_str().unwrap();
+            assert!(name.ends_with("/service-role/AWSLambdaENIManagementAccess"), "{role}: {name}");
+            assert_eq!(several(names).len(), 1, "{role}");
+        }
         let mut sids = BTreeSet::new();
         for statement in statements(properties) {
             assert_eq!(statement["Effect"], "Allow", "{role}: {statement}");
@@ -356,7 +379,8 @@ fn a_role_may_send_where_its_function_sends_and_nowhere_else() {
 #[test]
 fn every_function_is_configured_built_and_logged() {
     let template = load();
-    assert_eq!(template["Parameters"]["Architecture"]["Default"], "arm64");
+    // Both `sam build` and `sam deploy` read it; of a parameter, `sam build` sees the default alone.
+    assert_eq!(template["Globals"]["Function"]["Architectures"], json!(["arm64"]));
     for job in &job_types() {
         let name = job.name("Function");
         let resource = &template["Resources"][&name];
@@ -380,6 +404,64 @@ fn every_function_is_configured_built_and_logged() {
         assert_eq!(group, job.name("LogGroup"), "{name}");
         assert!(properties(&template, group)["RetentionInDays"].is_object(), "{group}");
     }
+}
+
+#[test]
+fn functions_that_call_third_parties_can_have_a_fixed_address() {
+    let template = load();
+    for job in &job_types() {
+        let function = job.name("Function");
+        let network = &properties(&template, &function)["VpcConfig"];
+        if job.job.function.hosts.is_empty() {
+            assert!(network.is_null(), "{function}: it would only lose its way to AWS");
+            continue;
+        }
+        assert_eq!(network["Fn::If"][0], "InVpc", "{function}");
+        let given = json!({
+            "SubnetIds": { "Ref": "SubnetIds" }, "SecurityGroupIds": { "Ref": "SecurityGroupIds" },
+        });
+        assert_eq!(*unless_omitted(network), given, "{function}");
+    }
+    let mut rules = BTreeSet::new();
+    for rule in template["Rules"].as_object().unwrap().values() {
+        let list = |test: &Value| reference(&test["Fn::EachMemberEquals"][0]).to_owned();
+        rules.insert((list(&rule["RuleCondition"]), list(&rule["Assertions"][0]["Assert"])));
+    }
+    let [subnets, groups] = ["SubnetIds", "SecurityGroupIds"].map(str::to_owned);
+    let both = [(subnets.clone(), groups.clone()), (groups, subnets)];
+    assert_eq!(rules, BTreeSet::from(both), "one without the other is refused");
+}
+
+#[test]
+fn the_documented_quota_is_what_the_defaults_need() {
+    let template = load();
+    let default = |name: &str| number(&template["Parameters"][name]["Default"]);
+    let workers: u64 = job_types()
+        .iter()
+        .map(|job| default(&job.name("Concurrency")) + default(&job.name("HighConcurrency")))
+        .sum();
+    let text = fs::read_to_string(root().join("docs/deployment.md")).unwrap();
+    assert!(text.contains(&format!("{workers} batches may run at once")), "{workers}");
+    assert!(text.contains(&format!("need **{}**", workers + 1)), "and one sweeper");
+    let longest = xtask::stack_name::longest(&template).unwrap();
+    assert!(text.contains(&format!("up to {longest} characters")), "{longest}");
+    assert!(xtask::stack_name::expect(&template, xtask::stack_name::DEFAULT).is_ok());
+    let settings = fs::read_to_string(root().join("infra/samconfig.toml")).unwrap();
+    assert!(settings.contains(&format!("stack_name = {:?}", xtask::stack_name::DEFAULT)));
+}
+
+#[test]
+fn the_sweepers_reserve_is_none_or_enough() {
+    let template = load();
+    let reserve = &properties(&template, "SweeperFunction")["ReservedConcurrentExecutions"];
+    // 0 as a value would switch the function off ("Configuring reserved concurrency", AWS Lambda).
+    assert_eq!(reserve["Fn::If"][0], "SweeperHasReserve");
+    assert_eq!(reference(unless_omitted(reserve)), "SweeperReservedConcurrency");
+    let parameter = &template["Parameters"]["SweeperReservedConcurrency"];
+    let values = parameter["AllowedValues"].as_array().unwrap();
+    assert!(values.contains(&parameter["Default"]) && parameter["Default"] == 0);
+    // One runs, one may hang until its time-out, and a person may call it with a command.
+    assert!(values.iter().map(number).all(|value| value == 0 || value >= 3), "{values:?}");
 }
 
 #[test]
@@ -493,11 +575,20 @@ fn example(kind: &str) -> JobType {
             ("NEXT_QUEUE_ARN".to_owned(), "UrlShorteningQueue.Arn".to_owned()),
         ]
         .into(),
-        permissions: vec![generator::Permission {
-            sid: "ApiKey".into(),
-            actions: vec!["secretsmanager:GetSecretValue".into()],
-            resource: "ApiKeySecretArn".into(),
-        }],
+        permissions: vec![
+            generator::Permission {
+                sid: "ApiKey".into(),
+                actions: vec!["secretsmanager:GetSecretValue".into()],
+                resource: "ApiKeySecretArn".into(),
+                condition: None,
+            },
+            generator::Permission {
+                sid: "ApiKeyEncryption".into(),
+                actions: vec!["kms:Decrypt".into()],
+                resource: "ApiKeyKmsKeyArn".into(),
+                condition: Some("SecretHasOwnKey".into()),
+            },
+        ],
     };
     let dependency = Some("example".to_owned());
     JobType { folder: kind.replace('_', "-"), kind: kind.to_owned(), dependency, function }
@@ -601,7 +692,7 @@ fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
     let mappings = properties(&template, "SweeperMappingsPolicy");
     assert_eq!(mappings["Roles"], json!([{ "Ref": "SweeperRole" }]));
     let mappings = mappings["PolicyDocument"]["Statement"].as_array().unwrap();
-    for statement in statements(properties(&template, "SweeperRole")).iter().chain(mappings) {
+    for statement in statements(properties(&template, "SweeperRole")).into_iter().chain(mappings) {
         assert_eq!(statement["Effect"], "Allow");
         let on = several(&statement["Resource"]).iter().map(|on| match on["Fn::Sub"].as_str() {
             Some(text) => text.rsplit_once("}:").map_or(text, |(_, last)| last).to_owned(),

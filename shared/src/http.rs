@@ -61,7 +61,7 @@ pub struct Settings {
     /// `OUTBOUND_ALLOW_LOOPBACK`: `true` or `false`.
     pub reach: Reach,
     /// `OUTBOUND_CONTACT`: a web or mail address at which the owner of a site can reach the
-    /// operator. The User-Agent contains it.
+    /// operator. The User-Agent contains it. A deployed function has one; tests may go without.
     pub contact: Option<String>,
 }
 
@@ -76,11 +76,13 @@ impl Settings {
                 Reach::Public
             }
         };
-        let contact = reader.optional(CONTACT);
-        if contact.as_deref().is_some_and(|contact| !is_comment(contact)) {
-            reader.problem(CONTACT, "is not plain text without brackets of at most 200 characters");
+        let contact = reader.required(CONTACT);
+        if !contact.is_empty() && !is_contact(&contact) {
+            let expected = "is no http or https address and no mail address, or has brackets or over 200 \
+                            characters";
+            reader.problem(CONTACT, expected);
         }
-        Self { reach, contact }
+        Self { reach, contact: Some(contact).filter(|contact| !contact.is_empty()) }
     }
 
     fn user_agent(&self) -> String {
@@ -89,6 +91,18 @@ impl Settings {
             None => USER_AGENT.to_owned(),
         }
     }
+}
+
+/// Whether a text is a web page or a mail address, and can stand in the User-Agent.
+fn is_contact(text: &str) -> bool {
+    let is_page = text
+        .parse::<url::Url>()
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let is_mail = text.split_once('@').is_some_and(|(name, domain)| {
+        let is_plain = |part: &str| !part.is_empty() && !part.contains([' ', '@', '/', ':']);
+        is_plain(name) && is_plain(domain) && domain.contains('.')
+    });
+    (is_page || is_mail) && is_comment(text)
 }
 
 /// Whether a text can stand in a comment of a header (RFC 9110, section 5.6.5).

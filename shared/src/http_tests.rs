@@ -56,10 +56,14 @@ fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
     reader.finish(settings).map_err(|error| error.to_string())
 }
 
+const PAGE: &str = "https://www.example.com/bots";
+
 #[test]
 fn only_the_value_true_allows_loopback() {
-    let reach = |value| read(&[(ALLOW_LOOPBACK, value)]).map(|settings| settings.reach);
-    assert_eq!(read(&[]).unwrap(), Settings::default());
+    let reach = |value| {
+        let settings = read(&[(ALLOW_LOOPBACK, value), (CONTACT, PAGE)]);
+        settings.map(|settings| settings.reach)
+    };
     assert_eq!(reach(""), Ok(Reach::Public));
     assert_eq!(reach("false"), Ok(Reach::Public));
     assert_eq!(reach("true"), Ok(Reach::WithLoopback));
@@ -70,15 +74,30 @@ fn only_the_value_true_allows_loopback() {
 }
 
 #[test]
-fn the_contact_is_a_comment_of_the_user_agent() {
+fn the_contact_is_a_page_or_a_mail_address_and_a_comment_of_the_user_agent() {
     let agent = |value: &str| read(&[(CONTACT, value)]).map(|settings| settings.user_agent());
-    assert_eq!(agent(""), Ok(USER_AGENT.into()));
-    let contact = "https://www.example.com/bots";
-    assert_eq!(agent(contact), Ok(format!("{USER_AGENT} (+{contact})")));
-    let long = "x".repeat(MAX_CONTACT_BYTES + 1);
-    for bad in ["a) b", "a\\b", "a\nb", "büro@example.com", long.as_str()] {
+    for contact in [PAGE, "http://example.com", "web@example.com"] {
+        assert_eq!(agent(contact), Ok(format!("{USER_AGENT} (+{contact})")));
+    }
+    assert!(USER_AGENT.ends_with(env!("CARGO_PKG_VERSION")));
+    let long = format!("{PAGE}/{}", "x".repeat(MAX_CONTACT_BYTES));
+    for bad in [
+        "",
+        "me",
+        "a@b",
+        "@example.com",
+        "a b@example.com",
+        "ftp://example.com",
+        "https://",
+        "https://example.com/a) b",
+        "https://example.com/a(b",
+        "a\\@example.com",
+        "büro@example.com",
+        long.as_str(),
+    ] {
         assert!(agent(bad).unwrap_err().contains(CONTACT), "{bad}");
     }
+    assert!(read(&[]).unwrap_err().contains("OUTBOUND_CONTACT"), "a deployment has one");
 }
 
 #[tokio::test]

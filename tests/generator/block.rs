@@ -174,6 +174,20 @@ fn statement(sid: &str, actions: &[String], resources: &[String]) -> String {
         + &list("Resource", resources)
 }
 
+/// A statement that the role has only under a condition of the template.
+fn conditional(condition: &str, statement: &str) -> String {
+    let lines = statement.lines().map(|line| {
+        let line = line
+            .strip_prefix("              - ")
+            .map_or_else(|| format!("  {line}"), |first| format!("                - {first}"));
+        line + "\n"
+    });
+    format!(
+        "              - !If\n                - {condition}\n{}                - !Ref AWS::NoValue\n",
+        lines.collect::<String>()
+    )
+}
+
 fn of(service: &str, actions: &[&str]) -> Vec<String> {
     actions.iter().map(|action| format!("{service}:{action}")).collect()
 }
@@ -212,7 +226,8 @@ fn role(job: &JobType) -> String {
     statements.extend(job.function.permissions.iter().map(|permission| {
         let mut actions = permission.actions.clone();
         actions.sort();
-        statement(&permission.sid, &actions, &[reference(&permission.resource)])
+        let text = statement(&permission.sid, &actions, &[reference(&permission.resource)]);
+        permission.condition.as_ref().map_or(text.clone(), |name| conditional(name, &text))
     }));
     let to = sends_to(job);
     if !to.is_empty() {
@@ -231,7 +246,7 @@ fn role(job: &JobType) -> String {
           - Effect: Allow
             Principal: {{ Service: lambda.amazonaws.com }}
             Action: sts:AssumeRole
-      Policies:
+{network}      Policies:
         - PolicyName: {folder}
           PolicyDocument:
             Version: \"2012-10-17\"
@@ -240,8 +255,28 @@ fn role(job: &JobType) -> String {
         name = job.logical_id("Role"),
         folder = job.folder,
         statements = statements.concat(),
+        network = if calls_out(job) { NETWORK_POLICY } else { "" },
     )
 }
+
+/// Whether a function calls hosts outside AWS, and so runs in the VPC if there is one.
+fn calls_out(job: &JobType) -> bool {
+    !job.function.hosts.is_empty()
+}
+
+/// AWS's policy for network interfaces, which have no ARN before they exist: it allows every resource.
+const NETWORK_POLICY: &str = "      ManagedPolicyArns: !If
+        - InVpc
+        - [!Sub \"arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess\"]
+        - !Ref AWS::NoValue
+";
+
+/// Subnets and security groups, if the stack has some.
+const NETWORK: &str = "      VpcConfig: !If
+        - InVpc
+        - { SubnetIds: !Ref SubnetIds, SecurityGroupIds: !Ref SecurityGroupIds }
+        - !Ref AWS::NoValue
+";
 
 fn function(job: &JobType) -> String {
     let (id, folder) = (|ending: &str| job.logical_id(ending), &job.folder);
@@ -262,6 +297,9 @@ fn function(job: &JobType) -> String {
     );
     if job.function.memory_mb != USUAL_MEMORY_MB {
         let _ = writeln!(text, "      MemorySize: {}", job.function.memory_mb);
+    }
+    if calls_out(job) {
+        text += NETWORK;
     }
     if !sends_to(job).is_empty() {
         text += "      # It sends to queues of this stack, though never to its own. Lambda would take a chain of some

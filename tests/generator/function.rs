@@ -74,6 +74,9 @@ pub struct Permission {
     pub actions: Vec<String>,
     /// A parameter of the template (`!Ref`), or an attribute of a resource (`!GetAtt`).
     pub resource: String,
+    /// The condition of the template under which the role has it; always if there is none.
+    #[serde(default)]
+    pub condition: Option<String>,
 }
 
 const fn one() -> u32 {

@@ -27,31 +27,50 @@ pub(super) fn root() -> PathBuf {
 pub(super) fn all() -> Vec<File> {
     let root = root();
     let ignore = fs::read_to_string(root.join(".gitignore")).unwrap();
-    let ignored = |folder: &Path, name: &str| {
-        let mut patterns = ignore.lines().filter(|line| line.trim_matches('/') == name);
-        // A pattern that begins with a slash counts only in the root.
-        name == ".git" || patterns.any(|line| !line.starts_with('/') || folder == root)
-    };
+    let patterns: Vec<&str> = ignore.lines().filter(|line| !line.starts_with('#')).collect();
     let mut found = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if ignored(&folder, path.file_name().unwrap().to_str().unwrap()) {
+            let own = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            if own == ".git" || patterns.iter().any(|pattern| ignores(pattern, own)) {
                 continue;
             }
             if path.is_dir() {
                 folders.push(path);
             } else {
                 let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-                let path = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                found.push(File { path, text });
+                found.push(File { path: own.to_owned(), text });
             }
         }
     }
     found.sort();
     assert!(found.len() > 300, "the files are found");
     found
+}
+
+/// Whether a pattern of `.gitignore` ignores a path. One that begins with a slash counts from the root,
+/// any other in every folder; a `*` stands for one name.
+fn ignores(pattern: &str, path: &str) -> bool {
+    let parts: Vec<&str> = pattern.trim_matches('/').split('/').collect();
+    let names: Vec<&str> = path.split('/').collect();
+    let from = if pattern.starts_with('/') { 0 } else { names.len().saturating_sub(parts.len()) };
+    names.len() == from + parts.len()
+        && parts.iter().zip(&names[from..]).all(|(part, name)| *part == "*" || part == name)
+}
+
+#[test]
+fn what_sam_leaves_behind_is_ignored() {
+    assert!(ignores("/functions/*/target/", "functions/sweeper/target"));
+    assert!(!ignores("/functions/*/target/", "functions/sweeper/src/target"));
+    assert!(!ignores("/functions/*/target/", "functions/target"));
+    assert!(ignores("/target/", "target") && !ignores("/target/", "docs/target"));
+    assert!(ignores(".aws-sam/", "functions/sweeper/.aws-sam") && !ignores(".aws-sam/", "aws-sam"));
+    let ignore = fs::read_to_string(root().join(".gitignore")).unwrap();
+    for left in ["functions/sweeper/target", ".aws-sam", "target"] {
+        assert!(ignore.lines().any(|pattern| ignores(pattern, left)), "{left}");
+    }
 }
 
 /// Every Rust file of the repository.

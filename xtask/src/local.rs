@@ -24,6 +24,7 @@ use anyhow::{Context as _, Result};
 use crate::artifact::{self, Profile};
 use crate::aws::Client;
 use crate::process;
+use crate::stack_name;
 use crate::template;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
@@ -37,9 +38,6 @@ use deployment::Deployment;
 use group::Group;
 use rundir::RunDir;
 
-/// The name of every stack that is deployed locally.
-pub const STACK: &str = "evenkeel";
-
 /// What a caller may choose. The default is what `cargo xtask up` does without arguments.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -47,6 +45,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// The sandbox's port; a free one if none is given.
     pub sandbox_port: Option<u16>,
+    /// The stack's name; [`stack_name::DEFAULT`] if none is given.
+    pub stack: Option<String>,
     /// How the functions are built.
     pub profile: Profile,
     /// Deploy to this endpoint, which runs already and keeps running, and start no MiniStack.
@@ -85,6 +85,8 @@ impl Stack {
         anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
         let template = template::load(&workspace.template())?;
         template::expect_parameters(&template, options.parameters.keys())?;
+        let name = options.stack.as_deref().unwrap_or(stack_name::DEFAULT);
+        stack_name::expect(&template, name)?;
         let port = free_port(options.port)?;
         let sandbox_port = free_port(options.sandbox_port)?;
         let own_endpoint = format!("http://127.0.0.1:{port}");
@@ -116,6 +118,7 @@ impl Stack {
         };
         let service = seen(|wires| &wires.sandbox, &sandbox_url);
         let deployment = Deployment {
+            name,
             template,
             binaries: &built,
             service: &service,

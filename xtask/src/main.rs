@@ -86,6 +86,9 @@ struct Up {
     /// Port of the sandbox [default: a free one]
     #[arg(long)]
     sandbox_port: Option<u16>,
+    /// Name of the stack, part of every name in it [default: evenkeel]
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
     /// How the functions are built
     #[arg(long, value_enum, default_value = "dev")]
     profile: Profile,
@@ -102,6 +105,7 @@ impl From<Up> for Options {
         Self {
             port: up.port,
             sandbox_port: up.sandbox_port,
+            stack: up.stack,
             profile: up.profile,
             endpoint_url: up.endpoint_url,
             parameters: BTreeMap::from_iter(up.parameters),

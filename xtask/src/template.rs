@@ -73,6 +73,11 @@ pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     }
 }
 
+/// Sets the processor of every function: `arm64` or `x86_64`.
+pub fn set_architecture(template: &mut Value, architecture: &str) {
+    template["Globals"]["Function"]["Architectures"] = json!([architecture]);
+}
+
 /// Adds an environment variable to a function. Fails if the template has it already.
 pub fn add_variable(
     template: &mut Value,

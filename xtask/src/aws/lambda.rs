@@ -68,14 +68,6 @@ pub async fn environment(client: &Client, function: &str) -> Result<BTreeMap<Str
         .context("GetFunctionConfiguration: expected variables")
 }
 
-/// Reserves part of the account's concurrency for a function, which is also its limit.
-pub(crate) async fn reserve(client: &Client, function: &str, most: u64) -> Result<()> {
-    let path = format!("/2017-10-31/functions/{function}/concurrency");
-    let body = json!({ "ReservedConcurrentExecutions": most }).to_string().into_bytes();
-    client.rest("lambda", Method::PUT, &path, body).await?;
-    Ok(())
-}
-
 /// A number, or a number as text: MiniStack keeps it so if it comes from a template's parameter.
 fn count(value: &Value) -> Option<u16> {
     value

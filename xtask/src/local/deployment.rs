@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::rundir::RunDir;
-use super::{STACK, omissions, sandbox};
+use super::{omissions, sandbox};
 use crate::artifact::{self, Binaries};
 use crate::aws::{Client, REGION, secrets};
 use crate::environment;
@@ -25,6 +25,8 @@ const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
 
 /// What to deploy.
 pub(super) struct Deployment<'a> {
+    /// The stack's name.
+    pub(super) name: &'a str,
     pub(super) template: Value,
     /// Holds the binary of every function of the template.
     pub(super) binaries: &'a Binaries,
@@ -52,7 +54,7 @@ pub(super) async fn deploy(
     client: &Client,
     deployment: Deployment<'_>,
 ) -> Result<BTreeMap<String, String>> {
-    let Deployment { mut template, binaries, service, parameters: chosen } = deployment;
+    let Deployment { name, mut template, binaries, service, parameters: chosen } = deployment;
     let mut packages = BTreeMap::new();
     for function in template::functions(&template)? {
         let key = format!("{}.zip", function.binary);
@@ -63,16 +65,17 @@ pub(super) async fn deploy(
         let text = text.with_context(|| format!("{}: expected UTF-8", path.display()))?;
         packages.insert(key, text);
     }
+    template::set_architecture(&mut template, artifact::architecture());
     let secret = secrets::store(client, "evenkeel/rebrandly", sandbox::API_KEY).await?;
     let mut parameters = BTreeMap::from([
-        ("Architecture".to_owned(), artifact::architecture().to_owned()),
+        ("OutboundContact".to_owned(), "https://www.example.com/bots".to_owned()),
         ("RebrandlyApiKeySecretArn".to_owned(), secret),
         ("RebrandlyBaseUrl".to_owned(), format!("{service}/v1")),
         ("RebrandlyDomain".to_owned(), "rebrand.ly".to_owned()),
     ]);
     parameters.extend(chosen.clone());
     let order = json!({
-        "endpoint": client.endpoint(), "region": REGION, "stack": STACK, "template": template,
+        "endpoint": client.endpoint(), "region": REGION, "stack": name, "template": template,
         "parameters": parameters, "bucket": BUCKET, "packages": packages,
     });
     let mut python = tool::command(venv.program("python"));

@@ -1,7 +1,6 @@
 //! What MiniStack's CloudFormation ignores or gets wrong. It ignores time to live and point-in-time
-//! recovery of tables and reserved concurrency of functions. It keeps a mapping's
-//! `MaximumConcurrency` that comes from a parameter as text, and then its poller fails. Setting them
-//! again does no harm where an endpoint got them right.
+//! recovery of tables. It keeps a mapping's `MaximumConcurrency` that comes from a parameter as text,
+//! and then its poller fails. Setting them again does no harm where an endpoint got them right.
 
 use std::collections::BTreeMap;
 
@@ -25,17 +24,14 @@ pub(super) async fn make_up(
         };
         match resource["Type"].as_str() {
             Some("AWS::DynamoDB::Table") => table(client, name()?, properties).await?,
-            Some("AWS::Serverless::Function") => function(client, name()?, properties).await?,
+            Some("AWS::Serverless::Function") => function(client, name()?).await?,
             _ => {}
         }
     }
     Ok(())
 }
 
-async fn function(client: &Client, name: &str, properties: &Value) -> Result<()> {
-    if let Some(most) = properties["ReservedConcurrentExecutions"].as_u64() {
-        lambda::reserve(client, name, most).await?;
-    }
+async fn function(client: &Client, name: &str) -> Result<()> {
     for mapping in lambda::mappings(client, name).await? {
         if let Some(most) = mapping.most_at_once {
             lambda::set_concurrency(client, &mapping, most).await?;
