@@ -158,7 +158,8 @@ fn every_command_in_a_document_exists() {
     let experiments = variants("demo/src/experiment.rs", "Name");
     let mut unknown = Vec::new();
     let mut count = 0;
-    for document in documents() {
+    let workflows = files::all().into_iter().filter(|file| file.path.starts_with(".github/"));
+    for document in documents().into_iter().chain(workflows) {
         let text = document.text.split_whitespace().collect::<Vec<_>>().join(" ");
         for rest in text.split("cargo xtask ").skip(1) {
             let command = name(rest);
@@ -173,6 +174,16 @@ fn every_command_in_a_document_exists() {
     }
     assert_eq!(unknown, Vec::<String>::new());
     assert!(count > 15, "the rule sees the commands");
+}
+
+#[test]
+fn the_workflow_runs_the_two_commands_of_the_readme() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (readme, workflow) = (read("README.md"), read(".github/workflows/ci.yml"));
+    for command in ["cargo xtask demo", "cargo xtask test"] {
+        assert!(readme.contains(&format!("{command} ")), "README.md: {command}");
+        assert!(workflow.contains(&format!("- run: {command}\n")), "{command}");
+    }
 }
 
 #[test]
