@@ -4,7 +4,8 @@
 //! [`run`] is the demo: it replays an incident. In reading order: `incident` (the jobs, what is sent
 //! and what breaks), `scene` (where to send and where to look), `replay` (sends and breaks in real
 //! time), `progress` (the display meanwhile), `verdict` (compares the result with what was asked
-//! for) and `report`. [`experiment`] holds the experiments.
+//! for) and `report`. [`experiment`] holds the experiments,
+//! [`two_stacks`] shows two stacks side by side.
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
@@ -15,5 +16,6 @@ mod replay;
 mod report;
 pub mod run;
 mod scene;
+pub mod two_stacks;
 mod verdict;
 mod victim;

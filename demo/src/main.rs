@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use demo::{experiment, run};
+use demo::{experiment, run, two_stacks};
 use xtask::artifact::Profile;
 use xtask::workspace::Workspace;
 
@@ -27,6 +27,8 @@ enum Command {
         /// The name of its page in docs/experiments
         name: experiment::Name,
     },
+    /// Two stacks side by side on one local AWS, and the end of one of them
+    TwoStacks,
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +61,7 @@ async fn execute(command: Command) -> Result<bool> {
             let profile = if release { Profile::Release } else { Profile::Dev };
             run::run(&workspace, seed, profile).await
         }
+        Command::TwoStacks => two_stacks::run(&workspace).await,
         Command::Experiment { name } => experiment::run(&workspace, name).await,
     }
 }

@@ -5,6 +5,7 @@ mod function;
 mod processes;
 mod recovery;
 mod stack;
+mod two_stacks;
 
 use std::time::Duration;
 

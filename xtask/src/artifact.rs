@@ -56,12 +56,6 @@ impl Binaries {
     }
 }
 
-/// What AWS Lambda calls the processor of this machine; nothing is built for another here.
-#[must_use]
-pub fn architecture() -> &'static str {
-    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
-}
-
 /// Builds the functions that the template names, the sandbox and the demo, and tells on the terminal
 /// how far it is.
 ///

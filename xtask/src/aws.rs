@@ -4,6 +4,7 @@
 pub mod client;
 pub mod dynamodb;
 pub mod lambda;
+pub mod scheduler;
 pub mod secrets;
 pub mod sqs;
 

@@ -1,6 +1,8 @@
 //! The environment that other programs get. Only this file of the crate reads our own.
 
 use std::ffi::OsString;
+use std::iter;
+use std::path::Path;
 
 /// What every program needs: where programs and the home directory are, language and time zone.
 /// Nothing else is passed on, because a developer's `AWS_PROFILE` or `HTTP_PROXY` would reach the
@@ -15,6 +17,19 @@ const KEPT: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TZ"];
 )]
 pub fn kept() -> Vec<(&'static str, OsString)> {
     KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))).collect()
+}
+
+/// Our `PATH` with a folder before all others.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a development command reads its own environment"
+)]
+pub fn path_beginning_with(folder: &Path) -> OsString {
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let folders = iter::once(folder.to_owned()).chain(std::env::split_paths(&rest));
+    // Only a folder with a colon in its name cannot be joined, and then the rest is what works.
+    std::env::join_paths(folders).unwrap_or(rest)
 }
 
 /// The names of the variables that cargo sets for the programs that it runs, as far as they are set

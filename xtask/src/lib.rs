@@ -1,15 +1,17 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
 //! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`],
-//! [`demo`] and [`new`]. Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our
+//! [`demo`], [`new`], [`package`] and [`sam_build`]. Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our
 //! template deployed on them), [`artifact`] (the binaries), [`template`], [`venv`] (pinned Python
 //! tools), [`aws`] (the few calls that the stack and the tests need, without an SDK), [`process`],
 //! [`tool`] and [`termination`] (other programs and signals), [`workspace`] and [`environment`].
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
+pub mod architecture;
 pub mod artifact;
 pub mod aws;
+pub mod cargo_lambda;
 pub mod check;
 pub mod demo;
 pub mod down;
@@ -18,8 +20,10 @@ pub mod expansion;
 mod file;
 pub mod local;
 pub mod new;
+pub mod package;
 pub mod process;
 mod progress;
+pub mod sam_build;
 pub mod stack_name;
 pub mod suite;
 pub mod template;

@@ -62,6 +62,7 @@ pub struct Options {
 /// A stack that runs until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Stack {
+    name: String,
     client: Client,
     description: Description,
     /// Fields are dropped in this order, so clients end before the servers that they call.
@@ -126,7 +127,7 @@ impl Stack {
         };
         let outputs = deployment::deploy(&venv, &run, &client, deployment).await?;
         let description = Description::of_ours(endpoint, sandbox_url, outputs)?;
-        Ok(Self { client, description, ministack, sandbox, wires, run })
+        Ok(Self { name: name.to_owned(), client, description, ministack, sandbox, wires, run })
     }
 
     /// What the stack consists of, and where.
@@ -172,6 +173,12 @@ impl Stack {
     /// What MiniStack and the functions have printed up to now.
     pub fn log(&self) -> Result<String> {
         self.run.log(ministack::LOG)
+    }
+
+    /// Deletes what was deployed from the AWS, which keeps running. The template keeps its tables.
+    pub async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        let venv = Venv::ready(workspace, Tools::Local).await?;
+        deployment::delete(&venv, &self.run, &self.client, &self.name).await
     }
 
     /// Ends every process of the stack and waits until they have ended. What was deployed to

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use xtask::architecture::Architecture;
 use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{artifact, check, demo, down, new, suite, tool, up};
+use xtask::{artifact, check, demo, down, new, package, sam_build, suite, tool, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -32,10 +33,16 @@ enum Command {
     Demo(Demo),
     /// Run one experiment on a local AWS, and write its page in docs/experiments
     Experiment(Experiment),
+    /// Deploy two stacks to one local AWS, and delete one of them
+    TwoStacks,
     /// Write the parts of template.yaml and docs/ that follow from functions/*/function.toml
     Template,
     /// Make the folder of a new job type
     New(New),
+    /// Build, check and pack the functions for Lambda, into target/package
+    Package(For),
+    /// Build the functions with SAM, into .aws-sam, for `sam deploy`
+    SamBuild(For),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -64,6 +71,13 @@ impl Demo {
         }
         arguments
     }
+}
+
+#[derive(Debug, Args)]
+struct For {
+    /// The processor of the functions
+    #[arg(long, value_enum, default_value_t = Architecture::Arm64)]
+    arch: Architecture,
 }
 
 #[derive(Debug, Args)]
@@ -142,12 +156,17 @@ async fn run(command: Command) -> Result<bool> {
             let profile = if chosen.release { Profile::Release } else { Profile::Dev };
             return demo::run(&workspace, profile, &chosen.arguments()).await;
         }
+        Command::TwoStacks => {
+            return demo::run(&workspace, Profile::Dev, &["two-stacks".into()]).await;
+        }
         // Experiments measure, so their functions are built as for AWS.
         Command::Experiment(Experiment { name }) => {
             let arguments: [OsString; 2] = ["experiment".into(), name.into()];
             return demo::run(&workspace, Profile::Release, &arguments).await;
         }
         Command::Template => return generate(&workspace).await,
+        Command::Package(For { arch }) => package::run(&workspace, arch).await?,
+        Command::SamBuild(For { arch }) => sam_build::run(&workspace, arch).await?,
         Command::New(New { name }) => new::run(&workspace, &name)?,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,

@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
+use crate::architecture::Architecture;
+
 /// A function of the template and the binary that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
@@ -73,9 +75,9 @@ pub fn place_code(template: &mut Value, function: &Function, address: &str) {
     }
 }
 
-/// Sets the processor of every function: `arm64` or `x86_64`.
-pub fn set_architecture(template: &mut Value, architecture: &str) {
-    template["Globals"]["Function"]["Architectures"] = json!([architecture]);
+/// Sets the processor of every function.
+pub fn set_architecture(template: &mut Value, architecture: Architecture) {
+    template["Globals"]["Function"]["Architectures"] = json!([architecture.name()]);
 }
 
 /// Adds an environment variable to a function. Fails if the template has it already.

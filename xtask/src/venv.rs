@@ -24,6 +24,8 @@ pub enum Tools {
     Local,
     /// The linters of the template.
     Check,
+    /// cargo-lambda, which builds the functions for Lambda.
+    Build,
     /// moto, a second stand-in of AWS, for the conformance suite of the queues.
     Moto,
 }
@@ -41,6 +43,7 @@ impl Venv {
         let (name, pins) = match tools {
             Tools::Local => ("local", include_str!("../requirements-local.txt")),
             Tools::Check => ("check", include_str!("../requirements-check.txt")),
+            Tools::Build => ("build", include_str!("../requirements-build.txt")),
             Tools::Moto => ("moto", include_str!("../requirements-moto.txt")),
         };
         let venv = Self { directory: workspace.tools().join(name) };
@@ -61,10 +64,16 @@ impl Venv {
         Ok(venv)
     }
 
+    /// The folder of the environment's programs.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        self.directory.join("bin")
+    }
+
     /// A program of the environment.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
-        self.directory.join("bin").join(name)
+        self.programs().join(name)
     }
 
     async fn install(&self, requirements: &Path) -> Result<()> {
@@ -122,6 +131,7 @@ mod tests {
         let files = [
             include_str!("../requirements-local.txt"),
             include_str!("../requirements-check.txt"),
+            include_str!("../requirements-build.txt"),
             include_str!("../requirements-moto.txt"),
         ];
         for line in files.iter().flat_map(|file| file.lines()) {

@@ -44,6 +44,12 @@ impl Workspace {
         self.root.join("template.yaml")
     }
 
+    /// Cargo's build directory.
+    #[must_use]
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Where pinned Python tools are installed.
     #[must_use]
     pub fn tools(&self) -> PathBuf {

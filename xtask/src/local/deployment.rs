@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::rundir::RunDir;
 use super::{omissions, sandbox};
-use crate::artifact::{self, Binaries};
+use crate::architecture::Architecture;
+use crate::artifact::Binaries;
 use crate::aws::{Client, REGION, secrets};
 use crate::environment;
 use crate::template;
@@ -65,7 +66,7 @@ pub(super) async fn deploy(
         let text = text.with_context(|| format!("{}: expected UTF-8", path.display()))?;
         packages.insert(key, text);
     }
-    template::set_architecture(&mut template, artifact::architecture());
+    template::set_architecture(&mut template, Architecture::of_this_machine());
     let secret = secrets::store(client, "evenkeel/rebrandly", sandbox::API_KEY).await?;
     let mut parameters = BTreeMap::from([
         ("OutboundContact".to_owned(), "https://www.example.com/bots".to_owned()),
@@ -86,4 +87,13 @@ pub(super) async fn deploy(
         serde_json::from_str(&said).context("deploy.py: expected outputs and resources as JSON")?;
     omissions::make_up(client, &template, &deployed.resources).await?;
     Ok(deployed.outputs)
+}
+
+/// Deletes a stack and waits until it is gone.
+pub(super) async fn delete(venv: &Venv, run: &RunDir, client: &Client, name: &str) -> Result<()> {
+    let order = json!({ "endpoint": client.endpoint(), "region": REGION, "stack": name });
+    let mut python = tool::command(venv.program("python"));
+    python.arg(run.script("delete.py", include_str!("delete.py"))?);
+    python.env_clear().envs(environment::kept());
+    tool::answer(&mut python, &order.to_string(), "delete the stack").await.map(drop)
 }

@@ -1,0 +1,161 @@
+//! `cargo xtask package`: what Lambda takes of each function, built, checked and packed.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+mod elf;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::architecture::Architecture;
+use crate::cargo_lambda::CargoLambda;
+use crate::file;
+use crate::progress;
+use crate::template::{self, Function};
+use crate::tool;
+use crate::workspace::Workspace;
+
+/// Largest package that is uploaded directly, in bytes, and largest unpacked one ("Lambda quotas").
+const LARGEST_PACKED: u64 = 50 << 20;
+const LARGEST_UNPACKED: usize = 250 << 20;
+
+/// How long a function may take from its start to its answer, in seconds.
+const PATIENCE_S: u64 = 30;
+
+/// The program that shows what a panic does to a batch.
+const PANICKING_BATCH: &str = "panicking-batch";
+
+/// A packed function, as `pack.py` reports it.
+#[derive(Debug, Deserialize)]
+struct Packed {
+    sha256: String,
+    bytes: u64,
+}
+
+/// Builds every function of the template for a processor, checks each binary, starts those for this
+/// machine and waits for one answer, and writes packages with their checksums into
+/// `target/package/PROCESSOR/`.
+pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()> {
+    let template = template::load(&workspace.template())?;
+    let functions = template::functions(&template)?;
+    let cargo = CargoLambda::ready(workspace, architecture).await?;
+    let folder = workspace.target().join("lambda");
+    let packages = functions.iter().flat_map(|function| ["--package", &function.binary]);
+    build(workspace, &cargo, architecture, packages).await?;
+
+    let mut binaries = BTreeMap::new();
+    for function in &functions {
+        let binary = folder.join(&function.binary).join("bootstrap");
+        check(&binary, architecture).with_context(|| function.binary.clone())?;
+        binaries.insert(function.binary.clone(), binary);
+    }
+    if architecture == Architecture::of_this_machine() {
+        for function in &functions {
+            answer(&cargo, &template, function, &binaries[&function.binary]).await?;
+        }
+        let program = ["--package", "tests", "--bin", PANICKING_BATCH];
+        build(workspace, &cargo, architecture, program).await?;
+        let mut batch = tool::command(folder.join(PANICKING_BATCH).join("bootstrap"));
+        let said = tool::output(&mut batch, "run a batch of which one job panics").await?;
+        println!("a batch of which one job panics: {}", said.trim());
+    } else {
+        println!("Not started: this machine has another processor.");
+    }
+    pack(workspace, &cargo, architecture, &binaries).await
+}
+
+/// Builds as SAM does, so that both deploy the same binaries.
+async fn build<'a>(
+    workspace: &Workspace,
+    cargo: &CargoLambda,
+    architecture: Architecture,
+    what: impl IntoIterator<Item = &'a str>,
+) -> Result<()> {
+    println!("Building for {architecture} …");
+    let mut build = cargo.cargo();
+    build.current_dir(workspace.root()).args(["lambda", "build", "--release", "--locked"]);
+    build.args(["--target", architecture.target()]).args(what);
+    let done = progress::shown(|| "building".to_owned(), tool::shown(&mut build)).await?;
+    ensure!(done, "cargo lambda build failed");
+    Ok(())
+}
+
+fn check(binary: &Path, architecture: Architecture) -> Result<()> {
+    let bytes = fs::read(binary).with_context(|| format!("{}: no binary", binary.display()))?;
+    elf::expect(&bytes, architecture)?;
+    let size = bytes.len();
+    ensure!(
+        size <= LARGEST_UNPACKED,
+        "{size} bytes, expected at most {LARGEST_UNPACKED}, which Lambda unpacks"
+    );
+    Ok(())
+}
+
+/// Starts a function under a Runtime API of our own and prints its answer to one event. AWS is not there,
+/// so a function that needs it for the event answers with an error, which is an answer, too.
+async fn answer(
+    cargo: &CargoLambda,
+    template: &Value,
+    function: &Function,
+    binary: &Path,
+) -> Result<()> {
+    let properties = &template["Resources"][&function.logical_id]["Properties"];
+    let events = properties["Events"].as_object().context("Events: expected a mapping")?;
+    let takes_messages = events.values().any(|event| event["Type"] == "SQS");
+    let event = if takes_messages { json!({ "Records": [] }) } else { json!({}) };
+    let order = json!({
+        "binary": binary, "variables": variables::of(template, &function.logical_id)?,
+        "event": event, "seconds": PATIENCE_S,
+    });
+    let mut python = cargo.python();
+    python.args(["-c", include_str!("package/invoke.py")]);
+    let what = format!("get an answer of {}", function.binary);
+    let said = tool::answer(&mut python, &order.to_string(), &what).await?;
+    let said: Value = serde_json::from_str(&said).context("invoke.py: expected JSON")?;
+    println!("{}: answered after {} ms: {}", function.binary, said["ms"], said["answer"]);
+    if takes_messages && said["answer"] != json!({ "batchItemFailures": [] }) {
+        bail!("{}: expected no failure in an empty batch", function.binary);
+    }
+    Ok(())
+}
+
+async fn pack(
+    workspace: &Workspace,
+    cargo: &CargoLambda,
+    architecture: Architecture,
+    binaries: &BTreeMap<String, PathBuf>,
+) -> Result<()> {
+    let folder = workspace.target().join("package").join(architecture.name());
+    file::create_folder(&folder)?;
+    let packages: BTreeMap<String, &PathBuf> = binaries
+        .iter()
+        .map(|(name, binary)| {
+            // A release holds those for both processors side by side.
+            (folder.join(format!("{name}-{architecture}.zip")).display().to_string(), binary)
+        })
+        .collect();
+    let mut python = cargo.python();
+    python.args(["-c", include_str!("package/pack.py")]);
+    let order = json!({ "packages": packages }).to_string();
+    let said = tool::answer(&mut python, &order, "pack the functions").await?;
+    let packed: BTreeMap<PathBuf, Packed> =
+        serde_json::from_str(&said).context("pack.py: expected checksums as JSON")?;
+    let mut sums = String::new();
+    for (path, Packed { sha256, bytes }) in &packed {
+        let name = path.file_name().unwrap_or_default().display();
+        ensure!(
+            *bytes <= LARGEST_PACKED,
+            "{name}: {bytes} bytes, expected at most {LARGEST_PACKED}, which Lambda takes directly"
+        );
+        // As `sha256sum --check` reads it.
+        let _ = writeln!(sums, "{sha256}  {name}");
+        println!("{}: {bytes} bytes", workspace.shown(path));
+    }
+    file::write(&folder.join(format!("SHA256SUMS-{architecture}")), &sums)
+}
