@@ -102,7 +102,8 @@ async fn functions_and_schedule_are_what_the_template_says() {
     for (name, kind, properties) in expanded.resources() {
         match kind {
             "AWS::Lambda::Function" => {
-                assert_eq!(properties["Architectures"][0], "arm64", "{name}");
+                let processors = &expanded.source["Globals"]["Function"]["Architectures"];
+                assert_eq!(properties["Architectures"], *processors, "{name}");
                 assert_eq!(properties["Runtime"], "provided.al2023", "{name}");
                 let source = &expanded.source["Resources"][name]["Properties"];
                 assert_eq!(properties["VpcConfig"], source["VpcConfig"], "{name}");

@@ -70,6 +70,8 @@ async fn show(workspace: &Workspace, first: &Stack, second: &Stack) -> Result<()
         succeeded(scene, JOBS).await.context(name)?;
         println!("{name}: {JOBS} jobs succeeded, and it has no other.");
     }
+    is_whole(first, NAMES[0]).await?;
+    is_whole(second, NAMES[1]).await?;
     second.delete(workspace).await?;
     let (left, _) = queues(second).await;
     ensure!(left == 0, "{}: {left} queues are still there", NAMES[1]);
@@ -77,15 +79,21 @@ async fn show(workspace: &Workspace, first: &Stack, second: &Stack) -> Result<()
     ensure!(schedule.is_err(), "{}: its schedule is still there", NAMES[1]);
     println!("{}: deleted.", NAMES[1]);
 
-    let (left, all) = queues(first).await;
-    ensure!(left == all, "{}: {left} of {all} queues are left", NAMES[0]);
-    scheduler::schedule(first.client(), &schedule_of(NAMES[0])).await.context(NAMES[0])?;
-    for table in outputs(first, "TableName") {
-        dynamodb::scan(first.client(), table).await.context(NAMES[0])?;
-    }
+    is_whole(first, NAMES[0]).await?;
     send(&scenes[0], &incident, JOBS..JOBS + 1).await?;
     succeeded(&scenes[0], JOBS + 1).await.context(NAMES[0])?;
     println!("{}: tables, queues and schedule are there, and it does another job.", NAMES[0]);
+    Ok(())
+}
+
+/// Fails unless all queues and tables of a stack are there, and its schedule.
+async fn is_whole(stack: &Stack, name: &'static str) -> Result<()> {
+    let (found, all) = queues(stack).await;
+    ensure!(found == all && all > 0, "{name}: {found} of {all} queues are there");
+    scheduler::schedule(stack.client(), &schedule_of(name)).await.context(name)?;
+    for table in outputs(stack, "TableName") {
+        dynamodb::scan(stack.client(), table).await.context(name)?;
+    }
     Ok(())
 }
 

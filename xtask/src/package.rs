@@ -55,7 +55,7 @@ pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()
         check(&binary, architecture).with_context(|| function.binary.clone())?;
         binaries.insert(function.binary.clone(), binary);
     }
-    if architecture == Architecture::of_this_machine() {
+    if cfg!(target_os = "linux") && architecture == Architecture::of_this_machine() {
         for function in &functions {
             answer(&cargo, &template, function, &binaries[&function.binary]).await?;
         }
@@ -65,12 +65,12 @@ pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()
         let said = tool::output(&mut batch, "run a batch of which one job panics").await?;
         println!("a batch of which one job panics: {}", said.trim());
     } else {
-        println!("Not started: this machine has another processor.");
+        println!("Not started: this machine has another processor or system.");
     }
     pack(workspace, &cargo, architecture, &binaries).await
 }
 
-/// Builds as SAM does, so that both deploy the same binaries.
+/// Builds for exactly this target, with the versions of `Cargo.lock`.
 async fn build<'a>(
     workspace: &Workspace,
     cargo: &CargoLambda,
@@ -118,7 +118,8 @@ async fn answer(
     let what = format!("get an answer of {}", function.binary);
     let said = tool::answer(&mut python, &order.to_string(), &what).await?;
     let said: Value = serde_json::from_str(&said).context("invoke.py: expected JSON")?;
-    println!("{}: answered after {} ms: {}", function.binary, said["ms"], said["answer"]);
+    let (ms, outcome, answer) = (&said["ms"], &said["outcome"], &said["answer"]);
+    println!("{}: {outcome} after {ms} ms: {answer}", function.binary);
     if takes_messages && said["answer"] != json!({ "batchItemFailures": [] }) {
         bail!("{}: expected no failure in an empty batch", function.binary);
     }
@@ -132,6 +133,9 @@ async fn pack(
     binaries: &BTreeMap<String, PathBuf>,
 ) -> Result<()> {
     let folder = workspace.target().join("package").join(architecture.name());
+    // Packages of functions that are gone must not be uploaded with the others.
+    file::create_folder(&folder)?;
+    fs::remove_dir_all(&folder).context("the older packages cannot be removed")?;
     file::create_folder(&folder)?;
     let packages: BTreeMap<String, &PathBuf> = binaries
         .iter()

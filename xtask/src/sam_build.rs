@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::architecture::Architecture;
 use crate::cargo_lambda::CargoLambda;
@@ -15,8 +15,8 @@ use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
-/// The line of template.yaml that chooses the processor.
-const ARCHITECTURES: &str = "    Architectures: [arm64]\n";
+/// The beginning of the line of template.yaml that chooses the processor.
+const ARCHITECTURES: &str = "    Architectures: [";
 
 /// Builds into `.aws-sam/build`, from where `sam deploy` takes binaries and template. The template there
 /// names the processor that was built for, so the two cannot differ. Fails early if the stack's name in
@@ -30,9 +30,7 @@ pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()
     let venv = Venv::ready(workspace, Tools::Check).await?;
 
     let text = fs::read_to_string(workspace.template())?;
-    ensure!(text.matches(ARCHITECTURES).count() == 1, "template.yaml: expected {ARCHITECTURES:?}");
-    let text =
-        text.replace(ARCHITECTURES, &format!("    Architectures: [{}]\n", architecture.name()));
+    let text = with_architecture(&text, architecture)?;
     let folder = workspace.target().join("sam");
     file::create_folder(&folder)?;
     let copy = folder.join("template.yaml");
@@ -49,21 +47,44 @@ pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()
     Ok(())
 }
 
+/// The template's text with another processor.
+fn with_architecture(text: &str, architecture: Architecture) -> Result<String> {
+    let parts: Vec<&str> = text.split(ARCHITECTURES).collect();
+    let [before, after] = parts[..] else {
+        bail!("template.yaml: expected one line that begins with {ARCHITECTURES:?}");
+    };
+    let (_, rest) = after.split_once(']').context("template.yaml: expected a ] after it")?;
+    Ok(format!("{before}{ARCHITECTURES}{architecture}]{rest}"))
+}
+
 /// The stack's name in samconfig.toml.
 fn stack_of(settings: &str) -> Result<&str> {
-    let line = settings.lines().find_map(|line| line.strip_prefix("stack_name"));
-    let name = line.and_then(|rest| rest.trim_start().strip_prefix('='));
-    name.map(|name| name.trim().trim_matches('"')).context("samconfig.toml: expected a stack_name")
+    let line = settings.lines().find_map(|line| line.strip_prefix("stack_name = \""));
+    let name = line.and_then(|rest| rest.split('"').next());
+    name.context("infra/samconfig.toml: expected a line such as stack_name = \"evenkeel\"")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::stack_of;
+    use super::{stack_of, with_architecture};
+    use crate::architecture::Architecture;
 
     #[test]
     fn the_stacks_name_is_read_from_the_settings() {
         let name = stack_of("version = 0.1\n\n[default.global.parameters]\nstack_name = \"x-y\"\n");
         assert_eq!(name.expect("a name"), "x-y");
-        assert!(stack_of("# stack_name\n").is_err());
+        let noted = stack_of("stack_name = \"x\" # a note\n");
+        assert_eq!(noted.expect("a name"), "x");
+        assert!(stack_of("# stack_name\n").is_err() && stack_of("stack_name_x = \"y\"").is_err());
+    }
+
+    #[test]
+    fn the_processor_is_chosen_whichever_it_was() {
+        for was in ["arm64", "x86_64"] {
+            let text = format!("a:\n    Architectures: [{was}]\n    b: [c]\n");
+            let changed = with_architecture(&text, Architecture::X86_64).expect("one line");
+            assert_eq!(changed, "a:\n    Architectures: [x86_64]\n    b: [c]\n");
+        }
+        assert!(with_architecture("a: [arm64]\n", Architecture::Arm64).is_err());
     }
 }
