@@ -14,8 +14,7 @@ use crate::{
     },
     failure::Classified,
     job::Gate,
-    policy::tests::POLICY,
-    testing::{Fault, Faults, Faulty, MemoryStore, SeededRandom, TestClock, TestPorts},
+    testing::{Fault, Faults, Faulty, MemoryStore, POLICY, SeededRandom, TestClock, TestPorts},
 };
 
 type TestGates = Gates<TestPorts<Faulty<MemoryStore>>>;
@@ -349,13 +348,13 @@ async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
         for second in 0..200 {
             let ends = (second < 20).then_some(Class::Transient);
             tokio::select! {
-            biased;
-                            ended = run(&gates, ends, QUICK) => worked += usize::from(ended.is_ok() && second >= 20),
-                            () = fleet.faults.death() => {
-                                fleet.faults = fleet.faults.process();
-                                gates = fleet.container();
-                            }
-                        }
+                biased;
+                ended = run(&gates, ends, QUICK) => worked += usize::from(ended.is_ok() && second >= 20),
+                () = fleet.faults.death() => {
+                    fleet.faults = fleet.faults.process();
+                    gates = fleet.container();
+                }
+            }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         worked
@@ -452,10 +451,10 @@ async fn few_calls_reach_a_dependency_that_is_down_and_all_jobs_end_soon_after_i
         }
     };
     tokio::select! {
-    biased;
-            _ = futures_util::future::join_all((0..230).map(job)) => {}
-            () = parked.release(&fleet) => {}
-        }
+        biased;
+        _ = futures_util::future::join_all((0..230).map(job)) => {}
+        () = parked.release(&fleet) => {}
+    }
     let recovered = clock.now().since(started + Duration::from_secs(200));
     assert!(while_down.get() < 30, "{} calls", while_down.get());
     assert!(recovered < Duration::from_mins(3), "{recovered:?}");
@@ -635,10 +634,10 @@ async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
         }
     };
     tokio::select! {
-    biased;
-            _ = futures_util::future::join_all((0..3_000).map(job)) => {}
-            () = parked.release(&fleet) => {}
-        }
+        biased;
+        _ = futures_util::future::join_all((0..3_000).map(job)) => {}
+        () = parked.release(&fleet) => {}
+    }
     (failed.get(), put_off.get())
 }
 

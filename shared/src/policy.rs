@@ -224,38 +224,9 @@ const _: () = assert!(LEASE_GRACE.as_secs() >= 2 * CLOCK_SKEW.as_secs());
 const _: () = assert!(CRASH_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A policy for tests of other modules.
-    pub(crate) const POLICY: Policy = Policy {
-        dependency: "elsewhere",
-        max_attempts: 4,
-        max_deferrals: 3,
-        backoff_base: Duration::from_secs(2),
-        backoff_cap: Duration::from_secs(60),
-        job_timeout: Duration::from_secs(5),
-        rounds: 2,
-        reserve: Duration::from_secs(3),
-        concurrency: 4,
-        dedup_window: Duration::from_secs(600),
-        retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
-        give_up_after: Duration::from_secs(3600),
-        breaker: BreakerPolicy {
-            failures: 5,
-            open_wait: Duration::from_secs(60),
-            longest_wait: Duration::from_secs(240),
-            probes: 2,
-            successes: 3,
-        },
-        sheds_load: true,
-        calls: CallTimes {
-            shortest: Duration::from_millis(500),
-            longest: Duration::from_secs(5),
-            slow_after: Duration::from_secs(2),
-        },
-    }
-    .checked();
+    use crate::testing::POLICY;
 
     #[test]
     fn the_longest_run_is_all_rounds_and_the_reserve() {

@@ -8,7 +8,7 @@ use std::{
 
 use evenkeel::{
     base::time::{Clock as _, Time},
-    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
+    dependency::limiter::Rates,
     failure::{Class, Failure},
     job::{Gate, Job, Progress, Run, Soundness},
     message::{OutgoingMessage, Purpose},
@@ -19,7 +19,7 @@ use evenkeel::{
         notes::{Limits, NoteKey, WATCHED},
     },
     record::{Counters, Parking, Phase, Record, Work, lease::Lease},
-    testing::TestClock,
+    testing::{POLICY, TestClock},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -27,7 +27,7 @@ use serde_json::json;
 use super::Bench;
 
 /// The third party of all errands.
-pub(crate) const DEPENDENCY: &str = "elsewhere";
+pub(crate) const DEPENDENCY: &str = POLICY.dependency;
 
 fn usual_ms() -> u64 {
     50
@@ -116,35 +116,6 @@ pub(crate) struct Errands {
     pub(crate) clock: TestClock,
     pub(crate) rates: Option<Rates>,
 }
-
-pub(crate) const POLICY: Policy = Policy {
-    dependency: DEPENDENCY,
-    max_attempts: 4,
-    max_deferrals: 3,
-    backoff_base: Duration::from_secs(2),
-    backoff_cap: Duration::from_secs(60),
-    job_timeout: Duration::from_secs(5),
-    rounds: 2,
-    reserve: Duration::from_secs(3),
-    concurrency: 4,
-    dedup_window: Duration::from_secs(600),
-    retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
-    give_up_after: Duration::from_secs(3600),
-    breaker: BreakerPolicy {
-        failures: 5,
-        open_wait: Duration::from_secs(60),
-        longest_wait: Duration::from_secs(240),
-        probes: 2,
-        successes: 3,
-    },
-    sheds_load: true,
-    calls: CallTimes {
-        shortest: Duration::from_millis(500),
-        longest: Duration::from_secs(5),
-        slow_after: Duration::from_secs(2),
-    },
-}
-.checked();
 
 impl Job for Errands {
     const TYPE: &'static str = "errand";

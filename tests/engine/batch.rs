@@ -7,7 +7,7 @@ use evenkeel::{
     message::{Flaw, REJECTED_HEAD_BYTES, ReceivedMessage},
     record::Phase,
     testing::{
-        ARN, MemoryStore, SeededRandom, SimulatedSqs, TestClock, TestPorts,
+        ARN, MemoryStore, POLICY, SeededRandom, SimulatedSqs, TestClock, TestPorts,
         containers::{FunctionSettings, Invocation},
     },
     worker::{Worker, handle},
@@ -15,7 +15,7 @@ use evenkeel::{
 
 use crate::bench::{
     Bench,
-    errands::{Errands, Journal, POLICY, errand, key},
+    errands::{Errands, Journal, errand, key},
 };
 
 /// Time-out of the function.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use evenkeel::record::Phase;
+use evenkeel::{record::Phase, testing::POLICY};
 
 use crate::bench::{
     Bench,
-    errands::{POLICY, errand, key},
+    errands::{errand, key},
 };
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ pub mod cargo_lambda;
 pub mod check;
 pub mod demo;
 pub mod down;
+mod elf;
 pub mod environment;
 pub mod expansion;
 mod file;

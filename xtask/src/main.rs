@@ -75,9 +75,9 @@ impl Demo {
 
 #[derive(Debug, Args)]
 struct For {
-    /// The processor of the functions
-    #[arg(long, value_enum, default_value_t = Architecture::Arm64)]
-    arch: Architecture,
+    /// The processor of the functions [default: the one in template.yaml]
+    #[arg(long, value_enum)]
+    arch: Option<Architecture>,
 }
 
 #[derive(Debug, Args)]

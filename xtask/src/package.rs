@@ -1,7 +1,6 @@
 //! `cargo xtask package`: what Lambda takes of each function, built, checked and packed.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
-mod elf;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -15,15 +14,15 @@ use serde_json::{Value, json};
 
 use crate::architecture::Architecture;
 use crate::cargo_lambda::CargoLambda;
+use crate::elf;
 use crate::file;
 use crate::progress;
 use crate::template::{self, Function};
 use crate::tool;
 use crate::workspace::Workspace;
 
-/// Largest package that is uploaded directly, in bytes, and largest unpacked one ("Lambda quotas").
+/// Largest package that is uploaded directly, in bytes ("Lambda quotas").
 const LARGEST_PACKED: u64 = 50 << 20;
-const LARGEST_UNPACKED: usize = 250 << 20;
 
 /// How long a function may take from its start to its answer, in seconds.
 const PATIENCE_S: u64 = 30;
@@ -40,9 +39,10 @@ struct Packed {
 
 /// Builds every function of the template for a processor, checks each binary, starts those for this
 /// machine and waits for one answer, and writes packages with their checksums into
-/// `target/package/PROCESSOR/`.
-pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()> {
+/// `target/package/PROCESSOR/`, with a template that names them and the processor.
+pub async fn run(workspace: &Workspace, chosen: Option<Architecture>) -> Result<()> {
     let template = template::load(&workspace.template())?;
+    let architecture = chosen.map_or_else(|| template::architecture(&template), Ok)?;
     let functions = template::functions(&template)?;
     let cargo = CargoLambda::ready(workspace, architecture).await?;
     let folder = workspace.target().join("lambda");
@@ -52,7 +52,7 @@ pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()
     let mut binaries = BTreeMap::new();
     for function in &functions {
         let binary = folder.join(&function.binary).join("bootstrap");
-        check(&binary, architecture).with_context(|| function.binary.clone())?;
+        elf::check(&binary, architecture).with_context(|| function.binary.clone())?;
         binaries.insert(function.binary.clone(), binary);
     }
     if cfg!(target_os = "linux") && architecture == Architecture::of_this_machine() {
@@ -83,17 +83,6 @@ async fn build<'a>(
     build.args(["--target", architecture.target()]).args(what);
     let done = progress::shown(|| "building".to_owned(), tool::shown(&mut build)).await?;
     ensure!(done, "cargo lambda build failed");
-    Ok(())
-}
-
-fn check(binary: &Path, architecture: Architecture) -> Result<()> {
-    let bytes = fs::read(binary).with_context(|| format!("{}: no binary", binary.display()))?;
-    elf::expect(&bytes, architecture)?;
-    let size = bytes.len();
-    ensure!(
-        size <= LARGEST_UNPACKED,
-        "{size} bytes, expected at most {LARGEST_UNPACKED}, which Lambda unpacks"
-    );
     Ok(())
 }
 
@@ -161,5 +150,31 @@ async fn pack(
         let _ = writeln!(sums, "{sha256}  {name}");
         println!("{}: {bytes} bytes", workspace.shown(path));
     }
-    file::write(&folder.join(format!("SHA256SUMS-{architecture}")), &sums)
+    file::write(&folder.join(format!("SHA256SUMS-{architecture}")), &sums)?;
+    let text = fs::read_to_string(workspace.template())?;
+    let text = with_packages(&template::with_architecture(&text, architecture)?, architecture);
+    file::write(&folder.join(format!("template-{architecture}.yaml")), &text)
+}
+
+/// A template's text whose functions come from packages in its own folder instead of sources.
+fn with_packages(text: &str, architecture: Architecture) -> String {
+    const SOURCES: &str = "CodeUri: functions/";
+    let lines = text.split_inclusive('\n').map(|line| match line.trim_end().split_once(SOURCES) {
+        Some((before, name)) => format!("{before}CodeUri: ./{name}-{architecture}.zip\n"),
+        None => line.to_owned(),
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_packages;
+    use crate::architecture::Architecture;
+
+    #[test]
+    fn the_template_beside_the_packages_names_them() {
+        let text = "F:\n  CodeUri: functions/sweeper\n  # CodeUri\n";
+        let expected = "F:\n  CodeUri: ./sweeper-arm64.zip\n  # CodeUri\n";
+        assert_eq!(with_packages(text, Architecture::Arm64), expected);
+    }
 }

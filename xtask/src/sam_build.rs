@@ -3,10 +3,11 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::architecture::Architecture;
 use crate::cargo_lambda::CargoLambda;
+use crate::elf;
 use crate::file;
 use crate::progress;
 use crate::stack_name;
@@ -15,22 +16,20 @@ use crate::tool;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
-/// The beginning of the line of template.yaml that chooses the processor.
-const ARCHITECTURES: &str = "    Architectures: [";
-
 /// Builds into `.aws-sam/build`, from where `sam deploy` takes binaries and template. The template there
 /// names the processor that was built for, so the two cannot differ. Fails early if the stack's name in
 /// infra/samconfig.toml is too long.
-pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()> {
+pub async fn run(workspace: &Workspace, chosen: Option<Architecture>) -> Result<()> {
     let settings = fs::read_to_string(workspace.root().join("infra/samconfig.toml"))
         .context("infra/samconfig.toml: cannot be read")?;
     let template = template::load(&workspace.template())?;
     stack_name::expect(&template, stack_of(&settings)?).context("infra/samconfig.toml")?;
+    let architecture = chosen.map_or_else(|| template::architecture(&template), Ok)?;
     let cargo = CargoLambda::ready(workspace, architecture).await?;
     let venv = Venv::ready(workspace, Tools::Check).await?;
 
     let text = fs::read_to_string(workspace.template())?;
-    let text = with_architecture(&text, architecture)?;
+    let text = template::with_architecture(&text, architecture)?;
     let folder = workspace.target().join("sam");
     file::create_folder(&folder)?;
     let copy = folder.join("template.yaml");
@@ -44,17 +43,12 @@ pub async fn run(workspace: &Workspace, architecture: Architecture) -> Result<()
     sam.env("AWS_DEFAULT_REGION", crate::aws::REGION).env("SAM_CLI_TELEMETRY", "0");
     let done = progress::shown(|| "building".to_owned(), tool::shown(&mut sam)).await?;
     ensure!(done, "sam build failed");
+    for function in template::functions(&template)? {
+        // For x86_64, SAM names no target, and on another machine cargo-lambda could choose another.
+        let folder = workspace.root().join(".aws-sam/build").join(&function.logical_id);
+        elf::check(&folder.join("bootstrap"), architecture).context(function.logical_id)?;
+    }
     Ok(())
-}
-
-/// The template's text with another processor.
-fn with_architecture(text: &str, architecture: Architecture) -> Result<String> {
-    let parts: Vec<&str> = text.split(ARCHITECTURES).collect();
-    let [before, after] = parts[..] else {
-        bail!("template.yaml: expected one line that begins with {ARCHITECTURES:?}");
-    };
-    let (_, rest) = after.split_once(']').context("template.yaml: expected a ] after it")?;
-    Ok(format!("{before}{ARCHITECTURES}{architecture}]{rest}"))
 }
 
 /// The stack's name in samconfig.toml.
@@ -66,8 +60,7 @@ fn stack_of(settings: &str) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{stack_of, with_architecture};
-    use crate::architecture::Architecture;
+    use super::stack_of;
 
     #[test]
     fn the_stacks_name_is_read_from_the_settings() {
@@ -76,15 +69,5 @@ mod tests {
         let noted = stack_of("stack_name = \"x\" # a note\n");
         assert_eq!(noted.expect("a name"), "x");
         assert!(stack_of("# stack_name\n").is_err() && stack_of("stack_name_x = \"y\"").is_err());
-    }
-
-    #[test]
-    fn the_processor_is_chosen_whichever_it_was() {
-        for was in ["arm64", "x86_64"] {
-            let text = format!("a:\n    Architectures: [{was}]\n    b: [c]\n");
-            let changed = with_architecture(&text, Architecture::X86_64).expect("one line");
-            assert_eq!(changed, "a:\n    Architectures: [x86_64]\n    b: [c]\n");
-        }
-        assert!(with_architecture("a: [arm64]\n", Architecture::Arm64).is_err());
     }
 }

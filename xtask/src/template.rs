@@ -3,11 +3,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use clap::ValueEnum as _;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
 use crate::architecture::Architecture;
+
+/// The beginning of the line of template.yaml that chooses the processor.
+const ARCHITECTURES: &str = "    Architectures: [";
 
 /// A function of the template and the binary that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +84,24 @@ pub fn set_architecture(template: &mut Value, architecture: Architecture) {
     template["Globals"]["Function"]["Architectures"] = json!([architecture.name()]);
 }
 
+/// A template's text with another processor. Everything else stays as it was written.
+pub fn with_architecture(text: &str, architecture: Architecture) -> Result<String> {
+    let parts: Vec<&str> = text.split(ARCHITECTURES).collect();
+    let [before, after] = parts[..] else {
+        bail!("expected one line that begins with {ARCHITECTURES:?}");
+    };
+    let (_, rest) = after.split_once(']').context("expected a ] after it")?;
+    Ok(format!("{before}{ARCHITECTURES}{architecture}]{rest}"))
+}
+
+/// The processor that a template names for all functions.
+pub fn architecture(template: &Value) -> Result<Architecture> {
+    let named = template["Globals"]["Function"]["Architectures"][0].as_str().unwrap_or_default();
+    Architecture::from_str(named, false).map_err(|_| {
+        anyhow!("Globals.Function.Architectures: {named:?}, expected [arm64] or [x86_64]")
+    })
+}
+
 /// Adds an environment variable to a function. Fails if the template has it already.
 pub fn add_variable(
     template: &mut Value,
@@ -141,7 +163,11 @@ fn intrinsic(tag: &str, argument: Value) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::{Function, add_variable, expect_parameters, functions, parse, place_code};
+    use super::{
+        Function, add_variable, architecture, expect_parameters, functions, parse, place_code,
+        with_architecture,
+    };
+    use crate::architecture::Architecture;
 
     const TEMPLATE: &str = r#"
 Resources:
@@ -206,6 +232,24 @@ Outputs:
         let error = expected("Nope").expect_err("there is none").to_string();
         assert!(error.starts_with("the template has no parameter Nope; it has "), "{error}");
         assert!(error.contains("Rate") && error.contains("Domain"), "{error}");
+    }
+
+    #[test]
+    fn the_processor_is_chosen_whichever_it_was() {
+        for was in ["arm64", "x86_64"] {
+            let text = format!("a:\n    Architectures: [{was}]\n    b: [c]\n");
+            let changed = with_architecture(&text, Architecture::X86_64).expect("one line");
+            assert_eq!(changed, "a:\n    Architectures: [x86_64]\n    b: [c]\n");
+        }
+        assert!(with_architecture("a: [arm64]\n", Architecture::Arm64).is_err());
+    }
+
+    #[test]
+    fn the_processor_is_read_and_an_unknown_one_refused() {
+        let of = |name: &str| json!({ "Globals": { "Function": { "Architectures": [name] } } });
+        assert_eq!(architecture(&of("x86_64")).expect("one"), Architecture::X86_64);
+        let error = architecture(&of("riscv")).expect_err("Lambda has none").to_string();
+        assert!(error.contains("\"riscv\", expected [arm64] or [x86_64]"), "{error}");
     }
 
     #[test]

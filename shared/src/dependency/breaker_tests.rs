@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::tests::POLICY;
+use crate::testing::POLICY;
 
 const RULES: BreakerPolicy = POLICY.breaker;
 const NOW: Time = Time::from_millis(1_000_000_000);

@@ -1,7 +1,6 @@
 use super::*;
-use crate::{
-    policy::tests::POLICY,
-    testing::{Fault, Faults, MemoryStore, SimulatedSqs, TestClock, sqs::QueueSettings},
+use crate::testing::{
+    Fault, Faults, MemoryStore, POLICY, SimulatedSqs, TestClock, sqs::QueueSettings,
 };
 
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:q";

@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::tests::POLICY;
+    use crate::testing::POLICY;
 
     const NOW: Time = Time::from_millis(1_000_000_000);
 

@@ -1,6 +1,9 @@
-//! The head of an ELF file, as far as it tells the processor.
+//! Whether a binary is one that Lambda can unpack and run: the head of an ELF file tells the processor.
 
-use anyhow::{Result, bail, ensure};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::architecture::Architecture;
 
@@ -8,8 +11,23 @@ use crate::architecture::Architecture;
 const X86_64: u16 = 62;
 const AARCH64: u16 = 183;
 
+/// Largest unpacked package, in bytes ("Lambda quotas").
+const LARGEST_UNPACKED: usize = 250 << 20;
+
+/// Fails unless the file is a program for the processor, and not too large.
+pub(crate) fn check(binary: &Path, architecture: Architecture) -> Result<()> {
+    let bytes = fs::read(binary).with_context(|| format!("{}: no binary", binary.display()))?;
+    expect(&bytes, architecture)?;
+    let size = bytes.len();
+    ensure!(
+        size <= LARGEST_UNPACKED,
+        "{size} bytes, expected at most {LARGEST_UNPACKED}, which Lambda unpacks"
+    );
+    Ok(())
+}
+
 /// Fails unless the file is a 64-bit ELF program for the processor.
-pub(super) fn expect(bytes: &[u8], architecture: Architecture) -> Result<()> {
+fn expect(bytes: &[u8], architecture: Architecture) -> Result<()> {
     let found = machine(bytes)?;
     ensure!(found == architecture, "built for {found}, expected {architecture}");
     Ok(())
