@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::{expansion, stack_name, template, workspace::Workspace};
 
 const STACK: &str = "${AWS::StackName}";
@@ -13,13 +13,18 @@ const STACK: &str = "${AWS::StackName}";
 /// Limits: "Table naming rules" (`DynamoDB`), "`CreateQueue`" (SQS), "`CreateFunction`" (Lambda),
 /// "`CreateLogGroup`" (`CloudWatch` Logs), "IAM and AWS STS quotas", "`PutParameter`" (Systems Manager),
 /// "`CreateSchedule`" (`EventBridge` Scheduler).
-const KINDS: [(&str, Option<(&str, usize)>); 11] = [
+const KINDS: [(&str, Option<(&str, usize)>); 15] = [
+    ("AWS::CodeDeploy::Application", Some(("ApplicationName", 100))),
+    ("AWS::CodeDeploy::DeploymentGroup", Some(("DeploymentGroupName", 100))),
     ("AWS::DynamoDB::Table", Some(("TableName", 255))),
     ("AWS::IAM::ManagedPolicy", Some(("ManagedPolicyName", 128))),
     ("AWS::IAM::Role", Some(("RoleName", 64))),
+    // Its name is within that of its function.
+    ("AWS::Lambda::Alias", None),
     ("AWS::Lambda::EventInvokeConfig", None),
     ("AWS::Lambda::EventSourceMapping", None),
     ("AWS::Lambda::Function", Some(("FunctionName", 64))),
+    ("AWS::Lambda::Version", None),
     ("AWS::Logs::LogGroup", Some(("LogGroupName", 512))),
     ("AWS::SQS::Queue", Some(("QueueName", 80))),
     ("AWS::SQS::QueuePolicy", None),
@@ -37,9 +42,14 @@ struct Expanded {
 
 impl Expanded {
     async fn of_ours() -> Self {
+        Self::with([]).await
+    }
+
+    async fn with<const N: usize>(parameters: [(&'static str, &'static str); N]) -> Self {
         let workspace = Workspace::find().await.unwrap();
         let source = template::load(&workspace.template()).unwrap();
-        let result = expansion::expand(&workspace, &source).await.unwrap();
+        let parameters = BTreeMap::from(parameters);
+        let result = expansion::expand(&workspace, &source, &parameters).await.unwrap();
         Self { source, result }
     }
 
@@ -51,9 +61,15 @@ impl Expanded {
     }
 }
 
+/// Resources of a type, by logical id.
+fn of_type<'a>(expanded: &'a Expanded, kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    let resources = expanded.resources().filter(|(_, found, _)| *found == kind);
+    resources.map(|(name, _, properties)| (name, properties)).collect()
+}
+
 #[tokio::test]
 async fn every_name_in_aws_carries_the_stacks_name_and_fits_its_limit() {
-    let expanded = Expanded::of_ours().await;
+    let expanded = Expanded::with([("DeploymentPreference", "AllAtOnce")]).await;
     let longest = stack_name::longest(&expanded.source).unwrap();
     assert!(longest >= 32, "{longest} characters are few for a stack's name");
     let kinds = BTreeMap::from(KINDS);
@@ -123,4 +139,77 @@ async fn functions_and_schedule_are_what_the_template_says() {
             _ => {}
         }
     }
+}
+
+/// How many functions take messages.
+const JOB_TYPES: usize = 3;
+
+#[tokio::test]
+async fn an_update_takes_over_at_once_or_step_by_step() {
+    let plain = Expanded::of_ours().await;
+    for kind in ["Application", "DeploymentGroup"] {
+        let found = of_type(&plain, &format!("AWS::CodeDeploy::{kind}"));
+        assert!(found.is_empty(), "{found:?}: a stack pays with waiting for what nobody asked for");
+    }
+    let canary = "Canary10Percent5Minutes";
+    let gradual =
+        Expanded::with([("DeploymentPreference", canary), ("Release", "2026-11-29")]).await;
+    let groups = of_type(&gradual, "AWS::CodeDeploy::DeploymentGroup");
+    assert_eq!(groups.len(), JOB_TYPES);
+    for (name, group) in groups {
+        let configuration = &group["DeploymentConfigName"]["Fn::Sub"];
+        let expected = json!(["CodeDeployDefault.Lambda${ConfigName}", { "ConfigName": canary }]);
+        assert_eq!(*configuration, expected, "{name}");
+        assert_eq!(group["AutoRollbackConfiguration"]["Enabled"], true, "{name}");
+    }
+    let aliases = of_type(&gradual, "AWS::Lambda::Alias");
+    assert_eq!(aliases.len(), JOB_TYPES);
+    for name in aliases.keys() {
+        let alias = &gradual.result["Resources"][name];
+        assert!(alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"].is_object(), "{name}");
+    }
+    // Both queues of a function call what the deployment moves.
+    let mappings = of_type(&gradual, "AWS::Lambda::EventSourceMapping");
+    for (name, mapping) in &mappings {
+        let called = &mapping["FunctionName"]["Fn::If"];
+        assert_eq!(called[0], "Gradual", "{name}");
+        let alias = called[1]["Ref"].as_str().unwrap();
+        assert!(aliases.contains_key(alias), "{name}: {alias}");
+        assert_eq!(gradual.result["Resources"][alias]["Properties"]["FunctionName"], called[2]);
+    }
+    assert_eq!(mappings.len(), 2 * JOB_TYPES);
+}
+
+/// "Modify the function to create a new version" is how CloudFormation refuses a version of a function that
+/// has not changed. So a release changes the function, too.
+#[tokio::test]
+async fn each_release_changes_the_function_and_publishes_a_version() {
+    let expanded = Expanded::of_ours().await;
+    let release = json!({ "Fn::Sub": "Release ${Release}" });
+    let versions = of_type(&expanded, "AWS::Lambda::Version");
+    assert_eq!(versions.len(), JOB_TYPES);
+    for (name, version) in versions {
+        assert_eq!(version["Description"], release, "{name}");
+        let function = version["FunctionName"]["Ref"].as_str().unwrap();
+        let function = &expanded.result["Resources"][function]["Properties"];
+        assert_eq!(function["Description"], release, "{name}");
+    }
+}
+
+#[test]
+fn the_choices_of_an_update_are_the_same_in_both_places() {
+    let template = template::load(std::path::Path::new("../template.yaml")).unwrap();
+    let choices = template["Parameters"]["DeploymentPreference"]["AllowedValues"].as_array();
+    let choices: BTreeMap<&str, bool> = choices
+        .unwrap()
+        .iter()
+        .map(|choice| choice.as_str().unwrap())
+        .map(|choice| (choice, choice != "off"))
+        .collect();
+    let mapping = template["Mappings"]["DeploymentPreferences"].as_object().unwrap();
+    let known: BTreeMap<&str, bool> = mapping
+        .iter()
+        .map(|(choice, values)| (choice.as_str(), values["Gradual"] == "true"))
+        .collect();
+    assert_eq!(choices, known);
 }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod conformance;
+mod costs;
 mod e2e;
 mod engine;
 mod expanded;
@@ -12,6 +13,7 @@ mod feeds;
 mod fuzz;
 mod golden;
 mod pages;
+mod parameters;
 mod real_client_sockets;
 mod scenarios;
 mod schema;

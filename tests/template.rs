@@ -22,6 +22,8 @@ const LONGEST_TIMEOUT_S: u64 = 60;
 /// Opens our own machine to the client for addresses from outside (`shared/src/http.rs`).
 const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
 
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
 const TABLES: [&str; 3] = ["JobsTable", "ControlTable", "VehiclesTable"];
 
 /// Variables that every function needs, and what each refers to.
@@ -221,8 +223,12 @@ fn every_event_source_reports_partial_batches_and_is_bounded() {
     for job in &job_types() {
         let function = job.name("Function");
         let mut sources = BTreeSet::new();
-        for (name, event) in properties(&template, &function)["Events"].as_object().unwrap() {
-            let properties = &event["Properties"];
+        for name in ["Normal", "High"].map(|end| format!("{function}{end}")) {
+            let properties = properties(&template, &name);
+            // Unless updates are gradual, the function itself: a version would not see a new setting.
+            let alias = json!({ "Ref": format!("{function}.Alias") });
+            let called = json!({ "Fn::If": ["Gradual", alias, { "Ref": function }] });
+            assert_eq!(properties["FunctionName"], called, "{name}");
             assert_eq!(number(&properties["BatchSize"]), BATCH_SIZE as u64, "{name}");
             assert!(job.policy.concurrency <= BATCH_SIZE, "{name}");
             // Without it everything is deleted, whatever the function answers.
@@ -233,7 +239,10 @@ fn every_event_source_reports_partial_batches_and_is_bounded() {
             assert_eq!(least, 2, "{name}: SQS knows no maximum of 1");
             // Filters delete what they do not match, for good.
             assert!(properties["FilterCriteria"].is_null(), "{name}");
-            sources.insert((reference(&properties["Queue"]).to_owned(), parameter.to_owned()));
+            sources.insert((
+                reference(&properties["EventSourceArn"]).to_owned(),
+                parameter.to_owned(),
+            ));
         }
         let own = [("Queue", "Concurrency"), ("HighQueue", "HighConcurrency")];
         let own = own.map(|(queue, parameter)| (job.name(queue), job.name(parameter)));
@@ -549,11 +558,10 @@ fn the_sweeper_knows_every_job_type_and_nothing_else() {
         let names = [found.normal.name(), found.high.name()];
         assert_eq!(names, [format!("stack-{folder}"), format!("stack-{folder}-high")]);
         assert!(found.dead.ends_with(&format!(":stack-{folder}-dlq")), "{}", found.dead);
-        // SAM calls the mapping of an event by the function's name and the event's.
-        let events = &properties(&template, &held.name("Function"))["Events"];
         for (event, source) in ["Normal", "High"].into_iter().zip(found.sources()) {
-            assert!(events[event].is_object(), "{folder}");
-            assert_eq!(ids[&source.mapping], held.name(&format!("Function{event}")));
+            let mapping = held.name(&format!("Function{event}"));
+            assert_eq!(template["Resources"][&mapping]["Type"], MAPPING, "{folder}");
+            assert_eq!(ids[&source.mapping], mapping);
         }
     }
 }
@@ -676,13 +684,11 @@ fn twenty_job_types_fit_the_limits_of_aws() {
     let function = properties(&template, "SweeperFunction");
     within(4_096, "the sweeper's variables", &function["Environment"]["Variables"]);
     within(4_096, "the mapping ids", &properties(&template, "MappingIdsParameter")["Value"]);
-    // "CloudFormation quotas": 500 resources a template; SAM adds a mapping for each event, and a
-    // schedule. 1 MB of template, 200 parameters and outputs.
-    let events: usize = all(&template, "AWS::Serverless::Function")
-        .values()
-        .map(|function| function["Events"].as_object().map_or(0, serde_json::Map::len))
-        .sum();
-    let resources = template["Resources"].as_object().unwrap().len() + events + 2;
+    // "CloudFormation quotas": 500 resources a template. For each job type, SAM adds a version, an alias and
+    // a deployment group; besides, a schedule, and an application and a role of CodeDeploy. 1 MB of
+    // template, 200 parameters and outputs.
+    let functions = all(&template, "AWS::Serverless::Function").len();
+    let resources = template["Resources"].as_object().unwrap().len() + 3 * functions + 3;
     assert!(resources <= 500, "{resources} resources");
     assert!(template["Parameters"].as_object().unwrap().len() <= 200);
     assert!(template["Outputs"].as_object().unwrap().len() <= 200);

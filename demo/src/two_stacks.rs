@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::{Instant, sleep};
-use xtask::aws::{dynamodb, scheduler, sqs};
+use xtask::aws::{ServiceError, dynamodb, scheduler, sqs};
 use xtask::local::{Options, Stack};
 use xtask::termination;
 use xtask::workspace::Workspace;
@@ -73,10 +73,7 @@ async fn show(workspace: &Workspace, first: &Stack, second: &Stack) -> Result<()
     is_whole(first, NAMES[0]).await?;
     is_whole(second, NAMES[1]).await?;
     second.delete(workspace).await?;
-    let (left, _) = queues(second).await;
-    ensure!(left == 0, "{}: {left} queues are still there", NAMES[1]);
-    let schedule = scheduler::schedule(second.client(), &schedule_of(NAMES[1])).await;
-    ensure!(schedule.is_err(), "{}: its schedule is still there", NAMES[1]);
+    is_gone(second).await.context(NAMES[1])?;
     println!("{}: deleted.", NAMES[1]);
 
     is_whole(first, NAMES[0]).await?;
@@ -95,6 +92,23 @@ async fn is_whole(stack: &Stack, name: &'static str) -> Result<()> {
         dynamodb::scan(stack.client(), table).await.context(name)?;
     }
     Ok(())
+}
+
+/// Fails unless AWS says of every queue of a stack and of its schedule that they do not exist.
+async fn is_gone(stack: &Stack) -> Result<()> {
+    for queue in outputs(stack, "QueueUrl") {
+        does_not_exist(sqs::depth(stack.client(), queue).await.map(drop)).context("a queue")?;
+    }
+    let schedule = scheduler::schedule(stack.client(), &schedule_of(NAMES[1])).await;
+    does_not_exist(schedule.map(drop)).context("its schedule")
+}
+
+fn does_not_exist(asked: Result<()>) -> Result<()> {
+    let Err(error) = asked else { bail!("it is still there") };
+    let refused = error.downcast_ref::<ServiceError>();
+    let code = refused.map(|refused| refused.code.as_str()).unwrap_or_default();
+    let is_missing = ["QueueDoesNotExist", "NonExistentQueue", "ResourceNotFound"];
+    if is_missing.iter().any(|name| code.contains(name)) { Ok(()) } else { Err(error) }
 }
 
 fn schedule_of(stack: &str) -> String {

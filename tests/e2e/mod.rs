@@ -3,7 +3,7 @@
 
 mod function;
 mod processes;
-mod recovery;
+mod roles;
 mod stack;
 mod two_stacks;
 

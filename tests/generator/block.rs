@@ -72,6 +72,8 @@ pub(crate) fn resources(job: &JobType) -> String {
         title("function") + &hosts + &log_group(job),
         role(job),
         function(job),
+        mapping(job, "Normal", "Queue", "Concurrency"),
+        mapping(job, "High", "HighQueue", "HighConcurrency"),
     ];
     parts.join("\n")
 }
@@ -323,24 +325,39 @@ fn function(job: &JobType) -> String {
     for (name, value) in &job.function.variables {
         let _ = writeln!(text, "          {name}: {}", reference(value));
     }
-    text += "      Events:\n";
-    for (event, queue, parameter) in
-        [("Normal", "Queue", "Concurrency"), ("High", "HighQueue", "HighConcurrency")]
-    {
-        let _ = write!(
-            text,
-            "        {event}:
-          Type: SQS
-          Properties:
-            Queue: !GetAtt {queue}.Arn
-            BatchSize: {BATCH_SIZE}
-            FunctionResponseTypes: [ReportBatchItemFailures]
-            ScalingConfig:
-              MaximumConcurrency: !Ref {parameter}
-",
-            queue = id(queue),
-            parameter = id(parameter),
-        );
-    }
+    text += UPDATES;
     text
+}
+
+/// A version of each update, to which the deployment moves the events at once or step by step.
+const UPDATES: &str = "      AutoPublishAlias: live
+      # A version is published only if the code or a setting of the function has changed, and SAM does not
+      # see the settings that come from parameters.
+      Description: !Sub Release ${Release}
+      VersionDescription: !Sub Release ${Release}
+      DeploymentPreference:
+        Enabled: !FindInMap [DeploymentPreferences, !Ref DeploymentPreference, Gradual]
+        Type: !Ref DeploymentPreference
+";
+
+/// What brings the messages of a queue to the function. It is no event of SAM's, because that would always
+/// call the published version.
+fn mapping(job: &JobType, event: &str, queue: &str, parameter: &str) -> String {
+    let id = |ending: &str| job.logical_id(ending);
+    format!(
+        "  {mapping}:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !If [Gradual, !Ref {function}.Alias, !Ref {function}]
+      EventSourceArn: !GetAtt {queue}.Arn
+      BatchSize: {BATCH_SIZE}
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      ScalingConfig:
+        MaximumConcurrency: !Ref {parameter}
+",
+        mapping = id(&format!("Function{event}")),
+        function = id("Function"),
+        queue = id(queue),
+        parameter = id(parameter),
+    )
 }

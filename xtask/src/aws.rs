@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod dynamodb;
+pub mod iam;
 pub mod lambda;
 pub mod scheduler;
 pub mod secrets;

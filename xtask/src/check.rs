@@ -10,6 +10,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::artifact;
+use crate::audit;
 use crate::progress;
 use crate::tool;
 use crate::venv::{Tools, Venv};
@@ -51,6 +52,9 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
     take("cfn-lint", step("cfn-lint", lint).await?);
     take("sam validate", step("sam validate", sam_validate(workspace, &venv)).await?);
 
+    take("checkov", examined("checkov", audit::settings(workspace)).await);
+    take("policies", examined("policies", audit::policies(workspace)).await);
+
     match cargo_deny(workspace).await {
         Ok(program) => {
             let mut deny = tool::command(program);
@@ -72,6 +76,19 @@ async fn step(name: &str, mut command: Command) -> Result<bool> {
     let outcome = if ok { "ok" } else { "FAILED" };
     println!("-- {name}: {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
     Ok(ok)
+}
+
+/// The same for a step of our own, which returns what it has examined.
+async fn examined(name: &str, step: impl Future<Output = Result<String>>) -> bool {
+    println!("-- {name}");
+    let started = Instant::now();
+    let said = progress::shown(|| format!("-- {name}"), step).await;
+    let seconds = started.elapsed().as_secs_f64();
+    match &said {
+        Ok(said) => println!("{}\n-- {name}: ok ({seconds:.1} s)", said.trim()),
+        Err(error) => println!("{error:#}\n-- {name}: FAILED ({seconds:.1} s)"),
+    }
+    said.is_ok()
 }
 
 fn cargo<const N: usize>(workspace: &Workspace, arguments: [&str; N]) -> Command {

@@ -57,6 +57,9 @@ pub struct Options {
     /// sandbox then sees the wire's ports instead of the functions'. Impossible with
     /// `endpoint_url`.
     pub wires: bool,
+    /// Where the functions look for AWS instead of the stack's endpoint: a server that forwards to it,
+    /// such as one that records.
+    pub functions_endpoint: Option<String>,
 }
 
 /// A stack that runs until it is stopped or dropped.
@@ -114,7 +117,8 @@ impl Stack {
         let ministack = if foreign {
             None
         } else {
-            let functions_endpoint = seen(|wires| &wires.aws, &own_endpoint);
+            let seen = || seen(|wires| &wires.aws, &own_endpoint);
+            let functions_endpoint = options.functions_endpoint.clone().unwrap_or_else(seen);
             Some(ministack::start(&venv, &run, &client, port, &functions_endpoint).await?)
         };
         let service = seen(|wires| &wires.sandbox, &sandbox_url);

@@ -124,6 +124,7 @@ impl From<Up> for Options {
             endpoint_url: up.endpoint_url,
             parameters: BTreeMap::from_iter(up.parameters),
             wires: false,
+            functions_endpoint: None,
         }
     }
 }

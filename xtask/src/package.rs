@@ -94,9 +94,7 @@ async fn answer(
     function: &Function,
     binary: &Path,
 ) -> Result<()> {
-    let properties = &template["Resources"][&function.logical_id]["Properties"];
-    let events = properties["Events"].as_object().context("Events: expected a mapping")?;
-    let takes_messages = events.values().any(|event| event["Type"] == "SQS");
+    let takes_messages = template::takes_messages(template, function);
     let event = if takes_messages { json!({ "Records": [] }) } else { json!({}) };
     let order = json!({
         "binary": binary, "variables": variables::of(template, &function.logical_id)?,
@@ -111,6 +109,9 @@ async fn answer(
     println!("{}: {outcome} after {ms} ms: {answer}", function.binary);
     if takes_messages && said["answer"] != json!({ "batchItemFailures": [] }) {
         bail!("{}: expected no failure in an empty batch", function.binary);
+    }
+    if !takes_messages && said["answer"]["errorType"] != "CallFailed" {
+        bail!("{}: expected to hear that it cannot reach AWS", function.binary);
     }
     Ok(())
 }

@@ -54,6 +54,20 @@ pub fn functions(template: &Value) -> Result<Vec<Function>> {
         .collect()
 }
 
+/// Whether an event source mapping calls the function.
+#[must_use]
+pub fn takes_messages(template: &Value, function: &Function) -> bool {
+    let own = json!({ "Ref": function.logical_id });
+    let resources = template["Resources"].as_object().into_iter().flatten();
+    let mut mappings =
+        resources.filter(|(_, resource)| resource["Type"] == "AWS::Lambda::EventSourceMapping");
+    mappings.any(|(_, mapping)| {
+        let called = &mapping["Properties"]["FunctionName"];
+        // Either the function, or its published version under a condition.
+        *called == own || called["Fn::If"].as_array().is_some_and(|choice| choice.contains(&own))
+    })
+}
+
 /// Fails unless the template has a parameter of each of these names.
 pub fn expect_parameters<'a>(
     template: &Value,
@@ -120,6 +134,60 @@ pub fn add_variable(
     Ok(())
 }
 
+/// Removes every resource of a type. Nothing may refer to one.
+pub fn remove(template: &mut Value, kind: &str) {
+    if let Some(resources) = template["Resources"].as_object_mut() {
+        resources.retain(|_, resource| resource["Type"] != kind);
+    }
+}
+
+/// Adds an action to every statement that allows another one.
+pub fn allow_beside(template: &mut Value, action: &str, another: &str) {
+    for statements in policies(template) {
+        for statement in statements {
+            if let Some(actions) = statement["Action"].as_array_mut()
+                && actions.iter().any(|allowed| allowed == action)
+            {
+                actions.push(another.into());
+            }
+        }
+    }
+}
+
+/// Lets every role that may send statements of `PartiQL` to `DynamoDB` send batches of them. AWS asks for an
+/// action of each statement, such as `dynamodb:PartiQLUpdate`; MiniStack asks for one of the batch, which AWS
+/// does not have, on every resource.
+pub fn allow_batches_of_statements(template: &mut Value) {
+    let partiql =
+        |action: &Value| action.as_str().is_some_and(|name| name.starts_with("dynamodb:PartiQL"));
+    for statements in policies(template) {
+        let mut actions = statements.iter().filter_map(|statement| statement["Action"].as_array());
+        if actions.any(|actions| actions.iter().any(partiql)) {
+            let action = "dynamodb:BatchExecuteStatement";
+            statements.push(json!({ "Effect": "Allow", "Action": action, "Resource": "*" }));
+        }
+    }
+}
+
+/// The statements of each policy of a role, inline or managed.
+fn policies(template: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
+    let resources = template["Resources"].as_object_mut().into_iter().flatten();
+    let documents = resources.flat_map(|(_, resource)| {
+        let kind = resource["Type"].as_str().unwrap_or_default().to_owned();
+        let properties = &mut resource["Properties"];
+        let policies: Vec<&mut Value> = match kind.as_str() {
+            "AWS::IAM::ManagedPolicy" => vec![properties],
+            "AWS::IAM::Role" => {
+                let inline = properties.get_mut("Policies").and_then(Value::as_array_mut);
+                inline.into_iter().flatten().collect()
+            }
+            _ => Vec::new(),
+        };
+        policies
+    });
+    documents.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array_mut())
+}
+
 fn written_out(node: &Yaml<'_>) -> Result<Value> {
     Ok(match node {
         Yaml::Value(scalar) => plain(scalar),
@@ -164,8 +232,8 @@ mod tests {
     use serde_json::json;
 
     use super::{
-        Function, add_variable, architecture, expect_parameters, functions, parse, place_code,
-        with_architecture,
+        Function, add_variable, allow_batches_of_statements, allow_beside, architecture,
+        expect_parameters, functions, parse, place_code, remove, takes_messages, with_architecture,
     };
     use crate::architecture::Architecture;
 
@@ -178,6 +246,9 @@ Resources:
   Queue:
     Type: AWS::SQS::Queue
     Properties: { QueueName: !Sub "${AWS::StackName}-q", FifoQueue: false }
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: { FunctionName: !If [Gradual, !Ref Shortener.Alias, !Ref Shortener] }
 Outputs:
   Arn: { Value: !GetAtt Queue.Arn }
   Url: { Value: !Ref Queue }
@@ -195,6 +266,49 @@ Outputs:
         assert_eq!(outputs["Url"]["Value"], json!({ "Ref": "Queue" }));
         let joined = json!({ "Fn::Join": ["-", [{ "Ref": "Queue" }, "2010-09-09"]] });
         assert_eq!(outputs["Both"]["Value"], joined);
+    }
+
+    #[test]
+    fn who_may_do_one_action_may_do_another_beside_it() {
+        let statements = |actions: &str| {
+            let role = format!(
+                "Resources: {{ Role: {{ Type: AWS::IAM::Role, Properties: {{ Policies: [{{ PolicyDocument: \
+                 {{ Statement: [{{ Action: [{actions}], Resource: table }}] }} }}] }} }} }}"
+            );
+            let mut template = parse(&role).expect("a template");
+            allow_beside(&mut template, "sqs:SendMessage", "sqs:SendMessageBatch");
+            allow_batches_of_statements(&mut template);
+            let role = &template["Resources"]["Role"]["Properties"];
+            role["Policies"][0]["PolicyDocument"]["Statement"].clone()
+        };
+        let only = json!([{ "Action": ["dynamodb:GetItem"], "Resource": "table" }]);
+        assert_eq!(statements("'dynamodb:GetItem'"), only);
+        let sends = statements("'sqs:SendMessage'");
+        let both = json!(["sqs:SendMessage", "sqs:SendMessageBatch"]);
+        assert_eq!(sends, json!([{ "Action": both, "Resource": "table" }]));
+        let writes = statements("'dynamodb:PartiQLInsert'");
+        assert_eq!(writes[1]["Action"], "dynamodb:BatchExecuteStatement");
+        assert_eq!(writes[1]["Resource"], "*");
+    }
+
+    #[test]
+    fn a_mapping_tells_that_a_function_takes_messages() {
+        let template = parse(TEMPLATE).expect("a template");
+        let function = |logical_id: &str| Function {
+            logical_id: logical_id.to_owned(),
+            binary: String::new(),
+        };
+        assert!(takes_messages(&template, &function("Shortener")));
+        assert!(!takes_messages(&template, &function("Sweeper")));
+    }
+
+    #[test]
+    fn resources_of_a_type_can_be_left_out() {
+        let mut template = parse(TEMPLATE).expect("a template");
+        remove(&mut template, "AWS::SQS::Queue");
+        let left: Vec<&String> =
+            template["Resources"].as_object().expect("a mapping").keys().collect();
+        assert_eq!(left, ["Mapping", "Shortener"]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Tools {
     Local,
     /// The linters of the template.
     Check,
+    /// checkov and parliament, which judge the settings and policies of the template.
+    Audit,
     /// cargo-lambda, which builds the functions for Lambda.
     Build,
     /// moto, a second stand-in of AWS, for the conformance suite of the queues.
@@ -43,6 +45,7 @@ impl Venv {
         let (name, pins) = match tools {
             Tools::Local => ("local", include_str!("../requirements-local.txt")),
             Tools::Check => ("check", include_str!("../requirements-check.txt")),
+            Tools::Audit => ("audit", include_str!("../requirements-audit.txt")),
             Tools::Build => ("build", include_str!("../requirements-build.txt")),
             Tools::Moto => ("moto", include_str!("../requirements-moto.txt")),
         };
@@ -84,7 +87,16 @@ impl Venv {
         tool::output(make.args(["-m", "venv"]).arg(&self.directory), "make a Python environment")
             .await?;
         let mut pip = tool::command(self.program("python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+        // Python compiles what it imports, which is a fraction of what is installed.
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "-r",
+        ]);
         let what = "install pinned Python tools (is there a network?)";
         let install = tool::output(pip.arg(requirements), what);
         progress::shown(|| "installing Python tools".to_owned(), install).await?;
@@ -131,6 +143,7 @@ mod tests {
         let files = [
             include_str!("../requirements-local.txt"),
             include_str!("../requirements-check.txt"),
+            include_str!("../requirements-audit.txt"),
             include_str!("../requirements-build.txt"),
             include_str!("../requirements-moto.txt"),
         ];

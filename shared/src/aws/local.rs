@@ -22,7 +22,7 @@ pub async fn config(client: reqwest::Client, endpoint: &str) -> Config {
         .http_client(SharedClient::new(client))
         .endpoint_url(endpoint)
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "local"))
         .load()
         .await
 }

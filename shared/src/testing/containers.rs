@@ -87,6 +87,8 @@ struct Fleet {
     busy: Vec<(u64, Faults)>,
     started: u64,
     invocations: u64,
+    /// Time that all invocations took together, which Lambda bills.
+    worked: Duration,
 }
 
 /// Starts the process of a container, whose ports go through these faults.
@@ -139,6 +141,12 @@ impl<C: Clock> Containers<C> {
         self.fleet().started
     }
 
+    /// How many invocations began so far, and the time of those that have ended, which Lambda bills.
+    pub fn invocations(&self) -> (u64, Duration) {
+        let fleet = self.fleet();
+        (fleet.invocations, fleet.worked)
+    }
+
     /// Kills every process that handles an invocation now. Returns how many there were.
     pub fn kill(&self) -> usize {
         let fleet = self.fleet();
@@ -184,7 +192,8 @@ impl<C: Clock> Containers<C> {
         if is_new && !settings.cold_start.is_zero() {
             tokio::time::sleep(settings.cold_start).await;
         }
-        let deadline = self.clock.now() + settings.timeout;
+        let began = self.clock.now();
+        let deadline = began + settings.timeout;
         let ended = {
             let work = container.function.invoke(event, deadline);
             tokio::select! {
@@ -195,6 +204,7 @@ impl<C: Clock> Containers<C> {
             }
         };
         let mut fleet = self.fleet();
+        fleet.worked += self.clock.now().since(began);
         fleet.busy.retain(|(busy, _)| *busy != number);
         if matches!(ended, Invocation::Answered(_) | Invocation::Failed(_)) {
             container.idle_since = self.clock.now();
@@ -246,6 +256,7 @@ mod tests {
         assert_eq!(lambda.started(), 1);
         let both = tokio::join!(lambda.invoke(json!(1)), lambda.invoke(json!(1)));
         assert_eq!((both, lambda.started()), ((answered(3), answered(1)), 2));
+        assert_eq!(lambda.invocations(), (4, Duration::from_secs(4)));
     }
 
     #[tokio::test(start_paused = true)]

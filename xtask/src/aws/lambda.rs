@@ -47,6 +47,13 @@ pub async fn mappings(client: &Client, function: &str) -> Result<Vec<Mapping>> {
         .collect()
 }
 
+/// The ARN of a function's role.
+pub async fn role(client: &Client, function: &str) -> Result<String> {
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    let answer = parse(&client.rest("lambda", Method::GET, &path, Vec::new()).await?)?;
+    answer["Role"].as_str().map(str::to_owned).context("GetFunctionConfiguration: expected a Role")
+}
+
 /// Sets a mapping's `MaximumConcurrency`, at least 2.
 pub async fn set_concurrency(client: &Client, mapping: &Mapping, most: u16) -> Result<()> {
     update(client, &mapping.uuid, &json!({ "ScalingConfig": { "MaximumConcurrency": most } })).await

@@ -1,7 +1,8 @@
 """Expands a SAM template to what CloudFormation gets of it.
 
-Reads the template as JSON from standard input, with an S3 address as the code of every function, and
-writes the expanded one as JSON to standard output. Makes no call to AWS. If the template cannot be
+Reads {"template": …, "parameters": {NAME: VALUE}} as JSON from standard input, with an S3 address as the
+code of every function, and writes the expanded template as JSON to standard output. A parameter that is not
+given has its default. Makes no call to AWS. If the template cannot be
 expanded, standard error says why, and the exit status is 1.
 """
 
@@ -18,14 +19,14 @@ from samtranslator.parser.parser import Parser  # noqa: E402
 from samtranslator.translator.translator import Translator  # noqa: E402
 
 
-def expand(template):
+def expand(template, parameters):
     # No managed policies are named by short names here, so none must be looked up.
     session = boto3.Session(region_name="eu-west-1")
     translator = Translator({}, Parser(), boto_session=session)
-    return translator.translate(template, {})
+    return translator.translate(template, parameters)
 
 
 try:
-    json.dump(expand(json.load(sys.stdin)), sys.stdout)
+    json.dump(expand(**json.load(sys.stdin)), sys.stdout)
 except InvalidDocumentException as error:
     sys.exit("\n".join(str(cause.message) for cause in error.causes))

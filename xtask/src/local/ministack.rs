@@ -46,6 +46,9 @@ pub(super) async fn start(
         .env("AWS_ENDPOINT_URL", functions_endpoint)
         // Its health check returns this name.
         .env("MINISTACK_EDITION", run.name())
+        // Functions may do what the template's roles allow and nothing else. Our own client's key
+        // is the account's.
+        .env("AUTH", "true")
         // Otherwise it would run each function in a Docker container.
         .env("LAMBDA_EXECUTOR", "local")
         .env("PYTHONUNBUFFERED", "1")

@@ -8,9 +8,11 @@ the exit status is 1. Every other request gets status 400, so AWS is not there f
 Protocol: "Using the Lambda runtime API for custom runtimes", AWS Lambda developer guide.
 """
 
+import ctypes
 import http.server
 import json
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,26 @@ class RuntimeApi(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def end_with_this_process():
+    """Runs in the child before its program: Linux kills it when its parent ends, however that ends."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(binary, variables, log):
+    try:
+        return subprocess.Popen(
+            [binary],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=end_with_this_process,
+        )
+    except OSError as error:
+        sys.exit(f"{binary} cannot be started: {error.strerror}")
+
+
 def ask():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
     server.daemon_threads = True
@@ -81,16 +103,17 @@ def ask():
     }
     with tempfile.TemporaryFile() as log:
         began = time.monotonic()
-        process = subprocess.Popen(
-            [order["binary"]], env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        process = start(order["binary"], variables, log)
         try:
-            while process.poll() is None and time.monotonic() < began + order["seconds"]:
+            waits = True
+            while waits:
+                # After its end, one more look: it may have answered just before.
+                waits = process.poll() is None and time.monotonic() < began + order["seconds"]
                 try:
                     answer = answers.get(timeout=0.1)
                     return {**answer, "ms": round((time.monotonic() - began) * 1000)}
                 except queue.Empty:
-                    continue
+                    pass
             log.seek(0)
             said = log.read().decode(errors="replace")
             ended = "no answer came" if process.poll() is None else f"it ended with {process.returncode}"

@@ -1,0 +1,120 @@
+//! A server between the functions and AWS that records every call, by function.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, Method, Response, StatusCode, Uri, header::CONNECTION},
+};
+use evenkeel::http::transport;
+use tokio::net::TcpListener;
+
+/// A call, as its function has sent it. Its signature is the function's, so it can be sent again.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// Name of the function in the template, from its user agent.
+    pub(super) function: String,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// What AWS has answered.
+    pub(super) answer: String,
+    pub(super) status: StatusCode,
+}
+
+/// Listens from its start on, and forwards to the server at `upstream`, which may start later.
+pub(super) struct Recorder {
+    address: SocketAddr,
+    forwards: Arc<Forwards>,
+}
+
+struct Forwards {
+    upstream: String,
+    client: reqwest::Client,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl Recorder {
+    pub(super) async fn start(upstream: String) -> Self {
+        let client = transport::client().unwrap();
+        let forwards = Arc::new(Forwards { upstream, client, calls: Mutex::default() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = axum::Router::new().fallback(take).with_state(forwards.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self { address, forwards }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.forwards.calls.lock().unwrap().clone()
+    }
+
+    /// Sends a recorded call once more. Returns what AWS answers.
+    pub(super) async fn again(&self, call: &Call) -> (StatusCode, String) {
+        let (method, headers) = (call.method.clone(), call.headers.clone());
+        let answer = self.forwards.send(method, &call.path, headers, call.body.clone()).await;
+        let (status, _, body) = answer.unwrap();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+impl Forwards {
+    /// The headers go as they are: the signature covers the host that the function has called.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> reqwest::Result<(StatusCode, HeaderMap, Bytes)> {
+        let request = self.client.request(method, format!("{}{path}", self.upstream));
+        let answer = request.headers(headers).body(body).send().await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Ok((status, headers, answer.bytes().await?))
+    }
+}
+
+/// The `app/NAME` of the SDK's user agent.
+fn function(headers: &HeaderMap) -> Option<String> {
+    let agents = ["user-agent", "x-amz-user-agent"].into_iter().filter_map(|n| headers.get(n));
+    let agents = agents.filter_map(|agent| agent.to_str().ok());
+    let mut words = agents.flat_map(str::split_whitespace);
+    words.find_map(|word| word.strip_prefix("app/")).map(str::to_owned)
+}
+
+async fn take(
+    State(forwards): State<Arc<Forwards>>,
+    method: Method,
+    uri: Uri,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    headers.remove(CONNECTION);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let sent = forwards.send(method.clone(), &path, headers.clone(), body.clone()).await;
+    let Ok((status, answered, answer)) = sent else {
+        // For instance because a function was killed on purpose, or because the stack ends.
+        return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
+    };
+    if let Some(function) = function(&headers) {
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let call = Call { function, method, path, headers, body, answer, status };
+        forwards.calls.lock().unwrap().push(call);
+    }
+    let mut response = Response::builder().status(status);
+    for (name, value) in &answered {
+        if name != "transfer-encoding" && name != "content-length" && name != CONNECTION {
+            response = response.header(name, value);
+        }
+    }
+    response.body(Body::from(answer)).unwrap()
+}
