@@ -189,6 +189,8 @@ async fn each_release_changes_the_function_and_publishes_a_version() {
     let versions = of_type(&expanded, "AWS::Lambda::Version");
     assert_eq!(versions.len(), JOB_TYPES);
     for (name, version) in versions {
+        // A version that stays after an update was undone would be in the way of the same update.
+        assert_eq!(expanded.result["Resources"][name]["DeletionPolicy"], "Delete", "{name}");
         assert_eq!(version["Description"], release, "{name}");
         let function = version["FunctionName"]["Ref"].as_str().unwrap();
         let function = &expanded.result["Resources"][function]["Properties"];
@@ -212,4 +214,16 @@ fn the_choices_of_an_update_are_the_same_in_both_places() {
         .map(|(choice, values)| (choice.as_str(), values["Gradual"] == "true"))
         .collect();
     assert_eq!(choices, known);
+}
+
+#[test]
+fn steps_need_a_release() {
+    let template = template::load(std::path::Path::new("../template.yaml")).unwrap();
+    let rule = &template["Rules"]["ReleaseIsNamed"];
+    let is_not = |parameter: &str| {
+        let default = &template["Parameters"][parameter]["Default"];
+        json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": parameter }, default] }] })
+    };
+    assert_eq!(rule["RuleCondition"], is_not("DeploymentPreference"));
+    assert_eq!(rule["Assertions"][0]["Assert"], is_not("Release"));
 }

@@ -73,7 +73,7 @@ async fn show(workspace: &Workspace, first: &Stack, second: &Stack) -> Result<()
     is_whole(first, NAMES[0]).await?;
     is_whole(second, NAMES[1]).await?;
     second.delete(workspace).await?;
-    is_gone(second).await.context(NAMES[1])?;
+    is_gone(second, NAMES[1]).await.context(NAMES[1])?;
     println!("{}: deleted.", NAMES[1]);
 
     is_whole(first, NAMES[0]).await?;
@@ -95,20 +95,22 @@ async fn is_whole(stack: &Stack, name: &'static str) -> Result<()> {
 }
 
 /// Fails unless AWS says of every queue of a stack and of its schedule that they do not exist.
-async fn is_gone(stack: &Stack) -> Result<()> {
+async fn is_gone(stack: &Stack, name: &str) -> Result<()> {
     for queue in outputs(stack, "QueueUrl") {
         does_not_exist(sqs::depth(stack.client(), queue).await.map(drop)).context("a queue")?;
     }
-    let schedule = scheduler::schedule(stack.client(), &schedule_of(NAMES[1])).await;
+    let schedule = scheduler::schedule(stack.client(), &schedule_of(name)).await;
     does_not_exist(schedule.map(drop)).context("its schedule")
 }
+
+/// Parts of the codes by which SQS and the scheduler say that something does not exist.
+const MISSING: [&str; 3] = ["QueueDoesNotExist", "NonExistentQueue", "ResourceNotFound"];
 
 fn does_not_exist(asked: Result<()>) -> Result<()> {
     let Err(error) = asked else { bail!("it is still there") };
     let refused = error.downcast_ref::<ServiceError>();
     let code = refused.map(|refused| refused.code.as_str()).unwrap_or_default();
-    let is_missing = ["QueueDoesNotExist", "NonExistentQueue", "ResourceNotFound"];
-    if is_missing.iter().any(|name| code.contains(name)) { Ok(()) } else { Err(error) }
+    if MISSING.iter().any(|name| code.contains(name)) { Ok(()) } else { Err(error) }
 }
 
 fn schedule_of(stack: &str) -> String {

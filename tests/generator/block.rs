@@ -331,6 +331,9 @@ fn function(job: &JobType) -> String {
 
 /// A version of each update, to which the deployment moves the events at once or step by step.
 const UPDATES: &str = "      AutoPublishAlias: live
+      # SAM would retain versions, also one of an update that was undone; then the same update could not be
+      # tried again, because nothing has changed since that version.
+      VersionDeletionPolicy: Delete
       # A version is published only if the code or a setting of the function has changed, and SAM does not
       # see the settings that come from parameters.
       Description: !Sub Release ${Release}

@@ -21,17 +21,44 @@ const CARGO_DENY: &str = "0.20.2";
 
 /// Runs every step, even after one has failed, and then fails with the names of the failed steps.
 pub async fn run(workspace: &Workspace) -> Result<()> {
-    let mut failed = Vec::new();
-    let mut take = |name: &'static str, ok: bool| {
-        if !ok {
-            failed.push(name);
+    // The compiler does not need the network, and pip hardly needs the processor.
+    let (code, ()) = tokio::join!(code(workspace), install(workspace));
+    let mut failed = code?;
+    failed.extend(template(workspace).await?);
+    match cargo_deny(workspace).await {
+        Ok(program) => {
+            let mut deny = tool::command(program);
+            deny.current_dir(workspace.root());
+            deny.args(["--log-level", "error", "check", "licenses", "bans", "sources"]);
+            failed.extend(unless_ok("cargo deny", step("cargo deny", deny).await?));
         }
-    };
-    take("format", step("format", cargo(workspace, ["fmt", "--all", "--check"])).await?);
+        Err(error) => println!("-- cargo deny: left out, because it cannot be had here: {error:#}"),
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+/// The name of a step that has failed.
+fn unless_ok(name: &'static str, ok: bool) -> Option<&'static str> {
+    (!ok).then_some(name)
+}
+
+/// Installs the Python tools of the later steps and of the tests. An error shows when they are used.
+async fn install(workspace: &Workspace) {
+    for tools in [Tools::Check, Tools::Audit, Tools::Local, Tools::Moto] {
+        let _ = Venv::ready(workspace, tools).await;
+    }
+}
+
+/// The steps on code. Returns the names of those that failed.
+async fn code(workspace: &Workspace) -> Result<Vec<&'static str>> {
+    let mut failed = Vec::new();
+    let format = cargo(workspace, ["fmt", "--all", "--check"]);
+    failed.extend(unless_ok("format", step("format", format).await?));
     let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];
     let mut clippy = cargo(workspace, clippy);
     clippy.args(["--quiet", "--", "-D", "warnings"]);
-    take("clippy", step("clippy", clippy).await?);
+    failed.extend(unless_ok("clippy", step("clippy", clippy).await?));
 
     let up_to_date = match artifact::generator(workspace).await {
         Ok(generator) => {
@@ -44,28 +71,24 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
             false
         }
     };
-    take("template", up_to_date);
+    failed.extend(unless_ok("template", up_to_date));
+    Ok(failed)
+}
 
+/// The steps on the template. Returns the names of those that failed.
+async fn template(workspace: &Workspace) -> Result<Vec<&'static str>> {
+    let mut failed = Vec::new();
     let venv = Venv::ready(workspace, Tools::Check).await?;
     let mut lint = tool::command(venv.program("cfn-lint"));
     lint.arg(workspace.template());
-    take("cfn-lint", step("cfn-lint", lint).await?);
-    take("sam validate", step("sam validate", sam_validate(workspace, &venv)).await?);
-
-    take("checkov", examined("checkov", audit::settings(workspace)).await);
-    take("policies", examined("policies", audit::policies(workspace)).await);
-
-    match cargo_deny(workspace).await {
-        Ok(program) => {
-            let mut deny = tool::command(program);
-            deny.current_dir(workspace.root());
-            deny.args(["--log-level", "error", "check", "licenses", "bans", "sources"]);
-            take("cargo deny", step("cargo deny", deny).await?);
-        }
-        Err(error) => println!("-- cargo deny: left out, because it cannot be had here: {error:#}"),
-    }
-    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
-    Ok(())
+    failed.extend(unless_ok("cfn-lint", step("cfn-lint", lint).await?));
+    let validate = sam_validate(workspace, &venv);
+    failed.extend(unless_ok("sam validate", step("sam validate", validate).await?));
+    let checkov = examined("checkov", audit::settings(workspace)).await;
+    failed.extend(unless_ok("checkov", checkov));
+    let policies = examined("policies", audit::policies(workspace)).await;
+    failed.extend(unless_ok("policies", policies));
+    Ok(failed)
 }
 
 /// Names a step, runs it with its output on the terminal, and says how it went and how long it took.

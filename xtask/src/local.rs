@@ -58,7 +58,7 @@ pub struct Options {
     /// `endpoint_url`.
     pub wires: bool,
     /// Where the functions look for AWS instead of the stack's endpoint: a server that forwards to it,
-    /// such as one that records.
+    /// such as one that records. Impossible with `endpoint_url`.
     pub functions_endpoint: Option<String>,
 }
 
@@ -86,7 +86,8 @@ impl Stack {
     /// accept messages. If a step fails, everything that was started before it is ended.
     pub async fn start(workspace: &Workspace, options: &Options) -> Result<Self> {
         let foreign = options.endpoint_url.is_some();
-        anyhow::ensure!(!(foreign && options.wires), "wires: expected an AWS of our own");
+        let between = options.wires || options.functions_endpoint.is_some();
+        anyhow::ensure!(!(foreign && between), "wires: expected an AWS of our own");
         let template = template::load(&workspace.template())?;
         template::expect_parameters(&template, options.parameters.keys())?;
         let name = options.stack.as_deref().unwrap_or(stack_name::DEFAULT);
@@ -117,8 +118,8 @@ impl Stack {
         let ministack = if foreign {
             None
         } else {
-            let seen = || seen(|wires| &wires.aws, &own_endpoint);
-            let functions_endpoint = options.functions_endpoint.clone().unwrap_or_else(seen);
+            let usual = || seen(|wires| &wires.aws, &own_endpoint);
+            let functions_endpoint = options.functions_endpoint.clone().unwrap_or_else(usual);
             Some(ministack::start(&venv, &run, &client, port, &functions_endpoint).await?)
         };
         let service = seen(|wires| &wires.sandbox, &sandbox_url);

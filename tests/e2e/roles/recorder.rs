@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use axum::{
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 /// A call, as its function has sent it. Its signature is the function's, so it can be sent again.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// Name of the function in the template, from its user agent.
+    /// Name of the function in the template, from its user agent; empty if it names none.
     pub(super) function: String,
     pub(super) method: Method,
     pub(super) path: String,
@@ -27,22 +27,23 @@ pub(super) struct Call {
     pub(super) status: StatusCode,
 }
 
-/// Listens from its start on, and forwards to the server at `upstream`, which may start later.
+/// Listens from its start on, and forwards once it knows where to.
 pub(super) struct Recorder {
     address: SocketAddr,
     forwards: Arc<Forwards>,
 }
 
 struct Forwards {
-    upstream: String,
+    upstream: OnceLock<String>,
     client: reqwest::Client,
     calls: Mutex<Vec<Call>>,
 }
 
 impl Recorder {
-    pub(super) async fn start(upstream: String) -> Self {
+    pub(super) async fn start() -> Self {
         let client = transport::client().unwrap();
-        let forwards = Arc::new(Forwards { upstream, client, calls: Mutex::default() });
+        let (upstream, calls) = (OnceLock::new(), Mutex::default());
+        let forwards = Arc::new(Forwards { upstream, client, calls });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = axum::Router::new().fallback(take).with_state(forwards.clone());
@@ -54,6 +55,11 @@ impl Recorder {
         format!("http://{}", self.address)
     }
 
+    /// Forwards to this server from now on.
+    pub(super) fn forward_to(&self, upstream: &str) {
+        self.forwards.upstream.set(upstream.to_owned()).unwrap();
+    }
+
     pub(super) fn calls(&self) -> Vec<Call> {
         self.forwards.calls.lock().unwrap().clone()
     }
@@ -61,8 +67,8 @@ impl Recorder {
     /// Sends a recorded call once more. Returns what AWS answers.
     pub(super) async fn again(&self, call: &Call) -> (StatusCode, String) {
         let (method, headers) = (call.method.clone(), call.headers.clone());
-        let answer = self.forwards.send(method, &call.path, headers, call.body.clone()).await;
-        let (status, _, body) = answer.unwrap();
+        let sent = self.forwards.send(method, &call.path, headers, call.body.clone()).await;
+        let (status, _, body) = sent.unwrap();
         (status, String::from_utf8_lossy(&body).into_owned())
     }
 }
@@ -75,11 +81,11 @@ impl Forwards {
         path: &str,
         headers: HeaderMap,
         body: Bytes,
-    ) -> reqwest::Result<(StatusCode, HeaderMap, Bytes)> {
-        let request = self.client.request(method, format!("{}{path}", self.upstream));
-        let answer = request.headers(headers).body(body).send().await?;
+    ) -> Option<(StatusCode, HeaderMap, Bytes)> {
+        let request = self.client.request(method, format!("{}{path}", self.upstream.get()?));
+        let answer = request.headers(headers).body(body).send().await.ok()?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        Ok((status, headers, answer.bytes().await?))
+        Some((status, headers, answer.bytes().await.ok()?))
     }
 }
 
@@ -101,15 +107,14 @@ async fn take(
     headers.remove(CONNECTION);
     let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let sent = forwards.send(method.clone(), &path, headers.clone(), body.clone()).await;
-    let Ok((status, answered, answer)) = sent else {
-        // For instance because a function was killed on purpose, or because the stack ends.
+    let Some((status, answered, answer)) = sent else {
+        // The stack begins, or ends.
         return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
     };
-    if let Some(function) = function(&headers) {
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let call = Call { function, method, path, headers, body, answer, status };
-        forwards.calls.lock().unwrap().push(call);
-    }
+    let function = function(&headers).unwrap_or_default();
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let call = Call { function, method, path, headers, body, answer: text, status };
+    forwards.calls.lock().unwrap().push(call);
     let mut response = Response::builder().status(status);
     for (name, value) in &answered {
         if name != "transfer-encoding" && name != "content-length" && name != CONNECTION {
