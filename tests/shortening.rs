@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use evenkeel::{
     ports::notes::{FINDING, Finding},
-    record::{Phase, Record},
+    record::{Counters, Phase, Record},
 };
 use sandbox::{CannedAnswer, Fault, FaultKind, Method, Scope, SettingsChange, Target};
-use url_shortening::job::{Shortened, Via};
+use url_shortening::{
+    POLICY,
+    job::{Shortened, Via},
+};
 
 use crate::bench::{
     Bench, Kind,
@@ -36,7 +39,7 @@ fn shortened(record: &Record) -> Shortened {
 }
 
 #[tokio::test(start_paused = true)]
-async fn temporary_failures_spend_attempts_and_the_job_succeeds() {
+async fn temporary_failures_are_retried_and_the_job_succeeds() {
     let page = CannedAnswer { status: 200, html: true, ..CannedAnswer::default() };
     let troubles = [
         (FaultKind::status(500), "http_500"),
@@ -50,9 +53,11 @@ async fn temporary_failures_spend_attempts_and_the_job_succeeds() {
         bench.drain().await;
         let record = bench.only();
         assert_eq!(shortened(&record).candidate, 1, "{code}");
-        assert_eq!(record.counters.attempts, 3, "{code}");
+        // The second failure was no attempt: no other job had shown that the service works.
+        let Counters { claims, attempts, defers, .. } = record.counters;
+        assert_eq!((claims, attempts, defers), (3, 2, 1), "{code}");
         let codes: Vec<&str> = record.history.iter().map(|failed| failed.code.as_str()).collect();
-        assert_eq!(codes, [code, code]);
+        assert_eq!(codes, [code]);
         assert_eq!(bench.links().await.len(), 1, "{code}");
     }
 }
@@ -316,4 +321,50 @@ async fn missing_results_are_not_trusted_if_no_check_succeeds() {
     assert_eq!(found.len(), 8);
     assert!(found.iter().all(|finding| finding.what == "result_lost" && !finding.repaired));
     assert!(bench.store.records().iter().all(|record| record.phase.name() == "succeeded"));
+}
+
+/// The service is down for a day. It costs no job its attempts, however few or many there are.
+#[tokio::test(start_paused = true)]
+async fn a_day_without_the_service_ends_no_job() {
+    for jobs in [1, 3, 100] {
+        let bench = Bench::of(&[Kind::SHORTENING]);
+        let down = Fault {
+            kind: FaultKind::status(503),
+            on: Target::default(),
+            scope: Scope::share(1.0, 0),
+            after_work: false,
+        };
+        bench.control().add_fault(&down).await.unwrap();
+        for n in 0..jobs {
+            bench.send(&shortening(&format!("{n:017}"), &format!("{CAR}/{n}")));
+        }
+        bench.run_for(Duration::from_hours(24)).await;
+        let calls = bench.control().call_counts().await.unwrap().total;
+        bench.control().clear_faults().await.unwrap();
+        let recovered = bench.now();
+        bench.drain().await;
+        let records = bench.store.records();
+        assert_eq!(records.len(), jobs);
+        for record in &records {
+            assert_eq!(record.phase.name(), "succeeded", "{record:?}");
+        }
+        let took = bench.now().since(recovered);
+        assert!(took <= Duration::from_mins(20), "{jobs} jobs: {took:?} after the outage");
+        assert!(calls < 1_000, "{jobs} jobs: {calls} calls in vain");
+    }
+}
+
+/// It never comes back: each job ends when its time is over, and not before.
+#[tokio::test(start_paused = true)]
+async fn a_job_is_given_up_when_its_time_is_over() {
+    let bench = one_job(FaultKind::status(503), u64::MAX).await;
+    let began = bench.now();
+    let ended = |bench: &Bench| bench.store.all(|record| record.phase.ended_at().is_some());
+    bench.run_for(POLICY.give_up_after / 2).await;
+    assert!(!ended(&bench), "{:?}", bench.only());
+    bench.run_for(POLICY.give_up_after / 2 + Duration::from_hours(1)).await;
+    let record = bench.only();
+    let Phase::Dead { at, why } = &record.phase else { panic!("{record:?}") };
+    assert!(why.starts_with("gave up: transient (dependency_down): "), "{why}");
+    assert!(at.since(began) >= POLICY.give_up_after);
 }

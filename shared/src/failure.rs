@@ -8,6 +8,12 @@ use crate::base::hash::sha256_hex;
 /// Code of a deferral by an open breaker.
 pub const BREAKER_OPEN: &str = "breaker_open";
 
+/// Code of a run that exceeded its time limit.
+pub const JOB_TIMEOUT: &str = "job_timeout";
+
+/// Code of a failure of a dependency that has answered nobody since the job failed before.
+pub const DEPENDENCY_DOWN: &str = "dependency_down";
+
 /// The class of a failure: all that the engine needs to know about it.
 ///
 /// docs/error-handling.md lists the codes of each class and what follows from it.
@@ -89,6 +95,12 @@ pub trait Classified {
 
     /// The delay that the service asked for, counted from now.
     fn retry_after(&self) -> Option<Duration>;
+
+    /// Whether the service itself has answered, with a refusal of this one request: a well-formed 4xx. It
+    /// proves that the service works.
+    fn is_answer(&self) -> bool {
+        false
+    }
 }
 
 /// A failed run: its class, a stable code for grouping, and a sentence for operators.

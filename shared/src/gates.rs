@@ -10,6 +10,7 @@
 //! The decisions are pure functions in [`crate::dependency`]. This module is the container's side:
 //! its cache of the control table, how long cached state may be used, and the conditional writes.
 
+mod breaker;
 mod cache;
 mod permit;
 mod register;
@@ -176,7 +177,8 @@ impl<P: Ports> Gates<P> {
         kind: RunKind,
     ) -> Result<Permit<'_, P>, Refused> {
         let permit = self.admit(dependency).await?;
-        let slot = match self.shed_load(&permit) {
+        // A run that may not call must not take a slot from those that may.
+        let slot = match self.still_open(&permit).and_then(|()| self.shed_load(&permit)) {
             Ok(()) => self.slot(dependency).await,
             Err(failure) => Err(Refused::Deferred(failure)),
         };
@@ -259,82 +261,6 @@ impl<P: Ports> Gates<P> {
         )))
     }
 
-    /// The breaker from the cache while that is fresh enough, otherwise from the table.
-    async fn cached_breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        let now = self.clock.now();
-        let known = self
-            .cache(dependency, |cache| (now < cache.fresh_until).then(|| cache.breaker.clone()));
-        match known {
-            Some(known) => Ok(known),
-            None => self.reread_breaker(dependency).await,
-        }
-    }
-
-    /// Reads the breaker from the table into the cache.
-    async fn reread_breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        Ok(self.cache_breaker(dependency, self.control.breaker(dependency).await?))
-    }
-
-    /// Caches a breaker as read from the table, and for how long it may be used. Returns the cached
-    /// breaker instead if that is newer, since responses may arrive out of order.
-    fn cache_breaker(&self, dependency: &str, seen: Seen<Breaker>) -> Seen<Breaker> {
-        let Moment { now, chance } = self.moment();
-        let fresh_for = match seen.value.at(now).state {
-            State::Closed => BREAKER_CACHE_TIME.mul_f64(0.8 + 0.4 * chance),
-            State::Open { retry_at, .. } => retry_at.since(now).min(BREAKER_CACHE_TIME),
-            State::Forced { until, .. } => until.since(now).min(BREAKER_CACHE_TIME),
-            State::HalfOpen { .. } => Duration::ZERO,
-        };
-        self.cache(dependency, |cache| {
-            // Revision 0 means that the item does not exist any more.
-            if seen.revision > 0 && seen.revision < cache.breaker.revision {
-                return cache.breaker.clone();
-            }
-            cache.breaker = seen.clone();
-            cache.fresh_until = now + fresh_for;
-            seen
-        })
-    }
-
-    /// Applies `step` to the breaker and writes the result conditionally. After a lost race,
-    /// applies `step` to the current breaker; stops when it returns `None`. A breaker that opens
-    /// takes effect in this container before the write.
-    async fn update_breaker(
-        &self,
-        dependency: &str,
-        step: impl Fn(&Breaker, Moment) -> Option<Breaker>,
-    ) {
-        let mut seen = self.cache(dependency, |cache| cache.breaker.clone());
-        for _ in 0..MOST_RACES {
-            let Some(next) = step(&seen.value, self.moment()) else { return };
-            if matches!(next.state, State::Open { .. }) {
-                self.cache_breaker(
-                    dependency,
-                    Seen { value: next.clone(), revision: seen.revision },
-                );
-            }
-            match self.control.swap_breaker(dependency, &next, seen.revision).await {
-                Ok(Swapped::Yes) => {
-                    telemetry::breaker(dependency, &seen.value, &next);
-                    self.cache_breaker(
-                        dependency,
-                        Seen { value: next, revision: seen.revision + 1 },
-                    );
-                    return;
-                }
-                Ok(Swapped::No(current)) => {
-                    if current.value == next {
-                        telemetry::breaker(dependency, &seen.value, &next);
-                        self.cache_breaker(dependency, current);
-                        return;
-                    }
-                    seen = self.cache_breaker(dependency, current);
-                }
-                Err(error) => return telemetry::port_failed("swap_breaker", &error),
-            }
-        }
-    }
-
     /// Refuses a share of the runs if the call statistics show that calls fail or slow down. A
     /// probe is never refused: it finds out whether the dependency works again.
     fn shed_load(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
@@ -359,8 +285,11 @@ impl<P: Ports> Gates<P> {
     /// meanwhile.
     fn still_open(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
         let now = self.clock.now();
-        let (known, stopped_until) = self
-            .cache(&permit.dependency, |cache| (cache.breaker.value.at(now), cache.stopped_until));
+        let (known, stopped_until) = self.cache(&permit.dependency, |cache| {
+            let known = cache.breaker.value.at(now);
+            let stopped_until = cache.stopped_until.max(known.stopped_until);
+            (known, stopped_until)
+        });
         if stopped_until > now {
             return Err(self.rate_limited(&permit.dependency, stopped_until.since(now)));
         }
@@ -384,7 +313,7 @@ impl<P: Ports> Gates<P> {
     /// The failure of a run that is deferred for `wait` and a random extra delay, so that deferred
     /// runs do not return together.
     fn deferred(&self, code: &'static str, why: String, wait: Duration) -> Failure {
-        let after = wait + MAX_EXTRA_DELAY.mul_f64(self.random.unit());
+        let after = wait.saturating_add(MAX_EXTRA_DELAY.mul_f64(self.random.unit()));
         Failure::new(Class::Deferred, code, why).with_retry_after(Some(after))
     }
 }

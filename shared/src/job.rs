@@ -133,6 +133,8 @@ pub struct Run<'a, G> {
     pub cursor: Option<String>,
     /// When the run must have ended.
     pub ends_at: Time,
+    /// Whether the job ends if this run fails, so that only a stand-in for its result could help.
+    pub is_last: bool,
     pub(crate) gate: &'a G,
 }
 

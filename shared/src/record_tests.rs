@@ -36,6 +36,7 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         message_ids,
         sent_at: NOW,
         receives: 1,
+        after_outage: false,
         wakes: None,
         stray: false,
         dedup_window: WINDOW,
@@ -94,6 +95,52 @@ fn a_message_that_may_have_killed_its_process_before_the_claim_runs_isolated() {
             "{receives}"
         );
     }
+}
+
+#[test]
+fn after_an_outage_messages_that_came_often_do_not_run_isolated() {
+    let ids = ids("m");
+    let by = Claimant { receives: 9, after_outage: true, ..claimant("a", &ids, NOW) };
+    let decision = try_claim(None, &by);
+    assert!(matches!(decision, ClaimDecision::Take { isolated: false, .. }), "{decision:?}");
+}
+
+/// Two versions of a job type run side by side during an update: the newer one has a field more in the normal
+/// form, or writes the fields in another order.
+#[test]
+fn a_payload_that_another_version_wrote_is_the_same_payload() {
+    let record = Record { phase: Phase::Queued { due_at: NOW }, ..running() };
+    let with = |payload: &str, message: &str| {
+        let record = Record {
+            work: Work { payload: r#"{"a":1,"b":"x"}"#.into(), ..record.work.clone() },
+            ..record.clone()
+        };
+        let work = Work { payload: payload.into(), ..work() };
+        claim(Some(&record), "t#d:1", &work, &claimant("b", &ids(message), NOW))
+    };
+    let is_taken = |decision: &ClaimDecision| matches!(decision, ClaimDecision::Take { .. });
+    let own = with(r#"{"a":1,"b":"x","c":null}"#, "m");
+    assert!(is_taken(&own), "its own message: {own:?}");
+    let ordered = with(r#"{ "b": "x", "a": 1 }"#, "n");
+    assert!(is_taken(&ordered), "equal as JSON: {ordered:?}");
+    for other in [r#"{"a":1,"b":"x","c":null}"#, r#"{"a":2,"b":"x"}"#, "no JSON"] {
+        assert_eq!(with(other, "n"), ClaimDecision::OtherPayload, "{other}");
+    }
+}
+
+#[test]
+fn a_history_that_a_newer_version_wrote_longer_is_trimmed() {
+    let failed = Failure::new(Class::Transient, "code", "message");
+    let mut record = running();
+    for _ in 0..HISTORY {
+        let decision = Decision::Retry { after: SECOND, spends: Spends::Attempt };
+        record = record.settled(decision, Some(&failed), String::new(), NOW);
+    }
+    let first = record.history[0].clone();
+    record.history.extend(vec![first; 5]);
+    let decision = Decision::Retry { after: SECOND, spends: Spends::Attempt };
+    let record = record.settled(decision, Some(&failed), String::new(), NOW);
+    assert_eq!(record.history.len(), HISTORY);
 }
 
 #[test]

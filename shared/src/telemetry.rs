@@ -446,6 +446,7 @@ mod tests {
             message_ids: &ids,
             sent_at: Time::default(),
             receives: 1,
+            after_outage: false,
             wakes: None,
             stray: false,
             dedup_window: Duration::ZERO,

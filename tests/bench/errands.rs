@@ -1,6 +1,7 @@
 //! A job type for tests of the engine and the sweeper: each job does what its payload says.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -42,16 +43,20 @@ pub(crate) struct Errand {
     /// Runs that it takes before the last one.
     #[serde(default)]
     steps: u32,
-    /// Calls that it makes before the last one.
+    /// Calls that it makes before the last one, and how long each of them takes.
     #[serde(default)]
     calls: u32,
+    #[serde(default)]
+    call_ms: u64,
     /// How each run ends, in order; the last entry repeats.
     #[serde(default)]
     ends: Vec<String>,
 }
 
 impl Payload for Errand {
-    fn check(&mut self, _: &mut Problems) {}
+    fn check(&mut self, _: &mut Problems) {
+        assert_ne!(self.name, "panics-in-check", "as asked");
+    }
 }
 
 /// A log of the errands of all processes.
@@ -127,7 +132,16 @@ impl Job for Errands {
         self.rates
     }
 
+    fn dependency(errand: &Errand) -> Cow<'static, str> {
+        assert_ne!(errand.name, "panics-in-dependency", "as asked");
+        match errand.name.strip_prefix("at-") {
+            Some(host) => format!("page/{host}").into(),
+            None => DEPENDENCY.into(),
+        }
+    }
+
     fn fallback(errand: &Errand) -> Option<String> {
+        assert_ne!(errand.name, "panics-in-fallback", "as asked");
         errand.name.starts_with("fallback").then(|| "\"instead\"".to_owned())
     }
 
@@ -137,7 +151,12 @@ impl Job for Errands {
         run: &Run<'_, G>,
     ) -> Result<Progress<String>, Failure> {
         for _ in 0..errand.calls {
-            run.call(async |_| Ok::<(), Failure>(())).await?;
+            let pause = Duration::from_millis(errand.call_ms);
+            let call = async |_| {
+                tokio::time::sleep(pause).await;
+                Ok::<(), Failure>(())
+            };
+            run.call(call).await?;
         }
         let done = run.call(|_| self.go(errand)).await?;
         let steps = run.cursor.as_ref().map_or(0, |cursor| cursor.parse::<u32>().unwrap());
@@ -150,10 +169,11 @@ impl Job for Errands {
 
     async fn verify<G: Gate>(
         &self,
-        _: &Errand,
+        errand: &Errand,
         result: &str,
         _: &Run<'_, G>,
     ) -> Result<Soundness, Failure> {
+        assert_ne!(errand.name, "panics-in-verify", "as asked");
         Ok(match result {
             "\"done\"" => Soundness::Sound,
             "{}" | "null" => Soundness::Missing("there is no result".into()),
@@ -170,6 +190,7 @@ impl Errands {
         match errand.ends.get(turn).or(errand.ends.last()).map_or("ok", String::as_str) {
             "panic" => panic!("as asked"),
             "ok" => Ok("done".into()),
+            "long" => Ok("x".repeat(200_000)),
             name => {
                 let class = Class::ALL.into_iter().find(|class| class.name() == name).unwrap();
                 Err(Failure::new(class, "code", "as asked"))

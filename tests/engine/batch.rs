@@ -97,6 +97,61 @@ async fn a_panic_does_not_affect_other_jobs() {
     assert_eq!(pauses, [1, 180], "the first retry comes immediately, the second after minutes");
 }
 
+/// Code of a job type runs in four more places than its run.
+#[tokio::test(start_paused = true)]
+async fn a_panic_at_a_body_rejects_that_body_alone() {
+    for name in ["panics-in-check", "panics-in-dependency", "panics-in-fallback"] {
+        let bench = Bench::errands();
+        bench.send(&errand(name, 0, &[]));
+        for n in 0..9 {
+            bench.send(&errand(&format!("job-{n}"), 20, &[]));
+        }
+        assert_eq!(bench.failed().await, Vec::<String>::new(), "{name}");
+        assert_eq!(bench.journal.errands(), 9, "{name}: its neighbours run");
+        let [kept] = &bench.store.rejected_messages()[..] else { panic!("{name}: one is kept") };
+        assert_eq!(kept.rejection.flaw, Flaw::Invalid, "{name}");
+        assert!(
+            kept.rejection.reason.starts_with("payload: its job type cannot read it: "),
+            "{}",
+            kept.rejection.reason
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_check_of_a_result_affects_no_other_job() {
+    let bench = Bench::errands();
+    bench.send(&errand("panics-in-verify", 0, &[]));
+    bench.drain().await;
+    bench.ask_for_check(&bench.store.record(&key("panics-in-verify")).unwrap());
+    bench.send(&errand("neighbour", 0, &[]));
+    assert_eq!(bench.failed().await, Vec::<String>::new());
+    assert_eq!(bench.state("neighbour"), "succeeded");
+    assert_eq!(bench.state("panics-in-verify"), "succeeded", "nothing is known of its result");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_item_of_the_table_can_hold_ends_the_job_with_the_reason() {
+    let bench = Bench::errands();
+    bench.send(&errand("long", 0, &["long"]));
+    let host = format!("\"name\":\"at-{}.example\"", "h".repeat(2_036));
+    bench.send(&errand("at", 0, &[]).replace("\"name\":\"at\"", &host));
+    for n in 0..8 {
+        bench.send(&errand(&format!("job-{n}"), 20, &[]));
+    }
+    assert_eq!(bench.failed().await, Vec::<String>::new());
+    assert_eq!((bench.state("long"), bench.journal.errands()), ("dead", 9));
+    let record = bench.store.record(&key("long")).unwrap();
+    let Phase::Dead { why, .. } = &record.phase else { panic!("not dead") };
+    assert!(why.contains("result_too_long"), "{why}");
+    let [kept] = &bench.store.rejected_messages()[..] else { panic!("one is kept") };
+    assert!(
+        kept.rejection.reason.contains("dependency has 2049 bytes, expected at most 512"),
+        "{}",
+        kept.rejection.reason
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn copies_of_one_job_in_a_batch_cause_one_run() {
     let bench = Bench::errands();

@@ -104,3 +104,32 @@ async fn a_job_whose_message_has_few_receives_left_is_parked() {
     assert_eq!(record.counters.claims, 60, "it is never lost to the dead-letter queue");
     assert!(bench.sqs.messages(bench.dead()).is_empty());
 }
+
+/// A run of five calls to a service that has become slow. It never has the time for all of them.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_called_and_ran_out_of_time_is_an_attempt() {
+    let bench = Bench::errands();
+    let body = errand("slow", 0, &[]);
+    bench.send(&body.replace("\"takes_ms\"", "\"calls\":5,\"call_ms\":1100,\"takes_ms\""));
+    bench.drain().await;
+    let record = bench.store.record(&key("slow")).unwrap();
+    assert_eq!((record.phase.name(), record.history[0].code.as_str()), ("dead", "job_timeout"));
+    assert!(record.counters.attempts > 0, "{record:?}");
+    assert!(record.counters.claims < 50, "it was restarted each second: {record:?}");
+}
+
+/// The third party asks for fewer calls, and the job type knows no rates: all containers stop.
+#[tokio::test(start_paused = true)]
+async fn jobs_do_not_run_on_into_a_429() {
+    let bench = Bench::errands();
+    for n in 0..500 {
+        bench.send(&errand(&format!("job-{n}"), 200, &["throttled", "ok"]));
+    }
+    bench.run_for(Duration::from_secs(5)).await;
+    let calls = bench.journal.calls().len();
+    assert!(calls <= 100, "{calls} calls into the same wall");
+    bench.drain().await;
+    let records = bench.store.records();
+    assert!(records.iter().all(|record| record.phase.name() == "succeeded"));
+    assert_eq!(records.len(), 500);
+}

@@ -99,3 +99,38 @@ async fn jobs_are_retried_when_the_gates_are_unavailable() {
     bench.drain().await;
     assert_eq!(bench.state("job"), "succeeded");
 }
+
+/// The note that a dependency has parked jobs cannot be written. The jobs park all the same, and the audit finds
+/// them.
+#[tokio::test(start_paused = true)]
+async fn a_parking_job_settles_although_its_dependency_cannot_be_registered() {
+    let bench = Bench::errands();
+    bench.send(&errand("job", 0, &["systemic", "ok"]));
+    bench.faults.on("put_note", Fault::Before);
+    assert_eq!(bench.failed().await, Vec::<String>::new(), "it needs its message no more");
+    let record = bench.store.record(&key("job")).unwrap();
+    assert_eq!((record.phase.name(), record.counters.crashes), ("parked", 0), "{record:?}");
+    bench.faults.clear();
+    bench.drain().await;
+    assert_eq!(bench.state("job"), "succeeded");
+}
+
+/// After an outage, each message was received often, and none has a record. They run side by side again.
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_a_batch_does_not_run_one_by_one() {
+    let bench = Bench::errands();
+    for n in 0..10 {
+        bench.send(&errand(&format!("job-{n}"), 500, &[]));
+    }
+    bench.faults.on("insert", Fault::Before);
+    bench.faults.on("read", Fault::Before);
+    for _ in 0..5 {
+        while bench.poll().await.is_none() {
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+    bench.faults.clear();
+    bench.drain().await;
+    assert!(bench.journal.most_busy() > 1, "one by one");
+    assert_eq!(bench.journal.errands(), 10);
+}

@@ -68,6 +68,8 @@ pub const POLICY: Policy = Policy {
     job_timeout: Duration::from_secs(26),
     concurrency: 4,
     dedup_window: Duration::from_mins(10),
+    // The next read of the feed comes within the hour.
+    give_up_after: Duration::from_hours(1),
     breaker: BreakerPolicy {
         failures: 3,
         open_wait: Duration::from_secs(120),
@@ -345,10 +347,9 @@ where
             Err(failure) if reading.pages() > before && passes(&failure) => return reading.more(),
             Err(failure) => Err(failure),
         };
-        let last_try = run.counters.attempts + 1 >= POLICY.max_attempts;
         match done {
             Ok(summary) => Ok(Progress::Done(summary)),
-            Err(failure) => snapshot::stand_in(&self.vehicles, feed, last_try, failure)
+            Err(failure) => snapshot::stand_in(&self.vehicles, feed, run.is_last, failure)
                 .await
                 .map(Progress::Done),
         }

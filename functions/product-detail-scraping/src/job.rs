@@ -9,7 +9,7 @@ use evenkeel::{
         time::{Clock, SystemClock},
     },
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
-    failure::{Class, Failure},
+    failure::{Class, Classified as _, Failure},
     http::{
         Content, FetchError, Fetched, Hosts, Outbound, Request, Settings,
         transport::{Network, Transport},
@@ -182,6 +182,9 @@ where
                 let wall = bot_wall(&error.to_string());
                 run.count_as_failed(&wall);
                 return fall_back(payload, &address, known.as_ref(), wall);
+            }
+            Err(error) if run.is_last && error.class() == Class::Transient => {
+                return fall_back(payload, &address, known.as_ref(), error.into());
             }
             Err(error) => return Err(error.into()),
         };

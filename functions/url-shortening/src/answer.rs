@@ -75,6 +75,10 @@ impl Classified for RebrandlyError {
     fn retry_after(&self) -> Option<Duration> {
         Failure::from(self.clone()).retry_after()
     }
+
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
 }
 
 impl RebrandlyError {
@@ -225,11 +229,17 @@ pub(crate) fn classify(
         // No change of the payload could fix a missing collection or a domain that is not ours.
         StatusCode::NOT_FOUND => RebrandlyError::Account { code: "configuration", message },
         _ if ours => RebrandlyError::Account { code: "configuration", message },
-        // A 403 without a code is about no field: the account itself is refused.
-        StatusCode::FORBIDDEN if problems.iter().all(|problem| problem.text("code").is_none()) => {
-            RebrandlyError::Account { code: "http_403", message }
-        }
-        status if status.is_client_error() => RebrandlyError::Refused(message),
+        _ if problems.iter().any(Problem::is_about_the_job) => RebrandlyError::Refused(message),
+        // These say that the request itself is wrong.
+        StatusCode::BAD_REQUEST
+        | StatusCode::CONFLICT
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::URI_TOO_LONG
+        | StatusCode::UNPROCESSABLE_ENTITY => RebrandlyError::Refused(message),
+        // Any other refusal names no field of the job. To be on the safe side, it is about the account:
+        // then every job would die of it.
+        StatusCode::FORBIDDEN => RebrandlyError::Account { code: "http_403", message },
+        status if status.is_client_error() => RebrandlyError::Account { code: "http_4xx", message },
         // A redirect, or another status that this API does not document.
         _ => RebrandlyError::Trouble { code, message, retry_after },
     }

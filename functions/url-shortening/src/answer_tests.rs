@@ -89,6 +89,23 @@ fn each_response_maps_to_its_class_and_code() {
     }
 }
 
+/// A code that nobody knows, and no field: if it were about the job, every job of a feed would die of it.
+#[test]
+fn a_refusal_that_names_no_field_of_the_job_is_about_the_account() {
+    let cases: &[(u16, &str, Class, &str)] = &[
+        (403, r#"{"code":"Forbidden","message":"Not allowed"}"#, Class::Systemic, "http_403"),
+        (403, r#"{"code":"X","errors":[{"code":"Y"}]}"#, Class::Systemic, "http_403"),
+        (405, r#"{"code":"X"}"#, Class::Systemic, "http_4xx"),
+        (410, "", Class::Systemic, "http_4xx"),
+        (415, r#"{"code":"X","property":"title"}"#, Class::Permanent, "refused"),
+        (422, r#"{"code":"X"}"#, Class::Permanent, "refused"),
+    ];
+    for (status, body, class, code) in cases {
+        let failure = read(*status, JSON, body);
+        assert_eq!((failure.class(), failure.code()), (*class, *code), "{status} {body}");
+    }
+}
+
 #[test]
 fn the_delay_of_a_429_is_read_in_every_form_and_defaults_to_one_second() {
     let cases: &[(Headers, u64)] = &[

@@ -77,11 +77,14 @@ pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribu
     if breaker.systemic {
         attributes.push(("systemic", AttributeValue::Bool(true)));
     }
-    let mut until = breaker.since;
+    let mut until = breaker.since.max(breaker.stopped_until);
+    if breaker.stopped_until > Time::default() {
+        attributes.push(("stopped_until", ms(breaker.stopped_until)));
+    }
     match &breaker.state {
         State::Closed => {}
         State::Open { retry_at, wait } => {
-            until = *retry_at;
+            until = until.max(*retry_at);
             attributes.extend([("retry_at", ms(*retry_at)), ("wait_ms", n(millis(*wait)))]);
         }
         State::HalfOpen { probes, successes, wait } => {
@@ -93,7 +96,7 @@ pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribu
             ]);
         }
         State::Forced { until: end, .. } => {
-            until = *end;
+            until = until.max(*end);
             attributes.push(("until", ms(*end)));
         }
     }
@@ -121,7 +124,9 @@ fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     let since = if reader.has("since") { reader.time("since")? } else { Time::default() };
     let why = if reader.has("why") { reader.text("why")? } else { String::new() };
     let (generation, systemic) = (reader.number("generation")?, reader.has("systemic"));
-    Ok(Breaker { generation, state, since, why, systemic })
+    let stopped_until =
+        if reader.has("stopped_until") { reader.time("stopped_until")? } else { Time::default() };
+    Ok(Breaker { generation, state, since, why, systemic, stopped_until })
 }
 
 pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
@@ -397,7 +402,8 @@ mod tests {
             systemic in any::<bool>(),
             revision in any::<u64>(),
         ) {
-            let value = Breaker { generation, state, since, why, systemic };
+            let stopped_until = Time::default();
+            let value = Breaker { generation, state, since, why, systemic, stopped_until };
             let mut item = item::owned(encode_breaker("elsewhere", &value));
             item.insert("revision".into(), n(revision));
             prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));

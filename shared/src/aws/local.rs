@@ -20,6 +20,7 @@ use crate::base::config::Tables;
 pub async fn config(client: reqwest::Client, endpoint: &str) -> Config {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(SharedClient::new(client))
+        .timeout_config(super::timeouts(std::time::Duration::ZERO))
         .endpoint_url(endpoint)
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "local"))

@@ -42,17 +42,21 @@ const ATTEMPTS: u32 = 3;
 /// The configuration that every AWS client shares: region, credentials and endpoint as the SDK
 /// finds them, and the one HTTP client of the process.
 pub async fn load(client: reqwest::Client) -> Config {
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS)
         .with_initial_backoff(Duration::from_millis(50));
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http::SharedClient::new(client))
-        .timeout_config(timeouts)
+        .timeout_config(timeouts(Duration::ZERO))
         .retry_config(retries)
         .load()
         .await
+}
+
+/// The time-outs of a call for which the service itself waits this long.
+fn timeouts(wait: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(wait + ATTEMPT_TIMEOUT)
+        .operation_timeout(wait + CALL_TIMEOUT)
+        .build()
 }

@@ -1,11 +1,16 @@
 //! Maintenance access to the queues on SQS: their depth, and the messages of dead-letter queues.
 
-use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System,
-    QueueAttributeName as Name,
+use std::time::Duration;
+
+use aws_sdk_sqs::{
+    Config,
+    types::{
+        DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System,
+        QueueAttributeName as Name,
+    },
 };
 
-use super::{failure::port_error, queue::SqsQueue};
+use super::{failure::port_error, queue::SqsQueue, timeouts};
 use crate::{
     base::time::Time,
     message::{
@@ -23,7 +28,7 @@ const AT_ONCE: i32 = 10;
 
 /// Wait time of a receive, in seconds. Without one, SQS asks only some of its servers (short
 /// polling) and may miss the messages of a short queue.
-const WAIT_S: i32 = 1;
+const WAIT: Duration = Duration::from_secs(1);
 
 fn received(queue: &str, message: Message) -> ReceivedMessage {
     let system = |name: System| message.attributes.as_ref()?.get(&name).cloned();
@@ -71,15 +76,19 @@ impl QueueMaintenance for SqsQueue {
         queue: &str,
         hidden: std::time::Duration,
     ) -> Result<Vec<ReceivedMessage>, PortError> {
+        // While it waits for messages, the time-outs of other calls would end it.
+        let patient = Config::builder().timeout_config(timeouts(WAIT));
         let answer = self
             .client
             .receive_message()
             .queue_url(self.address(queue).await?)
             .max_number_of_messages(AT_ONCE)
             .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
-            .wait_time_seconds(WAIT_S)
+            .wait_time_seconds(i32::try_from(WAIT.as_secs()).unwrap_or_default())
             .message_attribute_names("All")
             .message_system_attribute_names(System::All)
+            .customize()
+            .config_override(patient)
             .send()
             .await
             .map_err(|error| port_error(&error))?;

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     base::time::{LEASE_GRACE, Time},
-    dependency::stats::Calls,
+    dependency::{limiter::LONGEST_STOP, stats::Calls},
 };
 
 /// When the breakers of a job type open and close.
@@ -54,6 +54,9 @@ impl BreakerPolicy {
         );
     }
 }
+
+/// Stops that end within this time of each other are the same.
+const SAME_STOP: Duration = Duration::from_secs(1);
 
 /// Share of slow calls, in tenths, from which slowness by itself trips the breaker.
 const SLOW_TENTHS: u64 = 8;
@@ -134,6 +137,9 @@ pub struct Breaker {
     /// Whether the breaker is not closed because of something that only an operator can fix: a
     /// revoked key, a plan's limit, a bot wall.
     pub systemic: bool,
+    /// Until when a 429 has stopped all calls, in whatever state. Only for dependencies without rates: those
+    /// that have some are stopped at the limiter.
+    pub stopped_until: Time,
 }
 
 impl Default for Breaker {
@@ -144,6 +150,7 @@ impl Default for Breaker {
             since: Time::default(),
             why: String::new(),
             systemic: false,
+            stopped_until: Time::default(),
         }
     }
 }
@@ -185,7 +192,14 @@ pub struct Moment {
 impl Breaker {
     fn next(&self, state: State, why: impl Into<String>, now: Time) -> Self {
         let systemic = self.systemic && state != State::Closed;
-        Self { generation: self.generation + 1, state, since: now, why: why.into(), systemic }
+        // An item that is made anew, for instance after an operator has deleted it, must not count the
+        // calls of an earlier life as its own.
+        let generation = match self.generation {
+            0 => now.as_secs_ceil().max(1),
+            generation => generation + 1,
+        };
+        let (why, stopped_until) = (why.into(), self.stopped_until);
+        Self { generation, state, since: now, why, systemic, stopped_until }
     }
 
     /// The breaker as it is at `now`: after an operator's override has expired, it is closed.
@@ -245,7 +259,7 @@ impl Breaker {
         }
         let successes = match proof {
             ProbeResult::Failed | ProbeResult::FailedSystemically => {
-                let wait = (*wait * 2).min(policy.longest_wait);
+                let wait = wait.saturating_mul(2).min(policy.longest_wait);
                 let open = self.next(open(wait, moment), why, moment.now);
                 return Some(Self { systemic: proof == ProbeResult::FailedSystemically, ..open });
             }
@@ -300,6 +314,15 @@ impl Breaker {
         let current = self.at(moment.now);
         let closed = current.state == State::Closed && current.generation == generation;
         closed.then(|| current.next(open(policy.open_wait, moment), why, moment.now))
+    }
+
+    /// The breaker after a 429 that asked for the delay `asked`, at most [`LONGEST_STOP`]. `None` if a stop
+    /// that ends as late is there already; a second of difference is not worth a write.
+    #[must_use]
+    pub fn stopped(&self, asked: Duration, now: Time) -> Option<Self> {
+        let stopped_until = now + asked.min(LONGEST_STOP);
+        let is_later = stopped_until > self.stopped_until + SAME_STOP;
+        is_later.then(|| Self { stopped_until, ..self.clone() })
     }
 
     /// The open breaker after a failure whose cause only an operator can fix; `None` as in

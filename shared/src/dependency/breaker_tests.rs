@@ -47,7 +47,8 @@ fn enough_failed_or_slow_calls_trip_it() {
     assert_eq!(breaker.state, State::Open { retry_at: NOW + SECOND * 60, wait: SECOND * 60 });
     assert_eq!(
         (breaker.generation, breaker.why.as_str()),
-        (1, "5 of 5 calls failed within a minute")
+        (NOW.as_secs_ceil(), "5 of 5 calls failed within a minute"),
+        "the first generation is the time, so that an item that is made anew has a new one"
     );
 }
 

@@ -43,7 +43,10 @@ const SLOWED_FOR: Duration = Duration::from_secs(1);
 
 /// Longest stop of the fleet after one 429. An account that asks for more is called again after
 /// this time.
-const LONGEST_STOP: Duration = Duration::from_hours(1);
+pub const LONGEST_STOP: Duration = Duration::from_hours(1);
+
+/// Most slots that a container reserves without needing them.
+const MOST_SPARE_SLOTS: u32 = 100;
 
 /// How far calls can run ahead of the hourly rate.
 pub const AHEAD: Duration = Duration::from_secs(3_600 / AHEAD_PART);
@@ -217,9 +220,13 @@ impl Block {
 /// How many slots a batch requests: as many as it needs. If the last block was used up before it
 /// expired, at least the slots of a tenth of a second, so that a busy container writes the item at
 /// most ten times a second.
+///
+/// What a container does not use is lost to the account. So the surplus is never more than
+/// [`MOST_SPARE_SLOTS`], or than a thousandth of an hour's calls.
 #[must_use]
 pub fn block_size(rates: Rates, need: u32, used_up: bool) -> u32 {
-    if used_up { need.max(rates.per_second / 10) } else { need }
+    let spare = (rates.per_second / 10).min(rates.per_hour / 1_000).min(MOST_SPARE_SLOTS);
+    if used_up { need.max(spare) } else { need }
 }
 
 #[cfg(test)]

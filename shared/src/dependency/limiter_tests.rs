@@ -124,6 +124,22 @@ fn a_busy_container_requests_the_slots_of_a_tenth_of_a_second() {
     assert_eq!(block_size(RATES, 3, true), 3, "at a low rate only what it needs");
 }
 
+#[test]
+fn a_block_that_nobody_uses_leaves_the_hour_its_calls() {
+    let now = NOW;
+    for per_hour in [10_000, 1_000_000, u32::MAX] {
+        let rates = Rates { per_second: 1_000_000, per_hour };
+        let want = block_size(rates, 1, true);
+        let Reservation::Granted(limiter, _) = Limiter::default().reserve(rates, want, 0, now)
+        else {
+            panic!("the first is granted")
+        };
+        // What may run ahead of the hourly rate is hardly less than before.
+        let spent = limiter.next_hourly_us - micros(now);
+        assert!(spent <= millis(AHEAD) * 1_000 / 50, "{per_hour}: {spent} us of the allowance");
+    }
+}
+
 proptest! {
     #[test]
     fn no_window_exceeds_its_rate(

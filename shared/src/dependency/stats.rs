@@ -16,7 +16,7 @@ pub(crate) use bucket::bins;
 pub use bucket::{Bucket, BucketKey, Oldest};
 pub use calls::{CallOutcome, Calls};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
-pub use window::Window;
+pub use window::{Counted, Window};
 
 use crate::base::time::{Time, millis};
 

@@ -19,6 +19,8 @@ pub(super) struct DependencyCache {
     pub(super) used_at: Time,
     /// The breaker as last read; closed if it was never read.
     pub(super) breaker: Seen<Breaker>,
+    /// How often `breaker` was learned by a read or a write.
+    pub(super) learned: u64,
     /// Until when `breaker` may be used without reading it again.
     pub(super) fresh_until: Time,
     /// The call statistics of the last minutes.
@@ -29,6 +31,8 @@ pub(super) struct DependencyCache {
     pub(super) read_at: Time,
     /// The limiter as last read.
     pub(super) limiter: Option<Seen<Limiter>>,
+    /// When the limiter was last read or written.
+    pub(super) limiter_known_at: Time,
     /// Reserved slots that are not used yet.
     pub(super) block: Block,
     /// Whether the last block of slots was used up.

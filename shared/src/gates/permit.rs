@@ -13,9 +13,9 @@ use crate::{
     dependency::{
         breaker::ProbeResult,
         call_timeout,
-        stats::{CallOutcome, MEMORY, MINUTE},
+        stats::{BUCKET, CallOutcome, Counted, MEMORY, MINUTE, bucket_start},
     },
-    failure::{Class, Classified, Failure},
+    failure::{Class, Classified, Failure, JOB_TIMEOUT},
     gates::{Gates, Refused},
     job::Gate,
     ports::Ports,
@@ -42,6 +42,12 @@ struct CallsMade {
     /// When the call in progress began; `None` if there is none.
     call_began_at: Option<Time>,
     succeeded: bool,
+    /// Calls that succeeded.
+    ok: u64,
+    /// Where the latest success was counted.
+    counted: Option<Counted>,
+    /// Whether the dependency has answered a call with a refusal of just this request.
+    answered: bool,
     failed: Option<String>,
     systemic: Option<String>,
     /// How long the run has waited for slots in the past, and since when it waits for one now.
@@ -92,14 +98,28 @@ impl<'a, P: Ports> Permit<'a, P> {
 }
 
 impl<P: Ports> Permit<'_, P> {
+    /// Whether a call of another job has worked since `since`, or in the last minutes if that is longer ago, as
+    /// far as this container knows of the fleet.
+    pub(crate) fn others_worked(&self, since: Time) -> bool {
+        let now = self.gates.clock.now();
+        let from = bucket_start(since.max(now.before(MEMORY)), BUCKET);
+        let ok = self
+            .gates
+            .cache(&self.dependency, |cache| cache.window.sum(from, now + BUCKET, None).ok);
+        ok > self.made().ok
+    }
+
     /// Counts the end of a call.
     fn count(&self, class: Option<Class>, took: Duration) {
         let now = self.gates.clock.now();
         let slow_after = self.gates.rules.policy.calls.slow_after;
-        self.gates.cache(&self.dependency, |cache| {
+        let succeeded = CallOutcome::of(class) == CallOutcome::Succeeded;
+        let counted = self.gates.cache(&self.dependency, |cache| {
             cache.window.counting(now, self.generation).record(class, took, slow_after);
-            cache.worked += u32::from(CallOutcome::of(class) == CallOutcome::Succeeded);
+            cache.worked += u32::from(succeeded);
+            cache.window.counted(now, self.generation)
         });
+        self.made().counted = succeeded.then_some(counted);
     }
 }
 
@@ -137,7 +157,13 @@ impl<P: Ports> Gate for Permit<'_, P> {
         let (calls, left) = (&self.gates.rules.policy.calls, self.left(now));
         if left < calls.shortest {
             let message = "too little of the run's time is left for a call";
-            return Err(Failure::new(Class::Unstarted, "unstarted", message));
+            // A run that has called has spent its time on that: this is an attempt.
+            let failure = if self.made().count > 0 {
+                Failure::new(Class::Transient, JOB_TIMEOUT, message)
+            } else {
+                Failure::new(Class::Unstarted, "unstarted", message)
+            };
+            return Err(failure);
         }
         {
             let mut made = self.made();
@@ -156,9 +182,12 @@ impl<P: Ports> Gate for Permit<'_, P> {
         let took = {
             let mut made = self.made();
             match CallOutcome::of(class) {
-                CallOutcome::Succeeded => made.succeeded = true,
+                CallOutcome::Succeeded => {
+                    made.succeeded = true;
+                    made.ok += 1;
+                }
                 CallOutcome::Failed => made.failed = error.map(Classified::why),
-                CallOutcome::Neutral => {}
+                CallOutcome::Neutral => made.answered |= error.is_some_and(Classified::is_answer),
             }
             if class == Some(Class::Systemic) {
                 made.systemic = error.map(Classified::why);
@@ -168,6 +197,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
         self.count(class, took);
         if class == Some(Class::Throttled) {
             let asked = error.and_then(Classified::retry_after).unwrap_or_default();
+            let asked = self.gates.stop_for(asked);
             self.gates.cache(&self.dependency, |cache| {
                 cache.throttled = cache.throttled.max(Some(asked));
                 cache.stopped_until = cache.stopped_until.max(now + asked);
@@ -177,11 +207,13 @@ impl<P: Ports> Gate for Permit<'_, P> {
 
     fn count_as_failed(&self, failure: &Failure) {
         let now = self.gates.clock.now();
+        let counted = self.made().counted.take();
         self.gates.cache(&self.dependency, |cache| {
-            let calls = cache.window.counting(now, self.generation);
             // If the success was already reported, the failure is counted in addition to it.
-            calls.ok = calls.ok.saturating_sub(1);
-            calls.failed += 1;
+            if let Some(counted) = counted {
+                cache.window.take_back(counted);
+            }
+            cache.window.counting(now, self.generation).failed += 1;
         });
         let mut made = self.made();
         (made.succeeded, made.failed) = (false, Some(failure.to_string()));
@@ -215,7 +247,8 @@ impl<P: Ports> Gates<P> {
         let made = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
         let policy = &self.rules.breaker;
         if let Some(token) = probe {
-            let (result, why) = match (made.systemic, made.failed, made.succeeded) {
+            let works = made.succeeded || made.answered;
+            let (result, why) = match (made.systemic, made.failed, works) {
                 (Some(why), _, _) => {
                     (ProbeResult::FailedSystemically, format!("a probe failed: {why}"))
                 }

@@ -6,13 +6,19 @@ use super::{Gates, MOST_RACES, Refused};
 use crate::{
     base::time::{Clock, Time},
     dependency::{
-        breaker::State,
-        limiter::{Rates, Reservation, block_size},
+        breaker::{Breaker, Moment, State},
+        limiter::{LONGEST_STOP, Limiter, Rates, Reservation, block_size},
     },
     failure::Failure,
     ports::{Control, PortError, Ports, Seen, Swapped},
     telemetry,
 };
+
+/// How long a cached limiter is believed that has no slot: another container may have raised the pace since.
+const REFUSAL_CACHE_TIME: Duration = Duration::from_secs(5);
+
+/// Shortest stop after a 429 of a dependency without rates.
+const UNNAMED_STOP: Duration = Duration::from_secs(5);
 
 /// The result of a reservation.
 enum Reserved {
@@ -85,10 +91,10 @@ impl<P: Ports> Gates<P> {
         if need == 0 {
             return Ok(Reserved::Yes);
         }
-        let known = self.cache(dependency, |cache| cache.limiter);
-        let mut seen = match known {
-            Some(seen) => seen,
-            None => self.control.limiter(dependency).await?,
+        let known = self.cache(dependency, |cache| Some((cache.limiter?, cache.limiter_known_at)));
+        let (mut seen, mut known_at) = match known {
+            Some(known) => known,
+            None => self.read_limiter(dependency).await?,
         };
         let (used_up, worked) =
             self.cache(dependency, |cache| (std::mem::take(&mut cache.used_up), cache.worked));
@@ -97,22 +103,26 @@ impl<P: Ports> Gates<P> {
             let now = self.clock.now();
             let (next, grant) = match seen.value.reserve(rates, want, worked, now) {
                 Reservation::Granted(next, grant) => (next, grant),
-                Reservation::Refused(ahead) => {
-                    self.cache(dependency, |cache| cache.limiter = Some(seen));
-                    return Ok(Reserved::No(ahead));
+                Reservation::Refused(_) if now.since(known_at) >= REFUSAL_CACHE_TIME => {
+                    (seen, known_at) = self.read_limiter(dependency).await?;
+                    continue;
                 }
+                Reservation::Refused(ahead) => return Ok(Reserved::No(ahead)),
             };
             // If the response is lost, the slots are too: no container uses them.
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     self.cache(dependency, |cache| {
                         cache.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
+                        cache.limiter_known_at = now;
                         cache.worked = cache.worked.saturating_sub(worked);
                         cache.block.add(grant);
                     });
                     return Ok(Reserved::Yes);
                 }
-                Ok(Swapped::No(current)) => seen = current,
+                Ok(Swapped::No(current)) => {
+                    (seen, known_at) = (current, self.cache_limiter(dependency, current));
+                }
                 Err(error) => {
                     self.cache(dependency, |cache| cache.limiter = None);
                     return Err(error);
@@ -123,11 +133,34 @@ impl<P: Ports> Gates<P> {
         Ok(Reserved::No(Duration::from_secs(1)))
     }
 
+    /// Reads the limiter into the cache. Returns it, and from when it is.
+    async fn read_limiter(&self, dependency: &str) -> Result<(Seen<Limiter>, Time), PortError> {
+        let seen = self.control.limiter(dependency).await?;
+        Ok((seen, self.cache_limiter(dependency, seen)))
+    }
+
+    /// Caches the limiter as it was just read; returns the time.
+    fn cache_limiter(&self, dependency: &str, seen: Seen<Limiter>) -> Time {
+        let now = self.clock.now();
+        self.cache(dependency, |cache| {
+            (cache.limiter, cache.limiter_known_at) = (Some(seen), now);
+        });
+        now
+    }
+
+    /// How long this container stops after a 429 that asked for a delay, which may be zero. A service that
+    /// has no rates here is not slowed down by the limiter, so it is left alone for a moment in any case.
+    pub(super) fn stop_for(&self, asked: Duration) -> Duration {
+        let least = if self.rules.rates.is_none() { UNNAMED_STOP } else { Duration::ZERO };
+        asked.clamp(least, LONGEST_STOP)
+    }
+
     /// Passes a 429 on to the fleet: all containers pause for as long as it asked, then call at a
     /// slower pace.
     pub(super) async fn slow_down(&self, dependency: &str, asked: Duration) {
         if self.rules.rates.is_none() {
-            return;
+            let stop = |breaker: &Breaker, moment: Moment| breaker.stopped(asked, moment.now);
+            return self.update_breaker(dependency, stop).await;
         }
         self.cache(dependency, |cache| cache.block.clear());
         let mut seen = match self.control.limiter(dependency).await {
@@ -139,7 +172,8 @@ impl<P: Ports> Gates<P> {
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     let seen = Seen { value: next, revision: seen.revision + 1 };
-                    return self.cache(dependency, |cache| cache.limiter = Some(seen));
+                    self.cache_limiter(dependency, seen);
+                    return;
                 }
                 Ok(Swapped::No(current)) => seen = current,
                 Err(error) => return telemetry::port_failed("swap_limiter", &error),

@@ -187,6 +187,10 @@ impl Classified for FetchError {
             _ => None,
         }
     }
+
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Gone { .. } | Self::Rejected { .. })
+    }
 }
 
 impl From<Failure> for FetchError {

@@ -19,6 +19,9 @@ pub struct Claimant<'a> {
     pub sent_at: Time,
     /// The highest `ApproximateReceiveCount` of the messages.
     pub receives: u32,
+    /// Whether most jobs of the batch were received as often. Then an outage is the likelier reason than a
+    /// job that kills its process.
+    pub after_outage: bool,
     /// The fence in a wake-up message of the engine; `None` for a sender's message.
     pub wakes: Option<u64>,
     /// Whether the body leads to another key than that of the record to wake.
@@ -88,7 +91,8 @@ pub fn claim(
             return ClaimDecision::Ended;
         }
         let fence = existing.map_or(0, |expired| expired.fence);
-        let may_kill = existing.is_none() && by.receives >= ISOLATED_FROM_RECEIVE;
+        let often = by.receives >= ISOLATED_FROM_RECEIVE && !by.after_outage;
+        let may_kill = existing.is_none() && often;
         return take(fresh(key, work, fence, by.now), by, may_kill);
     };
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
@@ -96,14 +100,14 @@ pub fn claim(
     }
     // A wake-up message carries the payload of this very record, in the normal form of that time.
     let woken = by.wakes == Some(record.fence);
-    if record.work.payload != work.payload && !woken {
+    let own_message = by.message_ids.contains(&record.message_id);
+    if !woken && !own_message && !is_same(&record.work.payload, &work.payload) {
         return ClaimDecision::OtherPayload;
     }
     let record = &Record {
         work: Work { payload: work.payload.clone(), ..record.work.clone() },
         ..record.clone()
     };
-    let own_message = by.message_ids.contains(&record.message_id);
     match &record.phase {
         Phase::Queued { .. } => take(record.clone(), by, false),
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
@@ -142,6 +146,12 @@ pub fn claim(
         | Phase::Cancelled { .. }
         | Phase::Quarantined { .. } => ClaimDecision::Ended,
     }
+}
+
+/// Whether two payloads say the same. Two versions of a job type may write the same one differently.
+fn is_same(one: &str, other: &str) -> bool {
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    one == other || value(one).is_some_and(|one| value(other) == Some(one))
 }
 
 impl Record {

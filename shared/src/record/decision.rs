@@ -49,6 +49,8 @@ pub enum Cause {
     AttemptsSpent,
     /// The sender's deadline has passed.
     DeadlinePassed,
+    /// The dependency has been down until the policy's `give_up_after` was over.
+    GaveUp,
 }
 
 impl Cause {
@@ -59,6 +61,7 @@ impl Cause {
             Self::Permanent => "failed for good",
             Self::AttemptsSpent => "attempts spent",
             Self::DeadlinePassed => "deadline over",
+            Self::GaveUp => "gave up",
         }
     }
 }

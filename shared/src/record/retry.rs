@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
-    failure::{Class, Failure},
+    failure::{Class, DEPENDENCY_DOWN, Failure},
     policy::{
         CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY,
         SYSTEMIC_PAUSE,
@@ -26,6 +26,10 @@ pub struct Situation<'a> {
     pub deadline: Option<Time>,
     /// Whether there is a provisional result. Then only the deadline ends the job.
     pub provisional: bool,
+    /// When the first attempt of the job failed; `None` if none has.
+    pub first_failed_at: Option<Time>,
+    /// When a job without a deadline is given up while its dependency is down.
+    pub gives_up_at: Time,
     /// Whether the fleet has used up its retry budget. Then backoffs are twice as long.
     pub budget_spent: bool,
     /// The current time.
@@ -44,6 +48,7 @@ pub struct Situation<'a> {
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, counters, .. } = situation;
     let decision = match failure.class() {
+        _ if failure.code() == DEPENDENCY_DOWN => wait_out(failure, situation),
         class @ (Class::Transient | Class::Anomaly | Class::Conflict) => {
             let attempts = counters.attempts + 1;
             if !is_retryable(policy, class) {
@@ -67,7 +72,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             let wait = backoff(policy, (counters.defers + 1).min(MOST_DOUBLINGS), situation.chance);
             if counters.defers >= policy.max_deferrals {
                 let asked = failure.retry_after().unwrap_or_default();
-                let after = (asked + wait).clamp(SHORTEST_DELAY, LONGEST_PARK);
+                let after = asked.saturating_add(wait).clamp(SHORTEST_DELAY, LONGEST_PARK);
                 let decision = Decision::Park { after, spends: Spends::Deferral };
                 return within_deadline(decision, situation);
             }
@@ -85,6 +90,29 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         },
     };
     within_deadline(decision, situation)
+}
+
+/// Waits for a dependency that is down, until the job is given up: each time for at most half as long as the job
+/// has been failing, and for at most [`LONGEST_WAIT`]. So a job is back at the latest when the outage has lasted
+/// half as long again.
+fn wait_out(failure: &Failure, situation: &Situation<'_>) -> Decision {
+    let Situation { policy, counters, now, gives_up_at, .. } = situation;
+    // A deadline ends the job by itself.
+    let left = situation.deadline.map_or(gives_up_at.since(*now), |_| LONGEST_PARK);
+    if left.is_zero() {
+        return Decision::Bury(Cause::GaveUp);
+    }
+    let failing = situation.first_failed_at.map_or(Duration::ZERO, |first| now.since(first));
+    let least = policy.backoff_base.max(SHORTEST_DELAY);
+    // Jobs that failed together must not come back together.
+    let wait = (failing / 2).mul_f64(0.5 + situation.chance.clamp(0.0, 1.0) / 2.0);
+    let wait = wait.clamp(least, LONGEST_WAIT).max(failure.retry_after().unwrap_or_default());
+    let after = wait.min(left.max(SHORTEST_DELAY)).min(LONGEST_PARK);
+    if counters.defers >= policy.max_deferrals || after > LONGEST_WAIT {
+        Decision::Park { after, spends: Spends::Deferral }
+    } else {
+        Decision::Retry { after, spends: Spends::Deferral }
+    }
 }
 
 /// `U(0, min(cap, base * 2^(n-1)))` for the n-th failure, from 1: "full jitter" of the AWS
@@ -148,6 +176,8 @@ mod tests {
             counters,
             deadline: None,
             provisional: false,
+            first_failed_at: None,
+            gives_up_at: NOW + Duration::from_hours(24),
             budget_spent: false,
             now: NOW,
             chance,
@@ -269,6 +299,30 @@ mod tests {
     }
 
     #[test]
+    fn a_dependency_that_is_down_is_waited_out_until_the_job_is_given_up() {
+        let down = Failure::new(Class::Transient, DEPENDENCY_DOWN, "503");
+        let after = |failing: u64, chance| {
+            let first_failed_at = Some(NOW.before(Duration::from_secs(failing)));
+            let situation = Situation { first_failed_at, ..situation(after_attempts(3), chance) };
+            match decide(&down, &situation) {
+                Decision::Retry { after, spends: Spends::Deferral } => after.as_secs(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let waits =
+            [0, 10, 60, 600, 3_600].map(|failing| (after(failing, 0.0), after(failing, 1.0)));
+        assert_eq!(waits, [(2, 2), (2, 5), (15, 30), (150, 300), (900, 900)]);
+        let late = |left| {
+            let gives_up_at = NOW + Duration::from_secs(left);
+            let first_failed_at = Some(NOW.before(Duration::from_hours(1)));
+            let calm = situation(after_attempts(1), 1.0);
+            decide(&down, &Situation { first_failed_at, gives_up_at, ..calm })
+        };
+        assert_eq!(late(60), retry(60, Spends::Deferral), "once more at the end");
+        assert_eq!(late(0), Decision::Bury(Cause::GaveUp));
+    }
+
+    #[test]
     fn a_spent_budget_doubles_the_delays() {
         let calm = situation(after_attempts(1), 0.5);
         let spent = Situation { budget_spent: true, ..calm };
@@ -324,7 +378,7 @@ mod tests {
             attempts in 0_u32..40,
             defers in 0_u32..40,
             crashes in 0_u32..5,
-            asked in proptest::option::of(any::<u64>()),
+            asked in proptest::option::of(prop_oneof![any::<u64>(), Just(u64::MAX)]),
             chance in 0.0..1.0_f64,
         ) {
             let asked = asked.map(Duration::from_secs);

@@ -171,7 +171,8 @@ impl Record {
     }
 
     fn remember(&mut self, class: Class, code: &str, message: &str, now: Time) {
-        if self.history.len() == HISTORY {
+        // A version that keeps more may have written a longer list.
+        while self.history.len() >= HISTORY {
             self.history.remove(0);
         }
         self.history.push(FailedAttempt {

@@ -61,6 +61,7 @@ fn running(key: &str, owner: &str) -> Record {
         message_ids: &ids,
         sent_at: NOW,
         receives: 1,
+        after_outage: false,
         wakes: None,
         stray: false,
         dedup_window: Duration::from_secs(60),

@@ -34,7 +34,9 @@ pub async fn control<S: Control>(store: &S) {
 fn open(generation: u64) -> Breaker {
     let state = State::Open { retry_at: NOW, wait: Duration::from_secs(60) };
     let why = "5 of 5 calls failed".into();
-    Breaker { generation, state, since: NOW, why, systemic: generation.is_multiple_of(2) }
+    let systemic = generation.is_multiple_of(2);
+    let stopped_until = if systemic { EXPIRES_AT } else { Time::default() };
+    Breaker { generation, state, since: NOW, why, systemic, stopped_until }
 }
 
 async fn values_that_were_never_written_read_as_the_default<S: Control>(store: &S) {

@@ -19,6 +19,13 @@ use crate::{
     record::{Record, lease::Lease},
 };
 
+impl MemoryStore {
+    /// Deletes the breaker of a dependency, as an operator may.
+    pub fn remove_breaker(&self, dependency: &str) {
+        self.lock().control.breakers.remove(dependency);
+    }
+}
+
 impl TableMaintenance for MemoryStore {
     async fn due(
         &self,

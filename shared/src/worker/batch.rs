@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Worker,
     disposition::{Disposition, Dispositions},
+    execute::guard,
 };
 use crate::{
     base::{
@@ -12,8 +13,8 @@ use crate::{
         time::{LEASE_GRACE, Time},
     },
     job::Job,
-    message::{Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
-    policy::{Policy, SHORTEST_DELAY},
+    message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
+    policy::{ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, Policy, SHORTEST_DELAY},
     ports::Ports,
     record::{Work, claim_decision::Claimant, lease::Lease},
     telemetry::{self, Tally},
@@ -39,6 +40,12 @@ impl<P> Batch<P> {
         if let Some(ticket) = self.tickets.get(ticket) {
             self.dispositions.note(&ticket.messages, disposition);
         }
+    }
+
+    /// Whether most of its jobs come from messages that were received so often that each would run alone.
+    fn is_after_outage(&self) -> bool {
+        let often = self.tickets.iter().filter(|t| t.receives >= ISOLATED_FROM_RECEIVE).count();
+        often > 1 && 2 * often > self.tickets.len()
     }
 
     /// The counts of the batch's log line before any job has run.
@@ -82,6 +89,7 @@ impl<P> Ticket<P> {
             message_ids: &self.message_ids,
             sent_at: self.sent_at,
             receives: self.receives,
+            after_outage: batch.is_after_outage(),
             wakes: self.wakes,
             stray: self.stray,
             dedup_window: policy.dedup_window,
@@ -107,8 +115,8 @@ pub(super) fn decode<J: Job, P: Ports>(
     for (index, received) in messages.iter().enumerate() {
         dispositions.push(Disposition::store_gone(received.receives));
         let body = received.body.as_deref().unwrap_or_default();
-        let message = match decode_body::<J::Payload>(J::TYPE, body) {
-            Ok(message) => message,
+        let Decoded { message, dependency, fallback } = match decode_one::<J>(body) {
+            Ok(decoded) => decoded,
             Err(rejection) if received.purpose == Purpose::Check => {
                 // The audit asked about a result, and the job type has changed how it reads
                 // messages since. That is no reason to keep the message as rejected.
@@ -130,7 +138,8 @@ pub(super) fn decode<J: Job, P: Ports>(
         }
         let Some(&known) = by_key.get(&message.key) else {
             by_key.insert(message.key.clone(), tickets.len());
-            tickets.push(Ticket { stray, ..ticket::<J>(message, index, received) });
+            let ticket = ticket::<J>(message, dependency, fallback, index, received);
+            tickets.push(Ticket { stray, ..ticket });
             continue;
         };
         let ticket: &mut Ticket<J::Payload> = &mut tickets[known];
@@ -151,22 +160,55 @@ pub(super) fn decode<J: Job, P: Ports>(
     Batch { tickets, lease, deadline, dispositions, checks, messages, rejected, contradicting }
 }
 
+/// A message with what its job type makes of it.
+struct Decoded<P> {
+    message: Message<P>,
+    dependency: String,
+    fallback: Option<String>,
+}
+
+/// Reads one message. If code of the job type panics at it, it is rejected like any other body that cannot be
+/// read: the other messages of the event are not affected.
+fn decode_one<J: Job>(body: &str) -> Result<Decoded<J::Payload>, Rejection> {
+    let decoded = guard(|| {
+        let message = decode_body::<J::Payload>(J::TYPE, body)?;
+        let dependency = J::dependency(&message.payload).into_owned();
+        let fallback = J::fallback(&message.payload);
+        Ok(Decoded { message, dependency, fallback })
+    });
+    let decoded = decoded.map_err(|panic| {
+        let reason = format!("payload: its job type cannot read it: {}", panic.message());
+        Rejection::new(Flaw::Invalid, reason)
+    })??;
+    let length = decoded.dependency.len();
+    if length > MAX_DEPENDENCY_BYTES {
+        let reason = format!(
+            "payload: the name of its dependency has {length} bytes, expected at most \
+             {MAX_DEPENDENCY_BYTES}"
+        );
+        return Err(Rejection::new(Flaw::Invalid, reason));
+    }
+    Ok(decoded)
+}
+
 fn ticket<J: Job>(
     message: Message<J::Payload>,
+    dependency: String,
+    fallback: Option<String>,
     index: usize,
     received: &ReceivedMessage,
 ) -> Ticket<J::Payload> {
     let work = Work {
         payload: message.canonical.clone(),
         queue: received.queue.clone(),
-        dependency: J::dependency(&message.payload).into_owned(),
+        dependency,
         retention: J::POLICY.retention(),
         created_at: message.created_at.unwrap_or(received.sent_at),
         deadline: message.deadline,
         group: received.group.clone(),
     };
     Ticket {
-        fallback: J::fallback(&message.payload),
+        fallback,
         message,
         work,
         messages: vec![index],

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use crate::{
     base::time::{Clock, Time},
-    failure::{Class, Failure},
+    failure::{Class, Failure, JOB_TIMEOUT},
     job::{Gate, Job, Progress, Run},
+    policy::{LONGEST_WAIT, MAX_RESULT_BYTES, Policy},
     record::Record,
 };
 
@@ -22,9 +23,6 @@ pub enum Outcome {
     /// The run failed.
     Failed(Failure),
 }
-
-/// Failure code of a run that exceeded its time limit.
-pub const JOB_TIMEOUT: &str = "job_timeout";
 
 /// Runs `job` once for a claimed `record`: for at most its policy's `job_timeout`, not counting
 /// waits for slots, and not past `latest_end`.
@@ -51,9 +49,15 @@ pub async fn execute<J: Job>(
         history: record.history.clone(),
         cursor: record.cursor.clone(),
         ends_at: now + limit,
+        is_last: is_last(&J::POLICY, record, now),
         gate,
     };
-    let work = AssertUnwindSafe(job.run(payload, &run)).catch_unwind();
+    let work = guarded(async {
+        job.run(payload, &run).await.map(|progress| match progress {
+            Progress::More(cursor) => Ok(Outcome::Continues(cursor)),
+            Progress::Done(output) => serde_json::to_string(&output).map(Outcome::Succeeded),
+        })
+    });
     let ended = tokio::select! {
         biased;
         ended = work => ended,
@@ -63,18 +67,49 @@ pub async fn execute<J: Job>(
         }
     };
     match ended {
-        Ok(Ok(Progress::More(cursor))) => Outcome::Continues(cursor),
-        Ok(Ok(Progress::Done(output))) => match serde_json::to_string(&output) {
-            Ok(result) => Outcome::Succeeded(result),
-            Err(error) => Outcome::Failed(Failure::new(
-                Class::Permanent,
-                "result_not_json",
-                format!("the job's result is no JSON: {error}"),
-            )),
-        },
-        Ok(Err(failure)) => Outcome::Failed(failure),
-        Err(panic) => Outcome::Failed(panicked(panic.as_ref())),
+        Ok(Ok(Ok(outcome))) => bounded(outcome),
+        Ok(Ok(Err(error))) => Outcome::Failed(Failure::new(
+            Class::Permanent,
+            "result_not_json",
+            format!("the job's result is no JSON: {error}"),
+        )),
+        Ok(Err(failure)) | Err(failure) => Outcome::Failed(failure),
     }
+}
+
+/// Whether a job ends if its run fails now: it was its last attempt, or no later run comes before it is given up.
+fn is_last(policy: &Policy, record: &Record, now: Time) -> bool {
+    let gives_up_at = record.work.created_at + policy.give_up_after;
+    record.counters.attempts + 1 >= policy.max_attempts
+        || (record.work.deadline.is_none() && now + LONGEST_WAIT >= gives_up_at)
+}
+
+/// Runs code of a job type. A panic becomes a failure of class [`Class::Crash`], so the other jobs of the
+/// process continue.
+pub(super) async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
+    ended.map_err(|panic| panicked(panic.as_ref()))
+}
+
+/// The same for code that is not asynchronous.
+pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panicked(panic.as_ref()))
+}
+
+/// An outcome that fits into a record: a longer one could not be written, and the job would run again for
+/// ever.
+fn bounded(outcome: Outcome) -> Outcome {
+    let (name, length) = match &outcome {
+        Outcome::Succeeded(result) => ("result", result.len()),
+        Outcome::Continues(cursor) => ("cursor", cursor.len()),
+        Outcome::Failed(_) => return outcome,
+    };
+    if length <= MAX_RESULT_BYTES {
+        return outcome;
+    }
+    let message =
+        format!("the job's {name} has {length} bytes, expected at most {MAX_RESULT_BYTES}");
+    Outcome::Failed(Failure::new(Class::Permanent, "result_too_long", message))
 }
 
 /// Returns when the run has used `limit`, not counting waits for slots, or `hard_limit` including

@@ -4,8 +4,11 @@ use super::claim;
 use std::time::Duration;
 
 use crate::{
-    base::{random::Random, time::Clock},
-    failure::{Class, Failure},
+    base::{
+        random::Random,
+        time::{Clock, Time},
+    },
+    failure::{Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
     gates::{Refused, RunEnd, RunKind},
     job::Job,
     policy::{ANSWER_RESERVE, PARK_FROM_RECEIVE},
@@ -47,7 +50,8 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     ticket: usize,
     mut record: Record,
 ) -> Ended {
-    let RunResult { outcome, broken } = run_through_gates(worker, batch, ticket, &record).await;
+    let result = run_through_gates(worker, batch, ticket, &record).await;
+    let RunResult { outcome, broken, others_worked } = result;
     let now = worker.clock.now();
     match outcome {
         Outcome::Succeeded(result) => {
@@ -64,12 +68,15 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             Ended { ticket, record, decision, failure: None, broken }
         }
         Outcome::Failed(failure) => {
+            let failure = charged(failure, &record, others_worked);
             record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
             let situation = Situation {
                 policy: &J::POLICY,
                 counters: record.counters,
                 deadline: record.ends_at(J::POLICY.give_up_after),
                 provisional: record.provisional.is_some(),
+                first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
+                gives_up_at: record.work.created_at + J::POLICY.give_up_after,
                 budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
                 now,
                 chance: worker.random.unit(),
@@ -95,11 +102,34 @@ struct RunResult {
     outcome: Outcome,
     /// Why the whole event must fail, if an operator must fix the gates.
     broken: Option<String>,
+    /// Whether a call of another job has worked lately, since this job failed before.
+    others_worked: bool,
 }
 
 impl RunResult {
     fn failed(failure: Failure) -> Self {
-        Self { outcome: Outcome::Failed(failure), broken: None }
+        Self { outcome: Outcome::Failed(failure), broken: None, others_worked: true }
+    }
+}
+
+/// The failure of a run as it counts against the job. While the dependency answers nobody, a failure is an outage
+/// and no attempt. A job's first failure is always an attempt: there is nothing yet to compare with.
+fn charged(failure: Failure, record: &Record, others_worked: bool) -> Failure {
+    if failure.class() != Class::Transient || others_worked || record.history.is_empty() {
+        return failure;
+    }
+    let asked = failure.retry_after();
+    Failure::new(Class::Transient, DEPENDENCY_DOWN, failure.to_string()).with_retry_after(asked)
+}
+
+/// How the run of a claimed job counts for the retry budget.
+const fn kind(record: &Record) -> RunKind {
+    match record.counters {
+        // It comes back because it may run again, and not because it has failed.
+        _ if record.parking.is_some() => RunKind::Again,
+        Counters { attempts: 1.., .. } => RunKind::Retry,
+        Counters { claims: ..=1, .. } => RunKind::First,
+        _ => RunKind::Again,
     }
 }
 
@@ -113,11 +143,7 @@ async fn run_through_gates<J: Job, P: Ports>(
     if !claim::fits(worker, batch) {
         return RunResult::failed(execute::unstarted());
     }
-    let kind = match record.counters {
-        Counters { attempts: 1.., .. } => RunKind::Retry,
-        Counters { claims: ..=1, .. } => RunKind::First,
-        _ => RunKind::Again,
-    };
+    let kind = kind(record);
     let receives = batch.tickets[ticket].receives;
     let mut permit = match worker.gates.enter(&record.work.dependency, kind).await {
         Ok(permit) => permit,
@@ -147,13 +173,51 @@ async fn run_through_gates<J: Job, P: Ports>(
         Outcome::Failed(execute::unstarted())
     };
     let end = match &outcome {
-        Outcome::Failed(failure) if failure.code() == execute::JOB_TIMEOUT => RunEnd::TimedOut,
+        Outcome::Failed(failure) if failure.code() == JOB_TIMEOUT => RunEnd::TimedOut,
         _ => RunEnd::Ended,
     };
+    let failed_before = record.history.last().map(|failed| Time::from_millis(failed.at));
+    let others_worked = permit.others_worked(failed_before.unwrap_or_default());
     // The report to the gates may be cut short, but the end of the run must be written.
     let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
     if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(permit, end)).await.is_err() {
         telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));
     }
-    RunResult { outcome, broken: None }
+    RunResult { outcome, broken: None, others_worked }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Parking, Phase, Work};
+
+    #[test]
+    fn only_a_run_after_a_failure_counts_as_a_retry() {
+        let record = |claims, attempts, parked: bool| Record {
+            key: "errand#g:1".into(),
+            fence: 1,
+            owner: String::new(),
+            message_id: String::new(),
+            counters: Counters { claims, attempts, ..Counters::default() },
+            phase: Phase::Queued { due_at: Time::default() },
+            work: Work {
+                payload: "{}".into(),
+                queue: "queue".into(),
+                dependency: "elsewhere".into(),
+                retention: Duration::ZERO,
+                created_at: Time::default(),
+                deadline: None,
+                group: None,
+            },
+            cursor: None,
+            provisional: None,
+            parking: parked.then_some(Parking { since: Time::default(), gated: true }),
+            last_failure: None,
+            history: Vec::new(),
+        };
+        assert_eq!(kind(&record(1, 0, false)), RunKind::First);
+        assert_eq!(kind(&record(2, 1, false)), RunKind::Retry);
+        assert_eq!(kind(&record(2, 0, false)), RunKind::Again, "it continues");
+        assert_eq!(kind(&record(3, 1, true)), RunKind::Again, "a breaker has parked it since");
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
     },
     record::{Phase, Record},
     telemetry,
-    worker::{Worker, batch::Batch},
+    worker::{Worker, batch::Batch, execute::guarded},
 };
 
 /// A younger result that is not found is not restored: the read may lag behind the write.
@@ -129,13 +129,13 @@ async fn verify<J: Job, P: Ports>(
         history: Vec::new(),
         cursor: None,
         ends_at,
+        is_last: false,
         gate: &permit,
     };
     let limit = ends_at.since(worker.clock.now());
-    let checked =
-        tokio::time::timeout(limit, worker.job.verify(&message.payload, result, &run)).await;
-    let (checked, end) = match checked {
-        Ok(checked) => (checked, RunEnd::Ended),
+    let check = guarded(worker.job.verify(&message.payload, result, &run));
+    let (checked, end) = match tokio::time::timeout(limit, check).await {
+        Ok(checked) => (checked.and_then(|checked| checked), RunEnd::Ended),
         Err(_) => (
             Err(Failure::new(Class::Transient, "check_timeout", "the check took too long")),
             RunEnd::TimedOut,

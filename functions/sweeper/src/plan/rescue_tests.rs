@@ -152,6 +152,7 @@ proptest! {
                 message_ids: &ids,
                 sent_at: NOW,
                 receives: 1,
+                after_outage: false,
                 wakes: Some(step.record.fence),
                 stray: false,
                 dedup_window: Duration::ZERO,

@@ -11,9 +11,33 @@ use crate::dependency::stats::{BUCKET, BucketKey, Calls, HOT_WRITES, MEMORY, buc
 pub struct Window {
     seen: BTreeMap<(Time, u64, u8), Calls>,
     unsent: BTreeMap<(Time, u64), Calls>,
+    /// How often counts were taken to be written.
+    taken: u64,
+}
+
+/// Where a success was counted, so that it can be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    bucket: (Time, u64),
+    taken: u64,
 }
 
 impl Window {
+    /// Where a call is counted now.
+    #[must_use]
+    pub fn counted(&self, now: Time, generation: u64) -> Counted {
+        Counted { bucket: (bucket_start(now, BUCKET), generation), taken: self.taken }
+    }
+
+    /// Takes back the success that was counted there. Once counts were taken to be written, the others may
+    /// be those of other runs, so nothing is taken back.
+    pub fn take_back(&mut self, counted: Counted) {
+        let calls = self.unsent.get_mut(&counted.bucket).filter(|_| counted.taken == self.taken);
+        if let Some(calls) = calls {
+            calls.ok = calls.ok.saturating_sub(1);
+        }
+    }
+
     /// Stores the fleet's totals of a bucket, as read from the table.
     pub fn see(&mut self, key: &BucketKey, calls: Calls) {
         self.seen.insert((key.start, key.generation, key.shard), calls);
@@ -26,6 +50,7 @@ impl Window {
 
     /// Takes the unsent counts of the oldest bucket, to write them.
     pub fn take_unsent(&mut self) -> Option<((Time, u64), Calls)> {
+        self.taken += 1;
         self.unsent.pop_first()
     }
 
