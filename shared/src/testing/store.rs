@@ -28,7 +28,7 @@ use crate::{
 pub struct MemoryStore(Arc<Mutex<Tables>>);
 
 impl MemoryStore {
-    fn lock(&self) -> MutexGuard<'_, Tables> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
