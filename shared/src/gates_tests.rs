@@ -844,3 +844,19 @@ async fn refused_requests_close_a_half_open_breaker() {
     }
     assert_eq!(fleet.breaker().await.state, State::Closed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_half_open_breaker_is_read_twice_for_a_whole_batch() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for _ in 0..5 {
+        run(&gates, Some(Class::Transient), QUICK).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let reads = || fleet.faults.trace().iter().filter(|call| call.name == "breaker").count();
+    let before = reads();
+    let batch = (0..10).map(async |_| gates.enter(DEPENDENCY, RunKind::First).await.ok());
+    let permits: Vec<_> = futures_util::future::join_all(batch).await;
+    assert_eq!(permits.iter().flatten().count(), POLICY.breaker.probes as usize);
+    assert!(reads() - before <= 2, "{} reads", reads() - before);
+}

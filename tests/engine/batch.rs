@@ -97,6 +97,18 @@ async fn a_panic_does_not_affect_other_jobs() {
     assert_eq!(pauses, [1, 180], "the first retry comes immediately, the second after minutes");
 }
 
+/// During an update, senders may be ahead of the functions for a while.
+#[tokio::test(start_paused = true)]
+async fn a_message_of_a_newer_version_waits_for_hours_and_is_then_kept() {
+    let bench = Bench::errands();
+    bench.send(&errand("job", 0, &[]).replace("\"version\":1", "\"version\":2"));
+    bench.run_for(Duration::from_hours(4)).await;
+    assert_eq!((bench.sqs.len(), bench.store.rejected_messages().len()), (1, 0), "it waits");
+    bench.run_for(Duration::from_hours(2)).await;
+    let [kept] = &bench.store.rejected_messages()[..] else { panic!("one is kept") };
+    assert_eq!((bench.sqs.len(), kept.rejection.flaw), (0, Flaw::Newer));
+}
+
 /// Code of a job type runs in four more places than its run.
 #[tokio::test(start_paused = true)]
 async fn a_panic_at_a_body_rejects_that_body_alone() {

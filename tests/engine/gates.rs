@@ -100,3 +100,28 @@ async fn waiting_for_slots_spends_no_attempt_and_ends_no_job() {
         "waiting does not count as a failure of the dependency: {breaker:?}"
     );
 }
+
+/// One job always gets an answer as if a key were revoked: the site refuses one car, say. It is parked first, so it
+/// is probed first. It must not keep the others from their dependency for ever.
+#[tokio::test(start_paused = true)]
+async fn a_job_with_systemic_trouble_of_its_own_does_not_hold_the_breaker_open() {
+    let bench = Bench::errands();
+    bench.send(&errand("cursed", 20, &["systemic"]));
+    let sending = async {
+        for n in 0..600 {
+            bench.send(&errand(&format!("job-{n}"), 20, &[]));
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    };
+    bench.run_while(sending).await;
+    let before = bench.store.breaker(DEPENDENCY).await.unwrap().value;
+    assert_eq!(before.state.name(), "closed");
+    bench.drain().await;
+    assert_eq!(bench.state("cursed"), "dead", "it has spent its attempts");
+    let waited = |record: &evenkeel::record::Record| {
+        record.phase.ended_at().unwrap().since(record.work.created_at)
+    };
+    let records = bench.store.records();
+    let late = records.iter().filter(|record| waited(record) > Duration::from_mins(2)).count();
+    assert!(late < 150, "{late} of 600 jobs waited for over two minutes");
+}

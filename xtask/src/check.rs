@@ -143,6 +143,7 @@ async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
         let mut install = tool::cargo();
         // Not optimised: it runs for a second, and an optimised build would take minutes longer.
         install.args(["install", "--locked", "--quiet", "--debug", "--no-track"]);
+        install.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_INCREMENTAL", "0");
         install.arg(format!("cargo-deny@{CARGO_DENY}")).arg("--root").arg(&root);
         install.arg("--target-dir").arg(&build);
         let install = tool::output(&mut install, "install cargo-deny");

@@ -16,6 +16,9 @@ use jiff::Timestamp;
 pub struct Time(u64);
 
 impl Time {
+    /// The latest time.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// The time `ms` milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(ms: u64) -> Self {

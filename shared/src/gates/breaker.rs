@@ -1,14 +1,17 @@
 //! The container's copy of the breakers: how long it may be used, and the conditional writes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{BREAKER_CACHE_TIME, Gates, MOST_RACES};
 use crate::{
-    base::time::Clock,
+    base::time::{Clock, Time},
     dependency::breaker::{Breaker, Moment, State},
     ports::{Control, PortError, Ports, Seen, Swapped},
     telemetry,
 };
+
+/// How long a container believes that all probes are taken.
+const PROBES_FULL_FOR: Duration = Duration::from_secs(1);
 
 impl<P: Ports> Gates<P> {
     /// The breaker from the cache while that is fresh enough, otherwise from the table.
@@ -16,6 +19,15 @@ impl<P: Ports> Gates<P> {
         &self,
         dependency: &str,
     ) -> Result<Seen<Breaker>, PortError> {
+        let now = self.clock.now();
+        let known = self
+            .cache(dependency, |cache| (now < cache.fresh_until).then(|| cache.breaker.clone()));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let reading = self.cache(dependency, |cache| Arc::clone(&cache.reading));
+        let _one_at_a_time = reading.lock().await;
+        // Another run may have read it while this one waited.
         let now = self.clock.now();
         let known = self
             .cache(dependency, |cache| (now < cache.fresh_until).then(|| cache.breaker.clone()));
@@ -50,7 +62,14 @@ impl<P: Ports> Gates<P> {
             State::Closed => BREAKER_CACHE_TIME.mul_f64(0.8 + 0.4 * chance),
             State::Open { retry_at, .. } => retry_at.since(now).min(BREAKER_CACHE_TIME),
             State::Forced { until, .. } => until.since(now).min(BREAKER_CACHE_TIME),
-            State::HalfOpen { .. } => Duration::ZERO,
+            State::HalfOpen { probes, .. } => {
+                let live = probes.values().filter(|until| **until > now);
+                let (count, first) = live
+                    .fold((0, Time::MAX), |(count, first), until| (count + 1, first.min(*until)));
+                // All runs of a batch ask at once. While no probe is free, none of them needs to read.
+                let is_full = count >= self.rules.breaker.probes;
+                if is_full { first.since(now).min(PROBES_FULL_FOR) } else { Duration::ZERO }
+            }
         };
         self.cache(dependency, |cache| {
             // Revision 0 means that the item does not exist any more.

@@ -1,6 +1,6 @@
 //! What a container caches about one dependency.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     base::time::Time,
@@ -19,6 +19,8 @@ pub(super) struct DependencyCache {
     pub(super) used_at: Time,
     /// The breaker as last read; closed if it was never read.
     pub(super) breaker: Seen<Breaker>,
+    /// Held while `breaker` is read, so that the runs of one container share a read.
+    pub(super) reading: Arc<tokio::sync::Mutex<()>>,
     /// How often `breaker` was learned by a read or a write.
     pub(super) learned: u64,
     /// Until when `breaker` may be used without reading it again.

@@ -109,6 +109,12 @@ impl<P: Ports> Permit<'_, P> {
         ok > self.made().ok
     }
 
+    /// Takes what was wrong with the run's calls as the job's own trouble: it says nothing about the dependency.
+    pub(crate) fn is_own_trouble(&self) {
+        let mut made = self.made();
+        (made.systemic, made.failed) = (None, None);
+    }
+
     /// Counts the end of a call.
     fn count(&self, class: Option<Class>, took: Duration) {
         let now = self.gates.clock.now();

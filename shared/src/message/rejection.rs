@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     base::{hash::sha256_hex, time::Time},
     failure::MESSAGE_BYTES,
+    message::MAX_BODY_BYTES,
     policy::QUARANTINE_RETENTION,
 };
 
@@ -91,8 +92,8 @@ pub struct RejectedMessage {
     pub expires_at: Time,
 }
 
-/// Bytes of a rejected body that are kept.
-pub const REJECTED_HEAD_BYTES: usize = 32 * 1024;
+/// Bytes of a rejected body that are kept: all of it, unless it is longer than any message may be.
+pub const REJECTED_HEAD_BYTES: usize = MAX_BODY_BYTES;
 
 impl RejectedMessage {
     /// Rejects a body that arrived on the queue with the ARN `queue`, of the job type `kind`.

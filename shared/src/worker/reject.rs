@@ -7,6 +7,7 @@ use crate::{
     base::time::Clock,
     job::Job,
     message::{Flaw, ReceivedMessage, RejectedMessage, Rejection, Woken},
+    policy::LONGEST_WAIT,
     ports::{PortError, Ports, Store},
     record::Phase,
     telemetry,
@@ -16,6 +17,10 @@ use crate::{
         disposition::Disposition,
     },
 };
+
+/// From this receive on, a message of a newer version is kept as rejected. Until then it waits in its queue for
+/// the update that knows it: for nearly five hours.
+const HELD_FROM_RECEIVE: u32 = 20;
 
 /// Keeps the rejected messages of the batch.
 pub(super) async fn keep_rejected<J: Job, P: Ports>(
@@ -36,6 +41,9 @@ async fn reject<J: Job, P: Ports>(
     message: &ReceivedMessage,
     rejection: &Rejection,
 ) -> Disposition {
+    if rejection.flaw == Flaw::Newer && message.receives < HELD_FROM_RECEIVE {
+        return Disposition::Retry(LONGEST_WAIT);
+    }
     if let Some(woken) = &message.wakes
         && let Err(error) = give_up(worker, woken, rejection).await
     {

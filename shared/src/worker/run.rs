@@ -9,7 +9,7 @@ use crate::{
         time::{Clock, Time},
     },
     failure::{Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
-    gates::{Refused, RunEnd, RunKind},
+    gates::{Permit, Refused, RunEnd, RunKind},
     job::Job,
     policy::{ANSWER_RESERVE, PARK_FROM_RECEIVE},
     ports::{PortError, Ports},
@@ -122,6 +122,17 @@ fn charged(failure: Failure, record: &Record, others_worked: bool) -> Failure {
     Failure::new(Class::Transient, DEPENDENCY_DOWN, failure.to_string()).with_retry_after(asked)
 }
 
+/// Whether a job has met a systemic failure for the second time although calls of other jobs have worked since it
+/// was parked for the first one. Then the failure is the job's own: it spends an attempt, and the breaker does not
+/// open for it.
+fn is_repeated<P: Ports>(failure: &Failure, record: &Record, permit: &Permit<'_, P>) -> bool {
+    let systemic = Class::Systemic.name();
+    let before = record.last_failure.as_ref().is_some_and(|last| last.class == systemic)
+        || record.history.last().is_some_and(|last| last.code == failure.code());
+    let since = record.parking.map_or(record.work.created_at, |parking| parking.since);
+    failure.class() == Class::Systemic && before && permit.others_worked(since)
+}
+
 /// How the run of a claimed job counts for the retry budget.
 const fn kind(record: &Record) -> RunKind {
     match record.counters {
@@ -178,6 +189,14 @@ async fn run_through_gates<J: Job, P: Ports>(
     };
     let failed_before = record.history.last().map(|failed| Time::from_millis(failed.at));
     let others_worked = permit.others_worked(failed_before.unwrap_or_default());
+    let outcome = match outcome {
+        Outcome::Failed(failure) if is_repeated(&failure, record, &permit) => {
+            permit.is_own_trouble();
+            let why = format!("again, while it works for other jobs: {}", failure.message());
+            Outcome::Failed(Failure::new(Class::Transient, failure.code().to_owned(), why))
+        }
+        outcome => outcome,
+    };
     // The report to the gates may be cut short, but the end of the run must be written.
     let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
     if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(permit, end)).await.is_err() {

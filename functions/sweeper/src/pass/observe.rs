@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use evenkeel::{
     base::time::Time,
     dependency::{
+        breaker::State,
         limiter::AHEAD,
         stats::{BUCKET, Bucket, Calls, SHARDS, TYPE_BUCKET, bucket_start},
     },
@@ -124,15 +125,16 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     noted.and(kept)
 }
 
-/// The dependencies to observe: those that a job type is configured with, then those with the most
-/// parked jobs.
+/// The dependencies to observe: those that a job type is configured with, then those whose breaker is not
+/// closed, then those with the most parked jobs.
 fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Dependency)> {
     let is_fixed =
         |name: &String| sweep.config.types.iter().any(|job| job.dependency.as_ref() == Some(name));
     let mut all: Vec<(String, Dependency)> = tick.view.dependencies.clone().into_iter().collect();
-    all.sort_by_key(|(name, _)| {
+    all.sort_by_key(|(name, known)| {
+        let is_closed = known.breaker.at(tick.now).state == State::Closed;
         let parked = tick.view.parked.get(name).copied().unwrap_or_default();
-        (!is_fixed(name), std::cmp::Reverse(parked))
+        (!is_fixed(name), is_closed, std::cmp::Reverse(parked))
     });
     all.truncate(MOST_DEPENDENCIES);
     all
