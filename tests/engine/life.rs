@@ -110,7 +110,7 @@ async fn a_job_whose_message_has_few_receives_left_is_parked() {
 async fn a_run_that_called_and_ran_out_of_time_is_an_attempt() {
     let bench = Bench::errands();
     let body = errand("slow", 0, &[]);
-    bench.send(&body.replace("\"takes_ms\"", "\"calls\":5,\"call_ms\":1100,\"takes_ms\""));
+    bench.send(&body.replace("\"takes_ms\"", "\"calls\":5,\"call_ms\":1150,\"takes_ms\""));
     bench.drain().await;
     let record = bench.store.record(&key("slow")).unwrap();
     assert_eq!((record.phase.name(), record.history[0].code.as_str()), ("dead", "job_timeout"));
