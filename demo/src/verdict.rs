@@ -40,6 +40,14 @@ pub(crate) struct Evidence<'a> {
     pub(crate) dead_letters: u64,
 }
 
+impl Evidence<'_> {
+    /// Messages that may be left in a queue: they wait for an update of the functions.
+    fn waiting(&self) -> u64 {
+        let waiting = self.sent.iter().filter(|sent| sent.message.waits_for_an_update());
+        waiting.count() as u64
+    }
+}
+
 /// What follows from the evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -82,8 +90,10 @@ impl Verdict {
 /// record is in a final state, too.
 pub(crate) fn is_over(evidence: &Evidence<'_>) -> bool {
     let case = Case::of(*evidence);
-    let ended = |sent: &Sent| case.any_record(sent, Record::is_terminal);
-    evidence.queued == 0
+    let ended = |sent: &Sent| {
+        sent.message.waits_for_an_update() || case.any_record(sent, Record::is_terminal)
+    };
+    evidence.queued == evidence.waiting()
         && evidence.sent.iter().all(ended)
         && evidence.records.iter().all(Record::is_terminal)
 }
@@ -178,13 +188,22 @@ impl<'a> Case<'a> {
     }
 
     fn count_lost(&self, verdict: &mut Verdict) {
-        for sent in self.evidence.sent {
+        let waits = |sent: &&Sent| sent.message.waits_for_an_update();
+        for sent in self.evidence.sent.iter().filter(|sent| !waits(sent)) {
             if !self.any_record(sent, Record::is_accounted_for) {
                 verdict.lost += 1;
                 verdict.findings.push(format!("a message was lost: {}", sent.message.body));
             }
         }
         let Evidence { queued, dead_letters, .. } = self.evidence;
+        let waiting = self.evidence.waiting();
+        if queued < waiting {
+            let gone = waiting - queued;
+            verdict
+                .findings
+                .push(format!("messages that wait for an update, and are gone: {gone}"));
+        }
+        let queued = queued.saturating_sub(waiting);
         for (count, queues) in [(queued, "queues"), (dead_letters, "dead-letter queues")] {
             if count > 0 {
                 verdict.findings.push(format!("messages left in the {queues}: {count}"));

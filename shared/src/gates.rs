@@ -177,8 +177,8 @@ impl<P: Ports> Gates<P> {
         kind: RunKind,
     ) -> Result<Permit<'_, P>, Refused> {
         let permit = self.admit(dependency).await?;
-        // A run that may not call must not take a slot from those that may.
-        let slot = match self.still_open(&permit).and_then(|()| self.shed_load(&permit)) {
+        // A run that may not call for long must not take a slot from those that may.
+        let slot = match self.not_stopped(&permit).and_then(|()| self.shed_load(&permit)) {
             Ok(()) => self.slot(dependency).await,
             Err(failure) => Err(Refused::Deferred(failure)),
         };
@@ -279,6 +279,20 @@ impl<P: Ports> Gates<P> {
         let why =
             format!("{} is {}: share {:.2}", permit.dependency, shed.signal.name(), shed.share);
         Err(self.deferred("load_shed", why, SHED_PAUSE))
+    }
+
+    /// Checks in the cache that no 429 has stopped calls for longer than a run waits for its slot.
+    fn not_stopped(&self, permit: &Permit<'_, P>) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let stopped_until = self.cache(&permit.dependency, |cache| {
+            cache.stopped_until.max(cache.breaker.value.stopped_until)
+        });
+        // Without rates, there is no slot to wait for.
+        let wait = if self.rules.rates.is_some() { HORIZON } else { Duration::ZERO };
+        if stopped_until > now + wait {
+            return Err(self.rate_limited(&permit.dependency, stopped_until.since(now)));
+        }
+        Ok(())
     }
 
     /// Checks in the cache that the breaker still admits the run, and that no 429 has stopped calls

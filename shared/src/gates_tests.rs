@@ -732,14 +732,24 @@ async fn a_stopped_container_takes_no_slot() {
     let mut fleet = Fleet::default();
     fleet.rules.rates = Some(RATES);
     let gates = fleet.container();
-    throttled(&gates, Duration::from_secs(1)).await.unwrap();
-    // The second is nearly over, so that the next slot is within the horizon.
-    gates.cache(DEPENDENCY, |cache| cache.stopped_until = fleet.clock.now() + QUICK);
+    run(&gates, None, QUICK).await.unwrap();
+    // The stop is long, and the next slot is within the horizon: an operator has reset the limiter, say.
+    gates.cache(DEPENDENCY, |cache| cache.stopped_until = fleet.clock.now() + HORIZON * 2);
     let before = fleet.store.limiter(DEPENDENCY).await.unwrap();
     for _ in 0..10 {
         assert_eq!(run(&gates, None, QUICK).await, Err("rate_limit".into()));
     }
     assert_eq!(fleet.store.limiter(DEPENDENCY).await.unwrap(), before, "no slot is lost");
+}
+
+/// After a short stop, runs wait for the slots behind it. Parked, they would wait for the sweeper.
+#[tokio::test(start_paused = true)]
+async fn a_short_stop_parks_no_run() {
+    let mut fleet = Fleet::default();
+    fleet.rules.rates = Some(RATES);
+    let gates = fleet.container();
+    throttled(&gates, Duration::from_secs(1)).await.unwrap();
+    assert_eq!(run(&gates, None, QUICK).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sandbox::Fault;
+use serde_json::Value;
 
 use super::job::Kind;
 use super::site::Page;
@@ -42,6 +43,14 @@ pub(crate) struct Message {
     /// The place of its job in the incident; none for a malformed message.
     pub(crate) job: Option<usize>,
     pub(crate) body: String,
+}
+
+impl Message {
+    /// Whether it is of a version that the functions do not know yet. It stays in its queue for hours.
+    pub(crate) fn waits_for_an_update(&self) -> bool {
+        let body: Option<Value> = serde_json::from_str(&self.body).ok();
+        self.job.is_none() && body.is_some_and(|body| body["version"].as_u64() > Some(1))
+    }
 }
 
 /// When the job at this place is first sent, apart from a random delay.

@@ -427,3 +427,16 @@ fn a_mean_above_the_aim_is_found() {
     story.records[0].ended_at = Some(23_000);
     assert!(story.finding().starts_with("the mean of the times is 5000 ms"));
 }
+
+#[test]
+fn a_message_of_a_newer_version_may_stay_in_its_queue_and_may_not_vanish() {
+    let mut story = Story::good();
+    let newer = r#"{"version":2,"type":"url_shortening","payload":{}}"#.to_owned();
+    let message = Message { job: None, body: newer };
+    story.sent.push(Sent { message, at_ms: story.sent[0].at_ms });
+    let finding = "messages that wait for an update, and are gone: 1";
+    assert_eq!(story.finding(), finding);
+    assert!(!is_over(&story.evidence()));
+    story.queued = 1;
+    assert!(story.verdict().holds() && is_over(&story.evidence()));
+}
