@@ -368,3 +368,30 @@ async fn a_job_is_given_up_when_its_time_is_over() {
     assert!(why.starts_with("gave up: transient (dependency_down): "), "{why}");
     assert!(at.since(began) >= POLICY.give_up_after);
 }
+
+/// A key is revoked in the middle of good work. What worked just before must not be taken for a sign that it works
+/// now: then jobs would spend their attempts on the revoked key.
+#[tokio::test(start_paused = true)]
+async fn a_revoked_key_spends_no_attempt_although_calls_worked_just_before() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    let send = |n: usize| bench.send(&shortening(&format!("{n:017}"), &format!("{CAR}/{n}")));
+    (0..20).for_each(send);
+    bench.run_for(Duration::from_secs(3)).await;
+    let revoked = Fault {
+        kind: FaultKind::status(401),
+        on: Target::default(),
+        scope: Scope::share(1.0, 0),
+        after_work: false,
+    };
+    bench.control().add_fault(&revoked).await.unwrap();
+    (20..30).for_each(send);
+    bench.run_for(Duration::from_mins(30)).await;
+    bench.control().clear_faults().await.unwrap();
+    bench.drain().await;
+    let records = bench.store.records();
+    assert_eq!(records.len(), 30);
+    for record in records {
+        let seen = (record.phase.name(), record.counters.attempts);
+        assert_eq!(seen, ("succeeded", 1), "{record:?}");
+    }
+}

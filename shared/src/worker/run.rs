@@ -8,6 +8,7 @@ use crate::{
         random::Random,
         time::{Clock, Time},
     },
+    dependency::stats::BUCKET,
     failure::{Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
     gates::{Permit, Refused, RunEnd, RunKind},
     job::Job,
@@ -129,8 +130,12 @@ fn is_repeated<P: Ports>(failure: &Failure, record: &Record, permit: &Permit<'_,
     let systemic = Class::Systemic.name();
     let before = record.last_failure.as_ref().is_some_and(|last| last.class == systemic)
         || record.history.last().is_some_and(|last| last.code == failure.code());
-    let since = record.parking.map_or(record.work.created_at, |parking| parking.since);
-    failure.class() == Class::Systemic && before && permit.others_worked(since)
+    let attempted = record.history.last().map(|last| Time::from_millis(last.at));
+    let since = record.parking.map(|parking| parking.since).max(attempted);
+    // The bucket of that time also holds calls from before it, when all was still well.
+    failure.class() == Class::Systemic
+        && before
+        && since.is_some_and(|since| permit.others_worked(since + BUCKET))
 }
 
 /// How the run of a claimed job counts for the retry budget.
