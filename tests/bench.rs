@@ -24,6 +24,7 @@ use std::{cell::Cell, sync::Arc};
 use evenkeel::{
     base::time::{Clock as _, Time},
     message::OutgoingMessage,
+    policy::EARLIEST_RETURN,
     record::Record,
     testing::{
         BEGINNING, Faults, MemoryMappings, MemoryStore, SeededRandom, SimulatedSqs, TestClock,
@@ -138,6 +139,15 @@ impl Bench {
     /// Sends a body to its queue of ordinary priority.
     pub(crate) fn send(&self, body: &str) {
         self.sqs.send_to(self.queue(), OutgoingMessage::new(body.to_owned(), None, None));
+    }
+
+    /// Receives all messages so often as if the process had been killed each time.
+    pub(crate) async fn received_in_vain(&self, times: usize) {
+        for _ in 0..times {
+            let _ = self.sqs.receive_from(self.queue(), 10);
+            tokio::time::advance(EARLIEST_RETURN).await;
+            self.sqs.show_all();
+        }
     }
 
     /// Sends the message that wakes the job of this record.

@@ -12,6 +12,7 @@ mod faults;
 mod feeds;
 mod fuzz;
 mod golden;
+mod level;
 mod pages;
 mod parameters;
 mod real_client_sockets;

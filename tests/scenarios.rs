@@ -156,7 +156,7 @@ async fn a_thousand_jobs_survive_twenty_bad_minutes() {
     assert!(outcome.took + second(2) >= SENT_OVER, "{outcome:?}");
     let crashes: u32 = outcome.records.iter().map(|record| record.counters.crashes).sum();
     let failed = outcome.calls.iter().filter(|call| call.status == Some(503)).count();
-    assert!(failed > 0 && crashes >= 3, "{failed} calls failed, {crashes} crashes: {outcome:?}");
+    assert!(failed > 0 && crashes >= 2, "{failed} calls failed, {crashes} crashes: {outcome:?}");
     assert!(outcome.units.writes > 2_000, "{outcome:?}");
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use evenkeel::{
+    dependency::limiter::Rates,
     ports::notes::{FINDING, Finding},
     record::{Counters, Phase, Record},
 };
@@ -171,6 +172,30 @@ async fn a_job_whose_slashtags_are_all_taken_is_dead_with_the_reason() {
     bench.drain().await;
     let Phase::Dead { why, .. } = bench.only().phase else { panic!("expected a dead job") };
     assert!(why.contains("9 slashtags are taken, from acme-004352"), "{why}");
+}
+
+/// The calls of one run are more than its time has slots for.
+#[tokio::test(start_paused = true)]
+async fn a_long_chain_goes_on_where_the_last_run_stopped() {
+    let slow = Rates { per_second: 1, per_hour: 3_600 };
+    let bench = Bench::of(&[Kind::Shortening(slow)]);
+    let vin = inventory::vin::Vin::parse(VIN).unwrap();
+    let chain = inventory::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());
+    let (last, others) = chain.split_last().unwrap();
+    let taken: Vec<_> = others.iter().map(|tag| preload(tag, "https://other.example/")).collect();
+    bench.control().preload(&taken).await.unwrap();
+    bench.send(&shortening(VIN, CAR));
+    for car in 10..19 {
+        bench.send(&shortening(&format!("1HGCM82633A0000{car}"), &format!("{CAR}/{car}")));
+    }
+    bench.drain().await;
+    let records = bench.store.records();
+    let record = records.iter().find(|record| record.work.payload.contains(VIN)).unwrap();
+    let result = shortened(record);
+    assert_eq!((&result.slashtag, result.candidate), (last, chain.len()));
+    assert!(record.counters.claims >= 2 && record.counters.attempts == 1, "{record:?}");
+    let calls = bench.control().calls().await.unwrap();
+    assert_eq!(calls.len(), 9 + 2 * others.len() + 1, "no call is made twice");
 }
 
 /// The link was created, the answer was lost, and the service's reads lag behind its writes.

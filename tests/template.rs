@@ -7,7 +7,9 @@ use std::{
     slice,
 };
 
-use evenkeel::policy::{BATCH_SIZE, LONGEST_MESSAGE_LIFE, MAX_RECEIVES, Policy, QUEUE_RETENTION};
+use evenkeel::policy::{
+    BATCH_SIZE, EARLIEST_RETURN, LONGEST_MESSAGE_LIFE, MAX_RECEIVES, Policy, QUEUE_RETENTION,
+};
 use generator::JobType;
 use serde_json::{Value, json};
 use xtask::template;
@@ -159,7 +161,7 @@ fn a_function_has_time_for_its_policy_and_no_more_than_a_lost_process_may_cost()
         let timeout = number(&properties(&template, &function)["Timeout"]);
         assert!(timeout <= LONGEST_TIMEOUT_S, "{function}: {timeout} s hide a lost process");
         // People wait for a link, so a lost process must be noticed sooner there.
-        assert!(timeout <= 15 || job.job.kind != "url_shortening", "{function}: {timeout} s");
+        assert!(timeout <= 20 || job.job.kind != "url_shortening", "{function}: {timeout} s");
         let run = job.policy.longest_run().as_secs();
         assert!(timeout > run, "{function}: its rounds take {run} s");
     }
@@ -178,6 +180,8 @@ fn queues_keep_messages_long_enough_and_records_outlive_them() {
             let properties = properties(&template, queue);
             let visibility = number(&properties["VisibilityTimeout"]);
             assert!(visibility >= 6 * timeout, "{queue}: AWS asks for six function time-outs");
+            let earliest = EARLIEST_RETURN.as_secs();
+            assert!(visibility > earliest, "{queue}: a message would come back too early");
             let retention = number(&properties["MessageRetentionPeriod"]);
             assert_eq!(retention, QUEUE_RETENTION.as_secs(), "{queue}");
             assert!(job.policy.retention().as_secs() > retention.max(dead_retention), "{queue}");
@@ -455,6 +459,8 @@ fn the_documented_quota_is_what_the_defaults_need() {
     let text = fs::read_to_string(root().join("docs/deployment.md")).unwrap();
     assert!(text.contains(&format!("{workers} batches may run at once")), "{workers}");
     assert!(text.contains(&format!("need **{}**", workers + 1)), "and one sweeper");
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("allows {} concurrent executions", workers + 1)));
     let least = 2 * 2 * job_types().len() + 1;
     assert!(text.contains(&format!("so **{least}** is the least")), "{least}");
     let longest = xtask::stack_name::longest(&template).unwrap();
@@ -530,7 +536,7 @@ fn types_of_the_sweeper(template: &Value) -> Vec<sweeper::config::JobType> {
     let name = |name: &str| match name {
         "AWS::StackName" => "stack".to_owned(),
         name if name.starts_with("AWS::") => "x".to_owned(),
-        name if name.ends_with("Concurrency") => {
+        name if name.ends_with("Concurrency") || name.ends_with("RatePerSecond") => {
             number(&template["Parameters"][name]["Default"]).to_string()
         }
         name => name.to_owned(),
@@ -582,6 +588,7 @@ fn example(kind: &str) -> JobType {
         hosts: vec!["api.example.com".into()],
         concurrency: generator::Concurrency { normal: 10, high: 4 },
         dependency: generator::Dependency::Shared,
+        rate_per_second: None,
         weight: 2,
         variables: [
             ("BASE_URL".to_owned(), "BaseUrl".to_owned()),

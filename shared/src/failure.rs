@@ -8,6 +8,9 @@ use crate::base::hash::sha256_hex;
 /// Code of a deferral by an open breaker.
 pub const BREAKER_OPEN: &str = "breaker_open";
 
+/// Code of a deferral because the next slot is too far ahead.
+pub const RATE_LIMIT: &str = "rate_limit";
+
 /// Code of a run that exceeded its time limit.
 pub const JOB_TIMEOUT: &str = "job_timeout";
 

@@ -24,7 +24,7 @@ use crate::{
     },
     dependency::{
         breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
-        limiter::{HORIZON, Rates},
+        limiter::{HIGH_HORIZON, HORIZON, Rates},
         load_shedding, retry_budget,
         stats::MEMORY,
     },
@@ -41,6 +41,7 @@ use std::{
 };
 
 pub(crate) use permit::{Permit, RunEnd};
+pub(crate) use slots::Ahead;
 
 use cache::DependencyCache;
 
@@ -176,10 +177,10 @@ impl<P: Ports> Gates<P> {
         dependency: &str,
         kind: RunKind,
     ) -> Result<Permit<'_, P>, Refused> {
-        let permit = self.admit(dependency).await?;
+        let mut permit = self.admit(dependency).await?;
         // A run that may not call for long must not take a slot from those that may.
         let slot = match self.not_stopped(&permit).and_then(|()| self.shed_load(&permit)) {
-            Ok(()) => self.slot(dependency).await,
+            Ok(()) => self.first_slot(dependency).await,
             Err(failure) => Err(Refused::Deferred(failure)),
         };
         let slot = match slot {
@@ -190,7 +191,8 @@ impl<P: Ports> Gates<P> {
             }
         };
         if let Some(slot) = slot {
-            tokio::time::sleep(slot.since(self.clock.now())).await;
+            permit.waited_first = slot.since(self.clock.now());
+            tokio::time::sleep(permit.waited_first).await;
             // The breaker may have opened meanwhile, or a 429 arrived: then the run must not begin.
             if let Err(failure) = self.still_open(&permit) {
                 self.leave(permit, RunEnd::Ended).await;
@@ -222,7 +224,7 @@ impl<P: Ports> Gates<P> {
         let mut seen = self.cached_breaker(dependency).await?;
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
-            let longest = HORIZON + self.rules.policy.job_timeout;
+            let longest = HIGH_HORIZON + self.rules.policy.job_timeout;
             let probe = Probe::lease(self.random.token(), longest, now);
             let token = probe.token.clone();
             let next = match seen.value.admit(probe, &self.rules.breaker, now) {

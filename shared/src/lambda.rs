@@ -179,6 +179,9 @@ fn delivery(message: SqsMessage) -> ReceivedMessage {
             .and_then(|count: u64| u32::try_from(count).ok())
             .unwrap_or(1),
         sent_at: Time::from_millis(sent_first.or(number("SentTimestamp")).unwrap_or_default()),
+        first_received_at: Time::from_millis(
+            number("ApproximateFirstReceiveTimestamp").unwrap_or_default(),
+        ),
         group: message.attributes.get("MessageGroupId").cloned(),
         message_id: message.message_id,
         receipt: message.receipt_handle,

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use crate::{
     base::time::{CLOCK_SKEW, LEASE_GRACE, millis},
-    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::HORIZON},
+    dependency::{
+        breaker::{BreakerPolicy, PROBE_WAIT},
+        call_timeout::CallTimes,
+        limiter::{HIGH_HORIZON, PROMISE_HORIZON},
+    },
     failure::Class,
 };
 
@@ -21,14 +25,18 @@ pub const MAX_RECEIVES: u32 = 25;
 
 /// From this receive on, a job that would wait parks instead. Its message is close to the
 /// dead-letter queue, and a run that dies still needs some receives.
-pub const PARK_FROM_RECEIVE: u32 = MAX_RECEIVES - 4;
+pub const PARK_FROM_RECEIVE: u32 = MAX_RECEIVES - 5;
 
 /// Crashes after which a job is quarantined, because it probably kills its process.
 pub const MAX_CRASHES: u32 = 3;
 
-/// From this receive on, a message without a record runs isolated: it may have killed its process
-/// before the claim.
+/// From this receive on, a message without a record runs isolated if it came back as late as messages do whose
+/// process was killed: this one may have killed it before the claim.
 pub const ISOLATED_FROM_RECEIVE: u32 = 4;
+
+/// How long after a receive a message comes back at the earliest if the process was killed. The queues'
+/// visibility time-outs are longer. A message that waits for its slot comes back earlier.
+pub const EARLIEST_RETURN: Duration = Duration::from_secs(100);
 
 /// Delay before the second retry after a crash. The first retry comes without this pause.
 pub const CRASH_PAUSE: Duration = Duration::from_mins(3);
@@ -193,10 +201,16 @@ impl Policy {
         self.breaker.check();
         // Every probe of one round ends before the first probe of the next round begins, even under
         // clock skew. Otherwise more probes could run than there are leases.
-        let longest_probe = self.job_timeout.as_secs() + HORIZON.as_secs() + CLOCK_SKEW.as_secs();
+        // A breaker with one probe at a time waits for that one anyway.
+        let longest_probe = millis(self.job_timeout) + millis(HIGH_HORIZON) + millis(CLOCK_SKEW);
+        let shortest_wait = if self.breaker.open_wait.as_millis() < PROBE_WAIT.as_millis() {
+            self.breaker.open_wait
+        } else {
+            PROBE_WAIT
+        };
         assert!(
-            self.breaker.open_wait.as_secs() * 9 / 10 > longest_probe,
-            "a probe could outlast breaker.open_wait"
+            self.breaker.probes == 1 || millis(shortest_wait) * 95 / 100 > longest_probe,
+            "with several probes at a time, one could outlast the wait for the next ones"
         );
         assert!(self.calls.shortest.as_millis() >= 50, "calls.shortest is below 50 ms");
         assert!(
@@ -229,6 +243,7 @@ const _: () = assert!(SHORTEST_RETENTION.as_secs() > LONGEST_MESSAGE_LIFE.as_sec
 const _: () = assert!(LONGEST_WAIT.as_secs() * (MAX_RECEIVES as u64) < QUEUE_RETENTION.as_secs());
 const _: () = assert!(LONGEST_WAIT.as_secs() <= LONGEST_VISIBILITY.as_secs());
 const _: () = assert!(LEASE_GRACE.as_secs() >= 2 * CLOCK_SKEW.as_secs());
+const _: () = assert!(EARLIEST_RETURN.as_secs() > PROMISE_HORIZON.as_secs());
 const _: () = assert!(CRASH_PAUSE.as_secs() <= LONGEST_WAIT.as_secs());
 
 #[cfg(test)]

@@ -35,8 +35,7 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         owner,
         message_ids,
         sent_at: NOW,
-        receives: 1,
-        after_outage: false,
+        may_kill: false,
         wakes: None,
         stray: false,
         dedup_window: WINDOW,
@@ -87,22 +86,14 @@ fn a_new_job_is_claimed() {
 #[test]
 fn a_message_that_may_have_killed_its_process_before_the_claim_runs_isolated() {
     let ids = ids("m");
-    for (receives, expected) in [(1, false), (3, false), (4, true), (9, true)] {
-        let by = Claimant { receives, ..claimant("a", &ids, NOW) };
+    for may_kill in [false, true] {
+        let by = Claimant { may_kill, ..claimant("a", &ids, NOW) };
         let decision = try_claim(None, &by);
         assert!(
-            matches!(decision, ClaimDecision::Take { isolated, .. } if isolated == expected),
-            "{receives}"
+            matches!(decision, ClaimDecision::Take { isolated, .. } if isolated == may_kill),
+            "{decision:?}"
         );
     }
-}
-
-#[test]
-fn after_an_outage_messages_that_came_often_do_not_run_isolated() {
-    let ids = ids("m");
-    let by = Claimant { receives: 9, after_outage: true, ..claimant("a", &ids, NOW) };
-    let decision = try_claim(None, &by);
-    assert!(matches!(decision, ClaimDecision::Take { isolated: false, .. }), "{decision:?}");
 }
 
 /// Two versions of a job type run side by side during an update: the newer one has a field more in the normal

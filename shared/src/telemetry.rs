@@ -48,6 +48,12 @@ pub struct Tally {
     pub dead: usize,
     /// Jobs that crashed too often to be run again.
     pub quarantined: usize,
+    /// Jobs that are not claimed yet, because their slots are too far ahead.
+    pub waiting: usize,
+    /// How long all runs together have waited for their slots.
+    pub waited: Duration,
+    /// The longest of these waits.
+    pub longest_waited: Duration,
     /// Jobs with nothing to do: duplicates, finished jobs, jobs that another run holds.
     pub not_run: usize,
     /// Messages whose body was not valid.
@@ -445,8 +451,7 @@ mod tests {
             owner: "o",
             message_ids: &ids,
             sent_at: Time::default(),
-            receives: 1,
-            after_outage: false,
+            may_kill: false,
             wakes: None,
             stray: false,
             dedup_window: Duration::ZERO,

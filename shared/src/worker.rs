@@ -22,6 +22,7 @@ mod reject;
 mod run;
 mod schedule;
 mod settle;
+mod slots;
 mod verify;
 
 use std::{sync::Mutex, time::Duration};

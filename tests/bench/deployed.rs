@@ -74,6 +74,7 @@ fn job_type(kind: Kind) -> JobType {
     JobType {
         kind: kind.name().to_owned(),
         dependency: kind.dependency().map(str::to_owned),
+        per_second: kind.per_second(),
         weight: 1,
         normal: source(short.clone(), normal),
         high: source(format!("{short}-high"), high),

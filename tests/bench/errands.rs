@@ -68,6 +68,7 @@ struct Entries {
     /// When the last call of each run began, by the errand's name.
     runs: BTreeMap<String, Vec<Time>>,
     calls: Vec<Time>,
+    all_calls: Vec<Time>,
     busy: usize,
     most_busy: usize,
 }
@@ -97,6 +98,11 @@ impl Journal {
         self.lock().calls.clone()
     }
 
+    /// The times of all calls to the third party.
+    pub(crate) fn all_calls(&self) -> Vec<Time> {
+        self.lock().all_calls.clone()
+    }
+
     /// The most calls at the same time.
     pub(crate) fn most_busy(&self) -> usize {
         self.lock().most_busy
@@ -106,6 +112,7 @@ impl Journal {
     fn begin(&self, name: &str, now: Time) -> usize {
         let mut entries = self.lock();
         entries.calls.push(now);
+        entries.all_calls.push(now);
         entries.busy += 1;
         entries.most_busy = entries.most_busy.max(entries.busy);
         let runs = entries.runs.entry(name.to_owned()).or_default();
@@ -150,18 +157,32 @@ impl Job for Errands {
         errand: &Errand,
         run: &Run<'_, G>,
     ) -> Result<Progress<String>, Failure> {
-        for _ in 0..errand.calls {
+        // The cursor: steps that are done, and calls of the step in progress.
+        let place = run.cursor.as_deref().and_then(|cursor| cursor.split_once(' '));
+        let place = place.map(|(steps, calls)| (steps.parse().unwrap(), calls.parse().unwrap()));
+        let (steps, begun): (u32, u32) = place.unwrap_or_default();
+        for called in begun..errand.calls {
             let pause = Duration::from_millis(errand.call_ms);
             let call = async |_| {
+                self.journal.lock().all_calls.push(self.clock.now());
                 tokio::time::sleep(pause).await;
                 Ok::<(), Failure>(())
             };
-            run.call(call).await?;
+            match run.call(call).await {
+                Err(failure) if failure.class() == Class::Deferred && called > begun => {
+                    return Ok(Progress::More(format!("{steps} {called}")));
+                }
+                ended => ended?,
+            }
         }
-        let done = run.call(|_| self.go(errand)).await?;
-        let steps = run.cursor.as_ref().map_or(0, |cursor| cursor.parse::<u32>().unwrap());
+        let done = match run.call(|_| self.go(errand)).await {
+            Err(failure) if failure.class() == Class::Deferred && errand.calls > begun => {
+                return Ok(Progress::More(format!("{steps} {}", errand.calls)));
+            }
+            done => done?,
+        };
         Ok(if steps < errand.steps {
-            Progress::More((steps + 1).to_string())
+            Progress::More(format!("{} 0", steps + 1))
         } else {
             Progress::Done(done)
         })
@@ -211,6 +232,12 @@ pub(crate) fn body(name: &str) -> String {
 /// The same for an errand that takes this long and ends like this.
 pub(crate) fn errand(name: &str, takes_ms: u64, ends: &[&str]) -> String {
     let payload = json!({"name": name, "takes_ms": takes_ms, "ends": ends});
+    json!({"version": 1, "type": "errand", "id": name, "payload": payload}).to_string()
+}
+
+/// The same for an errand that makes this many calls.
+pub(crate) fn errand_of(name: &str, calls: u32) -> String {
+    let payload = json!({"name": name, "calls": calls - 1, "call_ms": usual_ms()});
     json!({"version": 1, "type": "errand", "id": name, "payload": payload}).to_string()
 }
 

@@ -63,6 +63,15 @@ impl Kind {
         }
     }
 
+    /// The calls a second that this dependency allows.
+    pub(super) fn per_second(self) -> Option<u32> {
+        match self {
+            Self::Errands(rates) => rates.map(|rates| rates.per_second),
+            Self::Shortening(rates) => Some(rates.per_second),
+            Self::Feeds | Self::Pages => None,
+        }
+    }
+
     /// What its `function.toml` says; errands have none.
     fn manifest(self) -> Option<&'static generator::JobType> {
         static TYPES: OnceLock<Vec<generator::JobType>> = OnceLock::new();
@@ -74,13 +83,15 @@ impl Kind {
     /// Time-out of the function.
     pub(super) fn timeout(self) -> Duration {
         let timeout = |manifest: &generator::JobType| manifest.function.timeout_s;
-        Duration::from_secs(self.manifest().map_or(15, timeout))
+        let of_errands = if self.per_second().is_some() { 20 } else { 15 };
+        Duration::from_secs(self.manifest().map_or(of_errands, timeout))
     }
 
     /// `MaximumConcurrency` of the queues of ordinary and of high priority.
     pub(super) fn concurrency(self) -> [u32; 2] {
         let concurrency = self.manifest().map(|manifest| manifest.function.concurrency);
-        concurrency.map_or([10, 4], |of| [of.normal, of.high])
+        let of_errands = if self.per_second().is_some() { [4, 2] } else { [10, 4] };
+        concurrency.map_or(of_errands, |of| [of.normal, of.high])
     }
 
     /// Starts a process of the function.

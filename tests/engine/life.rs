@@ -47,6 +47,9 @@ async fn a_fallback_stands_in_at_the_deadline_and_is_upgraded_or_given_up() {
     let Phase::Dead { at, .. } = record("plain").phase else { panic!("not dead") };
     let late = at.since(record("plain").work.deadline.unwrap());
     assert!(late < Duration::from_secs(61), "a job without a fallback is dead: {late:?}");
+    bench.until(|_| record("fallback-given-up").provisional.is_some()).await;
+    let late = bench.now().since(record("fallback-given-up").work.deadline.unwrap());
+    assert!(late < Duration::from_secs(61), "{late:?}");
     let standing = record("fallback-given-up");
     assert_eq!(standing.provisional.as_deref(), Some("\"instead\""));
     assert!(standing.due_entry().is_some(), "{standing:?}");
@@ -83,7 +86,7 @@ async fn long_work_continues_from_its_cursor_and_spends_no_attempt() {
     bench.send(&body.replace("\"takes_ms\"", "\"steps\":5,\"takes_ms\""));
     bench.poll().await;
     let record = bench.only();
-    assert_eq!((record.phase.name(), record.cursor.as_deref()), ("waiting", Some("1")));
+    assert_eq!((record.phase.name(), record.cursor.as_deref()), ("waiting", Some("1 0")));
     assert_eq!((record.counters.attempts, record.counters.defers), (0, 0));
     assert!(record.due_entry().is_some(), "the sweeper finds the job if the message is lost");
     bench.drain().await;

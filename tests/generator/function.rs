@@ -1,8 +1,11 @@
 //! `function.toml`: what is particular about the function of a job type.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use evenkeel::policy::{BATCH_SIZE, Policy};
+use evenkeel::{
+    dependency::limiter::HIGH_HORIZON,
+    policy::{BATCH_SIZE, Policy},
+};
 use serde::Deserialize;
 
 use crate::{JobType, linked::Linked};
@@ -31,6 +34,10 @@ pub struct Function {
     /// Whether its jobs share one dependency.
     #[serde(default)]
     pub dependency: Dependency,
+    /// The parameter of the template that says how many calls a second its dependency allows, if that is
+    /// limited.
+    #[serde(default)]
+    pub rate_per_second: Option<String>,
     /// Its weight in the division of slots while several types want more.
     #[serde(default = "one")]
     pub weight: u32,
@@ -115,7 +122,9 @@ fn first_line(error: &toml::de::Error) -> String {
 
 fn check(function: &Function, policy: &Policy) -> Result<(), String> {
     let Function { timeout_s, memory_mb, concurrency, .. } = function;
-    let longest_run = policy.longest_run().as_secs();
+    // A run may have to wait for its slot.
+    let slot = function.rate_per_second.as_ref().map_or(Duration::ZERO, |_| HIGH_HORIZON);
+    let longest_run = (policy.longest_run() + slot).as_secs();
     if *timeout_s <= longest_run || *timeout_s > LONGEST_TIMEOUT_S {
         return Err(format!(
             "timeout_s: {timeout_s}, expected more than {longest_run} (the policy's longest_run) and \
@@ -138,6 +147,9 @@ fn check(function: &Function, policy: &Policy) -> Result<(), String> {
     }
     if function.weight == 0 {
         return Err("weight: 0, expected at least 1".to_owned());
+    }
+    if function.rate_per_second.is_some() && function.dependency == Dependency::PerHost {
+        return Err("rate_per_second: expected only with a shared dependency".to_owned());
     }
     if let Some(name) = function.variables.keys().find(|name| name.ends_with("_KEY")) {
         return Err(format!(

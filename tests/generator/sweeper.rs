@@ -48,6 +48,9 @@ pub(crate) fn job_types(types: &[JobType]) -> String {
         if let Some(dependency) = &job.dependency {
             let _ = write!(entry, " \"dependency\": \"{dependency}\",");
         }
+        if let Some(rate) = &job.function.rate_per_second {
+            let _ = write!(entry, " \"per_second\": ${{{rate}}},");
+        }
         if job.function.weight != 1 {
             let _ = write!(entry, " \"weight\": {},", job.function.weight);
         }

@@ -52,7 +52,7 @@ pub const POLICY: Policy = Policy {
         failures: 10,
         open_wait: Duration::from_secs(300),
         longest_wait: Duration::from_secs(3600),
-        probes: 2,
+        probes: 1,
         successes: 3,
     },
     calls: CallTimes {

@@ -49,6 +49,8 @@ struct Entry {
     kind: String,
     #[serde(default)]
     dependency: Option<String>,
+    #[serde(default)]
+    per_second: Option<u32>,
     #[serde(default = "one")]
     weight: u32,
     /// `MaximumConcurrency` of the normal and of the high queue.
@@ -62,6 +64,8 @@ pub struct JobType {
     pub kind: String,
     /// The dependency, if all jobs of the type share one.
     pub dependency: Option<String>,
+    /// Calls a second that its dependency allows, if that is limited.
+    pub per_second: Option<u32>,
     /// Its weight in the division of slots while several types want more.
     pub weight: u32,
     /// The queue of ordinary priority.
@@ -76,7 +80,7 @@ impl JobType {
     /// The type of an entry. Its queues are named `PREFIX` and the type's name with hyphens, with
     /// `-high` and `-dlq` for the other two.
     fn new(entry: Entry, prefix: &str) -> Result<Self, String> {
-        let Entry { kind, dependency, weight, concurrency } = entry;
+        let Entry { kind, dependency, per_second, weight, concurrency } = entry;
         let short = kind.replace('_', "-");
         let source = |mapping: String, concurrency| {
             let queue = format!("{prefix}{mapping}");
@@ -92,6 +96,7 @@ impl JobType {
             dead: format!("{prefix}{short}-dlq"),
             kind,
             dependency,
+            per_second,
             weight,
         })
     }
@@ -203,10 +208,12 @@ mod tests {
     #[test]
     fn job_types_are_read_and_what_is_left_out_has_its_default() {
         let first = r#"{"type":"a_b","concurrency":[10,4]}"#;
-        let second = r#"{"type":"c","dependency":"d","weight":3,"concurrency":[2,2]}"#;
+        let second =
+            r#"{"type":"c","dependency":"d","per_second":8,"weight":3,"concurrency":[2,2]}"#;
         let types = types(&format!("[{first},{second}]")).unwrap();
         assert_eq!((types[0].weight, types[0].dependency.as_deref()), (1, None));
         assert_eq!((types[1].weight, types[1].dependency.as_deref()), (3, Some("d")));
+        assert_eq!([types[0].per_second, types[1].per_second], [None, Some(8)]);
         let [normal, high] = types[0].sources();
         assert_eq!([normal.name(), high.name()], ["stack-a-b", "stack-a-b-high"]);
         assert_eq!([&*normal.mapping, &*high.mapping], ["a-b", "a-b-high"]);

@@ -171,26 +171,45 @@ impl<S: SecretSource, C: Clock, T: Transport> UrlShortening<S, C, T> {
         Self { rebrandly }
     }
 
-    /// Creates the link; if the slashtag is taken, looks up the link that holds it.
+    /// Creates the link; if the slashtag is taken, looks up the link that holds it. Sets `is_taken` once it is
+    /// known that the slashtag is taken; if it was known before, creates nothing.
     async fn take<G: Gate>(
         &self,
         new: &NewLink<'_>,
+        is_taken: &mut bool,
         destination: &Url,
         run: &Run<'_, G>,
     ) -> Result<Taken, RebrandlyError> {
-        match run.call(|limit| self.rebrandly.create(new, limit)).await {
-            Ok(link) => Ok(Taken::Ours(link, Via::Created)),
-            Err(RebrandlyError::SlashtagTaken) => {
-                let found = run.call(|limit| self.rebrandly.find(new.slashtag, limit)).await?;
-                let Some(link) = found else { return Ok(Taken::Invisible) };
-                Ok(match leads_to(&link, destination) {
-                    Some(true) => Taken::Ours(link, Via::Adopted),
-                    Some(false) => Taken::Foreign,
-                    None => Taken::Unreadable,
-                })
+        if !*is_taken {
+            match run.call(|limit| self.rebrandly.create(new, limit)).await {
+                Ok(link) => return Ok(Taken::Ours(link, Via::Created)),
+                Err(RebrandlyError::SlashtagTaken) => *is_taken = true,
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        let found = run.call(|limit| self.rebrandly.find(new.slashtag, limit)).await?;
+        let Some(link) = found else { return Ok(Taken::Invisible) };
+        Ok(match leads_to(&link, destination) {
+            Some(true) => Taken::Ours(link, Via::Adopted),
+            Some(false) => Taken::Foreign,
+            None => Taken::Unreadable,
+        })
+    }
+}
+
+/// How far a run got through the chain: the cursor of a job whose next call had to wait for another run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// The candidate that is tried. By name: another version may have another chain.
+    slashtag: String,
+    /// Whether it is known to be taken.
+    is_taken: bool,
+}
+
+impl Place {
+    /// Where an earlier run stopped; `None` if none did, or if it cannot be read.
+    fn of<G>(run: &Run<'_, G>) -> Option<Self> {
+        serde_json::from_str(run.cursor.as_deref()?).ok()
     }
 }
 
@@ -243,13 +262,28 @@ where
         let destination: Url =
             payload.destination.parse().map_err(|e: url::ParseError| invalid(e.to_string()))?;
         let chain = slashtag::candidates(&payload.dealer_slug, &vin, &destination);
-        for (index, tag) in chain.iter().enumerate() {
+        let begun = Place::of(run).filter(|place| chain.contains(&place.slashtag));
+        let first = begun.as_ref().map(|place| &place.slashtag);
+        let done = chain.iter().take_while(|tag| first.is_some_and(|first| first != *tag)).count();
+        for (index, tag) in chain.iter().enumerate().skip(done) {
             let new = NewLink {
                 destination: &payload.destination,
                 slashtag: tag,
                 title: payload.title.as_deref(),
             };
-            match self.take(&new, &destination, run).await? {
+            let here = begun.as_ref().filter(|place| place.slashtag == *tag);
+            let mut is_taken = here.is_some_and(|place| place.is_taken);
+            let taken = self.take(&new, &mut is_taken, &destination, run).await;
+            let reached = Place { slashtag: tag.clone(), is_taken };
+            let taken = match taken {
+                // What this run has found out is kept for the next one.
+                Err(RebrandlyError::NotCalled(_)) if advanced(&reached, begun.as_ref(), index) => {
+                    let cursor = serde_json::to_string(&reached).unwrap_or_default();
+                    return Ok(Progress::More(cursor));
+                }
+                taken => taken?,
+            };
+            match taken {
                 Taken::Ours(link, via) => {
                     return Ok(Progress::Done(Shortened {
                         short_url: link.short_url,
@@ -298,6 +332,12 @@ where
         let elsewhere = link.destination.unwrap_or_default();
         Ok(Soundness::Changed(format!("the link {tag} leads to {elsewhere:?}")))
     }
+}
+
+/// Whether a run got further through the chain than the runs before it, which stopped at `begun`. `index` is the
+/// place in the chain.
+fn advanced(reached: &Place, begun: Option<&Place>, index: usize) -> bool {
+    begun.map_or(index > 0 || reached.is_taken, |begun| reached != begun)
 }
 
 /// How many of the latest failures in a row report that the holder of `tag` is invisible. Any other

@@ -22,7 +22,7 @@ use crate::{
     base::time::{Time, millis},
     dependency::{
         breaker::{Breaker, State},
-        limiter::Limiter,
+        limiter::{Grant, Limiter},
         stats::{Bucket, BucketKey},
     },
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
@@ -81,6 +81,9 @@ pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribu
     if breaker.stopped_until > Time::default() {
         attributes.push(("stopped_until", ms(breaker.stopped_until)));
     }
+    if breaker.down_since > Time::default() {
+        attributes.push(("down_since", ms(breaker.down_since)));
+    }
     match &breaker.state {
         State::Closed => {}
         State::Open { retry_at, wait } => {
@@ -126,7 +129,9 @@ fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     let (generation, systemic) = (reader.number("generation")?, reader.has("systemic"));
     let stopped_until =
         if reader.has("stopped_until") { reader.time("stopped_until")? } else { Time::default() };
-    Ok(Breaker { generation, state, since, why, systemic, stopped_until })
+    let down_since =
+        if reader.has("down_since") { reader.time("down_since")? } else { Time::default() };
+    Ok(Breaker { generation, state, since, why, systemic, stopped_until, down_since })
 }
 
 pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
@@ -137,8 +142,15 @@ pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribu
         ("next_hourly_us", n(limiter.next_hourly_us)),
         ("pace", n(limiter.pace)),
         ("slowed_at", ms(limiter.slowed_at)),
+        ("promised_us", n(limiter.promised_us)),
+        ("since_kept", n(limiter.since_kept)),
         ("expires_at", n((next + LIMITER_RETENTION).as_secs_ceil())),
     ]);
+    if !limiter.kept.is_empty() {
+        let kept = limiter.kept.iter();
+        let numbers = kept.flat_map(|g| [g.first_us, g.interval_us, g.count.into()]).map(n);
+        attributes.push(("kept", AttributeValue::L(numbers.collect())));
+    }
     attributes
 }
 
@@ -149,7 +161,23 @@ fn decode_limiter(item: &Item) -> Result<Limiter, String> {
         next_hourly_us: reader.number("next_hourly_us")?,
         pace: reader.count("pace")?,
         slowed_at: reader.time("slowed_at")?,
+        kept: kept(&reader)?,
+        since_kept: reader.count("since_kept")?,
+        promised_us: if reader.has("promised_us") { reader.number("promised_us")? } else { 0 },
     })
+}
+
+/// The kept slots of a limiter: time of the first, interval and count of each range.
+fn kept(reader: &Reader<'_>) -> Result<Vec<Grant>, String> {
+    let ranges = reader.numbers("kept")?;
+    let range = |range: &[u64]| match *range {
+        [first_us, interval_us, count] if interval_us > 0 => {
+            let count = u32::try_from(count).map_err(|_| "kept: a count is too large")?;
+            Ok(Grant { first_us, interval_us, count })
+        }
+        _ => Err("kept: expected three numbers for each range, the second above zero".to_owned()),
+    };
+    ranges.chunks(3).map(range).collect()
 }
 
 /// Decodes an item together with its revision.
@@ -403,7 +431,9 @@ mod tests {
             revision in any::<u64>(),
         ) {
             let stopped_until = Time::default();
-            let value = Breaker { generation, state, since, why, systemic, stopped_until };
+            let down_since = since;
+            let value =
+                Breaker { generation, state, since, why, systemic, stopped_until, down_since };
             let mut item = item::owned(encode_breaker("elsewhere", &value));
             item.insert("revision".into(), n(revision));
             prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));
@@ -415,8 +445,15 @@ mod tests {
             next_hourly_us in any::<u64>(),
             pace in any::<u32>(),
             slowed_at in times(),
+            promised_us in any::<u64>(),
+            since_kept in any::<u32>(),
+            kept in proptest::collection::vec((any::<u64>(), 1..u64::MAX, any::<u32>()), 0..4),
         ) {
-            let value = Limiter { next_us, next_hourly_us, pace, slowed_at };
+            let range = |(first_us, interval_us, count)| Grant { first_us, interval_us, count };
+            let kept = kept.into_iter().map(range).collect();
+            let value = Limiter {
+                next_us, next_hourly_us, pace, slowed_at, kept, since_kept, promised_us,
+            };
             let item = item::owned(encode_limiter("elsewhere", &value));
             prop_assert_eq!(seen(Some(&item), decode_limiter), Ok(Seen { value, revision: 0 }));
         }

@@ -298,6 +298,15 @@ impl Reader<'_> {
         self.number(name).map(Time::from_millis)
     }
 
+    /// A list of whole numbers; empty if it is absent.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<u64>, String> {
+        let expected = || format!("{name}: expected a list of whole numbers");
+        let Some(value) = self.0.get(name) else { return Ok(Vec::new()) };
+        let list = value.as_l().map_err(|_| expected())?;
+        let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+        list.iter().map(|value| number(value).ok_or_else(expected)).collect()
+    }
+
     /// A map of names to times.
     pub(crate) fn times(&self, name: &str) -> Result<BTreeMap<String, Time>, String> {
         match self.0.get(name).map(AttributeValue::as_m) {

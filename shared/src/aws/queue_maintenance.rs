@@ -41,6 +41,11 @@ fn received(queue: &str, message: Message) -> ReceivedMessage {
             .and_then(|count| count.parse().ok())
             .unwrap_or(1),
         sent_at: Time::from_millis(sent_at.unwrap_or_default()),
+        first_received_at: Time::from_millis(
+            system(System::ApproximateFirstReceiveTimestamp)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default(),
+        ),
         wakes: own(FENCE)
             .and_then(|fence| fence.parse().ok())
             .zip(own(JOB))

@@ -3,7 +3,7 @@
 //! ```text
 //!                 trip                       wait over, first probe
 //!  Closed ───────────────────► Open ──────────────────────────► HalfOpen
-//!    ▲                          ▲  wait doubled, a probe failed     │
+//!    ▲                          ▲          a probe failed            │
 //!    │                          └───────────────────────────────────┤
 //!    └───────────────────────── enough probes succeeded ────────────┘
 //!  Forced (by an operator, open or closed, until a given time) ──► Closed
@@ -29,7 +29,9 @@ pub struct BreakerPolicy {
     /// Failed or slow calls in the rolling minute that trip the breaker, if their share of all
     /// calls is also large enough: half if they failed, eight tenths if they were slow.
     pub failures: u32,
-    /// How long the breaker stays open after it trips. Each failed probe doubles this wait.
+    /// How long the breaker stays open after it trips. For the next ten minutes, a probe follows
+    /// [`PROBE_WAIT`] after one that failed; later, or if an operator must fix the cause, each failed
+    /// probe doubles the wait.
     pub open_wait: Duration,
     /// Upper bound of the doubled wait.
     pub longest_wait: Duration,
@@ -54,6 +56,17 @@ impl BreakerPolicy {
         );
     }
 }
+
+/// Longest time from a failed probe to the next one while the outage is young: recovery should take seconds.
+pub const PROBE_WAIT: Duration = Duration::from_secs(15);
+
+/// How long after the first wait probes are that frequent. An outage that has lasted longer will rarely end
+/// within seconds.
+const OFTEN_FOR: Duration = Duration::from_mins(10);
+
+/// The least part of a wait that remains after the jitter, so that the fleet does not return at one instant.
+/// No wait is longer than named: operators expect the first probe then.
+pub const LEAST_OF_WAIT: f64 = 0.95;
 
 /// Stops that end within this time of each other are the same.
 const SAME_STOP: Duration = Duration::from_secs(1);
@@ -88,7 +101,7 @@ pub enum State {
     Open {
         /// When the first probe is allowed.
         retry_at: Time,
-        /// The wait without its jitter. After a failed probe, the next wait is twice as long.
+        /// The wait without its jitter.
         wait: Duration,
     },
     /// Only probes are allowed.
@@ -140,6 +153,8 @@ pub struct Breaker {
     /// Until when a 429 has stopped all calls, in whatever state. Only for dependencies without rates: those
     /// that have some are stopped at the limiter.
     pub stopped_until: Time,
+    /// When the outage began: the last time that the breaker was closed. Zero while it is closed.
+    pub down_since: Time,
 }
 
 impl Default for Breaker {
@@ -151,6 +166,7 @@ impl Default for Breaker {
             why: String::new(),
             systemic: false,
             stopped_until: Time::default(),
+            down_since: Time::default(),
         }
     }
 }
@@ -198,8 +214,13 @@ impl Breaker {
             0 => now.as_secs_ceil().max(1),
             generation => generation + 1,
         };
+        let down_since = match (&state, &self.state) {
+            (State::Open { .. }, State::Closed | State::Forced { .. }) => now,
+            (State::Open { .. } | State::HalfOpen { .. }, _) => self.down_since,
+            _ => Time::default(),
+        };
         let (why, stopped_until) = (why.into(), self.stopped_until);
-        Self { generation, state, since: now, why, systemic, stopped_until }
+        Self { generation, state, since: now, why, systemic, stopped_until, down_since }
     }
 
     /// The breaker as it is at `now`: after an operator's override has expired, it is closed.
@@ -259,9 +280,10 @@ impl Breaker {
         }
         let successes = match proof {
             ProbeResult::Failed | ProbeResult::FailedSystemically => {
-                let wait = wait.saturating_mul(2).min(policy.longest_wait);
+                let systemic = proof == ProbeResult::FailedSystemically;
+                let wait = self.next_wait(*wait, systemic, policy, moment.now);
                 let open = self.next(open(wait, moment), why, moment.now);
-                return Some(Self { systemic: proof == ProbeResult::FailedSystemically, ..open });
+                return Some(Self { systemic, ..open });
             }
             ProbeResult::Succeeded => successes + 1,
             ProbeResult::Neutral => *successes,
@@ -277,6 +299,21 @@ impl Breaker {
         probes.remove(token);
         let state = State::HalfOpen { probes, successes, wait: *wait };
         Some(Self { state, ..self.clone() })
+    }
+
+    /// The wait after a probe that failed, if the one before was `wait`. What an operator must fix does not end
+    /// within seconds, and many calls with a revoked key look like an attack.
+    fn next_wait(
+        &self,
+        wait: Duration,
+        systemic: bool,
+        policy: &BreakerPolicy,
+        now: Time,
+    ) -> Duration {
+        if !systemic && now < self.down_since + policy.open_wait + OFTEN_FOR {
+            return PROBE_WAIT.min(policy.open_wait);
+        }
+        wait.saturating_mul(2).min(policy.longest_wait)
     }
 
     /// The open breaker, if the calls of its generation in the rolling minute trip it. `None` if
@@ -340,9 +377,10 @@ impl Breaker {
     }
 }
 
-/// Open for `wait`, plus or minus a tenth.
+/// Open for `wait`, less some jitter.
 fn open(wait: Duration, moment: Moment) -> State {
-    let retry_at = moment.now + wait.mul_f64(0.9 + 0.2 * moment.chance.clamp(0.0, 1.0));
+    let chance = moment.chance.clamp(0.0, 1.0);
+    let retry_at = moment.now + wait.mul_f64(1.0 - (1.0 - LEAST_OF_WAIT) * chance);
     State::Open { retry_at, wait }
 }
 

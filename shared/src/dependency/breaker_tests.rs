@@ -7,7 +7,7 @@ const RULES: BreakerPolicy = POLICY.breaker;
 const NOW: Time = Time::from_millis(1_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 /// The draw that adds no jitter.
-const EVEN: f64 = 0.5;
+const EVEN: f64 = 0.0;
 
 fn at(now: Time) -> Moment {
     Moment { now, chance: EVEN }
@@ -64,40 +64,43 @@ fn only_a_closed_breaker_of_the_same_generation_trips() {
 }
 
 #[test]
-fn the_wait_doubles_up_to_its_cap_and_three_successful_probes_close_it() {
+fn for_ten_minutes_probes_are_frequent_and_then_the_wait_doubles_up_to_its_cap() {
     let mut breaker = opened();
-    let mut now = NOW;
-    let mut states = Vec::new();
-    for round in 0..4 {
+    let (mut waits, mut probed_at) = (Vec::new(), NOW);
+    while waits.len() < 50 {
         let State::Open { retry_at, wait } = breaker.state else { panic!("{breaker:?}") };
-        states.push(format!("open {} s", wait.as_secs()));
-        let early = breaker.admit(probe("early", now), &RULES, retry_at.before(SECOND));
+        waits.push(wait.as_secs());
+        let early = breaker.admit(probe("early", NOW), &RULES, retry_at.before(SECOND));
         assert_eq!(early, Admission::Wait(retry_at));
-        now = retry_at;
-        let half = admitted(&breaker, "a", now);
-        let proof = if round < 3 { ProbeResult::Failed } else { ProbeResult::Succeeded };
-        breaker = half.concluded("a", half.generation, proof, "500", &RULES, at(now)).unwrap();
-        states.push(breaker.state.name().into());
+        // Each probe takes a second.
+        probed_at = retry_at + SECOND;
+        let half = admitted(&breaker, "a", retry_at);
+        let failed = ProbeResult::Failed;
+        breaker =
+            half.concluded("a", half.generation, failed, "500", &RULES, at(probed_at)).unwrap();
+        assert_eq!((breaker.state.name(), breaker.down_since), ("open", NOW));
     }
-    let expected = [
-        "open 60 s",
-        "open",
-        "open 120 s",
-        "open",
-        "open 240 s",
-        "open",
-        "open 240 s",
-        "half_open",
-    ];
-    assert_eq!(states, expected, "doubled, and capped");
-    for token in ["b", "c"] {
-        breaker = admitted(&breaker, token, now);
+    let often = waits.iter().filter(|wait| **wait == 15).count();
+    assert_eq!((waits[0], often), (60, 600_usize.div_ceil(16)));
+    assert_eq!(waits[often + 1..], [30, 60, 120].into_iter().chain([240; 8]).collect::<Vec<_>>());
+    assert!(probed_at > NOW);
+}
+
+#[test]
+fn three_successful_probes_close_it_and_the_next_outage_begins_anew() {
+    let State::Open { retry_at, .. } = opened().state else { panic!("open") };
+    let mut breaker = opened();
+    for token in ["a", "b", "c"] {
+        breaker = admitted(&breaker, token, retry_at);
         let generation = breaker.generation;
         breaker = breaker
-            .concluded(token, generation, ProbeResult::Succeeded, "", &RULES, at(now))
+            .concluded(token, generation, ProbeResult::Succeeded, "", &RULES, at(retry_at))
             .unwrap();
     }
     assert_eq!((breaker.state.name(), breaker.why.as_str()), ("closed", "3 probes worked"));
+    let later = retry_at + Duration::from_hours(1);
+    let again = breaker.tripped(breaker.generation, &calls(0, 5, 0), &RULES, at(later)).unwrap();
+    assert_eq!((breaker.down_since, again.down_since), (Time::default(), later));
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn it_stays_systemic_until_a_probe_shows_otherwise() {
 }
 
 #[test]
-fn the_wait_varies_by_a_tenth() {
+fn no_wait_is_longer_than_named() {
     let retry_at = |chance| {
         let moment = Moment { now: NOW, chance };
         match Breaker::default().opened(0, String::new(), &RULES, moment).unwrap().state {
@@ -176,7 +179,7 @@ fn the_wait_varies_by_a_tenth() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!([retry_at(0.0), retry_at(0.5), retry_at(1.0)], [54, 60, 66]);
+    assert_eq!([retry_at(0.0), retry_at(0.5), retry_at(1.0)], [60, 58, 57]);
 }
 
 /// A naive reference of the same rules: one list of events in one process, without generations.
@@ -185,6 +188,7 @@ struct Reference {
     open_until: Option<Time>,
     half: bool,
     wait: Duration,
+    tripped_at: Time,
     leases: Vec<(String, Time)>,
     worked: u32,
 }
@@ -221,7 +225,11 @@ impl Reference {
             ProbeResult::Neutral => {}
             ProbeResult::Succeeded => self.worked += 1,
             ProbeResult::Failed | ProbeResult::FailedSystemically => {
-                self.wait = (self.wait * 2).min(SECOND * 240);
+                self.wait = if now < self.tripped_at + SECOND * 660 {
+                    SECOND * 15
+                } else {
+                    (self.wait * 2).min(SECOND * 240)
+                };
                 (self.half, self.open_until) = (false, Some(now + self.wait));
                 return;
             }
@@ -235,6 +243,7 @@ impl Reference {
 
     fn trips(&mut self, now: Time) {
         if self.name() == "closed" {
+            self.tripped_at = now;
             (self.wait, self.open_until) = (SECOND * 60, Some(now + SECOND * 60));
         }
     }

@@ -6,14 +6,31 @@
 //! time, so a burst runs at the per-second rate and a long backlog at the hourly rate.
 //!
 //! A slot is one call. A batch reserves its slots in one conditional write and starts each job at
-//! its own slot.
+//! its own slot. While slots are reserved ahead of time, one in [`KEPT_PART`] is kept for further calls of
+//! runs in progress: without it, each of these calls would wait behind all jobs that have not begun.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use crate::base::time::{Time, millis};
+use crate::base::time::Time;
 
-/// How far ahead a slot can be reserved. If the next slot is later, the job parks.
-pub const HORIZON: Duration = Duration::from_secs(2);
+/// How far ahead a slot can be reserved. A message whose slot is later is received again at that time.
+pub const HORIZON: Duration = Duration::from_secs(5);
+
+/// The same for jobs of high priority. The slots between the two horizons are theirs, however long the
+/// backlog of the others is.
+pub const HIGH_HORIZON: Duration = Duration::from_millis(6_500);
+
+/// How far ahead a slot can be promised to a message that is hidden until then.
+pub const PROMISE_HORIZON: Duration = Duration::from_secs(60);
+
+/// One slot in this many is kept for further calls.
+pub const KEPT_PART: u32 = 4;
+
+/// A kept slot that is so near goes to whoever asks first.
+const KEPT_UNTIL_BEFORE: Duration = Duration::from_secs(1);
+
+/// Most ranges of kept slots in the item; the slots of the oldest ones are given up.
+const MOST_KEPT_RANGES: usize = 16;
 
 /// How long after its time a slot can still be used. A later call would crowd the slots that
 /// follow.
@@ -77,7 +94,7 @@ impl Rates {
 }
 
 /// The item that the fleet shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limiter {
     /// Earliest time of the next call by the per-second rate, in microseconds since the epoch.
     pub next_us: u64,
@@ -88,15 +105,29 @@ pub struct Limiter {
     pub pace: u32,
     /// When a 429 last lowered the pace.
     pub slowed_at: Time,
+    /// Slots before `next_us` that are kept for further calls, in the order of their times.
+    pub kept: Vec<Grant>,
+    /// Number of slots since the last one that was kept.
+    pub since_kept: u32,
+    /// Time of the next slot that can be promised, in microseconds since the epoch.
+    pub promised_us: u64,
 }
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { next_us: 0, next_hourly_us: 0, pace: FULL_PACE, slowed_at: Time::default() }
+        Self {
+            next_us: 0,
+            next_hourly_us: 0,
+            pace: FULL_PACE,
+            slowed_at: Time::default(),
+            kept: Vec::new(),
+            since_kept: 0,
+            promised_us: 0,
+        }
     }
 }
 
-/// Slots that are reserved for the caller.
+/// Slots with the same distance from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Time of the first slot, in microseconds since the epoch.
@@ -107,55 +138,191 @@ pub struct Grant {
     pub count: u32,
 }
 
-/// The answer to a request for slots.
+impl Grant {
+    /// Adds a slot to the last range if it continues that, else as a range of its own.
+    fn push(ranges: &mut Vec<Self>, at_us: u64, interval_us: u64) {
+        match ranges.last_mut() {
+            Some(last) if last.continues_at(at_us, interval_us) => last.count += 1,
+            _ => ranges.push(Self { first_us: at_us, interval_us, count: 1 }),
+        }
+    }
+
+    fn continues_at(&self, at_us: u64, interval_us: u64) -> bool {
+        let end = self.first_us.saturating_add(self.interval_us * u64::from(self.count));
+        self.interval_us == interval_us && end == at_us
+    }
+
+    /// Removes the first slot.
+    fn advance(&mut self) {
+        self.first_us = self.first_us.saturating_add(self.interval_us);
+        self.count -= 1;
+    }
+
+    /// Removes the slots before this time, and returns how many there were.
+    fn forget_before(&mut self, earliest_us: u64) -> u32 {
+        let passed = earliest_us.saturating_sub(self.first_us).div_ceil(self.interval_us.max(1));
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX).min(self.count);
+        self.first_us = self.first_us.saturating_add(u64::from(passed) * self.interval_us);
+        self.count -= passed;
+        passed
+    }
+}
+
+/// A request for slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Number of slots.
+    pub want: u32,
+    /// Whether they are for further calls of runs in progress.
+    pub further: bool,
+    /// How far ahead they can be.
+    pub horizon: Duration,
+}
+
+impl Request {
+    /// Slots for the first calls of jobs of ordinary priority.
+    #[must_use]
+    pub const fn first(want: u32) -> Self {
+        Self { want, further: false, horizon: HORIZON }
+    }
+
+    /// Slots for further calls of runs in progress.
+    #[must_use]
+    pub const fn further(want: u32) -> Self {
+        Self { want, further: true, horizon: HORIZON }
+    }
+}
+
+/// The answer to a request for slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reservation {
     /// The limiter to write, and the slots that this write reserves: at least one, and at most
-    /// those within [`HORIZON`].
-    Granted(Limiter, Grant),
-    /// No slot is within [`HORIZON`], so there is nothing to write. Ask again after this delay.
+    /// those within the request's horizon.
+    Granted(Limiter, Vec<Grant>),
+    /// No slot is within the horizon, so there is nothing to write. Ask again after this delay.
     Refused(Duration),
 }
 
 impl Limiter {
-    /// Requests up to `want` slots from `now` on. `worked` is the number of calls that succeeded
+    /// Requests slots from `now` on. `worked` is the number of calls that succeeded
     /// since the last request; they raise the pace.
     #[must_use]
-    pub fn reserve(&self, rates: Rates, want: u32, worked: u32, now: Time) -> Reservation {
+    pub fn reserve(&self, rates: Rates, request: Request, worked: u32, now: Time) -> Reservation {
         let now_us = micros(now);
-        let pace = self.pace.saturating_add(worked.saturating_mul(RESTORED_BY_A_CALL));
-        let pace = pace.clamp(SLOWEST_PACE, FULL_PACE);
-        let hourly = rates.hourly_interval_us();
-        let ahead = HOUR_US / AHEAD_PART;
-        let next_hourly = self.next_hourly_us.max(now_us);
-        let first_us =
-            now_us.max(self.next_us).max(next_hourly.saturating_add(hourly).saturating_sub(ahead));
-        let fits =
-            first_us.saturating_add(ahead).saturating_sub(next_hourly) / hourly >= u64::from(want);
-        // The allowance does not cover all of these calls, so they follow the hourly rate.
-        let fast = rates.interval_us(pace);
-        let interval_us = if fits { fast } else { fast.max(hourly) };
-        let horizon_us = now_us + millis(HORIZON) * 1_000;
-        if first_us > horizon_us || want == 0 {
-            return Reservation::Refused(Duration::from_micros(first_us.saturating_sub(now_us)));
+        let horizon_us = micros(now + request.horizon);
+        let mut next = self.clone();
+        next.pace = self.pace.saturating_add(worked.saturating_mul(RESTORED_BY_A_CALL));
+        next.pace = next.pace.clamp(SLOWEST_PACE, FULL_PACE);
+        next.forget_kept(rates, now_us);
+        let mut granted = Vec::new();
+        let mut missing = request.want;
+        let mut at_us = next.first_us(rates, now_us);
+        let interval_us = next.interval_us(rates, request.want, now_us);
+        // A further call takes what comes first.
+        let until_us =
+            if request.further { at_us } else { micros(now + KEPT_UNTIL_BEFORE) }.min(horizon_us);
+        while missing > 0 && next.kept.first().is_some_and(|kept| kept.first_us <= until_us) {
+            Grant::push(&mut granted, next.take_kept(), interval_us);
+            missing -= 1;
         }
-        let count = ((horizon_us - first_us) / interval_us + 1).min(want.into());
-        let limiter = Self {
-            next_us: first_us.saturating_add(count * interval_us),
-            next_hourly_us: next_hourly.saturating_add(count * hourly),
-            pace,
-            slowed_at: self.slowed_at,
-        };
-        let count = u32::try_from(count).unwrap_or(want);
-        Reservation::Granted(limiter, Grant { first_us, interval_us, count })
+        while missing > 0 && at_us <= horizon_us {
+            next.since_kept += 1;
+            let keeps = !request.further
+                && next.since_kept >= KEPT_PART
+                && at_us > micros(now + KEPT_UNTIL_BEFORE);
+            if keeps {
+                next.keep(rates, at_us, interval_us);
+            } else {
+                Grant::push(&mut granted, at_us, interval_us);
+                missing -= 1;
+            }
+            next.next_hourly_us =
+                next.next_hourly_us.max(now_us).saturating_add(rates.hourly_interval_us());
+            at_us = at_us.saturating_add(interval_us);
+            next.next_us = at_us;
+        }
+        if granted.is_empty() {
+            return Reservation::Refused(Duration::from_micros(at_us.saturating_sub(now_us)));
+        }
+        Reservation::Granted(next, granted)
+    }
+
+    /// Promises slots to messages that wait for them in the queue: the limiter to write, and the times, each at
+    /// most [`PROMISE_HORIZON`] ahead, so there may be fewer than `want`. A promise only spreads the
+    /// messages. Each must reserve its slot when it is received again.
+    #[must_use]
+    pub fn promise(&self, rates: Rates, want: u32, now: Time) -> (Self, Vec<Time>) {
+        let now_us = micros(now);
+        let interval_us = self.interval_us(rates, want, now_us);
+        let mut at_us = self.first_us(rates, now_us).max(self.promised_us);
+        let mut times = Vec::new();
+        for _ in 0..want {
+            if at_us > micros(now + PROMISE_HORIZON) {
+                break;
+            }
+            times.push(Time::from_millis(at_us.div_ceil(1_000)));
+            at_us = at_us.saturating_add(interval_us);
+        }
+        (Self { promised_us: at_us, ..self.clone() }, times)
+    }
+
+    /// Time of the next new slot.
+    fn first_us(&self, rates: Rates, now_us: u64) -> u64 {
+        let next_hourly = self.next_hourly_us.max(now_us);
+        let by_hour = next_hourly.saturating_add(rates.hourly_interval_us());
+        now_us.max(self.next_us).max(by_hour.saturating_sub(HOUR_US / AHEAD_PART))
+    }
+
+    /// Time between `want` new slots.
+    fn interval_us(&self, rates: Rates, want: u32, now_us: u64) -> u64 {
+        let hourly = rates.hourly_interval_us();
+        let first_us = self.first_us(rates, now_us).saturating_add(HOUR_US / AHEAD_PART);
+        let allowed = first_us.saturating_sub(self.next_hourly_us.max(now_us)) / hourly;
+        let fast = rates.interval_us(self.pace);
+        // The allowance does not cover all of these calls, so they follow the hourly rate.
+        if allowed >= u64::from(want) { fast } else { fast.max(hourly) }
+    }
+
+    /// Removes the first kept slot and returns its time.
+    fn take_kept(&mut self) -> u64 {
+        let first = &mut self.kept[0];
+        let at_us = first.first_us;
+        first.advance();
+        if first.count == 0 {
+            self.kept.remove(0);
+        }
+        at_us
+    }
+
+    /// Keeps a slot for a further call.
+    fn keep(&mut self, rates: Rates, at_us: u64, interval_us: u64) {
+        Grant::push(&mut self.kept, at_us, interval_us * u64::from(KEPT_PART));
+        self.since_kept = 0;
+        if self.kept.len() > MOST_KEPT_RANGES {
+            let given_up = self.kept.remove(0).count;
+            self.give_back(rates, given_up);
+        }
+    }
+
+    /// Removes the kept slots that have passed: they are not used, so the hour has their calls again.
+    fn forget_kept(&mut self, rates: Rates, earliest_us: u64) {
+        let passed = self.kept.iter_mut().map(|range| range.forget_before(earliest_us)).sum();
+        self.kept.retain(|range| range.count > 0);
+        self.give_back(rates, passed);
+    }
+
+    fn give_back(&mut self, rates: Rates, slots: u32) {
+        let spent = rates.hourly_interval_us().saturating_mul(slots.into());
+        self.next_hourly_us = self.next_hourly_us.saturating_sub(spent);
     }
 
     /// The limiter after a 429 that asked for the delay `retry_after`, which may be zero. No call
     /// is allowed before it is over. The pace falls too, but only once for all 429s of a second.
     #[must_use]
-    pub fn slowed(&self, retry_after: Duration, now: Time) -> Self {
+    pub fn slowed(&self, rates: Rates, retry_after: Duration, now: Time) -> Self {
         let stop = now + retry_after.min(LONGEST_STOP);
-        let mut limiter = *self;
+        let mut limiter = self.clone();
+        limiter.forget_kept(rates, u64::MAX);
         limiter.next_us = limiter.next_us.max(micros(stop));
         if now.since(self.slowed_at) >= SLOWED_FOR {
             limiter.pace = (self.pace * KEPT_TENTHS / 10).max(SLOWEST_PACE);
@@ -170,14 +337,14 @@ const fn micros(time: Time) -> u64 {
     time.as_millis().saturating_mul(1_000)
 }
 
-/// A container's unused slots, in the order of their times.
+/// A container's unused slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Block(VecDeque<Grant>);
+pub struct Block(Vec<Grant>);
 
 impl Block {
-    /// Adds the slots of a grant.
-    pub fn add(&mut self, grant: Grant) {
-        self.0.push_back(grant);
+    /// Adds the slots of a reservation.
+    pub fn add(&mut self, grants: Vec<Grant>) {
+        self.0.extend(grants);
     }
 
     /// Discards all slots, because a 429 has moved the times.
@@ -188,13 +355,10 @@ impl Block {
     /// Takes the next slot and returns its time.
     pub fn take(&mut self, now: Time) -> Option<Time> {
         self.forget(now);
-        let grant = self.0.front_mut()?;
+        let grant = self.0.iter_mut().min_by_key(|grant| grant.first_us)?;
         let slot = Time::from_millis(grant.first_us.div_ceil(1_000));
-        grant.first_us += grant.interval_us;
-        grant.count -= 1;
-        if grant.count == 0 {
-            self.0.pop_front();
-        }
+        grant.advance();
+        self.0.retain(|grant| grant.count > 0);
         Some(slot)
     }
 
@@ -208,10 +372,7 @@ impl Block {
     fn forget(&mut self, now: Time) {
         let oldest_us = micros(now.before(SLOT_LIFE));
         for grant in &mut self.0 {
-            let passed = oldest_us.saturating_sub(grant.first_us).div_ceil(grant.interval_us);
-            let passed = u32::try_from(passed).unwrap_or(u32::MAX).min(grant.count);
-            grant.first_us += u64::from(passed) * grant.interval_us;
-            grant.count -= passed;
+            grant.forget_before(oldest_us);
         }
         self.0.retain(|grant| grant.count > 0);
     }

@@ -1,15 +1,32 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::time::millis;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
 
-fn granted(reservation: Reservation) -> (Limiter, Grant) {
+fn granted(reservation: Reservation) -> (Limiter, Vec<Grant>) {
     match reservation {
-        Reservation::Granted(limiter, grant) => (limiter, grant),
+        Reservation::Granted(limiter, grants) => (limiter, grants),
         Reservation::Refused(wait) => panic!("refused for {wait:?}"),
     }
+}
+
+/// The times of slots in microseconds, in order.
+fn times(grants: &[Grant]) -> Vec<u64> {
+    let each = |grant: &Grant| {
+        let Grant { first_us, interval_us, count } = *grant;
+        (0..u64::from(count)).map(move |n| first_us + n * interval_us)
+    };
+    let mut times: Vec<u64> = grants.iter().flat_map(each).collect();
+    times.sort_unstable();
+    times
+}
+
+/// The same in milliseconds from [`NOW`].
+fn offsets(grants: &[Grant]) -> Vec<u64> {
+    times(grants).into_iter().map(|at| (at - micros(NOW)) / 1_000).collect()
 }
 
 /// Reserves every available slot at each `step` and returns the times of all calls, in
@@ -17,13 +34,15 @@ fn granted(reservation: Reservation) -> (Limiter, Grant) {
 fn flood(rates: Rates, span: Duration, step: Duration) -> Vec<u64> {
     let (mut limiter, mut now, mut calls) = (Limiter::default(), NOW, Vec::new());
     while now < NOW + span {
-        while let Reservation::Granted(next, grant) = limiter.reserve(rates, 10, 0, now) {
+        while let Reservation::Granted(next, grants) =
+            limiter.reserve(rates, Request::first(10), 0, now)
+        {
             limiter = next;
-            let slots = (0..u64::from(grant.count)).map(|n| grant.first_us + n * grant.interval_us);
-            calls.extend(slots);
+            calls.extend(times(&grants));
         }
         now = now + step;
     }
+    calls.sort_unstable();
     calls
 }
 
@@ -42,18 +61,76 @@ fn most_within(calls: &[u64], window: Duration) -> usize {
 
 #[test]
 fn slots_are_spaced_and_end_at_the_horizon() {
-    let (limiter, grant) = granted(Limiter::default().reserve(RATES, 10, 0, NOW));
-    assert_eq!((grant.first_us, grant.interval_us, grant.count), (micros(NOW), 125_000, 10));
-    let (limiter, grant) = granted(limiter.reserve(RATES, 10, 0, NOW));
-    assert_eq!(
-        (grant.first_us, grant.count),
-        (micros(NOW) + 1_250_000, 7),
-        "up to two seconds ahead"
+    let (limiter, grants) = granted(Limiter::default().reserve(RATES, Request::first(9), 0, NOW));
+    let expected: Vec<u64> = (0..9).map(|n| n * 125).collect();
+    assert_eq!(offsets(&grants), expected);
+    let (limiter, grants) = granted(limiter.reserve(RATES, Request::first(99), 0, NOW));
+    let last = *offsets(&grants).last().unwrap();
+    assert!((4_750..=5_000).contains(&last), "up to five seconds ahead: {last}");
+    let refused = limiter.reserve(RATES, Request::first(10), 0, NOW);
+    assert_eq!(refused, Reservation::Refused(Duration::from_millis(5_125)), "no slot is used");
+    let high = Request { horizon: HIGH_HORIZON, ..Request::first(10) };
+    let (_, grants) = granted(limiter.reserve(RATES, high, 0, NOW));
+    let first = offsets(&grants)[0];
+    assert!(
+        (5_125..=5_250).contains(&first),
+        "{first}: those after the horizon are for high priority"
     );
-    let refused = limiter.reserve(RATES, 10, 0, NOW);
-    assert_eq!(refused, Reservation::Refused(Duration::from_millis(2_125)), "and no slot is used");
     let later = NOW + Duration::from_millis(125);
-    assert_eq!(granted(limiter.reserve(RATES, 10, 0, later)).1.count, 1);
+    assert_eq!(times(&granted(limiter.reserve(RATES, Request::first(10), 0, later)).1).len(), 1);
+}
+
+#[test]
+fn one_slot_in_four_is_kept_for_further_calls_and_goes_to_others_when_it_is_near() {
+    let (limiter, _) = granted(Limiter::default().reserve(RATES, Request::first(9), 0, NOW));
+    let (limiter, grants) = granted(limiter.reserve(RATES, Request::first(9), 0, NOW));
+    let expected = [1_250, 1_375, 1_500, 1_750, 1_875, 2_000, 2_250, 2_375, 2_500];
+    assert_eq!(offsets(&grants), expected);
+    assert_eq!(offsets(&limiter.kept), [1_125, 1_625, 2_125]);
+    let (further, grants) = granted(limiter.reserve(RATES, Request::further(1), 0, NOW));
+    assert_eq!(offsets(&grants), [1_125], "a further call need not wait behind the others");
+    assert_eq!(offsets(&further.kept), [1_625, 2_125]);
+    // At 700 ms, the first two are less than a second away.
+    let later = NOW + Duration::from_millis(700);
+    let (_, grants) = granted(limiter.reserve(RATES, Request::first(3), 0, later));
+    assert_eq!(offsets(&grants), [1_125, 1_625, 2_750]);
+}
+
+#[test]
+fn a_further_call_takes_the_next_slot_if_that_comes_before_a_kept_one() {
+    let kept = vec![Grant { first_us: micros(NOW) + 900_000, interval_us: 500_000, count: 1 }];
+    let limiter = Limiter { kept, next_us: micros(NOW), ..Limiter::default() };
+    let (limiter, grants) = granted(limiter.reserve(RATES, Request::further(1), 0, NOW));
+    assert_eq!((offsets(&grants), offsets(&limiter.kept)), (vec![0], vec![900]));
+}
+
+#[test]
+fn kept_slots_that_nobody_used_leave_the_hour_its_calls() {
+    let (limiter, grants) = granted(Limiter::default().reserve(RATES, Request::first(38), 0, NOW));
+    let kept = offsets(&limiter.kept).len();
+    assert!(kept >= 6, "{limiter:?}");
+    let later = NOW + Duration::from_secs(60);
+    let (after, _) = granted(limiter.reserve(RATES, Request::first(1), 0, later));
+    assert_eq!(after.kept, []);
+    let (slots, hourly) = (times(&grants).len() as u64, 200_000);
+    let spent = limiter.next_hourly_us - micros(NOW);
+    assert_eq!(spent, (slots + kept as u64) * hourly, "while they are kept, they count");
+    let slowed = limiter.slowed(RATES, Duration::ZERO, NOW);
+    assert_eq!((slowed.kept, slowed.next_hourly_us - micros(NOW)), (vec![], slots * hourly));
+}
+
+#[test]
+fn promises_follow_each_other_up_to_a_minute_ahead() {
+    let (limiter, _) = granted(Limiter::default().reserve(RATES, Request::first(99), 0, NOW));
+    let at = |time: &Time| time.since(NOW).as_millis();
+    let (limiter, first) = limiter.promise(RATES, 3, NOW);
+    assert_eq!(first.iter().map(at).collect::<Vec<_>>(), [5_125, 5_250, 5_375]);
+    let (limiter, others) = limiter.promise(RATES, 1_000, NOW);
+    assert_eq!(at(&others[0]), 5_500);
+    assert_eq!((at(others.last().unwrap()), others.len()), (60_000, 437));
+    assert_eq!(limiter.promise(RATES, 1, NOW), (limiter.clone(), vec![]), "none is left");
+    let (_, later) = limiter.promise(RATES, 1, NOW + Duration::from_millis(130));
+    assert_eq!(later.len(), 1);
 }
 
 #[test]
@@ -65,38 +142,40 @@ fn a_flood_runs_at_the_per_second_rate_then_at_the_hourly_rate() {
     assert!((18_000..=19_801).contains(&most), "{most} in an hour: under Rebrandly's 20,000");
     let first_minute = calls.iter().filter(|at| **at < micros(NOW) + 60_000_000).count();
     assert!((470..=500).contains(&first_minute), "{first_minute} in the first minute: 8/s");
-    let last_minute = calls.iter().filter(|at| **at >= micros(NOW) + 7_140_000_000).count();
+    let last_minute = 7_140_000_000..7_200_000_000;
+    let last_minute = calls.iter().filter(|at| last_minute.contains(&(**at - micros(NOW)))).count();
     assert!((290..=312).contains(&last_minute), "{last_minute} in the last minute: 5/s");
 }
 
 #[test]
 fn a_429_stops_the_fleet_and_lowers_the_pace_once() {
     let asked = Duration::from_secs(30);
-    let slowed = Limiter::default().slowed(asked, NOW);
+    let slowed = Limiter::default().slowed(RATES, asked, NOW);
     assert_eq!(slowed.pace, 700);
-    let again = slowed.slowed(Duration::ZERO, NOW + Duration::from_millis(999));
+    let again = slowed.slowed(RATES, Duration::ZERO, NOW + Duration::from_millis(999));
     assert_eq!(again.pace, 700, "both answer calls at the same pace");
-    assert_eq!(slowed.slowed(Duration::ZERO, NOW + Duration::from_secs(1)).pace, 490);
-    let refused = slowed.reserve(RATES, 1, 0, NOW + Duration::from_secs(27));
-    assert_eq!(refused, Reservation::Refused(Duration::from_secs(3)));
-    let (_, grant) = granted(slowed.reserve(RATES, 1, 0, NOW + Duration::from_secs(30)));
-    assert_eq!(grant.interval_us, 178_571, "seven tenths of eight a second");
+    assert_eq!(slowed.slowed(RATES, Duration::ZERO, NOW + Duration::from_secs(1)).pace, 490);
+    let one = Request::first(1);
+    let refused = slowed.reserve(RATES, one, 0, NOW + Duration::from_secs(24));
+    assert_eq!(refused, Reservation::Refused(Duration::from_secs(6)));
+    let (_, grants) = granted(slowed.reserve(RATES, one, 0, NOW + Duration::from_secs(30)));
+    assert_eq!(grants[0].interval_us, 178_571, "seven tenths of eight a second");
     let mut limiter = slowed;
     for second in 1..100 {
-        limiter = limiter.slowed(Duration::ZERO, NOW + Duration::from_secs(second));
+        limiter = limiter.slowed(RATES, Duration::ZERO, NOW + Duration::from_secs(second));
     }
     assert_eq!(limiter.pace, SLOWEST_PACE, "the pace never reaches zero");
 }
 
 #[test]
 fn successful_calls_restore_the_pace_gradually() {
-    let mut limiter = Limiter::default().slowed(Duration::ZERO, NOW);
+    let mut limiter = Limiter::default().slowed(RATES, Duration::ZERO, NOW);
     let mut now = NOW;
     let mut seconds = 0;
     while limiter.pace < FULL_PACE {
         now = now + Duration::from_secs(1);
         seconds += 1;
-        (limiter, _) = granted(limiter.reserve(RATES, 1, 6, now));
+        (limiter, _) = granted(limiter.reserve(RATES, Request::first(1), 6, now));
     }
     assert!((5..20).contains(&seconds), "{seconds} s at six calls a second");
 }
@@ -105,9 +184,10 @@ fn successful_calls_restore_the_pace_gradually() {
 fn a_block_yields_its_slots_in_order_and_discards_expired_ones() {
     let mut block = Block::default();
     assert_eq!(block.take(NOW), None);
-    let (limiter, grant) = granted(Limiter::default().reserve(RATES, 4, 0, NOW));
-    block.add(grant);
-    block.add(granted(limiter.reserve(RATES, 2, 0, NOW)).1);
+    let (limiter, grants) = granted(Limiter::default().reserve(RATES, Request::first(4), 0, NOW));
+    let (_, others) = granted(limiter.reserve(RATES, Request::first(2), 0, NOW));
+    block.add(others);
+    block.add(grants);
     assert_eq!(block.left(NOW), 6);
     assert_eq!(block.take(NOW), Some(NOW));
     assert_eq!(block.take(NOW), Some(NOW + Duration::from_millis(125)));
@@ -130,7 +210,8 @@ fn a_block_that_nobody_uses_leaves_the_hour_its_calls() {
     for per_hour in [10_000, 1_000_000, u32::MAX] {
         let rates = Rates { per_second: 1_000_000, per_hour };
         let want = block_size(rates, 1, true);
-        let Reservation::Granted(limiter, _) = Limiter::default().reserve(rates, want, 0, now)
+        let Reservation::Granted(limiter, _) =
+            Limiter::default().reserve(rates, Request::first(want), 0, now)
         else {
             panic!("the first is granted")
         };
@@ -145,23 +226,23 @@ proptest! {
     fn no_window_exceeds_its_rate(
         per_second in 1..200_u32,
         per_hour in 1..50_000_u32,
-        steps in proptest::collection::vec((1..40_u32, 0..3_000_u64), 1..60),
+        steps in proptest::collection::vec((1..40_u32, any::<bool>(), 0..3_000_u64), 1..60),
     ) {
         let rates = Rates { per_second, per_hour };
         let (mut limiter, mut now, mut calls) = (Limiter::default(), NOW, Vec::new());
-        for (want, ms) in steps {
+        for (want, further, ms) in steps {
             now = now + Duration::from_millis(ms);
-            if let Reservation::Granted(next, grant) = limiter.reserve(rates, want, 0, now) {
-                prop_assert!(grant.count >= 1 && grant.count <= want);
-                let last = grant.first_us + u64::from(grant.count - 1) * grant.interval_us;
-                prop_assert!(grant.first_us >= micros(now) && last <= micros(now + HORIZON));
-                for n in 0..u64::from(grant.count) {
-                    calls.push(grant.first_us + n * grant.interval_us);
-                }
+            let request = Request { want, further, horizon: HORIZON };
+            if let Reservation::Granted(next, grants) = limiter.reserve(rates, request, 0, now) {
+                let slots = times(&grants);
+                prop_assert!(!slots.is_empty() && slots.len() <= want as usize);
+                let last = *slots.last().unwrap();
+                prop_assert!(slots[0] >= micros(now) && last <= micros(now + HORIZON));
+                calls.extend(slots);
                 limiter = next;
             }
         }
-        prop_assert!(calls.is_sorted());
+        calls.sort_unstable();
         prop_assert!(most_within(&calls, Duration::from_secs(1)) <= per_second as usize + 1);
         let hourly = per_hour as usize + per_hour as usize / 10 + 2;
         prop_assert!(most_within(&calls, Duration::from_hours(1)) <= hourly);

@@ -4,11 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     base::time::Time,
-    dependency::{
-        breaker::Breaker,
-        limiter::{Block, Limiter},
-        stats::Window,
-    },
+    dependency::{breaker::Breaker, limiter::Limiter, stats::Window},
+    gates::slots::Blocks,
     ports::Seen,
 };
 
@@ -36,9 +33,7 @@ pub(super) struct DependencyCache {
     /// When the limiter was last read or written.
     pub(super) limiter_known_at: Time,
     /// Reserved slots that are not used yet.
-    pub(super) block: Block,
-    /// Whether the last block of slots was used up.
-    pub(super) used_up: bool,
+    pub(super) blocks: Blocks,
     /// Successful calls since the limiter was last written.
     pub(super) worked: u32,
     /// The longest pause that a 429 asked for and that is not yet written to the limiter: zero if

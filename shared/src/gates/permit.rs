@@ -22,6 +22,9 @@ use crate::{
     telemetry,
 };
 
+/// The latest part of the minute that by itself can open the breaker, in whole buckets.
+const LATEST: Duration = Duration::from_secs(20);
+
 /// The permission of one run to call its dependency.
 pub(crate) struct Permit<'a, P: Ports> {
     gates: &'a Gates<P>,
@@ -30,6 +33,8 @@ pub(crate) struct Permit<'a, P: Ports> {
     pub(super) generation: u64,
     /// The token of the probe's lease, if the run is a probe.
     pub(super) probe: Option<String>,
+    /// How long the run has waited for the slot of its first call.
+    pub(super) waited_first: Duration,
     ends_at: Time,
     latest_end: Time,
     calls: Mutex<CallsMade>,
@@ -73,7 +78,8 @@ impl<'a, P: Ports> Permit<'a, P> {
     ) -> Self {
         let dependency = dependency.to_owned();
         let (ends_at, latest_end, calls) = (Time::default(), Time::default(), Mutex::default());
-        Self { gates, dependency, generation, probe, ends_at, latest_end, calls }
+        let waited_first = Duration::ZERO;
+        Self { gates, dependency, generation, probe, waited_first, ends_at, latest_end, calls }
     }
 
     /// Sets when the run must end: at `ends_at`, extended by the time that it waits for slots, but
@@ -87,6 +93,12 @@ impl<'a, P: Ports> Permit<'a, P> {
         (self.ends_at + self.waited()).min(self.latest_end).since(now)
     }
 
+    /// How long the run has waited for slots, that of its first call included.
+    pub(crate) fn waited_in_all(&self) -> Duration {
+        self.waited_first + self.waited()
+    }
+
+    /// How long the run has waited for slots since it began.
     fn waited(&self) -> Duration {
         let made = self.made();
         made.waited + made.waiting_since.map(|since| since.elapsed()).unwrap_or_default()
@@ -134,10 +146,11 @@ impl<P: Ports> Permit<'_, P> {
     /// slot.
     async fn wait(&self) -> Result<(), Failure> {
         self.gates.still_open(self)?;
-        let slot = self.gates.slot(&self.dependency).await.map_err(|refused| match refused {
-            Refused::Deferred(failure) => failure,
-            Refused::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
-        })?;
+        let slot =
+            self.gates.further_slot(&self.dependency).await.map_err(|refused| match refused {
+                Refused::Deferred(failure) => failure,
+                Refused::Broken(why) => Failure::new(Class::Unstarted, "gates_broken", why),
+            })?;
         let Some(slot) = slot else { return Ok(()) };
         let now = self.gates.clock.now();
         if slot + self.gates.rules.policy.calls.shortest > self.latest_end {
@@ -285,16 +298,18 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    /// Opens the breaker if the calls of the last minute require it.
+    /// Opens the breaker if the calls of the last minute require it, or the latest of them alone: a minute
+    /// in which all was still well must not hide an outage that has just begun.
     pub(super) async fn trip(&self, dependency: &str) {
         let policy = &self.rules.breaker;
         let now = self.clock.now();
-        let (generation, minute) = self.cache(dependency, |cache| {
+        let (generation, spans) = self.cache(dependency, |cache| {
             let generation = cache.breaker.value.at(now).generation;
-            (generation, cache.window.last(MINUTE, now, Some(generation)))
+            let calls = |span| cache.window.last(span, now, Some(generation));
+            (generation, [MINUTE, LATEST].map(calls))
         });
         self.update_breaker(dependency, |breaker, moment| {
-            breaker.tripped(generation, &minute, policy, moment)
+            spans.iter().find_map(|calls| breaker.tripped(generation, calls, policy, moment))
         })
         .await;
     }

@@ -7,9 +7,11 @@ use crate::{
     base::time::{Clock, Time},
     dependency::{
         breaker::{Breaker, Moment, State},
-        limiter::{LONGEST_STOP, Limiter, Rates, Reservation, block_size},
+        limiter::{
+            Block, Grant, HORIZON, LONGEST_STOP, Limiter, Rates, Request, Reservation, block_size,
+        },
     },
-    failure::Failure,
+    failure::{Failure, RATE_LIMIT},
     ports::{Control, PortError, Ports, Seen, Swapped},
     telemetry,
 };
@@ -28,6 +30,96 @@ enum Reserved {
     No(Duration),
 }
 
+/// What a reservation is for.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    calls: Calls,
+    slots: u32,
+    /// How far ahead they can be.
+    horizon: Duration,
+    /// Whether those that are missing are promised for later.
+    promises: bool,
+}
+
+/// A change of the limiter, and what it reserves.
+struct Step {
+    next: Limiter,
+    grants: Vec<Grant>,
+    promised: Vec<Time>,
+    reserved: Reserved,
+}
+
+impl Need {
+    /// Reserves up to `asked` slots of the limiter. Of the `missing` ones, promises those that it has not.
+    fn step(
+        self,
+        limiter: &Limiter,
+        rates: Rates,
+        [asked, missing]: [u32; 2],
+        worked: u32,
+        now: Time,
+    ) -> Step {
+        let further = self.calls == Calls::Further;
+        let request = Request { want: asked, further, horizon: self.horizon };
+        let (mut next, grants, reserved) = match limiter.reserve(rates, request, worked, now) {
+            Reservation::Granted(next, grants) => (next, grants, Reserved::Yes),
+            Reservation::Refused(wait) => (limiter.clone(), Vec::new(), Reserved::No(wait)),
+        };
+        let granted: u32 = grants.iter().map(|grant| grant.count).sum();
+        let mut promised = Vec::new();
+        if self.promises {
+            (next, promised) = next.promise(rates, missing.saturating_sub(granted), now);
+        }
+        Step { next, grants, promised, reserved }
+    }
+}
+
+/// The calls that use a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Calls {
+    /// The first call of a run.
+    First,
+    /// A further call of a run in progress.
+    Further,
+}
+
+/// A container's unused slots for the calls of a dependency.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    first: Block,
+    further: Block,
+    /// Whether the last block of slots was used up.
+    used_up: bool,
+}
+
+impl Blocks {
+    fn of(&mut self, calls: Calls) -> &mut Block {
+        match calls {
+            Calls::First => &mut self.first,
+            Calls::Further => &mut self.further,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.first.clear();
+        self.further.clear();
+    }
+}
+
+/// The slots that a batch has before its jobs are claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Every job may be claimed: there is no limit, or the run itself finds out what there is.
+    Any,
+    /// This many jobs have a slot. Some of the others have a time at which they should come again.
+    Some {
+        /// Number of slots.
+        slots: u32,
+        /// Times of slots that are further ahead, in order.
+        promised: Vec<Time>,
+    },
+}
+
 impl<P: Ports> Gates<P> {
     /// Reads the breaker into the cache, unless the cached one is fresh enough. Ignores errors:
     /// `enter` meets a lasting one again and handles it.
@@ -35,35 +127,59 @@ impl<P: Ports> Gates<P> {
         let _ = self.cached_breaker(dependency).await;
     }
 
-    /// Reserves a slot for each of the `runs` of a batch in one write. Ignores errors: `enter`
-    /// meets a lasting one again and handles it.
-    pub(crate) async fn reserve_ahead(&self, dependency: &str, runs: u32) {
-        let Ok(seen) = self.cached_breaker(dependency).await else { return };
-        let calm = matches!(
+    /// Reserves slots for the `jobs` of a batch, in one write. If there are too few within `horizon`, the
+    /// others are promised one for later.
+    ///
+    /// Errors are ignored: `enter` meets a lasting one again and handles it.
+    pub(crate) async fn reserve_ahead(
+        &self,
+        dependency: &str,
+        jobs: u32,
+        horizon: Duration,
+    ) -> Ahead {
+        let Some(rates) = self.rules.rates else { return Ahead::Any };
+        let Ok(seen) = self.cached_breaker(dependency).await else { return Ahead::Any };
+        let is_closed = matches!(
             seen.value.at(self.clock.now()).state,
             State::Closed | State::Forced { open: false, .. }
         );
-        if let (true, Some(rates)) = (calm, self.rules.rates) {
-            let _ = self.reserve(dependency, rates, runs).await;
+        if !is_closed {
+            return Ahead::Any;
         }
+        let need = Need { calls: Calls::First, slots: jobs, horizon, promises: true };
+        let Ok((_, promised)) = self.reserve(dependency, rates, need).await else {
+            return Ahead::Any;
+        };
+        let slots = self.cache(dependency, |cache| cache.blocks.first.left(self.clock.now()));
+        Ahead::Some { slots, promised }
     }
 
-    /// Takes a slot for one call and returns its time; `None` if the calls are not limited.
-    pub(super) async fn slot(&self, dependency: &str) -> Result<Option<Time>, Refused> {
+    /// Takes the slot of a run's first call and returns its time; `None` if the calls are not limited.
+    pub(super) async fn first_slot(&self, dependency: &str) -> Result<Option<Time>, Refused> {
+        self.slot(dependency, Calls::First).await
+    }
+
+    /// Takes the slot of a further call.
+    pub(super) async fn further_slot(&self, dependency: &str) -> Result<Option<Time>, Refused> {
+        self.slot(dependency, Calls::Further).await
+    }
+
+    async fn slot(&self, dependency: &str, calls: Calls) -> Result<Option<Time>, Refused> {
         let Some(rates) = self.rules.rates else { return Ok(None) };
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
             let slot = self.cache(dependency, |cache| {
-                let slot = cache.block.take(now);
-                cache.used_up |= slot.is_some() && cache.block.left(now) == 0;
+                let slot = cache.blocks.of(calls).take(now);
+                cache.blocks.used_up |= slot.is_some() && cache.blocks.of(calls).left(now) == 0;
                 slot
             });
             if slot.is_some() {
                 return Ok(slot);
             }
-            match self.reserve(dependency, rates, 1).await? {
-                Reserved::Yes => {}
-                Reserved::No(wait) => {
+            let need = Need { calls, slots: 1, horizon: HORIZON, promises: false };
+            match self.reserve(dependency, rates, need).await? {
+                (Reserved::Yes, _) => {}
+                (Reserved::No(wait), _) => {
                     return Err(Refused::Deferred(self.rate_limited(dependency, wait)));
                 }
             }
@@ -73,55 +189,62 @@ impl<P: Ports> Gates<P> {
 
     pub(super) fn rate_limited(&self, dependency: &str, wait: Duration) -> Failure {
         let why = format!("{dependency}: the next slot is {} ms ahead", wait.as_millis());
-        self.deferred("rate_limit", why, wait)
+        self.deferred(RATE_LIMIT, why, wait)
     }
 
-    /// Makes sure that the block has slots for `need` calls, or as many as there are within the
-    /// horizon.
+    /// Makes sure that the block has the slots that are needed, or as many as there are within the
+    /// horizon. Returns also the times that were promised for those that are missing.
     async fn reserve(
         &self,
         dependency: &str,
         rates: Rates,
-        need: u32,
-    ) -> Result<Reserved, PortError> {
+        need: Need,
+    ) -> Result<(Reserved, Vec<Time>), PortError> {
         let _one_at_a_time = self.reserving.lock().await;
         // Another run may have reserved enough while this one waited for the lock.
-        let left = self.cache(dependency, |cache| cache.block.left(self.clock.now()));
-        let need = need.saturating_sub(left);
-        if need == 0 {
-            return Ok(Reserved::Yes);
+        let left =
+            self.cache(dependency, |cache| cache.blocks.of(need.calls).left(self.clock.now()));
+        let missing = need.slots.saturating_sub(left);
+        if missing == 0 {
+            return Ok((Reserved::Yes, Vec::new()));
         }
-        let known = self.cache(dependency, |cache| Some((cache.limiter?, cache.limiter_known_at)));
+        let known =
+            self.cache(dependency, |cache| Some((cache.limiter.clone()?, cache.limiter_known_at)));
         let (mut seen, mut known_at) = match known {
             Some(known) => known,
             None => self.read_limiter(dependency).await?,
         };
-        let (used_up, worked) =
-            self.cache(dependency, |cache| (std::mem::take(&mut cache.used_up), cache.worked));
-        let want = block_size(rates, need, used_up);
+        let (used_up, worked) = self
+            .cache(dependency, |cache| (std::mem::take(&mut cache.blocks.used_up), cache.worked));
+        let want = block_size(rates, missing, used_up);
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
-            let (next, grant) = match seen.value.reserve(rates, want, worked, now) {
-                Reservation::Granted(next, grant) => (next, grant),
-                Reservation::Refused(_) if now.since(known_at) >= REFUSAL_CACHE_TIME => {
-                    (seen, known_at) = self.read_limiter(dependency).await?;
-                    continue;
-                }
-                Reservation::Refused(ahead) => return Ok(Reserved::No(ahead)),
-            };
+            let step = need.step(&seen.value, rates, [want, missing], worked, now);
+            if step.grants.is_empty() && now.since(known_at) >= REFUSAL_CACHE_TIME {
+                (seen, known_at) = self.read_limiter(dependency).await?;
+                continue;
+            }
+            let Step { next, grants, promised, reserved } = step;
+            let granted = !grants.is_empty();
+            if !granted && promised.is_empty() {
+                return Ok((reserved, promised));
+            }
             // If the response is lost, the slots are too: no container uses them.
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     self.cache(dependency, |cache| {
                         cache.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
                         cache.limiter_known_at = now;
-                        cache.worked = cache.worked.saturating_sub(worked);
-                        cache.block.add(grant);
+                        if granted {
+                            cache.worked = cache.worked.saturating_sub(worked);
+                        }
+                        cache.blocks.of(need.calls).add(grants);
                     });
-                    return Ok(Reserved::Yes);
+                    return Ok((reserved, promised));
                 }
                 Ok(Swapped::No(current)) => {
-                    (seen, known_at) = (current, self.cache_limiter(dependency, current));
+                    known_at = self.cache_limiter(dependency, current.clone());
+                    seen = current;
                 }
                 Err(error) => {
                     self.cache(dependency, |cache| cache.limiter = None);
@@ -130,13 +253,14 @@ impl<P: Ports> Gates<P> {
             }
         }
         self.cache(dependency, |cache| cache.limiter = None);
-        Ok(Reserved::No(Duration::from_secs(1)))
+        Ok((Reserved::No(Duration::from_secs(1)), Vec::new()))
     }
 
     /// Reads the limiter into the cache. Returns it, and from when it is.
     async fn read_limiter(&self, dependency: &str) -> Result<(Seen<Limiter>, Time), PortError> {
         let seen = self.control.limiter(dependency).await?;
-        Ok((seen, self.cache_limiter(dependency, seen)))
+        let known_at = self.cache_limiter(dependency, seen.clone());
+        Ok((seen, known_at))
     }
 
     /// Caches the limiter as it was just read; returns the time.
@@ -158,17 +282,17 @@ impl<P: Ports> Gates<P> {
     /// Passes a 429 on to the fleet: all containers pause for as long as it asked, then call at a
     /// slower pace.
     pub(super) async fn slow_down(&self, dependency: &str, asked: Duration) {
-        if self.rules.rates.is_none() {
+        let Some(rates) = self.rules.rates else {
             let stop = |breaker: &Breaker, moment: Moment| breaker.stopped(asked, moment.now);
             return self.update_breaker(dependency, stop).await;
-        }
-        self.cache(dependency, |cache| cache.block.clear());
+        };
+        self.cache(dependency, |cache| cache.blocks.clear());
         let mut seen = match self.control.limiter(dependency).await {
             Ok(seen) => seen,
             Err(error) => return telemetry::port_failed("limiter", &error),
         };
         for _ in 0..MOST_RACES {
-            let next = seen.value.slowed(asked, self.clock.now());
+            let next = seen.value.slowed(rates, asked, self.clock.now());
             match self.control.swap_limiter(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     let seen = Seen { value: next, revision: seen.revision + 1 };

@@ -17,6 +17,8 @@ pub struct ReceivedMessage {
     pub receives: u32,
     /// SQS attribute `SentTimestamp`.
     pub sent_at: Time,
+    /// SQS attribute `ApproximateFirstReceiveTimestamp`.
+    pub first_received_at: Time,
     /// The record that it wakes, if the engine sent it.
     pub wakes: Option<Woken>,
     /// Message group ID, if the sender set one.

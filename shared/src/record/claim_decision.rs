@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
-    policy::ISOLATED_FROM_RECEIVE,
     record::{Counters, Phase, Record, Work, decision::Cause},
 };
 
@@ -17,11 +16,9 @@ pub struct Claimant<'a> {
     pub message_ids: &'a [String],
     /// The latest `SentTimestamp` of the messages.
     pub sent_at: Time,
-    /// The highest `ApproximateReceiveCount` of the messages.
-    pub receives: u32,
-    /// Whether most jobs of the batch were received as often. Then an outage is the likelier reason than a
-    /// job that kills its process.
-    pub after_outage: bool,
+    /// Whether a message came back so often and so late that each of its receives may have ended with the
+    /// process.
+    pub may_kill: bool,
     /// The fence in a wake-up message of the engine; `None` for a sender's message.
     pub wakes: Option<u64>,
     /// Whether the body leads to another key than that of the record to wake.
@@ -91,8 +88,7 @@ pub fn claim(
             return ClaimDecision::Ended;
         }
         let fence = existing.map_or(0, |expired| expired.fence);
-        let often = by.receives >= ISOLATED_FROM_RECEIVE && !by.after_outage;
-        let may_kill = existing.is_none() && often;
+        let may_kill = existing.is_none() && by.may_kill;
         return take(fresh(key, work, fence, by.now), by, may_kill);
     };
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {

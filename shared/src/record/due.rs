@@ -31,8 +31,11 @@ pub fn due_partitions(name: String) -> impl Iterator<Item = String> {
 /// The priority of the queue with this ARN: `high` or `normal`.
 #[must_use]
 pub fn priority(queue: &str) -> &'static str {
-    if queue.ends_with(HIGH_QUEUE) { "high" } else { "normal" }
+    if queue.ends_with(HIGH_QUEUE) { HIGH } else { "normal" }
 }
+
+/// The priority of the high-priority queues.
+pub const HIGH: &str = "high";
 
 /// How the names of high-priority queues end in template.yaml.
 const HIGH_QUEUE: &str = "-high";

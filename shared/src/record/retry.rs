@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
-    failure::{Class, DEPENDENCY_DOWN, Failure},
+    dependency::limiter::PROMISE_HORIZON,
+    failure::{Class, DEPENDENCY_DOWN, Failure, RATE_LIMIT},
     policy::{
         CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY,
         SYSTEMIC_PAUSE,
@@ -43,7 +44,7 @@ pub struct Situation<'a> {
 /// Every delay is at least [`SHORTEST_DELAY`]. `Retry-After` is a lower bound on every delay, up to
 /// the job's deadline or [`LONGEST_PARK`]. A delay over [`LONGEST_WAIT`] parks the job. Every
 /// deferral by a gate parks it too, so that an outage costs a message one receive, however long it
-/// lasts.
+/// lasts; only a wait for a slot of at most [`PROMISE_HORIZON`] does not.
 #[must_use]
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, counters, .. } = situation;
@@ -81,6 +82,10 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         Class::Permanent => return Decision::Bury(Cause::Permanent),
         // The breaker doubles its own wait, and the jobs parked for it are woken when it closes.
         Class::Systemic => park(SYSTEMIC_PAUSE, failure),
+        // The message waits in the queue, which costs less than parking the job.
+        Class::Deferred if waits_for_a_slot(failure) => {
+            later(Duration::ZERO, failure, Spends::Deferral)
+        }
         Class::Deferred => park(SHORTEST_DELAY, failure),
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
         Class::Crash => match counters.crashes + 1 {
@@ -125,6 +130,11 @@ pub fn backoff(policy: &Policy, failures: u32, chance: f64) -> Duration {
 
 /// Deferrals up to which the backoff of a throttled job doubles.
 const MOST_DOUBLINGS: u32 = 6;
+
+/// Whether the job has only to wait for its slot, and not for long.
+fn waits_for_a_slot(failure: &Failure) -> bool {
+    failure.code() == RATE_LIMIT && failure.retry_after().unwrap_or_default() <= PROMISE_HORIZON
+}
 
 fn is_retryable(policy: &Policy, class: Class) -> bool {
     policy.retryable.contains(&class)

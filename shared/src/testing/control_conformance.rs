@@ -6,7 +6,7 @@ use crate::{
     base::time::Time,
     dependency::{
         breaker::{Breaker, State},
-        limiter::Limiter,
+        limiter::{Grant, Limiter},
         stats::{BUCKET, Bucket, BucketKey, Calls},
     },
     ports::{Control, Seen, Swapped},
@@ -36,7 +36,7 @@ fn open(generation: u64) -> Breaker {
     let why = "5 of 5 calls failed".into();
     let systemic = generation.is_multiple_of(2);
     let stopped_until = if systemic { EXPIRES_AT } else { Time::default() };
-    Breaker { generation, state, since: NOW, why, systemic, stopped_until }
+    Breaker { generation, state, since: NOW, why, systemic, stopped_until, down_since: NOW }
 }
 
 async fn values_that_were_never_written_read_as_the_default<S: Control>(store: &S) {
@@ -79,12 +79,19 @@ async fn every_state_of_a_breaker_round_trips<S: Control>(store: &S) {
 }
 
 async fn a_limiter_is_swapped_by_revision<S: Control>(store: &S) {
-    let limiter =
-        |next_us| Limiter { next_us, next_hourly_us: next_us + 7, pace: 700, slowed_at: NOW };
+    let limiter = |next_us| Limiter {
+        next_us,
+        next_hourly_us: next_us + 7,
+        pace: 700,
+        slowed_at: NOW,
+        kept: vec![Grant { first_us: next_us - 1, interval_us: 5, count: 3 }],
+        since_kept: 2,
+        promised_us: next_us + 1,
+    };
     let name = "case/limiter";
     assert_eq!(store.swap_limiter(name, &limiter(1), 0).await, Ok(Swapped::Yes));
     let first = Seen { value: limiter(1), revision: 1 };
-    assert_eq!(store.limiter(name).await, Ok(first));
+    assert_eq!(store.limiter(name).await, Ok(first.clone()));
     assert_eq!(store.swap_limiter(name, &limiter(2), 0).await, Ok(Swapped::No(first)));
     assert_eq!(store.swap_limiter(name, &limiter(u64::MAX - 9), 1).await, Ok(Swapped::Yes));
     let second = Seen { value: limiter(u64::MAX - 9), revision: 2 };

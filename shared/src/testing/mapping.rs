@@ -311,6 +311,10 @@ fn system_attributes(message: &SimulatedMessage) -> Map<String, Value> {
     let all = [
         ("ApproximateReceiveCount", Some(message.receives.to_string())),
         ("SentTimestamp", Some(message.sent_at.as_millis().to_string())),
+        (
+            "ApproximateFirstReceiveTimestamp",
+            message.first_received_at.map(|at| at.as_millis().to_string()),
+        ),
         ("MessageGroupId", group),
         ("DeadLetterQueueSourceArn", message.source.clone()),
     ];

@@ -48,6 +48,7 @@ struct State {
     habits: Habits,
     random: SeededRandom,
     sent: u64,
+    received: usize,
     calls: usize,
 }
 
@@ -68,6 +69,7 @@ impl<C: Clock> SimulatedSqs<C> {
             habits: Habits::default(),
             random: SeededRandom::new(0),
             sent: 0,
+            received: 0,
             calls: 0,
         };
         let sqs = Self { clock, state: Arc::new(Mutex::new(state)), changed: Arc::default() };
@@ -170,9 +172,10 @@ impl<C: Clock> SimulatedSqs<C> {
     ) -> Result<Vec<SimulatedMessage>, PortError> {
         let now = self.clock.now();
         let mut state = self.lock();
-        let State { queues, habits, random, .. } = &mut *state;
+        let State { queues, habits, random, received, .. } = &mut *state;
         let Some(queue) = queues.get_mut(arn) else { return state.queue(arn).map(|_| Vec::new()) };
         let taken = queue.receive(most.min(BATCH_SIZE), hidden, now, habits, random);
+        *received += taken.received.len();
         let redrive = queue.settings.redrive.clone();
         if let Some(Redrive { dead, .. }) = redrive.filter(|_| !taken.dead.is_empty()) {
             let dead = state.queue(&dead)?;
@@ -271,6 +274,12 @@ impl<C: Clock> SimulatedSqs<C> {
     #[must_use]
     pub fn calls(&self) -> usize {
         self.lock().calls
+    }
+
+    /// Number of messages that were received so far, each time counted.
+    #[must_use]
+    pub fn received(&self) -> usize {
+        self.lock().received
     }
 
     /// Number of messages in all queues.

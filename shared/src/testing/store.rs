@@ -330,7 +330,7 @@ impl Control for MemoryStore {
 
     async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
         let mut tables = self.call();
-        let seen = tables.control.limiters.get(dependency).copied().unwrap_or_default();
+        let seen = tables.control.limiters.get(dependency).cloned().unwrap_or_default();
         let item = size::limiter(dependency, &seen.value);
         tables.read_control(&item.key[0], item.bytes)?;
         Ok(seen)

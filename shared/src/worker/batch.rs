@@ -10,11 +10,14 @@ use super::{
 use crate::{
     base::{
         random::Random,
-        time::{LEASE_GRACE, Time},
+        time::{Clock, LEASE_GRACE, Time},
     },
     job::Job,
     message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
-    policy::{ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, Policy, SHORTEST_DELAY},
+    payload::Payload,
+    policy::{
+        EARLIEST_RETURN, ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, Policy, SHORTEST_DELAY,
+    },
     ports::Ports,
     record::{Work, claim_decision::Claimant, lease::Lease},
     telemetry::{self, Tally},
@@ -42,10 +45,11 @@ impl<P> Batch<P> {
         }
     }
 
-    /// Whether most of its jobs come from messages that were received so often that each would run alone.
+    /// Whether most of its jobs come from messages that came back so often and so late. Then an outage is the
+    /// likelier reason than jobs that kill their process.
     fn is_after_outage(&self) -> bool {
-        let often = self.tickets.iter().filter(|t| t.receives >= ISOLATED_FROM_RECEIVE).count();
-        often > 1 && 2 * often > self.tickets.len()
+        let suspects = self.tickets.iter().filter(|ticket| ticket.may_kill).count();
+        suspects > 1 && 2 * suspects > self.tickets.len()
     }
 
     /// The counts of the batch's log line before any job has run.
@@ -68,6 +72,8 @@ pub(super) struct Ticket<P> {
     message_ids: Vec<String>,
     sent_at: Time,
     pub(super) receives: u32,
+    /// See [`Claimant::may_kill`].
+    may_kill: bool,
     /// See [`Claimant::wakes`].
     pub(super) wakes: Option<u64>,
     /// See [`Claimant::stray`].
@@ -88,8 +94,7 @@ impl<P> Ticket<P> {
             owner: &batch.lease.owner,
             message_ids: &self.message_ids,
             sent_at: self.sent_at,
-            receives: self.receives,
-            after_outage: batch.is_after_outage(),
+            may_kill: self.may_kill && !batch.is_after_outage(),
             wakes: self.wakes,
             stray: self.stray,
             dedup_window: policy.dedup_window,
@@ -112,10 +117,11 @@ pub(super) fn decode<J: Job, P: Ports>(
     let mut by_key = BTreeMap::new();
     let (mut rejected, mut checks, mut contradicting) = (Vec::new(), Vec::new(), 0);
     let mut dispositions = Vec::with_capacity(messages.len());
+    let now = worker.clock.now();
     for (index, received) in messages.iter().enumerate() {
         dispositions.push(Disposition::store_gone(received.receives));
         let body = received.body.as_deref().unwrap_or_default();
-        let Decoded { message, dependency, fallback } = match decode_one::<J>(body) {
+        let mut decoded = match decode_one::<J>(body) {
             Ok(decoded) => decoded,
             Err(rejection) if received.purpose == Purpose::Check => {
                 // The audit asked about a result, and the job type has changed how it reads
@@ -129,22 +135,22 @@ pub(super) fn decode<J: Job, P: Ports>(
                 continue;
             }
         };
-        let Addressed { message, stray } = addressed::<J>(message, received);
+        let stray = decoded.address::<J>(received);
         if received.purpose == Purpose::Check {
             // The message is acknowledged however the check ends: the audit asks again later.
             dispositions[index] = Disposition::Ack;
-            checks.push(message);
+            checks.push(decoded.message);
             continue;
         }
-        let Some(&known) = by_key.get(&message.key) else {
-            by_key.insert(message.key.clone(), tickets.len());
-            let ticket = ticket::<J>(message, dependency, fallback, index, received);
+        let Some(&known) = by_key.get(&decoded.message.key) else {
+            by_key.insert(decoded.message.key.clone(), tickets.len());
+            let ticket = ticket::<J>(decoded, index, received, now);
             tickets.push(Ticket { stray, ..ticket });
             continue;
         };
         let ticket: &mut Ticket<J::Payload> = &mut tickets[known];
-        if ticket.message.canonical == message.canonical {
-            fold(ticket, index, received);
+        if ticket.message.canonical == decoded.message.canonical {
+            fold(ticket, index, received, now);
         } else {
             // At the next receive, the record shows which payload came first.
             contradicting += 1;
@@ -165,6 +171,23 @@ struct Decoded<P> {
     message: Message<P>,
     dependency: String,
     fallback: Option<String>,
+}
+
+impl<P: Payload> Decoded<P> {
+    /// Addresses the record that the message belongs to. For a wake-up message, its attribute names the
+    /// record: the key derived from the body may be another one, if the job type has changed how it
+    /// reads payloads. Returns whether the body alone would lead to another record.
+    fn address<J: Job>(&mut self, received: &ReceivedMessage) -> bool {
+        let ours =
+            |woken: &&Woken| woken.key.split_once('#').is_some_and(|(kind, _)| kind == J::TYPE);
+        match received.wakes.as_ref().filter(ours) {
+            Some(woken) if woken.key != self.message.key => {
+                self.message.key.clone_from(&woken.key);
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Reads one message. If code of the job type panics at it, it is rejected like any other body that cannot be
@@ -192,12 +215,12 @@ fn decode_one<J: Job>(body: &str) -> Result<Decoded<J::Payload>, Rejection> {
 }
 
 fn ticket<J: Job>(
-    message: Message<J::Payload>,
-    dependency: String,
-    fallback: Option<String>,
+    decoded: Decoded<J::Payload>,
     index: usize,
     received: &ReceivedMessage,
+    now: Time,
 ) -> Ticket<J::Payload> {
+    let Decoded { message, dependency, fallback } = decoded;
     let work = Work {
         payload: message.canonical.clone(),
         queue: received.queue.clone(),
@@ -215,39 +238,25 @@ fn ticket<J: Job>(
         message_ids: vec![received.message_id.clone().unwrap_or_default()],
         sent_at: received.sent_at,
         receives: received.receives,
+        may_kill: may_kill(received, now),
         wakes: received.wakes.as_ref().map(|woken| woken.fence),
         stray: false,
     }
 }
 
-/// A message with the key of the record that it belongs to.
-struct Addressed<P> {
-    message: Message<P>,
-    /// Whether the body alone would lead to another record.
-    stray: bool,
+/// Whether a message came back so often and so late that each of its receives may have ended with the process.
+fn may_kill(received: &ReceivedMessage, now: Time) -> bool {
+    let returns = received.receives.saturating_sub(1);
+    received.receives >= ISOLATED_FROM_RECEIVE
+        && now.since(received.first_received_at) >= EARLIEST_RETURN.saturating_mul(returns)
 }
 
-/// Determines the record that a message belongs to. For a wake-up message, its attribute names the
-/// record: the key derived from the body may be another one, if the job type has changed how it
-/// reads payloads.
-fn addressed<J: Job>(
-    message: Message<J::Payload>,
-    received: &ReceivedMessage,
-) -> Addressed<J::Payload> {
-    let ours = |woken: &&Woken| woken.key.split_once('#').is_some_and(|(kind, _)| kind == J::TYPE);
-    match received.wakes.as_ref().filter(ours) {
-        Some(woken) if woken.key != message.key => {
-            Addressed { message: Message { key: woken.key.clone(), ..message }, stray: true }
-        }
-        _ => Addressed { message, stray: false },
-    }
-}
-
-fn fold<P>(ticket: &mut Ticket<P>, index: usize, received: &ReceivedMessage) {
+fn fold<P>(ticket: &mut Ticket<P>, index: usize, received: &ReceivedMessage, now: Time) {
     ticket.messages.push(index);
     ticket.message_ids.push(received.message_id.clone().unwrap_or_default());
     ticket.sent_at = ticket.sent_at.max(received.sent_at);
     ticket.receives = ticket.receives.max(received.receives);
+    ticket.may_kill |= may_kill(received, now);
     // A sender's message asks for more than a wake-up message. If a ticket has one of each, it
     // counts as a sender's, without a fence.
     let fence = received.wakes.as_ref().map(|woken| woken.fence);

@@ -1,6 +1,9 @@
 //! Claims the jobs of a batch: new jobs in one call, all others one by one.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 
@@ -19,6 +22,7 @@ use crate::{
         Worker,
         batch::{Batch, Ticket},
         disposition::Disposition,
+        slots,
     },
 };
 
@@ -34,6 +38,8 @@ pub(super) enum Claim {
     Run(Box<Record>),
     /// The job must run isolated. It is not claimed yet.
     Isolated,
+    /// The job has no slot yet. It is not claimed: its message waits in the queue.
+    Waits(Disposition),
     /// There is nothing to run.
     NothingToRun(Disposition),
     /// The job may be claimed: the last write or read got no response.
@@ -53,7 +59,9 @@ pub(super) async fn claim<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
 ) -> Claims {
-    let (claims, ()) = tokio::join!(claim_all(worker, batch), read_breakers(worker, batch));
+    let waiting = slots::reserve(worker, batch).await;
+    let (claims, ()) =
+        tokio::join!(claim_all(worker, batch, &waiting), read_breakers(worker, batch));
     claims
 }
 
@@ -62,9 +70,17 @@ pub(super) async fn claim<J: Job, P: Ports>(
 /// A job that is received for the first time is nearly always new. All such jobs are inserted in
 /// one call, together with the lease. Jobs that the insert refuses, and jobs that were received
 /// before, are read and decided one by one.
-async fn claim_all<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J::Payload>) -> Claims {
-    let mut claims: Vec<Option<Claim>> = batch.tickets.iter().map(|_| None).collect();
-    let (indices, records) = new_records(worker, batch);
+async fn claim_all<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    waiting: &BTreeMap<usize, Disposition>,
+) -> Claims {
+    let waits = |place: usize| waiting.get(&place).cloned().map(Claim::Waits);
+    let mut claims: Vec<Option<Claim>> = (0..batch.tickets.len()).map(waits).collect();
+    if claims.iter().all(Option::is_some) {
+        return Claims { each: claims.into_iter().flatten().collect(), leased: false };
+    }
+    let (indices, records) = new_records(worker, batch, waiting);
     let (mut leased, mut doubt) = (false, false);
     match worker.store.insert(&records, &batch.lease).await {
         Ok(mut written) => {
@@ -104,11 +120,13 @@ async fn read_breakers<J: Job, P: Ports>(worker: &Worker<J, P>, batch: &Batch<J:
 fn new_records<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
+    waiting: &BTreeMap<usize, Disposition>,
 ) -> (Vec<usize>, Vec<Record>) {
     let now = worker.clock.now();
     // The job of a wake-up message has a record already.
     let new = |ticket: &Ticket<J::Payload>| ticket.receives <= 1 && ticket.wakes.is_none();
-    let first = batch.tickets.iter().enumerate().filter(|(_, ticket)| new(ticket));
+    let first = batch.tickets.iter().enumerate();
+    let first = first.filter(|(place, ticket)| new(ticket) && !waiting.contains_key(place));
     first
         .filter_map(|(index, ticket)| {
             let claimant = ticket.claimant(batch, &J::POLICY, now);

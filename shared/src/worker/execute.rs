@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     base::time::{Clock, Time},
-    failure::{Class, Failure, JOB_TIMEOUT},
+    failure::{Class, Failure, JOB_TIMEOUT, RATE_LIMIT},
     job::{Gate, Job, Progress, Run},
     policy::{LONGEST_WAIT, MAX_RESULT_BYTES, Policy},
     record::Record,
@@ -126,7 +126,7 @@ async fn time_is_up(gate: &impl Gate, limit: Duration, hard_limit: Duration) {
 }
 
 fn slot_too_late() -> Failure {
-    Failure::new(Class::Deferred, "rate_limit", "no slot within the run's time")
+    Failure::new(Class::Deferred, RATE_LIMIT, "no slot within the run's time")
 }
 
 /// The failure of a job that cannot be started in the time left.

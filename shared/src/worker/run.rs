@@ -40,6 +40,8 @@ pub(super) struct Ended {
     pub(super) record: Record,
     pub(super) decision: Decision,
     pub(super) failure: Option<Failure>,
+    /// How long the run has waited for slots.
+    pub(super) waited: Duration,
     /// Why the whole event must fail, although this end is written.
     pub(super) broken: Option<String>,
 }
@@ -52,13 +54,13 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     mut record: Record,
 ) -> Ended {
     let result = run_through_gates(worker, batch, ticket, &record).await;
-    let RunResult { outcome, broken, others_worked } = result;
+    let RunResult { outcome, broken, others_worked, waited } = result;
     let now = worker.clock.now();
     match outcome {
         Outcome::Succeeded(result) => {
             let decision = Decision::Succeed;
             let record = record.settled(decision, None, result, now);
-            Ended { ticket, record, decision, failure: None, broken }
+            Ended { ticket, record, decision, failure: None, waited, broken }
         }
         Outcome::Continues(cursor) => {
             let decision = Decision::Continue;
@@ -66,7 +68,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE {
                 record.park();
             }
-            Ended { ticket, record, decision, failure: None, broken }
+            Ended { ticket, record, decision, failure: None, waited, broken }
         }
         Outcome::Failed(failure) => {
             let failure = charged(failure, &record, others_worked);
@@ -93,7 +95,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 decision => decision,
             };
             let record = record.settled(decision, Some(&failure), String::new(), now);
-            Ended { ticket, record, decision, failure: Some(failure), broken }
+            Ended { ticket, record, decision, failure: Some(failure), waited, broken }
         }
     }
 }
@@ -105,11 +107,14 @@ struct RunResult {
     broken: Option<String>,
     /// Whether a call of another job has worked lately, since this job failed before.
     others_worked: bool,
+    /// How long the run has waited for slots.
+    waited: Duration,
 }
 
 impl RunResult {
     fn failed(failure: Failure) -> Self {
-        Self { outcome: Outcome::Failed(failure), broken: None, others_worked: true }
+        let (outcome, waited) = (Outcome::Failed(failure), Duration::ZERO);
+        Self { outcome, broken: None, others_worked: true, waited }
     }
 }
 
@@ -202,12 +207,13 @@ async fn run_through_gates<J: Job, P: Ports>(
         }
         outcome => outcome,
     };
+    let waited = permit.waited_in_all();
     // The report to the gates may be cut short, but the end of the run must be written.
     let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
     if tokio::time::timeout(left.min(LEAVE_TIME), worker.gates.leave(permit, end)).await.is_err() {
         telemetry::port_failed("leave", &PortError::Unavailable("out of time".into()));
     }
-    RunResult { outcome, broken: None, others_worked }
+    RunResult { outcome, broken: None, others_worked, waited }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Schedules the claimed jobs: first those that run concurrently, then those that must run
 //! isolated.
 
-use std::{collections::BTreeMap, mem};
+use std::mem;
 
-use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::{
@@ -56,6 +56,10 @@ async fn plan<J: Job, P: Ports>(
                 batch.note(ticket, &Disposition::Retry(SHORTEST_DELAY));
                 plan.isolated.push(ticket);
             }
+            Claim::Waits(disposition) => {
+                tally.waiting += 1;
+                batch.note(ticket, &disposition);
+            }
             Claim::NothingToRun(disposition) => {
                 tally.not_run += 1;
                 batch.note(ticket, &disposition);
@@ -93,17 +97,6 @@ pub(super) async fn run_and_settle<J: Job, P: Ports>(
     settled
 }
 
-/// Reserves slots for the jobs that will run, in one write per dependency.
-async fn reserve_slots<J: Job, P: Ports>(worker: &Worker<J, P>, runs: &[(usize, Record)]) {
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    for (_, record) in runs {
-        *counts.entry(&record.work.dependency).or_default() += 1;
-    }
-    let each =
-        counts.into_iter().map(|(dependency, runs)| worker.gates.reserve_ahead(dependency, runs));
-    join_all(each).await;
-}
-
 /// Runs jobs concurrently and settles them in groups. A finished job waits at most
 /// [`SETTLE_GROUPING`] for slower ones. If no job follows (`last`), the last group also removes the
 /// lease.
@@ -114,7 +107,6 @@ async fn run_together<J: Job, P: Ports>(
     last: bool,
     tally: &mut Tally,
 ) -> Settled {
-    reserve_slots(worker, &runs).await;
     let mut waiting = runs.into_iter();
     let mut running = FuturesUnordered::new();
     let mut settling = FuturesUnordered::new();
@@ -140,6 +132,8 @@ async fn run_together<J: Job, P: Ports>(
             biased;
             Some(job) = running.next() => {
                 tally.count(&job.decision);
+                tally.waited += job.waited;
+                tally.longest_waited = tally.longest_waited.max(job.waited);
                 worker.gates.ended(&job.decision, job.record.work.created_at);
                 let deferred = job.failure.as_ref().filter(|f| f.class() == Class::Deferred);
                 tally.gate = deferred.map(ToString::to_string).or(tally.gate.take());
@@ -179,7 +173,7 @@ async fn run_isolated<J: Job, P: Ports>(
             run_together(worker, batch, runs, false, tally).await.confirmed
         }
         Claim::Isolated => true,
-        Claim::NothingToRun(disposition) => {
+        Claim::Waits(disposition) | Claim::NothingToRun(disposition) => {
             tally.not_run += 1;
             batch.note(ticket, &disposition);
             true

@@ -97,5 +97,6 @@ fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) ->
         oldest: if depth.visible == 0 { Duration::ZERO } else { oldest },
         job_ms: (jobs > 0).then(|| busy_ms / jobs),
         held: open || only_parks,
+        per_second: job.per_second,
     }
 }

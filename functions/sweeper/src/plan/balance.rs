@@ -10,6 +10,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
+use evenkeel::{base::time::millis, dependency::limiter::HORIZON, policy::BATCH_SIZE};
 use serde::{Deserialize, Serialize};
 
 /// Slots that every queue keeps: the lowest `MaximumConcurrency` that SQS accepts.
@@ -61,10 +62,12 @@ pub struct Load {
     /// Age of the oldest waiting job.
     pub oldest: Duration,
     /// Slot time of one job in milliseconds: busy time of batches divided by jobs, over the last
-    /// minutes. `None` if nothing ran; 0 counts as 1.
+    /// minutes, without waits for the limiter. `None` if nothing ran; 0 counts as 1.
     pub job_ms: Option<u64>,
     /// Whether an open breaker blocks its jobs, so that more slots would have no effect.
     pub held: bool,
+    /// Calls a second that the dependency of its jobs allows, if that is limited.
+    pub per_second: Option<u32>,
 }
 
 /// A step: slots that move from one queue to another.
@@ -93,6 +96,15 @@ pub struct Wish {
     pub ticks: u32,
 }
 
+/// The most slots that a queue can use. With more jobs in progress than the dependency's rate allows within a
+/// call and the limiter's horizon, some of them would only wait.
+fn most(load: &Load) -> u32 {
+    let Some(per_second) = load.per_second else { return MOST };
+    let job_ms = millis(HORIZON).saturating_add(load.job_ms.unwrap_or(UNKNOWN_JOB_MS));
+    let jobs = u64::from(per_second).saturating_mul(job_ms) / 1_000;
+    u32::try_from(jobs / BATCH_SIZE as u64).unwrap_or(MOST).clamp(LEAST, MOST)
+}
+
 /// The slots that a queue needs to finish all its messages within a minute, or sooner if they are
 /// late.
 #[must_use]
@@ -103,7 +115,7 @@ pub fn demand(load: &Load) -> u32 {
     let jobs = load.backlog.saturating_add(load.in_flight);
     let work_ms = jobs.saturating_mul(load.job_ms.unwrap_or(UNKNOWN_JOB_MS).max(1));
     let slots = work_ms.div_ceil(target_ms(load.oldest));
-    u32::try_from(slots).unwrap_or(MOST).clamp(LEAST, MOST)
+    u32::try_from(slots).unwrap_or(MOST).clamp(LEAST, most(load))
 }
 
 /// Time in which a backlog should be cleared, in milliseconds.
@@ -139,8 +151,8 @@ pub fn shares(loads: &[Load], total: u32) -> Vec<u32> {
     let left = deal(&mut hands, spare);
     // No queue demands the rest. It is divided by weight, so that the shares of an idle system are
     // stable.
-    for hand in &mut hands {
-        hand.limit = MOST;
+    for (hand, load) in hands.iter_mut().zip(loads) {
+        hand.limit = most(load);
     }
     deal(&mut hands, left);
     hands.into_iter().map(|hand| hand.slots).collect()

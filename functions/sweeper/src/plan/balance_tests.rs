@@ -15,6 +15,7 @@ fn idle(queue: &str, current: u32) -> Load {
         oldest: Duration::ZERO,
         job_ms: None,
         held: false,
+        per_second: None,
     }
 }
 
@@ -232,6 +233,7 @@ fn any_loads() -> impl Strategy<Value = Vec<Load>> {
             oldest: Duration::from_secs(oldest),
             job_ms,
             held,
+            per_second: None,
         });
     proptest::collection::vec(load, 0..6).prop_map(|mut loads| {
         for (number, load) in loads.iter_mut().enumerate() {
@@ -245,6 +247,22 @@ fn any_loads() -> impl Strategy<Value = Vec<Load>> {
 fn allowed(loads: &[Load], total: u32) -> u32 {
     let queues = u32::try_from(loads.len()).unwrap();
     total.clamp(LEAST * queues, MOST * queues)
+}
+
+#[test]
+fn a_queue_gets_no_more_slots_than_its_rate_can_use() {
+    let limited = |per_second, job_ms| Load {
+        per_second: Some(per_second),
+        job_ms,
+        ..busy("limited", 4, 1_000_000, 500)
+    };
+    // 8 calls a second for 0.5 and 5 seconds are 44 jobs, or four batches of ten.
+    assert_eq!(demand(&limited(8, Some(500))), 4);
+    assert_eq!(demand(&limited(8, None)), 4, "from the first tick");
+    assert_eq!(demand(&limited(8, Some(3_000))), 6);
+    assert_eq!(demand(&limited(1, Some(100))), LEAST);
+    let loads = [limited(8, Some(500)), idle("other", 2)];
+    assert_eq!(shares(&loads, 40)[0], 4, "and none of those that nobody demands");
 }
 
 proptest! {

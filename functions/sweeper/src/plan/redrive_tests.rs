@@ -15,6 +15,7 @@ fn job() -> JobType {
     JobType {
         kind: "errand".into(),
         dependency: None,
+        per_second: None,
         weight: 1,
         normal: source("errand"),
         high: source("errand-high"),

@@ -6,7 +6,7 @@ use evenkeel::{
     base::time::Time,
     dependency::{
         breaker::{Breaker, State},
-        limiter::{Limiter, Rates, Reservation},
+        limiter::{Grant, Limiter, Rates, Request, Reservation},
     },
     ports::notes::Limits,
     record::{Phase, Record},
@@ -111,8 +111,10 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
     let hourly = u64::from(per_hour) / 3_600;
     // Tries to reserve a whole tick at full speed: if the hourly limit slows that down, it applies.
     let want = u32::try_from(full * TICK.as_secs()).unwrap_or(u32::MAX);
-    match limiter.reserve(rates, want.max(1), 0, now) {
-        Reservation::Granted(_, grant) if grant.interval_us * full.max(1) <= 1_100_000 => full,
+    let request = Request { want: want.max(1), further: false, horizon: TICK };
+    let is_full = |grant: &Grant| grant.interval_us * full.max(1) <= 1_100_000;
+    match limiter.reserve(rates, request, 0, now) {
+        Reservation::Granted(_, grants) if grants.iter().any(is_full) => full,
         _ => hourly.min(full),
     }
 }

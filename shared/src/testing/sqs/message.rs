@@ -35,7 +35,8 @@ pub struct SimulatedMessage {
     pub visible_at: Time,
     /// End of the sender's delay.
     pub(super) delayed_until: Time,
-    /// The last receive.
+    /// The first receive and the last one.
+    pub first_received_at: Option<Time>,
     pub received_at: Option<Time>,
     /// ARN of the queue that it was moved from, if it is a dead letter.
     pub source: Option<String>,
@@ -102,6 +103,7 @@ impl SimulatedMessage {
             receives: 0,
             visible_at,
             delayed_until: visible_at,
+            first_received_at: None,
             received_at: None,
             source,
         }
@@ -126,6 +128,7 @@ impl SimulatedMessage {
             queue: queue.to_owned(),
             receives: self.receives,
             sent_at: self.sent.sent_at.unwrap_or(self.sent_at),
+            first_received_at: self.first_received_at.unwrap_or_default(),
             wakes: self.sent.wakes.clone(),
             group: self.sent.group.clone(),
             purpose: self.sent.purpose,

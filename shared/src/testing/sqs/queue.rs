@@ -143,6 +143,7 @@ impl SimulatedQueue {
             }
             message.receives += 1;
             message.received_at = Some(now);
+            message.first_received_at = message.first_received_at.or(Some(now));
             let twice = random.unit() < habits.delivers_twice;
             message.visible_at = if twice { now } else { now + hidden };
             self.fairness.begin(sequence, message.tenant(), now);

@@ -1,0 +1,58 @@
+//! Reserves the slots of a batch before its jobs are claimed. A job whose slot is too far ahead is not claimed:
+//! its message waits in the queue, which costs no write.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use futures_util::future::join_all;
+
+use super::{Worker, batch::Batch, disposition::Disposition};
+use crate::{
+    base::time::{Clock, Time},
+    dependency::limiter::{HIGH_HORIZON, HORIZON},
+    gates::Ahead,
+    job::Job,
+    policy::{PARK_FROM_RECEIVE, SHORTEST_DELAY},
+    ports::Ports,
+    record::due::{HIGH, priority},
+};
+
+/// Reserves a slot for each ticket, in one write per dependency. Returns the dispositions of the tickets that
+/// must not be claimed, by their places in the batch.
+///
+/// The messages that were received most often come first. One that is close to the dead-letter queue is
+/// claimed without a slot, and parks; so is one whose slot is over a minute ahead.
+pub(super) async fn reserve<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+) -> BTreeMap<usize, Disposition> {
+    let now = worker.clock.now();
+    let mut by_dependency: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, ticket) in batch.tickets.iter().enumerate() {
+        // After its deadline, a job ends without a call.
+        if ticket.work.deadline.is_none_or(|deadline| deadline > now) {
+            by_dependency.entry(&ticket.work.dependency).or_default().push(place);
+        }
+    }
+    let reserved = by_dependency.into_iter().map(async |(dependency, mut places)| {
+        places.sort_by_key(|place| Reverse(batch.tickets[*place].receives));
+        let jobs = u32::try_from(places.len()).unwrap_or(u32::MAX);
+        let is_high = priority(&batch.tickets[places[0]].work.queue) == HIGH;
+        let horizon = if is_high { HIGH_HORIZON } else { HORIZON };
+        match worker.gates.reserve_ahead(dependency, jobs, horizon).await {
+            Ahead::Any => Vec::new(),
+            Ahead::Some { slots, promised } => {
+                let without = places.into_iter().skip(usize::try_from(slots).unwrap_or(usize::MAX));
+                let may_wait =
+                    without.filter(|place| batch.tickets[*place].receives < PARK_FROM_RECEIVE);
+                may_wait.zip(promised).collect()
+            }
+        }
+    });
+    let waiting = join_all(reserved).await.into_iter().flatten();
+    let disposition = |(place, slot): (usize, Time)| {
+        let deadline = batch.tickets[place].work.deadline.unwrap_or(slot);
+        let wait = slot.min(deadline).since(now).max(SHORTEST_DELAY);
+        (place, Disposition::Retry(wait))
+    };
+    waiting.map(disposition).collect()
+}

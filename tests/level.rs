@@ -1,0 +1,131 @@
+//! What a flood does to others: how fast it is worked off, what it costs, and who waits for it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use evenkeel::{
+    base::time::Time,
+    dependency::{limiter::Rates, stats::Calls},
+    message::OutgoingMessage,
+    record::outcomes::{BUSY_MS, JOBS},
+    testing::sqs::Habits,
+};
+
+use crate::bench::{
+    Bench,
+    errands::{errand, errand_of, key},
+};
+
+/// The limits of the template's defaults.
+const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+
+/// Milliseconds of a call.
+const CALL_MS: u64 = 300;
+
+fn send(bench: &Bench, name: &str, group: &str) {
+    let group = Some(group.to_owned());
+    let message = OutgoingMessage::new(errand(name, CALL_MS, &[]), None, group);
+    bench.sqs.send_to(bench.queue(), message);
+}
+
+fn ended_at(bench: &Bench, name: &str) -> Option<Time> {
+    bench.store.record(&key(name))?.phase.ended_at()
+}
+
+/// Calls in each second since `began`.
+fn by_second(calls: &[Time], began: Time) -> BTreeMap<u64, usize> {
+    let mut seconds = BTreeMap::new();
+    for at in calls {
+        *seconds.entry(at.since(began).as_secs()).or_default() += 1;
+    }
+    seconds
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_jobs_at_once_use_every_second_and_cost_little() {
+    let bench = Bench::errands_at(RATES);
+    let began = bench.now();
+    (0..1_000).for_each(|n| send(&bench, &format!("job-{n}"), "acme"));
+    bench.drain().await;
+    let took = bench.now().since(began);
+    let calls = bench.journal.calls();
+    let seconds = by_second(&calls, began);
+    let last = *seconds.keys().max().unwrap();
+    let silent: Vec<u64> = (0..last).filter(|second| !seconds.contains_key(second)).collect();
+    assert_eq!((calls.len(), silent), (1_000, vec![]), "no second without a call");
+    assert!(took <= Duration::from_secs(137), "{took:?}");
+    let writes = bench.store.units().writes;
+    let received = bench.sqs.received();
+    assert!(writes <= 3_000, "{writes} write units");
+    assert!(received <= 2_500, "{received} receives");
+    let parked = bench.store.records().iter().filter(|record| record.parking.is_some()).count();
+    assert_eq!(parked, 0);
+}
+
+/// More concurrency would only make more jobs wait for their slots.
+#[tokio::test(start_paused = true)]
+async fn waits_for_slots_count_neither_as_busy_time_nor_as_latency() {
+    let bench = Bench::errands_at(RATES);
+    (0..100).for_each(|n| send(&bench, &format!("job-{n}"), "acme"));
+    bench.drain().await;
+    let (mut jobs, mut busy_ms) = (0, 0);
+    for (key, bucket) in bench.store.all_buckets() {
+        if key.subject == "type:errand" {
+            jobs += bucket.count(JOBS);
+            busy_ms += bucket.count(BUSY_MS);
+        } else {
+            let latency = Calls::from(&bucket).latency;
+            let slowest = latency.quantile(1.0).unwrap_or_default();
+            assert!(slowest <= Duration::from_millis(2 * CALL_MS), "{slowest:?}");
+        }
+    }
+    assert!(jobs >= 50, "{jobs}");
+    // The four runs of a batch that go together take a slot each; three rounds are a batch.
+    assert!(busy_ms / jobs <= CALL_MS / 2, "{busy_ms} ms for {jobs} jobs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_high_priority_overtakes_ten_thousand_others() {
+    let bench = Bench::errands_at(RATES);
+    (0..10_000).for_each(|n| send(&bench, &format!("job-{n}"), "acme"));
+    bench.run_for(Duration::from_secs(60)).await;
+    let sent_at = bench.now();
+    let message = OutgoingMessage::new(errand("urgent", CALL_MS, &[]), None, None);
+    bench.sqs.send_to(bench.high(), message);
+    bench.until(|bench| ended_at(bench, "urgent").is_some()).await;
+    let took = bench.now().since(sent_at);
+    assert!(took <= Duration::from_secs(15), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_jobs_of_one_dealer_overtake_the_five_thousand_of_another_in_the_queue() {
+    let bench = Bench::errands_at(RATES);
+    bench.sqs.behave(Habits { is_fair: true, ..Habits::default() }, 1);
+    (0..5_000).for_each(|n| send(&bench, &format!("a-{n}"), "dealer-a"));
+    bench.run_for(Duration::from_secs(30)).await;
+    let sent_at = bench.now();
+    (0..20).for_each(|n| send(&bench, &format!("b-{n}"), "dealer-b"));
+    let all = |bench: &Bench| (0..20).all(|n| ended_at(bench, &format!("b-{n}")).is_some());
+    bench.until(all).await;
+    let took = bench.now().since(sent_at);
+    assert!(took <= Duration::from_secs(60), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_calls_waste_no_slots_of_others() {
+    let bench = Bench::errands_at(RATES);
+    let began = bench.now();
+    let (mut calls, mut n) = (0, 0);
+    while calls < 2_400 {
+        let of = if n % 5 == 0 { 10 } else { 1 };
+        bench.send(&errand_of(&format!("job-{n}"), of));
+        (calls, n) = (calls + of, n + 1);
+    }
+    bench.drain().await;
+    let made = bench.journal.all_calls();
+    let took = bench.now().since(began).as_secs_f64();
+    let slots = took * f64::from(RATES.per_second);
+    let useful = f64::from(calls) / slots;
+    assert!(useful >= 0.9, "{useful:.2} of {slots:.0} slots in {took:.0} s, {} calls", made.len());
+    let wasted = made.len() - usize::try_from(calls).unwrap();
+    assert!(wasted <= made.len() / 20, "{wasted} calls were made again");
+}
