@@ -16,6 +16,7 @@ mod level;
 mod pages;
 mod parameters;
 mod real_client_sockets;
+mod recovery;
 mod scenarios;
 mod schema;
 mod shortening;

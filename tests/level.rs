@@ -12,7 +12,7 @@ use evenkeel::{
 
 use crate::bench::{
     Bench,
-    errands::{errand, errand_of, key},
+    errands::{DEPENDENCY, errand, errand_of, key},
 };
 
 /// The limits of the template's defaults.
@@ -108,6 +108,39 @@ async fn twenty_jobs_of_one_dealer_overtake_the_five_thousand_of_another_in_the_
     bench.until(all).await;
     let took = bench.now().since(sent_at);
     assert!(took <= Duration::from_secs(60), "{took:?}");
+}
+
+fn park(bench: &Bench, name: &str, group: &str, is_high: bool, due_at: Time) {
+    let mut record = bench.park(name, due_at);
+    record.work.group = Some(group.to_owned());
+    if is_high {
+        bench.high().clone_into(&mut record.work.queue);
+    }
+    bench.store.put(&record);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parked_jobs_of_high_priority_go_first_and_those_of_each_dealer_in_turn() {
+    let bench = Bench::errands_at(RATES);
+    let began = bench.now();
+    bench.note_parked(DEPENDENCY, Some(RATES)).await;
+    (0..5_000).for_each(|n| park(&bench, &format!("a-{n}"), "dealer-a", false, began));
+    // They were parked last.
+    let later = began + Duration::from_secs(1);
+    (0..20).for_each(|n| park(&bench, &format!("b-{n}"), "dealer-b", false, later));
+    (0..5).for_each(|n| park(&bench, &format!("urgent-{n}"), "dealer-a", true, later));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    bench.tick().await.unwrap();
+    let released = bench.now();
+    let done = |bench: &Bench, kind: &str, count: usize| {
+        (0..count).all(|n| ended_at(bench, &format!("{kind}-{n}")).is_some())
+    };
+    bench.until(|bench| done(bench, "urgent", 5)).await;
+    let took = bench.now().since(released);
+    assert!(took <= Duration::from_secs(5), "of high priority: {took:?}");
+    bench.until(|bench| done(bench, "b", 20)).await;
+    let took = bench.now().since(released);
+    assert!(took <= Duration::from_secs(15), "of the other dealer: {took:?}");
 }
 
 #[tokio::test(start_paused = true)]

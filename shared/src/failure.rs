@@ -170,6 +170,7 @@ impl Failure {
         match self.class {
             Class::Systemic => true,
             Class::Deferred => self.code == BREAKER_OPEN,
+            Class::Transient => self.code == DEPENDENCY_DOWN,
             _ => false,
         }
     }

@@ -211,6 +211,13 @@ impl<P: Ports> Gates<P> {
         Ok(permit)
     }
 
+    /// Whether the dependency's breaker is not closed, as far as this container knows.
+    pub(crate) fn is_open(&self, dependency: &str) -> bool {
+        let now = self.clock.now();
+        let state = self.cache(dependency, |cache| cache.breaker.value.at(now).state);
+        !matches!(state, State::Closed | State::Forced { open: false, .. })
+    }
+
     /// Whether the fleet has spent its retry budget on this dependency.
     pub(crate) fn is_budget_spent(&self, dependency: &str) -> bool {
         let now = self.clock.now();

@@ -344,7 +344,7 @@ async fn a_container_caches_a_bounded_number_of_dependencies() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for n in 0..MOST_DEPENDENCIES * 3 {
-        gates.reserve_ahead(&format!("page/host-{n}.example"), 1, HORIZON).await;
+        gates.read_breaker(&format!("page/host-{n}.example")).await;
         tokio::time::advance(Duration::from_millis(1)).await;
     }
     let state = gates.state();

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use evenkeel::testing::mapping::{Delivery, Stop};
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use sweeper::tick::Report;
 
 use super::Bench;
@@ -11,7 +11,7 @@ use super::Bench;
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
 /// Time-out of the sweeper.
-pub(super) const SWEEPER_TIMEOUT: Duration = Duration::from_secs(50);
+pub(super) const SWEEPER_TIMEOUT: Duration = Duration::from_secs(130);
 
 /// How often it is checked whether anything is left to do.
 const CHECK: Duration = Duration::from_millis(200);
@@ -27,11 +27,13 @@ impl Bench {
         let mappings = self.functions.iter().flat_map(|function| &function.mappings);
         let polling = join_all(mappings.map(|mapping| mapping.run(&stop)));
         let schedule = async {
-            while scheduled && !stop.is_set() {
+            let mut calls = FuturesUnordered::new();
+            while scheduled && !(stop.is_set() && calls.is_empty()) {
                 tokio::select! {
                     biased;
-                    () = stop.told() => {}
-                    () = self.tick_is_due() => drop(self.scheduled_tick().await),
+                    () = stop.told(), if calls.is_empty() => {}
+                    () = self.tick_is_due(), if !stop.is_set() => calls.push(self.scheduled_tick(&stop)),
+                    Some(_) = calls.next() => {}
                 }
             }
         };
@@ -48,10 +50,12 @@ impl Bench {
         tokio::time::sleep(self.next_tick.get().since(self.now())).await;
     }
 
-    /// Runs a tick of the schedule. The next one comes a minute after this one began.
-    async fn scheduled_tick(&self) -> Option<Report> {
+    /// A call of the schedule, which may stay awake until `stop`. The next one comes a minute after this one
+    /// began.
+    fn scheduled_tick(&self, stop: &Stop) -> impl Future<Output = Option<Report>> {
         self.next_tick.set(self.now() + MINUTE);
-        self.tick().await
+        let stop = stop.clone();
+        self.awake(async move { stop.told().await })
     }
 
     /// Lets the whole system run for this long.
@@ -157,7 +161,10 @@ impl Bench {
             tokio::select! {
                 biased;
                 () = &mut visible => return self.poll().await,
-                () = self.tick_is_due() => drop(self.scheduled_tick().await),
+                () = self.tick_is_due() => {
+                    self.next_tick.set(self.now() + MINUTE);
+                    self.tick().await;
+                }
             }
         }
     }

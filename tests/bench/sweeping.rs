@@ -34,14 +34,19 @@ impl Bench {
         (sweep, faults)
     }
 
-    /// Runs one tick; `None` if it failed, or if the sweeper died in it.
+    /// Runs one tick that does not stay awake; `None` if it failed, or if the sweeper died in it.
     pub(crate) async fn tick(&self) -> Option<Report> {
+        self.awake(std::future::ready(())).await
+    }
+
+    /// Runs one tick, which may stay awake until `end`.
+    pub(crate) async fn awake(&self, end: impl Future<Output = ()>) -> Option<Report> {
         let (sweep, faults) = self.sweeper();
         let deadline = self.now() + SWEEPER_TIMEOUT;
         tokio::select! {
             biased;
             () = faults.death() => None,
-            report = call::tick(&sweep, deadline) => report.ok(),
+            report = call::tick(&sweep, deadline, end) => report.ok(),
             () = tokio::time::sleep(SWEEPER_TIMEOUT) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! One call of the function: a tick, or a command.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use evenkeel::{
     base::{
@@ -16,18 +16,18 @@ use serde_json::{Value, json};
 use crate::{
     command::{self, Command},
     lead::Leader,
-    pass::{Pass, audit, balance, observe, redrive, release, rescue},
+    memory::Saved,
+    pass::{Pass, audit, balance, observe, redrive, release, rescue, watch},
     ports::{Ports, Sweep},
     survey::{View, survey},
     tick::{Report, Tick},
 };
 
-/// How much longer than the call the leader's lease lasts, so that no request of this call is still
-/// under way when another sweeper leads.
-const LEAD_GRACE: Duration = Duration::from_secs(2);
-
 /// Longest time of the survey.
 const SURVEY_TIME: Duration = Duration::from_secs(8);
+
+/// Longest time of all passes together.
+const LONGEST_PASSES: Duration = Duration::from_secs(48);
 
 /// Time that the other passes leave to `observe`.
 const OBSERVE_TIME: Duration = Duration::from_secs(5);
@@ -41,23 +41,62 @@ pub async fn answer<P: Ports>(
 ) -> Result<Value, String> {
     let answer = match Command::read(call, &sweep.config)? {
         Some(command) => command::run(sweep, &command, deadline).await,
-        None => tick(sweep, deadline).await.map(|report| json!(report)),
+        None => tick(sweep, deadline, pending()).await.map(|report| json!(report)),
     };
     answer.map_err(|error| error.to_string())
 }
 
-/// Runs one tick. Fails only if it cannot find out whether it leads.
-pub async fn tick<P: Ports>(sweep: &Sweep<P>, deadline: Time) -> Result<Report, PortError> {
-    let (now, owner) = (sweep.clock.now(), sweep.random.token());
-    let lead = Leader::take(&sweep.store, &owner, deadline + LEAD_GRACE, now).await?;
-    let Some((mut leader, memory)) = lead else {
+/// Runs one tick, and stays awake as long as [`watch`] has something to do: until another call asks for the
+/// lead, the time is up, or `end` comes. Fails only if it cannot find out whether it leads.
+pub async fn tick<P: Ports>(
+    sweep: &Sweep<P>,
+    deadline: Time,
+    end: impl Future<Output = ()>,
+) -> Result<Report, PortError> {
+    let owner = sweep.random.token();
+    let Some(mut leader) = Leader::take(&sweep.store, &owner, &sweep.clock).await? else {
         return Ok(Report { another_leads: true, ..Report::default() });
     };
-    let end = deadline.before(ANSWER_RESERVE);
-    let limit = SURVEY_TIME.min(end.since(sweep.clock.now()));
+    let (began, until) = (sweep.clock.now(), deadline.before(ANSWER_RESERVE));
+    let mut cut_short = Vec::new();
+    let (mut tick, mut saved) = begin(sweep, owner, until, &mut cut_short).await?;
+    let lost = {
+        // On the heap: it holds every pass.
+        let passes = Box::pin(passes(sweep, &mut tick, &mut saved, until, &mut cut_short));
+        tokio::select! {
+            biased;
+            () = leader.stay(&sweep.store, &sweep.clock) => true,
+            () = passes => false,
+        }
+    };
+    if lost {
+        cut_short.push("lead");
+    } else {
+        watch::watch(sweep, &mut tick, &mut saved, &mut leader, until, end).await;
+    }
+    let now = sweep.clock.now();
+    if let Err(error) = saved.write(&sweep.store, &tick.memory, now).await {
+        telemetry::port_failed("swap_note", &error);
+    }
+    if let Err(error) = leader.leave(&sweep.store, now).await {
+        telemetry::port_failed("swap_note", &error);
+    }
+    telemetry::swept(&tick.done, &cut_short, now.since(began));
+    Ok(Report { another_leads: false, done: tick.done, cut_short })
+}
+
+/// Reads what the passes need.
+async fn begin<P: Ports>(
+    sweep: &Sweep<P>,
+    owner: String,
+    last: Time,
+    cut_short: &mut Vec<&'static str>,
+) -> Result<(Tick, Saved), PortError> {
+    let now = sweep.clock.now();
+    let (saved, memory) = Saved::read(&sweep.store).await?;
+    let limit = SURVEY_TIME.min(last.since(now));
     let from = memory.watched_from.clone();
     let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, now);
-    let mut cut_short = Vec::new();
     let view = tokio::time::timeout(limit, seen).await.unwrap_or_else(|_| {
         cut_short.push("survey");
         View::default()
@@ -65,12 +104,24 @@ pub async fn tick<P: Ports>(sweep: &Sweep<P>, deadline: Time) -> Result<Report, 
     let mut tick = Tick::new(owner, now, view, memory);
     tick.memory.forget(now);
     tick.memory.watched_from.clone_from(&tick.view.watched_next);
+    Ok((tick, saved))
+}
+
+/// Runs every pass.
+async fn passes<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    saved: &mut Saved,
+    last: Time,
+    cut_short: &mut Vec<&'static str>,
+) {
+    // The next tick comes a minute after this one.
+    let end = last.min(tick.now + LONGEST_PASSES);
     for pass in Pass::ALL {
         // The earlier passes may not use up the time of `observe`: alarms depend on its metrics.
         let kept = if pass == Pass::Observe { Duration::ZERO } else { OBSERVE_TIME };
         let limit = pass.time_box().min(end.before(kept).since(sweep.clock.now()));
-        let ran = tokio::time::timeout(limit, run(sweep, pass, &mut tick, &mut leader)).await;
-        match ran {
+        match tokio::time::timeout(limit, run(sweep, pass, tick, saved)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 telemetry::port_failed(pass.name(), &error);
@@ -79,23 +130,17 @@ pub async fn tick<P: Ports>(sweep: &Sweep<P>, deadline: Time) -> Result<Report, 
             Err(_) => cut_short.push(pass.name()),
         }
     }
-    let left = leader.leave(&sweep.store, &tick.memory, sweep.clock.now()).await;
-    if let Err(error) = left {
-        telemetry::port_failed("swap_note", &error);
-    }
-    telemetry::swept(&tick.done, &cut_short, sweep.clock.now().since(now));
-    Ok(Report { another_leads: false, done: tick.done, cut_short })
 }
 
 async fn run<P: Ports>(
     sweep: &Sweep<P>,
     pass: Pass,
     tick: &mut Tick,
-    leader: &mut Leader,
+    saved: &mut Saved,
 ) -> Result<(), PortError> {
     match pass {
         Pass::Rescue => rescue::rescue(sweep, tick).await,
-        Pass::Release => release::release(sweep, tick, leader).await,
+        Pass::Release => release::release(sweep, tick, saved).await,
         Pass::Redrive => redrive::redrive(sweep, tick).await,
         Pass::Audit => audit::audit(sweep, tick).await,
         Pass::Balance => balance::balance(sweep, tick).await,

@@ -2,16 +2,27 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use evenkeel::base::time::Time;
+use evenkeel::{
+    base::time::Time,
+    ports::{PortError, Swapped, maintenance::TableMaintenance, notes::NoteKey},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::balance::Wish;
 
-/// Dependencies whose ramps are remembered, so that the leader's note stays below the 400 KB of a
-/// DynamoDB item.
-const MOST_DRAINS: usize = 2_000;
+/// Longest list of dependencies in the note, as JSON in bytes, so that it stays small.
+const LONGEST_LIST: usize = 8 * 1024;
 
-/// The state that one tick leaves for the next. It is part of the leader's note.
+/// How long the note is kept after the last tick.
+const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
+
+/// The key of the memory's note.
+#[must_use]
+pub fn note_key() -> NoteKey {
+    NoteKey::new("sweeper", "memory")
+}
+
+/// The state that one tick leaves for the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
@@ -49,14 +60,69 @@ pub struct Drain {
 }
 
 impl Memory {
-    /// Removes what no longer matters.
+    /// Removes what no longer matters, and what is too much: of the dependencies beyond the limit, those whose turn
+    /// was longest ago. Their ramps begin again.
     pub fn forget(&mut self, now: Time) {
         let day_ago = now.before(Duration::from_hours(24)).as_millis();
         self.draining.retain(|_, drain| drain.since > day_ago);
-        // The ramps beyond the limit of the note begin again.
-        while self.draining.len() > MOST_DRAINS {
-            self.draining.pop_first();
-        }
         self.released_until.retain(|_, until| *until > now.as_millis());
+        cut(&mut self.draining, |drain| drain.since);
+        cut(&mut self.released_until, |until| *until);
+    }
+}
+
+/// Removes the entries with the lowest `order` until the list is no longer than [`LONGEST_LIST`].
+fn cut<T: Serialize>(list: &mut BTreeMap<String, T>, order: impl Fn(&T) -> u64) {
+    let length = |name: &String, value: &T| {
+        name.len() + serde_json::to_string(value).map_or(0, |text| text.len())
+    };
+    let mut total: usize = list.iter().map(|(name, value)| length(name, value)).sum();
+    while total > LONGEST_LIST
+        && let Some((name, value)) = list.iter().min_by_key(|(_, value)| order(value))
+    {
+        total -= length(name, value);
+        let name = name.clone();
+        list.remove(&name);
+    }
+}
+
+/// The memory's note, as this call knows it.
+#[derive(Debug)]
+pub struct Saved {
+    revision: u64,
+}
+
+impl Saved {
+    /// Reads the memory of the previous tick. A note that cannot be parsed counts as absent, since nothing in it is
+    /// needed for correctness.
+    pub async fn read<S: TableMaintenance>(store: &S) -> Result<(Self, Memory), PortError> {
+        let seen = store.note(&note_key()).await?;
+        let text = seen.value.unwrap_or_default();
+        let memory = serde_json::from_str(&text).unwrap_or_default();
+        Ok((Self { revision: seen.revision }, memory))
+    }
+
+    /// Writes the memory; whether no other call has written it since.
+    pub async fn write<S: TableMaintenance>(
+        &mut self,
+        store: &S,
+        memory: &Memory,
+        now: Time,
+    ) -> Result<bool, PortError> {
+        let text =
+            serde_json::to_string(memory).map_err(|error| PortError::Broken(error.to_string()))?;
+        let swap = store.swap_note(&note_key(), &text, self.revision, now + KEPT_FOR).await?;
+        match swap {
+            Swapped::Yes => {
+                self.revision += 1;
+                Ok(true)
+            }
+            // This call wrote the note, but the response was lost.
+            Swapped::No(current) if current.value.as_deref() == Some(&text) => {
+                self.revision = current.revision;
+                Ok(true)
+            }
+            Swapped::No(_) => Ok(false),
+        }
     }
 }

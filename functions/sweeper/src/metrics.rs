@@ -52,14 +52,17 @@ pub fn lines(config: &Config, seen: &Observation) -> Vec<Line> {
         ];
         (Some(("dependency", dependency.clone())), numbers)
     });
-    let sum = |number: fn(&DependencySeen) -> u64| seen.dependencies.values().map(number).sum();
+    let sum = |number: fn(&DependencySeen) -> u64| -> u64 {
+        seen.dependencies.values().map(number).sum()
+    };
     let longest = seen.dependencies.values().filter_map(|seen| seen.longest_parked_s).max();
+    let open = sum(|seen| u64::from(is_open(seen)));
     let all = vec![
         ("Running", seen.running, "Count"),
         ("Stuck", seen.stuck, "Count"),
-        ("Parked", sum(|seen| seen.parked), "Count"),
+        ("Parked", sum(|seen| seen.parked) + seen.others.parked, "Count"),
         ("LongestParked", longest.unwrap_or_default(), "Seconds"),
-        ("BreakersOpen", sum(|seen| u64::from(is_open(seen))), "Count"),
+        ("BreakersOpen", open + seen.others.open_breakers, "Count"),
     ];
     queues.chain(types).chain(dependencies).chain([(None, all)]).collect()
 }

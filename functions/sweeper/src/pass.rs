@@ -8,6 +8,7 @@ mod prune;
 pub mod redrive;
 pub mod release;
 pub mod rescue;
+pub mod watch;
 
 use std::time::Duration;
 

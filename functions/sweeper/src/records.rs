@@ -52,6 +52,22 @@ pub async fn read<S: TableMaintenance>(
 /// A time that is later than any that occurs.
 pub const EVER: Time = Time::from_millis(u64::MAX >> 16);
 
+/// Reads the due entries of exactly these partitions within `span`, earliest first, up to `most` of each; a list
+/// for each partition.
+pub async fn due_in<S: TableMaintenance>(
+    store: &S,
+    partitions: &[String],
+    span: [Time; 2],
+    most: usize,
+) -> Result<Vec<Vec<DueJob>>, PortError> {
+    let asked = partitions.iter().map(|partition| store.due(partition, span, most));
+    let mut lists = vec![Vec::new(); partitions.len()];
+    for (place, due) in together(asked.collect()).await {
+        lists[place] = due?;
+    }
+    Ok(lists)
+}
+
 /// Reads the due entries of these partitions within `span`, earliest first, up to `most` of each
 /// shard.
 pub async fn due<S: TableMaintenance>(
@@ -62,11 +78,8 @@ pub async fn due<S: TableMaintenance>(
 ) -> Result<Vec<DueJob>, PortError> {
     let partitions: Vec<String> =
         names.iter().flat_map(|name| due_partitions(name.clone())).collect();
-    let asked = partitions.iter().map(|partition| store.due(partition, span, most));
-    let mut all = Vec::new();
-    for (_, due) in together(asked.collect()).await {
-        all.extend(due?);
-    }
+    let lists = due_in(store, &partitions, span, most).await?;
+    let mut all: Vec<DueJob> = lists.into_iter().flatten().collect();
     all.sort();
     Ok(all)
 }

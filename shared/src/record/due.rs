@@ -6,8 +6,8 @@ use crate::base::time::Time;
 /// The entry of a record on the index `due`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueEntry {
-    /// `queued#QUEUE`, `running#QUEUE`, `waiting#QUEUE`, `dated#DEPENDENCY`, `parked#DEPENDENCY` or
-    /// `dead#TYPE`, each followed by `#` and a shard.
+    /// `queued#QUEUE`, `running#QUEUE`, `waiting#QUEUE`, `dead#TYPE` or one of [`Parked`], each followed by
+    /// `#` and a shard.
     pub partition: String,
     /// When the job is due; for a job that is dead or quarantined, when it ended.
     pub due_at: Time,
@@ -16,11 +16,49 @@ pub struct DueEntry {
 /// Shards of an index partition. DynamoDB limits each to 1,000 writes a second.
 pub const DUE_SHARDS: u32 = 4;
 
+/// Shards of the parked jobs of ordinary priority of a dependency that all jobs of a type share. They are
+/// released in turn, so that the many jobs of one message group do not delay the few of another.
+pub const GROUP_SHARDS: u32 = 16;
+
 /// The partition `NAME#SHARD` of a record with this key; the key determines the shard.
 #[must_use]
 pub fn due_partition(name: &str, key: &str) -> String {
-    let sum = key.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    format!("{name}#{}", sum % DUE_SHARDS)
+    format!("{name}#{}", shard(key, DUE_SHARDS))
+}
+
+fn shard(text: &str, shards: u32) -> u32 {
+    let sum = text.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    sum % shards
+}
+
+/// The partitions of a dependency's parked jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Those with a deadline and no provisional result, `dated#DEPENDENCY` and `dated-high#DEPENDENCY`. While a
+    /// breaker stays open, a job past its deadline must not be hidden behind others.
+    pub dated: [Vec<String>; 2],
+    /// All others, `parked#DEPENDENCY` and `parked-high#DEPENDENCY`.
+    pub plain: [Vec<String>; 2],
+}
+
+impl Parked {
+    /// All partitions of a dependency: in each list, first that of the jobs of high priority, which go before the
+    /// others; then the shards of the others.
+    #[must_use]
+    pub fn of(dependency: &str) -> Self {
+        let shards = group_shards(dependency);
+        let all = |name: &str| {
+            let others = (0..shards).map(|shard| format!("{name}#{dependency}#{shard}"));
+            [vec![format!("{name}-{HIGH}#{dependency}#0")], others.collect()]
+        };
+        Self { dated: all("dated"), plain: all("parked") }
+    }
+}
+
+/// How many shards the parked jobs of ordinary priority of a dependency have. One that is named like `page/HOST`
+/// is one of many, each with few jobs.
+fn group_shards(dependency: &str) -> u32 {
+    if dependency.contains('/') { 1 } else { GROUP_SHARDS }
 }
 
 /// Every shard of the partition `name`.
@@ -56,20 +94,28 @@ impl Record {
                 (format!("running#{}", self.work.queue), *lease_until)
             }
             Phase::Waiting { due_at, .. } => (format!("waiting#{}", self.work.queue), *due_at),
-            Phase::Parked { run_after, .. } => {
-                let dependency = &self.work.dependency;
-                match self.work.deadline.filter(|_| self.provisional.is_none()) {
-                    // Ordered by deadline: while a breaker stays open, a job past its deadline must
-                    // not be hidden behind others.
-                    Some(deadline) => (format!("dated#{dependency}"), deadline),
-                    None => (format!("parked#{dependency}"), *run_after),
-                }
-            }
+            Phase::Parked { run_after, .. } => return Some(self.parked_entry(*run_after)),
             Phase::Dead { at, .. } | Phase::Quarantined { at, .. } => {
                 (format!("dead#{}", self.kind()), *at)
             }
             _ => return None,
         };
         Some(DueEntry { partition: due_partition(&name, &self.key), due_at })
+    }
+
+    /// The entry of a parked record. Those of one message group have one shard.
+    fn parked_entry(&self, run_after: Time) -> DueEntry {
+        let dependency = &self.work.dependency;
+        let (name, due_at) = match self.work.deadline.filter(|_| self.provisional.is_none()) {
+            Some(deadline) => ("dated", deadline),
+            None => ("parked", run_after),
+        };
+        let partition = if self.priority() == HIGH {
+            format!("{name}-{HIGH}#{dependency}#0")
+        } else {
+            let group = self.work.group.as_deref().unwrap_or(&self.key);
+            format!("{name}#{dependency}#{}", shard(group, group_shards(dependency)))
+        };
+        DueEntry { partition, due_at }
     }
 }

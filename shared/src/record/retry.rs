@@ -31,6 +31,8 @@ pub struct Situation<'a> {
     pub first_failed_at: Option<Time>,
     /// When a job without a deadline is given up while its dependency is down.
     pub gives_up_at: Time,
+    /// Whether the dependency's breaker is not closed. Then a job that failed waits for it.
+    pub breaker_open: bool,
     /// Whether the fleet has used up its retry budget. Then backoffs are twice as long.
     pub budget_spent: bool,
     /// The current time.
@@ -99,7 +101,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
 
 /// Waits for a dependency that is down, until the job is given up: each time for at most half as long as the job
 /// has been failing, and for at most [`LONGEST_WAIT`]. So a job is back at the latest when the outage has lasted
-/// half as long again.
+/// half as long again. If the breaker is not closed, the job parks, and goes as soon as it closes.
 fn wait_out(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, counters, now, gives_up_at, .. } = situation;
     // A deadline ends the job by itself.
@@ -113,7 +115,7 @@ fn wait_out(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let wait = (failing / 2).mul_f64(0.5 + situation.chance.clamp(0.0, 1.0) / 2.0);
     let wait = wait.clamp(least, LONGEST_WAIT).max(failure.retry_after().unwrap_or_default());
     let after = wait.min(left.max(SHORTEST_DELAY)).min(LONGEST_PARK);
-    if counters.defers >= policy.max_deferrals || after > LONGEST_WAIT {
+    if situation.breaker_open || counters.defers >= policy.max_deferrals || after > LONGEST_WAIT {
         Decision::Park { after, spends: Spends::Deferral }
     } else {
         Decision::Retry { after, spends: Spends::Deferral }
@@ -188,6 +190,7 @@ mod tests {
             provisional: false,
             first_failed_at: None,
             gives_up_at: NOW + Duration::from_hours(24),
+            breaker_open: false,
             budget_spent: false,
             now: NOW,
             chance,
@@ -322,6 +325,10 @@ mod tests {
         let waits =
             [0, 10, 60, 600, 3_600].map(|failing| (after(failing, 0.0), after(failing, 1.0)));
         assert_eq!(waits, [(2, 2), (2, 5), (15, 30), (150, 300), (900, 900)]);
+        let first_failed_at = Some(NOW.before(Duration::from_secs(60)));
+        let calm = situation(after_attempts(3), 1.0);
+        let open = Situation { first_failed_at, breaker_open: true, ..calm };
+        assert_eq!(decide(&down, &open), parked(Duration::from_secs(30)), "until it closes");
         let late = |left| {
             let gives_up_at = NOW + Duration::from_secs(left);
             let first_failed_at = Some(NOW.before(Duration::from_hours(1)));

@@ -80,6 +80,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 provisional: record.provisional.is_some(),
                 first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
                 gives_up_at: record.work.created_at + J::POLICY.give_up_after,
+                breaker_open: worker.gates.is_open(&record.work.dependency),
                 budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
                 now,
                 chance: worker.random.unit(),

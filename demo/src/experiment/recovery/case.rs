@@ -87,7 +87,7 @@ impl Case {
             "pk": self.key(), "fence": 1, "owner": "earlier", "message_id": "gone", "receives": 1,
             "claims": 1, "payload": self.payload(), "queue": queue, "dependency": "rebrandly",
             "retention_s": 8_985_600, "created_at": self.due_ms.max(1), "state": state,
-            "due": format!("{partition}#{}", self.shard()),
+            "due": format!("{partition}#{}", self.shard(state)),
         });
         for (name, value) in fields.as_object().into_iter().flatten() {
             record[name] = value.clone();
@@ -96,9 +96,9 @@ impl Case {
     }
 
     /// The shard of the index, computed as the engine does it.
-    fn shard(&self) -> u32 {
+    fn shard(&self, state: &str) -> u32 {
         let sum = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
-        self.key().bytes().fold(0, sum) % 4
+        self.key().bytes().fold(0, sum) % if state == "parked" { 16 } else { 4 }
     }
 
     /// When it ended, in epoch milliseconds, if it ended as it must.

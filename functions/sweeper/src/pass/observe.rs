@@ -14,7 +14,10 @@ use evenkeel::{
         maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
-    record::{Phase, Record},
+    record::{
+        Phase, Record,
+        due::{Parked, due_partitions},
+    },
     telemetry,
 };
 use serde::Serialize;
@@ -24,11 +27,11 @@ use crate::{
     metrics,
     plan::{
         forecast::{Forecast, forecast},
-        observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
+        observation::{DependencySeen, Observation, Others, QueueSeen, TypeSeen},
         release::Dependency,
     },
     ports::{Ports, Sweep},
-    records::{EVER, due, read},
+    records::{EVER, due_in, read},
     tick::{Counts, Tick},
 };
 
@@ -98,6 +101,7 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         let of_dependency = dependency(&sweep.store, &name, &known, tick.now).await?;
         seen.dependencies.insert(name, of_dependency);
     }
+    seen.others = others(tick, &seen);
     let from = format!("{:015}", tick.now.before(LOOK_BACK).as_millis());
     let before = sweep.store.notes(HISTORY, &from, 60).await?;
     let mut history: Vec<Observation> =
@@ -126,7 +130,7 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
 }
 
 /// The dependencies to observe: those that a job type is configured with, then those whose breaker is not
-/// closed, then those with the most parked jobs.
+/// closed, longest first, then those with the most parked jobs.
 fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Dependency)> {
     let is_fixed =
         |name: &String| sweep.config.types.iter().any(|job| job.dependency.as_ref() == Some(name));
@@ -134,10 +138,25 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
     all.sort_by_key(|(name, known)| {
         let is_closed = known.breaker.at(tick.now).state == State::Closed;
         let parked = tick.view.parked.get(name).copied().unwrap_or_default();
-        (!is_fixed(name), is_closed, std::cmp::Reverse(parked))
+        (!is_fixed(name), is_closed, known.breaker.down_since, std::cmp::Reverse(parked))
     });
     all.truncate(MOST_DEPENDENCIES);
     all
+}
+
+/// What the other passes have seen of the dependencies that are not observed one by one.
+fn others(tick: &Tick, seen: &Observation) -> Others {
+    let observed = |name: &String| seen.dependencies.contains_key(name);
+    let others = tick.view.dependencies.iter().filter(|(name, _)| !observed(name));
+    let is_open = |known: &Dependency| match known.breaker.at(tick.now).state {
+        State::Closed | State::Forced { open: false, .. } => false,
+        State::Open { .. } | State::HalfOpen { .. } | State::Forced { open: true, .. } => true,
+    };
+    let parked = tick.view.parked.iter().filter(|(name, _)| !observed(name));
+    Others {
+        open_breakers: others.filter(|(_, known)| is_open(known)).count() as u64,
+        parked: parked.map(|(_, count)| *count as u64).sum(),
+    }
 }
 
 async fn write<S: TableMaintenance>(
@@ -237,9 +256,10 @@ async fn dependency<S: TableMaintenance>(
     now: Time,
 ) -> Result<DependencySeen, PortError> {
     let minute = bucket_start(now.before(TYPE_BUCKET), TYPE_BUCKET);
-    let kinds = ["dated", "parked"].map(|kind| format!("{kind}#{name}"));
+    let Parked { dated, plain } = Parked::of(name);
+    let partitions = [dated.concat(), plain.concat()].concat();
     let (parked, buckets) =
-        tokio::join!(entries(store, &kinds), store.buckets(name, SHARDS, minute));
+        tokio::join!(entries_in(store, &partitions), store.buckets(name, SHARDS, minute));
     let (parked, buckets) = (parked?, buckets?);
     let mut calls = Calls::default();
     for (key, bucket) in &buckets {
@@ -269,7 +289,19 @@ async fn dependency<S: TableMaintenance>(
 
 /// Counts the entries of these index partitions, up to [`COUNTED`] a shard.
 async fn entries<S: TableMaintenance>(store: &S, names: &[String]) -> Result<Entries, PortError> {
-    let due = due(store, names, [Time::default(), EVER], COUNTED).await?;
+    let partitions: Vec<String> =
+        names.iter().flat_map(|name| due_partitions(name.clone())).collect();
+    entries_in(store, &partitions).await
+}
+
+/// The same for exactly these shards.
+async fn entries_in<S: TableMaintenance>(
+    store: &S,
+    partitions: &[String],
+) -> Result<Entries, PortError> {
+    let lists = due_in(store, partitions, [Time::default(), EVER], COUNTED).await?;
+    let mut due = lists.concat();
+    due.sort();
     // Fewer than one shard's cap in total means that no shard was cut off.
     let (count, more) = (due.len() as u64, due.len() >= COUNTED);
     let first = due.into_iter().take(FIRST).map(|due| due.key).collect();

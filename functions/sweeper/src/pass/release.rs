@@ -1,5 +1,7 @@
 //! Release: wakes parked jobs that are due or whose breaker lets calls through.
 
+use std::time::Duration;
+
 use evenkeel::{
     base::time::{Clock, Time},
     dependency::breaker::State,
@@ -8,16 +10,15 @@ use evenkeel::{
         maintenance::{DueJob, TableMaintenance},
         notes::{NOTED_FOR, NoteKey, WATCHED, WATCHED_RETENTION},
     },
-    record::Record,
+    record::{Record, due::Parked},
     telemetry,
 };
 
 use crate::{
-    lead::Leader,
-    memory::{Drain, Memory},
+    memory::{Drain, Memory, Saved},
     plan::release::{self as plan, Dependency, Way},
     ports::{Ports, Sweep},
-    records::{EVER, due, read, together},
+    records::{EVER, due_in, read, together},
     step::{self, Step},
     survey::dependency,
     tick::Tick,
@@ -26,7 +27,7 @@ use crate::{
 /// Jobs of one dependency that are read beyond the free slots, since some of them may not go yet.
 const MOST_EXAMINED: usize = 50;
 
-/// Jobs past their deadline that are released while the breaker is not closed, of each shard of the
+/// Jobs past their deadline that are released while the breaker is not closed, of each partition of the
 /// index.
 const MOST_OVERDUE: usize = 250;
 
@@ -51,7 +52,7 @@ struct Seen {
 pub async fn release<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
-    leader: &mut Leader,
+    saved: &mut Saved,
 ) -> Result<(), PortError> {
     if !tick.view.knows_watched {
         // The limits of the dependencies could not be read.
@@ -64,34 +65,69 @@ pub async fn release<P: Ports>(
         if left == 0 {
             break;
         }
-        let examined = some.iter().map(|name| examine(sweep, tick, name));
-        let mut seen = together(examined.collect()).await;
-        seen.sort_by_key(|(place, _)| *place);
-        let mut memory = tick.memory.clone();
-        let mut steps = Vec::new();
-        for (_, seen) in seen {
-            let more = match seen {
-                Ok(seen) => plan(sweep, tick, &mut memory, seen, left).await,
-                Err(error) => Err(error),
-            };
-            match more {
-                Ok(more) => {
-                    left -= more.len();
-                    steps.extend(more);
-                }
-                Err(error) => {
-                    telemetry::port_failed(NAME, &error);
-                    tick.count(NAME, "unseen", 1);
-                }
-            }
-        }
-        take(sweep, tick, leader, memory, &steps).await?;
+        left = left.saturating_sub(group(sweep, tick, saved, some, plan::TICK, left).await?);
         // Set only after the writes: a tick that is cut off before repeats this group.
         if let Some(last) = some.last().filter(|last| others.contains(last)) {
             tick.memory.released_last.clone_from(last);
         }
     }
     Ok(())
+}
+
+/// Releases jobs of these dependencies once more within a tick, for the next `window`.
+pub async fn again<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    saved: &mut Saved,
+    names: &[String],
+    window: Duration,
+) -> Result<(), PortError> {
+    // Jobs that were released before may be parked again.
+    tick.touched.clear();
+    let mut left = MOST;
+    for some in names.chunks(TOGETHER) {
+        // They are read anew; if that fails, they stay as they were.
+        let known: Vec<_> =
+            some.iter().filter_map(|name| tick.view.dependencies.remove_entry(name)).collect();
+        let released = group(sweep, tick, saved, some, window, left).await;
+        for (name, known) in known {
+            tick.view.dependencies.entry(name).or_insert(known);
+        }
+        left = left.saturating_sub(released?);
+    }
+    Ok(())
+}
+
+/// Releases at most `most` jobs of a group of dependencies, and returns how many. What cannot be read is left
+/// out.
+async fn group<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    saved: &mut Saved,
+    names: &[String],
+    window: Duration,
+    most: usize,
+) -> Result<usize, PortError> {
+    let examined = names.iter().map(|name| examine(sweep, tick, name, window));
+    let mut seen = together(examined.collect()).await;
+    seen.sort_by_key(|(place, _)| *place);
+    let mut memory = tick.memory.clone();
+    let mut steps = Vec::new();
+    for (_, seen) in seen {
+        let more = match seen {
+            Ok(seen) => plan(sweep, tick, &mut memory, seen, most - steps.len()).await,
+            Err(error) => Err(error),
+        };
+        match more {
+            Ok(more) => steps.extend(more),
+            Err(error) => {
+                telemetry::port_failed(NAME, &error);
+                tick.count(NAME, "unseen", 1);
+            }
+        }
+    }
+    take(sweep, tick, saved, memory, &steps).await?;
+    Ok(steps.len())
 }
 
 /// The dependencies in the order of their turns: those that job types are configured with, and the
@@ -107,7 +143,12 @@ fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>
 }
 
 /// Reads a dependency: its breaker, its limiter, its parked jobs.
-async fn examine<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<Seen, PortError> {
+async fn examine<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &Tick,
+    name: &str,
+    window: Duration,
+) -> Result<Seen, PortError> {
     // The tick may have spent seconds on the groups before this one.
     let now = sweep.clock.now();
     let note = tick.view.notes.get(name).map(String::as_str);
@@ -119,7 +160,7 @@ async fn examine<P: Ports>(sweep: &Sweep<P>, tick: &Tick, name: &str) -> Result<
     let drain = tick.memory.draining.get(name).filter(|drain| drain.generation == generation);
     known.draining_since = drain.map(|drain| Time::from_millis(drain.since));
     let from = tick.memory.released_until.get(name).copied().unwrap_or_default();
-    let way = plan::way(&known, Time::from_millis(from), now);
+    let way = plan::way(&known, Time::from_millis(from), now, window);
     let parked = parked(&sweep.store, name, &way, now).await?;
     Ok(Seen { name: name.to_owned(), known, way, parked })
 }
@@ -155,11 +196,11 @@ async fn plan<P: Ports>(
 }
 
 /// Releases these jobs. The memory with the slots that they take is written first, so that the next
-/// tick does not use the slots again if this one dies midway.
+/// tick does not use the slots again if this one dies midway. If it cannot be written, none is released.
 async fn take<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
-    leader: &mut Leader,
+    saved: &mut Saved,
     memory: Memory,
     steps: &[Step],
 ) -> Result<(), PortError> {
@@ -167,9 +208,14 @@ async fn take<P: Ports>(
         return Ok(());
     }
     let now = sweep.clock.now();
-    tick.memory = memory;
-    if !leader.keep(&sweep.store, &tick.memory, now).await? {
-        return Err(PortError::Unavailable("another sweeper leads".into()));
+    match saved.write(&sweep.store, &memory, now).await {
+        Ok(true) => tick.memory = memory,
+        Ok(false) => return Err(PortError::Unavailable("another sweeper leads".into())),
+        Err(error) => {
+            telemetry::port_failed("swap_note", &error);
+            tick.count(NAME, "unseen", 1);
+            return Ok(());
+        }
     }
     let taken = step::take(&sweep.store, &sweep.queue, steps, now).await;
     tick.count(NAME, "released", taken.written.len());
@@ -178,33 +224,47 @@ async fn take<P: Ports>(
     Ok(())
 }
 
-/// The due entries of a dependency's parked jobs that are candidates for release. Jobs with a
-/// deadline and jobs without alternate, so that neither kind starves the other.
+/// The due entries of a dependency's parked jobs that are candidates for release, in the order of their turns:
+/// first those of high priority. The others take turns, one of each message group's shard and kind after the
+/// other, so that no group starves another, nor jobs with a deadline those without.
 async fn parked<S: TableMaintenance>(
     store: &S,
     name: &str,
     way: &Way,
     now: Time,
 ) -> Result<Vec<DueJob>, PortError> {
-    let (dated, plain) = ([format!("dated#{name}")], [format!("parked#{name}")]);
+    let Parked { dated, plain } = Parked::of(name);
     let mut all = Vec::new();
     if !way.is_closed {
-        all = due(store, &dated, [Time::default(), now], MOST_OVERDUE).await?;
+        let span = [Time::default(), now];
+        all = due_in(store, &dated.concat(), span, MOST_OVERDUE).await?.concat();
     }
     if way.slots.is_empty() {
         return Ok(all);
     }
     // Jobs that wait only for the breaker may go before they are due.
     let (ever, most) = ([Time::default(), EVER], way.slots.len() + MOST_EXAMINED);
-    let mut dated = due(store, &dated, ever, most).await?.into_iter();
-    let mut plain = due(store, &plain, ever, most).await?.into_iter();
     let overdue = all.len();
-    loop {
-        let (one, other) = (dated.next(), plain.next());
-        if one.is_none() && other.is_none() || all.len() >= overdue + 2 * most {
-            return Ok(all);
+    for (dated, plain) in dated.into_iter().zip(plain) {
+        if all.len() < overdue + 2 * most {
+            let lists = due_in(store, &[dated, plain].concat(), ever, most).await?;
+            all.extend(in_turns(lists, overdue + 2 * most - all.len()));
         }
-        all.extend(one.into_iter().chain(other));
+    }
+    Ok(all)
+}
+
+/// Takes one entry of each list after the other, up to `most`.
+fn in_turns(lists: Vec<Vec<DueJob>>, most: usize) -> Vec<DueJob> {
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    let mut taken = Vec::new();
+    loop {
+        let before = taken.len();
+        taken.extend(lists.iter_mut().filter_map(Iterator::next));
+        if taken.len() == before || taken.len() >= most {
+            taken.truncate(most);
+            return taken;
+        }
     }
 }
 

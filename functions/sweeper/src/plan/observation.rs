@@ -17,12 +17,24 @@ pub struct Observation {
     pub queues: BTreeMap<String, QueueSeen>,
     /// By job type.
     pub types: BTreeMap<String, TypeSeen>,
-    /// What was seen of each dependency, by its name.
+    /// What was seen of each dependency, by its name: the configured ones, and fifty others.
     pub dependencies: BTreeMap<String, DependencySeen>,
+    /// What was seen of all other dependencies together.
+    pub others: Others,
     /// Jobs of running batches.
     pub running: u64,
     /// Jobs among these whose lease is over.
     pub stuck: u64,
+}
+
+/// The dependencies that are not observed one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Others {
+    /// How many breakers refuse calls, or let only probes through.
+    pub open_breakers: u64,
+    /// Parked jobs among those that were read for their release.
+    pub parked: u64,
 }
 
 /// A queue, by the approximate counts of SQS.

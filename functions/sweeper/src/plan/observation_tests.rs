@@ -84,6 +84,7 @@ pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     let dependencies = btree_map("[ab]", dependency(), 0..3);
     (any::<u64>(), queues, types, dependencies, count(), count()).prop_map(
         |(at, queues, types, dependencies, running, stuck)| Observation {
+            others: Others::default(),
             at,
             queues,
             types,

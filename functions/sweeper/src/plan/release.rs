@@ -52,11 +52,11 @@ pub struct Dependency {
     pub draining_since: Option<Time>,
 }
 
-/// The slots of a tick. The slots before `from` are taken by jobs that were released earlier.
+/// The slots of the next `window`. Those before `from` are taken by jobs that were released earlier.
 #[must_use]
-pub fn way(dependency: &Dependency, from: Time, now: Time) -> Way {
+pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> Way {
     let breaker = dependency.breaker.at(now);
-    let (start, end) = (from.max(now), now + TICK);
+    let (start, end) = (from.max(now), now + window);
     let closes_with = dependency.limits.closes_with.max(1);
     let probes = |at: Time, missing: u32| {
         let each = (0..missing).map(|n| at.max(start) + BETWEEN_PROBES * n);

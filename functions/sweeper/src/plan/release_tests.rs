@@ -36,7 +36,7 @@ fn by_second(way: &Way) -> Vec<usize> {
 
 #[test]
 fn after_a_breaker_has_closed_the_release_rate_starts_at_one_and_doubles_every_five_seconds() {
-    let curve = by_second(&way(&dependency(State::Closed, NOW), NOW, NOW));
+    let curve = by_second(&way(&dependency(State::Closed, NOW), NOW, NOW, TICK));
     assert_eq!(curve[..20], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8]);
     assert_eq!((curve.len(), curve[59]), (60, 8), "the limiter's rate, to the end of the tick");
 }
@@ -45,51 +45,51 @@ fn after_a_breaker_has_closed_the_release_rate_starts_at_one_and_doubles_every_f
 fn the_ramp_begins_with_the_first_release_however_long_the_breaker_has_been_closed() {
     let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
     closed.draining_since = None;
-    assert_eq!(by_second(&way(&closed, NOW, NOW))[..6], [1, 1, 1, 1, 1, 2]);
+    assert_eq!(by_second(&way(&closed, NOW, NOW, TICK))[..6], [1, 1, 1, 1, 1, 2]);
 }
 
 #[test]
 fn the_next_tick_continues_after_the_slots_of_the_last_one() {
     let closed = dependency(State::Closed, NOW.before(seconds(60)));
-    let curve = by_second(&way(&closed, NOW + seconds(20), NOW));
+    let curve = by_second(&way(&closed, NOW + seconds(20), NOW, TICK));
     assert_eq!((curve[..20].iter().sum::<usize>(), curve[20]), (0, 8));
 }
 
 #[test]
 fn a_breaker_that_was_never_open_releases_at_the_full_rate_immediately() {
     let never = Dependency { breaker: Breaker::default(), ..dependency(State::Closed, NOW) };
-    assert_eq!(by_second(&way(&never, NOW, NOW))[0], 8);
+    assert_eq!(by_second(&way(&never, NOW, NOW, TICK))[0], 8);
 }
 
 #[test]
 fn a_used_up_hour_and_a_429_slow_the_release() {
     let mut closed = dependency(State::Closed, NOW.before(seconds(600)));
     closed.limiter.next_hourly_us = (NOW.as_millis() + 360_000) * 1_000;
-    assert_eq!(by_second(&way(&closed, NOW, NOW))[30], 5, "the hourly rate");
+    assert_eq!(by_second(&way(&closed, NOW, NOW, TICK))[30], 5, "the hourly rate");
     let mut slowed = dependency(State::Closed, NOW.before(seconds(600)));
     slowed.limiter.pace = 250;
-    assert_eq!(by_second(&way(&slowed, NOW, NOW))[30], 2);
+    assert_eq!(by_second(&way(&slowed, NOW, NOW, TICK))[30], 2);
 }
 
 #[test]
 fn an_open_breaker_releases_as_many_as_can_close_it_when_its_wait_is_over() {
-    let soon = way(&dependency(open(NOW + seconds(30)), NOW), NOW, NOW);
+    let soon = way(&dependency(open(NOW + seconds(30)), NOW), NOW, NOW, TICK);
     assert_eq!(by_second(&soon)[30..], [0, 1, 0, 1, 0, 1]);
-    let later = way(&dependency(open(NOW + seconds(60)), NOW), NOW, NOW);
+    let later = way(&dependency(open(NOW + seconds(60)), NOW), NOW, NOW, TICK);
     assert_eq!(later, Way { is_closed: false, slots: vec![] });
-    let over = way(&dependency(open(NOW.before(seconds(500))), NOW), NOW, NOW);
+    let over = way(&dependency(open(NOW.before(seconds(500))), NOW), NOW, NOW, TICK);
     assert_eq!(
         by_second(&over),
         [1, 0, 1, 0, 1],
         "its wait is over and no call has been made since"
     );
     let forced = State::Forced { open: true, until: NOW + seconds(5) };
-    assert_eq!(way(&dependency(forced, NOW), NOW, NOW).slots, []);
+    assert_eq!(way(&dependency(forced, NOW), NOW, NOW, TICK).slots, []);
 }
 
 #[test]
 fn a_half_open_breaker_releases_as_many_as_it_still_needs() {
-    let slots = |successes| way(&dependency(half_open(successes), NOW), NOW, NOW).slots.len();
+    let slots = |successes| way(&dependency(half_open(successes), NOW), NOW, NOW, TICK).slots.len();
     assert_eq!([slots(0), slots(2), slots(3)], [3, 1, 1]);
 }
 
@@ -134,7 +134,7 @@ proptest! {
         closed.limits.per_second = Some(per_second);
         closed.limits.per_hour = Some(1_000_000);
         closed.limiter.pace = pace;
-        let way = way(&closed, NOW + seconds(from), NOW);
+        let way = way(&closed, NOW + seconds(from), NOW, TICK);
         prop_assert!(way.slots.is_sorted());
         let most = usize::try_from(per_second).unwrap();
         prop_assert!(by_second(&way).iter().all(|count| *count <= most));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
+    dependency::limiter::PROMISE_HORIZON,
     ports::maintenance::Depth,
     record::{Phase, Record},
 };
@@ -96,7 +97,9 @@ pub fn crash(record: &Record, owner: &str, now: Time) -> Option<Step> {
 #[must_use]
 pub fn lost_before(depth: Depth, first_receives: &[(Time, Time)], now: Time) -> Option<Time> {
     if depth.visible == 0 {
-        return Some(now.before(GRACE));
+        // A message may be hidden until its slot comes.
+        let hidden = if depth.in_flight > 0 { PROMISE_HORIZON } else { Duration::ZERO };
+        return Some(now.before(GRACE + hidden));
     }
     let since = now.before(OVERTAKEN_FOR + BUCKET * 2);
     let recent = || first_receives.iter().filter(|(bucket, _)| *bucket >= since);

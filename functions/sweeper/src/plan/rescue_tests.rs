@@ -74,8 +74,11 @@ fn received(ages_s: &[u64]) -> Vec<(Time, Time)> {
 
 #[test]
 fn behind_an_empty_queue_every_overdue_message_counts_as_lost() {
-    let empty = Depth { in_flight: 10, delayed: 50, ..Depth::default() };
+    let empty = Depth { delayed: 50, ..Depth::default() };
     assert_eq!(lost_before(empty, &[], NOW), Some(NOW.before(GRACE)));
+    let hidden = Depth { in_flight: 10, ..empty };
+    let waits = GRACE + PROMISE_HORIZON;
+    assert_eq!(lost_before(hidden, &[], NOW), Some(NOW.before(waits)), "for its slot");
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! How soon everything is done after a dependency was down.
+
+use std::{future::pending, time::Duration};
+
+use evenkeel::{
+    base::time::Time,
+    dependency::{
+        breaker::{Breaker, State},
+        limiter::Rates,
+    },
+    ports::Control as _,
+    testing::Fault as PortFault,
+};
+use sandbox::{Fault, FaultKind, Scope, Target};
+
+use crate::bench::{Bench, Kind, errands::DEPENDENCY, run::MINUTE, third_parties::shortening};
+
+/// The limits of the template's defaults.
+const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+
+/// How long all is well before an outage.
+const HEALTHY: Duration = Duration::from_secs(20);
+
+fn second(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// What an outage was like.
+#[derive(Debug)]
+struct Outage {
+    /// From its end until the last job is done that came before it ended.
+    recovered: Duration,
+    /// Calls in its first three minutes.
+    calls: usize,
+}
+
+/// One job comes each second, and the service is down for `down`. `begins` is when, within the sweeper's minute.
+async fn outage(begins: Duration, down: Duration) -> Outage {
+    let bench = Bench::of(&[Kind::Shortening(RATES)]);
+    tokio::time::advance(begins).await;
+    let began = bench.now() + HEALTHY;
+    let ended = began + down;
+    let jobs = (HEALTHY + down).as_secs();
+    let happens = async {
+        for n in 0..jobs + 120 {
+            let car = format!("https://www.acme.example/car/{n}");
+            bench.send(&shortening(&format!("1HGCM82633A{n:06}"), &car));
+            if n == HEALTHY.as_secs() {
+                let fault = Fault {
+                    kind: FaultKind::status(503),
+                    on: Target::default(),
+                    scope: Scope::share(1.0, 0),
+                    after_work: false,
+                };
+                bench.control().add_fault(&fault).await.unwrap();
+            }
+            if n == jobs {
+                bench.control().clear_faults().await.unwrap();
+            }
+            tokio::time::sleep(second(1)).await;
+        }
+    };
+    bench.run_while(happens).await;
+    bench.drain().await;
+    let records = bench.store.records();
+    let waited = records.iter().filter(|record| record.work.created_at < ended);
+    let last = waited.map(|record| record.phase.ended_at().unwrap()).max().unwrap();
+    let calls = bench.control().calls().await.unwrap();
+    let early = |at: Time| at >= began && at < began + second(180).min(down);
+    let calls = calls.iter().filter(|call| early(Time::from_millis(call.at_ms))).count();
+    Outage { recovered: last.since(ended), calls }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_minutes_is_over_for_all_jobs_within_a_minute() {
+    for begins in [0, 13, 29, 47] {
+        for down in [90, 180] {
+            let outage = outage(second(begins), second(down)).await;
+            assert!(outage.recovered <= second(60), "{down} s, from {begins}: {outage:?}");
+            assert!(outage.calls <= 30, "{down} s, from {begins}: {outage:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_ten_minutes_is_over_for_all_jobs_soon() {
+    for begins in [7, 41] {
+        let outage = outage(second(begins), second(600)).await;
+        assert!(outage.recovered <= second(150), "{outage:?}");
+        assert!(outage.calls <= 30, "{outage:?}");
+    }
+}
+
+/// Opens the breaker of a dependency, which may be probed soon.
+async fn open_breaker(bench: &Bench, dependency: &str) {
+    let (now, wait) = (bench.now(), second(60));
+    let state = State::Open { retry_at: now + second(10), wait };
+    let breaker =
+        Breaker { generation: 1, state, since: now, down_since: now, ..Breaker::default() };
+    bench.store.swap_breaker(dependency, &breaker, 0).await.unwrap();
+}
+
+/// A bench whose only dependency recovers, so that the sweeper stays awake.
+async fn recovering() -> Bench {
+    let bench = Bench::errands();
+    open_breaker(&bench, DEPENDENCY).await;
+    bench.note_parked(DEPENDENCY, None).await;
+    for n in 0..500 {
+        bench.park(&format!("job-{n}"), bench.now());
+    }
+    bench
+}
+
+/// Scheduler calls at least once a minute, which may mean 119 seconds from one call to the next.
+#[tokio::test(start_paused = true)]
+async fn the_next_call_gets_the_lead_within_seconds_and_the_one_before_ends() {
+    for gap in [1, 61, 119] {
+        let bench = recovering().await;
+        let began = bench.now();
+        let first = async {
+            let report = bench.awake(pending()).await.unwrap();
+            (report, bench.now().since(began))
+        };
+        let next = async {
+            tokio::time::sleep(second(gap)).await;
+            let report = bench.tick().await.unwrap();
+            (report, bench.now().since(began))
+        };
+        let ((first, first_ended), (next, next_ended)) = tokio::join!(first, next);
+        assert!(!first.another_leads && !next.another_leads, "{gap} s: each of them led");
+        assert!(first_ended >= second(gap), "{gap} s: it stayed awake: {first_ended:?}");
+        assert!(next_ended <= second(gap + 5), "{gap} s: {next_ended:?}");
+        assert!(first_ended <= next_ended, "{gap} s: {first_ended:?}, {next_ended:?}");
+        let looks = first.done.get("watch").map_or(0, |done| done["looks"]);
+        assert!(looks + 2 >= gap / 3, "{gap} s: {looks} looks");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_dies_while_it_is_awake_is_replaced_by_the_next_call() {
+    let bench = recovering().await;
+    let dies = async {
+        tokio::time::sleep(second(60)).await;
+        bench.sweeper_faults.on("swap_note", PortFault::DieBefore);
+    };
+    let (report, ()) = tokio::join!(bench.awake(pending()), dies);
+    assert!(report.is_none(), "it died");
+    bench.sweeper_faults.clear();
+    let began = bench.now();
+    let report = bench.tick().await.unwrap();
+    let waited = bench.now().since(began);
+    assert!(!report.another_leads && waited <= second(20), "{waited:?}: {report:?}");
+    assert!(waited >= second(5), "the lease has to end first: {waited:?}");
+}
+
+/// A platform with thousands of hosts is gone for good. That must not keep the sweeper awake for ever.
+#[tokio::test(start_paused = true)]
+async fn hosts_that_are_down_do_not_keep_the_sweeper_awake() {
+    let bench = Bench::errands();
+    for n in 0..5_000 {
+        let host = format!("page/host-{n}.example");
+        open_breaker(&bench, &host).await;
+        bench.note_parked(&host, None).await;
+        let mut record = bench.park(&format!("at-host-{n}.example"), bench.now());
+        record.work.dependency = host;
+        bench.store.put(&record);
+    }
+    let began = bench.now();
+    let report = bench.awake(pending()).await.unwrap();
+    let took = bench.now().since(began);
+    assert!(took < MINUTE && !report.done.contains_key("watch"), "{took:?}: {report:?}");
+}
+
+/// The lead is passed on to a call that has died.
+#[tokio::test(start_paused = true)]
+async fn if_the_call_that_asked_for_the_lead_has_died_the_next_one_finds_it_free() {
+    let bench = recovering().await;
+    let asks = async {
+        // Between two looks of the leader.
+        tokio::time::sleep(second(31)).await;
+        bench.sweeper_faults.on("swap_note", PortFault::DieAfter);
+        assert!(bench.tick().await.is_none(), "it died");
+        bench.sweeper_faults.clear();
+    };
+    let (report, ()) = tokio::join!(bench.awake(pending()), asks);
+    assert!(!report.unwrap().another_leads);
+    let began = bench.now();
+    assert!(!bench.tick().await.unwrap().another_leads);
+    assert_eq!(bench.now(), began, "it need not wait");
+}
