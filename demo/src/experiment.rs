@@ -11,7 +11,6 @@ mod page;
 pub mod recovery;
 mod throughput;
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context as _, Result};
@@ -48,14 +47,8 @@ impl Name {
     }
 
     /// Experiments measure, so their functions are built as for AWS.
-    fn options(self) -> Options {
-        let parameters = match self {
-            Self::Outage => outage::parameters(),
-            Self::RevokedKey | Self::Throughput | Self::Feed | Self::Flood | Self::Recovery => {
-                BTreeMap::new()
-            }
-        };
-        Options { profile: Profile::Release, parameters, ..Options::default() }
+    fn options() -> Options {
+        Options { profile: Profile::Release, ..Options::default() }
     }
 
     async fn run(self, bench: &Bench<'_>) -> Result<Page> {
@@ -74,7 +67,7 @@ impl Name {
 pub async fn run(workspace: &Workspace, name: Name) -> Result<bool> {
     let mut end = Box::pin(termination::requested());
     println!("Starting the servers …");
-    let options = name.options();
+    let options = Name::options();
     let stack = tokio::select! {
         stack = Stack::start(workspace, &options) => stack?,
         asked = &mut end => return asked.map(|()| false),

@@ -78,6 +78,12 @@ impl Class {
         }
     }
 
+    /// Whether such a failure shows that the job has run, and that its process lives.
+    #[must_use]
+    pub const fn ran(self) -> bool {
+        !matches!(self, Self::Deferred | Self::Contended | Self::Unstarted | Self::Crash)
+    }
+
     /// Whether such a failure only defers the job. A deferral does not count as an attempt.
     #[must_use]
     pub const fn is_deferral(self) -> bool {

@@ -30,7 +30,10 @@ use crate::{
     },
     failure::{BREAKER_OPEN, Class, Failure},
     policy::Policy,
-    ports::{Control, PortError, Ports, Seen, Swapped},
+    ports::{
+        Control, PortError, Ports, Seen, Swapped,
+        notes::{CRASH_STORM, CrashStorm, NoteKey},
+    },
     record::outcomes::Outcomes,
     telemetry,
 };
@@ -209,6 +212,18 @@ impl<P: Ports> Gates<P> {
             }
         });
         Ok(permit)
+    }
+
+    /// Whether most runs of the job type crash, so that a crash is not counted. If that cannot be found out, it is.
+    pub(crate) async fn excuses_crashes(&self) -> bool {
+        let key = NoteKey::new(CRASH_STORM, self.rules.kind);
+        let note = self.control.note(&key).await.unwrap_or_else(|error| {
+            telemetry::port_failed("note", &error);
+            Seen::default()
+        });
+        let storm: Option<CrashStorm> =
+            note.value.and_then(|text| serde_json::from_str(&text).ok());
+        storm.is_some_and(|storm| storm.excuses(self.clock.now()))
     }
 
     /// Whether the dependency's breaker is not closed, as far as this container knows.

@@ -36,6 +36,7 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         message_ids,
         sent_at: NOW,
         may_kill: false,
+        excuses_crashes: false,
         wakes: None,
         stray: false,
         dedup_window: WINDOW,
@@ -284,11 +285,13 @@ fn no_job_starts_after_its_deadline() {
 #[test]
 fn each_end_of_a_run_raises_the_right_counter() {
     let run = running();
+    let retry = |spends| Decision::Retry { after: SECOND, spends };
     let count = |decision| {
-        let counters = run.settled(decision, Some(&failure()), String::new(), NOW).counters;
+        let class = if decision == retry(Spends::Crash) { Class::Crash } else { Class::Transient };
+        let failure = Failure::new(class, "code", "as asked");
+        let counters = run.settled(decision, Some(&failure), String::new(), NOW).counters;
         (counters.attempts, counters.defers, counters.crashes)
     };
-    let retry = |spends| Decision::Retry { after: SECOND, spends };
     assert_eq!(count(Decision::Succeed), (1, 0, 0));
     assert_eq!(count(retry(Spends::Attempt)), (1, 0, 0));
     assert_eq!(count(retry(Spends::Deferral)), (0, 1, 0));

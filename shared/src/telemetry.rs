@@ -297,6 +297,19 @@ pub fn many_stuck(stuck: usize, running: usize) {
     );
 }
 
+/// Logs that most runs of a job type crash, so that crashes are not counted.
+pub fn crash_storm(kind: &str, crashed: u64, runs: u64) {
+    error!(
+        outcome = "alarm",
+        code = "crash_storm",
+        r#type = kind,
+        crashed,
+        runs,
+        reason = "most runs of five minutes never came back: perhaps the tables take no writes; \
+                  crashes are not counted"
+    );
+}
+
 /// Logs a move of concurrency slots between queues.
 pub fn balanced(from: Option<&str>, to: Option<&str>, slots: u32, reason: &str) {
     info!(from, to, slots, reason, "balance");
@@ -452,6 +465,7 @@ mod tests {
             message_ids: &ids,
             sent_at: Time::default(),
             may_kill: false,
+            excuses_crashes: false,
             wakes: None,
             stray: false,
             dedup_window: Duration::ZERO,

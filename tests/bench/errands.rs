@@ -20,7 +20,7 @@ use evenkeel::{
         notes::{Limits, NoteKey, WATCHED},
     },
     record::{Counters, Parking, Phase, Record, Work, lease::Lease},
-    testing::{POLICY, TestClock},
+    testing::{Faults, POLICY, TestClock},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -127,6 +127,8 @@ pub(crate) struct Errands {
     pub(crate) journal: Journal,
     pub(crate) clock: TestClock,
     pub(crate) rates: Option<Rates>,
+    /// Its process, which a job can kill.
+    pub(crate) process: Faults,
 }
 
 impl Job for Errands {
@@ -210,6 +212,10 @@ impl Errands {
         self.journal.lock().busy -= 1;
         match errand.ends.get(turn).or(errand.ends.last()).map_or("ok", String::as_str) {
             "panic" => panic!("as asked"),
+            "kill" => {
+                self.process.kill();
+                std::future::pending().await
+            }
             "ok" => Ok("done".into()),
             "long" => Ok("x".repeat(200_000)),
             name => {

@@ -99,7 +99,8 @@ impl Kind {
         match self {
             Self::Errands(rates) => {
                 let (journal, clock) = (shared.journal.clone(), shared.clock);
-                worker(Errands { journal, clock, rates }, shared, faults)
+                let process = faults.clone();
+                worker(Errands { journal, clock, rates, process }, shared, faults)
             }
             Self::Shortening(rates) => worker(shortening(rates, shared, faults), shared, faults),
             Self::Feeds => {

@@ -7,7 +7,7 @@ use evenkeel::{
     message::{Flaw, REJECTED_HEAD_BYTES, ReceivedMessage},
     record::Phase,
     testing::{
-        ARN, MemoryStore, POLICY, SeededRandom, SimulatedSqs, TestClock, TestPorts,
+        ARN, Faults, MemoryStore, POLICY, SeededRandom, SimulatedSqs, TestClock, TestPorts,
         containers::{FunctionSettings, Invocation},
     },
     worker::{Worker, handle},
@@ -251,7 +251,7 @@ fn worker(
     journal: Journal,
     seed: u64,
 ) -> Worker<Errands, TestPorts> {
-    let job = Errands { journal, clock, rates: None };
+    let job = Errands { journal, clock, rates: None, process: Faults::default() };
     Worker::new(job, store, SimulatedSqs::new(clock), clock, SeededRandom::new(seed))
 }
 

@@ -219,6 +219,15 @@ fn decode_bucket(item: &Item) -> Bucket {
     Bucket { counts: counts.collect(), oldest: oldest.unwrap_or_default() }
 }
 
+pub(super) fn note(item: Option<&Item>) -> Seen<Option<String>> {
+    let Some(item) = item else { return Seen::default() };
+    let reader = Reader(item);
+    Seen {
+        value: reader.text("text").ok(),
+        revision: reader.number("revision").unwrap_or_default(),
+    }
+}
+
 fn decode_key(subject: &str, shard: u8, item: &Item) -> Option<BucketKey> {
     let (start, generation) = item.get("sk")?.as_s().ok()?.split_once('#')?;
     let start = Time::from_millis(start.parse().ok()?);
@@ -371,6 +380,13 @@ impl Control for DynamoStore {
         let answer = update.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| port_error(&error))?;
         Ok(decode_bucket(&answer.attributes.unwrap_or_default()))
+    }
+
+    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
+        let get = self.client.get_item().table_name(&self.tables.control);
+        let get = get.set_key(Some(item::owned(note_key(place)))).consistent_read(true);
+        let answer = get.send().await.map_err(|error| port_error(&error))?;
+        Ok(note(answer.item.as_ref()))
     }
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     base::time::Time,
     ports::{
-        PortError, Seen, Swapped,
+        PortError, Swapped,
         maintenance::{DueJob, Page, ReadAll, ScannedItem, Table, TableMaintenance},
         notes::NoteKey,
     },
@@ -70,15 +70,6 @@ fn found(table: Table, names: &[&str], item: &Item) -> Option<ScannedItem> {
         due_entry: due_entry(),
         record: (table == Table::Jobs && is_job(item)).then(|| item::decode(item)),
     })
-}
-
-fn note(item: Option<&Item>) -> Seen<Option<String>> {
-    let Some(item) = item else { return Seen::default() };
-    let reader = Reader(item);
-    Seen {
-        value: reader.text("text").ok(),
-        revision: reader.number("revision").unwrap_or_default(),
-    }
 }
 
 impl DynamoStore {
@@ -223,13 +214,6 @@ impl TableMaintenance for DynamoStore {
         }
     }
 
-    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
-        let get = self.client.get_item().table_name(&self.tables.control);
-        let get = get.set_key(Some(item::owned(note_key(place)))).consistent_read(true);
-        let answer = get.send().await.map_err(|error| port_error(&error))?;
-        Ok(note(answer.item.as_ref()))
-    }
-
     async fn swap_note(
         &self,
         place: &NoteKey,
@@ -239,7 +223,7 @@ impl TableMaintenance for DynamoStore {
     ) -> Result<Swapped<Option<String>>, PortError> {
         match self.swap(encode_note(place, text, expires_at), revision).await? {
             Ok(()) => Ok(Swapped::Yes),
-            Err(current) => Ok(Swapped::No(note(current.as_ref()))),
+            Err(current) => Ok(Swapped::No(super::control::note(current.as_ref()))),
         }
     }
 

@@ -75,6 +75,12 @@ pub trait Control: Send + Sync {
         expires_at: Time,
     ) -> impl Future<Output = Result<Bucket, PortError>> + Send;
 
+    /// Reads a note (strongly consistent).
+    fn note(
+        &self,
+        place: &NoteKey,
+    ) -> impl Future<Output = Result<Seen<Option<String>>, PortError>> + Send;
+
     /// Writes a note that expires at `expires_at`, replacing any note with the same key.
     /// Idempotent.
     fn put_note(

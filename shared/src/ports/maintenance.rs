@@ -6,7 +6,7 @@ use std::future::Future;
 use crate::{
     base::time::Time,
     message::ReceivedMessage,
-    ports::{Control, PortError, Queue, Seen, Store, Swapped, notes::NoteKey},
+    ports::{Control, PortError, Queue, Store, Swapped, notes::NoteKey},
     record::{Record, due::DueEntry, lease::Lease},
 };
 
@@ -108,12 +108,6 @@ pub trait TableMaintenance: Store + Control {
         key: &[String],
         now: Time,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
-
-    /// Reads a note (strongly consistent).
-    fn note(
-        &self,
-        place: &NoteKey,
-    ) -> impl Future<Output = Result<Seen<Option<String>>, PortError>> + Send;
 
     /// Writes a note if its revision is still `revision`.
     fn swap_note(

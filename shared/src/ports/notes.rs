@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time::Time;
+
 /// The key of a note in the control table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NoteKey {
@@ -47,6 +49,31 @@ impl Finding {
     #[must_use]
     pub fn note_key(key: &str) -> NoteKey {
         NoteKey::new(FINDING, key)
+    }
+}
+
+/// The kind of notes that say that most runs of a job type crash. The name is the type.
+pub const CRASH_STORM: &str = "crash_storm";
+
+/// How long crashes are not counted, at most: then the jobs themselves are the likelier reason.
+pub const LONGEST_CRASH_STORM: Duration = Duration::from_hours(1);
+
+/// Most runs of a job type crash: the reason is likelier outside the jobs, such as a table that takes no writes,
+/// than in each of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashStorm {
+    /// When it began, in milliseconds since the epoch.
+    pub since: u64,
+    /// When it is over unless the sweeper finds that it goes on, in milliseconds since the epoch.
+    pub until: u64,
+}
+
+impl CrashStorm {
+    /// Whether a crash now is not counted against its job.
+    #[must_use]
+    pub fn excuses(&self, now: Time) -> bool {
+        let began = Time::from_millis(self.since);
+        Time::from_millis(self.until) > now && began + LONGEST_CRASH_STORM > now
     }
 }
 

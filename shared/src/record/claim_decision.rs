@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
+    failure::Class,
     record::{Counters, Phase, Record, Work, decision::Cause},
 };
 
@@ -23,6 +24,8 @@ pub struct Claimant<'a> {
     pub wakes: Option<u64>,
     /// Whether the body leads to another key than that of the record to wake.
     pub stray: bool,
+    /// Whether most runs of the type crash. Then a crash is not counted.
+    pub excuses_crashes: bool,
     /// How long after a success a message for the same job has no effect.
     pub dedup_window: Duration,
     /// The job type's fallback, as JSON. It becomes the provisional result after the deadline.
@@ -110,7 +113,7 @@ pub fn claim(
             // The sender of a wake-up message has read this very record, by a clock that may
             // differ.
             if *run_after <= by.now || woken {
-                take(record.clone(), by, record.counters.crashes > 0)
+                take(record.clone(), by, false)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
                 ClaimDecision::ComeBack(*run_after)
             } else {
@@ -151,6 +154,18 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 impl Record {
+    /// Whether the job may have crashed its process, counted or not.
+    fn may_crash(&self) -> bool {
+        let crash = Class::Crash.name();
+        self.counters.crashes > 0
+            || self.last_failure.as_ref().is_some_and(|last| last.class == crash)
+    }
+
+    /// Whether its run has not come back within its lease.
+    pub(crate) fn is_overdue(&self, now: Time) -> bool {
+        matches!(self.phase, Phase::Running { lease_until, .. } if lease_until <= now)
+    }
+
     /// The record as its next run begins.
     pub(crate) fn claimed(mut self, by: &Claimant<'_>) -> Self {
         self.fence += 1;
@@ -189,7 +204,7 @@ fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision 
         record.phase = Phase::Dead { at: by.now, why };
         return ClaimDecision::Write(record, None);
     }
-    let isolated = isolated || record.counters.crashes > 0;
+    let isolated = isolated || record.may_crash();
     ClaimDecision::Take { record: record.claimed(by), isolated }
 }
 
@@ -197,9 +212,10 @@ fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision 
 fn after_crash(record: &Record, by: &Claimant<'_>) -> ClaimDecision {
     let mut record = record.clone();
     record.fall_back(by.fallback, by.now);
-    let mut record = record.crashed(by.owner, record.ends_at(by.give_up_after), by.now);
+    let end = record.ends_at(by.give_up_after);
+    let mut record = record.crashed(by.owner, end, by.excuses_crashes, by.now);
     match record.phase {
-        Phase::Waiting { run_after, .. } if record.counters.crashes > 1 => {
+        Phase::Waiting { run_after, .. } if run_after > by.now => {
             // From now on, the job waits for this message.
             by.message_id().clone_into(&mut record.message_id);
             ClaimDecision::Write(record, Some(run_after))

@@ -88,6 +88,11 @@ impl Record {
                 Phase::Quarantined { at: now, why: quarantine_reason(counters.crashes, &why) }
             }
         };
+        // A job that has ended keeps the count, which says how it came to its end.
+        let goes_on = record.phase.ended_at().is_none();
+        if goes_on && failure.is_none_or(|failure| failure.class().ran()) {
+            record.counters.crashes = 0;
+        }
         record.parking = match decision {
             Decision::Park { .. } => {
                 let gated = failure.is_some_and(Failure::waits_for_breaker);
@@ -107,15 +112,19 @@ impl Record {
     /// The job may run again immediately after its first crash, and [`CRASH_PAUSE`] after its
     /// second, though not later than `end`. The third crash quarantines it. `owner` is the token of
     /// whichever batch or sweep found the expired lease.
+    ///
+    /// If the crash is `excused`, because most runs of the type crash, it is not counted, and the job runs again
+    /// after [`CRASH_PAUSE`].
     #[must_use]
-    pub fn crashed(&self, owner: &str, end: Option<Time>, now: Time) -> Self {
+    pub fn crashed(&self, owner: &str, end: Option<Time>, excused: bool, now: Time) -> Self {
         let mut record = self.clone();
         // The finder writes this record, not the run that is gone.
         owner.clone_into(&mut record.owner);
-        record.counters.crashes += 1;
+        record.counters.crashes += u32::from(!excused);
         let why = "the run never came back";
-        record.record_failure(&Failure::new(Class::Crash, LEASE_OVER, why), true, now);
+        record.record_failure(&Failure::new(Class::Crash, LEASE_OVER, why), !excused, now);
         let pause = match record.counters.crashes {
+            _ if excused => CRASH_PAUSE,
             MAX_CRASHES.. => {
                 let why = quarantine_reason(record.counters.crashes, why);
                 record.phase = Phase::Quarantined { at: now, why };

@@ -61,6 +61,7 @@ fn running(key: &str, owner: &str) -> Record {
         message_ids: &ids,
         sent_at: NOW,
         may_kill: false,
+        excuses_crashes: false,
         wakes: None,
         stray: false,
         dedup_window: Duration::from_secs(60),

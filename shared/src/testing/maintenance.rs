@@ -150,15 +150,6 @@ impl TableMaintenance for MemoryStore {
         }
     }
 
-    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
-        let mut tables = self.call();
-        tables.reads += 1;
-        let note = tables.control.notes.get(place).cloned().unwrap_or_default();
-        let item = size::note(place, &text_of(&note), Time::default());
-        tables.read_control(&item.key[0], item.bytes)?;
-        Ok(note)
-    }
-
     async fn swap_note(
         &self,
         place: &NoteKey,

@@ -372,6 +372,15 @@ impl Control for MemoryStore {
         Ok(bucket)
     }
 
+    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
+        let mut tables = self.call();
+        tables.reads += 1;
+        let note = tables.control.notes.get(place).cloned().unwrap_or_default();
+        let item = size::note(place, &text_of(&note), Time::default());
+        tables.read_control(&item.key[0], item.bytes)?;
+        Ok(note)
+    }
+
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         let note = Seen { value: Some(text.to_owned()), revision: 0 };
         self.call().put_note(place, note, until)

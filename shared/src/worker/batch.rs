@@ -95,6 +95,7 @@ impl<P> Ticket<P> {
             message_ids: &self.message_ids,
             sent_at: self.sent_at,
             may_kill: self.may_kill && !batch.is_after_outage(),
+            excuses_crashes: false,
             wakes: self.wakes,
             stray: self.stray,
             dedup_window: policy.dedup_window,

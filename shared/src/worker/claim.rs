@@ -170,7 +170,10 @@ async fn claim_one<J: Job, P: Ports>(
         };
         races += 1;
         let now = worker.clock.now();
-        let claimant = ticket.claimant(batch, &J::POLICY, now);
+        let mut claimant = ticket.claimant(batch, &J::POLICY, now);
+        if existing.as_ref().is_some_and(|record| record.is_overdue(now)) {
+            claimant.excuses_crashes = worker.gates.excuses_crashes().await;
+        }
         let key = &ticket.message.key;
         let decision = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
         let attempt = match decision {

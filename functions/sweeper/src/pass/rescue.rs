@@ -1,11 +1,18 @@
 //! Rescue: resumes jobs whose process died, and jobs whose message was lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use evenkeel::{
     base::time::Time,
     dependency::stats::{Bucket, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
-    ports::{PortError, maintenance::TableMaintenance},
+    ports::{
+        Control as _, PortError,
+        maintenance::TableMaintenance,
+        notes::{CRASH_STORM, CrashStorm, NoteKey},
+    },
     record::{Phase, Record, lease::Lease},
     telemetry,
 };
@@ -26,6 +33,15 @@ const MOST_LOST: usize = 200;
 
 /// Jobs of one type whose message a tick copies to the high queue while that is empty.
 const MOST_AGED: usize = 20;
+
+/// The time in which the crashed runs of a type are compared with all of them.
+const STORM_WINDOW: Duration = Duration::from_mins(5);
+
+/// The counters of a type's runs that crashed.
+const CRASHES: [&str; 2] = ["crashed", "quarantined"];
+
+/// The counters of those that came back.
+const ENDS: [&str; 6] = ["succeeded", "continued", "retried", "deferred", "parked", "dead"];
 
 const NAME: &str = "rescue";
 
@@ -65,8 +81,10 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let doubt = plan::seems_broken(all_stuck, running);
     tick.stuck = all_stuck;
     tick.memory.stuck_ticks = if doubt { tick.memory.stuck_ticks + 1 } else { 0 };
-    let steps: Vec<Step> =
-        stuck.iter().filter_map(|record| plan::crash(record, &tick.owner, now)).collect();
+    let excused = excused(sweep, tick, &stuck).await;
+    let crash =
+        |record: &&Record| plan::crash(record, &tick.owner, excused.contains(record.kind()), now);
+    let steps: Vec<Step> = stuck.iter().filter_map(crash).collect();
     let most = match plan::caution(all_stuck, running, tick.memory.stuck_ticks, MOST_STUCK) {
         Caution::Rescue(most) => most,
         Caution::Doubt => {
@@ -83,6 +101,48 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     tick.count(NAME, "failed", taken.failed);
     tell(&sweep.store, &found, now).await;
     close(&sweep.store, &ended, &keys).await
+}
+
+/// The types whose crashes are not counted, because most of their runs of the last five minutes crashed. The
+/// functions learn it from a note.
+async fn excused<P: Ports>(sweep: &Sweep<P>, tick: &Tick, stuck: &[&Record]) -> BTreeSet<String> {
+    let now = tick.now;
+    let mut excused = BTreeSet::new();
+    for job in &sweep.config.types {
+        let found = stuck.iter().filter(|record| record.kind() == job.kind).count() as u64;
+        let from = bucket_start(now.before(STORM_WINDOW), TYPE_BUCKET);
+        let buckets = tick.view.stats.get(&job.kind).into_iter().flatten();
+        let buckets: Vec<&Bucket> =
+            buckets.filter(|(start, _)| *start >= from).map(|(_, bucket)| bucket).collect();
+        let sum = |name: &str| buckets.iter().map(|bucket| bucket.count(name)).sum::<u64>();
+        let crashed = found + CRASHES.into_iter().map(sum).sum::<u64>();
+        let runs = crashed + ENDS.into_iter().map(sum).sum::<u64>();
+        if !plan::is_storm(crashed, runs) {
+            continue;
+        }
+        telemetry::crash_storm(&job.kind, crashed, runs);
+        match storm(sweep, &job.kind, now).await {
+            Ok(storm) if storm.excuses(now) => drop(excused.insert(job.kind.clone())),
+            Ok(_) => {}
+            Err(error) => telemetry::port_failed("put_note", &error),
+        }
+    }
+    excused
+}
+
+/// Notes that the crashes of a type are a storm, and returns since when.
+async fn storm<P: Ports>(sweep: &Sweep<P>, kind: &str, now: Time) -> Result<CrashStorm, PortError> {
+    let key = NoteKey::new(CRASH_STORM, kind);
+    let text = sweep.store.note(&key).await?.value.unwrap_or_default();
+    let known: CrashStorm = serde_json::from_str(&text).unwrap_or_default();
+    let goes_on = Time::from_millis(known.until) > now;
+    let until = now + STORM_WINDOW + TYPE_BUCKET;
+    let since = if goes_on { known.since } else { now.as_millis() };
+    let storm = CrashStorm { since, until: until.as_millis() };
+    let text =
+        serde_json::to_string(&storm).map_err(|error| PortError::Broken(error.to_string()))?;
+    sweep.store.put_note(&key, &text, until).await?;
+    Ok(storm)
 }
 
 /// Adds crashes to the statistics of their types, as the functions do with those that they find.

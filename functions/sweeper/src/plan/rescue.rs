@@ -63,6 +63,16 @@ pub const fn seems_broken(stuck: usize, running: usize) -> bool {
     stuck >= MANY_STUCK && stuck * 5 > running
 }
 
+/// Crashed runs of five minutes from which on they may be a storm.
+const STORM: u64 = 10;
+
+/// Whether the reason of so many crashed runs of five minutes, of so many runs of the type, is likelier outside the
+/// jobs than in each of them.
+#[must_use]
+pub const fn is_storm(crashed: u64, runs: u64) -> bool {
+    crashed >= STORM && crashed * 2 > runs
+}
+
 /// Whether the job is running and its lease is over.
 #[must_use]
 pub fn is_stuck(record: &Record, now: Time) -> bool {
@@ -72,15 +82,15 @@ pub fn is_stuck(record: &Record, now: Time) -> bool {
 /// Counts a crash of a stuck job; `None` if the job is not stuck.
 ///
 /// After the first crash it runs again at once, after the second three minutes later, and the third
-/// quarantines it.
+/// quarantines it. If the crash is `excused`, it is not counted, and the job runs again three minutes later.
 #[must_use]
-pub fn crash(record: &Record, owner: &str, now: Time) -> Option<Step> {
+pub fn crash(record: &Record, owner: &str, excused: bool, now: Time) -> Option<Step> {
     if !is_stuck(record, now) {
         return None;
     }
     // Once a fallback result stands in, the deadline is met and does not shorten the pause.
     let end = record.work.deadline.filter(|_| record.provisional.is_none());
-    let crashed = record.crashed(owner, end, now);
+    let crashed = record.crashed(owner, end, excused, now);
     let Phase::Waiting { run_after, .. } = crashed.phase else {
         return Some(Step { guard: record.guard(), record: crashed, call: None });
     };

@@ -15,7 +15,7 @@ fn crashed(crashes: u32) -> Record {
 
 #[test]
 fn a_first_crash_is_retried_immediately_a_second_after_minutes_and_a_third_never() {
-    let first = crash(&crashed(0), "sweeper", NOW).unwrap();
+    let first = crash(&crashed(0), "sweeper", false, NOW).unwrap();
     assert_eq!(first.guard, Guard { state: "running", fence: 3 });
     assert_eq!(
         (first.record.fence, first.record.counters.crashes),
@@ -23,9 +23,9 @@ fn a_first_crash_is_retried_immediately_a_second_after_minutes_and_a_third_never
         "the new fence shuts out the crashed run"
     );
     assert_eq!(first.call, Some(Call { queue: QUEUE.into(), at: NOW }));
-    let second = crash(&crashed(1), "sweeper", NOW).unwrap();
+    let second = crash(&crashed(1), "sweeper", false, NOW).unwrap();
     assert_eq!(second.call.map(|call| call.at), Some(NOW + seconds(180)));
-    let third = crash(&crashed(2), "sweeper", NOW).unwrap();
+    let third = crash(&crashed(2), "sweeper", false, NOW).unwrap();
     assert!(matches!(third.record.phase, Phase::Quarantined { .. }), "{third:?}");
     assert_eq!(third.call, None);
     let why = third.record.history.last().map(|failed| failed.code.clone());
@@ -36,10 +36,10 @@ fn a_first_crash_is_retried_immediately_a_second_after_minutes_and_a_third_never
 fn a_retry_after_a_second_crash_waits_at_most_until_the_deadline() {
     let mut record = crashed(1);
     record.work.deadline = Some(NOW + seconds(60));
-    let step = crash(&record, "sweeper", NOW).unwrap();
+    let step = crash(&record, "sweeper", false, NOW).unwrap();
     assert_eq!(step.call.map(|call| call.at), Some(NOW + seconds(60)));
     record.provisional = Some("{}".into());
-    let step = crash(&record, "sweeper", NOW).unwrap();
+    let step = crash(&record, "sweeper", false, NOW).unwrap();
     assert_eq!(
         step.call.map(|call| call.at),
         Some(NOW + seconds(180)),
@@ -50,7 +50,7 @@ fn a_retry_after_a_second_crash_waits_at_most_until_the_deadline() {
 #[test]
 fn only_running_jobs_with_an_expired_lease_are_rescued() {
     for phase in [running(NOW + seconds(1)), waiting(NOW), parked(NOW), succeeded(NOW)] {
-        assert_eq!(crash(&record("errand#g:1", phase), "sweeper", NOW), None);
+        assert_eq!(crash(&record("errand#g:1", phase), "sweeper", false, NOW), None);
     }
 }
 
@@ -61,6 +61,22 @@ fn many_stuck_jobs_are_doubted_for_three_ticks_and_then_rescued_up_to_the_cap() 
     let ticks: Vec<Caution> = (1..=4).map(|ticks| caution(21, 100, ticks, 500)).collect();
     let doubt = Caution::Doubt;
     assert_eq!(ticks, [doubt, doubt, doubt, Caution::Rescue(500)]);
+}
+
+#[test]
+fn an_excused_crash_is_not_counted_and_the_job_waits_three_minutes() {
+    let step = crash(&crashed(2), "sweeper", true, NOW).unwrap();
+    assert_eq!(step.record.counters.crashes, 2);
+    assert_eq!(step.call.unwrap().at, NOW + seconds(180));
+}
+
+#[test]
+fn most_runs_of_five_minutes_that_crash_are_a_storm() {
+    let storms = [(9, 9), (10, 19), (10, 20), (10, 10), (400, 900)];
+    assert_eq!(
+        storms.map(|(crashed, runs)| is_storm(crashed, runs)),
+        [false, true, false, true, false]
+    );
 }
 
 /// Statistics with these ages of the oldest message received first, one a minute, the latest last.
@@ -143,7 +159,7 @@ proptest! {
     ) {
         let mut record = record("errand#g:1", phase);
         record.counters.crashes = crashes;
-        let steps = [crash(&record, "sweeper", NOW), send_again(&record, QUEUE, NOW, "sweeper", NOW)];
+        let steps = [crash(&record, "sweeper", false, NOW), send_again(&record, QUEUE, NOW, "sweeper", NOW)];
         prop_assert!(steps.iter().flatten().count() <= 1, "at most one pass plans a step");
         for step in steps.into_iter().flatten() {
             prop_assert_eq!(&step.guard, &record.guard());
@@ -155,6 +171,7 @@ proptest! {
                 message_ids: &ids,
                 sent_at: NOW,
                 may_kill: false,
+        excuses_crashes: false,
                 wakes: Some(step.record.fence),
                 stray: false,
                 dedup_window: Duration::ZERO,

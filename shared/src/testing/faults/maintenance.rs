@@ -7,7 +7,7 @@ use crate::{
     base::time::Time,
     message::ReceivedMessage,
     ports::{
-        PortError, Seen, Swapped,
+        PortError, Swapped,
         maintenance::{
             Depth, DueJob, MappingMaintenance, Page, QueueMaintenance, ReadAll, Table,
             TableMaintenance,
@@ -56,10 +56,6 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
     ) -> Result<bool, PortError> {
         let remove = self.port.remove_expired(table, key, now);
         self.faults.call("remove_expired", key.join(" "), remove, None).await
-    }
-
-    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
-        self.faults.call("note", place.name.clone(), self.port.note(place), None).await
     }
 
     async fn swap_note(

@@ -136,6 +136,10 @@ impl<T: Control> Control for Faulty<T> {
             .await
     }
 
+    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
+        self.faults.call("note", place.name.clone(), self.port.note(place), None).await
+    }
+
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         self.faults
             .call("put_note", place.name.clone(), self.port.put_note(place, text, until), None)
