@@ -10,6 +10,7 @@ mod clock;
 pub mod conformance;
 pub mod containers;
 pub mod control_conformance;
+mod control_store;
 mod control_table;
 mod faults;
 mod maintenance;

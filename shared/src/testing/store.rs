@@ -6,24 +6,18 @@ use std::{
 };
 
 use super::{
-    control_table::{ControlTable, Held},
     tables::{EntryOutcome, TableHabits, Tables},
     units::{PartitionLimits, Units},
 };
 use crate::{
-    aws::size::{self, ControlItem},
-    base::time::Time,
-    dependency::{
-        breaker::Breaker,
-        limiter::Limiter,
-        stats::{Bucket, BucketKey},
-    },
+    aws::size,
+    dependency::stats::{Bucket, BucketKey},
     message::RejectedMessage,
-    ports::{Control, PortError, Seen, Store, Swapped, Written, notes::NoteKey},
+    ports::{PortError, Seen, Store, Written},
     record::{Guard, Record, lease::Lease},
 };
 
-/// [`Store`] and [`Control`] in memory; clones share the tables.
+/// [`Store`] and [`Control`](crate::ports::Control) in memory; clones share the tables.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore(Arc<Mutex<Tables>>);
 
@@ -171,41 +165,6 @@ fn is_absent(current: Option<&Record>) -> bool {
     current.is_none()
 }
 
-impl Tables {
-    /// Writes a value of the control table with `write`, if its partition has units left.
-    fn put(
-        &mut self,
-        item: ControlItem,
-        held: Held,
-        write: impl FnOnce(&mut ControlTable),
-    ) -> Result<(), PortError> {
-        self.spend_control(&item)?;
-        write(&mut self.control);
-        self.control.keep(item, held);
-        Ok(())
-    }
-
-    fn put_lease(&mut self, lease: &Lease) -> Result<(), PortError> {
-        let owner = lease.owner.clone();
-        self.put(size::lease(lease), Held::Lease(owner.clone()), |control| {
-            control.leases.insert(owner, lease.clone());
-        })
-    }
-
-    /// Writes a note, whatever is there.
-    pub(super) fn put_note(
-        &mut self,
-        place: &NoteKey,
-        note: Seen<Option<String>>,
-        until: Time,
-    ) -> Result<(), PortError> {
-        let item = size::note(place, note.value.as_deref().unwrap_or_default(), until);
-        self.put(item, Held::Note(place.clone()), |control| {
-            control.notes.insert(place.clone(), note);
-        })
-    }
-}
-
 impl Store for MemoryStore {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
@@ -281,128 +240,6 @@ impl Store for MemoryStore {
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
         self.call().remove_control(&size::lease(lease).key).map(drop)
-    }
-}
-
-/// The value to write if the current one still has this revision, or else the current one.
-fn next_of<T: Clone + Default>(
-    values: &BTreeMap<String, Seen<T>>,
-    name: &str,
-    next: &T,
-    revision: u64,
-) -> Result<Seen<T>, Seen<T>> {
-    let current = values.get(name).cloned().unwrap_or_default();
-    if current.revision == revision {
-        Ok(Seen { value: next.clone(), revision: revision + 1 })
-    } else {
-        Err(current)
-    }
-}
-
-impl Control for MemoryStore {
-    async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
-        let mut tables = self.call();
-        let seen = tables.control.breakers.get(dependency).cloned().unwrap_or_default();
-        let item = size::breaker(dependency, &seen.value);
-        tables.read_control(&item.key[0], item.bytes)?;
-        Ok(seen)
-    }
-
-    async fn swap_breaker(
-        &self,
-        dependency: &str,
-        next: &Breaker,
-        revision: u64,
-    ) -> Result<Swapped<Breaker>, PortError> {
-        let mut tables = self.call();
-        let (item, name) = (size::breaker(dependency, next), dependency.to_owned());
-        match next_of(&tables.control.breakers, dependency, next, revision) {
-            Ok(next) => tables.put(item, Held::Breaker(name.clone()), |control| {
-                control.breakers.insert(name, next);
-            })?,
-            Err(current) => {
-                tables.spend_control(&item)?;
-                return Ok(Swapped::No(current));
-            }
-        }
-        Ok(Swapped::Yes)
-    }
-
-    async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
-        let mut tables = self.call();
-        let seen = tables.control.limiters.get(dependency).cloned().unwrap_or_default();
-        let item = size::limiter(dependency, &seen.value);
-        tables.read_control(&item.key[0], item.bytes)?;
-        Ok(seen)
-    }
-
-    async fn swap_limiter(
-        &self,
-        dependency: &str,
-        next: &Limiter,
-        revision: u64,
-    ) -> Result<Swapped<Limiter>, PortError> {
-        let mut tables = self.call();
-        let (item, name) = (size::limiter(dependency, next), dependency.to_owned());
-        match next_of(&tables.control.limiters, dependency, next, revision) {
-            Ok(next) => tables.put(item, Held::Limiter(name.clone()), |control| {
-                control.limiters.insert(name, next);
-            })?,
-            Err(current) => {
-                tables.spend_control(&item)?;
-                return Ok(Swapped::No(current));
-            }
-        }
-        Ok(Swapped::Yes)
-    }
-
-    async fn add_to_bucket(
-        &self,
-        key: &BucketKey,
-        added: &Bucket,
-        expires_at: Time,
-    ) -> Result<Bucket, PortError> {
-        let mut tables = self.call();
-        let mut bucket = tables.control.buckets.get(key).cloned().unwrap_or_default();
-        bucket.add(added);
-        let item = size::bucket(key, &bucket, expires_at);
-        tables.put(item, Held::Bucket(key.clone()), |control| {
-            control.buckets.insert(key.clone(), bucket.clone());
-        })?;
-        Ok(bucket)
-    }
-
-    async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
-        let mut tables = self.call();
-        tables.reads += 1;
-        let note = tables.control.notes.get(place).cloned().unwrap_or_default();
-        let item = size::note(place, &text_of(&note), Time::default());
-        tables.read_control(&item.key[0], item.bytes)?;
-        Ok(note)
-    }
-
-    async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
-        let note = Seen { value: Some(text.to_owned()), revision: 0 };
-        self.call().put_note(place, note, until)
-    }
-
-    async fn buckets(
-        &self,
-        subject: &str,
-        shards: u8,
-        from: Time,
-    ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
-        let asked =
-            |key: &BucketKey| key.subject == subject && key.shard < shards && key.start >= from;
-        let mut tables = self.call();
-        let found = tables.control.buckets.iter().filter(|(key, _)| asked(key));
-        let found: Vec<_> = found.map(|(key, bucket)| (key.clone(), bucket.clone())).collect();
-        for shard in 0..shards {
-            let of_shard = found.iter().filter(|(key, _)| key.shard == shard);
-            let bytes = of_shard.map(|(key, bucket)| size::bucket(key, bucket, from).bytes).sum();
-            tables.read_control(&format!("stats#{subject}#{shard}"), bytes)?;
-        }
-        Ok(found)
     }
 }
 

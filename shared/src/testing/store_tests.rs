@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    base::time::Time,
+    dependency::{breaker::Breaker, limiter::Limiter},
     ports::{
+        Control, Swapped,
         maintenance::{DueJob, Table, TableMaintenance},
         notes::NoteKey,
     },
