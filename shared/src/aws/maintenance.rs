@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    control::{encode_note, note_key, note_partition},
+    control_item::{self, encode_note, note_key, note_partition},
     failure::port_error,
     item::{self, Item, Reader, n, s},
     jobs::{AuxiliaryTable, DynamoStore},
@@ -223,7 +223,7 @@ impl TableMaintenance for DynamoStore {
     ) -> Result<Swapped<Option<String>>, PortError> {
         match self.swap(encode_note(place, text, expires_at), revision).await? {
             Ok(()) => Ok(Swapped::Yes),
-            Err(current) => Ok(Swapped::No(super::control::note(current.as_ref()))),
+            Err(current) => Ok(Swapped::No(control_item::note(current.as_ref()))),
         }
     }
 

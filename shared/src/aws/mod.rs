@@ -1,6 +1,7 @@
 //! The ports on AWS: the only folder of the engine that names the AWS SDK.
 
 mod control;
+mod control_item;
 pub mod failure;
 mod http;
 pub mod item;

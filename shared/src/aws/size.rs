@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    control::{bucket_key, encode_breaker, encode_limiter, encode_note},
+    control_item::{bucket_key, encode_breaker, encode_limiter, encode_note},
     item::{Attribute, DUE_PROJECTION, encode, encode_lease, encode_rejected, n},
 };
 use crate::{
