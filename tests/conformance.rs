@@ -49,7 +49,36 @@ async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http
         assert_eq!(kept["message_id"], message_id);
         assert_eq!((&kept["state"], &kept["body"]), (&"rejected".into(), &"not json".into()));
     }
+    what_a_newer_version_wrote_survives(&store, &client).await;
     server.abort();
+}
+
+/// An attribute that this version does not know outlives its writes; a record of a newer format is left alone.
+async fn what_a_newer_version_wrote_survives(
+    store: &aws::DynamoStore,
+    client: &xtask::aws::Client,
+) {
+    use evenkeel::ports::{PortError, Store as _, Written};
+    let key = "case#d:alone-1";
+    let get = async || dynamodb::get(client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();
+    let mut item = get().await;
+    item["newest"] = json!("kept");
+    item["cursor"] = json!("to be removed");
+    dynamodb::put(client, "jobs", &item).await.unwrap();
+    let mut record = store.read(key).await.unwrap().unwrap();
+    let guard = record.guard();
+    record.cursor = None;
+    record.fence += 1;
+    assert_eq!(store.replace(&record, Some(&guard)).await, Ok(Written::Yes));
+    let item = get().await;
+    assert_eq!((&item["newest"], item.get("cursor")), (&json!("kept"), None));
+    let mut item = item;
+    item["format"] = json!(2);
+    dynamodb::put(client, "jobs", &item).await.unwrap();
+    let newer = PortError::Unreadable("format: 2, expected at most 1".into());
+    assert_eq!(store.read(key).await, Err(newer.clone()));
+    let guard = evenkeel::record::Guard { state: record.phase.name(), fence: record.fence - 1 };
+    assert_eq!(store.replace(&record, Some(&guard)).await, Err(newer), "it is refused");
 }
 
 #[tokio::test(start_paused = true)]

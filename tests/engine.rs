@@ -5,3 +5,4 @@ mod crashes;
 mod gates;
 mod life;
 mod outages;
+mod versions;

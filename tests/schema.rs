@@ -90,3 +90,39 @@ fn the_documentation_names_every_metric_with_its_dimension_and_unit() {
     }
     assert_eq!(named, told);
 }
+
+/// The key of a message without an id is derived from its payload. It must never change, or the same work would be
+/// done twice around an update. A field that is added later is left out of the normal form while it has its default.
+#[test]
+fn keys_that_are_derived_from_a_payload_never_change() {
+    use evenkeel::message::decode;
+    let body = |kind: &str, payload: serde_json::Value| {
+        serde_json::json!({"version": 1, "type": kind, "payload": payload}).to_string()
+    };
+    let link = serde_json::json!({
+        "destination": "https://www.acme.example/car", "dealer_slug": "acme", "vin": "1HGCM82633A004352",
+    });
+    let page = serde_json::json!({
+        "url": "https://www.acme.example/car", "dealer_slug": "acme", "vin": "1HGCM82633A004352",
+    });
+    let feed = serde_json::json!({"site_url": "https://www.acme.example", "dealer_slug": "acme"});
+    let link = decode::<url_shortening::job::Shortening>(
+        url_shortening::TYPE,
+        &body(url_shortening::TYPE, link),
+    );
+    let page = decode::<product_detail_scraping::payload::Scraping>(
+        product_detail_scraping::TYPE,
+        &body(product_detail_scraping::TYPE, page),
+    );
+    let feed = decode::<dealer_com_feed::payload::Feed>(
+        dealer_com_feed::TYPE,
+        &body(dealer_com_feed::TYPE, feed),
+    );
+    let keys = [link.unwrap().key, page.unwrap().key, feed.unwrap().key];
+    let expected = [
+        "url_shortening#d:a745d2c20451edc2306cefbb427a61dfaa35816fbe54439c814ce63ca62f5237",
+        "product_detail_scraping#d:6b1cb3f64a309ea385f5dec3ff936044fc432faf9e5ae182c47cda72cec83607",
+        "dealer_com_feed#d:18f7f83d706e44b62aa764d1b77a700b92b69722054329fdbbc0fadf10f3a5c5",
+    ];
+    assert_eq!(keys, expected);
+}

@@ -3,6 +3,7 @@
 
 mod capacity;
 mod cleanup;
+mod dead_letters;
 mod drain;
 mod faults;
 mod properties;

@@ -76,7 +76,10 @@ async fn an_invalid_command_is_refused_with_the_reason() {
     let bench = Bench::errands();
     let ask = async |command| bench.command(&command).await.unwrap_err();
     let unknown = ask(json!({ "command": "explode" })).await;
-    assert_eq!(unknown, "command: unknown variant `explode`, expected `audit` or `retry`");
+    assert_eq!(
+        unknown,
+        "command: unknown variant `explode`, expected one of `audit`, `release_held`, `retry`"
+    );
     let kind = ask(json!({ "command": "retry", "type": "parcel" })).await;
     assert_eq!(kind, "type: \"parcel\", expected one of errand");
     let field = ask(json!({ "command": "audit", "form": 1 })).await;

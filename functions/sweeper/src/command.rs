@@ -3,6 +3,7 @@
 //! ```json
 //! { "command": "audit", "from": null }
 //! { "command": "retry", "type": "url_shortening", "quarantined": false, "from": null }
+//! { "command": "release_held", "type": "url_shortening", "flaw": "newer_version" }
 //! ```
 //!
 //! A command does as much as one call has time for. Its answer has a `next`, which continues it in
@@ -15,6 +16,7 @@ use evenkeel::{
         random::Random,
         time::{Clock, Time},
     },
+    message::{Flaw, OutgoingMessage},
     policy::ANSWER_RESERVE,
     ports::{
         PortError,
@@ -30,7 +32,7 @@ use crate::{
     memory::Memory,
     pass::audit,
     ports::{Ports, Sweep},
-    records::{due, read},
+    records::{due, read, together},
     step::{self, Call, Step},
     survey::survey,
     tick::Tick,
@@ -59,6 +61,22 @@ pub enum Command {
         #[serde(default)]
         from: Option<Vec<String>>,
     },
+    /// Send the bodies of held messages again, for instance after an update that can read them.
+    ReleaseHeld {
+        /// The job type of their queue.
+        #[serde(rename = "type")]
+        kind: String,
+        /// Only messages with this flaw, such as `newer_version`.
+        #[serde(default)]
+        flaw: Option<String>,
+        /// Only messages that were held at this time or later, in milliseconds since the epoch; or `next` of the
+        /// previous answer.
+        #[serde(default)]
+        from: Option<u64>,
+        /// Only messages that were held before this time, in milliseconds since the epoch.
+        #[serde(default)]
+        until: Option<u64>,
+    },
     /// Restart jobs that are dead, with all their attempts.
     Retry {
         /// The job type to restart.
@@ -84,7 +102,13 @@ impl Command {
         let command: Self =
             serde_json::from_value(call.clone()).map_err(|error| format!("command: {error}"))?;
         match &command {
-            Self::Retry { kind, .. } if config.job_type(kind).is_none() => {
+            Self::ReleaseHeld { flaw: Some(flaw), .. } if Flaw::of(flaw).is_none() => {
+                let known = Flaw::ALL.map(Flaw::name).join(", ");
+                Err(format!("flaw: {flaw:?}, expected one of {known}"))
+            }
+            Self::Retry { kind, .. } | Self::ReleaseHeld { kind, .. }
+                if config.job_type(kind).is_none() =>
+            {
                 let known: Vec<&str> = config.types.iter().map(|job| job.kind.as_str()).collect();
                 Err(format!("type: {kind:?}, expected one of {}", known.join(", ")))
             }
@@ -101,6 +125,11 @@ pub async fn run<P: Ports>(
 ) -> Result<Value, PortError> {
     match command {
         Command::Audit { from } => audit_all(sweep, from.clone(), deadline).await,
+        Command::ReleaseHeld { kind, flaw, from, until } => {
+            let now = sweep.clock.now();
+            let span = [from.unwrap_or_default(), until.unwrap_or(now.as_millis())];
+            release_held(sweep, kind, flaw.as_deref(), span.map(Time::from_millis)).await
+        }
         Command::Retry { kind, quarantined, from } => {
             retry(sweep, kind, *quarantined, from.unwrap_or_default()).await
         }
@@ -167,6 +196,42 @@ async fn retry<P: Ports>(
     });
     let taken = step::take(&sweep.store, &sweep.queue, &steps.collect::<Vec<_>>(), now).await;
     Ok(json!({ "retried": taken.written.len(), "failed": taken.failed, "next": next }))
+}
+
+/// Sends the bodies of a type's held messages again, to the queues that they came from, oldest first. Each is removed
+/// once it is sent. One of which only the beginning was kept stays.
+async fn release_held<P: Ports>(
+    sweep: &Sweep<P>,
+    kind: &str,
+    flaw: Option<&str>,
+    span: [Time; 2],
+) -> Result<Value, PortError> {
+    let mut due = due(&sweep.store, &[format!("dead#{kind}")], span, MOST_EXAMINED).await?;
+    let next = due.get(MOST_EXAMINED).map(|due| due.due_at.as_millis());
+    due.truncate(MOST_EXAMINED);
+    let keys: Vec<String> =
+        due.into_iter().map(|due| due.key).filter(|key| key.starts_with("q#")).collect();
+    let reads = keys.iter().map(|key| sweep.store.rejected(key));
+    let (mut sent, mut cut, mut failed) = (0, 0, 0);
+    for (_, read) in together(reads.collect()).await {
+        let Some(held) = read? else { continue };
+        if flaw.is_some_and(|flaw| held.rejection.flaw.name() != flaw) {
+            continue;
+        }
+        let Some(body) = held.body() else {
+            cut += 1;
+            continue;
+        };
+        let message = OutgoingMessage::new(body.to_owned(), None, None);
+        if step::send(&sweep.queue, &held.queue, &[message]).await > 0 {
+            failed += 1;
+            continue;
+        }
+        // If that fails, the next command sends it once more, and its job is not done twice.
+        sweep.store.remove_rejected(&held.key).await?;
+        sent += 1;
+    }
+    Ok(json!({ "released": sent, "cut": cut, "failed": failed, "next": next }))
 }
 
 /// Restarts a dead job with all its attempts.

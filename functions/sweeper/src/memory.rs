@@ -42,6 +42,9 @@ pub struct Memory {
     pub cursors: [Option<Vec<String>>; 3],
     /// The step that `balance` wanted in the last tick.
     pub wish: Option<Wish>,
+    /// When a dead letter was sent back although its type did no other work, in milliseconds since the epoch, by
+    /// type.
+    pub redriven_at: BTreeMap<String, u64>,
     /// Records by state that the walk in progress has counted.
     pub walked: BTreeMap<String, u64>,
     /// Records by state that the last complete walk counted.

@@ -15,7 +15,7 @@ use crate::record::LastFailure;
 use crate::record::due::{DueEntry, priority};
 use crate::{
     base::time::Time,
-    message::RejectedMessage,
+    message::{Flaw, RejectedMessage, Rejection},
     ports::maintenance::LEASE_SHARDS,
     record::{Counters, Parking, Phase, Record, Work, due::due_partition, lease::Lease},
 };
@@ -145,6 +145,36 @@ pub(crate) const TRANSIENT: [&str; 10] = [
     "gated",
 ];
 
+/// The attributes that a record need not have. A write of the whole record removes those that it does not set,
+/// and leaves all others: a newer version may have written them.
+pub(crate) const OPTIONAL: [&str; 20] = [
+    "lease_until",
+    "run_after",
+    "why",
+    "due",
+    "due_at",
+    "result",
+    "provisional",
+    "cursor",
+    "parked_since",
+    "gated",
+    "ended_at",
+    "attempts",
+    "defers",
+    "crashes",
+    "history",
+    "deadline",
+    "group",
+    "class",
+    "fingerprint",
+    "expires_at",
+];
+
+/// The newest format of records that this code reads. A record without the attribute `format` has the first one.
+/// A version that adds attributes keeps the number, because older code leaves them alone; one that changes what an
+/// attribute means raises it, so that older code leaves such records alone.
+const FORMAT: u64 = 1;
+
 /// Encodes a rejected message as an item of the job table. The item has no fence, so no claim can
 /// match it.
 pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
@@ -165,6 +195,25 @@ pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
         ("due_at", ms(body.at)),
         ("expires_at", n(body.expires_at.as_secs_ceil())),
     ]
+}
+
+/// Decodes a rejected message; the error names the attribute that is missing or wrong.
+pub(crate) fn decode_rejected(item: &Item) -> Result<RejectedMessage, String> {
+    let reader = Reader(item);
+    let flaw = reader.text("flaw")?;
+    let flaw = Flaw::of(&flaw).ok_or_else(|| format!("flaw: {flaw:?} is none"))?;
+    let length = reader.number("body_bytes")?;
+    Ok(RejectedMessage {
+        key: reader.text("pk")?,
+        kind: reader.text("type")?,
+        queue: reader.text("queue")?,
+        message_id: reader.text("message_id")?,
+        head: reader.text("body")?,
+        length: usize::try_from(length).map_err(|_| "body_bytes: too large".to_owned())?,
+        rejection: Rejection { flaw, reason: reader.text("why")? },
+        at: reader.time("ended_at")?,
+        expires_at: Time::from_millis(reader.number("expires_at")?.saturating_mul(1_000)),
+    })
 }
 
 /// How long a lease that was not removed is kept for the sweeper.
@@ -191,6 +240,10 @@ pub(crate) fn encode_lease(lease: &Lease) -> Vec<Attribute> {
 /// Decodes a record; the error names the attribute that is missing or wrong.
 pub(crate) fn decode(item: &Item) -> Result<Record, String> {
     let reader = Reader(item);
+    let format = if reader.has("format") { reader.number("format")? } else { FORMAT };
+    if format > FORMAT {
+        return Err(format!("format: {format}, expected at most {FORMAT}"));
+    }
     Ok(Record {
         key: reader.text("pk")?,
         fence: reader.number("fence")?,

@@ -149,24 +149,42 @@ impl Store for DynamoStore {
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.tables.jobs)
-            .set_item(Some(item::owned(item::encode(record))))
+        // An update, and no put: what another version has written besides must survive.
+        let attributes: Vec<_> =
+            item::encode(record).into_iter().filter(|(name, _)| *name != "pk").collect();
+        let is_set = |name: &str| attributes.iter().any(|(set, _)| *set == name);
+        let removed: Vec<&str> = item::OPTIONAL.into_iter().filter(|name| !is_set(name)).collect();
+        let mut update = self.client.update_item().table_name(&self.tables.jobs);
+        update = update
+            .key("pk", text(&record.key))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match guard {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(guard) => put
+        let (mut sets, mut gone) = (Vec::new(), Vec::new());
+        // Attributes have names such as `state`, which DynamoDB reserves.
+        for (index, (name, value)) in attributes.iter().enumerate() {
+            sets.push(format!("#s{index} = :s{index}"));
+            update = update
+                .expression_attribute_names(format!("#s{index}"), *name)
+                .expression_attribute_values(format!(":s{index}"), value.clone());
+        }
+        for (index, name) in removed.into_iter().enumerate() {
+            gone.push(format!("#r{index}"));
+            update = update.expression_attribute_names(format!("#r{index}"), name);
+        }
+        let remove = if gone.is_empty() { String::new() } else { " REMOVE ".to_owned() };
+        update =
+            update.update_expression(format!("SET {}{remove}{}", sets.join(", "), gone.join(", ")));
+        let update = match guard {
+            None => update.condition_expression("attribute_not_exists(pk)"),
+            Some(guard) => update
                 .condition_expression("#state = :state AND fence = :fence")
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":state", text(guard.state))
                 .expression_attribute_values(":fence", AttributeValue::N(guard.fence.to_string())),
         };
-        match put.send().await {
+        match update.send().await {
             Ok(_) => Ok(Written::Yes),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     Ok(Written::No(refused.item.as_ref().map(decode).transpose()?))
                 }
                 _ => Err(port_error(&error)),

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     base::time::Time,
+    message::RejectedMessage,
     ports::{
         PortError, Swapped,
         maintenance::{DueJob, Page, ReadAll, ScannedItem, Table, TableMaintenance},
@@ -161,6 +162,25 @@ impl TableMaintenance for DynamoStore {
             return Err(PortError::Unavailable(format!("{} records were not read", left.len())));
         }
         Ok(keys.iter().map(|key| (key.clone(), read.remove(key))).collect())
+    }
+
+    async fn rejected(&self, key: &str) -> Result<Option<RejectedMessage>, PortError> {
+        let get = self.client.get_item().table_name(&self.tables.jobs).key("pk", s(key));
+        let answer = get.consistent_read(true).send().await.map_err(|error| port_error(&error))?;
+        let item = answer.item.filter(|item| item.contains_key("flaw"));
+        item.map(|item| item::decode_rejected(&item)).transpose().map_err(PortError::Unreadable)
+    }
+
+    async fn remove_rejected(&self, key: &str) -> Result<(), PortError> {
+        let delete = self.client.delete_item().table_name(&self.tables.jobs).key("pk", s(key));
+        let delete = delete.condition_expression("attribute_exists(flaw)");
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(port_error(&error)),
+            },
+        }
     }
 
     async fn page(

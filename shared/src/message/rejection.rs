@@ -29,6 +29,23 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// In the order of docs/message.md.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::TooLong,
+        Self::Alien,
+        Self::Newer,
+        Self::OtherPayload,
+        Self::Unacknowledged,
+    ];
+
+    /// The flaw with this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flaw| flaw.name() == name)
+    }
+
     /// The name in records and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -117,6 +134,12 @@ impl RejectedMessage {
             at,
             expires_at: at + QUARANTINE_RETENTION,
         }
+    }
+
+    /// The whole body; `None` if only its beginning was kept.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        (self.head.len() == self.length).then_some(self.head.as_str())
     }
 
     /// An item of the same body that was kept before this time may be overwritten by this one.

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use crate::{
     base::time::Time,
-    message::ReceivedMessage,
+    message::{ReceivedMessage, RejectedMessage},
     ports::{Control, PortError, Queue, Store, Swapped, notes::NoteKey},
     record::{Record, due::DueEntry, lease::Lease},
 };
@@ -92,6 +92,15 @@ pub trait TableMaintenance: Store + Control {
     /// Reads the records with these keys (strongly consistent): at most [`READ_AT_ONCE`] keys,
     /// without duplicates.
     fn read_all(&self, keys: &[String]) -> impl Future<Output = Result<ReadAll, PortError>> + Send;
+
+    /// Reads a rejected message; `None` if there is none with this key.
+    fn rejected(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<RejectedMessage>, PortError>> + Send;
+
+    /// Removes a rejected message. Idempotent.
+    fn remove_rejected(&self, key: &str) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Reads a page of at most `most` items of a scan, starting after the item with the key `from`.
     fn page(

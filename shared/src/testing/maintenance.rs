@@ -9,6 +9,7 @@ use super::{MemoryStore, store::text_of, tables::Tables, units::Units};
 use crate::{
     aws::size,
     base::time::Time,
+    message::RejectedMessage,
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
@@ -16,7 +17,7 @@ use crate::{
         },
         notes::NoteKey,
     },
-    record::{Record, lease::Lease},
+    record::{Record, due::due_partition, lease::Lease},
 };
 
 impl MemoryStore {
@@ -34,12 +35,21 @@ impl TableMaintenance for MemoryStore {
         most: usize,
     ) -> Result<Vec<DueJob>, PortError> {
         let mut tables = self.call();
-        let entries = tables.due(partition);
-        let due: Vec<DueJob> = entries
-            .filter(|entry| (from..=until).contains(&entry.due_at))
-            .take(most)
+        // Rejected messages are listed with the dead jobs of their type.
+        let of_body = |body: &RejectedMessage| {
+            due_partition(&format!("dead#{}", body.kind), &body.key) == partition
+        };
+        let bodies = tables.rejected.values().filter(|body| of_body(body));
+        let bodies = bodies.map(|body| DueJob { due_at: body.at, key: body.key.clone() });
+        let bodies: Vec<DueJob> = bodies.collect();
+        let mut due: Vec<DueJob> = tables
+            .due(partition)
             .cloned()
+            .chain(bodies)
+            .filter(|entry| (from..=until).contains(&entry.due_at))
             .collect();
+        due.sort();
+        due.truncate(most);
         tables.reads += due.len();
         let read = due.iter().filter_map(|entry| tables.records.get(&entry.key));
         let bytes = read.map(size::due_entry).sum();
@@ -68,6 +78,22 @@ impl TableMaintenance for MemoryStore {
             tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
         }
         Ok(keys.iter().map(|key| (key.clone(), tables.records.get(key).cloned().map(Ok))).collect())
+    }
+
+    async fn rejected(&self, key: &str) -> Result<Option<RejectedMessage>, PortError> {
+        let mut tables = self.call();
+        let found = tables.rejected.get(key).cloned();
+        let bytes = found.as_ref().map(size::rejected).unwrap_or_default();
+        tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        Ok(found)
+    }
+
+    async fn remove_rejected(&self, key: &str) -> Result<(), PortError> {
+        let mut tables = self.call();
+        let bytes = tables.rejected.get(key).map(size::rejected).unwrap_or_default();
+        tables.spend(&format!("jobs/{key}"), Units::write(bytes))?;
+        tables.rejected.remove(key);
+        Ok(())
     }
 
     async fn page(

@@ -22,6 +22,7 @@ use crate::{
         Worker,
         batch::{Batch, Ticket},
         disposition::Disposition,
+        reject::{self, HELD_FROM_RECEIVE},
         slots,
     },
 };
@@ -163,6 +164,10 @@ async fn claim_one<J: Job, P: Ports>(
                     pause *= 2;
                     continue;
                 }
+                Err(PortError::Unreadable(why)) if ticket.receives >= HELD_FROM_RECEIVE => {
+                    let disposition = reject::reject_unreadable(worker, batch, ticket, &why).await;
+                    return Claim::NothingToRun(disposition);
+                }
                 Err(error) => {
                     return Claim::NothingToRun(Disposition::after_error(&error, ticket.receives));
                 }
@@ -178,7 +183,7 @@ async fn claim_one<J: Job, P: Ports>(
         let decision = claim_decision::claim(existing.as_ref(), key, &ticket.work, &claimant);
         let attempt = match decision {
             ClaimDecision::OtherPayload => {
-                let disposition = super::reject::reject_ticket(worker, batch, ticket).await;
+                let disposition = reject::reject_ticket(worker, batch, ticket).await;
                 return Claim::NothingToRun(disposition);
             }
             ClaimDecision::IndexLeaseExpiry(_) => {

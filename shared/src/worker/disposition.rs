@@ -29,7 +29,9 @@ impl Disposition {
     pub(crate) fn after_error(error: &PortError, receives: u32) -> Self {
         telemetry::port_failed("store", error);
         match error {
-            PortError::Unavailable(_) | PortError::Unreadable(_) => Self::store_gone(receives),
+            PortError::Unavailable(_) => Self::store_gone(receives),
+            // Only an update of the function or an operator can change that.
+            PortError::Unreadable(_) => Self::Retry(LONGEST_WAIT),
             PortError::Broken(why) => Self::FailBatch(why.clone(), pause(receives)),
         }
     }

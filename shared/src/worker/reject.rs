@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// From this receive on, a message of a newer version is kept as rejected. Until then it waits in its queue for
-/// the update that knows it: for nearly five hours.
-const HELD_FROM_RECEIVE: u32 = 20;
+/// From this receive on, a message of a newer version is kept as rejected, and so is one whose record a newer version
+/// has written. Until then it waits in its queue for the update that knows it: for nearly five hours.
+pub(super) const HELD_FROM_RECEIVE: u32 = 20;
 
 /// Keeps the rejected messages of the batch.
 pub(super) async fn keep_rejected<J: Job, P: Ports>(
@@ -93,9 +93,28 @@ pub(super) async fn reject_ticket<J: Job, P: Ports>(
     ticket: &Ticket<J::Payload>,
 ) -> Disposition {
     let reason = format!("id: {} is known with another payload", ticket.message.key);
-    let rejection = Rejection::new(Flaw::OtherPayload, reason);
+    keep_all(worker, batch, ticket, &Rejection::new(Flaw::OtherPayload, reason)).await
+}
+
+/// Rejects every message of a ticket whose record cannot be read.
+pub(super) async fn reject_unreadable<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: &Ticket<J::Payload>,
+    why: &str,
+) -> Disposition {
+    let reason = format!("record: {}: {why}", ticket.message.key);
+    keep_all(worker, batch, ticket, &Rejection::new(Flaw::Newer, reason)).await
+}
+
+async fn keep_all<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: &Ticket<J::Payload>,
+    rejection: &Rejection,
+) -> Disposition {
     for &index in &ticket.messages {
-        let disposition = keep(worker, &batch.messages[index], &rejection).await;
+        let disposition = keep(worker, &batch.messages[index], rejection).await;
         if disposition != Disposition::Ack {
             return disposition;
         }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use evenkeel::{
-    base::time::Clock,
+    base::time::{Clock, Time},
     message::{OutgoingMessage, Purpose, ReceivedMessage, RejectedMessage},
     ports::{PortError, Store as _, Written, maintenance::QueueMaintenance as _},
     record::Record,
@@ -13,6 +13,7 @@ use evenkeel::{
 
 use crate::{
     config::JobType,
+    pass::rescue::ENDS,
     plan::redrive::{self as plan, Action},
     ports::{Ports, Sweep},
     records::read,
@@ -26,6 +27,9 @@ const MOST_RECEIVES: usize = 20;
 /// Visibility timeout of a received message. If it is not deleted by then, a later tick receives it
 /// again.
 const HIDDEN: Duration = Duration::from_secs(60);
+
+/// How long ago a type may have done work that counts.
+const WORKED_WITHIN: Duration = Duration::from_mins(5);
 
 const NAME: &str = "redrive";
 
@@ -53,14 +57,25 @@ async fn of_type<P: Ports>(
     tick: &mut Tick,
     job: &JobType,
 ) -> Result<(), PortError> {
+    let redriven_at = tick.memory.redriven_at.get(&job.kind).copied().unwrap_or_default();
+    let redriven_at = Time::from_millis(redriven_at);
+    let mut left = plan::allowance(is_at_work(tick, job), redriven_at, tick.now);
     for _ in 0..MOST_RECEIVES {
         let messages = sweep.queue.receive(&job.dead, HIDDEN).await?;
         if messages.is_empty() {
             break;
         }
-        empty(sweep, tick, job, messages).await?;
+        empty(sweep, tick, job, messages, &mut left).await?;
     }
     Ok(())
+}
+
+/// Whether jobs of the type have come to an end of their runs lately.
+fn is_at_work(tick: &Tick, job: &JobType) -> bool {
+    let from = tick.now.before(WORKED_WITHIN);
+    let buckets = tick.view.stats.get(&job.kind).into_iter().flatten();
+    let recent = buckets.filter(|(start, _)| *start >= from);
+    recent.flat_map(|(_, bucket)| ENDS.map(|name| bucket.count(name))).sum::<u64>() > 0
 }
 
 /// Settles and deletes the messages of one receive.
@@ -69,6 +84,7 @@ async fn empty<P: Ports>(
     tick: &mut Tick,
     job: &JobType,
     messages: Vec<ReceivedMessage>,
+    left: &mut Option<usize>,
 ) -> Result<(), PortError> {
     let asked: Vec<_> = messages.iter().map(|message| plan::asked(job, message)).collect();
     let mut known: Vec<String> =
@@ -78,13 +94,27 @@ async fn empty<P: Ports>(
     let records = read(&sweep.store, known).await?;
     let mut done = Vec::new();
     for (message, asked) in messages.iter().zip(asked) {
-        let (action, record) = match &asked {
+        let (mut action, record) = match &asked {
             Ok(asked) => {
                 let record = records.get(&asked.key);
                 (plan::action(message, asked, record), record)
             }
             Err(rejection) => (Action::Hold(rejection.clone()), None),
         };
+        if plan::depends_on_the_function(&action)
+            && let Some(left) = left
+        {
+            if *left == 0 {
+                tick.count(NAME, "waiting", 1);
+                continue;
+            }
+            *left -= 1;
+            tick.memory.redriven_at.insert(job.kind.clone(), tick.now.as_millis());
+            // It may be held only when the function is known to work.
+            if matches!(action, Action::Hold(_)) {
+                action = Action::Redrive;
+            }
+        }
         match settle(sweep, tick, job, message, &action, record).await {
             Ok(true) => done.push(message.receipt.clone().unwrap_or_default()),
             // It is not deleted, so a later tick receives it again.

@@ -41,7 +41,7 @@ const STORM_WINDOW: Duration = Duration::from_mins(5);
 const CRASHES: [&str; 2] = ["crashed", "quarantined"];
 
 /// The counters of those that came back.
-const ENDS: [&str; 6] = ["succeeded", "continued", "retried", "deferred", "parked", "dead"];
+pub const ENDS: [&str; 6] = ["succeeded", "continued", "retried", "deferred", "parked", "dead"];
 
 const NAME: &str = "rescue";
 

@@ -1,6 +1,9 @@
 //! What is done with a message from a dead-letter queue.
 
+use std::time::Duration;
+
 use evenkeel::{
+    base::time::Time,
     message::{self, Flaw, Purpose, ReceivedMessage, Rejection},
     record::{Phase, Record},
 };
@@ -28,6 +31,30 @@ pub struct Asked {
     pub key: String,
     /// The payload as the sender wrote it.
     pub payload: String,
+}
+
+/// How often a message is sent back while its type does no other work, to find out whether its function works again.
+const TRIED_EVERY: Duration = Duration::from_mins(15);
+
+/// How many messages a tick may send back, or hold because their function does not acknowledge them. While a type
+/// does no other work, the function may be unable to start, and no message is to blame: only one is sent back now
+/// and then. `redriven_at` is when that was done last.
+#[must_use]
+pub fn allowance(is_at_work: bool, redriven_at: Time, now: Time) -> Option<usize> {
+    if is_at_work {
+        return None;
+    }
+    Some(usize::from(redriven_at + TRIED_EVERY <= now))
+}
+
+/// Whether the message would be sent back, or held, because of what its function did with it.
+#[must_use]
+pub fn depends_on_the_function(action: &Action) -> bool {
+    match action {
+        Action::Redrive => true,
+        Action::Hold(rejection) => rejection.flaw == Flaw::Unacknowledged,
+        Action::Drop(_) | Action::IndexLeaseExpiry => false,
+    }
 }
 
 /// Parses a message, or says why it must be rejected.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Faulty;
 use crate::{
     base::time::Time,
-    message::ReceivedMessage,
+    message::{ReceivedMessage, RejectedMessage},
     ports::{
         PortError, Swapped,
         maintenance::{
@@ -35,6 +35,15 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
 
     async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
         self.faults.call("read_all", keys.join(" "), self.port.read_all(keys), None).await
+    }
+
+    async fn rejected(&self, key: &str) -> Result<Option<RejectedMessage>, PortError> {
+        self.faults.call("rejected", key.to_owned(), self.port.rejected(key), None).await
+    }
+
+    async fn remove_rejected(&self, key: &str) -> Result<(), PortError> {
+        let remove = self.port.remove_rejected(key);
+        self.faults.call("remove_rejected", key.to_owned(), remove, None).await
     }
 
     async fn page(

@@ -1,0 +1,99 @@
+//! Dead letters, and messages that are held for the operators.
+
+use std::time::Duration;
+
+use evenkeel::{
+    message::{Flaw, Purpose},
+    testing::Fault,
+};
+use serde_json::json;
+
+use crate::bench::{
+    Bench,
+    errands::{body, dead_letter, errand},
+    run::MINUTE,
+};
+
+/// A function cannot start. No message is to blame, and none is held.
+#[tokio::test(start_paused = true)]
+async fn while_a_type_does_no_work_its_dead_letters_wait() {
+    let bench = Bench::errands();
+    for n in 0..20 {
+        let purpose = if n % 2 == 0 { Purpose::Work } else { Purpose::Redrive };
+        bench.bury(dead_letter(body(&format!("job-{n}")), purpose));
+    }
+    let mut sent_back = 0;
+    for _ in 0..60 {
+        let report = bench.tick().await.unwrap();
+        let redrive = report.done.get("redrive").cloned().unwrap_or_default();
+        sent_back += redrive.get("sent_back").copied().unwrap_or_default();
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert_eq!(bench.store.rejected_messages(), []);
+    assert_eq!(sent_back, 4, "one in a quarter of an hour, to find out whether it works again");
+    // It works again: the first of them shows it, and all others follow.
+    bench.settle(Duration::from_mins(20)).await;
+    let done = (0..20).filter(|n| bench.state(&format!("job-{n}")) == "succeeded").count();
+    let held = bench.store.rejected_messages();
+    assert_eq!(done + held.len(), 20);
+    assert!(held.iter().all(|body| body.rejection.flaw == Flaw::Unacknowledged), "{held:?}");
+}
+
+/// A deployment fails, and later messages of a newer version have all been held. After the update they are sent
+/// again.
+#[tokio::test(start_paused = true)]
+async fn held_messages_are_released_by_type_flaw_and_age() {
+    let bench = Bench::errands();
+    bench.send("not json");
+    bench.send(&errand("good", 0, &[]).replace("\"version\":1", "\"version\":0"));
+    bench.poll().await;
+    let began = bench.now();
+    tokio::time::advance(MINUTE).await;
+    bench.send("not json either");
+    let long = format!("{{{}", "x".repeat(70_000));
+    bench.send(&long);
+    bench.poll().await;
+    assert_eq!(bench.store.rejected_messages().len(), 4);
+    let release = async |more: serde_json::Value| {
+        let mut command = json!({ "command": "release_held", "type": "errand" });
+        command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        bench.command(&command).await
+    };
+    let answer = |released: u32, cut: u32| {
+        Ok(json!({ "released": released, "cut": cut, "failed": 0, "next": null }))
+    };
+    assert_eq!(release(json!({ "flaw": "other_payload" })).await, answer(0, 0));
+    let until = began.as_millis() + 1;
+    assert_eq!(release(json!({ "flaw": "malformed", "until": until })).await, answer(1, 0));
+    assert_eq!(bench.sqs.bodies(bench.queue()), ["not json"]);
+    assert_eq!(release(json!({})).await, answer(2, 1), "one was cut when it was kept");
+    let kept: Vec<_> =
+        bench.store.rejected_messages().iter().map(|body| body.rejection.flaw).collect();
+    assert_eq!(kept, [Flaw::TooLong]);
+    let wrong = release(json!({ "flaw": "ugly" })).await.unwrap_err();
+    assert!(wrong.starts_with("flaw: \"ugly\", expected one of malformed, "), "{wrong}");
+    let wrong =
+        bench.command(&json!({ "command": "release_held", "type": "x" })).await.unwrap_err();
+    assert!(wrong.starts_with("type: \"x\", expected one of errand"), "{wrong}");
+}
+
+/// The record of a job was written by a version that this one cannot read. Its message waits for hours, and is then
+/// held, so that nothing is lost.
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_record_cannot_be_read_waits_for_hours_and_is_then_held() {
+    let bench = Bench::errands();
+    bench.send(&errand("newer", 0, &[]));
+    bench.poll().await;
+    let began = bench.now();
+    bench.send(&errand("newer", 0, &[]));
+    bench.faults.on("read", Fault::Unreadable);
+    // A record is known, so each receive has to read it.
+    bench.faults.on("insert", Fault::Before);
+    bench.until(|bench| !bench.store.rejected_messages().is_empty()).await;
+    let waited = bench.now().since(began);
+    assert!(waited >= Duration::from_hours(4), "{waited:?}");
+    let held = bench.store.rejected_messages();
+    assert_eq!((held.len(), held[0].rejection.flaw), (1, Flaw::Newer));
+    assert!(held[0].rejection.reason.starts_with("record: errand#g:newer: "), "{held:?}");
+    assert!(bench.sqs.is_empty());
+}
