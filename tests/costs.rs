@@ -157,7 +157,9 @@ fn metrics(jobs: u64) -> (usize, usize) {
         }
     }
     let lines = sweeper::metrics::lines(&config, &seen);
-    (lines.iter().map(|(_, numbers)| numbers.len()).sum(), lines.len())
+    let of_minutes = sweeper::metrics::OF_A_MINUTE.len() * config.types.len();
+    let gauges: usize = lines.iter().map(|(_, numbers)| numbers.len()).sum();
+    (gauges + of_minutes, lines.len() + config.types.len())
 }
 
 /// Dollars of a month, by what they are paid for.

@@ -188,3 +188,57 @@ async fn if_the_call_that_asked_for_the_lead_has_died_the_next_one_finds_it_free
     assert!(!bench.tick().await.unwrap().another_leads);
     assert_eq!(bench.now(), began, "it need not wait");
 }
+
+/// A leader that cannot renew its lease loses it to the next call. It must not end that one's lease, nor overwrite what
+/// that one remembers.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_has_lost_its_lease_leaves_its_successor_alone() {
+    let bench = recovering().await;
+    // Only the first process: its renewals fail from now on.
+    let first = async {
+        let cut_off = async {
+            tokio::time::sleep(second(20)).await;
+            bench.sweeper_faults.on("swap_note", PortFault::Before);
+            tokio::time::sleep(second(18)).await;
+            bench.sweeper_faults.clear();
+        };
+        tokio::join!(bench.awake(pending()), cut_off).0
+    };
+    let successor = async {
+        tokio::time::sleep(second(38)).await;
+        bench.awake(tokio::time::sleep(second(40))).await
+    };
+    let third = async {
+        tokio::time::sleep(second(55)).await;
+        let asked = bench.now();
+        let report = bench.tick().await;
+        (report, bench.now().since(asked))
+    };
+    let (first, successor, (third, waited)) = tokio::join!(first, successor, third);
+    let leads =
+        |report: &Option<sweeper::tick::Report>| report.as_ref().is_some_and(|r| !r.another_leads);
+    assert!(leads(&first) && leads(&successor) && leads(&third));
+    // The third asks the second for the lead; if the first had ended its lease, it would have found it free.
+    assert!(waited >= second(1), "{waited:?}");
+    assert_eq!(successor.unwrap().cut_short, Vec::<&str>::new());
+}
+
+/// A dependency has more parked jobs than a minute's slots, and was registered long ago. While the sweeper looks at it
+/// again and again, it must not be forgotten.
+#[tokio::test(start_paused = true)]
+async fn a_watched_dependency_with_a_backlog_stays_registered() {
+    use evenkeel::ports::notes::WATCHED;
+    let bench = Bench::errands();
+    bench.note_parked(DEPENDENCY, None).await;
+    tokio::time::advance(MINUTE * 45).await;
+    let now = bench.now();
+    let state = State::Closed;
+    let breaker = Breaker { generation: 3, state, since: now, ..Breaker::default() };
+    bench.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
+    for n in 0..1_500 {
+        bench.park(&format!("job-{n}"), now);
+    }
+    bench.awake(tokio::time::sleep(second(50))).await.unwrap();
+    assert_eq!(bench.store.all_notes(WATCHED).len(), 1);
+    bench.settle(MINUTE * 10).await;
+}

@@ -80,6 +80,7 @@ fn the_documentation_names_every_metric_with_its_dimension_and_unit() {
         let of = of.map_or("none".to_owned(), |(name, _)| format!("`{name}`"));
         told.extend(numbers.into_iter().map(|(name, _, unit)| format!("{of} `{name}` {unit}")));
     }
+    told.extend(metrics::OF_A_MINUTE.map(|(name, _)| format!("`type` `{name}` Count")));
     let page = fs::read_to_string(docs().join("sweeper.md")).unwrap();
     let table = page.split("## Metrics").nth(1).unwrap().split("## Notes").next().unwrap();
     let mut named = BTreeSet::new();

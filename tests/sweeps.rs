@@ -3,6 +3,7 @@
 
 mod capacity;
 mod cleanup;
+mod counts;
 mod dead_letters;
 mod drain;
 mod faults;

@@ -119,6 +119,8 @@ pub struct Failure {
     code: Cow<'static, str>,
     message: String,
     retry_after: Option<Duration>,
+    /// Whether the breaker of the dependency is not closed.
+    breaker_open: bool,
 }
 
 /// Longest message that a failure keeps, in bytes, so that an error page does not fill the record.
@@ -136,13 +138,20 @@ impl Failure {
     ) -> Self {
         let mut message = message.into();
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
-        Self { class, code: code.into(), message, retry_after: None }
+        Self { class, code: code.into(), message, retry_after: None, breaker_open: false }
     }
 
     /// The same failure with the delay that the dependency asked for, counted from now.
     #[must_use]
     pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
+        self
+    }
+
+    /// The same failure, of a dependency whose breaker is not closed if `open`.
+    #[must_use]
+    pub(crate) const fn with_breaker(mut self, open: bool) -> Self {
+        self.breaker_open = open;
         self
     }
 
@@ -176,7 +185,7 @@ impl Failure {
         match self.class {
             Class::Systemic => true,
             Class::Deferred => self.code == BREAKER_OPEN,
-            Class::Transient => self.code == DEPENDENCY_DOWN,
+            Class::Transient => self.code == DEPENDENCY_DOWN && self.breaker_open,
             _ => false,
         }
     }

@@ -34,7 +34,6 @@ use crate::{
         Control, PortError, Ports, Seen, Swapped,
         notes::{CRASH_STORM, CrashStorm, NoteKey},
     },
-    record::outcomes::Outcomes,
     telemetry,
 };
 use std::{
@@ -47,6 +46,7 @@ pub(crate) use permit::{Permit, RunEnd};
 pub(crate) use slots::Ahead;
 
 use cache::DependencyCache;
+use report::CountedMinute;
 
 /// Lost races after which a run is deferred: other containers keep writing the same item.
 const MOST_RACES: usize = 8;
@@ -124,24 +124,26 @@ pub(crate) struct Gates<P: Ports> {
     control: P::Store,
     clock: P::Clock,
     random: P::Random,
+    /// The number under which the container counts.
+    container: u64,
     state: Mutex<Cache>,
     /// Held while slots are reserved, so that the runs of one container do not race each other.
     reserving: tokio::sync::Mutex<()>,
 }
 
-/// What the container has cached, and the outcomes that it has not reported yet.
+/// What the container has cached, and what it has counted of its job type.
 #[derive(Debug, Default)]
 struct Cache {
     dependencies: BTreeMap<String, DependencyCache>,
-    outcomes: BTreeMap<Time, Outcomes>,
-    outcomes_sent_at: Time,
+    minutes: BTreeMap<Time, CountedMinute>,
+    minutes_sent_at: Time,
 }
 
 impl<P: Ports> Gates<P> {
     /// Gates with an empty cache.
     pub(crate) fn new(rules: Rules, control: P::Store, clock: P::Clock, random: P::Random) -> Self {
-        let reserving = tokio::sync::Mutex::default();
-        Self { rules, control, clock, random, state: Mutex::default(), reserving }
+        let (reserving, container) = (tokio::sync::Mutex::default(), random.bits());
+        Self { rules, control, clock, random, container, state: Mutex::default(), reserving }
     }
 
     fn state(&self) -> MutexGuard<'_, Cache> {
@@ -267,13 +269,17 @@ impl<P: Ports> Gates<P> {
                         Seen { value: next.clone(), revision: seen.revision + 1 },
                     );
                     telemetry::breaker(dependency, &seen.value, &next);
-                    return Ok(Permit::new(self, dependency, generation, Some(token)));
+                    let mut permit = Permit::new(self, dependency, generation, Some(token));
+                    permit.probe_until = Some(now + longest);
+                    return Ok(permit);
                 }
                 // Our own write, whose response was lost.
                 Swapped::No(current) if current.value == next => {
                     telemetry::breaker(dependency, &seen.value, &next);
                     self.cache_breaker(dependency, current);
-                    return Ok(Permit::new(self, dependency, generation, Some(token)));
+                    let mut permit = Permit::new(self, dependency, generation, Some(token));
+                    permit.probe_until = Some(now + longest);
+                    return Ok(permit);
                 }
                 Swapped::No(current) => seen = self.cache_breaker(dependency, current),
             }

@@ -29,7 +29,7 @@ async fn ten_healthy_jobs_are_claimed_and_settled_in_one_call_each() {
     }
     assert_eq!(bench.failed().await, Vec::<String>::new());
     assert!(bench.sqs.is_empty());
-    let cold = ["breaker", "statistics", "the fleet's statistics", "the type's statistics"];
+    let cold = ["breaker", "statistics", "the fleet's statistics"];
     assert_eq!(bench.store.calls(), 2 + cold.len(), "claim, settle");
     assert_eq!(bench.sqs.calls(), 0);
     assert_eq!(bench.store.leases(), []);
@@ -78,7 +78,7 @@ async fn a_slow_job_delays_no_other_beyond_the_settle_grouping() {
         panic!("not done")
     };
     assert_eq!(at.since(started), Duration::from_millis(10));
-    let gates = ["breaker", "statistics", "statistics again", "the fleet's", "the type's"];
+    let gates = ["breaker", "statistics", "statistics again", "the fleet's"];
     assert_eq!(bench.store.calls(), 3 + gates.len(), "claim, two settles");
     assert_eq!(bench.store.leases(), []);
 }

@@ -76,12 +76,12 @@ fn killers_end(others: u32, kills_too: u32, groups: u32) {
         };
         bench.until(have_ended).await;
         let took = bench.now().since(began);
-        assert!(took <= Duration::from_hours(2), "{took:?}");
+        assert!(took <= Duration::from_hours(4), "{took:?}");
         for n in 0..=kills_too {
             let record = bench.store.record(&key(&format!("killer-{n}"))).unwrap();
             assert_eq!(record.phase.name(), "quarantined", "{record:?}");
             let runs = bench.journal.runs(&format!("killer-{n}"));
-            assert!(runs <= 40, "{runs} processes were killed");
+            assert!(runs <= 60, "{runs} processes were killed");
         }
         for n in 0..others {
             assert_eq!(bench.state(&format!("other-{n}")), "succeeded");

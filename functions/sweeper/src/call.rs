@@ -60,6 +60,7 @@ pub async fn tick<P: Ports>(
     let (began, until) = (sweep.clock.now(), deadline.before(ANSWER_RESERVE));
     let mut cut_short = Vec::new();
     let (mut tick, mut saved) = begin(sweep, owner, until, &mut cut_short).await?;
+    leader.renew(&sweep.store, sweep.clock.now()).await?;
     let lost = {
         // On the heap: it holds every pass.
         let passes = Box::pin(passes(sweep, &mut tick, &mut saved, until, &mut cut_short));
@@ -75,7 +76,10 @@ pub async fn tick<P: Ports>(
         watch::watch(sweep, &mut tick, &mut saved, &mut leader, until, end).await;
     }
     let now = sweep.clock.now();
-    if let Err(error) = saved.write(&sweep.store, &tick.memory, now).await {
+    // Otherwise the memory is another call's.
+    if leader.leads()
+        && let Err(error) = saved.write(&sweep.store, &tick.memory, now).await
+    {
         telemetry::port_failed("swap_note", &error);
     }
     if let Err(error) = leader.leave(&sweep.store, now).await {
@@ -93,10 +97,11 @@ async fn begin<P: Ports>(
     cut_short: &mut Vec<&'static str>,
 ) -> Result<(Tick, Saved), PortError> {
     let now = sweep.clock.now();
-    let (saved, memory) = Saved::read(&sweep.store).await?;
+    let (saved, memory) = Saved::read(&sweep.store, &owner).await?;
     let limit = SURVEY_TIME.min(last.since(now));
     let from = memory.watched_from.clone();
-    let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, now);
+    let told = memory.told.values().min().copied().map_or(now, Time::from_millis);
+    let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, told, now);
     let view = tokio::time::timeout(limit, seen).await.unwrap_or_else(|_| {
         cut_short.push("survey");
         View::default()

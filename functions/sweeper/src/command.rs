@@ -143,7 +143,7 @@ async fn audit_all<P: Ports>(
     deadline: Time,
 ) -> Result<Value, PortError> {
     let now = sweep.clock.now();
-    let view = survey(&sweep.store, &sweep.queue, &sweep.config, "", now).await;
+    let view = survey(&sweep.store, &sweep.queue, &sweep.config, "", now, now).await;
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
     // The last page and its checks may take a second or two more.
     let end = deadline.before(ANSWER_RESERVE * 4);
@@ -222,13 +222,17 @@ async fn release_held<P: Ports>(
             cut += 1;
             continue;
         };
+        // If its function rejects the body before it is removed here, the new rejection stays.
+        if !sweep.store.mark_released(&held).await? {
+            continue;
+        }
         let message = OutgoingMessage::new(body.to_owned(), None, None);
         if step::send(&sweep.queue, &held.queue, &[message]).await > 0 {
             failed += 1;
             continue;
         }
         // If that fails, the next command sends it once more, and its job is not done twice.
-        sweep.store.remove_rejected(&held.key).await?;
+        sweep.store.remove_released(&held.key).await?;
         sent += 1;
     }
     Ok(json!({ "released": sent, "cut": cut, "failed": failed, "next": next }))

@@ -53,6 +53,8 @@ pub fn note_key() -> NoteKey {
 /// The lease that this call holds.
 #[derive(Debug)]
 pub struct Leader {
+    owner: String,
+    /// The note as this call knows it. It names another owner once the lease is lost.
     lead: Lead,
     revision: u64,
 }
@@ -74,7 +76,7 @@ impl Leader {
             let seen = store.note(&note_key()).await?;
             let text = seen.value.unwrap_or_default();
             let lead: Lead = serde_json::from_str(&text).unwrap_or_default();
-            let mut leader = Self { lead, revision: seen.revision };
+            let mut leader = Self { owner: owner.to_owned(), lead, revision: seen.revision };
             if leader.lead.owner == owner || leader.lead.until <= now.as_millis() {
                 leader.lead = Lead {
                     owner: owner.to_owned(),
@@ -109,8 +111,7 @@ impl Leader {
         store: &S,
         now: Time,
     ) -> Result<bool, PortError> {
-        self.lead.until = (now + LEASE).as_millis();
-        self.keep(store, now).await
+        self.keep(store, now + LEASE, now).await
     }
 
     /// Renews the lease every [`RENEWED_EVERY`]. Returns when the lease is lost.
@@ -130,27 +131,36 @@ impl Leader {
         self.lead.wanted_by.is_some() && self.lead.wanted_until > now.as_millis()
     }
 
-    /// Ends the lease, or passes it on to the call that waits for it.
+    /// Whether this call still leads, as far as the last renewal has seen.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.lead.owner == self.owner
+    }
+
+    /// Ends the lease, or passes it on to the call that waits for it. A lease that was lost is another's.
     pub async fn leave<S: TableMaintenance>(
         mut self,
         store: &S,
         now: Time,
     ) -> Result<(), PortError> {
-        self.lead.until = now.as_millis();
-        self.keep(store, now).await.map(drop)
+        self.keep(store, now, now).await.map(drop)
     }
 
-    /// Writes the lease with its present end, together with what another call has asked for meanwhile; whether
+    /// Writes the lease with this end, together with what another call has asked for meanwhile; whether
     /// this call still leads.
-    async fn keep<S: TableMaintenance>(&mut self, store: &S, now: Time) -> Result<bool, PortError> {
-        let (owner, until) = (self.lead.owner.clone(), self.lead.until);
-        while !self.write(store, now).await? {
-            if self.lead.owner != owner {
-                return Ok(false);
+    async fn keep<S: TableMaintenance>(
+        &mut self,
+        store: &S,
+        until: Time,
+        now: Time,
+    ) -> Result<bool, PortError> {
+        while self.leads() {
+            self.lead.until = until.as_millis();
+            if self.write(store, now).await? {
+                return Ok(true);
             }
-            self.lead.until = until;
         }
-        Ok(true)
+        Ok(false)
     }
 
     /// Writes the note; whether it was as this call knows it. If not, reads it from the answer.

@@ -42,6 +42,8 @@ pub struct Memory {
     pub cursors: [Option<Vec<String>>; 3],
     /// The step that `balance` wanted in the last tick.
     pub wish: Option<Wish>,
+    /// The last minute whose counts were told, in milliseconds since the epoch, by type.
+    pub told: BTreeMap<String, u64>,
     /// When a dead letter was sent back although its type did no other work, in milliseconds since the epoch, by
     /// type.
     pub redriven_at: BTreeMap<String, u64>,
@@ -89,20 +91,39 @@ fn cut<T: Serialize>(list: &mut BTreeMap<String, T>, order: impl Fn(&T) -> u64) 
     }
 }
 
+/// The note in the table.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Note {
+    /// Owner token of the call that wrote it last.
+    owner: String,
+    #[serde(flatten)]
+    memory: Memory,
+}
+
+impl Note {
+    fn read(text: Option<&str>) -> Self {
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
 /// The memory's note, as this call knows it.
 #[derive(Debug)]
 pub struct Saved {
+    owner: String,
     revision: u64,
 }
 
 impl Saved {
-    /// Reads the memory of the previous tick. A note that cannot be parsed counts as absent, since nothing in it is
-    /// needed for correctness.
-    pub async fn read<S: TableMaintenance>(store: &S) -> Result<(Self, Memory), PortError> {
+    /// Reads the memory of the previous tick, for the call with this owner token. A note that cannot be parsed counts
+    /// as absent, since nothing in it is needed for correctness.
+    pub async fn read<S: TableMaintenance>(
+        store: &S,
+        owner: &str,
+    ) -> Result<(Self, Memory), PortError> {
         let seen = store.note(&note_key()).await?;
-        let text = seen.value.unwrap_or_default();
-        let memory = serde_json::from_str(&text).unwrap_or_default();
-        Ok((Self { revision: seen.revision }, memory))
+        let Note { memory, .. } = Note::read(seen.value.as_deref());
+        Ok((Self { owner: owner.to_owned(), revision: seen.revision }, memory))
     }
 
     /// Writes the memory; whether no other call has written it since.
@@ -112,20 +133,26 @@ impl Saved {
         memory: &Memory,
         now: Time,
     ) -> Result<bool, PortError> {
+        let mut memory = memory.clone();
+        memory.forget(now);
+        let note = Note { owner: self.owner.clone(), memory };
         let text =
-            serde_json::to_string(memory).map_err(|error| PortError::Broken(error.to_string()))?;
-        let swap = store.swap_note(&note_key(), &text, self.revision, now + KEPT_FOR).await?;
-        match swap {
-            Swapped::Yes => {
-                self.revision += 1;
-                Ok(true)
+            serde_json::to_string(&note).map_err(|error| PortError::Broken(error.to_string()))?;
+        loop {
+            let swap = store.swap_note(&note_key(), &text, self.revision, now + KEPT_FOR).await?;
+            match swap {
+                Swapped::Yes => {
+                    self.revision += 1;
+                    return Ok(true);
+                }
+                // An earlier write of this call, whose answer was lost.
+                Swapped::No(current)
+                    if Note::read(current.value.as_deref()).owner == self.owner =>
+                {
+                    self.revision = current.revision;
+                }
+                Swapped::No(_) => return Ok(false),
             }
-            // This call wrote the note, but the response was lost.
-            Swapped::No(current) if current.value.as_deref() == Some(&text) => {
-                self.revision = current.revision;
-                Ok(true)
-            }
-            Swapped::No(_) => Ok(false),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The metrics of a tick. A test compares them with the table in docs/sweeper.md.
 
-use evenkeel::{base::time::Time, telemetry};
+use evenkeel::{base::time::Time, dependency::stats::Bucket, telemetry};
 
 use crate::{
     config::Config,
@@ -28,11 +28,6 @@ pub fn lines(config: &Config, seen: &Observation) -> Vec<Line> {
     let types = seen.types.iter().map(|(kind, seen)| {
         let state = |name: &str| seen.states.get(name).copied().unwrap_or_default();
         let mut numbers = vec![
-            ("Succeeded", seen.succeeded, "Count"),
-            ("Retried", seen.retried, "Count"),
-            ("Dead", seen.dead, "Count"),
-            ("Crashed", seen.crashed, "Count"),
-            ("Quarantined", seen.quarantined, "Count"),
             ("Queued", state("queued"), "Count"),
             ("Waiting", state("waiting"), "Count"),
             ("GivenUp", state("dead"), "Count"),
@@ -74,6 +69,22 @@ pub fn tell(config: &Config, seen: &Observation, now: Time) {
             of.iter().map(|(name, value)| (*name, value.as_str())).collect();
         telemetry::metrics(&config.namespace, &of, &numbers, now);
     }
+}
+
+/// The counts of one minute of a job type, with their names in a bucket.
+pub const OF_A_MINUTE: [(&str, &str); 5] = [
+    ("Succeeded", "succeeded"),
+    ("Retried", "retried"),
+    ("Dead", "dead"),
+    ("Crashed", "crashed"),
+    ("Quarantined", "quarantined"),
+];
+
+/// Logs the counts of the minute that began at `start`.
+pub fn tell_minute(config: &Config, kind: &str, bucket: &Bucket, start: Time) {
+    let numbers: Vec<Number> =
+        OF_A_MINUTE.map(|(name, counter)| (name, bucket.count(counter), "Count")).into();
+    telemetry::metrics(&config.namespace, &[("type", kind)], &numbers, start);
 }
 
 /// Whether the breaker refuses calls, or lets only probes through.

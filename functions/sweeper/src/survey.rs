@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use evenkeel::{
     base::time::Time,
-    dependency::stats::{Bucket, TYPE_BUCKET, bucket_start},
+    dependency::stats::{
+        Bucket, COUNT_SHARDS, COUNTS_RETENTION, ContainerCounts, TYPE_BUCKET, bucket_start,
+    },
     ports::{
         PortError,
         maintenance::{Depth, LEASE_SHARDS, QueueMaintenance, TableMaintenance},
@@ -53,15 +55,18 @@ pub struct View {
     pub parked: BTreeMap<String, usize>,
 }
 
-/// Reads everything that the passes need. What cannot be read is left out and logged.
+/// Reads everything that the passes need: of the types' counts at least those since `counts_from`. What cannot be read
+/// is left out and logged.
 pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
     store: &S,
     queue: &Q,
     config: &Config,
     watched_from: &str,
+    counts_from: Time,
     now: Time,
 ) -> View {
     let from = bucket_start(now.before(OVERTAKEN_FOR + TYPE_BUCKET * 2), TYPE_BUCKET);
+    let from = from.min(counts_from).max(now.before(COUNTS_RETENTION));
     let queues: Vec<String> = config
         .types
         .iter()
@@ -74,7 +79,7 @@ pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
         each("depth", queues, async |arn: &String| queue.depth(arn).await),
         each("leases", shards, async |shard: &u8| store.leases(*shard, LEASES_A_SHARD).await),
         each("buckets", kinds, async |kind: &String| {
-            store.buckets(&format!("type:{kind}"), 1, from).await
+            store.buckets(&ContainerCounts::subject(kind), COUNT_SHARDS, from).await
         }),
         watched(store, watched_from),
     );
@@ -87,8 +92,13 @@ pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
     let seen = each("breaker", fixed, async |name: &String| {
         dependency(store, name, notes.get(name).map(String::as_str)).await
     });
+    // The containers' counts of each minute, added up.
     let buckets = |buckets: Vec<(evenkeel::dependency::stats::BucketKey, Bucket)>| {
-        buckets.into_iter().map(|(key, bucket)| (key.start, bucket)).collect()
+        let mut sums: BTreeMap<Time, Bucket> = BTreeMap::new();
+        for (key, bucket) in buckets {
+            sums.entry(key.start).or_default().add(&bucket);
+        }
+        sums.into_iter().collect()
     };
     View {
         depths,

@@ -11,8 +11,8 @@ use futures_util::future::try_join_all;
 use super::{
     control_item::{
         breaker_key, bucket_key, bucket_partition, bucket_sort, decode_breaker, decode_bucket,
-        decode_key, decode_limiter, encode_breaker, encode_limiter, encode_note, limiter_key, note,
-        note_key, seen,
+        decode_key, decode_limiter, encode_breaker, encode_counts, encode_limiter, encode_note,
+        limiter_key, note, note_key, seen,
     },
     failure::port_error,
     item::{self, Attribute, Item, n, s},
@@ -23,7 +23,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Bucket, BucketKey},
+        stats::{Bucket, BucketKey, ContainerCounts},
     },
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
 };
@@ -172,6 +172,14 @@ impl Control for DynamoStore {
         let answer = update.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| port_error(&error))?;
         Ok(decode_bucket(&answer.attributes.unwrap_or_default()))
+    }
+
+    async fn put_counts(&self, counts: &ContainerCounts) -> Result<(), PortError> {
+        let key = bucket_key(&counts.key).into_iter();
+        let key = key.map(|(name, value)| (name.to_owned(), value));
+        let item: Item = key.chain(encode_counts(counts)).collect();
+        let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| port_error(&error))
     }
 
     async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {

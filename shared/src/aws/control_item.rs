@@ -12,7 +12,7 @@ use crate::{
     dependency::{
         breaker::{Breaker, State},
         limiter::{Grant, Limiter},
-        stats::{Bucket, BucketKey},
+        stats::{Bucket, BucketKey, ContainerCounts},
     },
     ports::{PortError, Seen, notes::NoteKey},
 };
@@ -192,6 +192,19 @@ pub(super) fn note_key(place: &NoteKey) -> Vec<Attribute> {
 pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Vec<Attribute> {
     let mut attributes = note_key(place);
     attributes.extend([("text", s(text)), ("expires_at", n(until.as_secs_ceil()))]);
+    attributes
+}
+
+/// Encodes what a container has counted, without its key.
+pub(super) fn encode_counts(counts: &ContainerCounts) -> Vec<(String, AttributeValue)> {
+    let Bucket { counts: counters, oldest } = &counts.bucket;
+    let mut attributes: Vec<_> =
+        counters.iter().map(|(name, count)| (name.clone(), n(*count))).collect();
+    if !oldest.is_empty() {
+        let oldest = oldest.iter().map(ToString::to_string).collect();
+        attributes.push(("received".to_owned(), AttributeValue::Ss(oldest)));
+    }
+    attributes.push(("expires_at".to_owned(), n(counts.expires_at.as_secs_ceil())));
     attributes
 }
 

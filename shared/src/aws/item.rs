@@ -132,7 +132,8 @@ pub const DUE_PROJECTION: [&str; 7] =
     ["state", "type", "class", "fingerprint", "group", "priority", "created_at"];
 
 /// The attributes that the end of a run removes, unless [`encode_progress`] sets them.
-pub(crate) const TRANSIENT: [&str; 10] = [
+pub(crate) const TRANSIENT: [&str; 11] = [
+    "crashes",
     "lease_until",
     "run_after",
     "why",

@@ -11,12 +11,14 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
+    control_item::{bucket_key, encode_counts},
     failure::{is_terminal, port_error},
     item::{self, Attribute, Item},
     statement,
 };
 use crate::{
     base::config::Tables,
+    dependency::stats::ContainerCounts,
     message::RejectedMessage,
     ports::{PortError, Store, Written},
     record::{Guard, Record, lease::Lease},
@@ -104,6 +106,17 @@ fn decode(item: &Item) -> Result<Box<Record>, PortError> {
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
+}
+
+/// The statement that writes what a container has counted.
+fn count(table: &str, counts: &ContainerCounts) -> BatchStatementRequest {
+    let key = bucket_key(&counts.key);
+    let attributes = encode_counts(counts);
+    if counts.exists {
+        return statement::update(table, attributes, &[], key);
+    }
+    let key = key.into_iter().map(|(name, value)| (name.to_owned(), value));
+    statement::insert(table, key.chain(attributes).collect())
 }
 
 fn running(record: &Record) -> Vec<Attribute> {
@@ -196,6 +209,7 @@ impl Store for DynamoStore {
         &self,
         records: &[Record],
         closing: Option<&Lease>,
+        counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
         let Tables { jobs, control } = &self.tables;
         let settle = |record| {
@@ -204,8 +218,14 @@ impl Store for DynamoStore {
         };
         let close = |lease| statement::delete(control, item::lease_key(lease));
         let statements = records.iter().map(settle).chain(closing.map(close));
-        let answers = self.run(statements.collect()).await?;
-        answers.into_iter().take(records.len()).map(written).collect()
+        let count = |counts| count(control, counts);
+        let mut answers = self.run(statements.chain(counts.map(count)).collect()).await?;
+        let counted = counts.and_then(|_| answers.pop()).map(written);
+        let ends = answers.into_iter().take(records.len()).map(written);
+        // A failure to write counts must not keep the ends from being confirmed.
+        let unknown = || Written::Unknown("the counts".into());
+        let counted = counted.map(|counted| Ok(counted.unwrap_or_else(|_| unknown())));
+        ends.chain(counted).collect()
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
-    operation::delete_item::DeleteItemError,
+    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
     types::{AttributeValue, KeysAndAttributes},
 };
 
 use super::{
     control_item::{self, encode_note, note_key, note_partition},
     failure::port_error,
-    item::{self, Item, Reader, n, s},
+    item::{self, Item, Reader, ms, n, s},
     jobs::{AuxiliaryTable, DynamoStore},
 };
 use crate::{
@@ -101,6 +101,9 @@ impl DynamoStore {
     }
 }
 
+/// The time of a rejected message that was released: so old that the next rejection of the same body replaces it.
+const RELEASED: Time = Time::from_millis(0);
+
 impl TableMaintenance for DynamoStore {
     async fn due(
         &self,
@@ -171,9 +174,28 @@ impl TableMaintenance for DynamoStore {
         item.map(|item| item::decode_rejected(&item)).transpose().map_err(PortError::Unreadable)
     }
 
-    async fn remove_rejected(&self, key: &str) -> Result<(), PortError> {
+    async fn mark_released(&self, message: &RejectedMessage) -> Result<bool, PortError> {
+        let update = self.client.update_item().table_name(&self.tables.jobs);
+        let update = update
+            .key("pk", s(&message.key))
+            .update_expression("SET ended_at = :released")
+            .condition_expression("attribute_exists(flaw) AND ended_at = :seen")
+            .expression_attribute_values(":released", ms(RELEASED))
+            .expression_attribute_values(":seen", ms(message.at));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(port_error(&error)),
+            },
+        }
+    }
+
+    async fn remove_released(&self, key: &str) -> Result<(), PortError> {
         let delete = self.client.delete_item().table_name(&self.tables.jobs).key("pk", s(key));
-        let delete = delete.condition_expression("attribute_exists(flaw)");
+        let delete = delete
+            .condition_expression("attribute_exists(flaw) AND ended_at = :released")
+            .expression_attribute_values(":released", ms(RELEASED));
         match delete.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {

@@ -11,13 +11,16 @@ use aws_sdk_dynamodb::types::{
 use super::item::Attribute;
 
 /// `INSERT INTO table VALUE {…}`: refused with `DuplicateItem` if the key exists.
-pub(crate) fn insert(table: &str, attributes: Vec<Attribute>) -> BatchStatementRequest {
+pub(crate) fn insert<N: AsRef<str>>(
+    table: &str,
+    attributes: Vec<(N, AttributeValue)>,
+) -> BatchStatementRequest {
     let mut text = format!("INSERT INTO \"{table}\" VALUE {{");
     let mut values = Vec::with_capacity(attributes.len());
     // Writing to a String cannot fail.
     for (name, value) in attributes {
         let comma = if values.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}'{name}':?");
+        let _ = write!(text, "{comma}'{}':?", name.as_ref());
         values.push(value);
     }
     text.push('}');
@@ -26,18 +29,21 @@ pub(crate) fn insert(table: &str, attributes: Vec<Attribute>) -> BatchStatementR
 
 /// `UPDATE table SET … REMOVE … WHERE key AND …`: refused with the old item in the response if a
 /// comparison fails.
-pub(crate) fn update(
+pub(crate) fn update<N: AsRef<str>>(
     table: &str,
-    set: Vec<Attribute>,
+    set: Vec<(N, AttributeValue)>,
     remove: &[&str],
     only_if: Vec<Attribute>,
 ) -> BatchStatementRequest {
     let mut text = format!("UPDATE \"{table}\"");
     let mut values = Vec::with_capacity(set.len() + only_if.len());
-    let removed: Vec<&str> =
-        remove.iter().copied().filter(|name| set.iter().all(|(other, _)| other != name)).collect();
+    let removed: Vec<&str> = remove
+        .iter()
+        .copied()
+        .filter(|name| set.iter().all(|(other, _)| other.as_ref() != *name))
+        .collect();
     for (name, value) in set {
-        let _ = write!(text, " SET \"{name}\"=?");
+        let _ = write!(text, " SET \"{}\"=?", name.as_ref());
         values.push(value);
     }
     for name in removed {

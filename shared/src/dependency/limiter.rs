@@ -250,11 +250,14 @@ impl Limiter {
     /// Promises slots to messages that wait for them in the queue: the limiter to write, and the times, each at
     /// most [`PROMISE_HORIZON`] ahead, so there may be fewer than `want`. A promise only spreads the
     /// messages. Each must reserve its slot when it is received again.
+    ///
+    /// Those of high priority (`is_high`) do not queue behind the promises of the others.
     #[must_use]
-    pub fn promise(&self, rates: Rates, want: u32, now: Time) -> (Self, Vec<Time>) {
+    pub fn promise(&self, rates: Rates, want: u32, is_high: bool, now: Time) -> (Self, Vec<Time>) {
         let now_us = micros(now);
         let interval_us = self.interval_us(rates, want, now_us);
-        let mut at_us = self.first_us(rates, now_us).max(self.promised_us);
+        let promised_us = if is_high { 0 } else { self.promised_us };
+        let mut at_us = self.first_us(rates, now_us).max(promised_us);
         let mut times = Vec::new();
         for _ in 0..want {
             if at_us > micros(now + PROMISE_HORIZON) {
@@ -263,7 +266,8 @@ impl Limiter {
             times.push(Time::from_millis(at_us.div_ceil(1_000)));
             at_us = at_us.saturating_add(interval_us);
         }
-        (Self { promised_us: at_us, ..self.clone() }, times)
+        let promised_us = if is_high { self.promised_us } else { at_us };
+        (Self { promised_us, ..self.clone() }, times)
     }
 
     /// Time of the next new slot.

@@ -123,13 +123,15 @@ fn kept_slots_that_nobody_used_leave_the_hour_its_calls() {
 fn promises_follow_each_other_up_to_a_minute_ahead() {
     let (limiter, _) = granted(Limiter::default().reserve(RATES, Request::first(99), 0, NOW));
     let at = |time: &Time| time.since(NOW).as_millis();
-    let (limiter, first) = limiter.promise(RATES, 3, NOW);
+    let (limiter, first) = limiter.promise(RATES, 3, false, NOW);
     assert_eq!(first.iter().map(at).collect::<Vec<_>>(), [5_125, 5_250, 5_375]);
-    let (limiter, others) = limiter.promise(RATES, 1_000, NOW);
+    let (limiter, others) = limiter.promise(RATES, 1_000, false, NOW);
     assert_eq!(at(&others[0]), 5_500);
     assert_eq!((at(others.last().unwrap()), others.len()), (60_000, 437));
-    assert_eq!(limiter.promise(RATES, 1, NOW), (limiter.clone(), vec![]), "none is left");
-    let (_, later) = limiter.promise(RATES, 1, NOW + Duration::from_millis(130));
+    assert_eq!(limiter.promise(RATES, 1, false, NOW), (limiter.clone(), vec![]), "none is left");
+    let (high, soon) = limiter.promise(RATES, 1, true, NOW);
+    assert_eq!((at(&soon[0]), high), (5_125, limiter.clone()), "of high priority");
+    let (_, later) = limiter.promise(RATES, 1, false, NOW + Duration::from_millis(130));
     assert_eq!(later.len(), 1);
 }
 

@@ -13,7 +13,7 @@ mod window;
 use std::time::Duration;
 
 pub(crate) use bucket::bins;
-pub use bucket::{Bucket, BucketKey, Oldest};
+pub use bucket::{Bucket, BucketKey, ContainerCounts, Oldest};
 pub use calls::{CallOutcome, Calls};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
 pub use window::{Counted, Window};
@@ -34,6 +34,12 @@ pub const MEMORY: Duration = Duration::from_secs(300);
 
 /// Retention of a dependency's buckets, for the analysis of an incident.
 pub const BUCKET_RETENTION: Duration = Duration::from_hours(2);
+
+/// Retention of what a container has counted of a job type in a minute. The sweeper adds it up within minutes.
+pub const COUNTS_RETENTION: Duration = Duration::from_hours(3);
+
+/// Partitions over which the containers of a job type spread what they count.
+pub const COUNT_SHARDS: u8 = 16;
 
 /// Retention of a job type's buckets, for weekly reports.
 pub const TYPE_BUCKET_RETENTION: Duration = Duration::from_hours(8 * 24);

@@ -35,6 +35,8 @@ pub(crate) struct Permit<'a, P: Ports> {
     pub(super) probe: Option<String>,
     /// How long the run has waited for the slot of its first call.
     pub(super) waited_first: Duration,
+    /// When the run must end, if it is a probe.
+    pub(super) probe_until: Option<Time>,
     ends_at: Time,
     latest_end: Time,
     calls: Mutex<CallsMade>,
@@ -79,12 +81,25 @@ impl<'a, P: Ports> Permit<'a, P> {
         let dependency = dependency.to_owned();
         let (ends_at, latest_end, calls) = (Time::default(), Time::default(), Mutex::default());
         let waited_first = Duration::ZERO;
-        Self { gates, dependency, generation, probe, waited_first, ends_at, latest_end, calls }
+        let probe_until = None;
+        Self {
+            gates,
+            dependency,
+            generation,
+            probe,
+            waited_first,
+            probe_until,
+            ends_at,
+            latest_end,
+            calls,
+        }
     }
 
     /// Sets when the run must end: at `ends_at`, extended by the time that it waits for slots, but
     /// never after `latest_end`.
     pub(crate) fn until(&mut self, ends_at: Time, latest_end: Time) {
+        // A probe must end within its lease, however long it waits for the slots of further calls.
+        let latest_end = self.probe_until.map_or(latest_end, |until| latest_end.min(until));
         (self.ends_at, self.latest_end) = (ends_at, latest_end);
     }
 

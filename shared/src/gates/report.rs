@@ -11,10 +11,10 @@ use crate::{
         time::{Clock, Time},
     },
     dependency::stats::{
-        BUCKET, BUCKET_RETENTION, BucketKey, Calls, MEMORY, SHARDS, TYPE_BUCKET,
-        TYPE_BUCKET_RETENTION, bucket_start,
+        BUCKET, BUCKET_RETENTION, BucketKey, Calls, ContainerCounts, MEMORY, SHARDS, TYPE_BUCKET,
+        bucket_start,
     },
-    ports::{Control, PortError, Ports},
+    ports::{Control, PortError, Ports, Written},
     record::{decision::Decision, outcomes::Outcomes},
     telemetry,
 };
@@ -22,45 +22,111 @@ use crate::{
 /// Minimum time between two writes of a dependency's call statistics.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Minimum time between two writes of a job type's statistics, whose buckets are a minute long.
+/// Minimum time between two writes of counts in which no run has ended.
 const TYPE_REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Maximum time that a batch waits for its reports: a report may be late, but not the response to
 /// Lambda.
 const REPORT_TIME: Duration = Duration::from_secs(1);
 
+/// What a container has counted of its job type in one minute.
+#[derive(Debug, Default)]
+pub(super) struct CountedMinute {
+    outcomes: Outcomes,
+    /// Whether its item is in the table.
+    exists: bool,
+    /// Whether it has changed since it was written last, and whether by the end of a run.
+    has_changed: bool,
+    has_ends: bool,
+}
+
 impl<P: Ports> Gates<P> {
     /// Records when a message was sent that arrived from the queue with this ARN for the first
     /// time. The oldest per bucket is reported.
     pub(crate) fn received(&self, queue: &str, sent_at: Time) {
         let name = queue.rsplit(':').next().unwrap_or_default();
-        self.outcomes(|outcomes, _| outcomes.received(name, sent_at));
+        self.minute(|minute, _| minute.outcomes.received(name, sent_at));
     }
 
     /// Counts the time that a batch of `jobs` jobs took.
     pub(crate) fn worked(&self, jobs: usize, took: Duration) {
-        self.outcomes(|outcomes, _| outcomes.worked(jobs, took));
+        self.minute(|minute, _| minute.outcomes.worked(jobs, took));
     }
 
     /// Counts the end of a run of a job that was created at `created_at`.
     pub(crate) fn ended(&self, decision: &Decision, created_at: Time) {
-        self.outcomes(|outcomes, now| outcomes.record(decision, created_at, now));
+        self.minute(|minute, now| {
+            minute.outcomes.record(decision, created_at, now);
+            minute.has_ends = true;
+        });
     }
 
-    fn outcomes(&self, note: impl FnOnce(&mut Outcomes, Time)) {
+    /// Takes back the end of a run that could not be written, or that another run has taken over.
+    pub(crate) fn not_ended(&self, decision: &Decision, created_at: Time) {
+        self.minute(|minute, now| minute.outcomes.take_back(decision, created_at, now));
+    }
+
+    fn minute(&self, note: impl FnOnce(&mut CountedMinute, Time)) {
         let now = self.clock.now();
-        note(self.state().outcomes.entry(bucket_start(now, TYPE_BUCKET)).or_default(), now);
+        let mut state = self.state();
+        let minute = state.minutes.entry(bucket_start(now, TYPE_BUCKET)).or_default();
+        minute.has_changed = true;
+        note(minute, now);
+    }
+
+    /// What the container has counted in the present minute, if that has changed, to be written with the `last`
+    /// records of a batch; or with others, if the last write was long ago. [`Gates::counted`] must be told what
+    /// became of it.
+    pub(crate) fn counts(&self, last: bool) -> Option<ContainerCounts> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if !last && now.since(state.minutes_sent_at) < TYPE_REPORT_EVERY {
+            return None;
+        }
+        let start = bucket_start(now, TYPE_BUCKET);
+        let minute = state.minutes.get_mut(&start).filter(|minute| minute.has_changed)?;
+        Some(self.taken(start, minute))
+    }
+
+    fn taken(&self, start: Time, minute: &mut CountedMinute) -> ContainerCounts {
+        (minute.has_changed, minute.has_ends) = (false, false);
+        let bucket = minute.outcomes.bucket();
+        let counts = ContainerCounts::new(self.rules.kind, self.container, start, bucket);
+        ContainerCounts { exists: minute.exists, ..counts }
+    }
+
+    /// Takes note of whether counts were written.
+    pub(crate) fn counted(&self, counts: &ContainerCounts, written: Option<&Written>) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if written == Some(&Written::Yes) {
+            state.minutes_sent_at = now;
+        }
+        let Some(minute) = state.minutes.get_mut(&counts.key.start) else { return };
+        match written {
+            Some(Written::Yes) => minute.exists = true,
+            Some(Written::No(_)) => {
+                minute.exists = !counts.exists;
+                (minute.has_changed, minute.has_ends) = (true, true);
+            }
+            // The next write holds the same and more.
+            Some(Written::Unknown(_)) | None => {
+                (minute.has_changed, minute.has_ends) = (true, true);
+            }
+        }
     }
 
     /// Writes the counts of each dependency whose last write is long enough ago. If a write fails,
     /// the fleet never gets its counts; this container still uses them.
-    pub(crate) async fn report(&self) {
-        if tokio::time::timeout(REPORT_TIME, self.try_report()).await.is_err() {
+    ///
+    /// At the end of a batch (`last`), also what was counted of the job type and went with no records.
+    pub(crate) async fn report(&self, last: bool) {
+        if tokio::time::timeout(REPORT_TIME, self.try_report(last)).await.is_err() {
             telemetry::port_failed("report", &PortError::Unavailable("out of time".into()));
         }
     }
 
-    async fn try_report(&self) {
+    async fn try_report(&self, last: bool) {
         let now = self.clock.now();
         let due: Vec<String> = {
             let state = self.state();
@@ -70,7 +136,7 @@ impl<P: Ports> Gates<P> {
             due.map(|(dependency, _)| dependency.clone()).collect()
         };
         let stats = join_all(due.iter().map(|dependency| self.bucket(dependency)));
-        tokio::join!(stats, self.report_outcomes());
+        tokio::join!(stats, self.report_outcomes(last));
     }
 
     /// Writes a dependency's counts to its bucket. The response holds the fleet's totals of that
@@ -116,28 +182,29 @@ impl<P: Ports> Gates<P> {
         }
     }
 
-    async fn report_outcomes(&self) {
+    /// Writes the counts that went with no records, if their minute is over or the last write was long ago. At the end of
+    /// a batch (`last`), also if runs have ended: there may be no other batch for hours.
+    async fn report_outcomes(&self, last: bool) {
         let now = self.clock.now();
-        let taken = {
+        let due: Vec<ContainerCounts> = {
             let mut state = self.state();
-            let due = now.since(state.outcomes_sent_at) >= TYPE_REPORT_EVERY;
-            let taken = if due { state.outcomes.pop_first() } else { None };
-            if taken.is_some() {
-                state.outcomes_sent_at = now;
-            }
-            taken
+            let present = bucket_start(now, TYPE_BUCKET);
+            let waits = now.since(state.minutes_sent_at) < TYPE_REPORT_EVERY;
+            state.minutes.retain(|start, minute| minute.has_changed || *start >= present);
+            let due = state.minutes.iter_mut().filter(|(start, minute)| {
+                minute.has_changed && (last && minute.has_ends || **start < present || !waits)
+            });
+            due.map(|(start, minute)| self.taken(*start, minute)).collect()
         };
-        let Some((start, outcomes)) = taken.filter(|(_, outcomes)| !outcomes.is_empty()) else {
-            return;
-        };
-        let subject = format!("type:{}", self.rules.kind);
-        let key = BucketKey { subject, start, generation: 0, shard: 0 };
-        let bucket = outcomes.bucket();
-        // Lost counts make a report slightly low; the records hold the truth.
-        if let Err(error) =
-            self.control.add_to_bucket(&key, &bucket, start + TYPE_BUCKET_RETENTION).await
-        {
-            telemetry::port_failed("add_to_bucket", &error);
+        for counts in due {
+            let written = match self.control.put_counts(&counts).await {
+                Ok(()) => Written::Yes,
+                Err(error) => {
+                    telemetry::port_failed("put_counts", &error);
+                    Written::Unknown(error.to_string())
+                }
+            };
+            self.counted(&counts, Some(&written));
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::{
     dependency::{
         breaker::{Breaker, Moment, State},
         limiter::{
-            Block, Grant, HORIZON, LONGEST_STOP, Limiter, Rates, Request, Reservation, block_size,
+            Block, Grant, HORIZON, LONGEST_STOP, Limiter, PROMISE_HORIZON, Rates, Request,
+            Reservation, block_size,
         },
     },
     failure::{Failure, RATE_LIMIT},
@@ -68,7 +69,10 @@ impl Need {
         let granted: u32 = grants.iter().map(|grant| grant.count).sum();
         let mut promised = Vec::new();
         if self.promises {
-            (next, promised) = next.promise(rates, missing.saturating_sub(granted), now);
+            (next, promised) = {
+                let is_high = self.horizon > HORIZON;
+                next.promise(rates, missing.saturating_sub(granted), is_high, now)
+            };
         }
         Step { next, grants, promised, reserved }
     }
@@ -185,6 +189,11 @@ impl<P: Ports> Gates<P> {
             }
         }
         Err(Refused::Deferred(self.rate_limited(dependency, Duration::from_secs(1))))
+    }
+
+    /// The failure of a run whose slot is too far ahead to wait for it in the queue.
+    pub(crate) fn no_slot(&self, dependency: &str) -> Failure {
+        self.rate_limited(dependency, PROMISE_HORIZON + Duration::from_secs(1))
     }
 
     pub(super) fn rate_limited(&self, dependency: &str, wait: Duration) -> Failure {

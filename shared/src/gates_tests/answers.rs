@@ -154,7 +154,7 @@ async fn a_disbelieved_call_takes_back_its_own_success_alone() {
     disbelieved.begin().await.unwrap();
     disbelieved.end(None);
     // Its success is written, and a neighbour counts another one.
-    gates.report().await;
+    gates.report(true).await;
     run(&gates, None, QUICK).await.unwrap();
     disbelieved.count_as_failed(&Failure::new(Class::Anomaly, "collapse", "nothing"));
     let now = fleet.clock.now();

@@ -8,7 +8,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Bucket, BucketKey},
+        stats::{Bucket, BucketKey, ContainerCounts},
     },
 };
 
@@ -74,6 +74,12 @@ pub trait Control: Send + Sync {
         bucket: &Bucket,
         expires_at: Time,
     ) -> impl Future<Output = Result<Bucket, PortError>> + Send;
+
+    /// Writes what a container has counted, whatever is there. Idempotent.
+    fn put_counts(
+        &self,
+        counts: &ContainerCounts,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Reads a note (strongly consistent).
     fn note(

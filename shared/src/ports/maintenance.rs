@@ -99,8 +99,15 @@ pub trait TableMaintenance: Store + Control {
         key: &str,
     ) -> impl Future<Output = Result<Option<RejectedMessage>, PortError>> + Send;
 
-    /// Removes a rejected message. Idempotent.
-    fn remove_rejected(&self, key: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Marks a rejected message as released, if it is still as it was read; whether it is. A function that rejects
+    /// the same body again replaces it.
+    fn mark_released(
+        &self,
+        message: &RejectedMessage,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Removes a rejected message that is still marked as released. Idempotent.
+    fn remove_released(&self, key: &str) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Reads a page of at most `most` items of a scan, starting after the item with the key `from`.
     fn page(

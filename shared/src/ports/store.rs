@@ -4,6 +4,7 @@ use std::future::Future;
 
 use super::error::PortError;
 use crate::{
+    dependency::stats::ContainerCounts,
     message::RejectedMessage,
     record::{Guard, Record, lease::Lease},
 };
@@ -59,11 +60,15 @@ pub trait Store: Send + Sync {
     /// confirmed, the caller must write the lease again. A failure to remove the lease is harmless
     /// and is not reported.
     ///
+    /// The same call also writes `counts`. If there are some, the last result is theirs: [`Written::No`] if the item
+    /// exists although `exists` is false, or the reverse.
+    ///
     /// At most [`crate::policy::BATCH_SIZE`] records, with distinct keys.
     fn settle(
         &self,
         records: &[Record],
         closing: Option<&Lease>,
+        counts: Option<&ContainerCounts>,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
 
     /// Puts a running record on the index `due` at the end of its lease, if the record in the table

@@ -26,9 +26,12 @@ pub fn due_partition(name: &str, key: &str) -> String {
     format!("{name}#{}", shard(key, DUE_SHARDS))
 }
 
+/// The shard of a text: FNV-1a (Fowler, Noll and Vo), folded, so that names which differ in their last digits are spread.
 fn shard(text: &str, shards: u32) -> u32 {
-    let sum = text.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    sum % shards
+    let hash = text
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash ^ (hash >> 16)) % shards
 }
 
 /// The partitions of a dependency's parked jobs.

@@ -23,16 +23,30 @@ pub struct Outcomes {
     oldest: BTreeMap<String, Time>,
 }
 
+/// The name of the counter of runs that ended like this.
+const fn counter(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Retry { spends: Spends::Crash, .. } => "crashed",
+        decision => decision.name(),
+    }
+}
+
 impl Outcomes {
     /// Counts the end of a run of a job that was created at `created_at`.
     pub fn record(&mut self, decision: &Decision, created_at: Time, now: Time) {
-        let name = match decision {
-            Decision::Retry { spends: Spends::Crash, .. } => "crashed",
-            decision => decision.name(),
-        };
-        *self.counts.entry(name).or_default() += 1;
+        *self.counts.entry(counter(decision)).or_default() += 1;
         if *decision == Decision::Succeed {
             self.took.record(now.since(created_at));
+        }
+    }
+
+    /// Takes back an end that was counted shortly before.
+    pub fn take_back(&mut self, decision: &Decision, created_at: Time, now: Time) {
+        if let Some(count) = self.counts.get_mut(counter(decision)) {
+            *count = count.saturating_sub(1);
+        }
+        if *decision == Decision::Succeed {
+            self.took.take_back(now.since(created_at));
         }
     }
 

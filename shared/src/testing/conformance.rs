@@ -34,6 +34,7 @@ pub async fn store<S: Store>(store: &S) {
     a_replace_needs_an_unchanged_state_and_fence(store).await;
     a_settle_needs_a_running_record_with_the_same_fence(store).await;
     a_settle_keeps_what_the_run_did_not_change(store).await;
+    a_settle_can_reset_the_count_of_crashes(store).await;
     indexing_the_lease_expiry_needs_a_live_run(store).await;
     a_settle_removes_the_due_entry(store).await;
     a_repeated_rejection_replaces_the_first_only_after_a_day(store).await;
@@ -166,10 +167,10 @@ async fn a_settle_needs_a_running_record_with_the_same_fence<S: Store>(store: &S
     let ends = [succeeded(&ours), succeeded(&theirs), succeeded(&missing)];
     let refused = Written::No(Some(Box::new(taken_over.clone())));
     let expected = vec![Written::Yes, refused, Written::No(None)];
-    assert_eq!(store.settle(&ends, None).await, Ok(expected));
+    assert_eq!(store.settle(&ends, None, None).await, Ok(expected));
     assert_eq!(store.read(&ours.key).await, Ok(Some(ends[0].clone())));
     assert_eq!(store.read(&theirs.key).await, Ok(Some(taken_over)), "the zombie changed nothing");
-    let again = store.settle(&ends[..1], None).await;
+    let again = store.settle(&ends[..1], None, None).await;
     assert_eq!(again, Ok(vec![Written::No(Some(Box::new(ends[0].clone())))]));
 }
 
@@ -183,8 +184,22 @@ async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     let provisional = Some("{}".to_owned());
     let phase = Phase::Waiting { run_after, due_at, why };
     let waiting = Record { phase, provisional, ..record };
-    assert_eq!(store.settle(std::slice::from_ref(&waiting), None).await, Ok(vec![Written::Yes]));
+    assert_eq!(
+        store.settle(std::slice::from_ref(&waiting), None, None).await,
+        Ok(vec![Written::Yes])
+    );
     assert_eq!(store.read(&waiting.key).await, Ok(Some(waiting)));
+}
+
+async fn a_settle_can_reset_the_count_of_crashes<S: Store>(store: &S) {
+    let mut record = running("case#d:crashes", "a");
+    record.counters.crashes = 2;
+    insert(store, &record).await;
+    let more = record.settled(Decision::Continue, None, "1".into(), NOW);
+    assert_eq!(more.counters.crashes, 0);
+    let written = store.settle(std::slice::from_ref(&more), None, None).await;
+    assert_eq!(written, Ok(vec![Written::Yes]));
+    assert_eq!(store.read(&record.key).await, Ok(Some(more)));
 }
 
 async fn indexing_the_lease_expiry_needs_a_live_run<S: Store>(store: &S) {
@@ -198,7 +213,10 @@ async fn indexing_the_lease_expiry_needs_a_live_run<S: Store>(store: &S) {
     let indexed = record.with_lease_expiry_indexed();
     assert_eq!(store.read(&record.key).await, Ok(Some(indexed.clone())));
     let ended = succeeded(&indexed);
-    assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
+    assert_eq!(
+        store.settle(std::slice::from_ref(&ended), None, None).await,
+        Ok(vec![Written::Yes])
+    );
     let refused = Ok(Written::No(Some(Box::new(ended))));
     assert_eq!(store.index_lease_expiry(&record).await, refused, "the run is over");
 }
@@ -209,7 +227,10 @@ async fn a_settle_removes_the_due_entry<S: Store>(store: &S) {
     assert_eq!(store.index_lease_expiry(&record).await, Ok(Written::Yes));
     // The run does not know that its lease expiry was indexed.
     let ended = succeeded(&record);
-    assert_eq!(store.settle(std::slice::from_ref(&ended), None).await, Ok(vec![Written::Yes]));
+    assert_eq!(
+        store.settle(std::slice::from_ref(&ended), None, None).await,
+        Ok(vec![Written::Yes])
+    );
     assert_eq!(ended.due_entry(), None);
     assert_eq!(store.read(&record.key).await, Ok(Some(ended)));
 }
@@ -254,11 +275,11 @@ async fn a_settle_can_remove_the_lease<S: Store>(store: &S) {
     let written = store.insert(std::slice::from_ref(&record), &lease).await;
     assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
     let ended = [succeeded(&record)];
-    assert_eq!(store.settle(&ended, Some(&lease)).await, Ok(vec![Written::Yes]));
+    assert_eq!(store.settle(&ended, Some(&lease), None).await, Ok(vec![Written::Yes]));
     let free = store.insert(&[], &lease).await;
     assert_eq!(free, Ok(vec![Written::Yes]), "the lease was removed");
     // Removing a lease that is already gone succeeds, and does not hide a refused record.
     assert_eq!(store.release(&lease).await, Ok(()));
     let refused = vec![Written::No(Some(Box::new(ended[0].clone())))];
-    assert_eq!(store.settle(&ended, Some(&lease)).await, Ok(refused));
+    assert_eq!(store.settle(&ended, Some(&lease), None).await, Ok(refused));
 }

@@ -14,7 +14,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Bucket, BucketKey},
+        stats::{Bucket, BucketKey, ContainerCounts},
     },
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
     record::lease::Lease,
@@ -38,6 +38,15 @@ impl Tables {
         let owner = lease.owner.clone();
         self.put(size::lease(lease), Held::Lease(owner.clone()), |control| {
             control.leases.insert(owner, lease.clone());
+        })
+    }
+
+    /// Writes what a container has counted, whatever is there.
+    pub(super) fn put_counts(&mut self, counts: &ContainerCounts) -> Result<(), PortError> {
+        let ContainerCounts { key, bucket, expires_at, .. } = counts;
+        let item = size::bucket(key, bucket, *expires_at);
+        self.put(item, Held::Bucket(key.clone()), |control| {
+            control.buckets.insert(key.clone(), bucket.clone());
         })
     }
 
@@ -141,6 +150,10 @@ impl Control for MemoryStore {
             control.buckets.insert(key.clone(), bucket.clone());
         })?;
         Ok(bucket)
+    }
+
+    async fn put_counts(&self, counts: &ContainerCounts) -> Result<(), PortError> {
+        self.call().put_counts(counts)
     }
 
     async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {

@@ -88,9 +88,18 @@ impl TableMaintenance for MemoryStore {
         Ok(found)
     }
 
-    async fn remove_rejected(&self, key: &str) -> Result<(), PortError> {
+    async fn mark_released(&self, message: &RejectedMessage) -> Result<bool, PortError> {
         let mut tables = self.call();
-        let bytes = tables.rejected.get(key).map(size::rejected).unwrap_or_default();
+        tables.spend(&format!("jobs/{}", message.key), Units::write(size::rejected(message)))?;
+        let found = tables.rejected.get_mut(&message.key);
+        let found = found.filter(|found| found.at == message.at);
+        Ok(found.map(|found| found.at = Time::default()).is_some())
+    }
+
+    async fn remove_released(&self, key: &str) -> Result<(), PortError> {
+        let mut tables = self.call();
+        let found = tables.rejected.get(key).filter(|found| found.at == Time::default());
+        let Some(bytes) = found.map(size::rejected) else { return Ok(()) };
         tables.spend(&format!("jobs/{key}"), Units::write(bytes))?;
         tables.rejected.remove(key);
         Ok(())

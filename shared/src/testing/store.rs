@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     aws::size,
-    dependency::stats::{Bucket, BucketKey},
+    dependency::stats::{Bucket, BucketKey, ContainerCounts},
     message::RejectedMessage,
     ports::{PortError, Seen, Store, Written},
     record::{Guard, Record, lease::Lease},
@@ -202,6 +202,7 @@ impl Store for MemoryStore {
         &self,
         records: &[Record],
         closing: Option<&Lease>,
+        counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
         if let Some(lease) = closing {
@@ -213,7 +214,17 @@ impl Store for MemoryStore {
             let guard = running(record);
             tables.write_entry("settle", record, |now| guarded(now, Some(&guard)))
         });
-        Ok(each.collect())
+        let mut written: Vec<Written> = each.collect();
+        written.extend(counts.map(|counts| {
+            if tables.control.buckets.contains_key(&counts.key) != counts.exists {
+                return Written::No(None);
+            }
+            match tables.put_counts(counts) {
+                Ok(()) => Written::Yes,
+                Err(error) => Written::Unknown(error.to_string()),
+            }
+        }));
+        Ok(written)
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {

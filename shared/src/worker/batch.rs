@@ -1,6 +1,9 @@
 //! Decodes the messages of one event into jobs. All messages of one job become one ticket.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 
 use super::{
     Worker,
@@ -29,6 +32,8 @@ pub(super) struct Batch<P> {
     pub(super) lease: Lease,
     pub(super) deadline: Time,
     pub(super) dispositions: Dispositions,
+    /// Tickets that have no slot, and cannot wait for one in the queue. They are claimed and parked.
+    pub(super) to_park: Mutex<BTreeSet<usize>>,
     /// Messages that ask to check the result of a job.
     pub(super) checks: Vec<Message<P>>,
     pub(super) messages: Vec<ReceivedMessage>,
@@ -43,6 +48,16 @@ impl<P> Batch<P> {
         if let Some(ticket) = self.tickets.get(ticket) {
             self.dispositions.note(&ticket.messages, disposition);
         }
+    }
+
+    /// Notes that this ticket must park.
+    pub(super) fn parks(&self, ticket: usize) {
+        self.to_park.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket);
+    }
+
+    /// Whether this ticket must park, because it has no slot.
+    pub(super) fn must_park(&self, ticket: usize) -> bool {
+        self.to_park.lock().unwrap_or_else(PoisonError::into_inner).contains(&ticket)
     }
 
     /// Whether most of its jobs come from messages that came back so often and so late. Then an outage is the
@@ -164,7 +179,18 @@ pub(super) fn decode<J: Job, P: Ports>(
         jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
     };
     let dispositions = Dispositions::new(dispositions);
-    Batch { tickets, lease, deadline, dispositions, checks, messages, rejected, contradicting }
+    let to_park = Mutex::default();
+    Batch {
+        tickets,
+        lease,
+        deadline,
+        dispositions,
+        to_park,
+        checks,
+        messages,
+        rejected,
+        contradicting,
+    }
 }
 
 /// A message with what its job type makes of it.

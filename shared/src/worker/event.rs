@@ -78,7 +78,8 @@ pub async fn handle<J: Job, P: Ports>(
         // While runs wait for their slots, more concurrency would not speed them up.
         let runs = u32::try_from(J::POLICY.concurrency).unwrap_or(u32::MAX);
         let waited = tally.longest_waited.max(tally.waited / runs);
-        worker.gates.worked(batch.tickets.len(), took.saturating_sub(waited));
+        let jobs = batch.tickets.len().saturating_sub(tally.waiting);
+        worker.gates.worked(jobs, took.saturating_sub(waited));
     }
     telemetry::batch(J::TYPE, &tally, took);
     answer(&batch.messages, &dispositions)
@@ -105,7 +106,7 @@ async fn hide_and_report<J: Job, P: Ports>(
     let last = async {
         tokio::join!(
             extend_visibility(worker, &batch.messages, dispositions),
-            worker.gates.report()
+            worker.gates.report(true)
         )
     };
     let left = batch.deadline.before(ANSWER_RESERVE / 3).since(worker.clock.now());

@@ -71,7 +71,8 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             Ended { ticket, record, decision, failure: None, waited, broken }
         }
         Outcome::Failed(failure) => {
-            let failure = charged(failure, &record, others_worked);
+            let breaker_open = worker.gates.is_open(&record.work.dependency);
+            let failure = charged(failure, &record, others_worked).with_breaker(breaker_open);
             record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
             let situation = Situation {
                 policy: &J::POLICY,
@@ -80,7 +81,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 provisional: record.provisional.is_some(),
                 first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
                 gives_up_at: record.work.created_at + J::POLICY.give_up_after,
-                breaker_open: worker.gates.is_open(&record.work.dependency),
+                breaker_open,
                 budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
                 now,
                 chance: worker.random.unit(),
@@ -164,6 +165,9 @@ async fn run_through_gates<J: Job, P: Ports>(
 ) -> RunResult {
     if !claim::fits(worker, batch) {
         return RunResult::failed(execute::unstarted());
+    }
+    if batch.must_park(ticket) {
+        return RunResult::failed(worker.gates.no_slot(&record.work.dependency));
     }
     let kind = kind(record);
     let receives = batch.tickets[ticket].receives;

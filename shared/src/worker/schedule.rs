@@ -123,7 +123,7 @@ async fn run_together<J: Job, P: Ports>(
         if running.is_empty() && !ended.is_empty() {
             let closing = last && settled.confirmed && settling.is_empty();
             settling.push(settle::settle(worker, batch, mem::take(&mut ended), closing));
-            reporting.push(worker.gates.report());
+            reporting.push(worker.gates.report(false));
         }
         if running.is_empty() && settling.is_empty() && reporting.is_empty() {
             return settled;
@@ -149,7 +149,7 @@ async fn run_together<J: Job, P: Ports>(
             Some(()) = reporting.next() => {}
             () = tokio::time::sleep_until(flush_at), if !ended.is_empty() => {
                 settling.push(settle::settle(worker, batch, mem::take(&mut ended), false));
-                reporting.push(worker.gates.report());
+                reporting.push(worker.gates.report(false));
             }
         }
     }

@@ -45,17 +45,22 @@ pub(super) async fn settle<J: Job, P: Ports>(
 ) -> Settled {
     let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
     let lease = closing.then_some(&batch.lease);
+    // Each write of counts costs a unit, so they go with the last group of a batch.
+    let counts = worker.gates.counts(closing);
     let settled = async {
         worker.gates.register_parked(&records).await?;
-        worker.store.settle(&records, lease).await
+        worker.store.settle(&records, lease, counts.as_ref()).await
     };
-    let written = match settled.await {
+    let mut written = match settled.await {
         Ok(written) => written,
         Err(error) => {
             telemetry::port_failed("settle", &error);
-            vec![Written::Unknown(error.to_string()); records.len()]
+            vec![Written::Unknown(error.to_string()); records.len() + usize::from(counts.is_some())]
         }
     };
+    if let Some(counts) = &counts {
+        worker.gates.counted(counts, written.pop().as_ref());
+    }
     let at_once = written.iter().all(|written| *written == Written::Yes);
     let each = ended.iter().zip(written).map(async |(ended, written)| match written {
         Written::Yes => {
@@ -106,6 +111,7 @@ async fn settle_one<J: Job, P: Ports>(
                 return true;
             }
             Ok(Written::No(_)) => {
+                worker.gates.not_ended(&ended.decision, record.work.created_at);
                 // The lease expired and another run took over. This run's effects are idempotent,
                 // and its end must not change the record.
                 telemetry::zombie(record);
@@ -113,6 +119,7 @@ async fn settle_one<J: Job, P: Ports>(
                 return true;
             }
             Err(error @ (PortError::Broken(_) | PortError::Unreadable(_))) => {
+                worker.gates.not_ended(&ended.decision, record.work.created_at);
                 let receives = batch.tickets[*ticket].receives;
                 batch.note(*ticket, &Disposition::after_error(&error, receives));
                 return false;
@@ -121,6 +128,7 @@ async fn settle_one<J: Job, P: Ports>(
         }
         if worker.clock.now() + pause + ANSWER_RESERVE >= batch.deadline {
             telemetry::unsettled(record);
+            worker.gates.not_ended(&ended.decision, record.work.created_at);
             batch.note(*ticket, &after_the_lease(worker, batch));
             return false;
         }

@@ -28,8 +28,9 @@ pub(super) async fn reserve<J: Job, P: Ports>(
     let now = worker.clock.now();
     let mut by_dependency: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, ticket) in batch.tickets.iter().enumerate() {
-        // After its deadline, a job ends without a call.
-        if ticket.work.deadline.is_none_or(|deadline| deadline > now) {
+        // After its deadline, a job that has no fallback ends without a call.
+        let ends = ticket.work.deadline.is_some_and(|deadline| deadline <= now);
+        if !ends || ticket.fallback.is_some() {
             by_dependency.entry(&ticket.work.dependency).or_default().push(place);
         }
     }
@@ -38,15 +39,22 @@ pub(super) async fn reserve<J: Job, P: Ports>(
         let jobs = u32::try_from(places.len()).unwrap_or(u32::MAX);
         let is_high = priority(&batch.tickets[places[0]].work.queue) == HIGH;
         let horizon = if is_high { HIGH_HORIZON } else { HORIZON };
-        match worker.gates.reserve_ahead(dependency, jobs, horizon).await {
-            Ahead::Any => Vec::new(),
-            Ahead::Some { slots, promised } => {
-                let without = places.into_iter().skip(usize::try_from(slots).unwrap_or(usize::MAX));
-                let may_wait =
-                    without.filter(|place| batch.tickets[*place].receives < PARK_FROM_RECEIVE);
-                may_wait.zip(promised).collect()
+        let Ahead::Some { slots, promised } =
+            worker.gates.reserve_ahead(dependency, jobs, horizon).await
+        else {
+            return Vec::new();
+        };
+        let slots = usize::try_from(slots).unwrap_or(usize::MAX);
+        let mut promised = promised.into_iter();
+        let mut waiting = Vec::new();
+        for place in places.into_iter().skip(slots) {
+            let may_wait = batch.tickets[place].receives < PARK_FROM_RECEIVE;
+            match promised.next().filter(|_| may_wait) {
+                Some(slot) => waiting.push((place, slot)),
+                None => batch.parks(place),
             }
         }
+        waiting
     });
     let waiting = join_all(reserved).await.into_iter().flatten();
     let disposition = |(place, slot): (usize, Time)| {

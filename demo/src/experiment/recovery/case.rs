@@ -97,8 +97,9 @@ impl Case {
 
     /// The shard of the index, computed as the engine does it.
     fn shard(&self, state: &str) -> u32 {
-        let sum = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
-        self.key().bytes().fold(0, sum) % if state == "parked" { 16 } else { 4 }
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let hash = self.key().bytes().fold(0x811c_9dc5, step);
+        (hash ^ (hash >> 16)) % if state == "parked" { 16 } else { 4 }
     }
 
     /// When it ended, in epoch milliseconds, if it ended as it must.

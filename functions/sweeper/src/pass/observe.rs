@@ -7,10 +7,13 @@ use evenkeel::{
     dependency::{
         breaker::State,
         limiter::AHEAD,
-        stats::{BUCKET, Bucket, Calls, SHARDS, TYPE_BUCKET, bucket_start},
+        stats::{
+            BUCKET, Bucket, BucketKey, Calls, ContainerCounts, SHARDS, TYPE_BUCKET,
+            TYPE_BUCKET_RETENTION, bucket_start,
+        },
     },
     ports::{
-        PortError,
+        Control as _, PortError,
         maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
@@ -43,6 +46,9 @@ const FIRST: usize = 4;
 
 /// Dependencies whose calls and parked jobs a tick reads.
 const MOST_DEPENDENCIES: usize = 50;
+
+/// How long after the end of a minute its last counts may be written: a settle comes at the end of a run.
+const COUNTS_ARRIVE_WITHIN: Duration = Duration::from_secs(15);
 
 /// Age of the oldest observation that forecasts use.
 const LOOK_BACK: Duration = Duration::from_mins(16);
@@ -109,6 +115,7 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     history.push(seen.clone());
     let forecasts = forecast(&history);
     metrics::tell(&sweep.config, &seen, tick.now);
+    tell_minutes(sweep, tick).await;
     for forecast in &forecasts {
         let Forecast { what, about, in_s, evidence } = forecast;
         telemetry::forecast(what.name(), about, *in_s, evidence);
@@ -142,6 +149,32 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
     });
     all.truncate(MOST_DEPENDENCIES);
     all
+}
+
+/// Tells the counts of each minute that is over and was not told yet, with the minute's own time, and keeps them for
+/// reports. Each is told once, however late the tick.
+async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
+    let Tick { memory, view, now, .. } = tick;
+    let last = bucket_start(now.before(TYPE_BUCKET + COUNTS_ARRIVE_WITHIN), TYPE_BUCKET);
+    for job in &sweep.config.types {
+        // At first, only the last minute.
+        let first = last.before(TYPE_BUCKET).as_millis();
+        let told = Time::from_millis(memory.told.get(&job.kind).copied().unwrap_or(first));
+        let minutes = view.stats.get(&job.kind).into_iter().flatten();
+        for (start, bucket) in minutes.filter(|(start, _)| *start > told && *start <= last) {
+            metrics::tell_minute(&sweep.config, &job.kind, bucket, *start);
+            let subject = format!("type:{}", job.kind);
+            let key = BucketKey { subject, start: *start, generation: 0, shard: 0 };
+            let (bucket, expires_at) = (bucket.clone(), *start + TYPE_BUCKET_RETENTION);
+            let sum = ContainerCounts { key, bucket, expires_at, exists: false };
+            if let Err(error) = sweep.store.put_counts(&sum).await {
+                telemetry::port_failed("put_counts", &error);
+            }
+        }
+        if view.stats.contains_key(&job.kind) {
+            memory.told.insert(job.kind.clone(), last.max(told).as_millis());
+        }
+    }
 }
 
 /// What the other passes have seen of the dependencies that are not observed one by one.

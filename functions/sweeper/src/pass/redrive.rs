@@ -101,7 +101,10 @@ async fn empty<P: Ports>(
             }
             Err(rejection) => (Action::Hold(rejection.clone()), None),
         };
+        action = plan::if_old(action, message, tick.now);
+        let is_old = message.sent_at + plan::HELD_FROM_AGE <= tick.now;
         if plan::depends_on_the_function(&action)
+            && !is_old
             && let Some(left) = left
         {
             if *left == 0 {

@@ -44,6 +44,7 @@ struct Seen {
     name: String,
     known: Dependency,
     way: Way,
+    /// The candidates for release; not all parked jobs, if there is no slot.
     parked: Vec<DueJob>,
 }
 
@@ -177,8 +178,11 @@ async fn plan<P: Ports>(
     let Seen { name, known, way, parked } = seen;
     let now = sweep.clock.now();
     tick.view.dependencies.insert(name.clone(), known.clone());
-    tick.view.parked.insert(name.clone(), parked.len());
-    keep_note(&sweep.store, tick, &name, &known, parked.is_empty()).await?;
+    // Without a slot, the parked jobs were not read.
+    if !way.slots.is_empty() {
+        tick.view.parked.insert(name.clone(), parked.len());
+        keep_note(&sweep.store, tick, &name, &known, parked.is_empty()).await?;
+    }
     let keys = tick.claim(parked.into_iter().map(|due| due.key).collect());
     let records = read(&sweep.store, keys.clone()).await?;
     let in_order: Vec<Record> = keys.iter().filter_map(|key| records.get(key).cloned()).collect();

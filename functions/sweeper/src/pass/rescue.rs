@@ -6,8 +6,8 @@ use std::{
 };
 
 use evenkeel::{
-    base::time::Time,
-    dependency::stats::{Bucket, BucketKey, TYPE_BUCKET, TYPE_BUCKET_RETENTION, bucket_start},
+    base::{random::Random as _, time::Time},
+    dependency::stats::{Bucket, ContainerCounts, TYPE_BUCKET, bucket_start},
     ports::{
         Control as _, PortError,
         maintenance::TableMaintenance,
@@ -37,8 +37,8 @@ const MOST_AGED: usize = 20;
 /// The time in which the crashed runs of a type are compared with all of them.
 const STORM_WINDOW: Duration = Duration::from_mins(5);
 
-/// The counters of a type's runs that crashed.
-const CRASHES: [&str; 2] = ["crashed", "quarantined"];
+/// The counter of a type's runs that never came back. A panic is none of them: its process lives.
+const NEVER_CAME_BACK: &str = "lease_over";
 
 /// The counters of those that came back.
 pub const ENDS: [&str; 6] = ["succeeded", "continued", "retried", "deferred", "parked", "dead"];
@@ -99,7 +99,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let found: Vec<&Record> = taken.written.iter().map(|place| &steps[*place].record).collect();
     tick.count(NAME, "crashed", found.len());
     tick.count(NAME, "failed", taken.failed);
-    tell(&sweep.store, &found, now).await;
+    tell(sweep, &found, now).await;
     close(&sweep.store, &ended, &keys).await
 }
 
@@ -115,7 +115,7 @@ async fn excused<P: Ports>(sweep: &Sweep<P>, tick: &Tick, stuck: &[&Record]) -> 
         let buckets: Vec<&Bucket> =
             buckets.filter(|(start, _)| *start >= from).map(|(_, bucket)| bucket).collect();
         let sum = |name: &str| buckets.iter().map(|bucket| bucket.count(name)).sum::<u64>();
-        let crashed = found + CRASHES.into_iter().map(sum).sum::<u64>();
+        let crashed = found + sum(NEVER_CAME_BACK);
         let runs = crashed + ENDS.into_iter().map(sum).sum::<u64>();
         if !plan::is_storm(crashed, runs) {
             continue;
@@ -145,22 +145,23 @@ async fn storm<P: Ports>(sweep: &Sweep<P>, kind: &str, now: Time) -> Result<Cras
     Ok(storm)
 }
 
-/// Adds crashes to the statistics of their types, as the functions do with those that they find.
-async fn tell<S: TableMaintenance>(store: &S, found: &[&Record], now: Time) {
+/// Counts crashes for their types, as the functions do with those that they find.
+async fn tell<P: Ports>(sweep: &Sweep<P>, found: &[&Record], now: Time) {
     let mut crashes: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
     for record in found {
         telemetry::found(record);
         let ended = matches!(record.phase, Phase::Quarantined { .. });
         let name = if ended { "quarantined" } else { "crashed" };
-        *crashes.entry(record.kind()).or_default().entry(name.to_owned()).or_default() += 1;
+        let counts = crashes.entry(record.kind()).or_default();
+        *counts.entry(name.to_owned()).or_default() += 1;
+        *counts.entry(NEVER_CAME_BACK.to_owned()).or_default() += 1;
     }
+    let number = sweep.random.bits();
     for (kind, counts) in crashes {
-        let (subject, start) = (format!("type:{kind}"), bucket_start(now, TYPE_BUCKET));
-        let key = BucketKey { subject, start, generation: 0, shard: 0 };
         let bucket = Bucket { counts, ..Bucket::default() };
-        if let Err(error) = store.add_to_bucket(&key, &bucket, start + TYPE_BUCKET_RETENTION).await
-        {
-            telemetry::port_failed("add_to_bucket", &error);
+        let counts = ContainerCounts::new(kind, number, bucket_start(now, TYPE_BUCKET), bucket);
+        if let Err(error) = sweep.store.put_counts(&counts).await {
+            telemetry::port_failed("put_counts", &error);
         }
     }
 }
@@ -196,6 +197,12 @@ async fn lost<P: Ports>(
     queue: &str,
 ) -> Result<(), PortError> {
     let Some(depth) = tick.view.depths.get(queue) else { return Ok(()) };
+    // Messages that wait for their slots are hidden, perhaps for a minute many times.
+    let known = job.dependency.as_ref().and_then(|name| tick.view.dependencies.get(name));
+    if known.is_some_and(|known| known.limiter.promised_us > tick.now.as_millis() * 1_000) {
+        tick.count(NAME, "backlogged", 1);
+        return Ok(());
+    }
     let receives = tick.view.first_receives(&job.kind, queue);
     let Some(until) = plan::lost_before(*depth, &receives, tick.now) else {
         tick.count(NAME, "backlogged", 1);

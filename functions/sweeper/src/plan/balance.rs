@@ -100,8 +100,10 @@ pub struct Wish {
 /// call and the limiter's horizon, some of them would only wait.
 fn most(load: &Load) -> u32 {
     let Some(per_second) = load.per_second else { return MOST };
-    let job_ms = millis(HORIZON).saturating_add(load.job_ms.unwrap_or(UNKNOWN_JOB_MS));
-    let jobs = u64::from(per_second).saturating_mul(job_ms) / 1_000;
+    // The jobs of a batch run side by side, so each takes about as long as the whole batch.
+    let call_ms = load.job_ms.map_or(UNKNOWN_JOB_MS, |ms| ms.saturating_mul(BATCH_SIZE as u64));
+    let span_ms = millis(HORIZON).saturating_add(call_ms);
+    let jobs = u64::from(per_second).saturating_mul(span_ms) / 1_000;
     u32::try_from(jobs / BATCH_SIZE as u64).unwrap_or(MOST).clamp(LEAST, MOST)
 }
 

@@ -257,11 +257,11 @@ fn a_queue_gets_no_more_slots_than_its_rate_can_use() {
         ..busy("limited", 4, 1_000_000, 500)
     };
     // 8 calls a second for 0.5 and 5 seconds are 44 jobs, or four batches of ten.
-    assert_eq!(demand(&limited(8, Some(500))), 4);
+    assert_eq!(demand(&limited(8, Some(50))), 4);
     assert_eq!(demand(&limited(8, None)), 4, "from the first tick");
-    assert_eq!(demand(&limited(8, Some(3_000))), 6);
+    assert_eq!(demand(&limited(8, Some(300))), 6, "calls of three seconds");
     assert_eq!(demand(&limited(1, Some(100))), LEAST);
-    let loads = [limited(8, Some(500)), idle("other", 2)];
+    let loads = [limited(8, Some(50)), idle("other", 2)];
     assert_eq!(shares(&loads, 40)[0], 4, "and none of those that nobody demands");
 }
 

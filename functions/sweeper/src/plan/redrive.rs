@@ -47,6 +47,19 @@ pub fn allowance(is_at_work: bool, redriven_at: Time, now: Time) -> Option<usize
     Some(usize::from(redriven_at + TRIED_EVERY <= now))
 }
 
+/// Age from which a message is held, whatever its type does: the dead-letter queue keeps it for 14 days only.
+pub const HELD_FROM_AGE: Duration = Duration::from_hours(10 * 24);
+
+/// What is done with a message that would be sent back again, if it is too old for that.
+#[must_use]
+pub fn if_old(action: Action, message: &ReceivedMessage, now: Time) -> Action {
+    if action != Action::Redrive || message.sent_at + HELD_FROM_AGE > now {
+        return action;
+    }
+    let reason = "body: no function has acknowledged it for ten days; expected one that works";
+    Action::Hold(Rejection::new(Flaw::Unacknowledged, reason))
+}
+
 /// Whether the message would be sent back, or held, because of what its function did with it.
 #[must_use]
 pub fn depends_on_the_function(action: &Action) -> bool {

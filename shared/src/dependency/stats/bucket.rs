@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::base::time::Time;
-use crate::dependency::stats::Histogram;
+use crate::dependency::stats::{COUNT_SHARDS, COUNTS_RETENTION, Histogram};
 
 /// A bucket as the table holds it: counters by name, and the oldest messages received.
 ///
@@ -43,6 +43,36 @@ impl FromStr for Oldest {
     fn from_str(text: &str) -> Result<Self, ()> {
         let (sent_at, queue) = text.split_once('#').ok_or(())?;
         Ok(Self { sent_at: sent_at.parse().map_err(|_| ())?, queue: queue.to_owned() })
+    }
+}
+
+/// What one container has counted of a job type in a minute. It is the only writer of the item, and writes the whole
+/// each time: a write that is repeated, or follows one that was lost, changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerCounts {
+    /// Its subject is [`ContainerCounts::subject`] of the type, and its generation the container's number.
+    pub key: BucketKey,
+    /// The counters since the minute began.
+    pub bucket: Bucket,
+    /// When DynamoDB may remove it.
+    pub expires_at: Time,
+    /// Whether the item has been written before.
+    pub exists: bool,
+}
+
+impl ContainerCounts {
+    /// The subject of the items of a job type.
+    #[must_use]
+    pub fn subject(kind: &str) -> String {
+        format!("counts:{kind}")
+    }
+
+    /// What the container with this number has counted in the minute that began at `start`.
+    #[must_use]
+    pub fn new(kind: &str, container: u64, start: Time, bucket: Bucket) -> Self {
+        let shard = u8::try_from(container % u64::from(COUNT_SHARDS)).unwrap_or_default();
+        let key = BucketKey { subject: Self::subject(kind), start, generation: container, shard };
+        Self { key, bucket, expires_at: start + COUNTS_RETENTION, exists: false }
     }
 }
 

@@ -25,6 +25,15 @@ impl Histogram {
         self.0[bin] += 1;
     }
 
+    /// Takes back a duration that was counted before, when it was at most `took`.
+    pub fn take_back(&mut self, took: Duration) {
+        let ms = millis(took);
+        let bin = LATENCY_BOUNDS_MS.partition_point(|&bound| u64::from(bound) < ms);
+        if let Some(count) = self.0[..=bin].iter_mut().rev().find(|count| **count > 0) {
+            *count -= 1;
+        }
+    }
+
     /// Number of durations counted.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -41,9 +41,14 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
         self.faults.call("rejected", key.to_owned(), self.port.rejected(key), None).await
     }
 
-    async fn remove_rejected(&self, key: &str) -> Result<(), PortError> {
-        let remove = self.port.remove_rejected(key);
-        self.faults.call("remove_rejected", key.to_owned(), remove, None).await
+    async fn mark_released(&self, message: &RejectedMessage) -> Result<bool, PortError> {
+        let mark = self.port.mark_released(message);
+        self.faults.call("mark_released", message.key.clone(), mark, None).await
+    }
+
+    async fn remove_released(&self, key: &str) -> Result<(), PortError> {
+        let remove = self.port.remove_released(key);
+        self.faults.call("remove_released", key.to_owned(), remove, None).await
     }
 
     async fn page(

@@ -6,7 +6,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
-        stats::{Bucket, BucketKey},
+        stats::{Bucket, BucketKey, ContainerCounts},
     },
     message::{OutgoingMessage, RejectedMessage},
     ports::{
@@ -56,11 +56,11 @@ impl<T: Store> Store for Faulty<T> {
         &self,
         records: &[Record],
         closing: Option<&Lease>,
+        counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
-        let throttled = throttled(records.len());
-        self.faults
-            .call("settle", keys(records), self.port.settle(records, closing), Some(throttled))
-            .await
+        let throttled = throttled(records.len() + usize::from(counts.is_some()));
+        let settle = self.port.settle(records, closing, counts);
+        self.faults.call("settle", keys(records), settle, Some(throttled)).await
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
@@ -134,6 +134,11 @@ impl<T: Control> Control for Faulty<T> {
                 None,
             )
             .await
+    }
+
+    async fn put_counts(&self, counts: &ContainerCounts) -> Result<(), PortError> {
+        let put = self.port.put_counts(counts);
+        self.faults.call("put_counts", counts.key.subject.clone(), put, None).await
     }
 
     async fn note(&self, place: &NoteKey) -> Result<Seen<Option<String>>, PortError> {
