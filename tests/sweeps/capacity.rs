@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use evenkeel::record::Phase;
+use evenkeel::{message::Purpose, record::Phase};
 
 use crate::bench::{
     Bench,
-    errands::{DEPENDENCY, body},
+    errands::{DEPENDENCY, body, dead_letter},
     run::MINUTE,
 };
 
@@ -199,6 +199,26 @@ async fn balance_that_is_off_restores_the_deployed_numbers_and_a_paused_mapping_
         10,
         "the queue keeps its own slots and gets no others"
     );
+}
+
+/// A queue was given slots of others, and its mapping is still being changed: they do not count twice.
+#[tokio::test(start_paused = true)]
+async fn slots_of_a_mapping_that_is_being_changed_are_not_given_to_others() {
+    let bench = Bench::errands();
+    let all = bench.mappings.all();
+    let total: u32 = all.values().sum();
+    bench.mappings.put("errand", all["errand"] + 2);
+    bench.mappings.put("errand-high", all["errand-high"] - 2);
+    bench.mappings.change("errand", true);
+    for n in 0..500 {
+        bench.sqs.send_to(bench.high(), dead_letter(body(&format!("job-{n}")), Purpose::Work));
+    }
+    for _ in 0..6 {
+        bench.tick().await.unwrap();
+        tokio::time::sleep(MINUTE).await;
+        let used: u32 = bench.mappings.all().values().sum();
+        assert!(used <= total, "{:?}", bench.mappings.all());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,10 +7,16 @@ use aws_sdk_lambda::{Client, types::ScalingConfig};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::failure::port_error;
-use crate::ports::{PortError, maintenance::MappingMaintenance};
+use crate::ports::{
+    PortError,
+    maintenance::{MappingMaintenance, MappingSlots},
+};
 
 /// State of a mapping that is active and not being changed.
 const AT_WORK: &str = "Enabled";
+
+/// States of a mapping that is being changed, and will be active.
+const CHANGING: [&str; 3] = ["Creating", "Enabling", "Updating"];
 
 /// For how long ids that were read are used. A deployment may replace a mapping, and its id with it.
 const IDS_FOR: Duration = Duration::from_secs(30);
@@ -59,14 +65,17 @@ impl Mappings {
 }
 
 impl MappingMaintenance for Mappings {
-    async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
+    async fn concurrency(&self, mapping: &str) -> Result<Option<MappingSlots>, PortError> {
         let get = self.client.get_event_source_mapping().uuid(self.id(mapping).await?);
         let answer = get.send().await.map_err(|error| port_error(&error))?;
-        if answer.state.as_deref() != Some(AT_WORK) {
+        let state = answer.state.unwrap_or_default();
+        let is_changing = CHANGING.contains(&state.as_str());
+        if state != AT_WORK && !is_changing {
             return Ok(None);
         }
         let most = answer.scaling_config.and_then(|scaling| scaling.maximum_concurrency);
-        Ok(most.and_then(|most| u32::try_from(most).ok()))
+        let slots = most.and_then(|most| u32::try_from(most).ok());
+        Ok(slots.map(|slots| MappingSlots { slots, is_changing }))
     }
 
     async fn set_concurrency(&self, mapping: &str, slots: u32) -> Result<(), PortError> {

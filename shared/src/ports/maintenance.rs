@@ -183,14 +183,23 @@ pub trait QueueMaintenance: Queue {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
+/// The `MaximumConcurrency` of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct MappingSlots {
+    pub slots: u32,
+    /// Whether the mapping is being changed, so that it accepts no other change.
+    pub is_changing: bool,
+}
+
 /// Access to the event source mappings, which deliver the queues' messages to the functions.
 pub trait MappingMaintenance: Send + Sync {
-    /// Reads the `MaximumConcurrency` of the mapping with this id. `None` if it has none, or while
-    /// the mapping is being changed.
+    /// Reads the `MaximumConcurrency` of the mapping with this id. `None` if it has none, or if the mapping is
+    /// paused.
     fn concurrency(
         &self,
         mapping: &str,
-    ) -> impl Future<Output = Result<Option<u32>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Option<MappingSlots>, PortError>> + Send;
 
     /// Sets the `MaximumConcurrency` of the mapping with this id.
     fn set_concurrency(

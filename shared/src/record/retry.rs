@@ -161,12 +161,15 @@ fn park(wait: Duration, failure: &Failure) -> Decision {
     Decision::Park { after, spends: Spends::Deferral }
 }
 
-/// Limits a delay to the deadline. After the deadline, the job is dead.
+/// Limits a delay to the deadline, or to the time when a job without one is given up. After that, the job is dead.
 fn within_deadline(decision: Decision, situation: &Situation<'_>) -> Decision {
-    let Some(deadline) = situation.deadline else { return decision };
-    let left = deadline.since(situation.now);
+    let (end, cause) = match situation.deadline {
+        Some(deadline) => (deadline, Cause::DeadlinePassed),
+        None => (situation.gives_up_at, Cause::GaveUp),
+    };
+    let left = end.since(situation.now);
     match decision {
-        _ if left.is_zero() => Decision::Bury(Cause::DeadlinePassed),
+        _ if left.is_zero() => Decision::Bury(cause),
         Decision::Retry { after, spends } => Decision::Retry { after: after.min(left), spends },
         Decision::Park { after, spends } => Decision::Park { after: after.min(left), spends },
         other => other,
@@ -337,6 +340,28 @@ mod tests {
         };
         assert_eq!(late(60), retry(60, Spends::Deferral), "once more at the end");
         assert_eq!(late(0), Decision::Bury(Cause::GaveUp));
+    }
+
+    proptest! {
+        #[test]
+        fn no_job_lives_beyond_the_time_when_it_is_given_up(
+            class in proptest::sample::select(&Class::ALL[..]),
+            left_s in 0..100_000_u64,
+            asked_s in proptest::option::of(0..u64::MAX),
+            defers in 0..40_u32,
+            chance in 0.0..1.0_f64,
+        ) {
+            let gives_up_at = NOW + Duration::from_secs(left_s);
+            let counters = Counters { defers, ..Counters::default() };
+            let situation = Situation { gives_up_at, ..situation(counters, chance) };
+            let asked = failure(class).with_retry_after(asked_s.map(Duration::from_secs));
+            match decide(&asked, &situation) {
+                Decision::Retry { after, .. } | Decision::Park { after, .. } => {
+                    prop_assert!(left_s > 0 && NOW + after <= gives_up_at);
+                }
+                _ => {}
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The maintenance ports in memory: tables and event source mappings.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +13,8 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
-            DueJob, MappingMaintenance, Page, ReadAll, ScannedItem, Table, TableMaintenance,
+            DueJob, MappingMaintenance, MappingSlots, Page, ReadAll, ScannedItem, Table,
+            TableMaintenance,
         },
         notes::NoteKey,
     },
@@ -250,9 +251,19 @@ impl Tables {
 
 /// [`MappingMaintenance`] in memory; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryMappings(Arc<Mutex<BTreeMap<String, u32>>>);
+pub struct MemoryMappings(Arc<Mutex<BTreeMap<String, u32>>>, Arc<Mutex<BTreeSet<String>>>);
 
 impl MemoryMappings {
+    /// Says whether a mapping is being changed.
+    pub fn change(&self, mapping: &str, is_changing: bool) {
+        let mut changing = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_changing {
+            changing.insert(mapping.to_owned());
+        } else {
+            changing.remove(mapping);
+        }
+    }
+
     /// Sets the concurrency of a mapping, as a deployment does.
     pub fn put(&self, mapping: &str, slots: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.to_owned(), slots);
@@ -266,8 +277,9 @@ impl MemoryMappings {
 }
 
 impl MappingMaintenance for MemoryMappings {
-    async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
-        Ok(self.all().get(mapping).copied())
+    async fn concurrency(&self, mapping: &str) -> Result<Option<MappingSlots>, PortError> {
+        let is_changing = self.1.lock().unwrap_or_else(PoisonError::into_inner).contains(mapping);
+        Ok(self.all().get(mapping).map(|slots| MappingSlots { slots: *slots, is_changing }))
     }
 
     async fn set_concurrency(&self, mapping: &str, slots: u32) -> Result<(), PortError> {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use evenkeel::{
     base::time::Time,
     dependency::breaker::State,
-    ports::{PortError, maintenance::MappingMaintenance as _},
+    ports::{
+        PortError,
+        maintenance::{MappingMaintenance as _, MappingSlots},
+    },
     record::outcomes::{BUSY_MS, JOBS},
     telemetry,
 };
@@ -22,22 +25,29 @@ const NAME: &str = "balance";
 
 /// Moves slots between the event source mappings, by one step at most.
 pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
-    let (mut loads, mut slots) = (Vec::new(), 0);
+    let (mut loads, mut slots, mut changing) = (Vec::new(), 0, 0);
     for job in &sweep.config.types {
         for source in job.sources() {
             // Read anew each tick, since a deployment resets it.
             let current = sweep.mappings.concurrency(&source.mapping).await?;
             let depth = tick.view.depths.contains_key(&source.queue);
-            // A mapping that is paused or changing keeps its slots and takes no part.
-            let (Some(current), true) = (current, depth) else {
+            // A mapping that is paused keeps its slots and takes no part.
+            let (Some(MappingSlots { slots: current, is_changing }), true) = (current, depth)
+            else {
                 tick.count(NAME, "left_out", 1);
                 continue;
             };
+            slots += source.concurrency;
+            // One that is being changed accepts no other change. The others share what it leaves.
+            if is_changing {
+                changing += current;
+                tick.count(NAME, "left_out", 1);
+                continue;
+            }
             if !sweep.config.balance && current != source.concurrency {
                 sweep.mappings.set_concurrency(&source.mapping, source.concurrency).await?;
                 tick.count(NAME, "put_back", 1);
             }
-            slots += source.concurrency;
             loads.push(load(&tick.view, job, source, current, tick.now));
         }
     }
@@ -45,7 +55,8 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         tick.memory.wish = None;
         return Ok(());
     }
-    let (step, wish) = plan::step(&loads, slots, tick.memory.wish.as_ref());
+    let (step, wish) =
+        plan::step(&loads, slots.saturating_sub(changing), tick.memory.wish.as_ref());
     tick.memory.wish = wish;
     let Some(step) = step else { return Ok(()) };
     let find = |name: &Option<String>| {

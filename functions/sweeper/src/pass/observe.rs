@@ -214,6 +214,7 @@ async fn job_type<P: Ports>(
     for source in job.sources() {
         let receives = view.first_receives(&job.kind, &source.queue);
         let concurrency = sweep.mappings.concurrency(&source.mapping).await.ok().flatten();
+        let concurrency = concurrency.map(|mapping| mapping.slots);
         let Some(depth) = view.depths.get(&source.queue) else { continue };
         let oldest = receives.into_iter().max().map(|(_, sent_at)| now.since(sent_at).as_secs());
         let seen = QueueSeen {

@@ -9,8 +9,8 @@ use crate::{
     ports::{
         PortError, Swapped,
         maintenance::{
-            Depth, DueJob, MappingMaintenance, Page, QueueMaintenance, ReadAll, Table,
-            TableMaintenance,
+            Depth, DueJob, MappingMaintenance, MappingSlots, Page, QueueMaintenance, ReadAll,
+            Table, TableMaintenance,
         },
         notes::NoteKey,
     },
@@ -118,7 +118,7 @@ impl<T: QueueMaintenance> QueueMaintenance for Faulty<T> {
 }
 
 impl<T: MappingMaintenance> MappingMaintenance for Faulty<T> {
-    async fn concurrency(&self, mapping: &str) -> Result<Option<u32>, PortError> {
+    async fn concurrency(&self, mapping: &str) -> Result<Option<MappingSlots>, PortError> {
         self.faults
             .call("concurrency", mapping.to_owned(), self.port.concurrency(mapping), None)
             .await
