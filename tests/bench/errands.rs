@@ -144,7 +144,10 @@ impl Job for Errands {
     fn dependency(errand: &Errand) -> Cow<'static, str> {
         assert_ne!(errand.name, "panics-in-dependency", "as asked");
         match errand.name.strip_prefix("at-") {
-            Some(host) => format!("page/{host}").into(),
+            Some(place) => {
+                let host = place.split('/').next().unwrap_or_default();
+                format!("page/{host}").into()
+            }
             None => DEPENDENCY.into(),
         }
     }

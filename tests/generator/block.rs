@@ -208,6 +208,7 @@ fn role(job: &JobType) -> String {
         "GetItem",
         "PartiQLDelete",
         "PartiQLInsert",
+        "PartiQLUpdate",
         "PutItem",
         "Query",
         "UpdateItem",

@@ -19,7 +19,7 @@ use crate::{
     memory::Saved,
     pass::{Pass, audit, balance, observe, redrive, release, rescue, watch},
     ports::{Ports, Sweep},
-    survey::{View, survey},
+    survey::survey,
     tick::{Report, Tick},
 };
 
@@ -73,6 +73,10 @@ pub async fn tick<P: Ports>(
     if lost {
         cut_short.push("lead");
     } else {
+        // What was told must not be told again if this call dies while it is awake.
+        if let Err(error) = saved.write(&sweep.store, &tick.memory, sweep.clock.now()).await {
+            telemetry::port_failed("swap_note", &error);
+        }
         watch::watch(sweep, &mut tick, &mut saved, &mut leader, until, end).await;
     }
     let now = sweep.clock.now();
@@ -97,16 +101,19 @@ async fn begin<P: Ports>(
     cut_short: &mut Vec<&'static str>,
 ) -> Result<(Tick, Saved), PortError> {
     let now = sweep.clock.now();
-    let (saved, memory) = Saved::read(&sweep.store, &owner).await?;
+    let (saved, mut memory) = Saved::read(&sweep.store, &owner).await?;
     let limit = SURVEY_TIME.min(last.since(now));
     let from = memory.watched_from.clone();
-    let told = memory.told.values().min().copied().map_or(now, Time::from_millis);
+    let known = memory.told.iter().filter(|(kind, _)| sweep.config.job_type(kind).is_some());
+    let told = known.map(|(_, told)| told).min().copied().map_or(now, Time::from_millis);
     let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, told, now);
-    let view = tokio::time::timeout(limit, seen).await.unwrap_or_else(|_| {
+    let seen = tokio::time::timeout(limit, seen).await;
+    if seen.is_err() {
         cut_short.push("survey");
-        View::default()
-    });
-    let mut tick = Tick::new(owner, now, view, memory);
+        // Perhaps too many minutes were to be told: the next tick must not read as much.
+        memory.told.clear();
+    }
+    let mut tick = Tick::new(owner, now, seen.unwrap_or_default(), memory);
     tick.memory.forget(now);
     tick.memory.watched_from.clone_from(&tick.view.watched_next);
     Ok((tick, saved))

@@ -22,7 +22,7 @@ use evenkeel::{
         PortError,
         maintenance::{Table, TableMaintenance as _},
     },
-    record::{Phase, Record},
+    record::{Phase, Record, Work},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -240,7 +240,8 @@ async fn release_held<P: Ports>(
 
 /// Restarts a dead job with all its attempts.
 fn begin_anew(record: &Record, owner: &str, at: Time) -> Step {
-    let mut work = record.work.clone();
+    // Its time begins anew as well, or it would be given up at the next deferral.
+    let mut work = Work { created_at: at, ..record.work.clone() };
     // A deadline that has passed would end the job again at once, but the operator wants the
     // result.
     work.deadline = work.deadline.filter(|deadline| *deadline > at);

@@ -254,6 +254,9 @@ impl Limiter {
     /// Those of high priority (`is_high`) do not queue behind the promises of the others.
     #[must_use]
     pub fn promise(&self, rates: Rates, want: u32, is_high: bool, now: Time) -> (Self, Vec<Time>) {
+        if want == 0 {
+            return (self.clone(), Vec::new());
+        }
         let now_us = micros(now);
         let interval_us = self.interval_us(rates, want, now_us);
         let promised_us = if is_high { 0 } else { self.promised_us };

@@ -35,9 +35,22 @@ pub(super) struct CountedMinute {
     outcomes: Outcomes,
     /// Whether its item is in the table.
     exists: bool,
-    /// Whether it has changed since it was written last, and whether by the end of a run.
-    has_changed: bool,
-    has_ends: bool,
+    /// Changes so far; those up to the last end of a run; and those that are known to be written.
+    changes: u64,
+    ends: u64,
+    written: u64,
+    /// Whether an end was taken back. A counter that is zero again needs a write of the whole item.
+    was_corrected: bool,
+}
+
+impl CountedMinute {
+    const fn has_changed(&self) -> bool {
+        self.changes > self.written
+    }
+
+    const fn has_ends(&self) -> bool {
+        self.ends > self.written
+    }
 }
 
 impl<P: Ports> Gates<P> {
@@ -57,20 +70,23 @@ impl<P: Ports> Gates<P> {
     pub(crate) fn ended(&self, decision: &Decision, created_at: Time) {
         self.minute(|minute, now| {
             minute.outcomes.record(decision, created_at, now);
-            minute.has_ends = true;
+            minute.ends = minute.changes;
         });
     }
 
     /// Takes back the end of a run that could not be written, or that another run has taken over.
     pub(crate) fn not_ended(&self, decision: &Decision, created_at: Time) {
-        self.minute(|minute, now| minute.outcomes.take_back(decision, created_at, now));
+        self.minute(|minute, now| {
+            minute.outcomes.take_back(decision, created_at, now);
+            (minute.ends, minute.was_corrected) = (minute.changes, true);
+        });
     }
 
     fn minute(&self, note: impl FnOnce(&mut CountedMinute, Time)) {
         let now = self.clock.now();
         let mut state = self.state();
         let minute = state.minutes.entry(bucket_start(now, TYPE_BUCKET)).or_default();
-        minute.has_changed = true;
+        minute.changes += 1;
         note(minute, now);
     }
 
@@ -79,20 +95,19 @@ impl<P: Ports> Gates<P> {
     /// became of it.
     pub(crate) fn counts(&self, last: bool) -> Option<ContainerCounts> {
         let now = self.clock.now();
-        let mut state = self.state();
+        let state = self.state();
         if !last && now.since(state.minutes_sent_at) < TYPE_REPORT_EVERY {
             return None;
         }
         let start = bucket_start(now, TYPE_BUCKET);
-        let minute = state.minutes.get_mut(&start).filter(|minute| minute.has_changed)?;
-        Some(self.taken(start, minute))
+        let minute = state.minutes.get(&start)?;
+        (minute.has_changed() && !minute.was_corrected).then(|| self.taken(start, minute))
     }
 
-    fn taken(&self, start: Time, minute: &mut CountedMinute) -> ContainerCounts {
-        (minute.has_changed, minute.has_ends) = (false, false);
+    fn taken(&self, start: Time, minute: &CountedMinute) -> ContainerCounts {
         let bucket = minute.outcomes.bucket();
         let counts = ContainerCounts::new(self.rules.kind, self.container, start, bucket);
-        ContainerCounts { exists: minute.exists, ..counts }
+        ContainerCounts { exists: minute.exists, changes: minute.changes, ..counts }
     }
 
     /// Takes note of whether counts were written.
@@ -104,15 +119,12 @@ impl<P: Ports> Gates<P> {
         }
         let Some(minute) = state.minutes.get_mut(&counts.key.start) else { return };
         match written {
-            Some(Written::Yes) => minute.exists = true,
-            Some(Written::No(_)) => {
-                minute.exists = !counts.exists;
-                (minute.has_changed, minute.has_ends) = (true, true);
+            Some(Written::Yes) => {
+                (minute.exists, minute.written) = (true, minute.written.max(counts.changes));
             }
+            Some(Written::No(_)) => minute.exists = !counts.exists,
             // The next write holds the same and more.
-            Some(Written::Unknown(_)) | None => {
-                (minute.has_changed, minute.has_ends) = (true, true);
-            }
+            Some(Written::Unknown(_)) | None => {}
         }
     }
 
@@ -190,9 +202,9 @@ impl<P: Ports> Gates<P> {
             let mut state = self.state();
             let present = bucket_start(now, TYPE_BUCKET);
             let waits = now.since(state.minutes_sent_at) < TYPE_REPORT_EVERY;
-            state.minutes.retain(|start, minute| minute.has_changed || *start >= present);
-            let due = state.minutes.iter_mut().filter(|(start, minute)| {
-                minute.has_changed && (last && minute.has_ends || **start < present || !waits)
+            state.minutes.retain(|start, minute| minute.has_changed() || *start >= present);
+            let due = state.minutes.iter().filter(|(start, minute)| {
+                minute.has_changed() && (last && minute.has_ends() || **start < present || !waits)
             });
             due.map(|(start, minute)| self.taken(*start, minute)).collect()
         };

@@ -48,7 +48,14 @@ pub(super) async fn reserve<J: Job, P: Ports>(
         let mut promised = promised.into_iter();
         let mut waiting = Vec::new();
         for place in places.into_iter().skip(slots) {
-            let may_wait = batch.tickets[place].receives < PARK_FROM_RECEIVE;
+            let ticket = &batch.tickets[place];
+            // After its deadline, a job is claimed in any case: its fallback comes in.
+            let is_late = ticket.work.deadline.is_some_and(|deadline| deadline <= now);
+            if is_late {
+                batch.parks(place);
+                continue;
+            }
+            let may_wait = ticket.receives < PARK_FROM_RECEIVE;
             match promised.next().filter(|_| may_wait) {
                 Some(slot) => waiting.push((place, slot)),
                 None => batch.parks(place),

@@ -148,8 +148,8 @@ async fn verify<J: Job, P: Ports>(
 /// The reopened record of a job whose result is gone; the sweeper sends its message.
 fn reopened_for_lost_result(record: &Record, owner: &str, detail: &str, now: Time) -> Record {
     let mut work = record.work.clone();
-    // The deadline has been met: restoring the result has none.
-    work.deadline = None;
+    // The deadline has been met: restoring the result has none, and time of its own.
+    (work.deadline, work.created_at) = (None, now);
     let mut again = record.clone().reopened(&work);
     owner.clone_into(&mut again.owner);
     again.fence += 1;

@@ -21,6 +21,9 @@ use crate::{
     tick::Tick,
 };
 
+/// The time over which the load is measured.
+const MEASURED_OVER: Duration = Duration::from_mins(7);
+
 const NAME: &str = "balance";
 
 /// Moves slots between the event source mappings, by one step at most.
@@ -84,7 +87,8 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
 fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) -> Load {
     let depth = view.depths.get(&source.queue).copied().unwrap_or_default();
     let buckets = view.stats.get(&job.kind).map(Vec::as_slice).unwrap_or_default();
-    let sum = |name: &str| buckets.iter().map(|(_, bucket)| bucket.count(name)).sum::<u64>();
+    let recent = || buckets.iter().filter(|(start, _)| *start >= now.before(MEASURED_OVER));
+    let sum = |name: &str| recent().map(|(_, bucket)| bucket.count(name)).sum::<u64>();
     let (busy_ms, jobs) = (sum(BUSY_MS), sum(JOBS));
     // The latest bucket says how far the queue has progressed.
     let oldest = view.first_receives(&job.kind, &source.queue).into_iter().max();

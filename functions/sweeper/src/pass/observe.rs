@@ -47,8 +47,9 @@ const FIRST: usize = 4;
 /// Dependencies whose calls and parked jobs a tick reads.
 const MOST_DEPENDENCIES: usize = 50;
 
-/// How long after the end of a minute its last counts may be written: a settle comes at the end of a run.
-const COUNTS_ARRIVE_WITHIN: Duration = Duration::from_secs(15);
+/// How long after the end of a minute its last counts may be written: at the end of a batch, which takes as long as the
+/// longest time-out of a function.
+const COUNTS_ARRIVE_WITHIN: Duration = Duration::from_secs(75);
 
 /// Age of the oldest observation that forecasts use.
 const LOOK_BACK: Duration = Duration::from_mins(16);
@@ -155,6 +156,7 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
 /// reports. Each is told once, however late the tick.
 async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
     let Tick { memory, view, now, .. } = tick;
+    memory.told.retain(|kind, _| sweep.config.job_type(kind).is_some());
     let last = bucket_start(now.before(TYPE_BUCKET + COUNTS_ARRIVE_WITHIN), TYPE_BUCKET);
     for job in &sweep.config.types {
         // At first, only the last minute.
@@ -166,7 +168,8 @@ async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
             let subject = format!("type:{}", job.kind);
             let key = BucketKey { subject, start: *start, generation: 0, shard: 0 };
             let (bucket, expires_at) = (bucket.clone(), *start + TYPE_BUCKET_RETENTION);
-            let sum = ContainerCounts { key, bucket, expires_at, exists: false };
+            memory.told.insert(job.kind.clone(), start.as_millis());
+            let sum = ContainerCounts { key, bucket, expires_at, exists: false, changes: 0 };
             if let Err(error) = sweep.store.put_counts(&sum).await {
                 telemetry::port_failed("put_counts", &error);
             }

@@ -197,17 +197,17 @@ async fn lost<P: Ports>(
     queue: &str,
 ) -> Result<(), PortError> {
     let Some(depth) = tick.view.depths.get(queue) else { return Ok(()) };
-    // Messages that wait for their slots are hidden, perhaps for a minute many times.
-    let known = job.dependency.as_ref().and_then(|name| tick.view.dependencies.get(name));
-    if known.is_some_and(|known| known.limiter.promised_us > tick.now.as_millis() * 1_000) {
-        tick.count(NAME, "backlogged", 1);
-        return Ok(());
-    }
     let receives = tick.view.first_receives(&job.kind, queue);
     let Some(until) = plan::lost_before(*depth, &receives, tick.now) else {
         tick.count(NAME, "backlogged", 1);
         return Ok(());
     };
+    // Messages that wait for their slots are hidden, perhaps for a minute many times. Those of high priority are not
+    // for long.
+    let known = job.dependency.as_ref().and_then(|name| tick.view.dependencies.get(name));
+    let promised_us = known.map_or(0, |known| known.limiter.promised_us);
+    let waits = queue == job.normal.queue && promised_us > tick.now.as_millis() * 1_000;
+    let until = if waits { until.min(tick.now.before(plan::AGED)) } else { until };
     let sent = send_again(sweep, tick, [queue, queue], until, MOST_LOST).await?;
     tick.count(NAME, "sent_again", sent);
     Ok(())

@@ -58,6 +58,8 @@ pub struct ContainerCounts {
     pub expires_at: Time,
     /// Whether the item has been written before.
     pub exists: bool,
+    /// How many changes the counters hold. It is not written.
+    pub changes: u64,
 }
 
 impl ContainerCounts {
@@ -72,7 +74,7 @@ impl ContainerCounts {
     pub fn new(kind: &str, container: u64, start: Time, bucket: Bucket) -> Self {
         let shard = u8::try_from(container % u64::from(COUNT_SHARDS)).unwrap_or_default();
         let key = BucketKey { subject: Self::subject(kind), start, generation: container, shard };
-        Self { key, bucket, expires_at: start + COUNTS_RETENTION, exists: false }
+        Self { key, bucket, expires_at: start + COUNTS_RETENTION, exists: false, changes: 0 }
     }
 }
 
