@@ -42,19 +42,9 @@ const NOT_CALLED: [(&str, &str, &[&str], &str); 7] = [
         "Lambda's poller takes messages under the function's role (\"Using Lambda with Amazon SQS\")",
     ),
     (JOB_TYPES, "Logs", &LOGS, "Lambda writes what a function prints under its role"),
-    (
-        JOB_TYPES,
-        "Jobs",
-        &["dynamodb:UpdateItem"],
-        "a copy of a message finds its job running in a batch whose lease was lost",
-    ),
+    (JOB_TYPES, "Jobs", &["dynamodb:PutItem"], "a message that is not valid is kept"),
     (SWEEPER, "Logs", &LOGS, "as above"),
-    (
-        SWEEPER,
-        "Jobs",
-        &["dynamodb:DeleteItem", "dynamodb:UpdateItem"],
-        "it finds a record that expired days ago, or a dead letter of a job that runs",
-    ),
+    (SWEEPER, "Jobs", &["dynamodb:DeleteItem"], "it finds a record that expired days ago"),
     (SWEEPER, "Vehicles", &["dynamodb:DeleteItem"], "it finds a car that expired days ago"),
     (
         SWEEPER,
