@@ -231,8 +231,7 @@ impl<P: Ports> Gates<P> {
     /// Whether the dependency's breaker is not closed, as far as this container knows.
     pub(crate) fn is_open(&self, dependency: &str) -> bool {
         let now = self.clock.now();
-        let state = self.cache(dependency, |cache| cache.breaker.value.at(now).state);
-        !matches!(state, State::Closed | State::Forced { open: false, .. })
+        self.cache(dependency, |cache| cache.breaker.value.at(now).state).refuses_calls()
     }
 
     /// Whether the fleet has spent its retry budget on this dependency.

@@ -1,7 +1,11 @@
 //! Two versions of a job type side by side, over one table and one queue: the newer one has a field more in its
 //! payload, with a default.
 
-use std::{sync::Arc, sync::Mutex, time::Duration};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use evenkeel::{
     base::time::Clock as _,
@@ -32,6 +36,10 @@ struct NewParcel {
     express: bool,
 }
 
+trait Parcel: Payload + 'static {
+    fn name(&self) -> &str;
+}
+
 impl Payload for OldParcel {
     fn check(&mut self, _: &mut Problems) {}
 }
@@ -40,47 +48,41 @@ impl Payload for NewParcel {
     fn check(&mut self, _: &mut Problems) {}
 }
 
-/// Fails each parcel's first run.
-fn deliver(runs: &Runs, name: &str) -> Result<Progress<()>, Failure> {
-    let mut runs = runs.lock().unwrap();
-    let is_first = !runs.iter().any(|run| run == name);
-    runs.push(name.to_owned());
-    if is_first {
-        return Err(Failure::new(Class::Transient, "http_503", "as asked"));
-    }
-    Ok(Progress::Done(()))
-}
-
-struct Old(Runs);
-struct New(Runs);
-
-impl Job for Old {
-    const TYPE: &'static str = "parcel";
-    const POLICY: Policy = POLICY;
-    type Payload = OldParcel;
-    type Output = ();
-
-    async fn run<G: Gate>(
-        &self,
-        parcel: &OldParcel,
-        _: &Run<'_, G>,
-    ) -> Result<Progress<()>, Failure> {
-        deliver(&self.0, &parcel.name)
+impl Parcel for OldParcel {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
-impl Job for New {
+impl Parcel for NewParcel {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Delivers parcels as one of the versions knows them. Each parcel's first run fails.
+struct Delivery<P>(Runs, PhantomData<fn() -> P>);
+
+impl<P: Parcel> Delivery<P> {
+    fn new(runs: &Runs) -> Self {
+        Self(runs.clone(), PhantomData)
+    }
+}
+
+impl<P: Parcel> Job for Delivery<P> {
     const TYPE: &'static str = "parcel";
     const POLICY: Policy = POLICY;
-    type Payload = NewParcel;
+    type Payload = P;
     type Output = ();
 
-    async fn run<G: Gate>(
-        &self,
-        parcel: &NewParcel,
-        _: &Run<'_, G>,
-    ) -> Result<Progress<()>, Failure> {
-        deliver(&self.0, &parcel.name)
+    async fn run<G: Gate>(&self, parcel: &P, _: &Run<'_, G>) -> Result<Progress<()>, Failure> {
+        let mut runs = self.0.lock().unwrap();
+        let is_first = !runs.iter().any(|run| run == parcel.name());
+        runs.push(parcel.name().to_owned());
+        if is_first {
+            return Err(Failure::new(Class::Transient, "http_503", "as asked"));
+        }
+        Ok(Progress::Done(()))
     }
 }
 
@@ -104,14 +106,14 @@ async fn each_version_goes_on_with_the_jobs_of_the_other() {
         let sqs = SimulatedSqs::new(clock);
         let random = SeededRandom::new(5);
         let old = Worker::<_, TestPorts>::new(
-            Old(runs.clone()),
+            Delivery::<OldParcel>::new(&runs),
             store.clone(),
             sqs.clone(),
             clock,
             random.clone(),
         );
         let new = Worker::<_, TestPorts>::new(
-            New(runs.clone()),
+            Delivery::<NewParcel>::new(&runs),
             store.clone(),
             sqs.clone(),
             clock,

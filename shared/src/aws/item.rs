@@ -146,23 +146,12 @@ pub(crate) const TRANSIENT: [&str; 11] = [
     "gated",
 ];
 
-/// The attributes that a record need not have. A write of the whole record removes those that it does not set,
-/// and leaves all others: a newer version may have written them.
-pub(crate) const OPTIONAL: [&str; 20] = [
-    "lease_until",
-    "run_after",
-    "why",
-    "due",
-    "due_at",
-    "result",
-    "provisional",
-    "cursor",
-    "parked_since",
-    "gated",
+/// The other attributes that a record need not have. A write of the whole record removes those of both lists that
+/// it does not set, and leaves all others: a newer version may have written them.
+pub(crate) const OPTIONAL: [&str; 9] = [
     "ended_at",
     "attempts",
     "defers",
-    "crashes",
     "history",
     "deadline",
     "group",
@@ -488,6 +477,19 @@ mod tests {
             }
             table.extend(item(encode_progress(&ended)));
             prop_assert_eq!(decode(&table), Ok(ended));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_left_of_a_record_that_is_replaced(old in records(), new in records()) {
+            let new = Record { key: old.key.clone(), ..new };
+            let mut table = item(encode(&old));
+            for name in TRANSIENT.into_iter().chain(OPTIONAL) {
+                table.remove(name);
+            }
+            table.extend(item(encode(&new)));
+            prop_assert_eq!(decode(&table), Ok(new));
         }
     }
 

@@ -166,7 +166,8 @@ impl Store for DynamoStore {
         let attributes: Vec<_> =
             item::encode(record).into_iter().filter(|(name, _)| *name != "pk").collect();
         let is_set = |name: &str| attributes.iter().any(|(set, _)| *set == name);
-        let removed: Vec<&str> = item::OPTIONAL.into_iter().filter(|name| !is_set(name)).collect();
+        let optional = item::TRANSIENT.into_iter().chain(item::OPTIONAL);
+        let removed: Vec<&str> = optional.filter(|name| !is_set(name)).collect();
         let mut update = self.client.update_item().table_name(&self.tables.jobs);
         update = update
             .key("pk", text(&record.key))

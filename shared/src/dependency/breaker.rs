@@ -134,6 +134,15 @@ impl State {
             Self::Forced { open: false, .. } => "forced_closed",
         }
     }
+
+    /// Whether calls are refused: all of them, or all but probes.
+    #[must_use]
+    pub const fn refuses_calls(&self) -> bool {
+        match self {
+            Self::Closed | Self::Forced { open: false, .. } => false,
+            Self::Open { .. } | Self::HalfOpen { .. } | Self::Forced { open: true, .. } => true,
+        }
+    }
 }
 
 /// The breaker of one dependency.

@@ -148,7 +148,7 @@ impl Grant {
     }
 
     fn continues_at(&self, at_us: u64, interval_us: u64) -> bool {
-        let end = self.first_us.saturating_add(self.interval_us * u64::from(self.count));
+        let end = self.first_us.saturating_add(self.interval_us.saturating_mul(self.count.into()));
         self.interval_us == interval_us && end == at_us
     }
 
@@ -162,7 +162,8 @@ impl Grant {
     fn forget_before(&mut self, earliest_us: u64) -> u32 {
         let passed = earliest_us.saturating_sub(self.first_us).div_ceil(self.interval_us.max(1));
         let passed = u32::try_from(passed).unwrap_or(u32::MAX).min(self.count);
-        self.first_us = self.first_us.saturating_add(u64::from(passed) * self.interval_us);
+        self.first_us =
+            self.first_us.saturating_add(self.interval_us.saturating_mul(passed.into()));
         self.count -= passed;
         passed
     }
@@ -226,7 +227,7 @@ impl Limiter {
             missing -= 1;
         }
         while missing > 0 && at_us <= horizon_us {
-            next.since_kept += 1;
+            next.since_kept = next.since_kept.saturating_add(1);
             let keeps = !request.further
                 && next.since_kept >= KEPT_PART
                 && at_us > micros(now + KEPT_UNTIL_BEFORE);
@@ -303,7 +304,7 @@ impl Limiter {
 
     /// Keeps a slot for a further call.
     fn keep(&mut self, rates: Rates, at_us: u64, interval_us: u64) {
-        Grant::push(&mut self.kept, at_us, interval_us * u64::from(KEPT_PART));
+        Grant::push(&mut self.kept, at_us, interval_us.saturating_mul(KEPT_PART.into()));
         self.since_kept = 0;
         if self.kept.len() > MOST_KEPT_RANGES {
             let given_up = self.kept.remove(0).count;
@@ -313,7 +314,8 @@ impl Limiter {
 
     /// Removes the kept slots that have passed: they are not used, so the hour has their calls again.
     fn forget_kept(&mut self, rates: Rates, earliest_us: u64) {
-        let passed = self.kept.iter_mut().map(|range| range.forget_before(earliest_us)).sum();
+        let passed = self.kept.iter_mut().map(|range| range.forget_before(earliest_us));
+        let passed = passed.fold(0, u32::saturating_add);
         self.kept.retain(|range| range.count > 0);
         self.give_back(rates, passed);
     }

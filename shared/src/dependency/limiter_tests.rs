@@ -223,7 +223,42 @@ fn a_block_that_nobody_uses_leaves_the_hour_its_calls() {
     }
 }
 
+/// Numbers of any size, and near the present, in microseconds.
+fn numbers() -> impl Strategy<Value = u64> {
+    let now = micros(NOW);
+    prop_oneof![any::<u64>(), now - 9_000_000..now + 9_000_000, Just(1 << 63), Just(u64::MAX)]
+}
+
 proptest! {
+    #[test]
+    fn no_numbers_of_an_item_overflow(
+        (next_us, next_hourly_us, promised_us) in (numbers(), numbers(), numbers()),
+        kept in proptest::collection::vec((numbers(), numbers(), any::<u32>()), 0..20),
+        since_kept in prop_oneof![0..9_u32, Just(u32::MAX)],
+        pace in any::<u32>(),
+        want in 0..50_u32,
+        further in any::<bool>(),
+    ) {
+        let range = |(first_us, interval_us, count): (u64, u64, _)| {
+            Grant { first_us, interval_us: interval_us.max(1), count }
+        };
+        let kept = kept.into_iter().map(range).collect();
+        let slowed_at = Time::from_millis(next_us);
+        let stored =
+            Limiter { next_us, next_hourly_us, pace, slowed_at, kept, since_kept, promised_us };
+        let request = Request { want, further, horizon: HORIZON };
+        match stored.reserve(RATES, request, since_kept, NOW) {
+            Reservation::Granted(_, grants) => {
+                let slots: u32 = grants.iter().map(|grant| grant.count).sum();
+                prop_assert!((1..=want).contains(&slots));
+            }
+            Reservation::Refused(wait) => prop_assert!(want == 0 || !wait.is_zero()),
+        }
+        let (_, promised) = stored.promise(RATES, want, further, NOW);
+        prop_assert!(promised.iter().all(|at| at.since(NOW) <= PROMISE_HORIZON));
+        prop_assert!(stored.slowed(RATES, Duration::MAX, NOW).next_us >= stored.next_us);
+    }
+
     #[test]
     fn no_window_exceeds_its_rate(
         per_second in 1..200_u32,

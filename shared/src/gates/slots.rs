@@ -6,7 +6,7 @@ use super::{Gates, MOST_RACES, Refused};
 use crate::{
     base::time::{Clock, Time},
     dependency::{
-        breaker::{Breaker, Moment, State},
+        breaker::{Breaker, Moment},
         limiter::{
             Block, Grant, HORIZON, LONGEST_STOP, Limiter, PROMISE_HORIZON, Rates, Request,
             Reservation, block_size,
@@ -143,11 +143,7 @@ impl<P: Ports> Gates<P> {
     ) -> Ahead {
         let Some(rates) = self.rules.rates else { return Ahead::Any };
         let Ok(seen) = self.cached_breaker(dependency).await else { return Ahead::Any };
-        let is_closed = matches!(
-            seen.value.at(self.clock.now()).state,
-            State::Closed | State::Forced { open: false, .. }
-        );
-        if !is_closed {
+        if seen.value.at(self.clock.now()).state.refuses_calls() {
             return Ahead::Any;
         }
         let need = Need { calls: Calls::First, slots: jobs, horizon, promises: true };

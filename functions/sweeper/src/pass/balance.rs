@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    dependency::breaker::State,
     ports::{
         PortError,
         maintenance::{MappingMaintenance as _, MappingSlots},
@@ -93,13 +92,8 @@ fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) ->
     // The latest bucket says how far the queue has progressed.
     let oldest = view.first_receives(&job.kind, &source.queue).into_iter().max();
     let oldest = oldest.map_or(Duration::ZERO, |(_, sent_at)| now.since(sent_at));
-    let open = job.dependency.as_ref().and_then(|name| view.dependencies.get(name));
-    let open = open.is_some_and(|seen| {
-        matches!(
-            seen.breaker.at(now).state,
-            State::Open { .. } | State::HalfOpen { .. } | State::Forced { open: true, .. }
-        )
-    });
+    let shared = job.dependency.as_ref().and_then(|name| view.dependencies.get(name));
+    let open = shared.is_some_and(|seen| seen.breaker.at(now).state.refuses_calls());
     let only_parks =
         sum("parked") > 0 && ["succeeded", "retried", "dead"].iter().all(|name| sum(name) == 0);
     Load {

@@ -184,10 +184,7 @@ async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
 fn others(tick: &Tick, seen: &Observation) -> Others {
     let observed = |name: &String| seen.dependencies.contains_key(name);
     let others = tick.view.dependencies.iter().filter(|(name, _)| !observed(name));
-    let is_open = |known: &Dependency| match known.breaker.at(tick.now).state {
-        State::Closed | State::Forced { open: false, .. } => false,
-        State::Open { .. } | State::HalfOpen { .. } | State::Forced { open: true, .. } => true,
-    };
+    let is_open = |known: &Dependency| known.breaker.at(tick.now).state.refuses_calls();
     let parked = tick.view.parked.iter().filter(|(name, _)| !observed(name));
     Others {
         open_breakers: others.filter(|(_, known)| is_open(known)).count() as u64,
