@@ -9,11 +9,17 @@ use evenkeel::{
         limiter::Rates,
     },
     ports::Control as _,
-    testing::Fault as PortFault,
+    record::Phase,
+    testing::{Fault as PortFault, POLICY},
 };
 use sandbox::{Fault, FaultKind, Scope, Target};
 
-use crate::bench::{Bench, Kind, errands::DEPENDENCY, run::MINUTE, third_parties::shortening};
+use crate::bench::{
+    Bench, Kind,
+    errands::{DEPENDENCY, errand},
+    run::MINUTE,
+    third_parties::shortening,
+};
 
 /// The limits of the template's defaults.
 const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
@@ -241,4 +247,34 @@ async fn a_watched_dependency_with_a_backlog_stays_registered() {
     bench.awake(tokio::time::sleep(second(50))).await.unwrap();
     assert_eq!(bench.store.all_notes(WATCHED).len(), 1);
     bench.settle(MINUTE * 10).await;
+}
+
+/// A dependency that never comes back gets ever fewer probes. All its jobs end in time nevertheless.
+#[tokio::test(start_paused = true)]
+async fn jobs_parked_behind_a_breaker_that_never_closes_are_given_up_in_time() {
+    for is_forced in [false, true] {
+        let bench = Bench::errands();
+        let begun = bench.now();
+        for n in 0..60 {
+            bench.send(&errand(&format!("job-{n}"), 100, &["transient"]));
+        }
+        if is_forced {
+            let state = State::Forced { open: true, until: begun + POLICY.give_up_after * 9 };
+            let breaker = Breaker { generation: 1, state, ..Breaker::default() };
+            bench.store.swap_breaker(DEPENDENCY, &breaker, 0).await.unwrap();
+        }
+        // One that a 429 had parked before.
+        let asked = Phase::Parked { run_after: begun + MINUTE, why: "http_429".into() };
+        bench.put("asked-to-wait", asked);
+        bench.note_parked(DEPENDENCY, None).await;
+        bench.run_for(POLICY.give_up_after + MINUTE * 3).await;
+        let records = bench.store.records();
+        assert_eq!(records.len(), 61);
+        let dead = records.iter().filter(|record| record.phase.name() == "dead").count();
+        assert_eq!(dead, 61, "forced: {is_forced}");
+        let given_up = records.iter().filter(
+            |record| matches!(&record.phase, Phase::Dead { why, .. } if why.contains("gave up")),
+        );
+        assert!(given_up.count() > 50, "forced: {is_forced}: {records:?}");
+    }
 }

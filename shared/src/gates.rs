@@ -12,6 +12,7 @@
 
 mod breaker;
 mod cache;
+mod closed;
 mod permit;
 mod register;
 mod report;
@@ -42,6 +43,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use closed::Closed;
 pub(crate) use permit::{Permit, RunEnd};
 pub(crate) use slots::Ahead;
 

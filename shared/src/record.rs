@@ -94,6 +94,8 @@ pub struct Parking {
     pub since: Time,
     /// Whether the job waits for a breaker. It need not wait longer once the breaker has closed.
     pub gated: bool,
+    /// When the job ends if its dependency does not come back before. `None` if its deadline says that.
+    pub ends_at: Option<Time>,
 }
 
 /// The kind of a job's latest failure, for lists of jobs that failed alike.
@@ -252,6 +254,20 @@ impl Record {
     pub fn ends_at(&self, give_up_after: Duration) -> Option<Time> {
         let upgradable = if self.provisional.is_some() { give_up_after } else { Duration::ZERO };
         self.work.deadline.map(|deadline| deadline + upgradable)
+    }
+
+    /// When a job without a deadline is given up.
+    #[must_use]
+    pub fn gives_up_at(&self, give_up_after: Duration) -> Time {
+        self.work.created_at + give_up_after
+    }
+
+    /// When a parked job ends although its dependency is not back: then it must run once more, to be given up or to
+    /// take its fallback.
+    #[must_use]
+    pub fn parked_until(&self) -> Option<Time> {
+        let deadline = self.work.deadline.filter(|_| self.provisional.is_none());
+        deadline.or(self.parking.and_then(|parking| parking.ends_at))
     }
 
     /// The condition of a write that changes this record.

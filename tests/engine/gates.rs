@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use evenkeel::{base::time::Time, dependency::limiter::Rates, ports::Control as _, record::Phase};
+use evenkeel::{
+    base::time::Time, dependency::limiter::Rates, ports::Control as _, record::Phase,
+    testing::POLICY,
+};
 
 use crate::bench::{
     Bench,
@@ -34,7 +37,8 @@ async fn runs_that_have_not_begun_when_the_breaker_opens_are_parked() {
         assert_eq!((record.phase.name(), record.counters.attempts), ("parked", 0));
         assert_eq!(record.counters.defers, 1);
         let entry = record.due_entry().unwrap();
-        assert!(entry.partition.starts_with("parked#elsewhere#"), "{entry:?}");
+        assert!(entry.partition.starts_with("dated#elsewhere#"), "{entry:?}");
+        assert_eq!(entry.due_at.since(record.work.created_at), POLICY.give_up_after);
         let Phase::Parked { why, run_after, .. } = record.phase else { panic!("not parked") };
         assert!(why.starts_with("deferred (breaker_open): open: 5 of 5 calls failed"), "{why}");
         assert!(run_after.since(bench.now()) >= Duration::from_secs(50));

@@ -103,9 +103,10 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
         let marked = ("provisional", AttributeValue::Bool(true));
         attributes.extend([("result", s(provisional)), marked]);
     }
-    if let Some(Parking { since, gated }) = record.parking {
+    if let Some(Parking { since, gated, ends_at }) = record.parking {
         attributes.push(("parked_since", ms(since)));
         attributes.extend(gated.then_some(("gated", AttributeValue::Bool(true))));
+        attributes.extend(ends_at.map(|end| ("ends_at", ms(end))));
     }
     if let Some(LastFailure { class, fingerprint }) = &record.last_failure {
         attributes.extend([("class", s(class)), ("fingerprint", s(fingerprint))]);
@@ -132,7 +133,7 @@ pub const DUE_PROJECTION: [&str; 7] =
     ["state", "type", "class", "fingerprint", "group", "priority", "created_at"];
 
 /// The attributes that the end of a run removes, unless [`encode_progress`] sets them.
-pub(crate) const TRANSIENT: [&str; 11] = [
+pub(crate) const TRANSIENT: [&str; 12] = [
     "crashes",
     "lease_until",
     "run_after",
@@ -144,6 +145,7 @@ pub(crate) const TRANSIENT: [&str; 11] = [
     "cursor",
     "parked_since",
     "gated",
+    "ends_at",
 ];
 
 /// The other attributes that a record need not have. A write of the whole record removes those of both lists that
@@ -259,7 +261,9 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
         cursor: reader.has("cursor").then(|| reader.text("cursor")).transpose()?,
         provisional: reader.has("provisional").then(|| reader.text("result")).transpose()?,
         parking: if reader.has("parked_since") {
-            Some(Parking { since: reader.time("parked_since")?, gated: reader.has("gated") })
+            let ends_at = reader.has("ends_at").then(|| reader.time("ends_at")).transpose()?;
+            let (since, gated) = (reader.time("parked_since")?, reader.has("gated"));
+            Some(Parking { since, gated, ends_at })
         } else {
             None
         },
@@ -413,7 +417,7 @@ mod tests {
             provisional in proptest::option::of(".{0,9}"),
             cursor in proptest::option::of(".{0,9}"),
             group in proptest::option::of("[a-z]{1,9}"),
-            parking in proptest::option::of((times(), any::<bool>())),
+            parking in proptest::option::of((times(), any::<bool>(), proptest::option::of(times()))),
             last_failure in proptest::option::of(("[a-z]{1,9}", "[0-9a-f]{12}")),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
@@ -424,7 +428,7 @@ mod tests {
             Record {
                 cursor,
                 provisional,
-                parking: parking.map(|(since, gated)| Parking { since, gated }),
+                parking: parking.map(|(since, gated, ends_at)| Parking { since, gated, ends_at }),
                 last_failure: last_failure
                     .map(|(class, fingerprint)| LastFailure { class, fingerprint }),
                 key,

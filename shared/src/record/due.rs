@@ -37,8 +37,9 @@ fn shard(text: &str, shards: u32) -> u32 {
 /// The partitions of a dependency's parked jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// Those with a deadline and no provisional result, `dated#DEPENDENCY` and `dated-high#DEPENDENCY`. While a
-    /// breaker stays open, a job past its deadline must not be hidden behind others.
+    /// Those with a deadline and no provisional result, and those that wait for a breaker, in the order of their ends,
+    /// `dated#DEPENDENCY` and `dated-high#DEPENDENCY`. While a breaker stays open, a job past its end must not be
+    /// hidden behind others.
     pub dated: [Vec<String>; 2],
     /// All others, `parked#DEPENDENCY` and `parked-high#DEPENDENCY`.
     pub plain: [Vec<String>; 2],
@@ -109,8 +110,11 @@ impl Record {
     /// The entry of a parked record. Those of one message group have one shard.
     fn parked_entry(&self, run_after: Time) -> DueEntry {
         let dependency = &self.work.dependency;
-        let (name, due_at) = match self.work.deadline.filter(|_| self.provisional.is_none()) {
-            Some(deadline) => ("dated", deadline),
+        let has_deadline = self.work.deadline.is_some() && self.provisional.is_none();
+        let is_gated = self.parking.is_some_and(|parking| parking.gated);
+        // One that may not go yet must not hide others that end later.
+        let (name, due_at) = match self.parked_until().filter(|_| has_deadline || is_gated) {
+            Some(end) => ("dated", end),
             None => ("parked", run_after),
         };
         let partition = if self.priority() == HIGH {

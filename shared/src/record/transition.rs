@@ -38,6 +38,14 @@ impl Record {
         }
     }
 
+    /// Notes when the job ends at the latest, if it is parked and its deadline does not say that.
+    pub(crate) fn end_at(&mut self, end: Time) {
+        let deadline = self.work.deadline.filter(|_| self.provisional.is_none());
+        if let Some(parking) = self.parking.as_mut().filter(|_| deadline.is_none()) {
+            parking.ends_at = Some(end);
+        }
+    }
+
     /// The record after its run ended with `decision`, because of `failure` if it failed.
     ///
     /// On success, `result` becomes the result; if the job continues, it becomes the cursor.
@@ -96,7 +104,8 @@ impl Record {
         record.parking = match decision {
             Decision::Park { .. } => {
                 let gated = failure.is_some_and(Failure::waits_for_breaker);
-                Some(Parking { since: self.parking.map_or(now, |parking| parking.since), gated })
+                let since = self.parking.map_or(now, |parking| parking.since);
+                Some(Parking { since, gated, ends_at: None })
             }
             Decision::Retry { spends: Spends::Deferral, .. } => self.parking,
             _ => None,

@@ -79,7 +79,7 @@ pub async fn execute<J: Job>(
 
 /// Whether a job ends if its run fails now: it was its last attempt, or no later run comes before it is given up.
 fn is_last(policy: &Policy, record: &Record, now: Time) -> bool {
-    let gives_up_at = record.work.created_at + policy.give_up_after;
+    let gives_up_at = record.gives_up_at(policy.give_up_after);
     record.counters.attempts + 1 >= policy.max_attempts
         || (record.work.deadline.is_none() && now + LONGEST_WAIT >= gives_up_at)
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     dependency::stats::BUCKET,
     failure::{Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
-    gates::{Permit, Refused, RunEnd, RunKind},
+    gates::{Closed, Permit, Refused, RunEnd, RunKind},
     job::Job,
     policy::{ANSWER_RESERVE, PARK_FROM_RECEIVE},
     ports::{PortError, Ports},
@@ -80,7 +80,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 deadline: record.ends_at(J::POLICY.give_up_after),
                 provisional: record.provisional.is_some(),
                 first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
-                gives_up_at: record.work.created_at + J::POLICY.give_up_after,
+                gives_up_at: record.gives_up_at(J::POLICY.give_up_after),
                 breaker_open,
                 budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
                 now,
@@ -96,7 +96,9 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 }
                 decision => decision,
             };
-            let record = record.settled(decision, Some(&failure), String::new(), now);
+            let end = situation.deadline.unwrap_or(situation.gives_up_at);
+            let mut record = record.settled(decision, Some(&failure), String::new(), now);
+            record.end_at(end);
             Ended { ticket, record, decision, failure: Some(failure), waited, broken }
         }
     }
@@ -167,18 +169,20 @@ async fn run_through_gates<J: Job, P: Ports>(
         return RunResult::failed(execute::unstarted());
     }
     if batch.must_park(ticket) {
-        return RunResult::failed(worker.gates.no_slot(&record.work.dependency));
+        let refused = worker.gates.no_slot(&record.work.dependency);
+        return without_calls(worker, batch, ticket, record, refused).await;
     }
     let kind = kind(record);
     let receives = batch.tickets[ticket].receives;
     let mut permit = match worker.gates.enter(&record.work.dependency, kind).await {
         Ok(permit) => permit,
         Err(Refused::Deferred(failure)) => {
-            let failure = match failure.class() {
-                Class::Unstarted => failure.with_retry_after(Some(pause(receives))),
-                _ => failure,
+            return match failure.class() {
+                Class::Unstarted => {
+                    RunResult::failed(failure.with_retry_after(Some(pause(receives))))
+                }
+                _ => without_calls(worker, batch, ticket, record, failure).await,
             };
-            return RunResult::failed(failure);
         }
         Err(Refused::Broken(why)) => {
             let wait = Some(pause(receives));
@@ -221,6 +225,29 @@ async fn run_through_gates<J: Job, P: Ports>(
     RunResult { outcome, broken: None, others_worked, waited }
 }
 
+/// What becomes of a job that the gates have `refused`. If it is given up now, it runs once more without any call: its
+/// type may have a stand-in for its result.
+async fn without_calls<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: usize,
+    record: &Record,
+    refused: Failure,
+) -> RunResult {
+    let gives_up_at = record.gives_up_at(J::POLICY.give_up_after);
+    if record.work.deadline.is_some() || worker.clock.now() < gives_up_at {
+        return RunResult::failed(refused);
+    }
+    let payload = &batch.tickets[ticket].message.payload;
+    let latest_end = batch.deadline.before(J::POLICY.reserve);
+    let gate = Closed::new(&refused);
+    let run = execute::execute(&worker.job, payload, record, &gate, &worker.clock, latest_end);
+    match run.await {
+        Outcome::Failed(_) => RunResult::failed(refused),
+        outcome => RunResult { outcome, ..RunResult::failed(refused) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,7 +273,11 @@ mod tests {
             },
             cursor: None,
             provisional: None,
-            parking: parked.then_some(Parking { since: Time::default(), gated: true }),
+            parking: parked.then_some(Parking {
+                since: Time::default(),
+                gated: true,
+                ends_at: None,
+            }),
             last_failure: None,
             history: Vec::new(),
         };

@@ -242,6 +242,8 @@ async fn parked<S: TableMaintenance>(
     if !way.is_closed {
         let span = [Time::default(), now];
         all = due_in(store, &dated.concat(), span, MOST_OVERDUE).await?.concat();
+        let span = [Time::default(), now.before(plan::LONG_DUE)];
+        all.extend(due_in(store, &plain.concat(), span, MOST_OVERDUE).await?.concat());
     }
     if way.slots.is_empty() {
         return Ok(all);

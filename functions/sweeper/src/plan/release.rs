@@ -27,6 +27,9 @@ const UNLIMITED: u64 = 10;
 /// Time between two probes, so that one usually ends before the next begins.
 const BETWEEN_PROBES: Duration = Duration::from_secs(2);
 
+/// How long a parked job that does not wait for the breaker may stay behind it once it is due.
+pub const LONG_DUE: Duration = Duration::from_mins(15);
+
 /// How long after its release a job's message counts as possibly lost.
 const DUE_AFTER: Duration = Duration::from_mins(1);
 
@@ -127,10 +130,18 @@ pub fn may_go(record: &Record, at: Time) -> bool {
     gated || run_after <= at || is_overdue(record, at)
 }
 
-/// Whether the sender's deadline has passed and no fallback result stands in yet.
+/// Whether the job's end has come: the sender's deadline if no fallback result stands in yet, else the time when it is
+/// given up. One whose end the index does not show must not stay behind the breaker either: once it is [`LONG_DUE`], it
+/// runs, finds the breaker open, and waits for it.
 #[must_use]
 pub fn is_overdue(record: &Record, at: Time) -> bool {
-    record.provisional.is_none() && record.work.deadline.is_some_and(|deadline| deadline <= at)
+    let Phase::Parked { run_after, .. } = record.phase else { return false };
+    let gated = record.parking.is_some_and(|parking| parking.gated);
+    match record.parked_until() {
+        Some(end) if end <= at => true,
+        Some(_) if gated => false,
+        _ => run_after + LONG_DUE <= at,
+    }
 }
 
 /// The steps that release parked jobs, in the order of `records`, which is that of the due index.

@@ -94,7 +94,7 @@ fn a_half_open_breaker_releases_as_many_as_it_still_needs() {
 }
 
 fn gated(due_at: Time) -> Record {
-    let parking = Some(Parking { since: NOW.before(seconds(100)), gated: true });
+    let parking = Some(Parking { since: NOW.before(seconds(100)), gated: true, ends_at: None });
     Record { parking, ..record("errand#g:1", parked(due_at)) }
 }
 
@@ -120,6 +120,11 @@ fn a_job_past_its_deadline_is_released_behind_an_open_breaker_without_a_probe_sl
     assert_eq!(moments(&[overdue.clone(), overdue.clone(), gated(NOW)]), [NOW, NOW, probe]);
     overdue.provisional = Some("{}".into());
     assert_eq!(moments(&[overdue.clone(), overdue]), [probe], "the job has its fallback already");
+    let mut given_up = gated(NOW);
+    given_up.parking = given_up.parking.map(|parking| Parking { ends_at: Some(NOW), ..parking });
+    let asked = |ago| record("errand#g:1", parked(NOW.before(ago)));
+    let long_ago = [given_up, asked(LONG_DUE), asked(LONG_DUE / 2)];
+    assert_eq!(moments(&long_ago), [NOW, NOW, probe]);
 }
 
 proptest! {
