@@ -165,3 +165,37 @@ async fn further_calls_waste_no_slots_of_others() {
     let wasted = made.len() - usize::try_from(calls).unwrap();
     assert!(wasted <= made.len() / 20, "{wasted} calls were made again");
 }
+
+/// The network goes down under a large fleet, comes back, and the backlog is worked off. No partition of a table comes
+/// near what DynamoDB serves in a second (1,000 write units, 3,000 read units), and no control item grows large.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_in_an_outage_overloads_no_partition() {
+    const CONTAINERS: u32 = 1_000;
+    const HOSTS: u64 = 5_000;
+    const JOBS: u64 = 6_000;
+    let bench = Bench::errands();
+    bench.mappings.put(&bench.function().job_type.normal.mapping, CONTAINERS);
+    bench.configure(|config| {
+        config.types[0].normal.concurrency = CONTAINERS;
+        config.balance = false;
+    });
+    let call_of_aws = Duration::from_millis(5);
+    bench.faults.slow(call_of_aws);
+    bench.sweeper_faults.slow(call_of_aws);
+    bench.journal.go_down(bench.now() + Duration::from_secs(90));
+    for n in 0..JOBS {
+        // No two calls run out of time alike.
+        let takes_ms = 1_000 + (n * 7_919) % 3_000;
+        bench.send(&errand(&format!("at-host-{}/{n}", n % HOSTS), takes_ms, &[]));
+    }
+    bench.settle(Duration::from_mins(15)).await;
+    assert!(bench.store.all(|record| record.phase.name() == "succeeded"));
+    let started = bench.containers().started();
+    assert!(started > 900, "{started}");
+    for (partition, peak) in bench.store.peaks() {
+        assert!(peak.writes <= 500, "{partition}: {} write units in a second", peak.writes);
+        assert!(peak.half_reads <= 3_000, "{partition}: {} halves of a read", peak.half_reads);
+    }
+    let (partition, bytes) = bench.store.largest_control_item();
+    assert!(bytes <= 32 * 1_024, "{partition}: {bytes} bytes");
+}

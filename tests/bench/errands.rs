@@ -17,7 +17,7 @@ use evenkeel::{
     policy::Policy,
     ports::{
         Control as _, Store as _,
-        notes::{Limits, NoteKey, WATCHED},
+        notes::{Limits, NoteKey},
     },
     record::{Counters, Parking, Phase, Record, Work, lease::Lease},
     testing::{Faults, POLICY, TestClock},
@@ -71,6 +71,8 @@ struct Entries {
     all_calls: Vec<Time>,
     busy: usize,
     most_busy: usize,
+    /// Until when the network lets no call through.
+    down_until: Time,
 }
 
 impl Journal {
@@ -106,6 +108,11 @@ impl Journal {
     /// The most calls at the same time.
     pub(crate) fn most_busy(&self) -> usize {
         self.lock().most_busy
+    }
+
+    /// Lets no call through until then.
+    pub(crate) fn go_down(&self, until: Time) {
+        self.lock().down_until = until;
     }
 
     /// Notes that a run begins its last call; returns how many there were before.
@@ -213,6 +220,9 @@ impl Errands {
         let turn = self.journal.begin(&errand.name, self.clock.now());
         tokio::time::sleep(Duration::from_millis(errand.takes_ms)).await;
         self.journal.lock().busy -= 1;
+        if self.clock.now() < self.journal.lock().down_until {
+            return Err(Failure::new(Class::Transient, "connect", "the network is down"));
+        }
         match errand.ends.get(turn).or(errand.ends.last()).map_or("ok", String::as_str) {
             "panic" => panic!("as asked"),
             "kill" => {
@@ -341,6 +351,6 @@ impl Bench {
         };
         let text = serde_json::to_string(&limits).unwrap();
         let until = self.now() + Duration::from_hours(24);
-        self.store.put_note(&NoteKey::new(WATCHED, dependency), &text, until).await.unwrap();
+        self.store.put_note(&NoteKey::watched(dependency), &text, until).await.unwrap();
     }
 }

@@ -134,7 +134,7 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
     });
     bench.put(&parked.record(arn, "parked", &fields)).await?;
     let limits = json!({ "per_second": 8, "per_hour": 18_000, "closes_with": 3, "noted_at": now });
-    let note = json!({ "pk": "note#watched", "sk": "rebrandly", "text": limits.to_string() });
+    let note = json!({ "pk": "note#watched#8", "sk": "rebrandly", "text": limits.to_string() });
     bench.put_control(&note).await?;
     let indexed =
         Case::new("its batch's lease lost with it, its lease expiry indexed by a copy", "indexed")

@@ -103,7 +103,7 @@ async fn begin<P: Ports>(
     let now = sweep.clock.now();
     let (saved, mut memory) = Saved::read(&sweep.store, &owner).await?;
     let limit = SURVEY_TIME.min(last.since(now));
-    let from = memory.watched_from.clone();
+    let from = memory.watched_begin.clone();
     let known = memory.told.iter().filter(|(kind, _)| sweep.config.job_type(kind).is_some());
     let told = known.map(|(_, told)| told).min().copied().map_or(now, Time::from_millis);
     let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, told, now);
@@ -115,7 +115,7 @@ async fn begin<P: Ports>(
     }
     let mut tick = Tick::new(owner, now, seen.unwrap_or_default(), memory);
     tick.memory.forget(now);
-    tick.memory.watched_from.clone_from(&tick.view.watched_next);
+    tick.memory.watched_begin.clone_from(&tick.view.watched_next);
     Ok((tick, saved))
 }
 

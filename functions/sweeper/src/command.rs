@@ -143,7 +143,7 @@ async fn audit_all<P: Ports>(
     deadline: Time,
 ) -> Result<Value, PortError> {
     let now = sweep.clock.now();
-    let view = survey(&sweep.store, &sweep.queue, &sweep.config, "", now, now).await;
+    let view = survey(&sweep.store, &sweep.queue, &sweep.config, &[], now, now).await;
     let mut tick = Tick::new(sweep.random.token(), now, view, Memory::default());
     // The last page and its checks may take a second or two more.
     let end = deadline.before(ANSWER_RESERVE * 4);

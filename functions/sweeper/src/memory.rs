@@ -33,9 +33,9 @@ pub struct Memory {
     pub released_until: BTreeMap<String, u64>,
     /// The dependency that had its turn of `release` last. The next tick begins after it, by name.
     pub released_last: String,
-    /// The name at which reading the notes of dependencies continues, if there are too many for a
-    /// tick.
-    pub watched_from: String,
+    /// The names at which reading the notes of dependencies continues, of each of their kinds; empty where a tick has
+    /// read all.
+    pub watched_begin: Vec<String>,
     /// The ramps in progress, by dependency.
     pub draining: BTreeMap<String, Drain>,
     /// Where the walk through each table continues: jobs, control, auxiliary.

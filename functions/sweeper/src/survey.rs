@@ -16,7 +16,7 @@ use evenkeel::{
     record::lease::Lease,
     telemetry,
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::try_join_all, stream};
 
 use crate::{
     config::{Config, name},
@@ -27,10 +27,8 @@ use crate::{
 /// Leases of one shard that a tick reads. Each is a batch at work, or one whose process died.
 const LEASES_A_SHARD: usize = 250;
 
-/// Notes that one query reads.
+/// Notes that one query reads. With a query of each kind, a tick reads those of sixteen thousand dependencies.
 const NOTES_A_QUERY: usize = 1_000;
-/// Queries of notes in a tick, which makes ten thousand dependencies.
-const MOST_QUERIES: usize = 10;
 
 /// What a survey has read.
 #[derive(Clone, Debug, Default)]
@@ -45,9 +43,8 @@ pub struct View {
     pub notes: BTreeMap<String, String>,
     /// Whether `notes` could be read.
     pub knows_watched: bool,
-    /// The name at which the next tick continues, if there are more notes than a tick reads; else
-    /// empty.
-    pub watched_next: String,
+    /// The names at which the next tick continues, of each kind of those notes; empty where all were read.
+    pub watched_next: Vec<String>,
     /// The state of dependencies, by name. Those that a job type is configured with are read by the
     /// survey; the others are added by the pass that reads them.
     pub dependencies: BTreeMap<String, Dependency>,
@@ -61,7 +58,7 @@ pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
     store: &S,
     queue: &Q,
     config: &Config,
-    watched_from: &str,
+    watched_from: &[String],
     counts_from: Time,
     now: Time,
 ) -> View {
@@ -112,29 +109,41 @@ pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
     }
 }
 
-/// Reads the notes about watched dependencies, from the name `begin` on and wrapping around to it,
-/// up to what a tick reads. The second value is the name at which to continue, empty if all were
-/// read.
+/// Reads the notes about watched dependencies: of each kind up to what a query reads, from the name in `begin` on and
+/// then from the first. The second value holds the names at which to continue, empty where all were read.
 async fn watched<S: TableMaintenance>(
     store: &S,
+    begin: &[String],
+) -> Result<(BTreeMap<String, String>, Vec<String>), PortError> {
+    let each = WATCHED.iter().enumerate().map(|(place, kind)| {
+        let begin = begin.get(place).map_or("", String::as_str);
+        watched_of_kind(store, kind, begin)
+    });
+    let (notes, next): (Vec<_>, Vec<_>) = try_join_all(each).await?.into_iter().unzip();
+    Ok((notes.into_iter().flatten().collect(), next))
+}
+
+async fn watched_of_kind<S: TableMaintenance>(
+    store: &S,
+    kind: &'static str,
     begin: &str,
-) -> Result<(BTreeMap<String, String>, String), PortError> {
-    let mut all = BTreeMap::new();
-    let (mut from, mut is_round) = (begin.to_owned(), begin.is_empty());
-    for _ in 0..MOST_QUERIES {
-        let notes = store.notes(WATCHED, &from, NOTES_A_QUERY).await?;
-        let is_end = notes.len() < NOTES_A_QUERY;
-        // The smallest name that sorts after the last one read.
-        from = notes.last().map(|(name, _)| format!("{name}\0")).unwrap_or_default();
-        all.extend(notes);
-        if is_round && (is_end || *from >= *begin && !begin.is_empty()) {
-            return Ok((all, String::new()));
+) -> Result<(Vec<(String, String)>, String), PortError> {
+    // The smallest name that sorts after the last one, if there may be more.
+    let next = |notes: &[(String, String)]| match notes.last() {
+        Some((name, _)) if notes.len() >= NOTES_A_QUERY => format!("{name}\0"),
+        _ => String::new(),
+    };
+    let mut notes = store.notes(kind, begin, NOTES_A_QUERY).await?;
+    let mut end = next(&notes);
+    if end.is_empty() && !begin.is_empty() {
+        let first = store.notes(kind, "", NOTES_A_QUERY).await?;
+        end = next(&first);
+        if *end >= *begin {
+            end.clear();
         }
-        if is_end {
-            (from, is_round) = (String::new(), true);
-        }
+        notes.extend(first);
     }
-    Ok((all, from))
+    Ok((notes, end))
 }
 
 /// Reads the state of a dependency. Its limits come from `note`, which its functions wrote; without

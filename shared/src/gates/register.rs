@@ -8,7 +8,7 @@ use crate::{
     gates::Gates,
     ports::{
         Control, PortError, Ports,
-        notes::{Limits, NOTED_FOR, NoteKey, WATCHED, WATCHED_RETENTION},
+        notes::{Limits, NOTED_FOR, NoteKey, WATCHED_RETENTION},
     },
     record::{Phase, Record},
     telemetry,
@@ -56,7 +56,7 @@ impl<P: Ports> Gates<P> {
         let text =
             serde_json::to_string(&limits).map_err(|error| PortError::Broken(error.to_string()))?;
         self.control
-            .put_note(&NoteKey::new(WATCHED, dependency), &text, now + WATCHED_RETENTION)
+            .put_note(&NoteKey::watched(dependency), &text, now + WATCHED_RETENTION)
             .await?;
         self.cache(dependency, |cache| cache.registered_at = now);
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::time::Time;
+use crate::base::{hash::shard, time::Time};
 
 /// The key of a note in the control table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,13 @@ impl NoteKey {
     #[must_use]
     pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
         Self { kind, name: name.into() }
+    }
+
+    /// The key of the note about a dependency to watch.
+    #[must_use]
+    pub fn watched(dependency: &str) -> Self {
+        let place = usize::try_from(shard(dependency, WATCHED_SHARDS)).unwrap_or_default();
+        Self::new(WATCHED.get(place).copied().unwrap_or(WATCHED[0]), dependency)
     }
 }
 
@@ -77,8 +84,28 @@ impl CrashStorm {
     }
 }
 
-/// The kind of notes that name the dependencies to watch.
-pub const WATCHED: &str = "watched";
+const WATCHED_SHARDS: u32 = 16;
+
+/// The kinds of notes that name the dependencies to watch, a partition each: in an outage, each container of a fleet
+/// notes each of thousands of hosts. [`NoteKey::watched`] chooses one.
+pub const WATCHED: [&str; WATCHED_SHARDS as usize] = [
+    "watched#0",
+    "watched#1",
+    "watched#2",
+    "watched#3",
+    "watched#4",
+    "watched#5",
+    "watched#6",
+    "watched#7",
+    "watched#8",
+    "watched#9",
+    "watched#10",
+    "watched#11",
+    "watched#12",
+    "watched#13",
+    "watched#14",
+    "watched#15",
+];
 
 /// How often a container renews the note while it parks jobs or its calls fail.
 pub const NOTED_FOR: Duration = Duration::from_mins(10);
@@ -98,4 +125,17 @@ pub struct Limits {
     pub closes_with: u32,
     /// When this note was written, in milliseconds since the epoch.
     pub noted_at: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Functions and sweepers of two versions must find each other's notes.
+    #[test]
+    fn the_kind_of_a_dependencys_note_stays() {
+        let kind = |name: &str| NoteKey::watched(name).kind;
+        let kinds = ["rebrandly", "page/www.example.com", "feed/mesa-motors"].map(kind);
+        assert_eq!(kinds, ["watched#8", "watched#12", "watched#7"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! The sparse index `due`, on which the sweeper finds the jobs that it must handle.
 
 use super::{Phase, Record};
-use crate::base::time::Time;
+use crate::base::{hash::shard, time::Time};
 
 /// The entry of a record on the index `due`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct DueEntry {
 }
 
 /// Shards of an index partition. DynamoDB limits each to 1,000 writes a second.
-pub const DUE_SHARDS: u32 = 4;
+pub const DUE_SHARDS: u32 = 16;
 
 /// Shards of the parked jobs of ordinary priority of a dependency that all jobs of a type share. They are
 /// released in turn, so that the many jobs of one message group do not delay the few of another.
@@ -24,14 +24,6 @@ pub const GROUP_SHARDS: u32 = 16;
 #[must_use]
 pub fn due_partition(name: &str, key: &str) -> String {
     format!("{name}#{}", shard(key, DUE_SHARDS))
-}
-
-/// The shard of a text: FNV-1a (Fowler, Noll and Vo), folded, so that names which differ in their last digits are spread.
-fn shard(text: &str, shards: u32) -> u32 {
-    let hash = text
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (hash ^ (hash >> 16)) % shards
 }
 
 /// The partitions of a dependency's parked jobs.

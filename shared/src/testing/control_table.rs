@@ -47,12 +47,17 @@ pub(super) struct ControlTable {
     pub(super) buckets: BTreeMap<BucketKey, Bucket>,
     pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
     items: BTreeMap<ControlKey, Kept>,
+    /// The largest item so far: its partition and its size.
+    pub(super) largest: (String, usize),
 }
 
 impl ControlTable {
     /// Registers an item whose value was written.
     pub(super) fn keep(&mut self, item: ControlItem, held: Held) {
         let ControlItem { key, expires_at, bytes } = item;
+        if bytes > self.largest.1 {
+            self.largest = (key[0].clone(), bytes);
+        }
         self.items.insert(key, Kept { held, expires_at, bytes });
     }
 

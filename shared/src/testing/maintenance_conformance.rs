@@ -207,12 +207,12 @@ async fn a_note_is_swapped_by_its_revision<S: TableMaintenance>(store: &S) {
 
 async fn notes_of_a_kind_are_sorted_by_name<S: TableMaintenance>(store: &S) {
     for name in ["c", "a", "b"] {
-        let place = NoteKey::new(WATCHED, name);
+        let place = NoteKey::new(WATCHED[3], name);
         assert_eq!(store.put_note(&place, &format!("note {name}"), LATER).await, Ok(()));
     }
     assert_eq!(store.put_note(&NoteKey::new(FINDING, "b"), "another kind", LATER).await, Ok(()));
     let names = async |from: &str, most: usize| {
-        let notes = store.notes(WATCHED, from, most).await.unwrap_or_default();
+        let notes = store.notes(WATCHED[3], from, most).await.unwrap_or_default();
         notes.into_iter().map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>()
     };
     assert_eq!(names("", 10).await, ["a: note a", "b: note b", "c: note c"]);
@@ -221,7 +221,7 @@ async fn notes_of_a_kind_are_sorted_by_name<S: TableMaintenance>(store: &S) {
 }
 
 async fn a_note_is_removed_only_if_its_text_is_unchanged<S: TableMaintenance>(store: &S) {
-    let place = NoteKey::new(WATCHED, "a");
+    let place = NoteKey::new(WATCHED[3], "a");
     assert_eq!(store.remove_note(&place, "an older text").await, Ok(()));
     assert_eq!(store.note(&place).await.map(|note| note.value), Ok(Some("note a".to_owned())));
     assert_eq!(store.remove_note(&place, "note a").await, Ok(()));

@@ -63,7 +63,19 @@ impl MemoryStore {
     /// The same for each partition: `jobs/KEY`, `due/PARTITION` or `control/PARTITION`.
     #[must_use]
     pub fn units_by_partition(&self) -> BTreeMap<String, Units> {
-        self.lock().meter.by_partition().clone()
+        self.lock().meter.by_partition()
+    }
+
+    /// The most writes, and the most reads, that each partition served in one second.
+    #[must_use]
+    pub fn peaks(&self) -> BTreeMap<String, Units> {
+        self.lock().meter.peaks()
+    }
+
+    /// The largest item of the control table so far: its partition, and its size in bytes.
+    #[must_use]
+    pub fn largest_control_item(&self) -> (String, usize) {
+        self.lock().control.largest.clone()
     }
 
     /// Whether `holds` is true for every record.

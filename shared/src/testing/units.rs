@@ -60,39 +60,56 @@ impl PartitionLimits {
     pub const AWS: Self = Self { writes: 1_000, reads: 3_000 };
 }
 
+/// What was used of a partition.
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    total: Units,
+    /// The last second in which it was used, and what was used in that.
+    second: u64,
+    recent: Units,
+    /// The most writes, and the most reads, of one second.
+    peak: Units,
+}
+
+impl Use {
+    /// What is used of the partition in this second, with these units.
+    fn with(&self, units: Units, second: u64) -> Units {
+        let mut recent = if self.second == second { self.recent } else { Units::default() };
+        recent += units;
+        recent
+    }
+
+    fn add(&mut self, units: Units, second: u64) {
+        self.recent = self.with(units, second);
+        self.second = second;
+        self.total += units;
+        self.peak.writes = self.peak.writes.max(self.recent.writes);
+        self.peak.half_reads = self.peak.half_reads.max(self.recent.half_reads);
+    }
+}
+
 /// The units used by each partition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter {
     pub(super) limits: Option<PartitionLimits>,
-    used: BTreeMap<String, Units>,
-    /// The second that is counted for the limits, and what was used in it.
-    second: u64,
-    recent: BTreeMap<String, Units>,
+    used: BTreeMap<String, Use>,
 }
 
 impl Meter {
     /// Uses units of a partition, unless it has no more of them in this second. Returns whether they
     /// were used.
     pub(super) fn spend(&mut self, partition: &str, units: Units, now: Time) -> bool {
+        let second = now.as_millis() / 1_000;
         if let Some(limits) = self.limits {
-            let second = now.as_millis() / 1_000;
-            if second != self.second {
-                self.second = second;
-                self.recent.clear();
-            }
-            let recent = self.recent.entry(partition.to_owned()).or_default();
-            let mut after = *recent;
-            after += units;
+            let used = self.used.get(partition).copied().unwrap_or_default();
+            let after = used.with(units, second);
             if after.writes > limits.writes || after.half_reads > 2 * limits.reads {
                 return false;
             }
-            *recent = after;
         }
         match self.used.get_mut(partition) {
-            Some(used) => *used += units,
-            None => {
-                self.used.insert(partition.to_owned(), units);
-            }
+            Some(used) => used.add(units, second),
+            None => self.used.entry(partition.to_owned()).or_default().add(units, second),
         }
         true
     }
@@ -100,13 +117,18 @@ impl Meter {
     /// All units used.
     pub(super) fn total(&self) -> Units {
         let mut total = Units::default();
-        self.used.values().for_each(|used| total += *used);
+        self.used.values().for_each(|used| total += used.total);
         total
     }
 
     /// The units used by each partition.
-    pub(super) fn by_partition(&self) -> &BTreeMap<String, Units> {
-        &self.used
+    pub(super) fn by_partition(&self) -> BTreeMap<String, Units> {
+        self.used.iter().map(|(name, used)| (name.clone(), used.total)).collect()
+    }
+
+    /// The most writes, and the most reads, of one second by each partition.
+    pub(super) fn peaks(&self) -> BTreeMap<String, Units> {
+        self.used.iter().map(|(name, used)| (name.clone(), used.peak)).collect()
     }
 }
 

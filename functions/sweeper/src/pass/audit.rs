@@ -15,7 +15,7 @@ use evenkeel::{
     ports::{
         Control as _, PortError, Store as _, Written,
         maintenance::{QueueMaintenance, ScannedItem, Table, TableMaintenance},
-        notes::{FINDING_RETENTION, Finding, Limits, NoteKey, WATCHED, WATCHED_RETENTION},
+        notes::{FINDING_RETENTION, Finding, Limits, NoteKey, WATCHED_RETENTION},
     },
     record::{Phase, Record},
     telemetry,
@@ -108,7 +108,7 @@ pub async fn examine<P: Ports>(
     found: &[ScannedItem],
 ) -> (Vec<Record>, Vec<Record>) {
     let watched: Option<BTreeSet<String>> = (tick.view.knows_watched
-        && tick.view.watched_next.is_empty())
+        && tick.view.watched_next.iter().all(String::is_empty))
     .then(|| tick.view.notes.keys().cloned().collect());
     let (mut must, mut may, mut odd) = (Vec::new(), Vec::new(), Vec::new());
     for item in found {
@@ -207,7 +207,7 @@ async fn register_dependency<S: TableMaintenance>(
     record: &Record,
     now: Time,
 ) -> Result<bool, PortError> {
-    let place = NoteKey::new(WATCHED, &record.work.dependency);
+    let place = NoteKey::watched(&record.work.dependency);
     // Its functions, which know its limits, may have written the note since the tick began.
     if store.note(&place).await?.value.is_some() {
         return Ok(true);

@@ -8,7 +8,7 @@ use evenkeel::{
     ports::{
         PortError,
         maintenance::{DueJob, TableMaintenance},
-        notes::{NOTED_FOR, NoteKey, WATCHED, WATCHED_RETENTION},
+        notes::{NOTED_FOR, NoteKey, WATCHED_RETENTION},
     },
     record::{Record, due::Parked},
     telemetry,
@@ -34,8 +34,9 @@ const MOST_OVERDUE: usize = 250;
 /// Jobs of all dependencies that a tick releases.
 const MOST: usize = 3_000;
 
-/// Dependencies of one group: they are read concurrently, then their jobs are released.
-const TOGETHER: usize = 16;
+/// Dependencies of one group: they are read, then their jobs are released. Each group that releases jobs writes the
+/// sweeper's memory, which may be 20 KB, so that many small groups would be a hot item.
+const TOGETHER: usize = 256;
 
 const NAME: &str = "release";
 
@@ -285,7 +286,7 @@ async fn keep_note<S: TableMaintenance>(
 ) -> Result<(), PortError> {
     let Some(text) = tick.view.notes.get(name) else { return Ok(()) };
     let (place, age) =
-        (NoteKey::new(WATCHED, name), tick.now.since(Time::from_millis(known.limits.noted_at)));
+        (NoteKey::watched(name), tick.now.since(Time::from_millis(known.limits.noted_at)));
     let closed = matches!(known.breaker.at(tick.now).state, State::Closed);
     if is_empty && closed && age >= NOTED_FOR * 3 {
         store.remove_note(&place, text).await?;
