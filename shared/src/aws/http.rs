@@ -13,14 +13,21 @@ use aws_smithy_runtime_api::{
     http::{Response, StatusCode},
 };
 use aws_smithy_types::body::SdkBody;
+use reqwest::header::DATE;
+
+use crate::base::time::{SKEW, Skew, SystemClock, Time};
 
 /// Adapts a reqwest client to the SDK. The SDK applies its own time-outs to each call.
 #[derive(Clone, Debug)]
-pub(crate) struct SharedClient(reqwest::Client);
+pub(crate) struct SharedClient {
+    client: reqwest::Client,
+    /// Told the `Date` of each answer.
+    skew: &'static Skew,
+}
 
 impl SharedClient {
     pub(crate) const fn new(client: reqwest::Client) -> Self {
-        Self(client)
+        Self { client, skew: &SKEW }
     }
 }
 
@@ -36,9 +43,15 @@ impl HttpClient for SharedClient {
 
 impl HttpConnector for SharedClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
+        let Self { client, skew } = self.clone();
         HttpConnectorFuture::new(async move {
-            let response = client.execute(outgoing(request)?).await.map_err(classify)?;
+            let request = outgoing(request)?;
+            let sent = SystemClock::machine();
+            let response = client.execute(request).await.map_err(classify)?;
+            let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+            if let Some(date) = date.and_then(Time::parse_http_date) {
+                skew.see(sent, SystemClock::machine(), date);
+            }
             let status = StatusCode::from(response.status());
             let headers = response.headers().clone();
             let body = response.bytes().await.map_err(classify)?;
@@ -74,5 +87,39 @@ fn classify(error: reqwest::Error) -> ConnectorError {
         ConnectorError::user(error.into())
     } else {
         ConnectorError::io(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_smithy_runtime_api::http::Request;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_date_of_an_answer_corrects_the_clock() {
+        static OF_TEST: Skew = Skew::new();
+        const ANSWER: &str = "HTTP/1.1 200 OK\r\nDate: Sat, 06 Nov 2094 08:49:37 GMT\r\n\
+            Content-Length: 0\r\nConnection: close\r\n\r\n";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = Request::get(format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let serve = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 1_024]).await.unwrap();
+            socket.write_all(ANSWER.as_bytes()).await.unwrap();
+        };
+        let client = crate::http::transport::client().unwrap();
+        let client = SharedClient { client, skew: &OF_TEST };
+        let (answer, ()) = tokio::join!(client.call(request), serve);
+        assert!(answer.unwrap().status().is_success());
+        let date = Time::parse_rfc3339("2094-11-06T08:49:37Z").unwrap();
+        let now = OF_TEST.correct(SystemClock::machine());
+        assert!(now >= date && now.since(date) < Duration::from_mins(1), "{now}");
     }
 }

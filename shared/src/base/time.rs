@@ -3,6 +3,8 @@
 //! Only this file reads the system clock; `clippy.toml` bans it elsewhere. Tests of leases, delays
 //! and windows therefore need not wait.
 
+mod skew;
+
 use std::{
     fmt,
     ops::Add,
@@ -10,6 +12,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+pub use skew::Skew;
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,15 +104,26 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
 }
 
-/// The system clock.
+/// The system clock, corrected by [`SKEW`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-impl Clock for SystemClock {
+/// How far this machine's clock is from that of AWS, as far as the answers of AWS have told.
+pub static SKEW: Skew = Skew::new();
+
+impl SystemClock {
+    /// What the machine's clock says.
+    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that may ask")]
-    fn now(&self) -> Time {
+    pub fn machine() -> Time {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Time(millis(since_epoch))
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        SKEW.correct(Self::machine())
     }
 }
 
