@@ -459,6 +459,54 @@ mod tests {
         }
     }
 
+    /// DynamoDB takes items of up to 400 KB.
+    #[test]
+    fn the_largest_record_fits_an_item() {
+        use crate::{
+            failure::MESSAGE_BYTES,
+            message::MAX_BODY_BYTES,
+            policy::{HISTORY, MAX_DEPENDENCY_BYTES, MAX_RESULT_BYTES},
+        };
+        let text = |bytes: usize| "x".repeat(bytes);
+        let attempt = FailedAttempt {
+            at: u64::MAX,
+            class: text(20),
+            code: text(40),
+            message: text(MESSAGE_BYTES),
+        };
+        let why = text(2 * MESSAGE_BYTES);
+        let record = Record {
+            key: text(100 + MAX_ID_BYTES),
+            fence: u64::MAX,
+            owner: text(32),
+            message_id: text(100),
+            counters: Counters {
+                receives: u32::MAX,
+                claims: u32::MAX,
+                attempts: u32::MAX,
+                defers: u32::MAX,
+                crashes: u32::MAX,
+            },
+            phase: Phase::Waiting { run_after: Time::MAX, due_at: Time::MAX, why },
+            work: Work {
+                payload: text(MAX_BODY_BYTES),
+                queue: text(200),
+                dependency: text(MAX_DEPENDENCY_BYTES),
+                retention: Duration::MAX,
+                created_at: Time::MAX,
+                deadline: Some(Time::MAX),
+                group: Some(text(128)),
+            },
+            cursor: Some(text(MAX_RESULT_BYTES)),
+            provisional: Some(text(MAX_RESULT_BYTES)),
+            parking: Some(Parking { since: Time::MAX, gated: true, ends_at: Some(Time::MAX) }),
+            last_failure: Some(LastFailure { class: text(20), fingerprint: text(12) }),
+            history: vec![attempt; HISTORY],
+        };
+        let bytes = crate::aws::size::record(&record);
+        assert!(bytes > MAX_BODY_BYTES + 2 * MAX_RESULT_BYTES && bytes < 300_000, "{bytes}");
+    }
+
     proptest! {
         #[test]
         fn every_record_round_trips_through_its_item(record in records()) {
