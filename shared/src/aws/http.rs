@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_date_of_an_answer_corrects_the_clock() {
+    async fn over_a_socket_the_date_of_an_answer_corrects_the_clock() {
         static OF_TEST: Skew = Skew::new();
         const ANSWER: &str = "HTTP/1.1 200 OK\r\nDate: Sat, 06 Nov 2094 08:49:37 GMT\r\n\
             Content-Length: 0\r\nConnection: close\r\n\r\n";
