@@ -188,10 +188,8 @@ where
             }
             Err(error) => return Err(error.into()),
         };
-        let Content { url, body, .. } = *content;
-        // Most pages are valid UTF-8. Those are not copied.
-        let html = String::from_utf8(body)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let Content { url, body, charset, .. } = *content;
+        let html = page::charset::text(&body, charset.as_deref());
         let of_feed = known.clone().unwrap_or_default();
         let failure = match page::read(&html, &url, &payload.vin, &of_feed) {
             Ok(reading) => return Ok(Progress::Done(scraped(reading, None))),

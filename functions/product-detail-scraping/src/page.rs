@@ -10,8 +10,11 @@ use url::Url;
 
 mod agreement;
 pub mod challenge;
+pub mod charset;
 pub mod data_layer;
+mod identity;
 pub mod json_ld;
+pub mod literal;
 pub mod markup;
 pub mod meta;
 pub mod microdata;
@@ -19,19 +22,22 @@ mod price;
 pub mod quality;
 mod reader;
 pub mod record;
+pub mod references;
 pub mod repair;
 mod schema_org;
 pub mod script;
 pub mod sighting;
 mod value;
+mod visible;
 pub mod vocabulary;
 
-use price::Asked;
-use quality::{Code, MAX_OTHER_VINS, Quality, Warning};
+use price::{Asked, Evidence};
+use quality::{Code, Quality, Warning};
 use record::{Details, Record};
 use script::Language;
 use sighting::Sightings;
-use vocabulary::{Found, Provenance};
+use visible::Visible;
+use vocabulary::{Availability, Found, Provenance};
 
 /// Most bytes read of a page. Real pages have about a tenth of this.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
@@ -90,24 +96,49 @@ impl Error for PageError {}
 /// cars, or names no VIN.
 pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Reading, PageError> {
     let page = &html[..html.floor_char_boundary(MAX_PAGE_BYTES)];
-    let seen = read_sources(page, address, vin);
-    let named_in = confirm(page, vin, &seen)?;
-    let mut quality = Quality { other_vins: other_vins(&seen), ..Quality::default() };
+    let visible = visible::read(page);
+    let base = visible.address(address);
+    let seen = read_sources(page, &base, vin);
+    let identity = identity::decide(page, vin, &seen, &visible)?;
+    let mut quality = Quality { other_vins: identity::other_vins(&seen), ..Quality::default() };
     if page.len() < html.len() {
         quality.warn(Warning::new(Code::Skipped, Provenance::Page, "page", "too long"));
     }
+    let mut known: Vec<Details> = seen.iter().flat_map(|source| source.named().cloned()).collect();
+    known.push(feed.clone());
     let mut sources = Vec::new();
     for source in seen {
         let from = source.source();
-        let (details, warnings) = source.chosen();
+        let admits = |unnamed: &Details| identity.proof.admits(unnamed, &known);
+        let (details, warnings) = source.chosen(admits);
         sources.extend(details.into_iter().map(|details| (from, details)));
         for warning in warnings {
             quality.warn(warning);
         }
     }
+    let mut shown = Shown::default();
+    if identity.proof != identity::Proof::None {
+        let condition = known.iter().find_map(|details| details.condition);
+        sources.push((Provenance::Page, visible.details(vin, condition)));
+        shown = Shown::of(&visible);
+    }
     sources.push((Provenance::Feed, feed.clone()));
-    let vin = Found { value: vin.to_owned(), from: named_in };
-    Ok(Reading::of(vin, address, sources, quality))
+    let vin = Found { value: vin.to_owned(), from: identity.from };
+    Ok(Reading::of(vin, address, sources, &shown, quality))
+}
+
+/// The amounts that the page shows its visitors as its price, in cents.
+#[derive(Debug, Default)]
+struct Shown {
+    asked: Option<u64>,
+    msrp: Option<u64>,
+    struck: Vec<u64>,
+}
+
+impl Shown {
+    fn of(visible: &Visible) -> Self {
+        Self { asked: visible.price(), msrp: visible.msrp(), struck: visible.struck() }
+    }
 }
 
 /// The reading of a car whose page gave nothing: every field comes from the feed.
@@ -115,7 +146,7 @@ pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Read
 pub fn without_page(address: &Url, vin: &str, feed: &Details) -> Reading {
     let vin = Found { value: vin.to_owned(), from: Provenance::Feed };
     let sources = vec![(Provenance::Feed, feed.clone())];
-    Reading::of(vin, address, sources, Quality::default())
+    Reading::of(vin, address, sources, &Shown::default(), Quality::default())
 }
 
 impl Reading {
@@ -123,9 +154,10 @@ impl Reading {
         vin: Found<String>,
         address: &Url,
         sources: Vec<(Provenance, Details)>,
+        shown: &Shown,
         mut quality: Quality,
     ) -> Self {
-        let record = Record::of(sources, &mut quality);
+        let record = Record::of(sources, shown, &mut quality);
         Self { vin, address: address.to_string(), record, quality }
     }
 }
@@ -133,18 +165,28 @@ impl Reading {
 impl Record {
     /// Merges the details of all sources, most trusted first, and reports gaps and contradictions
     /// in `quality`.
-    fn of(mut sources: Vec<(Provenance, Details)>, quality: &mut Quality) -> Self {
+    fn of(mut sources: Vec<(Provenance, Details)>, shown: &Shown, quality: &mut Quality) -> Self {
         price::sift(&mut sources, quality);
         let mut record = Self::merge(&sources, quality);
-        let asked = |(from, details): &(Provenance, Details)| {
-            let from = *from;
-            let cents = details.asking_cents.clone();
-            cents.into_iter().map(move |cents| Asked { from, cents })
+        let is_sold = |details: &Details| details.availability == Some(Availability::Sold);
+        let evidence = Evidence {
+            msrp: record.msrp_cents.as_ref().map(|found| found.value).or(shown.msrp),
+            retail: record.retail_value_cents.as_ref().map(|found| found.value),
+            struck: shown.struck.clone(),
+            year: record.year.as_ref().map(|found| found.value),
+            condition: record.condition.as_ref().map(|found| found.value),
+            is_sold: sources.iter().any(|(_, details)| is_sold(details)),
         };
-        let asked: Vec<Asked> = sources.iter().flat_map(asked).collect();
-        let msrp = record.msrp_cents.as_ref().map(|found| found.value);
-        let retail = record.retail_value_cents.as_ref().map(|found| found.value);
-        record.price_cents = price::settle(&asked, msrp, retail, quality);
+        // What the page shows its visitors is trusted most.
+        let shown = shown.asked.map(|cents| Asked { from: Provenance::Page, cents });
+        let labelled = sources.iter().filter(|(from, _)| *from == Provenance::Page);
+        let others = sources.iter().filter(|(from, _)| *from != Provenance::Page);
+        let asked = labelled.chain(others).flat_map(|(from, details)| {
+            let from = *from;
+            details.asking_cents.iter().map(move |cents| Asked { from, cents: *cents })
+        });
+        let asked: Vec<Asked> = shown.into_iter().chain(asked).collect();
+        record.price_cents = price::settle(&asked, &evidence, quality);
         record
     }
 }
@@ -157,6 +199,7 @@ fn read_sources<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s
         match script.language {
             Language::JavaScript => data_layer::read(script.body, &mut data_layer),
             Language::JsonLd => json_ld::read(script.body, &mut json_ld),
+            Language::Json => data_layer::read_data(script.body, &mut data_layer),
             Language::Other => {}
         }
     }
@@ -167,37 +210,6 @@ fn read_sources<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s
     let mut open_graph = of(Provenance::OpenGraph);
     meta::read(page, &mut open_graph);
     [data_layer, json_ld, microdata, data_vins, open_graph]
-}
-
-/// The source in which the page names the job's VIN.
-///
-/// The first source that names any VIN decides. A later source may well name the job's car on a
-/// page about another one, as a recommendation. The text is searched last, and never that of a
-/// challenge: challenges repeat the requested address, which often contains the VIN.
-fn confirm(page: &str, vin: &str, seen: &[Sightings<'_>]) -> Result<Provenance, PageError> {
-    let names_any = |source: &&Sightings<'_>| source.names_ours() || !source.others().is_empty();
-    match seen.iter().find(names_any) {
-        Some(source) if source.names_ours() => Ok(source.source()),
-        Some(_) => {
-            Err(PageError::OtherVehicle { expected: vin.to_owned(), found: other_vins(seen) })
-        }
-        None => match challenge::recognise(page) {
-            Some(wall) => Err(PageError::Challenge { wall }),
-            None if has_word(page, vin) => Ok(Provenance::Page),
-            None => Err(PageError::NoVin),
-        },
-    }
-}
-
-/// The VINs of other cars, without duplicates, at most [`MAX_OTHER_VINS`].
-fn other_vins(seen: &[Sightings<'_>]) -> Vec<String> {
-    let mut vins: Vec<String> = Vec::new();
-    for vin in seen.iter().flat_map(Sightings::others) {
-        if vins.len() < MAX_OTHER_VINS && !vins.contains(vin) {
-            vins.push(vin.clone());
-        }
-    }
-    vins
 }
 
 /// Whether a text contains an ASCII word as a whole word. Case is ignored.

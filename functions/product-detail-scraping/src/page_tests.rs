@@ -53,7 +53,9 @@ fn as_json(result: Result<Reading, PageError>) -> Value {
     }
 }
 
+/// `UPDATE_PAGES=1` writes the readings of the fixtures anew.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a switch for developers")]
 fn every_fixture_reads_as_expected() {
     let pages = files("html");
     let expected = files("json");
@@ -70,7 +72,10 @@ fn every_fixture_reads_as_expected() {
     for ((name, html), (_, expected)) in pages.iter().zip(&expected) {
         let expected: Value = serde_json::from_str(expected).unwrap();
         let found = as_json(read_alone(html));
-        if found != expected {
+        if std::env::var_os("UPDATE_PAGES").is_some() {
+            let text = serde_json::to_string_pretty(&found).unwrap() + "\n";
+            fs::write(folder().join(format!("{name}.json")), text).unwrap();
+        } else if found != expected {
             wrong.push(format!("{name}: found {found:#}\nexpected {expected:#}"));
         }
     }
@@ -146,7 +151,7 @@ fn the_first_source_that_names_a_field_supplies_it() {
         (Provenance::JsonLd, Details { year: Some(2004), ..colour("Blue") }),
         (Provenance::Feed, colour("blue")),
     ];
-    let record = Record::of(sources, &mut quality);
+    let record = Record::of(sources, &Shown::default(), &mut quality);
     let expected = json!({
         "year": {"value": 2003, "from": "data_layer"},
         "exterior_color": {"value": "Blue", "from": "json_ld"},
@@ -161,7 +166,7 @@ fn the_first_source_that_names_a_field_supplies_it() {
 #[test]
 fn without_sources_every_field_is_missing() {
     let mut quality = Quality::default();
-    assert_eq!(Record::of(Vec::new(), &mut quality), Record::default());
+    assert_eq!(Record::of(Vec::new(), &Shown::default(), &mut quality), Record::default());
     assert_eq!(quality.missing, FIELDS);
     assert!(quality.found.is_empty() && quality.conflicting.is_empty());
 }

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::{
+    references,
     repair::{Repair, unwrapped},
     schema_org::{self, Object},
     script::isolate,
-    sighting::Sightings,
+    sighting::{Role, Sightings},
 };
 
 /// Most JSON values read of one script. Some sites put several into one script.
@@ -19,8 +20,12 @@ const MAX_NODES: usize = 10_000;
 const ITEM_OFFERED: &str = "itemOffered";
 
 /// The properties whose values are searched for cars. Similar cars stand in other properties.
-const CHILDREN: [&str; 7] =
-    ["@graph", "mainEntity", "itemListElement", "item", ITEM_OFFERED, "offers", "hasVariant"];
+const CHILDREN: [&str; 8] =
+    ["@graph", "mainEntity", LIST, "item", ITEM_OFFERED, "offers", "makesOffer", VARIANTS];
+
+/// The properties whose values are some of many: a car in them may be another than the page's.
+const LIST: &str = "itemListElement";
+const VARIANTS: &str = "hasVariant";
 
 /// Reads the cars in a JSON-LD script.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
@@ -30,39 +35,42 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     }
     for _ in 0..MAX_VALUES {
         let Some(start) = rest.find(['{', '[']) else { return };
-        let Some(block) = isolate(&rest[start..]) else {
-            seen.bad_block(&rest[start..]);
-            return;
+        let length = if let Some((value, length)) = seen.parse(&rest[start..]) {
+            walk(&references::resolved(value), Role::Main, seen);
+            length
+        } else {
+            let Some(block) = isolate(&rest[start..]) else { return };
+            block.len()
         };
-        if let Some(value) = seen.parse(block) {
-            walk(&value, seen);
-        }
-        rest = &rest[start + block.len()..];
+        rest = &rest[start + length..];
     }
     if rest.contains(['{', '[']) {
         seen.skipped("values");
     }
 }
 
-/// Reads the cars in a JSON value, in document order.
-pub(crate) fn walk(root: &Value, seen: &mut Sightings<'_>) {
-    // Nodes still to visit, each with the offer whose item it is.
-    let mut open: Vec<(&Value, Option<&Object>)> = vec![(root, None)];
+/// Reads the cars in a JSON value with this place on the page, in document order.
+pub(crate) fn walk(root: &Value, role: Role, seen: &mut Sightings<'_>) {
+    // Nodes still to visit, each with its place and with the offer whose item it is.
+    let mut open: Vec<(&Value, Role, Option<&Object>)> = vec![(root, role, None)];
     for _ in 0..MAX_NODES {
-        let Some((node, offer)) = open.pop() else { return };
+        let Some((node, role, offer)) = open.pop() else { return };
         match node {
             Value::Array(_) => {
                 let elements = seen.elements(node);
-                open.extend(elements.iter().rev().map(|element| (element, offer)));
+                open.extend(elements.iter().rev().map(|element| (element, role, offer)));
             }
             Value::Object(object) => {
-                if schema_org::is_car(object) {
+                let is_car = schema_org::is_car(object);
+                if is_car {
                     let vin = schema_org::vin(object);
-                    seen.see(vin, |reader| schema_org::details(object, offer, reader));
+                    seen.see(vin, role, |reader| schema_org::details(object, offer, reader));
                 }
                 open.extend(CHILDREN.iter().rev().filter_map(|key| {
                     let offer = (*key == ITEM_OFFERED).then_some(object);
-                    object.get(*key).map(|child| (child, offer))
+                    let is_part = is_car || [LIST, VARIANTS].contains(key);
+                    let role = if is_part { Role::Listed } else { role };
+                    object.get(*key).map(|child| (child, role, offer))
                 }));
             }
             _ => {}
@@ -89,7 +97,7 @@ mod tests {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
         let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base);
         read(script, &mut seen);
-        let (details, warnings) = seen.chosen();
+        let (details, warnings) = seen.chosen(|_| true);
         (details.into_iter().filter_map(|details| details.title).collect(), warnings.len())
     }
 
@@ -120,8 +128,8 @@ mod tests {
             "itemOffered": [{"@type": "Car", "vin": VIN}]});
         let base: Url = "https://www.dealer.example/".parse().unwrap();
         let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base);
-        walk(&offer, &mut seen);
-        assert_eq!(seen.chosen().0[0].asking_cents, [2_599_500]);
+        walk(&offer, Role::Main, &mut seen);
+        assert_eq!(seen.chosen(|_| true).0[0].asking_cents, [2_599_500]);
     }
 
     #[test]

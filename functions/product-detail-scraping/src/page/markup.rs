@@ -10,8 +10,9 @@ const MAX_TAG_BYTES: usize = 64 * 1024;
 /// Most attributes read of one tag.
 const MAX_ATTRIBUTES: usize = 100;
 
-/// Longest character reference (`&#x10ffff;`), in bytes.
-const MAX_REFERENCE_BYTES: usize = 10;
+/// Bytes of a page that are searched in vain for the ends of quoted values. Each such search reads up to a whole window,
+/// so that many of them would take quadratic time; beyond this, the first `>` ends a tag.
+const MAX_VAIN_BYTES: usize = 16 * MAX_TAG_BYTES;
 
 /// Elements whose content is plain text up to their own end tag, even if it looks like tags.
 const RAW_TEXT: [&str; 4] = ["script", "style", "textarea", "title"];
@@ -51,13 +52,15 @@ pub struct Tags<'a> {
     /// Whether the rest of the page may contain the end of a comment. Once a search found none, a
     /// search for every later comment would take quadratic time.
     comments_end: bool,
+    /// What is left of [`MAX_VAIN_BYTES`].
+    vain_left: usize,
 }
 
 impl<'a> Tags<'a> {
     /// Iterates from the start of the page.
     #[must_use]
     pub fn new(html: &'a str) -> Self {
-        Self { rest: html, comments_end: true }
+        Self { rest: html, comments_end: true, vain_left: MAX_VAIN_BYTES }
     }
 
     /// The text after a comment. A comment without end counts as text, so that the rest of a
@@ -67,10 +70,13 @@ impl<'a> Tags<'a> {
         if let Some(rest) = empty {
             return rest;
         }
-        if self.comments_end
-            && let Some(end) = comment.find("-->")
-        {
-            return &comment[end + "-->".len()..];
+        if self.comments_end {
+            // `--!>` ends a comment, too (HTML standard, section 13.2.5.51).
+            let ends = ["-->", "--!>"].into_iter();
+            let ends = ends.filter_map(|end| comment.find(end).map(|at| at + end.len()));
+            if let Some(end) = ends.min() {
+                return &comment[end..];
+            }
         }
         self.comments_end = false;
         comment
@@ -86,7 +92,11 @@ impl<'a> Tags<'a> {
         let window = &named[..named.floor_char_boundary(MAX_TAG_BYTES)];
         // A quoted value without end must not hide the rest of the page. In that case the first `>`
         // ends the tag. Without any `>`, the window contains no tag.
-        let Some(end) = tag_end(window).or_else(|| window.find('>')) else {
+        let quoted = (self.vain_left > 0).then(|| tag_end(window)).flatten();
+        if quoted.is_none() {
+            self.vain_left = self.vain_left.saturating_sub(window.len());
+        }
+        let Some(end) = quoted.or_else(|| window.find('>')) else {
             self.rest = &named[window.len()..];
             return None;
         };
@@ -196,46 +206,11 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// Decodes the character references in a text. Unknown ones stay unchanged.
+/// Decodes the character references in a text. Unknown ones stay unchanged, and those without a semicolon where a
+/// letter follows, as in addresses (HTML standard, section 13.2.5.72).
 #[must_use]
 pub fn decode(text: &str) -> String {
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        decoded.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let (character, length) = reference(rest).unwrap_or(('&', 1));
-        decoded.push(character);
-        rest = &rest[length..];
-    }
-    decoded.push_str(rest);
-    decoded
-}
-
-/// Decodes the reference at the start of `text`: the character and the reference's length in bytes.
-fn reference(text: &str) -> Option<(char, usize)> {
-    let mut head = text.bytes().take(MAX_REFERENCE_BYTES);
-    let end = head.position(|byte| byte == b';')?;
-    let name = text.get(1..end)?;
-    let character = match name.strip_prefix('#') {
-        Some(number) => {
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(digits) => u32::from_str_radix(digits, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)?
-        }
-        None => match name {
-            "amp" => '&',
-            "apos" => '\'',
-            "gt" => '>',
-            "lt" => '<',
-            "nbsp" => '\u{a0}',
-            "quot" => '"',
-            _ => return None,
-        },
-    };
-    Some((character, end + 1))
+    htmlize::unescape_attribute(text).into_owned()
 }
 
 #[cfg(test)]
@@ -302,7 +277,8 @@ mod tests {
             ("a&amp;b", "a&b"),
             ("&amp;quot;", "&quot;"),
             ("17&quot; &#39;&#x27; &lt;b&gt;", "17\" '' <b>"),
-            ("&#xD800;&#99999999;&#;&;&", "&#xD800;&#99999999;&#;&;&"),
+            ("&#xD800;&#99999999;&#;&;&", "\u{fffd}\u{fffd}&#;&;&"),
+            ("4MATIC&reg; &eacute;toile &rsquo;", "4MATIC® étoile ’"),
             ("&copy=1;&é;", "&copy=1;&é;"),
         ];
         for (text, expected) in cases {

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    markup::Tags,
+    markup::{Tag, Tags},
+    reader::Reader,
     record::Details,
-    sighting::Sightings,
+    sighting::{Role, Sightings},
     value::{self, MAX_IMAGES},
 };
 
 /// The properties that are read, except those for pictures.
-const PROPERTIES: [&str; 9] = [
+const PROPERTIES: [&str; 11] = [
+    "og:availability",
     "og:title",
     "og:site_name",
     "og:price:amount",
     "og:price:currency",
+    "product:availability",
     "product:brand",
     "product:condition",
     "product:price:amount",
@@ -50,14 +53,16 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
     let id = get("product:retailer_item_id");
     let vin = id.and_then(value::vin);
     let stock_number = if vin.is_some() { None } else { id };
+    let availability = get("product:availability").or_else(|| get("og:availability"));
     let price = get("product:price:amount").or_else(|| get("og:price:amount"));
     let currency = get("product:price:currency").or_else(|| get("og:price:currency"));
-    seen.see(vin, |reader| {
+    seen.see(vin, Role::Main, |reader| {
         let mut details = Details {
             title: reader.text("title", get("og:title")),
             make: reader.text("make", get("product:brand")),
             condition: reader.read("condition", get("product:condition"), value::condition),
             stock_number: reader.text("stock_number", stock_number),
+            availability: reader.read("availability", availability, value::availability),
             images: reader.images(Some(&images)),
             dealer_name: reader.text("dealer_name", get("og:site_name")),
             currency: reader.read("currency", currency, value::currency),
@@ -68,15 +73,53 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
     });
 }
 
-/// Records the VINs in `data-vin` attributes: usually that of the page's car and those of
-/// recommended cars.
+/// Reads the `data-` attributes of the elements with a `data-vin`: usually one of the page's car and those of
+/// recommended cars. An entry of a list or a link is not what the page is about.
 pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
     for tag in Tags::new(html) {
         let vin = tag.attribute("data-vin").and_then(|vin| value::vin(&Value::from(vin)));
-        if let Some(vin) = vin {
-            seen.name(vin);
-        }
+        let Some(vin) = vin else { continue };
+        let is_entry = ["a", "li", "option"].iter().any(|name| tag.begins(name));
+        let role = if is_entry { Role::Listed } else { Role::Main };
+        seen.see(Some(vin), role, |reader| data_attributes(&tag, reader));
     }
+}
+
+fn data_attributes(tag: &Tag<'_>, reader: &mut Reader<'_>) -> Details {
+    let get = |names: &[&str]| {
+        let values = names.iter().filter_map(|name| tag.attribute(name));
+        values.map(Value::from).find(|value| value::plain(value).is_some())
+    };
+    let condition = get(&["data-condition", "data-neworused", "data-inventorytype"]);
+    let condition = reader.read("condition", condition.as_ref(), value::condition);
+    let text =
+        |reader: &mut Reader<'_>, field, names: &[&str]| reader.text(field, get(names).as_ref());
+    let mileage = get(&["data-odometer", "data-mileage", "data-miles"]);
+    let mut details = Details {
+        year: reader.read("year", get(&["data-year", "data-modelyear"]).as_ref(), value::year),
+        make: text(reader, "make", &["data-make"]),
+        model: text(reader, "model", &["data-model"]),
+        trim: text(reader, "trim", &["data-trim"]),
+        condition,
+        stock_number: text(
+            reader,
+            "stock_number",
+            &["data-stocknumber", "data-stock-number", "data-stock"],
+        ),
+        mileage: reader.mileage(mileage.as_ref(), None, condition),
+        body_style: text(reader, "body_style", &["data-bodystyle", "data-body-style", "data-body"]),
+        exterior_color: text(
+            reader,
+            "exterior_color",
+            &["data-exteriorcolor", "data-exterior-color", "data-extcolor"],
+        ),
+        msrp_cents: reader.cents("msrp_cents", get(&["data-msrp"]).as_ref()),
+        ..Details::default()
+    };
+    for name in ["data-internetprice", "data-internet-price", "data-saleprice", "data-price"] {
+        details.price(reader.amount("price_cents", get(&[name]).as_ref(), ""));
+    }
+    details
 }
 
 #[cfg(test)]
@@ -112,7 +155,7 @@ mod tests {
             asking_cents: vec![2_599_500],
             ..Details::default()
         };
-        assert_eq!(seen.chosen(), (vec![expected], vec![]));
+        assert_eq!(seen.chosen(|_| true), (vec![expected], vec![]));
     }
 
     #[test]
@@ -120,7 +163,7 @@ mod tests {
         let base = base();
         let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
         read("<meta name=viewport content=x><p>og:title</p>", &mut seen);
-        assert_eq!(seen.chosen(), (vec![], vec![]));
+        assert_eq!(seen.chosen(|_| true), (vec![], vec![]));
     }
 
     #[test]
@@ -144,7 +187,7 @@ mod tests {
             let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
             read(&format!("<meta property=og:title content=\"{content}\">{tail}"), &mut seen);
             read_data_vins(&content, &mut seen);
-            let (details, _) = seen.chosen();
+            let (details, _) = seen.chosen(|_| true);
             prop_assert!(details.len() <= 1);
         }
     }

@@ -1,12 +1,14 @@
-//! Finds the cars in the microdata of a page, linked data in the attributes of its elements. Each
-//! item is converted to the form of JSON-LD.
+//! Finds the cars in the linked data that stands in the attributes of a page's elements: microdata (HTML standard,
+//! chapter 5) and `RDFa` Lite 1.1. Each item is converted to the form of JSON-LD.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, map::Entry};
 
 use super::{
     json_ld::walk,
     markup::{Tag, Tags},
-    sighting::Sightings,
+    sighting::{Role, Sightings},
 };
 
 /// Deepest nesting of items. Deeper items count as part of the item around them.
@@ -20,55 +22,86 @@ const MAX_PROPERTY_BYTES: usize = 2_048;
 /// Most names of one property.
 const MAX_NAMES: usize = 4;
 
+/// Most elements outside of an item that it refers to.
+const MAX_REFERENCES: usize = 8;
+
 /// Elements without content, which have no end tag.
 const VOID: [&str; 13] = [
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
     "wbr",
 ];
 
-/// Reads the cars in a page's microdata.
+/// Reads the cars in a page's microdata and `RDFa`.
 pub fn read(html: &str, seen: &mut Sightings<'_>) {
-    let mut items = Items { open: Vec::new(), complete: Vec::new(), left: MAX_PROPERTIES };
+    let mut items = Items { left: MAX_PROPERTIES, refers: references(html), ..Items::default() };
     for tag in Tags::new(html) {
         if tag.closing {
             items.close(tag.name);
         } else {
             items.begin(&tag);
         }
-        for item in items.complete.drain(..) {
-            walk(&item, seen);
-        }
+        items.hear(tag.text);
     }
     // Items that are still open at the end of a truncated page are read, too.
     items.close_from(0);
-    for item in &items.complete {
-        walk(item, seen);
+    for (item, role) in items.merged() {
+        walk(&item, role, seen);
     }
     if items.left == 0 {
         seen.skipped("properties");
     }
 }
 
+/// The ids of the elements that items refer to.
+fn references(html: &str) -> BTreeSet<&str> {
+    if !html.contains("itemref") {
+        return BTreeSet::new();
+    }
+    let lists = Tags::new(html).filter_map(|tag| tag.attribute("itemref"));
+    lists.flat_map(|list| list.split_ascii_whitespace().take(MAX_REFERENCES)).collect()
+}
+
 /// The items of a page.
+#[derive(Default)]
 struct Items<'a> {
-    /// The items whose elements have not ended, from the outermost to the innermost.
-    open: Vec<Item<'a>>,
+    /// The items and properties whose elements have not ended, from the outermost to the innermost.
+    open: Vec<Open<'a>>,
     /// The closed items that are not the value of another item's property.
-    complete: Vec<Value>,
+    complete: Vec<Complete<'a>>,
+    /// The ids of elements that items refer to, and the properties of those elements.
+    refers: BTreeSet<&'a str>,
+    parts: BTreeMap<&'a str, Map<String, Value>>,
     /// The number of properties that may still be read.
     left: usize,
 }
 
-/// An item whose element has not ended yet.
-struct Item<'a> {
+/// An item whose element has ended.
+struct Complete<'a> {
+    values: Map<String, Value>,
+    /// The ids that it refers to.
+    refers: &'a str,
+    role: Role,
+}
+
+/// An element that has not ended yet.
+struct Open<'a> {
     /// The element's name.
     element: &'a str,
-    /// The number of open elements of that name, including the item's own. Other elements are not
+    /// The number of open elements of that name, including its own. Other elements are not
     /// counted, so a missing end tag of one of them does not matter.
     depth: usize,
-    /// The property of the item around it whose value this item is.
+    /// The property of the item around it whose value this is.
     property: Option<&'a str>,
-    values: Map<String, Value>,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    /// An item, with the ids that it refers to.
+    Item(Map<String, Value>, &'a str),
+    /// The properties of an element with this id, which items refer to.
+    Part(Map<String, Value>, &'a str),
+    /// A property whose value is the text of its element.
+    Text(String),
 }
 
 impl<'a> Items<'a> {
@@ -77,85 +110,151 @@ impl<'a> Items<'a> {
         let is_leaf = tag.attributes.ends_with('/')
             || VOID.iter().any(|name| name.eq_ignore_ascii_case(tag.name));
         if !is_leaf {
-            for item in &mut self.open {
-                if item.element.eq_ignore_ascii_case(tag.name) {
-                    item.depth += 1;
+            for open in &mut self.open {
+                if open.element.eq_ignore_ascii_case(tag.name) {
+                    open.depth += 1;
                 }
             }
+            let id = tag.attribute("id").filter(|id| self.refers.contains(id));
+            if let Some(id) = id {
+                self.push(tag.name, None, What::Part(Map::new(), id));
+            }
         }
-        let property = tag.attribute("itemprop");
-        if !is_leaf && tag.attribute("itemscope").is_some() {
-            self.begin_item(tag, property);
-        } else if let Some(property) = property
-            && let Some(item) = self.open.last_mut()
-            && self.left > 0
-        {
-            self.left -= 1;
-            item.add(property, &Value::from(text(tag)));
+        let kind = tag.attribute("itemtype").or_else(|| tag.attribute("typeof"));
+        let is_item = tag.attribute("itemscope").is_some() || tag.attribute("typeof").is_some();
+        let property = tag.attribute("itemprop").or_else(|| {
+            // Other elements have the attribute, too, such as `meta` for social networks.
+            tag.attribute("property").filter(|_| self.is_within_item())
+        });
+        if !is_leaf && is_item {
+            let mut values = Map::new();
+            if let Some(kind) = kind {
+                values.insert("@type".to_owned(), Value::from(shortened(kind)));
+            }
+            let refers = tag.attribute("itemref").unwrap_or_default();
+            self.push(tag.name, property, What::Item(values, refers));
+        } else if let Some(property) = property {
+            match value(tag) {
+                Some(value) => self.add(property, &Value::from(shortened(value))),
+                None if is_leaf => self.add(property, &Value::from("")),
+                None => self.push(tag.name, Some(property), What::Text(String::new())),
+            }
         }
     }
 
-    fn begin_item(&mut self, tag: &Tag<'a>, property: Option<&'a str>) {
-        if self.open.len() == MAX_DEPTH || self.left == 0 {
-            return;
+    fn is_within_item(&self) -> bool {
+        self.open.iter().any(|open| !matches!(open.what, What::Text(_)))
+    }
+
+    fn push(&mut self, element: &'a str, property: Option<&'a str>, what: What<'a>) {
+        if self.open.len() < MAX_DEPTH && self.left > 0 {
+            self.left -= 1;
+            self.open.push(Open { element, depth: 1, property, what });
         }
-        self.left -= 1;
-        let mut values = Map::new();
-        if let Some(kind) = tag.attribute("itemtype") {
-            values.insert("@type".to_owned(), Value::from(shortened(kind)));
+    }
+
+    /// Handles text: it belongs to every property around it.
+    fn hear(&mut self, text: &str) {
+        for open in &mut self.open {
+            if let What::Text(heard) = &mut open.what
+                && heard.len() < MAX_PROPERTY_BYTES
+            {
+                heard.push_str(shortened(text));
+            }
         }
-        self.open.push(Item { element: tag.name, depth: 1, property, values });
     }
 
     /// Handles an end tag.
     fn close(&mut self, name: &str) {
-        for item in &mut self.open {
-            if item.element.eq_ignore_ascii_case(name) {
-                item.depth -= 1;
+        for open in &mut self.open {
+            if open.element.eq_ignore_ascii_case(name) {
+                open.depth -= 1;
             }
         }
-        if let Some(outermost) = self.open.iter().position(|item| item.depth == 0) {
+        if let Some(outermost) = self.open.iter().position(|open| open.depth == 0) {
             self.close_from(outermost);
         }
     }
 
-    /// Closes the item at this index of `open` and all items within it.
+    /// Closes the element at this index of `open` and all within it.
     fn close_from(&mut self, outermost: usize) {
         while self.open.len() > outermost {
-            let Some(item) = self.open.pop() else { return };
-            let value = Value::Object(item.values);
-            match (item.property, self.open.last_mut()) {
-                (Some(property), Some(parent)) => parent.add(property, &value),
-                _ => self.complete.push(value),
+            let Some(open) = self.open.pop() else { return };
+            match open.what {
+                What::Text(heard) => {
+                    self.add(open.property.unwrap_or_default(), &Value::from(shortened(&heard)));
+                }
+                What::Part(values, id) => {
+                    self.parts.entry(id).or_insert(values);
+                }
+                What::Item(values, refers) => match open.property {
+                    // An item is the value of one name. A copy under each would double with each level.
+                    Some(names) if self.is_within_item() => {
+                        let name = names.split_ascii_whitespace().next().unwrap_or_default();
+                        self.add(name, &Value::Object(values));
+                    }
+                    _ => {
+                        let is_part = self.is_within_item();
+                        let role = if is_part { Role::Listed } else { Role::Main };
+                        self.complete.push(Complete { values, refers, role });
+                    }
+                },
             }
         }
     }
+
+    /// Adds a value under each name of a property to the innermost item.
+    fn add(&mut self, names: &str, value: &Value) {
+        let items = self.open.iter_mut().rev();
+        let mut values = items.filter_map(|open| match &mut open.what {
+            What::Item(values, _) | What::Part(values, _) => Some(values),
+            What::Text(_) => None,
+        });
+        let Some(values) = values.next().filter(|_| self.left > 0) else { return };
+        self.left -= 1;
+        for name in names.split_ascii_whitespace().take(MAX_NAMES) {
+            // RDFa may write a prefix.
+            let name = name.rsplit([':', '/', '#']).next().unwrap_or(name);
+            insert(values, name, value.clone());
+        }
+    }
+
+    /// The complete items, each with the properties of the elements that it refers to.
+    fn merged(&mut self) -> Vec<(Value, Role)> {
+        let complete = std::mem::take(&mut self.complete);
+        let merged = complete.into_iter().map(|Complete { mut values, refers, role }| {
+            for id in refers.split_ascii_whitespace().take(MAX_REFERENCES) {
+                for (name, value) in self.parts.get(id).into_iter().flatten() {
+                    insert(&mut values, name, value.clone());
+                }
+            }
+            (Value::Object(values), role)
+        });
+        merged.collect()
+    }
 }
 
-impl Item<'_> {
-    /// Adds a value under each name of a property. Several values of one property become an array.
-    fn add(&mut self, names: &str, value: &Value) {
-        for name in names.split_ascii_whitespace().take(MAX_NAMES) {
-            match self.values.entry(name) {
-                Entry::Vacant(entry) => {
-                    entry.insert(value.clone());
-                }
-                Entry::Occupied(mut entry) => {
-                    let held = entry.get_mut();
-                    if let Value::Array(values) = held {
-                        values.push(value.clone());
-                    } else {
-                        *held = Value::Array(vec![held.take(), value.clone()]);
-                    }
-                }
+/// Adds a value. Several values of one property become an array.
+fn insert(values: &mut Map<String, Value>, name: &str, value: Value) {
+    match values.entry(name) {
+        Entry::Vacant(entry) => {
+            entry.insert(value);
+        }
+        Entry::Occupied(mut entry) => {
+            let held = entry.get_mut();
+            if let Value::Array(values) = held {
+                values.push(value);
+            } else {
+                *held = Value::Array(vec![held.take(), value]);
             }
         }
     }
 }
 
 /// The value of a property, from the attribute that the HTML standard (section 5.2.4) defines for
-/// the element. `content` takes precedence, because many sites write it on any element.
-fn text<'a>(tag: &Tag<'a>) -> &'a str {
+/// the element; `None` if it is the element's text. `content` takes precedence, because many sites write it on any
+/// element.
+fn value<'a>(tag: &Tag<'a>) -> Option<&'a str> {
     let attribute = match tag.name.to_ascii_lowercase().as_str() {
         "a" | "area" | "link" => "href",
         "audio" | "embed" | "iframe" | "img" | "source" | "track" | "video" => "src",
@@ -164,8 +263,9 @@ fn text<'a>(tag: &Tag<'a>) -> &'a str {
         "time" => "datetime",
         _ => "content",
     };
-    let value = tag.attribute("content").or_else(|| tag.attribute(attribute));
-    shortened(value.unwrap_or(tag.text))
+    tag.attribute("content")
+        .or_else(|| tag.attribute(attribute))
+        .or_else(|| tag.attribute("resource"))
 }
 
 fn shortened(text: &str) -> &str {
@@ -186,7 +286,7 @@ mod tests {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
         let mut seen = Sightings::new(Provenance::Microdata, VIN, &base);
         read(html, &mut seen);
-        let (details, warnings) = seen.chosen();
+        let (details, warnings) = seen.chosen(|_| true);
         (details, warnings.len())
     }
 

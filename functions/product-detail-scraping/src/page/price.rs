@@ -1,5 +1,16 @@
 //! Decides which amount on a page is the price. Sites put payments, discounts, fees and the
 //! manufacturer's price in its place. A wrong price is worse than none.
+//!
+//! The rule, in this order (docs/job-types/product-detail-scraping.md has the reasons):
+//!
+//! 1. A car that is sold has no price.
+//! 2. The words around an amount tell its kind. Only asking prices go on.
+//! 3. Amounts that no car of that year costs are dropped, and those that are explained by others: copies of the
+//!    manufacturer's price or of a retail value, former prices that the page strikes out, the difference between two
+//!    other amounts, fragments of the car's worth, and a discount on a new car that few buyers get.
+//! 4. The most trusted source of the rest gives the price: what the page shows its visitors, then the data layer,
+//!    linked data, the `meta` elements, and the feed. If sources of the page disagree by more than
+//!    [`MOST_DISAGREEMENT`], there is no price.
 
 use std::ops::RangeInclusive;
 
@@ -8,15 +19,32 @@ use super::{
     quality::{Code, Conflict, Quality, Warning},
     record::Details,
     value,
-    vocabulary::{Found, Provenance},
+    vocabulary::{Condition, Found, Provenance},
 };
 
-/// The range of car prices, in cents: 1,000 to 5,000,000 dollars. Amounts below are payments and
-/// fees. Amounts above are mistakes, such as cents taken for dollars.
+/// The range of the manufacturer's prices and retail values, in cents: 1,000 to 5,000,000 dollars.
 const PLAUSIBLE_CENTS: RangeInclusive<u64> = 100_000..=500_000_000;
+
+/// The least that a car of a model year from this on costs, in cents, the newest first. Below are payments and fees.
+const LEAST: [(u16, u64); 3] = [(2020, 400_000), (2012, 150_000), (0, 100_000)];
+
+/// The same for the price that the dealer's own system gives of an old car.
+const LEAST_OF_DEALER: u64 = 30_000;
+
+/// Model years before this one are old.
+const OLD_BEFORE: u16 = 2012;
+
+/// Above this, in cents, an amount needs another beside it that is near: it may be cents taken for dollars.
+const MOST_ALONE: u64 = 100_000_000;
 
 /// The largest factor between two prices of one car. No discount explains a larger one.
 const MAX_SPREAD: u64 = 2;
+
+/// The largest difference between the prices of two sources of a page, in percent of the higher one.
+const MOST_DISAGREEMENT: u64 = 10;
+
+/// The largest discount on a new car that anybody gets, in percent. Larger ones have conditions.
+const MOST_DISCOUNT: u64 = 40;
 
 /// An amount below the car's worth divided by this is a payment, a fee or an accessory.
 const FRAGMENT_DIVISOR: u64 = 10;
@@ -32,40 +60,71 @@ const FIELD: &str = "price_cents";
 
 // The words that tell what an amount is. A `_BESIDE` list holds words that count only next to the
 // amount, because they are ambiguous elsewhere: "MO" is also a state, "off" a part of trim names.
-const PAYMENT: [&str; 15] = [
+const PAYMENT: [&str; 38] = [
+    "apr",
+    "balloon",
     "biweekly",
+    "emi",
     "finance",
+    "financing",
+    "fortnight",
+    "fortnightly",
+    "hire",
     "installment",
     "installments",
+    "instalment",
+    "instalments",
     "lease",
+    "leasing",
+    "loan",
+    "mensual",
+    "mensuel",
+    "mois",
     "mon",
+    "monat",
+    "monatlich",
     "month",
     "monthly",
     "months",
+    "mth",
+    "mthly",
+    "mths",
     "payment",
     "payments",
+    "pcm",
+    "pcp",
+    "rent",
+    "rental",
     "wee",
     "week",
     "weekly",
     "weeks",
 ];
-const PAYMENT_BESIDE: [&str; 2] = ["mo", "wk"];
-const SAVINGS: [&str; 10] = [
+const PAYMENT_BESIDE: [&str; 5] = ["mo", "pm", "pw", "wk", "yr"];
+const SAVINGS: [&str; 15] = [
+    "allowance",
+    "bonus",
+    "cashback",
+    "conquest",
     "discount",
     "discounts",
     "incentive",
     "incentives",
+    "loyalty",
     "rebate",
     "rebates",
     "save",
     "saving",
     "savings",
-    "cashback",
+    "saved",
 ];
-const SAVINGS_BESIDE: [&str; 1] = ["off"];
-const FEE: [&str; 7] = ["deposit", "destination", "fee", "fees", "freight", "tax", "taxes"];
+const SAVINGS_BESIDE: [&str; 4] = ["below", "drop", "off", "under"];
+const FEE: [&str; 9] =
+    ["deposit", "destination", "fee", "fees", "freight", "invoice", "tax", "taxes", "warranty"];
 const FEE_BESIDE: [&str; 1] = ["down"];
-const ACCESSORIES: [&str; 3] = ["accessories", "accessory", "addons"];
+const ACCESSORIES: [&str; 5] = ["accessories", "accessory", "addon", "addons", "package"];
+const BID: [&str; 5] = ["auction", "bid", "bids", "reserve", "starting"];
+const FORMER: [&str; 6] = ["before", "former", "old", "original", "previous", "was"];
 const MSRP: [&str; 6] = ["list", "msrp", "srp", "sticker", "strikethrough", "suggested"];
 
 /// An amount on a page, classified by the words around it.
@@ -91,9 +150,11 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
     all.extend_from_slice(&beside);
     let says =
         |said: &[String], meant: &[&str]| said.iter().any(|word| meant.contains(&word.as_str()));
+    let per = number.around.to_lowercase().replace(' ', "");
+    let is_per_period = ["/m", "p/m", "p.m", "/w", "p/w"].iter().any(|period| per.contains(period));
     Some(if cents == 0 {
         Amount::Zero
-    } else if says(&all, &PAYMENT) || says(&beside, &PAYMENT_BESIDE) {
+    } else if says(&all, &PAYMENT) || says(&beside, &PAYMENT_BESIDE) || is_per_period {
         Amount::Other(Code::MonthlyPayment)
     } else if says(&all, &SAVINGS) || says(&beside, &SAVINGS_BESIDE) {
         Amount::Other(Code::Savings)
@@ -101,6 +162,10 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
         Amount::Other(Code::Fee)
     } else if says(&all, &ACCESSORIES) {
         Amount::Other(Code::Accessories)
+    } else if says(&all, &BID) {
+        Amount::Other(Code::Bid)
+    } else if says(&all, &FORMER) {
+        Amount::Other(Code::FormerPrice)
     } else if says(&all, &MSRP) {
         Amount::Msrp(cents)
     } else {
@@ -143,25 +208,21 @@ fn words(label: &str) -> Vec<String> {
     words
 }
 
-/// Removes the amounts outside [`PLAUSIBLE_CENTS`] and warns about each.
+/// Removes manufacturer's prices and retail values outside [`PLAUSIBLE_CENTS`], and warns about each.
 pub(crate) fn sift(sources: &mut [(Provenance, Details)], quality: &mut Quality) {
     for (from, details) in sources {
         let mut is_plausible = |field: &'static str, cents: u64| {
             let is_plausible = PLAUSIBLE_CENTS.contains(&cents);
             if !is_plausible {
-                quality.warn(implausible(*from, field, cents));
+                let cents = cents.to_string();
+                quality.warn(Warning::new(Code::Implausible, *from, field, &cents));
             }
             is_plausible
         };
-        details.asking_cents.retain(|cents| is_plausible(FIELD, *cents));
         details.msrp_cents = details.msrp_cents.filter(|cents| is_plausible("msrp_cents", *cents));
         details.retail_value_cents =
             details.retail_value_cents.filter(|cents| is_plausible("retail_value_cents", *cents));
     }
-}
-
-fn implausible(from: Provenance, field: &'static str, cents: u64) -> Warning {
-    Warning::new(Code::Implausible, from, field, &cents.to_string())
 }
 
 /// An asking price and its source.
@@ -171,72 +232,152 @@ pub(crate) struct Asked {
     pub(crate) cents: u64,
 }
 
-/// Chooses the price among the amounts asked, which are ordered by trust in their sources. `msrp`
-/// is the manufacturer's price and `retail` the car's retail value, both in cents.
-///
-/// Copies of the manufacturer's price and fragments are discarded first. Of the rest, the first is
-/// the price, unless two differ by more than the factor [`MAX_SPREAD`]: then there is no price. In
-/// either case `quality` lists amounts that differ.
+/// What is known of the car beside its asking prices. Amounts are in cents.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    /// The manufacturer's price.
+    pub(crate) msrp: Option<u64>,
+    /// The value according to a price guide.
+    pub(crate) retail: Option<u64>,
+    /// Former prices, which the page strikes out.
+    pub(crate) struck: Vec<u64>,
+    /// The model year.
+    pub(crate) year: Option<u16>,
+    pub(crate) condition: Option<Condition>,
+    /// Whether a source says that the car is sold.
+    pub(crate) is_sold: bool,
+}
+
+/// Whether an amount, among all that are left, is not the price.
+type Reason = fn(&Evidence, &Asked, &[Asked]) -> bool;
+
+/// Chooses the price among the amounts asked, which are ordered by trust in their sources. `quality` lists the amounts
+/// that were dropped, and those that differ.
 pub(crate) fn settle(
     asked: &[Asked],
-    msrp: Option<u64>,
-    retail: Option<u64>,
+    evidence: &Evidence,
     quality: &mut Quality,
 ) -> Option<Found<u64>> {
-    let own = without_echoes(asked, msrp, quality);
-    let whole = without_fragments(&own, msrp.or(retail), quality);
-    let Some(first) = whole.first() else {
+    let left = evidence.unexplained(asked, quality);
+    let Some(first) = left.first() else {
         quality.missing.push(FIELD);
         return None;
     };
-    let lowest = whole.iter().map(|asked| asked.cents).min()?;
-    let highest = whole.iter().map(|asked| asked.cents).max()?;
-    if highest > lowest.saturating_mul(MAX_SPREAD) {
-        quality.conflicting.push(conflict(whole.iter()));
+    let main = main_of_each(&left);
+    if spreads(left.iter(), MAX_SPREAD) || disagree(&main) {
+        quality.conflicting.push(conflict(if disagree(&main) { &main } else { &left }));
         return None;
     }
-    // A source may list several prices. Only its first, the most binding one, is compared.
-    let is_main = |at: usize| whole[..at].iter().all(|earlier| earlier.from != whole[at].from);
-    let main: Vec<Asked> = (0..whole.len()).filter(|at| is_main(*at)).map(|at| whole[at]).collect();
     if main.iter().any(|other| !close(&first.cents, &other.cents)) {
-        quality.conflicting.push(conflict(main.iter()));
+        quality.conflicting.push(conflict(&main));
     }
     quality.found.push(FIELD);
     Some(Found { value: first.cents, from: first.from })
 }
 
-fn conflict<'a>(asked: impl Iterator<Item = &'a Asked>) -> Conflict {
-    Conflict::between(FIELD, asked.map(|asked| (asked.from, asked.cents)))
+/// The first amount of each source. A source may list several prices; the first is the most binding one.
+fn main_of_each(asked: &[Asked]) -> Vec<Asked> {
+    let is_main = |at: usize| asked[..at].iter().all(|earlier| earlier.from != asked[at].from);
+    (0..asked.len()).filter(|at| is_main(*at)).map(|at| asked[at]).collect()
 }
 
-/// Discards the amounts that only repeat the manufacturer's price. If the dealer's own system asks
-/// exactly that amount, it is the price, and nothing is discarded.
-fn without_echoes(asked: &[Asked], msrp: Option<u64>, quality: &mut Quality) -> Vec<Asked> {
-    let repeats = |asked: &Asked| Some(asked.cents) == msrp;
-    let is_meant = asked.iter().any(|asked| asked.from.is_the_dealers() && repeats(asked));
-    let is_echo = |asked: &Asked| repeats(asked) && !is_meant;
-    for echo in asked.iter().filter(|asked| is_echo(asked)) {
-        let cents = echo.cents.to_string();
-        quality.warn(Warning::new(Code::MsrpEcho, echo.from, FIELD, &cents));
-    }
-    asked.iter().filter(|asked| !is_echo(asked)).copied().collect()
+fn spreads<'a>(asked: impl Iterator<Item = &'a Asked> + Clone, factor: u64) -> bool {
+    let lowest = asked.clone().map(|asked| asked.cents).min().unwrap_or_default();
+    let highest = asked.map(|asked| asked.cents).max().unwrap_or_default();
+    highest > lowest.saturating_mul(factor)
 }
 
-/// Discards the amounts that are too far below the car's worth to be its price, unless a second
-/// source names them. Without a known `worth`, the highest amount that two sources agree on is
-/// used.
-fn without_fragments(asked: &[Asked], worth: Option<u64>, quality: &mut Quality) -> Vec<Asked> {
-    let is_shared = |one: &Asked| {
-        asked.iter().any(|other| other.from != one.from && close(&other.cents, &one.cents))
-    };
-    let shared = asked.iter().filter(|asked| is_shared(asked)).map(|asked| asked.cents).max();
-    let worth = worth.or(shared).unwrap_or(0);
-    let is_tiny = |asked: &Asked| asked.cents.saturating_mul(FRAGMENT_DIVISOR) < worth;
-    let is_fragment = |asked: &Asked| is_tiny(asked) && !is_shared(asked);
-    for fragment in asked.iter().filter(|asked| is_fragment(asked)) {
-        quality.warn(implausible(fragment.from, FIELD, fragment.cents));
+/// Whether sources of the page disagree. The feed is older than the page.
+fn disagree(main: &[Asked]) -> bool {
+    let of_page = || main.iter().filter(|asked| asked.from != Provenance::Feed);
+    let lowest = of_page().map(|asked| asked.cents).min().unwrap_or_default();
+    let highest = of_page().map(|asked| asked.cents).max().unwrap_or_default();
+    lowest.saturating_mul(100) < highest.saturating_mul(100 - MOST_DISAGREEMENT)
+}
+
+fn conflict(asked: &[Asked]) -> Conflict {
+    Conflict::between(FIELD, asked.iter().map(|asked| (asked.from, asked.cents)))
+}
+
+impl Evidence {
+    /// The amounts that may be the price. Each that may not gives a warning.
+    fn unexplained(&self, asked: &[Asked], quality: &mut Quality) -> Vec<Asked> {
+        let mut left = asked.to_vec();
+        let reasons: [(Code, Reason); 8] = [
+            (Code::Sold, |evidence, _, _| evidence.is_sold),
+            (Code::Implausible, |evidence, one, all| evidence.is_implausible(one, all)),
+            (Code::FormerPrice, |evidence, one, _| evidence.struck.contains(&one.cents)),
+            (Code::MsrpEcho, |evidence, one, all| is_echo(evidence.msrp, one, all)),
+            (Code::RetailEcho, |evidence, one, all| is_echo(evidence.retail, one, all)),
+            (Code::Savings, |evidence, one, all| evidence.is_difference(one, all)),
+            (Code::Implausible, |evidence, one, all| evidence.is_fragment(one, all)),
+            (Code::Conditional, |evidence, one, _| evidence.is_conditional(one)),
+        ];
+        for (code, holds) in reasons {
+            let (dropped, kept): (Vec<Asked>, Vec<Asked>) =
+                left.iter().partition(|one| holds(self, one, &left));
+            for one in dropped {
+                let cents = one.cents.to_string();
+                quality.warn(Warning::new(code, one.from, FIELD, &cents));
+            }
+            left = kept;
+        }
+        left
     }
-    asked.iter().filter(|asked| !is_fragment(asked)).copied().collect()
+
+    /// Whether no car of its year costs that.
+    fn is_implausible(&self, one: &Asked, all: &[Asked]) -> bool {
+        let year = self.year.unwrap_or_default();
+        let least = LEAST.iter().find(|(from, _)| *from <= year).map_or(0, |(_, least)| *least);
+        let is_old = self.year.is_some_and(|year| year < OLD_BEFORE);
+        let is_known = is_old && one.from == Provenance::DataLayer;
+        let least = if is_known { LEAST_OF_DEALER } else { least };
+        let worths = all.iter().filter(|other| other.from != one.from).map(|other| other.cents);
+        let mut worths = worths.chain(self.msrp).chain(self.retail);
+        let is_near = |worth: u64| worth.saturating_mul(MAX_SPREAD) >= one.cents;
+        one.cents < least || one.cents > MOST_ALONE && !worths.any(is_near)
+    }
+
+    /// Whether an amount is the difference between two others, such as between the manufacturer's price and the price.
+    fn is_difference(&self, one: &Asked, all: &[Asked]) -> bool {
+        let higher = all.iter().map(|other| other.cents).chain(self.msrp).chain(self.retail);
+        let lower = || all.iter().filter(|other| other.from != one.from).map(|other| other.cents);
+        let is_rest = |high: u64, low: u64| {
+            low > one.cents && high.saturating_sub(low).abs_diff(one.cents) <= 100
+        };
+        let mut higher = higher.filter(|high| *high > one.cents);
+        higher.any(|high| lower().any(|low| is_rest(high, low)))
+    }
+
+    /// Whether an amount is too far below the car's worth to be its price, unless a second source names it, or it is
+    /// the dealer's own price of an old car. Without a known worth, the highest amount that two sources agree on is
+    /// used.
+    fn is_fragment(&self, one: &Asked, all: &[Asked]) -> bool {
+        let is_shared = |one: &Asked| {
+            all.iter().any(|other| other.from != one.from && close(&other.cents, &one.cents))
+        };
+        let shared = all.iter().filter(|asked| is_shared(asked)).map(|asked| asked.cents).max();
+        let worth = self.msrp.or(self.retail).or(shared).unwrap_or(0);
+        let is_old = self.year.is_some_and(|year| year < OLD_BEFORE);
+        let is_meant = is_old && one.from == Provenance::DataLayer;
+        one.cents.saturating_mul(FRAGMENT_DIVISOR) < worth && !is_shared(one) && !is_meant
+    }
+
+    /// Whether an amount is so far below the manufacturer's price of a new car that few buyers get it.
+    fn is_conditional(&self, one: &Asked) -> bool {
+        let Some(msrp) = self.msrp.filter(|_| self.condition == Some(Condition::New)) else {
+            return false;
+        };
+        one.cents.saturating_mul(100) < msrp.saturating_mul(100 - MOST_DISCOUNT)
+    }
+}
+
+/// Whether an amount only repeats the manufacturer's price or the retail value, as templates for search engines do. If
+/// the dealer's own system or the page's text asks exactly that amount, it is the price.
+fn is_echo(of: Option<u64>, one: &Asked, all: &[Asked]) -> bool {
+    let repeats = |asked: &Asked| Some(asked.cents) == of;
+    let is_meant = all.iter().any(|asked| asked.from.is_the_dealers() && repeats(asked));
+    repeats(one) && !is_meant
 }
 
 #[cfg(test)]
@@ -289,7 +430,7 @@ mod tests {
             .collect();
         let mut quality = Quality::default();
         let msrp = msrp.map(|dollars| dollars * 100);
-        let price = settle(&asked, msrp, None, &mut quality);
+        let price = settle(&asked, &Evidence { msrp, ..Evidence::default() }, &mut quality);
         (price.map(|price| (price.value / 100, price.from)), quality)
     }
 
@@ -334,18 +475,17 @@ mod tests {
     #[test]
     fn implausible_amounts_are_removed_with_a_warning() {
         let details = Details {
-            asking_cents: vec![38_900, 2_599_500, 2_599_500_000],
             msrp_cents: Some(1),
+            retail_value_cents: Some(2_599_500_000),
             ..Details::default()
         };
         let mut sources = [(LINKED, details)];
         let mut quality = Quality::default();
         sift(&mut sources, &mut quality);
-        assert_eq!(sources[0].1.asking_cents, [2_599_500]);
-        assert_eq!(sources[0].1.msrp_cents, None);
+        assert_eq!((sources[0].1.msrp_cents, sources[0].1.retail_value_cents), (None, None));
         let values: Vec<_> =
             quality.warnings.iter().map(|warning| warning.value.as_str()).collect();
-        assert_eq!(values, ["38900", "2599500000", "1"]);
+        assert_eq!(values, ["1", "2599500000"]);
     }
 
     proptest! {

@@ -130,8 +130,18 @@ pub enum Code {
     Fee,
     /// The price of accessories in place of the car's price.
     Accessories,
+    /// A bid of an auction in place of a price.
+    Bid,
+    /// A price that holds no longer.
+    FormerPrice,
+    /// The price of a car that is sold.
+    Sold,
+    /// A price of a new car so low that it must have conditions.
+    Conditional,
     /// The manufacturer's price in place of the dealer's price.
     MsrpEcho,
+    /// The value of a price guide in place of the dealer's price.
+    RetailEcho,
     /// An amount outside the range of car prices, or far below the price of this car.
     Implausible,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     agreement::{always, close, equal, same_distance, similar},
     quality::{Conflict, Quality},
-    vocabulary::{Condition, Found, Mileage, Provenance},
+    vocabulary::{Availability, Condition, Found, Mileage, Provenance},
 };
 
 // The one list of fields, each with the function that compares two of its values. The record, the
@@ -72,6 +72,8 @@ fields! {
     /// The dealer's own number for the car.
     stock_number: String => similar,
     mileage: Mileage => same_distance,
+    /// Whether it can be bought.
+    availability: Availability => equal,
     body_style: String => similar,
     engine: String => similar,
     transmission: String => similar,

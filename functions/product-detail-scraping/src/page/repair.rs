@@ -26,6 +26,8 @@ pub enum Repair {
     RawControl,
     /// Quotation marks written as `&quot;`.
     EncodedQuotes,
+    /// Comments, other quotation marks, or anything else that JavaScript has and JSON has not.
+    JavaScript,
 }
 
 impl Repair {
@@ -38,6 +40,7 @@ impl Repair {
             Self::TrailingComma => "trailing_comma",
             Self::RawControl => "raw_control",
             Self::EncodedQuotes => "encoded_quotes",
+            Self::JavaScript => "javascript",
         }
     }
 }
@@ -153,9 +156,15 @@ impl Mender {
             return 1 + length;
         }
         self.repairs.insert(Repair::StrayBackslash);
-        if rest[1..].starts_with('\'') {
-            // JavaScript's escape of an apostrophe, which JSON does not have.
-            self.mended.push('\'');
+        // Escapes of JavaScript, which JSON does not have.
+        if let Some(character) = hexadecimal(rest) {
+            let quoted = Value::from(character.to_string()).to_string();
+            self.mended.push_str(&quoted[1..quoted.len() - 1]);
+            return 4;
+        }
+        let mark = rest[1..].chars().next().filter(char::is_ascii_punctuation);
+        if let Some(mark) = mark.filter(|mark| !"\"\\&".contains(*mark)) {
+            self.mended.push(mark);
             return 2;
         }
         self.mended.push_str("\\\\");
@@ -178,6 +187,13 @@ fn escape_length(text: &str) -> Option<usize> {
         },
         _ => None,
     }
+}
+
+/// The character of the `\xHH` at the start of `text`.
+fn hexadecimal(text: &str) -> Option<char> {
+    let digits = text.strip_prefix("\\x")?.get(..2)?;
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u8::from_str_radix(digits, 16).ok().filter(|_| all_digits).map(char::from)
 }
 
 /// The number in the `\uXXXX` at the start of `text`.
@@ -206,6 +222,7 @@ mod tests {
         let cases: &[(&str, Value, &[Repair])] = &[
             (r#"{"a":"\"\\\/\b\f\n\r\tA"}"#, json!({"a": "\"\\/\u{8}\u{c}\n\r\tA"}), &[]),
             (r#"["5\' \x \d"]"#, json!(["5' \\x \\d"]), &[StrayBackslash]),
+            (r#"["A\x20\-\x22\x5C"]"#, json!(["A -\"\\"]), &[StrayBackslash]),
             (r#"["\u00G1 \u12"]"#, json!(["\\u00G1 \\u12"]), &[StrayBackslash]),
             (r#"["\ud83d\ude97"]"#, json!(["\u{1f697}"]), &[]),
             (r#"["\ud83d...", "\ude97"]"#, json!(["\\ud83d...", "\\ude97"]), &[StrayBackslash]),

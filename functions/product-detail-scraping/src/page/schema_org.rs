@@ -12,14 +12,49 @@ use super::{
 pub(crate) type Object = Map<String, Value>;
 
 /// The types whose objects may be a car.
-const TYPES: [&str; 5] = ["Car", "IndividualProduct", "Motorcycle", "Product", "Vehicle"];
+const TYPES: [&str; 11] = [
+    "Car",
+    "IndividualProduct",
+    "MotorVehicle",
+    "Motorcycle",
+    "MotorizedBicycle",
+    "Product",
+    "RecreationalVehicle",
+    "Truck",
+    "UsedCar",
+    "NewCar",
+    "Vehicle",
+];
 
-/// The properties that may hold the VIN. The last two hold stock numbers just as often.
-const VIN: [&str; 4] = ["vehicleIdentificationNumber", "vin", "sku", "productID"];
+/// The names of properties that hold a VIN and nothing else.
+pub(crate) const VIN_NAMES: [&str; 4] = ["vehicleIdentificationNumber", "vin", "VIN", "vehicleVin"];
+
+/// The properties that hold a VIN, a stock number, or a number of the maker.
+const NUMBERS: [&str; 5] = ["sku", "productID", "serialNumber", "identifier", "additionalProperty"];
 
 /// The properties of an offer or a price specification that tell what its amount is.
-const LABELS: [&str; 7] =
-    ["@type", "name", "category", "businessFunction", "priceType", "unitText", "unitCode"];
+const LABELS: [&str; 9] = [
+    "@type",
+    "name",
+    "category",
+    "businessFunction",
+    "priceType",
+    "unitText",
+    "unitCode",
+    "priceComponentType",
+    "loanType",
+];
+
+/// The properties that only a payment has.
+const OF_PAYMENTS: [&str; 7] = [
+    "paymentFrequency",
+    "billingDuration",
+    "billingIncrement",
+    "numberOfLoanPayments",
+    "downPayment",
+    "loanTerm",
+    "annualPercentageRate",
+];
 
 /// Most offers read of one car, and most price specifications read of one offer.
 const MAX_OFFERS: usize = 20;
@@ -34,7 +69,27 @@ pub(crate) fn is_car(object: &Object) -> bool {
 
 /// The VIN in a car's object.
 pub(crate) fn vin(car: &Object) -> Option<String> {
-    VIN.iter().filter_map(|key| car.get(*key)).find_map(value::vin)
+    let named = VIN_NAMES.iter().filter_map(|key| car.get(*key)).find_map(value::vin);
+    let numbers = || {
+        let values = NUMBERS.iter().flat_map(|key| elements(car.get(*key)));
+        values.filter(|value| is_of_a_car(value)).find_map(value::vin)
+    };
+    let addresses = || {
+        let addresses = ["url", "@id"].iter().filter_map(|key| car.get(*key));
+        addresses.filter_map(Value::as_str).find_map(value::vin_in_address)
+    };
+    named.or_else(numbers).or_else(addresses)
+}
+
+/// Whether a number that has a name is named a VIN.
+fn is_of_a_car(number: &Value) -> bool {
+    let Some(number) = number.as_object() else { return true };
+    let names = ["propertyID", "name"].iter().filter_map(|key| number.get(*key)?.as_str());
+    let is_vin = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name == "vin" || name.contains("vehicle identification")
+    };
+    names.clone().count() == 0 || names.into_iter().any(is_vin)
 }
 
 /// Reads the details of a car's object. `offer` is the offer around it, if the car is the offer's
@@ -43,14 +98,16 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
     let own = elements(car.get("offers")).iter().filter_map(Value::as_object);
     let offers: Vec<&Object> = own.chain(offer).take(MAX_OFFERS).collect();
     let of_offers = |key: &str| offers.iter().find_map(|offer| offer.get(key));
-    let condition = car.get("itemCondition").or_else(|| of_offers("itemCondition"));
+    let condition = first(car, &["itemCondition", "vehicleCondition"]);
+    let condition = condition.or_else(|| of_offers("itemCondition"));
     let condition = reader.read("condition", condition, value::condition);
     let engine = elements(car.get("vehicleEngine")).first();
     let of_engine = |key: &str| engine.and_then(|engine| engine.get(key));
     let mileage = elements(car.get("mileageFromOdometer")).first();
     let mileage_unit = mileage.and_then(Value::as_object);
     let mileage_unit = mileage_unit.and_then(|mileage| first(mileage, &["unitCode", "unitText"]));
-    let seller = of_offers("seller");
+    let seller = of_offers("seller").or_else(|| of_offers("offeredBy"));
+    let availability = of_offers("availability").or_else(|| car.get("availability"));
     let address = seller.and_then(|seller| elements(seller.get("address")).first());
     let of_address = |key: &str| address.and_then(|address| address.get(key));
     let year = first(car, &["vehicleModelDate", "modelDate", "productionDate"]);
@@ -64,6 +121,7 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
         // Some sites repeat the VIN as the SKU. It is no stock number then.
         stock_number: reader.text("stock_number", car.get("sku").filter(|sku| !is_vin(sku))),
         mileage: reader.mileage(mileage, mileage_unit, condition),
+        availability: reader.read("availability", availability, value::availability),
         body_style: reader.text("body_style", car.get("bodyType")),
         engine: reader.text("engine", engine_name(engine)),
         transmission: reader.text("transmission", car.get("vehicleTransmission")),
@@ -84,6 +142,9 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
     for offer in offers {
         prices(offer, reader, &mut details);
     }
+    let msrp = reader.cents("msrp_cents", first(car, &["msrp", "MSRP"]));
+    details.msrp_cents = details.msrp_cents.or(msrp);
+    details.price(reader.amount("price_cents", car.get("price"), ""));
     details
 }
 
@@ -147,7 +208,8 @@ fn labels(object: &Object) -> String {
     let own = LABELS.iter().map(|key| object.get(*key));
     let period = object.get("referenceQuantity").and_then(|period| period.get("unitCode"));
     let texts = own.chain([period]).flatten().filter_map(value::plain);
-    texts.collect::<Vec<_>>().join(" ")
+    let is_payment = OF_PAYMENTS.iter().any(|key| object.contains_key(*key));
+    texts.chain(is_payment.then(|| "payment".to_owned())).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

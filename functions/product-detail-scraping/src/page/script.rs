@@ -16,6 +16,8 @@ pub enum Language {
     JavaScript,
     /// Linked data in JSON.
     JsonLd,
+    /// Other data in JSON.
+    Json,
     /// Anything else, such as templates and settings.
     Other,
 }
@@ -40,6 +42,8 @@ fn language(tag: &Tag<'_>) -> Language {
     let declared = declared.trim().to_ascii_lowercase();
     if declared.starts_with("application/ld+json") {
         Language::JsonLd
+    } else if declared.starts_with("application/json") {
+        Language::Json
     } else if declared.is_empty() || declared == "module" || declared.contains("javascript") {
         Language::JavaScript
     } else {

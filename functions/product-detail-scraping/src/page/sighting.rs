@@ -5,10 +5,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
+    literal,
     quality::{Code, MAX_OTHER_VINS, MAX_WARNINGS, Warning},
     reader::Reader,
     record::Details,
     repair::{self, Repair},
+    script::{MAX_VALUE_BYTES, isolate},
     value,
     vocabulary::Provenance,
 };
@@ -17,14 +19,40 @@ use super::{
 /// times.
 const MAX_SIGHTINGS: usize = 8;
 
-/// Most JSON blocks parsed of one source.
+/// Most blocks parsed of one source, and the most bytes of them.
 const MAX_BLOCKS: usize = 64;
+const MAX_PARSED_BYTES: usize = 4 * MAX_VALUE_BYTES;
+
+/// Most cars of one source whose details are read. Equal ones are kept once, so these are more than are kept.
+const MAX_READ: usize = 32;
 
 /// Bytes quoted in a report from the start of a bad block.
 const HEAD_BYTES: usize = 24;
 
 /// The field name in warnings about a block.
 const BLOCK: &str = "block";
+
+/// The place of a car on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It stands for itself: it may be what the page is about.
+    Main,
+    /// It is one of a list, or part of something else.
+    Listed,
+}
+
+/// What a source says the page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Main {
+    /// The job's car.
+    Ours,
+    /// A car with another VIN.
+    Other,
+    /// A car without a VIN.
+    Unnamed,
+    /// Nothing, or several cars.
+    Unknown,
+}
 
 /// The cars that one source mentions.
 #[derive(Debug)]
@@ -42,10 +70,16 @@ pub struct Sightings<'s> {
     unnamed: Vec<Sighting>,
     /// The VINs of other cars.
     others: Vec<String>,
+    /// Whether the job's car stands for itself somewhere, and another car.
+    is_main: bool,
+    has_other_main: bool,
+    /// Details read so far.
+    reads: usize,
     /// The warnings that belong to no single car.
     warnings: Vec<Warning>,
-    /// The number of JSON blocks so far.
+    /// The number of blocks so far, and their bytes.
     blocks: usize,
+    bytes: usize,
 }
 
 /// The details of a car in one place of a page.
@@ -68,8 +102,12 @@ impl<'s> Sightings<'s> {
             ours: Vec::new(),
             unnamed: Vec::new(),
             others: Vec::new(),
+            is_main: false,
+            has_other_main: false,
+            reads: 0,
             warnings: Vec::new(),
             blocks: 0,
+            bytes: 0,
         }
     }
 
@@ -85,41 +123,65 @@ impl<'s> Sightings<'s> {
         self.names_ours
     }
 
+    /// Whether this is the job's VIN.
+    pub(crate) fn is_ours(&self, vin: &str) -> bool {
+        vin == self.vin
+    }
+
     /// The VINs of other cars that the source names, without duplicates.
     #[must_use]
     pub fn others(&self) -> &[String] {
         &self.others
     }
 
-    /// Records that the source names a VIN.
-    pub(crate) fn name(&mut self, vin: String) {
+    /// What the source says the page is about.
+    pub(crate) fn main(&self) -> Main {
+        match (self.is_main, self.has_other_main) {
+            (true, false) => Main::Ours,
+            (false, true) => Main::Other,
+            (true, true) => Main::Unknown,
+            (false, false) if self.unnamed.is_empty() => Main::Unknown,
+            (false, false) => Main::Unnamed,
+        }
+    }
+
+    /// Records that the source names a VIN in this place.
+    pub(crate) fn name(&mut self, vin: String, role: Role) {
+        let is_main = role == Role::Main;
         if vin == self.vin {
             self.names_ours = true;
-        } else if self.others.len() < MAX_OTHER_VINS && !self.others.contains(&vin) {
+            self.is_main |= is_main;
+            return;
+        }
+        self.has_other_main |= is_main;
+        if self.others.len() < MAX_OTHER_VINS && !self.others.contains(&vin) {
             self.others.push(vin);
         }
     }
 
-    /// Records a car, and reads its details if it may be the job's car.
+    /// Records a car, and reads its details if it may be the job's car. One of a list may be only if it has the VIN.
     pub(crate) fn see(
         &mut self,
         vin: Option<String>,
+        role: Role,
         read: impl FnOnce(&mut Reader<'_>) -> Details,
     ) {
         let (list, most) = match vin {
             Some(vin) => {
                 let is_ours = vin == self.vin;
-                self.name(vin);
+                self.name(vin, role);
                 if !is_ours {
                     return;
                 }
                 (&mut self.ours, MAX_SIGHTINGS)
             }
+            None if role == Role::Listed => return,
             None => (&mut self.unnamed, 2),
         };
-        if list.len() == most {
+        if list.len() == most || self.reads == MAX_READ {
             return;
         }
+        self.reads += 1;
         let mut reader = Reader::new(self.from, self.base);
         let details = read(&mut reader);
         // Pages repeat whole blocks. Equal details are the same car and add nothing.
@@ -128,24 +190,53 @@ impl<'s> Sightings<'s> {
         }
     }
 
-    /// Parses an isolated JSON block, after repairs if needed. A block that cannot be repaired or
-    /// exceeds [`MAX_BLOCKS`] gives a warning and `None`.
-    pub(crate) fn parse(&mut self, block: &str) -> Option<Value> {
+    /// Whether another block of this many bytes may be parsed. The first that may not gives a warning.
+    fn affords(&mut self, bytes: usize) -> bool {
         self.blocks += 1;
-        if self.blocks > MAX_BLOCKS {
-            if self.blocks == MAX_BLOCKS + 1 {
-                self.warn(Code::Skipped, BLOCK, "too many");
-            }
+        self.bytes += bytes.min(MAX_VALUE_BYTES);
+        let fits = self.blocks <= MAX_BLOCKS && self.bytes <= MAX_PARSED_BYTES;
+        if !fits && self.blocks <= MAX_BLOCKS + 1 {
+            self.blocks = MAX_BLOCKS + 1;
+            self.warn(Code::Skipped, BLOCK, "too many");
+        }
+        fits
+    }
+
+    /// Parses the JSON block at the start of `text`, after repairs if needed. The second value is its length. A block
+    /// that cannot be repaired or exceeds [`MAX_BLOCKS`] gives a warning and `None`.
+    pub(crate) fn parse(&mut self, text: &str) -> Option<(Value, usize)> {
+        let block = isolate(text);
+        if !self.affords(block.map_or(text.len(), str::len)) {
             return None;
         }
-        let Ok((value, repairs)) = repair::parse(block) else {
-            self.bad_block(block);
+        if let Some(block) = block
+            && let Ok((value, repairs)) = repair::parse(block)
+        {
+            for repair in repairs {
+                self.repaired(repair);
+            }
+            return Some((value, block.len()));
+        }
+        let Some((value, length)) = literal::parse(text) else {
+            self.bad_block(text);
             return None;
         };
-        for repair in repairs {
-            self.repaired(repair);
+        self.repaired(Repair::JavaScript);
+        Some((value, length))
+    }
+
+    /// The same for a literal of JavaScript.
+    pub(crate) fn literal(&mut self, text: &str) -> Option<(Value, usize)> {
+        let block = isolate(text);
+        let json = block.and_then(|block| serde_json::from_str(block).ok());
+        let read = match (block, json) {
+            (Some(block), Some(value)) => Some((value, block.len())),
+            _ => literal::parse(text),
+        };
+        if let Some((value, length)) = read {
+            return self.affords(length).then_some((value, length));
         }
-        Some(value)
+        self.parse(text)
     }
 
     /// The elements of an array, or the value itself. Elements beyond the limit give a warning.
@@ -180,21 +271,20 @@ impl<'s> Sightings<'s> {
 
     /// The details of the job's car, and all warnings.
     ///
-    /// If the source does not describe the job's VIN, a car without a VIN counts as the job's car,
-    /// provided that the source mentions no other. The caller has already confirmed that the page
-    /// is about the job's car.
-    pub(crate) fn chosen(self) -> (Vec<Details>, Vec<Warning>) {
+    /// Details without a VIN count only if the source describes the job's car nowhere by its VIN, if it describes no
+    /// other car, and if the page's identity `admits` them.
+    pub(crate) fn chosen(self, admits: impl Fn(&Details) -> bool) -> (Vec<Details>, Vec<Warning>) {
         let mut warnings = self.warnings;
-        let is_named = !self.ours.is_empty();
-        let is_alone = self.others.is_empty() && self.unnamed.len() == 1;
-        if !is_named && !is_alone && !self.unnamed.is_empty() {
-            warnings.push(Warning::new(Code::Ambiguous, self.from, "vin", "cars without a VIN"));
+        let mut chosen = self.ours;
+        if chosen.is_empty() && !self.unnamed.is_empty() {
+            let is_alone = self.unnamed.len() == 1 && !self.has_other_main;
+            if is_alone && self.unnamed.iter().all(|unnamed| admits(&unnamed.details)) {
+                chosen = self.unnamed;
+            } else {
+                let warning = Warning::new(Code::Ambiguous, self.from, "vin", "cars without a VIN");
+                warnings.push(warning);
+            }
         }
-        let chosen = match (is_named, is_alone) {
-            (true, _) => self.ours,
-            (false, true) => self.unnamed,
-            (false, false) => Vec::new(),
-        };
         let mut details = Vec::with_capacity(chosen.len());
         for sighting in chosen {
             details.push(sighting.details);
@@ -202,64 +292,9 @@ impl<'s> Sightings<'s> {
         }
         (details, warnings)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OURS: &str = "1HGCM82633A004352";
-    const OTHER: &str = "1M8GDM9AXKP042788";
-
-    fn base() -> Url {
-        "https://www.dealer.example/used/1.htm".parse().unwrap()
-    }
-
-    fn year(year: u16) -> Details {
-        Details { year: Some(year), ..Details::default() }
-    }
-
-    fn years(cars: &[(Option<&str>, u16)]) -> (Vec<u16>, usize) {
-        let base = base();
-        let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base);
-        for (vin, number) in cars {
-            seen.see(vin.map(str::to_owned), |_| year(*number));
-        }
-        let (details, warnings) = seen.chosen();
-        (details.iter().filter_map(|details| details.year).collect(), warnings.len())
-    }
-
-    #[test]
-    fn the_jobs_car_is_distinguished_from_others() {
-        type Case<'a> = (&'a [(Option<&'a str>, u16)], &'a [u16], usize);
-        let cases: &[Case<'_>] = &[
-            (&[], &[], 0),
-            (&[(Some(OURS), 2003), (Some(OTHER), 1989)], &[2003], 0),
-            (&[(Some(OTHER), 1989)], &[], 0),
-            (&[(Some(OURS), 2003), (Some(OURS), 2004)], &[2003, 2004], 0),
-            (&[(Some(OURS), 2003), (None, 2005)], &[2003], 0),
-            (&[(None, 2005)], &[2005], 0),
-            (&[(None, 2005), (None, 2005)], &[2005], 0),
-            (&[(None, 2005), (None, 2006)], &[], 1),
-            (&[(None, 2005), (Some(OTHER), 1989)], &[], 1),
-        ];
-        for (cars, expected, warnings) in cases {
-            assert_eq!(years(cars), (expected.to_vec(), *warnings), "{cars:?}");
-        }
-    }
-
-    #[test]
-    fn the_number_of_sightings_is_bounded() {
-        let base = base();
-        let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base);
-        for number in 0..1_000_u16 {
-            seen.see(Some(OURS.into()), |_| year(number));
-            seen.see(None, |_| year(number));
-            seen.name(format!("{number:017}"));
-            assert_eq!(seen.parse("[]").is_some(), usize::from(number) < MAX_BLOCKS);
-            seen.bad_block("é".repeat(40).as_str());
-        }
-        assert_eq!((seen.ours.len(), seen.unnamed.len()), (MAX_SIGHTINGS, 2));
-        assert_eq!((seen.others.len(), seen.warnings.len()), (MAX_OTHER_VINS, MAX_WARNINGS));
+    /// The details that the source gives of the job's VIN.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Details> {
+        self.ours.iter().map(|sighting| &sighting.details)
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     markup::decode,
-    vocabulary::{Condition, Mileage, Unit},
+    vocabulary::{Availability, Condition, Mileage, Unit},
 };
 
 /// Longest text kept of a value, in characters. Longer titles and descriptions are cut.
@@ -115,7 +115,13 @@ fn spelt(number: &serde_json::Number) -> String {
 /// to [`MAX_TEXT_CHARS`].
 pub(crate) fn clean(text: &str) -> String {
     let head = &text[..text.floor_char_boundary(MAX_RAW_BYTES)];
-    let decoded: Cow<'_, str> = if head.contains('&') { decode(head).into() } else { head.into() };
+    let mut decoded: Cow<'_, str> = head.into();
+    // Some sites encode a text that is encoded already.
+    for _ in 0..2 {
+        if decoded.contains('&') {
+            decoded = decode(&decoded).into();
+        }
+    }
     let visible = decoded.chars().filter(|c| !is_invisible(*c));
     let visible: String = visible.map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -146,6 +152,16 @@ pub(crate) fn vin(value: &Value) -> Option<String> {
     };
     let vin = Vin::parse(unlabelled.trim_start_matches([':', ' '])).ok()?;
     Some(vin.as_str().to_owned())
+}
+
+/// The only VIN in an address, in upper case. Its check digit must hold: addresses have other numbers of that length.
+pub(crate) fn vin_in_address(address: &str) -> Option<String> {
+    let head = &address[..address.floor_char_boundary(MAX_ADDRESS_BYTES)];
+    let words = head.split(|c: char| !c.is_ascii_alphanumeric());
+    let vins = words.filter_map(|word| Vin::parse(word).ok()).filter(Vin::check_digit_holds);
+    let mut vins: Vec<String> = vins.map(|vin| vin.as_str().to_owned()).collect();
+    vins.dedup();
+    if vins.len() == 1 { vins.pop() } else { None }
 }
 
 /// A number within a text.
@@ -227,7 +243,7 @@ pub(crate) fn mileage(text: &str) -> Option<Mileage> {
     let mut words = around.split(|c: char| !c.is_alphabetic());
     // KMT is the UN/CEFACT code for kilometres, which schema.org uses.
     let is_metric =
-        |word: &str| word.starts_with("kilomet") || ["km", "kms", "kmt"].contains(&word);
+        |word: &str| word.starts_with("kilomet") || ["km", "kms", "kmt", "klm"].contains(&word);
     let unit = if words.any(is_metric) { Unit::Kilometres } else { Unit::Miles };
     Some(Mileage { value, unit })
 }
@@ -248,6 +264,34 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
         | "certified used"
         | "refurbishedcondition"
         | "damagedcondition" => Some(Condition::Used),
+        _ => None,
+    }
+}
+
+/// Parses whether a car can be bought, written as a word or as a schema.org address.
+pub(crate) fn availability(text: &str) -> Option<Availability> {
+    let word = text.rsplit(['/', '#', ':']).next().unwrap_or(text);
+    let letters = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    match letters.collect::<String>().as_str() {
+        "instock"
+        | "available"
+        | "instoreonly"
+        | "onlineonly"
+        | "limitedavailability"
+        | "active"
+        | "live"
+        | "forsale"
+        | "onlot"
+        | "ready" => Some(Availability::InStock),
+        "sold" | "soldout" | "discontinued" | "delivered" => Some(Availability::Sold),
+        "outofstock" | "oos" | "unavailable" | "notavailable" | "inactive" => {
+            Some(Availability::OutOfStock)
+        }
+        "reserved" | "onhold" | "hold" | "pending" | "deposit" | "salepending" => {
+            Some(Availability::Reserved)
+        }
+        "preorder" | "presale" | "backorder" | "intransit" | "onorder" | "madetoorder"
+        | "inproduction" | "comingsoon" => Some(Availability::OnOrder),
         _ => None,
     }
 }

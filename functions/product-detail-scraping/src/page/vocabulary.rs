@@ -13,21 +13,26 @@ pub enum Provenance {
     JsonLd,
     /// Linked data in the attributes of elements.
     Microdata,
-    /// A `data-vin` attribute. It gives only a VIN.
+    /// The attributes of an element that has a `data-vin`.
     DataVin,
     /// The `meta` elements for social networks.
     OpenGraph,
-    /// The page's text or the page as a whole. It gives only a VIN.
+    /// The text that the page shows its visitors, by its labels. For a price it is the most trusted source.
     Page,
     /// The dealer's feed, which listed the page's address.
     Feed,
 }
 
 impl Provenance {
+    /// Whether the source describes cars one by one, so that it can say which of them the page is about.
+    pub(crate) fn has_entities(self) -> bool {
+        matches!(self, Self::DataLayer | Self::JsonLd | Self::Microdata)
+    }
+
     /// Whether the data comes from the dealer's own system, which keeps the manufacturer's price
     /// apart from the asking price. Templates for search engines often mix up the two.
     pub(crate) fn is_the_dealers(self) -> bool {
-        matches!(self, Self::DataLayer | Self::Feed)
+        matches!(self, Self::DataLayer | Self::Page | Self::Feed)
     }
 }
 
@@ -46,6 +51,22 @@ pub struct Found<T> {
 pub enum Condition {
     New,
     Used,
+}
+
+/// Whether a car can be bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// It stands at the dealer's.
+    InStock,
+    /// It is sold. Then it has no asking price.
+    Sold,
+    /// It cannot be bought, for a reason that the page does not tell.
+    OutOfStock,
+    /// Somebody has reserved it.
+    Reserved,
+    /// It is ordered, or on its way to the dealer.
+    OnOrder,
 }
 
 /// An odometer reading.

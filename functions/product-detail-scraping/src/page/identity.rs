@@ -1,0 +1,155 @@
+//! Decides whether a page is about the job's car. A page that shows another car, and names ours in a list, a link or a
+//! sentence, is not: its title and its price belong to the other one.
+
+use super::{
+    PageError,
+    agreement::{equal, similar},
+    challenge, has_word,
+    quality::MAX_OTHER_VINS,
+    record::Details,
+    sighting::{Main, Sightings},
+    visible::Visible,
+    vocabulary::Provenance,
+};
+
+/// What proves that a page is about the job's car.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The source that names the car's VIN.
+    pub(crate) from: Provenance,
+    pub(crate) proof: Proof,
+}
+
+/// How far a page's car without a VIN can be the job's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The page's main entity, its heading or its own address has the VIN: unless the car contradicts what is known.
+    Strong,
+    /// A row or an attribute has it: if the car agrees with what is known.
+    Weak,
+    /// Only an entry of a list has it: never.
+    None,
+}
+
+/// Finds what proves that the page is about the car `vin`.
+pub(crate) fn decide(
+    page: &str,
+    vin: &str,
+    seen: &[Sightings<'_>],
+    visible: &Visible,
+) -> Result<Identity, PageError> {
+    let of = |from, proof| Ok(Identity { from, proof });
+    let linked = seen.iter().filter(|source| source.source().has_entities());
+    let mut deciding = linked.filter(|source| [Main::Ours, Main::Other].contains(&source.main()));
+    match deciding.next() {
+        Some(source) if source.main() == Main::Ours => return of(source.source(), Proof::Strong),
+        Some(_) => return Err(other_vehicle(vin, seen)),
+        None => {}
+    }
+    let named = seen.iter().find(|source| source.names_ours());
+    let from = named.map_or(Provenance::Page, Sightings::source);
+    if visible.is_headed(vin, has_word) && challenge::recognise(page).is_none() {
+        return of(from, Proof::Strong);
+    }
+    match named {
+        Some(source) if source.main() == Main::Ours => return of(from, Proof::Weak),
+        Some(source) if source.named().next().is_some() => return of(from, Proof::None),
+        _ => {}
+    }
+    if visible.labelled_vins() == [vin] {
+        return of(Provenance::Page, Proof::Weak);
+    }
+    if let Some(wall) = challenge::recognise(page) {
+        return Err(PageError::Challenge { wall });
+    }
+    let names_others = seen.iter().any(|source| !source.others().is_empty());
+    Err(if names_others { other_vehicle(vin, seen) } else { PageError::NoVin })
+}
+
+fn other_vehicle(vin: &str, seen: &[Sightings<'_>]) -> PageError {
+    PageError::OtherVehicle { expected: vin.to_owned(), found: other_vins(seen) }
+}
+
+/// The VINs of other cars, without duplicates, at most [`MAX_OTHER_VINS`].
+pub(crate) fn other_vins(seen: &[Sightings<'_>]) -> Vec<String> {
+    let mut vins: Vec<String> = Vec::new();
+    for vin in seen.iter().flat_map(Sightings::others) {
+        if vins.len() < MAX_OTHER_VINS && !vins.contains(vin) {
+            vins.push(vin.clone());
+        }
+    }
+    vins
+}
+
+impl Proof {
+    /// Whether a car without a VIN may be the job's, of which `known` is known.
+    pub(crate) fn admits(self, unnamed: &Details, known: &[Details]) -> bool {
+        let verdicts = || known.iter().flat_map(|known| comparisons(unnamed, known));
+        match self {
+            Self::Strong => verdicts().all(|agrees| agrees),
+            Self::Weak => verdicts().all(|agrees| agrees) && verdicts().count() > 0,
+            Self::None => false,
+        }
+    }
+}
+
+/// Whether two descriptions agree, for each of what identifies a kind of car that both tell.
+fn comparisons(one: &Details, other: &Details) -> Vec<bool> {
+    let both = |one: &Option<String>, other: &Option<String>| {
+        one.as_ref().zip(other.as_ref()).map(|(one, other)| similar(one, other))
+    };
+    let title = one.title.as_ref();
+    // A title says the year, the make and the model in words.
+    let says = |word: &Option<String>| {
+        let (title, word) = title.zip(word.as_ref())?;
+        similar(title, word).then_some(true)
+    };
+    let year_of_title =
+        title.and_then(|title| title.split(|c: char| !c.is_ascii_digit()).find_map(year));
+    let year = one.year.or(year_of_title);
+    let found = [
+        year.zip(other.year).map(|(one, other)| equal(&one, &other)),
+        both(&one.make, &other.make),
+        both(&one.model, &other.model),
+        says(&other.make),
+        says(&other.model),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn year(word: &str) -> Option<u16> {
+    word.parse().ok().filter(|year| (1950..2100).contains(year))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn car(year: u16, make: &str, title: &str) -> Details {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Details {
+            year: (year > 0).then_some(year),
+            make: some(make),
+            title: some(title),
+            ..Details::default()
+        }
+    }
+
+    #[test]
+    fn a_car_without_a_vin_must_not_contradict_what_is_known() {
+        let known = [Details { model: Some("Accord".into()), ..car(2021, "Honda", "") }];
+        let cases = [
+            (car(2021, "HONDA", ""), true, true),
+            (car(0, "", "Certified 2021 Honda Accord EX"), true, true),
+            (car(0, "", "Certified 2025 Coupe"), false, false),
+            (car(2021, "Kia", ""), false, false),
+            (car(0, "", "One of our best"), true, false),
+            (car(0, "", ""), true, false),
+        ];
+        for (unnamed, strong, weak) in cases {
+            assert_eq!(Proof::Strong.admits(&unnamed, &known), strong, "{unnamed:?}");
+            assert_eq!(Proof::Weak.admits(&unnamed, &known), weak, "{unnamed:?}");
+            assert!(!Proof::None.admits(&unnamed, &known));
+        }
+    }
+}
