@@ -3,9 +3,15 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use dealer_com_feed::{
+    inventory,
+    vehicle::{BadVehicle, Vehicle},
+};
+use evenkeel::message::decode;
 use product_detail_scraping::page::{PageError, read, record::Details};
 use serde_json::{Value, json};
 use url::Url;
+use url_shortening::job::Shortening;
 
 const VIN: &str = "1HGCM82633A004352";
 
@@ -100,4 +106,82 @@ fn pages_are_read_right() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The cars of a feed's body: VIN, odometer and unit; or the reason of a bad entry.
+fn feed(name: &str) -> Vec<Value> {
+    let site: Url = ADDRESS.parse().unwrap();
+    let page = inventory::read(text(name).as_bytes(), &site).unwrap();
+    let car = |car: Result<Vehicle, BadVehicle>| match car {
+        Ok(car) => {
+            let car = serde_json::to_value(car).unwrap();
+            json!([car["vin"], car["odometer"], car["odometer_unit"]])
+        }
+        Err(bad) => json!(bad.reason),
+    };
+    page.vehicles.into_iter().map(car).collect()
+}
+
+#[test]
+fn feeds_are_read_right() {
+    let second = "1M8GDM9AXKP042788";
+    assert_eq!(
+        feed("31-feed-one-bad-token.json"),
+        [json!([VIN, null, null]), json!([second, null, null])]
+    );
+    assert_eq!(feed("33-feed-kilometres.json"), [json!([VIN, 45_000, "kilometres"])]);
+    let reasons = feed("36-feed-placeholder-vin.json");
+    assert_eq!(reasons.len(), 2);
+    for reason in reasons {
+        let reason = reason.as_str().unwrap();
+        assert!(reason.ends_with("is a placeholder, as of a car on order"), "{reason}");
+    }
+}
+
+/// A page without a mileage must not turn the feed's kilometres into miles.
+#[test]
+fn the_unit_of_the_feed_is_kept() {
+    let site: Url = ADDRESS.parse().unwrap();
+    let body = text("33-feed-kilometres.json");
+    let page = inventory::read(body.as_bytes(), &site).unwrap();
+    let car = serde_json::to_string(page.vehicles[0].as_ref().unwrap()).unwrap();
+    let known = product_detail_scraping::feed_data::details(&car);
+    let html = format!("<h1>Accord {VIN}</h1>");
+    let reading = read(&html, &site, VIN, &known).unwrap();
+    let mileage = serde_json::to_value(&reading.record.mileage).unwrap();
+    assert_eq!(mileage["value"], json!({"value": 45_000, "unit": "kilometres"}));
+}
+
+/// The destination of a message that is accepted, or the reason why it is not.
+fn message(name: &str) -> Result<String, String> {
+    let message = decode::<Shortening>("url_shortening", &text(name));
+    message.map(|message| message.payload.destination).map_err(|rejection| rejection.reason)
+}
+
+#[test]
+fn messages_are_read_right() {
+    let refused = |name: &str, part: &str| {
+        let reason = message(name).unwrap_err();
+        assert!(reason.contains(part), "{name}: {reason}");
+    };
+    refused("37-array-for-envelope.txt", "body: a list, expected an object");
+    refused("39-newline-in-destination.txt", "payload.destination: white space");
+    refused("40-nul-in-title.txt", "payload.title: a control character");
+    refused("40-nul-in-title.txt", "payload.dealer_slug: a control character");
+    assert_eq!(message("41-bom.txt").unwrap(), "https://www.acme.example/new/car");
+}
+
+/// Every file of the folder is in a test above or in that of its job type.
+#[test]
+fn every_case_is_tested() {
+    let source = include_str!("cases.rs");
+    let elsewhere = ["44-403-code-without-field.json"];
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut count = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert!(source.contains(&name) || elsewhere.contains(&name.as_str()), "{name}");
+        count += 1;
+    }
+    assert!(count >= 27, "{count}");
 }

@@ -53,6 +53,33 @@ impl Vin {
         };
         self.0.chars().nth(8) == Some(digit)
     }
+
+    /// Whether the VIN only fills the place of one, as for a car on order: it spells a word, or its check digit does not
+    /// hold and it repeats a character or a group, or counts up. All characters alike are no VIN in any case.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        const WORDS: [&str; 9] = [
+            "0N0RDER", "0RDER", "TRANS1T", "1NTRANS", "PEND1NG", "SAMPLE", "FACT0RY", "C0M1NG",
+            "UNKN",
+        ];
+        // Letters that no VIN may have are written as digits.
+        let bytes = self.0.as_bytes();
+        let is_run = |run: &[u8]| run.iter().all(|c| *c == run[0]);
+        let runs = |length: usize| bytes.windows(length).any(is_run);
+        // A low serial number begins with zeros.
+        let runs_oddly = || runs(8) || bytes.windows(6).any(|run| run[0] != b'0' && is_run(run));
+        let repeats = |group: usize| {
+            bytes.windows(group * 3).any(|window| {
+                let mut groups = window.chunks(group);
+                let first = groups.next();
+                groups.all(|next| Some(next) == first)
+            })
+        };
+        let counts_up = || self.0.contains("123456789") || self.0.contains("ABCDEFGH");
+        let spells = || WORDS.iter().any(|word| self.0.contains(word));
+        let is_odd = || runs_oddly() || repeats(3) || repeats(4) || counts_up();
+        runs(LENGTH) || spells() || !self.check_digit_holds() && is_odd()
+    }
 }
 
 /// A character's value by 49 CFR 565.15(c), Table III; `None` if no VIN may contain it.
@@ -79,6 +106,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn vins_of_cars_on_order_are_recognised() {
+        let is_placeholder = |vin: &str| Vin::parse(vin).unwrap().is_placeholder();
+        for vin in [
+            "3333330N0RDER3858",
+            "0N0RDER3333333857",
+            "11111111111111111",
+            "00000000000000000",
+            "1HGABCABCABC04352",
+            "12345678901234567",
+            "XXXXXXXX0XXXXXX12",
+            "1NTRANS1T00004352",
+        ] {
+            assert!(is_placeholder(vin), "{vin}");
+        }
+        for vin in
+            ["1HGCM82633A004352", "1M8GDM9AXKP042788", "WVWZZZ1JZXW000001", "1FADP5AU6DL536022"]
+        {
+            assert!(!is_placeholder(vin), "{vin}");
+        }
+    }
 
     #[test]
     fn the_check_digit_is_verified() {

@@ -5,6 +5,7 @@ mod envelope;
 mod received;
 mod rejection;
 pub mod wake;
+mod wrapping;
 
 #[cfg(feature = "schema")]
 pub use envelope::Message1;

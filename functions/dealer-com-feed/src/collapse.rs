@@ -1,7 +1,8 @@
 //! Whether the size of a read is plausible: a dealer does not sell its whole inventory in an hour.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
+use evenkeel::base::time::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::{paging::Cursor, payload::Condition};
@@ -35,6 +36,15 @@ impl Counts {
         for (condition, cars) in before.0 {
             self.0.entry(condition).or_insert(cars);
         }
+        self
+    }
+}
+
+impl Counts {
+    /// These counts without those of some lists.
+    #[must_use]
+    pub fn without(mut self, lists: &BTreeMap<Condition, u64>) -> Self {
+        self.0.retain(|condition, _| !lists.contains_key(condition));
         self
     }
 }
@@ -85,6 +95,29 @@ pub fn judge(last_good: &Counts, read: &Counts) -> Option<Collapse> {
     all.into_iter().chain(long).find(|list| has_collapsed(list.before, list.after))
 }
 
+/// How far apart a list must have been seen empty twice.
+const DOUBTED_FOR: Duration = Duration::from_hours(1);
+
+/// The lists that have fallen from some cars to none, and are not believed yet, each with the time when it was first
+/// seen empty, in milliseconds since the epoch. It must be seen empty twice in a row, an hour apart. `emptied` is the
+/// result of the last read.
+#[must_use]
+pub fn doubted(
+    last_good: &Counts,
+    read: &Counts,
+    emptied: &BTreeMap<Condition, u64>,
+    now: Time,
+) -> BTreeMap<Condition, u64> {
+    let lost = last_good
+        .0
+        .iter()
+        .filter(|(condition, before)| **before > 0 && read.0.get(condition) == Some(&0));
+    let first = lost.map(|(condition, _)| {
+        (*condition, emptied.get(condition).copied().unwrap_or(now.as_millis()))
+    });
+    first.filter(|(_, first)| now.since(Time::from_millis(*first)) < DOUBTED_FOR).collect()
+}
+
 fn has_collapsed(before: u32, after: u32) -> bool {
     let left = u64::from(before) * u64::from(100 - COLLAPSE_PERCENT);
     before > 0 && u64::from(after) * 100 <= left
@@ -131,6 +164,19 @@ mod tests {
             let said = judged.map(|collapse| collapse.to_string());
             assert_eq!(said.as_deref(), expected, "{before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn a_list_that_empties_is_believed_the_second_time() {
+        let (before, after) = (counts(100, 80, 3), counts(100, 80, 0));
+        let at = |minutes: u64| Time::from_millis(minutes * 60_000);
+        let first = doubted(&before, &after, &BTreeMap::new(), at(5));
+        assert_eq!(first, BTreeMap::from([(Condition::Certified, 300_000)]));
+        assert_eq!(doubted(&before, &after, &first, at(64)), first);
+        assert_eq!(doubted(&before, &after, &first, at(65)), BTreeMap::new());
+        // It was full again in between.
+        assert_eq!(doubted(&before, &before, &first, at(64)), BTreeMap::new());
+        assert_eq!(doubted(&after, &after, &BTreeMap::new(), at(5)), BTreeMap::new());
     }
 
     #[test]

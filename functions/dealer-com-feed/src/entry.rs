@@ -10,9 +10,9 @@ use crate::field::{self, Reading};
 /// Most items that are read of a list in an entry.
 const MAX_ITEMS: usize = 200;
 
-/// Lists of `{name, value}` with further fields. The more exact list is first; the other one is
+/// Lists of `{name, value}` with further fields. The most exact list is first; the others are
 /// formatted for display.
-const ATTRIBUTES: [&str; 2] = ["trackingAttributes", "attributes"];
+const ATTRIBUTES: [&str; 3] = ["trackingAttributes", "attributes", "highlightedAttributes"];
 
 /// An entry, and notes on the fields read from it so far.
 pub(crate) struct Entry<'a> {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
@@ -115,15 +116,44 @@ pub(crate) fn year(text: &str) -> Reading<u16> {
     }
 }
 
-/// An odometer reading, with or without its unit.
-pub(crate) fn odometer(text: &str) -> Reading<u32> {
-    const UNITS: [&str; 6] = ["miles", "mi.", "mi", "kilometers", "kilometres", "km"];
+/// A unit of distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Unit {
+    Miles,
+    Kilometres,
+}
+
+const UNITS: [(&str, Unit); 10] = [
+    ("miles", Unit::Miles),
+    ("mile", Unit::Miles),
+    ("mi.", Unit::Miles),
+    ("mi", Unit::Miles),
+    ("kilometers", Unit::Kilometres),
+    ("kilometres", Unit::Kilometres),
+    ("kilometer", Unit::Kilometres),
+    ("kilometre", Unit::Kilometres),
+    ("kms", Unit::Kilometres),
+    ("km", Unit::Kilometres),
+];
+
+/// An odometer reading, and its unit if the text has one.
+pub(crate) fn odometer(text: &str) -> Reading<(u32, Option<Unit>)> {
     if is_placeholder(text) {
         return Reading::Placeholder;
     }
     let lower = text.to_ascii_lowercase();
-    let bare = UNITS.iter().find_map(|unit| lower.strip_suffix(*unit)).unwrap_or(&lower);
-    number(bare.trim()).into()
+    let stated = UNITS.iter().find_map(|(name, unit)| Some((lower.strip_suffix(name)?, *unit)));
+    let (bare, unit) = stated.map_or((lower.as_str(), None), |(bare, unit)| (bare, Some(unit)));
+    number(bare.trim()).map(|value| (value, unit)).into()
+}
+
+/// A unit of distance alone.
+pub(crate) fn unit(text: &str) -> Reading<Unit> {
+    let lower = text.trim().to_ascii_lowercase();
+    let found = UNITS.iter().find(|(name, _)| *name == lower).map(|(_, unit)| *unit);
+    if is_placeholder(text) { Reading::Placeholder } else { found.into() }
 }
 
 /// A whole number. Digits after a decimal point are dropped.

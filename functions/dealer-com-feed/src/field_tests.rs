@@ -65,13 +65,13 @@ fn years_are_parsed() {
 #[test]
 fn odometers_are_parsed() {
     let cases = [
-        ("27419", Reading::Found(27_419)),
-        ("27,419", Reading::Found(27_419)),
-        ("27,419 miles", Reading::Found(27_419)),
-        ("27 419 km", Reading::Found(27_419)),
-        ("12 Mi.", Reading::Found(12)),
-        ("88120.0", Reading::Found(88_120)),
-        ("0", Reading::Found(0)),
+        ("27419", Reading::Found((27_419, None))),
+        ("27,419", Reading::Found((27_419, None))),
+        ("27,419 miles", Reading::Found((27_419, Some(Unit::Miles)))),
+        ("27 419 km", Reading::Found((27_419, Some(Unit::Kilometres)))),
+        ("12 Mi.", Reading::Found((12, Some(Unit::Miles)))),
+        ("88120.0", Reading::Found((88_120, None))),
+        ("0", Reading::Found((0, None))),
         ("N/A", Reading::Placeholder),
         ("27,41", Reading::Unreadable),
         ("2741,900", Reading::Unreadable),
@@ -182,7 +182,7 @@ proptest! {
         prop_assert_eq!(whole(&plain), Some((number, "")));
         prop_assert_eq!(whole(&grouped), Some((number, "")));
         let said = format!("{grouped} miles");
-        prop_assert_eq!(odometer(&said), Reading::Found(number));
+        prop_assert_eq!(odometer(&said), Reading::Found((number, Some(Unit::Miles))));
     }
 
     #[test]

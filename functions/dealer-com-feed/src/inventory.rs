@@ -3,6 +3,7 @@
 use std::fmt;
 
 use evenkeel::failure::{Class, Failure};
+use inventory::literal;
 use serde::{
     Deserialize, Deserializer,
     de::{self, SeqAccess, Visitor},
@@ -11,7 +12,7 @@ use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use crate::{
-    field,
+    cutting, field,
     vehicle::{BadVehicle, Vehicle},
 };
 
@@ -105,14 +106,53 @@ pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
         Some(b'{') | None => {}
         Some(_) => return Err(NoInventory::NoList("no object".into())),
     }
-    let answer: Answer<'_> =
-        serde_json::from_str(text).map_err(|error| NoInventory::NotJson(error.to_string()))?;
-    let info = answer.page_info.map(|info| serde_json::from_str::<PageInfo<'_>>(info.get()));
-    let info = info.and_then(Result::ok).unwrap_or_default();
-    let entries = entries([answer.inventory, info.tracking, answer.tracking])?;
-    let vehicles = entries.into_iter().enumerate();
+    // One bad token makes the whole text no JSON. Then it is cut apart, so that it costs one car and not all.
+    let parts = match serde_json::from_str::<Answer<'_>>(text) {
+        Ok(answer) => Parts::of(&answer)?,
+        Err(error) => Parts::cut(text)
+            .filter(|parts| !parts.entries.is_empty())
+            .ok_or_else(|| NoInventory::NotJson(error.to_string()))?,
+    };
+    let vehicles = parts.entries.into_iter().enumerate();
     let vehicles = vehicles.map(|(position, raw)| vehicle(position, raw, site)).collect();
-    Ok(Page { total: count(info.total), page_size: count(info.page_size), vehicles })
+    Ok(Page { total: count(parts.total), page_size: count(parts.page_size), vehicles })
+}
+
+/// The parts of a response that are read, unparsed.
+#[derive(Default)]
+struct Parts<'a> {
+    total: Option<&'a str>,
+    page_size: Option<&'a str>,
+    entries: Vec<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(answer: &Answer<'a>) -> Result<Self, NoInventory> {
+        let info = answer.page_info.map(|info| serde_json::from_str::<PageInfo<'a>>(info.get()));
+        let info = info.and_then(Result::ok).unwrap_or_default();
+        let entries = entries([answer.inventory, info.tracking, answer.tracking])?;
+        Ok(Self {
+            total: info.total.map(RawValue::get),
+            page_size: info.page_size.map(RawValue::get),
+            entries: entries.into_iter().map(RawValue::get).collect(),
+        })
+    }
+
+    /// The parts of a text that is no JSON, by its brackets. `None` if they do not match, as in a truncated text.
+    fn cut(text: &'a str) -> Option<Self> {
+        let members = cutting::members(text)?;
+        let of = |name: &str| members.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+        let info = of("pageInfo").and_then(cutting::members).unwrap_or_default();
+        let of_info =
+            |name: &str| info.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+        let lists = [of("inventory"), of_info("trackingData"), of("trackingData")];
+        let mut entries = lists.into_iter().flatten().filter_map(cutting::items);
+        Some(Self {
+            total: of_info("totalCount"),
+            page_size: of_info("pageSize"),
+            entries: entries.find(|list| !list.is_empty() && list.len() <= MAX_ENTRIES)?,
+        })
+    }
 }
 
 /// The entries of the first list that has any. The tracking data describes the same cars with fewer
@@ -133,20 +173,24 @@ fn entries(lists: [Option<&RawValue>; 3]) -> Result<Vec<&RawValue>, NoInventory>
     }
 }
 
-fn vehicle(position: usize, raw: &RawValue, site: &Url) -> Result<Vehicle, BadVehicle> {
-    if raw.get().len() > MAX_ENTRY_BYTES {
-        let reason = format!("{} bytes, expected at most {MAX_ENTRY_BYTES}", raw.get().len());
-        return Err(BadVehicle::new(position, reason, raw.get()));
+fn vehicle(position: usize, raw: &str, site: &Url) -> Result<Vehicle, BadVehicle> {
+    if raw.len() > MAX_ENTRY_BYTES {
+        let reason = format!("{} bytes, expected at most {MAX_ENTRY_BYTES}", raw.len());
+        return Err(BadVehicle::new(position, reason, raw));
     }
-    let value = serde_json::from_str::<Value>(raw.get()).map_err(|error| error.to_string());
+    let value = serde_json::from_str::<Value>(raw).or_else(|error| {
+        // Sites that write JSON by hand write what JavaScript accepts.
+        let read = literal::parse(raw).filter(|(_, length)| *length == raw.len());
+        read.map(|(value, _)| value).ok_or_else(|| error.to_string())
+    });
     let vehicle = value.and_then(|value| Vehicle::read(&value, site));
-    vehicle.map_err(|reason| BadVehicle::new(position, reason, raw.get()))
+    vehicle.map_err(|reason| BadVehicle::new(position, reason, raw))
 }
 
 /// A count, as a number or as text.
-fn count(raw: Option<&RawValue>) -> Option<u32> {
-    let raw = raw.filter(|raw| raw.get().len() <= MAX_COUNT_BYTES)?;
-    let value: Value = serde_json::from_str(raw.get()).ok()?;
+fn count(raw: Option<&str>) -> Option<u32> {
+    let raw = raw.filter(|raw| raw.len() <= MAX_COUNT_BYTES)?;
+    let value: Value = serde_json::from_str(raw).ok()?;
     field::number(&field::text(&value)?)
 }
 

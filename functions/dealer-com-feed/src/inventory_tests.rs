@@ -98,13 +98,13 @@ fn the_older_format_is_read() {
     assert_eq!((cars[0].link.as_ref(), cars[1].link.as_ref()), (None, None));
     assert_eq!((cars[1].year, cars[1].condition), (Some(2026), Some(Condition::New)));
     assert_eq!(cars[1].placeholders, ["final_price"]);
-    let top = json!({"trackingData": [{"vin": "11111111111111111", "modelYear": "2026"}]});
+    let top = json!({"trackingData": [{"vin": "1M8GDM9AXKP042788", "modelYear": "2026"}]});
     assert_eq!(vehicles(page(&top.to_string()))[0].year, Some(2026));
 }
 
 #[test]
 fn the_first_list_with_entries_is_used() {
-    let car = json!([{"vin": "11111111111111111"}]);
+    let car = json!([{"vin": "1M8GDM9AXKP042788"}]);
     let cases = [
         (json!({"inventory": car, "pageInfo": {"trackingData": [1, 2]}}), 1),
         (json!({"inventory": [], "pageInfo": {"trackingData": car}}), 1),
@@ -139,19 +139,19 @@ fn total_and_page_size_are_read_if_they_are_numbers() {
 fn a_bad_entry_does_not_affect_the_others() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let body = format!(
-        r#"{{"inventory": [null, {{"vin": "11111111111111111"}}, "\ud800", 1e999, {deep},
-            {{"vin": "11111111111111111", "title": "\ud800"}}, {{"vin": "1HGCM82633A004352"}}]}}"#
+        r#"{{"inventory": [null, {{"vin": "1M8GDM9AXKP042788"}}, "\ud800", 1e999, {deep},
+            {{"vin": "1M8GDM9AXKP042788", "title": "\ud800"}}, {{"vin": "1HGCM82633A004352"}}]}}"#
     );
     let page = page(&body);
     let good: Vec<bool> = page.vehicles.iter().map(Result::is_ok).collect();
-    assert_eq!(good, [false, true, false, false, false, false, true]);
+    assert_eq!(good, [false, true, false, false, false, true, true]);
 }
 
 #[test]
 fn a_byte_order_mark_and_an_invalid_byte_are_tolerated() {
-    let body = "\u{feff} {\"inventory\": [{\"vin\": \"11111111111111111\"}]}\n";
+    let body = "\u{feff} {\"inventory\": [{\"vin\": \"1M8GDM9AXKP042788\"}]}\n";
     assert_eq!(page(body).vehicles.len(), 1);
-    let mut body = br#"{"inventory": [{"vin": "11111111111111111", "make": "Citro"#.to_vec();
+    let mut body = br#"{"inventory": [{"vin": "1M8GDM9AXKP042788", "make": "Citro"#.to_vec();
     body.extend(b"\xebn\"}]}");
     let page = read(&body, &site()).unwrap();
     assert_eq!(vehicles(page)[0].make.as_deref(), Some("Citro\u{fffd}n"));

@@ -228,7 +228,7 @@ where
         let pages = reading.pages();
         let Reading { lists, mut summary, began, .. } = reading;
         let (counts, last) = (Counts::of(&lists), snapshot::last(&self.vehicles, feed).await?);
-        let Snapshot { counts: last_good, mut read_at, .. } = last.unwrap_or_default();
+        let Snapshot { counts: last_good, mut read_at, emptied, .. } = last.unwrap_or_default();
         if let Some(fall) = collapse::judge(&last_good, &counts) {
             let failure = Failure::new(Class::Anomaly, COLLAPSE, fall.to_string());
             run.count_as_failed(&failure);
@@ -238,9 +238,11 @@ where
         let known = known.map_err(|error| error.unstarted())?;
         let listed = known.iter().filter(|car| car.hash.is_some());
         let stored = listed.filter_map(|car| Some((car.vin.as_str(), condition(&car.list)?)));
+        let (now, began) = (self.clock.now(), Time::from_millis(began));
+        let emptied = collapse::doubted(&last_good, &counts, &emptied, now);
+        let stored = stored.filter(|(_, list)| !emptied.contains_key(list));
         let mut gone: Vec<String> =
             change::gone(stored, &lists, &last_good).into_iter().map(str::to_owned).collect();
-        let (now, began) = (self.clock.now(), Time::from_millis(began));
         // No car is marked as removed if a later read has ended before this one, or if this one
         // took so long that cars may have moved between its pages.
         let overtaken = |list: &Cursor| {
@@ -252,6 +254,7 @@ where
         let unlisted = self.vehicles.unlist(&feed.dealer_slug, &gone, began, now).await;
         unlisted.map_err(|error| error.unstarted())?;
         summary.gone = count(gone.len());
+        summary.doubted = emptied.keys().copied().collect();
         summary.pages = pages;
         let vins: BTreeSet<&str> = lists.iter().flat_map(|list| list.vins().iter()).collect();
         summary.vehicles = count(vins.len());
@@ -259,9 +262,11 @@ where
         if summary.whole {
             let listed = known.iter().filter(|car| car.hash.is_some()).count();
             let vehicles = count(listed.saturating_sub(gone.len()));
-            let counts = counts.or(last_good);
-            read_at.extend(lists.iter().map(|list| (list.condition(), now.as_millis())));
-            let snapshot = Snapshot { at: now.as_millis(), vehicles, counts, read_at };
+            let counts = counts.without(&emptied).or(last_good);
+            let believed = lists.iter().map(Cursor::condition);
+            let believed = believed.filter(|list| !emptied.contains_key(list));
+            read_at.extend(believed.map(|list| (list, now.as_millis())));
+            let snapshot = Snapshot { at: now.as_millis(), vehicles, counts, read_at, emptied };
             let note = serde_json::to_string(&snapshot).unwrap_or_default();
             let kept = self.vehicles.keep_list(&feed.dealer_slug, &note, now).await;
             kept.map_err(|error| error.unstarted())?;

@@ -8,6 +8,7 @@ pub mod payload;
 
 pub mod endpoint;
 
+mod cutting;
 mod entry;
 mod field;
 pub mod inventory;

@@ -78,7 +78,8 @@ impl Site {
 }
 
 fn vin(car: u32) -> String {
-    format!("1HGCM826{car:09}")
+    // No run of zeros, which would be a car on order.
+    format!("1HGCM8{:02}3A{:02}Z{:04}", car / 1_000_000, car / 10_000 % 100, car % 10_000)
 }
 
 fn answer(entries: &[Value], total: Option<u32>, page_size: Option<u32>) -> Page {

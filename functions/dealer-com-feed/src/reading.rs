@@ -44,6 +44,9 @@ pub struct Summary {
     /// The jobs that were created.
     #[serde(flatten)]
     pub made: Made,
+    /// The lists that have fallen from some cars to none. Their cars stay listed until that is seen again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubted: Vec<Condition>,
     /// Whether every list was read completely and few entries were unreadable.
     pub whole: bool,
     /// Whether the read failed, so that this is the last good snapshot.

@@ -25,6 +25,10 @@ pub struct Snapshot {
     /// End of each list's last good read, in milliseconds since the epoch.
     #[serde(default)]
     pub read_at: BTreeMap<Condition, u64>,
+    /// The lists that were empty at the last read and not before, each with the time when that was seen first, in
+    /// milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub emptied: BTreeMap<Condition, u64>,
 }
 
 /// The dealer's last good read; `None` if there was none.

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     entry::Entry,
-    field::{self, Reading},
+    field::{self, Reading, Unit},
     payload::Condition,
     price::Prices,
 };
@@ -46,8 +46,11 @@ pub struct Vehicle {
     pub drive_line: Option<String>,
     pub exterior_color: Option<String>,
     pub interior_color: Option<String>,
-    /// The odometer reading in the site's unit of distance: miles in the United States.
+    /// The odometer reading.
     pub odometer: Option<u32>,
+    /// Its unit, if the site states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub odometer_unit: Option<Unit>,
     pub prices: Prices,
     /// The absolute address of the car's page; `None` if the site lists none.
     pub link: Option<String>,
@@ -75,6 +78,8 @@ impl Vehicle {
         };
         let vin = vin(fields.get("vin").unwrap_or(&Value::Null))?;
         let mut entry = Entry::new(fields);
+        let odometer = entry.read("odometer", &["odometer", "mileage"], field::odometer);
+        let unit = entry.read("odometer_unit", &["odometerUnit", "mileageUnit"], field::unit);
         let mut words = |note, name| entry.read(note, &[name], field::words);
         let mut vehicle = Self {
             vin,
@@ -94,7 +99,8 @@ impl Vehicle {
             uuid: words("uuid", "uuid"),
             condition: condition(&mut entry),
             year: entry.read("year", &["year", "modelYear"], field::year),
-            odometer: entry.read("odometer", &["odometer", "mileage"], field::odometer),
+            odometer: odometer.map(|(value, _)| value),
+            odometer_unit: odometer.and_then(|(_, unit)| unit).or(unit),
             inventory_date: entry.read("inventory_date", &["inventoryDate"], field::date),
             prices: Prices::read(&mut entry),
             link: link(&mut entry, site),
@@ -110,7 +116,13 @@ impl Vehicle {
 fn vin(value: &Value) -> Result<Vin, String> {
     match field::text(value) {
         Some(text) if field::is_placeholder(&text) => Err("vin: a placeholder".into()),
-        Some(text) => Vin::parse(&text).map_err(|problem| format!("vin: {problem}")),
+        Some(text) => {
+            let vin = Vin::parse(&text).map_err(|problem| format!("vin: {problem}"))?;
+            if vin.is_placeholder() {
+                return Err(format!("vin: {vin} is a placeholder, as of a car on order"));
+            }
+            Ok(vin)
+        }
         None if value.is_null() => Err("vin: missing".into()),
         None => Err("vin: no text".into()),
     }

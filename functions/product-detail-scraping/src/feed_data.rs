@@ -40,7 +40,7 @@ pub fn details(data: &str) -> Details {
         mileage: data["odometer"]
             .as_u64()
             .and_then(|value| u32::try_from(value).ok())
-            .map(|value| Mileage { value, unit: Unit::Miles }),
+            .map(|value| Mileage { value, unit: unit(&data["odometer_unit"]) }),
         body_style: text("body_style"),
         engine: text("engine"),
         transmission: text("transmission"),
@@ -56,6 +56,15 @@ pub fn details(data: &str) -> Details {
             .filter_map(cents)
             .collect(),
         ..Details::default()
+    }
+}
+
+/// The unit that the feed states. A unit that it does not state is not made up.
+fn unit(value: &Value) -> Unit {
+    match value.as_str() {
+        Some("miles") => Unit::Miles,
+        Some("kilometres") => Unit::Kilometres,
+        _ => Unit::Unstated,
     }
 }
 
@@ -76,6 +85,10 @@ mod tests {
         assert_eq!((read.condition, read.certified), (Some(Condition::Used), Some(true)));
         assert_eq!((read.asking_cents, read.msrp_cents), (vec![2_399_500], Some(2_600_000)));
         assert_eq!(read.images.map(|images| images.len()), Some(1));
+        let of = |data: &str| details(data).mileage.map(|mileage| (mileage.value, mileage.unit));
+        assert_eq!(of(data), Some((31_000, Unit::Unstated)));
+        let metric = r#"{"odometer":45000,"odometer_unit":"kilometres"}"#;
+        assert_eq!(of(metric), Some((45_000, Unit::Kilometres)));
         assert_eq!(details("not json"), Details::default());
     }
 }

@@ -14,7 +14,6 @@ pub mod charset;
 pub mod data_layer;
 mod identity;
 pub mod json_ld;
-pub mod literal;
 pub mod markup;
 pub mod meta;
 pub mod microdata;

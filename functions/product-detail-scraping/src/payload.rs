@@ -1,9 +1,8 @@
 //! The payload of a `product_detail_scraping` message, and its validation.
 
 use evenkeel::payload::{Payload, Problems};
-use inventory::vin::Vin;
+use inventory::{address, vin::Vin};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 /// Longest address of a page, in characters.
 const MAX_ADDRESS: usize = 2048;
@@ -31,17 +30,16 @@ pub struct Scraping {
 impl Payload for Scraping {
     fn check(&mut self, problems: &mut Problems) {
         self.dealer_slug = self.dealer_slug.trim().to_owned();
-        self.url = self.url.trim().to_owned();
         problems.check_length("dealer_slug", &self.dealer_slug, 1, 100);
         match Vin::parse(&self.vin) {
             Ok(vin) => vin.as_str().clone_into(&mut self.vin),
             Err(problem) => problems.add("vin", problem),
         }
-        problems.check_length("url", &self.url, 1, MAX_ADDRESS);
-        match self.url.parse::<Url>() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
-            _ => problems.add("url", "not an address, expected http:// or https://"),
+        match address::normal(&self.url) {
+            Ok(url) => self.url = url.into(),
+            Err(problem) => problems.add("url", problem),
         }
+        problems.check_length("url", &self.url, 1, MAX_ADDRESS);
         if let Some(hash) = &self.content_hash {
             problems.check_length("content_hash", hash, 1, 128);
         }

@@ -18,7 +18,7 @@ use evenkeel::{
     policy::Policy,
     ports::SecretSource,
 };
-use inventory::{slashtag, vin::Vin};
+use inventory::{address, slashtag, vin::Vin};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -63,13 +63,12 @@ pub struct Shortening {
 
 impl Payload for Shortening {
     fn check(&mut self, problems: &mut Problems) {
-        self.destination = self.destination.trim().to_owned();
         self.dealer_slug = self.dealer_slug.trim().to_owned();
-        problems.check_length("destination", &self.destination, 1, MAX_DESTINATION);
-        match self.destination.parse::<Url>() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
-            _ => problems.add("destination", "not an address, expected http:// or https://"),
+        match address::normal(&self.destination) {
+            Ok(url) => self.destination = url.into(),
+            Err(problem) => problems.add("destination", problem),
         }
+        problems.check_length("destination", &self.destination, 1, MAX_DESTINATION);
         problems.check_length("dealer_slug", &self.dealer_slug, 1, 100);
         if !self.dealer_slug.chars().any(|c| c.is_ascii_alphanumeric()) {
             problems.add("dealer_slug", "no letter or digit, expected at least one of a-z and 0-9");

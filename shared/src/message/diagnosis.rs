@@ -45,6 +45,34 @@ pub(super) fn is_list(json: &str) -> bool {
     json.trim_start().starts_with('[')
 }
 
+/// The paths of the payload's texts that have a control character, except as white space around them.
+pub(super) fn fields_with_control_characters(raw: &RawValue) -> Vec<String> {
+    // In JSON such characters can only be escaped.
+    if !raw.get().contains('\\') {
+        return Vec::new();
+    }
+    let payload: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), &payload)];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::String(text) if text.trim().chars().any(char::is_control) => found.push(path),
+            Value::Array(values) => open.extend(
+                values.iter().enumerate().rev().map(|(at, value)| (format!("{path}[{at}]"), value)),
+            ),
+            Value::Object(fields) => open.extend(fields.iter().rev().map(|(name, value)| {
+                let dot = if path.is_empty() { "" } else { "." };
+                (format!("{path}{dot}{name}"), value)
+            })),
+            _ => {}
+        }
+        if found.len() == MOST_PROBLEMS {
+            break;
+        }
+    }
+    found
+}
+
 /// Fields that every message must have.
 const REQUIRED: [&str; 3] = ["version", "type", "payload"];
 

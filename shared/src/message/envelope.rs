@@ -5,7 +5,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::diagnosis::{deserialize, is_list, problem_of_envelope, problems_of_payload};
+use super::{
+    diagnosis::{
+        deserialize, fields_with_control_characters, is_list, problem_of_envelope,
+        problems_of_payload,
+    },
+    wrapping,
+};
 use crate::{
     base::{hash::sha256_hex, time::Time},
     message::{Flaw, Rejection},
@@ -107,6 +113,7 @@ pub struct Message<P> {
 /// Fails with the flaw and a sentence that names every invalid field.
 pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejection> {
     check_size(body)?;
+    let body = without_mark(body);
     let envelope = read_envelope(kind, body)?;
     let mut problems = Problems::default();
     if let Some(id) = &envelope.id {
@@ -134,6 +141,7 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
 /// message.
 pub fn key_of(kind: &str, body: &str) -> Result<(String, String), Rejection> {
     check_size(body)?;
+    let body = without_mark(body);
     let envelope = read_envelope(kind, body)?;
     let mut problems = Problems::default();
     if let Some(id) = &envelope.id {
@@ -152,6 +160,11 @@ fn check_size(body: &str) -> Result<(), Rejection> {
     }
     let reason = format!("body: {} bytes, expected at most {MAX_BODY_BYTES}", body.len());
     Err(Rejection::new(Flaw::TooLong, reason))
+}
+
+/// The body without the byte-order mark that some editors write (RFC 8259, section 8.1, lets readers ignore it).
+fn without_mark(body: &str) -> &str {
+    body.trim_start_matches('\u{feff}')
 }
 
 fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejection> {
@@ -182,7 +195,8 @@ fn read_envelope<'a>(kind: &str, body: &'a str) -> Result<Envelope<'a>, Rejectio
             Err(Rejection::new(Flaw::Alien, format!("type: {found:?}, expected {kind:?}")))
         }
         _ => strict.map_err(|problem| {
-            Rejection::new(Flaw::Malformed, problem_of_envelope(body).unwrap_or(problem))
+            let named = wrapping::named(body).or_else(|| problem_of_envelope(body));
+            Rejection::new(Flaw::Malformed, named.unwrap_or(problem))
         }),
     }
 }
@@ -195,6 +209,9 @@ fn read_payload<P: Payload>(raw: &RawValue, problems: &mut Problems) -> Option<P
     };
     match read {
         Ok(mut payload) => {
+            for field in fields_with_control_characters(raw) {
+                problems.add(&field, "a control character, expected printable text");
+            }
             payload.check(problems);
             Some(payload)
         }

@@ -1,7 +1,7 @@
 //! Reserves the slots of a batch before its jobs are claimed. A job whose slot is too far ahead is not claimed:
 //! its message waits in the queue, which costs no write.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -15,6 +15,10 @@ use crate::{
     ports::Ports,
     record::due::{HIGH, priority},
 };
+
+/// How long before its promised slot a message comes back. SQS rounds up to seconds, and a batch takes its time: one
+/// that came back just then would find its slot gone by unused.
+const EARLY: Duration = Duration::from_secs(2);
 
 /// Reserves a slot for each ticket, in one write per dependency. Returns the dispositions of the tickets that
 /// must not be claimed, by their places in the batch.
@@ -66,7 +70,7 @@ pub(super) async fn reserve<J: Job, P: Ports>(
     let waiting = join_all(reserved).await.into_iter().flatten();
     let disposition = |(place, slot): (usize, Time)| {
         let deadline = batch.tickets[place].work.deadline.unwrap_or(slot);
-        let wait = slot.min(deadline).since(now).max(SHORTEST_DELAY);
+        let wait = slot.before(EARLY).min(deadline).since(now).max(SHORTEST_DELAY);
         (place, Disposition::Retry(wait))
     };
     waiting.map(disposition).collect()

@@ -29,18 +29,17 @@ pub(super) fn close<T: Copy + Into<u64>>(one: &T, other: &T) -> bool {
     one.abs_diff(other) <= one.max(other) / 100
 }
 
-/// Whether two odometer readings differ by at most 1 % or by the length of a test drive.
+/// Whether two odometer readings differ by at most 1 % or by the length of a test drive. One without a unit may be in
+/// that of the other.
 pub(super) fn same_distance(one: &Mileage, other: &Mileage) -> bool {
     // Ten miles.
     const TEST_DRIVE_METRES: u64 = 16_093;
-    let metres = |mileage: &Mileage| {
-        let metres_a_unit = match mileage.unit {
-            Unit::Miles => 1_609,
-            Unit::Kilometres => 1_000,
-        };
+    let metres = |mileage: &Mileage, others: Unit| {
+        let unit = if mileage.unit == Unit::Unstated { others } else { mileage.unit };
+        let metres_a_unit = if unit == Unit::Kilometres { 1_000 } else { 1_609 };
         u64::from(mileage.value) * metres_a_unit
     };
-    let (one, other) = (metres(one), metres(other));
+    let (one, other) = (metres(one, other.unit), metres(other, one.unit));
     close(&one, &other) || one.abs_diff(other) <= TEST_DRIVE_METRES
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use inventory::literal;
 use serde_json::{Map, Value};
 
 use super::{
-    literal,
     reader::Reader,
     record::Details,
     schema_org::VIN_NAMES,

@@ -1,13 +1,10 @@
 //! Finds the scripts of a page and isolates the JSON values in them.
 
 use super::markup::{Tag, Tags, decode};
+pub use inventory::literal::MAX_VALUE_BYTES;
 
 /// Most scripts read of one page. Real pages have dozens.
 const MAX_SCRIPTS: usize = 1_000;
-
-/// Longest JSON value read, in bytes. Real values stay far below. The worst case, an array of tiny
-/// objects, takes about 90 times its length once parsed, but only one value is in memory at a time.
-pub const MAX_VALUE_BYTES: usize = 256 * 1024;
 
 /// The language of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

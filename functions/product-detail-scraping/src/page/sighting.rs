@@ -1,11 +1,11 @@
 //! The cars that one source of a page mentions: all details of the job's car, only the VINs of
 //! others.
 
+use inventory::literal;
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    literal,
     quality::{Code, MAX_OTHER_VINS, MAX_WARNINGS, Warning},
     reader::Reader,
     record::Details,

@@ -84,4 +84,6 @@ pub struct Mileage {
 pub enum Unit {
     Miles,
     Kilometres,
+    /// The source states none.
+    Unstated,
 }

@@ -5,7 +5,9 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::script::MAX_VALUE_BYTES;
+/// Longest literal that is read, in bytes. The worst case, an array of tiny objects, takes about 90 times its length
+/// once parsed.
+pub const MAX_VALUE_BYTES: usize = 256 * 1024;
 
 /// Deepest nesting of objects and arrays.
 const MAX_DEPTH: usize = 64;
