@@ -33,7 +33,9 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
         .await?;
     let calls = bench.sandbox.calls().await.context("the calls")?;
     let throttled = calls.iter().filter(|call| call.status == Some(429)).count();
-    let times: Vec<u64> = calls.iter().map(|call| call.at_ms).collect();
+    // The others are of the audit, which looks at some links afterwards.
+    let of_jobs = calls.iter().filter(|call| call.method == "POST");
+    let times: Vec<u64> = of_jobs.map(|call| call.at_ms).collect();
     let (began, last) = (times.iter().min(), times.iter().max());
     let span = last.zip(began).map_or(0, |(last, began)| last - began);
     let rate = f64::from(JOBS - 1) * 1_000.0 / f64::from(u32::try_from(span.max(1))?);
@@ -43,7 +45,8 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
         .iter()
         .enumerate()
         .map(|(place, at)| sorted[place..].iter().take_while(|other| **other < at + 1_000).count());
-    page.see("calls", calls.len());
+    page.see("calls", times.len());
+    page.see("calls of the audit", calls.len() - times.len());
     page.see("answered with 429", throttled);
     page.see("calls a second", format!("{rate:.2}"));
     let (pause, after) = pause_ms(&sorted);
