@@ -113,6 +113,20 @@ async fn twenty_jobs_of_one_dealer_overtake_the_five_thousand_of_another_in_the_
     assert!(took <= Duration::from_secs(60), "{took:?}");
 }
 
+/// They wait for their slots one after the other, and do not all come back for the same one.
+#[tokio::test(start_paused = true)]
+async fn many_jobs_of_high_priority_are_received_few_times() {
+    let bench = Bench::errands_at(Rates { per_second: 1, per_hour: 3_600 });
+    for n in 0..300 {
+        let message = OutgoingMessage::new(errand(&format!("job-{n}"), CALL_MS, &[]), None, None);
+        bench.sqs.send_to(bench.high(), message);
+    }
+    bench.drain().await;
+    assert_eq!(bench.journal.calls().len(), 300);
+    let received = bench.sqs.received();
+    assert!(received <= 750, "{received} receives");
+}
+
 fn park(bench: &Bench, name: &str, group: &str, is_high: bool, due_at: Time) {
     let mut record = bench.park(name, due_at);
     record.work.group = Some(group.to_owned());

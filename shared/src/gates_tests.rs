@@ -8,11 +8,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::{
-    dependency::{
-        breaker::BreakerPolicy,
-        limiter::Limiter,
-        stats::{BUCKET, BucketKey, Calls, bucket_start},
-    },
+    dependency::{breaker::BreakerPolicy, limiter::Limiter},
     failure::Classified,
     job::Gate,
     testing::{Fault, Faults, Faulty, MemoryStore, POLICY, SeededRandom, TestClock, TestPorts},
@@ -204,73 +200,6 @@ async fn a_closed_breaker_is_read_once_every_few_seconds() {
         tokio::time::advance(Duration::from_millis(80)).await;
     }
     assert!((2..=3).contains(&reads()), "{} reads in ten seconds", reads());
-}
-
-#[tokio::test(start_paused = true)]
-async fn call_statistics_are_written_once_a_second_and_add_up() {
-    let mut fleet = Fleet::default();
-    let (one, other) = (fleet.container(), fleet.container());
-    for _ in 0..50 {
-        tokio::join!(
-            async {
-                run(&one, None, QUICK).await.unwrap();
-            },
-            async {
-                run(&other, Some(Class::Permanent), QUICK).await.unwrap();
-            },
-        );
-        tokio::time::advance(Duration::from_millis(80)).await;
-    }
-    tokio::time::advance(Duration::from_secs(1)).await;
-    tokio::join!(one.report(true), other.report(true));
-    let of_calls = |key: &BucketKey| key.subject == DEPENDENCY;
-    let mut sum = Calls::default();
-    for (_, bucket) in fleet.store.all_buckets().iter().filter(|(key, _)| of_calls(key)) {
-        sum.add(&bucket.into());
-    }
-    assert_eq!((sum.ok, sum.first, sum.failed), (50, 100, 0));
-    assert!(sum.writes <= 14, "{} writes by two containers in six seconds", sum.writes);
-}
-
-#[tokio::test(start_paused = true)]
-async fn counts_whose_write_failed_stay_in_use_here_and_are_never_written_twice() {
-    for fault in [Fault::Before, Fault::AnswerLost] {
-        let mut fleet = Fleet::default();
-        let gates = fleet.container();
-        fleet.faults.on("add_to_bucket", fault);
-        run(&gates, None, QUICK).await.unwrap();
-        fleet.faults.clear();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        gates.report(true).await;
-        let written: u64 =
-            fleet.store.all_buckets().iter().map(|(_, bucket)| Calls::from(bucket).ok).sum();
-        assert_eq!(written, u64::from(fault == Fault::AnswerLost), "{fault:?}");
-        let known =
-            gates.cache(DEPENDENCY, |cache| cache.window.last(MEMORY, fleet.clock.now(), None).ok);
-        assert_eq!(known, 1, "{fault:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn hot_call_statistics_are_spread_over_shards() {
-    let mut fleet = Fleet::default();
-    let gates = fleet.container();
-    let start = bucket_start(fleet.clock.now(), BUCKET);
-    let key = BucketKey { subject: DEPENDENCY.into(), start, generation: 0, shard: 0 };
-    let busy = Calls { writes: 5_000, ..Calls::default() }.bucket();
-    fleet.store.add_to_bucket(&key, &busy, start).await.unwrap();
-    for _ in 0..9 {
-        run(&gates, None, QUICK).await.unwrap();
-        tokio::time::advance(Duration::from_secs(1)).await;
-    }
-    let shards: Vec<u8> = fleet
-        .store
-        .all_buckets()
-        .iter()
-        .map(|(key, _)| key.shard)
-        .filter(|shard| *shard > 0)
-        .collect();
-    assert!(shards.len() >= 2, "{shards:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -682,3 +611,5 @@ async fn load_shedding_reduces_failed_calls_for_the_same_work() {
 
 #[path = "gates_tests/answers.rs"]
 mod answers;
+#[path = "gates_tests/counts.rs"]
+mod counts;

@@ -129,6 +129,7 @@ pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribu
         ("pace", n(limiter.pace)),
         ("slowed_at", ms(limiter.slowed_at)),
         ("promised_us", n(limiter.promised_us)),
+        ("promised_high_us", n(limiter.promised_high_us)),
         ("since_kept", n(limiter.since_kept)),
         ("expires_at", n((next + LIMITER_RETENTION).as_secs_ceil())),
     ]);
@@ -142,6 +143,7 @@ pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribu
 
 pub(super) fn decode_limiter(item: &Item) -> Result<Limiter, String> {
     let reader = Reader(item);
+    let promised = |name| if reader.has(name) { reader.number(name) } else { Ok(0) };
     Ok(Limiter {
         next_us: reader.number("next_us")?,
         next_hourly_us: reader.number("next_hourly_us")?,
@@ -149,7 +151,8 @@ pub(super) fn decode_limiter(item: &Item) -> Result<Limiter, String> {
         slowed_at: reader.time("slowed_at")?,
         kept: kept(&reader)?,
         since_kept: reader.count("since_kept")?,
-        promised_us: if reader.has("promised_us") { reader.number("promised_us")? } else { 0 },
+        promised_us: promised("promised_us")?,
+        promised_high_us: promised("promised_high_us")?,
     })
 }
 
@@ -293,14 +296,21 @@ mod tests {
             next_hourly_us in any::<u64>(),
             pace in any::<u32>(),
             slowed_at in times(),
-            promised_us in any::<u64>(),
+            (promised_us, promised_high_us) in any::<(u64, u64)>(),
             since_kept in any::<u32>(),
             kept in proptest::collection::vec((any::<u64>(), 1..u64::MAX, any::<u32>()), 0..4),
         ) {
             let range = |(first_us, interval_us, count)| Grant { first_us, interval_us, count };
             let kept = kept.into_iter().map(range).collect();
             let value = Limiter {
-                next_us, next_hourly_us, pace, slowed_at, kept, since_kept, promised_us,
+                next_us,
+                next_hourly_us,
+                pace,
+                slowed_at,
+                kept,
+                since_kept,
+                promised_us,
+                promised_high_us,
             };
             let item = crate::aws::item::owned(encode_limiter("elsewhere", &value));
             prop_assert_eq!(seen(Some(&item), decode_limiter), Ok(Seen { value, revision: 0 }));

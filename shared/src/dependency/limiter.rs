@@ -111,6 +111,8 @@ pub struct Limiter {
     pub since_kept: u32,
     /// Time of the next slot that can be promised, in microseconds since the epoch.
     pub promised_us: u64,
+    /// The same for jobs of high priority, which do not queue behind the others.
+    pub promised_high_us: u64,
 }
 
 impl Default for Limiter {
@@ -123,6 +125,7 @@ impl Default for Limiter {
             kept: Vec::new(),
             since_kept: 0,
             promised_us: 0,
+            promised_high_us: 0,
         }
     }
 }
@@ -260,7 +263,7 @@ impl Limiter {
         }
         let now_us = micros(now);
         let interval_us = self.interval_us(rates, want, now_us);
-        let promised_us = if is_high { 0 } else { self.promised_us };
+        let promised_us = if is_high { self.promised_high_us } else { self.promised_us };
         let mut at_us = self.first_us(rates, now_us).max(promised_us);
         let mut times = Vec::new();
         for _ in 0..want {
@@ -270,8 +273,9 @@ impl Limiter {
             times.push(Time::from_millis(at_us.div_ceil(1_000)));
             at_us = at_us.saturating_add(interval_us);
         }
-        let promised_us = if is_high { self.promised_us } else { at_us };
-        (Self { promised_us, ..self.clone() }, times)
+        let mut next = self.clone();
+        *(if is_high { &mut next.promised_high_us } else { &mut next.promised_us }) = at_us;
+        (next, times)
     }
 
     /// Time of the next new slot.

@@ -129,8 +129,11 @@ fn promises_follow_each_other_up_to_a_minute_ahead() {
     assert_eq!(at(&others[0]), 5_500);
     assert_eq!((at(others.last().unwrap()), others.len()), (60_000, 437));
     assert_eq!(limiter.promise(RATES, 1, false, NOW), (limiter.clone(), vec![]), "none is left");
-    let (high, soon) = limiter.promise(RATES, 1, true, NOW);
-    assert_eq!((at(&soon[0]), high), (5_125, limiter.clone()), "of high priority");
+    let (high, soon) = limiter.promise(RATES, 2, true, NOW);
+    assert_eq!(soon.iter().map(at).collect::<Vec<_>>(), [5_125, 5_250], "of high priority");
+    assert_eq!(high.promised_us, limiter.promised_us);
+    let (_, next) = high.promise(RATES, 1, true, NOW);
+    assert_eq!(next.iter().map(at).collect::<Vec<_>>(), [5_375]);
     let (_, later) = limiter.promise(RATES, 1, false, NOW + Duration::from_millis(130));
     assert_eq!(later.len(), 1);
 }
@@ -232,7 +235,8 @@ fn numbers() -> impl Strategy<Value = u64> {
 proptest! {
     #[test]
     fn no_numbers_of_an_item_overflow(
-        (next_us, next_hourly_us, promised_us) in (numbers(), numbers(), numbers()),
+        (next_us, next_hourly_us) in (numbers(), numbers()),
+        (promised_us, promised_high_us) in (numbers(), numbers()),
         kept in proptest::collection::vec((numbers(), numbers(), any::<u32>()), 0..20),
         since_kept in prop_oneof![0..9_u32, Just(u32::MAX)],
         pace in any::<u32>(),
@@ -244,8 +248,16 @@ proptest! {
         };
         let kept = kept.into_iter().map(range).collect();
         let slowed_at = Time::from_millis(next_us);
-        let stored =
-            Limiter { next_us, next_hourly_us, pace, slowed_at, kept, since_kept, promised_us };
+        let stored = Limiter {
+            next_us,
+            next_hourly_us,
+            pace,
+            slowed_at,
+            kept,
+            since_kept,
+            promised_us,
+            promised_high_us,
+        };
         let request = Request { want, further, horizon: HORIZON };
         match stored.reserve(RATES, request, since_kept, NOW) {
             Reservation::Granted(_, grants) => {

@@ -25,6 +25,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Minimum time between two writes of counts in which no run has ended.
 const TYPE_REPORT_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a minute is kept after it: an end of it may be taken back once the write of its record has failed.
+const KEPT_FOR: Duration = Duration::from_mins(2);
+
 /// Maximum time that a batch waits for its reports: a report may be late, but not the response to
 /// Lambda.
 const REPORT_TIME: Duration = Duration::from_secs(1);
@@ -58,36 +61,39 @@ impl<P: Ports> Gates<P> {
     /// time. The oldest per bucket is reported.
     pub(crate) fn received(&self, queue: &str, sent_at: Time) {
         let name = queue.rsplit(':').next().unwrap_or_default();
-        self.minute(|minute, _| minute.outcomes.received(name, sent_at));
+        self.minute(|minute| minute.outcomes.received(name, sent_at));
     }
 
     /// Counts the time that a batch of `jobs` jobs took.
     pub(crate) fn worked(&self, jobs: usize, took: Duration) {
-        self.minute(|minute, _| minute.outcomes.worked(jobs, took));
+        self.minute(|minute| minute.outcomes.worked(jobs, took));
     }
 
-    /// Counts the end of a run of a job that was created at `created_at`.
-    pub(crate) fn ended(&self, decision: &Decision, created_at: Time) {
-        self.minute(|minute, now| {
-            minute.outcomes.record(decision, created_at, now);
-            minute.ends = minute.changes;
-        });
-    }
-
-    /// Takes back the end of a run that could not be written, or that another run has taken over.
-    pub(crate) fn not_ended(&self, decision: &Decision, created_at: Time) {
-        self.minute(|minute, now| {
-            minute.outcomes.take_back(decision, created_at, now);
-            (minute.ends, minute.was_corrected) = (minute.changes, true);
-        });
-    }
-
-    fn minute(&self, note: impl FnOnce(&mut CountedMinute, Time)) {
-        let now = self.clock.now();
+    /// Counts the end of a run at `at`, of a job that was created at `created_at`.
+    pub(crate) fn ended(&self, decision: &Decision, created_at: Time, at: Time) {
         let mut state = self.state();
-        let minute = state.minutes.entry(bucket_start(now, TYPE_BUCKET)).or_default();
+        let minute = state.minutes.entry(bucket_start(at, TYPE_BUCKET)).or_default();
         minute.changes += 1;
-        note(minute, now);
+        minute.outcomes.record(decision, created_at, at);
+        minute.ends = minute.changes;
+    }
+
+    /// Takes back the end of a run at `at` that could not be written, or that another run has taken over.
+    pub(crate) fn not_ended(&self, decision: &Decision, created_at: Time, at: Time) {
+        let mut state = self.state();
+        // If its minute is forgotten, so is the end.
+        let Some(minute) = state.minutes.get_mut(&bucket_start(at, TYPE_BUCKET)) else { return };
+        minute.changes += 1;
+        minute.outcomes.take_back(decision, created_at, at);
+        (minute.ends, minute.was_corrected) = (minute.changes, true);
+    }
+
+    fn minute(&self, note: impl FnOnce(&mut CountedMinute)) {
+        let start = bucket_start(self.clock.now(), TYPE_BUCKET);
+        let mut state = self.state();
+        let minute = state.minutes.entry(start).or_default();
+        minute.changes += 1;
+        note(minute);
     }
 
     /// What the container has counted in the present minute, if that has changed, to be written with the `last`
@@ -202,7 +208,9 @@ impl<P: Ports> Gates<P> {
             let mut state = self.state();
             let present = bucket_start(now, TYPE_BUCKET);
             let waits = now.since(state.minutes_sent_at) < TYPE_REPORT_EVERY;
-            state.minutes.retain(|start, minute| minute.has_changed() || *start >= present);
+            state
+                .minutes
+                .retain(|start, minute| minute.has_changed() || *start + KEPT_FOR >= present);
             let due = state.minutes.iter().filter(|(start, minute)| {
                 minute.has_changed() && (last && minute.has_ends() || **start < present || !waits)
             });

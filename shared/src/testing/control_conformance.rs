@@ -87,6 +87,7 @@ async fn a_limiter_is_swapped_by_revision<S: Control>(store: &S) {
         kept: vec![Grant { first_us: next_us - 1, interval_us: 5, count: 3 }],
         since_kept: 2,
         promised_us: next_us + 1,
+        promised_high_us: next_us + 2,
     };
     let name = "case/limiter";
     assert_eq!(store.swap_limiter(name, &limiter(1), 0).await, Ok(Swapped::Yes));

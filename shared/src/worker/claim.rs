@@ -300,7 +300,7 @@ async fn write<J: Job, P: Ports>(
                 _ => None,
             };
             if let Some(end) = end {
-                worker.gates.ended(&end, record.work.created_at);
+                worker.gates.ended(&end, record.work.created_at, worker.clock.now());
             }
             Attempt::Done(claim)
         }

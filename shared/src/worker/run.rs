@@ -40,6 +40,8 @@ pub(super) struct Ended {
     pub(super) record: Record,
     pub(super) decision: Decision,
     pub(super) failure: Option<Failure>,
+    /// When it ended.
+    pub(super) at: Time,
     /// How long the run has waited for slots.
     pub(super) waited: Duration,
     /// Why the whole event must fail, although this end is written.
@@ -60,7 +62,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
         Outcome::Succeeded(result) => {
             let decision = Decision::Succeed;
             let record = record.settled(decision, None, result, now);
-            Ended { ticket, record, decision, failure: None, waited, broken }
+            Ended { ticket, record, decision, failure: None, at: now, waited, broken }
         }
         Outcome::Continues(cursor) => {
             let decision = Decision::Continue;
@@ -68,7 +70,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE {
                 record.park();
             }
-            Ended { ticket, record, decision, failure: None, waited, broken }
+            Ended { ticket, record, decision, failure: None, at: now, waited, broken }
         }
         Outcome::Failed(failure) => {
             let breaker_open = worker.gates.is_open(&record.work.dependency);
@@ -99,7 +101,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             let end = situation.deadline.unwrap_or(situation.gives_up_at);
             let mut record = record.settled(decision, Some(&failure), String::new(), now);
             record.end_at(end);
-            Ended { ticket, record, decision, failure: Some(failure), waited, broken }
+            Ended { ticket, record, decision, failure: Some(failure), at: now, waited, broken }
         }
     }
 }

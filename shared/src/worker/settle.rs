@@ -111,7 +111,7 @@ async fn settle_one<J: Job, P: Ports>(
                 return true;
             }
             Ok(Written::No(_)) => {
-                worker.gates.not_ended(&ended.decision, record.work.created_at);
+                worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
                 // The lease expired and another run took over. This run's effects are idempotent,
                 // and its end must not change the record.
                 telemetry::zombie(record);
@@ -119,7 +119,7 @@ async fn settle_one<J: Job, P: Ports>(
                 return true;
             }
             Err(error @ (PortError::Broken(_) | PortError::Unreadable(_))) => {
-                worker.gates.not_ended(&ended.decision, record.work.created_at);
+                worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
                 let receives = batch.tickets[*ticket].receives;
                 batch.note(*ticket, &Disposition::after_error(&error, receives));
                 return false;
@@ -128,7 +128,7 @@ async fn settle_one<J: Job, P: Ports>(
         }
         if worker.clock.now() + pause + ANSWER_RESERVE >= batch.deadline {
             telemetry::unsettled(record);
-            worker.gates.not_ended(&ended.decision, record.work.created_at);
+            worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
             batch.note(*ticket, &after_the_lease(worker, batch));
             return false;
         }

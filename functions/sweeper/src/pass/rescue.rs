@@ -202,11 +202,13 @@ async fn lost<P: Ports>(
         tick.count(NAME, "backlogged", 1);
         return Ok(());
     };
-    // Messages that wait for their slots are hidden, perhaps for a minute many times. Those of high priority are not
-    // for long.
+    // Messages that wait for their slots are hidden, perhaps for a minute many times.
     let known = job.dependency.as_ref().and_then(|name| tick.view.dependencies.get(name));
-    let promised_us = known.map_or(0, |known| known.limiter.promised_us);
-    let waits = queue == job.normal.queue && promised_us > tick.now.as_millis() * 1_000;
+    let promised_us = known.map_or(0, |known| {
+        let limiter = &known.limiter;
+        if queue == job.normal.queue { limiter.promised_us } else { limiter.promised_high_us }
+    });
+    let waits = promised_us > tick.now.as_millis() * 1_000;
     let until = if waits { until.min(tick.now.before(plan::AGED)) } else { until };
     let sent = send_again(sweep, tick, [queue, queue], until, MOST_LOST).await?;
     tick.count(NAME, "sent_again", sent);
