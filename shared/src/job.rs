@@ -69,6 +69,9 @@ pub trait Job: Send + Sync + 'static {
         async { Ok(Soundness::Sound) }
     }
 
+    /// Whether a run that may make no call ([`Run::is_last`]) may still have a result.
+    const STANDS_IN: bool = false;
+
     /// The rate at which the dependency may be called; `None` if it is not limited.
     #[must_use]
     fn rates(&self) -> Option<Rates> {
@@ -133,7 +136,8 @@ pub struct Run<'a, G> {
     pub cursor: Option<String>,
     /// When the run must have ended.
     pub ends_at: Time,
-    /// Whether the job ends if this run fails, so that only a stand-in for its result could help.
+    /// Whether the job ends with this run, after all others have failed. It may make no call: only a stand-in for the
+    /// result can help.
     pub is_last: bool,
     pub(crate) gate: &'a G,
 }

@@ -105,6 +105,8 @@ pub struct LastFailure {
     pub class: String,
     /// [`Failure::fingerprint`](crate::failure::Failure::fingerprint).
     pub fingerprint: String,
+    /// When a run last failed that had begun; the epoch if none has.
+    pub at: Time,
 }
 
 /// The state of a job, with only the data of that state.

@@ -41,6 +41,7 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         stray: false,
         dedup_window: WINDOW,
         fallback: None,
+        stands_in: false,
         give_up_after: Duration::ZERO,
         now,
         lease_until: now + SECOND * 20,

@@ -376,6 +376,7 @@ mod tests {
             stray: false,
             dedup_window: Duration::ZERO,
             fallback: None,
+            stands_in: false,
             give_up_after: Duration::ZERO,
             now: Time::default(),
             lease_until: Time::default(),

@@ -43,6 +43,31 @@ async fn a_table_that_takes_no_ends_quarantines_no_job() {
     }
 }
 
+/// The same while the functions find the crashes: their messages come back as the leases end, before any tick.
+#[tokio::test(start_paused = true)]
+async fn functions_that_find_the_crashes_tell_the_sweeper_of_them() {
+    let bench = Bench::errands();
+    for n in 0..30 {
+        bench.send(&errand(&format!("job-{n}"), 3_000, &[]));
+    }
+    let outages = async {
+        for _ in 0..6 {
+            for call in ["settle", "replace"] {
+                bench.faults.on(call, Fault::Before);
+            }
+            tokio::time::sleep(OUTAGE).await;
+            bench.faults.clear();
+            // Claims land, and the ends of their runs do not.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    };
+    bench.run_while(outages).await;
+    bench.drain().await;
+    for record in bench.store.records() {
+        assert_eq!(record.phase.name(), "succeeded", "{record:?}");
+    }
+}
+
 /// A job that crashed once and came back is not quarantined for two crashes much later.
 #[tokio::test(start_paused = true)]
 async fn a_run_that_comes_back_ends_the_count_of_crashes() {

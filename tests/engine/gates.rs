@@ -131,3 +131,68 @@ async fn a_job_with_systemic_trouble_of_its_own_does_not_hold_the_breaker_open()
     let late = records.iter().filter(|record| waited(record) > Duration::from_mins(2)).count();
     assert!(late < 150, "{late} of 600 jobs waited for over two minutes");
 }
+
+/// All jobs of a host share one partition of the index, and the cursed one is the oldest.
+#[tokio::test(start_paused = true)]
+async fn a_job_with_systemic_trouble_of_its_own_is_not_the_only_one_that_probes() {
+    let bench = Bench::errands();
+    bench.send(&errand("at-host/cursed", 20, &["systemic"]));
+    bench.run_for(Duration::from_secs(5)).await;
+    for n in 0..20 {
+        bench.send(&errand(&format!("at-host/job-{n}"), 20, &[]));
+    }
+    bench.run_for(Duration::from_mins(10)).await;
+    let records = bench.store.records();
+    let done = records.iter().filter(|record| record.phase.name() == "succeeded").count();
+    assert_eq!(done, 20, "{:?}", bench.store.breaker("page/host").await);
+}
+
+/// A job that is alone with its dependency meets calls that work and one that does not: that is an outage.
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_a_jobs_own_earlier_runs_prove_nothing() {
+    let bench = Bench::errands();
+    let body = errand("alone", 20, &["transient"]).replace("\"ends\"", "\"calls\":1,\"ends\"");
+    bench.send(&body);
+    bench.run_for(Duration::from_mins(10)).await;
+    let record = bench.store.record(&key("alone")).unwrap();
+    assert_eq!((record.phase.ended_at(), record.counters.attempts), (None, 1), "{record:?}");
+}
+
+/// A container that has just started knows what others have met.
+#[tokio::test(start_paused = true)]
+async fn a_cold_container_knows_that_the_dependency_works_for_others() {
+    let bench = Bench::errands();
+    let settings = bench.containers().settings();
+    // Each invocation starts a container.
+    let idle = Some(Duration::ZERO);
+    bench.containers().set(evenkeel::testing::containers::FunctionSettings { idle, ..settings });
+    bench.send(&errand("broken", 20, &["transient"]));
+    let others = async {
+        for n in 0..100 {
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            bench.send(&errand(&format!("job-{n}"), 20, &[]));
+        }
+    };
+    bench.run_while(others).await;
+    let record = bench.store.record(&key("broken")).unwrap();
+    assert_eq!(record.phase.name(), "dead", "{record:?}");
+    assert!(record.counters.attempts == POLICY.max_attempts, "{record:?}");
+}
+
+/// Its failures are not counted against the dependency either.
+#[tokio::test(start_paused = true)]
+async fn a_repeat_offender_does_not_trip_the_breaker_by_its_number_of_failures() {
+    let bench = Bench::errands();
+    bench.send(&errand("cursed", 20, &["systemic"]));
+    bench.run_for(Duration::from_secs(70)).await;
+    let mut opened = 0;
+    for n in 0..20 {
+        bench.send(&errand(&format!("job-{n}"), 20, &[]));
+        bench.run_for(Duration::from_secs(20)).await;
+        let breaker = bench.store.breaker(DEPENDENCY).await.unwrap().value;
+        // At first, nothing tells its trouble from everybody's.
+        opened += usize::from(n > 5 && breaker.state.name() != "closed");
+    }
+    assert_eq!(opened, 0);
+    assert_eq!(bench.state("cursed"), "dead");
+}

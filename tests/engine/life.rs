@@ -17,14 +17,22 @@ async fn a_retry_runs_when_it_is_due_and_spends_an_attempt() {
     bench.send(&errand("hopeless", 0, &["permanent"]));
     assert_eq!(bench.failed().await.len(), 2, "one is dead immediately and acknowledged");
     assert_eq!(bench.state("twice"), "waiting");
+    // Others show that the dependency works.
+    let others = async {
+        for n in 0..60 {
+            bench.send(&errand(&format!("other-{n}"), 0, &[]));
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    };
+    bench.run_while(others).await;
     bench.drain().await;
     assert_eq!((bench.state("twice"), bench.journal.runs("twice")), ("succeeded", 2));
-    assert_eq!((bench.state("never"), bench.journal.runs("never")), ("dead", 4));
+    assert_eq!(bench.state("never"), "dead");
     assert_eq!((bench.state("hopeless"), bench.journal.runs("hopeless")), ("dead", 1));
     let record = bench.store.record(&key("never")).unwrap();
     let Phase::Dead { why, .. } = &record.phase else { panic!("not dead") };
     assert_eq!(why, "attempts spent: transient (code): as asked");
-    assert_eq!(record.history.len(), 4);
+    assert_eq!((record.history.len(), record.counters.attempts), (4, 4));
 }
 
 #[tokio::test(start_paused = true)]

@@ -311,6 +311,7 @@ where
 {
     const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
+    const STANDS_IN: bool = true;
     type Payload = Feed;
     type Output = Summary;
 

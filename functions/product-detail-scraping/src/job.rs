@@ -156,6 +156,7 @@ where
 {
     const TYPE: &'static str = TYPE;
     const POLICY: Policy = POLICY;
+    const STANDS_IN: bool = true;
     type Payload = Scraping;
     type Output = Scraped;
 

@@ -26,6 +26,9 @@ use crate::{
 /// Longest time of the survey.
 const SURVEY_TIME: Duration = Duration::from_secs(8);
 
+/// Minutes longer ago than this are not told after a survey that took too long.
+const MOST_UNTOLD: Duration = Duration::from_mins(10);
+
 /// Longest time of all passes together.
 const LONGEST_PASSES: Duration = Duration::from_secs(48);
 
@@ -111,7 +114,8 @@ async fn begin<P: Ports>(
     if seen.is_err() {
         cut_short.push("survey");
         // Perhaps too many minutes were to be told: the next tick must not read as much.
-        memory.told.clear();
+        let oldest = now.before(MOST_UNTOLD).as_millis();
+        memory.told.values_mut().for_each(|told| *told = (*told).max(oldest));
     }
     let mut tick = Tick::new(owner, now, seen.unwrap_or_default(), memory);
     tick.memory.forget(now);

@@ -230,12 +230,10 @@ pub(crate) fn classify(
         StatusCode::NOT_FOUND => RebrandlyError::Account { code: "configuration", message },
         _ if ours => RebrandlyError::Account { code: "configuration", message },
         _ if problems.iter().any(Problem::is_about_the_job) => RebrandlyError::Refused(message),
-        // These say that the request itself is wrong.
-        StatusCode::BAD_REQUEST
-        | StatusCode::CONFLICT
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::URI_TOO_LONG
-        | StatusCode::UNPROCESSABLE_ENTITY => RebrandlyError::Refused(message),
+        // These say that this request is too long.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+            RebrandlyError::Refused(message)
+        }
         // Any other refusal names no field of the job. To be on the safe side, it is about the account:
         // then every job would die of it.
         StatusCode::FORBIDDEN => RebrandlyError::Account { code: "http_403", message },

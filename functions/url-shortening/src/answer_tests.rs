@@ -70,7 +70,7 @@ fn each_response_maps_to_its_class_and_code() {
         (403, &[("content-type", "text/html; charset=utf-8")], page, Class::Transient, "html"),
         (403, &[], page, Class::Transient, "html"),
         (404, &[], "\n  <!doctype html>", Class::Transient, "html"),
-        (400, JSON, r#"{"message":"bad json"}"#, Class::Permanent, "refused"),
+        (400, JSON, r#"{"message":"bad json"}"#, Class::Systemic, "http_4xx"),
         (401, JSON, r#"{"code":"Unauthorized"}"#, Class::Systemic, "http_401"),
         (401, &[], "", Class::Systemic, "http_401"),
         (402, JSON, "{}", Class::Systemic, "http_402"),
@@ -81,7 +81,8 @@ fn each_response_maps_to_its_class_and_code() {
         (500, JSON, "{}", Class::Transient, "http_500"),
         (503, &[("content-type", "text/html")], page, Class::Transient, "http_503"),
         (302, &[], "", Class::Transient, "http_302"),
-        (400, JSON, "\u{0}garbage", Class::Permanent, "refused"),
+        (400, JSON, "\u{0}garbage", Class::Systemic, "http_4xx"),
+        (413, JSON, "{}", Class::Permanent, "refused"),
     ];
     for (status, pairs, body, class, code) in cases {
         let failure = read(*status, pairs, body);
@@ -98,7 +99,10 @@ fn a_refusal_that_names_no_field_of_the_job_is_about_the_account() {
         (405, r#"{"code":"X"}"#, Class::Systemic, "http_4xx"),
         (410, "", Class::Systemic, "http_4xx"),
         (415, r#"{"code":"X","property":"title"}"#, Class::Permanent, "refused"),
-        (422, r#"{"code":"X"}"#, Class::Permanent, "refused"),
+        (400, r#"{"code":"X"}"#, Class::Systemic, "http_4xx"),
+        (409, "{}", Class::Systemic, "http_4xx"),
+        (422, r#"{"code":"X"}"#, Class::Systemic, "http_4xx"),
+        (422, r#"{"code":"X","property":"title"}"#, Class::Permanent, "refused"),
     ];
     for (status, body, class, code) in cases {
         let failure = read(*status, JSON, body);

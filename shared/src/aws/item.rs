@@ -108,8 +108,9 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
         attributes.extend(gated.then_some(("gated", AttributeValue::Bool(true))));
         attributes.extend(ends_at.map(|end| ("ends_at", ms(end))));
     }
-    if let Some(LastFailure { class, fingerprint }) = &record.last_failure {
+    if let Some(LastFailure { class, fingerprint, at }) = &record.last_failure {
         attributes.extend([("class", s(class)), ("fingerprint", s(fingerprint))]);
+        attributes.extend((*at > Time::default()).then(|| ("failed_at", ms(*at))));
     }
     attributes.extend(record.due_entry().iter().flat_map(|entry| encode_due(record, entry)));
     attributes.extend(record.expires_at().map(|at| ("expires_at", n(at.as_secs_ceil()))));
@@ -150,8 +151,9 @@ pub(crate) const TRANSIENT: [&str; 12] = [
 
 /// The other attributes that a record need not have. A write of the whole record removes those of both lists that
 /// it does not set, and leaves all others: a newer version may have written them.
-pub(crate) const OPTIONAL: [&str; 9] = [
+pub(crate) const OPTIONAL: [&str; 10] = [
     "ended_at",
+    "failed_at",
     "attempts",
     "defers",
     "history",
@@ -269,7 +271,8 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
         },
         last_failure: if reader.has("fingerprint") {
             let (class, fingerprint) = (reader.text("class")?, reader.text("fingerprint")?);
-            Some(LastFailure { class, fingerprint })
+            let at = reader.has("failed_at").then(|| reader.time("failed_at")).transpose()?;
+            Some(LastFailure { class, fingerprint, at: at.unwrap_or_default() })
         } else {
             None
         },
@@ -418,7 +421,7 @@ mod tests {
             cursor in proptest::option::of(".{0,9}"),
             group in proptest::option::of("[a-z]{1,9}"),
             parking in proptest::option::of((times(), any::<bool>(), proptest::option::of(times()))),
-            last_failure in proptest::option::of(("[a-z]{1,9}", "[0-9a-f]{12}")),
+            last_failure in proptest::option::of(("[a-z]{1,9}", "[0-9a-f]{12}", times())),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
             let [receives, claims, attempts, defers, crashes] = counts;
@@ -430,7 +433,7 @@ mod tests {
                 provisional,
                 parking: parking.map(|(since, gated, ends_at)| Parking { since, gated, ends_at }),
                 last_failure: last_failure
-                    .map(|(class, fingerprint)| LastFailure { class, fingerprint }),
+                    .map(|(class, fingerprint, at)| LastFailure { class, fingerprint, at }),
                 key,
                 fence,
                 owner: "token".into(),
@@ -500,7 +503,11 @@ mod tests {
             cursor: Some(text(MAX_RESULT_BYTES)),
             provisional: Some(text(MAX_RESULT_BYTES)),
             parking: Some(Parking { since: Time::MAX, gated: true, ends_at: Some(Time::MAX) }),
-            last_failure: Some(LastFailure { class: text(20), fingerprint: text(12) }),
+            last_failure: Some(LastFailure {
+                class: text(20),
+                fingerprint: text(12),
+                at: Time::MAX,
+            }),
             history: vec![attempt; HISTORY],
         };
         let bytes = crate::aws::size::record(&record);
@@ -595,6 +602,7 @@ mod tests {
                 last_failure: Some(LastFailure {
                     class: failure.class().name().into(),
                     fingerprint: failure.fingerprint(&dependency),
+                    at,
                 }),
                 history: Vec::new(),
             };

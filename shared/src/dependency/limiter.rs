@@ -9,7 +9,11 @@
 //! its own slot. While slots are reserved ahead of time, one in [`KEPT_PART`] is kept for further calls of
 //! runs in progress: without it, each of these calls would wait behind all jobs that have not begun.
 
+mod block;
+
 use std::time::Duration;
+
+pub use block::{Block, block_size};
 
 use crate::base::time::Time;
 
@@ -61,9 +65,6 @@ const SLOWED_FOR: Duration = Duration::from_secs(1);
 /// Longest stop of the fleet after one 429. An account that asks for more is called again after
 /// this time.
 pub const LONGEST_STOP: Duration = Duration::from_hours(1);
-
-/// Most slots that a container reserves without needing them.
-const MOST_SPARE_SLOTS: u32 = 100;
 
 /// How far calls can run ahead of the hourly rate.
 pub const AHEAD: Duration = Duration::from_secs(3_600 / AHEAD_PART);
@@ -348,59 +349,6 @@ impl Limiter {
 /// A time in microseconds since the epoch.
 const fn micros(time: Time) -> u64 {
     time.as_millis().saturating_mul(1_000)
-}
-
-/// A container's unused slots.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Block(Vec<Grant>);
-
-impl Block {
-    /// Adds the slots of a reservation.
-    pub fn add(&mut self, grants: Vec<Grant>) {
-        self.0.extend(grants);
-    }
-
-    /// Discards all slots, because a 429 has moved the times.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// Takes the next slot and returns its time.
-    pub fn take(&mut self, now: Time) -> Option<Time> {
-        self.forget(now);
-        let grant = self.0.iter_mut().min_by_key(|grant| grant.first_us)?;
-        let slot = Time::from_millis(grant.first_us.div_ceil(1_000));
-        grant.advance();
-        self.0.retain(|grant| grant.count > 0);
-        Some(slot)
-    }
-
-    /// Number of slots that can still be taken at `now`.
-    pub fn left(&mut self, now: Time) -> u32 {
-        self.forget(now);
-        self.0.iter().map(|grant| grant.count).sum()
-    }
-
-    /// Discards the slots that are older than [`SLOT_LIFE`].
-    fn forget(&mut self, now: Time) {
-        let oldest_us = micros(now.before(SLOT_LIFE));
-        for grant in &mut self.0 {
-            grant.forget_before(oldest_us);
-        }
-        self.0.retain(|grant| grant.count > 0);
-    }
-}
-
-/// How many slots a batch requests: as many as it needs. If the last block was used up before it
-/// expired, at least the slots of a tenth of a second, so that a busy container writes the item at
-/// most ten times a second.
-///
-/// What a container does not use is lost to the account. So the surplus is never more than
-/// [`MOST_SPARE_SLOTS`], or than a thousandth of an hour's calls.
-#[must_use]
-pub fn block_size(rates: Rates, need: u32, used_up: bool) -> u32 {
-    let spare = (rates.per_second / 10).min(rates.per_hour / 1_000).min(MOST_SPARE_SLOTS);
-    if used_up { need.max(spare) } else { need }
 }
 
 #[cfg(test)]

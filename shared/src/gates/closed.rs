@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use crate::{
-    failure::{Class, Classified, DEPENDENCY_DOWN, Failure},
+    failure::{Class, Classified, Failure},
     job::Gate,
 };
 
-/// The gate of a job's last run, if its dependency is still down when the job is given up. Each call fails at once, so
-/// that a job type which has a stand-in for its result can return that.
+/// The gate of a job's last run, after all others have failed. Each call fails at once as the last one did, so that a
+/// job type which has a stand-in for its result can return that.
 #[derive(Clone, Debug)]
 pub(crate) struct Closed(Failure);
 
 impl Closed {
-    /// The gate of a run that was refused with this failure.
-    pub(crate) fn new(refused: &Failure) -> Self {
-        Self(Failure::new(Class::Transient, DEPENDENCY_DOWN, refused.message().to_owned()))
+    /// The gate of a run after this failure.
+    pub(crate) fn new(failure: &Failure) -> Self {
+        let code = failure.code().to_owned();
+        Self(Failure::new(Class::Transient, code, failure.message().to_owned()))
     }
 }
 

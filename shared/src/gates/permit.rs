@@ -53,6 +53,8 @@ struct CallsMade {
     ok: u64,
     /// Where the latest success was counted.
     counted: Option<Counted>,
+    /// Where the latest call's failure was counted.
+    counted_failure: Option<Counted>,
     /// Whether the dependency has answered a call with a refusal of just this request.
     answered: bool,
     failed: Option<String>,
@@ -127,32 +129,49 @@ impl<'a, P: Ports> Permit<'a, P> {
 impl<P: Ports> Permit<'_, P> {
     /// Whether a call of another job has worked since `since`, or in the last minutes if that is longer ago, as
     /// far as this container knows of the fleet.
+    ///
+    /// The bucket of that time may also hold calls of the job's own earlier run, and of when all was still well.
     pub(crate) fn others_worked(&self, since: Time) -> bool {
         let now = self.gates.clock.now();
-        let from = bucket_start(since.max(now.before(MEMORY)), BUCKET);
+        let from = bucket_start(since.max(now.before(MEMORY)), BUCKET) + BUCKET;
         let ok = self
             .gates
             .cache(&self.dependency, |cache| cache.window.sum(from, now + BUCKET, None).ok);
         ok > self.made().ok
     }
 
+    /// Whether all calls of the run have worked: then its failure is no outage.
+    pub(crate) fn all_worked(&self) -> bool {
+        let made = self.made();
+        made.ok > 0 && made.failed.is_none()
+    }
+
     /// Takes what was wrong with the run's calls as the job's own trouble: it says nothing about the dependency.
     pub(crate) fn is_own_trouble(&self) {
-        let mut made = self.made();
-        (made.systemic, made.failed) = (None, None);
+        let counted = {
+            let mut made = self.made();
+            (made.systemic, made.failed) = (None, None);
+            made.counted_failure.take()
+        };
+        if let Some(counted) = counted {
+            self.gates.cache(&self.dependency, |cache| cache.window.take_back_failure(counted));
+        }
     }
 
     /// Counts the end of a call.
     fn count(&self, class: Option<Class>, took: Duration) {
         let now = self.gates.clock.now();
         let slow_after = self.gates.rules.policy.calls.slow_after;
-        let succeeded = CallOutcome::of(class) == CallOutcome::Succeeded;
+        let ended = CallOutcome::of(class);
+        let succeeded = ended == CallOutcome::Succeeded;
         let counted = self.gates.cache(&self.dependency, |cache| {
             cache.window.counting(now, self.generation).record(class, took, slow_after);
             cache.worked += u32::from(succeeded);
             cache.window.counted(now, self.generation)
         });
-        self.made().counted = succeeded.then_some(counted);
+        let mut made = self.made();
+        made.counted = succeeded.then_some(counted);
+        made.counted_failure = (ended == CallOutcome::Failed).then_some(counted);
     }
 }
 

@@ -69,6 +69,11 @@ impl<P: Ports> Gates<P> {
         self.minute(|minute| minute.outcomes.worked(jobs, took));
     }
 
+    /// Counts a run that never came back.
+    pub(crate) fn never_came_back(&self) {
+        self.minute(|minute| minute.outcomes.never_came_back());
+    }
+
     /// Counts the end of a run at `at`, of a job that was created at `created_at`.
     pub(crate) fn ended(&self, decision: &Decision, created_at: Time, at: Time) {
         let mut state = self.state();
@@ -186,6 +191,23 @@ impl<P: Ports> Gates<P> {
         }
         self.trip(dependency).await;
         self.register_troubled(dependency).await;
+    }
+
+    /// Reads the fleet's counts of a dependency, unless that was done lately: before a failure is judged by what others
+    /// have met. A container that has just started knows nothing of them.
+    pub(crate) async fn know_fleet(&self, dependency: &str) {
+        let now = self.clock.now();
+        let read_at = self.cache(dependency, |cache| cache.read_at);
+        if now.since(read_at) < BUCKET {
+            return;
+        }
+        let from = bucket_start(read_at.before(BUCKET * 2).max(now.before(MEMORY)), BUCKET);
+        let hot = |gates: &Self| gates.cache(dependency, |cache| cache.window.is_hot(now));
+        let shards = if hot(self) { SHARDS } else { 1 };
+        self.read_fleet(dependency, from, shards).await;
+        if shards == 1 && hot(self) {
+            self.read_fleet(dependency, from, SHARDS).await;
+        }
     }
 
     async fn read_fleet(&self, dependency: &str, from: Time, shards: u8) {

@@ -110,6 +110,9 @@ impl Blocks {
     }
 }
 
+/// When a message comes again whose slot could not be reserved, since other containers were always faster.
+const AFTER_RACES: Duration = Duration::from_secs(4);
+
 /// The slots that a batch has before its jobs are claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ahead {
@@ -258,7 +261,10 @@ impl<P: Ports> Gates<P> {
             }
         }
         self.cache(dependency, |cache| cache.limiter = None);
-        Ok((Reserved::No(Duration::from_secs(1)), Vec::new()))
+        // Others write the item all the time. The messages come again soon, which is no reason to park.
+        let again = if need.promises { missing } else { 0 };
+        let promised = vec![self.clock.now() + AFTER_RACES; usize::try_from(again).unwrap_or(0)];
+        Ok((Reserved::No(Duration::from_secs(1)), promised))
     }
 
     /// Reads the limiter into the cache. Returns it, and from when it is.

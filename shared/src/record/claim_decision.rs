@@ -10,6 +10,7 @@ use crate::{
 
 /// The batch and the messages that claim a job.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Claimant<'a> {
     /// The batch's token.
     pub owner: &'a str,
@@ -30,6 +31,8 @@ pub struct Claimant<'a> {
     pub dedup_window: Duration,
     /// The job type's fallback, as JSON. It becomes the provisional result after the deadline.
     pub fallback: Option<&'a str>,
+    /// Whether the job type may have a result without a call, also after the deadline.
+    pub stands_in: bool,
     /// How long after the deadline a job with a provisional result is still retried.
     pub give_up_after: Duration,
     /// The current time.
@@ -198,7 +201,7 @@ fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
 
 fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {
     record.fall_back(by.fallback, by.now);
-    if record.ends_at(by.give_up_after).is_some_and(|end| end <= by.now) {
+    if !by.stands_in && record.ends_at(by.give_up_after).is_some_and(|end| end <= by.now) {
         let mut record = record.claimed(by);
         let why = Cause::DeadlinePassed.text().to_owned();
         record.phase = Phase::Dead { at: by.now, why };

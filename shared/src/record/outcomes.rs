@@ -15,6 +15,9 @@ pub const JOBS: &str = "jobs";
 /// mean cost of a job.
 pub const BUSY_MS: &str = "busy_ms";
 
+/// Counter of runs whose end was never written: their lease was over.
+pub const NEVER_CAME_BACK: &str = "lease_over";
+
 /// Outcomes of the jobs of a type, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
@@ -38,6 +41,11 @@ impl Outcomes {
         if *decision == Decision::Succeed {
             self.took.record(now.since(created_at));
         }
+    }
+
+    /// Counts a run that never came back.
+    pub fn never_came_back(&mut self) {
+        *self.counts.entry(NEVER_CAME_BACK).or_default() += 1;
     }
 
     /// Takes back an end that was counted shortly before.

@@ -179,7 +179,9 @@ impl Record {
 
     /// Stores the kind of the failure, and the failure itself in the history if `remember`.
     fn record_failure(&mut self, failure: &Failure, remember: bool, now: Time) {
+        let before = self.last_failure.as_ref().map(|last| last.at).unwrap_or_default();
         self.last_failure = Some(LastFailure {
+            at: if failure.class().ran() { now } else { before },
             class: failure.class().name().to_owned(),
             fingerprint: failure.fingerprint(&self.work.dependency),
         });

@@ -67,6 +67,7 @@ fn running(key: &str, owner: &str) -> Record {
         stray: false,
         dedup_window: Duration::from_secs(60),
         fallback: None,
+        stands_in: false,
         give_up_after: Duration::ZERO,
         now: NOW,
         lease_until: LEASE_UNTIL,

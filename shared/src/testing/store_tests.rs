@@ -181,7 +181,8 @@ async fn an_entry_that_keeps_its_place_is_written_only_if_it_shows_something_els
     let same = Record { fence: 2, ..first.clone() };
     let write = async { store.replace(&same, Some(&first.guard())).await };
     assert_eq!(used(&store, write).await.writes, 1);
-    let class = Some(LastFailure { class: "transient".into(), fingerprint: "f".into() });
+    let at = Time::from_millis(1);
+    let class = Some(LastFailure { class: "transient".into(), fingerprint: "f".into(), at });
     let failed = Record { fence: 3, last_failure: class, ..first.clone() };
     let write = async { store.replace(&failed, Some(&same.guard())).await };
     assert_eq!(used(&store, write).await.writes, 1 + 1);

@@ -18,9 +18,7 @@ use crate::{
     job::Job,
     message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
     payload::Payload,
-    policy::{
-        EARLIEST_RETURN, ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, Policy, SHORTEST_DELAY,
-    },
+    policy::{EARLIEST_RETURN, ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, SHORTEST_DELAY},
     ports::Ports,
     record::{Work, claim_decision::Claimant, lease::Lease},
     telemetry::{self, Tally},
@@ -99,12 +97,8 @@ pub(super) struct Ticket<P> {
 
 impl<P> Ticket<P> {
     /// This ticket as a claimant at `now`.
-    pub(super) fn claimant<'a>(
-        &'a self,
-        batch: &'a Batch<P>,
-        policy: &Policy,
-        now: Time,
-    ) -> Claimant<'a> {
+    pub(super) fn claimant<'a, J: Job>(&'a self, batch: &'a Batch<P>, now: Time) -> Claimant<'a> {
+        let policy = &J::POLICY;
         Claimant {
             owner: &batch.lease.owner,
             message_ids: &self.message_ids,
@@ -115,6 +109,7 @@ impl<P> Ticket<P> {
             stray: self.stray,
             dedup_window: policy.dedup_window,
             fallback: self.fallback.as_deref(),
+            stands_in: J::STANDS_IN,
             give_up_after: policy.give_up_after,
             now,
             lease_until: batch.lease.until,

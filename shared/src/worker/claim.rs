@@ -130,7 +130,7 @@ fn new_records<J: Job, P: Ports>(
     let first = first.filter(|(place, ticket)| new(ticket) && !waiting.contains_key(place));
     first
         .filter_map(|(index, ticket)| {
-            let claimant = ticket.claimant(batch, &J::POLICY, now);
+            let claimant = ticket.claimant::<J>(batch, now);
             match claim_decision::claim(None, &ticket.message.key, &ticket.work, &claimant) {
                 ClaimDecision::Take { record, isolated: false } => Some((index, record)),
                 _ => None,
@@ -175,7 +175,7 @@ async fn claim_one<J: Job, P: Ports>(
         };
         races += 1;
         let now = worker.clock.now();
-        let mut claimant = ticket.claimant(batch, &J::POLICY, now);
+        let mut claimant = ticket.claimant::<J>(batch, now);
         if existing.as_ref().is_some_and(|record| record.is_overdue(now)) {
             claimant.excuses_crashes = worker.gates.excuses_crashes().await;
         }
@@ -288,10 +288,15 @@ async fn write<J: Job, P: Ports>(
 ) -> Attempt {
     let guard = existing.map(Record::guard);
     let crashes = existing.map_or(0, |existing| existing.counters.crashes);
+    // The process of its run died, or could not write its end.
+    let never_came_back = existing.is_some_and(|existing| existing.is_overdue(worker.clock.now()));
     match worker.store.replace(record, guard.as_ref()).await {
         Ok(Written::Yes) => {
             if crashes < record.counters.crashes || record.phase.ended_at().is_some() {
                 telemetry::found(record);
+            }
+            if never_came_back {
+                worker.gates.never_came_back();
             }
             // A job that ends here has no run that would count its end.
             let end = match record.phase {

@@ -9,7 +9,7 @@ use crate::{
     base::time::{Clock, Time},
     failure::{Class, Failure, JOB_TIMEOUT, RATE_LIMIT},
     job::{Gate, Job, Progress, Run},
-    policy::{LONGEST_WAIT, MAX_RESULT_BYTES, Policy},
+    policy::MAX_RESULT_BYTES,
     record::Record,
 };
 
@@ -25,7 +25,7 @@ pub enum Outcome {
 }
 
 /// Runs `job` once for a claimed `record`: for at most its policy's `job_timeout`, not counting
-/// waits for slots, and not past `latest_end`.
+/// waits for slots, and not past `latest_end`. See [`Run::is_last`].
 ///
 /// A panic is caught and becomes a failure of class [`Class::Crash`], so the other jobs of the
 /// process continue.
@@ -36,6 +36,7 @@ pub async fn execute<J: Job>(
     gate: &impl Gate,
     clock: &impl Clock,
     latest_end: Time,
+    is_last: bool,
 ) -> Outcome {
     let now = clock.now();
     let hard_limit = latest_end.since(now);
@@ -49,7 +50,7 @@ pub async fn execute<J: Job>(
         history: record.history.clone(),
         cursor: record.cursor.clone(),
         ends_at: now + limit,
-        is_last: is_last(&J::POLICY, record, now),
+        is_last,
         gate,
     };
     let work = guarded(async {
@@ -75,13 +76,6 @@ pub async fn execute<J: Job>(
         )),
         Ok(Err(failure)) | Err(failure) => Outcome::Failed(failure),
     }
-}
-
-/// Whether a job ends if its run fails now: it was its last attempt, or no later run comes before it is given up.
-fn is_last(policy: &Policy, record: &Record, now: Time) -> bool {
-    let gives_up_at = record.gives_up_at(policy.give_up_after);
-    record.counters.attempts + 1 >= policy.max_attempts
-        || (record.work.deadline.is_none() && now + LONGEST_WAIT >= gives_up_at)
 }
 
 /// Runs code of a job type. A panic becomes a failure of class [`Class::Crash`], so the other jobs of the

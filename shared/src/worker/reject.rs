@@ -41,7 +41,7 @@ async fn reject<J: Job, P: Ports>(
     message: &ReceivedMessage,
     rejection: &Rejection,
 ) -> Disposition {
-    if rejection.flaw == Flaw::Newer && message.receives < HELD_FROM_RECEIVE {
+    if rejection.flaw == Flaw::Newer && message.receives <= HELD_FROM_RECEIVE {
         return Disposition::Retry(LONGEST_WAIT);
     }
     if let Some(woken) = &message.wakes

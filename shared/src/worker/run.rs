@@ -8,7 +8,6 @@ use crate::{
         random::Random,
         time::{Clock, Time},
     },
-    dependency::stats::BUCKET,
     failure::{Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
     gates::{Closed, Permit, Refused, RunEnd, RunKind},
     job::Job,
@@ -98,6 +97,13 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 }
                 decision => decision,
             };
+            if matches!(decision, Decision::Bury(_))
+                && let Some(result) = stand_in(worker, batch, ticket, &record, &failure).await
+            {
+                let decision = Decision::Succeed;
+                let record = record.settled(decision, None, result, now);
+                return Ended { ticket, record, decision, failure: None, at: now, waited, broken };
+            }
             let end = situation.deadline.unwrap_or(situation.gives_up_at);
             let mut record = record.settled(decision, Some(&failure), String::new(), now);
             record.end_at(end);
@@ -111,7 +117,7 @@ struct RunResult {
     outcome: Outcome,
     /// Why the whole event must fail, if an operator must fix the gates.
     broken: Option<String>,
-    /// Whether a call of another job has worked lately, since this job failed before.
+    /// Whether a call of another job has worked lately, since this job failed before, or all calls of this run have.
     others_worked: bool,
     /// How long the run has waited for slots.
     waited: Duration,
@@ -134,6 +140,9 @@ fn charged(failure: Failure, record: &Record, others_worked: bool) -> Failure {
     Failure::new(Class::Transient, DEPENDENCY_DOWN, failure.to_string()).with_retry_after(asked)
 }
 
+/// How the message of a failure begins that looked systemic and is the job's own.
+const OWN_TROUBLE: &str = "again, while it works for other jobs";
+
 /// Whether a job has met a systemic failure for the second time although calls of other jobs have worked since it
 /// was parked for the first one. Then the failure is the job's own: it spends an attempt, and the breaker does not
 /// open for it.
@@ -141,12 +150,11 @@ fn is_repeated<P: Ports>(failure: &Failure, record: &Record, permit: &Permit<'_,
     let systemic = Class::Systemic.name();
     let before = record.last_failure.as_ref().is_some_and(|last| last.class == systemic)
         || record.history.last().is_some_and(|last| last.code == failure.code());
-    let attempted = record.history.last().map(|last| Time::from_millis(last.at));
-    let since = record.parking.map(|parking| parking.since).max(attempted);
-    // The bucket of that time also holds calls from before it, when all was still well.
+    let failed = record.last_failure.as_ref().map(|last| last.at);
+    let since = record.parking.map(|parking| parking.since).max(failed);
+    let was_own = record.history.last().is_some_and(|last| last.message.starts_with(OWN_TROUBLE));
     failure.class() == Class::Systemic
-        && before
-        && since.is_some_and(|since| permit.others_worked(since + BUCKET))
+        && (was_own || before && since.is_some_and(|since| permit.others_worked(since)))
 }
 
 /// How the run of a claimed job counts for the retry budget.
@@ -170,21 +178,24 @@ async fn run_through_gates<J: Job, P: Ports>(
     if !claim::fits(worker, batch) {
         return RunResult::failed(execute::unstarted());
     }
+    let end = record.ends_at(J::POLICY.give_up_after);
+    if end.is_some_and(|end| end <= worker.clock.now()) {
+        let why = "its deadline is over";
+        return RunResult::failed(Failure::new(Class::Deferred, "deadline", why));
+    }
     if batch.must_park(ticket) {
-        let refused = worker.gates.no_slot(&record.work.dependency);
-        return without_calls(worker, batch, ticket, record, refused).await;
+        return RunResult::failed(worker.gates.no_slot(&record.work.dependency));
     }
     let kind = kind(record);
     let receives = batch.tickets[ticket].receives;
     let mut permit = match worker.gates.enter(&record.work.dependency, kind).await {
         Ok(permit) => permit,
         Err(Refused::Deferred(failure)) => {
-            return match failure.class() {
-                Class::Unstarted => {
-                    RunResult::failed(failure.with_retry_after(Some(pause(receives))))
-                }
-                _ => without_calls(worker, batch, ticket, record, failure).await,
+            let failure = match failure.class() {
+                Class::Unstarted => failure.with_retry_after(Some(pause(receives))),
+                _ => failure,
             };
+            return RunResult::failed(failure);
         }
         Err(Refused::Broken(why)) => {
             let wait = Some(pause(receives));
@@ -200,7 +211,8 @@ async fn run_through_gates<J: Job, P: Ports>(
         let payload = &batch.tickets[ticket].message.payload;
         let latest_end = batch.deadline.before(J::POLICY.reserve);
         permit.until((worker.clock.now() + J::POLICY.job_timeout).min(latest_end), latest_end);
-        execute::execute(&worker.job, payload, record, &permit, &worker.clock, latest_end).await
+        let (job, clock) = (&worker.job, &worker.clock);
+        execute::execute(job, payload, record, &permit, clock, latest_end, false).await
     } else {
         Outcome::Failed(execute::unstarted())
     };
@@ -208,16 +220,7 @@ async fn run_through_gates<J: Job, P: Ports>(
         Outcome::Failed(failure) if failure.code() == JOB_TIMEOUT => RunEnd::TimedOut,
         _ => RunEnd::Ended,
     };
-    let failed_before = record.history.last().map(|failed| Time::from_millis(failed.at));
-    let others_worked = permit.others_worked(failed_before.unwrap_or_default());
-    let outcome = match outcome {
-        Outcome::Failed(failure) if is_repeated(&failure, record, &permit) => {
-            permit.is_own_trouble();
-            let why = format!("again, while it works for other jobs: {}", failure.message());
-            Outcome::Failed(Failure::new(Class::Transient, failure.code().to_owned(), why))
-        }
-        outcome => outcome,
-    };
+    let (outcome, others_worked) = judge(worker, record, &permit, outcome).await;
     let waited = permit.waited_in_all();
     // The report to the gates may be cut short, but the end of the run must be written.
     let left = batch.deadline.before(ANSWER_RESERVE + LEAVE_RESERVE).since(worker.clock.now());
@@ -227,26 +230,47 @@ async fn run_through_gates<J: Job, P: Ports>(
     RunResult { outcome, broken: None, others_worked, waited }
 }
 
-/// What becomes of a job that the gates have `refused`. If it is given up now, it runs once more without any call: its
-/// type may have a stand-in for its result.
-async fn without_calls<J: Job, P: Ports>(
+/// What the outcome of a run says of the job, by what others have met: whether they, or all calls of this run, have
+/// worked since it failed before, and whether a systemic failure is its own trouble.
+async fn judge<P: Ports, J: Job>(
+    worker: &Worker<J, P>,
+    record: &Record,
+    permit: &Permit<'_, P>,
+    outcome: Outcome,
+) -> (Outcome, bool) {
+    let Outcome::Failed(failure) = outcome else { return (outcome, true) };
+    if [Class::Transient, Class::Systemic].contains(&failure.class()) {
+        worker.gates.know_fleet(&record.work.dependency).await;
+    }
+    let failed_before = record.last_failure.as_ref().map(|last| last.at).unwrap_or_default();
+    let others_worked = permit.all_worked() || permit.others_worked(failed_before);
+    if !is_repeated(&failure, record, permit) {
+        return (Outcome::Failed(failure), others_worked);
+    }
+    permit.is_own_trouble();
+    let why = format!("{OWN_TROUBLE}: {}", failure.message());
+    let own = Failure::new(Class::Transient, failure.code().to_owned(), why);
+    (Outcome::Failed(own), others_worked)
+}
+
+/// What stands in for the result of a job that has failed for the last time: it runs once more without any call, if
+/// its type may have a result then.
+async fn stand_in<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
     ticket: usize,
     record: &Record,
-    refused: Failure,
-) -> RunResult {
-    let gives_up_at = record.gives_up_at(J::POLICY.give_up_after);
-    if record.work.deadline.is_some() || worker.clock.now() < gives_up_at {
-        return RunResult::failed(refused);
+    failure: &Failure,
+) -> Option<String> {
+    if !J::STANDS_IN {
+        return None;
     }
     let payload = &batch.tickets[ticket].message.payload;
     let latest_end = batch.deadline.before(J::POLICY.reserve);
-    let gate = Closed::new(&refused);
-    let run = execute::execute(&worker.job, payload, record, &gate, &worker.clock, latest_end);
-    match run.await {
-        Outcome::Failed(_) => RunResult::failed(refused),
-        outcome => RunResult { outcome, ..RunResult::failed(refused) },
+    let (job, gate, clock) = (&worker.job, Closed::new(failure), &worker.clock);
+    match execute::execute(job, payload, record, &gate, clock, latest_end, true).await {
+        Outcome::Succeeded(result) => Some(result),
+        Outcome::Continues(_) | Outcome::Failed(_) => None,
     }
 }
 

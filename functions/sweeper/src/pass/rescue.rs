@@ -13,7 +13,7 @@ use evenkeel::{
         maintenance::TableMaintenance,
         notes::{CRASH_STORM, CrashStorm, NoteKey},
     },
-    record::{Phase, Record, lease::Lease},
+    record::{Phase, Record, lease::Lease, outcomes::NEVER_CAME_BACK},
     telemetry,
 };
 
@@ -36,9 +36,6 @@ const MOST_AGED: usize = 20;
 
 /// The time in which the crashed runs of a type are compared with all of them.
 const STORM_WINDOW: Duration = Duration::from_mins(5);
-
-/// The counter of a type's runs that never came back. A panic is none of them: its process lives.
-const NEVER_CAME_BACK: &str = "lease_over";
 
 /// The counters of those that came back.
 pub const ENDS: [&str; 6] = ["succeeded", "continued", "retried", "deferred", "parked", "dead"];

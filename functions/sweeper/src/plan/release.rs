@@ -8,6 +8,7 @@ use evenkeel::{
         breaker::{Breaker, State},
         limiter::{Grant, Limiter, Rates, Request, Reservation},
     },
+    failure::Class,
     ports::notes::Limits,
     record::{Phase, Record},
 };
@@ -152,7 +153,12 @@ pub fn is_overdue(record: &Record, at: Time) -> bool {
 pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step> {
     let mut slots = way.slots.iter();
     let mut steps = Vec::new();
-    for record in records {
+    let mut in_turn: Vec<&Record> = records.iter().collect();
+    if !way.is_closed {
+        // The failures of a job that cannot succeed must not be all that the breaker hears of.
+        in_turn.sort_by_key(|record| has_failed_systemically(record));
+    }
+    for record in in_turn {
         let at = if !way.is_closed && is_overdue(record, now) {
             Some(now)
         } else {
@@ -171,6 +177,12 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
         });
     }
     steps
+}
+
+/// Whether the job's last failure looked like one that all jobs would meet.
+fn has_failed_systemically(record: &Record) -> bool {
+    let last = record.last_failure.as_ref();
+    last.is_some_and(|last| last.class == Class::Systemic.name())
 }
 
 #[cfg(test)]

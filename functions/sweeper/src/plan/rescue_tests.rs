@@ -176,6 +176,7 @@ proptest! {
                 stray: false,
                 dedup_window: Duration::ZERO,
                 fallback: None,
+                stands_in: false,
                 give_up_after: Duration::ZERO,
                 // The claimant's clock is two seconds behind.
                 now: call.at.before(seconds(2)),

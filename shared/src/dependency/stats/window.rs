@@ -15,7 +15,7 @@ pub struct Window {
     taken: u64,
 }
 
-/// Where a success was counted, so that it can be taken back.
+/// Where a call was counted, so that it can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     bucket: (Time, u64),
@@ -35,6 +35,14 @@ impl Window {
         let calls = self.unsent.get_mut(&counted.bucket).filter(|_| counted.taken == self.taken);
         if let Some(calls) = calls {
             calls.ok = calls.ok.saturating_sub(1);
+        }
+    }
+
+    /// Takes back a failure that was counted there, if its count was not taken to be written.
+    pub fn take_back_failure(&mut self, counted: Counted) {
+        let calls = self.unsent.get_mut(&counted.bucket).filter(|_| counted.taken == self.taken);
+        if let Some(calls) = calls {
+            calls.failed = calls.failed.saturating_sub(1);
         }
     }
 
