@@ -69,9 +69,9 @@ impl<P: Ports> Gates<P> {
         self.minute(|minute| minute.outcomes.worked(jobs, took));
     }
 
-    /// Counts a run that never came back.
-    pub(crate) fn never_came_back(&self) {
-        self.minute(|minute| minute.outcomes.never_came_back());
+    /// Counts a run that never came back, and whose job may be quarantined for it.
+    pub(crate) fn never_came_back(&self, is_quarantined: bool) {
+        self.minute(|minute| minute.outcomes.never_came_back(is_quarantined));
     }
 
     /// Counts the end of a run at `at`, of a job that was created at `created_at`.

@@ -43,9 +43,10 @@ impl Outcomes {
         }
     }
 
-    /// Counts a run that never came back.
-    pub fn never_came_back(&mut self) {
+    /// Counts a run that never came back. The end of a job that is quarantined for it is counted besides.
+    pub fn never_came_back(&mut self, is_quarantined: bool) {
         *self.counts.entry(NEVER_CAME_BACK).or_default() += 1;
+        *self.counts.entry("crashed").or_default() += u64::from(!is_quarantined);
     }
 
     /// Takes back an end that was counted shortly before.

@@ -296,7 +296,8 @@ async fn write<J: Job, P: Ports>(
                 telemetry::found(record);
             }
             if never_came_back {
-                worker.gates.never_came_back();
+                let is_quarantined = matches!(record.phase, Phase::Quarantined { .. });
+                worker.gates.never_came_back(is_quarantined);
             }
             // A job that ends here has no run that would count its end.
             let end = match record.phase {
