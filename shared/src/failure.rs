@@ -126,10 +126,14 @@ pub struct Failure {
 /// Longest message that a failure keeps, in bytes, so that an error page does not fill the record.
 pub const MESSAGE_BYTES: usize = 300;
 
+/// Longest code that a failure keeps, in bytes.
+const CODE_BYTES: usize = 100;
+
 impl Failure {
     /// A failure of `class` with a `code` for grouping, such as `http_503`.
     ///
-    /// The message is truncated to [`MESSAGE_BYTES`] and must not contain a secret.
+    /// The message is truncated to [`MESSAGE_BYTES`] and must not contain a secret. A code of over a hundred bytes is
+    /// truncated, too.
     #[must_use]
     pub fn new(
         class: Class,
@@ -138,7 +142,12 @@ impl Failure {
     ) -> Self {
         let mut message = message.into();
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
-        Self { class, code: code.into(), message, retry_after: None, breaker_open: false }
+        let mut code = code.into();
+        if code.len() > CODE_BYTES {
+            let end = code.floor_char_boundary(CODE_BYTES);
+            code.to_mut().truncate(end);
+        }
+        Self { class, code, message, retry_after: None, breaker_open: false }
     }
 
     /// The same failure with the delay that the dependency asked for, counted from now.

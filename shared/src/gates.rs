@@ -101,7 +101,7 @@ impl From<PortError> for Refused {
     fn from(error: PortError) -> Self {
         telemetry::port_failed("gates", &error);
         match error {
-            PortError::Broken(why) => Self::Broken(why),
+            PortError::Broken(why) | PortError::Invalid(why) => Self::Broken(why),
             PortError::Unavailable(why) | PortError::Unreadable(why) => {
                 Self::Deferred(Failure::new(Class::Unstarted, "gates_unavailable", why))
             }

@@ -271,7 +271,7 @@ pub fn out_of_time(kind: &str) {
 pub fn port_failed(call: &str, problem: &PortError) {
     match problem {
         PortError::Unavailable(why) => warn!(call, outcome = "unavailable", reason = why),
-        PortError::Broken(why) | PortError::Unreadable(why) => {
+        PortError::Broken(why) | PortError::Unreadable(why) | PortError::Invalid(why) => {
             error!(call, outcome = "alarm", reason = why);
         }
     }

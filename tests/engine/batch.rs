@@ -7,7 +7,8 @@ use evenkeel::{
     message::{Flaw, REJECTED_HEAD_BYTES, ReceivedMessage},
     record::Phase,
     testing::{
-        ARN, Faults, MemoryStore, POLICY, SeededRandom, SimulatedSqs, TestClock, TestPorts,
+        ARN, Faults, MemoryStore, POLICY, SeededRandom, SimulatedSqs, TableHabits, TestClock,
+        TestPorts,
         containers::{FunctionSettings, Invocation},
     },
     worker::{Worker, handle},
@@ -158,10 +159,30 @@ async fn what_no_item_of_the_table_can_hold_ends_the_job_with_the_reason() {
     assert!(why.contains("result_too_long"), "{why}");
     let [kept] = &bench.store.rejected_messages()[..] else { panic!("one is kept") };
     assert!(
-        kept.rejection.reason.contains("dependency has 2049 bytes, expected at most 512"),
+        kept.rejection.reason.contains("dependency has 2049 bytes, expected 1 to 512"),
         "{}",
         kept.rejection.reason
     );
+}
+
+/// DynamoDB refuses an item for a reason that nothing here foresees. That is the job's end, and no trouble of others.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_the_table_refuses_ends_its_job_alone() {
+    let bench = Bench::errands();
+    bench.store.behave(TableHabits { refuses: Some("waiting"), ..TableHabits::default() });
+    bench.send(&errand("refused", 20, &["transient"]));
+    for n in 0..8 {
+        bench.send(&errand(&format!("job-{n}"), 20, &[]));
+    }
+    assert_eq!(bench.failed().await, Vec::<String>::new());
+    let record = bench.store.record(&key("refused")).unwrap();
+    let Phase::Dead { why, .. } = &record.phase else { panic!("{record:?}") };
+    assert!(why.contains("unwritable") && why.contains("as asked"), "{why}");
+    bench.store.behave(TableHabits { refuses: Some("running"), ..TableHabits::default() });
+    bench.send(&errand("unclaimed", 20, &[]));
+    assert_eq!(bench.failed().await, Vec::<String>::new());
+    let [kept] = &bench.store.rejected_messages()[..] else { panic!("it is kept") };
+    assert!(kept.rejection.reason.contains("the table refuses it"), "{kept:?}");
 }
 
 #[tokio::test(start_paused = true)]

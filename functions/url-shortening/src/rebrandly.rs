@@ -242,9 +242,9 @@ fn bad_header() -> RebrandlyError {
 
 fn no_key(error: PortError) -> RebrandlyError {
     match error {
-        PortError::Broken(message) | PortError::Unreadable(message) => {
-            RebrandlyError::Account { code: "no_key", message }
-        }
+        PortError::Broken(message)
+        | PortError::Unreadable(message)
+        | PortError::Invalid(message) => RebrandlyError::Account { code: "no_key", message },
         PortError::Unavailable(message) => {
             // The service was not called, so this must not count against its breaker.
             let failure = Failure::new(Class::Unstarted, "key_unavailable", message);

@@ -7,8 +7,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::ports::PortError;
 
-/// Error codes that a retry cannot fix: missing permissions, missing resources, invalid requests.
-const TERMINAL: [&str; 15] = [
+/// Error codes that a retry cannot fix: missing permissions, missing resources.
+const TERMINAL: [&str; 13] = [
     "AccessDenied",
     "AccessDeniedException",
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -22,9 +22,10 @@ const TERMINAL: [&str; 15] = [
     "QueueDoesNotExist",
     "ResourceNotFoundException",
     "UnrecognizedClientException",
-    "ValidationException",
-    "ValidationError",
 ];
+
+/// The code of an error about the request itself: about the item, if it writes one.
+const INVALID: &str = "ValidationException";
 
 /// Whether a retry cannot fix an error with this code, of a call or of one statement in a batch.
 pub(crate) fn is_terminal(code: &str) -> bool {
@@ -51,7 +52,13 @@ where
         // The chain of causes, not the debug form, which may contain a whole response.
         other => causes(other),
     };
-    if terminal { PortError::Broken(text) } else { PortError::Unavailable(text) }
+    let is_invalid = matches!(error, SdkError::ServiceError(service)
+        if service.err().code() == Some(INVALID));
+    match terminal {
+        _ if is_invalid => PortError::Invalid(text),
+        true => PortError::Broken(text),
+        false => PortError::Unavailable(text),
+    }
 }
 
 fn causes(error: &dyn Error) -> String {

@@ -15,6 +15,8 @@ pub enum PortError {
     /// One item is not in the format that this code writes. It must not be overwritten; other items
     /// are not affected.
     Unreadable(String),
+    /// The table refuses one item as such, for instance because it is too large. Other items are not affected.
+    Invalid(String),
 }
 
 /// How long a job waits when only an operator can fix its table or queue.
@@ -36,6 +38,7 @@ impl fmt::Display for PortError {
             Self::Unavailable(why) => write!(f, "unavailable: {why}"),
             Self::Broken(why) => write!(f, "broken: {why}"),
             Self::Unreadable(why) => write!(f, "unreadable: {why}"),
+            Self::Invalid(why) => write!(f, "invalid: {why}"),
         }
     }
 }

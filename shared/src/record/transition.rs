@@ -177,6 +177,16 @@ impl Record {
         record
     }
 
+    /// The record of a job that ends because the table refuses what its run has left, without that.
+    pub(crate) fn unwritable(&self, failure: &Failure, now: Time) -> Self {
+        let mut record = self.clone();
+        (record.cursor, record.provisional, record.parking) = (None, None, None);
+        record.history.clear();
+        record.record_failure(failure, true, now);
+        record.phase = Phase::Dead { at: now, why: failure.to_string() };
+        record
+    }
+
     /// Stores the kind of the failure, and the failure itself in the history if `remember`.
     fn record_failure(&mut self, failure: &Failure, remember: bool, now: Time) {
         let before = self.last_failure.as_ref().map(|last| last.at).unwrap_or_default();

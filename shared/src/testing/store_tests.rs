@@ -227,5 +227,5 @@ async fn an_item_over_the_limit_is_refused() {
     let mut huge = running("huge");
     huge.work.payload = "x".repeat(400 * 1024);
     let error = store.replace(&huge, None).await.unwrap_err();
-    assert!(matches!(error, PortError::Broken(_)), "{error}");
+    assert!(matches!(error, PortError::Invalid(_)), "{error}");
 }

@@ -34,6 +34,8 @@ pub struct TableHabits {
     pub index_lag: Duration,
     /// How long after its TTL an item is removed; `None` if it stays.
     pub removes_expired_after: Option<Duration>,
+    /// The state in which records are refused as invalid.
+    pub refuses: Option<&'static str>,
 }
 
 /// What becomes of one entry of a batch.
@@ -208,7 +210,12 @@ impl Tables {
     fn spend_record(&mut self, before: Option<&Record>, after: &Record) -> Result<(), PortError> {
         let size = size::record(after);
         if size > MAX_ITEM_BYTES {
-            return Err(PortError::Broken(format!("ValidationException: an item of {size} bytes")));
+            return Err(PortError::Invalid(format!(
+                "ValidationException: an item of {size} bytes"
+            )));
+        }
+        if self.habits.refuses == Some(after.phase.name()) {
+            return Err(PortError::Invalid("ValidationException: as asked".into()));
         }
         let larger = before.map(size::record).unwrap_or_default().max(size);
         self.spend(&format!("jobs/{}", after.key), Units::write(larger))?;

@@ -18,7 +18,10 @@ use crate::{
     job::Job,
     message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
     payload::Payload,
-    policy::{EARLIEST_RETURN, ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, SHORTEST_DELAY},
+    policy::{
+        EARLIEST_RETURN, ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, MAX_RESULT_BYTES,
+        SHORTEST_DELAY,
+    },
     ports::Ports,
     record::{Work, claim_decision::Claimant, lease::Lease},
     telemetry::{self, Tally},
@@ -225,13 +228,19 @@ fn decode_one<J: Job>(body: &str) -> Result<Decoded<J::Payload>, Rejection> {
         let reason = format!("payload: its job type cannot read it: {}", panic.message());
         Rejection::new(Flaw::Invalid, reason)
     })??;
+    let invalid = |what: &str, length: usize, expected: &str| {
+        let reason = format!("payload: {what} has {length} bytes, expected {expected}");
+        Rejection::new(Flaw::Invalid, reason)
+    };
     let length = decoded.dependency.len();
-    if length > MAX_DEPENDENCY_BYTES {
-        let reason = format!(
-            "payload: the name of its dependency has {length} bytes, expected at most \
-             {MAX_DEPENDENCY_BYTES}"
-        );
-        return Err(Rejection::new(Flaw::Invalid, reason));
+    if !(1..=MAX_DEPENDENCY_BYTES).contains(&length) {
+        let expected = format!("1 to {MAX_DEPENDENCY_BYTES}");
+        return Err(invalid("the name of its dependency", length, &expected));
+    }
+    let length = decoded.fallback.as_ref().map_or(0, String::len);
+    if length > MAX_RESULT_BYTES {
+        let expected = format!("at most {MAX_RESULT_BYTES}");
+        return Err(invalid("its fallback", length, &expected));
     }
     Ok(decoded)
 }

@@ -192,7 +192,8 @@ async fn claim_one<J: Job, P: Ports>(
             decision => match next(decision, isolated_now, now) {
                 Next::Return(claim) => return claim,
                 Next::Write(record, claim) => {
-                    let attempt = write(worker, ticket, existing.as_ref(), &record, claim).await;
+                    let attempt =
+                        write(worker, batch, ticket, existing.as_ref(), &record, claim).await;
                     doubt |= matches!(attempt, Attempt::InDoubt);
                     attempt
                 }
@@ -281,6 +282,7 @@ async fn index_lease_expiry<J: Job, P: Ports>(
 /// Writes the decided record, if the one in the table is unchanged.
 async fn write<J: Job, P: Ports>(
     worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
     ticket: &Ticket<J::Payload>,
     existing: Option<&Record>,
     record: &Record,
@@ -313,6 +315,10 @@ async fn write<J: Job, P: Ports>(
         Ok(Written::No(Some(current))) if current.is_write_of(record) => Attempt::Done(claim),
         Ok(Written::No(current)) => Attempt::Refused(current),
         Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => in_doubt("replace", why),
+        Err(PortError::Invalid(why)) => {
+            let disposition = reject::reject_unwritable(worker, batch, ticket, &why).await;
+            Attempt::Done(Claim::NothingToRun(disposition))
+        }
         Err(error) => {
             Attempt::Done(Claim::NothingToRun(Disposition::after_error(&error, ticket.receives)))
         }

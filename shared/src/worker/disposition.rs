@@ -32,7 +32,9 @@ impl Disposition {
             PortError::Unavailable(_) => Self::store_gone(receives),
             // Only an update of the function or an operator can change that.
             PortError::Unreadable(_) => Self::Retry(LONGEST_WAIT),
-            PortError::Broken(why) => Self::FailBatch(why.clone(), pause(receives)),
+            PortError::Broken(why) | PortError::Invalid(why) => {
+                Self::FailBatch(why.clone(), pause(receives))
+            }
         }
     }
 

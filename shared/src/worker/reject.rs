@@ -107,6 +107,17 @@ pub(super) async fn reject_unreadable<J: Job, P: Ports>(
     keep_all(worker, batch, ticket, &Rejection::new(Flaw::Newer, reason)).await
 }
 
+/// Rejects every message of a ticket whose record the table refuses.
+pub(super) async fn reject_unwritable<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ticket: &Ticket<J::Payload>,
+    why: &str,
+) -> Disposition {
+    let reason = format!("record: {}: the table refuses it: {why}", ticket.message.key);
+    keep_all(worker, batch, ticket, &Rejection::new(Flaw::Invalid, reason)).await
+}
+
 async fn keep_all<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,

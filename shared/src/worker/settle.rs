@@ -8,10 +8,14 @@ use futures_util::future::join_all;
 use super::{Worker, batch::Batch, disposition::Disposition, run::Ended};
 use crate::{
     base::time::Clock,
+    failure::{Class, Failure},
     job::Job,
     policy::{ANSWER_RESERVE, SHORTEST_DELAY},
     ports::{PortError, Ports, Store, Written},
-    record::{Guard, Phase, Record, decision::Decision},
+    record::{
+        Guard, Phase, Record,
+        decision::{Cause, Decision},
+    },
     telemetry,
 };
 
@@ -118,6 +122,7 @@ async fn settle_one<J: Job, P: Ports>(
                 batch.note(*ticket, &Disposition::Retry(SHORTEST_DELAY));
                 return true;
             }
+            Err(PortError::Invalid(why)) => return bury(worker, batch, ended, &guard, &why).await,
             Err(error @ (PortError::Broken(_) | PortError::Unreadable(_))) => {
                 worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
                 let receives = batch.tickets[*ticket].receives;
@@ -135,6 +140,31 @@ async fn settle_one<J: Job, P: Ports>(
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
+}
+
+/// Ends a job whose record the table refuses as the run has left it, and would refuse each time: dead, with the reason.
+/// Returns whether that is in the table.
+async fn bury<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    ended: &Ended,
+    guard: &Guard,
+    why: &str,
+) -> bool {
+    let Ended { ticket, record, .. } = ended;
+    worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
+    let now = worker.clock.now();
+    let dead = record.unwritable(&Failure::new(Class::Permanent, "unwritable", why), now);
+    if worker.store.replace(&dead, Some(guard)).await == Ok(Written::Yes) {
+        let end = Decision::Bury(Cause::Permanent);
+        worker.gates.ended(&end, record.work.created_at, now);
+        telemetry::found(&dead);
+        batch.note(*ticket, &Disposition::Ack);
+        return true;
+    }
+    let receives = batch.tickets[*ticket].receives;
+    batch.note(*ticket, &Disposition::after_error(&PortError::Invalid(why.into()), receives));
+    false
 }
 
 /// Sets the disposition of a run's messages once its end is in the table.
