@@ -39,12 +39,14 @@ impl Pages {
     }
 
     fn send_page(&self, car: usize) {
+        self.send(&self.body(car).to_string());
+    }
+
+    fn body(&self, car: usize) -> Value {
         let car = &self.cars[car];
         let url = format!("{}/{}", self.control().site_origin(SLUG), car.path);
         let payload = json!({"dealer_slug": SLUG, "vin": car.vin, "url": url});
-        let body = json!({"version": 1, "type": "product_detail_scraping", "id": car.vin,
-            "payload": payload});
-        self.send(&body.to_string());
+        json!({"version": 1, "type": "product_detail_scraping", "id": car.vin, "payload": payload})
     }
 
     fn page(&self, car: usize) -> Record {
@@ -136,7 +138,7 @@ async fn temporary_failures_are_retried_and_a_missing_page_ends_the_job() {
     result(&record);
     // The second failure was no attempt: no other job had shown that the site works.
     assert_eq!((record.counters.claims, record.counters.attempts), (3, 2));
-    pages.strike(FaultKind::status(404), 1).await;
+    pages.strike(FaultKind::status(404), u64::MAX).await;
     pages.send_page(1);
     pages.drain().await;
     let Phase::Dead { why, .. } = pages.page(1).phase else {
@@ -210,4 +212,63 @@ async fn a_page_outlives_an_outage_of_its_site_and_falls_back_when_it_is_given_u
         let result = result(&record);
         assert_eq!(result["without_page"].is_string(), by_feed, "{hours} h: {result}");
     }
+}
+
+/// The sender's deadline passes while the site is down: the feed's data stands in, and without any the job is dead.
+#[tokio::test(start_paused = true)]
+async fn a_page_falls_back_at_its_deadline() {
+    for is_known in [true, false] {
+        let pages = Pages::new(&[]).await;
+        if is_known {
+            pages.keep(0).await;
+        }
+        pages.strike(FaultKind::status(503), u64::MAX).await;
+        let deadline = pages.now() + std::time::Duration::from_mins(30);
+        let mut body = pages.body(0);
+        body["deadline"] = json!(deadline.to_string());
+        pages.send(&body.to_string());
+        pages.run_for(std::time::Duration::from_mins(33)).await;
+        let record = pages.page(0);
+        let ended = record.phase.ended_at().unwrap_or_else(|| panic!("{record:?}"));
+        assert!(ended >= deadline, "{record:?}");
+        let expected = if is_known { "succeeded" } else { "dead" };
+        assert_eq!(record.phase.name(), expected, "{record:?}");
+    }
+}
+
+/// The page of a car comes minutes after the feed has listed it. It is looked for four times.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_does_not_exist_yet_is_looked_for_again() {
+    for (minutes, by_feed) in [(25, false), (400, true)] {
+        let pages = Pages::new(&[]).await;
+        pages.keep(0).await;
+        pages.strike(FaultKind::status(404), u64::MAX).await;
+        pages.send_page(0);
+        pages.run_for(std::time::Duration::from_mins(minutes)).await;
+        pages.control().clear_faults().await.unwrap();
+        pages.drain().await;
+        let record = pages.page(0);
+        let result = result(&record);
+        assert_eq!(result["without_page"].is_string(), by_feed, "{minutes} min: {result}");
+        let looks = if by_feed { 5 } else { 3 };
+        assert_eq!(record.counters.claims, looks, "{record:?}");
+    }
+}
+
+/// Behind a wall, thousands of jobs answer from the feed at once, and the site is hardly called.
+#[tokio::test(start_paused = true)]
+async fn behind_a_wall_jobs_answer_from_the_feed_at_once() {
+    let pages = Pages::new(&[]).await;
+    pages.keep(0).await;
+    pages.strike(FaultKind::status(403), u64::MAX).await;
+    for n in 0..500 {
+        let mut body = pages.body(0);
+        body["id"] = json!(format!("job-{n}"));
+        pages.send(&body.to_string());
+    }
+    pages.run_for(std::time::Duration::from_mins(2)).await;
+    let records = pages.store.records();
+    let done = records.iter().filter(|record| record.phase.name() == "succeeded").count();
+    assert_eq!((records.len(), done), (500, 500));
+    assert!(records.iter().all(|record| result(record)["without_page"].is_string()));
 }

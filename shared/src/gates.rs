@@ -236,6 +236,14 @@ impl<P: Ports> Gates<P> {
         self.cache(dependency, |cache| cache.breaker.value.at(now).state).refuses_calls()
     }
 
+    /// Whether the dependency's breaker is not closed because only an operator can help, as far as this container knows:
+    /// for instance since a site has put up a wall.
+    pub(crate) fn is_walled(&self, dependency: &str) -> bool {
+        let now = self.clock.now();
+        let breaker = self.cache(dependency, |cache| cache.breaker.value.at(now));
+        breaker.state.refuses_calls() && breaker.systemic
+    }
+
     /// Whether the fleet has spent its retry budget on this dependency.
     pub(crate) fn is_budget_spent(&self, dependency: &str) -> bool {
         let now = self.clock.now();

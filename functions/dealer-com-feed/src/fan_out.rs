@@ -1,5 +1,7 @@
 //! Creates the jobs for new and changed cars.
 
+use std::time::Duration;
+
 use evenkeel::{
     base::{hash::sha256_hex, time::Clock},
     failure::Failure,
@@ -19,6 +21,9 @@ use crate::{change::Listed, payload::Feed};
 /// Hexadecimal digits of a hash in a job's id. 64 bits suffice, because the id also names dealer
 /// and VIN.
 const ID_DIGITS: usize = 16;
+
+/// How long the page of a car is worth reading. Then the feed's data stands.
+const SCRAPING_WORTH: Duration = Duration::from_hours(24);
 
 /// ARNs of the queues to which the jobs are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +112,9 @@ fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Optio
     let id = id(feed, vin, &car.hash);
     let canonical = serde_json::to_string(&payload).ok()?;
     let (policy, queue) = (&Scraper::POLICY, &queues.scraping);
-    Some(NewJob::new(Scraper::TYPE, &id, canonical, policy, dependency, queue, &feed.dealer_slug))
+    let group = &feed.dealer_slug;
+    let job = NewJob::new(Scraper::TYPE, &id, canonical, policy, dependency, queue, group);
+    Some(job.worth(SCRAPING_WORTH))
 }
 
 /// The shortening job of a car. Its id contains a hash of the address, so each new address of the

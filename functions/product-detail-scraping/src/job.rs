@@ -141,6 +141,28 @@ fn scraped(reading: Reading, without_page: Option<String>) -> Scraped {
     Scraped { reading, without_page, vin_warning }
 }
 
+/// When a page that does not exist is looked for again: a feed often lists a car minutes before its page is there.
+const LOOKS: [Duration; 4] = [
+    Duration::from_mins(10),
+    Duration::from_mins(30),
+    Duration::from_mins(60),
+    Duration::from_mins(180),
+];
+
+/// The failure of a run whose page does not exist. It is permanent after the last of [`LOOKS`].
+fn gone<G: Gate>(error: FetchError, run: &Run<'_, G>) -> Failure {
+    let permanent = Failure::from(error);
+    let code = permanent.code().to_owned();
+    let looks = run.history.iter().filter(|attempt| attempt.code == code).count();
+    match LOOKS.get(looks) {
+        Some(wait) => {
+            let failure = Failure::new(Class::Anomaly, code, permanent.message().to_owned());
+            failure.with_retry_after(Some(*wait))
+        }
+        None => permanent,
+    }
+}
+
 /// The failure for a site that blocks bots. Its class opens the breaker, so the site is not called
 /// again before the next probe.
 fn bot_wall(what: &str) -> Failure {
@@ -186,6 +208,13 @@ where
             }
             Err(error) if run.is_last && error.class() == Class::Transient => {
                 return fall_back(payload, &address, known.as_ref(), error.into());
+            }
+            Err(error @ FetchError::Gone { .. }) => {
+                let failure = gone(error, run);
+                if failure.class() == Class::Permanent {
+                    return fall_back(payload, &address, known.as_ref(), failure);
+                }
+                return Err(failure);
             }
             Err(error) => return Err(error.into()),
         };

@@ -46,6 +46,7 @@ pub struct NewJob {
     group: String,
     retention: Duration,
     dedup_window: Duration,
+    worth: Option<Duration>,
 }
 
 impl NewJob {
@@ -71,7 +72,15 @@ impl NewJob {
             group: message_group(group),
             retention: policy.retention(),
             dedup_window: policy.dedup_window,
+            worth: None,
         }
+    }
+
+    /// The same job with a deadline: it is worth doing for this long.
+    #[must_use]
+    pub fn worth(mut self, span: Duration) -> Self {
+        self.worth = Some(span);
+        self
     }
 
     /// The key of the job's record.
@@ -94,7 +103,7 @@ impl NewJob {
                 dependency: self.dependency.clone(),
                 retention: self.retention,
                 created_at: now,
-                deadline: None,
+                deadline: self.worth.map(|span| now + span),
                 group: Some(self.group.clone()),
             },
             cursor: None,

@@ -8,7 +8,7 @@ use crate::{
         random::Random,
         time::{Clock, Time},
     },
-    failure::{Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
+    failure::{BREAKER_OPEN, Class, DEPENDENCY_DOWN, Failure, JOB_TIMEOUT},
     gates::{Closed, Permit, Refused, RunEnd, RunKind},
     job::Job,
     policy::{ANSWER_RESERVE, PARK_FROM_RECEIVE},
@@ -97,7 +97,10 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 }
                 decision => decision,
             };
-            if matches!(decision, Decision::Bury(_))
+            // Behind a wall, waiting helps nobody: thousands of jobs would come back one by one.
+            let is_walled =
+                failure.code() == BREAKER_OPEN && worker.gates.is_walled(&record.work.dependency);
+            if (matches!(decision, Decision::Bury(_)) || is_walled)
                 && let Some(result) = stand_in(worker, batch, ticket, &record, &failure).await
             {
                 let decision = Decision::Succeed;
@@ -253,8 +256,8 @@ async fn judge<P: Ports, J: Job>(
     (Outcome::Failed(own), others_worked)
 }
 
-/// What stands in for the result of a job that has failed for the last time: it runs once more without any call, if
-/// its type may have a result then.
+/// What stands in for the result of a job that has failed for the last time or that nobody can help: it runs once more
+/// without any call, if its type may have a result then.
 async fn stand_in<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
