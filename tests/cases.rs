@@ -108,6 +108,99 @@ fn pages_are_read_right() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The data layer of our car.
+fn ours(rest: &str) -> String {
+    format!(r#"<script>d.vehicles=[{{"vin":"{VIN}","modelYear":"2019",{rest}}}]</script>"#)
+}
+
+/// Linked data of our car, with this offer.
+fn linked(offer: &str) -> String {
+    format!(
+        r#"<script type="application/ld+json">{{"@type":"Car","vin":"{VIN}",
+            "vehicleModelDate":"2019","offers":{{{offer}}}}}</script>"#
+    )
+}
+
+/// Variants of the cases: what must not be believed.
+fn unbelievable() -> Vec<(String, Value)> {
+    let row = format!("<ul><li>VIN <b>{VIN}</b></li></ul>");
+    let unnamed = r#"<script type="application/ld+json">{"@type":"Car","name":"2021 Kia Sorento",
+        "offers":{"price":24995}}</script>"#;
+    let head = format!("<h1>2019 Honda Accord {VIN}</h1>");
+    vec![
+        // Another car without a VIN beside a row, a link or a sentence with ours.
+        (format!("<h1>2021 Kia Sorento</h1>{row}{unnamed}"), json!({"price_cents": null})),
+        (format!("<a href=/x/{VIN}>x</a>{unnamed}"), json!({"error": "no_vin"})),
+        (format!("{head}{unnamed}"), json!({"price_cents": null})),
+        // Payments, savings and other amounts in place of the price.
+        (linked(r#""price":"$9,199 per mth""#), json!({"price_cents": null})),
+        (linked(r#""price":"£9,199 pcm""#), json!({"price_cents": null})),
+        (linked(r#""price":"9199","loanTerm":"P60M""#), json!({"price_cents": null})),
+        (linked(r#""price":9000,"name":"Current bid""#), json!({"price_cents": null})),
+        (
+            format!("{}<p>You save $9,200</p>", linked(r#""price":9200"#)),
+            json!({"price_cents": null}),
+        ),
+        (ours(r#""internetPrice":"999999""#), json!({"price_cents": null})),
+        (
+            format!("{head}<h2>Similar cars</h2><b class=price>$17,500</b>"),
+            json!({"price_cents": null}),
+        ),
+        (
+            format!("{head}<p class=price><s>$22,995</s> <b>$20,995</b> or $389/mo</p>"),
+            json!({"price_cents": 2_099_500}),
+        ),
+    ]
+}
+
+/// What must be read.
+fn readable() -> Vec<(String, Value)> {
+    vec![
+        // The dealer's own price of an old car.
+        (ours(r#""internetPrice":"850""#).replace("2019", "1998"), json!({"price_cents": 85_000})),
+        // Sold, wherever it is said.
+        (
+            format!("<h1>SOLD: 2019 Honda</h1>{}", ours(r#""internetPrice":"18995""#)),
+            json!({"availability": "sold", "price_cents": null}),
+        ),
+        (ours(r#""internetPrice":"18995","inventoryStatus":"SOLD""#), json!({"price_cents": null})),
+        // One source has the unit of another's number.
+        (
+            format!(
+                "{}{}",
+                ours(r#""odometer":"45000""#),
+                linked("").replace(
+                    "\"offers\"",
+                    r#""mileageFromOdometer":{"value":45000,"unitCode":"KMT"},"offers""#
+                )
+            ),
+            json!({"mileage": {"value": 45_000, "unit": "kilometres"}}),
+        ),
+        // An argument of a call, and a block of a framework.
+        (
+            format!("<script>show({{vin:'{VIN}',price:'$18,995'}})</script>"),
+            json!({"price_cents": 1_899_500}),
+        ),
+        (
+            format!(
+                r#"<script type="application/json">{{"a":{{"vin":"{VIN}","price":18995}}}}</script>"#
+            ),
+            json!({"price_cents": 1_899_500}),
+        ),
+    ]
+}
+
+#[test]
+fn variants_of_the_pages_are_read_right() {
+    for (html, expected) in unbelievable().into_iter().chain(readable()) {
+        let found = page(&html);
+        for (field, value) in expected.as_object().unwrap() {
+            let read = found.get(field).unwrap_or(&Value::Null);
+            assert_eq!(read, value, "{field} of {html}: {found:?}");
+        }
+    }
+}
+
 /// The cars of a feed's body: VIN, odometer and unit; or the reason of a bad entry.
 fn feed(name: &str) -> Vec<Value> {
     let site: Url = ADDRESS.parse().unwrap();

@@ -18,6 +18,7 @@ pub mod markup;
 pub mod meta;
 pub mod microdata;
 mod price;
+mod price_block;
 pub mod quality;
 mod reader;
 pub mod record;
@@ -36,7 +37,7 @@ use record::{Details, Record};
 use script::Language;
 use sighting::Sightings;
 use visible::Visible;
-use vocabulary::{Availability, Found, Provenance};
+use vocabulary::{Availability, Found, Mileage, Provenance, Unit};
 
 /// Most bytes read of a page. Real pages have about a tenth of this.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
@@ -98,17 +99,18 @@ pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Read
     let visible = visible::read(page);
     let base = visible.address(address);
     let seen = read_sources(page, &base, vin);
-    let identity = identity::decide(page, vin, &seen, &visible)?;
+    let identity = identity::decide(page, vin, &seen, &visible, feed)?;
     let mut quality = Quality { other_vins: identity::other_vins(&seen), ..Quality::default() };
     if page.len() < html.len() {
         quality.warn(Warning::new(Code::Skipped, Provenance::Page, "page", "too long"));
     }
     let mut known: Vec<Details> = seen.iter().flat_map(|source| source.named().cloned()).collect();
     known.push(feed.clone());
+    let heading = visible.headed();
     let mut sources = Vec::new();
     for source in seen {
         let from = source.source();
-        let admits = |unnamed: &Details| identity.proof.admits(unnamed, &known);
+        let admits = |unnamed: &Details| identity.proof.admits(unnamed, &known, &heading);
         let (details, warnings) = source.chosen(admits);
         sources.extend(details.into_iter().map(|details| (from, details)));
         for warning in warnings {
@@ -132,11 +134,34 @@ struct Shown {
     asked: Option<u64>,
     msrp: Option<u64>,
     struck: Vec<u64>,
+    /// Payments, savings and fees.
+    others: Vec<u64>,
 }
 
 impl Shown {
     fn of(visible: &Visible) -> Self {
-        Self { asked: visible.price(), msrp: visible.msrp(), struck: visible.struck() }
+        Self {
+            asked: visible.price(),
+            msrp: visible.msrp(),
+            struck: visible.struck(),
+            others: visible.other_amounts().to_vec(),
+        }
+    }
+}
+
+/// The unit of a mileage: if its source states none, that of a source that states the same number, else miles, unless
+/// only the feed gives it.
+fn unit(mileage: &Found<Mileage>, sources: &[(Provenance, Details)]) -> Unit {
+    let Mileage { value, unit } = mileage.value;
+    if unit != Unit::Unstated {
+        return unit;
+    }
+    let others = sources.iter().filter_map(|(_, details)| details.mileage.as_ref());
+    let mut stated = others.filter(|other| other.unit != Unit::Unstated && other.value == value);
+    match stated.next() {
+        Some(other) => other.unit,
+        None if mileage.from == Provenance::Feed => Unit::Unstated,
+        None => Unit::Miles,
     }
 }
 
@@ -167,14 +192,23 @@ impl Record {
     fn of(mut sources: Vec<(Provenance, Details)>, shown: &Shown, quality: &mut Quality) -> Self {
         price::sift(&mut sources, quality);
         let mut record = Self::merge(&sources, quality);
-        let is_sold = |details: &Details| details.availability == Some(Availability::Sold);
+        if let Some(mileage) = &mut record.mileage {
+            mileage.value.unit = unit(mileage, &sources);
+        }
+        // Whoever says that it is sold knows it best: the others are older.
+        let sold =
+            sources.iter().find(|(_, details)| details.availability == Some(Availability::Sold));
+        if let (Some((from, _)), Some(availability)) = (sold, &mut record.availability) {
+            *availability = Found { value: Availability::Sold, from: *from };
+        }
         let evidence = Evidence {
             msrp: record.msrp_cents.as_ref().map(|found| found.value).or(shown.msrp),
             retail: record.retail_value_cents.as_ref().map(|found| found.value),
             struck: shown.struck.clone(),
+            others: shown.others.clone(),
             year: record.year.as_ref().map(|found| found.value),
             condition: record.condition.as_ref().map(|found| found.value),
-            is_sold: sources.iter().any(|(_, details)| is_sold(details)),
+            is_sold: sold.is_some(),
         };
         // What the page shows its visitors is trusted most.
         let shown = shown.asked.map(|cents| Asked { from: Provenance::Page, cents });

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Most values examined of one script.
-const MAX_VALUES: usize = 64;
+const MAX_VALUES: usize = 256;
 
 /// Longest path that a value is assigned to, in bytes.
 const MAX_PATH_BYTES: usize = 200;
@@ -49,7 +49,7 @@ const PRICES: [&str; 7] = [
 
 /// Reads the cars that a script assigns to objects.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
-    if !may_name_a_vin(script) {
+    if !may_name_a_vin(script) && !seen.is_mentioned(script) {
         return;
     }
     let mut from = 0;
@@ -117,32 +117,23 @@ struct Assigned<'s> {
     start: usize,
 }
 
-/// The next value after `from` that is assigned to a path, or pushed to it.
+/// The next value after `from` that is assigned to a path, or that is an argument of a call, such as `push`.
 fn next_assigned(script: &str, mut from: usize) -> Option<Assigned<'_>> {
-    const PUSH: &str = ".push(";
+    let bytes = script.as_bytes();
+    let is_operator = |at: usize| bytes.get(at).is_some_and(|byte| b"=!<>".contains(byte));
     loop {
-        let at = from + script[from..].find(['=', 'p'])?;
-        let (end, start) = if script[at..].starts_with('=') {
-            (at, at + 1)
-        } else if at > 0 && script.as_bytes()[at - 1..].starts_with(PUSH.as_bytes()) {
-            (at - 1, at - 1 + PUSH.len())
+        let at = from + script[from..].find(['=', '(', ','])?;
+        from = at + 1;
+        let text = script[from..].trim_start();
+        let is_value = if bytes[at] == b'=' {
+            // Neither a comparison nor an arrow.
+            !is_operator(at + 1) && !is_operator(at.wrapping_sub(1))
         } else {
-            from = at + 1;
-            continue;
+            text.starts_with(['{', '['])
         };
-        from = start;
-        // Neither a comparison nor an arrow.
-        let is_operator = |byte: Option<&u8>| matches!(byte, Some(b'=' | b'!' | b'<' | b'>'));
-        let bytes = script.as_bytes();
-        if bytes[at] == b'='
-            && (is_operator(bytes.get(at + 1)) || is_operator(bytes.get(at.wrapping_sub(1))))
-        {
-            continue;
-        }
-        let path = path_before(&script[..end]);
-        if !path.is_empty() {
-            let blank = script[start..].len() - script[start..].trim_start().len();
-            return Some(Assigned { path, start: start + blank });
+        let path = path_before(&script[..at]);
+        if is_value && !path.is_empty() {
+            return Some(Assigned { path, start: script.len() - text.len() });
         }
     }
 }
@@ -230,7 +221,9 @@ fn is_car(object: &Map<String, Value>, may_lack_vin: bool) -> bool {
 }
 
 fn vin(car: &Map<String, Value>) -> Option<String> {
-    VIN_NAMES.iter().filter_map(|name| car.get(*name)).find_map(value::vin)
+    // Analytics have the VIN as the id of an item.
+    let names = VIN_NAMES.iter().chain(&["item_id"]);
+    names.filter_map(|name| car.get(*name)).find_map(value::vin)
 }
 
 fn see(car: &Map<String, Value>, role: Role, seen: &mut Sightings<'_>) {

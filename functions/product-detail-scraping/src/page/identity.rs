@@ -37,6 +37,7 @@ pub(crate) fn decide(
     vin: &str,
     seen: &[Sightings<'_>],
     visible: &Visible,
+    feed: &Details,
 ) -> Result<Identity, PageError> {
     let of = |from, proof| Ok(Identity { from, proof });
     let linked = seen.iter().filter(|source| source.source().has_entities());
@@ -51,12 +52,16 @@ pub(crate) fn decide(
     if visible.is_headed(vin, has_word) && challenge::recognise(page).is_none() {
         return of(from, Proof::Strong);
     }
+    // The page of another car may have a row that says that ours is sold.
+    let is_plausible = || comparisons(feed, &visible.headed()).into_iter().all(|agrees| agrees);
     match named {
-        Some(source) if source.main() == Main::Ours => return of(from, Proof::Weak),
+        Some(source) if source.main() == Main::Ours && is_plausible() => {
+            return of(from, Proof::Weak);
+        }
         Some(source) if source.named().next().is_some() => return of(from, Proof::None),
         _ => {}
     }
-    if visible.labelled_vins() == [vin] {
+    if visible.labelled_vins() == [vin] && is_plausible() {
         return of(Provenance::Page, Proof::Weak);
     }
     if let Some(wall) = challenge::recognise(page) {
@@ -82,12 +87,14 @@ pub(crate) fn other_vins(seen: &[Sightings<'_>]) -> Vec<String> {
 }
 
 impl Proof {
-    /// Whether a car without a VIN may be the job's, of which `known` is known.
-    pub(crate) fn admits(self, unnamed: &Details, known: &[Details]) -> bool {
+    /// Whether a car without a VIN may be the job's, of which `known` is known. The page's heading may contradict it; as a
+    /// proof it is worth no more than the car itself.
+    pub(crate) fn admits(self, unnamed: &Details, known: &[Details], heading: &Details) -> bool {
         let verdicts = || known.iter().flat_map(|known| comparisons(unnamed, known));
+        let contradicts = verdicts().chain(comparisons(unnamed, heading)).any(|agrees| !agrees);
         match self {
-            Self::Strong => verdicts().all(|agrees| agrees),
-            Self::Weak => verdicts().all(|agrees| agrees) && verdicts().count() > 0,
+            Self::Strong => !contradicts,
+            Self::Weak => !contradicts && verdicts().count() > 0,
             Self::None => false,
         }
     }
@@ -98,27 +105,34 @@ fn comparisons(one: &Details, other: &Details) -> Vec<bool> {
     let both = |one: &Option<String>, other: &Option<String>| {
         one.as_ref().zip(other.as_ref()).map(|(one, other)| similar(one, other))
     };
-    let title = one.title.as_ref();
     // A title says the year, the make and the model in words.
-    let says = |word: &Option<String>| {
-        let (title, word) = title.zip(word.as_ref())?;
+    let says = |title: &Option<String>, word: &Option<String>| {
+        let (title, word) = title.as_ref().zip(word.as_ref())?;
         similar(title, word).then_some(true)
     };
-    let year_of_title =
-        title.and_then(|title| title.split(|c: char| !c.is_ascii_digit()).find_map(year));
-    let year = one.year.or(year_of_title);
+    // One that begins with a year names the make, too.
+    let names = |of: &Details, word: &Option<String>| {
+        let title = of.title.as_ref().filter(|title| year_in(title).is_some())?;
+        Some(similar(title, word.as_ref()?))
+    };
     let found = [
-        year.zip(other.year).map(|(one, other)| equal(&one, &other)),
+        year_of(one).zip(year_of(other)).map(|(one, other)| equal(&one, &other)),
         both(&one.make, &other.make),
         both(&one.model, &other.model),
-        says(&other.make),
-        says(&other.model),
+        says(&one.title, &other.make),
+        says(&one.title, &other.model),
+        names(other, &one.make),
     ];
     found.into_iter().flatten().collect()
 }
 
-fn year(word: &str) -> Option<u16> {
-    word.parse().ok().filter(|year| (1950..2100).contains(year))
+fn year_of(details: &Details) -> Option<u16> {
+    details.year.or_else(|| year_in(details.title.as_ref()?))
+}
+
+fn year_in(title: &str) -> Option<u16> {
+    let years = title.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    years.into_iter().find(|year| (1950..2100).contains(year))
 }
 
 #[cfg(test)]
@@ -147,9 +161,10 @@ mod tests {
             (car(0, "", ""), true, false),
         ];
         for (unnamed, strong, weak) in cases {
-            assert_eq!(Proof::Strong.admits(&unnamed, &known), strong, "{unnamed:?}");
-            assert_eq!(Proof::Weak.admits(&unnamed, &known), weak, "{unnamed:?}");
-            assert!(!Proof::None.admits(&unnamed, &known));
+            let none = Details::default();
+            assert_eq!(Proof::Strong.admits(&unnamed, &known, &none), strong, "{unnamed:?}");
+            assert_eq!(Proof::Weak.admits(&unnamed, &known, &none), weak, "{unnamed:?}");
+            assert!(!Proof::None.admits(&unnamed, &known, &none));
         }
     }
 }

@@ -17,6 +17,12 @@ const MAX_VAIN_BYTES: usize = 16 * MAX_TAG_BYTES;
 /// Elements whose content is plain text up to their own end tag, even if it looks like tags.
 const RAW_TEXT: [&str; 4] = ["script", "style", "textarea", "title"];
 
+/// Elements without content, which have no end tag.
+const VOID: [&str; 13] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
+    "wbr",
+];
+
 /// A tag and the text that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
@@ -35,6 +41,12 @@ impl<'a> Tag<'a> {
     #[must_use]
     pub fn begins(&self, name: &str) -> bool {
         !self.closing && self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether it is of an element without content.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        VOID.iter().any(|name| name.eq_ignore_ascii_case(self.name))
     }
 
     /// The value of an attribute, as written. It is empty if the attribute has no value.

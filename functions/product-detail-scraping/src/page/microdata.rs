@@ -25,12 +25,6 @@ const MAX_NAMES: usize = 4;
 /// Most elements outside of an item that it refers to.
 const MAX_REFERENCES: usize = 8;
 
-/// Elements without content, which have no end tag.
-const VOID: [&str; 13] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
-    "wbr",
-];
-
 /// Reads the cars in a page's microdata and `RDFa`.
 pub fn read(html: &str, seen: &mut Sightings<'_>) {
     let mut items = Items { left: MAX_PROPERTIES, refers: references(html), ..Items::default() };
@@ -107,8 +101,7 @@ enum What<'a> {
 impl<'a> Items<'a> {
     /// Handles a start tag.
     fn begin(&mut self, tag: &Tag<'a>) {
-        let is_leaf = tag.attributes.ends_with('/')
-            || VOID.iter().any(|name| name.eq_ignore_ascii_case(tag.name));
+        let is_leaf = tag.attributes.ends_with('/') || tag.is_void();
         if !is_leaf {
             for open in &mut self.open {
                 if open.element.eq_ignore_ascii_case(tag.name) {

@@ -26,7 +26,10 @@ use super::{
 const PLAUSIBLE_CENTS: RangeInclusive<u64> = 100_000..=500_000_000;
 
 /// The least that a car of a model year from this on costs, in cents, the newest first. Below are payments and fees.
-const LEAST: [(u16, u64); 3] = [(2020, 400_000), (2012, 150_000), (0, 100_000)];
+const LEAST: [(u16, u64); 4] = [(2022, 800_000), (2018, 400_000), (2012, 200_000), (0, 100_000)];
+
+/// Prices, in dollars, that stand for one that is not known yet.
+const PLACEHOLDERS: [u64; 6] = [111_111, 123_456, 999_999, 1_111_111, 1_234_567, 9_999_999];
 
 /// The same for the price that the dealer's own system gives of an old car.
 const LEAST_OF_DEALER: u64 = 30_000;
@@ -101,7 +104,7 @@ const PAYMENT: [&str; 38] = [
     "weeks",
 ];
 const PAYMENT_BESIDE: [&str; 5] = ["mo", "pm", "pw", "wk", "yr"];
-const SAVINGS: [&str; 15] = [
+const SAVINGS: [&str; 18] = [
     "allowance",
     "bonus",
     "cashback",
@@ -117,8 +120,11 @@ const SAVINGS: [&str; 15] = [
     "saving",
     "savings",
     "saved",
+    "trade",
+    "tradein",
+    "worth",
 ];
-const SAVINGS_BESIDE: [&str; 4] = ["below", "drop", "off", "under"];
+const SAVINGS_BESIDE: [&str; 6] = ["below", "drop", "dropped", "drops", "off", "under"];
 const FEE: [&str; 9] =
     ["deposit", "destination", "fee", "fees", "freight", "invoice", "tax", "taxes", "warranty"];
 const FEE_BESIDE: [&str; 1] = ["down"];
@@ -241,6 +247,8 @@ pub(crate) struct Evidence {
     pub(crate) retail: Option<u64>,
     /// Former prices, which the page strikes out.
     pub(crate) struck: Vec<u64>,
+    /// Payments, savings and fees, which the page shows its visitors as such.
+    pub(crate) others: Vec<u64>,
     /// The model year.
     pub(crate) year: Option<u16>,
     pub(crate) condition: Option<Condition>,
@@ -303,10 +311,13 @@ impl Evidence {
     /// The amounts that may be the price. Each that may not gives a warning.
     fn unexplained(&self, asked: &[Asked], quality: &mut Quality) -> Vec<Asked> {
         let mut left = asked.to_vec();
-        let reasons: [(Code, Reason); 8] = [
+        let reasons: [(Code, Reason); 9] = [
             (Code::Sold, |evidence, _, _| evidence.is_sold),
             (Code::Implausible, |evidence, one, all| evidence.is_implausible(one, all)),
             (Code::FormerPrice, |evidence, one, _| evidence.struck.contains(&one.cents)),
+            (Code::Savings, |evidence, one, _| {
+                one.from != Provenance::Page && evidence.others.contains(&one.cents)
+            }),
             (Code::MsrpEcho, |evidence, one, all| is_echo(evidence.msrp, one, all)),
             (Code::RetailEcho, |evidence, one, all| is_echo(evidence.retail, one, all)),
             (Code::Savings, |evidence, one, all| evidence.is_difference(one, all)),
@@ -335,7 +346,8 @@ impl Evidence {
         let worths = all.iter().filter(|other| other.from != one.from).map(|other| other.cents);
         let mut worths = worths.chain(self.msrp).chain(self.retail);
         let is_near = |worth: u64| worth.saturating_mul(MAX_SPREAD) >= one.cents;
-        one.cents < least || one.cents > MOST_ALONE && !worths.any(is_near)
+        let is_placeholder = PLACEHOLDERS.contains(&(one.cents / 100));
+        is_placeholder || one.cents < least || one.cents > MOST_ALONE && !worths.any(is_near)
     }
 
     /// Whether an amount is the difference between two others, such as between the manufacturer's price and the price.

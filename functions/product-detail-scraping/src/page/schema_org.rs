@@ -56,6 +56,9 @@ const OF_PAYMENTS: [&str; 7] = [
     "annualPercentageRate",
 ];
 
+/// Longest description of an offer that tells what its amount is, in bytes.
+const MAX_DESCRIPTION_BYTES: usize = 60;
+
 /// Most offers read of one car, and most price specifications read of one offer.
 const MAX_OFFERS: usize = 20;
 
@@ -206,8 +209,13 @@ fn single_of_range(offer: &Object) -> Option<&Value> {
 /// The texts of an offer or a specification that tell what its amount is.
 fn labels(object: &Object) -> String {
     let own = LABELS.iter().map(|key| object.get(*key));
-    let period = object.get("referenceQuantity").and_then(|period| period.get("unitCode"));
-    let texts = own.chain([period]).flatten().filter_map(value::plain);
+    let period = object.get("referenceQuantity");
+    let of_period = |key: &str| period.and_then(|period| period.get(key));
+    let period = ["unitCode", "unitText", "value"].map(of_period);
+    let texts = own.chain(period).flatten().filter_map(value::plain);
+    // A long description speaks of many things.
+    let description = object.get("description").and_then(value::plain);
+    let texts = texts.chain(description.filter(|text| text.len() <= MAX_DESCRIPTION_BYTES));
     let is_payment = OF_PAYMENTS.iter().any(|key| object.contains_key(*key));
     texts.chain(is_payment.then(|| "payment".to_owned())).collect::<Vec<_>>().join(" ")
 }

@@ -123,6 +123,11 @@ impl<'s> Sightings<'s> {
         self.names_ours
     }
 
+    /// Whether a text contains the job's VIN, in upper case.
+    pub(crate) fn is_mentioned(&self, text: &str) -> bool {
+        text.contains(self.vin)
+    }
+
     /// Whether this is the job's VIN.
     pub(crate) fn is_ours(&self, vin: &str) -> bool {
         vin == self.vin

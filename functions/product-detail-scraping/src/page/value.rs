@@ -235,16 +235,25 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Parses a distance. The unit is miles unless the text names kilometres.
+/// Parses a distance, with its unit if the text names one.
 pub(crate) fn mileage(text: &str) -> Option<Mileage> {
     let number = number(text)?;
     let value = u32::try_from(number.whole).ok().filter(|value| *value <= MAX_MILEAGE)?;
     let around = number.around.to_ascii_lowercase();
-    let mut words = around.split(|c: char| !c.is_alphabetic());
+    let words = around.split(|c: char| !c.is_alphabetic());
     // KMT is the UN/CEFACT code for kilometres, which schema.org uses.
     let is_metric =
         |word: &str| word.starts_with("kilomet") || ["km", "kms", "kmt", "klm"].contains(&word);
-    let unit = if words.any(is_metric) { Unit::Kilometres } else { Unit::Miles };
+    let words: Vec<&str> = words.collect();
+    // SMI is the code for miles.
+    let is_mile = |word: &str| ["mi", "mile", "miles", "smi"].contains(&word);
+    let unit = if words.iter().any(|word| is_metric(word)) {
+        Unit::Kilometres
+    } else if words.iter().any(|word| is_mile(word)) {
+        Unit::Miles
+    } else {
+        Unit::Unstated
+    };
     Some(Mileage { value, unit })
 }
 

@@ -102,14 +102,15 @@ fn years_booleans_conditions_and_currencies() {
 }
 
 #[test]
-fn a_distance_is_in_miles_unless_it_names_kilometres() {
+fn a_distance_has_the_unit_that_it_names() {
     let miles = |value| Some(Mileage { value, unit: Unit::Miles });
+    let unstated = |value| Some(Mileage { value, unit: Unit::Unstated });
     let kilometres = |value| Some(Mileage { value, unit: Unit::Kilometres });
     let cases = [
-        ("12,345", miles(12_345)),
+        ("12,345", unstated(12_345)),
         ("12345 mi.", miles(12_345)),
         ("12345 SMI", miles(12_345)),
-        ("12345.9", miles(12_345)),
+        ("12345.9", unstated(12_345)),
         ("20000 KMT", kilometres(20_000)),
         ("20,000km", kilometres(20_000)),
         ("Kilometers: 20,000", kilometres(20_000)),

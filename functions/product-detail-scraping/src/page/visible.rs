@@ -5,26 +5,34 @@ use url::Url;
 use super::{
     markup::{Tag, Tags},
     price::{self, Amount},
+    price_block::{Around, CURRENCIES, MAX_BLOCKS, PriceBlock, names_others},
     record::Details,
     value::{self, clean},
-    vocabulary::Condition,
+    vocabulary::{Availability, Condition},
 };
 
 /// Most texts kept of a page, and the longest in bytes.
 const MAX_TEXTS: usize = 5_000;
 const MAX_TEXT_BYTES: usize = 200;
 
-/// Most open blocks of prices, and most amounts of one.
-const MAX_BLOCKS: usize = 8;
-const MAX_AMOUNTS: usize = 8;
+/// Sentences that say that a car is sold.
+const SOLD: [&str; 6] = [
+    "has been sold",
+    "vehicle is sold",
+    "car is sold",
+    "already sold",
+    "no longer available",
+    "is no longer for sale",
+];
+
+/// Words after "sold" that make it say something else, as in "sold by".
+const SOLD_ELSEWISE: [&str; 6] = ["as", "by", "here", "in", "new", "with"];
 
 /// How far from the row of the VIN its facts stand, in texts.
 const NEAR: usize = 60;
 
-const STRUCK: [&str; 3] = ["s", "del", "strike"];
-
-/// The parts of a class name that say that an amount is a former price.
-const STRUCK_CLASSES: [&str; 5] = ["strike", "was-price", "old-price", "former", "crossed"];
+/// Most amounts kept that are no prices.
+const MAX_OTHERS: usize = 50;
 
 /// Labels of rows, in lower case, without the colon.
 const VIN_LABELS: [&str; 6] =
@@ -60,6 +68,12 @@ pub(crate) struct Visible {
     pub(crate) base: Option<String>,
     texts: Vec<Text>,
     prices: Vec<PriceBlock>,
+    /// Amounts that are no prices, by the words beside them.
+    others: Vec<u64>,
+    /// The place of the heading among the texts.
+    heading_at: Option<usize>,
+    /// Whether a heading has announced other cars.
+    shows_others: bool,
 }
 
 #[derive(Debug)]
@@ -67,33 +81,6 @@ struct Text {
     text: String,
     /// Whether it stands in a link, which leads elsewhere.
     is_link: bool,
-}
-
-/// The amounts in an element whose class says that it shows a price.
-#[derive(Debug, Default)]
-struct PriceBlock {
-    struck: Vec<u64>,
-    asked: Vec<u64>,
-    msrp: Option<u64>,
-    is_link: bool,
-}
-
-/// The elements around the present place.
-#[derive(Default)]
-struct Around {
-    struck: usize,
-    links: usize,
-    headings: usize,
-    /// The elements that show a price, each with the open elements of its name.
-    blocks: Vec<Block>,
-}
-
-struct Block {
-    element: String,
-    depth: usize,
-    amounts: PriceBlock,
-    text: String,
-    struck_text: String,
 }
 
 /// Reads what a page shows.
@@ -108,7 +95,8 @@ pub(crate) fn read(html: &str) -> Visible {
         if let Some(block) = around.pass(&tag)
             && visible.prices.len() < MAX_BLOCKS
         {
-            visible.prices.push(block);
+            let is_of_other = block.is_of_other || visible.shows_others;
+            visible.prices.push(PriceBlock { at: visible.texts.len(), is_of_other, ..block });
         }
         visible.hear(&tag, &mut around);
     }
@@ -143,6 +131,19 @@ impl Visible {
             let blank = if self.heading.is_empty() { "" } else { " " };
             self.heading = format!("{}{blank}{text}", self.heading);
         }
+        if around.headings > 0 {
+            self.heading_at.get_or_insert(self.texts.len());
+        }
+        let is_heading = ["h2", "h3", "h4"].iter().any(|name| tag.begins(name));
+        self.shows_others |= is_heading && names_others(&text);
+        let before = self.texts.last().map_or("", |before| before.text.as_str());
+        if text.contains(CURRENCIES)
+            && self.others.len() < MAX_OTHERS
+            && let Some(Amount::Other(_)) = price::read(&text, before)
+            && let Some(amount) = value::number(&text)
+        {
+            self.others.push(amount.whole * 100 + amount.hundredths);
+        }
         around.hear(&text);
         if self.texts.len() < MAX_TEXTS {
             self.texts.push(Text { text, is_link: around.links > 0 });
@@ -155,6 +156,14 @@ impl Visible {
         let of_body = self.of_body.as_deref().unwrap_or_default();
         let texts = [self.heading.as_str(), &self.title, canonical, of_body];
         texts.iter().any(|text| has_word(text, vin))
+    }
+
+    /// The heading as what is known of a car.
+    pub(crate) fn headed(&self) -> Details {
+        Details {
+            title: (!self.heading.is_empty()).then(|| self.heading.clone()),
+            ..Details::default()
+        }
     }
 
     /// The VINs in rows that label them, outside of links.
@@ -208,8 +217,26 @@ impl Visible {
                 .filter(|mileage| mileage.value > 0 || condition == Some(Condition::New));
             details.stock_number = near(&STOCK_LABELS).filter(|text| !value::is_placeholder(text));
         }
-        details.title = (!self.heading.is_empty()).then(|| self.heading.clone());
+        details.availability = self.says_sold().then_some(Availability::Sold);
+        details.title = self.headed().title;
         details
+    }
+
+    /// Whether the heading or a sentence outside of links says that the car is sold.
+    fn says_sold(&self) -> bool {
+        let heading = self.heading.to_lowercase();
+        let mut words =
+            heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let in_heading = words.any(|word| word == "sold");
+        let mut after = heading.split("sold").skip(1).map(|rest| {
+            let rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+            rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+        });
+        let is_of_dealer = after.any(|next| SOLD_ELSEWISE.contains(&next));
+        let texts = self.texts.iter().filter(|text| !text.is_link);
+        let mut sentences = texts.map(|text| text.text.to_lowercase());
+        in_heading && !is_of_dealer
+            || sentences.any(|text| SOLD.iter().any(|phrase| text.contains(phrase)))
     }
 
     /// The price that the page shows, if it shows just one outside of links.
@@ -230,87 +257,26 @@ impl Visible {
         self.own_blocks().flat_map(|block| block.struck.clone()).collect()
     }
 
+    /// The blocks of prices near the heading or the row of the VIN that belong to no other car.
     fn own_blocks(&self) -> impl Iterator<Item = &PriceBlock> {
-        self.prices.iter().filter(|block| !block.is_link)
+        let row = self.rows(&VIN_LABELS).next().map(|(at, _)| at);
+        let places = [self.heading_at, row];
+        let is_near = move |block: &PriceBlock| {
+            let known = places.iter().flatten();
+            places.iter().all(Option::is_none)
+                || known.into_iter().any(|at| at.abs_diff(block.at) <= NEAR)
+        };
+        self.prices.iter().filter(move |block| !block.is_of_other && is_near(block))
+    }
+
+    /// Payments, savings and fees, which the page shows as such.
+    pub(crate) fn other_amounts(&self) -> &[u64] {
+        &self.others
     }
 
     /// The address that others on the page are relative to.
     pub(crate) fn address(&self, address: &Url) -> Url {
         let base = self.base.as_deref().and_then(|base| address.join(base).ok());
         base.unwrap_or_else(|| address.clone())
-    }
-}
-
-impl Around {
-    /// Notes a tag. Returns the block of a price that it ends.
-    fn pass(&mut self, tag: &Tag<'_>) -> Option<PriceBlock> {
-        let is = |names: &[&str]| names.iter().any(|name| tag.name.eq_ignore_ascii_case(name));
-        let step = |count: usize| if tag.closing { count.saturating_sub(1) } else { count + 1 };
-        if is(&STRUCK) {
-            self.struck = step(self.struck);
-        } else if is(&["a"]) {
-            self.links = step(self.links);
-        } else if is(&["h1"]) {
-            self.headings = step(self.headings);
-        }
-        for block in &mut self.blocks {
-            if block.element.eq_ignore_ascii_case(tag.name) {
-                block.depth = if tag.closing { block.depth - 1 } else { block.depth + 1 };
-            }
-        }
-        if tag.closing {
-            let ended = self.blocks.iter().position(|block| block.depth == 0)?;
-            let block = self.blocks.swap_remove(ended);
-            // The block within another says more exactly what it shows; the outer one would count it again.
-            return self.blocks.is_empty().then(|| block.read());
-        }
-        let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
-        if STRUCK_CLASSES.iter().any(|part| class.contains(part)) && !self.blocks.is_empty() {
-            // Ends with the block, which errs on the side of no price.
-            self.struck += 1;
-        }
-        let shows_price = class.split_ascii_whitespace().any(|name| name.contains("price"));
-        if shows_price && self.blocks.is_empty() && self.blocks.len() < MAX_BLOCKS {
-            let amounts = PriceBlock { is_link: self.links > 0, ..PriceBlock::default() };
-            let (text, struck_text) = (class, String::new());
-            let element = tag.name.to_owned();
-            self.blocks.push(Block { element, depth: 1, amounts, text, struck_text });
-        }
-        None
-    }
-
-    fn hear(&mut self, text: &str) {
-        let is_struck = self.struck > 0;
-        for block in &mut self.blocks {
-            let heard = if is_struck { &mut block.struck_text } else { &mut block.text };
-            if heard.len() < MAX_TEXT_BYTES {
-                heard.push_str(" | ");
-                heard.push_str(text);
-            }
-        }
-    }
-}
-
-impl Block {
-    /// The amounts in the texts of the block. The words of a text and of the one before it tell what an amount is.
-    fn read(self) -> PriceBlock {
-        let mut block = self.amounts;
-        let mut before = "";
-        for text in self.text.split(" | ") {
-            let amount = price::read(text, before);
-            match amount.filter(|_| text.contains(['$', '€', '£'])) {
-                Some(Amount::Asking(cents)) if block.asked.len() < MAX_AMOUNTS => {
-                    block.asked.push(cents);
-                }
-                Some(Amount::Msrp(cents)) => block.msrp = block.msrp.or(Some(cents)),
-                _ => {}
-            }
-            before = text;
-        }
-        let struck = self.struck_text.split(" | ");
-        let amounts = struck.filter_map(value::number);
-        let cents = amounts.map(|amount| amount.whole * 100 + amount.hundredths);
-        block.struck = cents.take(MAX_AMOUNTS).collect();
-        block
     }
 }

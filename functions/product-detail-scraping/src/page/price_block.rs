@@ -1,0 +1,160 @@
+//! The elements in which a page shows a price, and the amounts in them.
+
+use super::{
+    markup::Tag,
+    price::{self, Amount},
+    value,
+};
+
+/// Longest text kept of an element, in bytes.
+const MAX_TEXT_BYTES: usize = 200;
+
+/// Most open blocks of prices, and most amounts of one.
+pub(super) const MAX_BLOCKS: usize = 8;
+const MAX_AMOUNTS: usize = 8;
+
+/// Signs without which a number in a text is no amount.
+pub(super) const CURRENCIES: [char; 3] = ['$', '€', '£'];
+
+/// Parts of headings and of class names that announce other cars.
+const OTHERS: [&str; 9] = [
+    "similar",
+    "recommend",
+    "related",
+    "may also",
+    "might also",
+    "might like",
+    "may like",
+    "recently viewed",
+    "compare",
+];
+
+const STRUCK: [&str; 3] = ["s", "del", "strike"];
+
+/// The parts of a class name that say that an amount is a former price.
+const STRUCK_CLASSES: [&str; 5] = ["strike", "was-price", "old-price", "former", "crossed"];
+
+/// The amounts in an element whose class says that it shows a price.
+#[derive(Debug, Default)]
+pub(super) struct PriceBlock {
+    pub(super) struck: Vec<u64>,
+    pub(super) asked: Vec<u64>,
+    pub(super) msrp: Option<u64>,
+    /// Whether it belongs to another car: it stands in a link, or among cars that are similar.
+    pub(super) is_of_other: bool,
+    /// The place of its end among the texts.
+    pub(super) at: usize,
+}
+
+/// The elements around the present place.
+#[derive(Default)]
+pub(super) struct Around {
+    struck: usize,
+    /// Elements whose class says that they strike out, each with the open elements of its name.
+    struck_by_class: Vec<(String, usize)>,
+    /// The same for those whose class says that they show other cars.
+    of_others: Vec<(String, usize)>,
+    pub(super) links: usize,
+    pub(super) headings: usize,
+    /// The elements that show a price, each with the open elements of its name.
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    element: String,
+    depth: usize,
+    amounts: PriceBlock,
+    text: String,
+    struck_text: String,
+}
+
+/// Whether a heading or a class name announces other cars.
+pub(super) fn names_others(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    OTHERS.iter().any(|part| text.contains(part))
+}
+
+impl Around {
+    /// Notes a tag. Returns the block of a price that it ends.
+    pub(super) fn pass(&mut self, tag: &Tag<'_>) -> Option<PriceBlock> {
+        let is = |names: &[&str]| names.iter().any(|name| tag.name.eq_ignore_ascii_case(name));
+        let is_closing = tag.closing;
+        let step = |count: usize| if is_closing { count.saturating_sub(1) } else { count + 1 };
+        if is(&STRUCK) {
+            self.struck = step(self.struck);
+        } else if is(&["a"]) {
+            self.links = step(self.links);
+        } else if is(&["h1"]) {
+            self.headings = step(self.headings);
+        }
+        let blocks = self.blocks.iter_mut().map(|block| (&block.element, &mut block.depth));
+        let marked = self.struck_by_class.iter_mut().chain(&mut self.of_others);
+        let marked = marked.map(|(element, depth)| (&*element, depth));
+        for (element, depth) in blocks.chain(marked) {
+            if element.eq_ignore_ascii_case(tag.name) && !tag.is_void() {
+                *depth = step(*depth);
+            }
+        }
+        self.struck_by_class.retain(|(_, depth)| *depth > 0);
+        self.of_others.retain(|(_, depth)| *depth > 0);
+        if tag.closing {
+            let ended = self.blocks.iter().position(|block| block.depth == 0)?;
+            let block = self.blocks.swap_remove(ended);
+            // The block within another says more exactly what it shows; the outer one would count it again.
+            return self.blocks.is_empty().then(|| block.read());
+        }
+        let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
+        let is_struck = STRUCK_CLASSES.iter().any(|part| class.contains(part));
+        if is_struck && !tag.is_void() && self.struck_by_class.len() < MAX_BLOCKS {
+            self.struck_by_class.push((tag.name.to_owned(), 1));
+        }
+        if names_others(&class) && !tag.is_void() && self.of_others.len() < MAX_BLOCKS {
+            self.of_others.push((tag.name.to_owned(), 1));
+        }
+        let shows_price = class.split_ascii_whitespace().any(|name| name.contains("price"));
+        if shows_price && self.blocks.is_empty() && !tag.is_void() {
+            let is_of_other = self.links > 0 || !self.of_others.is_empty();
+            let amounts = PriceBlock { is_of_other, ..PriceBlock::default() };
+            let (text, struck_text) = (class, String::new());
+            let element = tag.name.to_owned();
+            self.blocks.push(Block { element, depth: 1, amounts, text, struck_text });
+        }
+        None
+    }
+
+    /// Notes a text.
+    pub(super) fn hear(&mut self, text: &str) {
+        let is_struck = self.struck > 0 || !self.struck_by_class.is_empty();
+        for block in &mut self.blocks {
+            let heard = if is_struck { &mut block.struck_text } else { &mut block.text };
+            if heard.len() < MAX_TEXT_BYTES {
+                heard.push_str(" | ");
+                heard.push_str(text);
+            }
+        }
+    }
+}
+
+impl Block {
+    /// The amounts in the texts of the block. The words of a text and of the one before it tell what an amount is.
+    fn read(self) -> PriceBlock {
+        let mut block = self.amounts;
+        let mut before = "";
+        for text in self.text.split(" | ") {
+            let amount = price::read(text, before);
+            match amount.filter(|_| text.contains(CURRENCIES)) {
+                Some(Amount::Asking(cents)) if block.asked.len() < MAX_AMOUNTS => {
+                    block.asked.push(cents);
+                }
+                Some(Amount::Msrp(cents)) => block.msrp = block.msrp.or(Some(cents)),
+                _ => {}
+            }
+            before = text;
+        }
+        let struck = self.struck_text.split(" | ");
+        let amounts = struck.filter_map(value::number);
+        let cents = amounts.map(|amount| amount.whole * 100 + amount.hundredths);
+        block.struck = cents.take(MAX_AMOUNTS).collect();
+        block
+    }
+}
