@@ -127,6 +127,20 @@ async fn many_jobs_of_high_priority_are_received_few_times() {
     assert!(received <= 750, "{received} receives");
 }
 
+/// A message cannot be hidden for ever: one whose slot is over a minute ahead is claimed and parked.
+#[tokio::test(start_paused = true)]
+async fn jobs_whose_slots_are_over_a_minute_ahead_are_parked() {
+    let bench = Bench::errands_at(Rates { per_second: 1, per_hour: 3_600 });
+    (0..150).for_each(|n| send(&bench, &format!("job-{n}"), "acme"));
+    bench.run_for(Duration::from_secs(30)).await;
+    let records = bench.store.records();
+    let parked = records.iter().filter(|record| record.phase.name() == "parked").count();
+    // A minute's slots are promised, and those of the horizon reserved.
+    assert!((60..=100).contains(&parked), "{parked}");
+    bench.drain().await;
+    assert_eq!(bench.journal.calls().len(), 150);
+}
+
 fn park(bench: &Bench, name: &str, group: &str, is_high: bool, due_at: Time) {
     let mut record = bench.park(name, due_at);
     record.work.group = Some(group.to_owned());
