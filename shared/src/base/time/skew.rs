@@ -1,7 +1,10 @@
 //! How far the machine's clock is from that of AWS. Containers whose clocks disagree would reserve each other's slots
 //! and doubt each other's leases, so each corrects its own clock by the `Date` of the answers that it gets.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicI64, Ordering::Relaxed},
+};
 
 use super::Time;
 
@@ -10,7 +13,11 @@ const RESOLUTION_MS: i64 = 1_000;
 
 /// The bounds of a clock's error, narrowed by each answer.
 #[derive(Debug)]
-pub struct Skew(Mutex<Bounds>);
+pub struct Skew {
+    bounds: Mutex<Bounds>,
+    /// What follows from the bounds, to be added to the machine's clock, in milliseconds. The clock is read for each call.
+    offset: AtomicI64,
+}
 
 /// The least and the most, in milliseconds, that must be added to the machine's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +30,8 @@ impl Skew {
     /// Nothing is known.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(Bounds { least: i64::MIN, most: i64::MAX }))
+        let bounds = Mutex::new(Bounds { least: i64::MIN, most: i64::MAX });
+        Self { bounds, offset: AtomicI64::new(0) }
     }
 
     /// Takes note of an answer that says `date`. The request went out at `sent` and the answer came at `received`, both
@@ -33,16 +41,18 @@ impl Skew {
     pub fn see(&self, sent: Time, received: Time, date: Time) {
         let least = ms(date).saturating_sub(ms(received));
         let most = ms(date).saturating_sub(ms(sent)).saturating_add(RESOLUTION_MS);
-        let mut bounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
         let both = Bounds { least: bounds.least.max(least), most: bounds.most.min(most) };
         *bounds = if both.least <= both.most { both } else { Bounds { least, most } };
+        let Bounds { least, most } = *bounds;
+        let offset = if least > 0 { least } else { most.min(0) };
+        self.offset.store(offset, Relaxed);
     }
 
     /// The machine's time, corrected by no more than is certain.
     #[must_use]
     pub fn correct(&self, machine: Time) -> Time {
-        let Bounds { least, most } = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let offset = if least > 0 { least } else { most.min(0) };
+        let offset = self.offset.load(Relaxed);
         Time::from_millis(machine.as_millis().saturating_add_signed(offset))
     }
 }
