@@ -153,6 +153,69 @@ fn unbelievable() -> Vec<(String, Value)> {
     ]
 }
 
+/// Other amounts, and other cars, that look like the price and the car.
+fn lookalikes() -> Vec<(String, Value)> {
+    let head = format!("<h1>2021 Honda {VIN}</h1>");
+    let named = |rest: &str| {
+        format!(
+            r#"<script type="application/ld+json">{{"@type":"Car","vin":"{VIN}","brand":"Honda",
+                "model":"Accord","vehicleModelDate":2021}}</script>{rest}"#
+        )
+    };
+    let product = |name: &str| {
+        named(&format!(
+            "<div itemscope itemtype='https://schema.org/Product'><b itemprop=name>{name}</b>\
+             <div itemprop=offers itemscope><meta itemprop=price content=21995></div></div>"
+        ))
+    };
+    let none = || json!({"price_cents": null});
+    vec![
+        // Labels behind their amounts, and a footnote between them.
+        (
+            format!(
+                "{head}<div class=prices><b>$48,000</b><i>MSRP</i><b>$44,500</b><i>Sale Price</i></div>"
+            ),
+            none(),
+        ),
+        (format!("{head}<p class=price><i>MSRP</i><sup>*</sup><b>$48,000</b></p>"), none()),
+        (format!("{head}<b class='price line-through'>$42,000</b>"), none()),
+        (format!("{head}<p class=price><i>KBB Retail Value</i><b>$42,000</b></p>"), none()),
+        (format!("{head}<p>Down Payment</p><p class=price>$9,500</p>"), none()),
+        (
+            format!(
+                "{head}<section class=you-may-also-like><h2><span>More</span></h2>\
+                 <b class=price>$21,995</b></section>"
+            ),
+            none(),
+        ),
+        (product("2021 Kia K5"), json!({"price_cents": null, "make": "Honda"})),
+        (product("Ceramic Protection Plan"), json!({"price_cents": null, "make": "Honda"})),
+        (
+            format!(
+                r#"<h1>2021 Honda Accord LX</h1><b class=price>$25,900</b>
+                   <div class="similar-card" data-vin="{VIN}"></div>"#
+            ),
+            json!({"price_cents": null, "title": null}),
+        ),
+        (
+            format!(
+                r#"<script>var featured={{vin:"{VIN}"}}</script><script type="application/ld+json">
+                   {{"@type":"Car","vin":"1M8GDM9AXKP042788"}}</script><h1>2021 Kia</h1>
+                   <b class=price>$25,500</b>"#
+            ),
+            json!({"price_cents": null, "title": null}),
+        ),
+        (
+            format!("<dl><dt>VIN</dt><dd>{VIN}</dd><dt>Kilometres</dt><dd>45,000</dd></dl>"),
+            json!({"mileage": {"value": 45_000, "unit": "kilometres"}}),
+        ),
+        (
+            format!("{}<p>If it is no longer available, call us.</p>", linked(r#""price":18995"#)),
+            json!({"availability": null, "price_cents": 1_899_500}),
+        ),
+    ]
+}
+
 /// What must be read.
 fn readable() -> Vec<(String, Value)> {
     vec![
@@ -192,7 +255,7 @@ fn readable() -> Vec<(String, Value)> {
 
 #[test]
 fn variants_of_the_pages_are_read_right() {
-    for (html, expected) in unbelievable().into_iter().chain(readable()) {
+    for (html, expected) in unbelievable().into_iter().chain(lookalikes()).chain(readable()) {
         let found = page(&html);
         for (field, value) in expected.as_object().unwrap() {
             let read = found.get(field).unwrap_or(&Value::Null);

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 pub const MAX_VALUE_BYTES: usize = 256 * 1024;
 
 /// Deepest nesting of objects and arrays.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 100;
 
 /// Names that stand for no value.
 const NOTHING: [&str; 5] = ["undefined", "null", "NaN", "Infinity", "void"];
@@ -58,11 +58,22 @@ impl Parser<'_> {
         }
     }
 
+    /// Reads a value. Every recursion goes through here, so that the depth is bounded.
     fn value(&mut self) -> Option<Value> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let value = self.any();
+        self.depth -= 1;
+        value
+    }
+
+    fn any(&mut self) -> Option<Value> {
         self.blank();
         match self.peek()? {
-            b'{' => self.nested(Self::object),
-            b'[' => self.nested(Self::array),
+            b'{' => self.object(),
+            b'[' => self.array(),
             b'"' | b'\'' | b'`' => self.string().map(Value::String),
             b'-' | b'+' | b'.' | b'0'..=b'9' => Some(self.number()),
             b'!' => {
@@ -79,18 +90,8 @@ impl Parser<'_> {
         }
     }
 
-    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Option<Value>) -> Option<Value> {
-        if self.depth == MAX_DEPTH {
-            return None;
-        }
-        self.depth += 1;
-        self.at += 1;
-        let value = read(self);
-        self.depth -= 1;
-        value
-    }
-
     fn object(&mut self) -> Option<Value> {
+        self.at += 1;
         let mut object = Map::new();
         loop {
             self.blank();
@@ -112,6 +113,7 @@ impl Parser<'_> {
     }
 
     fn array(&mut self) -> Option<Value> {
+        self.at += 1;
         let mut array = Vec::new();
         loop {
             self.blank();
@@ -369,6 +371,11 @@ x']"#,
     #[test]
     fn what_is_no_literal_or_has_no_end_is_refused() {
         let deep = "[".repeat(MAX_DEPTH + 1) + &"]".repeat(MAX_DEPTH + 1);
+        let many = |part: &str| part.repeat(80_000);
+        let floods = [many("("), many("!"), many("a||"), many("JSON.parse("), many("[")];
+        for text in &floods {
+            assert_eq!(parse(text), None);
+        }
         for text in ["", "{", "[1", "'a", "{a}", "{a:}", "<p>", &deep] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -52,6 +52,11 @@ impl<'a> Entry<'a> {
         own.chain(meant.filter_map(|attribute| attribute.get("value"))).collect()
     }
 
+    /// The first of the values under one of `names` that `parse` knows, without a note.
+    pub(crate) fn find<T>(&self, names: &[&str], parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.values(names).into_iter().filter_map(field::text).find_map(|text| parse(&text))
+    }
+
     /// Reads the first usable value under one of `names`; `field` is the field's name in the notes.
     pub(crate) fn read<T>(
         &mut self,

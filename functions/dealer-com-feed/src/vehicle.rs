@@ -79,6 +79,12 @@ impl Vehicle {
         let vin = vin(fields.get("vin").unwrap_or(&Value::Null))?;
         let mut entry = Entry::new(fields);
         let odometer = entry.read("odometer", &["odometer", "mileage"], field::odometer);
+        // Another value of the same number may have the unit.
+        let number = odometer.map(|(value, _)| value);
+        let stated = entry.find(&["odometer", "mileage"], |text| match field::odometer(text) {
+            Reading::Found((value, unit)) if Some(value) == number => unit,
+            _ => None,
+        });
         let unit = entry.read("odometer_unit", &["odometerUnit", "mileageUnit"], field::unit);
         let mut words = |note, name| entry.read(note, &[name], field::words);
         let mut vehicle = Self {
@@ -100,7 +106,7 @@ impl Vehicle {
             condition: condition(&mut entry),
             year: entry.read("year", &["year", "modelYear"], field::year),
             odometer: odometer.map(|(value, _)| value),
-            odometer_unit: odometer.and_then(|(_, unit)| unit).or(unit),
+            odometer_unit: stated.or(unit),
             inventory_date: entry.read("inventory_date", &["inventoryDate"], field::date),
             prices: Prices::read(&mut entry),
             link: link(&mut entry, site),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use url::Url;
 
 mod agreement;
+mod amount;
 pub mod challenge;
 pub mod charset;
 pub mod data_layer;
@@ -110,7 +111,7 @@ pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Read
     let mut sources = Vec::new();
     for source in seen {
         let from = source.source();
-        let admits = |unnamed: &Details| identity.proof.admits(unnamed, &known, &heading);
+        let admits = |unnamed: &Details| identity.proof.admits(from, unnamed, &known, &heading);
         let (details, warnings) = source.chosen(admits);
         sources.extend(details.into_iter().map(|details| (from, details)));
         for warning in warnings {
@@ -121,7 +122,9 @@ pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Read
     if identity.proof != identity::Proof::None {
         let condition = known.iter().find_map(|details| details.condition);
         sources.push((Provenance::Page, visible.details(vin, condition)));
-        shown = Shown::of(&visible);
+        if identity.proof == identity::Proof::Strong {
+            shown = Shown::of(&visible);
+        }
     }
     sources.push((Provenance::Feed, feed.clone()));
     let vin = Found { value: vin.to_owned(), from: identity.from };
@@ -212,13 +215,13 @@ impl Record {
         };
         // What the page shows its visitors is trusted most.
         let shown = shown.asked.map(|cents| Asked { from: Provenance::Page, cents });
-        let labelled = sources.iter().filter(|(from, _)| *from == Provenance::Page);
-        let others = sources.iter().filter(|(from, _)| *from != Provenance::Page);
-        let asked = labelled.chain(others).flat_map(|(from, details)| {
+        let asked = sources.iter().flat_map(|(from, details)| {
             let from = *from;
             details.asking_cents.iter().map(move |cents| Asked { from, cents: *cents })
         });
-        let asked: Vec<Asked> = shown.into_iter().chain(asked).collect();
+        let (labelled, others): (Vec<Asked>, Vec<Asked>) =
+            asked.partition(|asked| asked.from == Provenance::Page);
+        let asked: Vec<Asked> = labelled.into_iter().chain(shown).chain(others).collect();
         record.price_cents = price::settle(&asked, &evidence, quality);
         record
     }

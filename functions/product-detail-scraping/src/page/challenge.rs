@@ -65,9 +65,18 @@ const NUMBER_WITHIN: usize = 40;
 #[must_use]
 pub fn recognise(html: &str) -> Option<&'static str> {
     let head = html[..html.floor_char_boundary(SEARCHED_BYTES)].to_ascii_lowercase();
+    // Challenges are small pages.
+    let is_small = html.len() <= SEARCHED_BYTES;
+    let wall = recognise_known(html);
+    wall.or_else(|| (is_small && is_built_like_one(&head)).then_some("unknown"))
+}
+
+/// The same by the texts of known walls alone.
+#[must_use]
+pub fn recognise_known(html: &str) -> Option<&'static str> {
+    let head = html[..html.floor_char_boundary(SEARCHED_BYTES)].to_ascii_lowercase();
     let wall = WALLS.iter().find(|(_, marks)| marks.iter().all(|mark| head.contains(mark)));
-    let wall = wall.map(|(name, _)| *name);
-    wall.or_else(|| is_built_like_one(&head).then_some("unknown"))
+    wall.map(|(name, _)| *name)
 }
 
 /// Whether a page has what a challenge is made of: next to no links, and either a script for the visitor's proof or the

@@ -56,6 +56,9 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     // Cars whose properties are assigned one by one, by the path of the car.
     let mut parts: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for _ in 0..MAX_VALUES {
+        if seen.is_spent() {
+            break;
+        }
         let Some(Assigned { path, start }) = next_assigned(script, from) else { break };
         let text = &script[start..];
         from = start;

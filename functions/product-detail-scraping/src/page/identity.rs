@@ -41,15 +41,30 @@ pub(crate) fn decide(
 ) -> Result<Identity, PageError> {
     let of = |from, proof| Ok(Identity { from, proof });
     let linked = seen.iter().filter(|source| source.source().has_entities());
-    let mut deciding = linked.filter(|source| [Main::Ours, Main::Other].contains(&source.main()));
-    match deciding.next() {
-        Some(source) if source.main() == Main::Ours => return of(source.source(), Proof::Strong),
+    let deciding = linked.filter(|source| [Main::Ours, Main::Other].contains(&source.main()));
+    let deciding: Vec<_> = deciding.collect();
+    match deciding.first() {
+        Some(source) if source.main() == Main::Ours => {
+            // If another source says that the page is about another car, only what has our VIN is ours, unless the
+            // heading is of our car.
+            let is_agreed = deciding.iter().all(|source| source.main() == Main::Ours);
+            let headed = visible.headed();
+            let known = source.named().chain([feed]);
+            let verdicts: Vec<bool> = known.flat_map(|known| comparisons(known, &headed)).collect();
+            let is_headed = !verdicts.is_empty() && verdicts.iter().all(|agrees| *agrees);
+            let proof = match (is_agreed, is_headed) {
+                (true, _) => Proof::Strong,
+                (false, true) => Proof::Weak,
+                (false, false) => Proof::None,
+            };
+            return of(source.source(), proof);
+        }
         Some(_) => return Err(other_vehicle(vin, seen)),
         None => {}
     }
     let named = seen.iter().find(|source| source.names_ours());
     let from = named.map_or(Provenance::Page, Sightings::source);
-    if visible.is_headed(vin, has_word) && challenge::recognise(page).is_none() {
+    if visible.is_headed(vin, has_word) && challenge::recognise_known(page).is_none() {
         return of(from, Proof::Strong);
     }
     // The page of another car may have a row that says that ours is sold.
@@ -89,11 +104,23 @@ pub(crate) fn other_vins(seen: &[Sightings<'_>]) -> Vec<String> {
 impl Proof {
     /// Whether a car without a VIN may be the job's, of which `known` is known. The page's heading may contradict it; as a
     /// proof it is worth no more than the car itself.
-    pub(crate) fn admits(self, unnamed: &Details, known: &[Details], heading: &Details) -> bool {
+    pub(crate) fn admits(
+        self,
+        from: Provenance,
+        unnamed: &Details,
+        known: &[Details],
+        heading: &Details,
+    ) -> bool {
         let verdicts = || known.iter().flat_map(|known| comparisons(unnamed, known));
-        let contradicts = verdicts().chain(comparisons(unnamed, heading)).any(|agrees| !agrees);
+        let of_heading = || comparisons(unnamed, heading);
+        let contradicts = verdicts().chain(of_heading()).any(|agrees| !agrees);
         match self {
-            Self::Strong => !contradicts,
+            // Without anything to compare with, it may as well be an accessory or another car.
+            // The `meta` elements are about the page, whatever that is.
+            Self::Strong => {
+                let has_verdict = verdicts().chain(of_heading()).next().is_some();
+                !contradicts && (has_verdict || from == Provenance::OpenGraph)
+            }
             Self::Weak => !contradicts && verdicts().count() > 0,
             Self::None => false,
         }
@@ -121,10 +148,31 @@ fn comparisons(one: &Details, other: &Details) -> Vec<bool> {
         both(&one.model, &other.model),
         says(&one.title, &other.make),
         says(&one.title, &other.model),
+        says(&other.title, &one.make),
+        says(&other.title, &one.model),
         names(other, &one.make),
+        names(one, &other.make),
+        titles_agree(one, other),
     ];
     found.into_iter().flatten().collect()
 }
+
+/// Whether two titles that begin with a year have another word in common.
+fn titles_agree(one: &Details, other: &Details) -> Option<bool> {
+    let words = |of: &Details| -> Option<Vec<String>> {
+        let title = of.title.as_ref().filter(|title| year_in(title).is_some())?;
+        let words = title.split(|c: char| !c.is_alphanumeric());
+        let words = words
+            .filter(|word| word.len() > 1 && !COMMON_WORDS.contains(&word.to_lowercase().as_str()));
+        Some(words.filter(|word| year_in(word).is_none()).map(str::to_lowercase).collect())
+    };
+    let (one, other) = (words(one)?, words(other)?);
+    Some(one.iter().any(|word| other.contains(word)))
+}
+
+/// Words that the titles of all cars have in common.
+const COMMON_WORDS: [&str; 9] =
+    ["awd", "car", "certified", "for", "new", "owned", "pre", "sale", "used"];
 
 fn year_of(details: &Details) -> Option<u16> {
     details.year.or_else(|| year_in(details.title.as_ref()?))
@@ -157,14 +205,15 @@ mod tests {
             (car(0, "", "Certified 2021 Honda Accord EX"), true, true),
             (car(0, "", "Certified 2025 Coupe"), false, false),
             (car(2021, "Kia", ""), false, false),
-            (car(0, "", "One of our best"), true, false),
-            (car(0, "", ""), true, false),
+            (car(2021, "", "2021 Kia K5"), false, false),
+            (car(0, "", "One of our best"), false, false),
+            (car(0, "", ""), false, false),
         ];
         for (unnamed, strong, weak) in cases {
-            let none = Details::default();
-            assert_eq!(Proof::Strong.admits(&unnamed, &known, &none), strong, "{unnamed:?}");
-            assert_eq!(Proof::Weak.admits(&unnamed, &known, &none), weak, "{unnamed:?}");
-            assert!(!Proof::None.admits(&unnamed, &known, &none));
+            let (from, none) = (Provenance::JsonLd, Details::default());
+            assert_eq!(Proof::Strong.admits(from, &unnamed, &known, &none), strong, "{unnamed:?}");
+            assert_eq!(Proof::Weak.admits(from, &unnamed, &known, &none), weak, "{unnamed:?}");
+            assert!(!Proof::None.admits(from, &unnamed, &known, &none));
         }
     }
 }

@@ -84,10 +84,11 @@ impl<'a> Tags<'a> {
         }
         if self.comments_end {
             // `--!>` ends a comment, too (HTML standard, section 13.2.5.51).
-            let ends = ["-->", "--!>"].into_iter();
-            let ends = ends.filter_map(|end| comment.find(end).map(|at| at + end.len()));
-            if let Some(end) = ends.min() {
-                return &comment[end..];
+            let dashes = comment.match_indices("--").map(|(at, _)| &comment[at..]);
+            let mut ends = dashes
+                .filter_map(|rest| ["-->", "--!>"].iter().find_map(|end| rest.strip_prefix(end)));
+            if let Some(rest) = ends.next() {
+                return rest;
             }
         }
         self.comments_end = false;

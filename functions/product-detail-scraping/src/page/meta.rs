@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     markup::{Tag, Tags},
+    price_block::names_others,
     reader::Reader,
     record::Details,
     sighting::{Role, Sightings},
@@ -73,13 +74,19 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
     });
 }
 
+/// Parts of the class names of elements that show one car of many.
+const ENTRIES: [&str; 6] = ["card", "item", "listing", "result", "thumb", "tile"];
+
 /// Reads the `data-` attributes of the elements with a `data-vin`: usually one of the page's car and those of
 /// recommended cars. An entry of a list or a link is not what the page is about.
 pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
     for tag in Tags::new(html) {
         let vin = tag.attribute("data-vin").and_then(|vin| value::vin(&Value::from(vin)));
         let Some(vin) = vin else { continue };
-        let is_entry = ["a", "li", "option"].iter().any(|name| tag.begins(name));
+        let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
+        let is_entry = ["a", "li", "option"].iter().any(|name| tag.begins(name))
+            || names_others(&class)
+            || ENTRIES.iter().any(|part| class.contains(part));
         let role = if is_entry { Role::Listed } else { Role::Main };
         seen.see(Some(vin), role, |reader| data_attributes(&tag, reader));
     }

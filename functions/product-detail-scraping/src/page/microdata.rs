@@ -22,8 +22,9 @@ const MAX_PROPERTY_BYTES: usize = 2_048;
 /// Most names of one property.
 const MAX_NAMES: usize = 4;
 
-/// Most elements outside of an item that it refers to.
+/// Most elements outside of an item that it refers to, and the most bytes of all that items refer to.
 const MAX_REFERENCES: usize = 8;
+const MAX_REFERRED_BYTES: usize = 512 * 1024;
 
 /// Reads the cars in a page's microdata and `RDFa`.
 pub fn read(html: &str, seen: &mut Sightings<'_>) {
@@ -215,9 +216,13 @@ impl<'a> Items<'a> {
     /// The complete items, each with the properties of the elements that it refers to.
     fn merged(&mut self) -> Vec<(Value, Role)> {
         let complete = std::mem::take(&mut self.complete);
+        let mut bytes_left = MAX_REFERRED_BYTES;
         let merged = complete.into_iter().map(|Complete { mut values, refers, role }| {
             for id in refers.split_ascii_whitespace().take(MAX_REFERENCES) {
                 for (name, value) in self.parts.get(id).into_iter().flatten() {
+                    let bytes = name.len() + value.to_string().len();
+                    let Some(left) = bytes_left.checked_sub(bytes) else { break };
+                    bytes_left = left;
                     insert(&mut values, name, value.clone());
                 }
             }

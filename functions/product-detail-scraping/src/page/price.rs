@@ -14,11 +14,11 @@
 
 use std::ops::RangeInclusive;
 
+pub(crate) use super::amount::{Amount, read};
 use super::{
     agreement::close,
     quality::{Code, Conflict, Quality, Warning},
     record::Details,
-    value,
     vocabulary::{Condition, Found, Provenance},
 };
 
@@ -55,129 +55,8 @@ const FRAGMENT_DIVISOR: u64 = 10;
 /// Most asking prices kept of one source.
 const MAX_PRICES: usize = 8;
 
-/// Longest label read, in characters.
-const MAX_LABEL_CHARS: usize = 200;
-
 /// The name of the price field in reports.
 const FIELD: &str = "price_cents";
-
-// The words that tell what an amount is. A `_BESIDE` list holds words that count only next to the
-// amount, because they are ambiguous elsewhere: "MO" is also a state, "off" a part of trim names.
-const PAYMENT: [&str; 38] = [
-    "apr",
-    "balloon",
-    "biweekly",
-    "emi",
-    "finance",
-    "financing",
-    "fortnight",
-    "fortnightly",
-    "hire",
-    "installment",
-    "installments",
-    "instalment",
-    "instalments",
-    "lease",
-    "leasing",
-    "loan",
-    "mensual",
-    "mensuel",
-    "mois",
-    "mon",
-    "monat",
-    "monatlich",
-    "month",
-    "monthly",
-    "months",
-    "mth",
-    "mthly",
-    "mths",
-    "payment",
-    "payments",
-    "pcm",
-    "pcp",
-    "rent",
-    "rental",
-    "wee",
-    "week",
-    "weekly",
-    "weeks",
-];
-const PAYMENT_BESIDE: [&str; 5] = ["mo", "pm", "pw", "wk", "yr"];
-const SAVINGS: [&str; 18] = [
-    "allowance",
-    "bonus",
-    "cashback",
-    "conquest",
-    "discount",
-    "discounts",
-    "incentive",
-    "incentives",
-    "loyalty",
-    "rebate",
-    "rebates",
-    "save",
-    "saving",
-    "savings",
-    "saved",
-    "trade",
-    "tradein",
-    "worth",
-];
-const SAVINGS_BESIDE: [&str; 6] = ["below", "drop", "dropped", "drops", "off", "under"];
-const FEE: [&str; 9] =
-    ["deposit", "destination", "fee", "fees", "freight", "invoice", "tax", "taxes", "warranty"];
-const FEE_BESIDE: [&str; 1] = ["down"];
-const ACCESSORIES: [&str; 5] = ["accessories", "accessory", "addon", "addons", "package"];
-const BID: [&str; 5] = ["auction", "bid", "bids", "reserve", "starting"];
-const FORMER: [&str; 6] = ["before", "former", "old", "original", "previous", "was"];
-const MSRP: [&str; 6] = ["list", "msrp", "srp", "sticker", "strikethrough", "suggested"];
-
-/// An amount on a page, classified by the words around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Amount {
-    /// The price asked for the car, in cents.
-    Asking(u64),
-    /// The manufacturer's price, in cents.
-    Msrp(u64),
-    /// An amount that is no price. The code tells what it is.
-    Other(Code),
-    /// Zero, which stands for a missing amount.
-    Zero,
-}
-
-/// Parses an amount and classifies it by its labels and by the words beside it. `None` if the text
-/// does not contain exactly one unambiguous number.
-pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
-    let number = value::number(text)?;
-    let cents = number.whole * 100 + number.hundredths;
-    let beside = words(&number.around);
-    let mut all = words(labels);
-    all.extend_from_slice(&beside);
-    let says =
-        |said: &[String], meant: &[&str]| said.iter().any(|word| meant.contains(&word.as_str()));
-    let per = number.around.to_lowercase().replace(' ', "");
-    let is_per_period = ["/m", "p/m", "p.m", "/w", "p/w"].iter().any(|period| per.contains(period));
-    Some(if cents == 0 {
-        Amount::Zero
-    } else if says(&all, &PAYMENT) || says(&beside, &PAYMENT_BESIDE) || is_per_period {
-        Amount::Other(Code::MonthlyPayment)
-    } else if says(&all, &SAVINGS) || says(&beside, &SAVINGS_BESIDE) {
-        Amount::Other(Code::Savings)
-    } else if says(&all, &FEE) || says(&beside, &FEE_BESIDE) {
-        Amount::Other(Code::Fee)
-    } else if says(&all, &ACCESSORIES) {
-        Amount::Other(Code::Accessories)
-    } else if says(&all, &BID) {
-        Amount::Other(Code::Bid)
-    } else if says(&all, &FORMER) {
-        Amount::Other(Code::FormerPrice)
-    } else if says(&all, &MSRP) {
-        Amount::Msrp(cents)
-    } else {
-        Amount::Asking(cents)
-    })
-}
 
 impl Details {
     /// Adds an amount that the source states: every asking price up to [`MAX_PRICES`], but only the
@@ -193,25 +72,6 @@ impl Details {
             Some(Amount::Other(_) | Amount::Zero) | None => {}
         }
     }
-}
-
-/// The words of a label in lower case. Camel case separates words: `ListPrice` is two.
-fn words(label: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut was_lower = false;
-    for c in label.chars().take(MAX_LABEL_CHARS) {
-        if !c.is_alphanumeric() || (was_lower && c.is_uppercase()) {
-            words.push(std::mem::take(&mut word));
-        }
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
-        }
-        was_lower = c.is_lowercase();
-    }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 /// Removes manufacturer's prices and retail values outside [`PLAUSIBLE_CENTS`], and warns about each.
@@ -272,8 +132,13 @@ pub(crate) fn settle(
         return None;
     };
     let main = main_of_each(&left);
-    if spreads(left.iter(), MAX_SPREAD) || disagree(&main) {
-        quality.conflicting.push(conflict(if disagree(&main) { &main } else { &left }));
+    // The dealer's own system names each of its amounts; the others say no more than that they are prices.
+    let unnamed = |asked: &&Asked| !matches!(asked.from, Provenance::DataLayer | Provenance::Feed);
+    let is_main = |asked: &&Asked| main.contains(asked);
+    let compared: Vec<Asked> =
+        left.iter().filter(|asked| unnamed(asked) || is_main(asked)).copied().collect();
+    if spreads(left.iter(), MAX_SPREAD) || disagree(&compared) {
+        quality.conflicting.push(conflict(if disagree(&compared) { &compared } else { &left }));
         return None;
     }
     if main.iter().any(|other| !close(&first.cents, &other.cents)) {
@@ -315,9 +180,7 @@ impl Evidence {
             (Code::Sold, |evidence, _, _| evidence.is_sold),
             (Code::Implausible, |evidence, one, all| evidence.is_implausible(one, all)),
             (Code::FormerPrice, |evidence, one, _| evidence.struck.contains(&one.cents)),
-            (Code::Savings, |evidence, one, _| {
-                one.from != Provenance::Page && evidence.others.contains(&one.cents)
-            }),
+            (Code::Savings, |evidence, one, _| evidence.others.contains(&one.cents)),
             (Code::MsrpEcho, |evidence, one, all| is_echo(evidence.msrp, one, all)),
             (Code::RetailEcho, |evidence, one, all| is_echo(evidence.retail, one, all)),
             (Code::Savings, |evidence, one, all| evidence.is_difference(one, all)),
@@ -388,7 +251,8 @@ impl Evidence {
 /// the dealer's own system or the page's text asks exactly that amount, it is the price.
 fn is_echo(of: Option<u64>, one: &Asked, all: &[Asked]) -> bool {
     let repeats = |asked: &Asked| Some(asked.cents) == of;
-    let is_meant = all.iter().any(|asked| asked.from.is_the_dealers() && repeats(asked));
+    let is_dealers = |asked: &Asked| asked.from.is_the_dealers() && asked.from != Provenance::Page;
+    let is_meant = all.iter().any(|asked| is_dealers(asked) && repeats(asked));
     repeats(one) && !is_meant
 }
 
@@ -402,35 +266,6 @@ mod tests {
     const DEALER: Provenance = Provenance::DataLayer;
     const LINKED: Provenance = Provenance::JsonLd;
     const SOCIAL: Provenance = Provenance::OpenGraph;
-
-    #[test]
-    fn an_amount_is_classified_by_the_words_around_it() {
-        let cases = [
-            ("$25,995", "", Some(Amount::Asking(2_599_500))),
-            ("25995.50", "Offer Internet Price", Some(Amount::Asking(2_599_550))),
-            ("389", "UnitPriceSpecification MON", Some(Amount::Other(Code::MonthlyPayment))),
-            ("$389/mo", "", Some(Amount::Other(Code::MonthlyPayment))),
-            ("$389 per month", "", Some(Amount::Other(Code::MonthlyPayment))),
-            ("389", "http://purl.example/v1#LeaseOut", Some(Amount::Other(Code::MonthlyPayment))),
-            ("$2,000 off", "", Some(Amount::Other(Code::Savings))),
-            ("2000", "YouSave", Some(Amount::Other(Code::Savings))),
-            ("$1,995 down", "", Some(Amount::Other(Code::Fee))),
-            ("899", "Dealer doc fee", Some(Amount::Other(Code::Fee))),
-            ("1295", "Accessories total", Some(Amount::Other(Code::Accessories))),
-            ("27,000", "https://schema.org/ListPrice", Some(Amount::Msrp(2_700_000))),
-            ("MSRP: $27,000", "", Some(Amount::Msrp(2_700_000))),
-            // Names of towns and trims are not labels.
-            ("25995", "St. Louis, MO", Some(Amount::Asking(2_599_500))),
-            ("25995", "Tacoma TRD Off-Road", Some(Amount::Asking(2_599_500))),
-            ("$0", "", Some(Amount::Zero)),
-            ("0.00", "monthly", Some(Amount::Zero)),
-            ("Contact Us", "", None),
-            ("$21,995 - $24,995", "", None),
-        ];
-        for (text, labels, expected) in cases {
-            assert_eq!(read(text, labels), expected, "{text} {labels}");
-        }
-    }
 
     fn settled(
         asked: &[(Provenance, u64)],
@@ -516,12 +351,6 @@ mod tests {
             if let Some((price, from)) = price {
                 prop_assert!(asked.contains(&(from, price)));
             }
-        }
-
-        #[test]
-        fn a_text_without_digits_is_no_amount(text in "[$0-9.,/a-z ]{0,40}", labels in ".{0,300}") {
-            let amount = read(&text, &labels);
-            prop_assert!(amount.is_none() || text.contains(|c: char| c.is_ascii_digit()));
         }
     }
 }

@@ -17,7 +17,7 @@ const MAX_AMOUNTS: usize = 8;
 pub(super) const CURRENCIES: [char; 3] = ['$', '€', '£'];
 
 /// Parts of headings and of class names that announce other cars.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 14] = [
     "similar",
     "recommend",
     "related",
@@ -25,14 +25,20 @@ const OTHERS: [&str; 9] = [
     "might also",
     "might like",
     "may like",
-    "recently viewed",
+    "viewed",
     "compare",
+    "carousel",
+    "suggest",
+    "featured",
+    "other vehicles",
+    "more vehicles",
 ];
 
 const STRUCK: [&str; 3] = ["s", "del", "strike"];
 
 /// The parts of a class name that say that an amount is a former price.
-const STRUCK_CLASSES: [&str; 5] = ["strike", "was-price", "old-price", "former", "crossed"];
+const STRUCK_CLASSES: [&str; 6] =
+    ["strike", "was-price", "old-price", "former", "crossed", "line-through"];
 
 /// The amounts in an element whose class says that it shows a price.
 #[derive(Debug, Default)]
@@ -56,6 +62,8 @@ pub(super) struct Around {
     of_others: Vec<(String, usize)>,
     pub(super) links: usize,
     pub(super) headings: usize,
+    /// Headings of sections.
+    pub(super) subheadings: usize,
     /// The elements that show a price, each with the open elements of its name.
     blocks: Vec<Block>,
 }
@@ -70,7 +78,7 @@ struct Block {
 
 /// Whether a heading or a class name announces other cars.
 pub(super) fn names_others(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
+    let text = text.to_ascii_lowercase().replace(['-', '_'], " ");
     OTHERS.iter().any(|part| text.contains(part))
 }
 
@@ -86,6 +94,8 @@ impl Around {
             self.links = step(self.links);
         } else if is(&["h1"]) {
             self.headings = step(self.headings);
+        } else if is(&["h2", "h3", "h4", "h5"]) {
+            self.subheadings = step(self.subheadings);
         }
         let blocks = self.blocks.iter_mut().map(|block| (&block.element, &mut block.depth));
         let marked = self.struck_by_class.iter_mut().chain(&mut self.of_others);
@@ -104,7 +114,9 @@ impl Around {
             return self.blocks.is_empty().then(|| block.read());
         }
         let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
-        let is_struck = STRUCK_CLASSES.iter().any(|part| class.contains(part));
+        let style = tag.attribute("style").unwrap_or_default();
+        let is_struck = STRUCK_CLASSES.iter().any(|part| class.contains(part))
+            || style.contains("line-through");
         if is_struck && !tag.is_void() && self.struck_by_class.len() < MAX_BLOCKS {
             self.struck_by_class.push((tag.name.to_owned(), 1));
         }
@@ -136,20 +148,41 @@ impl Around {
 }
 
 impl Block {
-    /// The amounts in the texts of the block. The words of a text and of the one before it tell what an amount is.
+    /// The amounts in the texts of the block, as far as their labels are certain. If there is more than one, each needs a
+    /// label of its own before it: where labels follow the amounts, or some have none, nothing is certain.
     fn read(self) -> PriceBlock {
         let mut block = self.amounts;
-        let mut before = "";
-        for text in self.text.split(" | ") {
-            let amount = price::read(text, before);
-            match amount.filter(|_| text.contains(CURRENCIES)) {
-                Some(Amount::Asking(cents)) if block.asked.len() < MAX_AMOUNTS => {
-                    block.asked.push(cents);
+        let mut texts = self.text.split(" | ");
+        let class = texts.next().unwrap_or_default();
+        let texts: Vec<&str> = texts.collect();
+        let is_amount = |text: &str| text.contains(CURRENCIES) && value::number(text).is_some();
+        let places: Vec<usize> = (0..texts.len()).filter(|at| is_amount(texts[*at])).collect();
+        let may_be = |at: &&usize| {
+            !matches!(price::read(texts[**at], ""), Some(Amount::Other(_) | Amount::Zero))
+        };
+        let is_alone = places.iter().filter(may_be).count() == 1;
+        let mut from = 0;
+        for (number, at) in places.iter().enumerate() {
+            let next = places.get(number + 1).copied().unwrap_or(texts.len());
+            let before = texts[from..*at].iter().rev().find(|text| has_words(text)).copied();
+            let after = texts[*at + 1..next].iter().find(|text| has_words(text)).copied();
+            from = *at + 1;
+            let label = before.unwrap_or_default();
+            if !is_alone && number == 0 && before.is_none() && !has_words(texts[*at]) {
+                break;
+            }
+            match price::read(texts[*at], &format!("{class} {label}")) {
+                Some(Amount::Asking(cents)) => {
+                    let again = after.and_then(|after| price::read(texts[*at], after));
+                    let is_meant = again.is_none_or(|again| matches!(again, Amount::Asking(_)));
+                    let is_named = says_price(label) || says_price(texts[*at]);
+                    if block.asked.len() < MAX_AMOUNTS && (is_alone && is_meant || is_named) {
+                        block.asked.push(cents);
+                    }
                 }
                 Some(Amount::Msrp(cents)) => block.msrp = block.msrp.or(Some(cents)),
                 _ => {}
             }
-            before = text;
         }
         let struck = self.struck_text.split(" | ");
         let amounts = struck.filter_map(value::number);
@@ -157,4 +190,16 @@ impl Block {
         block.struck = cents.take(MAX_AMOUNTS).collect();
         block
     }
+}
+
+fn has_words(text: &str) -> bool {
+    text.contains(char::is_alphabetic)
+}
+
+/// Whether a label says that its amount is the price asked now.
+fn says_price(label: &str) -> bool {
+    const WORDS: [&str; 10] =
+        ["asking", "cash", "dealer", "final", "internet", "now", "our", "price", "sale", "selling"];
+    let label = label.to_lowercase();
+    label.split(|c: char| !c.is_alphabetic()).any(|word| WORDS.contains(&word))
 }

@@ -8,8 +8,12 @@ use serde_json::{Map, Value};
 /// Deepest chain of references that is followed.
 const MAX_CHAIN: usize = 3;
 
-/// Most nodes visited and created.
+/// Most nodes visited.
 const MAX_NODES: usize = 20_000;
+
+/// Most bytes of texts and names created, where each node counts as some more.
+const MAX_BYTES: usize = 1024 * 1024;
+const NODE_BYTES: usize = 32;
 
 /// The value with its references replaced.
 #[must_use]
@@ -20,7 +24,7 @@ pub fn resolved(value: Value) -> Value {
     if named.is_empty() {
         return value;
     }
-    let mut left = MAX_NODES;
+    let mut left = MAX_BYTES;
     filled(&value, &named, 0, &mut left)
 }
 
@@ -61,10 +65,9 @@ fn filled(
     chain: usize,
     left: &mut usize,
 ) -> Value {
-    if *left == 0 {
-        return Value::Null;
-    }
-    *left -= 1;
+    let bytes = NODE_BYTES + value.as_str().map_or(0, str::len);
+    let Some(rest) = left.checked_sub(bytes) else { return Value::Null };
+    *left = rest;
     match value {
         Value::Array(values) => {
             values.iter().map(|value| filled(value, named, chain, left)).collect()
@@ -74,8 +77,10 @@ fn filled(
             let target = id.and_then(|id| named.get(id).copied()).filter(|_| chain < MAX_CHAIN);
             let chain = chain + usize::from(target.is_some());
             let properties = target.unwrap_or(object).iter();
-            let entry =
-                |(key, value): (&String, &Value)| (key.clone(), filled(value, named, chain, left));
+            let entry = |(key, value): (&String, &Value)| {
+                *left = left.saturating_sub(key.len());
+                (key.clone(), filled(value, named, chain, left))
+            };
             Value::Object(properties.map(entry).collect())
         }
         other => other.clone(),

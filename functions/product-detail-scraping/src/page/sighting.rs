@@ -195,6 +195,11 @@ impl<'s> Sightings<'s> {
         }
     }
 
+    /// Whether no further block is parsed.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.blocks > MAX_BLOCKS || self.bytes > MAX_PARSED_BYTES
+    }
+
     /// Whether another block of this many bytes may be parsed. The first that may not gives a warning.
     fn affords(&mut self, bytes: usize) -> bool {
         self.blocks += 1;
@@ -210,6 +215,9 @@ impl<'s> Sightings<'s> {
     /// Parses the JSON block at the start of `text`, after repairs if needed. The second value is its length. A block
     /// that cannot be repaired or exceeds [`MAX_BLOCKS`] gives a warning and `None`.
     pub(crate) fn parse(&mut self, text: &str) -> Option<(Value, usize)> {
+        if self.is_spent() {
+            return None;
+        }
         let block = isolate(text);
         if !self.affords(block.map_or(text.len(), str::len)) {
             return None;
@@ -232,6 +240,9 @@ impl<'s> Sightings<'s> {
 
     /// The same for a literal of JavaScript.
     pub(crate) fn literal(&mut self, text: &str) -> Option<(Value, usize)> {
+        if self.is_spent() {
+            return None;
+        }
         let block = isolate(text);
         let json = block.and_then(|block| serde_json::from_str(block).ok());
         let read = match (block, json) {

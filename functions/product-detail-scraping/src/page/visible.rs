@@ -50,7 +50,8 @@ const PRICE_LABELS: [&str; 10] = [
     "cash price",
 ];
 const MSRP_LABELS: [&str; 2] = ["msrp", "list price"];
-const MILEAGE_LABELS: [&str; 5] = ["mileage", "miles", "odometer", "kilometers", "kilometres"];
+const MILEAGE_LABELS: [&str; 3] = ["mileage", "miles", "odometer"];
+const METRIC_LABELS: [&str; 4] = ["kilometers", "kilometres", "km", "kms"];
 const STOCK_LABELS: [&str; 5] = ["stock", "stock #", "stock number", "stock no", "stk #"];
 
 /// What a page shows its visitors.
@@ -134,8 +135,7 @@ impl Visible {
         if around.headings > 0 {
             self.heading_at.get_or_insert(self.texts.len());
         }
-        let is_heading = ["h2", "h3", "h4"].iter().any(|name| tag.begins(name));
-        self.shows_others |= is_heading && names_others(&text);
+        self.shows_others |= around.subheadings > 0 && names_others(&text);
         let before = self.texts.last().map_or("", |before| before.text.as_str());
         if text.contains(CURRENCIES)
             && self.others.len() < MAX_OTHERS
@@ -212,7 +212,10 @@ impl Visible {
                 amount(&PRICE_LABELS, "").filter(|amount| matches!(amount, Amount::Asking(_))),
             );
             details.price(amount(&MSRP_LABELS, "msrp"));
-            details.mileage = near(&MILEAGE_LABELS)
+            // The label may have the unit.
+            let metric = near(&METRIC_LABELS).map(|text| format!("{text} km"));
+            details.mileage = metric
+                .or_else(|| near(&MILEAGE_LABELS))
                 .and_then(|text| value::mileage(&text))
                 .filter(|mileage| mileage.value > 0 || condition == Some(Condition::New));
             details.stock_number = near(&STOCK_LABELS).filter(|text| !value::is_placeholder(text));
@@ -234,7 +237,10 @@ impl Visible {
         });
         let is_of_dealer = after.any(|next| SOLD_ELSEWISE.contains(&next));
         let texts = self.texts.iter().filter(|text| !text.is_link);
-        let mut sentences = texts.map(|text| text.text.to_lowercase());
+        let sentences = texts.map(|text| text.text.to_lowercase());
+        // "If this vehicle is no longer available …" says nothing of it.
+        let mut sentences =
+            sentences.filter(|text| !text.contains("if ") && !text.contains("may "));
         in_heading && !is_of_dealer
             || sentences.any(|text| SOLD.iter().any(|phrase| text.contains(phrase)))
     }
