@@ -19,11 +19,27 @@ pub fn normal(text: &str) -> Result<Url, &'static str> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(EXPECTED);
     }
-    let path = unescaped(url.path());
-    url.set_path(&path);
-    let query = url.query().map(unescaped);
-    url.set_query(query.as_deref());
+    // Most addresses have nothing to normalise, and each setter parses anew.
+    if url.as_str().contains('%') {
+        let path = settled(url.path());
+        url.set_path(&path);
+        let query = url.query().map(settled);
+        url.set_query(query.as_deref());
+    }
     Ok(url)
+}
+
+/// Decoding may leave what looks like another encoding: `%%341`. It is repeated until nothing changes; each time the text
+/// becomes shorter.
+fn settled(text: &str) -> String {
+    let mut settled = unescaped(text);
+    loop {
+        let again = unescaped(&settled);
+        if again == settled {
+            return settled;
+        }
+        settled = again;
+    }
 }
 
 /// The text with percent-encoded letters, digits and `-._~` decoded, and other encodings in upper case.
@@ -67,6 +83,7 @@ mod tests {
             ("https://müller.example/ä", "https://xn--mller-kva.example/%C3%A4"),
             ("http://acme.example", "http://acme.example/"),
             ("https://acme.example/100%", "https://acme.example/100%"),
+            ("https://acme.example/%%341", "https://acme.example/A"),
             ("https://acme.example/#/photos", "https://acme.example/#/photos"),
         ];
         for (text, expected) in cases {
