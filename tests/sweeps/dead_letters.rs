@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel::{
-    message::{Flaw, Purpose},
+    message::{Flaw, OutgoingMessage, Purpose},
     testing::Fault,
 };
 use serde_json::json;
@@ -76,6 +76,20 @@ async fn held_messages_are_released_by_type_flaw_and_age() {
     let wrong =
         bench.command(&json!({ "command": "release_held", "type": "x" })).await.unwrap_err();
     assert!(wrong.starts_with("type: \"x\", expected one of errand"), "{wrong}");
+}
+
+/// Otherwise a flood that was held would get ahead of other groups once it is released.
+#[tokio::test(start_paused = true)]
+async fn a_held_message_is_released_in_its_group() {
+    let bench = Bench::errands();
+    let message = OutgoingMessage::new("not json".into(), None, Some("acme".into()));
+    bench.sqs.send_to(bench.queue(), message);
+    bench.poll().await;
+    let release = json!({ "command": "release_held", "type": "errand" });
+    bench.command(&release).await.unwrap();
+    let delivery = bench.poll().await.unwrap();
+    let groups: Vec<_> = delivery.messages.iter().map(|message| &message.sent.group).collect();
+    assert_eq!(groups, [&Some("acme".to_owned())]);
 }
 
 /// The record of a job was written by a version that this one cannot read. Its message waits for hours, and is then

@@ -226,7 +226,7 @@ async fn release_held<P: Ports>(
         if !sweep.store.mark_released(&held).await? {
             continue;
         }
-        let message = OutgoingMessage::new(body.to_owned(), None, None);
+        let message = OutgoingMessage::new(body.to_owned(), None, held.group.clone());
         if step::send(&sweep.queue, &held.queue, &[message]).await > 0 {
             failed += 1;
             continue;

@@ -172,7 +172,7 @@ const FORMAT: u64 = 1;
 /// Encodes a rejected message as an item of the job table. The item has no fence, so no claim can
 /// match it.
 pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
-    vec![
+    let mut attributes = vec![
         ("pk", s(&body.key)),
         ("state", s("rejected")),
         ("type", s(&body.kind)),
@@ -188,7 +188,9 @@ pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
         ("due", s(due_partition(&format!("dead#{}", body.kind), &body.key))),
         ("due_at", ms(body.at)),
         ("expires_at", n(body.expires_at.as_secs_ceil())),
-    ]
+    ];
+    attributes.extend(body.group.as_ref().map(|group| ("group", s(group))));
+    attributes
 }
 
 /// Decodes a rejected message; the error names the attribute that is missing or wrong.
@@ -205,6 +207,7 @@ pub(crate) fn decode_rejected(item: &Item) -> Result<RejectedMessage, String> {
         head: reader.text("body")?,
         length: usize::try_from(length).map_err(|_| "body_bytes: too large".to_owned())?,
         rejection: Rejection { flaw, reason: reader.text("why")? },
+        group: reader.has("group").then(|| reader.text("group")).transpose()?,
         at: reader.time("ended_at")?,
         expires_at: Time::from_millis(reader.number("expires_at")?.saturating_mul(1_000)),
     })

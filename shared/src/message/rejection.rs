@@ -103,6 +103,8 @@ pub struct RejectedMessage {
     /// Length of the whole body, in bytes.
     pub length: usize,
     pub rejection: Rejection,
+    /// Message group ID, if the sender set one: when it is released, it must not get ahead of other groups.
+    pub group: Option<String>,
     /// When the message was rejected.
     pub at: Time,
     /// When DynamoDB may delete the item.
@@ -131,9 +133,17 @@ impl RejectedMessage {
             head: body[..body.floor_char_boundary(REJECTED_HEAD_BYTES)].to_owned(),
             length: body.len(),
             rejection: rejection.clone(),
+            group: None,
             at,
             expires_at: at + QUARANTINE_RETENTION,
         }
+    }
+
+    /// The same message in this group.
+    #[must_use]
+    pub fn in_group(mut self, group: Option<&str>) -> Self {
+        self.group = group.map(ToOwned::to_owned);
+        self
     }
 
     /// The whole body; `None` if only its beginning was kept.

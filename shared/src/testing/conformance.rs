@@ -245,6 +245,7 @@ async fn a_repeated_rejection_replaces_the_first_only_after_a_day<S: Store>(stor
         head: "not json".into(),
         length: 8,
         rejection: Rejection::new(Flaw::Malformed, "body: expected a value"),
+        group: Some("acme".into()),
         at: NOW,
         expires_at: LEASE_UNTIL,
     };

@@ -187,6 +187,7 @@ async fn settle<P: Ports>(
                 rejection,
                 now,
             );
+            let body = body.in_group(message.group.as_deref());
             telemetry::rejected(&body);
             sweep.store.reject(&body).await?;
             tick.count(NAME, "held", 1);
