@@ -240,6 +240,23 @@ async fn a_job_that_may_kill_its_process_runs_after_the_others_are_settled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn jobs_that_came_back_after_an_outage_run_together() {
+    let bench = Bench::errands();
+    for name in ["first", "second"] {
+        bench.send(&errand(name, 100, &[]));
+    }
+    bench.received_in_vain(3).await;
+    bench.send(&errand("neighbour", 100, &[]));
+    bench.poll().await;
+    let starts = ["first", "second", "neighbour"].map(|name| bench.journal.times(name)[0]);
+    let (earliest, latest) = (starts.iter().min().unwrap(), starts.iter().max().unwrap());
+    assert!(
+        *latest < *earliest + Duration::from_millis(100),
+        "none waits for another to be settled"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_that_no_longer_fits_is_not_started() {
     let bench = Bench::errands();
     bench.send(&errand("late", 0, &[]));
