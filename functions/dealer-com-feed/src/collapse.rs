@@ -27,9 +27,7 @@ impl Counts {
     pub fn of(reads: &[Cursor]) -> Self {
         Self(reads.iter().map(|read| (read.condition(), read.vins().count())).collect())
     }
-}
 
-impl Counts {
     /// These counts, completed by those of `before` for lists that were not read.
     #[must_use]
     pub fn or(mut self, before: Self) -> Self {
@@ -38,9 +36,7 @@ impl Counts {
         }
         self
     }
-}
 
-impl Counts {
     /// These counts without those of some lists.
     #[must_use]
     pub fn without(mut self, lists: &BTreeMap<Condition, u64>) -> Self {

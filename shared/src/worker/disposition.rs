@@ -30,11 +30,9 @@ impl Disposition {
         telemetry::port_failed("store", error);
         match error {
             PortError::Unavailable(_) => Self::store_gone(receives),
-            // Only an update of the function or an operator can change that.
-            PortError::Unreadable(_) => Self::Retry(LONGEST_WAIT),
-            PortError::Broken(why) | PortError::Invalid(why) => {
-                Self::FailBatch(why.clone(), pause(receives))
-            }
+            // Only an update of the function or an operator can change that. Other jobs are not affected.
+            PortError::Unreadable(_) | PortError::Invalid(_) => Self::Retry(LONGEST_WAIT),
+            PortError::Broken(why) => Self::FailBatch(why.clone(), pause(receives)),
         }
     }
 

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// From this receive on, a message of a newer version is kept as rejected, and so is one whose record a newer version
-/// has written. Until then it waits in its queue for the update that knows it: for nearly five hours.
-pub(super) const HELD_FROM_RECEIVE: u32 = 20;
+/// has written. Until then it waits in its queue for the update that knows it: 20 times 15 minutes, which is five hours.
+pub(super) const HELD_FROM_RECEIVE: u32 = 21;
 
 /// Keeps the rejected messages of the batch.
 pub(super) async fn keep_rejected<J: Job, P: Ports>(
@@ -41,7 +41,7 @@ async fn reject<J: Job, P: Ports>(
     message: &ReceivedMessage,
     rejection: &Rejection,
 ) -> Disposition {
-    if rejection.flaw == Flaw::Newer && message.receives <= HELD_FROM_RECEIVE {
+    if rejection.flaw == Flaw::Newer && message.receives < HELD_FROM_RECEIVE {
         return Disposition::Retry(LONGEST_WAIT);
     }
     if let Some(woken) = &message.wakes

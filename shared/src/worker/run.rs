@@ -143,19 +143,18 @@ fn charged(failure: Failure, record: &Record, others_worked: bool) -> Failure {
     Failure::new(Class::Transient, DEPENDENCY_DOWN, failure.to_string()).with_retry_after(asked)
 }
 
-/// How the message of a failure begins that looked systemic and is the job's own.
-const OWN_TROUBLE: &str = "again, while it works for other jobs";
-
 /// Whether a job has met a systemic failure for the second time although calls of other jobs have worked since it
 /// was parked for the first one. Then the failure is the job's own: it spends an attempt, and the breaker does not
-/// open for it.
+/// open for it. So are all of the same code that follow.
 fn is_repeated<P: Ports>(failure: &Failure, record: &Record, permit: &Permit<'_, P>) -> bool {
     let systemic = Class::Systemic.name();
-    let before = record.last_failure.as_ref().is_some_and(|last| last.class == systemic)
-        || record.history.last().is_some_and(|last| last.code == failure.code());
+    let same = record.history.last().filter(|last| last.code == failure.code());
+    let before =
+        record.last_failure.as_ref().is_some_and(|last| last.class == systemic) || same.is_some();
     let failed = record.last_failure.as_ref().map(|last| last.at);
     let since = record.parking.map(|parking| parking.since).max(failed);
-    let was_own = record.history.last().is_some_and(|last| last.message.starts_with(OWN_TROUBLE));
+    // `judge` has recorded it as transient.
+    let was_own = same.is_some_and(|last| last.class == Class::Transient.name());
     failure.class() == Class::Systemic
         && (was_own || before && since.is_some_and(|since| permit.others_worked(since)))
 }
@@ -251,7 +250,7 @@ async fn judge<P: Ports, J: Job>(
         return (Outcome::Failed(failure), others_worked);
     }
     permit.is_own_trouble();
-    let why = format!("{OWN_TROUBLE}: {}", failure.message());
+    let why = format!("again, while it works for other jobs: {}", failure.message());
     let own = Failure::new(Class::Transient, failure.code().to_owned(), why);
     (Outcome::Failed(own), others_worked)
 }

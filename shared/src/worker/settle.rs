@@ -162,8 +162,8 @@ async fn bury<J: Job, P: Ports>(
         batch.note(*ticket, &Disposition::Ack);
         return true;
     }
-    let receives = batch.tickets[*ticket].receives;
-    batch.note(*ticket, &Disposition::after_error(&PortError::Invalid(why.into()), receives));
+    telemetry::unsettled(record);
+    batch.note(*ticket, &after_the_lease(worker, batch));
     false
 }
 

@@ -1,7 +1,7 @@
 //! Decides which amount on a page is the price. Sites put payments, discounts, fees and the
 //! manufacturer's price in its place. A wrong price is worse than none.
 //!
-//! The rule, in this order (docs/job-types/product-detail-scraping.md has the reasons):
+//! The rule, in this order (this crate's README.md has the reasons):
 //!
 //! 1. A car that is sold has no price.
 //! 2. The words around an amount tell its kind. Only asking prices go on.
@@ -28,14 +28,14 @@ const PLAUSIBLE_CENTS: RangeInclusive<u64> = 100_000..=500_000_000;
 /// The least that a car of a model year from this on costs, in cents, the newest first. Below are payments and fees.
 const LEAST: [(u16, u64); 4] = [(2022, 800_000), (2018, 400_000), (2012, 200_000), (0, 100_000)];
 
-/// Prices, in dollars, that stand for one that is not known yet.
-const PLACEHOLDERS: [u64; 6] = [111_111, 123_456, 999_999, 1_111_111, 1_234_567, 9_999_999];
-
 /// The same for the price that the dealer's own system gives of an old car.
 const LEAST_OF_DEALER: u64 = 30_000;
 
 /// Model years before this one are old.
 const OLD_BEFORE: u16 = 2012;
+
+/// Prices, in dollars, that stand for one that is not known yet.
+const PLACEHOLDERS: [u64; 6] = [111_111, 123_456, 999_999, 1_111_111, 1_234_567, 9_999_999];
 
 /// Above this, in cents, an amount needs another beside it that is near: it may be cents taken for dollars.
 const MOST_ALONE: u64 = 100_000_000;

@@ -314,3 +314,7 @@ impl<'s> Sightings<'s> {
         self.ours.iter().map(|sighting| &sighting.details)
     }
 }
+
+#[cfg(test)]
+#[path = "sighting_tests.rs"]
+mod tests;
