@@ -106,7 +106,7 @@ async fn a_message_whose_record_cannot_be_read_waits_for_hours_and_is_then_held(
     bench.faults.on("insert", Fault::Before);
     bench.until(|bench| !bench.store.rejected_messages().is_empty()).await;
     let waited = bench.now().since(began);
-    assert!(waited >= Duration::from_hours(4), "{waited:?}");
+    assert!(waited >= Duration::from_hours(5), "{waited:?}");
     let held = bench.store.rejected_messages();
     assert_eq!((held.len(), held[0].rejection.flaw), (1, Flaw::Newer));
     assert!(held[0].rejection.reason.starts_with("record: errand#g:newer: "), "{held:?}");

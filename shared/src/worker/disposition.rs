@@ -93,6 +93,19 @@ mod tests {
     use crate::policy::MAX_RECEIVES;
 
     #[test]
+    fn only_a_fault_of_the_whole_table_fails_the_event() {
+        let why = || "as asked".to_owned();
+        for error in
+            [PortError::Unavailable(why()), PortError::Unreadable(why()), PortError::Invalid(why())]
+        {
+            let disposition = Disposition::after_error(&error, 1);
+            assert!(matches!(disposition, Disposition::Retry(_)), "{error}");
+        }
+        let broken = Disposition::after_error(&PortError::Broken(why()), 1);
+        assert!(matches!(broken, Disposition::FailBatch(..)));
+    }
+
+    #[test]
     fn the_receives_of_a_message_outlast_hours_without_the_store() {
         let waits: Vec<Duration> = (1..=MAX_RECEIVES).map(pause).collect();
         let seconds: Vec<u64> = waits.iter().map(Duration::as_secs).collect();
