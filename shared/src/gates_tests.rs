@@ -226,49 +226,6 @@ async fn the_time_limit_of_a_call_follows_the_latency_that_the_fleet_sees() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_429_slows_the_whole_fleet_down() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(Rates { per_second: 10, per_hour: 36_000 });
-    let (one, other) = (fleet.container(), fleet.container());
-    run(&one, None, QUICK).await.unwrap();
-    run(&other, Some(Class::Throttled), QUICK).await.unwrap();
-    let limiter = fleet.store.limiter(DEPENDENCY).await.unwrap().value;
-    assert_eq!(limiter.pace, 700, "{limiter:?}");
-    for _ in 0..200 {
-        run(&one, None, QUICK).await.unwrap();
-    }
-    let restored = fleet.store.limiter(DEPENDENCY).await.unwrap().value;
-    assert_eq!(restored.pace, 1_000, "successful calls restore the pace");
-}
-
-#[tokio::test(start_paused = true)]
-async fn containers_share_one_rate() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(Rates { per_second: 10, per_hour: 36_000 });
-    let fleet_of: Vec<Arc<TestGates>> = (0..8).map(|_| Arc::new(fleet.container())).collect();
-    let started = fleet.clock.now();
-    let mut calls: Vec<Time> = Vec::new();
-    while calls.len() < 100 {
-        let round = fleet_of.iter().map(async |gates| {
-            gates.reserve_ahead(DEPENDENCY, 1, HORIZON).await;
-            let at =
-                gates.enter(DEPENDENCY, RunKind::First).await.is_ok().then(|| gates.clock.now());
-            if at.is_none() {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            at
-        });
-        calls.extend(futures_util::future::join_all(round).await.into_iter().flatten());
-    }
-    calls.sort_unstable();
-    let took = calls[99].since(started);
-    assert!((9_000..=11_000).contains(&took.as_millis()), "100 calls at 10 a second: {took:?}");
-    for eleven in calls.windows(12) {
-        assert!(eleven[11].since(eleven[0]) >= Duration::from_millis(1_000), "{eleven:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_container_caches_a_bounded_number_of_dependencies() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
@@ -337,24 +294,39 @@ async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
     }
 }
 
-/// A policy without load shedding.
-const BLIND: Policy = Policy { sheds_load: false, ..POLICY };
+/// The jobs that an open breaker refused. A simulated sweeper wakes them: a few while the breaker
+/// is half-open, and increasingly many once it is closed.
+#[derive(Default)]
+struct Parked {
+    jobs: Cell<usize>,
+    wake: Notify,
+}
 
-/// A policy whose breaker hardly ever trips, to test load shedding in isolation.
-const NEVER_TRIPS: Policy =
-    Policy { breaker: BreakerPolicy { failures: 1_000, ..POLICY.breaker }, ..POLICY };
+impl Parked {
+    async fn wait(&self) {
+        self.jobs.update(|jobs| jobs + 1);
+        self.wake.notified().await;
+        self.jobs.update(|jobs| jobs - 1);
+    }
 
-#[tokio::test(start_paused = true)]
-async fn no_load_is_shed_for_a_healthy_dependency() {
-    let mut fleet = Fleet::default();
-    fleet.rules.policy = &NEVER_TRIPS;
-    fleet.rules.breaker = NEVER_TRIPS.breaker;
-    let gates = fleet.container();
-    for n in 0..2_000_u64 {
-        let took = Duration::from_millis(40 + gates.random.bits() % 200);
-        // One call in twenty fails: that is no trend.
-        let ends = (n % 20 == 7).then_some(Class::Transient);
-        assert_eq!(run(&gates, ends, took).await, Ok(()), "call {n}");
+    /// Checks the breaker every second and wakes jobs accordingly; never returns.
+    async fn release(&self, fleet: &Fleet) {
+        let mut closed_for = 0;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let breaker = fleet.breaker().await;
+            let (admits, rate) = match breaker.admit(
+                Probe::lease("release".into(), Duration::ZERO, fleet.clock.now()),
+                &POLICY.breaker,
+                fleet.clock.now(),
+            ) {
+                Admission::Permit => (true, 1 << (closed_for / 5).min(3)),
+                Admission::Probe(_) => (false, 1),
+                Admission::Wait(_) => (false, 0),
+            };
+            closed_for = if admits { closed_for + 1 } else { 0 };
+            (0..rate).for_each(|_| self.wake.notify_one());
+        }
     }
 }
 
@@ -441,175 +413,11 @@ async fn an_implausible_response_counts_as_a_failed_call() {
     assert_eq!(fleet.breaker().await.why, "5 of 7 calls failed within a minute");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_429_also_stops_runs_that_wait_for_their_slots() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(Rates { per_second: 4, per_hour: 14_400 });
-    let gates = fleet.container();
-    gates.reserve_ahead(DEPENDENCY, 6, HORIZON).await;
-    let throttled = async {
-        let Ok(mut permit) = gates.enter(DEPENDENCY, RunKind::First).await else {
-            panic!("the first run has a slot")
-        };
-        let end = gates.clock.now() + Duration::from_secs(5);
-        permit.until(end, end);
-        permit.begin().await.unwrap();
-        let failure = Failure::new(Class::Throttled, "http_429", "slow down");
-        let failure = failure.with_retry_after(Some(Duration::from_secs(30)));
-        permit.end(Some(&failure));
-        gates.leave(permit, RunEnd::Ended).await;
-    };
-    let (first, second) = (run(&gates, None, QUICK), run(&gates, None, QUICK));
-    let ((), first, second) = tokio::join!(throttled, first, second);
-    assert_eq!([first, second], [Err("rate_limit".into()), Err("rate_limit".into())]);
-}
-
-/// A dependency whose capacity shrinks over three minutes, stays low for two and recovers. Calls
-/// above the capacity fail, and calls take longer the closer the load comes to it.
-struct Degrading {
-    started: Time,
-    random: SeededRandom,
-    latest: VecDeque<Time>,
-}
-
-impl Degrading {
-    /// The capacity at `now`, in calls per second.
-    fn capacity(&self, now: Time) -> f64 {
-        match now.since(self.started).as_secs_f64() {
-            seconds if seconds < 150.0 => 14.0,
-            seconds if seconds < 330.0 => 14.0 - 12.0 * (seconds - 150.0) / 180.0,
-            seconds if seconds < 450.0 => 2.0,
-            _ => 14.0,
-        }
-    }
-
-    /// How a call that begins now ends, and how long it takes.
-    fn call(&mut self, now: Time) -> (Option<Class>, Duration) {
-        self.latest.push_back(now);
-        let second = now.before(Duration::from_secs(1));
-        while self.latest.front().is_some_and(|at| *at <= second) {
-            self.latest.pop_front();
-        }
-        let load = f64::from(u32::try_from(self.latest.len()).unwrap()) / self.capacity(now);
-        let fails = self.random.unit() < 1.0 - 1.0 / load.max(1.0);
-        let took = Duration::from_millis(80).mul_f64(1.0 / (1.0 - load.min(0.95)));
-        (fails.then_some(Class::Transient), took)
-    }
-}
-
-/// The jobs that an open breaker refused. A simulated sweeper wakes them: a few while the breaker
-/// is half-open, and increasingly many once it is closed.
-#[derive(Default)]
-struct Parked {
-    jobs: Cell<usize>,
-    wake: Notify,
-}
-
-impl Parked {
-    async fn wait(&self) {
-        self.jobs.update(|jobs| jobs + 1);
-        self.wake.notified().await;
-        self.jobs.update(|jobs| jobs - 1);
-    }
-
-    /// Checks the breaker every second and wakes jobs accordingly; never returns.
-    async fn release(&self, fleet: &Fleet) {
-        let mut closed_for = 0;
-        loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let breaker = fleet.breaker().await;
-            let (admits, rate) = match breaker.admit(
-                Probe::lease("release".into(), Duration::ZERO, fleet.clock.now()),
-                &POLICY.breaker,
-                fleet.clock.now(),
-            ) {
-                Admission::Permit => (true, 1 << (closed_for / 5).min(3)),
-                Admission::Probe(_) => (false, 1),
-                Admission::Wait(_) => (false, 0),
-            };
-            closed_for = if admits { closed_for + 1 } else { 0 };
-            (0..rate).for_each(|_| self.wake.notify_one());
-        }
-    }
-}
-
-/// Runs 3,000 jobs, six a second, in four containers until each is done. Returns the number of
-/// failed calls and of runs that load shedding refused.
-async fn degrade(seed: u64, sheds_load: bool) -> (usize, usize) {
-    let mut fleet = Fleet { containers: seed * 100, ..Fleet::default() };
-    fleet.rules.policy = if sheds_load { &POLICY } else { &BLIND };
-    let containers: Vec<TestGates> = (0..4).map(|_| fleet.container()).collect();
-    let (clock, random, parked) = (fleet.clock, SeededRandom::new(seed), Parked::default());
-    let latest = VecDeque::new();
-    let upstream = Degrading { started: clock.now(), random: random.clone(), latest };
-    let upstream = RefCell::new(upstream);
-    let (failed, put_off) = (Cell::new(0), Cell::new(0));
-    let job = async |n: usize| {
-        let gates = &containers[n % 4];
-        let number = u32::try_from(n).unwrap();
-        tokio::time::sleep(Duration::from_secs(1) / 6 * number).await;
-        let mut attempts = 0;
-        loop {
-            match gates
-                .enter(DEPENDENCY, if attempts > 0 { RunKind::Retry } else { RunKind::First })
-                .await
-            {
-                Ok(mut permit) => {
-                    let end = clock.now() + Duration::from_secs(5);
-                    permit.until(end, end);
-                    permit.begin().await.unwrap();
-                    let (ends, took) = upstream.borrow_mut().call(clock.now());
-                    tokio::time::sleep(took).await;
-                    let failure = ends.map(|class| Failure::new(class, "code", "overload"));
-                    permit.end(failure.as_ref().map(|f| f as &dyn Classified));
-                    gates.leave(permit, RunEnd::Ended).await;
-                    gates.report(true).await;
-                    if failure.is_none() {
-                        return;
-                    }
-                    failed.update(|failed| failed + 1);
-                    attempts += 1;
-                    let wait = crate::record::retry::backoff(&POLICY, attempts, random.unit());
-                    tokio::time::sleep(wait.max(Duration::from_secs(1))).await;
-                }
-                Err(Refused::Deferred(failure)) if failure.code() == "load_shed" => {
-                    put_off.update(|put_off| put_off + 1);
-                    tokio::time::sleep(failure.retry_after().unwrap()).await;
-                }
-                Err(_) => parked.wait().await,
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        _ = futures_util::future::join_all((0..3_000).map(job)) => {}
-        () = parked.release(&fleet) => {}
-    }
-    (failed.get(), put_off.get())
-}
-
-#[tokio::test(start_paused = true)]
-async fn load_shedding_reduces_failed_calls_for_the_same_work() {
-    let (mut better, mut all) = (0, (0, 0));
-    let mut told = Vec::new();
-    for seed in 1..=10 {
-        let (with, put_off) = degrade(seed, true).await;
-        let (without, none) = degrade(seed, false).await;
-        assert_eq!(none, 0);
-        assert!(put_off > 0, "seed {seed}: no load was shed");
-        better += usize::from(with < without);
-        all = (all.0 + with, all.1 + without);
-        told.push(format!(
-            "seed {seed}: {with} failed calls instead of {without}, {put_off} runs shed"
-        ));
-    }
-    assert!(
-        better > 5 && all.0 * 10 <= all.1 * 9,
-        "load shedding reduced failed calls in only {better} of 10 seeds: {told:#?}"
-    );
-}
-
 #[path = "gates_tests/answers.rs"]
 mod answers;
 #[path = "gates_tests/counts.rs"]
 mod counts;
+#[path = "gates_tests/load_shedding.rs"]
+mod load_shedding;
+#[path = "gates_tests/slots.rs"]
+mod slots;
