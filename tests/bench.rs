@@ -87,11 +87,12 @@ impl Bench {
     pub(crate) fn with_mappings(kinds: &[Kind], change: fn(&mut MappingSettings)) -> Self {
         let clock = TestClock::default();
         let settings = third_parties::unlimited();
+        let store = MemoryStore::default();
         let shared = Shared {
             clock,
-            store: MemoryStore::default(),
+            vehicles: MemoryVehicles::beside(&store),
+            store,
             sqs: SimulatedSqs::new(clock),
-            vehicles: MemoryVehicles::default(),
             mappings: MemoryMappings::default(),
             sandbox: InProcess::start(settings, BEGINNING.as_millis()),
             keys: Keys::default(),

@@ -11,7 +11,7 @@ use evenkeel::message::decode;
 use product_detail_scraping::page::{PageError, read, record::Details};
 use serde_json::{Value, json};
 use url::Url;
-use url_shortening::job::Shortening;
+use url_shortening::Shortening;
 
 const VIN: &str = "1HGCM82633A004352";
 

@@ -38,11 +38,11 @@ async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http
     let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
     let tables = Tables { jobs: "jobs".into(), control: "control".into() };
     let store = aws::local::store(&config, tables).await;
+    let vehicles = inventory::dynamo::local_table(&config, conformance::AUXILIARY).await;
     conformance::store(&store).await;
     control_conformance::control(&store).await;
     maintenance_conformance::maintenance(&store).await;
-    vehicles_conformance::vehicles(&inventory::dynamo::local_table(&config, "vehicles").await)
-        .await;
+    vehicles_conformance::vehicles(&vehicles).await;
     let client = xtask::aws::Client::new(&endpoint).unwrap();
     for (key, message_id) in conformance::REJECTED {
         let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();

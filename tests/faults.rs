@@ -10,7 +10,7 @@ use evenkeel::{
     testing::{Fault, containers::Invocation, mapping::Delivery},
 };
 use sandbox::{FaultKind, Method, Scope, Target};
-use url_shortening::job::{Shortened, Via};
+use url_shortening::result::{Shortened, Via};
 
 use crate::bench::{
     Bench, Kind,
@@ -57,7 +57,15 @@ async fn check(bench: &Bench, case: &str) {
     let results = results(&bench.store.records(), case);
     let candidate = |destination: &str| results[destination].candidate;
     assert_eq!(results[OURS].via, Via::Adopted, "{case}");
-    assert_eq!([PLAIN, OURS, FOREIGN, SHAKY, ISOLATED].map(candidate), [1, 1, 2, 1, 1], "{case}");
+    let candidates = [PLAIN, OURS, FOREIGN, SHAKY, ISOLATED].map(candidate);
+    assert_eq!(candidates, [1, 1, 2, 1, 1].map(Some), "{case}");
+    for (place, destination) in [PLAIN, OURS, FOREIGN, SHAKY, ISOLATED].into_iter().enumerate() {
+        let vin = format!("1HGCM82633A00000{}", place + 1);
+        let kept =
+            bench.vehicles.kept_link("acme", &vin).unwrap_or_else(|| panic!("{case}: {vin}"));
+        assert_eq!(kept.link_id, results[destination].link_id, "{case}");
+        assert!(kept.wanted == destination && kept.is_set(), "{case}: {kept:?}");
+    }
     let links = bench.links().await;
     for (destination, result) in &results {
         let made: Vec<_> = links.iter().filter(|l| l.destination == *destination).collect();

@@ -14,6 +14,7 @@ mod feeds;
 mod fuzz;
 mod golden;
 mod level;
+mod links;
 mod pages;
 mod parameters;
 mod real_client_sockets;

@@ -107,7 +107,7 @@ fn keys_that_are_derived_from_a_payload_never_change() {
         "url": "https://www.acme.example/car", "dealer_slug": "acme", "vin": "1HGCM82633A004352",
     });
     let feed = serde_json::json!({"site_url": "https://www.acme.example", "dealer_slug": "acme"});
-    let link = decode::<url_shortening::job::Shortening>(
+    let link = decode::<url_shortening::Shortening>(
         url_shortening::TYPE,
         &body(url_shortening::TYPE, link),
     );

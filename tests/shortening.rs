@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use evenkeel::{
     dependency::limiter::Rates,
-    ports::notes::{FINDING, Finding},
     record::{Counters, Phase, Record},
 };
 use sandbox::{CannedAnswer, Fault, FaultKind, Method, Scope, SettingsChange, Target};
 use url_shortening::{
     POLICY,
-    job::{Shortened, Via},
+    result::{Shortened, Via},
 };
 
 use crate::bench::{
@@ -53,7 +52,7 @@ async fn temporary_failures_are_retried_and_the_job_succeeds() {
         let bench = one_job(kind, 2).await;
         bench.drain().await;
         let record = bench.only();
-        assert_eq!(shortened(&record).candidate, 1, "{code}");
+        assert_eq!(shortened(&record).candidate, Some(1), "{code}");
         // The second failure was no attempt: no other job had shown that the service works.
         let Counters { claims, attempts, defers, .. } = record.counters;
         assert_eq!((claims, attempts, defers), (3, 2, 1), "{code}");
@@ -157,7 +156,7 @@ async fn slashtags_of_other_links_are_skipped_in_order() {
     bench.send(&shortening(VIN, CAR));
     bench.drain().await;
     let result = shortened(&bench.only());
-    assert_eq!((result.candidate, result.via), (3, Via::Created));
+    assert_eq!((result.candidate, result.via), (Some(3), Via::Created));
     assert!(result.slashtag.starts_with("acme-004352-"), "{result:?}");
 }
 
@@ -192,7 +191,7 @@ async fn a_long_chain_goes_on_where_the_last_run_stopped() {
     let records = bench.store.records();
     let record = records.iter().find(|record| record.work.payload.contains(VIN)).unwrap();
     let result = shortened(record);
-    assert_eq!((&result.slashtag, result.candidate), (last, chain.len()));
+    assert_eq!((&result.slashtag, result.candidate), (last, Some(chain.len())));
     assert!(record.counters.claims >= 2 && record.counters.attempts == 1, "{record:?}");
     let calls = bench.control().calls().await.unwrap();
     assert_eq!(calls.len(), 9 + 2 * others.len() + 1, "no call is made twice");
@@ -222,7 +221,7 @@ async fn a_lagging_read_leads_to_no_second_link() {
     bench.control().change_settings(&seen).await.unwrap();
     bench.drain().await;
     let result = shortened(&bench.only());
-    assert_eq!((result.candidate, result.via), (1, Via::Adopted));
+    assert_eq!((result.candidate, result.via), (Some(1), Via::Adopted));
     assert_eq!(bench.links().await.len(), 1);
 }
 
@@ -236,7 +235,7 @@ async fn a_slashtag_whose_holder_stays_invisible_is_skipped() {
     bench.send(&shortening(VIN, CAR));
     bench.drain().await;
     let record = bench.only();
-    assert_eq!(shortened(&record).candidate, 2);
+    assert_eq!(shortened(&record).candidate, Some(2));
     let waited = bench.now().since(sent);
     assert!(
         waited >= Duration::from_secs(20),
@@ -265,87 +264,12 @@ async fn an_outage_of_a_minute_loses_nothing() {
     let records = bench.store.records();
     assert_eq!(records.len(), 30);
     for record in &records {
-        assert_eq!(shortened(record).candidate, 1);
+        assert_eq!(shortened(record).candidate, Some(1));
         let waited = record.counters.attempts + record.counters.defers;
         assert!(waited > 1, "the job ran before the outage: {record:?}");
     }
     assert!(bench.sqs.is_empty());
     assert_eq!(bench.links().await.len(), 30);
-}
-
-/// Asks the function to check the results of all jobs, as the audit does.
-async fn check(bench: &Bench) {
-    bench.store.records().iter().for_each(|record| bench.ask_for_check(record));
-    bench.poll().await;
-    assert!(bench.sqs.is_empty(), "the message of a check is acknowledged, whatever it finds");
-}
-
-fn findings(bench: &Bench) -> Vec<Finding> {
-    let notes = bench.store.all_notes(FINDING).into_iter();
-    notes.map(|(_, text)| serde_json::from_str(&text).unwrap()).collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_deleted_link_is_created_again_and_a_changed_one_is_reported() {
-    let bench = Bench::of(&[Kind::SHORTENING]);
-    let vins = ["1HGCM82633A000001", "1HGCM82633A000002", "1HGCM82633A000003"];
-    for vin in vins {
-        bench.send(&shortening(vin, &format!("https://www.acme.example/{vin}")));
-    }
-    bench.drain().await;
-    let of = |vin: &str| {
-        let records = bench.store.records().into_iter();
-        records.into_iter().find(|record| record.work.payload.contains(vin)).unwrap()
-    };
-    let gone = shortened(&of(vins[0]));
-    bench.by_hand("DELETE", &gone.link_id, "").await;
-    let elsewhere = r#"{"title":"moved","destination":"https://elsewhere.example/"}"#;
-    let moved = shortened(&of(vins[1])).link_id;
-    bench.by_hand("POST", &moved, elsewhere).await;
-
-    check(&bench).await;
-    let found = findings(&bench);
-    assert_eq!(
-        found.iter().filter(|finding| finding.repaired).count(),
-        0,
-        "results younger than an hour are not repaired"
-    );
-    tokio::time::advance(Duration::from_hours(2)).await;
-    check(&bench).await;
-    let mut found: Vec<(String, bool)> =
-        findings(&bench).into_iter().map(|finding| (finding.what, finding.repaired)).collect();
-    found.sort();
-    let expected = [("result_changed".to_owned(), false), ("result_lost".to_owned(), true)];
-    assert_eq!(found, expected, "the third result is sound");
-
-    let record = of(vins[0]);
-    bench.wake(&record);
-    bench.drain().await;
-    let again = shortened(&of(vins[0]));
-    assert_ne!(again.slashtag, gone.slashtag, "the slashtag of a deleted link stays reserved");
-    let links = bench.links().await;
-    assert!(links.iter().any(|link| link.id == again.link_id), "{links:?}");
-}
-
-/// The workspace was changed, so that no link is found any more. No link must be created a second
-/// time for that reason.
-#[tokio::test(start_paused = true)]
-async fn missing_results_are_not_trusted_if_no_check_succeeds() {
-    let bench = Bench::of(&[Kind::SHORTENING]);
-    for n in 1..=8 {
-        let vin = format!("1HGCM82633A00000{n}");
-        bench.send(&shortening(&vin, &format!("https://www.acme.example/{n}")));
-    }
-    bench.drain().await;
-    for link in bench.links().await {
-        bench.by_hand("DELETE", &link.id, "").await;
-    }
-    tokio::time::advance(Duration::from_hours(2)).await;
-    check(&bench).await;
-    let found = findings(&bench);
-    assert_eq!(found.len(), 8);
-    assert!(found.iter().all(|finding| finding.what == "result_lost" && !finding.repaired));
-    assert!(bench.store.records().iter().all(|record| record.phase.name() == "succeeded"));
 }
 
 /// The service is down for a day. It costs no job its attempts, however few or many there are.

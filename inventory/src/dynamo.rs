@@ -1,22 +1,31 @@
 //! Stores vehicles in a DynamoDB table with partition key `dealer` and sort key `vin`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, PutRequest, WriteRequest},
+    types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
 };
 
-use crate::vehicles::{Known, Vehicle, Vehicles};
+use crate::{
+    link::{self, KeptLink},
+    vehicles::{Known, Listing, Vehicle, Vehicles},
+};
 use evenkeel::aws::{
     failure::port_error,
     item::{Attribute, Item, Reader, ms, n, owned, s},
 };
-use evenkeel::{base::time::Time, ports::PortError};
+use evenkeel::{base::time::Time, ports::PortError, record::item::Value};
 
-/// Sort key of the item about a dealer's list as a whole. `#` cannot occur in a VIN.
+/// Sort key of the item about a dealer's list as a whole.
 const LIST: &str = "#list";
+
+/// The beginning of the sort keys of cars.
+const CAR: &str = "car#";
 
 /// How long the item of an unlisted car is kept before DynamoDB expires it.
 const RETENTION: Duration = Duration::from_hours(180 * 24);
@@ -46,10 +55,43 @@ impl DynamoVehicles {
         Self { client: Client::new(config), table }
     }
 
-    async fn item(&self, dealer: &str, vin: &str) -> Result<Option<Item>, PortError> {
+    async fn item(&self, dealer: &str, sort: &str) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.table);
-        let get = get.key("dealer", s(dealer)).key("vin", s(vin)).consistent_read(true);
+        let get = get.key("dealer", s(dealer)).key("vin", s(sort)).consistent_read(true);
         Ok(get.send().await.map_err(|error| port_error(&error))?.item)
+    }
+
+    /// All items of a dealer whose sort keys begin with `prefix`, with these attributes.
+    async fn query(
+        &self,
+        dealer: &str,
+        prefix: &str,
+        attributes: &[&str],
+    ) -> Result<Vec<Item>, PortError> {
+        let (mut found, mut start) = (Vec::new(), None);
+        let names: Vec<String> = (0..attributes.len()).map(|index| format!("#a{index}")).collect();
+        for _ in 0..MOST_PAGES {
+            let mut query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("dealer = :dealer AND begins_with(vin, :prefix)")
+                .expression_attribute_values(":dealer", s(dealer))
+                .expression_attribute_values(":prefix", s(prefix))
+                .projection_expression(names.join(", "))
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            for (name, attribute) in names.iter().zip(attributes) {
+                query = query.expression_attribute_names(name, *attribute);
+            }
+            let page = query.send().await.map_err(|error| port_error(&error))?;
+            found.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
     }
 
     async fn write(&self, items: Vec<Item>) -> Result<(), PortError> {
@@ -86,10 +128,11 @@ fn put(item: &Item) -> Result<WriteRequest, PortError> {
 fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
     let mut attributes = vec![
         ("dealer", s(dealer)),
-        ("vin", s(&vehicle.vin)),
+        ("vin", s(format!("{CAR}{}", vehicle.vin))),
         ("list", s(&vehicle.list)),
         ("data", s(&vehicle.data)),
         ("seen_at", ms(now)),
+        ("addresses", s(vehicle.addresses.join(","))),
     ];
     // A car without a hash may not be listed, so its item expires like that of an unlisted car.
     attributes.push(vehicle.hash.as_ref().map_or_else(
@@ -99,42 +142,58 @@ fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
     attributes
 }
 
-/// `None` for the item about the list, and for an item that cannot be read: its car counts as new.
+/// `None` for an item that cannot be read: its car counts as new.
 fn known(item: &Item) -> Option<Known> {
     let reader = Reader(item);
-    let vin = reader.text("vin").ok().filter(|vin| vin != LIST)?;
+    let vin = reader.text("vin").ok()?.strip_prefix(CAR)?.to_owned();
     let hash = reader.text("hash").ok();
     let kept_at = reader.time("seen_at").unwrap_or_default();
-    Some(Known { vin, hash, list: reader.text("list").ok()?, kept_at })
+    Some(Known { vin, hash, list: reader.text("list").ok()?, kept_at, addresses: addresses(item) })
+}
+
+fn addresses(item: &Item) -> Vec<String> {
+    let marks = Reader(item).text("addresses").unwrap_or_default();
+    marks.split(',').filter(|mark| !mark.is_empty()).map(str::to_owned).collect()
+}
+
+/// `None` for an item that cannot be read: its car counts as one without a link.
+fn kept_link(item: &Item) -> Option<KeptLink> {
+    KeptLink::of(|name| match item.get(name)? {
+        AttributeValue::S(text) => Some(Value::Text(text.clone())),
+        AttributeValue::N(number) => number.parse().ok().map(Value::Number),
+        _ => None,
+    })
+}
+
+/// The key of an item.
+fn keyed(key: [(&'static str, String); 2]) -> Item {
+    owned(key.map(|(name, text)| (name, s(text))).into())
+}
+
+/// Dealer and VIN of the item of a link.
+fn identity(item: &Item) -> Option<[String; 2]> {
+    Some([Reader(item).text("dealer").ok()?, vin_of_link(item)?])
+}
+
+fn vin_of_link(item: &Item) -> Option<String> {
+    Some(Reader(item).text("vin").ok()?.strip_prefix(link::PREFIX)?.to_owned())
+}
+
+fn value(value: Value) -> AttributeValue {
+    match value {
+        Value::Text(text) => s(text),
+        Value::Number(number) => n(number),
+    }
 }
 
 impl Vehicles for DynamoVehicles {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
-        let (mut found, mut start) = (Vec::new(), None);
-        for _ in 0..MOST_PAGES {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("dealer = :dealer")
-                .expression_attribute_values(":dealer", s(dealer))
-                .projection_expression("vin, #hash, #list, seen_at")
-                .expression_attribute_names("#hash", "hash")
-                .expression_attribute_names("#list", "list")
-                .consistent_read(true)
-                .set_exclusive_start_key(start);
-            let page = query.send().await.map_err(|error| port_error(&error))?;
-            found.extend(page.items.unwrap_or_default().iter().filter_map(known));
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
-        Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
+        let attributes = ["vin", "hash", "list", "seen_at", "addresses"];
+        Ok(self.query(dealer, CAR, &attributes).await?.iter().filter_map(known).collect())
     }
 
     async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
-        let item = self.item(dealer, vin).await?;
+        let item = self.item(dealer, &format!("{CAR}{vin}")).await?;
         // Unreadable data counts as absent: callers use the data as a fallback and can do without.
         Ok(item.and_then(|item| Reader(&item).text("data").ok()))
     }
@@ -156,7 +215,7 @@ impl Vehicles for DynamoVehicles {
                 .update_item()
                 .table_name(&self.table)
                 .key("dealer", s(dealer))
-                .key("vin", s(vin))
+                .key("vin", s(format!("{CAR}{vin}")))
                 .update_expression("SET unlisted_at = :now, expires_at = :end REMOVE #hash")
                 .condition_expression("attribute_exists(vin) AND seen_at < :began")
                 .expression_attribute_names("#hash", "hash")
@@ -171,6 +230,99 @@ impl Vehicles for DynamoVehicles {
             }
         }
         Ok(())
+    }
+
+    async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {
+        let item = self.item(dealer, &format!("{CAR}{vin}")).await?;
+        Ok(item.map(|item| Listing {
+            is_listed: item.contains_key("hash"),
+            addresses: addresses(&item),
+        }))
+    }
+
+    async fn kept_links(
+        &self,
+        cars: &[(String, String)],
+    ) -> Result<Vec<Option<KeptLink>>, PortError> {
+        let mut found: HashMap<[String; 2], KeptLink> = HashMap::new();
+        let keys: BTreeSet<&(String, String)> = cars.iter().collect();
+        let keys = keys.into_iter().map(|(dealer, vin)| keyed(link::key(dealer, vin)));
+        let mut keys: Vec<Item> = keys.collect();
+        let mut pause = ROUND_PAUSE;
+        for _ in 0..MOST_ROUNDS {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
+            let get = self.client.batch_get_item().request_items(&self.table, wanted);
+            let answer = get.send().await.map_err(|error| port_error(&error))?;
+            let items = answer.responses.unwrap_or_default().into_values().flatten();
+            found.extend(items.filter_map(|item| Some((identity(&item)?, kept_link(&item)?))));
+            let left = answer.unprocessed_keys.unwrap_or_default().into_values();
+            keys = left.flat_map(|left| left.keys).collect();
+            if keys.is_empty() {
+                let of = |(dealer, vin): &(String, String)| [dealer.clone(), vin.clone()];
+                return Ok(cars.iter().map(|car| found.get(&of(car)).cloned()).collect());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(PortError::Unavailable(format!("{} links were not read", keys.len())))
+    }
+
+    async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {
+        let attributes = [
+            "vin",
+            "wanted",
+            "as_of",
+            "set_as_of",
+            "link_id",
+            "slashtag",
+            "short_url",
+            "addresses",
+            "deleted_at",
+        ];
+        let items = self.query(dealer, link::PREFIX, &attributes).await?;
+        let read = |item: &Item| Some((vin_of_link(item)?, kept_link(item)?));
+        Ok(items.iter().filter_map(read).collect())
+    }
+
+    async fn replace_link(
+        &self,
+        dealer: &str,
+        vin: &str,
+        before: Option<&KeptLink>,
+        after: &KeptLink,
+    ) -> Result<bool, PortError> {
+        let mut update = self.client.update_item().table_name(&self.table);
+        update = update.set_key(Some(keyed(link::key(dealer, vin))));
+        let mut sets = Vec::new();
+        // Whether a destination was set is told by the end of the job that has set it.
+        let kept = after.attributes().into_iter();
+        let kept = kept.filter(|(name, _)| before.is_none() || *name != "set_as_of");
+        for (index, (name, of)) in kept.enumerate() {
+            sets.push(format!("#s{index} = :s{index}"));
+            update = update
+                .expression_attribute_names(format!("#s{index}"), name)
+                .expression_attribute_values(format!(":s{index}"), value(of));
+        }
+        update = update.update_expression(format!("SET {}", sets.join(", ")));
+        update = match before {
+            None => update.condition_expression("attribute_not_exists(vin)"),
+            Some(before) => update
+                .condition_expression("wanted = :wanted AND as_of = :as_of")
+                .expression_attribute_values(":wanted", s(&before.wanted))
+                .expression_attribute_values(":as_of", ms(before.as_of)),
+        };
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(false),
+                _ => Err(port_error(&error)),
+            },
+        }
+    }
+
+    fn table(&self) -> &str {
+        &self.table
     }
 
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {

@@ -67,7 +67,7 @@ pub fn same_destination(one: &Url, other: &Url) -> bool {
 /// An address in the form in which addresses are compared: without scheme, `www.`, trailing slashes
 /// of the path and anchor, because dealers' sites redirect between these variants. URL parsing has
 /// already normalised the rest (host in lower case, default port, dot segments).
-fn normalised(url: &Url) -> String {
+pub(crate) fn normalised(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_prefix("www.").unwrap_or(host);
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

@@ -7,12 +7,27 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::vehicles::{Known, Vehicle, Vehicles};
-use evenkeel::{base::time::Time, ports::PortError, testing::Faulty};
+use crate::{
+    link::{self, KeptLink},
+    vehicles::{Known, Listing, Vehicle, Vehicles},
+};
+use evenkeel::{
+    base::time::Time,
+    ports::{PortError, Store, Written},
+    record::item::{TableItem, Value},
+    testing::{Faulty, ItemAttributes, MemoryStore},
+};
+
+/// The name of the simulated table.
+pub const TABLE: &str = "vehicles";
 
 /// [`Vehicles`] in memory. Clones share one table.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryVehicles(Arc<Mutex<Kept>>);
+pub struct MemoryVehicles {
+    kept: Arc<Mutex<Kept>>,
+    /// Holds links and pages, because the engine writes them with the ends of runs.
+    items: MemoryStore,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -23,7 +38,20 @@ struct Kept {
 
 impl MemoryVehicles {
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A table whose links and pages are in this store.
+    #[must_use]
+    pub fn beside(store: &MemoryStore) -> Self {
+        Self { kept: Arc::default(), items: store.clone() }
+    }
+
+    /// The link kept for a car.
+    #[must_use]
+    pub fn kept_link(&self, dealer: &str, vin: &str) -> Option<KeptLink> {
+        let [(_, dealer), (_, sort)] = link::key(dealer, vin);
+        read(&self.items.item(TABLE, [&dealer, &sort])?)
     }
 
     /// All stored cars, ordered by dealer and VIN.
@@ -39,6 +67,11 @@ impl MemoryVehicles {
     }
 }
 
+fn read(attributes: &ItemAttributes) -> Option<KeptLink> {
+    let find = |name: &str| attributes.iter().find(|(known, _)| *known == name);
+    KeptLink::of(|name| find(name).map(|(_, value): &(&str, Value)| value.clone()))
+}
+
 impl Vehicles for MemoryVehicles {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
         let kept = self.lock();
@@ -48,6 +81,7 @@ impl Vehicles for MemoryVehicles {
             hash: vehicle.hash.clone(),
             list: vehicle.list.clone(),
             kept_at: *kept_at,
+            addresses: vehicle.addresses.clone(),
         };
         Ok(of_dealer.map(|(_, kept)| known(kept)).collect())
     }
@@ -84,6 +118,56 @@ impl Vehicles for MemoryVehicles {
         Ok(())
     }
 
+    async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {
+        let key = (dealer.to_owned(), vin.to_owned());
+        Ok(self.lock().vehicles.get(&key).map(|(vehicle, _)| Listing {
+            is_listed: vehicle.hash.is_some(),
+            addresses: vehicle.addresses.clone(),
+        }))
+    }
+
+    async fn kept_links(
+        &self,
+        cars: &[(String, String)],
+    ) -> Result<Vec<Option<KeptLink>>, PortError> {
+        let item = |(dealer, vin): &(String, String)| {
+            let [(_, dealer), (_, sort)] = link::key(dealer, vin);
+            Ok(self.items.read_item(TABLE, [&dealer, &sort])?.as_ref().and_then(read))
+        };
+        cars.iter().map(item).collect()
+    }
+
+    async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {
+        let items = self.items.items(TABLE, dealer).into_iter();
+        let read = |(sort, attributes): (String, ItemAttributes)| {
+            Some((sort.strip_prefix(link::PREFIX)?.to_owned(), read(&attributes)?))
+        };
+        Ok(items.filter_map(read).collect())
+    }
+
+    async fn replace_link(
+        &self,
+        dealer: &str,
+        vin: &str,
+        before: Option<&KeptLink>,
+        after: &KeptLink,
+    ) -> Result<bool, PortError> {
+        let new = after.new_item(TABLE, dealer, vin);
+        let item = match before {
+            None => new,
+            Some(before) => {
+                let mut attributes = new.attributes;
+                attributes.retain(|(name, _)| *name != "set_as_of");
+                TableItem { attributes, condition: before.unchanged(), ..new }
+            }
+        };
+        Ok(self.items.put_item(&item).await? == Written::Yes)
+    }
+
+    fn table(&self) -> &str {
+        TABLE
+    }
+
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
         Ok(self.lock().lists.get(dealer).cloned())
     }
@@ -115,6 +199,37 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         now: Time,
     ) -> Result<(), PortError> {
         self.call("unlist", dealer, self.port().unlist(dealer, vins, began, now)).await
+    }
+
+    async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {
+        self.call("listing", vin, self.port().listing(dealer, vin)).await
+    }
+
+    async fn kept_links(
+        &self,
+        cars: &[(String, String)],
+    ) -> Result<Vec<Option<KeptLink>>, PortError> {
+        let vins: Vec<&str> = cars.iter().map(|(_, vin)| vin.as_str()).collect();
+        self.call("kept_links", &vins.join(" "), self.port().kept_links(cars)).await
+    }
+
+    async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {
+        self.call("links", dealer, self.port().links(dealer)).await
+    }
+
+    async fn replace_link(
+        &self,
+        dealer: &str,
+        vin: &str,
+        before: Option<&KeptLink>,
+        after: &KeptLink,
+    ) -> Result<bool, PortError> {
+        let replaced = self.port().replace_link(dealer, vin, before, after);
+        self.call("replace_link", vin, replaced).await
+    }
+
+    fn table(&self) -> &str {
+        self.port().table()
     }
 
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {

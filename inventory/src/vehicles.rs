@@ -1,15 +1,24 @@
-//! The port to the table of vehicles: one item per car of a dealer, and one about the whole list.
+//! The port to the table of vehicles.
 //!
-//! The feed job compares each read with the stored cars. The page job falls back on their data.
+//! A dealer is a partition. Each item has one writer:
+//!
+//! | sort key | what it holds | writer |
+//! |---|---|---|
+//! | `car#VIN` | the car as the feed lists it | `dealer_com_feed` |
+//! | `link#VIN` | the car's link: a [`KeptLink`] | `url_shortening` |
+//! | `page#VIN` | the car as its page shows it | `product_detail_scraping` |
+//! | `#list` | the list as a whole | `dealer_com_feed` |
 
 use std::future::Future;
 
 use evenkeel::{base::time::Time, ports::PortError};
 
+use crate::link::KeptLink;
+
 /// A stored car, without its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// The sort key: 17 characters, upper case.
+    /// 17 characters, upper case.
     pub vin: String,
     /// Content hash of the data; `None` once the car is unlisted, so that it counts as new if it is
     /// listed again.
@@ -18,12 +27,23 @@ pub struct Known {
     pub list: String,
     /// When the car was last stored by [`Vehicles::keep`].
     pub kept_at: Time,
+    /// Marks of the latest addresses of its page ([`crate::link::mark`]), the latest last.
+    pub addresses: Vec<String>,
+}
+
+/// What the feed knows of a car that matters to its link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Whether the dealer lists the car.
+    pub is_listed: bool,
+    /// As in [`Known::addresses`].
+    pub addresses: Vec<String>,
 }
 
 /// A car to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vehicle {
-    /// The sort key: 17 characters, upper case.
+    /// 17 characters, upper case.
     pub vin: String,
     /// Content hash of the data; `None` if the car's jobs are not created yet.
     pub hash: Option<String>,
@@ -31,6 +51,8 @@ pub struct Vehicle {
     pub list: String,
     /// The car's data as JSON.
     pub data: String,
+    /// As in [`Known::addresses`].
+    pub addresses: Vec<String>,
 }
 
 /// The table of vehicles.
@@ -63,6 +85,38 @@ pub trait Vehicles: Send + Sync {
         began: Time,
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// What the feed knows of a car; `None` if it is not stored.
+    fn listing(
+        &self,
+        dealer: &str,
+        vin: &str,
+    ) -> impl Future<Output = Result<Option<Listing>, PortError>> + Send;
+
+    /// The links kept for these cars, each a dealer and a VIN, in their order. At most 100 cars. Strongly consistent.
+    fn kept_links(
+        &self,
+        cars: &[(String, String)],
+    ) -> impl Future<Output = Result<Vec<Option<KeptLink>>, PortError>> + Send;
+
+    /// All links of a dealer, by VIN.
+    fn links(
+        &self,
+        dealer: &str,
+    ) -> impl Future<Output = Result<Vec<(String, KeptLink)>, PortError>> + Send;
+
+    /// Stores a car's link if it is still as `before`: nobody has wanted another destination since that was read, or
+    /// there is none if that is `None`. Returns whether it was stored. What was set last stays as it is.
+    fn replace_link(
+        &self,
+        dealer: &str,
+        vin: &str,
+        before: Option<&KeptLink>,
+        after: &KeptLink,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// The name of the table, for items that the engine writes with the end of a run.
+    fn table(&self) -> &str;
 
     /// The note about the dealer's list as a whole, as [`Vehicles::keep_list`] stored it.
     fn list(&self, dealer: &str) -> impl Future<Output = Result<Option<String>, PortError>> + Send;

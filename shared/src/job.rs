@@ -17,7 +17,7 @@ use crate::{
     failure::{Classified, Failure},
     payload::Payload,
     policy::Policy,
-    record::{Counters, FailedAttempt},
+    record::{Counters, FailedAttempt, item::TableItem},
 };
 
 /// A type of job.
@@ -97,6 +97,9 @@ pub enum Soundness {
 pub enum Progress<T> {
     /// The work is done, with this result.
     Done(T),
+    /// The work is done, with this result, and this item of the job type's own table is written with its end. If the
+    /// item cannot be written, the job has succeeded all the same: [`Job::verify`] has to find that out.
+    DoneWith(T, Box<TableItem>),
     /// The work does not fit into one run. Another run continues from this cursor, which it finds
     /// in [`Run::cursor`]. This spends no attempt.
     More(String),
@@ -134,6 +137,8 @@ pub struct Run<'a, G> {
     pub history: Vec<FailedAttempt>,
     /// The cursor of the latest [`Progress::More`]; `None` if there is none.
     pub cursor: Option<String>,
+    /// When the sender created the job, or else when its message was sent.
+    pub sent_at: Time,
     /// When the run must have ended.
     pub ends_at: Time,
     /// Whether the job ends with this run, after all others have failed. It may make no call: only a stand-in for the

@@ -16,6 +16,7 @@
 pub mod claim_decision;
 pub mod decision;
 pub mod due;
+pub mod item;
 pub mod lease;
 pub mod outcomes;
 pub mod retry;

@@ -22,6 +22,7 @@ use crate::{
     failure::{Class, Failure},
     message::{RejectedMessage, Rejection},
     ports::{PortError, notes::Finding},
+    record::item::TableItem,
     record::{
         Phase, Record,
         decision::{Decision, Spends},
@@ -254,6 +255,19 @@ pub fn unsettled(record: &Record) {
         outcome = "unsettled",
         class = Class::Transient.name(),
         reason = "the store did not accept the run's end; the next receive of the message reads the record",
+    );
+}
+
+/// Logs an item of a job type that could not be written with the end of its run.
+pub fn item_not_written(kind: &str, item: &TableItem, why: &str) {
+    let [(_, partition), (_, sort)] = &item.key;
+    error!(
+        r#type = kind,
+        outcome = "item_not_written",
+        class = Class::Transient.name(),
+        table = item.table,
+        item = format!("{partition}/{sort}"),
+        reason = why,
     );
 }
 

@@ -157,5 +157,6 @@ fn shortening(rates: Rates, shared: &Shared, faults: &Faults) -> impl Job + use<
     };
     let key = Credential::new(faults.wrap(shared.keys.clone()), shared.clock);
     let transport = SandboxTransport(shared.sandbox.clone());
-    UrlShortening::new(Rebrandly::new(transport, settings, key, shared.clock))
+    let rebrandly = Rebrandly::new(transport, settings, key, shared.clock);
+    UrlShortening::new(rebrandly, faults.wrap(shared.vehicles.clone()), shared.clock)
 }

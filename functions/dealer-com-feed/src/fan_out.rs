@@ -127,6 +127,9 @@ fn shortening(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Opt
         vin: vin.to_owned(),
         // Left out because titles change more often than destinations.
         title: None,
+        as_of: None,
+        first_link: false,
+        recreate: false,
     })?;
     let dependency = Shortener::dependency(&payload).into_owned();
     let id = id(feed, vin, &sha256_hex(&[link]));
@@ -140,8 +143,11 @@ type Scraper = product_detail_scraping::ProductDetailScraping<
     evenkeel::base::time::SystemClock,
 >;
 
-type Shortener =
-    url_shortening::UrlShortening<evenkeel::aws::KeySource, evenkeel::base::time::SystemClock>;
+type Shortener = url_shortening::UrlShortening<
+    evenkeel::aws::KeySource,
+    inventory::dynamo::DynamoVehicles,
+    evenkeel::base::time::SystemClock,
+>;
 
 fn id(feed: &Feed, vin: &str, hash: &str) -> String {
     format!("{}:{vin}:{}", feed.dealer_slug, &hash[..hash.len().min(ID_DIGITS)])

@@ -285,6 +285,7 @@ fn keepable(car: &Listed<'_>, list: Condition, hash: Option<String>) -> Option<v
         hash,
         list: list.name().to_owned(),
         data: serde_json::to_string(car.vehicle).ok()?,
+        addresses: Vec::new(),
     })
 }
 

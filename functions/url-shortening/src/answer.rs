@@ -20,11 +20,19 @@ use serde_json::Value;
 /// Delay after a 429 that names none: one second, because the documented limit is per second.
 const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Failure code of a job whose link was deleted by hand.
+pub(crate) const LINK_DELETED: &str = "link_deleted";
+
+/// Failure code of an answer 404 to a call that names no link.
+const NOT_FOUND: &str = "http_404";
+
 /// Why a call to Rebrandly failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RebrandlyError {
     /// Another link already has the slashtag, in this account or in another.
     SlashtagTaken,
+    /// The link does not exist any more.
+    Gone,
     /// The request is invalid; a retry cannot succeed. Holds the status and the service's message.
     Refused(String),
     /// The account or its configuration is refused, so no job can succeed: a bad key, a plan's
@@ -60,7 +68,7 @@ impl Classified for RebrandlyError {
     fn class(&self) -> Class {
         match self {
             Self::SlashtagTaken => Class::Conflict,
-            Self::Refused(_) => Class::Permanent,
+            Self::Refused(_) | Self::Gone => Class::Permanent,
             Self::Account { .. } => Class::Systemic,
             Self::Throttled(_) => Class::Throttled,
             Self::Trouble { .. } => Class::Transient,
@@ -77,11 +85,20 @@ impl Classified for RebrandlyError {
     }
 
     fn is_answer(&self) -> bool {
-        matches!(self, Self::Refused(_))
+        matches!(self, Self::Refused(_) | Self::Gone)
     }
 }
 
 impl RebrandlyError {
+    /// The error of a call about one link: a missing address then says that the link is gone. Of any other call it
+    /// says that our configuration is wrong.
+    pub(crate) fn of_one_link(self) -> Self {
+        match self {
+            Self::Account { code: NOT_FOUND, .. } => Self::Gone,
+            other => other,
+        }
+    }
+
     /// Redacts `key` in the message, because the service may quote the key that it refuses.
     pub(crate) fn without(mut self, key: &Secret) -> Self {
         if let Self::Refused(message)
@@ -101,6 +118,7 @@ impl From<RebrandlyError> for Failure {
             RebrandlyError::SlashtagTaken => {
                 Self::new(class, "slashtag_taken", "the slashtag is taken")
             }
+            RebrandlyError::Gone => Self::new(class, LINK_DELETED, "the link was deleted"),
             RebrandlyError::Refused(why) => Self::new(class, "refused", why),
             RebrandlyError::Account { code, message } => Self::new(class, code, message),
             RebrandlyError::Throttled(after) => {
@@ -227,7 +245,7 @@ pub(crate) fn classify(
             RebrandlyError::Account { code: "plan_limit", message }
         }
         // No change of the payload could fix a missing collection or a domain that is not ours.
-        StatusCode::NOT_FOUND => RebrandlyError::Account { code: "configuration", message },
+        StatusCode::NOT_FOUND => RebrandlyError::Account { code: NOT_FOUND, message },
         _ if ours => RebrandlyError::Account { code: "configuration", message },
         _ if problems.iter().any(Problem::is_about_the_job) => RebrandlyError::Refused(message),
         // These say that this request is too long.

@@ -74,7 +74,7 @@ fn each_response_maps_to_its_class_and_code() {
         (401, JSON, r#"{"code":"Unauthorized"}"#, Class::Systemic, "http_401"),
         (401, &[], "", Class::Systemic, "http_401"),
         (402, JSON, "{}", Class::Systemic, "http_402"),
-        (404, JSON, r#"{"code":"NotFound"}"#, Class::Systemic, "configuration"),
+        (404, JSON, r#"{"code":"NotFound"}"#, Class::Systemic, "http_404"),
         (408, &[], "", Class::Transient, "http_408"),
         (429, &[], "", Class::Throttled, "http_429"),
         (429, &[("content-type", "text/html")], page, Class::Throttled, "http_429"),

@@ -3,7 +3,14 @@
 //! The crate's README.md explains the chain of slashtags and how responses are classified.
 
 pub mod answer;
+mod chain;
+mod follow;
 pub mod job;
+mod links;
+mod lookup;
+pub mod payload;
 pub mod rebrandly;
+pub mod result;
 
-pub use job::{POLICY, Shortening, Shortening as Payload, TYPE, UrlShortening};
+pub use job::{POLICY, TYPE, UrlShortening};
+pub use payload::{Shortening, Shortening as Payload};

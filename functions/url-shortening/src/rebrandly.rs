@@ -1,4 +1,4 @@
-//! A client for the two calls of Rebrandly's API v1 that the job needs: create a link, find a link.
+//! A client for the calls of Rebrandly's API v1 that the job needs: create, find, change and read a link.
 //!
 //! Reference: Rebrandly's developer documentation of `/v1/links`.
 
@@ -88,6 +88,14 @@ struct Domain<'a> {
     full_name: &'a str,
 }
 
+/// New values of a link.
+#[derive(Serialize)]
+struct UpdateLink<'a> {
+    destination: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+}
+
 /// A link as Rebrandly returns it. Only `id` and `shortUrl` are required.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,6 +108,8 @@ pub struct Link {
     pub destination: Option<String>,
     /// The part of the short address after the domain.
     pub slashtag: Option<String>,
+    /// When it was created, as RFC 3339.
+    pub created_at: Option<String>,
 }
 
 impl Link {
@@ -171,6 +181,35 @@ impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
         let answer = self.call(limit, Method::GET, url, None).await?;
         let links: Vec<Link> = read_json(&answer)?;
         Ok(links.into_iter().find(|link| link.is_named(slashtag)))
+    }
+
+    /// Changes where a link leads: `POST /links/{id}`, with the time-out `limit`. Fails with
+    /// [`RebrandlyError::Gone`] if the link was deleted.
+    pub async fn update(
+        &self,
+        id: &str,
+        destination: &str,
+        title: Option<&str>,
+        limit: Duration,
+    ) -> Result<Link, RebrandlyError> {
+        let body = serde_json::to_vec(&UpdateLink { destination, title })
+            .map_err(|error| RebrandlyError::Refused(format!("no JSON: {error}")))?;
+        let answer = self.call(limit, Method::POST, self.link_url(id)?, Some(body)).await;
+        read_json(&answer.map_err(RebrandlyError::of_one_link)?)
+    }
+
+    /// Reads a link: `GET /links/{id}`, with the time-out `limit`. Fails with [`RebrandlyError::Gone`] if the link was
+    /// deleted.
+    pub async fn get(&self, id: &str, limit: Duration) -> Result<Link, RebrandlyError> {
+        let answer = self.call(limit, Method::GET, self.link_url(id)?, None).await;
+        read_json(&answer.map_err(RebrandlyError::of_one_link)?)
+    }
+
+    fn link_url(&self, id: &str) -> Result<Url, RebrandlyError> {
+        let mut url = self.links_url()?;
+        let no_base = || bad_base_url(&"it cannot have a path");
+        url.path_segments_mut().map_err(|()| no_base())?.push(id);
+        Ok(url)
     }
 
     fn links_url(&self) -> Result<Url, RebrandlyError> {

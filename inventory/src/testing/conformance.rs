@@ -1,7 +1,10 @@
 //! The conformance suite of the port [`Vehicles`]. Each case uses dealers of its own and expects a
 //! table without items for them.
 
-use crate::vehicles::{Known, Vehicle, Vehicles};
+use crate::{
+    link::KeptLink,
+    vehicles::{Known, Listing, Vehicle, Vehicles},
+};
 use evenkeel::base::time::Time;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
@@ -17,11 +20,19 @@ pub async fn vehicles<V: Vehicles>(vehicles: &V) {
     many_cars_are_stored_in_one_call(vehicles).await;
     an_unlisted_car_keeps_its_data_and_loses_its_hash(vehicles).await;
     the_note_about_the_list_is_not_read_as_a_car(vehicles).await;
+    a_link_is_stored_if_nobody_has_wanted_another_destination(vehicles).await;
+    the_listing_of_a_car_has_its_addresses(vehicles).await;
 }
 
 fn vehicle(vin: &str, hash: &str) -> Vehicle {
     let data = format!(r#"{{"vin":"{vin}","hash":"{hash}"}}"#);
-    Vehicle { vin: vin.into(), hash: Some(hash.into()), list: "used".into(), data }
+    Vehicle {
+        vin: vin.into(),
+        hash: Some(hash.into()),
+        list: "used".into(),
+        data,
+        addresses: vec!["0a".into(), "0b".into()],
+    }
 }
 
 async fn known<V: Vehicles>(vehicles: &V, dealer: &str) -> Vec<Known> {
@@ -31,8 +42,8 @@ async fn known<V: Vehicles>(vehicles: &V, dealer: &str) -> Vec<Known> {
 }
 
 fn as_known(vehicle: &Vehicle) -> Known {
-    let Vehicle { vin, hash, list, .. } = vehicle.clone();
-    Known { vin, hash, list, kept_at: NOW }
+    let Vehicle { vin, hash, list, addresses, .. } = vehicle.clone();
+    Known { vin, hash, list, kept_at: NOW, addresses }
 }
 
 async fn an_unknown_dealer_has_no_items<V: Vehicles>(vehicles: &V) {
@@ -94,4 +105,52 @@ async fn the_note_about_the_list_is_not_read_as_a_car<V: Vehicles>(vehicles: &V)
         assert_eq!(vehicles.list("noted").await, Ok(Some(note.to_owned())));
     }
     assert_eq!(vehicles.known("noted").await, Ok(Vec::new()));
+}
+
+async fn the_listing_of_a_car_has_its_addresses<V: Vehicles>(vehicles: &V) {
+    let car = vehicle("1HGCM82633A000004", "e");
+    assert_eq!(vehicles.listing("listing", &car.vin).await, Ok(None));
+    assert_eq!(vehicles.keep("listing", std::slice::from_ref(&car), NOW).await, Ok(()));
+    let listing = Listing { is_listed: true, addresses: car.addresses.clone() };
+    assert_eq!(vehicles.listing("listing", &car.vin).await, Ok(Some(listing.clone())));
+    let gone = vehicles.unlist("listing", std::slice::from_ref(&car.vin), LATER, LATER).await;
+    assert_eq!(gone, Ok(()));
+    let unlisted = Listing { is_listed: false, ..listing };
+    assert_eq!(vehicles.listing("listing", &car.vin).await, Ok(Some(unlisted)));
+}
+
+async fn a_link_is_stored_if_nobody_has_wanted_another_destination<V: Vehicles>(vehicles: &V) {
+    const DEALER: &str = "linked";
+    let address = |page: &str| format!("https://linked.example/{page}").parse();
+    let (Ok(one), Ok(two)) = (address("1"), address("2")) else { return };
+    let (vin, other) = ("1HGCM82633A000005", "1HGCM82633A000006");
+    let link = KeptLink {
+        wanted: String::new(),
+        as_of: NOW,
+        set: Some(NOW),
+        link_id: "id".into(),
+        slashtag: "linked-000005".into(),
+        short_url: "go.linked.example/linked-000005".into(),
+        addresses: Vec::new(),
+        deleted_at: None,
+    };
+    let link = link.wanting(&one, NOW);
+    let replace = async |before: Option<&KeptLink>, after: &KeptLink| {
+        vehicles.replace_link(DEALER, vin, before, after).await
+    };
+    assert_eq!(replace(None, &link).await, Ok(true));
+    assert_eq!(replace(None, &link).await, Ok(false), "there is one");
+    let moved = link.wanting(&two, LATER);
+    assert_eq!(replace(Some(&moved), &link).await, Ok(false), "it is not as read");
+    assert_eq!(replace(Some(&link), &KeptLink { set: None, ..moved.clone() }).await, Ok(true));
+    assert_eq!(replace(Some(&link), &link).await, Ok(false), "another one is wanted by now");
+    let read = vehicles.links(DEALER).await;
+    assert_eq!(read, Ok(vec![(vin.to_owned(), moved.clone())]), "what was set stays");
+    let cars = [other, vin, vin].map(|vin| (DEALER.to_owned(), vin.to_owned()));
+    let read = vehicles.kept_links(&cars).await;
+    assert_eq!(read, Ok(vec![None, Some(moved.clone()), Some(moved.clone())]));
+    let deleted = KeptLink { deleted_at: Some(LATER), ..moved.clone() };
+    assert_eq!(replace(Some(&moved), &deleted).await, Ok(true));
+    assert_eq!(vehicles.kept_links(&cars[1..2]).await, Ok(vec![Some(deleted)]));
+    assert_eq!(vehicles.known(DEALER).await, Ok(Vec::new()), "a link is no car");
 }

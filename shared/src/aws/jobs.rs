@@ -21,6 +21,7 @@ use crate::{
     dependency::stats::ContainerCounts,
     message::RejectedMessage,
     ports::{PortError, Store, Written},
+    record::item::{Condition, TableItem, Value},
     record::{Guard, Record, lease::Lease},
 };
 
@@ -119,6 +120,36 @@ fn count(table: &str, counts: &ContainerCounts) -> BatchStatementRequest {
     statement::insert(table, key.chain(attributes).collect())
 }
 
+/// The statement that writes an item of a job type. It cannot replace an item.
+fn item_statement(item: &TableItem) -> BatchStatementRequest {
+    match &item.condition {
+        Condition::Always | Condition::Absent => {
+            let attributes = item_key(item).into_iter().chain(item_attributes(item)).collect();
+            statement::insert(&item.table, attributes)
+        }
+        Condition::Unchanged(expected) => {
+            let mut only_if = item_key(item);
+            only_if.extend(expected.iter().map(|(name, value)| (*name, attribute(value))));
+            statement::update(&item.table, item_attributes(item), &[], only_if)
+        }
+    }
+}
+
+fn item_key(item: &TableItem) -> Vec<Attribute> {
+    item.key.iter().map(|(name, value)| (*name, text(value))).collect()
+}
+
+fn item_attributes(item: &TableItem) -> Vec<Attribute> {
+    item.attributes.iter().map(|(name, value)| (*name, attribute(value))).collect()
+}
+
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Text(text) => item::s(text),
+        Value::Number(number) => item::n(*number),
+    }
+}
+
 fn running(record: &Record) -> Vec<Attribute> {
     vec![
         ("pk", text(&record.key)),
@@ -209,6 +240,7 @@ impl Store for DynamoStore {
     async fn settle(
         &self,
         records: &[Record],
+        items: &[&TableItem],
         closing: Option<&Lease>,
         counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
@@ -218,15 +250,30 @@ impl Store for DynamoStore {
             statement::update(jobs, progress, &item::TRANSIENT, running(record))
         };
         let close = |lease| statement::delete(control, item::lease_key(lease));
-        let statements = records.iter().map(settle).chain(closing.map(close));
+        let of_types = items.iter().map(|item| item_statement(item));
+        let statements = records.iter().map(settle).chain(of_types).chain(closing.map(close));
         let count = |counts| count(control, counts);
         let mut answers = self.run(statements.chain(counts.map(count)).collect()).await?;
         let counted = counts.and_then(|_| answers.pop()).map(written);
-        let ends = answers.into_iter().take(records.len()).map(written);
+        let ends = answers.into_iter().take(records.len() + items.len()).map(written);
         // A failure to write counts must not keep the ends from being confirmed.
         let unknown = || Written::Unknown("the counts".into());
         let counted = counted.map(|counted| Ok(counted.unwrap_or_else(|_| unknown())));
         ends.chain(counted).collect()
+    }
+
+    async fn put_item(&self, item: &TableItem) -> Result<Written, PortError> {
+        let replaced = match item.condition {
+            Condition::Always => {
+                let attributes = item_key(item).into_iter().chain(item_attributes(item)).collect();
+                let put = self.client.put_item().table_name(&item.table);
+                let put = put.set_item(Some(item::owned(attributes))).send().await;
+                return put.map(|_| Written::Yes).map_err(|error| port_error(&error));
+            }
+            Condition::Absent | Condition::Unchanged(_) => item_statement(item),
+        };
+        let answer = self.run(vec![replaced]).await?.pop();
+        answer.map_or_else(|| Ok(Written::Unknown("no answer".into())), written)
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {

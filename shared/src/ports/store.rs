@@ -6,6 +6,7 @@ use super::error::PortError;
 use crate::{
     dependency::stats::ContainerCounts,
     message::RejectedMessage,
+    record::item::TableItem,
     record::{Guard, Record, lease::Lease},
 };
 
@@ -54,7 +55,13 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Written, PortError>> + Send;
 
     /// Writes the ends of runs in one call: phase, counters and history. Each is written only while
-    /// the record is `running` with the run's fence. Returns the results in the order of `records`.
+    /// the record is `running` with the run's fence. Returns the results in the order of `records`, then those of
+    /// `items`.
+    ///
+    /// The same call writes `items` of job types, at most one a record. One with [`Condition::Always`] whose key
+    /// exists is [`Written::No`] here: [`Store::put_item`] writes it.
+    ///
+    /// [`Condition::Always`]: crate::record::item::Condition::Always
     ///
     /// The same call removes the lease `closing`, even if a record is refused: if an end is not
     /// confirmed, the caller must write the lease again. A failure to remove the lease is harmless
@@ -67,9 +74,14 @@ pub trait Store: Send + Sync {
     fn settle(
         &self,
         records: &[Record],
+        items: &[&TableItem],
         closing: Option<&Lease>,
         counts: Option<&ContainerCounts>,
     ) -> impl Future<Output = Result<Vec<Written>, PortError>> + Send;
+
+    /// Writes one item of a job type, if its condition holds.
+    fn put_item(&self, item: &TableItem)
+    -> impl Future<Output = Result<Written, PortError>> + Send;
 
     /// Puts a running record on the index `due` at the end of its lease, if the record in the table
     /// still has the same state and fence.

@@ -8,6 +8,7 @@ use crate::{
     base::time::Time,
     message::{Flaw, RejectedMessage, Rejection},
     ports::{Store, Written},
+    record::item::{Condition, TableItem, Value},
     record::{
         Counters, Phase, Record, Work,
         claim_decision::{ClaimDecision, Claimant, claim},
@@ -22,6 +23,9 @@ const LEASE_UNTIL: Time = Time::from_millis(1_800_000_020_000);
 /// Keys of the rejected messages that the suite writes, each with the message id that must be kept:
 /// the first of two within a day, the second of two further apart.
 pub const REJECTED: [(&str, &str); 2] = [("q#0123", "message-1"), ("q#4567", "message-3")];
+
+/// The table of the job types whose items the suite writes, with the partition key `dealer` and the sort key `vin`.
+pub const AUXILIARY: &str = "vehicles";
 
 /// Runs every case.
 ///
@@ -40,6 +44,7 @@ pub async fn store<S: Store>(store: &S) {
     a_repeated_rejection_replaces_the_first_only_after_a_day(store).await;
     leases_are_written_and_removed(store).await;
     a_settle_can_remove_the_lease(store).await;
+    a_settle_writes_items_of_job_types(store).await;
 }
 
 fn work() -> Work {
@@ -168,10 +173,10 @@ async fn a_settle_needs_a_running_record_with_the_same_fence<S: Store>(store: &S
     let ends = [succeeded(&ours), succeeded(&theirs), succeeded(&missing)];
     let refused = Written::No(Some(Box::new(taken_over.clone())));
     let expected = vec![Written::Yes, refused, Written::No(None)];
-    assert_eq!(store.settle(&ends, None, None).await, Ok(expected));
+    assert_eq!(store.settle(&ends, &[], None, None).await, Ok(expected));
     assert_eq!(store.read(&ours.key).await, Ok(Some(ends[0].clone())));
     assert_eq!(store.read(&theirs.key).await, Ok(Some(taken_over)), "the zombie changed nothing");
-    let again = store.settle(&ends[..1], None, None).await;
+    let again = store.settle(&ends[..1], &[], None, None).await;
     assert_eq!(again, Ok(vec![Written::No(Some(Box::new(ends[0].clone())))]));
 }
 
@@ -186,7 +191,7 @@ async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     let phase = Phase::Waiting { run_after, due_at, why };
     let waiting = Record { phase, provisional, ..record };
     assert_eq!(
-        store.settle(std::slice::from_ref(&waiting), None, None).await,
+        store.settle(std::slice::from_ref(&waiting), &[], None, None).await,
         Ok(vec![Written::Yes])
     );
     assert_eq!(store.read(&waiting.key).await, Ok(Some(waiting)));
@@ -198,7 +203,7 @@ async fn a_settle_can_reset_the_count_of_crashes<S: Store>(store: &S) {
     insert(store, &record).await;
     let more = record.settled(Decision::Continue, None, "1".into(), NOW);
     assert_eq!(more.counters.crashes, 0);
-    let written = store.settle(std::slice::from_ref(&more), None, None).await;
+    let written = store.settle(std::slice::from_ref(&more), &[], None, None).await;
     assert_eq!(written, Ok(vec![Written::Yes]));
     assert_eq!(store.read(&record.key).await, Ok(Some(more)));
 }
@@ -215,7 +220,7 @@ async fn indexing_the_lease_expiry_needs_a_live_run<S: Store>(store: &S) {
     assert_eq!(store.read(&record.key).await, Ok(Some(indexed.clone())));
     let ended = succeeded(&indexed);
     assert_eq!(
-        store.settle(std::slice::from_ref(&ended), None, None).await,
+        store.settle(std::slice::from_ref(&ended), &[], None, None).await,
         Ok(vec![Written::Yes])
     );
     let refused = Ok(Written::No(Some(Box::new(ended))));
@@ -229,7 +234,7 @@ async fn a_settle_removes_the_due_entry<S: Store>(store: &S) {
     // The run does not know that its lease expiry was indexed.
     let ended = succeeded(&record);
     assert_eq!(
-        store.settle(std::slice::from_ref(&ended), None, None).await,
+        store.settle(std::slice::from_ref(&ended), &[], None, None).await,
         Ok(vec![Written::Yes])
     );
     assert_eq!(ended.due_entry(), None);
@@ -277,11 +282,46 @@ async fn a_settle_can_remove_the_lease<S: Store>(store: &S) {
     let written = store.insert(std::slice::from_ref(&record), &lease).await;
     assert_eq!(written, Ok(vec![Written::Yes, Written::Yes]));
     let ended = [succeeded(&record)];
-    assert_eq!(store.settle(&ended, Some(&lease), None).await, Ok(vec![Written::Yes]));
+    assert_eq!(store.settle(&ended, &[], Some(&lease), None).await, Ok(vec![Written::Yes]));
     let free = store.insert(&[], &lease).await;
     assert_eq!(free, Ok(vec![Written::Yes]), "the lease was removed");
     // Removing a lease that is already gone succeeds, and does not hide a refused record.
     assert_eq!(store.release(&lease).await, Ok(()));
     let refused = vec![Written::No(Some(Box::new(ended[0].clone())))];
-    assert_eq!(store.settle(&ended, Some(&lease), None).await, Ok(refused));
+    assert_eq!(store.settle(&ended, &[], Some(&lease), None).await, Ok(refused));
+}
+
+/// An item of a job type.
+fn item(name: &str, count: u64, condition: Condition) -> TableItem {
+    let key = [("dealer", "item".to_owned()), ("vin", name.to_owned())];
+    let attributes = vec![("count", Value::Number(count)), ("text", Value::Text("x".into()))];
+    TableItem { table: AUXILIARY.into(), key, attributes, condition }
+}
+
+async fn a_settle_writes_items_of_job_types<S: Store>(store: &S) {
+    let (one, two) = (running("case#d:items-1", "a"), running("case#d:items-2", "a"));
+    insert(store, &one).await;
+    insert(store, &two).await;
+    let ends = [succeeded(&one), succeeded(&two)];
+    let [absent, always] = [Condition::Absent, Condition::Always];
+    let first = [&item("a", 1, absent.clone()), &item("b", 1, always.clone())];
+    let all = Ok(vec![Written::Yes; 4]);
+    assert_eq!(store.settle(&ends, &first, None, None).await, all);
+    // The ends are refused by now, and what replaces an item takes a call of its own.
+    let again = store.settle(&ends, &first, None, None).await.unwrap_or_default();
+    assert!(again.len() == 4 && again.iter().all(|w| matches!(w, Written::No(_))), "{again:?}");
+    assert_eq!(store.put_item(&item("b", 2, always.clone())).await, Ok(Written::Yes));
+    assert_eq!(store.put_item(&item("c", 2, always)).await, Ok(Written::Yes));
+    let is = |count| Condition::Unchanged(vec![("count", Value::Number(count))]);
+    for (name, count, condition, expected) in [
+        ("a", 3, absent, false),
+        ("a", 3, is(2), false),
+        ("a", 3, is(1), true),
+        ("b", 4, is(2), true),
+        ("d", 5, is(0), false),
+    ] {
+        let written = store.put_item(&item(name, count, condition)).await;
+        assert_eq!(written == Ok(Written::Yes), expected, "{name} {count}: {written:?}");
+        assert_eq!(matches!(written, Ok(Written::No(_))), !expected, "{name} {count}");
+    }
 }

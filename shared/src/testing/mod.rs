@@ -31,5 +31,5 @@ pub use policy::POLICY;
 pub use ports::TestPorts;
 pub use sqs::{ARN, SimulatedSqs};
 pub use store::MemoryStore;
-pub use tables::{EntryOutcome, TableHabits};
+pub use tables::{EntryOutcome, ItemAttributes, TableHabits};
 pub use units::{PartitionLimits, Units};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    tables::{EntryOutcome, TableHabits, Tables},
+    tables::{EntryOutcome, ItemAttributes, TableHabits, Tables, item_key},
     units::{PartitionLimits, Units},
 };
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
     dependency::stats::{Bucket, BucketKey, ContainerCounts},
     message::RejectedMessage,
     ports::{PortError, Seen, Store, Written},
-    record::{Guard, Record, lease::Lease},
+    record::item::TableItem,
+    record::{Guard, Record, item::Value, lease::Lease},
 };
 
 /// [`Store`] and [`Control`](crate::ports::Control) in memory; clones share the tables.
@@ -150,6 +151,36 @@ impl MemoryStore {
         self.lock().unset(key);
     }
 
+    /// The attributes of an item of a job type: of this table, with these values of its keys.
+    #[must_use]
+    pub fn item(&self, table: &str, key: [&str; 2]) -> Option<ItemAttributes> {
+        self.lock().items.get(&item_key(table, key)).cloned()
+    }
+
+    /// The same, as a consistent read that uses units.
+    pub fn read_item(
+        &self,
+        table: &str,
+        [partition, sort]: [&str; 2],
+    ) -> Result<Option<ItemAttributes>, PortError> {
+        let item = self.item(table, [partition, sort]);
+        let length = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Number(_) => 8,
+        };
+        let bytes = item.iter().flatten().map(|(name, value)| name.len() + length(value)).sum();
+        self.lock().spend(&format!("{table}/{partition}"), Units::read(bytes))?;
+        Ok(item)
+    }
+
+    /// The items of a job type of this partition: their sort keys and their attributes, in order.
+    #[must_use]
+    pub fn items(&self, table: &str, partition: &str) -> Vec<(String, ItemAttributes)> {
+        let tables = self.lock();
+        let of = tables.items.iter().filter(|([of, pk, _], _)| of == table && pk == partition);
+        of.map(|([_, _, sort], attributes)| (sort.clone(), attributes.clone())).collect()
+    }
+
     /// Number of calls so far; each is a round trip.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -213,6 +244,7 @@ impl Store for MemoryStore {
     async fn settle(
         &self,
         records: &[Record],
+        items: &[&TableItem],
         closing: Option<&Lease>,
         counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
@@ -227,6 +259,10 @@ impl Store for MemoryStore {
             tables.write_entry("settle", record, |now| guarded(now, Some(&guard)))
         });
         let mut written: Vec<Written> = each.collect();
+        // As in DynamoDB, an INSERT cannot replace an item.
+        let unknown = |error: PortError| Written::Unknown(error.to_string());
+        let each = items.iter();
+        written.extend(each.map(|item| tables.write_item(item, false).unwrap_or_else(unknown)));
         written.extend(counts.map(|counts| {
             if tables.control.buckets.contains_key(&counts.key) != counts.exists {
                 return Written::No(None);
@@ -237,6 +273,10 @@ impl Store for MemoryStore {
             }
         }));
         Ok(written)
+    }
+
+    async fn put_item(&self, item: &TableItem) -> Result<Written, PortError> {
+        self.call().write_item(item, true)
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {

@@ -19,6 +19,7 @@ use crate::{
     message::RejectedMessage,
     ports::{PortError, Written, maintenance::DueJob},
     record::Record,
+    record::item::{Condition, TableItem, Value},
 };
 
 /// Largest item, in bytes.
@@ -60,6 +61,13 @@ struct IndexChange {
     is_added: bool,
 }
 
+/// The attributes of an item of a job type, without its keys.
+pub type ItemAttributes = Vec<(&'static str, Value)>;
+
+pub(super) fn item_key(table: &str, [partition, sort]: [&str; 2]) -> [String; 3] {
+    [table.to_owned(), partition.to_owned(), sort.to_owned()]
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) records: BTreeMap<String, Record>,
@@ -67,6 +75,8 @@ pub(super) struct Tables {
     due: BTreeMap<String, BTreeSet<DueJob>>,
     lagging: VecDeque<IndexChange>,
     pub(super) rejected: BTreeMap<String, RejectedMessage>,
+    /// Items of job types, by table and keys.
+    pub(super) items: BTreeMap<[String; 3], ItemAttributes>,
     pub(super) control: ControlTable,
     /// Planned outcomes of entries, by the name of the call.
     pub(super) outcomes: BTreeMap<&'static str, VecDeque<EntryOutcome>>,
@@ -247,6 +257,31 @@ impl Tables {
         self.spend_record(current.as_ref(), record)?;
         self.set(record.clone());
         self.changed.push(record.key.clone());
+        Ok(Written::Yes)
+    }
+
+    /// Writes an item of a job type, if its condition holds. `may_replace`: whether the call can replace an item.
+    pub(super) fn write_item(
+        &mut self,
+        item: &TableItem,
+        may_replace: bool,
+    ) -> Result<Written, PortError> {
+        let [(_, partition), (_, sort)] = &item.key;
+        let key = item_key(&item.table, [partition, sort]);
+        self.spend(&format!("{}/{partition}", item.table), Units::write(item.bytes()))?;
+        let stored = self.items.get(&key);
+        let blocked = item.condition == Condition::Always && !may_replace && stored.is_some();
+        if blocked || !item.may_replace(stored.map(Vec::as_slice)) {
+            return Ok(Written::No(None));
+        }
+        let attributes = self.items.entry(key).or_default();
+        if item.condition == Condition::Always {
+            attributes.clear();
+        }
+        for (name, value) in &item.attributes {
+            attributes.retain(|(known, _)| known != name);
+            attributes.push((name, value.clone()));
+        }
         Ok(Written::Yes)
     }
 

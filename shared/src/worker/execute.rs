@@ -3,6 +3,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -10,14 +11,17 @@ use crate::{
     failure::{Class, Failure, JOB_TIMEOUT, RATE_LIMIT},
     job::{Gate, Job, Progress, Run},
     policy::MAX_RESULT_BYTES,
-    record::Record,
+    record::{
+        Record,
+        item::{MAX_ITEM_BYTES, TableItem},
+    },
 };
 
 /// How one run of a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The work is done; holds the result as JSON.
-    Succeeded(String),
+    /// The work is done; holds the result as JSON, and the item to write with it.
+    Succeeded(String, Option<Box<TableItem>>),
     /// A part of the work is done; another run continues from this cursor.
     Continues(String),
     /// The run failed.
@@ -49,6 +53,7 @@ pub async fn execute<J: Job>(
         counters: record.counters,
         history: record.history.clone(),
         cursor: record.cursor.clone(),
+        sent_at: record.work.created_at,
         ends_at: now + limit,
         is_last,
         gate,
@@ -56,7 +61,8 @@ pub async fn execute<J: Job>(
     let work = guarded(async {
         job.run(payload, &run).await.map(|progress| match progress {
             Progress::More(cursor) => Ok(Outcome::Continues(cursor)),
-            Progress::Done(output) => serde_json::to_string(&output).map(Outcome::Succeeded),
+            Progress::Done(output) => succeeded(&output, None),
+            Progress::DoneWith(output, item) => succeeded(&output, Some(item)),
         })
     });
     let ended = tokio::select! {
@@ -78,6 +84,13 @@ pub async fn execute<J: Job>(
     }
 }
 
+fn succeeded<T: Serialize>(
+    output: &T,
+    item: Option<Box<TableItem>>,
+) -> Result<Outcome, serde_json::Error> {
+    Ok(Outcome::Succeeded(serde_json::to_string(output)?, item))
+}
+
 /// Runs code of a job type. A panic becomes a failure of class [`Class::Crash`], so the other jobs of the
 /// process continue.
 pub(super) async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
@@ -93,17 +106,20 @@ pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
 /// An outcome that fits into a record: a longer one could not be written, and the job would run again for
 /// ever.
 fn bounded(outcome: Outcome) -> Outcome {
-    let (name, length) = match &outcome {
-        Outcome::Succeeded(result) => ("result", result.len()),
-        Outcome::Continues(cursor) => ("cursor", cursor.len()),
+    let (name, length, most) = match &outcome {
+        Outcome::Succeeded(_, Some(item)) if item.bytes() > MAX_ITEM_BYTES => {
+            ("item", item.bytes(), MAX_ITEM_BYTES)
+        }
+        Outcome::Succeeded(result, _) => ("result", result.len(), MAX_RESULT_BYTES),
+        Outcome::Continues(cursor) => ("cursor", cursor.len(), MAX_RESULT_BYTES),
         Outcome::Failed(_) => return outcome,
     };
-    if length <= MAX_RESULT_BYTES {
+    if length <= most {
         return outcome;
     }
-    let message =
-        format!("the job's {name} has {length} bytes, expected at most {MAX_RESULT_BYTES}");
-    Outcome::Failed(Failure::new(Class::Permanent, "result_too_long", message))
+    let message = format!("the job's {name} has {length} bytes, expected at most {most}");
+    let code = if name == "item" { "item_too_long" } else { "result_too_long" };
+    Outcome::Failed(Failure::new(Class::Permanent, code, message))
 }
 
 /// Returns when the run has used `limit`, not counting waits for slots, or `hard_limit` including

@@ -16,6 +16,7 @@ use crate::{
     record::{
         Counters, Record,
         decision::Decision,
+        item::TableItem,
         retry::{self, Situation},
     },
     telemetry,
@@ -45,6 +46,8 @@ pub(super) struct Ended {
     pub(super) waited: Duration,
     /// Why the whole event must fail, although this end is written.
     pub(super) broken: Option<String>,
+    /// The item of the job type to write with it.
+    pub(super) item: Option<Box<TableItem>>,
 }
 
 /// Runs a job, if there is time, and decides what follows.
@@ -58,10 +61,10 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     let RunResult { outcome, broken, others_worked, waited } = result;
     let now = worker.clock.now();
     match outcome {
-        Outcome::Succeeded(result) => {
+        Outcome::Succeeded(result, item) => {
             let decision = Decision::Succeed;
             let record = record.settled(decision, None, result, now);
-            Ended { ticket, record, decision, failure: None, at: now, waited, broken }
+            Ended { ticket, record, decision, failure: None, at: now, waited, broken, item }
         }
         Outcome::Continues(cursor) => {
             let decision = Decision::Continue;
@@ -69,7 +72,8 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE {
                 record.park();
             }
-            Ended { ticket, record, decision, failure: None, at: now, waited, broken }
+            let (failure, item) = (None, None);
+            Ended { ticket, record, decision, failure, at: now, waited, broken, item }
         }
         Outcome::Failed(failure) => {
             let breaker_open = worker.gates.is_open(&record.work.dependency);
@@ -101,16 +105,19 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             let is_walled =
                 failure.code() == BREAKER_OPEN && worker.gates.is_walled(&record.work.dependency);
             if (matches!(decision, Decision::Bury(_)) || is_walled)
-                && let Some(result) = stand_in(worker, batch, ticket, &record, &failure).await
+                && let Some((result, item)) =
+                    stand_in(worker, batch, ticket, &record, &failure).await
             {
                 let decision = Decision::Succeed;
                 let record = record.settled(decision, None, result, now);
-                return Ended { ticket, record, decision, failure: None, at: now, waited, broken };
+                let failure = None;
+                return Ended { ticket, record, decision, failure, at: now, waited, broken, item };
             }
             let end = situation.deadline.unwrap_or(situation.gives_up_at);
             let mut record = record.settled(decision, Some(&failure), String::new(), now);
             record.end_at(end);
-            Ended { ticket, record, decision, failure: Some(failure), at: now, waited, broken }
+            let (failure, item) = (Some(failure), None);
+            Ended { ticket, record, decision, failure, at: now, waited, broken, item }
         }
     }
 }
@@ -263,7 +270,7 @@ async fn stand_in<J: Job, P: Ports>(
     ticket: usize,
     record: &Record,
     failure: &Failure,
-) -> Option<String> {
+) -> Option<(String, Option<Box<TableItem>>)> {
     if !J::STANDS_IN {
         return None;
     }
@@ -271,7 +278,7 @@ async fn stand_in<J: Job, P: Ports>(
     let latest_end = batch.deadline.before(J::POLICY.reserve);
     let (job, gate, clock) = (&worker.job, Closed::new(failure), &worker.clock);
     match execute::execute(job, payload, record, &gate, clock, latest_end, true).await {
-        Outcome::Succeeded(result) => Some(result),
+        Outcome::Succeeded(result, item) => Some((result, item)),
         Outcome::Continues(_) | Outcome::Failed(_) => None,
     }
 }

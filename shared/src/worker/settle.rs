@@ -15,6 +15,7 @@ use crate::{
     record::{
         Guard, Phase, Record,
         decision::{Cause, Decision},
+        item::{Condition, TableItem},
     },
     telemetry,
 };
@@ -48,23 +49,28 @@ pub(super) async fn settle<J: Job, P: Ports>(
     closing: bool,
 ) -> Settled {
     let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
+    let items: Vec<&TableItem> = ended.iter().filter_map(|ended| ended.item.as_deref()).collect();
     let lease = closing.then_some(&batch.lease);
     // Each write of counts costs a unit, so they go with the last group of a batch.
     let counts = worker.gates.counts(closing);
     let settled = async {
         worker.gates.register_parked(&records).await?;
-        worker.store.settle(&records, lease, counts.as_ref()).await
+        worker.store.settle(&records, &items, lease, counts.as_ref()).await
     };
     let mut written = match settled.await {
         Ok(written) => written,
         Err(error) => {
             telemetry::port_failed("settle", &error);
-            vec![Written::Unknown(error.to_string()); records.len() + usize::from(counts.is_some())]
+            let entries = records.len() + items.len() + usize::from(counts.is_some());
+            vec![Written::Unknown(error.to_string()); entries]
         }
     };
     if let Some(counts) = &counts {
         worker.gates.counted(counts, written.pop().as_ref());
     }
+    let of_items = written.split_off(records.len().min(written.len()));
+    let left = items.iter().zip(of_items).filter(|(item, written)| is_left(item, written));
+    let left = join_all(left.map(|(item, _)| put_item(worker, batch, item)));
     let at_once = written.iter().all(|written| *written == Written::Yes);
     let each = ended.iter().zip(written).map(async |(ended, written)| match written {
         Written::Yes => {
@@ -78,9 +84,40 @@ pub(super) async fn settle<J: Job, P: Ports>(
             renew_lease(worker, batch).await;
         }
     };
-    let (confirmed, ()) = tokio::join!(join_all(each), renewed);
+    let (confirmed, (), _) = tokio::join!(join_all(each), renewed, left);
     let confirmed = confirmed.into_iter().all(|confirmed| confirmed);
     Settled { confirmed, lease_closed: closing && at_once }
+}
+
+/// Whether an item of a job type has to be written by a call of its own: it is in doubt, or it replaces another one. A
+/// condition that does not hold is an answer.
+fn is_left(item: &TableItem, written: &Written) -> bool {
+    match written {
+        Written::Yes => false,
+        Written::No(_) => item.condition == Condition::Always,
+        Written::Unknown(_) => true,
+    }
+}
+
+/// Writes an item of a job type alone, with retries while there is time. The end of its run is written in any case.
+async fn put_item<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    item: &TableItem,
+) {
+    let mut pause = SETTLE_PAUSE;
+    loop {
+        let why = match worker.store.put_item(item).await {
+            Ok(Written::Yes | Written::No(_)) => return,
+            Ok(Written::Unknown(why)) | Err(PortError::Unavailable(why)) => why,
+            Err(error) => return telemetry::item_not_written(J::TYPE, item, &error.to_string()),
+        };
+        if worker.clock.now() + pause + ANSWER_RESERVE >= batch.deadline {
+            return telemetry::item_not_written(J::TYPE, item, &why);
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 /// Writes the end of one run, with retries while there is time: the work is done, and only its

@@ -128,6 +128,7 @@ async fn verify<J: Job, P: Ports>(
         counters: record.counters,
         history: Vec::new(),
         cursor: None,
+        sent_at: record.work.created_at,
         ends_at,
         is_last: false,
         gate: &permit,

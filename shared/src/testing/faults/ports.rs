@@ -13,6 +13,7 @@ use crate::{
         Control, ExtendVisibility, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
         notes::NoteKey,
     },
+    record::item::TableItem,
     record::{Guard, Record, lease::Lease},
 };
 
@@ -55,12 +56,18 @@ impl<T: Store> Store for Faulty<T> {
     async fn settle(
         &self,
         records: &[Record],
+        items: &[&TableItem],
         closing: Option<&Lease>,
         counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
-        let throttled = throttled(records.len() + usize::from(counts.is_some()));
-        let settle = self.port.settle(records, closing, counts);
+        let throttled = throttled(records.len() + items.len() + usize::from(counts.is_some()));
+        let settle = self.port.settle(records, items, closing, counts);
         self.faults.call("settle", keys(records), settle, Some(throttled)).await
+    }
+
+    async fn put_item(&self, item: &TableItem) -> Result<Written, PortError> {
+        let [_, (_, name)] = &item.key;
+        self.faults.call("put_item", name.clone(), self.port.put_item(item), None).await
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {

@@ -11,6 +11,9 @@ const DEFAULT_DOMAIN: &str = "rebrand.ly";
 /// The first slashtag that the service generates: "1000" in base 36.
 const FIRST_SLASHTAG: u64 = 36 * 36 * 36;
 
+/// Age of a preloaded link when it is added: it has been there for long.
+const PRELOAD_AGE_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// A link that a call asks for, with every field validated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
@@ -132,8 +135,8 @@ impl Account {
                 status: LinkStatus::Active,
                 visible: preload.visible,
                 created_by: CreatedBy::Preload,
-                created_at_ms: now_ms,
-                updated_at_ms: now_ms,
+                created_at_ms: now_ms.saturating_sub(PRELOAD_AGE_MS),
+                updated_at_ms: now_ms.saturating_sub(PRELOAD_AGE_MS),
             });
         }
         let insert = |link| self.insert(Link { id: self.next_id(), ..link }).clone();

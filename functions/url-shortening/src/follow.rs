@@ -1,0 +1,179 @@
+//! Sets the destination of the link that is kept for a car, and checks it for the audit.
+//!
+//! ```text
+//! newer than wanted? ── no, older ──► superseded, no call
+//!        │ yes, or the same
+//!        ▼
+//! 1 write what is wanted ─► 2 POST ─► 3 read what is wanted ─┬─ the same ──► 4 note that it is set, with the end
+//!                           ▲                                └─ newer ─┐
+//!                           └──────────────────────────────────────────┘
+//! ```
+//!
+//! A process that posts an older destination after a newer one was set leaves a link that leads to an earlier
+//! address of the car. The audit finds it, and the job that wants the newer one sets it again.
+
+use std::cmp::Ordering;
+
+use evenkeel::{
+    base::time::Clock,
+    failure::{Class, Failure},
+    http::transport::Transport,
+    job::{Gate, Progress, Run, Soundness},
+    ports::SecretSource,
+};
+use inventory::{link::KeptLink, slashtag, vehicles::Vehicles};
+use url::Url;
+
+use crate::{
+    answer::{LINK_DELETED, RebrandlyError},
+    links::{Ask, Links, Next, destination_of, leads_to},
+    result::{Shortened, Via},
+};
+
+/// How often a run follows another one that wants a newer destination, before it tries again later.
+const MOST_MOVES: usize = 5;
+
+/// Failure code of a job whose link changes all the time.
+const CONTENDED: &str = "link_contended";
+
+impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
+    /// Lets the car's link lead where this job or a newer one wants it to lead.
+    pub(crate) async fn follow<G: Gate>(
+        &self,
+        ask: &Ask<'_>,
+        kept: KeptLink,
+        run: &Run<'_, G>,
+    ) -> Result<Next, Failure> {
+        if kept.deleted_at.is_some() {
+            return self.without_link(ask, kept).await;
+        }
+        let Some(mut kept) = self.want(ask, kept).await? else {
+            return Err(contended());
+        };
+        if kept.order(ask.destination.as_str(), ask.as_of) == Ordering::Less {
+            return Ok(superseded(&kept));
+        }
+        let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
+        for _ in 0..MOST_MOVES {
+            let via = if is_wanted(&kept, ask) { Via::Updated } else { Via::Superseded };
+            let title = ask.title().filter(|_| via == Via::Updated);
+            let (id, wanted) = (&kept.link_id, &kept.wanted);
+            match run.call(|limit| self.rebrandly.update(id, wanted, title, limit)).await {
+                Ok(_) => {}
+                Err(RebrandlyError::Gone) => {
+                    let kept = self.deleted(ask, kept).await?;
+                    return self.without_link(ask, kept).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let now = self.kept(ask).await?.ok_or_else(contended)?;
+            if now.as_of == kept.as_of && now.wanted == kept.wanted {
+                let item = kept.set_item(self.lookup.vehicles.table(), dealer, vin);
+                let done = Progress::DoneWith(Shortened::of(&kept, via, None), Box::new(item));
+                return Ok(Next::Ends(done));
+            }
+            kept = now;
+        }
+        Err(contended())
+    }
+
+    /// Writes what this job wants, unless something newer is wanted. Returns what is wanted then; `None` if others
+    /// keep changing it.
+    async fn want(&self, ask: &Ask<'_>, kept: KeptLink) -> Result<Option<KeptLink>, Failure> {
+        let mut kept = kept;
+        for _ in 0..MOST_MOVES {
+            if kept.order(ask.destination.as_str(), ask.as_of) != Ordering::Greater {
+                return Ok(Some(kept));
+            }
+            let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
+            let wanting = kept.wanting(&ask.destination, ask.as_of);
+            let written =
+                self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &wanting).await;
+            if written.map_err(|error| error.unstarted())? {
+                return Ok(Some(wanting));
+            }
+            kept = self.kept(ask).await?.ok_or_else(contended)?;
+        }
+        Ok(None)
+    }
+
+    /// Notes that the car's link was deleted.
+    async fn deleted(&self, ask: &Ask<'_>, kept: KeptLink) -> Result<KeptLink, Failure> {
+        let deleted = KeptLink { deleted_at: Some(self.clock.now()), ..kept.clone() };
+        let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
+        let noted = self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &deleted).await;
+        noted.map_err(|error| error.unstarted())?;
+        Ok(deleted)
+    }
+
+    /// What becomes of a car whose link was deleted by hand: a new one, if its sender wants that and the car is
+    /// listed; else the job ends, because somebody may have had a reason.
+    async fn without_link(&self, ask: &Ask<'_>, kept: KeptLink) -> Result<Next, Failure> {
+        if kept.order(ask.destination.as_str(), ask.as_of) == Ordering::Less {
+            return Ok(superseded(&kept));
+        }
+        if self.may_recreate(ask).await? {
+            return Ok(Next::Create(Some(kept)));
+        }
+        let message = format!("the car's link {} was deleted", kept.short_url);
+        Err(Failure::new(Class::Permanent, LINK_DELETED, message))
+    }
+
+    async fn may_recreate(&self, ask: &Ask<'_>) -> Result<bool, Failure> {
+        if !ask.payload.recreate {
+            return Ok(false);
+        }
+        let listing = self.lookup.vehicles.listing(ask.dealer(), ask.vin.as_str()).await;
+        Ok(listing.map_err(|error| error.unstarted())?.is_some_and(|listing| listing.is_listed))
+    }
+
+    /// Compares the car's link with what is wanted. Changes nothing at Rebrandly.
+    pub(crate) async fn audit<G: Gate>(
+        &self,
+        ask: &Ask<'_>,
+        kept: KeptLink,
+        run: &Run<'_, G>,
+    ) -> Result<Soundness, Failure> {
+        if kept.order(ask.destination.as_str(), ask.as_of) == Ordering::Less {
+            // The job that wants the newer destination is audited for it.
+            return Ok(Soundness::Sound);
+        }
+        let tag = kept.slashtag.clone();
+        let found = match run.call(|limit| self.rebrandly.get(&kept.link_id, limit)).await {
+            Ok(found) => found,
+            Err(RebrandlyError::Gone) => {
+                let gone = format!("the link {tag} was deleted");
+                if kept.deleted_at.is_none() {
+                    self.deleted(ask, kept).await?;
+                }
+                let again = self.may_recreate(ask).await?;
+                return Ok(if again { Soundness::Lost(gone) } else { Soundness::Changed(gone) });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let wanted: Option<Url> = kept.wanted.parse().ok();
+        let elsewhere = found.destination.clone().unwrap_or_default();
+        Ok(match (wanted, destination_of(&found)) {
+            (Some(wanted), _) if leads_to(&found, &wanted) == Some(true) => Soundness::Sound,
+            (_, Some(held)) if kept.had(&held) => {
+                Soundness::Lost(format!("the link {tag} leads to an earlier address: {elsewhere}"))
+            }
+            _ => Soundness::Changed(format!("the link {tag} leads to {elsewhere:?}")),
+        })
+    }
+}
+
+fn superseded(kept: &KeptLink) -> Next {
+    Next::Ends(Progress::Done(Shortened::of(kept, Via::Superseded, None)))
+}
+
+/// Whether what is wanted is what this job asks for.
+fn is_wanted(kept: &KeptLink, ask: &Ask<'_>) -> bool {
+    let wanted: Option<Url> = kept.wanted.parse().ok();
+    wanted.is_some_and(|wanted| slashtag::same_destination(&wanted, &ask.destination))
+}
+
+pub(crate) fn contended() -> Failure {
+    let why = "other jobs keep changing the destination of the car's link";
+    Failure::new(Class::Transient, CONTENDED, why)
+}
