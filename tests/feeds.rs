@@ -70,7 +70,13 @@ impl Feeds {
         // Two reads of a dealer must not begin in the same millisecond.
         tokio::time::advance(Duration::from_secs(1)).await;
         let site = self.control().site_origin(SLUG);
-        let payload = json!({"dealer_slug": SLUG, "site_url": site, "fan_out": fan_out});
+        let payload = json!({
+            "dealer_slug": SLUG, "site_url": site, "fan_out": fan_out, "max_new": 10_000,
+        });
+        self.send_payload(id, &payload);
+    }
+
+    fn send_payload(&self, id: &str, payload: &Value) {
         let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
         self.send(&body.to_string());
     }
@@ -145,10 +151,17 @@ fn expect(calls: &[&str], expected: &[&str]) {
     }
 }
 
-/// What a read stores: the keys of its jobs, and the cars.
+/// What a read stores: its jobs, and the cars. When it asked for a link depends on when its last run began.
 fn left(feeds: &Feeds) -> impl PartialEq + Debug + use<> {
-    let kinds = ["product_detail_scraping", "url_shortening"];
-    (kinds.map(|kind| feeds.jobs(kind)), feeds.vehicles.vehicles())
+    let links: Vec<String> = feeds.jobs("url_shortening").into_iter().collect();
+    let links: Vec<String> =
+        links.iter().map(|key| key.rsplit_once(':').unwrap().0.to_owned()).collect();
+    let mut cars = feeds.vehicles.vehicles();
+    for car in &mut cars {
+        let asked = car.asked.take().unwrap();
+        car.asked = Some(asked.split_once(':').unwrap().1.to_owned());
+    }
+    (feeds.jobs("product_detail_scraping"), links, cars)
 }
 
 #[tokio::test(start_paused = true)]

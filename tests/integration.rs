@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue fails")]
 
 mod bench;
+mod cars;
 mod cases;
 mod conformance;
 mod costs;

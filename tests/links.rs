@@ -78,6 +78,8 @@ async fn list(bench: &Bench, addresses: &[&str]) {
         list: "used".into(),
         data: "{}".into(),
         addresses: marks.collect(),
+        asked: None,
+        pending: None,
     };
     bench.vehicles.keep("acme", &[car], bench.now()).await.unwrap();
 }

@@ -59,7 +59,15 @@ impl Pages {
         let car = &self.cars[car];
         let data = json!({"vin": car.vin, "make": car.make, "year": car.year}).to_string();
         let (hash, list) = (Some("hash".to_owned()), "new".to_owned());
-        let kept = Vehicle { vin: car.vin.clone(), hash, list, data, addresses: Vec::new() };
+        let kept = Vehicle {
+            vin: car.vin.clone(),
+            hash,
+            list,
+            data,
+            addresses: Vec::new(),
+            asked: None,
+            pending: None,
+        };
         self.vehicles.keep(SLUG, &[kept], self.now()).await.unwrap();
     }
 

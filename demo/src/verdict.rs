@@ -238,7 +238,9 @@ impl<'a> Case<'a> {
             .evidence
             .vehicles
             .iter()
-            .map(|vehicle| (vehicle.dealer.as_str(), vehicle.vin.as_str()))
+            .filter_map(|vehicle| {
+                Some((vehicle.dealer.as_str(), vehicle.vin.strip_prefix("car#")?))
+            })
             .collect();
         for page in self.evidence.jobs.iter().filter_map(Job::feed).flat_map(|feed| &feed.pages) {
             if kept.contains(&(page.dealer_slug.as_str(), page.vin.as_str())) {

@@ -134,6 +134,8 @@ fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
         ("seen_at", ms(now)),
         ("addresses", s(vehicle.addresses.join(","))),
     ];
+    attributes.extend(vehicle.asked.as_ref().map(|asked| ("asked", s(asked))));
+    attributes.extend(vehicle.pending.as_ref().map(|hash| ("pending", s(hash))));
     // A car without a hash may not be listed, so its item expires like that of an unlisted car.
     attributes.push(vehicle.hash.as_ref().map_or_else(
         || ("expires_at", n((now + RETENTION).as_secs_ceil())),
@@ -148,7 +150,15 @@ fn known(item: &Item) -> Option<Known> {
     let vin = reader.text("vin").ok()?.strip_prefix(CAR)?.to_owned();
     let hash = reader.text("hash").ok();
     let kept_at = reader.time("seen_at").unwrap_or_default();
-    Some(Known { vin, hash, list: reader.text("list").ok()?, kept_at, addresses: addresses(item) })
+    Some(Known {
+        vin,
+        hash,
+        list: reader.text("list").ok()?,
+        kept_at,
+        addresses: addresses(item),
+        asked: reader.text("asked").ok(),
+        pending: reader.text("pending").ok(),
+    })
 }
 
 fn addresses(item: &Item) -> Vec<String> {
@@ -188,7 +198,7 @@ fn value(value: Value) -> AttributeValue {
 
 impl Vehicles for DynamoVehicles {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
-        let attributes = ["vin", "hash", "list", "seen_at", "addresses"];
+        let attributes = ["vin", "hash", "list", "seen_at", "addresses", "asked", "pending"];
         Ok(self.query(dealer, CAR, &attributes).await?.iter().filter_map(known).collect())
     }
 
@@ -216,7 +226,9 @@ impl Vehicles for DynamoVehicles {
                 .table_name(&self.table)
                 .key("dealer", s(dealer))
                 .key("vin", s(format!("{CAR}{vin}")))
-                .update_expression("SET unlisted_at = :now, expires_at = :end REMOVE #hash")
+                .update_expression(
+                    "SET unlisted_at = :now, expires_at = :end REMOVE #hash, pending",
+                )
                 .condition_expression("attribute_exists(vin) AND seen_at < :began")
                 .expression_attribute_names("#hash", "hash")
                 .expression_attribute_values(":now", ms(now))

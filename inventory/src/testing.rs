@@ -82,6 +82,8 @@ impl Vehicles for MemoryVehicles {
             list: vehicle.list.clone(),
             kept_at: *kept_at,
             addresses: vehicle.addresses.clone(),
+            asked: vehicle.asked.clone(),
+            pending: vehicle.pending.clone(),
         };
         Ok(of_dealer.map(|(_, kept)| known(kept)).collect())
     }
@@ -111,7 +113,9 @@ impl Vehicles for MemoryVehicles {
         let mut kept = self.lock();
         for vin in vins {
             match kept.vehicles.get_mut(&(dealer.to_owned(), vin.clone())) {
-                Some((vehicle, seen_at)) if *seen_at < began => vehicle.hash = None,
+                Some((vehicle, seen_at)) if *seen_at < began => {
+                    (vehicle.hash, vehicle.pending) = (None, None);
+                }
                 _ => {}
             }
         }

@@ -29,6 +29,10 @@ pub struct Known {
     pub kept_at: Time,
     /// Marks of the latest addresses of its page ([`crate::link::mark`]), the latest last.
     pub addresses: Vec<String>,
+    /// Which link the feed has asked for last, in the feed's notation.
+    pub asked: Option<String>,
+    /// Content hash of the data, if its jobs are not created yet.
+    pub pending: Option<String>,
 }
 
 /// What the feed knows of a car that matters to its link.
@@ -45,7 +49,7 @@ pub struct Listing {
 pub struct Vehicle {
     /// 17 characters, upper case.
     pub vin: String,
-    /// Content hash of the data; `None` if the car's jobs are not created yet.
+    /// Content hash of the data for which the car's jobs were created; `None` if there were none.
     pub hash: Option<String>,
     /// Name of the list in which the car was seen: `new`, `used` or `certified`.
     pub list: String,
@@ -53,6 +57,10 @@ pub struct Vehicle {
     pub data: String,
     /// As in [`Known::addresses`].
     pub addresses: Vec<String>,
+    /// As in [`Known::asked`].
+    pub asked: Option<String>,
+    /// As in [`Known::pending`].
+    pub pending: Option<String>,
 }
 
 /// The table of vehicles.

@@ -76,9 +76,12 @@ pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
 /// Number of failed attempts that a record keeps.
 pub const HISTORY: usize = 12;
 
-/// Longest result, and longest cursor, in bytes. With a payload as long as a message may be, a record then
-/// stays below the 400 KB that DynamoDB stores in an item.
+/// Longest result, in bytes.
 pub const MAX_RESULT_BYTES: usize = 100 * 1024;
+
+/// Longest cursor, in bytes. With a payload as long as a message may be and a provisional result, a record then stays
+/// below the 400 KB that DynamoDB stores in an item.
+pub const MAX_CURSOR_BYTES: usize = 190 * 1024;
 
 /// Longest name of a dependency, in bytes: it is part of keys, which may have 1,024 (sort) or 2,048 bytes. A
 /// host name has at most 253.

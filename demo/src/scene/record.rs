@@ -76,7 +76,7 @@ pub(crate) struct Quality {
     pub(crate) conflicting: Vec<Value>,
 }
 
-/// The key of an item in the vehicles table: a car, or a note about the whole inventory.
+/// The key of an item in the vehicles table: a car, the link of one, or a note about the whole inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Vehicle {
     pub(crate) dealer: String,

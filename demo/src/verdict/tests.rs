@@ -71,8 +71,9 @@ impl Story {
             ended_at: Some(6),
             ..Record::default()
         });
-        let vehicles = pages.iter().map(|page| page.vin.as_str()).chain(["#list"]);
-        let vehicles = vehicles.map(|vin| vehicle("lakeside-toyota", vin)).collect();
+        let cars = pages.iter().map(|page| format!("car#{}", page.vin));
+        let vehicles = cars.chain(["#list".to_owned()]);
+        let vehicles = vehicles.map(|sort| vehicle("lakeside-toyota", &sort)).collect();
         let faults = vec![fault(2)];
         let accident = Some(Accident { job: 2, pid: 7, at_ms: 2_100 });
         let (queued, dead_letters) = (0, 0);

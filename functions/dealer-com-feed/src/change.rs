@@ -6,11 +6,14 @@ use std::{
     fmt,
 };
 
+use inventory::link::{KeptLink, mark};
+use url::Url;
+
 use crate::{
     collapse::{self, Counts},
     content::content_hash,
     paging::Cursor,
-    payload::{Condition, FanOut},
+    payload::{Condition, FanOut, Feed},
     vehicle::Vehicle,
 };
 
@@ -47,6 +50,53 @@ impl fmt::Display for Mark {
     }
 }
 
+impl Listed<'_> {
+    /// The car's VIN.
+    #[must_use]
+    pub fn vin(&self) -> &str {
+        self.vehicle.vin.as_str()
+    }
+}
+
+/// A link that the feed has asked for: the id of its job depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// As of when the address is right, in milliseconds since the epoch.
+    pub as_of: u64,
+    /// The [`mark`] of the address.
+    pub address: String,
+}
+
+impl Asked {
+    /// Parses the format that `Display` writes: `as_of:address`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (as_of, address) = text.split_once(':')?;
+        Some(Self { as_of: as_of.parse().ok()?, address: address.to_owned() })
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.as_of, self.address)
+    }
+}
+
+/// What is stored about a car.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Of the content for which its jobs were created; `None` if the car is not listed.
+    pub mark: Option<Mark>,
+    /// Which link was asked for last.
+    pub asked: Option<Asked>,
+    /// [`mark`]s of its latest addresses.
+    pub addresses: Vec<String>,
+    /// The content hash of its data, if its jobs are not created yet.
+    pub pending: Option<String>,
+    /// The link kept for it.
+    pub link: Option<KeptLink>,
+}
+
 /// A car with its content hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<'a> {
@@ -54,8 +104,14 @@ pub struct Listed<'a> {
     pub vehicle: &'a Vehicle,
     /// The result of [`content_hash`].
     pub hash: String,
-    /// The jobs already created for this content.
+    /// The jobs already created for this content. A link was if it was asked for, or leads there.
     pub had: FanOut,
+    /// Where its link has to lead; `None` if it has no page.
+    pub destination: Option<Url>,
+    /// The link that was asked for, or is to be.
+    pub asked: Option<Asked>,
+    /// Whether no link is kept for it.
+    pub is_first_link: bool,
 }
 
 /// The cars of a page, grouped by how they differ from the store. Each group is in the page's
@@ -72,16 +128,18 @@ pub struct Changes<'a> {
     pub unchanged: Vec<Listed<'a>>,
 }
 
-/// Compares cars with the marks in the store by VIN; `wanted` are the jobs that the feed asks for.
-/// If a VIN occurs twice, its first entry counts.
+/// Compares cars with what is stored, by VIN. `as_of` is when the feed's job was created. If a VIN occurs twice, its
+/// first entry counts.
 ///
 /// An unlisted car has no hash in the store, so it counts as new when the site lists it again.
 #[must_use]
 pub fn compare<'a>(
     vehicles: impl IntoIterator<Item = &'a Vehicle>,
-    stored: &BTreeMap<String, Mark>,
-    wanted: FanOut,
+    stored: &BTreeMap<String, Stored>,
+    feed: &Feed,
+    as_of: u64,
 ) -> Changes<'a> {
+    let wanted = feed.fan_out;
     let mut changes = Changes::default();
     let mut seen = BTreeSet::new();
     for vehicle in vehicles {
@@ -89,18 +147,65 @@ pub fn compare<'a>(
         if !seen.insert(vin) {
             continue;
         }
-        let (hash, known) = (content_hash(vehicle), stored.get(vin));
-        let same = known.filter(|mark| mark.hash == hash);
-        let listed = Listed { vehicle, hash, had: same.map_or(FanOut::NONE, |mark| mark.had) };
-        let place = match (known, same) {
-            (None, _) => &mut changes.new,
-            (_, None) => &mut changes.changed,
-            (_, Some(mark)) if mark.had.and(wanted) == mark.had => &mut changes.unchanged,
-            _ => &mut changes.lacking,
+        let known = stored.get(vin);
+        let listed = listed(vehicle, known, feed, as_of);
+        let mark = known.and_then(|known| known.mark.as_ref());
+        let place = match mark {
+            None => &mut changes.new,
+            Some(mark) if mark.hash != listed.hash => &mut changes.changed,
+            Some(_) if listed.had.and(wanted) == listed.had => &mut changes.unchanged,
+            Some(_) => &mut changes.lacking,
         };
         place.push(listed);
     }
     changes
+}
+
+/// A car, compared with what is stored about it.
+pub(crate) fn listed<'a>(
+    vehicle: &'a Vehicle,
+    known: Option<&Stored>,
+    feed: &Feed,
+    as_of: u64,
+) -> Listed<'a> {
+    let hash = content_hash(vehicle);
+    let mark = known.and_then(|known| known.mark.as_ref()).filter(|mark| mark.hash == hash);
+    let page = vehicle.link.as_deref();
+    let destination = page.and_then(|page| feed.links.destination(page));
+    let (due, asked) = link_due(destination.as_ref(), known, as_of);
+    // A feed that asks for no links leaves it to others to have asked.
+    let asked = if feed.fan_out.shorten { asked } else { known.and_then(|car| car.asked.clone()) };
+    let had = FanOut { scrape: mark.is_some_and(|mark| mark.had.scrape), shorten: !due };
+    let is_first_link = known.is_none_or(|known| known.link.is_none());
+    Listed { vehicle, hash, had, destination, asked, is_first_link }
+}
+
+/// Whether the feed has to ask for a car's link, and which link it has asked for then.
+///
+/// It asks if the link is wanted elsewhere, or if there is none; but not again for an address that it has asked for
+/// since, unless the car's jobs may not have been created.
+fn link_due(
+    destination: Option<&Url>,
+    known: Option<&Stored>,
+    as_of: u64,
+) -> (bool, Option<Asked>) {
+    let before = known.and_then(|known| known.asked.clone());
+    let Some(destination) = destination else { return (false, before) };
+    let link = known.and_then(|known| known.link.as_ref());
+    if link.is_some_and(|link| link.wanted == destination.as_str()) {
+        return (false, before);
+    }
+    let address = mark(destination);
+    let since = link.map_or(0, |link| link.as_of.as_millis());
+    let again = before.filter(|asked| asked.address == address && asked.as_of > since);
+    match again {
+        Some(asked) => {
+            let created =
+                known.is_some_and(|known| known.mark.is_some() && known.pending.is_none());
+            (!created, Some(asked))
+        }
+        None => (true, Some(Asked { as_of, address })),
+    }
 }
 
 /// The stored VINs that the site no longer lists.

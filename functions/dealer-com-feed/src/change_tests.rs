@@ -11,6 +11,29 @@ fn vehicle(vin: &str, price: u32) -> Vehicle {
     Vehicle::read(&json!({"vin": vin, "msrp": price}), &site).unwrap()
 }
 
+const PAGE: &str = "https://www.acme.example/car";
+
+/// The same car on its page.
+fn with_page(vin: &str) -> Vehicle {
+    let site = "https://www.acme.example".parse().unwrap();
+    Vehicle::read(&json!({"vin": vin, "link": PAGE}), &site).unwrap()
+}
+
+fn feed(fan_out: FanOut) -> Feed {
+    let site = "https://www.acme.example";
+    let feed = json!({"dealer_slug": "acme", "site_url": site, "fan_out": fan_out});
+    serde_json::from_value(feed).unwrap()
+}
+
+fn stored_with(mark: Mark) -> Stored {
+    Stored { mark: Some(mark), ..Stored::default() }
+}
+
+/// The link to [`PAGE`], asked for at this time.
+fn asked(as_of: u64) -> Asked {
+    Asked { as_of, address: mark(&PAGE.parse().unwrap()) }
+}
+
 fn vins<'a>(listed: &'a [Listed<'_>]) -> Vec<&'a str> {
     listed.iter().map(|listed| listed.vehicle.vin.as_str()).collect()
 }
@@ -25,10 +48,11 @@ fn cars_are_grouped_by_their_stored_hashes() {
         vehicle(VINS[0], 999),
     ];
     let both = FanOut::default();
+    let feed = feed(both);
     let mark = |vin, price| Mark { hash: content_hash(&vehicle(vin, price)), had: both };
     let stored = [(VINS[1], 200), (VINS[2], 299), (VINS[3], 400)];
-    let stored = stored.map(|(vin, price)| (vin.to_owned(), mark(vin, price))).into();
-    let changes = compare(&cars, &stored, both);
+    let stored = stored.map(|(vin, price)| (vin.to_owned(), stored_with(mark(vin, price)))).into();
+    let changes = compare(&cars, &stored, &feed, 7);
     assert_eq!(vins(&changes.new), [VINS[0]]);
     assert_eq!(vins(&changes.unchanged), [VINS[1]]);
     assert_eq!(vins(&changes.changed), [VINS[2]]);
@@ -38,22 +62,24 @@ fn cars_are_grouped_by_their_stored_hashes() {
     let listed = changes.new.iter().chain(&changes.changed).chain(&changes.unchanged);
     let mark = |hash: &str| Mark { hash: hash.to_owned(), had: both };
     let stored =
-        listed.map(|listed| (listed.vehicle.vin.to_string(), mark(&listed.hash))).collect();
-    let again = compare(&cars, &stored, both);
+        listed.map(|listed| (listed.vin().to_owned(), stored_with(mark(&listed.hash)))).collect();
+    let again = compare(&cars, &stored, &feed, 7);
     assert_eq!((again.new.len(), again.changed.len(), again.unchanged.len()), (0, 0, 3));
 }
 
 #[test]
 fn a_car_lacks_a_job_that_was_not_wanted_before() {
-    let cars = [vehicle(VINS[0], 100)];
+    let cars = [with_page(VINS[0])];
     let fan_outs = [(true, true), (true, false), (false, true), (false, false)]
         .map(|(scrape, shorten)| FanOut { scrape, shorten });
     for had in fan_outs {
         let mark = Mark { hash: content_hash(&cars[0]), had };
+        let asked = had.shorten.then(|| asked(3));
         assert_eq!(Mark::parse(&mark.to_string()), mark);
-        let stored = BTreeMap::from([(VINS[0].to_owned(), mark)]);
+        let stored = Stored { asked, ..stored_with(mark) };
+        let stored = BTreeMap::from([(VINS[0].to_owned(), stored)]);
         for wanted in fan_outs {
-            let changes = compare(&cars, &stored, wanted);
+            let changes = compare(&cars, &stored, &feed(wanted), 7);
             let lacks = wanted.scrape && !had.scrape || wanted.shorten && !had.shorten;
             let lengths = (changes.lacking.len(), changes.unchanged.len());
             assert_eq!(lengths, (usize::from(lacks), usize::from(!lacks)), "{had:?} {wanted:?}");
@@ -98,4 +124,78 @@ fn a_car_is_gone_only_after_complete_healthy_and_plausible_reads() {
     assert_eq!(gone(&[read(Condition::New, &[], 0), read(Condition::Used, &[], 0)]), none);
     // One car less of three is not a collapse.
     assert_eq!(gone(&[new, read(Condition::Used, &[c], 1)]), [b]);
+}
+
+#[test]
+fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
+    let car = with_page(VINS[0]);
+    let link = |wanted: &str, as_of: u64| KeptLink {
+        wanted: wanted.to_owned(),
+        as_of: evenkeel::base::time::Time::from_millis(as_of),
+        set: None,
+        link_id: "id".into(),
+        slashtag: "acme-004352".into(),
+        short_url: "go.acme.example/acme-004352".into(),
+        addresses: Vec::new(),
+        deleted_at: None,
+    };
+    let mark = Mark { hash: content_hash(&car), had: FanOut::default() };
+    let listed_before = stored_with(mark);
+    let elsewhere = Asked { as_of: 6, address: "other".into() };
+    // What is stored, whether the feed asks, and as of when.
+    let cases = [
+        ("new", None, true, 7),
+        ("listed, never asked", Some(listed_before.clone()), true, 7),
+        ("asked", Some(Stored { asked: Some(asked(3)), ..listed_before.clone() }), false, 3),
+        (
+            "asked, and its jobs may not exist",
+            Some(Stored {
+                asked: Some(asked(3)),
+                pending: Some("h".into()),
+                ..listed_before.clone()
+            }),
+            true,
+            3,
+        ),
+        (
+            "asked for another address",
+            Some(Stored { asked: Some(elsewhere), ..listed_before.clone() }),
+            true,
+            7,
+        ),
+        (
+            "it leads there",
+            Some(Stored { link: Some(link(PAGE, 5)), asked: Some(asked(3)), ..Stored::default() }),
+            false,
+            3,
+        ),
+        (
+            "somebody else has changed it since",
+            Some(Stored {
+                link: Some(link("https://x.example/", 5)),
+                asked: Some(asked(3)),
+                ..listed_before.clone()
+            }),
+            true,
+            7,
+        ),
+        (
+            "asked since",
+            Some(Stored {
+                link: Some(link("https://x.example/", 2)),
+                asked: Some(asked(3)),
+                ..listed_before
+            }),
+            false,
+            3,
+        ),
+    ];
+    for (case, stored, is_due, as_of) in cases {
+        let first = stored.as_ref().is_none_or(|stored| stored.link.is_none());
+        let listed = listed(&car, stored.as_ref(), &feed(FanOut::default()), 7);
+        assert_eq!(!listed.had.shorten, is_due, "{case}");
+        assert_eq!(listed.asked.map(|asked| asked.as_of), Some(as_of), "{case}");
+        assert_eq!(listed.is_first_link, first, "{case}");
+    }
+    assert_eq!(Asked::parse(&asked(3).to_string()), Some(asked(3)));
 }

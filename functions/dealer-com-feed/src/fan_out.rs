@@ -12,15 +12,20 @@ use evenkeel::{
     payload::{Payload, Problems},
     ports::{Queue, Store},
 };
+use inventory::link::KeptLink;
 use product_detail_scraping::Scraping;
 use serde::{Deserialize, Serialize};
 use url_shortening::Shortening;
 
-use crate::{change::Listed, payload::Feed};
+use crate::{change::Listed, payload::Feed, vehicle::Vehicle};
 
 /// Hexadecimal digits of a hash in a job's id. 64 bits suffice, because the id also names dealer
 /// and VIN.
 const ID_DIGITS: usize = 16;
+
+/// Length of a link's title at Rebrandly, in characters.
+const MIN_TITLE: usize = 3;
+const MAX_TITLE: usize = 255;
 
 /// How long the page of a car is worth reading. Then the feed's data stands.
 const SCRAPING_WORTH: Duration = Duration::from_hours(24);
@@ -45,6 +50,14 @@ pub struct Made {
     pub duplicates: usize,
     /// Cars without an address of their page, or with one that the jobs' payloads do not allow.
     pub without_page: usize,
+    /// Cars whose pages are on another domain than the site; see [`crate::links::Links::allow`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub off_site: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Made {
@@ -53,6 +66,7 @@ impl Made {
         self.shortening_jobs += other.shortening_jobs;
         self.duplicates += other.duplicates;
         self.without_page += other.without_page;
+        self.off_site += other.off_site;
     }
 }
 
@@ -65,13 +79,18 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     feed: &Feed,
     cars: &[&Listed<'_>],
 ) -> Result<Made, Failure> {
-    let linked: Vec<(&Listed<'_>, &str)> =
-        cars.iter().filter_map(|car| Some((*car, car.vehicle.link.as_deref()?))).collect();
-    let mut made = Made { without_page: cars.len() - linked.len(), ..Made::default() };
+    let with_page: Vec<&Listed<'_>> =
+        cars.iter().copied().filter(|car| car.destination.is_some()).collect();
+    let linked: Vec<&Listed<'_>> =
+        with_page.iter().copied().filter(|car| is_on_site(feed, car)).collect();
+    let mut made = Made {
+        without_page: cars.len() - with_page.len(),
+        off_site: with_page.len() - linked.len(),
+        ..Made::default()
+    };
     if feed.fan_out.scrape {
-        let due: Vec<_> = linked.iter().filter(|(car, _)| !car.had.scrape).collect();
-        let jobs: Vec<NewJob> =
-            due.iter().filter_map(|(car, link)| scraping(feed, queues, car, link)).collect();
+        let due: Vec<_> = linked.iter().filter(|car| !car.had.scrape).collect();
+        let jobs: Vec<NewJob> = due.iter().filter_map(|car| scraping(feed, queues, car)).collect();
         made.without_page += due.len() - jobs.len();
         let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
@@ -79,9 +98,8 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
         made.duplicates += duplicates + sent_again;
     }
     if feed.fan_out.shorten {
-        let due = linked.iter().filter(|(car, _)| !car.had.shorten);
-        let jobs: Vec<NewJob> =
-            due.filter_map(|(car, link)| shortening(feed, queues, car, link)).collect();
+        let due = linked.iter().filter(|car| !car.had.shorten);
+        let jobs: Vec<NewJob> = due.filter_map(|car| shortening(feed, queues, car)).collect();
         let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
         made.shortening_jobs = jobs;
@@ -90,17 +108,53 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     Ok(made)
 }
 
+/// How many jobs [`fan_out`] would create for these cars.
+pub(crate) fn planned(feed: &Feed, cars: &[&Listed<'_>]) -> Made {
+    let linked = cars.iter().filter(|car| is_on_site(feed, car));
+    let (mut made, wanted) = (Made::default(), feed.fan_out);
+    for car in linked {
+        made.scraping_jobs += usize::from(wanted.scrape && !car.had.scrape);
+        made.shortening_jobs += usize::from(wanted.shorten && !car.had.shorten);
+    }
+    made
+}
+
+/// Whether the feed may create jobs for the page of this car.
+fn is_on_site(feed: &Feed, car: &Listed<'_>) -> bool {
+    let page = car.destination.as_ref();
+    page.is_some_and(|page| feed.site().is_ok_and(|site| feed.links.allow(&site, page)))
+}
+
+/// The jobs by which the links of cars that are gone lead to the dealer instead. `links` are theirs, by VIN.
+pub(crate) async fn redirect<S: Store, Q: Queue>(
+    store: &S,
+    queue: &Q,
+    clock: &impl Clock,
+    queues: &Queues,
+    feed: &Feed,
+    as_of: u64,
+    links: &[(&str, &KeptLink)],
+) -> Result<(), Failure> {
+    let Some(page) = &feed.links.when_gone else { return Ok(()) };
+    let moved = links.iter().filter(|(_, link)| link.wanted != *page);
+    let jobs: Vec<NewJob> = moved
+        .filter_map(|(vin, _)| link_job(feed, queues, vin, page, as_of, None, false))
+        .collect();
+    enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
+    Ok(())
+}
+
 /// The keys of the jobs that were created for this car, as far as its data determines them.
 pub(crate) fn keys(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Vec<String> {
-    let Some(link) = car.vehicle.link.as_deref() else { return Vec::new() };
-    let scraping = car.had.scrape.then(|| scraping(feed, queues, car, link)).flatten();
-    let shortening = car.had.shorten.then(|| shortening(feed, queues, car, link)).flatten();
+    let scraping = car.had.scrape.then(|| scraping(feed, queues, car)).flatten();
+    let shortening = car.had.shorten.then(|| shortening(feed, queues, car)).flatten();
     scraping.into_iter().chain(shortening).map(|job| job.key().to_owned()).collect()
 }
 
 /// The scraping job of a car. Its id contains the content hash, so each change of the car gets a
 /// job.
-fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Option<NewJob> {
+fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Option<NewJob> {
+    let link = car.vehicle.link.as_deref()?;
     let vin = car.vehicle.vin.as_str();
     let payload = normal(Scraping {
         dealer_slug: feed.dealer_slug.clone(),
@@ -117,25 +171,47 @@ fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Optio
     Some(job.worth(SCRAPING_WORTH))
 }
 
-/// The shortening job of a car. Its id contains a hash of the address, so each new address of the
-/// car gets a job.
-fn shortening(feed: &Feed, queues: &Queues, car: &Listed<'_>, link: &str) -> Option<NewJob> {
-    let vin = car.vehicle.vin.as_str();
+/// The shortening job of a car. Its id contains what was asked for, so each move of the car gets a job, also back to
+/// an address that it had before.
+fn shortening(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Option<NewJob> {
+    let (vin, destination) = (car.vehicle.vin.as_str(), car.destination.as_ref()?.as_str());
+    let title = feed.links.title.then(|| title(car.vehicle)).flatten();
+    link_job(feed, queues, vin, destination, car.asked.as_ref()?.as_of, title, car.is_first_link)
+}
+
+fn link_job(
+    feed: &Feed,
+    queues: &Queues,
+    vin: &str,
+    destination: &str,
+    as_of: u64,
+    title: Option<String>,
+    first_link: bool,
+) -> Option<NewJob> {
     let payload = normal(Shortening {
-        destination: link.to_owned(),
+        destination: destination.to_owned(),
         dealer_slug: feed.dealer_slug.clone(),
         vin: vin.to_owned(),
-        // Left out because titles change more often than destinations.
-        title: None,
-        as_of: None,
-        first_link: false,
-        recreate: false,
+        title,
+        as_of: Some(as_of),
+        first_link,
+        recreate: feed.links.recreate,
     })?;
     let dependency = Shortener::dependency(&payload).into_owned();
-    let id = id(feed, vin, &sha256_hex(&[link]));
+    let address = sha256_hex(&[destination]);
+    let id = format!("{}:{as_of}", id(feed, vin, &address));
     let canonical = serde_json::to_string(&payload).ok()?;
-    let (policy, queue) = (&Shortener::POLICY, &queues.shortening);
-    Some(NewJob::new(Shortener::TYPE, &id, canonical, policy, dependency, queue, &feed.dealer_slug))
+    let (policy, queue, group) = (&Shortener::POLICY, &queues.shortening, &feed.dealer_slug);
+    Some(NewJob::new(Shortener::TYPE, &id, canonical, policy, dependency, queue, group))
+}
+
+/// The title of a car's link: year, make and model.
+fn title(car: &Vehicle) -> Option<String> {
+    let year = car.year.map(|year| year.to_string());
+    let parts: Vec<String> =
+        [year, car.make.clone(), car.model.clone()].into_iter().flatten().collect();
+    let title: String = parts.join(" ").chars().take(MAX_TITLE).collect();
+    (title.chars().count() >= MIN_TITLE).then_some(title)
 }
 
 type Scraper = product_detail_scraping::ProductDetailScraping<

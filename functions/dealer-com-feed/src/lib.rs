@@ -4,6 +4,7 @@
 //! The modules are listed in the order of the data flow. Only `job`, `site`, `fan_out`, `orphan`
 //! and `snapshot` do input and output; all others are pure functions.
 
+pub mod links;
 pub mod payload;
 
 pub mod endpoint;
@@ -21,10 +22,14 @@ pub mod vins;
 pub mod change;
 pub mod collapse;
 pub mod content;
+pub mod growth;
 
 pub mod fan_out;
+mod finish;
 pub mod job;
 mod orphan;
+mod pending;
+mod reader;
 pub mod reading;
 pub mod site;
 pub mod snapshot;

@@ -9,9 +9,9 @@ use evenkeel::{
 use inventory::vehicles::{Known, Vehicles};
 
 use crate::{
-    change::{Listed, Mark},
+    change::{Asked, Listed, Mark},
     fan_out::{self, Queues},
-    payload::Feed,
+    payload::{FanOut, Feed},
     vehicle::Vehicle,
 };
 
@@ -46,7 +46,13 @@ pub(crate) async fn orphans<V: Vehicles, S: Store>(
         let vehicle = data.and_then(|data| serde_json::from_str::<Vehicle>(&data).ok());
         let (Some(vehicle), Some(mark)) = (vehicle, car.hash) else { continue };
         let Mark { hash, had } = Mark::parse(&mark);
-        let listed = Listed { vehicle: &vehicle, hash, had };
+        let asked = car.asked.as_deref().and_then(Asked::parse);
+        // The record of a link that was asked for long ago may have expired.
+        let asked = asked.filter(|asked| now.since(Time::from_millis(asked.as_of)) < RECENT);
+        let had = FanOut { shorten: had.shorten && asked.is_some(), ..had };
+        let destination = vehicle.link.as_deref().and_then(|page| feed.links.destination(page));
+        let is_first_link = false;
+        let listed = Listed { vehicle: &vehicle, hash, had, destination, asked, is_first_link };
         for key in fan_out::keys(feed, queues, &listed) {
             if store.read(&key).await?.is_none() {
                 orphans.push(car.vin);

@@ -5,7 +5,7 @@
 //! report wrong totals, and some ignore the requested start. The cursor therefore counts the
 //! entries that it receives.
 
-use evenkeel::base::hash::sha256_hex;
+use evenkeel::{base::hash::sha256_hex, policy::MAX_CURSOR_BYTES};
 use inventory::vin;
 use serde::{Deserialize, Serialize};
 
@@ -17,15 +17,16 @@ use crate::{
 /// pages.
 pub const MAX_PAGES: u32 = 1_000;
 
-/// Most cars of all lists together, at 17 bytes each in the cursor. No group of dealers has as
-/// many.
-pub const MAX_VINS: u32 = 18_000;
+/// Most cars of all lists together, at 17 bytes each in the cursor. A group of dealers with more has a feed for each
+/// dealer.
+pub const MAX_VINS: u32 = 9_000;
 
-/// Most bytes of a cursor in its record; DynamoDB limits the whole record to 400 KB.
-const CURSOR_BYTES: usize = 340 * 1024;
+/// Bytes of a cursor besides VINs and pages: the summary and the lists' own numbers.
+const REST_BYTES: usize = 16 * 1024;
 
 const _: () = assert!(
-    MAX_VINS as usize * vin::LENGTH + MAX_PAGES as usize * (PRINT_DIGITS + 3) < CURSOR_BYTES,
+    MAX_VINS as usize * vin::LENGTH + MAX_PAGES as usize * (PRINT_DIGITS + 3) + REST_BYTES
+        < MAX_CURSOR_BYTES,
     "the largest cursor fits into a record"
 );
 

@@ -4,8 +4,16 @@ use evenkeel::payload::{Payload, Problems};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::links::{Links, is_false};
+
 /// Longest name of a dealer, in characters: the same limit as in `url_shortening` payloads.
 const MAX_SLUG: usize = 100;
+
+/// Most accounts of one feed.
+const MAX_ACCOUNTS: usize = 20;
+
+/// Digits of the hash by which a read with too many new cars is confirmed.
+pub(crate) const CONFIRM_DIGITS: usize = 16;
 
 /// Longest address of a site, in characters.
 const MAX_ADDRESS: usize = 2048;
@@ -28,6 +36,25 @@ pub struct Feed {
     /// The jobs to create for new and changed cars.
     #[serde(default)]
     pub fan_out: FanOut,
+    /// How the cars' links are made.
+    #[serde(default, skip_serializing_if = "Links::is_default")]
+    pub links: Links,
+    /// Whose cars of a group's site these are, as the site names accounts; left out, all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 20)))]
+    pub account_ids: Vec<String>,
+    /// Most new cars of one read; left out, half of the known cars, but at least 300, and 2,000 at a dealer's first
+    /// read. With more, the job ends as `anomaly` and creates no job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub max_new: Option<u32>,
+    /// What such a job has named: lets exactly its new cars through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[0-9a-f]{16}$")))]
+    pub confirm: Option<String>,
+    /// Whether to read only: nothing is stored, and no job is created.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// A list of a site's inventory. Many sites list a certified car among the used ones as well.
@@ -91,6 +118,28 @@ impl Default for FanOut {
 }
 
 impl Feed {
+    fn check_limits(&mut self, problems: &mut Problems) {
+        self.account_ids.sort_unstable();
+        self.account_ids.dedup();
+        if self.account_ids.len() > MAX_ACCOUNTS {
+            let count = self.account_ids.len();
+            problems.add("account_ids", format!("{count}, expected at most {MAX_ACCOUNTS}"));
+        }
+        for id in &self.account_ids {
+            problems.check_length("account_ids", id.trim(), 1, MAX_SLUG);
+        }
+        if self.max_new == Some(0) {
+            problems.add("max_new", "0, expected at least 1");
+        }
+        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        if let Some(confirm) = &self.confirm
+            && (confirm.len() != CONFIRM_DIGITS || !confirm.bytes().all(is_digit))
+        {
+            problems
+                .add("confirm", "not the 16 digits that a job which ended as anomaly has named");
+        }
+    }
+
     /// The site's address. Parsing cannot fail after [`Payload::check`] has found no problem.
     pub fn site(&self) -> Result<Url, url::ParseError> {
         self.site_url.parse()
@@ -112,6 +161,8 @@ impl Payload for Feed {
             Ok(site) => self.site_url = site,
             Err(problem) => problems.add("site_url", problem),
         }
+        self.links.check(problems);
+        self.check_limits(problems);
         self.conditions.sort_unstable();
         self.conditions.dedup();
         if self.conditions.is_empty() {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fan_out::Made,
     inventory::Page,
+    links::is_false,
     paging::{Cursor, MAX_PAGES, MAX_VINS, Step},
     payload::{Condition, Feed},
     site::Known,
@@ -47,6 +48,9 @@ pub struct Summary {
     /// The lists that have fallen from some cars to none. Their cars stay listed until that is seen again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubted: Vec<Condition>,
+    /// Whether nothing was stored and no job created; then the jobs are those that would be.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
     /// Whether every list was read completely and few entries were unreadable.
     pub whole: bool,
     /// Whether the read failed, so that this is the last good snapshot.
@@ -76,6 +80,9 @@ pub(crate) struct Reading {
     pub(crate) summary: Summary,
     /// Start of the read, in milliseconds since the epoch.
     pub(crate) began: u64,
+    /// Whether the number of new cars was found plausible, so that jobs may be created.
+    #[serde(default)]
+    pub(crate) is_judged: bool,
     /// Number of runs since the last finished page.
     #[serde(default)]
     idle: u32,

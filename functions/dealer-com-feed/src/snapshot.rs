@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     collapse::Counts,
+    growth::ANOMALY,
     payload::{Condition, Feed},
     reading::Summary,
 };
@@ -51,6 +52,8 @@ pub(crate) async fn stand_in<V: Vehicles>(
     failure: Failure,
 ) -> Result<Summary, Failure> {
     let hopeless = match failure.class() {
+        // The site was read, and a person has to confirm what it lists.
+        _ if failure.code() == ANOMALY => false,
         Class::Transient | Class::Anomaly => last_try,
         Class::Systemic | Class::Permanent => true,
         _ => false,

@@ -32,6 +32,8 @@ fn vehicle(vin: &str, hash: &str) -> Vehicle {
         list: "used".into(),
         data,
         addresses: vec!["0a".into(), "0b".into()],
+        asked: Some("7:0b".into()),
+        pending: Some("h".into()),
     }
 }
 
@@ -42,8 +44,8 @@ async fn known<V: Vehicles>(vehicles: &V, dealer: &str) -> Vec<Known> {
 }
 
 fn as_known(vehicle: &Vehicle) -> Known {
-    let Vehicle { vin, hash, list, addresses, .. } = vehicle.clone();
-    Known { vin, hash, list, kept_at: NOW, addresses }
+    let Vehicle { vin, hash, list, addresses, asked, pending, .. } = vehicle.clone();
+    Known { vin, hash, list, kept_at: NOW, addresses, asked, pending }
 }
 
 async fn an_unknown_dealer_has_no_items<V: Vehicles>(vehicles: &V) {
@@ -89,7 +91,10 @@ async fn an_unlisted_car_keeps_its_data_and_loses_its_hash<V: Vehicles>(vehicles
         let unlisted = vehicles.unlist("gone", &vins, LATER, LATER).await;
         assert_eq!(unlisted, Ok(()), "unlisting is idempotent");
     }
-    assert_eq!(known(vehicles, "gone").await, [Known { hash: None, ..as_known(&car) }]);
+    assert_eq!(
+        known(vehicles, "gone").await,
+        [Known { hash: None, pending: None, ..as_known(&car) }]
+    );
     assert_eq!(vehicles.data("gone", &car.vin).await, Ok(Some(car.data.clone())));
     assert_eq!(vehicles.keep("gone", std::slice::from_ref(&car), NOW).await, Ok(()));
     assert_eq!(

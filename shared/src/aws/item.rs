@@ -471,7 +471,7 @@ mod tests {
         use crate::{
             failure::MESSAGE_BYTES,
             message::MAX_BODY_BYTES,
-            policy::{HISTORY, MAX_DEPENDENCY_BYTES, MAX_RESULT_BYTES},
+            policy::{HISTORY, MAX_CURSOR_BYTES, MAX_DEPENDENCY_BYTES, MAX_RESULT_BYTES},
         };
         let text = |bytes: usize| "x".repeat(bytes);
         let attempt = FailedAttempt {
@@ -503,7 +503,7 @@ mod tests {
                 deadline: Some(Time::MAX),
                 group: Some(text(128)),
             },
-            cursor: Some(text(MAX_RESULT_BYTES)),
+            cursor: Some(text(MAX_CURSOR_BYTES)),
             provisional: Some(text(MAX_RESULT_BYTES)),
             parking: Some(Parking { since: Time::MAX, gated: true, ends_at: Some(Time::MAX) }),
             last_failure: Some(LastFailure {
@@ -514,7 +514,8 @@ mod tests {
             history: vec![attempt; HISTORY],
         };
         let bytes = crate::aws::size::record(&record);
-        assert!(bytes > MAX_BODY_BYTES + 2 * MAX_RESULT_BYTES && bytes < 300_000, "{bytes}");
+        assert!(bytes > MAX_BODY_BYTES + MAX_CURSOR_BYTES + MAX_RESULT_BYTES, "{bytes}");
+        assert!(bytes < 400_000, "{bytes}");
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use crate::{
     base::time::{Clock, Time},
     failure::{Class, Failure, JOB_TIMEOUT, RATE_LIMIT},
     job::{Gate, Job, Progress, Run},
-    policy::MAX_RESULT_BYTES,
+    policy::{MAX_CURSOR_BYTES, MAX_RESULT_BYTES},
     record::{
         Record,
         item::{MAX_ITEM_BYTES, TableItem},
@@ -111,7 +111,7 @@ fn bounded(outcome: Outcome) -> Outcome {
             ("item", item.bytes(), MAX_ITEM_BYTES)
         }
         Outcome::Succeeded(result, _) => ("result", result.len(), MAX_RESULT_BYTES),
-        Outcome::Continues(cursor) => ("cursor", cursor.len(), MAX_RESULT_BYTES),
+        Outcome::Continues(cursor) => ("cursor", cursor.len(), MAX_CURSOR_BYTES),
         Outcome::Failed(_) => return outcome,
     };
     if length <= most {

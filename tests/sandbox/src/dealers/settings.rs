@@ -96,8 +96,12 @@ pub struct SiteChange {
     pub twists: Option<BTreeMap<String, Twist>>,
     /// New prices of some cars, by VIN, in whole dollars up to 999,999.
     pub prices: BTreeMap<String, u32>,
+    /// New paths of some cars' pages, by VIN, without the leading slash.
+    pub moves: BTreeMap<String, String>,
     /// VINs of cars to remove.
     pub remove: Vec<String>,
+    /// VINs of removed cars to list again, as the site had them at first.
+    pub relist: Vec<String>,
 }
 
 /// The lists of a site.

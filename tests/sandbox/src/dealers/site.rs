@@ -169,8 +169,32 @@ impl Site {
         settings.check()?;
         self.resize(before);
         self.check_twists()?;
+        self.relist(&change.relist)?;
         self.reprice(&change.prices)?;
+        self.relocate(&change.moves)?;
         self.remove(&change.remove)
+    }
+
+    fn relist(&mut self, vins: &[String]) -> Result<(), String> {
+        let Self { slug, settings, stock, .. } = self;
+        for vin in vins {
+            let mut cars =
+                (0..settings.cars).map(|number| (number, stock::car(slug, settings, number)));
+            let found = cars.find(|(_, car)| car.vin == *vin);
+            let (number, car) =
+                found.ok_or_else(|| format!("relist: {vin}: there was no such car"))?;
+            stock.entry(number).or_insert(car);
+        }
+        Ok(())
+    }
+
+    fn relocate(&mut self, moves: &BTreeMap<String, String>) -> Result<(), String> {
+        for (vin, path) in moves {
+            let car = self.stock.values_mut().find(|car| car.vin == *vin);
+            let car = car.ok_or_else(|| format!("moves.{vin}: there is no such car"))?;
+            car.path.clone_from(path);
+        }
+        Ok(())
     }
 
     /// Grows or shrinks the stock to the number of cars set. Cars that were removed stay removed.

@@ -1,0 +1,123 @@
+//! Creates the jobs of the cars that a read has stored.
+
+use evenkeel::{
+    base::time::{Clock, Time},
+    failure::Failure,
+    http::transport::Transport,
+    ports::{Queue, Store},
+};
+use inventory::vehicles::{self, Vehicles};
+
+use crate::{
+    change::{self, Listed, Mark, Stored},
+    fan_out::fan_out,
+    growth,
+    job::DealerComFeed,
+    payload::{Condition, Feed},
+    reader::{CARS_AT_ONCE, CARS_TIME, Fresh, keepable},
+    reading::{Reading, count},
+    vehicle::Vehicle,
+};
+
+/// A stored car whose jobs are not created yet.
+struct Pending {
+    vin: String,
+    list: Condition,
+}
+
+impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
+where
+    V: Vehicles,
+    S: Store,
+    Q: Queue,
+    C: Clock,
+    T: Transport,
+{
+    /// Creates the jobs of all pending cars of this read, unless too many of them are new. Returns whether there was
+    /// time for all. `fresh` are the cars that this run has stored; the others are read.
+    pub(crate) async fn create_jobs(
+        &self,
+        feed: &Feed,
+        reading: &mut Reading,
+        is_first: bool,
+        mut fresh: Fresh,
+        ends_at: Time,
+    ) -> Result<bool, Failure> {
+        let known = self.vehicles.known(&feed.dealer_slug).await;
+        let known = known.map_err(|error| error.unstarted())?;
+        let due: Vec<&vehicles::Known> =
+            known.iter().filter(|car| car.pending.is_some() && reading.has(&car.vin)).collect();
+        if due.is_empty() {
+            return Ok(true);
+        }
+        if !reading.is_judged {
+            let listed = count(known.iter().filter(|car| car.hash.is_some()).count());
+            let mut new: Vec<&str> =
+                due.iter().filter(|car| car.hash.is_none()).map(|car| car.vin.as_str()).collect();
+            new.sort_unstable();
+            growth::judge(feed, &new, (!is_first || listed > 0).then_some(listed))?;
+            reading.is_judged = true;
+        }
+        let stored = self.stored(feed).await?;
+        let pending = due
+            .iter()
+            .filter_map(|car| Some(Pending { vin: car.vin.clone(), list: condition(&car.list)? }));
+        let pending: Vec<Pending> = pending.collect();
+        for (number, some) in pending.chunks(CARS_AT_ONCE).enumerate() {
+            if number > 0 && self.clock.now() + CARS_TIME > ends_at {
+                return Ok(false);
+            }
+            let mut cars: Vec<(Vehicle, Condition)> = Vec::with_capacity(some.len());
+            for Pending { vin, list } in some {
+                let car = match fresh.remove(vin) {
+                    Some(car) => Some(car),
+                    None => self.car(feed, vin).await?,
+                };
+                cars.extend(car.map(|car| (car, *list)));
+            }
+            self.make(feed, &cars, &stored, reading).await?;
+        }
+        Ok(true)
+    }
+
+    /// The data of a car that an earlier run has stored. Data that cannot be read is stored anew by the next read.
+    async fn car(&self, feed: &Feed, vin: &str) -> Result<Option<Vehicle>, Failure> {
+        let data = self.vehicles.data(&feed.dealer_slug, vin).await;
+        let data = data.map_err(|error| error.unstarted())?;
+        Ok(data.and_then(|data| serde_json::from_str(&data).ok()))
+    }
+
+    /// Creates the jobs of these cars, and then notes that.
+    ///
+    /// The order guarantees two things: a scraping job finds the data of its car, and a car that is not pending has
+    /// its jobs.
+    async fn make(
+        &self,
+        feed: &Feed,
+        cars: &[(Vehicle, Condition)],
+        stored: &std::collections::BTreeMap<String, Stored>,
+        reading: &mut Reading,
+    ) -> Result<(), Failure> {
+        let listed = |car: &(Vehicle, Condition)| stored.get(car.0.vin.as_str()).cloned();
+        let known: Vec<Option<Stored>> = cars.iter().map(listed).collect();
+        let compared = cars.iter().zip(&known).map(|((car, list), known)| {
+            (change::listed(car, known.as_ref(), feed, reading.began), *list, known)
+        });
+        let compared: Vec<(Listed<'_>, Condition, &Option<Stored>)> = compared.collect();
+        let all: Vec<&Listed<'_>> = compared.iter().map(|(car, ..)| car).collect();
+        let made = fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, &all).await?;
+        reading.summary.made.add(made);
+        let done = compared.iter().filter_map(|(car, list, known)| {
+            let mark = Mark { hash: car.hash.clone(), had: car.had.and(feed.fan_out) };
+            let before = known.as_ref().map(|known| known.addresses.as_slice());
+            keepable(car, *list, Some(mark.to_string()), before.unwrap_or_default(), None)
+        });
+        let done: Vec<vehicles::Vehicle> = done.collect();
+        let kept = self.vehicles.keep(&feed.dealer_slug, &done, self.clock.now()).await;
+        kept.map_err(|error| error.unstarted())
+    }
+}
+
+pub(crate) fn condition(name: &str) -> Option<Condition> {
+    Condition::ALL.into_iter().find(|condition| condition.name() == name)
+}

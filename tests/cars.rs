@@ -1,0 +1,231 @@
+//! A car's life on a dealer's site: the three job types together, in virtual time.
+
+use std::time::Duration;
+
+use dealer_com_feed::reading::Summary;
+use evenkeel::record::{Phase, Record};
+use inventory::link::KeptLink;
+use sandbox::{
+    dealers::{SiteChange, SiteSettings},
+    rebrandly::Link,
+};
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Kind};
+
+const SLUG: &str = "lake-motors";
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A dealer whose feed is read from time to time, with all its jobs.
+struct Dealer {
+    bench: Bench,
+    /// What the payload of its feed says besides.
+    policy: Value,
+    reads: u32,
+}
+
+impl std::ops::Deref for Dealer {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
+}
+
+impl Dealer {
+    async fn new(settings: &SiteSettings, policy: Value) -> Self {
+        let bench = Bench::of(&[Kind::Feeds, Kind::SHORTENING, Kind::Pages]);
+        bench.control().put_site(SLUG, settings).await.unwrap();
+        Self { bench, policy, reads: 0 }
+    }
+
+    async fn change(&self, change: &SiteChange) {
+        self.control().change_site(SLUG, change).await.unwrap();
+    }
+
+    /// Reads the feed an hour later, and runs all jobs to their ends.
+    async fn read(&mut self) -> Record {
+        tokio::time::advance(HOUR).await;
+        self.reads += 1;
+        let site = self.control().site_origin(SLUG);
+        let mut payload = json!({"dealer_slug": SLUG, "site_url": site});
+        for (name, value) in self.policy.as_object().into_iter().flatten() {
+            payload[name] = value.clone();
+        }
+        let id = format!("read-{}", self.reads);
+        let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
+        self.send(&body.to_string());
+        self.drain().await;
+        self.store.record(&format!("dealer_com_feed#g:{id}")).unwrap()
+    }
+
+    async fn summary(&mut self) -> Summary {
+        summary(&self.read().await)
+    }
+
+    fn kept(&self, vin: &str) -> KeptLink {
+        self.vehicles.kept_link(SLUG, vin).unwrap()
+    }
+
+    /// How often a link was created or changed.
+    async fn calls(&self) -> usize {
+        let calls = self.control().calls().await.unwrap();
+        calls.iter().filter(|call| call.method == "POST" && call.path.starts_with("/v1/")).count()
+    }
+
+    async fn only_link(&self) -> Link {
+        let mut links = self.links().await;
+        assert_eq!(links.len(), 1, "{links:?}");
+        links.remove(0)
+    }
+
+    fn page(&self, path: &str) -> String {
+        format!("{}/{path}", self.control().site_origin(SLUG))
+    }
+}
+
+fn summary(record: &Record) -> Summary {
+    match &record.phase {
+        Phase::Succeeded { result, .. } => serde_json::from_str(result).unwrap(),
+        other => panic!("{other:?}: {:?}", record.history),
+    }
+}
+
+fn one_car() -> SiteSettings {
+    SiteSettings { cars: 1, ..SiteSettings::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_car_has_one_link_throughout_its_life() {
+    let policy =
+        json!({"links": {"when_gone": "https://lake-motors.example/inventory", "title": true}});
+    let mut dealer = Dealer::new(&one_car(), policy).await;
+    let car = dealer.control().cars(SLUG).await.unwrap().remove(0);
+    let (vin, first) = (car.vin.clone(), dealer.page(&car.path));
+    let step = async |dealer: &mut Dealer,
+                      change: SiteChange,
+                      what: &str,
+                      expected: (usize, usize, usize),
+                      leads: &str| {
+        dealer.change(&change).await;
+        let before = dealer.calls().await;
+        let read = dealer.summary().await;
+        let made =
+            (read.made.scraping_jobs, read.made.shortening_jobs, dealer.calls().await - before);
+        assert_eq!(made, expected, "{what}: scrapings, links, writes at Rebrandly");
+        let link = dealer.only_link().await;
+        assert_eq!(link.destination, leads, "{what}");
+        let kept = dealer.kept(&vin);
+        assert!(
+            kept.link_id == link.id && kept.is_set() && kept.wanted == leads,
+            "{what}: {kept:?}"
+        );
+        link.title
+    };
+    let nothing = SiteChange::default;
+    let moved =
+        |path: &str| SiteChange { moves: [(vin.clone(), path.to_owned())].into(), ..nothing() };
+    let title = step(&mut dealer, nothing(), "listed", (1, 1, 1), &first).await;
+    assert!(title.contains(&car.make), "{title}");
+    step(&mut dealer, nothing(), "as it was", (0, 0, 0), &first).await;
+    let cheaper = SiteChange { prices: [(vin.clone(), 9_999)].into(), ..nothing() };
+    step(&mut dealer, cheaper, "another price", (1, 0, 0), &first).await;
+    let certified = dealer.page("certified/car.htm");
+    step(&mut dealer, moved("certified/car.htm"), "certified", (1, 1, 1), &certified).await;
+    step(&mut dealer, moved(&car.path), "back within the day", (1, 1, 1), &first).await;
+    let sold = SiteChange { remove: vec![vin.clone()], ..nothing() };
+    dealer.change(&sold).await;
+    let before = dealer.calls().await;
+    // The only car of its list is believed to be gone when it is seen twice.
+    let gone = dealer.read().await;
+    assert_eq!(dealer.calls().await - before, 0, "{gone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sold_car_keeps_its_link_which_leads_to_the_dealer_until_it_is_listed_again() {
+    let stock = "https://lake-motors.example/inventory";
+    for (when_gone, leads) in [(Some(stock), Some(stock)), (None, None)] {
+        let policy = json!({"links": {"when_gone": when_gone}, "fan_out": {"scrape": false, "shorten": true}});
+        let mut dealer = Dealer::new(&SiteSettings::default(), policy).await;
+        let made = dealer.summary().await.made.shortening_jobs;
+        assert_eq!(made, 40);
+        let car = dealer.control().cars(SLUG).await.unwrap().remove(3);
+        let page = dealer.page(&car.path);
+        let id = dealer.kept(&car.vin).link_id;
+        dealer.change(&SiteChange { remove: vec![car.vin.clone()], ..SiteChange::default() }).await;
+        assert_eq!(dealer.summary().await.gone, 1);
+        let kept = dealer.kept(&car.vin);
+        assert_eq!(
+            (kept.link_id.as_str(), kept.wanted.as_str()),
+            (id.as_str(), leads.unwrap_or(&page))
+        );
+        dealer.change(&SiteChange { relist: vec![car.vin.clone()], ..SiteChange::default() }).await;
+        let read = dealer.summary().await;
+        assert_eq!((read.new, read.made.shortening_jobs), (1, usize::from(leads.is_some())));
+        let kept = dealer.kept(&car.vin);
+        assert_eq!((kept.link_id.as_str(), kept.wanted.as_str()), (id.as_str(), page.as_str()));
+        assert_eq!(dealer.links().await.len(), 40, "no car has a second link");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_with_too_many_new_cars_creates_no_job_until_it_is_confirmed() {
+    let mut dealer =
+        Dealer::new(&SiteSettings { cars: 10, ..SiteSettings::default() }, json!({})).await;
+    dealer.summary().await;
+    let jobs = dealer.store.records().len();
+    dealer.change(&SiteChange { cars: Some(400), ..SiteChange::default() }).await;
+    let record = dealer.read().await;
+    let Phase::Dead { why, .. } = &record.phase else { panic!("{record:?}") };
+    assert!(why.contains("390 new cars beside 10 known ones, expected at most 300"), "{why}");
+    assert_eq!(dealer.store.records().len(), jobs + 1, "only the feed's own");
+    let confirm = why.split("confirm ").nth(1).unwrap();
+    let wrong = json!({"confirm": "0123456789abcdef"});
+    for (policy, expected) in [(wrong, "dead"), (json!({"confirm": confirm}), "succeeded")] {
+        dealer.policy = policy;
+        assert_eq!(dealer.read().await.phase.name(), expected);
+    }
+    assert_eq!(dealer.links().await.len(), 400);
+    dealer.policy = json!({});
+    assert_eq!(dealer.summary().await.new, 0, "they are known now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_stores_nothing_and_says_what_it_would_do() {
+    let mut dealer = Dealer::new(&SiteSettings::default(), json!({"dry_run": true})).await;
+    let read = dealer.summary().await;
+    assert!(read.dry_run && read.whole, "{read:?}");
+    assert_eq!((read.vehicles, read.new), (40, 40));
+    assert_eq!((read.made.scraping_jobs, read.made.shortening_jobs), (40, 40));
+    assert_eq!((dealer.store.records().len(), dealer.vehicles.vehicles().len()), (1, 0));
+    assert_eq!(dealer.vehicles.writes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn utm_parameters_lead_the_links_and_not_the_scrapings() {
+    let policy = json!({"links": {"utm": {"source": "sms", "campaign": "fall sale"}}});
+    let mut dealer = Dealer::new(&one_car(), policy).await;
+    let car = dealer.control().cars(SLUG).await.unwrap().remove(0);
+    dealer.summary().await;
+    let expected = format!("{}?utm_source=sms&utm_campaign=fall+sale", dealer.page(&car.path));
+    assert_eq!(dealer.only_link().await.destination, expected);
+    let scraping =
+        dealer.store.records().into_iter().find(|r| r.kind() == "product_detail_scraping");
+    assert!(!scraping.unwrap().work.payload.contains("utm"));
+    assert_eq!(dealer.summary().await.made.shortening_jobs, 0, "the same address as before");
+}
+
+/// Only the cars of one account of a group.
+#[tokio::test(start_paused = true)]
+async fn cars_of_other_accounts_of_a_group_get_no_jobs() {
+    let site = SiteSettings { rooftops: 4, ..SiteSettings::default() };
+    let mut dealer = Dealer::new(&site, json!({"dry_run": true})).await;
+    let all = dealer.summary().await.new;
+    let cars = dealer.control().cars(SLUG).await.unwrap();
+    let account = cars[0].account_id.clone();
+    let ours = cars.iter().filter(|car| car.account_id == account).count();
+    dealer.policy = json!({"account_ids": [account]});
+    let read = dealer.summary().await;
+    assert_eq!((all as usize, read.made.shortening_jobs), (cars.len(), ours));
+    assert!(ours > 0 && ours < cars.len(), "{ours}");
+}
