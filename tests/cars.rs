@@ -1,17 +1,19 @@
 //! A car's life on a dealer's site: the three job types together, in virtual time.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use dealer_com_feed::reading::Summary;
 use evenkeel::record::{Phase, Record};
-use inventory::link::KeptLink;
+use inventory::{link::KeptLink, vehicles::Vehicles as _};
 use sandbox::{
     dealers::{SiteChange, SiteSettings},
     rebrandly::Link,
 };
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Kind};
+use url_shortening::import::{ImportError, Progress, import};
+
+use crate::bench::{Bench, Kind, third_parties::preload};
 
 const SLUG: &str = "lake-motors";
 const HOUR: Duration = Duration::from_hours(1);
@@ -228,4 +230,93 @@ async fn cars_of_other_accounts_of_a_group_get_no_jobs() {
     let read = dealer.summary().await;
     assert_eq!((all as usize, read.made.shortening_jobs), (cars.len(), ours));
     assert!(ours > 0 && ours < cars.len(), "{ours}");
+}
+
+/// Cars and links that do not match are findings of the audit; no job runs again for them.
+#[tokio::test(start_paused = true)]
+async fn the_audit_compares_cars_with_their_links() {
+    use evenkeel::ports::notes::{FINDING, Finding};
+    let mut dealer = Dealer::new(&SiteSettings::default(), json!({})).await;
+    let record = dealer.read().await;
+    let cars = dealer.control().cars(SLUG).await.unwrap();
+    let found = async |dealer: &Dealer| {
+        tokio::time::advance(HOUR * 30).await;
+        dealer.ask_for_check(&record);
+        dealer.poll().await;
+        let notes = dealer.store.all_notes(FINDING).into_iter();
+        let of_feed = notes.filter(|(name, _)| name.starts_with("dealer_com_feed"));
+        let read = |(_, text): (String, String)| serde_json::from_str::<Finding>(&text).unwrap();
+        of_feed.map(read).map(|finding| finding.detail).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&dealer).await, Vec::<String>::new());
+    let table = inventory::testing::TABLE;
+    let link = dealer.kept(&cars[0].vin);
+    dealer.store.remove_item(table, [SLUG, &format!("link#{}", cars[0].vin)]);
+    let stray = "1HGCM82633A004352";
+    assert_eq!(dealer.vehicles.replace_link(SLUG, stray, None, &link).await, Ok(true));
+    let expected = format!(
+        "1 listed cars without a link, {} among them; 1 links of unknown cars, {stray} among them",
+        cars[0].vin
+    );
+    assert_eq!(found(&dealer).await, [expected]);
+}
+
+/// The old system named its links by dealer and whole VIN.
+#[tokio::test(start_paused = true)]
+async fn the_links_of_the_old_system_are_taken_over_and_never_doubled() {
+    let policy = json!({"fan_out": {"scrape": false, "shorten": false}});
+    let mut dealer =
+        Dealer::new(&SiteSettings { cars: 12, ..SiteSettings::default() }, policy).await;
+    dealer.read().await;
+    let cars = dealer.control().cars(SLUG).await.unwrap();
+    let mut old: Vec<_> =
+        (0..60).map(|n| preload(&format!("other-{n}"), "https://other.example/")).collect();
+    for car in &cars[..10] {
+        old.push(preload(&format!("lake-{}", car.vin.to_lowercase()), &dealer.page(&car.path)));
+    }
+    // A car with two links, and a link that names two cars.
+    old.push(preload("second", &format!("https://lake.example/?vin={}", cars[9].vin)));
+    old.push(preload("both", &format!("https://lake.example/{}/{}", cars[10].vin, cars[11].vin)));
+    dealer.control().preload(&old).await.unwrap();
+    let rebrandly = dealer.bench.rebrandly();
+    let pace = async || Duration::from_secs(5);
+    for (dry_run, kept, known) in [(true, 9, 0), (false, 9, 0), (false, 0, 9)] {
+        let mut progress = Progress::default();
+        let report = import(&rebrandly, &dealer.vehicles, SLUG, dry_run, &mut progress, pace).await;
+        let report = report.unwrap();
+        assert_eq!((report.read, report.kept.len(), report.known.len()), (72, kept, known));
+        assert_eq!(report.ambiguous.keys().collect::<Vec<_>>(), [&cars[9].vin]);
+        let links = dealer.vehicles.links(SLUG).await.unwrap().len();
+        assert_eq!(links, if dry_run { 0 } else { 9 });
+    }
+    // An import that was cut off goes on where it was.
+    let mut progress = Progress::default();
+    let fault = sandbox::Fault {
+        kind: sandbox::FaultKind::status(503),
+        on: sandbox::Target::default(),
+        scope: sandbox::Scope::calls(1),
+        after_work: false,
+    };
+    let calls = Cell::new(0);
+    let cut_off = async || {
+        calls.set(calls.get() + 1);
+        if calls.get() == 2 {
+            dealer.control().add_fault(&fault).await.unwrap();
+        }
+        Duration::from_secs(5)
+    };
+    let cut = import(&rebrandly, &dealer.vehicles, SLUG, true, &mut progress, cut_off).await;
+    assert!(matches!(cut, Err(ImportError::Rebrandly(_))) && progress.read == 25, "{cut:?}");
+    let stored = serde_json::to_string(&progress).unwrap();
+    let mut progress = serde_json::from_str(&stored).unwrap();
+    let report = import(&rebrandly, &dealer.vehicles, SLUG, true, &mut progress, pace).await;
+    assert_eq!(report.unwrap().read, 72);
+    // No car with an imported link gets a second one.
+    dealer.policy = json!({"fan_out": {"scrape": false, "shorten": true}});
+    let made = dealer.summary().await.made.shortening_jobs;
+    assert_eq!(
+        (made, dealer.links().await.len()),
+        (3, 72 + 3),
+        "those without a link of their own"
+    );
 }

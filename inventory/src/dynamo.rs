@@ -8,12 +8,14 @@ use std::{
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
+    error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput},
     types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
 };
 
 use crate::{
     link::{self, KeptLink},
-    vehicles::{Known, Listing, Vehicle, Vehicles},
+    vehicles::{Known, Listing, PAGE_PREFIX, Vehicle, Vehicles},
 };
 use evenkeel::aws::{
     failure::port_error,
@@ -94,6 +96,20 @@ impl DynamoVehicles {
         Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
     }
 
+    /// Lets the page of an unlisted car expire. A scraping that finds it again replaces the item.
+    async fn expire_page(&self, dealer: &str, vin: &str, now: Time) -> Result<(), PortError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("dealer", s(dealer))
+            .key("vin", s(format!("{PAGE_PREFIX}{vin}")))
+            .update_expression("SET expires_at = :end")
+            .condition_expression("attribute_exists(vin)")
+            .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()));
+        took_effect(update.send().await).map(drop)
+    }
+
     async fn write(&self, items: Vec<Item>) -> Result<(), PortError> {
         for chunk in items.chunks(WRITES_A_CALL) {
             let mut requests = chunk.iter().map(put).collect::<Result<Vec<_>, _>>()?;
@@ -116,6 +132,19 @@ impl DynamoVehicles {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether an update took effect; `false` if its condition did not hold.
+fn took_effect(
+    answer: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+) -> Result<bool, PortError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) => match error.as_service_error() {
+            Some(refused) if refused.is_conditional_check_failed_exception() => Ok(false),
+            _ => Err(port_error(&error)),
+        },
     }
 }
 
@@ -175,7 +204,6 @@ fn kept_link(item: &Item) -> Option<KeptLink> {
     })
 }
 
-/// The key of an item.
 fn keyed(key: [(&'static str, String); 2]) -> Item {
     owned(key.map(|(name, text)| (name, s(text))).into())
 }
@@ -234,11 +262,8 @@ impl Vehicles for DynamoVehicles {
                 .expression_attribute_values(":now", ms(now))
                 .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()))
                 .expression_attribute_values(":began", ms(began));
-            if let Err(error) = update.send().await {
-                let gone = error.as_service_error();
-                if gone.is_none_or(|e| !e.is_conditional_check_failed_exception()) {
-                    return Err(port_error(&error));
-                }
+            if took_effect(update.send().await)? {
+                self.expire_page(dealer, vin, now).await?;
             }
         }
         Ok(())
@@ -324,13 +349,7 @@ impl Vehicles for DynamoVehicles {
                 .expression_attribute_values(":wanted", s(&before.wanted))
                 .expression_attribute_values(":as_of", ms(before.as_of)),
         };
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(false),
-                _ => Err(port_error(&error)),
-            },
-        }
+        took_effect(update.send().await)
     }
 
     fn table(&self) -> &str {
@@ -343,13 +362,9 @@ impl Vehicles for DynamoVehicles {
     }
 
     async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
-        let item: HashMap<String, AttributeValue> = owned(vec![
-            ("dealer", s(dealer)),
-            ("vin", s(LIST)),
-            ("note", s(note)),
-            ("seen_at", ms(now)),
-        ]);
-        self.write(vec![item]).await
+        let key = vec![("dealer", s(dealer)), ("vin", s(LIST))];
+        let note = [("note", s(note)), ("seen_at", ms(now))];
+        self.write(vec![owned(key.into_iter().chain(note).collect())]).await
     }
 }
 

@@ -44,10 +44,21 @@ fn joined(dealer: &str, tail: &str) -> String {
     if dealer.is_empty() { tail.to_owned() } else { format!("{dealer}-{tail}") }
 }
 
-/// `name` in lower case; each run of characters outside `[a-z0-9]` becomes one dash.
+/// `name` in ASCII and lower case; each run of characters outside `[a-z0-9]` becomes one dash. Umlauts are written as
+/// in German names, where `ü` and `u` are different letters; other letters as they sound.
 fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
-    for c in name.chars() {
+    let umlauts = |c| match c {
+        'ä' | 'Ä' => "ae",
+        'ö' | 'Ö' => "oe",
+        'ü' | 'Ü' => "ue",
+        _ => "",
+    };
+    let spelt = name.chars().map(|c| match umlauts(c) {
+        "" => deunicode::deunicode_char(c).unwrap_or("-").to_owned(),
+        umlaut => umlaut.to_owned(),
+    });
+    for c in spelt.collect::<String>().chars() {
         if c.is_ascii_alphanumeric() {
             slug.push(c.to_ascii_lowercase());
         } else if !slug.is_empty() && !slug.ends_with('-') {
@@ -113,6 +124,22 @@ mod tests {
                 "acme-motors-004352-ee2af2db659515bd",
             ]
         );
+    }
+
+    #[test]
+    fn names_of_dealers_are_spelt_in_ascii() {
+        for (name, expected) in [
+            ("Autohaus Müller", "autohaus-mueller"),
+            ("Autohaus Möller", "autohaus-moeller"),
+            ("Groß & Söhne", "gross-soehne"),
+            ("Citroën Orléans", "citroen-orleans"),
+            ("Škoda Łódź", "skoda-lodz"),
+            ("O'Brien's", "o-brien-s"),
+            ("日産", "ri-chan"),
+            ("---", ""),
+        ] {
+            assert_eq!(slug(name), expected, "{name}");
+        }
     }
 
     #[test]

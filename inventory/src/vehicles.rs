@@ -15,6 +15,9 @@ use evenkeel::{base::time::Time, ports::PortError};
 
 use crate::link::KeptLink;
 
+/// The beginning of the sort keys of pages.
+pub const PAGE_PREFIX: &str = "page#";
+
 /// A stored car, without its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -85,7 +88,7 @@ pub trait Vehicles: Send + Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Marks cars as unlisted by removing their hashes, except cars stored at `began` or later. The
-    /// items of unlisted cars expire 180 days after `now`. Idempotent.
+    /// items of unlisted cars, and those of their pages, expire 180 days after `now`. Idempotent.
     fn unlist(
         &self,
         dealer: &str,

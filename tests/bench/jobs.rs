@@ -148,13 +148,24 @@ fn outbound(shared: &Shared) -> Outbound<TestClock, SandboxTransport> {
     Outbound::over(transport, Reach::WithLoopback, Hosts::public(), shared.clock)
 }
 
+impl super::Bench {
+    /// A client of the account, outside any job.
+    pub(crate) fn rebrandly(
+        &self,
+    ) -> Rebrandly<super::third_parties::Keys, TestClock, SandboxTransport> {
+        let key = Credential::new(self.shared.keys.clone(), self.shared.clock);
+        let transport = SandboxTransport(self.shared.sandbox.clone());
+        let settings = settings(UNLIMITED, &self.shared);
+        Rebrandly::new(transport, settings, key, self.shared.clock)
+    }
+}
+
+fn settings(rates: Rates, shared: &Shared) -> Settings {
+    Settings { base_url: shared.sandbox.api_url(), domain: DOMAIN.into(), workspace: None, rates }
+}
+
 fn shortening(rates: Rates, shared: &Shared, faults: &Faults) -> impl Job + use<> {
-    let settings = Settings {
-        base_url: shared.sandbox.api_url(),
-        domain: DOMAIN.into(),
-        workspace: None,
-        rates,
-    };
+    let settings = settings(rates, shared);
     let key = Credential::new(faults.wrap(shared.keys.clone()), shared.clock);
     let transport = SandboxTransport(shared.sandbox.clone());
     let rebrandly = Rebrandly::new(transport, settings, key, shared.clock);

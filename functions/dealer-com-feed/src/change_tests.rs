@@ -126,10 +126,9 @@ fn a_car_is_gone_only_after_complete_healthy_and_plausible_reads() {
     assert_eq!(gone(&[new, read(Condition::Used, &[c], 1)]), [b]);
 }
 
-#[test]
-fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
-    let car = with_page(VINS[0]);
-    let link = |wanted: &str, as_of: u64| KeptLink {
+/// A kept link that is wanted there.
+fn link(wanted: &str, as_of: u64) -> KeptLink {
+    KeptLink {
         wanted: wanted.to_owned(),
         as_of: evenkeel::base::time::Time::from_millis(as_of),
         set: None,
@@ -138,7 +137,12 @@ fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
         short_url: "go.acme.example/acme-004352".into(),
         addresses: Vec::new(),
         deleted_at: None,
-    };
+    }
+}
+
+#[test]
+fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
+    let car = with_page(VINS[0]);
     let mark = Mark { hash: content_hash(&car), had: FanOut::default() };
     let listed_before = stored_with(mark);
     let elsewhere = Asked { as_of: 6, address: "other".into() };

@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     collapse::{self, Counts},
     fan_out::Queues,
-    orphan::orphans,
+    orphan::{gaps, orphans},
     payload::Feed,
     reading::{Reading, Summary},
     snapshot::{self, Snapshot},
@@ -216,7 +216,10 @@ where
         let now = self.clock.now();
         let orphans = orphans(&self.vehicles, &self.store, &self.queues, feed, now).await;
         let orphans = orphans.map_err(|error| error.unstarted())?;
-        let Some(first) = orphans.first() else { return Ok(Soundness::Sound) };
+        let Some(first) = orphans.first() else {
+            let gaps = gaps(&self.vehicles, feed, now).await.map_err(|error| error.unstarted())?;
+            return Ok(gaps.map_or(Soundness::Sound, Soundness::Changed));
+        };
         let detail = format!("{} cars without their jobs, {first} among them", orphans.len());
         let unlisted = self.vehicles.unlist(&feed.dealer_slug, &orphans, now, now).await;
         unlisted.map_err(|error| error.unstarted())?;

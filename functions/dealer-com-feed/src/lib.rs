@@ -1,8 +1,8 @@
 //! Job type `dealer_com_feed`: reads a dealer's whole inventory from a Dealer.com site and creates
 //! jobs for new and changed cars.
 //!
-//! The modules are listed in the order of the data flow. Only `job`, `site`, `fan_out`, `orphan`
-//! and `snapshot` do input and output; all others are pure functions.
+//! The modules are listed in the order of the data flow. Only `job`, `reader`, `pending`, `finish`, `site`, `fan_out`,
+//! `orphan` and `snapshot` do input and output; all others are pure functions.
 
 pub mod links;
 pub mod payload;

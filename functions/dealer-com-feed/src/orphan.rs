@@ -1,6 +1,6 @@
-//! Finds orphans for the audit: cars whose stored mark names jobs that have no record.
+//! For the audit: cars whose stored mark names jobs that have no record, and cars and links that do not match.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use evenkeel::{
     base::time::Time,
@@ -21,6 +21,9 @@ const MOST_EXAMINED: usize = 25;
 /// Cars stored longer ago are not examined: the records of their jobs may have expired, which
 /// happens after 15 days at the earliest.
 const RECENT: Duration = Duration::from_hours(14 * 24);
+
+/// How long after it was asked for a listed car has a link.
+const LINKED_WITHIN: Duration = Duration::from_hours(24);
 
 /// Cars stored more recently are not examined: a read may still be processing them.
 const SETTLED: Duration = Duration::from_mins(5);
@@ -61,4 +64,35 @@ pub(crate) async fn orphans<V: Vehicles, S: Store>(
         }
     }
     Ok(orphans)
+}
+
+/// What does not match between the dealer's cars and their links: cars whose link the feed has asked for a day ago and
+/// that have none, and links of cars that the table does not have. `None` if all is well.
+pub(crate) async fn gaps<V: Vehicles>(
+    vehicles: &V,
+    feed: &Feed,
+    now: Time,
+) -> Result<Option<String>, PortError> {
+    if !feed.fan_out.shorten {
+        return Ok(None);
+    }
+    let cars = vehicles.known(&feed.dealer_slug).await?;
+    let links = vehicles.links(&feed.dealer_slug).await?;
+    let linked: BTreeSet<&str> = links.iter().map(|(vin, _)| vin.as_str()).collect();
+    let known: BTreeSet<&str> = cars.iter().map(|car| car.vin.as_str()).collect();
+    let asked_long_ago = |car: &&Known| {
+        let asked = car.asked.as_deref().and_then(Asked::parse);
+        asked.is_some_and(|asked| now.since(Time::from_millis(asked.as_of)) > LINKED_WITHIN)
+    };
+    let listed = cars.iter().filter(|car| car.hash.is_some()).filter(asked_long_ago);
+    let bare: Vec<&str> =
+        listed.map(|car| car.vin.as_str()).filter(|vin| !linked.contains(vin)).collect();
+    let stray: Vec<&str> = linked.iter().copied().filter(|vin| !known.contains(vin)).collect();
+    let gap = |vins: &[&str], what: &str| {
+        let first = vins.first()?;
+        Some(format!("{} {what}, {first} among them", vins.len()))
+    };
+    let gaps = [gap(&bare, "listed cars without a link"), gap(&stray, "links of unknown cars")];
+    let gaps: Vec<String> = gaps.into_iter().flatten().collect();
+    Ok((!gaps.is_empty()).then(|| gaps.join("; ")))
 }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 use evenkeel::{
     base::{
         config::{ConfigError, Reader},
-        time::{Clock, SystemClock},
+        time::{Clock, SystemClock, Time},
     },
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
     failure::{Class, Classified as _, Failure},
@@ -17,8 +17,13 @@ use evenkeel::{
     job::{Gate, Job, Progress, Run, Soundness},
     lambda::Start,
     policy::Policy,
+    record::item::{Condition, TableItem, Value as Attribute},
 };
-use inventory::{dynamo::DynamoVehicles, vehicles::Vehicles, vin::Vin};
+use inventory::{
+    dynamo::DynamoVehicles,
+    vehicles::{PAGE_PREFIX, Vehicles},
+    vin::Vin,
+};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -63,6 +68,9 @@ pub const POLICY: Policy = Policy {
     ..Policy::DEFAULT
 }
 .checked();
+
+/// Largest result that is kept as the page of its car, in bytes.
+const MAX_PAGE_ITEM_BYTES: usize = 32 * 1024;
 
 /// The result of a successful job.
 #[derive(Clone, Debug, Serialize)]
@@ -113,6 +121,27 @@ impl<V: Vehicles, C: Clock, T: Transport> ProductDetailScraping<V, C, T> {
                 Err(FetchError::NotCalled(failure))
             }
         }
+    }
+
+    /// The result, kept as the car's page beside its record: the record expires, and the car may be for sale for long.
+    fn keep(&self, payload: &Scraping, scraped: Scraped, at: Time) -> Progress<Scraped> {
+        let text = serde_json::to_string(&scraped).unwrap_or_default();
+        if text.len() > MAX_PAGE_ITEM_BYTES {
+            return Progress::Done(scraped);
+        }
+        let item = TableItem {
+            table: self.vehicles.table().to_owned(),
+            key: [
+                ("dealer", payload.dealer_slug.clone()),
+                ("vin", format!("{PAGE_PREFIX}{}", payload.vin)),
+            ],
+            attributes: vec![
+                ("page", Attribute::Text(text)),
+                ("asked_at", Attribute::Number(at.as_millis())),
+            ],
+            condition: Condition::Always,
+        };
+        Progress::DoneWith(scraped, Box::new(item))
     }
 
     /// The feed's data of the car, or `None` if the table has no such car.
@@ -222,7 +251,7 @@ where
         let html = page::charset::text(&body, charset.as_deref());
         let of_feed = known.clone().unwrap_or_default();
         let failure = match page::read(&html, &url, &payload.vin, &of_feed) {
-            Ok(reading) => return Ok(Progress::Done(scraped(reading, None))),
+            Ok(reading) => return Ok(self.keep(payload, scraped(reading, None), run.sent_at)),
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {
                 let failure = Failure::new(Class::Anomaly, "other_vehicle", error.to_string());

@@ -5,6 +5,7 @@
 pub mod answer;
 mod chain;
 mod follow;
+pub mod import;
 pub mod job;
 mod links;
 mod lookup;

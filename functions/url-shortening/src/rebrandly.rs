@@ -1,4 +1,5 @@
-//! A client for the calls of Rebrandly's API v1 that the job needs: create, find, change and read a link.
+//! A client for the calls of Rebrandly's API v1 that the job needs: create, find, change, read and list
+//! links.
 //!
 //! Reference: Rebrandly's developer documentation of `/v1/links`.
 
@@ -28,6 +29,9 @@ const KEY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Longest response body that is read, in bytes; a link is about one kilobyte.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Most links of a page (Rebrandly's limit).
+const PAGE: &str = "25";
 
 /// Default call rates. Rebrandly allows 10 calls a second and 20,000 an hour; the difference is
 /// left for people who use its web pages.
@@ -203,6 +207,25 @@ impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
     pub async fn get(&self, id: &str, limit: Duration) -> Result<Link, RebrandlyError> {
         let answer = self.call(limit, Method::GET, self.link_url(id)?, None).await;
         read_json(&answer.map_err(RebrandlyError::of_one_link)?)
+    }
+
+    /// A page of the links on our domain, newest first: `GET /links?last=ID`, with the time-out `limit`. `last` is the
+    /// last link of the page before. An empty page is the end.
+    pub async fn list(
+        &self,
+        last: Option<&str>,
+        limit: Duration,
+    ) -> Result<Vec<Link>, RebrandlyError> {
+        let mut url = self.links_url()?;
+        url.query_pairs_mut()
+            .append_pair("domain.fullName", &self.settings.domain)
+            .append_pair("orderBy", "createdAt")
+            .append_pair("orderDir", "desc")
+            .append_pair("limit", PAGE);
+        if let Some(last) = last {
+            url.query_pairs_mut().append_pair("last", last);
+        }
+        read_json(&self.call(limit, Method::GET, url, None).await?)
     }
 
     fn link_url(&self, id: &str) -> Result<Url, RebrandlyError> {

@@ -157,6 +157,11 @@ impl MemoryStore {
         self.lock().items.get(&item_key(table, key)).cloned()
     }
 
+    /// Removes an item of a job type without a trace.
+    pub fn remove_item(&self, table: &str, key: [&str; 2]) {
+        self.lock().items.remove(&item_key(table, key));
+    }
+
     /// The same, as a consistent read that uses units.
     pub fn read_item(
         &self,

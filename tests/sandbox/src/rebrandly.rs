@@ -72,7 +72,10 @@ fn work(state: &mut State, now_ms: u64, ask: Ask) -> Reply {
         },
         Ask::List(filter) => {
             let listed = account.listed(now_ms, settings.read_lag_ms);
-            answers::links(listed.filter(|link| filter.matches(link)).take(PAGE))
+            let before = filter.last.as_ref();
+            let rest = listed.skip_while(|link| before.is_some_and(|last| link.id != *last));
+            let rest = rest.skip(usize::from(before.is_some()));
+            answers::links(rest.filter(|link| filter.matches(link)).take(PAGE))
         }
         Ask::Get(id) => {
             let mut listed = account.listed(now_ms, settings.read_lag_ms);

@@ -30,6 +30,8 @@ pub(super) enum Ask {
 pub(super) struct Filter {
     domain: Option<String>,
     slashtag: Option<String>,
+    /// The last link of the page before.
+    pub(super) last: Option<String>,
 }
 
 impl Filter {
@@ -93,6 +95,7 @@ fn filter(query: &str) -> Filter {
         match name.as_ref() {
             "domain.fullName" => filter.domain = Some(value.into_owned()),
             "slashtag" => filter.slashtag = Some(value.into_owned()),
+            "last" => filter.last = Some(value.into_owned()),
             // The vendor offers more conditions; the project uses none of them.
             _ => {}
         }
@@ -248,8 +251,11 @@ mod tests {
         assert_eq!(subject.destination.as_deref(), Some("nope"));
         let (subject, list) = ask("GET", "/v1/links?domain.fullName=go.test&slashtag=a%2Db", "");
         assert_eq!(subject.slashtag.as_deref(), Some("a-b"));
-        let filter =
-            Filter { domain: Some("go.test".to_owned()), slashtag: Some("a-b".to_owned()) };
+        let filter = Filter {
+            domain: Some("go.test".to_owned()),
+            slashtag: Some("a-b".to_owned()),
+            last: None,
+        };
         assert_eq!(list, Ask::List(filter));
     }
 
