@@ -103,7 +103,7 @@ impl Used {
 /// Lets the three job types and the sweeper run for `span` at the rate of `jobs` shortening jobs a month, after
 /// as long a time of the same.
 async fn used(jobs: u64, span: Duration) -> Used {
-    let rates = Rates { per_second: 8, per_hour: 18_000 };
+    let rates = Rates::each_second(8, 18_000);
     let bench = Bench::of(&[Kind::Shortening(rates), Kind::Feeds, Kind::Pages]);
     let slow = SettingsChange { latency_ms: Some(SERVICE_MS), ..SettingsChange::default() };
     bench.control().change_settings(&slow).await.unwrap();

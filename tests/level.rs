@@ -19,7 +19,7 @@ use crate::bench::{
 };
 
 /// The limits of the template's defaults.
-const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+const RATES: Rates = Rates::each_second(8, 18_000);
 
 /// Milliseconds of a call.
 const CALL_MS: u64 = 300;
@@ -116,7 +116,7 @@ async fn twenty_jobs_of_one_dealer_overtake_the_five_thousand_of_another_in_the_
 /// They wait for their slots one after the other, and do not all come back for the same one.
 #[tokio::test(start_paused = true)]
 async fn many_jobs_of_high_priority_are_received_few_times() {
-    let bench = Bench::errands_at(Rates { per_second: 1, per_hour: 3_600 });
+    let bench = Bench::errands_at(Rates::each_second(1, 3_600));
     for n in 0..300 {
         let message = OutgoingMessage::new(errand(&format!("job-{n}"), CALL_MS, &[]), None, None);
         bench.sqs.send_to(bench.high(), message);
@@ -130,7 +130,7 @@ async fn many_jobs_of_high_priority_are_received_few_times() {
 /// A message cannot be hidden for ever: one whose slot is over a minute ahead is claimed and parked.
 #[tokio::test(start_paused = true)]
 async fn jobs_whose_slots_are_over_a_minute_ahead_are_parked() {
-    let bench = Bench::errands_at(Rates { per_second: 1, per_hour: 3_600 });
+    let bench = Bench::errands_at(Rates::each_second(1, 3_600));
     (0..150).for_each(|n| send(&bench, &format!("job-{n}"), "acme"));
     bench.run_for(Duration::from_secs(30)).await;
     let records = bench.store.records();
@@ -187,7 +187,7 @@ async fn further_calls_waste_no_slots_of_others() {
     bench.drain().await;
     let made = bench.journal.all_calls();
     let took = bench.now().since(began).as_secs_f64();
-    let slots = took * f64::from(RATES.per_second);
+    let slots = took * f64::from(RATES.per_minute) / 60.0;
     let useful = f64::from(calls) / slots;
     assert!(useful >= 0.9, "{useful:.2} of {slots:.0} slots in {took:.0} s, {} calls", made.len());
     let wasted = made.len() - usize::try_from(calls).unwrap();

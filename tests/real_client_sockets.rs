@@ -151,7 +151,7 @@ fn packed(times: usize) -> Vec<u8> {
 }
 
 fn settings(reach: Reach) -> Settings {
-    Settings { reach, contact: Some(CONTACT.into()) }
+    Settings { reach, contact: Some(CONTACT.into()), ..Settings::default() }
 }
 
 fn client() -> Outbound<TestClock> {

@@ -22,7 +22,7 @@ use crate::bench::{
 };
 
 /// The limits of the template's defaults.
-const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+const RATES: Rates = Rates::each_second(8, 18_000);
 
 /// How long all is well before an outage.
 const HEALTHY: Duration = Duration::from_secs(20);

@@ -25,7 +25,7 @@ use crate::bench::{
 };
 
 /// The rates that the function keeps, and those that the service enforces.
-const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+const RATES: Rates = Rates::each_second(8, 18_000);
 const ENFORCED: [u32; 2] = [10, 20_000];
 
 /// Messages that the scenario sends, and the time over which it sends them.

@@ -176,7 +176,7 @@ async fn a_job_whose_slashtags_are_all_taken_is_dead_with_the_reason() {
 /// The calls of one run are more than its time has slots for.
 #[tokio::test(start_paused = true)]
 async fn a_long_chain_goes_on_where_the_last_run_stopped() {
-    let slow = Rates { per_second: 1, per_hour: 3_600 };
+    let slow = Rates::each_second(1, 3_600);
     let bench = Bench::of(&[Kind::Shortening(slow)]);
     let vin = inventory::vin::Vin::parse(VIN).unwrap();
     let chain = inventory::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());

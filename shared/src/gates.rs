@@ -25,7 +25,7 @@ use crate::{
     },
     dependency::{
         breaker::{Admission, Breaker, BreakerPolicy, Moment, Probe, State},
-        limiter::{HIGH_HORIZON, HORIZON, Rates},
+        limiter::{HIGH_HORIZON, HORIZON, Limit},
         load_shedding, retry_budget,
         stats::MEMORY,
     },
@@ -74,8 +74,6 @@ pub(crate) struct Rules {
     pub(crate) policy: &'static Policy,
     /// The policy's breaker, with the changes that operators configured.
     pub(crate) breaker: BreakerPolicy,
-    /// The rate at which the dependency may be called; `None` if it is not limited.
-    pub(crate) rates: Option<Rates>,
 }
 
 /// Why a run must not begin.
@@ -173,6 +171,16 @@ impl<P: Ports> Gates<P> {
 }
 
 impl<P: Ports> Gates<P> {
+    /// Notes how the calls of a dependency are limited. Call it before the first job of the dependency enters.
+    pub(crate) fn know_limit(&self, dependency: &str, limit: Option<Limit>) {
+        self.cache(dependency, |cache| cache.limit = limit);
+    }
+
+    /// The limit of a dependency's calls; `None` if there is none.
+    fn limit(&self, dependency: &str) -> Option<Limit> {
+        self.cache(dependency, |cache| cache.limit.clone())
+    }
+
     fn moment(&self) -> Moment {
         Moment { now: self.clock.now(), chance: self.random.unit() }
     }
@@ -327,7 +335,8 @@ impl<P: Ports> Gates<P> {
             cache.stopped_until.max(cache.breaker.value.stopped_until)
         });
         // Without rates, there is no slot to wait for.
-        let wait = if self.rules.rates.is_some() { HORIZON } else { Duration::ZERO };
+        let limit = self.limit(&permit.dependency);
+        let wait = if limit.is_some() { HORIZON } else { Duration::ZERO };
         if stopped_until > now + wait {
             return Err(self.rate_limited(&permit.dependency, stopped_until.since(now)));
         }

@@ -8,7 +8,10 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::{
-    dependency::{breaker::BreakerPolicy, limiter::Limiter},
+    dependency::{
+        breaker::BreakerPolicy,
+        limiter::{Limiter, Rates},
+    },
     failure::Classified,
     job::Gate,
     testing::{Fault, Faults, Faulty, MemoryStore, POLICY, SeededRandom, TestClock, TestPorts},
@@ -23,6 +26,7 @@ struct Fleet {
     clock: TestClock,
     faults: Faults,
     rules: Rules,
+    rates: Option<Rates>,
     containers: u64,
 }
 
@@ -32,17 +36,27 @@ impl Default for Fleet {
             store: MemoryStore::default(),
             clock: TestClock::default(),
             faults: Faults::default(),
-            rules: Rules { kind: "errand", policy: &POLICY, breaker: POLICY.breaker, rates: None },
+            rules: Rules { kind: "errand", policy: &POLICY, breaker: POLICY.breaker },
+            rates: None,
             containers: 0,
         }
     }
 }
 
 impl Fleet {
+    /// A fleet whose calls are limited.
+    fn limited(rates: impl Into<Option<Rates>>) -> Self {
+        Self { rates: rates.into(), ..Self::default() }
+    }
+
     fn container(&mut self) -> TestGates {
         self.containers += 1;
         let control = self.faults.wrap(self.store.clone());
-        Gates::new(self.rules, control, self.clock, SeededRandom::new(self.containers))
+        let random = SeededRandom::new(self.containers);
+        let gates = Gates::new(self.rules, control, self.clock, random);
+        let limit = self.rates.map(|rates| Limit { name: DEPENDENCY.into(), rates });
+        gates.know_limit(DEPENDENCY, limit);
+        gates
     }
 
     async fn breaker(&self) -> Breaker {
@@ -264,9 +278,10 @@ async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
         worked
     }
     let fleet = || {
-        let rates = Some(Rates { per_second: 10, per_hour: 36_000 });
+        let rates = Some(Rates::each_second(10, 36_000));
         Fleet {
-            rules: Rules { kind: "errand", policy: &POLICY, breaker: POLICY.breaker, rates },
+            rules: Rules { kind: "errand", policy: &POLICY, breaker: POLICY.breaker },
+            rates,
             ..Fleet::default()
         }
     };

@@ -33,6 +33,7 @@ pub use target::{Hosts, Refusal};
 
 use crate::{
     base::{config::Reader, time::Clock},
+    dependency::limiter::Rates,
     http::transport::{Network, Transport, USER_AGENT},
 };
 use resolve::Guard;
@@ -46,23 +47,45 @@ pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// meets many sites.
 const MAX_IDLE_PER_SITE: usize = 2;
 
+/// The name of the limiter of a host, which all job types share.
+#[must_use]
+pub fn host_limiter(url: Option<&url::Url>) -> String {
+    format!("host/{}", url.and_then(url::Url::host_str).unwrap_or_default())
+}
+
 /// Longest contact, in bytes, because every request carries it.
 const MAX_CONTACT_BYTES: usize = 200;
 
 /// Lets the client call the local machine. For tests and the local stack; no template sets it.
 const ALLOW_LOOPBACK: &str = "OUTBOUND_ALLOW_LOOPBACK";
 
+/// How often a host may be called.
+const RATE: &str = "OUTBOUND_RATE_PER_MINUTE";
+
+/// Default calls a minute to one host, and how many of them at once: less than a visitor with a browser makes.
+const CALLS_A_MINUTE: u32 = 120;
+const BURST: u32 = 2;
+
 /// How to reach the operator of a deployment.
 const CONTACT: &str = "OUTBOUND_CONTACT";
 
 /// Which hosts the client may reach, and how it identifies itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `OUTBOUND_ALLOW_LOOPBACK`: `true` or `false`.
     pub reach: Reach,
     /// `OUTBOUND_CONTACT`: a web or mail address at which the owner of a site can reach the
     /// operator. The User-Agent contains it. A deployed function has one; tests may go without.
     pub contact: Option<String>,
+    /// `OUTBOUND_RATE_PER_MINUTE`: how often one host may be called.
+    pub rates: Rates,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let rates = Rates::each_minute(CALLS_A_MINUTE, BURST);
+        Self { reach: Reach::default(), contact: None, rates }
+    }
 }
 
 impl Settings {
@@ -82,7 +105,8 @@ impl Settings {
                             characters";
             reader.problem(CONTACT, expected);
         }
-        Self { reach, contact: Some(contact).filter(|contact| !contact.is_empty()) }
+        let rates = Rates::each_minute(reader.count(RATE, CALLS_A_MINUTE), BURST);
+        Self { reach, contact: Some(contact).filter(|contact| !contact.is_empty()), rates }
     }
 
     fn user_agent(&self) -> String {
@@ -181,6 +205,7 @@ pub struct Outbound<C, T = Network> {
     transport: T,
     rules: Rules,
     clock: C,
+    rates: Rates,
 }
 
 impl<C: Clock> Outbound<C> {
@@ -210,7 +235,8 @@ impl<C: Clock> Outbound<C> {
             .pool_max_idle_per_host(MAX_IDLE_PER_SITE)
             .dns_resolver(Guard::new(resolver, reach))
             .build()?;
-        Ok(Self { transport: Network::new(client), rules: Rules { hosts, reach }, clock })
+        let (transport, rules) = (Network::new(client), Rules { hosts, reach });
+        Ok(Self { transport, rules, clock, rates: settings.rates })
     }
 }
 
@@ -219,7 +245,21 @@ impl<C: Clock, T: Transport> Outbound<C, T> {
     /// private addresses is in the resolver of [`Outbound::new`].
     #[cfg(any(test, feature = "testing"))]
     pub const fn over(transport: T, reach: Reach, hosts: Hosts, clock: C) -> Self {
-        Self { transport, rules: Rules { hosts, reach }, clock }
+        let rates = Rates::each_minute(CALLS_A_MINUTE, BURST);
+        Self { transport, rules: Rules { hosts, reach }, clock, rates }
+    }
+
+    /// The same with other rates.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn at_rates(self, rates: Rates) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// How often one host may be called, by all job types together.
+    #[must_use]
+    pub const fn rates(&self) -> Rates {
+        self.rates
     }
 
     /// Fetches within `limit`, which includes all redirects and the whole body.

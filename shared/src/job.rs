@@ -72,10 +72,17 @@ pub trait Job: Send + Sync + 'static {
     /// Whether a run that may make no call ([`Run::is_last`]) may still have a result.
     const STANDS_IN: bool = false;
 
-    /// The rate at which the dependency may be called; `None` if it is not limited.
+    /// The rate at which this payload's dependency may be called; `None` if it is not limited.
     #[must_use]
-    fn rates(&self) -> Option<Rates> {
+    fn rates(&self, _payload: &Self::Payload) -> Option<Rates> {
         None
+    }
+
+    /// The name of the limiter that counts the calls for this payload. Job types that call the same service share one
+    /// if they give it the same name; their breakers stay apart.
+    #[must_use]
+    fn limiter(payload: &Self::Payload) -> Cow<'static, str> {
+        Self::dependency(payload)
     }
 }
 

@@ -60,8 +60,8 @@ impl<J: Job, P: Ports> Worker<J, P> {
         clock: P::Clock,
         random: P::Random,
     ) -> Self {
-        let (policy, rates) = (&J::POLICY, job.rates());
-        let rules = Rules { kind: J::TYPE, policy, breaker: policy.breaker, rates };
+        let policy = &J::POLICY;
+        let rules = Rules { kind: J::TYPE, policy, breaker: policy.breaker };
         let gates = Gates::new(rules, store.clone(), clock.clone(), random.clone());
         Self { job, store, queue, clock, random, gates, checks: Mutex::default() }
     }

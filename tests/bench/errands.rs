@@ -144,7 +144,7 @@ impl Job for Errands {
     type Payload = Errand;
     type Output = String;
 
-    fn rates(&self) -> Option<Rates> {
+    fn rates(&self, _: &Self::Payload) -> Option<Rates> {
         self.rates
     }
 
@@ -344,8 +344,10 @@ impl Bench {
     /// Registers a dependency with parked jobs, with these rates.
     pub(crate) async fn note_parked(&self, dependency: &str, rates: Option<Rates>) {
         let limits = Limits {
-            per_second: rates.map(|rates| rates.per_second),
+            per_minute: rates.map(|rates| rates.per_minute),
             per_hour: rates.map(|rates| rates.per_hour),
+            burst: None,
+            limiter: None,
             closes_with: 3,
             noted_at: self.now().as_millis(),
         };

@@ -66,8 +66,8 @@ impl Kind {
     /// The calls a second that this dependency allows.
     pub(super) fn per_second(self) -> Option<u32> {
         match self {
-            Self::Errands(rates) => rates.map(|rates| rates.per_second),
-            Self::Shortening(rates) => Some(rates.per_second),
+            Self::Errands(rates) => rates.map(|rates| rates.per_minute / 60),
+            Self::Shortening(rates) => Some(rates.per_minute / 60),
             Self::Feeds | Self::Pages => None,
         }
     }

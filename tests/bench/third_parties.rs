@@ -17,7 +17,7 @@ use super::Bench;
 pub(crate) const DOMAIN: &str = "go.example";
 
 /// Rates that no test reaches.
-pub(crate) const UNLIMITED: Rates = Rates { per_second: 1_000_000, per_hour: 1_000_000 };
+pub(crate) const UNLIMITED: Rates = Rates::each_second(1_000_000, 1_000_000);
 
 /// How long a third party takes for each call: without it, no two calls would be in progress at once.
 const LATENCY_MS: u64 = 30;

@@ -47,7 +47,7 @@ async fn ten_healthy_jobs_are_claimed_and_settled_in_one_call_each() {
 #[tokio::test(start_paused = true)]
 async fn warm_batches_stay_within_their_budget() {
     for pause_ms in [0, 300, 1_000, 2_000] {
-        let bench = Bench::errands_at(Rates { per_second: 1_000, per_hour: 3_600_000 });
+        let bench = Bench::errands_at(Rates::each_second(1_000, 3_600_000));
         let mut before = (0, 0);
         for batch in 0..101 {
             for n in 0..10 {

@@ -15,7 +15,7 @@ use crate::bench::{
 #[tokio::test(start_paused = true)]
 async fn runs_that_have_not_begun_when_the_breaker_opens_are_parked() {
     // A slot every quarter of a second: the jobs of a batch begin one after another.
-    let bench = Bench::errands_at(Rates { per_second: 4, per_hour: 14_400 });
+    let bench = Bench::errands_at(Rates::each_second(4, 14_400));
     for n in 0..4 {
         bench.send(&errand(&format!("early-{n}"), 0, &["transient", "ok"]));
     }
@@ -50,7 +50,7 @@ async fn runs_that_have_not_begun_when_the_breaker_opens_are_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_whose_slots_are_too_far_ahead_wait_in_the_queue_and_none_runs_early() {
-    let bench = Bench::errands_at(Rates { per_second: 4, per_hour: 14_400 });
+    let bench = Bench::errands_at(Rates::each_second(4, 14_400));
     for n in 0..30 {
         bench.send(&errand(&format!("job-{n:02}"), 0, &[]));
     }
@@ -91,7 +91,7 @@ async fn a_systemic_failure_parks_all_jobs_and_ends_none() {
 /// Jobs of four calls each, with far more calls than slots. Waiting for slots fails none of them.
 #[tokio::test(start_paused = true)]
 async fn waiting_for_slots_spends_no_attempt_and_ends_no_job() {
-    let bench = Bench::errands_at(Rates { per_second: 8, per_hour: 18_000 });
+    let bench = Bench::errands_at(Rates::each_second(8, 18_000));
     for n in 0..60 {
         let body = errand(&format!("job-{n}"), 50, &[]);
         bench.send(&body.replace("\"takes_ms\"", "\"calls\":3,\"takes_ms\""));

@@ -123,7 +123,9 @@ fn first_line(error: &toml::de::Error) -> String {
 fn check(function: &Function, policy: &Policy) -> Result<(), String> {
     let Function { timeout_s, memory_mb, concurrency, .. } = function;
     // A run may have to wait for its slot.
-    let slot = function.rate_per_second.as_ref().map_or(Duration::ZERO, |_| HIGH_HORIZON);
+    let is_limited =
+        function.rate_per_second.is_some() || function.dependency == Dependency::PerHost;
+    let slot = if is_limited { HIGH_HORIZON } else { Duration::ZERO };
     let longest_run = (policy.longest_run() + slot).as_secs();
     if *timeout_s <= longest_run || *timeout_s > LONGEST_TIMEOUT_S {
         return Err(format!(

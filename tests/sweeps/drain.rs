@@ -11,7 +11,7 @@ use crate::bench::{
 };
 
 const JOBS: usize = 5_000;
-const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+const RATES: Rates = Rates::each_second(8, 18_000);
 
 /// The number of calls in each second since `began`.
 fn by_second(calls: &[Time], began: Time) -> BTreeMap<u64, usize> {

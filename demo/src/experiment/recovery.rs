@@ -133,7 +133,8 @@ async fn left_behind(bench: &Bench<'_>, arn: &str) -> Result<Vec<Case>> {
         "run_after": now, "due_at": now, "why": "deferred (breaker_open)", "parked_since": now, "gated": true,
     });
     bench.put(&parked.record(arn, "parked", &fields)).await?;
-    let limits = json!({ "per_second": 8, "per_hour": 18_000, "closes_with": 3, "noted_at": now });
+    let limits =
+        json!({ "per_minute": 480, "per_hour": 18_000, "closes_with": 3, "noted_at": now });
     let note = json!({ "pk": "note#watched#8", "sk": "rebrandly", "text": limits.to_string() });
     bench.put_control(&note).await?;
     let indexed =

@@ -5,10 +5,10 @@ use std::{borrow::Cow, time::Duration};
 
 use evenkeel::{
     base::time::Clock,
-    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
     failure::{Class, Failure},
     http::{
-        Outbound,
+        Outbound, host_limiter,
         transport::{Network, Transport},
     },
     job::{Gate, Job, Progress, Run, Soundness},
@@ -39,7 +39,7 @@ pub const POLICY: Policy = Policy {
     // Transient: 5xx and time-outs. Anomaly: implausible responses.
     retryable: &[Class::Transient, Class::Anomaly],
     backoff_cap: Duration::from_secs(300),
-    job_timeout: Duration::from_secs(26),
+    job_timeout: Duration::from_secs(22),
     concurrency: 4,
     dedup_window: Duration::from_mins(10),
     // The next read of the feed comes within the hour.
@@ -160,6 +160,14 @@ where
         let site = feed.site().ok();
         let host = site.as_ref().and_then(Url::host_str).unwrap_or_default();
         format!("{}/{host}", POLICY.dependency).into()
+    }
+
+    fn rates(&self, _: &Feed) -> Option<Rates> {
+        Some(self.outbound.rates())
+    }
+
+    fn limiter(feed: &Feed) -> Cow<'static, str> {
+        host_limiter(feed.site().ok().as_ref()).into()
     }
 
     async fn run<G: Gate>(

@@ -8,10 +8,10 @@ use evenkeel::{
         config::{ConfigError, Reader},
         time::{Clock, SystemClock, Time},
     },
-    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes},
+    dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
     failure::{Class, Classified as _, Failure},
     http::{
-        Content, FetchError, Fetched, Hosts, Outbound, Request, Settings,
+        Content, FetchError, Fetched, Hosts, Outbound, Request, Settings, host_limiter,
         transport::{Network, Transport},
     },
     job::{Gate, Job, Progress, Run, Soundness},
@@ -215,6 +215,14 @@ where
         let url = payload.url.parse::<Url>().ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         format!("{}/{host}", POLICY.dependency).into()
+    }
+
+    fn rates(&self, _: &Scraping) -> Option<Rates> {
+        Some(self.outbound.rates())
+    }
+
+    fn limiter(payload: &Scraping) -> Cow<'static, str> {
+        host_limiter(payload.url.parse().ok().as_ref()).into()
     }
 
     async fn run<G: Gate>(

@@ -153,9 +153,10 @@ pub async fn dependency<S: TableMaintenance>(
     name: &str,
     note: Option<&str>,
 ) -> Result<Dependency, PortError> {
-    let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(name));
     let limits = note.and_then(|text| serde_json::from_str(text).ok());
-    let limits = limits.unwrap_or_else(careful);
+    let limits: Limits = limits.unwrap_or_else(careful);
+    let shared = limits.limiter.as_deref().unwrap_or(name);
+    let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(shared));
     let (breaker, limiter) = (breaker?.value, limiter?.value);
     Ok(Dependency { limits, breaker, limiter, draining_since: None })
 }
@@ -212,6 +213,6 @@ impl View {
 /// The limits of a dependency without a note: one call a second, and one probe closes its breaker.
 #[must_use]
 pub fn careful() -> Limits {
-    let (per_second, per_hour) = (Some(1), Some(3_600));
-    Limits { per_second, per_hour, closes_with: 1, noted_at: 0 }
+    let (per_minute, per_hour) = (Some(60), Some(3_600));
+    Limits { per_minute, per_hour, closes_with: 1, ..Limits::default() }
 }

@@ -103,7 +103,7 @@ where
         serde_json::to_string(&long).ok()
     }
 
-    fn rates(&self) -> Option<Rates> {
+    fn rates(&self, _: &Shortening) -> Option<Rates> {
         Some(self.links.rebrandly.rates())
     }
 

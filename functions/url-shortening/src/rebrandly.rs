@@ -35,7 +35,8 @@ const PAGE: &str = "25";
 
 /// Default call rates. Rebrandly allows 10 calls a second and 20,000 an hour; the difference is
 /// left for people who use its web pages.
-const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+const RATE_PER_SECOND: u32 = 8;
+const RATE_PER_HOUR: u32 = 18_000;
 
 /// Domain, workspace and call rates of one account, read from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +58,10 @@ impl Settings {
             base_url: reader.url("REBRANDLY_BASE_URL", BASE_URL),
             domain: reader.required("REBRANDLY_DOMAIN"),
             workspace: reader.optional("REBRANDLY_WORKSPACE"),
-            rates: Rates {
-                per_second: reader.count("REBRANDLY_RATE_PER_SECOND", RATES.per_second),
-                per_hour: reader.count("REBRANDLY_RATE_PER_HOUR", RATES.per_hour),
-            },
+            rates: Rates::each_second(
+                reader.count("REBRANDLY_RATE_PER_SECOND", RATE_PER_SECOND),
+                reader.count("REBRANDLY_RATE_PER_HOUR", RATE_PER_HOUR),
+            ),
         }
     }
 }

@@ -40,10 +40,10 @@ const MOST_KEPT_RANGES: usize = 16;
 /// follow.
 pub const SLOT_LIFE: Duration = Duration::from_millis(250);
 
-/// Microseconds of a second.
-const SECOND_US: u64 = 1_000_000;
+/// Microseconds of a minute.
+const MINUTE_US: u64 = 60 * 1_000_000;
 /// Microseconds of an hour.
-const HOUR_US: u64 = 3_600 * SECOND_US;
+const HOUR_US: u64 = 60 * MINUTE_US;
 
 /// The full pace, in thousandths of the configured rate.
 const FULL_PACE: u32 = 1_000;
@@ -75,23 +75,51 @@ const AHEAD_PART: u64 = 10;
 /// The rates that an account allows, less what is left to its other users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Calls a second, at least 1.
-    pub per_second: u32,
+    /// Calls a minute, at least 1.
+    pub per_minute: u32,
     /// Calls an hour, at least 1. No hour has more than eleven tenths of it.
     pub per_hour: u32,
+    /// Calls that may be made at once after a pause, at least 1.
+    pub burst: u32,
 }
 
 impl Rates {
-    /// Time between two calls at `pace` thousandths of the per-second rate, in microseconds.
+    /// Evenly spaced calls: so many a second and an hour.
+    #[must_use]
+    pub const fn each_second(per_second: u32, per_hour: u32) -> Self {
+        Self { per_minute: per_second.saturating_mul(60), per_hour, burst: 1 }
+    }
+
+    /// So many calls a minute, `burst` of them at once.
+    #[must_use]
+    pub const fn each_minute(per_minute: u32, burst: u32) -> Self {
+        Self { per_minute, per_hour: per_minute.saturating_mul(60), burst }
+    }
+
+    /// Time between two calls at `pace` thousandths of the per-minute rate, in microseconds.
     fn interval_us(self, pace: u32) -> u64 {
-        let full = SECOND_US / u64::from(self.per_second.max(1));
+        let full = MINUTE_US / u64::from(self.per_minute.max(1));
         (full * u64::from(FULL_PACE) / u64::from(pace.clamp(1, FULL_PACE))).max(1)
+    }
+
+    /// How far ahead of its even time a call may be, in microseconds.
+    fn tolerance_us(self, pace: u32) -> u64 {
+        self.interval_us(pace).saturating_mul(u64::from(self.burst.saturating_sub(1)))
     }
 
     /// Time between two calls at the hourly rate, in microseconds.
     fn hourly_interval_us(self) -> u64 {
         (HOUR_US / u64::from(self.per_hour.max(1))).max(1)
     }
+}
+
+/// A limit of calls, and the name under which the fleet shares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The limiter's name in the control table.
+    pub name: String,
+    /// The rates of the calls.
+    pub rates: Rates,
 }
 
 /// The item that the fleet shares.
@@ -243,8 +271,8 @@ impl Limiter {
             }
             next.next_hourly_us =
                 next.next_hourly_us.max(now_us).saturating_add(rates.hourly_interval_us());
-            at_us = at_us.saturating_add(interval_us);
-            next.next_us = at_us;
+            next.next_us = next.next_us.max(at_us).saturating_add(interval_us);
+            at_us = next.first_us(rates, at_us);
         }
         if granted.is_empty() {
             return Reservation::Refused(Duration::from_micros(at_us.saturating_sub(now_us)));
@@ -283,7 +311,8 @@ impl Limiter {
     fn first_us(&self, rates: Rates, now_us: u64) -> u64 {
         let next_hourly = self.next_hourly_us.max(now_us);
         let by_hour = next_hourly.saturating_add(rates.hourly_interval_us());
-        now_us.max(self.next_us).max(by_hour.saturating_sub(HOUR_US / AHEAD_PART))
+        let even = self.next_us.saturating_sub(rates.tolerance_us(self.pace));
+        now_us.max(even).max(by_hour.saturating_sub(HOUR_US / AHEAD_PART))
     }
 
     /// Time between `want` new slots.
@@ -337,11 +366,13 @@ impl Limiter {
         let stop = now + retry_after.min(LONGEST_STOP);
         let mut limiter = self.clone();
         limiter.forget_kept(rates, u64::MAX);
-        limiter.next_us = limiter.next_us.max(micros(stop));
         if now.since(self.slowed_at) >= SLOWED_FOR {
             limiter.pace = (self.pace * KEPT_TENTHS / 10).max(SLOWEST_PACE);
             limiter.slowed_at = now;
         }
+        // No burst within the stop.
+        let stop_us = micros(stop).saturating_add(rates.tolerance_us(limiter.pace));
+        limiter.next_us = limiter.next_us.max(stop_us);
         limiter
     }
 }

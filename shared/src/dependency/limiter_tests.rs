@@ -4,7 +4,7 @@ use super::*;
 use crate::base::time::millis;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
-const RATES: Rates = Rates { per_second: 8, per_hour: 18_000 };
+const RATES: Rates = Rates::each_second(8, 18_000);
 
 fn granted(reservation: Reservation) -> (Limiter, Vec<Grant>) {
     match reservation {
@@ -203,8 +203,24 @@ fn a_block_yields_its_slots_in_order_and_discards_expired_ones() {
 }
 
 #[test]
+fn a_rested_host_may_be_called_as_often_at_once_as_its_burst_says() {
+    let rates = Rates::each_minute(120, 2);
+    let granted = |limiter: &Limiter, now| match limiter.reserve(rates, Request::further(4), 0, now)
+    {
+        Reservation::Granted(next, grants) => (next, times(&grants)),
+        Reservation::Refused(wait) => panic!("{wait:?}"),
+    };
+    let (limiter, slots) = granted(&Limiter::default(), NOW);
+    let offsets: Vec<u64> = slots.iter().map(|slot| (slot - micros(NOW)) / 1_000).collect();
+    assert_eq!(offsets, [0, 0, 500, 1_000]);
+    let slowed = limiter.slowed(rates, Duration::from_secs(3), NOW);
+    let (_, slots) = granted(&slowed, NOW);
+    assert!(slots[0] >= micros(NOW + Duration::from_secs(3)), "no burst within a stop");
+}
+
+#[test]
 fn a_busy_container_requests_the_slots_of_a_tenth_of_a_second() {
-    let fast = Rates { per_second: 1_000, per_hour: 3_600_000 };
+    let fast = Rates::each_second(1_000, 3_600_000);
     assert_eq!((block_size(fast, 10, false), block_size(fast, 10, true)), (10, 100));
     assert_eq!(block_size(RATES, 3, true), 3, "at a low rate only what it needs");
 }
@@ -213,7 +229,7 @@ fn a_busy_container_requests_the_slots_of_a_tenth_of_a_second() {
 fn a_block_that_nobody_uses_leaves_the_hour_its_calls() {
     let now = NOW;
     for per_hour in [10_000, 1_000_000, u32::MAX] {
-        let rates = Rates { per_second: 1_000_000, per_hour };
+        let rates = Rates::each_second(1_000_000, per_hour);
         let want = block_size(rates, 1, true);
         let Reservation::Granted(limiter, _) =
             Limiter::default().reserve(rates, Request::first(want), 0, now)
@@ -272,12 +288,39 @@ proptest! {
     }
 
     #[test]
+    fn a_burst_is_followed_by_the_even_rate(
+        per_minute in 1..600_u32,
+        burst in 1..6_u32,
+        steps in proptest::collection::vec((1..6_u32, 0..30_000_u64), 1..60),
+    ) {
+        let rates = Rates::each_minute(per_minute, burst);
+        let (mut limiter, mut now, mut calls) = (Limiter::default(), NOW, Vec::new());
+        for (want, ms) in steps {
+            now = now + Duration::from_millis(ms);
+            let request = Request { want, further: true, horizon: HORIZON };
+            if let Reservation::Granted(next, grants) = limiter.reserve(rates, request, 0, now) {
+                calls.extend(times(&grants));
+                limiter = next;
+            }
+        }
+        calls.sort_unstable();
+        let even = Duration::from_mins(1) / per_minute;
+        for length in [1, 2, 7] {
+            let span = (even * length).saturating_sub(Duration::from_millis(1));
+            let most = most_within(&calls, span);
+            prop_assert!(most <= (burst + length) as usize, "{most} in {length} intervals");
+        }
+        let most = most_within(&calls, Duration::from_mins(1));
+        prop_assert!(most <= (per_minute + burst) as usize, "{most} in a minute");
+    }
+
+    #[test]
     fn no_window_exceeds_its_rate(
         per_second in 1..200_u32,
         per_hour in 1..50_000_u32,
         steps in proptest::collection::vec((1..40_u32, any::<bool>(), 0..3_000_u64), 1..60),
     ) {
-        let rates = Rates { per_second, per_hour };
+        let rates = Rates::each_second(per_second, per_hour);
         let (mut limiter, mut now, mut calls) = (Limiter::default(), NOW, Vec::new());
         for (want, further, ms) in steps {
             now = now + Duration::from_millis(ms);

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     base::time::Time,
-    dependency::{breaker::Breaker, limiter::Limiter, stats::Window},
+    dependency::{
+        breaker::Breaker,
+        limiter::{Limit, Limiter},
+        stats::Window,
+    },
     gates::slots::Blocks,
     ports::Seen,
 };
@@ -28,6 +32,8 @@ pub(super) struct DependencyCache {
     pub(super) sent_at: Time,
     /// When the fleet's buckets were last read.
     pub(super) read_at: Time,
+    /// How its calls are limited.
+    pub(super) limit: Option<Limit>,
     /// The limiter as last read.
     pub(super) limiter: Option<Seen<Limiter>>,
     /// When the limiter was last read or written.

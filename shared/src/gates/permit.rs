@@ -250,7 +250,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
         self.count(class, took);
         if class == Some(Class::Throttled) {
             let asked = error.and_then(Classified::retry_after).unwrap_or_default();
-            let asked = self.gates.stop_for(asked);
+            let asked = self.gates.stop_for(&self.dependency, asked);
             self.gates.cache(&self.dependency, |cache| {
                 cache.throttled = cache.throttled.max(Some(asked));
                 cache.stopped_until = cache.stopped_until.max(now + asked);

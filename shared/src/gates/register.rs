@@ -47,9 +47,12 @@ impl<P: Ports> Gates<P> {
         if self.cache(dependency, |cache| now.since(cache.registered_at)) < NOTED_FOR {
             return Ok(());
         }
+        let limit = self.limit(dependency);
         let limits = Limits {
-            per_second: self.rules.rates.map(|rates| rates.per_second),
-            per_hour: self.rules.rates.map(|rates| rates.per_hour),
+            per_minute: limit.as_ref().map(|limit| limit.rates.per_minute),
+            per_hour: limit.as_ref().map(|limit| limit.rates.per_hour),
+            burst: limit.as_ref().map(|limit| limit.rates.burst),
+            limiter: limit.map(|limit| limit.name).filter(|name| name != dependency),
             closes_with: self.rules.breaker.successes,
             noted_at: now.as_millis(),
         };

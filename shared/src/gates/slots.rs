@@ -8,7 +8,7 @@ use crate::{
     dependency::{
         breaker::{Breaker, Moment},
         limiter::{
-            Block, Grant, HORIZON, LONGEST_STOP, Limiter, PROMISE_HORIZON, Rates, Request,
+            Block, Grant, HORIZON, LONGEST_STOP, Limit, Limiter, PROMISE_HORIZON, Rates, Request,
             Reservation, block_size,
         },
     },
@@ -144,13 +144,13 @@ impl<P: Ports> Gates<P> {
         jobs: u32,
         horizon: Duration,
     ) -> Ahead {
-        let Some(rates) = self.rules.rates else { return Ahead::Any };
+        let Some(limit) = self.limit(dependency) else { return Ahead::Any };
         let Ok(seen) = self.cached_breaker(dependency).await else { return Ahead::Any };
         if seen.value.at(self.clock.now()).state.refuses_calls() {
             return Ahead::Any;
         }
         let need = Need { calls: Calls::First, slots: jobs, horizon, promises: true };
-        let Ok((_, promised)) = self.reserve(dependency, rates, need).await else {
+        let Ok((_, promised)) = self.reserve(dependency, &limit, need).await else {
             return Ahead::Any;
         };
         let slots = self.cache(dependency, |cache| cache.blocks.first.left(self.clock.now()));
@@ -168,7 +168,7 @@ impl<P: Ports> Gates<P> {
     }
 
     async fn slot(&self, dependency: &str, calls: Calls) -> Result<Option<Time>, Refused> {
-        let Some(rates) = self.rules.rates else { return Ok(None) };
+        let Some(limit) = self.limit(dependency) else { return Ok(None) };
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
             let slot = self.cache(dependency, |cache| {
@@ -180,7 +180,7 @@ impl<P: Ports> Gates<P> {
                 return Ok(slot);
             }
             let need = Need { calls, slots: 1, horizon: HORIZON, promises: false };
-            match self.reserve(dependency, rates, need).await? {
+            match self.reserve(dependency, &limit, need).await? {
                 (Reserved::Yes, _) => {}
                 (Reserved::No(wait), _) => {
                     return Err(Refused::Deferred(self.rate_limited(dependency, wait)));
@@ -205,7 +205,7 @@ impl<P: Ports> Gates<P> {
     async fn reserve(
         &self,
         dependency: &str,
-        rates: Rates,
+        limit: &Limit,
         need: Need,
     ) -> Result<(Reserved, Vec<Time>), PortError> {
         let _one_at_a_time = self.reserving.lock().await;
@@ -220,16 +220,17 @@ impl<P: Ports> Gates<P> {
             self.cache(dependency, |cache| Some((cache.limiter.clone()?, cache.limiter_known_at)));
         let (mut seen, mut known_at) = match known {
             Some(known) => known,
-            None => self.read_limiter(dependency).await?,
+            None => self.read_limiter(dependency, &limit.name).await?,
         };
         let (used_up, worked) = self
             .cache(dependency, |cache| (std::mem::take(&mut cache.blocks.used_up), cache.worked));
+        let rates = limit.rates;
         let want = block_size(rates, missing, used_up);
         for _ in 0..MOST_RACES {
             let now = self.clock.now();
             let step = need.step(&seen.value, rates, [want, missing], worked, now);
             if step.grants.is_empty() && now.since(known_at) >= REFUSAL_CACHE_TIME {
-                (seen, known_at) = self.read_limiter(dependency).await?;
+                (seen, known_at) = self.read_limiter(dependency, &limit.name).await?;
                 continue;
             }
             let Step { next, grants, promised, reserved } = step;
@@ -238,7 +239,7 @@ impl<P: Ports> Gates<P> {
                 return Ok((reserved, promised));
             }
             // If the response is lost, the slots are too: no container uses them.
-            match self.control.swap_limiter(dependency, &next, seen.revision).await {
+            match self.control.swap_limiter(&limit.name, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     self.cache(dependency, |cache| {
                         cache.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
@@ -268,8 +269,12 @@ impl<P: Ports> Gates<P> {
     }
 
     /// Reads the limiter into the cache. Returns it, and from when it is.
-    async fn read_limiter(&self, dependency: &str) -> Result<(Seen<Limiter>, Time), PortError> {
-        let seen = self.control.limiter(dependency).await?;
+    async fn read_limiter(
+        &self,
+        dependency: &str,
+        name: &str,
+    ) -> Result<(Seen<Limiter>, Time), PortError> {
+        let seen = self.control.limiter(name).await?;
         let known_at = self.cache_limiter(dependency, seen.clone());
         Ok((seen, known_at))
     }
@@ -285,26 +290,26 @@ impl<P: Ports> Gates<P> {
 
     /// How long this container stops after a 429 that asked for a delay, which may be zero. A service that
     /// has no rates here is not slowed down by the limiter, so it is left alone for a moment in any case.
-    pub(super) fn stop_for(&self, asked: Duration) -> Duration {
-        let least = if self.rules.rates.is_none() { UNNAMED_STOP } else { Duration::ZERO };
+    pub(super) fn stop_for(&self, dependency: &str, asked: Duration) -> Duration {
+        let least = if self.limit(dependency).is_none() { UNNAMED_STOP } else { Duration::ZERO };
         asked.clamp(least, LONGEST_STOP)
     }
 
     /// Passes a 429 on to the fleet: all containers pause for as long as it asked, then call at a
     /// slower pace.
     pub(super) async fn slow_down(&self, dependency: &str, asked: Duration) {
-        let Some(rates) = self.rules.rates else {
+        let Some(Limit { name, rates }) = self.limit(dependency) else {
             let stop = |breaker: &Breaker, moment: Moment| breaker.stopped(asked, moment.now);
             return self.update_breaker(dependency, stop).await;
         };
         self.cache(dependency, |cache| cache.blocks.clear());
-        let mut seen = match self.control.limiter(dependency).await {
+        let mut seen = match self.control.limiter(&name).await {
             Ok(seen) => seen,
             Err(error) => return telemetry::port_failed("limiter", &error),
         };
         for _ in 0..MOST_RACES {
             let next = seen.value.slowed(rates, asked, self.clock.now());
-            match self.control.swap_limiter(dependency, &next, seen.revision).await {
+            match self.control.swap_limiter(&name, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     let seen = Seen { value: next, revision: seen.revision + 1 };
                     self.cache_limiter(dependency, seen);

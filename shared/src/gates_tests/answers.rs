@@ -32,15 +32,14 @@ async fn throttled(gates: &TestGates, asked: Duration) -> Result<(), String> {
     run_to(gates, Some(&answer), QUICK).await
 }
 
-const RATES: Rates = Rates { per_second: 10, per_hour: 36_000 };
+const RATES: Rates = Rates::each_second(10, 36_000);
 
 #[tokio::test(start_paused = true)]
 async fn no_429_stops_a_container_for_longer_than_an_hour() {
     // The most that a header can say, and a time in milliseconds that was taken for seconds.
     for asked in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_hours(500_000)] {
         for rates in [None, Some(RATES)] {
-            let mut fleet = Fleet::default();
-            fleet.rules.rates = rates;
+            let mut fleet = Fleet::limited(rates);
             let gates = fleet.container();
             throttled(&gates, asked).await.unwrap();
             assert_eq!(run(&gates, None, QUICK).await, Err("rate_limit".into()));
@@ -52,8 +51,7 @@ async fn no_429_stops_a_container_for_longer_than_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_container_takes_no_slot() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(RATES);
+    let mut fleet = Fleet::limited(Some(RATES));
     let gates = fleet.container();
     run(&gates, None, QUICK).await.unwrap();
     // The stop is long, and the next slot is within the horizon: an operator has reset the limiter, say.
@@ -68,8 +66,7 @@ async fn a_stopped_container_takes_no_slot() {
 /// After a short stop, runs wait for the slots behind it. Parked, they would wait for the sweeper.
 #[tokio::test(start_paused = true)]
 async fn a_short_stop_parks_no_run() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(RATES);
+    let mut fleet = Fleet::limited(Some(RATES));
     let gates = fleet.container();
     throttled(&gates, Duration::from_secs(1)).await.unwrap();
     assert_eq!(run(&gates, None, QUICK).await, Ok(()));
@@ -91,8 +88,7 @@ async fn a_429_without_rates_stops_the_whole_fleet() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cached_refusal_of_the_limiter_is_believed_for_five_seconds() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(RATES);
+    let mut fleet = Fleet::limited(Some(RATES));
     let gates = fleet.container();
     throttled(&gates, Duration::from_hours(1)).await.unwrap();
     gates.cache(DEPENDENCY, |cache| cache.stopped_until = Time::default());

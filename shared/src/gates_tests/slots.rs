@@ -4,8 +4,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_429_slows_the_whole_fleet_down() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(Rates { per_second: 10, per_hour: 36_000 });
+    let mut fleet = Fleet::limited(Some(Rates::each_second(10, 36_000)));
     let (one, other) = (fleet.container(), fleet.container());
     run(&one, None, QUICK).await.unwrap();
     run(&other, Some(Class::Throttled), QUICK).await.unwrap();
@@ -20,8 +19,7 @@ async fn a_429_slows_the_whole_fleet_down() {
 
 #[tokio::test(start_paused = true)]
 async fn containers_share_one_rate() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(Rates { per_second: 10, per_hour: 36_000 });
+    let mut fleet = Fleet::limited(Some(Rates::each_second(10, 36_000)));
     let fleet_of: Vec<Arc<TestGates>> = (0..8).map(|_| Arc::new(fleet.container())).collect();
     let started = fleet.clock.now();
     let mut calls: Vec<Time> = Vec::new();
@@ -47,8 +45,7 @@ async fn containers_share_one_rate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_429_also_stops_runs_that_wait_for_their_slots() {
-    let mut fleet = Fleet::default();
-    fleet.rules.rates = Some(Rates { per_second: 4, per_hour: 14_400 });
+    let mut fleet = Fleet::limited(Some(Rates::each_second(4, 14_400)));
     let gates = fleet.container();
     gates.reserve_ahead(DEPENDENCY, 6, HORIZON).await;
     let throttled = async {

@@ -115,12 +115,19 @@ pub const NOTED_FOR: Duration = Duration::from_mins(10);
 pub const WATCHED_RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// What the sweeper must know about a dependency to release its parked jobs at a safe rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Calls per second that the account allows; `None` if unlimited.
-    pub per_second: Option<u32>,
-    /// Calls per hour that the account allows; `None` if unlimited.
+    /// Calls per minute that the account or the host allows; `None` if unlimited.
+    #[serde(default)]
+    pub per_minute: Option<u32>,
+    /// Calls per hour that it allows; `None` if unlimited.
     pub per_hour: Option<u32>,
+    /// Calls that may be made at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// The name of its limiter, if that is not the dependency's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limiter: Option<String>,
     /// Number of successful probes that close its breaker.
     pub closes_with: u32,
     /// When this note was written, in milliseconds since the epoch.

@@ -15,6 +15,7 @@ use crate::{
         random::Random,
         time::{Clock, LEASE_GRACE, Time},
     },
+    dependency::limiter::Limit,
     job::Job,
     message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
     payload::Payload,
@@ -96,6 +97,8 @@ pub(super) struct Ticket<P> {
     stray: bool,
     /// What may stand in for the result, as JSON.
     pub(super) fallback: Option<String>,
+    /// How its calls are limited.
+    pub(super) limit: Option<Limit>,
 }
 
 impl<P> Ticket<P> {
@@ -135,7 +138,7 @@ pub(super) fn decode<J: Job, P: Ports>(
     for (index, received) in messages.iter().enumerate() {
         dispositions.push(Disposition::store_gone(received.receives));
         let body = received.body.as_deref().unwrap_or_default();
-        let mut decoded = match decode_one::<J>(body) {
+        let mut decoded = match decode_one(&worker.job, body) {
             Ok(decoded) => decoded,
             Err(rejection) if received.purpose == Purpose::Check => {
                 // The audit asked about a result, and the job type has changed how it reads
@@ -196,6 +199,7 @@ struct Decoded<P> {
     message: Message<P>,
     dependency: String,
     fallback: Option<String>,
+    limit: Option<Limit>,
 }
 
 impl<P: Payload> Decoded<P> {
@@ -215,14 +219,21 @@ impl<P: Payload> Decoded<P> {
     }
 }
 
+/// How the calls for a payload are limited.
+pub(super) fn limit<J: Job>(job: &J, payload: &J::Payload) -> Option<Limit> {
+    let rates = job.rates(payload)?;
+    Some(Limit { name: J::limiter(payload).into_owned(), rates })
+}
+
 /// Reads one message. If code of the job type panics at it, it is rejected like any other body that cannot be
 /// read: the other messages of the event are not affected.
-fn decode_one<J: Job>(body: &str) -> Result<Decoded<J::Payload>, Rejection> {
+fn decode_one<J: Job>(job: &J, body: &str) -> Result<Decoded<J::Payload>, Rejection> {
     let decoded = guard(|| {
         let message = decode_body::<J::Payload>(J::TYPE, body)?;
         let dependency = J::dependency(&message.payload).into_owned();
         let fallback = J::fallback(&message.payload);
-        Ok(Decoded { message, dependency, fallback })
+        let limit = limit(job, &message.payload);
+        Ok(Decoded { message, dependency, fallback, limit })
     });
     let decoded = decoded.map_err(|panic| {
         let reason = format!("payload: its job type cannot read it: {}", panic.message());
@@ -251,7 +262,7 @@ fn ticket<J: Job>(
     received: &ReceivedMessage,
     now: Time,
 ) -> Ticket<J::Payload> {
-    let Decoded { message, dependency, fallback } = decoded;
+    let Decoded { message, dependency, fallback, limit } = decoded;
     let work = Work {
         payload: message.canonical.clone(),
         queue: received.queue.clone(),
@@ -263,6 +274,7 @@ fn ticket<J: Job>(
     };
     Ticket {
         fallback,
+        limit,
         message,
         work,
         messages: vec![index],

@@ -32,6 +32,7 @@ pub(super) async fn reserve<J: Job, P: Ports>(
     let now = worker.clock.now();
     let mut by_dependency: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, ticket) in batch.tickets.iter().enumerate() {
+        worker.gates.know_limit(&ticket.work.dependency, ticket.limit.clone());
         // After its deadline, a job that has no fallback ends without a call.
         let ends = ticket.work.deadline.is_some_and(|deadline| deadline <= now);
         if !ends || ticket.fallback.is_some() {

@@ -19,7 +19,11 @@ use crate::{
     },
     record::{Phase, Record},
     telemetry,
-    worker::{Worker, batch::Batch, execute::guarded},
+    worker::{
+        Worker,
+        batch::{Batch, limit},
+        execute::guarded,
+    },
 };
 
 /// A younger result that is not found is not restored: the read may lag behind the write.
@@ -118,6 +122,7 @@ async fn verify<J: Job, P: Ports>(
     result: &str,
     batch: &Batch<J::Payload>,
 ) -> Result<Soundness, Failure> {
+    worker.gates.know_limit(&record.work.dependency, limit(&worker.job, &message.payload));
     let permit = worker.gates.enter(&record.work.dependency, RunKind::Again).await;
     let mut permit = permit.map_err(Refused::into_failure)?;
     let latest_end = batch.deadline.before(J::POLICY.reserve);

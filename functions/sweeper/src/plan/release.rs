@@ -107,11 +107,11 @@ fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
 
 /// The release rate at the end of the ramp, in jobs a second.
 fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
-    let (Some(per_second), Some(per_hour)) = (limits.per_second, limits.per_hour) else {
+    let (Some(per_minute), Some(per_hour)) = (limits.per_minute, limits.per_hour) else {
         return UNLIMITED;
     };
-    let rates = Rates { per_second, per_hour };
-    let full = u64::from(per_second) * u64::from(limiter.pace) / 1_000;
+    let rates = Rates { per_minute, per_hour, burst: limits.burst.unwrap_or(1) };
+    let full = u64::from(per_minute) * u64::from(limiter.pace) / 60_000;
     let hourly = u64::from(per_hour) / 3_600;
     // Tries to reserve a whole tick at full speed: if the hourly limit slows that down, it applies.
     let want = u32::try_from(full * TICK.as_secs()).unwrap_or(u32::MAX);

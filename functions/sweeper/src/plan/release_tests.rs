@@ -7,7 +7,9 @@ use crate::plan::test_records::{NOW, parked, record, seconds, waiting};
 fn dependency(state: State, since: Time) -> Dependency {
     let breaker = Breaker { generation: 5, state, since, ..Breaker::default() };
     let limits = Limits {
-        per_second: Some(8),
+        burst: None,
+        limiter: None,
+        per_minute: Some(480),
         per_hour: Some(18_000),
         closes_with: 3,
         noted_at: NOW.as_millis(),
@@ -136,7 +138,7 @@ proptest! {
         from in 0_u64..90,
     ) {
         let mut closed = dependency(State::Closed, NOW.before(seconds(since)));
-        closed.limits.per_second = Some(per_second);
+        closed.limits.per_minute = Some(60 * per_second);
         closed.limits.per_hour = Some(1_000_000);
         closed.limiter.pace = pace;
         let way = way(&closed, NOW + seconds(from), NOW, TICK);

@@ -55,6 +55,6 @@ impl Block {
 /// [`MOST_SPARE_SLOTS`], or than a thousandth of an hour's calls.
 #[must_use]
 pub fn block_size(rates: Rates, need: u32, used_up: bool) -> u32 {
-    let spare = (rates.per_second / 10).min(rates.per_hour / 1_000).min(MOST_SPARE_SLOTS);
+    let spare = (rates.per_minute / 600).min(rates.per_hour / 1_000).min(MOST_SPARE_SLOTS);
     if used_up { need.max(spare) } else { need }
 }
