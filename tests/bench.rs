@@ -188,6 +188,15 @@ impl Bench {
         change(&mut self.config.borrow_mut());
     }
 
+    /// Notes that the site with this slug has no robots.txt, so that no job asks for it.
+    pub(crate) async fn without_robots(&self, slug: &str) {
+        use evenkeel::ports::{Control as _, notes::NoteKey};
+        let end = Time::from_millis(u64::MAX / 2_000);
+        let text = serde_json::json!({"read_at": end.as_millis(), "rules": ""}).to_string();
+        let key = NoteKey::new("robots", self.control().site_origin(slug));
+        self.store.put_note(&key, &text, end).await.unwrap();
+    }
+
     /// The only record there is.
     pub(crate) fn only(&self) -> Record {
         let records = self.store.records();

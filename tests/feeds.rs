@@ -36,6 +36,7 @@ impl Feeds {
         let bench = Bench::of(&[Kind::Feeds]);
         bench.create_queue(&scraping_queue());
         bench.create_queue(&shortening_queue());
+        bench.without_robots(SLUG).await;
         let feeds = Self(bench);
         feeds.put(&settings).await;
         feeds

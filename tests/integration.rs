@@ -14,6 +14,7 @@ mod faults;
 mod feeds;
 mod fuzz;
 mod golden;
+mod guest;
 mod level;
 mod links;
 mod pages;

@@ -31,6 +31,7 @@ impl std::ops::Deref for Pages {
 impl Pages {
     async fn new(twists: &[(usize, Twist)]) -> Self {
         let bench = Bench::of(&[Kind::Pages]);
+        bench.without_robots(SLUG).await;
         let mut settings = SiteSettings { cars: 12, ..SiteSettings::default() };
         bench.control().put_site(SLUG, &settings).await.unwrap();
         let cars = bench.control().cars(SLUG).await.unwrap();

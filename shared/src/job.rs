@@ -6,6 +6,7 @@
 
 pub mod credential;
 pub mod enqueue;
+pub mod robots;
 
 use std::{borrow::Cow, future::Future, time::Duration};
 

@@ -258,6 +258,11 @@ pub fn unsettled(record: &Record) {
     );
 }
 
+/// Logs that a job calls a site although its robots.txt forbids that, because its sender has the owner's permission.
+pub fn robots_overruled(kind: &str, key: &str, host: &str) {
+    info!(r#type = kind, id = key, outcome = "robots_overruled", host);
+}
+
 /// Logs an item of a job type that could not be written with the end of its run.
 pub fn item_not_written(kind: &str, item: &TableItem, why: &str) {
     let [(_, partition), (_, sort)] = &item.key;

@@ -6,7 +6,7 @@ use dealer_com_feed::{DealerComFeed, fan_out::Queues};
 use evenkeel::{
     dependency::limiter::Rates,
     http::{Hosts, Outbound, Reach},
-    job::{Job, credential::Credential},
+    job::{Job, credential::Credential, robots::Robots},
     testing::{
         Faults, Faulty, MemoryStore, SimulatedSqs, TestClock, TestPorts, containers::Function,
     },
@@ -107,6 +107,7 @@ impl Kind {
                 let queues = Queues { scraping: scraping_queue(), shortening: shortening_queue() };
                 let job = DealerComFeed::new(
                     outbound(shared),
+                    robots(shared, faults),
                     faults.wrap(shared.vehicles.clone()),
                     faults.wrap(shared.store.clone()),
                     faults.wrap(shared.sqs.clone()),
@@ -117,7 +118,8 @@ impl Kind {
             }
             Self::Pages => {
                 let vehicles = faults.wrap(shared.vehicles.clone());
-                worker(ProductDetailScraping::new(outbound(shared), vehicles), shared, faults)
+                let (outbound, robots) = (outbound(shared), robots(shared, faults));
+                worker(ProductDetailScraping::new(outbound, robots, vehicles), shared, faults)
             }
         }
     }
@@ -141,6 +143,10 @@ fn worker<J: Job>(job: J, shared: &Shared, faults: &Faults) -> Box<dyn Function>
         shared.clock,
         shared.random.clone(),
     ))
+}
+
+fn robots(shared: &Shared, faults: &Faults) -> Robots<Faulty<MemoryStore>, TestClock> {
+    Robots::new(faults.wrap(shared.store.clone()), shared.clock)
 }
 
 fn outbound(shared: &Shared) -> Outbound<TestClock, SandboxTransport> {

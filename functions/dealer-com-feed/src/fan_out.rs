@@ -216,6 +216,7 @@ fn title(car: &Vehicle) -> Option<String> {
 
 type Scraper = product_detail_scraping::ProductDetailScraping<
     inventory::dynamo::DynamoVehicles,
+    evenkeel::aws::DynamoStore,
     evenkeel::base::time::SystemClock,
 >;
 

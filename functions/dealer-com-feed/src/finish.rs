@@ -9,7 +9,7 @@ use evenkeel::{
     base::time::{Clock, Time},
     failure::Failure,
     http::transport::Transport,
-    ports::{Queue, Store},
+    ports::{Control, Queue, Store},
 };
 use inventory::{link::KeptLink, vehicles::Vehicles};
 
@@ -32,7 +32,7 @@ const LONGEST_READING: Duration = Duration::from_mins(15);
 impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     T: Transport,

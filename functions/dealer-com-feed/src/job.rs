@@ -11,18 +11,23 @@ use evenkeel::{
         Outbound, host_limiter,
         transport::{Network, Transport},
     },
-    job::{Gate, Job, Progress, Run, Soundness},
+    job::{
+        Gate, Job, Progress, Run, Soundness,
+        robots::{FORBIDDEN, Robots},
+    },
     policy::Policy,
-    ports::{Queue, Store},
+    ports::{Control, Queue, Store},
+    telemetry,
 };
 use inventory::vehicles::Vehicles;
 use url::Url;
 
 use crate::{
     collapse::{self, Counts},
+    endpoint::Endpoint,
     fan_out::Queues,
     orphan::{gaps, orphans},
-    payload::Feed,
+    payload::{Condition, Feed},
     reading::{Reading, Summary},
     snapshot::{self, Snapshot},
 };
@@ -63,6 +68,7 @@ pub const POLICY: Policy = Policy {
 /// Job type `dealer_com_feed`.
 pub struct DealerComFeed<V, S, Q, C, T = Network> {
     pub(crate) outbound: Outbound<C, T>,
+    pub(crate) robots: Robots<S, C>,
     pub(crate) vehicles: V,
     pub(crate) store: S,
     pub(crate) queue: Q,
@@ -73,7 +79,7 @@ pub struct DealerComFeed<V, S, Q, C, T = Network> {
 impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     T: Transport,
@@ -81,24 +87,48 @@ where
     /// The job type with these ports.
     pub const fn new(
         outbound: Outbound<C, T>,
+        robots: Robots<S, C>,
         vehicles: V,
         store: S,
         queue: Q,
         queues: Queues,
         clock: C,
     ) -> Self {
-        Self { outbound, vehicles, store, queue, queues, clock }
+        Self { outbound, robots, vehicles, store, queue, queues, clock }
     }
 }
 
 impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     T: Transport,
 {
+    /// Fails with code `robots` if the site's robots.txt forbids its inventory, unless the sender has the owner's
+    /// permission.
+    async fn may_read<G: Gate>(
+        &self,
+        feed: &Feed,
+        url: &Url,
+        run: &Run<'_, G>,
+    ) -> Result<(), Failure> {
+        let inventory = Endpoint::Widget.request(url, Condition::New, 0).url;
+        if self.robots.allows(&self.outbound, &inventory, run).await? {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or_default();
+        if feed.authorised {
+            telemetry::robots_overruled(TYPE, &run.key, host);
+            return Ok(());
+        }
+        let why = format!(
+            "the robots.txt of {host} forbids its inventory; ask its owner, and then send authorised"
+        );
+        Err(Failure::new(Class::Permanent, FORBIDDEN, why))
+    }
+
     /// Goes on with a read: its lists, then the jobs, then its end. `None` if another run has to go on.
     async fn advance<G: Gate>(
         &self,
@@ -145,7 +175,7 @@ fn passes(failure: &Failure) -> bool {
 impl<V, S, Q, C, T> Job for DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles + 'static,
-    S: Store + 'static,
+    S: Store + Control + 'static,
     Q: Queue + 'static,
     C: Clock + 'static,
     T: Transport,
@@ -162,8 +192,9 @@ where
         format!("{}/{host}", POLICY.dependency).into()
     }
 
-    fn rates(&self, _: &Feed) -> Option<Rates> {
-        Some(self.outbound.rates())
+    fn rates(&self, feed: &Feed) -> Option<Rates> {
+        let site = feed.site().ok();
+        Some(self.robots.rates(self.outbound.rates(), site.as_ref()))
     }
 
     fn limiter(feed: &Feed) -> Cow<'static, str> {
@@ -191,6 +222,9 @@ where
         let began = self.clock.now().as_millis();
         let mut reading = cursor.unwrap_or_else(|| Reading::begun(began));
         let before = reading.pages();
+        if !run.is_last {
+            self.may_read(feed, &url, run).await?;
+        }
         let done = match self.advance(feed, &url, run, &mut reading).await {
             Ok(Some(summary)) => Ok(summary),
             Ok(None) => match reading.more() {

@@ -52,6 +52,9 @@ pub struct Feed {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[0-9a-f]{16}$")))]
     pub confirm: Option<String>,
+    /// Whether the site's owner has permitted the read, whatever its robots.txt says.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub authorised: bool,
     /// Whether to read only: nothing is stored, and no job is created.
     #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,

@@ -4,7 +4,7 @@ use evenkeel::{
     base::time::{Clock, Time},
     failure::Failure,
     http::transport::Transport,
-    ports::{Queue, Store},
+    ports::{Control, Queue, Store},
 };
 use inventory::vehicles::{self, Vehicles};
 
@@ -28,7 +28,7 @@ struct Pending {
 impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     T: Transport,

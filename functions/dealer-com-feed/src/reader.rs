@@ -8,7 +8,7 @@ use evenkeel::{
     failure::Failure,
     http::transport::Transport,
     job::{Gate, Run},
-    ports::{Queue, Store},
+    ports::{Control, Queue, Store},
 };
 use inventory::{
     link::{KeptLink, with_address},
@@ -46,7 +46,7 @@ pub(crate) type Fresh = BTreeMap<String, Vehicle>;
 impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
 where
     V: Vehicles,
-    S: Store,
+    S: Store + Control,
     Q: Queue,
     C: Clock,
     T: Transport,

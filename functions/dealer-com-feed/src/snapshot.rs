@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel::failure::{Class, Failure};
+use evenkeel::{
+    failure::{Class, Failure},
+    job::robots::FORBIDDEN,
+};
 use inventory::vehicles::Vehicles;
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +55,8 @@ pub(crate) async fn stand_in<V: Vehicles>(
     failure: Failure,
 ) -> Result<Summary, Failure> {
     let hopeless = match failure.class() {
-        // The site was read, and a person has to confirm what it lists.
-        _ if failure.code() == ANOMALY => false,
+        // A person has to confirm what the site lists, or that it may be read.
+        _ if [ANOMALY, FORBIDDEN].contains(&failure.code()) => false,
         Class::Transient | Class::Anomaly => last_try,
         Class::Systemic | Class::Permanent => true,
         _ => false,

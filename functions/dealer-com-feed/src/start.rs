@@ -7,6 +7,7 @@ use evenkeel::{
         time::SystemClock,
     },
     http::{Hosts, Outbound, Settings},
+    job::robots::Robots,
     lambda::Start,
 };
 use inventory::dynamo::DynamoVehicles;
@@ -26,10 +27,12 @@ impl DealerComFeed<DynamoVehicles, DynamoStore, SqsQueue, SystemClock> {
         let (settings, tables, table, queues) = reader.finish((settings, tables, table, queues))?;
         let outbound = Outbound::new(&settings, Hosts::public(), SystemClock)
             .map_err(|error| ConfigError::of("the outbound client", &error.to_string()))?;
+        let store = DynamoStore::new(&start.aws, tables);
         Ok(Self::new(
             outbound,
+            Robots::new(store.clone(), SystemClock),
             DynamoVehicles::new(&start.aws, table),
-            DynamoStore::new(&start.aws, tables),
+            store,
             SqsQueue::new(&start.aws),
             queues,
             SystemClock,

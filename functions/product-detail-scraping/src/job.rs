@@ -4,8 +4,9 @@
 use std::{borrow::Cow, time::Duration};
 
 use evenkeel::{
+    aws::DynamoStore,
     base::{
-        config::{ConfigError, Reader},
+        config::{ConfigError, Reader, Tables},
         time::{Clock, SystemClock, Time},
     },
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
@@ -14,9 +15,13 @@ use evenkeel::{
         Content, FetchError, Fetched, Hosts, Outbound, Request, Settings, host_limiter,
         transport::{Network, Transport},
     },
-    job::{Gate, Job, Progress, Run, Soundness},
+    job::{
+        Gate, Job, Progress, Run, Soundness,
+        robots::{FORBIDDEN, Robots},
+    },
     lambda::Start,
     policy::Policy,
+    ports::Control,
     record::item::{Condition, TableItem, Value as Attribute},
 };
 use inventory::{
@@ -87,28 +92,31 @@ pub struct Scraped {
 }
 
 /// The job type.
-pub struct ProductDetailScraping<V, C, T = Network> {
+pub struct ProductDetailScraping<V, N, C, T = Network> {
     outbound: Outbound<C, T>,
+    robots: Robots<N, C>,
     vehicles: V,
 }
 
-impl ProductDetailScraping<DynamoVehicles, SystemClock> {
+impl ProductDetailScraping<DynamoVehicles, DynamoStore, SystemClock> {
     /// Builds the job from the environment. Fails if a variable is missing or invalid.
     pub fn start(start: &Start) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(&start.environment);
         let settings = Settings::read(&mut reader);
         let table = reader.required("VEHICLES_TABLE");
-        let (settings, table) = reader.finish((settings, table))?;
+        let tables = Tables::read(&mut reader);
+        let (settings, table, tables) = reader.finish((settings, table, tables))?;
+        let robots = Robots::new(DynamoStore::new(&start.aws, tables), SystemClock);
         let outbound = Outbound::new(&settings, Hosts::public(), SystemClock)
             .map_err(|error| ConfigError::of("the outbound client", &error.to_string()))?;
-        Ok(Self::new(outbound, DynamoVehicles::new(&start.aws, table)))
+        Ok(Self::new(outbound, robots, DynamoVehicles::new(&start.aws, table)))
     }
 }
 
-impl<V: Vehicles, C: Clock, T: Transport> ProductDetailScraping<V, C, T> {
-    /// A job that uses this HTTP client and this table of vehicles.
-    pub const fn new(outbound: Outbound<C, T>, vehicles: V) -> Self {
-        Self { outbound, vehicles }
+impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N, C, T> {
+    /// A job that uses this HTTP client, what sites allow it, and this table of vehicles.
+    pub const fn new(outbound: Outbound<C, T>, robots: Robots<N, C>, vehicles: V) -> Self {
+        Self { outbound, robots, vehicles }
     }
 
     async fn fetch(&self, address: &str, limit: Duration) -> Result<Box<Content>, FetchError> {
@@ -199,9 +207,10 @@ fn bot_wall(what: &str) -> Failure {
     Failure::new(Class::Systemic, "bot_wall", message)
 }
 
-impl<V, C, T> Job for ProductDetailScraping<V, C, T>
+impl<V, N, C, T> Job for ProductDetailScraping<V, N, C, T>
 where
     V: Vehicles + 'static,
+    N: Control + 'static,
     C: Clock + 'static,
     T: Transport,
 {
@@ -217,8 +226,9 @@ where
         format!("{}/{host}", POLICY.dependency).into()
     }
 
-    fn rates(&self, _: &Scraping) -> Option<Rates> {
-        Some(self.outbound.rates())
+    fn rates(&self, payload: &Scraping) -> Option<Rates> {
+        let url = payload.url.parse().ok();
+        Some(self.robots.rates(self.outbound.rates(), url.as_ref()))
     }
 
     fn limiter(payload: &Scraping) -> Cow<'static, str> {
@@ -236,6 +246,12 @@ where
         let address: Url = payload.url.parse().map_err(invalid)?;
         // Before the fetch, so that no page is fetched in vain if the table cannot be read.
         let known = self.known(payload).await?;
+        // A run that may make no call needs no permission for one.
+        if !run.is_last && !self.robots.allows(&self.outbound, &address, run).await? {
+            let why = "the site's robots.txt forbids the page";
+            let failure = Failure::new(Class::Permanent, FORBIDDEN, why);
+            return fall_back(payload, &address, known.as_ref(), failure);
+        }
         let content = match run.call(|limit| self.fetch(&payload.url, limit)).await {
             Ok(content) => content,
             Err(error @ FetchError::BotWall { .. }) => {

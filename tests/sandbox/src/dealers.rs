@@ -100,6 +100,7 @@ fn work(state: &State, address: &Address, ask: Ask, known: &Known) -> Reply {
     let Some(site) = state.sites.get(&address.slug) else { return pages::not_found() };
     match ask {
         Ask::Home => known.answer(pages::home(site, address), site.changed_ms()),
+        Ask::Robots => site.robots().map_or_else(pages::not_found, Reply::plain),
         Ask::Car => match pages::car(site, address) {
             Some(page) => known.answer(page, site.changed_ms()),
             None => pages::not_found(),

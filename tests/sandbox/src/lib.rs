@@ -45,3 +45,4 @@ pub use held::HeldCall;
 pub use in_process::{ConnectionReset, InProcess, IncomingCall};
 pub use server::Sandbox;
 pub use settings::{ConflictShape, RetryAfter, Settings, SettingsChange};
+pub use visit::Endpoint;

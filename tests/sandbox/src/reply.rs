@@ -40,6 +40,10 @@ impl Reply {
     }
 
     /// An HTML page: the given one, or a firewall's if there is none.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self { content_type: Some("text/plain; charset=utf-8"), ..Self::text(200, text.to_owned()) }
+    }
+
     pub(crate) fn html(status: u16, body: Option<String>) -> Self {
         let body = body.unwrap_or_else(|| FIREWALL_PAGE.to_owned());
         Self { content_type: Some("text/html; charset=utf-8"), ..Self::text(status, body) }

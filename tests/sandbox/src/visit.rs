@@ -24,6 +24,8 @@ pub struct Visit {
 pub enum Endpoint {
     /// The home page.
     Home,
+    /// `robots.txt`.
+    Robots,
     /// The page of one car.
     Detail,
     /// The older inventory endpoint, `GET apis/widget/…/getInventory`.

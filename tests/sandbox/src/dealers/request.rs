@@ -12,6 +12,7 @@ use crate::visit::{Endpoint, Visit};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     Home,
+    Robots,
     /// The page of the car at the call's address.
     Car,
     List(Endpoint, Window),
@@ -25,7 +26,7 @@ impl Ask {
     pub(super) fn empty_list(&self) -> Option<Reply> {
         match self {
             Self::List(_, window) => Some(listing::empty(window)),
-            Self::Home | Self::Car | Self::Wrong(_) => None,
+            Self::Home | Self::Robots | Self::Car | Self::Wrong(_) => None,
         }
     }
 }
@@ -37,6 +38,7 @@ pub(super) fn read(address: &Address, parts: &Parts, body: &[u8]) -> (Visit, Ask
     let posts = parts.method.as_str() == "POST";
     let (endpoint, ask) = match segments.as_slice() {
         [""] if reads => (Endpoint::Home, Ask::Home),
+        ["robots.txt"] if reads => (Endpoint::Robots, Ask::Robots),
         ["new" | "used" | "certified", _, _] if reads => (Endpoint::Detail, Ask::Car),
         ["apis", "widget", name, "getInventory"] if reads => {
             let window = widget::read(name, parts.uri.query().unwrap_or_default());
@@ -54,7 +56,7 @@ pub(super) fn read(address: &Address, parts: &Parts, body: &[u8]) -> (Visit, Ask
     };
     let window = match &ask {
         Ask::List(_, window) => Some(window),
-        Ask::Home | Ask::Car | Ask::Wrong(_) => None,
+        Ask::Home | Ask::Robots | Ask::Car | Ask::Wrong(_) => None,
     };
     let visit = Visit {
         site: address.slug.clone(),
@@ -90,7 +92,7 @@ mod tests {
             ("POST", "/api/widget/ws-inv-data/getInventory", Endpoint::InventoryPost),
             ("GET", "/api/widget/ws-inv-data/getInventory", Endpoint::Other),
             ("GET", "/apis/widget/A:inventory-data-bus1/getInventory", Endpoint::Widget),
-            ("GET", "/robots.txt", Endpoint::Other),
+            ("GET", "/robots.txt", Endpoint::Robots),
         ];
         for (method, uri, endpoint) in cases {
             let (visit, _) = ask(method, uri, "");

@@ -43,6 +43,8 @@ pub struct SiteSettings {
     pub shapes: Shapes,
     /// The deviations of some cars' pages, by VIN.
     pub twists: BTreeMap<String, Twist>,
+    /// Its robots.txt; none if null.
+    pub robots: Option<String>,
 }
 
 impl Default for SiteSettings {
@@ -60,6 +62,7 @@ impl Default for SiteSettings {
             collapsed: false,
             shapes: Shapes::default(),
             twists: BTreeMap::new(),
+            robots: None,
         }
     }
 }

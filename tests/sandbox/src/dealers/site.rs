@@ -112,12 +112,16 @@ impl Site {
         usize::try_from(self.settings.page_cap).unwrap_or(usize::MAX)
     }
 
+    pub(super) fn robots(&self) -> Option<&str> {
+        self.settings.robots.as_deref()
+    }
+
     /// Whether the site has this endpoint.
     pub(super) fn serves(&self, endpoint: Endpoint) -> bool {
         match endpoint {
             Endpoint::Widget => self.settings.widget,
             Endpoint::InventoryPost => self.settings.inventory_post,
-            Endpoint::Home | Endpoint::Detail | Endpoint::Other => true,
+            Endpoint::Home | Endpoint::Robots | Endpoint::Detail | Endpoint::Other => true,
         }
     }
 
