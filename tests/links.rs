@@ -397,3 +397,26 @@ async fn missing_results_are_not_trusted_if_no_check_succeeds() {
     assert_eq!(findings(&bench), [("result_lost".to_owned(), false)]);
     assert_eq!(bench.only().phase.name(), "succeeded");
 }
+
+/// What a job costs at the tables, in the steady state of a busy container.
+#[tokio::test(start_paused = true)]
+async fn a_link_costs_half_a_round_trip_and_four_writes_at_most() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    let send = |first: u32, first_link: bool| {
+        for n in first..first + 200 {
+            let more = json!({"first_link": first_link});
+            ask(&bench, &format!("1HGCM82633A{n:06}"), &format!("{A}/{n}"), &more);
+        }
+    };
+    send(1_000, true);
+    bench.drain().await;
+    for first_link in [true, false] {
+        let (calls, units) = (bench.faults.calls().len(), bench.store.units());
+        send(if first_link { 2_000 } else { 3_000 }, first_link);
+        bench.drain().await;
+        let calls = bench.faults.calls().len() - calls;
+        let writes = bench.store.units().writes - units.writes;
+        assert!(calls <= 100, "{calls} round trips for 200 jobs, {first_link}");
+        assert!(writes <= 720, "{writes} write units for 200 jobs, {first_link}");
+    }
+}
