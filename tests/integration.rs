@@ -19,6 +19,7 @@ mod level;
 mod links;
 mod pages;
 mod parameters;
+mod platforms;
 mod real_client_sockets;
 mod recovery;
 mod scenarios;
