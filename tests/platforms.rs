@@ -71,7 +71,7 @@ fn vendors() -> Vec<Platform> {
             "Dealer Inspire",
             "dealer-inspire.html",
             "7MMVABCM3SN312347",
-            json!({"price_cents": 3_241_000, "images": 1, "dealer_name": "Acme Mazda", "currency": "USD"}),
+            json!({"price_cents": 3_241_000, "msrp_cents": 3_391_000, "condition": "new", "images": 1, "dealer_name": "Acme Mazda", "currency": "USD"}),
         ),
         platform(
             "DealerEProcess",
@@ -180,8 +180,8 @@ fn the_table_of_platforms_is_on_its_page() {
     let page = format!(
         "# Platforms\n\n\
          What is read of the pages of ten platforms, and from which source of the page. A dash: the page does not say it, it\n\
-         is not believed, or it stands where nothing is read: the block `dealership` of Dealer.com's data layer, the attribute\n\
-         `data-vehicle` of Dealer Inspire and DealerEProcess. A car that is sold has no price. The pages stand in\n\
+         is not believed, or it stands where nothing is read: the block `dealership` of Dealer.com's data\n\
+         layer. A car that is sold has no price. The pages stand in\n\
          `tests/platforms/`, made from the shapes that public scrapers describe; a test compares each value with the right one,\n\
          and payments, savings and the cars beside it are read as no price of any.\n\
          [The sources in their order of trust](../functions/product-detail-scraping/README.md)\n\

@@ -223,7 +223,7 @@ fn is_car(object: &Map<String, Value>, may_lack_vin: bool) -> bool {
     vin(object).is_some() || may_lack_vin && (has("vin") || has("make") || has("model"))
 }
 
-fn vin(car: &Map<String, Value>) -> Option<String> {
+pub(super) fn vin(car: &Map<String, Value>) -> Option<String> {
     // Analytics have the VIN as the id of an item.
     let names = VIN_NAMES.iter().chain(&["item_id"]);
     names.filter_map(|name| car.get(*name)).find_map(value::vin)
@@ -238,7 +238,7 @@ fn reads<T>(value: &Value, parse: impl Fn(&str) -> Option<T>) -> bool {
     value::plain(value).is_some_and(|text| parse(&text).is_some())
 }
 
-fn details(car: &Map<String, Value>, reader: &mut Reader<'_>) -> Details {
+pub(super) fn details(car: &Map<String, Value>, reader: &mut Reader<'_>) -> Details {
     let get = |names: &[&str]| first(car, names);
     let kind = car.get("type").filter(|kind| reads(kind, value::condition));
     let condition = get(&["newOrUsed", "condition", "inventoryType", "vehicleCondition"]).or(kind);

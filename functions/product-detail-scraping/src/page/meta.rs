@@ -1,10 +1,12 @@
 //! Reads the `meta` elements for social networks (Open Graph) and the `data-vin` attributes.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::{
+    data_layer,
     markup::{Tag, Tags},
     price_block::names_others,
     reader::Reader,
@@ -77,18 +79,39 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
 /// Parts of the class names of elements that show one car of many.
 const ENTRIES: [&str; 6] = ["card", "item", "listing", "result", "thumb", "tile"];
 
-/// Reads the `data-` attributes of the elements with a `data-vin`: usually one of the page's car and those of
+/// Reads the `data-` attributes of the elements with a `data-vin` or a `data-vehicle`: usually one of the page's car and those of
 /// recommended cars. An entry of a list or a link is not what the page is about.
 pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
     for tag in Tags::new(html) {
         let vin = tag.attribute("data-vin").and_then(|vin| value::vin(&Value::from(vin)));
-        let Some(vin) = vin else { continue };
+        let object = if vin.is_none() { data_vehicle(&tag, seen) } else { None };
+        let Some(vin) = vin.or_else(|| data_layer::vin(object.as_ref()?)) else { continue };
         let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
         let is_entry = ["a", "li", "option"].iter().any(|name| tag.begins(name))
             || names_others(&class)
             || ENTRIES.iter().any(|part| class.contains(part));
         let role = if is_entry { Role::Listed } else { Role::Main };
-        seen.see(Some(vin), role, |reader| data_attributes(&tag, reader));
+        seen.see(Some(vin), role, |reader| match &object {
+            Some(object) => data_layer::details(object, reader),
+            None => data_attributes(&tag, reader),
+        });
+    }
+}
+
+/// The car in an attribute `data-vehicle`: an object of JSON, or the same with percent-encoding.
+fn data_vehicle(tag: &Tag<'_>, seen: &mut Sightings<'_>) -> Option<Map<String, Value>> {
+    let text = tag.attribute("data-vehicle")?;
+    let text = if text.starts_with('{') {
+        Cow::from(text)
+    } else {
+        form_urlencoded::parse(text.as_bytes()).next()?.0.into_owned().into()
+    };
+    if !text.starts_with('{') {
+        return None;
+    }
+    match seen.literal(&text)? {
+        (Value::Object(object), _) => Some(object),
+        _ => None,
     }
 }
 
