@@ -22,6 +22,11 @@ pub(super) struct Bench<'a> {
     began: Instant,
 }
 
+/// Most calls of a site in a minute: its limit of 120, the burst of two, and one whose slot was used late.
+pub(super) const MOST_A_MINUTE: usize = 123;
+
+const MINUTE_MS: u64 = 60_000;
+
 /// The jobs by state.
 pub(super) type States = BTreeMap<String, usize>;
 
@@ -195,4 +200,18 @@ fn body(number: u32) -> String {
     });
     let id = format!("job-{number}");
     json!({ "version": 1, "type": "url_shortening", "id": id, "payload": payload }).to_string()
+}
+
+impl Bench<'_> {
+    /// The most calls of a site within any minute.
+    pub(super) async fn busiest_minute(&self, site: &str) -> Result<usize> {
+        let calls = self.sandbox.calls().await.context("the calls")?;
+        let of_site =
+            calls.iter().filter(|call| call.visit.as_ref().is_some_and(|v| v.site == site));
+        let mut at: Vec<u64> = of_site.map(|call| call.at_ms).collect();
+        at.sort_unstable();
+        let within =
+            |first: &u64| at.iter().filter(|at| (*first..first + MINUTE_MS).contains(at)).count();
+        Ok(at.iter().map(within).max().unwrap_or_default())
+    }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use sandbox::dealers::SiteSettings;
 use serde_json::json;
 
-use super::bench::Bench;
+use super::bench::{Bench, MOST_A_MINUTE};
 use super::page::Page;
 
 const FLOOD: u32 = 10_000;
@@ -36,6 +36,16 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
     page.see("seconds alone", format!("{:.1}", alone.as_secs_f64()));
     page.see("seconds beside the flood", format!("{:.1}", beside.as_secs_f64()));
     page.see("shortening jobs done by then", done);
+    let sites = ["calm-listed", "calm-plain", "flood-listed", "flood-plain"];
+    let mut busiest = 0;
+    for site in sites {
+        busiest = busiest.max(bench.busiest_minute(site).await?);
+    }
+    page.see("most calls of a site in a minute", busiest);
+    page.must(
+        format!("no site is called more than {MOST_A_MINUTE} times in any minute"),
+        busiest <= MOST_A_MINUTE,
+    );
     page.must("the flood is not over when they are done", done < FLOOD as usize / 2);
     page.must(
         format!("they take no more than {} s longer", LONGER.as_secs()),
