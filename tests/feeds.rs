@@ -222,8 +222,11 @@ async fn a_change_and_a_removal_are_seen_once_whichever_call_of_a_long_read_fail
         before.iter().rposition(|call| *call == "keep_list").unwrap() + 1
     })..];
     expect(calls, &["known", "enqueue", "send", "keep", "unlist", "list", "keep_list"]);
+    // Each of the many pages makes the same calls: four of each kind stand for all.
+    let is_one_of_four =
+        |number: usize| calls[..number].iter().filter(|call| **call == calls[number]).count() < 4;
     for fault in Fault::ALL {
-        for (number, call) in calls.iter().enumerate() {
+        for (number, call) in calls.iter().enumerate().filter(|(n, _)| is_one_of_four(*n)) {
             let case = format!("{fault:?} at call {number} of the second read, about {call}");
             let (feeds, record) = read_again(Some((number, fault))).await;
             assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");

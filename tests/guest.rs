@@ -108,7 +108,7 @@ async fn a_page_that_robots_txt_forbids_is_answered_from_the_feed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_feed_that_robots_txt_forbids_is_dead_unless_it_is_authorised() {
-    let (bench, _) = site(Some("User-agent: *\nDisallow: /apis/\n"), 12).await;
+    let (bench, _) = site(Some("User-agent: *\nDisallow: /api\n"), 12).await;
     send_feed(&bench, "plain", &json!({}));
     bench.drain().await;
     let record = bench.store.record("dealer_com_feed#g:plain").unwrap();
@@ -155,6 +155,21 @@ async fn a_crawl_delay_is_kept() {
     for two in pages[1..].windows(2) {
         let apart = two[1].at_ms - two[0].at_ms;
         assert!(apart >= 4_900, "{apart} ms");
+    }
+}
+
+/// A delay that is longer than a run waits for a slot, heard by a container that did not know it.
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_read_at_the_pace_that_its_site_asks_for() {
+    let (bench, _) = site(Some("User-agent: *\nCrawl-delay: 10\n"), 120).await;
+    send_feed(&bench, "slow", &json!({"fan_out": {"scrape": false, "shorten": false}}));
+    bench.run_for(Duration::from_mins(20)).await;
+    assert_eq!(bench.phase("dealer_com_feed#g:slow"), "succeeded");
+    let pages = calls(&bench).await.1;
+    assert!(pages.len() >= 5, "{}", pages.len());
+    for two in pages.windows(2) {
+        let apart = two[1].at_ms - two[0].at_ms;
+        assert!(apart >= 9_700, "{apart} ms");
     }
 }
 

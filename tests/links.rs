@@ -361,6 +361,78 @@ async fn a_deleted_link_is_made_again_only_if_that_is_asked_for_and_the_car_is_l
     }
 }
 
+/// The job that made the deleted link had said that there is none; so it says when it runs again.
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_made_again_is_kept_whatever_its_job_knew() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    asked(&bench, VIN, A, &json!({"first_link": true, "recreate": true})).await;
+    asked(&bench, "1HGCM82633A000001", C, &json!({})).await;
+    list(&bench, &[A]).await;
+    bench.by_hand("DELETE", &kept(&bench).link_id, "").await;
+    tokio::time::advance(Duration::from_hours(2)).await;
+    check(&bench).await;
+    bench.wake(&record(&bench, A));
+    bench.drain().await;
+    let again = kept(&bench);
+    assert_eq!((again.deleted_at, links(&bench).await.len()), (None, 2), "{again:?}");
+    // The new one follows the car, and a crash between making and keeping it changes nothing.
+    tokio::time::advance(Duration::from_hours(1)).await;
+    asked(&bench, VIN, B, &json!({"recreate": true})).await;
+    assert_eq!((kept(&bench).link_id, kept(&bench).wanted.as_str()), (again.link_id, B));
+    assert_eq!(links(&bench).await.len(), 2);
+}
+
+/// A wrong setting answers 404 for each link. That must not count as deleted.
+#[tokio::test(start_paused = true)]
+async fn a_404_for_a_link_that_is_found_by_its_name_is_not_believed() {
+    use sandbox::{Fault, FaultKind, Method, Scope, Target};
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    asked(&bench, VIN, A, &json!({})).await;
+    tokio::time::advance(Duration::from_hours(1)).await;
+    let on = Target { method: Some(Method::Post), ..Target::default() };
+    let fault =
+        Fault { kind: FaultKind::status(404), on, scope: Scope::calls(2), after_work: false };
+    bench.control().add_fault(&fault).await.unwrap();
+    asked(&bench, VIN, B, &json!({})).await;
+    assert_eq!(shortened(&record(&bench, B)).via, Via::Updated);
+    assert_eq!(
+        (the_only_link(&bench).await.destination.as_str(), kept(&bench).deleted_at),
+        (B, None)
+    );
+}
+
+/// The item of a link says that it is deleted, and it is not.
+#[tokio::test(start_paused = true)]
+async fn a_link_that_exists_after_all_follows_its_car_again() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    asked(&bench, VIN, A, &json!({})).await;
+    let before = kept(&bench);
+    let deleted = KeptLink { deleted_at: Some(bench.now()), ..before.clone() };
+    assert_eq!(bench.vehicles.replace_link("acme", VIN, Some(&before), &deleted).await, Ok(true));
+    tokio::time::advance(Duration::from_hours(1)).await;
+    asked(&bench, VIN, B, &json!({})).await;
+    assert_eq!(
+        (the_only_link(&bench).await.destination.as_str(), kept(&bench).deleted_at),
+        (B, None)
+    );
+}
+
+/// An older job finds the link that a newer one has just made, and the newer one is not settled yet.
+#[tokio::test(start_paused = true)]
+async fn an_older_job_does_not_take_over_the_link_that_a_newer_one_has_just_made() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    list(&bench, &[A, B]).await;
+    let now = bench.now().as_millis();
+    ask(&bench, VIN, B, &json!({"as_of": now}));
+    bench.faults.on("settle", PortFault::DieBefore);
+    bench.poll().await;
+    assert_eq!(the_only_link(&bench).await.destination, B);
+    asked(&bench, VIN, A, &json!({"as_of": now - 1_000})).await;
+    assert_eq!(the_only_link(&bench).await.destination, B);
+    let kept = kept(&bench);
+    assert!(kept.wanted == B && kept.is_set(), "{kept:?}");
+}
+
 /// The link is deleted after the job has written what it wants.
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_link_was_deleted_ends_with_the_reason() {

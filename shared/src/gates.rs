@@ -208,6 +208,7 @@ impl<P: Ports> Gates<P> {
         if let Some(slot) = slot {
             permit.waited_first = slot.since(self.clock.now());
             tokio::time::sleep(permit.waited_first).await;
+            permit.first_slot = Some(slot.max(self.clock.now()));
             // The breaker may have opened meanwhile, or a 429 arrived: then the run must not begin.
             if let Err(failure) = self.still_open(&permit) {
                 self.leave(permit, RunEnd::Ended).await;

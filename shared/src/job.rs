@@ -131,6 +131,9 @@ pub trait Gate: Send + Sync {
 
     /// Whether the run is waiting for a slot now.
     fn is_waiting(&self) -> bool;
+
+    /// From now on, the calls of this container to the run's dependency keep to these rates, if they are limited.
+    fn keep_to(&self, rates: Rates);
 }
 
 /// What a run knows of its job, and its gate to the dependency.

@@ -346,6 +346,7 @@ impl Bench {
         let limits = Limits {
             per_minute: rates.map(|rates| rates.per_minute),
             per_hour: rates.map(|rates| rates.per_hour),
+            per_second: None,
             burst: None,
             limiter: None,
             closes_with: 3,

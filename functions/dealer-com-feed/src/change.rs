@@ -112,6 +112,8 @@ pub struct Listed<'a> {
     pub asked: Option<Asked>,
     /// Whether no link is kept for it.
     pub is_first_link: bool,
+    /// The jobs that the feed asks for: none if the page is on another domain than the site.
+    pub wanted: FanOut,
 }
 
 /// The cars of a page, grouped by how they differ from the store. Each group is in the page's
@@ -139,7 +141,6 @@ pub fn compare<'a>(
     feed: &Feed,
     as_of: u64,
 ) -> Changes<'a> {
-    let wanted = feed.fan_out;
     let mut changes = Changes::default();
     let mut seen = BTreeSet::new();
     for vehicle in vehicles {
@@ -153,7 +154,9 @@ pub fn compare<'a>(
         let place = match mark {
             None => &mut changes.new,
             Some(mark) if mark.hash != listed.hash => &mut changes.changed,
-            Some(_) if listed.had.and(wanted) == listed.had => &mut changes.unchanged,
+            // A read that has failed since has stored other data.
+            Some(_) if is_pending_otherwise(known, &listed.hash) => &mut changes.changed,
+            Some(_) if listed.had.and(listed.wanted) == listed.had => &mut changes.unchanged,
             Some(_) => &mut changes.lacking,
         };
         place.push(listed);
@@ -173,12 +176,25 @@ pub(crate) fn listed<'a>(
     let page = vehicle.link.as_deref();
     let destination = page.and_then(|page| feed.links.destination(page));
     let (due, asked) = link_due(destination.as_ref(), known, as_of);
-    // A feed that asks for no links leaves it to others to have asked.
-    let asked = if feed.fan_out.shorten { asked } else { known.and_then(|car| car.asked.clone()) };
+    let wanted = if is_on_site(feed, destination.as_ref()) { feed.fan_out } else { FanOut::NONE };
+    // A feed that asks for no link leaves it to others to have asked.
+    let asked = if wanted.shorten { asked } else { known.and_then(|car| car.asked.clone()) };
     let had = FanOut { scrape: mark.is_some_and(|mark| mark.had.scrape), shorten: !due };
     let is_first_link = known.is_none_or(|known| known.link.is_none());
-    Listed { vehicle, hash, had, destination, asked, is_first_link }
+    Listed { vehicle, hash, had, destination, asked, is_first_link, wanted }
 }
+
+/// Whether the feed may create jobs for this page. Without a page there is none.
+fn is_on_site(feed: &Feed, page: Option<&Url>) -> bool {
+    page.is_none_or(|page| feed.site().is_ok_and(|site| feed.links.allow(&site, page)))
+}
+
+fn is_pending_otherwise(known: Option<&Stored>, hash: &str) -> bool {
+    known.and_then(|known| known.pending.as_deref()).is_some_and(|pending| pending != hash)
+}
+
+/// How long a link that was asked for may take. Then it is asked for again: its job may have ended for another address.
+const ASKED_AGAIN_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Whether the feed has to ask for a car's link, and which link it has asked for then.
 ///
@@ -192,12 +208,17 @@ fn link_due(
     let before = known.and_then(|known| known.asked.clone());
     let Some(destination) = destination else { return (false, before) };
     let link = known.and_then(|known| known.link.as_ref());
-    if link.is_some_and(|link| link.wanted == destination.as_str()) {
-        return (false, before);
-    }
     let address = mark(destination);
     let since = link.map_or(0, |link| link.as_of.as_millis());
-    let again = before.filter(|asked| asked.address == address && asked.as_of > since);
+    // What was asked for since the link was set: it may be on its way.
+    let newer = before.clone().filter(|asked| asked.as_of > since);
+    if link.is_some_and(|link| link.wanted == destination.as_str())
+        && newer.as_ref().is_none_or(|asked| asked.address == address)
+    {
+        return (false, before);
+    }
+    let is_recent = |asked: &Asked| asked.as_of.saturating_add(ASKED_AGAIN_MS) > as_of;
+    let again = newer.filter(|asked| asked.address == address && is_recent(asked));
     match again {
         Some(asked) => {
             let created =

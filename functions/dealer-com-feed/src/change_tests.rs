@@ -163,7 +163,7 @@ fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
         ),
         (
             "asked for another address",
-            Some(Stored { asked: Some(elsewhere), ..listed_before.clone() }),
+            Some(Stored { asked: Some(elsewhere.clone()), ..listed_before.clone() }),
             true,
             7,
         ),
@@ -188,10 +188,16 @@ fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
             Some(Stored {
                 link: Some(link("https://x.example/", 2)),
                 asked: Some(asked(3)),
-                ..listed_before
+                ..listed_before.clone()
             }),
             false,
             3,
+        ),
+        (
+            "asked for another address since, whose job is on its way",
+            Some(Stored { link: Some(link(PAGE, 5)), asked: Some(elsewhere), ..listed_before }),
+            true,
+            7,
         ),
     ];
     for (case, stored, is_due, as_of) in cases {
@@ -202,4 +208,46 @@ fn a_link_is_asked_for_when_it_has_to_lead_elsewhere_and_not_twice() {
         assert_eq!(listed.is_first_link, first, "{case}");
     }
     assert_eq!(Asked::parse(&asked(3).to_string()), Some(asked(3)));
+}
+
+#[test]
+fn a_link_that_was_asked_for_a_day_ago_and_leads_elsewhere_is_asked_for_again() {
+    let car = with_page(VINS[0]);
+    let mark = Mark { hash: content_hash(&car), had: FanOut::default() };
+    let other = Some(link("https://x.example/", 2));
+    let stored = Stored { link: other, asked: Some(asked(3)), ..stored_with(mark) };
+    let due = |as_of| !listed(&car, Some(&stored), &feed(FanOut::default()), as_of).had.shorten;
+    assert_eq!((due(3_600_000), due(ASKED_AGAIN_MS + 4)), (false, true));
+}
+
+#[test]
+fn a_car_that_a_failed_read_has_stored_otherwise_counts_as_changed() {
+    let cars = [with_page(VINS[0])];
+    let mark = Mark { hash: content_hash(&cars[0]), had: FanOut::default() };
+    let of = |pending: Option<&str>| Stored {
+        asked: Some(asked(3)),
+        pending: pending.map(str::to_owned),
+        ..stored_with(mark.clone())
+    };
+    for (pending, changed) in [(None, 0), (Some(mark.hash.as_str()), 0), (Some("other"), 1)] {
+        let stored = BTreeMap::from([(VINS[0].to_owned(), of(pending))]);
+        let changes = compare(&cars, &stored, &feed(FanOut::default()), 7);
+        assert_eq!(changes.changed.len(), changed, "{pending:?}");
+    }
+}
+
+#[test]
+fn a_page_on_another_domain_has_no_jobs_until_that_is_allowed() {
+    let site = "https://www.acme.example".parse().unwrap();
+    let page = json!({"vin": VINS[0], "link": "https://cars.example/car"});
+    let cars = [Vehicle::read(&page, &site).unwrap()];
+    let plain = feed(FanOut::default());
+    let found = compare(&cars, &BTreeMap::new(), &plain, 7);
+    assert_eq!((found.new[0].wanted, found.new[0].asked.clone()), (FanOut::NONE, None));
+    let mark = Mark { hash: found.new[0].hash.clone(), had: FanOut::NONE };
+    let stored = BTreeMap::from([(VINS[0].to_owned(), stored_with(mark))]);
+    assert_eq!(compare(&cars, &stored, &plain, 7).unchanged.len(), 1);
+    let mut allowed = plain;
+    allowed.links.domains = vec!["cars.example".into()];
+    assert_eq!(compare(&cars, &stored, &allowed, 7).lacking.len(), 1);
 }

@@ -28,6 +28,13 @@ const MAX_QUOTES: usize = 4;
 pub struct SiteId(String);
 
 impl SiteId {
+    /// Stands in for an id where only the endpoint's address matters.
+    pub(crate) const fn unknown() -> Self {
+        Self(String::new())
+    }
+}
+
+impl SiteId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

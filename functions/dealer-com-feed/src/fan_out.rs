@@ -82,7 +82,7 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     let with_page: Vec<&Listed<'_>> =
         cars.iter().copied().filter(|car| car.destination.is_some()).collect();
     let linked: Vec<&Listed<'_>> =
-        with_page.iter().copied().filter(|car| is_on_site(feed, car)).collect();
+        with_page.iter().copied().filter(|car| car.wanted == feed.fan_out).collect();
     let mut made = Made {
         without_page: cars.len() - with_page.len(),
         off_site: with_page.len() - linked.len(),
@@ -109,20 +109,13 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
 }
 
 /// How many jobs [`fan_out`] would create for these cars.
-pub(crate) fn planned(feed: &Feed, cars: &[&Listed<'_>]) -> Made {
-    let linked = cars.iter().filter(|car| is_on_site(feed, car));
-    let (mut made, wanted) = (Made::default(), feed.fan_out);
-    for car in linked {
-        made.scraping_jobs += usize::from(wanted.scrape && !car.had.scrape);
-        made.shortening_jobs += usize::from(wanted.shorten && !car.had.shorten);
+pub(crate) fn planned(cars: &[&Listed<'_>]) -> Made {
+    let mut made = Made::default();
+    for car in cars.iter().filter(|car| car.destination.is_some()) {
+        made.scraping_jobs += usize::from(car.wanted.scrape && !car.had.scrape);
+        made.shortening_jobs += usize::from(car.wanted.shorten && !car.had.shorten);
     }
     made
-}
-
-/// Whether the feed may create jobs for the page of this car.
-fn is_on_site(feed: &Feed, car: &Listed<'_>) -> bool {
-    let page = car.destination.as_ref();
-    page.is_some_and(|page| feed.site().is_ok_and(|site| feed.links.allow(&site, page)))
 }
 
 /// The jobs by which the links of cars that are gone lead to the dealer instead. `links` are theirs, by VIN.

@@ -6,37 +6,29 @@ use std::{borrow::Cow, time::Duration};
 use evenkeel::{
     base::time::Clock,
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
-    failure::{Class, Failure},
+    failure::{Class, Failure, RATE_LIMIT},
     http::{
         Outbound, host_limiter,
         transport::{Network, Transport},
     },
-    job::{
-        Gate, Job, Progress, Run, Soundness,
-        robots::{FORBIDDEN, Robots},
-    },
+    job::{Gate, Job, Progress, Run, Soundness, robots::Robots},
     policy::Policy,
     ports::{Control, Queue, Store},
-    telemetry,
 };
 use inventory::vehicles::Vehicles;
 use url::Url;
 
 use crate::{
     collapse::{self, Counts},
-    endpoint::Endpoint,
     fan_out::Queues,
     orphan::{gaps, orphans},
-    payload::{Condition, Feed},
+    payload::{Feed, TYPE},
     reading::{Reading, Summary},
     snapshot::{self, Snapshot},
 };
 
 /// Failure code of an implausible read.
 const COLLAPSE: &str = "collapse";
-
-/// The job type's name in messages, records and metrics.
-pub const TYPE: &str = "dealer_com_feed";
 
 /// Time-outs, retries, breaker and limits of the job type.
 pub const POLICY: Policy = Policy {
@@ -106,29 +98,6 @@ where
     C: Clock,
     T: Transport,
 {
-    /// Fails with code `robots` if the site's robots.txt forbids its inventory, unless the sender has the owner's
-    /// permission.
-    async fn may_read<G: Gate>(
-        &self,
-        feed: &Feed,
-        url: &Url,
-        run: &Run<'_, G>,
-    ) -> Result<(), Failure> {
-        let inventory = Endpoint::Widget.request(url, Condition::New, 0).url;
-        if self.robots.allows(&self.outbound, &inventory, run).await? {
-            return Ok(());
-        }
-        let host = url.host_str().unwrap_or_default();
-        if feed.authorised {
-            telemetry::robots_overruled(TYPE, &run.key, host);
-            return Ok(());
-        }
-        let why = format!(
-            "the robots.txt of {host} forbids its inventory; ask its owner, and then send authorised"
-        );
-        Err(Failure::new(Class::Permanent, FORBIDDEN, why))
-    }
-
     /// Goes on with a read: its lists, then the jobs, then its end. `None` if another run has to go on.
     async fn advance<G: Gate>(
         &self,
@@ -169,7 +138,8 @@ fn passes(failure: &Failure) -> bool {
         failure.class(),
         Class::Transient | Class::Throttled | Class::Deferred | Class::Unstarted
     );
-    passing && failure.retry_after().is_none()
+    // A slot that is too far ahead for this run is waited for by the next one.
+    passing && (failure.retry_after().is_none() || failure.code() == RATE_LIMIT)
 }
 
 impl<V, S, Q, C, T> Job for DealerComFeed<V, S, Q, C, T>
@@ -222,9 +192,6 @@ where
         let began = self.clock.now().as_millis();
         let mut reading = cursor.unwrap_or_else(|| Reading::begun(began));
         let before = reading.pages();
-        if !run.is_last {
-            self.may_read(feed, &url, run).await?;
-        }
         let done = match self.advance(feed, &url, run, &mut reading).await {
             Ok(Some(summary)) => Ok(summary),
             Ok(None) => match reading.more() {

@@ -35,5 +35,5 @@ pub mod site;
 pub mod snapshot;
 mod start;
 
-pub use job::{DealerComFeed, POLICY, TYPE};
-pub use payload::{Condition, FanOut, Feed, Feed as Payload};
+pub use job::{DealerComFeed, POLICY};
+pub use payload::{Condition, FanOut, Feed, Feed as Payload, TYPE};

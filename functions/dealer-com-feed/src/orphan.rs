@@ -6,7 +6,10 @@ use evenkeel::{
     base::time::Time,
     ports::{PortError, Store},
 };
-use inventory::vehicles::{Known, Vehicles};
+use inventory::{
+    link::mark,
+    vehicles::{Known, Vehicles},
+};
 
 use crate::{
     change::{Asked, Listed, Mark},
@@ -21,6 +24,9 @@ const MOST_EXAMINED: usize = 25;
 /// Cars stored longer ago are not examined: the records of their jobs may have expired, which
 /// happens after 15 days at the earliest.
 const RECENT: Duration = Duration::from_hours(14 * 24);
+
+/// How long a link counts as new. One of a car that no feed knows is a finding until then.
+const STRAY_WITHIN: Duration = Duration::from_hours(30 * 24);
 
 /// How long after it was asked for a listed car has a link.
 const LINKED_WITHIN: Duration = Duration::from_hours(24);
@@ -47,15 +53,20 @@ pub(crate) async fn orphans<V: Vehicles, S: Store>(
     for car in recent {
         let data = vehicles.data(&feed.dealer_slug, &car.vin).await?;
         let vehicle = data.and_then(|data| serde_json::from_str::<Vehicle>(&data).ok());
-        let (Some(vehicle), Some(mark)) = (vehicle, car.hash) else { continue };
-        let Mark { hash, had } = Mark::parse(&mark);
+        let (Some(vehicle), Some(made)) = (vehicle, car.hash) else { continue };
+        let Mark { hash, had } = Mark::parse(&made);
         let asked = car.asked.as_deref().and_then(Asked::parse);
         // The record of a link that was asked for long ago may have expired.
         let asked = asked.filter(|asked| now.since(Time::from_millis(asked.as_of)) < RECENT);
-        let had = FanOut { shorten: had.shorten && asked.is_some(), ..had };
         let destination = vehicle.link.as_deref().and_then(|page| feed.links.destination(page));
-        let is_first_link = false;
-        let listed = Listed { vehicle: &vehicle, hash, had, destination, asked, is_first_link };
+        // Another payload may have asked for another address, such as one with other UTM parameters.
+        let asked = asked.filter(|asked| {
+            destination.as_ref().is_some_and(|address| asked.address == mark(address))
+        });
+        let had = FanOut { shorten: had.shorten && asked.is_some(), ..had };
+        let (is_first_link, wanted) = (false, had);
+        let listed =
+            Listed { vehicle: &vehicle, hash, had, destination, asked, is_first_link, wanted };
         for key in fan_out::keys(feed, queues, &listed) {
             if store.read(&key).await?.is_none() {
                 orphans.push(car.vin);
@@ -79,6 +90,9 @@ pub(crate) async fn gaps<V: Vehicles>(
     let cars = vehicles.known(&feed.dealer_slug).await?;
     let links = vehicles.links(&feed.dealer_slug).await?;
     let linked: BTreeSet<&str> = links.iter().map(|(vin, _)| vin.as_str()).collect();
+    // The link of a car that has gone outlives it.
+    let fresh = links.iter().filter(|(_, link)| now.since(link.as_of) < STRAY_WITHIN);
+    let fresh = fresh.map(|(vin, _)| vin.as_str());
     let known: BTreeSet<&str> = cars.iter().map(|car| car.vin.as_str()).collect();
     let asked_long_ago = |car: &&Known| {
         let asked = car.asked.as_deref().and_then(Asked::parse);
@@ -87,7 +101,7 @@ pub(crate) async fn gaps<V: Vehicles>(
     let listed = cars.iter().filter(|car| car.hash.is_some()).filter(asked_long_ago);
     let bare: Vec<&str> =
         listed.map(|car| car.vin.as_str()).filter(|vin| !linked.contains(vin)).collect();
-    let stray: Vec<&str> = linked.iter().copied().filter(|vin| !known.contains(vin)).collect();
+    let stray: Vec<&str> = fresh.filter(|vin| !known.contains(vin)).collect();
     let gap = |vins: &[&str], what: &str| {
         let first = vins.first()?;
         Some(format!("{} {what}, {first} among them", vins.len()))

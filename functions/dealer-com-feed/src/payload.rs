@@ -6,6 +6,9 @@ use url::Url;
 
 use crate::links::{Links, is_false};
 
+/// The job type's name in messages, records and metrics.
+pub const TYPE: &str = "dealer_com_feed";
+
 /// Longest name of a dealer, in characters: the same limit as in `url_shortening` payloads.
 const MAX_SLUG: usize = 100;
 

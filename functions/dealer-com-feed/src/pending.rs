@@ -55,7 +55,10 @@ where
             let mut new: Vec<&str> =
                 due.iter().filter(|car| car.hash.is_none()).map(|car| car.vin.as_str()).collect();
             new.sort_unstable();
-            growth::judge(feed, &new, (!is_first || listed > 0).then_some(listed))?;
+            // A dealer of whom only this read knows cars is a new one, whatever an older version has stored.
+            let is_new = known.iter().all(|car| car.hash.is_none() && car.pending.is_some());
+            let is_first = is_new || is_first && listed == 0;
+            growth::judge(feed, &new, (!is_first).then_some(listed))?;
             reading.is_judged = true;
         }
         let stored = self.stored(feed).await?;
@@ -108,7 +111,7 @@ where
         let made = fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, &all).await?;
         reading.summary.made.add(made);
         let done = compared.iter().filter_map(|(car, list, known)| {
-            let mark = Mark { hash: car.hash.clone(), had: car.had.and(feed.fan_out) };
+            let mark = Mark { hash: car.hash.clone(), had: car.had.and(car.wanted) };
             let before = known.as_ref().map(|known| known.addresses.as_slice());
             keepable(car, *list, Some(mark.to_string()), before.unwrap_or_default(), None)
         });

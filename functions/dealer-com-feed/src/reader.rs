@@ -64,7 +64,8 @@ where
         if reading.next(feed).is_none() {
             return Ok(Some(fresh));
         }
-        let site = Site { outbound: &self.outbound, url, run };
+        let (outbound, robots, authorised) = (&self.outbound, &self.robots, feed.authorised);
+        let site = Site { outbound, robots, url, run, authorised };
         let stored = self.stored(feed).await?;
         for page_of_run in 0..PAGES_A_RUN {
             let Some((condition, start)) = reading.next(feed) else { return Ok(Some(fresh)) };
@@ -141,7 +142,7 @@ where
                 return Ok(false);
             }
             if feed.dry_run {
-                reading.summary.made.add(planned(feed, some));
+                reading.summary.made.add(planned(some));
                 continue;
             }
             let unknown = some.iter().filter(|car| !is_stored(car, stored.get(car.vin())));

@@ -7,7 +7,12 @@ use evenkeel::{
     base::time::Clock,
     failure::{Class, Failure},
     http::{Content, FetchError, Fetched, Outbound, Request, transport::Transport},
-    job::{Gate, Run},
+    job::{
+        Gate, Run,
+        robots::{FORBIDDEN, Robots, UNREACHABLE},
+    },
+    ports::Control,
+    telemetry,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -15,7 +20,7 @@ use url::Url;
 use crate::{
     endpoint::{self, Endpoint, SiteId},
     inventory::{self, Page},
-    payload::Condition,
+    payload::{Condition, TYPE},
 };
 
 /// The payload field from which every address of a feed is derived; named in failures.
@@ -32,13 +37,40 @@ pub struct Known {
 }
 
 /// A site, called through the gates of one run.
-pub(crate) struct Site<'a, C, T, G> {
+pub(crate) struct Site<'a, N, C, T, G> {
     pub(crate) outbound: &'a Outbound<C, T>,
+    pub(crate) robots: &'a Robots<N, C>,
     pub(crate) url: &'a Url,
     pub(crate) run: &'a Run<'a, G>,
+    /// Whether the site's owner has permitted the read.
+    pub(crate) authorised: bool,
 }
 
-impl<C: Clock, T: Transport, G: Gate> Site<'_, C, T, G> {
+impl<N: Control, C: Clock, T: Transport, G: Gate> Site<'_, N, C, T, G> {
+    /// Fails with code `robots` if the site's robots.txt forbids an address, unless its owner has permitted the read.
+    async fn may_call(&self, address: &Url) -> Result<(), Failure> {
+        // A run that may make no call needs no permission for one.
+        if self.run.is_last {
+            return Ok(());
+        }
+        match self.robots.allows(self.outbound, address, self.run).await {
+            Ok(true) => return Ok(()),
+            Err(failure) if !self.authorised || failure.code() != UNREACHABLE => {
+                return Err(failure);
+            }
+            _ => {}
+        }
+        let host = address.host_str().unwrap_or_default();
+        if self.authorised {
+            telemetry::robots_overruled(TYPE, &self.run.key, host);
+            return Ok(());
+        }
+        let why = format!(
+            "the robots.txt of {host} forbids its inventory; ask its owner, and then send authorised"
+        );
+        Err(Failure::new(Class::Permanent, FORBIDDEN, why))
+    }
+
     /// Fetches the page of a list that begins with entry `start`, counted from 0.
     ///
     /// Calls the endpoint that returned the last page, or the widget at first. If the call fails,
@@ -99,6 +131,7 @@ impl<C: Clock, T: Transport, G: Gate> Site<'_, C, T, G> {
         start: u32,
     ) -> Result<Page, Failure> {
         let asked = endpoint.request(self.url, condition, start);
+        self.may_call(&asked.url).await?;
         let request = match asked.body {
             Some(body) => Request::post(FIELD, asked.url.as_str(), body),
             None => Request::get(FIELD, asked.url.as_str()),
@@ -115,6 +148,10 @@ impl<C: Clock, T: Transport, G: Gate> Site<'_, C, T, G> {
     /// Finds the id that the newer endpoint requires on the site's front page; `None` if it is not
     /// there.
     async fn site_id(&self) -> Result<Option<SiteId>, Failure> {
+        // Without the newer endpoint, its id is of no use.
+        let newer = Endpoint::Service(SiteId::unknown());
+        self.may_call(&newer.request(self.url, Condition::New, 0).url).await?;
+        self.may_call(self.url).await?;
         let request = Request::get(FIELD, self.url.as_str()).accepting("text/html");
         let page = self.run.call(async |limit| fetch(self.outbound, &request, limit).await).await?;
         Ok(endpoint::find_site_id(&page.body))

@@ -154,7 +154,8 @@ pub async fn dependency<S: TableMaintenance>(
     note: Option<&str>,
 ) -> Result<Dependency, PortError> {
     let limits = note.and_then(|text| serde_json::from_str(text).ok());
-    let limits: Limits = limits.unwrap_or_else(careful);
+    let mut limits: Limits = limits.unwrap_or_else(careful);
+    limits.per_minute = limits.per_minute.or(limits.per_second.map(|rate| rate * 60));
     let shared = limits.limiter.as_deref().unwrap_or(name);
     let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(shared));
     let (breaker, limiter) = (breaker?.value, limiter?.value);

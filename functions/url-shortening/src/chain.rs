@@ -108,7 +108,9 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
                     let kept = self.keep(ask, deleted.as_ref(), &link, tag, via, candidate).await;
                     return kept.map(Next::Ends);
                 }
-                Taken::Earlier(link) => return self.take_over(ask, &link, tag).await,
+                Taken::Earlier(link) => {
+                    return self.take_over(ask, deleted.as_ref(), &link, tag).await;
+                }
                 Taken::Kept(kept) => return Ok(Next::Follow(*kept)),
                 Taken::Invisible if invisible_sightings(run, tag) < INVISIBLE_SIGHTINGS => {
                     return Err(invisible(run, tag));
@@ -160,11 +162,11 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         let known = listing.map_err(|error| error.unstarted())?.unwrap_or_default().addresses;
         let known = known.iter().chain(deleted.iter().flat_map(|deleted| &deleted.addresses));
         let held = mark(&held);
-        if known.into_iter().any(|address| *address == held) {
-            return Ok(Taken::Earlier(link));
-        }
+        let is_earlier = known.into_iter().any(|address| *address == held);
         Ok(match unsettled(&link, self.clock.now()) {
+            // Whoever has just made it will keep it, perhaps for a newer address.
             Some(left) => Taken::Young(left),
+            None if is_earlier => Taken::Earlier(link),
             None => Taken::Foreign,
         })
     }
@@ -194,9 +196,15 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
     }
 
     /// Keeps a link that leads to an earlier address of the car.
-    async fn take_over(&self, ask: &Ask<'_>, link: &Link, tag: &str) -> Result<Next, Failure> {
+    async fn take_over(
+        &self,
+        ask: &Ask<'_>,
+        deleted: Option<&KeptLink>,
+        link: &Link,
+        tag: &str,
+    ) -> Result<Next, Failure> {
         let (kept, vehicles) = (kept(ask, link, tag), &self.lookup.vehicles);
-        let stored = vehicles.replace_link(ask.dealer(), ask.vin.as_str(), None, &kept).await;
+        let stored = vehicles.replace_link(ask.dealer(), ask.vin.as_str(), deleted, &kept).await;
         let stored = stored.map_err(|error| error.unstarted())?;
         let kept = if stored { Some(kept) } else { self.kept(ask).await? };
         let unreadable = || Failure::new(Class::Transient, "link_item", "it came and went");

@@ -44,9 +44,13 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         kept: KeptLink,
         run: &Run<'_, G>,
     ) -> Result<Next, Failure> {
-        if kept.deleted_at.is_some() {
-            return self.without_link(ask, kept).await;
-        }
+        let kept = match kept.deleted_at {
+            Some(_) => match self.found_again(ask, kept, run).await? {
+                Ok(kept) => kept,
+                Err(deleted) => return self.without_link(ask, deleted).await,
+            },
+            None => kept,
+        };
         let Some(mut kept) = self.want(ask, kept).await? else {
             return Err(contended());
         };
@@ -61,7 +65,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             match run.call(|limit| self.rebrandly.update(id, wanted, title, limit)).await {
                 Ok(_) => {}
                 Err(RebrandlyError::Gone) => {
-                    let kept = self.deleted(ask, kept).await?;
+                    let kept = self.deleted(ask, kept, run).await?;
                     return self.without_link(ask, kept).await;
                 }
                 Err(error) => return Err(error.into()),
@@ -97,13 +101,43 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         Ok(None)
     }
 
-    /// Notes that the car's link was deleted.
-    async fn deleted(&self, ask: &Ask<'_>, kept: KeptLink) -> Result<KeptLink, Failure> {
+    /// Notes that the car's link was deleted. Fails if the account still finds it by its name: then the answer 404 was
+    /// wrong, as after a change of our configuration.
+    async fn deleted<G: Gate>(
+        &self,
+        ask: &Ask<'_>,
+        kept: KeptLink,
+        run: &Run<'_, G>,
+    ) -> Result<KeptLink, Failure> {
+        let found = run.call(|limit| self.rebrandly.find(&kept.slashtag, limit)).await;
+        if found.map_err(Failure::from)?.is_some_and(|link| link.id == kept.link_id) {
+            let why = "a link that is found by its name was answered 404";
+            return Err(Failure::new(Class::Transient, "link_not_found", why));
+        }
         let deleted = KeptLink { deleted_at: Some(self.clock.now()), ..kept.clone() };
         let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
         let noted = self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &deleted).await;
         noted.map_err(|error| error.unstarted())?;
         Ok(deleted)
+    }
+
+    /// A link that counts as deleted, if it exists after all; else the same link again.
+    async fn found_again<G: Gate>(
+        &self,
+        ask: &Ask<'_>,
+        kept: KeptLink,
+        run: &Run<'_, G>,
+    ) -> Result<Result<KeptLink, KeptLink>, Failure> {
+        match run.call(|limit| self.rebrandly.get(&kept.link_id, limit)).await {
+            Ok(_) => {}
+            Err(RebrandlyError::Gone) => return Ok(Err(kept)),
+            Err(error) => return Err(error.into()),
+        }
+        let alive = KeptLink { deleted_at: None, ..kept.clone() };
+        let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
+        let noted = self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &alive).await;
+        noted.map_err(|error| error.unstarted())?;
+        Ok(Ok(alive))
     }
 
     /// What becomes of a car whose link was deleted by hand: a new one, if its sender wants that and the car is
@@ -134,9 +168,14 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         kept: KeptLink,
         run: &Run<'_, G>,
     ) -> Result<Soundness, Failure> {
-        if kept.order(ask.destination.as_str(), ask.as_of) == Ordering::Less {
+        match kept.order(ask.destination.as_str(), ask.as_of) {
             // The job that wants the newer destination is audited for it.
-            return Ok(Soundness::Sound);
+            Ordering::Less => return Ok(Soundness::Sound),
+            // Its own wish was lost: an older job has made the item.
+            Ordering::Greater => {
+                return Ok(Soundness::Lost(format!("the link {} has missed it", kept.slashtag)));
+            }
+            Ordering::Equal => {}
         }
         let tag = kept.slashtag.clone();
         let found = match run.call(|limit| self.rebrandly.get(&kept.link_id, limit)).await {
@@ -144,7 +183,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             Err(RebrandlyError::Gone) => {
                 let gone = format!("the link {tag} was deleted");
                 if kept.deleted_at.is_none() {
-                    self.deleted(ask, kept).await?;
+                    self.deleted(ask, kept, run).await?;
                 }
                 let again = self.may_recreate(ask).await?;
                 return Ok(if again { Soundness::Lost(gone) } else { Soundness::Changed(gone) });

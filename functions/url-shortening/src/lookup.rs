@@ -48,6 +48,7 @@ impl<V: Vehicles> Lookup<V> {
             waiting.len() == 1
         };
         if leads {
+            let _questions = Questions(&self.waiting);
             // The other jobs of the batch ask before this one goes on.
             tokio::time::sleep(GATHERING).await;
             let asked = std::mem::take(&mut *self.waiting());
@@ -74,6 +75,15 @@ impl<V: Vehicles> Lookup<V> {
     }
 }
 
+/// The questions of the one that leads. If its run is cut off, they are dropped, and each asks for itself.
+struct Questions<'a>(&'a Mutex<Vec<(Car, oneshot::Sender<Answer>)>>);
+
+impl Drop for Questions<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 fn chunks<T>(mut all: Vec<T>) -> Vec<Vec<T>> {
     let mut chunks = Vec::new();
     while all.len() > CARS_A_CALL {
@@ -82,4 +92,28 @@ fn chunks<T>(mut all: Vec<T>) -> Vec<Vec<T>> {
     }
     chunks.push(all);
     chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use inventory::testing::MemoryVehicles;
+
+    use super::*;
+
+    /// The run of the job that was to ask is cut off while it waits for the others.
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_is_cut_off_leaves_the_others_their_answers() {
+        let lookup = Lookup::new(MemoryVehicles::default());
+        let cut_off = async {
+            let _ = tokio::time::timeout(GATHERING / 2, lookup.link("acme", "1")).await;
+        };
+        let other = async {
+            tokio::time::sleep(GATHERING / 4).await;
+            lookup.link("acme", "2").await
+        };
+        let ((), answer) = tokio::join!(cut_off, other);
+        assert_eq!(answer, Ok(None));
+        let later = tokio::time::timeout(GATHERING * 2, lookup.link("acme", "3")).await;
+        assert_eq!(later, Ok(Ok(None)), "the next one leads again");
+    }
 }

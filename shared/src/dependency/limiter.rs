@@ -102,6 +102,12 @@ impl Rates {
         (full * u64::from(FULL_PACE) / u64::from(pace.clamp(1, FULL_PACE))).max(1)
     }
 
+    /// Time between two calls.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_micros(self.interval_us(FULL_PACE))
+    }
+
     /// How far ahead of its even time a call may be, in microseconds.
     fn tolerance_us(self, pace: u32) -> u64 {
         self.interval_us(pace).saturating_mul(u64::from(self.burst.saturating_sub(1)))

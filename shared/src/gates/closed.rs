@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    dependency::limiter::Rates,
     failure::{Class, Classified, Failure},
     job::Gate,
 };
@@ -36,4 +37,6 @@ impl Gate for Closed {
     fn is_waiting(&self) -> bool {
         false
     }
+
+    fn keep_to(&self, _: Rates) {}
 }

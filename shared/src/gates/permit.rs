@@ -13,6 +13,7 @@ use crate::{
     dependency::{
         breaker::ProbeResult,
         call_timeout,
+        limiter::{Rates, SLOT_LIFE},
         stats::{BUCKET, CallOutcome, Counted, MEMORY, MINUTE, bucket_start},
     },
     failure::{Class, Classified, Failure, JOB_TIMEOUT},
@@ -35,6 +36,8 @@ pub(crate) struct Permit<'a, P: Ports> {
     pub(super) probe: Option<String>,
     /// How long the run has waited for the slot of its first call.
     pub(super) waited_first: Duration,
+    /// When that slot came; `None` if the calls are not limited.
+    pub(super) first_slot: Option<Time>,
     /// When the run must end, if it is a probe.
     pub(super) probe_until: Option<Time>,
     ends_at: Time,
@@ -90,6 +93,7 @@ impl<'a, P: Ports> Permit<'a, P> {
             generation,
             probe,
             waited_first,
+            first_slot: None,
             probe_until,
             ends_at,
             latest_end,
@@ -201,9 +205,18 @@ impl<P: Ports> Permit<'_, P> {
     }
 }
 
+impl<P: Ports> Permit<'_, P> {
+    /// Whether the slot of the first call is so old that a call would crowd those that follow: the run has waited for
+    /// something else.
+    fn is_slot_over(&self) -> bool {
+        let now = self.gates.clock.now();
+        self.first_slot.is_some_and(|slot| slot + SLOT_LIFE < now)
+    }
+}
+
 impl<P: Ports> Gate for Permit<'_, P> {
     async fn begin(&self) -> Result<Duration, Failure> {
-        if self.made().count > 0 {
+        if self.made().count > 0 || self.is_slot_over() {
             self.wait().await?;
         }
         let now = self.gates.clock.now();
@@ -281,6 +294,14 @@ impl<P: Ports> Gate for Permit<'_, P> {
 
     fn is_waiting(&self) -> bool {
         self.made().waiting_since.is_some()
+    }
+
+    fn keep_to(&self, rates: Rates) {
+        self.gates.cache(&self.dependency, |cache| {
+            if let Some(limit) = &mut cache.limit {
+                limit.rates = rates;
+            }
+        });
     }
 }
 

@@ -50,6 +50,7 @@ impl<P: Ports> Gates<P> {
         let limit = self.limit(dependency);
         let limits = Limits {
             per_minute: limit.as_ref().map(|limit| limit.rates.per_minute),
+            per_second: None,
             per_hour: limit.as_ref().map(|limit| limit.rates.per_hour),
             burst: limit.as_ref().map(|limit| limit.rates.burst),
             limiter: limit.map(|limit| limit.name).filter(|name| name != dependency),

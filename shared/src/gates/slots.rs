@@ -179,7 +179,8 @@ impl<P: Ports> Gates<P> {
             if slot.is_some() {
                 return Ok(slot);
             }
-            let need = Need { calls, slots: 1, horizon: HORIZON, promises: false };
+            let horizon = HORIZON.max(limit.rates.interval());
+            let need = Need { calls, slots: 1, horizon, promises: false };
             match self.reserve(dependency, &limit, need).await? {
                 (Reserved::Yes, _) => {}
                 (Reserved::No(wait), _) => {

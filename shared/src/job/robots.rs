@@ -41,7 +41,7 @@ const FRESH: Duration = Duration::from_hours(24);
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// How long a site may be unreachable before it counts as one without rules.
-const UNREACHABLE: Duration = Duration::from_hours(1);
+const LONGEST_UNREACHABLE: Duration = Duration::from_hours(1);
 
 /// When a site that could not be reached is asked again.
 const ASKED_AGAIN: Duration = Duration::from_mins(1);
@@ -57,6 +57,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
 /// Failure code of a call that the site's robots.txt forbids.
 pub const FORBIDDEN: &str = "robots";
+
+/// Failure code of a call whose site has no robots.txt that could be read.
+pub const UNREACHABLE: &str = "robots_unreachable";
 
 /// Most sites that a container remembers.
 const MOST_SITES: usize = 256;
@@ -163,7 +166,9 @@ impl<N: Control, C: Clock> Robots<N, C> {
         }
         let site = url.origin().ascii_serialization();
         if let Some(known) = self.remembered(&site) {
-            return Ok(usable(&known, self.clock.now())?.allows(url));
+            let known = usable(&known, self.clock.now())?;
+            slow_down(outbound, &known, run);
+            return Ok(known.allows(url));
         }
         let asking = self.asking(&site);
         let copy = {
@@ -176,7 +181,9 @@ impl<N: Control, C: Clock> Robots<N, C> {
         };
         drop(asking);
         self.forget_asked();
-        Ok(copy?.allows(url))
+        let copy = copy?;
+        slow_down(outbound, &copy, run);
+        Ok(copy.allows(url))
     }
 
     fn remembered(&self, site: &str) -> Option<Copy> {
@@ -250,17 +257,28 @@ impl<N: Control, C: Clock> Robots<N, C> {
     }
 }
 
+/// Keeps to the delay that the site asks for, from the next call on.
+fn slow_down<C: Clock, T: Transport, G: Gate>(
+    outbound: &Outbound<C, T>,
+    copy: &Copy,
+    run: &Run<'_, G>,
+) {
+    if let Some(delay_ms) = copy.delay_ms {
+        run.gate.keep_to(slower(outbound.rates(), delay_ms));
+    }
+}
+
 /// The copy that holds now: the last good one of a site that cannot be reached, or none after an hour.
 fn usable(copy: &Copy, now: Time) -> Result<Copy, Failure> {
     let Some(since) = copy.failing_since.map(Time::from_millis) else { return Ok(copy.clone()) };
     if copy.read_at > 0 {
         return Ok(copy.clone());
     }
-    if now.since(since) >= UNREACHABLE {
+    if now.since(since) >= LONGEST_UNREACHABLE {
         return Ok(Copy::free(now));
     }
     let why = "the site's robots.txt cannot be reached, so that nothing is allowed for now";
-    let failure = Failure::new(Class::Transient, "robots_unreachable", why);
+    let failure = Failure::new(Class::Transient, UNREACHABLE, why);
     Err(failure.with_retry_after(Some(ASKED_AGAIN)))
 }
 
@@ -343,8 +361,8 @@ mod tests {
         let failing = Copy { failing_since: Some(since), ..Copy::default() };
         let url: Url = "https://dealer.example/car".parse().unwrap();
         let soon = usable(&failing, NOW + Duration::from_mins(59)).unwrap_err();
-        assert_eq!((soon.class(), soon.code()), (Class::Transient, "robots_unreachable"));
-        assert!(usable(&failing, NOW + UNREACHABLE).unwrap().allows(&url));
+        assert_eq!((soon.class(), soon.code()), (Class::Transient, UNREACHABLE));
+        assert!(usable(&failing, NOW + LONGEST_UNREACHABLE).unwrap().allows(&url));
         let good = Copy::of(b"User-agent: *\nDisallow: /car", NOW);
         let stale = Copy { failing_since: Some(since), ..good };
         assert!(!usable(&stale, NOW + FRESH * 3).unwrap().allows(&url));

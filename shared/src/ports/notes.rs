@@ -120,6 +120,9 @@ pub struct Limits {
     /// Calls per minute that the account or the host allows; `None` if unlimited.
     #[serde(default)]
     pub per_minute: Option<u32>,
+    /// The same a second, as an earlier version has noted it.
+    #[serde(default, skip_serializing)]
+    pub per_second: Option<u32>,
     /// Calls per hour that it allows; `None` if unlimited.
     pub per_hour: Option<u32>,
     /// Calls that may be made at once.

@@ -81,7 +81,12 @@ pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> 
             // Without a ramp if the breaker has never been open, since there is no recovery.
             let since = dependency.draining_since.unwrap_or(start);
             let since = (breaker.generation > 0).then_some(since);
-            Way { is_closed: true, slots: ramp(since, top, start, end) }
+            let slots = if top == 0 {
+                slow(&dependency.limits, &dependency.limiter, start, end)
+            } else {
+                ramp(since, top, start, end)
+            };
+            Way { is_closed: true, slots }
         }
     }
 }
@@ -105,7 +110,15 @@ fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
     slots
 }
 
-/// The release rate at the end of the ramp, in jobs a second.
+/// Slots from `start` to `end` at a rate of less than one a second.
+fn slow(limits: &Limits, limiter: &Limiter, start: Time, end: Time) -> Vec<Time> {
+    let per_minute = limits.per_minute.unwrap_or(1).saturating_mul(limiter.pace) / 1_000;
+    let apart = Duration::from_mins(1) / per_minute.max(1);
+    let slots = (0..60).map(|n| start + apart * n);
+    slots.take_while(|at| *at < end).collect()
+}
+
+/// The release rate at the end of the ramp, in jobs a second; 0 if it is less than one.
 fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
     let (Some(per_minute), Some(per_hour)) = (limits.per_minute, limits.per_hour) else {
         return UNLIMITED;

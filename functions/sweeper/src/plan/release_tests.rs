@@ -7,6 +7,7 @@ use crate::plan::test_records::{NOW, parked, record, seconds, waiting};
 fn dependency(state: State, since: Time) -> Dependency {
     let breaker = Breaker { generation: 5, state, since, ..Breaker::default() };
     let limits = Limits {
+        per_second: None,
         burst: None,
         limiter: None,
         per_minute: Some(480),
@@ -145,6 +146,9 @@ proptest! {
         prop_assert!(way.slots.is_sorted());
         let most = usize::try_from(per_second).unwrap();
         prop_assert!(by_second(&way).iter().all(|count| *count <= most));
+        // Also below one a second: at most what the pace allows, and one.
+        let minute = usize::try_from(60 * per_second * pace / 1_000).unwrap();
+        prop_assert!(way.slots.len() <= minute + 1, "{} of {minute}", way.slots.len());
         prop_assert!(way.slots.iter().all(|at| *at >= NOW + seconds(from) && *at < NOW + TICK));
     }
 
