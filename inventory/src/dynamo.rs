@@ -352,8 +352,8 @@ impl Vehicles for DynamoVehicles {
         took_effect(update.send().await)
     }
 
-    fn table(&self) -> &str {
-        &self.table
+    fn table(&self) -> Option<&str> {
+        Some(&self.table)
     }
 
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {

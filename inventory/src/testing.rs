@@ -168,8 +168,8 @@ impl Vehicles for MemoryVehicles {
         Ok(self.items.put_item(&item).await? == Written::Yes)
     }
 
-    fn table(&self) -> &str {
-        TABLE
+    fn table(&self) -> Option<&str> {
+        Some(TABLE)
     }
 
     async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
@@ -232,7 +232,7 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         self.call("replace_link", vin, replaced).await
     }
 
-    fn table(&self) -> &str {
+    fn table(&self) -> Option<&str> {
         self.port().table()
     }
 

@@ -126,8 +126,8 @@ pub trait Vehicles: Send + Sync {
         after: &KeptLink,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// The name of the table, for items that the engine writes with the end of a run.
-    fn table(&self) -> &str;
+    /// The name of the table, for items that the engine writes with the end of a run; `None` if there is none.
+    fn table(&self) -> Option<&str>;
 
     /// The note about the dealer's list as a whole, as [`Vehicles::keep_list`] stored it.
     fn list(&self, dealer: &str) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
@@ -139,4 +139,96 @@ pub trait Vehicles: Send + Sync {
         note: &str,
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// No table: nothing is stored, and nothing is found. For a function that is deployed without one.
+impl<T: Vehicles> Vehicles for Option<T> {
+    async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.known(dealer).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.data(dealer, vin).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        match self {
+            Some(vehicles) => vehicles.keep(dealer, cars, now).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn unlist(
+        &self,
+        dealer: &str,
+        vins: &[String],
+        began: Time,
+        now: Time,
+    ) -> Result<(), PortError> {
+        match self {
+            Some(vehicles) => vehicles.unlist(dealer, vins, began, now).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.listing(dealer, vin).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn kept_links(
+        &self,
+        cars: &[(String, String)],
+    ) -> Result<Vec<Option<KeptLink>>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.kept_links(cars).await,
+            None => Ok(vec![None; cars.len()]),
+        }
+    }
+
+    async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.links(dealer).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn replace_link(
+        &self,
+        dealer: &str,
+        vin: &str,
+        before: Option<&KeptLink>,
+        after: &KeptLink,
+    ) -> Result<bool, PortError> {
+        match self {
+            Some(vehicles) => vehicles.replace_link(dealer, vin, before, after).await,
+            None => Ok(true),
+        }
+    }
+
+    fn table(&self) -> Option<&str> {
+        self.as_ref().and_then(Vehicles::table)
+    }
+
+    async fn list(&self, dealer: &str) -> Result<Option<String>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.list(dealer).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn keep_list(&self, dealer: &str, note: &str, now: Time) -> Result<(), PortError> {
+        match self {
+            Some(vehicles) => vehicles.keep_list(dealer, note, now).await,
+            None => Ok(()),
+        }
+    }
 }

@@ -48,6 +48,7 @@ impl World {
         let config = aws::local::config(transport::client().unwrap(), &dynamodb).await;
         let tables = Tables { jobs: "jobs".into(), control: "control".into() };
         let store = aws::local::store(&config, tables).await;
+        inventory::dynamo::local_table(&config, "vehicles").await;
         let settings = Settings { rate_per_second: 10_000, ..Settings::default() };
         let sandbox = Sandbox::start_with(0, settings).await.unwrap();
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -62,6 +63,7 @@ impl World {
             ("AWS_ENDPOINT_URL", self.dynamodb.as_str()),
             ("JOBS_TABLE", "jobs"),
             ("CONTROL_TABLE", "control"),
+            ("VEHICLES_TABLE", "vehicles"),
             ("REBRANDLY_BASE_URL", &base_url),
             ("REBRANDLY_DOMAIN", "rebrand.ly"),
             ("REBRANDLY_API_KEY", "local-key"),

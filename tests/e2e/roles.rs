@@ -15,7 +15,10 @@ mod recorder;
 use std::collections::BTreeSet;
 
 use demo::experiment::recovery;
-use sandbox::{Client as Control, dealers::SiteSettings};
+use sandbox::{
+    Client as Control,
+    dealers::{SiteChange, SiteSettings},
+};
 use serde_json::json;
 use xtask::{
     artifact::Profile,
@@ -126,10 +129,20 @@ async fn read_a_feed_twice(stack: &Stack) {
     let payload = json!({"dealer_slug": "acme", "site_url": control.site_origin("acme")});
     let queue = stack.output("DealerComFeedQueueUrl").unwrap();
     let table = stack.output("JobsTableName").unwrap();
-    for cars in [10, 9] {
-        let settings = SiteSettings { cars, ..SiteSettings::default() };
-        control.put_site("acme", &settings).await.unwrap();
-        let id = format!("feed-of-{cars}");
+    control.put_site("acme", &SiteSettings { cars: 10, ..SiteSettings::default() }).await.unwrap();
+    let cars = control.cars("acme").await.unwrap();
+    // The name of a link is taken by another one, which has been there for long.
+    let name = format!("acme-{}", cars[0].vin[11..].to_lowercase());
+    let taken = json!({"slashtag": name, "destination": "https://other.example/"});
+    control.preload(&[serde_json::from_value(taken).unwrap()]).await.unwrap();
+    for (id, jobs) in [("feed-of-10", 20), ("feed-of-9", 22)] {
+        if jobs > 20 {
+            // One car has left, and another one has moved.
+            let moves = [(cars[1].vin.clone(), format!("certified/moved/{}.htm", cars[1].uuid))];
+            let remove = vec![cars[9].vin.clone()];
+            let change = SiteChange { moves: moves.into(), remove, ..SiteChange::default() };
+            control.change_site("acme", &change).await.unwrap();
+        }
         let feed = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
         sqs::send_batch(stack.client(), queue, &[Outgoing::new(feed.to_string())]).await.unwrap();
         eventually("the feed and the jobs of its cars have succeeded", async || {
@@ -141,7 +154,7 @@ async fn read_a_feed_twice(stack: &Stack) {
                 });
                 of_it.count()
             };
-            (done(&format!("#g:{id}")), done("#g:acme:")) == (1, 2 * 10)
+            (done(&format!("#g:{id}")), done("#g:acme:")) == (1, jobs)
         })
         .await;
     }

@@ -134,11 +134,12 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
     /// The result, kept as the car's page beside its record: the record expires, and the car may be for sale for long.
     fn keep(&self, payload: &Scraping, scraped: Scraped, at: Time) -> Progress<Scraped> {
         let text = serde_json::to_string(&scraped).unwrap_or_default();
-        if text.len() > MAX_PAGE_ITEM_BYTES {
+        let Some(table) = self.vehicles.table().filter(|_| text.len() <= MAX_PAGE_ITEM_BYTES)
+        else {
             return Progress::Done(scraped);
-        }
+        };
         let item = TableItem {
-            table: self.vehicles.table().to_owned(),
+            table: table.to_owned(),
             key: [
                 ("dealer", payload.dealer_slug.clone()),
                 ("vin", format!("{PAGE_PREFIX}{}", payload.vin)),

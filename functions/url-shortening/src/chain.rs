@@ -185,13 +185,14 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         let kept = KeptLink { set: Some(ask.as_of), ..kept(ask, link, tag) };
         let done = Shortened::of(&kept, via, candidate);
         let vehicles = &self.lookup.vehicles;
+        let Some(table) = vehicles.table() else { return Ok(Progress::Done(done)) };
         let Some(deleted) = deleted else {
-            let item = kept.new_item(vehicles.table(), dealer, vin);
+            let item = kept.new_item(table, dealer, vin);
             return Ok(Progress::DoneWith(done, Box::new(item)));
         };
         let replaced = vehicles.replace_link(dealer, vin, Some(deleted), &kept).await;
         replaced.map_err(|error| error.unstarted())?;
-        let item = kept.set_item(vehicles.table(), dealer, vin);
+        let item = kept.set_item(table, dealer, vin);
         Ok(Progress::DoneWith(done, Box::new(item)))
     }
 

@@ -72,9 +72,13 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             }
             let now = self.kept(ask).await?.ok_or_else(contended)?;
             if now.as_of == kept.as_of && now.wanted == kept.wanted {
-                let item = kept.set_item(self.lookup.vehicles.table(), dealer, vin);
-                let done = Progress::DoneWith(Shortened::of(&kept, via, None), Box::new(item));
-                return Ok(Next::Ends(done));
+                let table = self.lookup.vehicles.table();
+                let item = table.map(|table| Box::new(kept.set_item(table, dealer, vin)));
+                let done = Shortened::of(&kept, via, None);
+                return Ok(Next::Ends(match item {
+                    Some(item) => Progress::DoneWith(done, item),
+                    None => Progress::Done(done),
+                }));
             }
             kept = now;
         }
