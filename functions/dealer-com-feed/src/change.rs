@@ -15,6 +15,7 @@ use crate::{
     paging::Cursor,
     payload::{Condition, FanOut, Feed},
     vehicle::Vehicle,
+    vins::Vins,
 };
 
 /// The value stored as a car's hash: its content hash, and the jobs already created for this
@@ -233,7 +234,7 @@ fn link_due(
 ///
 /// `stored` are VINs with the list in which each was last seen, `reads` the lists of this read, and
 /// `last_good` the counts of the last good read. The result is empty unless every list was read
-/// completely, is healthy, and the counts have not collapsed: a car may have moved to a list whose
+/// completely, is healthy, and the counts have not collapsed (the site lists `foreign` ones for other accounts): a car may have moved to a list whose
 /// read failed. A car counts as listed if any list has it. A car whose own list was not read is
 /// never in the result.
 #[must_use]
@@ -241,13 +242,15 @@ pub fn gone<'a>(
     stored: impl IntoIterator<Item = (&'a str, Condition)>,
     reads: &[Cursor],
     last_good: &Counts,
+    foreign: &Vins,
 ) -> Vec<&'a str> {
     let sound = reads.iter().all(|read| read.is_whole() && read.is_healthy());
     if !sound || collapse::judge(last_good, &Counts::of(reads)).is_some() {
         return Vec::new();
     }
     let was_read = |list: Condition| reads.iter().any(|read| read.condition() == list);
-    let is_listed = |vin: &str| reads.iter().any(|read| read.vins().contains(vin));
+    let is_listed =
+        |vin: &str| !foreign.contains(vin) && reads.iter().any(|read| read.vins().contains(vin));
     let gone = stored.into_iter().filter(|&(vin, list)| was_read(list) && !is_listed(vin));
     gone.map(|(vin, _)| vin).collect()
 }

@@ -103,7 +103,7 @@ fn a_car_is_gone_only_after_complete_healthy_and_plausible_reads() {
     let [a, b, c, d] = VINS;
     let stored = [(a, Condition::New), (b, Condition::New), (c, Condition::Used)];
     let last_good: Counts = [(Condition::New, 2), (Condition::Used, 1)].into_iter().collect();
-    let gone = |reads: &[Cursor]| gone(stored, reads, &last_good);
+    let gone = |reads: &[Cursor]| gone(stored, reads, &last_good, &Vins::default());
     let none: [&str; 0] = [];
 
     // All are listed; one has moved to another list.

@@ -44,7 +44,7 @@ where
         reading: &Reading,
         last: Snapshot,
     ) -> Result<Summary, Failure> {
-        let Reading { lists, began, .. } = reading;
+        let Reading { lists, began, foreign, .. } = reading;
         let mut summary = reading.summary.clone();
         let counts = Counts::of(lists);
         let Snapshot { counts: last_good, mut read_at, emptied, .. } = last;
@@ -55,8 +55,10 @@ where
         let (now, began) = (self.clock.now(), Time::from_millis(*began));
         let emptied = collapse::doubted(&last_good, &counts, &emptied, now);
         let stored = stored.filter(|(_, list)| !emptied.contains_key(list));
-        let mut gone: Vec<String> =
-            change::gone(stored, lists, &last_good).into_iter().map(str::to_owned).collect();
+        let mut gone: Vec<String> = change::gone(stored, lists, &last_good, foreign)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         // No car is marked as removed if a later read has ended before this one, or if this one
         // took so long that cars may have moved between its pages.
         let overtaken = |list: &Cursor| {

@@ -13,6 +13,7 @@ use crate::{
     paging::{Cursor, MAX_PAGES, MAX_VINS, Step},
     payload::{Condition, Feed},
     site::Known,
+    vins::Vins,
 };
 
 /// Most runs in a row that finish no page. Each of them processes some of the page's cars, so a
@@ -80,6 +81,9 @@ pub(crate) struct Reading {
     pub(crate) summary: Summary,
     /// Start of the read, in milliseconds since the epoch.
     pub(crate) began: u64,
+    /// Stored cars that the site lists for another account than the feed's: they have left this dealer.
+    #[serde(default)]
+    pub(crate) foreign: Vins,
     /// Whether the number of new cars was found plausible, so that jobs may be created.
     #[serde(default)]
     pub(crate) is_judged: bool,
