@@ -44,7 +44,7 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 const LONGEST_UNREACHABLE: Duration = Duration::from_hours(1);
 
 /// When a site that could not be reached is asked again.
-const ASKED_AGAIN: Duration = Duration::from_mins(1);
+const ASKED_AGAIN: Duration = Duration::from_secs(5);
 
 /// Most bytes of a file that are fetched. The parser reads the first 500 KiB (RFC 9309, section 2.5).
 const MAX_BYTES: usize = 4 * 1024 * 1024;
