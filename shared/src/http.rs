@@ -249,13 +249,6 @@ impl<C: Clock, T: Transport> Outbound<C, T> {
         Self { transport, rules: Rules { hosts, reach }, clock, rates }
     }
 
-    /// The same with other rates.
-    #[cfg(any(test, feature = "testing"))]
-    #[must_use]
-    pub fn at_rates(self, rates: Rates) -> Self {
-        Self { rates, ..self }
-    }
-
     /// How often one host may be called, by all job types together.
     #[must_use]
     pub const fn rates(&self) -> Rates {

@@ -131,8 +131,8 @@ pub struct Changes<'a> {
     pub unchanged: Vec<Listed<'a>>,
 }
 
-/// Compares cars with what is stored, by VIN. `as_of` is when the feed's job was created. If a VIN occurs twice, its
-/// first entry counts.
+/// Compares cars with what is stored, by VIN. `as_of` is when this read of the feed began, in milliseconds since
+/// 1970. If a VIN occurs twice, its first entry counts.
 ///
 /// An unlisted car has no hash in the store, so it counts as new when the site lists it again.
 #[must_use]
@@ -234,9 +234,9 @@ fn link_due(
 ///
 /// `stored` are VINs with the list in which each was last seen, `reads` the lists of this read, and
 /// `last_good` the counts of the last good read. The result is empty unless every list was read
-/// completely, is healthy, and the counts have not collapsed (the site lists `foreign` ones for other accounts): a car may have moved to a list whose
+/// completely, is healthy, and the counts have not collapsed: a car may have moved to a list whose
 /// read failed. A car counts as listed if any list has it. A car whose own list was not read is
-/// never in the result.
+/// never in the result. `foreign` are the VINs that the site lists for other accounts.
 #[must_use]
 pub fn gone<'a>(
     stored: impl IntoIterator<Item = (&'a str, Condition)>,

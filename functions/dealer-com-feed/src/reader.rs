@@ -127,13 +127,13 @@ where
         fresh: &mut Fresh,
     ) -> Result<bool, Failure> {
         let cars = page.vehicles.iter().flatten();
-        // A car in two lists may have different fields in each, and would count as changed every
-        // time. What an earlier run has stored of this page counts again.
         for car in cars.clone().filter(|car| !is_of_account(feed, car)) {
             if stored.contains_key(car.vin.as_str()) {
                 reading.foreign.insert(&car.vin);
             }
         }
+        // A car in two lists may have different fields in each, and would count as changed every
+        // time. What an earlier run has stored of this page counts again.
         let is_new = |car: &&Vehicle| !reading.has(car.vin.as_str()) && is_of_account(feed, car);
         let found = change::compare(cars.filter(is_new), stored, feed, reading.began);
         let kinds: [(&[Listed<'_>], Counter); 3] = [
