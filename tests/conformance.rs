@@ -1,11 +1,18 @@
 //! Runs the conformance suites of the ports on every implementation: simulated, and over the real SDK on
 //! dynoxide (tables), MiniStack and moto (queues).
 
+use std::time::Duration;
+
 use dynoxide::Database;
 use evenkeel::{
     aws,
-    base::config::Tables,
+    base::{config::Tables, time::Time},
+    dependency::{
+        breaker::{Breaker, State},
+        limiter::Limiter,
+    },
     http::transport,
+    ports::{Control as _, Swapped},
     testing::{
         MemoryStore, SimulatedSqs, TestClock, conformance, control_conformance,
         maintenance_conformance,
@@ -50,6 +57,7 @@ async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http
         assert_eq!((&kept["state"], &kept["body"]), (&"rejected".into(), &"not json".into()));
     }
     what_a_newer_version_wrote_survives(&store, &client).await;
+    what_a_newer_version_wrote_of_a_breaker_survives(&store, &client).await;
     server.abort();
 }
 
@@ -79,6 +87,31 @@ async fn what_a_newer_version_wrote_survives(
     assert_eq!(store.read(key).await, Err(newer.clone()));
     let guard = evenkeel::record::Guard { state: record.phase.name(), fence: record.fence - 1 };
     assert_eq!(store.replace(&record, Some(&guard)).await, Err(newer), "it is refused");
+}
+
+/// The same for the items that all functions share.
+async fn what_a_newer_version_wrote_of_a_breaker_survives(
+    store: &aws::DynamoStore,
+    client: &xtask::aws::Client,
+) {
+    let key = |kind: &str| json!({ "pk": format!("{kind}#newer"), "sk": "state" });
+    let get = async |kind| dynamodb::get(client, "control", &key(kind)).await.unwrap().unwrap();
+    let state = State::Open { retry_at: Time::from_millis(9_000), wait: Duration::from_secs(1) };
+    let open = Breaker { state, generation: 1, ..Breaker::default() };
+    let limiter = Limiter::default();
+    assert_eq!(store.swap_breaker("newer", &open, 0).await, Ok(Swapped::Yes));
+    assert_eq!(store.swap_limiter("newer", &limiter, 0).await, Ok(Swapped::Yes));
+    for kind in ["breaker", "limiter"] {
+        let mut item = get(kind).await;
+        item["newest"] = json!("kept");
+        dynamodb::put(client, "control", &item).await.unwrap();
+    }
+    let closed = Breaker { state: State::Closed, ..open };
+    assert_eq!(store.swap_breaker("newer", &closed, 1).await, Ok(Swapped::Yes));
+    assert_eq!(store.swap_limiter("newer", &limiter, 1).await, Ok(Swapped::Yes));
+    let (breaker, limiter) = (get("breaker").await, get("limiter").await);
+    assert_eq!((&breaker["newest"], breaker.get("retry_at")), (&json!("kept"), None));
+    assert_eq!((&limiter["newest"], &limiter["revision"]), (&json!("kept"), &json!(2)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use evenkeel::{
         stats::{Calls, ContainerCounts},
     },
     message::OutgoingMessage,
+    record::Parking,
     record::outcomes::{BUSY_MS, JOBS},
     testing::sqs::Habits,
 };
@@ -144,6 +145,8 @@ async fn jobs_whose_slots_are_over_a_minute_ahead_are_parked() {
 fn park(bench: &Bench, name: &str, group: &str, is_high: bool, due_at: Time) {
     let mut record = bench.park(name, due_at);
     record.work.group = Some(group.to_owned());
+    // It waits for a slot, not for a breaker.
+    record.parking = record.parking.map(|parking| Parking { gated: false, ..parking });
     if is_high {
         bench.high().clone_into(&mut record.work.queue);
     }
@@ -194,29 +197,34 @@ async fn further_calls_waste_no_slots_of_others() {
     assert!(wasted <= made.len() / 20, "{wasted} calls were made again");
 }
 
+/// Containers, hosts, and jobs at these hosts of a large fleet.
+const FLEET: (u32, u64, u64) = (1_000, 5_000, 6_000);
+
 /// The network goes down under a large fleet, comes back, and the backlog is worked off. No partition of a table comes
 /// near what DynamoDB serves in a second (1,000 write units, 3,000 read units), and no control item grows large.
-#[tokio::test(start_paused = true)]
-async fn a_fleet_in_an_outage_overloads_no_partition() {
-    const CONTAINERS: u32 = 1_000;
-    const HOSTS: u64 = 5_000;
-    const JOBS: u64 = 6_000;
-    let bench = Bench::errands();
-    bench.mappings.put(&bench.function().job_type.normal.mapping, CONTAINERS);
+/// `shared` further jobs have a dependency in common.
+async fn survives_an_outage(bench: &Bench, shared: u64, within: Duration) {
+    let (containers, hosts, jobs) = FLEET;
+    bench.mappings.put(&bench.function().job_type.normal.mapping, containers);
     bench.configure(|config| {
-        config.types[0].normal.concurrency = CONTAINERS;
+        config.types[0].normal.concurrency = containers;
         config.balance = false;
     });
     let call_of_aws = Duration::from_millis(5);
     bench.faults.slow(call_of_aws);
     bench.sweeper_faults.slow(call_of_aws);
     bench.journal.go_down(bench.now() + Duration::from_secs(90));
-    for n in 0..JOBS {
-        // No two calls run out of time alike.
-        let takes_ms = 1_000 + (n * 7_919) % 3_000;
-        bench.send(&errand(&format!("at-host-{}/{n}", n % HOSTS), takes_ms, &[]));
+    for n in 0..jobs.max(shared) {
+        if n < jobs {
+            // No two calls run out of time alike.
+            let takes_ms = 1_000 + (n * 7_919) % 3_000;
+            bench.send(&errand(&format!("at-host-{}/{n}", n % hosts), takes_ms, &[]));
+        }
+        if n < shared {
+            bench.send(&errand(&format!("shared-{n}"), CALL_MS, &[]));
+        }
     }
-    bench.settle(Duration::from_mins(15)).await;
+    bench.settle(within).await;
     assert!(bench.store.all(|record| record.phase.name() == "succeeded"));
     let started = bench.containers().started();
     assert!(started > 900, "{started}");
@@ -226,4 +234,16 @@ async fn a_fleet_in_an_outage_overloads_no_partition() {
     }
     let (partition, bytes) = bench.store.largest_control_item();
     assert!(bytes <= 32 * 1_024, "{partition}: {bytes} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_in_an_outage_overloads_no_partition() {
+    survives_an_outage(&Bench::errands(), 0, Duration::from_mins(15)).await;
+}
+
+/// Each host has a limiter, and so has the dependency that 7,200 jobs share: an hour of backlog at two calls a second.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_with_a_limiter_for_each_host_and_an_hour_of_backlog_overloads_no_partition() {
+    let bench = Bench::errands_at(Rates::each_minute(120, 2));
+    survives_an_outage(&bench, 7_200, Duration::from_mins(90)).await;
 }

@@ -249,6 +249,23 @@ async fn a_watched_dependency_with_a_backlog_stays_registered() {
     bench.settle(MINUTE * 10).await;
 }
 
+/// An operator deletes the item of an open breaker. The jobs behind it are released as slowly as after any outage.
+#[tokio::test(start_paused = true)]
+async fn jobs_behind_a_breaker_whose_item_was_deleted_are_released_in_a_ramp() {
+    let bench = Bench::errands_at(RATES);
+    bench.note_parked(DEPENDENCY, Some(RATES)).await;
+    for n in 0..200 {
+        bench.park(&format!("job-{n}"), bench.now());
+    }
+    bench.tick().await.unwrap();
+    bench.run_for(second(8)).await;
+    let calls = bench.journal.calls().len();
+    // One a second for five seconds, then two; at the full rate there would be sixty.
+    assert!((5..=15).contains(&calls), "{calls} calls");
+    bench.settle(MINUTE * 3).await;
+    assert_eq!(bench.journal.calls().len(), 200);
+}
+
 /// A dependency that never comes back gets ever fewer probes. All its jobs end in time nevertheless.
 #[tokio::test(start_paused = true)]
 async fn jobs_parked_behind_a_breaker_that_never_closes_are_given_up_in_time() {

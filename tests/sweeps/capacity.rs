@@ -64,7 +64,8 @@ async fn a_tick_reads_in_proportion_to_the_due_records_and_ends_in_time() {
         report.done["rescue"]["sent_again"], 200,
         "the limit of a tick; the others are sent at the next one"
     );
-    assert!(report.done["release"]["released"] >= 480, "{report:?}");
+    // A minute's slots, less those that the ramp leaves out.
+    assert!(report.done["release"]["released"] >= 470, "{report:?}");
 
     let (before, began) = (bench.store.reads(), bench.now());
     bench.tick().await.unwrap();

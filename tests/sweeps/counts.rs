@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use evenkeel::testing::Fault;
+use evenkeel::{
+    dependency::breaker::{Breaker, State},
+    ports::{Control as _, notes::NoteKey},
+    testing::Fault,
+};
+use serde_json::Value;
 
 use crate::bench::{Bench, errands::errand, run::MINUTE};
 
@@ -75,4 +80,41 @@ async fn lost_answers_and_failed_writes_count_nothing_twice() {
         let ends = (told(&bench, "succeeded"), told(&bench, "dead"));
         assert_eq!(ends, (40, 20), "{call} {fault:?}");
     }
+}
+
+/// Of 700 hosts that are down, each has a parked job. The one that has waited longest is not among the fifty that are
+/// observed one by one.
+#[tokio::test(start_paused = true)]
+async fn parked_jobs_of_all_dependencies_are_counted() {
+    const HOSTS: u64 = 700;
+    let bench = Bench::errands();
+    tokio::time::advance(MINUTE * 30).await;
+    let now = bench.now();
+    let state = State::Open { retry_at: now + MINUTE * 60, wait: MINUTE };
+    for n in 0..HOSTS {
+        let host = format!("host-{n:03}");
+        bench.note_parked(&host, None).await;
+        // The host whose breaker has opened last.
+        let down_since = now.before(MINUTE * 20) + Duration::from_secs(n);
+        let state = state.clone();
+        let breaker = Breaker { generation: 1, state, down_since, ..Breaker::default() };
+        bench.store.swap_breaker(&host, &breaker, 0).await.unwrap();
+        let mut record = bench.park(&host, now + MINUTE * 60);
+        record.work.dependency = host;
+        let parking = record.parking.as_mut().unwrap();
+        parking.since = now.before(if n == HOSTS - 1 { MINUTE * 25 } else { MINUTE });
+        bench.store.put(&record);
+    }
+    let mut seen = Value::Null;
+    for _ in 0..4 {
+        bench.tick().await.unwrap();
+        tokio::time::advance(MINUTE).await;
+        let note = bench.store.note(&NoteKey::new("observe", "now")).await.unwrap();
+        seen = serde_json::from_str(&note.value.unwrap()).unwrap();
+    }
+    let dependencies = seen["dependencies"].as_object().unwrap();
+    let observed: u64 = dependencies.values().filter_map(|seen| seen["parked"].as_u64()).sum();
+    assert_eq!(observed + seen["others"]["parked"].as_u64().unwrap(), HOSTS, "{seen:#}");
+    let longest = seen["others"]["longest_parked_s"].as_u64().unwrap();
+    assert!((25 * 60..=29 * 60).contains(&longest), "{longest} s");
 }

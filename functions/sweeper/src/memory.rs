@@ -47,6 +47,10 @@ pub struct Memory {
     /// When a dead letter was sent back although its type did no other work, in milliseconds since the epoch, by
     /// type.
     pub redriven_at: BTreeMap<String, u64>,
+    /// The round in progress that counts parked jobs of dependencies.
+    pub census: Census,
+    /// The last complete round.
+    pub counted: Census,
     /// Records by state that the walk in progress has counted.
     pub walked: BTreeMap<String, u64>,
     /// Records by state that the last complete walk counted.
@@ -62,6 +66,20 @@ pub struct Drain {
     pub generation: u64,
     /// When the first job was released, in milliseconds since the epoch.
     pub since: u64,
+}
+
+/// A round that counts the parked jobs of the dependencies that are not observed one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Census {
+    /// The dependency that was counted last; the next tick goes on after it, by name.
+    pub after: String,
+    /// Parked jobs, up to a cap for each dependency.
+    pub parked: u64,
+    /// Since when the longest of them has been parked, in milliseconds since the epoch; 0 if there is none.
+    pub longest_since: u64,
+    /// When the round ended, in milliseconds since the epoch; 0 if it has not.
+    pub ended_at: u64,
 }
 
 impl Memory {

@@ -50,7 +50,8 @@ pub fn lines(config: &Config, seen: &Observation) -> Vec<Line> {
     let sum = |number: fn(&DependencySeen) -> u64| -> u64 {
         seen.dependencies.values().map(number).sum()
     };
-    let longest = seen.dependencies.values().filter_map(|seen| seen.longest_parked_s).max();
+    let longest = seen.dependencies.values().filter_map(|seen| seen.longest_parked_s);
+    let longest = longest.chain(seen.others.longest_parked_s).max();
     let open = sum(|seen| u64::from(is_open(seen)));
     let all = vec![
         ("Running", seen.running, "Count"),

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod balance;
+mod census;
 pub mod observe;
 mod prune;
 pub mod redrive;

@@ -52,14 +52,26 @@ pub(super) fn bucket_sort(start: Time, generation: u64) -> String {
     format!("{:015}#{generation:010}", start.as_millis())
 }
 
-pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribute> {
-    let mut attributes = breaker_key(dependency);
-    attributes.extend([
+/// The attributes of a breaker that not every state has.
+const BREAKER_OPTIONS: [&str; 8] = [
+    "systemic",
+    "stopped_until",
+    "down_since",
+    "retry_at",
+    "wait_ms",
+    "probes",
+    "successes",
+    "until",
+];
+
+/// A breaker's attributes without its key, and the names of those that it must not have.
+pub(super) fn encode_breaker(breaker: &Breaker) -> (Vec<Attribute>, Vec<&'static str>) {
+    let mut attributes = vec![
         ("state", s(breaker.state.name())),
         ("generation", n(breaker.generation)),
         ("since", ms(breaker.since)),
         ("why", s(&breaker.why)),
-    ]);
+    ];
     if breaker.systemic {
         attributes.push(("systemic", AttributeValue::Bool(true)));
     }
@@ -90,7 +102,14 @@ pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Vec<Attribu
         }
     }
     attributes.push(("expires_at", n((until + BREAKER_RETENTION).as_secs_ceil())));
-    attributes
+    let absent = absent(&attributes, &BREAKER_OPTIONS);
+    (attributes, absent)
+}
+
+/// Those of these names that no attribute has.
+fn absent(attributes: &[Attribute], options: &[&'static str]) -> Vec<&'static str> {
+    let has = |name: &str| attributes.iter().any(|(other, _)| *other == name);
+    options.iter().copied().filter(|name| !has(name)).collect()
 }
 
 pub(super) fn decode_breaker(item: &Item) -> Result<Breaker, String> {
@@ -120,10 +139,10 @@ pub(super) fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     Ok(Breaker { generation, state, since, why, systemic, stopped_until, down_since })
 }
 
-pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribute> {
-    let mut attributes = limiter_key(dependency);
+/// A limiter's attributes without its key, and the names of those that it must not have.
+pub(super) fn encode_limiter(limiter: &Limiter) -> (Vec<Attribute>, Vec<&'static str>) {
     let next = Time::from_millis(limiter.next_us.max(limiter.next_hourly_us) / 1_000);
-    attributes.extend([
+    let mut attributes = vec![
         ("next_us", n(limiter.next_us)),
         ("next_hourly_us", n(limiter.next_hourly_us)),
         ("pace", n(limiter.pace)),
@@ -132,13 +151,14 @@ pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Vec<Attribu
         ("promised_high_us", n(limiter.promised_high_us)),
         ("since_kept", n(limiter.since_kept)),
         ("expires_at", n((next + LIMITER_RETENTION).as_secs_ceil())),
-    ]);
+    ];
     if !limiter.kept.is_empty() {
         let kept = limiter.kept.iter();
         let numbers = kept.flat_map(|g| [g.first_us, g.interval_us, g.count.into()]).map(n);
         attributes.push(("kept", AttributeValue::L(numbers.collect())));
     }
-    attributes
+    let absent = absent(&attributes, &["kept"]);
+    (attributes, absent)
 }
 
 pub(super) fn decode_limiter(item: &Item) -> Result<Limiter, String> {
@@ -191,11 +211,9 @@ pub(super) fn note_key(place: &NoteKey) -> Vec<Attribute> {
     key(note_partition(place.kind), place.name.as_str())
 }
 
-/// A note as an item of the control table.
-pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Vec<Attribute> {
-    let mut attributes = note_key(place);
-    attributes.extend([("text", s(text)), ("expires_at", n(until.as_secs_ceil()))]);
-    attributes
+/// A note's attributes without its key.
+pub(super) fn encode_note(text: &str, until: Time) -> Vec<Attribute> {
+    vec![("text", s(text)), ("expires_at", n(until.as_secs_ceil()))]
 }
 
 /// Encodes what a container has counted, without its key.
@@ -285,7 +303,7 @@ mod tests {
             let down_since = since;
             let value =
                 Breaker { generation, state, since, why, systemic, stopped_until, down_since };
-            let mut item = crate::aws::item::owned(encode_breaker("elsewhere", &value));
+            let mut item = crate::aws::item::owned(encode_breaker(&value).0);
             item.insert("revision".into(), n(revision));
             prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));
         }
@@ -312,7 +330,7 @@ mod tests {
                 promised_us,
                 promised_high_us,
             };
-            let item = crate::aws::item::owned(encode_limiter("elsewhere", &value));
+            let item = crate::aws::item::owned(encode_limiter(&value).0);
             prop_assert_eq!(seen(Some(&item), decode_limiter), Ok(Seen { value, revision: 0 }));
         }
     }

@@ -4,7 +4,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    control_item::{bucket_key, encode_breaker, encode_limiter, encode_note},
+    control_item::{
+        breaker_key, bucket_key, encode_breaker, encode_limiter, encode_note, limiter_key, note_key,
+    },
     item::{Attribute, DUE_PROJECTION, encode, encode_lease, encode_rejected, n},
 };
 use crate::{
@@ -94,15 +96,15 @@ pub(crate) fn lease(lease: &Lease) -> ControlItem {
 }
 
 pub(crate) fn breaker(dependency: &str, breaker: &Breaker) -> ControlItem {
-    control_item(&encode_breaker(dependency, breaker))
+    control_item(&[breaker_key(dependency), encode_breaker(breaker).0].concat())
 }
 
 pub(crate) fn limiter(dependency: &str, limiter: &Limiter) -> ControlItem {
-    control_item(&encode_limiter(dependency, limiter))
+    control_item(&[limiter_key(dependency), encode_limiter(limiter).0].concat())
 }
 
 pub(crate) fn note(place: &NoteKey, text: &str, expires_at: Time) -> ControlItem {
-    control_item(&encode_note(place, text, expires_at))
+    control_item(&[note_key(place), encode_note(text, expires_at)].concat())
 }
 
 pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket, expires_at: Time) -> ControlItem {

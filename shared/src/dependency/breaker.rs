@@ -270,6 +270,12 @@ impl Breaker {
         }
     }
 
+    /// Whether the probe `token` has a lease on this breaker.
+    #[must_use]
+    pub fn has_probe(&self, token: &str) -> bool {
+        matches!(&self.state, State::HalfOpen { probes, .. } if probes.contains_key(token))
+    }
+
     /// The breaker after the probe `token` ended. `None` if that has no effect, because the lease
     /// has expired or belongs to an older generation.
     #[must_use]

@@ -4,14 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use super::{BREAKER_CACHE_TIME, Gates, MOST_RACES};
 use crate::{
-    base::time::{Clock, Time},
+    base::time::Clock,
     dependency::breaker::{Breaker, Moment, State},
     ports::{Control, PortError, Ports, Seen, Swapped},
     telemetry,
 };
 
-/// How long a container believes that all probes are taken.
-const PROBES_FULL_FOR: Duration = Duration::from_secs(1);
+/// How long a container believes that a breaker is half-open. All runs of a batch ask at once, and must not read it
+/// one after the other: one that believes too long that a probe is free learns the truth from its refused write.
+const HALF_OPEN_FOR: Duration = Duration::from_secs(1);
 
 impl<P: Ports> Gates<P> {
     /// The breaker from the cache while that is fresh enough, otherwise from the table.
@@ -63,12 +64,8 @@ impl<P: Ports> Gates<P> {
             State::Open { retry_at, .. } => retry_at.since(now).min(BREAKER_CACHE_TIME),
             State::Forced { until, .. } => until.since(now).min(BREAKER_CACHE_TIME),
             State::HalfOpen { probes, .. } => {
-                let live = probes.values().filter(|until| **until > now);
-                let (count, first) = live
-                    .fold((0, Time::MAX), |(count, first), until| (count + 1, first.min(*until)));
-                // All runs of a batch ask at once. While no probe is free, none of them needs to read.
-                let is_full = count >= self.rules.breaker.probes;
-                if is_full { first.since(now).min(PROBES_FULL_FOR) } else { Duration::ZERO }
+                let first = probes.values().filter(|until| **until > now).min();
+                first.map_or(HALF_OPEN_FOR, |first| first.since(now).min(HALF_OPEN_FOR))
             }
         };
         self.cache(dependency, |cache| {

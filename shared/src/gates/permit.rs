@@ -330,9 +330,11 @@ impl<P: Ports> Gates<P> {
                 (None, None, true) => (ProbeResult::Succeeded, String::new()),
                 (None, None, false) => (ProbeResult::Neutral, String::new()),
             };
-            // Another probe may have written since: the cached breaker may be older than this
-            // probe's lease.
-            if let Err(error) = self.reread_breaker(&dependency).await {
+            // The cache has this probe's lease, unless the dependency was evicted from it. If another probe has
+            // written since, the refused write says what.
+            let knows_lease =
+                self.cache(&dependency, |cache| cache.breaker.value.has_probe(&token));
+            if !knows_lease && let Err(error) = self.reread_breaker(&dependency).await {
                 telemetry::port_failed("breaker", &error);
             }
             self.update_breaker(&dependency, |breaker, moment| {

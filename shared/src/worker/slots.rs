@@ -16,9 +16,10 @@ use crate::{
     record::due::{HIGH, priority},
 };
 
-/// How long before its promised slot a message comes back. SQS rounds up to seconds, and a batch takes its time: one
-/// that came back just then would find its slot gone by unused.
-const EARLY: Duration = Duration::from_secs(2);
+/// How long before its promised slot a message comes back: almost the limiter's horizon. Others may have used fewer
+/// slots than they were promised, SQS rounds up to seconds, and a batch takes its time. A message that came back only at
+/// its slot would let slots go by unused, above all at the end of a backlog.
+const EARLY: Duration = Duration::from_secs(4);
 
 /// Reserves a slot for each ticket, in one write per dependency. Returns the dispositions of the tickets that
 /// must not be claimed, by their places in the batch.

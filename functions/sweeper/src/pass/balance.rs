@@ -98,6 +98,8 @@ fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) ->
         sum("parked") > 0 && ["succeeded", "retried", "dead"].iter().all(|name| sum(name) == 0);
     Load {
         queue: source.name().to_owned(),
+        kind: job.kind.clone(),
+        deployed: source.concurrency,
         // Weighted by the deployed concurrency, so that idle queues return to it.
         weight: job.weight.saturating_mul(source.concurrency),
         current,

@@ -18,7 +18,7 @@ use evenkeel::{
         notes::NoteKey,
     },
     record::{
-        Phase, Record,
+        Phase,
         due::{Parked, due_partitions},
     },
     telemetry,
@@ -28,9 +28,10 @@ use serde::Serialize;
 use crate::{
     config::{JobType, name},
     metrics,
+    pass::census,
     plan::{
         forecast::{Forecast, forecast},
-        observation::{DependencySeen, Observation, Others, QueueSeen, TypeSeen},
+        observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
         release::Dependency,
     },
     ports::{Ports, Sweep},
@@ -78,12 +79,12 @@ struct Status<'a> {
 
 /// Entries of some index partitions.
 #[derive(Debug, Default)]
-struct Entries {
-    count: u64,
+pub(super) struct Entries {
+    pub(super) count: u64,
     /// Whether there may be more than `count`.
     more: bool,
     /// Keys of the earliest entries.
-    first: Vec<String>,
+    pub(super) first: Vec<String>,
 }
 
 /// Observes, and publishes metrics, notes and forecasts.
@@ -108,7 +109,7 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         let of_dependency = dependency(&sweep.store, &name, &known, tick.now).await?;
         seen.dependencies.insert(name, of_dependency);
     }
-    seen.others = others(tick, &seen);
+    seen.others = census::others(sweep, tick, &seen).await;
     let from = format!("{:015}", tick.now.before(LOOK_BACK).as_millis());
     let before = sweep.store.notes(HISTORY, &from, 60).await?;
     let mut history: Vec<Observation> =
@@ -177,18 +178,6 @@ async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
         if view.stats.contains_key(&job.kind) {
             memory.told.insert(job.kind.clone(), last.max(told).as_millis());
         }
-    }
-}
-
-/// What the other passes have seen of the dependencies that are not observed one by one.
-fn others(tick: &Tick, seen: &Observation) -> Others {
-    let observed = |name: &String| seen.dependencies.contains_key(name);
-    let others = tick.view.dependencies.iter().filter(|(name, _)| !observed(name));
-    let is_open = |known: &Dependency| known.breaker.at(tick.now).state.refuses_calls();
-    let parked = tick.view.parked.iter().filter(|(name, _)| !observed(name));
-    Others {
-        open_breakers: others.filter(|(_, known)| is_open(known)).count() as u64,
-        parked: parked.map(|(_, count)| *count as u64).sum(),
     }
 }
 
@@ -301,16 +290,14 @@ async fn dependency<S: TableMaintenance>(
             calls.add(&bucket.into());
         }
     }
-    let records = read(store, parked.first).await?;
-    let waiting = records.values().filter(|record| matches!(record.phase, Phase::Parked { .. }));
-    let since = |record: &Record| Some(now.since(record.parking?.since).as_secs());
+    let longest = longest_parked(store, parked.first).await?;
     let limited = known.limits.per_hour.is_some();
     let ahead_us = known.limiter.next_hourly_us.saturating_sub(now.as_millis() * 1_000);
     Ok(DependencySeen {
         breaker: known.breaker.at(now).state.name().to_owned(),
         parked: parked.count,
         more: parked.more,
-        longest_parked_s: waiting.filter_map(since).max(),
+        longest_parked_s: longest.map(|since| now.since(since).as_secs()),
         calls: calls.conclusive(),
         failed: calls.failed,
         slow: calls.slow,
@@ -321,6 +308,16 @@ async fn dependency<S: TableMaintenance>(
     })
 }
 
+/// Since when the longest of these jobs has been parked.
+pub(super) async fn longest_parked<S: TableMaintenance>(
+    store: &S,
+    keys: Vec<String>,
+) -> Result<Option<Time>, PortError> {
+    let records = read(store, keys).await?;
+    let waiting = records.values().filter(|record| matches!(record.phase, Phase::Parked { .. }));
+    Ok(waiting.filter_map(|record| Some(record.parking?.since)).min())
+}
+
 /// Counts the entries of these index partitions, up to [`COUNTED`] a shard.
 async fn entries<S: TableMaintenance>(store: &S, names: &[String]) -> Result<Entries, PortError> {
     let partitions: Vec<String> =
@@ -329,7 +326,7 @@ async fn entries<S: TableMaintenance>(store: &S, names: &[String]) -> Result<Ent
 }
 
 /// The same for exactly these shards.
-async fn entries_in<S: TableMaintenance>(
+pub(super) async fn entries_in<S: TableMaintenance>(
     store: &S,
     partitions: &[String],
 ) -> Result<Entries, PortError> {

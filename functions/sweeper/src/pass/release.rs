@@ -38,6 +38,9 @@ const MOST: usize = 3_000;
 /// sweeper's memory, which may be 20 KB, so that many small groups would be a hot item.
 const TOGETHER: usize = 256;
 
+/// For how long the ramp after a breaker's deletion counts as the same.
+const UNSEEN_RAMP: Duration = Duration::from_mins(10);
+
 const NAME: &str = "release";
 
 /// A dependency and its parked jobs.
@@ -45,6 +48,8 @@ struct Seen {
     name: String,
     known: Dependency,
     way: Way,
+    /// Until when its slots are taken by jobs that were released earlier.
+    taken_until: Time,
     /// The candidates for release; not all parked jobs, if there is no slot.
     parked: Vec<DueJob>,
 }
@@ -116,8 +121,9 @@ async fn group<P: Ports>(
     let mut memory = tick.memory.clone();
     let mut steps = Vec::new();
     for (_, seen) in seen {
+        let left = most - steps.len();
         let more = match seen {
-            Ok(seen) => plan(sweep, tick, &mut memory, seen, most - steps.len()).await,
+            Ok(seen) => plan(sweep, tick, &mut memory, seen, window, left).await,
             Err(error) => Err(error),
         };
         match more {
@@ -159,12 +165,18 @@ async fn examine<P: Ports>(
         None => dependency(&sweep.store, name, note).await?,
     };
     let generation = known.breaker.at(now).generation;
-    let drain = tick.memory.draining.get(name).filter(|drain| drain.generation == generation);
+    // A breaker whose item was deleted has no generation of its own, so its ramp is told by its age.
+    let is_present = |drain: &&Drain| {
+        let since = Time::from_millis(drain.since);
+        drain.generation == generation && (generation > 0 || since + UNSEEN_RAMP > now)
+    };
+    let drain = tick.memory.draining.get(name).filter(is_present);
     known.draining_since = drain.map(|drain| Time::from_millis(drain.since));
-    let from = tick.memory.released_until.get(name).copied().unwrap_or_default();
-    let way = plan::way(&known, Time::from_millis(from), now, window);
+    let taken_until = tick.memory.released_until.get(name).copied().unwrap_or_default();
+    let taken_until = Time::from_millis(taken_until);
+    let way = plan::way(&known, taken_until, now, window);
     let parked = parked(&sweep.store, name, &way, now).await?;
-    Ok(Seen { name: name.to_owned(), known, way, parked })
+    Ok(Seen { name: name.to_owned(), known, way, taken_until, parked })
 }
 
 /// Plans the release of a dependency's parked jobs, at most `most`, and updates `memory`
@@ -174,9 +186,10 @@ async fn plan<P: Ports>(
     tick: &mut Tick,
     memory: &mut Memory,
     seen: Seen,
+    window: Duration,
     most: usize,
 ) -> Result<Vec<Step>, PortError> {
-    let Seen { name, known, way, parked } = seen;
+    let Seen { name, mut known, mut way, taken_until, parked } = seen;
     let now = sweep.clock.now();
     tick.view.dependencies.insert(name.clone(), known.clone());
     // Without a slot, the parked jobs were not read.
@@ -187,13 +200,19 @@ async fn plan<P: Ports>(
     let keys = tick.claim(parked.into_iter().map(|due| due.key).collect());
     let records = read(&sweep.store, keys.clone()).await?;
     let in_order: Vec<Record> = keys.iter().filter_map(|key| records.get(key).cloned()).collect();
+    let mut is_recovery = known.breaker.generation > 0 && known.draining_since.is_none();
+    if plan::recovers_unseen(&known, &in_order) {
+        known.draining_since = Some(now);
+        way = plan::way(&known, taken_until, now, window);
+        is_recovery = true;
+    }
     let mut steps = plan::let_go(&in_order, &way, &tick.owner, now);
     steps.truncate(most);
     let last = steps.iter().filter_map(|step| step.call.as_ref()).map(|call| call.at).max();
     if let Some(last) = last.filter(|last| *last > now) {
         memory.released_until.insert(name.clone(), last.as_millis() + 1);
     }
-    if !steps.is_empty() && known.draining_since.is_none() {
+    if !steps.is_empty() && is_recovery {
         let generation = known.breaker.at(now).generation;
         memory.draining.insert(name, Drain { generation, since: now.as_millis() });
     }

@@ -66,7 +66,14 @@ pub async fn watch<P: Ports>(
         }
         tick.count(NAME, "looks", 1);
         let looked = release::again(sweep, tick, saved, &names, WINDOW);
-        let ended = tokio::time::timeout(last.since(now), looked).await;
+        // On the heap: it is large, and all callers would hold it.
+        let looked = Box::pin(tokio::time::timeout(last.since(now), looked));
+        let ended = tokio::select! {
+            biased;
+            // A slow look must not cost the lead: another call would begin beside this one.
+            () = leader.stay(&sweep.store, &sweep.clock) => return,
+            ended = looked => ended,
+        };
         if let Ok(Err(error)) = ended {
             telemetry::port_failed(NAME, &error);
             return;

@@ -8,7 +8,7 @@
 //! The shares are a target. Each tick makes at most one step towards it, from the values that are
 //! set at that time, so that the values of a deployment are corrected step by step.
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, time::Duration};
 
 use evenkeel::{base::time::millis, dependency::limiter::HORIZON, policy::BATCH_SIZE};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ const PATIENCE: u32 = 2;
 pub struct Load {
     /// The queue's name, which is unique.
     pub queue: String,
+    /// The job type, whose queues share the calls of its dependency.
+    pub kind: String,
+    /// Slots that the queue was deployed with.
+    pub deployed: u32,
     /// Its weight: a queue of weight 2 gets twice the slots of one of weight 1 while both want
     /// more. 0 counts as 1.
     pub weight: u32,
@@ -96,8 +100,8 @@ pub struct Wish {
     pub ticks: u32,
 }
 
-/// The most slots that a queue can use. With more jobs in progress than the dependency's rate allows within a
-/// call and the limiter's horizon, some of them would only wait.
+/// The most slots that a queue can use, and all queues of its job type together. With more jobs in progress than
+/// the dependency's rate allows within a call and the limiter's horizon, some of them would only wait.
 fn most(load: &Load) -> u32 {
     let Some(per_second) = load.per_second else { return MOST };
     // The jobs of a batch run side by side, so each takes about as long as the whole batch.
@@ -132,7 +136,9 @@ fn target_ms(oldest: Duration) -> u64 {
 }
 
 /// A queue during the division of slots.
-struct Hand {
+struct Hand<'a> {
+    /// Its job type.
+    kind: &'a str,
     /// At least 1.
     weight: u32,
     /// Most slots that it can get.
@@ -141,30 +147,56 @@ struct Hand {
     slots: u32,
 }
 
+impl<'a> Hand<'a> {
+    /// The hand of a queue before the division.
+    fn of(load: &'a Load) -> Self {
+        Self { kind: &load.kind, weight: load.weight.max(1), limit: demand(load), slots: LEAST }
+    }
+}
+
+/// The most slots of each job type: what its rate allows, but not less than it was deployed with.
+fn most_of_types(loads: &[Load]) -> BTreeMap<&str, u32> {
+    let mut types: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    for load in loads {
+        let (allowed, deployed) = types.entry(&load.kind).or_insert((most(load), 0));
+        *allowed = (*allowed).max(most(load));
+        *deployed = deployed.saturating_add(load.deployed.max(LEAST));
+    }
+    // Without a limited rate, each queue is bounded by itself.
+    let is_limited = |kind: &str| loads.iter().any(|l| l.kind == kind && l.per_second.is_some());
+    let types = types.into_iter().filter(|(kind, _)| is_limited(kind));
+    types.map(|(kind, (allowed, deployed))| (kind, allowed.max(deployed))).collect()
+}
+
 /// The share of each queue, in the order of `loads`.
 ///
 /// The sum of the shares is `total`, unless that is less than [`LEAST`] or more than [`MOST`] a
 /// queue. Slots are given out one by one, so this takes at most [`MOST`] rounds a queue.
 #[must_use]
 pub fn shares(loads: &[Load], total: u32) -> Vec<u32> {
-    let hand = |load: &Load| Hand { weight: load.weight.max(1), limit: demand(load), slots: LEAST };
-    let mut hands: Vec<Hand> = loads.iter().map(hand).collect();
+    let most_of_types = most_of_types(loads);
+    let mut hands: Vec<Hand<'_>> = loads.iter().map(Hand::of).collect();
     let spare = total.saturating_sub(sum(hands.iter().map(|hand| hand.slots)));
-    let left = deal(&mut hands, spare);
+    let left = deal(&mut hands, &most_of_types, spare);
     // No queue demands the rest. It is divided by weight, so that the shares of an idle system are
     // stable.
     for (hand, load) in hands.iter_mut().zip(loads) {
         hand.limit = most(load);
     }
-    deal(&mut hands, left);
+    deal(&mut hands, &most_of_types, left);
     hands.into_iter().map(|hand| hand.slots).collect()
 }
 
 /// Gives out up to `spare` slots, each to the queue with the fewest slots for its weight, the first
-/// of equals. Returns how many are left once every queue is at its limit.
-fn deal(hands: &mut [Hand], spare: u32) -> u32 {
+/// of equals. Returns how many are left once every queue is at its limit, or its type is.
+fn deal(hands: &mut [Hand<'_>], most_of_types: &BTreeMap<&str, u32>, spare: u32) -> u32 {
     for dealt in 0..spare {
-        let open = hands.iter_mut().filter(|hand| hand.slots < hand.limit);
+        let mut used: BTreeMap<&str, u32> = BTreeMap::new();
+        for hand in &*hands {
+            *used.entry(hand.kind).or_default() += hand.slots;
+        }
+        let is_full = |kind| most_of_types.get(kind).is_some_and(|most| used[kind] >= *most);
+        let open = hands.iter_mut().filter(|hand| hand.slots < hand.limit && !is_full(hand.kind));
         let poorest =
             open.min_by(|one, other| compare((one.slots, one.weight), (other.slots, other.weight)));
         let Some(poorest) = poorest else { return spare - dealt };

@@ -8,6 +8,8 @@ const TICKS: u32 = 2_000;
 fn idle(queue: &str, current: u32) -> Load {
     Load {
         queue: queue.to_owned(),
+        kind: queue.to_owned(),
+        deployed: 0,
         weight: 1,
         current,
         backlog: 0,
@@ -226,6 +228,8 @@ fn any_loads() -> impl Strategy<Value = Vec<Load>> {
     )
         .prop_map(|(weight, current, backlog, in_flight, oldest, job_ms, held)| Load {
             queue: String::new(),
+            kind: String::new(),
+            deployed: current,
             weight,
             current,
             backlog,
@@ -263,6 +267,24 @@ fn a_queue_gets_no_more_slots_than_its_rate_can_use() {
     assert_eq!(demand(&limited(1, Some(100))), LEAST);
     let loads = [limited(8, Some(50)), idle("other", 2)];
     assert_eq!(shares(&loads, 40)[0], 4, "and none of those that nobody demands");
+}
+
+#[test]
+fn the_queues_of_a_type_together_get_no_more_than_its_rate_can_use() {
+    let of_type = |queue: &str, deployed, per_second| Load {
+        kind: "limited".to_owned(),
+        deployed,
+        per_second: Some(per_second),
+        job_ms: Some(50),
+        ..busy(queue, deployed, 1_000_000, 50)
+    };
+    let both = |normal, high, rate| [of_type("normal", normal, rate), of_type("high", high, rate)];
+    // 80 calls a second for 5.5 seconds are 44 batches.
+    assert_eq!(shares(&both(4, 2, 80), 1_000), [22, 22]);
+    assert_eq!(shares(&both(4, 2, 8), 40), [3, 3], "never fewer than were deployed");
+    let unlimited = |queue: &str| Load { per_second: None, ..of_type(queue, 4, 8) };
+    let all = shares(&[unlimited("normal"), unlimited("high")], 100);
+    assert_eq!(all, [50, 50]);
 }
 
 proptest! {

@@ -33,8 +33,13 @@ pub struct Observation {
 pub struct Others {
     /// How many breakers refuse calls, or let only probes through.
     pub open_breakers: u64,
-    /// Parked jobs among those that were read for their release.
+    /// Their parked jobs, counted up to a cap each.
     pub parked: u64,
+    /// Longest time for which one of the first parked jobs of each has been parked, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_parked_s: Option<u64>,
+    /// When the last two were counted, in milliseconds since the epoch; 0 if not all have been counted yet.
+    pub counted_at: u64,
 }
 
 /// A queue, by the approximate counts of SQS.

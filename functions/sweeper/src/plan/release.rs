@@ -56,6 +56,16 @@ pub struct Dependency {
     pub draining_since: Option<Time>,
 }
 
+/// Whether the release of these jobs is a recovery although the breaker's item does not say so: they wait for a
+/// breaker that has never been open, so an operator has deleted it.
+#[must_use]
+pub fn recovers_unseen(dependency: &Dependency, parked: &[Record]) -> bool {
+    let is_gated = |record: &Record| record.parking.is_some_and(|parking| parking.gated);
+    dependency.breaker.generation == 0
+        && dependency.draining_since.is_none()
+        && parked.iter().any(is_gated)
+}
+
 /// The slots of the next `window`. Those before `from` are taken by jobs that were released earlier.
 #[must_use]
 pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> Way {
@@ -79,8 +89,8 @@ pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> 
         State::Closed | State::Forced { .. } => {
             let top = top_rate(&dependency.limits, &dependency.limiter, now);
             // Without a ramp if the breaker has never been open, since there is no recovery.
-            let since = dependency.draining_since.unwrap_or(start);
-            let since = (breaker.generation > 0).then_some(since);
+            let begins = (breaker.generation > 0).then_some(start);
+            let since = dependency.draining_since.or(begins);
             let slots = if top == 0 {
                 slow(&dependency.limits, &dependency.limiter, start, end)
             } else {

@@ -60,8 +60,30 @@ fn the_next_tick_continues_after_the_slots_of_the_last_one() {
 
 #[test]
 fn a_breaker_that_was_never_open_releases_at_the_full_rate_immediately() {
-    let never = Dependency { breaker: Breaker::default(), ..dependency(State::Closed, NOW) };
+    let never = Dependency {
+        breaker: Breaker::default(),
+        draining_since: None,
+        ..dependency(State::Closed, NOW)
+    };
     assert_eq!(by_second(&way(&never, NOW, NOW, TICK))[0], 8);
+}
+
+#[test]
+fn jobs_that_wait_for_a_breaker_whose_item_was_deleted_are_a_recovery() {
+    let never = Dependency {
+        breaker: Breaker::default(),
+        draining_since: None,
+        ..dependency(State::Closed, NOW)
+    };
+    let gated = |gated| {
+        let parking = Some(Parking { since: NOW, gated, ends_at: None });
+        Record { parking, ..record("job", parked(NOW)) }
+    };
+    assert!(recovers_unseen(&never, &[gated(false), gated(true)]));
+    assert!(!recovers_unseen(&never, &[gated(false)]), "it waits for its own time");
+    let draining = Dependency { draining_since: Some(NOW), ..never.clone() };
+    assert!(!recovers_unseen(&draining, &[gated(true)]), "its ramp has begun");
+    assert_eq!(by_second(&way(&draining, NOW, NOW, TICK))[..6], [1, 1, 1, 1, 1, 2]);
 }
 
 #[test]
