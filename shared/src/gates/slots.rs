@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{Gates, MOST_RACES, Refused};
 use crate::{
-    base::time::{Clock, Time},
+    base::{
+        random::Random as _,
+        time::{Clock, Time},
+    },
     dependency::{
         breaker::{Breaker, Moment},
         limiter::{
@@ -109,6 +112,10 @@ impl Blocks {
         self.further.clear();
     }
 }
+
+/// Longest pause after the first lost race for the limiter; it doubles with each further one. A fleet that wrote again at
+/// once would overload the item.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// When a message comes again whose slot could not be reserved, since other containers were always faster.
 const AFTER_RACES: Duration = Duration::from_secs(4);
@@ -227,7 +234,7 @@ impl<P: Ports> Gates<P> {
             .cache(dependency, |cache| (std::mem::take(&mut cache.blocks.used_up), cache.worked));
         let rates = limit.rates;
         let want = block_size(rates, missing, used_up);
-        for _ in 0..MOST_RACES {
+        for race in 0..MOST_RACES {
             let now = self.clock.now();
             let step = need.step(&seen.value, rates, [want, missing], worked, now);
             if step.grants.is_empty() && now.since(known_at) >= REFUSAL_CACHE_TIME {
@@ -255,6 +262,10 @@ impl<P: Ports> Gates<P> {
                 Ok(Swapped::No(current)) => {
                     known_at = self.cache_limiter(dependency, current.clone());
                     seen = current;
+                    // The first race is lost to a neighbour, the next ones to a crowd.
+                    let longest = FIRST_PAUSE * (1 << race.min(5));
+                    let pause = longest.mul_f64(self.random.unit());
+                    tokio::time::sleep(if race == 0 { Duration::ZERO } else { pause }).await;
                 }
                 Err(error) => {
                     self.cache(dependency, |cache| cache.limiter = None);
