@@ -5,5 +5,6 @@ pub mod breaker;
 pub mod call_timeout;
 pub mod limiter;
 pub mod load_shedding;
+pub mod quota;
 pub mod retry_budget;
 pub mod stats;

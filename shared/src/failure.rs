@@ -11,6 +11,9 @@ pub const BREAKER_OPEN: &str = "breaker_open";
 /// Code of a deferral because the next slot is too far ahead.
 pub const RATE_LIMIT: &str = "rate_limit";
 
+/// Code of a deferral because the quota of the month is used up, or the month is about to turn.
+pub const QUOTA_SPENT: &str = "quota_spent";
+
 /// Code of a run that exceeded its time limit.
 pub const JOB_TIMEOUT: &str = "job_timeout";
 
@@ -110,6 +113,12 @@ pub trait Classified {
     fn is_answer(&self) -> bool {
         false
     }
+
+    /// Whether the call has made nothing for certain, so that it does not count against a quota. After a lost
+    /// answer, nobody knows.
+    fn made_nothing(&self) -> bool {
+        false
+    }
 }
 
 /// A failed run: its class, a stable code for grouping, and a sentence for operators.
@@ -121,6 +130,8 @@ pub struct Failure {
     retry_after: Option<Duration>,
     /// Whether the breaker of the dependency is not closed.
     breaker_open: bool,
+    /// The name under which the job is parked, if it is not its dependency's.
+    parks_under: Option<String>,
 }
 
 /// Longest message that a failure keeps, in bytes, so that an error page does not fill the record.
@@ -147,7 +158,8 @@ impl Failure {
             let end = code.floor_char_boundary(CODE_BYTES);
             code.to_mut().truncate(end);
         }
-        Self { class, code, message, retry_after: None, breaker_open: false }
+        let (retry_after, breaker_open, parks_under) = (None, false, None);
+        Self { class, code, message, retry_after, breaker_open, parks_under }
     }
 
     /// The same failure with the delay that the dependency asked for, counted from now.
@@ -162,6 +174,24 @@ impl Failure {
     pub(crate) const fn with_breaker(mut self, open: bool) -> Self {
         self.breaker_open = open;
         self
+    }
+
+    /// The same failure of a job that waits for its quota, parked under this name and not that of its dependency.
+    #[must_use]
+    pub(crate) fn parked_under(mut self, name: String) -> Self {
+        self.parks_under = Some(name);
+        self
+    }
+
+    /// The name under which the job is parked, if it waits for its quota.
+    pub(crate) fn parks_under(&self) -> Option<&str> {
+        self.parks_under.as_deref()
+    }
+
+    /// Whether the job waits only for the quota of its dependency: what makes nothing may go on.
+    #[must_use]
+    pub fn is_quota_spent(&self) -> bool {
+        self.code == QUOTA_SPENT
     }
 
     /// The class, which decides what follows.

@@ -14,6 +14,7 @@ mod breaker;
 mod cache;
 mod closed;
 mod permit;
+mod quota;
 mod register;
 mod report;
 mod slots;

@@ -14,7 +14,10 @@ use serde::Serialize;
 
 use crate::{
     base::time::Time,
-    dependency::limiter::Rates,
+    dependency::{
+        limiter::Rates,
+        quota::{Quota, Unit},
+    },
     failure::{Classified, Failure},
     payload::Payload,
     policy::Policy,
@@ -79,6 +82,13 @@ pub trait Job: Send + Sync + 'static {
         None
     }
 
+    /// How many things jobs with this payload may make in a month through [`Run::make`], with all others whose limiter
+    /// has the same name; `None` if that is not limited.
+    #[must_use]
+    fn quota(&self, _payload: &Self::Payload) -> Option<Quota> {
+        None
+    }
+
     /// The name of the limiter that counts the calls for this payload. Job types that call the same service share one
     /// if they give it the same name; their breakers stay apart.
     #[must_use]
@@ -118,6 +128,12 @@ pub trait Gate: Send + Sync {
     /// Waits for the slot of the next call and returns the call's time limit. Fails if the call
     /// must not be made.
     fn begin(&self) -> impl Future<Output = Result<Duration, Failure>> + Send;
+
+    /// Reserves a unit of the dependency's quota; `None` if it has none. Fails if nothing may be made now.
+    fn reserve(&self) -> impl Future<Output = Result<Option<Unit>, Failure>> + Send;
+
+    /// Gives back a unit with which nothing was made.
+    fn give_back(&self, unit: Unit);
 
     /// Records how the call ended: `None` for success, otherwise its error.
     fn end(&self, error: Option<&dyn Classified>);
@@ -177,5 +193,39 @@ impl<G: Gate> Run<'_, G> {
         let answer = call(limit).await;
         self.gate.end(answer.as_ref().err().map(|error| error as &dyn Classified));
         answer
+    }
+
+    /// The same for a call that makes a thing of which the dependency's quota allows so many a month ([`Job::quota`]).
+    /// It counts from before the call, and is given back only if nothing was made for certain
+    /// ([`Classified::made_nothing`]): a lost answer counts, and so does a call that is cut off.
+    ///
+    /// If the quota is used up, the error is [`Failure::is_quota_spent`], and no call was made. A job that returns it
+    /// waits for the next month; other calls of the run may go on.
+    pub async fn make<T, E, F>(&self, call: impl FnOnce(Duration) -> F + Send) -> Result<T, E>
+    where
+        E: Classified + From<Failure>,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let unit = self.gate.reserve().await?;
+        let limit = match self.gate.begin().await {
+            Ok(limit) => limit,
+            Err(failure) => {
+                self.give_back(unit);
+                return Err(failure.into());
+            }
+        };
+        let answer = call(limit).await;
+        let error = answer.as_ref().err();
+        self.gate.end(error.map(|error| error as &dyn Classified));
+        if error.is_some_and(Classified::made_nothing) {
+            self.give_back(unit);
+        }
+        answer
+    }
+
+    fn give_back(&self, unit: Option<Unit>) {
+        if let Some(unit) = unit {
+            self.gate.give_back(unit);
+        }
     }
 }

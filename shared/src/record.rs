@@ -42,6 +42,8 @@ pub struct Counters {
     pub defers: u32,
     /// Runs that panicked, or whose lease expired.
     pub crashes: u32,
+    /// How long the job has waited for a quota, in milliseconds. This does not use up `give_up_after`.
+    pub paused_ms: u64,
 }
 
 impl Counters {
@@ -97,6 +99,8 @@ pub struct Parking {
     pub gated: bool,
     /// When the job ends if its dependency does not come back before. `None` if its deadline says that.
     pub ends_at: Option<Time>,
+    /// Since when the job waits for a quota, if it does. Its time to give up stands still.
+    pub paused_since: Option<Time>,
 }
 
 /// The kind of a job's latest failure, for lists of jobs that failed alike.
@@ -252,17 +256,31 @@ impl Record {
     }
 
     /// When retrying ends: at the sender's deadline, or `give_up_after` later if there is a
-    /// provisional result. `None` without a deadline.
+    /// provisional result, not counting the time for which the job has waited for a quota. `None` without a deadline.
     #[must_use]
     pub fn ends_at(&self, give_up_after: Duration) -> Option<Time> {
-        let upgradable = if self.provisional.is_some() { give_up_after } else { Duration::ZERO };
+        let upgradable = match self.provisional {
+            Some(_) => give_up_after.saturating_add(self.paused()),
+            None => Duration::ZERO,
+        };
         self.work.deadline.map(|deadline| deadline + upgradable)
     }
 
     /// When a job without a deadline is given up.
     #[must_use]
     pub fn gives_up_at(&self, give_up_after: Duration) -> Time {
-        self.work.created_at + give_up_after
+        self.work.created_at + give_up_after + self.paused()
+    }
+
+    /// How long the job has waited for a quota.
+    const fn paused(&self) -> Duration {
+        Duration::from_millis(self.counters.paused_ms)
+    }
+
+    /// Whether the job waits for a quota, under another name than its dependency's.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.parking.is_some_and(|parking| parking.paused_since.is_some())
     }
 
     /// When a parked job ends although its dependency is not back: then it must run once more, to be given up or to

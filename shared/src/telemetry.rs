@@ -18,7 +18,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
     base::{config::ConfigError, time::millis},
-    dependency::breaker::{Breaker, State},
+    dependency::{
+        breaker::{Breaker, State},
+        quota::{Quota, Usage},
+    },
     failure::{Class, Failure},
     message::{RejectedMessage, Rejection},
     ports::{PortError, notes::Finding},
@@ -231,6 +234,20 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
     } else {
         line!(info, "breaker");
     }
+}
+
+/// Logs that most of a month's quota is used: the fleet does so once a month.
+pub fn quota(dependency: &str, quota: Quota, usage: &Usage) {
+    warn!(
+        dependency,
+        outcome = "alarm",
+        code = "quota",
+        what = quota.what,
+        used = usage.used,
+        most = quota.most,
+        month = %usage.month,
+        reason = "most of the month's quota is used; at its end, jobs wait for the next month",
+    );
 }
 
 /// Logs a run that was presumed dead and still ended, after another run had taken over its job.

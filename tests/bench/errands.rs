@@ -335,7 +335,8 @@ impl Bench {
     /// Stores a record that a gate has parked.
     pub(crate) fn park(&self, name: &str, due_at: Time) -> Record {
         let phase = Phase::Parked { run_after: due_at, why: "breaker_open".into() };
-        let parking = Some(Parking { since: self.now(), gated: true, ends_at: None });
+        let parking =
+            Some(Parking { since: self.now(), gated: true, ends_at: None, paused_since: None });
         let record = Record { parking, ..self.record(name, phase) };
         self.store.put(&record);
         record

@@ -4,7 +4,7 @@ use std::{path::Path, sync::OnceLock, time::Duration};
 
 use dealer_com_feed::{DealerComFeed, fan_out::Queues};
 use evenkeel::{
-    dependency::limiter::Rates,
+    dependency::{limiter::Rates, quota::Quota},
     http::{Hosts, Outbound, Reach},
     job::{Job, credential::Credential, robots::Robots},
     testing::{
@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Errands(Option<Rates>),
     /// `url_shortening` with the rates of its account.
     Shortening(Rates),
+    /// `url_shortening` without effective rates, with a monthly allowance for links.
+    ShorteningWithin(Quota),
     /// `dealer_com_feed`.
     Feeds,
     /// `product_detail_scraping`.
@@ -48,7 +50,7 @@ impl Kind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Errands(_) => "errand",
-            Self::Shortening(_) => url_shortening::TYPE,
+            Self::Shortening(_) | Self::ShorteningWithin(_) => url_shortening::TYPE,
             Self::Feeds => dealer_com_feed::TYPE,
             Self::Pages => product_detail_scraping::TYPE,
         }
@@ -58,7 +60,9 @@ impl Kind {
     pub(super) const fn dependency(self) -> Option<&'static str> {
         match self {
             Self::Errands(_) => Some(DEPENDENCY),
-            Self::Shortening(_) => Some(url_shortening::POLICY.dependency),
+            Self::Shortening(_) | Self::ShorteningWithin(_) => {
+                Some(url_shortening::POLICY.dependency)
+            }
             Self::Feeds | Self::Pages => None,
         }
     }
@@ -68,6 +72,7 @@ impl Kind {
         match self {
             Self::Errands(rates) => rates.map(|rates| rates.per_minute / 60),
             Self::Shortening(rates) => Some(rates.per_minute / 60),
+            Self::ShorteningWithin(_) => Some(UNLIMITED.per_minute / 60),
             Self::Feeds | Self::Pages => None,
         }
     }
@@ -102,7 +107,13 @@ impl Kind {
                 let process = faults.clone();
                 worker(Errands { journal, clock, rates, process }, shared, faults)
             }
-            Self::Shortening(rates) => worker(shortening(rates, shared, faults), shared, faults),
+            Self::Shortening(rates) => {
+                worker(shortening(settings(rates, None, shared), shared, faults), shared, faults)
+            }
+            Self::ShorteningWithin(quota) => {
+                let settings = settings(UNLIMITED, Some(quota), shared);
+                worker(shortening(settings, shared, faults), shared, faults)
+            }
             Self::Feeds => {
                 let queues = Queues { scraping: scraping_queue(), shortening: shortening_queue() };
                 let job = DealerComFeed::new(
@@ -161,17 +172,17 @@ impl super::Bench {
     ) -> Rebrandly<super::third_parties::Keys, TestClock, SandboxTransport> {
         let key = Credential::new(self.shared.keys.clone(), self.shared.clock);
         let transport = SandboxTransport(self.shared.sandbox.clone());
-        let settings = settings(UNLIMITED, &self.shared);
+        let settings = settings(UNLIMITED, None, &self.shared);
         Rebrandly::new(transport, settings, key, self.shared.clock)
     }
 }
 
-fn settings(rates: Rates, shared: &Shared) -> Settings {
-    Settings { base_url: shared.sandbox.api_url(), domain: DOMAIN.into(), workspace: None, rates }
+fn settings(rates: Rates, links: Option<Quota>, shared: &Shared) -> Settings {
+    let base_url = shared.sandbox.api_url();
+    Settings { base_url, domain: DOMAIN.into(), workspace: None, rates, links }
 }
 
-fn shortening(rates: Rates, shared: &Shared, faults: &Faults) -> impl Job + use<> {
-    let settings = settings(rates, shared);
+fn shortening(settings: Settings, shared: &Shared, faults: &Faults) -> impl Job + use<> {
     let key = Credential::new(faults.wrap(shared.keys.clone()), shared.clock);
     let transport = SandboxTransport(shared.sandbox.clone());
     let rebrandly = Rebrandly::new(transport, settings, key, shared.clock);

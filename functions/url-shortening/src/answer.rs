@@ -23,6 +23,9 @@ const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
 /// Failure code of a job whose link was deleted by hand.
 pub(crate) const LINK_DELETED: &str = "link_deleted";
 
+/// Failure codes of a call for which no connection could be made.
+const NOT_CONNECTED: [&str; 2] = ["connect", "dns"];
+
 /// Failure code of an answer 404 to a call that names no link.
 const NOT_FOUND: &str = "http_404";
 
@@ -86,6 +89,14 @@ impl Classified for RebrandlyError {
 
     fn is_answer(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Gone)
+    }
+
+    /// A refusal makes nothing, nor does a call that reached nobody. After any other trouble the link may exist.
+    fn made_nothing(&self) -> bool {
+        match self {
+            Self::Trouble { code, .. } => NOT_CONNECTED.contains(&code.as_str()),
+            _ => true,
+        }
     }
 }
 

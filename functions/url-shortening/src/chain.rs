@@ -130,6 +130,9 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
 
     /// Creates the link; if the slashtag is taken, finds out by whom. Sets `is_taken` once it is
     /// known that the slashtag is taken; if it was known before, creates nothing.
+    ///
+    /// While the month's allowance is used up, no link can be created, but one that has the slashtag can be adopted.
+    /// So it is looked for, and only if there is none does the job wait for the next month.
     async fn take<G: Gate>(
         &self,
         ask: &Ask<'_>,
@@ -138,12 +141,16 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         deleted: Option<&KeptLink>,
         run: &Run<'_, G>,
     ) -> Result<Taken, RebrandlyError> {
+        let mut spent = None;
         if !*is_taken {
             let (destination, title) = (ask.payload.destination.as_str(), ask.title());
             let new = NewLink { destination, slashtag: tag, title };
-            match run.call(|limit| self.rebrandly.create(&new, limit)).await {
+            match run.make(|limit| self.rebrandly.create(&new, limit)).await {
                 Ok(link) => return Ok(Taken::Ours(link, Via::Created)),
                 Err(RebrandlyError::SlashtagTaken) => *is_taken = true,
+                Err(RebrandlyError::NotCalled(failure)) if failure.is_quota_spent() => {
+                    spent = Some(failure);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -153,7 +160,9 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             return Ok(Taken::Kept(Box::new(kept)));
         }
         let found = run.call(|limit| self.rebrandly.find(tag, limit)).await?;
-        let Some(link) = found else { return Ok(Taken::Invisible) };
+        let Some(link) = found else {
+            return spent.map_or(Ok(Taken::Invisible), |spent| Err(spent.into()));
+        };
         let Some(held) = destination_of(&link) else { return Ok(Taken::Unreadable) };
         if leads_to(&link, &ask.destination) == Some(true) {
             return Ok(Taken::Ours(link, Via::Adopted));

@@ -8,7 +8,7 @@ use evenkeel::{
         config::{ConfigError, Reader},
         time::{Clock, SystemClock},
     },
-    dependency::limiter::Rates,
+    dependency::{limiter::Rates, quota::Quota},
     failure::{Class, Failure},
     http::transport::{Network, Transport},
     job::{Gate, Job, Progress, Run, Soundness, credential::Credential},
@@ -110,6 +110,10 @@ where
 
     fn rates(&self, _: &Shortening) -> Option<Rates> {
         Some(self.links.rebrandly.rates())
+    }
+
+    fn quota(&self, _: &Shortening) -> Option<Quota> {
+        self.links.rebrandly.links()
     }
 
     async fn run<G: Gate>(

@@ -6,8 +6,12 @@
 use std::{fmt, time::Duration};
 
 use evenkeel::{
-    base::{config::Reader, secret::Secret, time::Clock},
-    dependency::limiter::Rates,
+    base::{
+        config::Reader,
+        secret::Secret,
+        time::{Clock, LATEST_MONTH_BEGIN},
+    },
+    dependency::{limiter::Rates, quota::Quota},
     failure::{Class, Failure},
     http::transport::{HttpRequest, HttpResponse, Network, Transport, TransportError},
     job::credential::Credential,
@@ -38,7 +42,13 @@ const PAGE: &str = "25";
 const RATE_PER_SECOND: u32 = 8;
 const RATE_PER_HOUR: u32 = 18_000;
 
-/// Domain, workspace and call rates of one account, read from the environment.
+/// Most links of a month that can be configured.
+const MOST_LINKS: u32 = 10_000_000;
+
+/// What the quota counts; the jobs that wait for it are parked under `rebrandly/creations`.
+const CREATIONS: &str = "creations";
+
+/// Domain, workspace, call rates and allowance of one account, read from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `REBRANDLY_BASE_URL`, without a slash at the end.
@@ -49,6 +59,9 @@ pub struct Settings {
     pub workspace: Option<String>,
     /// `REBRANDLY_RATE_PER_SECOND` and `REBRANDLY_RATE_PER_HOUR`.
     pub rates: Rates,
+    /// `REBRANDLY_LINKS_PER_MONTH` and `REBRANDLY_MONTH_BEGINS`: how many links may be created in a month; `None` if
+    /// that is not limited here.
+    pub links: Option<Quota>,
 }
 
 impl Settings {
@@ -62,8 +75,17 @@ impl Settings {
                 reader.count("REBRANDLY_RATE_PER_SECOND", RATE_PER_SECOND),
                 reader.count("REBRANDLY_RATE_PER_HOUR", RATE_PER_HOUR),
             ),
+            links: links(reader),
         }
     }
+}
+
+/// The monthly allowance for links.
+fn links(reader: &mut Reader<'_>) -> Option<Quota> {
+    let most = reader.number("REBRANDLY_LINKS_PER_MONTH", 0, 0..=MOST_LINKS);
+    let day = reader.number("REBRANDLY_MONTH_BEGINS", 1, 1..=LATEST_MONTH_BEGIN.into());
+    let month_begins = u8::try_from(day).unwrap_or(1);
+    (most > 0).then_some(Quota { what: CREATIONS, most, month_begins })
 }
 
 /// A link to create.
@@ -150,6 +172,11 @@ impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
     /// The rates at which jobs may call the account.
     pub const fn rates(&self) -> Rates {
         self.settings.rates
+    }
+
+    /// How many links jobs may create in a month.
+    pub const fn links(&self) -> Option<Quota> {
+        self.settings.links
     }
 
     /// Creates a link: `POST /links`, with the time-out `limit`.

@@ -1,4 +1,4 @@
-//! The control table on DynamoDB: breakers, limiters, call statistics and notes.
+//! The control table on DynamoDB: breakers, limiters, quotas, call statistics and notes.
 
 use std::fmt::Write as _;
 
@@ -19,12 +19,14 @@ use super::{
     failure::port_error,
     item::{self, Attribute, Item, n, s},
     jobs::DynamoStore,
+    quota_item::{decode_quota, encode_quota, quota_key},
 };
 use crate::{
     base::time::Time,
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
+        quota::Usage,
         stats::{Bucket, BucketKey, ContainerCounts},
     },
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
@@ -153,6 +155,23 @@ impl Control for DynamoStore {
         match self.swap(limiter_key(dependency), attributes, &absent, revision).await? {
             Ok(()) => Ok(Swapped::Yes),
             Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_limiter)?)),
+        }
+    }
+
+    async fn quota(&self, limiter: &str, what: &str) -> Result<Seen<Usage>, PortError> {
+        seen(self.control_item(quota_key(limiter, what)).await?.as_ref(), decode_quota)
+    }
+
+    async fn swap_quota(
+        &self,
+        limiter: &str,
+        what: &str,
+        next: &Usage,
+        revision: u64,
+    ) -> Result<Swapped<Usage>, PortError> {
+        match self.swap(encode_quota(limiter, what, next), revision).await? {
+            Ok(()) => Ok(Swapped::Yes),
+            Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_quota)?)),
         }
     }
 

@@ -60,10 +60,11 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
         ("claims", n(record.counters.claims)),
         ("payload", s(&work.payload)),
         ("queue", s(&work.queue)),
-        ("dependency", s(&work.dependency)),
         ("retention_s", n(work.retention.as_secs())),
         ("created_at", ms(work.created_at)),
     ];
+    // The end of a run writes it only if the job waits for a quota.
+    attributes.extend((!record.is_paused()).then(|| ("dependency", s(&work.dependency))));
     attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
     attributes.extend(work.group.as_ref().map(|group| ("group", s(group))));
     attributes.extend(encode_progress(record));
@@ -74,12 +75,13 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
 /// one write unit for a record under 1 KB.
 pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
     let mut attributes = vec![("state", s(record.phase.name()))];
-    let Counters { attempts, defers, crashes, .. } = record.counters;
+    let Counters { attempts, defers, crashes, paused_ms, .. } = record.counters;
     for (name, count) in [("attempts", attempts), ("defers", defers), ("crashes", crashes)] {
         if count > 0 {
             attributes.push((name, n(count)));
         }
     }
+    attributes.extend((paused_ms > 0).then(|| ("paused_ms", n(paused_ms))));
     if let Ok(history) = serde_json::to_string(&record.history)
         && !record.history.is_empty()
     {
@@ -103,10 +105,14 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
         let marked = ("provisional", AttributeValue::Bool(true));
         attributes.extend([("result", s(provisional)), marked]);
     }
-    if let Some(Parking { since, gated, ends_at }) = record.parking {
+    if let Some(Parking { since, gated, ends_at, paused_since }) = record.parking {
         attributes.push(("parked_since", ms(since)));
         attributes.extend(gated.then_some(("gated", AttributeValue::Bool(true))));
         attributes.extend(ends_at.map(|end| ("ends_at", ms(end))));
+        if let Some(paused) = paused_since {
+            let dependency = s(&record.work.dependency);
+            attributes.extend([("paused_since", ms(paused)), ("dependency", dependency)]);
+        }
     }
     if let Some(LastFailure { class, fingerprint, at }) = &record.last_failure {
         attributes.extend([("class", s(class)), ("fingerprint", s(fingerprint))]);
@@ -134,7 +140,7 @@ pub const DUE_PROJECTION: [&str; 7] =
     ["state", "type", "class", "fingerprint", "group", "priority", "created_at"];
 
 /// The attributes that the end of a run removes, unless [`encode_progress`] sets them.
-pub(crate) const TRANSIENT: [&str; 12] = [
+pub(crate) const TRANSIENT: [&str; 13] = [
     "crashes",
     "lease_until",
     "run_after",
@@ -147,15 +153,17 @@ pub(crate) const TRANSIENT: [&str; 12] = [
     "parked_since",
     "gated",
     "ends_at",
+    "paused_since",
 ];
 
 /// The other attributes that a record need not have. A write of the whole record removes those of both lists that
 /// it does not set, and leaves all others: a newer version may have written them.
-pub(crate) const OPTIONAL: [&str; 10] = [
+pub(crate) const OPTIONAL: [&str; 11] = [
     "ended_at",
     "failed_at",
     "attempts",
     "defers",
+    "paused_ms",
     "history",
     "deadline",
     "group",
@@ -252,6 +260,7 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
             attempts: reader.count("attempts")?,
             defers: reader.count("defers")?,
             crashes: reader.count("crashes")?,
+            paused_ms: if reader.has("paused_ms") { reader.number("paused_ms")? } else { 0 },
         },
         phase: phase(&reader)?,
         work: Work {
@@ -266,9 +275,10 @@ pub(crate) fn decode(item: &Item) -> Result<Record, String> {
         cursor: reader.has("cursor").then(|| reader.text("cursor")).transpose()?,
         provisional: reader.has("provisional").then(|| reader.text("result")).transpose()?,
         parking: if reader.has("parked_since") {
-            let ends_at = reader.has("ends_at").then(|| reader.time("ends_at")).transpose()?;
+            let time = |name| reader.has(name).then(|| reader.time(name)).transpose();
+            let (ends_at, paused_since) = (time("ends_at")?, time("paused_since")?);
             let (since, gated) = (reader.time("parked_since")?, reader.has("gated"));
-            Some(Parking { since, gated, ends_at })
+            Some(Parking { since, gated, ends_at, paused_since })
         } else {
             None
         },
@@ -423,7 +433,13 @@ mod tests {
             provisional in proptest::option::of(".{0,9}"),
             cursor in proptest::option::of(".{0,9}"),
             group in proptest::option::of("[a-z]{1,9}"),
-            parking in proptest::option::of((times(), any::<bool>(), proptest::option::of(times()))),
+            parking in proptest::option::of((
+                times(),
+                any::<bool>(),
+                proptest::option::of(times()),
+                proptest::option::of(times()),
+            )),
+            paused_ms in 0_u64..9,
             last_failure in proptest::option::of(("[a-z]{1,9}", "[0-9a-f]{12}", times())),
             history in proptest::collection::vec(".{0,9}", 0..3),
         ) -> Record {
@@ -434,14 +450,19 @@ mod tests {
             Record {
                 cursor,
                 provisional,
-                parking: parking.map(|(since, gated, ends_at)| Parking { since, gated, ends_at }),
+                parking: parking.map(|(since, gated, ends_at, paused_since)| Parking {
+                    since,
+                    gated,
+                    ends_at,
+                    paused_since,
+                }),
                 last_failure: last_failure
                     .map(|(class, fingerprint, at)| LastFailure { class, fingerprint, at }),
                 key,
                 fence,
                 owner: "token".into(),
                 message_id: "message".into(),
-                counters: Counters { receives, claims, attempts, defers, crashes },
+                counters: Counters { receives, claims, attempts, defers, crashes, paused_ms },
                 phase,
                 work: Work {
                     payload,
@@ -492,6 +513,7 @@ mod tests {
                 attempts: u32::MAX,
                 defers: u32::MAX,
                 crashes: u32::MAX,
+                paused_ms: u64::MAX,
             },
             phase: Phase::Waiting { run_after: Time::MAX, due_at: Time::MAX, why },
             work: Work {
@@ -505,7 +527,12 @@ mod tests {
             },
             cursor: Some(text(MAX_CURSOR_BYTES)),
             provisional: Some(text(MAX_RESULT_BYTES)),
-            parking: Some(Parking { since: Time::MAX, gated: true, ends_at: Some(Time::MAX) }),
+            parking: Some(Parking {
+                since: Time::MAX,
+                gated: true,
+                ends_at: Some(Time::MAX),
+                paused_since: Some(Time::MAX),
+            }),
             last_failure: Some(LastFailure {
                 class: text(20),
                 fingerprint: text(12),

@@ -12,6 +12,7 @@ pub mod local;
 mod maintenance;
 mod queue;
 mod queue_maintenance;
+mod quota_item;
 #[cfg(feature = "mappings")]
 mod scaling;
 mod secrets;

@@ -8,12 +8,14 @@ use super::{
         breaker_key, bucket_key, encode_breaker, encode_limiter, encode_note, limiter_key, note_key,
     },
     item::{Attribute, DUE_PROJECTION, encode, encode_lease, encode_rejected, n},
+    quota_item::encode_quota,
 };
 use crate::{
     base::time::Time,
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
+        quota::Usage,
         stats::{Bucket, BucketKey},
     },
     message::RejectedMessage,
@@ -101,6 +103,10 @@ pub(crate) fn breaker(dependency: &str, breaker: &Breaker) -> ControlItem {
 
 pub(crate) fn limiter(dependency: &str, limiter: &Limiter) -> ControlItem {
     control_item(&[limiter_key(dependency), encode_limiter(limiter).0].concat())
+}
+
+pub(crate) fn quota(limiter: &str, what: &str, usage: &Usage) -> ControlItem {
+    control_item(&encode_quota(limiter, what, usage))
 }
 
 pub(crate) fn note(place: &NoteKey, text: &str, expires_at: Time) -> ControlItem {

@@ -3,7 +3,7 @@
 //! A function reads it once, at start-up. If variables are missing or invalid, one error names all
 //! of them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use url::Url;
 
@@ -96,11 +96,18 @@ impl<'a> Reader<'a> {
     /// The whole number in a variable, from 1 to 1,000,000, or `default` if it is unset. Any other
     /// value is recorded as a problem and yields `default`.
     pub fn count(&mut self, name: &str, default: u32) -> u32 {
+        self.number(name, default, 1..=1_000_000)
+    }
+
+    /// The whole number of this range in a variable, or `default` if it is unset. Any other value is recorded as a
+    /// problem and yields `default`.
+    pub fn number(&mut self, name: &str, default: u32, range: RangeInclusive<u32>) -> u32 {
         let Some(text) = self.optional(name) else { return default };
         match text.parse() {
-            Ok(count) if (1..=1_000_000).contains(&count) => count,
+            Ok(number) if range.contains(&number) => number,
             _ => {
-                self.problem(name, "is not a whole number from 1 to 1000000");
+                let (least, most) = (range.start(), range.end());
+                self.problem(name, &format!("is not a whole number from {least} to {most}"));
                 default
             }
         }

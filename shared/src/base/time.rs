@@ -3,6 +3,7 @@
 //! Only this file reads the system clock; `clippy.toml` bans it elsewhere. Tests of leases, delays
 //! and windows therefore need not wait.
 
+mod month;
 mod skew;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+pub use month::LATEST_MONTH_BEGIN;
 pub use skew::Skew;
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z.

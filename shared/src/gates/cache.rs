@@ -9,7 +9,7 @@ use crate::{
         limiter::{Limit, Limiter},
         stats::Window,
     },
-    gates::slots::Blocks,
+    gates::{quota::CachedQuota, slots::Blocks},
     ports::Seen,
 };
 
@@ -40,6 +40,8 @@ pub(super) struct DependencyCache {
     pub(super) limiter_known_at: Time,
     /// Reserved slots that are not used yet.
     pub(super) blocks: Blocks,
+    /// How much its jobs may make, and what the container has reserved of that.
+    pub(super) quota: CachedQuota,
     /// Successful calls since the limiter was last written.
     pub(super) worked: u32,
     /// The longest pause that a 429 asked for and that is not yet written to the limiter: zero if

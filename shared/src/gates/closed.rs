@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    dependency::limiter::Rates,
+    dependency::{limiter::Rates, quota::Unit},
     failure::{Class, Classified, Failure},
     job::Gate,
 };
@@ -25,6 +25,12 @@ impl Gate for Closed {
     async fn begin(&self) -> Result<Duration, Failure> {
         Err(self.0.clone())
     }
+
+    async fn reserve(&self) -> Result<Option<Unit>, Failure> {
+        Err(self.0.clone())
+    }
+
+    fn give_back(&self, _: Unit) {}
 
     fn end(&self, _: Option<&dyn Classified>) {}
 

@@ -14,6 +14,7 @@ use crate::{
         breaker::ProbeResult,
         call_timeout,
         limiter::{Rates, SLOT_LIFE},
+        quota::Unit,
         stats::{BUCKET, CallOutcome, Counted, MEMORY, MINUTE, bucket_start},
     },
     failure::{Class, Classified, Failure, JOB_TIMEOUT},
@@ -240,6 +241,14 @@ impl<P: Ports> Gate for Permit<'_, P> {
             .gates
             .cache(&self.dependency, |cache| cache.window.last(MEMORY, now, None).latency);
         Ok(call_timeout::limit(&latency, calls, left))
+    }
+
+    async fn reserve(&self) -> Result<Option<Unit>, Failure> {
+        self.gates.take_unit(&self.dependency).await
+    }
+
+    fn give_back(&self, unit: Unit) {
+        self.gates.put_back(&self.dependency, unit);
     }
 
     fn end(&self, error: Option<&dyn Classified>) {

@@ -93,6 +93,11 @@ impl<P: Ports> Gates<P> {
         (minute.ends, minute.was_corrected) = (minute.changes, true);
     }
 
+    /// Counts that most of a month's quota is used.
+    pub(super) fn warned_of_quota(&self) {
+        self.minute(|minute| minute.outcomes.warned_of_quota());
+    }
+
     fn minute(&self, note: impl FnOnce(&mut CountedMinute)) {
         let start = bucket_start(self.clock.now(), TYPE_BUCKET);
         let mut state = self.state();
@@ -159,7 +164,7 @@ impl<P: Ports> Gates<P> {
             due.map(|(dependency, _)| dependency.clone()).collect()
         };
         let stats = join_all(due.iter().map(|dependency| self.bucket(dependency)));
-        tokio::join!(stats, self.report_outcomes(last));
+        tokio::join!(stats, self.report_outcomes(last), self.return_unused(last));
     }
 
     /// Writes a dependency's counts to its bucket. The response holds the fleet's totals of that

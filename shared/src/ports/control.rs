@@ -8,6 +8,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
+        quota::Usage,
         stats::{Bucket, BucketKey, ContainerCounts},
     },
 };
@@ -33,7 +34,7 @@ pub enum Swapped<T> {
     No(Seen<T>),
 }
 
-/// The control table: breakers, limiters, call statistics and notes, shared by all containers.
+/// The control table: breakers, limiters, quotas, call statistics and notes, shared by all containers.
 ///
 /// Each item has a TTL, which only removes garbage. The values carry their own times, so
 /// correctness does not depend on when an item is removed.
@@ -65,6 +66,22 @@ pub trait Control: Send + Sync {
         next: &Limiter,
         revision: u64,
     ) -> impl Future<Output = Result<Swapped<Limiter>, PortError>> + Send;
+
+    /// Reads how much of a quota of `what` is used, which a limiter's account has (strongly consistent).
+    fn quota(
+        &self,
+        limiter: &str,
+        what: &str,
+    ) -> impl Future<Output = Result<Seen<Usage>, PortError>> + Send;
+
+    /// Writes the usage of a quota if its revision is still `revision`.
+    fn swap_quota(
+        &self,
+        limiter: &str,
+        what: &str,
+        next: &Usage,
+        revision: u64,
+    ) -> impl Future<Output = Result<Swapped<Usage>, PortError>> + Send;
 
     /// Adds counts to a statistics bucket and returns its new totals. Not idempotent: a repeated
     /// call counts twice.

@@ -106,10 +106,11 @@ pub fn claim(
     if !woken && !own_message && !is_same(&record.work.payload, &work.payload) {
         return ClaimDecision::OtherPayload;
     }
-    let record = &Record {
-        work: Work { payload: work.payload.clone(), ..record.work.clone() },
-        ..record.clone()
-    };
+    // One that waits for a quota is parked under another name.
+    let of = if record.is_paused() { work } else { &record.work };
+    let (payload, dependency) = (work.payload.clone(), of.dependency.clone());
+    let record =
+        &Record { work: Work { payload, dependency, ..record.work.clone() }, ..record.clone() };
     match &record.phase {
         Phase::Queued { .. } => take(record.clone(), by, false),
         Phase::Waiting { run_after, .. } | Phase::Parked { run_after, .. } => {
@@ -199,7 +200,8 @@ fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
     }
 }
 
-fn take(mut record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {
+fn take(record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {
+    let mut record = record.resumed(by.now);
     record.fall_back(by.fallback, by.now);
     if !by.stands_in && record.ends_at(by.give_up_after).is_some_and(|end| end <= by.now) {
         let mut record = record.claimed(by);

@@ -18,6 +18,9 @@ pub const BUSY_MS: &str = "busy_ms";
 /// Counter of runs whose end was never written: their lease was over.
 pub const NEVER_CAME_BACK: &str = "lease_over";
 
+/// Counter of the warnings that most of a month's quota is used: one a month for the whole fleet.
+pub const QUOTA_WARNED: &str = "quota_warned";
+
 /// Outcomes of the jobs of a type, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
@@ -47,6 +50,11 @@ impl Outcomes {
     pub fn never_came_back(&mut self, is_quarantined: bool) {
         *self.counts.entry(NEVER_CAME_BACK).or_default() += 1;
         *self.counts.entry("crashed").or_default() += u64::from(!is_quarantined);
+    }
+
+    /// Counts a warning that most of a month's quota is used.
+    pub fn warned_of_quota(&mut self) {
+        *self.counts.entry(QUOTA_WARNED).or_default() += 1;
     }
 
     /// Takes back an end that was counted shortly before.

@@ -88,6 +88,12 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
         Class::Deferred if waits_for_a_slot(failure) => {
             later(Duration::ZERO, failure, Spends::Deferral)
         }
+        // Its time stands still until then; only a deadline is not waited past.
+        Class::Deferred if failure.is_quota_spent() => {
+            let decision = park(SHORTEST_DELAY, failure);
+            let ends = situation.deadline.is_some() && !situation.provisional;
+            return if ends { within_deadline(decision, situation) } else { decision };
+        }
         Class::Deferred => park(SHORTEST_DELAY, failure),
         Class::Contended | Class::Unstarted => later(SHORTEST_DELAY, failure, Spends::Deferral),
         Class::Crash => match counters.crashes + 1 {
@@ -181,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::POLICY;
+    use crate::{failure::QUOTA_SPENT, testing::POLICY};
 
     const NOW: Time = Time::from_millis(1_000_000_000);
 
@@ -287,6 +293,21 @@ mod tests {
         assert_eq!(closed_for(0), parked(SHORTEST_DELAY));
         assert_eq!(closed_for(45), parked(Duration::from_secs(45)));
         assert_eq!(closed_for(1_000_000), parked(LONGEST_PARK));
+    }
+
+    #[test]
+    fn a_job_that_waits_for_its_quota_is_not_given_up_meanwhile() {
+        let wait = Duration::from_hours(2);
+        let spent = Failure::new(Class::Deferred, QUOTA_SPENT, "").with_retry_after(Some(wait));
+        let near = Situation { gives_up_at: NOW, ..situation(Counters::default(), 0.0) };
+        assert_eq!(decide(&spent, &near), parked(wait));
+        let deadline = Some(NOW + Duration::from_hours(1));
+        let dated = Situation { deadline, ..near };
+        assert_eq!(decide(&spent, &dated), parked(Duration::from_hours(1)), "and ends there");
+        let standing = Situation { provisional: true, ..dated };
+        assert_eq!(decide(&spent, &standing), parked(wait));
+        let month = spent.with_retry_after(Some(Duration::from_hours(20 * 24)));
+        assert_eq!(decide(&month, &near), parked(LONGEST_PARK), "it looks again once a day");
     }
 
     #[test]

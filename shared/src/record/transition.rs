@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    base::time::Time,
+    base::time::{Time, millis},
     failure::{Class, Failure},
     policy::{CRASH_PAUSE, HISTORY, MAX_CRASHES},
     record::{
@@ -38,10 +38,12 @@ impl Record {
         }
     }
 
-    /// Notes when the job ends at the latest, if it is parked and its deadline does not say that.
+    /// Notes when the job ends at the latest, if it is parked and its deadline does not say that. While it waits for a
+    /// quota, it has no other end.
     pub(crate) fn end_at(&mut self, end: Time) {
         let deadline = self.work.deadline.filter(|_| self.provisional.is_none());
-        if let Some(parking) = self.parking.as_mut().filter(|_| deadline.is_none()) {
+        let parking = self.parking.as_mut().filter(|parking| parking.paused_since.is_none());
+        if let Some(parking) = parking.filter(|_| deadline.is_none()) {
             parking.ends_at = Some(end);
         }
     }
@@ -102,18 +104,36 @@ impl Record {
             record.counters.crashes = 0;
         }
         record.parking = match decision {
-            Decision::Park { .. } => {
-                let gated = failure.is_some_and(Failure::waits_for_breaker);
-                let since = self.parking.map_or(now, |parking| parking.since);
-                Some(Parking { since, gated, ends_at: None })
-            }
+            Decision::Park { .. } => Some(self.parked(failure, now)),
             Decision::Retry { spends: Spends::Deferral, .. } => self.parking,
             _ => None,
         };
         if let Some(failure) = failure {
             record.record_failure(failure, remember, now);
+            // Until it is claimed again: whoever claims it knows the dependency from the payload.
+            if let Some(name) = failure.parks_under().filter(|_| record.is_paused()) {
+                name.clone_into(&mut record.work.dependency);
+            }
         }
         record
+    }
+
+    /// Since when and why the job is parked after this failure.
+    fn parked(&self, failure: Option<&Failure>, now: Time) -> Parking {
+        let gated = failure.is_some_and(Failure::waits_for_breaker);
+        let since = self.parking.map_or(now, |parking| parking.since);
+        let waits_for_quota = failure.is_some_and(|failure| failure.parks_under().is_some());
+        Parking { since, gated, ends_at: None, paused_since: waits_for_quota.then_some(now) }
+    }
+
+    /// The record of a job that waits no longer for a quota: its time runs again.
+    pub(crate) fn resumed(mut self, now: Time) -> Self {
+        let since = self.parking.as_mut().and_then(|parking| parking.paused_since.take());
+        if let Some(since) = since {
+            let paused = &mut self.counters.paused_ms;
+            *paused = paused.saturating_add(millis(now.since(since)));
+        }
+        self
     }
 
     /// The record after the lease of its run expired, because the process died before the settle.

@@ -182,7 +182,8 @@ async fn a_settle_needs_a_running_record_with_the_same_fence<S: Store>(store: &S
 
 async fn a_settle_keeps_what_the_run_did_not_change<S: Store>(store: &S) {
     let mut record = running("case#d:keeps", "a");
-    record.counters = Counters { receives: 3, claims: 2, attempts: 1, defers: 4, crashes: 1 };
+    record.counters =
+        Counters { receives: 3, claims: 2, attempts: 1, defers: 4, crashes: 1, paused_ms: 7 };
     record.work.deadline = Some(LEASE_UNTIL);
     insert(store, &record).await;
     let why = "later".to_owned();

@@ -7,6 +7,7 @@ use crate::{
     dependency::{
         breaker::{Breaker, State},
         limiter::{Grant, Limiter},
+        quota::Usage,
         stats::{BUCKET, Bucket, BucketKey, Calls},
     },
     ports::{Control, Seen, Swapped},
@@ -25,6 +26,7 @@ pub async fn control<S: Control>(store: &S) {
     a_breaker_is_swapped_by_revision(store).await;
     every_state_of_a_breaker_round_trips(store).await;
     a_limiter_is_swapped_by_revision(store).await;
+    a_quota_is_swapped_by_revision(store).await;
     one_of_two_concurrent_swaps_wins(store).await;
     adding_to_a_bucket_returns_its_totals(store).await;
     buckets_are_found_by_subject_shard_and_time(store).await;
@@ -42,6 +44,7 @@ fn open(generation: u64) -> Breaker {
 async fn values_that_were_never_written_read_as_the_default<S: Control>(store: &S) {
     assert_eq!(store.breaker("unknown").await, Ok(Seen::default()));
     assert_eq!(store.limiter("unknown").await, Ok(Seen::default()));
+    assert_eq!(store.quota("unknown", "creations").await, Ok(Seen::default()));
     assert_eq!(store.buckets("unknown", 4, Time::default()).await, Ok(Vec::new()));
 }
 
@@ -98,6 +101,20 @@ async fn a_limiter_is_swapped_by_revision<S: Control>(store: &S) {
     let second = Seen { value: limiter(u64::MAX - 9), revision: 2 };
     assert_eq!(store.limiter(name).await, Ok(second));
     assert_eq!(store.breaker(name).await, Ok(Seen::default()), "a breaker is a separate item");
+}
+
+async fn a_quota_is_swapped_by_revision<S: Control>(store: &S) {
+    let usage = |used| Usage { month: NOW, used, warned: used > 1, token: format!("token {used}") };
+    let (name, what) = ("case/quota", "creations");
+    assert_eq!(store.swap_quota(name, what, &usage(1), 0).await, Ok(Swapped::Yes));
+    let first = Seen { value: usage(1), revision: 1 };
+    assert_eq!(store.quota(name, what).await, Ok(first.clone()));
+    assert_eq!(store.swap_quota(name, what, &usage(2), 0).await, Ok(Swapped::No(first)));
+    assert_eq!(store.swap_quota(name, what, &usage(2), 1).await, Ok(Swapped::Yes));
+    let second = Seen { value: usage(2), revision: 2 };
+    assert_eq!(store.quota(name, what).await, Ok(second));
+    assert_eq!(store.quota(name, "others").await, Ok(Seen::default()), "an item of its own");
+    assert_eq!(store.limiter(name).await, Ok(Seen::default()), "the limiter is another item");
 }
 
 async fn one_of_two_concurrent_swaps_wins<S: Control>(store: &S) {

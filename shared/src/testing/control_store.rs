@@ -1,6 +1,6 @@
 //! The control table in memory: the port.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use super::{
     MemoryStore,
@@ -14,6 +14,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
+        quota::Usage,
         stats::{Bucket, BucketKey, ContainerCounts},
     },
     ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
@@ -65,12 +66,17 @@ impl Tables {
 }
 
 /// The value to write if the current one still has this revision, or else the current one.
-fn next_of<T: Clone + Default>(
-    values: &BTreeMap<String, Seen<T>>,
-    name: &str,
+fn next_of<K, N, T>(
+    values: &BTreeMap<K, Seen<T>>,
+    name: &N,
     next: &T,
     revision: u64,
-) -> Result<Seen<T>, Seen<T>> {
+) -> Result<Seen<T>, Seen<T>>
+where
+    K: Borrow<N> + Ord,
+    N: Ord + ?Sized,
+    T: Clone + Default,
+{
     let current = values.get(name).cloned().unwrap_or_default();
     if current.revision == revision {
         Ok(Seen { value: next.clone(), revision: revision + 1 })
@@ -127,6 +133,36 @@ impl Control for MemoryStore {
         match next_of(&tables.control.limiters, dependency, next, revision) {
             Ok(next) => tables.put(item, Held::Limiter(name.clone()), |control| {
                 control.limiters.insert(name, next);
+            })?,
+            Err(current) => {
+                tables.spend_control(&item)?;
+                return Ok(Swapped::No(current));
+            }
+        }
+        Ok(Swapped::Yes)
+    }
+
+    async fn quota(&self, limiter: &str, what: &str) -> Result<Seen<Usage>, PortError> {
+        let mut tables = self.call();
+        let key = [limiter, what].map(str::to_owned);
+        let seen = tables.control.quotas.get(&key).cloned().unwrap_or_default();
+        let item = size::quota(limiter, what, &seen.value);
+        tables.read_control(&item.key[0], item.bytes)?;
+        Ok(seen)
+    }
+
+    async fn swap_quota(
+        &self,
+        limiter: &str,
+        what: &str,
+        next: &Usage,
+        revision: u64,
+    ) -> Result<Swapped<Usage>, PortError> {
+        let mut tables = self.call();
+        let (item, key) = (size::quota(limiter, what, next), [limiter, what].map(str::to_owned));
+        match next_of(&tables.control.quotas, &key, next, revision) {
+            Ok(next) => tables.put(item, Held::Quota(key.clone()), |control| {
+                control.quotas.insert(key, next);
             })?,
             Err(current) => {
                 tables.spend_control(&item)?;

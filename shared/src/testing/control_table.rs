@@ -9,6 +9,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
+        quota::Usage,
         stats::{Bucket, BucketKey},
     },
     ports::{Seen, notes::NoteKey},
@@ -27,6 +28,8 @@ pub(super) enum Held {
     Breaker(String),
     /// By its dependency.
     Limiter(String),
+    /// By its limiter and what it counts.
+    Quota([String; 2]),
     Bucket(BucketKey),
     Note(NoteKey),
 }
@@ -44,6 +47,7 @@ pub(super) struct ControlTable {
     pub(super) leases: BTreeMap<String, Lease>,
     pub(super) breakers: BTreeMap<String, Seen<Breaker>>,
     pub(super) limiters: BTreeMap<String, Seen<Limiter>>,
+    pub(super) quotas: BTreeMap<[String; 2], Seen<Usage>>,
     pub(super) buckets: BTreeMap<BucketKey, Bucket>,
     pub(super) notes: BTreeMap<NoteKey, Seen<Option<String>>>,
     items: BTreeMap<ControlKey, Kept>,
@@ -78,6 +82,7 @@ impl ControlTable {
             Held::Lease(owner) => drop(self.leases.remove(&owner)),
             Held::Breaker(dependency) => drop(self.breakers.remove(&dependency)),
             Held::Limiter(dependency) => drop(self.limiters.remove(&dependency)),
+            Held::Quota(quota) => drop(self.quotas.remove(&quota)),
             Held::Bucket(bucket) => drop(self.buckets.remove(&bucket)),
             Held::Note(place) => drop(self.notes.remove(&place)),
         }

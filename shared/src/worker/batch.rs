@@ -15,7 +15,7 @@ use crate::{
         random::Random,
         time::{Clock, LEASE_GRACE, Time},
     },
-    dependency::limiter::Limit,
+    dependency::{limiter::Limit, quota::Quota},
     job::Job,
     message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
     payload::Payload,
@@ -99,6 +99,8 @@ pub(super) struct Ticket<P> {
     pub(super) fallback: Option<String>,
     /// How its calls are limited.
     pub(super) limit: Option<Limit>,
+    /// How much it may make.
+    pub(super) quota: Option<Quota>,
 }
 
 impl<P> Ticket<P> {
@@ -200,6 +202,7 @@ struct Decoded<P> {
     dependency: String,
     fallback: Option<String>,
     limit: Option<Limit>,
+    quota: Option<Quota>,
 }
 
 impl<P: Payload> Decoded<P> {
@@ -232,8 +235,8 @@ fn decode_one<J: Job>(job: &J, body: &str) -> Result<Decoded<J::Payload>, Reject
         let message = decode_body::<J::Payload>(J::TYPE, body)?;
         let dependency = J::dependency(&message.payload).into_owned();
         let fallback = J::fallback(&message.payload);
-        let limit = limit(job, &message.payload);
-        Ok(Decoded { message, dependency, fallback, limit })
+        let (limit, quota) = (limit(job, &message.payload), job.quota(&message.payload));
+        Ok(Decoded { message, dependency, fallback, limit, quota })
     });
     let decoded = decoded.map_err(|panic| {
         let reason = format!("payload: its job type cannot read it: {}", panic.message());
@@ -262,7 +265,7 @@ fn ticket<J: Job>(
     received: &ReceivedMessage,
     now: Time,
 ) -> Ticket<J::Payload> {
-    let Decoded { message, dependency, fallback, limit } = decoded;
+    let Decoded { message, dependency, fallback, limit, quota } = decoded;
     let work = Work {
         payload: message.canonical.clone(),
         queue: received.queue.clone(),
@@ -275,6 +278,7 @@ fn ticket<J: Job>(
     Ticket {
         fallback,
         limit,
+        quota,
         message,
         work,
         messages: vec![index],

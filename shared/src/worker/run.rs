@@ -312,6 +312,7 @@ mod tests {
                 since: Time::default(),
                 gated: true,
                 ends_at: None,
+                paused_since: None,
             }),
             last_failure: None,
             history: Vec::new(),

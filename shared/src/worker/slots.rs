@@ -43,6 +43,7 @@ pub(super) async fn reserve<J: Job, P: Ports>(
     let reserved = by_dependency.into_iter().map(async |(dependency, mut places)| {
         places.sort_by_key(|place| Reverse(batch.tickets[*place].receives));
         let jobs = u32::try_from(places.len()).unwrap_or(u32::MAX);
+        worker.gates.know_quota(dependency, batch.tickets[places[0]].quota, jobs);
         let is_high = priority(&batch.tickets[places[0]].work.queue) == HIGH;
         let horizon = if is_high { HIGH_HORIZON } else { HORIZON };
         let Ahead::Some { slots, promised } =

@@ -119,7 +119,8 @@ fn a_half_open_breaker_releases_as_many_as_it_still_needs() {
 }
 
 fn gated(due_at: Time) -> Record {
-    let parking = Some(Parking { since: NOW.before(seconds(100)), gated: true, ends_at: None });
+    let (since, paused_since) = (NOW.before(seconds(100)), None);
+    let parking = Some(Parking { since, gated: true, ends_at: None, paused_since });
     Record { parking, ..record("errand#g:1", parked(due_at)) }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::Limiter,
+        quota::Usage,
         stats::{Bucket, BucketKey, ContainerCounts},
     },
     message::{OutgoingMessage, RejectedMessage},
@@ -125,6 +126,21 @@ impl<T: Control> Control for Faulty<T> {
     ) -> Result<Swapped<Limiter>, PortError> {
         let swap = self.port.swap_limiter(dependency, next, revision);
         self.faults.call("swap_limiter", dependency.to_owned(), swap, None).await
+    }
+
+    async fn quota(&self, limiter: &str, what: &str) -> Result<Seen<Usage>, PortError> {
+        self.faults.call("quota", what.to_owned(), self.port.quota(limiter, what), None).await
+    }
+
+    async fn swap_quota(
+        &self,
+        limiter: &str,
+        what: &str,
+        next: &Usage,
+        revision: u64,
+    ) -> Result<Swapped<Usage>, PortError> {
+        let swap = self.port.swap_quota(limiter, what, next, revision);
+        self.faults.call("swap_quota", what.to_owned(), swap, None).await
     }
 
     async fn add_to_bucket(
