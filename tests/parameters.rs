@@ -8,6 +8,7 @@ use evenkeel::{
     http::Settings,
 };
 use regex_lite::Regex;
+use url_shortening::rebrandly;
 
 /// Contacts, and whether a deployment accepts them.
 const CONTACTS: [(&str, bool); 20] = [
@@ -57,4 +58,43 @@ fn a_contact_that_a_deployment_accepts_lets_the_functions_start() {
     let (long, longer) = (of_length(longest), of_length(longest + 1));
     assert!(deployment_accepts(&long) && function_accepts(&long));
     assert!(!deployment_accepts(&longer) && !function_accepts(&longer));
+}
+
+/// The monthly allowance that the shortening function reads, or why it does not start.
+fn allowance(links: &str, begins: &str) -> Result<Option<(u32, u8)>, String> {
+    let variables = [
+        ("REBRANDLY_DOMAIN", "go.example"),
+        ("REBRANDLY_LINKS_PER_MONTH", links),
+        ("REBRANDLY_MONTH_BEGINS", begins),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment: Environment = variables.into_iter().collect();
+    let mut reader = Reader::new(&environment);
+    let settings = rebrandly::Settings::read(&mut reader);
+    let settings = reader.finish(settings).map_err(|error| error.to_string())?;
+    Ok(settings.links.map(|links| (links.most, links.month_begins)))
+}
+
+#[test]
+fn an_allowance_that_a_deployment_accepts_is_one_that_the_function_reads() {
+    let template = xtask::template::load(Path::new("../template.yaml")).unwrap();
+    let parameters = &template["Parameters"];
+    let bound = |name: &str, bound: &str| parameters[name][bound].as_u64().unwrap();
+    let number = |name: &str, which: &str| bound(name, which).to_string();
+    let [links, begins] = ["RebrandlyLinksPerMonth", "RebrandlyMonthBegins"];
+    for which in ["MinValue", "MaxValue", "Default"] {
+        let read = allowance(&number(links, which), &number(begins, which));
+        assert!(read.is_ok(), "{which}: {read:?}");
+    }
+    assert_eq!(allowance(&number(links, "Default"), &number(begins, "Default")), Ok(None));
+    assert_eq!(allowance("25000", "15"), Ok(Some((25_000, 15))));
+    assert_eq!(allowance("", ""), Ok(None));
+    let beyond = (bound(links, "MaxValue") + 1).to_string();
+    let problem =
+        "configuration: REBRANDLY_LINKS_PER_MONTH is not a whole number from 0 to 10000000";
+    assert_eq!(allowance(&beyond, "1").unwrap_err(), problem);
+    for day in ["0", "29", "first"] {
+        let problem = "configuration: REBRANDLY_MONTH_BEGINS is not a whole number from 1 to 28";
+        assert_eq!(allowance("1", day).unwrap_err(), problem);
+    }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    failure::{Class, Failure},
+    failure::{Class, Failure, QUOTA_SPENT},
     policy::{CRASH_PAUSE, HISTORY},
     record::{
         claim_decision::{ClaimDecision, Claimant, claim},
@@ -407,4 +407,32 @@ proptest! {
             }
         }
     }
+}
+
+/// While a job waits for a quota, its time to give up stands still, and it is found under a name of its own.
+#[test]
+fn the_time_of_a_job_that_waits_for_a_quota_stands_still() {
+    let day = Duration::from_hours(24);
+    let spent = Failure::new(Class::Deferred, QUOTA_SPENT, "used up");
+    let spent = spent.parked_under("elsewhere/creations".into());
+    let decision = Decision::Park { after: day, spends: Spends::Deferral };
+    let mut record = running();
+    for round in 1..=30 {
+        let parked_at = record.work.created_at + day * (round - 1);
+        let mut parked = record.settled(decision, Some(&spent), String::new(), parked_at);
+        parked.end_at(NOW);
+        assert_eq!(
+            (parked.parked_until(), parked.work.dependency.as_str()),
+            (None, "elsewhere/creations")
+        );
+        assert_eq!(parked.due_entry().unwrap().partition, "parked#elsewhere/creations#0");
+        let woken = parked.awaiting_wake_up("s", parked_at + day, parked_at + day);
+        record = taken(try_claim(Some(&woken), &claimant("b", &ids("n"), parked_at + day)));
+        assert_eq!((record.is_paused(), record.work.dependency.as_str()), (false, "elsewhere"));
+        assert_eq!(record.gives_up_at(day * 7), NOW + day * (7 + round));
+    }
+    let failed = record.settled(decision, Some(&failure()), String::new(), NOW + day * 31);
+    assert_eq!(failed.gives_up_at(day * 7), NOW + day * 37, "a wait for something else counts");
+    assert!(!failed.is_paused());
+    assert_eq!(record.reopened(&work()).gives_up_at(day * 7), NOW + day * 7);
 }

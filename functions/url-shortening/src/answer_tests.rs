@@ -23,6 +23,27 @@ fn read(status: u16, pairs: &[(&str, &str)], body: &str) -> Failure {
     classify(status, &headers(pairs), body.as_bytes(), NOW).into()
 }
 
+/// What may have made a link counts against the month's allowance.
+#[test]
+fn only_a_refusal_and_a_call_that_reached_nobody_make_nothing() {
+    let classified = |status: u16, body: &str| {
+        let status = StatusCode::from_u16(status).unwrap();
+        classify(status, &headers(JSON), body.as_bytes(), NOW).made_nothing()
+    };
+    for refused in [400, 401, 402, 403, 404, 429] {
+        assert!(classified(refused, "{}"), "{refused}");
+    }
+    for unknown in [302, 408, 500, 502, 503, 504] {
+        assert!(!classified(unknown, "{}"), "{unknown}");
+    }
+    let page = classify(StatusCode::FORBIDDEN, &headers(&[]), b"<html>", NOW);
+    assert!(!page.made_nothing(), "a page in between may have cut off the answer");
+    let lost = ["timeout", "reset", "not_json", "answer_too_long"];
+    assert!(lost.iter().all(|code| !trouble(*code, "").made_nothing()));
+    assert!(["connect", "dns"].iter().all(|code| trouble(*code, "").made_nothing()));
+    assert!(RebrandlyError::SlashtagTaken.made_nothing());
+}
+
 #[test]
 fn each_response_maps_to_its_class_and_code() {
     let nested = r#"{"message":"Invalid format","code":"InvalidFormat","source":"link",

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::{
     base::time::Time,
+    failure::{Class, Failure, QUOTA_SPENT},
     message::{Flaw, RejectedMessage, Rejection},
     ports::{Store, Written},
     record::item::{Condition, TableItem, Value},
     record::{
         Counters, Phase, Record, Work,
         claim_decision::{ClaimDecision, Claimant, claim},
-        decision::Decision,
+        decision::{Decision, Spends},
         lease::Lease,
     },
 };
@@ -39,6 +40,7 @@ pub async fn store<S: Store>(store: &S) {
     a_settle_needs_a_running_record_with_the_same_fence(store).await;
     a_settle_keeps_what_the_run_did_not_change(store).await;
     a_settle_can_reset_the_count_of_crashes(store).await;
+    a_settle_can_park_a_job_under_another_name(store).await;
     indexing_the_lease_expiry_needs_a_live_run(store).await;
     a_settle_removes_the_due_entry(store).await;
     a_repeated_rejection_replaces_the_first_only_after_a_day(store).await;
@@ -207,6 +209,26 @@ async fn a_settle_can_reset_the_count_of_crashes<S: Store>(store: &S) {
     let written = store.settle(std::slice::from_ref(&more), &[], None, None).await;
     assert_eq!(written, Ok(vec![Written::Yes]));
     assert_eq!(store.read(&record.key).await, Ok(Some(more)));
+}
+
+/// A job that waits for a quota is parked under a name of its own, until it is claimed again.
+async fn a_settle_can_park_a_job_under_another_name<S: Store>(store: &S) {
+    let record = running("case#d:paused", "a");
+    insert(store, &record).await;
+    let spent = Failure::new(Class::Deferred, QUOTA_SPENT, "used up");
+    let spent = spent.parked_under("elsewhere/creations".into());
+    let decision = Decision::Park { after: Duration::from_mins(1), spends: Spends::Deferral };
+    let parked = record.settled(decision, Some(&spent), String::new(), NOW);
+    assert_eq!(parked.work.dependency, "elsewhere/creations");
+    let written = store.settle(std::slice::from_ref(&parked), &[], None, None).await;
+    assert_eq!(written, Ok(vec![Written::Yes]));
+    assert_eq!(store.read(&record.key).await, Ok(Some(parked.clone())));
+    let mut again = parked.clone().resumed(LEASE_UNTIL);
+    again.work.dependency.clone_from(&record.work.dependency);
+    again.phase = record.phase.clone();
+    assert_eq!(store.replace(&again, Some(&parked.guard())).await, Ok(Written::Yes));
+    assert_eq!(store.read(&record.key).await, Ok(Some(again.clone())));
+    assert_eq!((again.is_paused(), again.counters.paused_ms), (false, 20_000));
 }
 
 async fn indexing_the_lease_expiry_needs_a_live_run<S: Store>(store: &S) {
