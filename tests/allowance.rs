@@ -153,7 +153,7 @@ async fn several_containers_make_no_more_than_the_allowance_and_lose_nothing_of_
     bench.run_for(MINUTE * 5).await;
     let made = bench.links().await.len();
     assert!((280..=300).contains(&made), "{made}");
-    assert_eq!(usage(&bench).await.used as usize, 1_700 + made);
+    assert_eq!(usage(&bench).await.used, 1_700 + u32::try_from(made).unwrap());
     tokio::time::advance(DAY).await;
     bench.run_for(MINUTE * 10).await;
     assert_eq!(bench.links().await.len(), 300);
