@@ -142,6 +142,15 @@ impl Block {
         self.units == 0
     }
 
+    /// Adds another block. Units of an earlier month are forgotten.
+    pub fn add(&mut self, other: Self) {
+        if other.month == self.month {
+            self.units += other.units;
+        } else if other.month > self.month {
+            *self = other;
+        }
+    }
+
     /// Puts back a unit with which nothing was made. One of another month is forgotten.
     pub fn put_back(&mut self, unit: Unit) {
         self.units += u32::from(unit.month == self.month);

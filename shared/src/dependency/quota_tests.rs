@@ -79,6 +79,9 @@ fn a_unit_of_another_month_is_neither_taken_nor_given_back() {
     new.put_back(unit);
     assert_eq!(new.units, 10);
     assert_eq!(later.without(block, "t".into()), None);
+    let mut joined = block;
+    joined.add(new);
+    assert_eq!(joined, new, "what is left of January is lost");
     block.put_back(unit);
     assert_eq!(next.without(block, "t".into()).map(|usage| usage.used), Some(0));
 }

@@ -59,11 +59,18 @@ impl CachedQuota {
     }
 }
 
-/// A block that was reserved for a dependency.
-struct Reserved {
-    block: Block,
-    seen: Seen<Usage>,
-    warns: bool,
+/// The answer to a request for a block.
+enum Reserved {
+    Block {
+        block: Block,
+        seen: Seen<Usage>,
+        /// Whether the fleet must be warned.
+        warns: bool,
+    },
+    /// Nothing may be made until then.
+    Nothing(Time),
+    /// Other containers were always faster.
+    Contended,
 }
 
 impl<P: Ports> Gates<P> {
@@ -88,18 +95,20 @@ impl<P: Ports> Gates<P> {
         let reserved = reserved.map_err(|error| Refused::from(error).into_failure())?;
         let now = self.clock.now();
         match reserved {
-            Ok(Reserved { block, seen, warns }) => {
+            Reserved::Block { block, seen, warns } => {
                 if warns {
                     telemetry::quota(dependency, quota, &seen.value);
                     self.warned_of_quota();
                 }
                 self.cache(dependency, |cache| {
-                    (cache.quota.block, cache.quota.seen) = (block, Some(seen));
+                    cache.quota.block.add(block);
+                    cache.quota.seen = Some(seen);
                 });
             }
-            Err(until) => {
+            Reserved::Nothing(until) => {
                 self.cache(dependency, |cache| cache.quota.spent = Some((now + SPENT_FOR, until)));
             }
+            Reserved::Contended => {}
         }
         match asked(now) {
             Asked::Taken(unit) => Ok(Some(unit)),
@@ -116,12 +125,8 @@ impl<P: Ports> Gates<P> {
         self.cache(dependency, |cache| cache.quota.block.put_back(unit));
     }
 
-    /// Reserves a block by a conditional write. The inner error says until when nothing may be made.
-    async fn reserve_block(
-        &self,
-        dependency: &str,
-        quota: Quota,
-    ) -> Result<Result<Reserved, Time>, PortError> {
+    /// Reserves a block by a conditional write.
+    async fn reserve_block(&self, dependency: &str, quota: Quota) -> Result<Reserved, PortError> {
         let name = self.account(dependency);
         let want = self.cache(dependency, |cache| cache.quota.jobs);
         let mut known = self.cache(dependency, |cache| cache.quota.seen.take());
@@ -135,7 +140,7 @@ impl<P: Ports> Gates<P> {
             let reserved = seen.value.reserve(quota, want, token, self.clock.now());
             let (next, block, warns) = match reserved {
                 Reservation::Granted { next, block, warns } => (next, block, warns),
-                Reservation::Refused(until) if is_fresh => return Ok(Err(until)),
+                Reservation::Refused(until) if is_fresh => return Ok(Reserved::Nothing(until)),
                 // The cached usage is old: units may have been given back since.
                 Reservation::Refused(_) => continue,
             };
@@ -143,7 +148,7 @@ impl<P: Ports> Gates<P> {
             let current = match swapped {
                 Ok(Swapped::Yes) => {
                     let seen = Seen { value: next, revision: seen.revision + 1 };
-                    return Ok(Ok(Reserved { block, seen, warns }));
+                    return Ok(Reserved::Block { block, seen, warns });
                 }
                 Ok(Swapped::No(current)) => current,
                 // It may be written all the same.
@@ -154,12 +159,11 @@ impl<P: Ports> Gates<P> {
                 Err(error) => return Err(error),
             };
             if current.value.token == next.token {
-                return Ok(Ok(Reserved { block, seen: current, warns }));
+                return Ok(Reserved::Block { block, seen: current, warns });
             }
             known = Some(current);
         }
-        let why = format!("{dependency}: other containers write its quota at the same time");
-        Err(PortError::Unavailable(why))
+        Ok(Reserved::Contended)
     }
 
     /// Gives back what the batch has reserved and not used, at its end (`last`). If that fails, it is lost: a second
