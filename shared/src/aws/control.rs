@@ -1,12 +1,9 @@
 //! The control table on DynamoDB: breakers, limiters, quotas, call statistics and notes.
 
-use std::fmt::Write as _;
-
 use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::{
     Config,
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValue},
 };
 use futures_util::future::try_join_all;
 
@@ -40,54 +37,6 @@ impl DynamoStore {
         let get = self.client.get_item().table_name(&self.tables.control);
         let answer = get.set_key(Some(item::owned(key))).consistent_read(true).send().await;
         Ok(answer.map_err(|error| port_error(&error))?.item)
-    }
-
-    /// Sets the attributes of an item and removes the `absent` ones if its revision is still `revision`. Attributes that
-    /// only a newer version knows survive. Otherwise, the inner error holds the current item, if there is one.
-    pub(super) async fn swap(
-        &self,
-        key: Vec<Attribute>,
-        attributes: Vec<Attribute>,
-        absent: &[&'static str],
-        revision: u64,
-    ) -> Result<Result<(), Option<Item>>, PortError> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.control)
-            .set_key(Some(item::owned(key)))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .expression_attribute_values(":next", n(revision + 1));
-        let mut set = "SET revision = :next".to_owned();
-        for (index, (name, value)) in attributes.into_iter().enumerate() {
-            // Some of the names, such as `state`, are reserved words.
-            let _ = write!(set, ", #a{index} = :a{index}");
-            update = update
-                .expression_attribute_names(format!("#a{index}"), name)
-                .expression_attribute_values(format!(":a{index}"), value);
-        }
-        for (index, name) in absent.iter().enumerate() {
-            set.push_str(if index == 0 { " REMOVE " } else { ", " });
-            let _ = write!(set, "#r{index}");
-            update = update.expression_attribute_names(format!("#r{index}"), *name);
-        }
-        let update = update.update_expression(set);
-        let update = if revision == 0 {
-            update.condition_expression("attribute_not_exists(revision)")
-        } else {
-            update
-                .condition_expression("revision = :seen")
-                .expression_attribute_values(":seen", n(revision))
-        };
-        match update.send().await {
-            Ok(_) => Ok(Ok(())),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Err(refused.item.clone()))
-                }
-                _ => Err(port_error(&error)),
-            },
-        }
     }
 
     async fn buckets_of_shard(
@@ -134,8 +83,7 @@ impl Control for DynamoStore {
         next: &Breaker,
         revision: u64,
     ) -> Result<Swapped<Breaker>, PortError> {
-        let (attributes, absent) = encode_breaker(next);
-        match self.swap(breaker_key(dependency), attributes, &absent, revision).await? {
+        match self.swap(encode_breaker(dependency, next), revision).await? {
             Ok(()) => Ok(Swapped::Yes),
             Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_breaker)?)),
         }
@@ -151,8 +99,7 @@ impl Control for DynamoStore {
         next: &Limiter,
         revision: u64,
     ) -> Result<Swapped<Limiter>, PortError> {
-        let (attributes, absent) = encode_limiter(next);
-        match self.swap(limiter_key(dependency), attributes, &absent, revision).await? {
+        match self.swap(encode_limiter(dependency, next), revision).await? {
             Ok(()) => Ok(Swapped::Yes),
             Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_limiter)?)),
         }
@@ -169,7 +116,7 @@ impl Control for DynamoStore {
         next: &Usage,
         revision: u64,
     ) -> Result<Swapped<Usage>, PortError> {
-        match self.swap(encode_quota(limiter, what, next), revision).await? {
+        match self.swap_once(encode_quota(limiter, what, next), revision).await? {
             Ok(()) => Ok(Swapped::Yes),
             Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_quota)?)),
         }
@@ -232,7 +179,7 @@ impl Control for DynamoStore {
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         let put = self.client.put_item().table_name(&self.tables.control);
         let put =
-            put.set_item(Some(item::owned([note_key(place), encode_note(text, until)].concat())));
+            put.set_item(Some(item::owned(encode_note(place, text, until).item())));
         put.send().await.map(drop).map_err(|error| port_error(&error))
     }
 

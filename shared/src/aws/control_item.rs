@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Attribute, Item, Reader, ms, n, s};
+use super::{
+    item::{Attribute, Item, Reader, ms, n, s},
+    swap::Change,
+};
 use crate::{
     base::time::{Time, millis},
     dependency::{
@@ -64,8 +67,7 @@ const BREAKER_OPTIONS: [&str; 8] = [
     "until",
 ];
 
-/// A breaker's attributes without its key, and the names of those that it must not have.
-pub(super) fn encode_breaker(breaker: &Breaker) -> (Vec<Attribute>, Vec<&'static str>) {
+pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Change {
     let mut attributes = vec![
         ("state", s(breaker.state.name())),
         ("generation", n(breaker.generation)),
@@ -102,14 +104,7 @@ pub(super) fn encode_breaker(breaker: &Breaker) -> (Vec<Attribute>, Vec<&'static
         }
     }
     attributes.push(("expires_at", n((until + BREAKER_RETENTION).as_secs_ceil())));
-    let absent = absent(&attributes, &BREAKER_OPTIONS);
-    (attributes, absent)
-}
-
-/// Those of these names that no attribute has.
-fn absent(attributes: &[Attribute], options: &[&'static str]) -> Vec<&'static str> {
-    let has = |name: &str| attributes.iter().any(|(other, _)| *other == name);
-    options.iter().copied().filter(|name| !has(name)).collect()
+    Change::new(breaker_key(dependency), attributes, &BREAKER_OPTIONS)
 }
 
 pub(super) fn decode_breaker(item: &Item) -> Result<Breaker, String> {
@@ -139,8 +134,7 @@ pub(super) fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     Ok(Breaker { generation, state, since, why, systemic, stopped_until, down_since })
 }
 
-/// A limiter's attributes without its key, and the names of those that it must not have.
-pub(super) fn encode_limiter(limiter: &Limiter) -> (Vec<Attribute>, Vec<&'static str>) {
+pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Change {
     let next = Time::from_millis(limiter.next_us.max(limiter.next_hourly_us) / 1_000);
     let mut attributes = vec![
         ("next_us", n(limiter.next_us)),
@@ -157,8 +151,7 @@ pub(super) fn encode_limiter(limiter: &Limiter) -> (Vec<Attribute>, Vec<&'static
         let numbers = kept.flat_map(|g| [g.first_us, g.interval_us, g.count.into()]).map(n);
         attributes.push(("kept", AttributeValue::L(numbers.collect())));
     }
-    let absent = absent(&attributes, &["kept"]);
-    (attributes, absent)
+    Change::new(limiter_key(dependency), attributes, &["kept"])
 }
 
 pub(super) fn decode_limiter(item: &Item) -> Result<Limiter, String> {
@@ -211,9 +204,9 @@ pub(super) fn note_key(place: &NoteKey) -> Vec<Attribute> {
     key(note_partition(place.kind), place.name.as_str())
 }
 
-/// A note's attributes without its key.
-pub(super) fn encode_note(text: &str, until: Time) -> Vec<Attribute> {
-    vec![("text", s(text)), ("expires_at", n(until.as_secs_ceil()))]
+pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Change {
+    let attributes = vec![("text", s(text)), ("expires_at", n(until.as_secs_ceil()))];
+    Change::new(note_key(place), attributes, &[])
 }
 
 /// Encodes what a container has counted, without its key.
@@ -303,7 +296,7 @@ mod tests {
             let down_since = since;
             let value =
                 Breaker { generation, state, since, why, systemic, stopped_until, down_since };
-            let mut item = crate::aws::item::owned(encode_breaker(&value).0);
+            let mut item = crate::aws::item::owned(encode_breaker("elsewhere", &value).item());
             item.insert("revision".into(), n(revision));
             prop_assert_eq!(seen(Some(&item), decode_breaker), Ok(Seen { value, revision }));
         }
@@ -330,7 +323,7 @@ mod tests {
                 promised_us,
                 promised_high_us,
             };
-            let item = crate::aws::item::owned(encode_limiter(&value).0);
+            let item = crate::aws::item::owned(encode_limiter("elsewhere", &value).item());
             prop_assert_eq!(seen(Some(&item), decode_limiter), Ok(Seen { value, revision: 0 }));
         }
     }

@@ -263,7 +263,7 @@ impl TableMaintenance for DynamoStore {
         revision: u64,
         expires_at: Time,
     ) -> Result<Swapped<Option<String>>, PortError> {
-        match self.swap(note_key(place), encode_note(text, expires_at), &[], revision).await? {
+        match self.swap(encode_note(place, text, expires_at), revision).await? {
             Ok(()) => Ok(Swapped::Yes),
             Err(current) => Ok(Swapped::No(control_item::note(current.as_ref()))),
         }

@@ -19,6 +19,7 @@ mod secrets;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod size;
 mod statement;
+mod swap;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     control_item::key,
     item::{Attribute, Item, Reader, ms, n, s},
+    swap::Change,
 };
 use crate::dependency::quota::Usage;
 
@@ -21,16 +22,15 @@ pub(super) fn quota_key(limiter: &str, what: &str) -> Vec<Attribute> {
     key(format!("limiter#{limiter}"), format!("quota#{what}"))
 }
 
-pub(super) fn encode_quota(limiter: &str, what: &str, usage: &Usage) -> Vec<Attribute> {
-    let mut attributes = quota_key(limiter, what);
-    attributes.extend([
+pub(super) fn encode_quota(limiter: &str, what: &str, usage: &Usage) -> Change {
+    let mut attributes = vec![
         ("month", ms(usage.month)),
         ("used", n(usage.used)),
         ("token", s(&usage.token)),
         ("expires_at", n((usage.month + RETENTION).as_secs_ceil())),
-    ]);
+    ];
     attributes.extend(usage.warned.then_some(("warned", AttributeValue::Bool(true))));
-    attributes
+    Change::new(quota_key(limiter, what), attributes, &["warned"])
 }
 
 pub(super) fn decode_quota(item: &Item) -> Result<Usage, String> {
@@ -60,7 +60,7 @@ mod tests {
             token in "[0-9a-f]{0,32}",
         ) {
             let value = Usage { month, used, warned, token };
-            let item = crate::aws::item::owned(encode_quota("elsewhere", "creations", &value));
+            let item = crate::aws::item::owned(encode_quota("elsewhere", "creations", &value).item());
             prop_assert_eq!(seen(Some(&item), decode_quota), Ok(Seen { value, revision: 0 }));
         }
     }

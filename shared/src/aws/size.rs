@@ -4,9 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    control_item::{
-        breaker_key, bucket_key, encode_breaker, encode_limiter, encode_note, limiter_key, note_key,
-    },
+    control_item::{bucket_key, encode_breaker, encode_limiter, encode_note},
     item::{Attribute, DUE_PROJECTION, encode, encode_lease, encode_rejected, n},
     quota_item::encode_quota,
 };
@@ -98,19 +96,19 @@ pub(crate) fn lease(lease: &Lease) -> ControlItem {
 }
 
 pub(crate) fn breaker(dependency: &str, breaker: &Breaker) -> ControlItem {
-    control_item(&[breaker_key(dependency), encode_breaker(breaker).0].concat())
+    control_item(&encode_breaker(dependency, breaker).item())
 }
 
 pub(crate) fn limiter(dependency: &str, limiter: &Limiter) -> ControlItem {
-    control_item(&[limiter_key(dependency), encode_limiter(limiter).0].concat())
+    control_item(&encode_limiter(dependency, limiter).item())
 }
 
 pub(crate) fn quota(limiter: &str, what: &str, usage: &Usage) -> ControlItem {
-    control_item(&encode_quota(limiter, what, usage))
+    control_item(&encode_quota(limiter, what, usage).item())
 }
 
 pub(crate) fn note(place: &NoteKey, text: &str, expires_at: Time) -> ControlItem {
-    control_item(&[note_key(place), encode_note(text, expires_at)].concat())
+    control_item(&encode_note(place, text, expires_at).item())
 }
 
 pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket, expires_at: Time) -> ControlItem {

@@ -152,8 +152,8 @@ impl<P: Ports> Gates<P> {
                 }
                 Ok(Swapped::No(current)) => current,
                 // It may be written all the same.
-                Err(PortError::Unavailable(why)) => {
-                    telemetry::port_failed("swap_quota", &PortError::Unavailable(why));
+                Err(error @ PortError::Unavailable(_)) => {
+                    telemetry::port_failed("swap_quota", &error);
                     self.control.quota(&name, quota.what).await?
                 }
                 Err(error) => return Err(error),
@@ -208,8 +208,6 @@ impl<P: Ports> Gates<P> {
                     self.cache(dependency, |cache| cache.quota.seen = Some(seen));
                     return Ok(());
                 }
-                // Our own write, whose response was lost.
-                Swapped::No(current) if current.value.token == next.token => return Ok(()),
                 Swapped::No(current) => known = Some(current),
             }
         }

@@ -74,7 +74,8 @@ pub trait Control: Send + Sync {
         what: &str,
     ) -> impl Future<Output = Result<Seen<Usage>, PortError>> + Send;
 
-    /// Writes the usage of a quota if its revision is still `revision`.
+    /// Writes the usage of a quota if its revision is still `revision`. The call is made once: [`Swapped::No`] says for
+    /// certain that it has written nothing, so that a unit is never given back twice.
     fn swap_quota(
         &self,
         limiter: &str,

@@ -1,0 +1,112 @@
+//! Conditional writes of the control items that all functions share.
+
+use std::fmt::Write as _;
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_dynamodb::{
+    Config,
+    error::SdkError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    types::ReturnValuesOnConditionCheckFailure,
+};
+
+use super::{
+    failure::port_error,
+    item::{self, Attribute, Item, n},
+    jobs::DynamoStore,
+};
+use crate::ports::PortError;
+
+/// The new attributes of a control item.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    key: Vec<Attribute>,
+    set: Vec<Attribute>,
+    /// Attributes that the item must not have.
+    removed: Vec<&'static str>,
+}
+
+impl Change {
+    /// Sets these attributes, and removes those of `options` that are not among them.
+    pub(super) fn new(key: Vec<Attribute>, set: Vec<Attribute>, options: &[&'static str]) -> Self {
+        let is_set = |name: &str| set.iter().any(|(other, _)| *other == name);
+        let removed = options.iter().copied().filter(|name| !is_set(name)).collect();
+        Self { key, set, removed }
+    }
+
+    /// The item as this change makes it, if nobody else has added to it.
+    pub(super) fn item(self) -> Vec<Attribute> {
+        [self.key, self.set].concat()
+    }
+}
+
+impl DynamoStore {
+    /// Changes an item if its revision is still `revision`. Attributes that only a newer version knows survive.
+    /// Otherwise, the inner error holds the current item, if there is one.
+    pub(super) async fn swap(
+        &self,
+        change: Change,
+        revision: u64,
+    ) -> Result<Result<(), Option<Item>>, PortError> {
+        match self.update(change, revision).send().await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => refused(&error),
+        }
+    }
+
+    /// The same without retries by the SDK: after the first of two attempts was written, the second would be refused.
+    pub(super) async fn swap_once(
+        &self,
+        change: Change,
+        revision: u64,
+    ) -> Result<Result<(), Option<Item>>, PortError> {
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let update = self.update(change, revision).customize().config_override(once);
+        match update.send().await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => refused(&error),
+        }
+    }
+
+    fn update(&self, change: Change, revision: u64) -> UpdateItemFluentBuilder {
+        let Change { key, set, removed } = change;
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.control)
+            .set_key(Some(item::owned(key)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .expression_attribute_values(":next", n(revision + 1));
+        let mut text = "SET revision = :next".to_owned();
+        for (index, (name, value)) in set.into_iter().enumerate() {
+            // Some of the names, such as `state`, are reserved words.
+            let _ = write!(text, ", #a{index} = :a{index}");
+            update = update
+                .expression_attribute_names(format!("#a{index}"), name)
+                .expression_attribute_values(format!(":a{index}"), value);
+        }
+        for (index, name) in removed.into_iter().enumerate() {
+            text.push_str(if index == 0 { " REMOVE " } else { ", " });
+            let _ = write!(text, "#r{index}");
+            update = update.expression_attribute_names(format!("#r{index}"), name);
+        }
+        let update = update.update_expression(text);
+        if revision == 0 {
+            update.condition_expression("attribute_not_exists(revision)")
+        } else {
+            update
+                .condition_expression("revision = :seen")
+                .expression_attribute_values(":seen", n(revision))
+        }
+    }
+}
+
+/// What a failed write means: another revision, whose item is the inner error; or trouble with the table.
+fn refused(error: &SdkError<UpdateItemError>) -> Result<Result<(), Option<Item>>, PortError> {
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+            Ok(Err(refused.item.clone()))
+        }
+        _ => Err(port_error(error)),
+    }
+}
