@@ -133,13 +133,17 @@ async fn at_the_end_of_the_allowance_only_creations_wait() {
         assert_eq!(record.due_entry().unwrap().partition, "parked#rebrandly/creations#0");
     }
 
-    let calls = bench.control().calls().await.unwrap().len();
+    let posts = async || {
+        let calls = bench.control().calls().await.unwrap();
+        calls.iter().filter(|call| call.method == "POST").count()
+    };
+    let before = posts().await;
     ask_for(&bench, 500..501);
     ask(&bench, 0, CAR, &json!({"as_of": bench.now().as_millis()}));
     bench.run_for(MINUTE).await;
     assert_eq!(via(&bench, &address(500)), Via::Adopted);
     assert_eq!(via(&bench, CAR), Via::Updated);
-    assert_eq!(bench.control().calls().await.unwrap().len() - calls, 2, "no call in vain");
+    assert_eq!(posts().await - before, 1, "only the update");
     assert_eq!(usage(&bench).await.used, 100);
 }
 
@@ -199,8 +203,9 @@ async fn no_fault_of_a_port_makes_more_than_is_counted() {
         }
         ask_for(&bench, 0..2);
         bench.run_for(MINUTE * 10).await;
-        let (made, used) = (bench.links().await.len(), usage(&bench).await.used);
-        assert!(made <= 1 && used == 100, "{fault:?}: {made} made, {used} used");
+        let made = u32::try_from(bench.links().await.len()).unwrap();
+        let used = usage(&bench).await.used;
+        assert!(99 + made <= used && used <= 100, "{fault:?}: {made} made, {used} used");
         // A process that dies loses its block; a write of unknown outcome is looked at again.
         let may_lose = [PortFault::DieBefore, PortFault::DieAfter, PortFault::Hang];
         let loses = fault.is_some_and(|(_, fault)| may_lose.contains(&fault));

@@ -83,7 +83,8 @@ where
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let deadline = Time::from_millis(event.context.deadline);
-        answer(worker, event.payload, deadline).await
+        // On the heap: it holds every step of a batch.
+        Box::pin(answer(worker, event.payload, deadline)).await
     }))
     .await
 }

@@ -15,6 +15,7 @@
 pub mod call;
 pub mod command;
 pub mod config;
+pub mod entries;
 pub mod lead;
 pub mod memory;
 pub mod metrics;

@@ -178,8 +178,7 @@ impl Control for DynamoStore {
 
     async fn put_note(&self, place: &NoteKey, text: &str, until: Time) -> Result<(), PortError> {
         let put = self.client.put_item().table_name(&self.tables.control);
-        let put =
-            put.set_item(Some(item::owned(encode_note(place, text, until).item())));
+        let put = put.set_item(Some(item::owned(encode_note(place, text, until).item())));
         put.send().await.map(drop).map_err(|error| port_error(&error))
     }
 

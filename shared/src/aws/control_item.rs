@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
+    change::Change,
     item::{Attribute, Item, Reader, ms, n, s},
-    swap::Change,
 };
 use crate::{
     base::time::{Time, millis},

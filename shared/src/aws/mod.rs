@@ -1,5 +1,6 @@
 //! The ports on AWS: the only folder of the engine that names the AWS SDK.
 
+mod change;
 mod control;
 mod control_item;
 pub mod failure;

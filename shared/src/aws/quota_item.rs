@@ -7,9 +7,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
+    change::Change,
     control_item::key,
     item::{Attribute, Item, Reader, ms, n, s},
-    swap::Change,
 };
 use crate::dependency::quota::Usage;
 

@@ -11,34 +11,12 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
+    change::Change,
     failure::port_error,
-    item::{self, Attribute, Item, n},
+    item::{self, Item, n},
     jobs::DynamoStore,
 };
 use crate::ports::PortError;
-
-/// The new attributes of a control item.
-#[derive(Clone, Debug)]
-pub(super) struct Change {
-    key: Vec<Attribute>,
-    set: Vec<Attribute>,
-    /// Attributes that the item must not have.
-    removed: Vec<&'static str>,
-}
-
-impl Change {
-    /// Sets these attributes, and removes those of `options` that are not among them.
-    pub(super) fn new(key: Vec<Attribute>, set: Vec<Attribute>, options: &[&'static str]) -> Self {
-        let is_set = |name: &str| set.iter().any(|(other, _)| *other == name);
-        let removed = options.iter().copied().filter(|name| !is_set(name)).collect();
-        Self { key, set, removed }
-    }
-
-    /// The item as this change makes it, if nobody else has added to it.
-    pub(super) fn item(self) -> Vec<Attribute> {
-        [self.key, self.set].concat()
-    }
-}
 
 impl DynamoStore {
     /// Changes an item if its revision is still `revision`. Attributes that only a newer version knows survive.

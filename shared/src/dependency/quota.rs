@@ -63,7 +63,7 @@ pub enum Reservation {
     Granted {
         /// The usage to write.
         next: Usage,
-        /// The block.
+        /// Units that this container may use from now on.
         block: Block,
         /// Whether this write is the one that must warn.
         warns: bool,

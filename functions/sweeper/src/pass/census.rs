@@ -4,8 +4,8 @@
 use evenkeel::{base::time::Time, ports::PortError, record::due::Parked, telemetry};
 
 use crate::{
+    entries::{Entries, entries_in, longest_parked},
     memory::Census,
-    pass::observe::{Entries, entries_in, longest_parked},
     plan::observation::{Observation, Others},
     ports::{Ports, Sweep},
     records::together,

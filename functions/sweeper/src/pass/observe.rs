@@ -17,16 +17,14 @@ use evenkeel::{
         maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
-    record::{
-        Phase,
-        due::{Parked, due_partitions},
-    },
+    record::due::Parked,
     telemetry,
 };
 use serde::Serialize;
 
 use crate::{
     config::{JobType, name},
+    entries::{entries, entries_in, longest_parked},
     metrics,
     pass::census,
     plan::{
@@ -35,15 +33,9 @@ use crate::{
         release::Dependency,
     },
     ports::{Ports, Sweep},
-    records::{EVER, due_in, read},
+    records::read,
     tick::{Counts, Tick},
 };
-
-/// Entries that are counted in one shard of an index partition.
-const COUNTED: usize = 100;
-
-/// Earliest entries of a partition whose records are read for the age of their jobs.
-const FIRST: usize = 4;
 
 /// Dependencies whose calls and parked jobs a tick reads.
 const MOST_DEPENDENCIES: usize = 50;
@@ -75,16 +67,6 @@ struct Status<'a> {
     states: &'a BTreeMap<String, u64>,
     /// When that walk ended, in milliseconds since the epoch.
     states_at: u64,
-}
-
-/// Entries of some index partitions.
-#[derive(Debug, Default)]
-pub(super) struct Entries {
-    pub(super) count: u64,
-    /// Whether there may be more than `count`.
-    more: bool,
-    /// Keys of the earliest entries.
-    pub(super) first: Vec<String>,
 }
 
 /// Observes, and publishes metrics, notes and forecasts.
@@ -306,35 +288,4 @@ async fn dependency<S: TableMaintenance>(
         ahead_s: limited.then(|| ahead_us.div_ceil(1_000_000)),
         may_be_ahead_s: limited.then(|| AHEAD.as_secs()),
     })
-}
-
-/// Since when the longest of these jobs has been parked.
-pub(super) async fn longest_parked<S: TableMaintenance>(
-    store: &S,
-    keys: Vec<String>,
-) -> Result<Option<Time>, PortError> {
-    let records = read(store, keys).await?;
-    let waiting = records.values().filter(|record| matches!(record.phase, Phase::Parked { .. }));
-    Ok(waiting.filter_map(|record| Some(record.parking?.since)).min())
-}
-
-/// Counts the entries of these index partitions, up to [`COUNTED`] a shard.
-async fn entries<S: TableMaintenance>(store: &S, names: &[String]) -> Result<Entries, PortError> {
-    let partitions: Vec<String> =
-        names.iter().flat_map(|name| due_partitions(name.clone())).collect();
-    entries_in(store, &partitions).await
-}
-
-/// The same for exactly these shards.
-pub(super) async fn entries_in<S: TableMaintenance>(
-    store: &S,
-    partitions: &[String],
-) -> Result<Entries, PortError> {
-    let lists = due_in(store, partitions, [Time::default(), EVER], COUNTED).await?;
-    let mut due = lists.concat();
-    due.sort();
-    // Fewer than one shard's cap in total means that no shard was cut off.
-    let (count, more) = (due.len() as u64, due.len() >= COUNTED);
-    let first = due.into_iter().take(FIRST).map(|due| due.key).collect();
-    Ok(Entries { count, more, first })
 }

@@ -76,7 +76,7 @@ fn jobs_that_wait_for_a_breaker_whose_item_was_deleted_are_a_recovery() {
         ..dependency(State::Closed, NOW)
     };
     let gated = |gated| {
-        let parking = Some(Parking { since: NOW, gated, ends_at: None });
+        let parking = Some(Parking { since: NOW, gated, ends_at: None, paused_since: None });
         Record { parking, ..record("job", parked(NOW)) }
     };
     assert!(recovers_unseen(&never, &[gated(false), gated(true)]));

@@ -17,7 +17,7 @@ impl Time {
 
     fn calendar_month(self, day: u8) -> Option<[Self; 2]> {
         let now = Timestamp::from_millisecond(i64::try_from(self.0).ok()?).ok()?;
-        let today = now.to_zoned(TimeZone::UTC).date();
+        let today = TimeZone::UTC.to_datetime(now).date();
         let day = i8::try_from(day.clamp(1, LATEST_MONTH_BEGIN)).ok()?;
         let this = Date::new(today.year(), today.month(), day).ok()?;
         let begin = if this <= today { this } else { this.checked_sub(1.month()).ok()? };
@@ -28,7 +28,7 @@ impl Time {
 
 /// The beginning of a day in UTC; the epoch for a day before it.
 fn midnight(date: Date) -> Option<Time> {
-    let at = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    let at = date.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_millisecond();
     Some(Time(u64::try_from(at).unwrap_or_default()))
 }
 
