@@ -6,11 +6,17 @@
 
 use std::hint::black_box;
 
-use dealer_com_feed::{endpoint, inventory};
+use dealer_com_feed::{endpoint, inventory as feed};
 use evenkeel::message;
+use inventory::budget::Budget;
 use product_detail_scraping::page::{
-    self, challenge, data_layer, json_ld, markup, meta, microdata, record::Details, repair, script,
-    sighting::Sightings, vocabulary::Provenance,
+    self, challenge, data_layer, json_ld,
+    markup::{self, Markup},
+    meta, microdata,
+    record::Details,
+    repair, script,
+    sighting::Sightings,
+    vocabulary::Provenance,
 };
 use url::Url;
 use url_shortening::Shortening;
@@ -47,9 +53,15 @@ fn fuzz(around: &str, parse: impl Fn(&str) + std::panic::RefUnwindSafe) {
 
 fn seen(source: Provenance, read: impl Fn(&str, &mut Sightings<'_>), text: &str) {
     let url: Url = "https://www.acme.example/car".parse().unwrap();
-    let mut sightings = Sightings::new(source, VIN, &url);
+    let budget = Budget::of(text.len());
+    let mut sightings = Sightings::new(source, VIN, &url, &budget);
     read(text, &mut sightings);
     assert!(sightings.others().len() <= 1_000, "the number of values is bounded");
+}
+
+/// A reader of tags as one of a text.
+fn of_markup(read: impl Fn(&Markup<'_>, &mut Sightings<'_>)) -> impl Fn(&str, &mut Sightings<'_>) {
+    move |text, sightings| read(&Markup::of(text, &Budget::of(text.len())), sightings)
 }
 
 #[test]
@@ -74,19 +86,19 @@ fn page_json_ld() {
 
 #[test]
 fn page_microdata() {
-    fuzz(PAGE, |text| seen(Provenance::Microdata, microdata::read, text));
+    fuzz(PAGE, |text| seen(Provenance::Microdata, of_markup(microdata::read), text));
 }
 
 #[test]
 fn page_meta() {
-    fuzz(PAGE, |text| seen(Provenance::OpenGraph, meta::read, text));
-    fuzz(PAGE, |text| seen(Provenance::DataVin, meta::read_data_vins, text));
+    fuzz(PAGE, |text| seen(Provenance::OpenGraph, of_markup(meta::read), text));
+    fuzz(PAGE, |text| seen(Provenance::DataVin, of_markup(meta::read_data_vins), text));
 }
 
 #[test]
 fn page_markup() {
     fuzz(PAGE, |text| {
-        assert!(markup::Tags::new(text).count() <= text.len());
+        assert!(Markup::of(text, &Budget::of(text.len())).tags().count() <= text.len());
         assert!(markup::decode(text).len() <= text.len() * 4 + 16);
         black_box(challenge::recognise(text));
     });
@@ -95,7 +107,8 @@ fn page_markup() {
 #[test]
 fn page_script() {
     fuzz(PAGE, |text| {
-        assert!(script::scripts(text).all(|script| text.contains(script.body)));
+        let markup = Markup::of(text, &Budget::of(text.len()));
+        assert!(script::scripts(&markup).all(|script| text.contains(script.body)));
         if let Some(value) = script::isolate(text) {
             black_box(repair::parse(value).is_ok());
         }
@@ -107,8 +120,8 @@ fn page_script() {
 fn feed_inventory() {
     let site: Url = "https://www.acme.example/".parse().unwrap();
     fuzz(FEED, |text| {
-        if let Ok(page) = inventory::read(text.as_bytes(), &site) {
-            assert!(page.vehicles.len() <= inventory::MAX_ENTRIES);
+        if let Ok(page) = feed::read(text.as_bytes(), &site) {
+            assert!(page.vehicles.len() <= feed::MAX_ENTRIES);
         }
         black_box(endpoint::find_site_id(text.as_bytes()));
     });

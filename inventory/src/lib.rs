@@ -1,7 +1,9 @@
-//! What the job types for car dealers share: VINs, addresses, literals of scripts, the slashtags of short links, the
-//! link that is kept for a car, and the table of vehicles. The engine crate does not depend on it.
+//! What the job types for car dealers share: VINs, addresses, literals of scripts and the budget for reading them, the
+//! slashtags of short links, the link that is kept for a car, and the table of vehicles. The engine crate does not
+//! depend on it.
 
 pub mod address;
+pub mod budget;
 pub mod dynamo;
 pub mod link;
 pub mod literal;

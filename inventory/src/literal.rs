@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::budget::Budget;
+
 /// Longest literal that is read, in bytes. The worst case, an array of tiny objects, takes about 90 times its length
 /// once parsed.
 pub const MAX_VALUE_BYTES: usize = 256 * 1024;
@@ -15,12 +17,15 @@ const MAX_DEPTH: usize = 100;
 /// Names that stand for no value.
 const NOTHING: [&str; 5] = ["undefined", "null", "NaN", "Infinity", "void"];
 
-/// The literal at the start of `text`, and its length in bytes. `None` if there is none, if it is nested too deeply, or
-/// if it ends beyond [`MAX_VALUE_BYTES`].
+/// Steps that a part of a literal costs beside one for each byte.
+const PART_STEPS: usize = 8;
+
+/// The literal at the start of `text`, and its length in bytes. `None` if there is none, if it is nested too deeply, if
+/// it ends beyond [`MAX_VALUE_BYTES`], or if the budget is spent before its end.
 #[must_use]
-pub fn parse(text: &str) -> Option<(Value, usize)> {
+pub fn parse(text: &str, budget: &Budget) -> Option<(Value, usize)> {
     let text = &text[..text.floor_char_boundary(MAX_VALUE_BYTES)];
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { text, at: 0, depth: 0, paid: 0, budget };
     let value = parser.value()?;
     Some((value, parser.at))
 }
@@ -29,9 +34,19 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// The place up to which the budget was charged.
+    paid: usize,
+    budget: &'a Budget,
 }
 
 impl Parser<'_> {
+    /// Pays for another part, and for all bytes since the last one.
+    fn pay(&mut self) -> Option<()> {
+        let steps = self.at.saturating_sub(self.paid) + PART_STEPS;
+        self.paid = self.at;
+        self.budget.step(steps).then_some(())
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -63,6 +78,7 @@ impl Parser<'_> {
         if self.depth == MAX_DEPTH {
             return None;
         }
+        self.pay()?;
         self.depth += 1;
         let value = self.any();
         self.depth -= 1;
@@ -94,6 +110,7 @@ impl Parser<'_> {
         self.at += 1;
         let mut object = Map::new();
         loop {
+            self.pay()?;
             self.blank();
             match self.peek()? {
                 b'}' => {
@@ -116,6 +133,7 @@ impl Parser<'_> {
         self.at += 1;
         let mut array = Vec::new();
         loop {
+            self.pay()?;
             self.blank();
             match self.peek()? {
                 b']' => {
@@ -178,9 +196,10 @@ impl Parser<'_> {
             self.at = self.text.len() - argument.len();
             let text = self.value()?;
             self.take(b')')?;
+            self.budget.step(text.as_str()?.len()).then_some(())?;
             return serde_json::from_str(text.as_str()?).ok();
         }
-        self.path();
+        self.path()?;
         self.blank();
         let rest = &self.text[self.at..];
         if rest.starts_with("||") || rest.starts_with("??") {
@@ -191,18 +210,19 @@ impl Parser<'_> {
     }
 
     /// Skips what follows a name in a path: `.vehicles[0]['x']`.
-    fn path(&mut self) {
+    fn path(&mut self) -> Option<()> {
         loop {
+            self.pay()?;
             match self.peek() {
                 Some(b'.') => self.at += 1,
                 Some(b'[') => {
                     let rest = &self.text[self.at..];
-                    let Some(end) = rest.find([']', '\n']) else { return };
+                    let Some(end) = rest.find([']', '\n']) else { return Some(()) };
                     self.at += end + 1;
                 }
                 _ => {
                     if self.name().is_empty() {
-                        return;
+                        return Some(());
                     }
                 }
             }
@@ -213,6 +233,7 @@ impl Parser<'_> {
     fn expression(&mut self) -> Option<()> {
         let mut open = 0_usize;
         loop {
+            self.pay()?;
             self.blank();
             match self.peek() {
                 None => return (open == 0).then_some(()),
@@ -249,6 +270,7 @@ impl Parser<'_> {
         self.at += 1;
         let mut text = String::new();
         loop {
+            self.pay()?;
             let rest = &self.text[self.at..];
             let end = rest.find([quote, '\\'])?;
             text.push_str(&rest[..end]);
@@ -332,6 +354,10 @@ mod tests {
 
     use super::*;
 
+    fn parse(text: &str) -> Option<(Value, usize)> {
+        super::parse(text, &Budget::unlimited())
+    }
+
     #[test]
     fn literals_are_read_in_every_notation() {
         let cases = [
@@ -379,6 +405,21 @@ x']"#,
         for text in ["", "{", "[1", "'a", "{a}", "{a:}", "<p>", &deep] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn work_grows_with_the_text_and_ends_with_the_budget() {
+        for part in ["[", "{a:", "a||", "'\\x41", "[1,'a',{b:2}],", "a[0].b(", "/**/", "a[,"] {
+            let steps = |bytes: usize| {
+                let budget = Budget::unlimited();
+                let _ = super::parse(&format!("[{}", part.repeat(bytes / part.len())), &budget);
+                budget.steps_taken()
+            };
+            let (once, twice) = (steps(50_000), steps(100_000));
+            assert!(twice * 10 <= once * 23, "{part}: {once} and {twice} steps");
+        }
+        let long = format!("[{}]", "1,".repeat(50_000));
+        assert_eq!(super::parse(&long, &Budget::new(100_000, 0)), None);
     }
 
     proptest! {

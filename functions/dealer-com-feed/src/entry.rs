@@ -17,13 +17,25 @@ const ATTRIBUTES: [&str; 3] = ["trackingAttributes", "attributes", "highlightedA
 /// An entry, and notes on the fields read from it so far.
 pub(crate) struct Entry<'a> {
     fields: &'a Map<String, Value>,
+    /// The names and values of its attributes, the most exact list first.
+    attributes: Vec<(&'a str, &'a Value)>,
     placeholders: BTreeSet<&'static str>,
     unreadable: BTreeSet<&'static str>,
 }
 
 impl<'a> Entry<'a> {
-    pub(crate) const fn new(fields: &'a Map<String, Value>) -> Self {
-        Self { fields, placeholders: BTreeSet::new(), unreadable: BTreeSet::new() }
+    pub(crate) fn new(fields: &'a Map<String, Value>) -> Self {
+        let attributes = ATTRIBUTES.iter().flat_map(|list| items(fields.get(*list)));
+        // Once for all fields that may be in them.
+        let attributes = attributes.filter_map(|attribute| {
+            Some((attribute.get("name")?.as_str()?, attribute.get("value")?))
+        });
+        Self {
+            fields,
+            attributes: attributes.collect(),
+            placeholders: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+        }
     }
 
     /// The entry's own fields.
@@ -44,12 +56,8 @@ impl<'a> Entry<'a> {
     /// All values under one of `names`: first the entry's own fields, then its attributes.
     fn values(&self, names: &[&str]) -> Vec<&'a Value> {
         let own = names.iter().filter_map(|name| self.fields.get(*name));
-        let attributes = ATTRIBUTES.iter().flat_map(|list| self.list(list));
-        let meant = attributes.filter(|attribute| {
-            let name = attribute.get("name").and_then(Value::as_str);
-            name.is_some_and(|name| names.contains(&name))
-        });
-        own.chain(meant.filter_map(|attribute| attribute.get("value"))).collect()
+        let meant = self.attributes.iter().filter(|(name, _)| names.contains(name));
+        own.chain(meant.map(|(_, value)| *value)).collect()
     }
 
     /// The first of the values under one of `names` that `parse` knows, without a note.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use evenkeel::failure::{Class, Failure};
-use inventory::literal;
+use inventory::{budget::Budget, literal};
 use serde::{
     Deserialize, Deserializer,
     de::{self, SeqAccess, Visitor},
@@ -23,6 +23,13 @@ pub const MAX_ENTRIES: usize = 10_000;
 /// Largest entry that is parsed, in bytes; those observed are smaller than 20,000. Hostile JSON
 /// takes up to ninety times its length in memory.
 const MAX_ENTRY_BYTES: usize = 128 * 1024;
+
+/// Steps for each byte of a response: it is decoded, and its lists are found and cut apart.
+const LIST_STEPS: usize = 3;
+
+/// Steps for an entry, and for each of its bytes: it is parsed, and its fields are read.
+const ENTRY_STEPS: usize = 200;
+const ENTRY_BYTE_STEPS: usize = 3;
 
 /// Longest JSON text of a count, in bytes.
 const MAX_COUNT_BYTES: usize = 100;
@@ -48,6 +55,8 @@ pub enum NoInventory {
     NotJson(String),
     /// JSON without a list of vehicles. Holds the reason.
     NoList(String),
+    /// Reading it would take too much work.
+    TooComplex,
 }
 
 impl fmt::Display for NoInventory {
@@ -56,6 +65,7 @@ impl fmt::Display for NoInventory {
             Self::Html => f.write_str("a web page, expected an inventory"),
             Self::NotJson(problem) => write!(f, "no JSON: {problem}"),
             Self::NoList(problem) => write!(f, "no list of vehicles: {problem}"),
+            Self::TooComplex => f.write_str("too much work to read, expected an inventory"),
         }
     }
 }
@@ -68,6 +78,7 @@ impl From<NoInventory> for Failure {
             NoInventory::Html => "html",
             NoInventory::NotJson(_) => "not_json",
             NoInventory::NoList(_) => "no_inventory",
+            NoInventory::TooComplex => "too_complex",
         };
         Self::new(Class::Anomaly, code, error.to_string())
     }
@@ -96,8 +107,14 @@ struct PageInfo<'a> {
 
 /// Parses a response body. Relative addresses are resolved against `site`.
 ///
-/// An empty list yields a page without vehicles; a body without a list is an error.
+/// An empty list yields a page without vehicles; a body without a list is an error, and so is one whose reading exceeds
+/// its budget: what a part of a list lacks would count as gone.
 pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
+    read_within(&Budget::of(body.len()), body, site)
+}
+
+/// The same with this budget.
+fn read_within(budget: &Budget, body: &[u8], site: &Url) -> Result<Page, NoInventory> {
     // A byte in another encoding loses one character instead of the whole page.
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end();
@@ -105,6 +122,9 @@ pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
         Some(b'<') => return Err(NoInventory::Html),
         Some(b'{') | None => {}
         Some(_) => return Err(NoInventory::NoList("no object".into())),
+    }
+    if !budget.step(text.len() * LIST_STEPS) {
+        return Err(NoInventory::TooComplex);
     }
     // One bad token makes the whole text no JSON. Then it is cut apart, so that it costs one car and not all.
     let parts = match serde_json::from_str::<Answer<'_>>(text) {
@@ -114,7 +134,11 @@ pub fn read(body: &[u8], site: &Url) -> Result<Page, NoInventory> {
             .ok_or_else(|| NoInventory::NotJson(error.to_string()))?,
     };
     let vehicles = parts.entries.into_iter().enumerate();
-    let vehicles = vehicles.map(|(position, raw)| vehicle(position, raw, site)).collect();
+    let vehicles: Vec<_> =
+        vehicles.map(|(position, raw)| vehicle(position, raw, site, budget)).collect();
+    if budget.is_exceeded() {
+        return Err(NoInventory::TooComplex);
+    }
     Ok(Page { total: count(parts.total), page_size: count(parts.page_size), vehicles })
 }
 
@@ -173,14 +197,17 @@ fn entries(lists: [Option<&RawValue>; 3]) -> Result<Vec<&RawValue>, NoInventory>
     }
 }
 
-fn vehicle(position: usize, raw: &str, site: &Url) -> Result<Vehicle, BadVehicle> {
+fn vehicle(position: usize, raw: &str, site: &Url, budget: &Budget) -> Result<Vehicle, BadVehicle> {
+    if !budget.step(ENTRY_STEPS + raw.len() * ENTRY_BYTE_STEPS) {
+        return Err(BadVehicle::new(position, NoInventory::TooComplex.to_string(), ""));
+    }
     if raw.len() > MAX_ENTRY_BYTES {
         let reason = format!("{} bytes, expected at most {MAX_ENTRY_BYTES}", raw.len());
         return Err(BadVehicle::new(position, reason, raw));
     }
     let value = serde_json::from_str::<Value>(raw).or_else(|error| {
         // Sites that write JSON by hand write what JavaScript accepts.
-        let read = literal::parse(raw).filter(|(_, length)| *length == raw.len());
+        let read = literal::parse(raw, budget).filter(|(_, length)| *length == raw.len());
         read.map(|(value, _)| value).ok_or_else(|| error.to_string())
     });
     let vehicle = value.and_then(|value| Vehicle::read(&value, site));

@@ -219,6 +219,43 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// The steps that a feed of this text takes.
+fn steps(body: &str) -> usize {
+    let budget = Budget::unlimited();
+    let _ = read_within(&budget, body.as_bytes(), &site());
+    budget.steps_taken()
+}
+
+#[test]
+fn work_grows_with_the_length_of_a_feed() {
+    let attribute = r#"{"name":"odometer","value":"1"},"#;
+    let parts = [
+        "{},",
+        "[",
+        "{\"vin\":NaN},",
+        "{\"vin\":\"1HGCM82633A004352\",\"x\":undefined},",
+        "{'vin':'1HGCM82633A004352','x':a||b||[1,2]},",
+        "\"",
+        attribute,
+    ];
+    for part in parts {
+        let body =
+            |bytes: usize| format!("{{\"inventory\":[{}{{}}]}}", part.repeat(bytes / part.len()));
+        let (once, twice) = (steps(&body(20_000)), steps(&body(40_000)));
+        assert!(twice * 10 <= once * 23, "{part}: {once} and {twice} steps");
+    }
+}
+
+#[test]
+fn a_feed_that_exceeds_its_budget_is_refused_whole() {
+    let body = json!({"inventory": vec![json!({"vin": "1HGCM82633A004352"}); 50]}).to_string();
+    let refused = read_within(&Budget::new(10_000, 0), body.as_bytes(), &site());
+    assert_eq!(refused, Err(NoInventory::TooComplex));
+    let failure = Failure::from(NoInventory::TooComplex);
+    assert_eq!((failure.class(), failure.code()), (Class::Anomaly, "too_complex"));
+    assert_eq!(page(&body).vehicles.len(), 50);
+}
+
 proptest! {
     #[test]
     fn each_entry_gives_one_vehicle_or_error_of_bounded_size(

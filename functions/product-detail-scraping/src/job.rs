@@ -1,7 +1,7 @@
 //! The job: fetches a car's detail page once and reads the car's record from it. Values from a page
 //! about another car are never used.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, panic::resume_unwind, time::Duration};
 
 use evenkeel::{
     aws::DynamoStore,
@@ -31,11 +31,12 @@ use inventory::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::{
     feed_data,
-    page::{self, PageError, Reading},
+    page::{self, PageError, Reading, record::Details},
     payload::Scraping,
 };
 
@@ -76,6 +77,10 @@ pub const POLICY: Policy = Policy {
 
 /// Largest result that is kept as the page of its car, in bytes.
 const MAX_PAGE_ITEM_BYTES: usize = 32 * 1024;
+
+/// From this length on, in bytes, a page is read on a thread of its own: the longest takes about a second, in which the
+/// other jobs of the batch and the deadlines must go on.
+const LONG_PAGE_BYTES: usize = 256 * 1024;
 
 /// The result of a successful job.
 #[derive(Clone, Debug, Serialize)]
@@ -154,9 +159,36 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
     }
 
     /// The feed's data of the car, or `None` if the table has no such car.
-    async fn known(&self, payload: &Scraping) -> Result<Option<page::record::Details>, Failure> {
+    async fn known(&self, payload: &Scraping) -> Result<Option<Details>, Failure> {
         let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await;
         Ok(data.map_err(|error| error.unstarted())?.as_deref().map(feed_data::details))
+    }
+}
+
+/// Reads a page, a long one beside the runtime's thread.
+///
+/// If the run ends before, the reading goes on without effect until its budget is spent.
+async fn read(
+    content: Content,
+    vin: String,
+    feed: Details,
+) -> Result<Result<Reading, PageError>, Failure> {
+    let Content { url, body, charset, .. } = content;
+    let is_long = body.len() >= LONG_PAGE_BYTES;
+    let read = move || {
+        let html = page::charset::text(body, charset.as_deref());
+        page::read(&html, &url, &vin, &feed)
+    };
+    if !is_long {
+        return Ok(read());
+    }
+    match spawn_blocking(read).await {
+        Ok(reading) => Ok(reading),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // Only a runtime that ends cancels it.
+            Err(error) => Err(Failure::new(Class::Transient, "interrupted", error.to_string())),
+        },
     }
 }
 
@@ -165,7 +197,7 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
 fn fall_back(
     payload: &Scraping,
     address: &Url,
-    known: Option<&page::record::Details>,
+    known: Option<&Details>,
     failure: Failure,
 ) -> Result<Progress<Scraped>, Failure> {
     let Some(known) = known else { return Err(failure) };
@@ -272,10 +304,8 @@ where
             }
             Err(error) => return Err(error.into()),
         };
-        let Content { url, body, charset, .. } = *content;
-        let html = page::charset::text(&body, charset.as_deref());
         let of_feed = known.clone().unwrap_or_default();
-        let failure = match page::read(&html, &url, &payload.vin, &of_feed) {
+        let failure = match read(*content, payload.vin.clone(), of_feed.clone()).await? {
             Ok(reading) => return Ok(self.keep(payload, scraped(reading, None), run.sent_at)),
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {

@@ -1,10 +1,12 @@
 //! Extracts one car's record from the HTML of its detail page and keeps the source of every value.
 //!
-//! Every function here is pure. Time and memory are linear in the size of the page, which is cut at
-//! [`MAX_PAGE_BYTES`]. Lists, texts and nesting have their own limits.
+//! Every function here is pure. The tags of a page are found in one pass, and all readers walk them. Time and memory
+//! are linear in the size of the page, which is cut at [`MAX_PAGE_BYTES`]: lists, texts and nesting have limits, and
+//! every loop pays from the page's [`Budget`].
 
 use std::{error::Error, fmt};
 
+use inventory::budget::Budget;
 use serde::Serialize;
 use url::Url;
 
@@ -32,6 +34,7 @@ mod value;
 mod visible;
 pub mod vocabulary;
 
+use markup::Markup;
 use price::{Asked, Evidence};
 use quality::{Code, Quality, Warning};
 use record::{Details, Record};
@@ -93,15 +96,32 @@ impl Error for PageError {}
 /// Reads the page at `address` about the car `vin`, which must be in upper case. Fields that the
 /// page lacks come from the dealer's `feed`.
 ///
-/// A missing field is not an error. Fails if the page is a bot wall's challenge, describes other
-/// cars, or names no VIN.
+/// A missing field is not an error, and a page that is too complex to be read whole gives what was found. Fails if the
+/// page is a bot wall's challenge, describes other cars, or names no VIN.
 pub fn read(html: &str, address: &Url, vin: &str, feed: &Details) -> Result<Reading, PageError> {
+    read_within(&Budget::of(html.len().min(MAX_PAGE_BYTES)), html, address, vin, feed)
+}
+
+/// The same with this budget.
+fn read_within(
+    budget: &Budget,
+    html: &str,
+    address: &Url,
+    vin: &str,
+    feed: &Details,
+) -> Result<Reading, PageError> {
     let page = &html[..html.floor_char_boundary(MAX_PAGE_BYTES)];
-    let visible = visible::read(page);
-    let base = visible.address(address);
-    let seen = read_sources(page, &base, vin);
+    let markup = Markup::of(page, budget);
+    let base = visible::base(&markup, address);
+    let seen = read_sources(&markup, &base, vin, budget);
+    // Last, because most texts of a page are of no use: if the budget ends, it ends here.
+    let visible = visible::read(&markup, budget);
     let identity = identity::decide(page, vin, &seen, &visible, feed)?;
-    let mut quality = Quality { other_vins: identity::other_vins(&seen), ..Quality::default() };
+    let mut quality = Quality {
+        other_vins: identity::other_vins(&seen),
+        too_complex: budget.is_exceeded(),
+        ..Quality::default()
+    };
     if page.len() < html.len() {
         quality.warn(Warning::new(Code::Skipped, Provenance::Page, "page", "too long"));
     }
@@ -228,10 +248,15 @@ impl Record {
 }
 
 /// Reads every source of the page. The result is ordered from the most to the least trusted.
-fn read_sources<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s>; 5] {
-    let of = |source| Sightings::new(source, vin, address);
+fn read_sources<'s>(
+    markup: &Markup<'_>,
+    address: &'s Url,
+    vin: &'s str,
+    budget: &'s Budget,
+) -> [Sightings<'s>; 5] {
+    let of = |source| Sightings::new(source, vin, address, budget);
     let (mut data_layer, mut json_ld) = (of(Provenance::DataLayer), of(Provenance::JsonLd));
-    for script in script::scripts(page) {
+    for script in script::scripts(markup) {
         match script.language {
             Language::JavaScript => data_layer::read(script.body, &mut data_layer),
             Language::JsonLd => json_ld::read(script.body, &mut json_ld),
@@ -240,11 +265,11 @@ fn read_sources<'s>(page: &str, address: &'s Url, vin: &'s str) -> [Sightings<'s
         }
     }
     let mut microdata = of(Provenance::Microdata);
-    microdata::read(page, &mut microdata);
+    microdata::read(markup, &mut microdata);
     let mut data_vins = of(Provenance::DataVin);
-    meta::read_data_vins(page, &mut data_vins);
+    meta::read_data_vins(markup, &mut data_vins);
     let mut open_graph = of(Provenance::OpenGraph);
-    meta::read(page, &mut open_graph);
+    meta::read(markup, &mut open_graph);
     [data_layer, json_ld, microdata, data_vins, open_graph]
 }
 

@@ -1,7 +1,9 @@
 //! Recognises the challenge page of a bot wall, so that the job stops and reports it. The job never
 //! tries to evade a wall: the remedy is a feed that the dealer has authorised.
 
-use super::markup::Tags;
+use inventory::budget::Budget;
+
+use super::markup::Markup;
 
 /// Bytes searched at the start of a page. Challenges are small pages.
 const SEARCHED_BYTES: usize = 64 * 1024;
@@ -83,7 +85,8 @@ pub fn recognise_known(html: &str) -> Option<&'static str> {
 /// number of a refused request.
 fn is_built_like_one(head: &str) -> bool {
     let (mut links, mut has_script, mut is_shell) = (0, false, false);
-    for tag in Tags::new(head) {
+    let markup = Markup::of(head, &Budget::of(head.len()));
+    for tag in markup.tags() {
         is_shell |= tag.attribute("id").is_some_and(|id| SHELLS.contains(&id));
         links += usize::from(tag.begins("a"));
         let is_loaded = tag.begins("script") || tag.begins("iframe");

@@ -11,7 +11,7 @@ use super::{
     record::Details,
     schema_org::VIN_NAMES,
     sighting::{Role, Sightings},
-    value::{self, first},
+    value::{self, first, weight_of},
 };
 
 /// Most values examined of one script.
@@ -19,6 +19,15 @@ const MAX_VALUES: usize = 256;
 
 /// Longest path that a value is assigned to, in bytes.
 const MAX_PATH_BYTES: usize = 200;
+
+/// Steps for each byte of a script: it is searched for a VIN, and for what is assigned.
+const SCRIPT_STEPS: usize = 3;
+
+/// Steps that a value takes beside those of its bytes.
+const VALUE_STEPS: usize = 100;
+
+/// Steps that a node takes beside those for its texts.
+const NODE_STEPS: usize = 16;
 
 /// Most nodes visited of one value.
 const MAX_NODES: usize = 10_000;
@@ -49,14 +58,15 @@ const PRICES: [&str; 7] = [
 
 /// Reads the cars that a script assigns to objects.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
-    if !may_name_a_vin(script) && !seen.is_mentioned(script) {
+    let is_paid = seen.pay(script.len() * SCRIPT_STEPS);
+    if !is_paid || !may_name_a_vin(script) && !seen.is_mentioned(script) {
         return;
     }
     let mut from = 0;
     // Cars whose properties are assigned one by one, by the path of the car.
     let mut parts: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for _ in 0..MAX_VALUES {
-        if seen.is_spent() {
+        if seen.is_spent() || !seen.pay(VALUE_STEPS) {
             break;
         }
         let Some(Assigned { path, start }) = next_assigned(script, from) else { break };
@@ -73,7 +83,7 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
                 cars(path, &value, seen);
             }
         } else if let Some((car, property)) = part_of_car(path)
-            && let Some((value, length)) = literal::parse(text)
+            && let Some((value, length)) = literal::parse(text, seen.budget())
         {
             from += length;
             parts.entry(car).or_default().entry(property).or_insert(value);
@@ -87,7 +97,8 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
 
 /// Reads the cars in a script of data, as page frameworks write it.
 pub fn read_data(script: &str, seen: &mut Sightings<'_>) {
-    if may_name_a_vin(script)
+    if seen.pay(script.len())
+        && may_name_a_vin(script)
         && let Some((value, _)) = seen.literal(script.trim_start())
     {
         // Such blocks are also written for other purposes, so what they say of other cars decides nothing.
@@ -178,11 +189,17 @@ fn cars_in<'v>(
     value: &'v Value,
     seen: &mut Sightings<'_>,
 ) -> Vec<(&'v Map<String, Value>, Role)> {
+    if !seen.pay(weight_of(value, seen.budget())) {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     let holds_cars = path.to_ascii_lowercase().contains("vehicles");
     let mut open = vec![(value, holds_cars, false)];
     for _ in 0..MAX_NODES {
         let Some((node, may_lack_vin, is_of_others)) = open.pop() else { break };
+        if !seen.pay(NODE_STEPS) {
+            break;
+        }
         match node {
             Value::Array(_) => {
                 let elements = seen.elements(node).iter().rev();
@@ -230,7 +247,9 @@ pub(super) fn vin(car: &Map<String, Value>) -> Option<String> {
 }
 
 fn see(car: &Map<String, Value>, role: Role, seen: &mut Sightings<'_>) {
-    seen.see(vin(car), role, |reader| details(car, reader));
+    seen.see(vin(car), role, |reader| {
+        if reader.affords(car) { details(car, reader) } else { Details::default() }
+    });
 }
 
 /// Whether a property with a general name has a value that `parse` knows.
@@ -291,6 +310,7 @@ pub(super) fn details(car: &Map<String, Value>, reader: &mut Reader<'_>) -> Deta
 
 #[cfg(test)]
 mod tests {
+    use inventory::budget::Budget;
     use proptest::prelude::*;
     use url::Url;
 
@@ -302,7 +322,8 @@ mod tests {
 
     fn seen<T>(script: &str, of: impl FnOnce(Sightings<'_>) -> T) -> T {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut seen = Sightings::new(Provenance::DataLayer, VIN, &base);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::DataLayer, VIN, &base, &budget);
         read(script, &mut seen);
         of(seen)
     }

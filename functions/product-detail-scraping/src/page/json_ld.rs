@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::{
+    record::Details,
     references,
     repair::{Repair, unwrapped},
     schema_org::{self, Object},
     script::isolate,
     sighting::{Role, Sightings},
+    value::weight_of,
 };
 
 /// Most JSON values read of one script. Some sites put several into one script.
@@ -15,6 +17,9 @@ const MAX_VALUES: usize = 8;
 
 /// Most nodes visited of one JSON value.
 const MAX_NODES: usize = 10_000;
+
+/// Steps that a node takes beside those for its texts.
+const NODE_STEPS: usize = 16;
 
 /// The property that leads from an offer to its item.
 const ITEM_OFFERED: &str = "itemOffered";
@@ -29,6 +34,9 @@ const VARIANTS: &str = "hasVariant";
 
 /// Reads the cars in a JSON-LD script.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
+    if !seen.pay(script.len()) {
+        return;
+    }
     let mut rest = unwrapped(script);
     if rest.len() < script.trim_start().len() {
         seen.repaired(Repair::Wrapping);
@@ -36,7 +44,7 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     for _ in 0..MAX_VALUES {
         let Some(start) = rest.find(['{', '[']) else { return };
         let length = if let Some((value, length)) = seen.parse(&rest[start..]) {
-            walk(&references::resolved(value), Role::Main, seen);
+            walk(&references::resolved(value, seen.budget()), Role::Main, seen);
             length
         } else {
             let Some(block) = isolate(&rest[start..]) else { return };
@@ -51,10 +59,17 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
 
 /// Reads the cars in a JSON value with this place on the page, in document order.
 pub(crate) fn walk(root: &Value, role: Role, seen: &mut Sightings<'_>) {
+    // Every node is visited at most once, and its VIN is looked for in what stands directly in it.
+    if !seen.pay(weight_of(root, seen.budget())) {
+        return;
+    }
     // Nodes still to visit, each with its place and with the offer whose item it is.
     let mut open: Vec<(&Value, Role, Option<&Object>)> = vec![(root, role, None)];
     for _ in 0..MAX_NODES {
         let Some((node, role, offer)) = open.pop() else { return };
+        if !seen.pay(NODE_STEPS) {
+            return;
+        }
         match node {
             Value::Array(_) => {
                 let elements = seen.elements(node);
@@ -64,7 +79,16 @@ pub(crate) fn walk(root: &Value, role: Role, seen: &mut Sightings<'_>) {
                 let is_car = schema_org::is_car(object);
                 if is_car {
                     let vin = schema_org::vin(object);
-                    seen.see(vin, role, |reader| schema_org::details(object, offer, reader));
+                    // Many cars may be the items of one offer, which is read again for each.
+                    seen.see(vin, role, |reader| {
+                        let is_paid = reader.affords(object)
+                            && offer.is_none_or(|offer| reader.affords(offer));
+                        if is_paid {
+                            schema_org::details(object, offer, reader)
+                        } else {
+                            Details::default()
+                        }
+                    });
                 }
                 open.extend(CHILDREN.iter().rev().filter_map(|key| {
                     let offer = (*key == ITEM_OFFERED).then_some(object);
@@ -83,6 +107,7 @@ pub(crate) fn walk(root: &Value, role: Role, seen: &mut Sightings<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use inventory::budget::Budget;
     use proptest::prelude::*;
     use serde_json::json;
     use url::Url;
@@ -95,7 +120,8 @@ mod tests {
 
     fn titles(script: &str) -> (Vec<String>, usize) {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base, &budget);
         read(script, &mut seen);
         let (details, warnings) = seen.chosen(|_| true);
         (details.into_iter().filter_map(|details| details.title).collect(), warnings.len())
@@ -127,7 +153,8 @@ mod tests {
         let offer = json!({"@type": "Offer", "price": 25_995,
             "itemOffered": [{"@type": "Car", "vin": VIN}]});
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base, &budget);
         walk(&offer, Role::Main, &mut seen);
         assert_eq!(seen.chosen(|_| true).0[0].asking_cents, [2_599_500]);
     }

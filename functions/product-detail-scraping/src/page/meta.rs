@@ -7,7 +7,7 @@ use url::form_urlencoded;
 
 use super::{
     data_layer,
-    markup::{Tag, Tags},
+    markup::{Markup, Tag},
     price_block::names_others,
     reader::Reader,
     record::Details,
@@ -36,10 +36,13 @@ const IMAGES: [&str; 3] = ["og:image", "og:image:url", "og:image:secure_url"];
 
 /// Reads the `meta` elements of a page, which describe a single car. They name its VIN only if the
 /// dealer uses the VIN as the item's id.
-pub fn read(html: &str, seen: &mut Sightings<'_>) {
+pub fn read(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
     let mut properties: BTreeMap<&str, Value> = BTreeMap::new();
     let mut images = Vec::new();
-    for tag in Tags::new(html).filter(|tag| tag.begins("meta")) {
+    for tag in markup.tags().filter(|tag| tag.begins("meta")) {
+        if !seen.pay(TAG_STEPS) {
+            break;
+        }
         let name = tag.attribute("property").or_else(|| tag.attribute("name"));
         let (Some(name), Some(content)) = (name, tag.attribute("content")) else { continue };
         if PROPERTIES.contains(&name) {
@@ -76,23 +79,34 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
     });
 }
 
+/// Steps for a tag, and for one with a VIN: its class is compared, and its attributes are read.
+const TAG_STEPS: usize = 4;
+const VIN_STEPS: usize = 200;
+
 /// Parts of the class names of elements that show one car of many.
 const ENTRIES: [&str; 6] = ["card", "item", "listing", "result", "thumb", "tile"];
 
 /// Reads the `data-` attributes of the elements with a `data-vin` or a `data-vehicle`: usually one of the page's car and those of
 /// recommended cars. An entry of a list or a link is not what the page is about.
-pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
-    for tag in Tags::new(html) {
+pub fn read_data_vins(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
+    for tag in markup.tags() {
+        if !seen.pay(TAG_STEPS) {
+            return;
+        }
         let vin = tag.attribute("data-vin").and_then(|vin| value::vin(&Value::from(vin)));
         let object = if vin.is_none() { data_vehicle(&tag, seen) } else { None };
         let Some(vin) = vin.or_else(|| data_layer::vin(object.as_ref()?)) else { continue };
         let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
+        if !seen.pay(VIN_STEPS + class.len() * ENTRIES.len()) {
+            return;
+        }
         let is_entry = ["a", "li", "option"].iter().any(|name| tag.begins(name))
             || names_others(&class)
             || ENTRIES.iter().any(|part| class.contains(part));
         let role = if is_entry { Role::Listed } else { Role::Main };
         seen.see(Some(vin), role, |reader| match &object {
-            Some(object) => data_layer::details(object, reader),
+            Some(object) if reader.affords(object) => data_layer::details(object, reader),
+            Some(_) => Details::default(),
             None => data_attributes(&tag, reader),
         });
     }
@@ -100,7 +114,7 @@ pub fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
 
 /// The car in an attribute `data-vehicle`: an object of JSON, or the same with percent-encoding.
 fn data_vehicle(tag: &Tag<'_>, seen: &mut Sightings<'_>) -> Option<Map<String, Value>> {
-    let text = tag.attribute("data-vehicle")?;
+    let text = tag.attribute("data-vehicle").filter(|text| seen.pay(text.len()))?;
     let text = if text.starts_with('{') {
         Cow::from(text)
     } else {
@@ -154,6 +168,7 @@ fn data_attributes(tag: &Tag<'_>, reader: &mut Reader<'_>) -> Details {
 
 #[cfg(test)]
 mod tests {
+    use inventory::budget::Budget;
     use proptest::prelude::*;
     use url::Url;
 
@@ -163,6 +178,14 @@ mod tests {
     const VIN: &str = "1HGCM82633A004352";
     const OTHER: &str = "1M8GDM9AXKP042788";
 
+    fn read(html: &str, seen: &mut Sightings<'_>) {
+        super::read(&Markup::of(html, &Budget::unlimited()), seen);
+    }
+
+    fn read_data_vins(html: &str, seen: &mut Sightings<'_>) {
+        super::read_data_vins(&Markup::of(html, &Budget::unlimited()), seen);
+    }
+
     fn base() -> Url {
         "https://www.dealer.example/used/1.htm".parse().unwrap()
     }
@@ -170,7 +193,8 @@ mod tests {
     #[test]
     fn meta_elements_are_read_by_property_or_name() {
         let base = base();
-        let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base, &budget);
         let html = r#"<META property="og:title" content="2003 Honda Accord &amp; more"/>
             <meta name='og:title' content='second'><meta property=og:image content=/1.jpg>
             <meta property="og:image:width" content="800"><meta content="new"
@@ -191,7 +215,8 @@ mod tests {
     #[test]
     fn a_page_without_known_properties_gives_nothing() {
         let base = base();
-        let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base, &budget);
         read("<meta name=viewport content=x><p>og:title</p>", &mut seen);
         assert_eq!(seen.chosen(|_| true), (vec![], vec![]));
     }
@@ -199,7 +224,8 @@ mod tests {
     #[test]
     fn only_vins_in_data_vin_attributes_are_recorded() {
         let base = base();
-        let mut seen = Sightings::new(Provenance::DataVin, VIN, &base);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::DataVin, VIN, &base, &budget);
         let html = format!(
             "<li data-vin={OTHER}><li DATA-VIN='{OTHER}'><li data-vin=none><li data-vin>\
              <p>data-vin=\"{VIN}\"</p>"
@@ -214,7 +240,8 @@ mod tests {
         #[test]
         fn random_meta_elements_give_at_most_one_car(content in ".{0,200}", tail in ".{0,40}") {
             let base = base();
-            let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base);
+            let budget = Budget::unlimited();
+            let mut seen = Sightings::new(Provenance::OpenGraph, VIN, &base, &budget);
             read(&format!("<meta property=og:title content=\"{content}\">{tail}"), &mut seen);
             read_data_vins(&content, &mut seen);
             let (details, _) = seen.chosen(|_| true);

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use inventory::budget::Budget;
 use serde_json::{Map, Value, map::Entry};
 
 use super::{
     json_ld::walk,
-    markup::{Tag, Tags},
+    markup::{Markup, Tag},
     sighting::{Role, Sightings},
+    value::weight_of,
 };
 
 /// Deepest nesting of items. Deeper items count as part of the item around them.
@@ -26,10 +28,25 @@ const MAX_NAMES: usize = 4;
 const MAX_REFERENCES: usize = 8;
 const MAX_REFERRED_BYTES: usize = 512 * 1024;
 
+/// Steps for a tag, and for each open item or property that has to notice it.
+const TAG_STEPS: usize = 4;
+const OPEN_STEPS: usize = 4;
+
 /// Reads the cars in a page's microdata and `RDFa`.
-pub fn read(html: &str, seen: &mut Sightings<'_>) {
-    let mut items = Items { left: MAX_PROPERTIES, refers: references(html), ..Items::default() };
-    for tag in Tags::new(html) {
+pub fn read(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
+    let budget = seen.budget();
+    let mut items = Items {
+        open: Vec::new(),
+        complete: Vec::new(),
+        refers: references(markup, budget),
+        parts: BTreeMap::new(),
+        left: MAX_PROPERTIES,
+        budget,
+    };
+    for tag in markup.tags() {
+        if !budget.step(TAG_STEPS + items.open.len() * OPEN_STEPS) {
+            break;
+        }
         if tag.closing {
             items.close(tag.name);
         } else {
@@ -48,16 +65,14 @@ pub fn read(html: &str, seen: &mut Sightings<'_>) {
 }
 
 /// The ids of the elements that items refer to.
-fn references(html: &str) -> BTreeSet<&str> {
-    if !html.contains("itemref") {
-        return BTreeSet::new();
-    }
-    let lists = Tags::new(html).filter_map(|tag| tag.attribute("itemref"));
-    lists.flat_map(|list| list.split_ascii_whitespace().take(MAX_REFERENCES)).collect()
+fn references<'m>(markup: &'m Markup<'_>, budget: &Budget) -> BTreeSet<&'m str> {
+    let tags = markup.tags().take_while(|_| budget.step(TAG_STEPS));
+    let lists = tags.filter_map(|tag| tag.attribute("itemref"));
+    let ids = lists.flat_map(|list| list.split_ascii_whitespace().take(MAX_REFERENCES));
+    ids.take(MAX_PROPERTIES).collect()
 }
 
 /// The items of a page.
-#[derive(Default)]
 struct Items<'a> {
     /// The items and properties whose elements have not ended, from the outermost to the innermost.
     open: Vec<Open<'a>>,
@@ -68,6 +83,7 @@ struct Items<'a> {
     parts: BTreeMap<&'a str, Map<String, Value>>,
     /// The number of properties that may still be read.
     left: usize,
+    budget: &'a Budget,
 }
 
 /// An item whose element has ended.
@@ -102,7 +118,7 @@ enum What<'a> {
 impl<'a> Items<'a> {
     /// Handles a start tag.
     fn begin(&mut self, tag: &Tag<'a>) {
-        let is_leaf = tag.attributes.ends_with('/') || tag.is_void();
+        let is_leaf = tag.self_closing || tag.is_void();
         if !is_leaf {
             for open in &mut self.open {
                 if open.element.eq_ignore_ascii_case(tag.name) {
@@ -152,6 +168,7 @@ impl<'a> Items<'a> {
         for open in &mut self.open {
             if let What::Text(heard) = &mut open.what
                 && heard.len() < MAX_PROPERTY_BYTES
+                && self.budget.keep(shortened(text).len())
             {
                 heard.push_str(shortened(text));
             }
@@ -206,7 +223,11 @@ impl<'a> Items<'a> {
         });
         let Some(values) = values.next().filter(|_| self.left > 0) else { return };
         self.left -= 1;
+        let weight = weight_of(value, self.budget);
         for name in names.split_ascii_whitespace().take(MAX_NAMES) {
+            if !self.budget.step(weight) || !self.budget.keep(weight) {
+                return;
+            }
             // RDFa may write a prefix.
             let name = name.rsplit([':', '/', '#']).next().unwrap_or(name);
             insert(values, name, value.clone());
@@ -219,10 +240,14 @@ impl<'a> Items<'a> {
         let mut bytes_left = MAX_REFERRED_BYTES;
         let merged = complete.into_iter().map(|Complete { mut values, refers, role }| {
             for id in refers.split_ascii_whitespace().take(MAX_REFERENCES) {
-                for (name, value) in self.parts.get(id).into_iter().flatten() {
-                    let bytes = name.len() + value.to_string().len();
-                    let Some(left) = bytes_left.checked_sub(bytes) else { break };
-                    bytes_left = left;
+                let part = self.parts.get(id).filter(|_| bytes_left > 0);
+                for (name, value) in part.into_iter().flatten() {
+                    let bytes = name.len() + weight_of(value, self.budget);
+                    // Once one does not fit, none is weighed any more.
+                    bytes_left = bytes_left.saturating_sub(bytes);
+                    if bytes_left == 0 || !self.budget.keep(bytes) {
+                        break;
+                    }
                     insert(&mut values, name, value.clone());
                 }
             }
@@ -282,8 +307,9 @@ mod tests {
 
     fn seen(html: &str) -> (Vec<Details>, usize) {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut seen = Sightings::new(Provenance::Microdata, VIN, &base);
-        read(html, &mut seen);
+        let budget = Budget::unlimited();
+        let mut seen = Sightings::new(Provenance::Microdata, VIN, &base, &budget);
+        read(&Markup::of(html, &budget), &mut seen);
         let (details, warnings) = seen.chosen(|_| true);
         (details, warnings.len())
     }

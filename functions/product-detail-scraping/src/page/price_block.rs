@@ -1,5 +1,9 @@
 //! The elements in which a page shows a price, and the amounts in them.
 
+use std::collections::BTreeMap;
+
+use inventory::budget::Budget;
+
 use super::{
     markup::Tag,
     price::{self, Amount},
@@ -9,8 +13,8 @@ use super::{
 /// Longest text kept of an element, in bytes.
 const MAX_TEXT_BYTES: usize = 200;
 
-/// Most open blocks of prices, and most amounts of one.
-pub(super) const MAX_BLOCKS: usize = 8;
+/// Most blocks of prices that are read, and most amounts of one.
+const MAX_BLOCKS: usize = 8;
 const MAX_AMOUNTS: usize = 8;
 
 /// Signs without which a number in a text is no amount.
@@ -52,9 +56,41 @@ pub(super) struct PriceBlock {
     pub(super) at: usize,
 }
 
+/// Steps for each byte of a class name that is read for the first time.
+const CLASS_STEPS: usize = 32;
+
+/// What a class name takes in memory beside its text, which is the page's.
+const CLASS_BYTES: usize = 64;
+
+/// What the class of an element says of what it shows.
+#[derive(Clone, Copy, Default)]
+struct Class {
+    /// A former price.
+    is_struck: bool,
+    /// Other cars than the page's.
+    names_others: bool,
+    /// A price.
+    shows_price: bool,
+}
+
+impl Class {
+    fn of(class: &str) -> Self {
+        let class = class.to_ascii_lowercase();
+        Self {
+            is_struck: STRUCK_CLASSES.iter().any(|part| class.contains(part)),
+            names_others: names_others(&class),
+            shows_price: class.split_ascii_whitespace().any(|name| name.contains("price")),
+        }
+    }
+}
+
 /// The elements around the present place.
-#[derive(Default)]
-pub(super) struct Around {
+pub(super) struct Around<'a> {
+    budget: &'a Budget,
+    /// Classes that were read: pages repeat few of them on many elements.
+    classes: BTreeMap<&'a str, Class>,
+    /// Blocks of prices that may still be read.
+    blocks_left: usize,
     struck: usize,
     /// Elements whose class says that they strike out, each with the open elements of its name.
     struck_by_class: Vec<(String, usize)>,
@@ -82,9 +118,72 @@ pub(super) fn names_others(text: &str) -> bool {
     OTHERS.iter().any(|part| text.contains(part))
 }
 
-impl Around {
-    /// Notes a tag. Returns the block of a price that it ends.
-    pub(super) fn pass(&mut self, tag: &Tag<'_>) -> Option<PriceBlock> {
+impl<'a> Around<'a> {
+    /// Nothing around yet. Reading is paid from `budget`.
+    pub(super) fn new(budget: &'a Budget) -> Self {
+        Self {
+            budget,
+            classes: BTreeMap::new(),
+            blocks_left: MAX_BLOCKS,
+            struck: 0,
+            struck_by_class: Vec::new(),
+            of_others: Vec::new(),
+            links: 0,
+            headings: 0,
+            subheadings: 0,
+            blocks: Vec::new(),
+        }
+    }
+
+    /// Whether the present place is within a block of a price.
+    pub(super) fn is_in_block(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
+    /// Notes a tag. Returns the block of a price that it ends, at most [`MAX_BLOCKS`] times.
+    pub(super) fn pass(&mut self, tag: &Tag<'a>) -> Option<PriceBlock> {
+        self.count(tag);
+        if tag.closing {
+            return self.ended();
+        }
+        let class = tag.attribute("class").unwrap_or_default();
+        let style = tag.attribute("style").unwrap_or_default();
+        if class.is_empty() && style.is_empty() || tag.is_void() {
+            return None;
+        }
+        let says = self.class(class);
+        let is_struck = says.is_struck || style.contains("line-through");
+        if is_struck && self.struck_by_class.len() < MAX_BLOCKS {
+            self.struck_by_class.push((tag.name.to_owned(), 1));
+        }
+        if says.names_others && self.of_others.len() < MAX_BLOCKS {
+            self.of_others.push((tag.name.to_owned(), 1));
+        }
+        if says.shows_price && self.blocks.is_empty() && self.blocks_left > 0 {
+            let is_of_other = self.links > 0 || !self.of_others.is_empty();
+            let amounts = PriceBlock { is_of_other, ..PriceBlock::default() };
+            let (text, struck_text) = (class.to_ascii_lowercase(), String::new());
+            let element = tag.name.to_owned();
+            self.blocks.push(Block { element, depth: 1, amounts, text, struck_text });
+        }
+        None
+    }
+
+    /// What a class says. One that the budget does not pay for says nothing.
+    fn class(&mut self, class: &'a str) -> Class {
+        if let Some(known) = self.classes.get(class) {
+            return *known;
+        }
+        if !self.budget.step(class.len() * CLASS_STEPS) || !self.budget.keep(CLASS_BYTES) {
+            return Class::default();
+        }
+        let says = Class::of(class);
+        self.classes.insert(class, says);
+        says
+    }
+
+    /// Counts the open elements of each kind.
+    fn count(&mut self, tag: &Tag<'_>) {
         let is = |names: &[&str]| names.iter().any(|name| tag.name.eq_ignore_ascii_case(name));
         let is_closing = tag.closing;
         let step = |count: usize| if is_closing { count.saturating_sub(1) } else { count + 1 };
@@ -107,31 +206,14 @@ impl Around {
         }
         self.struck_by_class.retain(|(_, depth)| *depth > 0);
         self.of_others.retain(|(_, depth)| *depth > 0);
-        if tag.closing {
-            let ended = self.blocks.iter().position(|block| block.depth == 0)?;
-            let block = self.blocks.swap_remove(ended);
-            // The block within another says more exactly what it shows; the outer one would count it again.
-            return self.blocks.is_empty().then(|| block.read());
-        }
-        let class = tag.attribute("class").unwrap_or_default().to_ascii_lowercase();
-        let style = tag.attribute("style").unwrap_or_default();
-        let is_struck = STRUCK_CLASSES.iter().any(|part| class.contains(part))
-            || style.contains("line-through");
-        if is_struck && !tag.is_void() && self.struck_by_class.len() < MAX_BLOCKS {
-            self.struck_by_class.push((tag.name.to_owned(), 1));
-        }
-        if names_others(&class) && !tag.is_void() && self.of_others.len() < MAX_BLOCKS {
-            self.of_others.push((tag.name.to_owned(), 1));
-        }
-        let shows_price = class.split_ascii_whitespace().any(|name| name.contains("price"));
-        if shows_price && self.blocks.is_empty() && !tag.is_void() {
-            let is_of_other = self.links > 0 || !self.of_others.is_empty();
-            let amounts = PriceBlock { is_of_other, ..PriceBlock::default() };
-            let (text, struck_text) = (class, String::new());
-            let element = tag.name.to_owned();
-            self.blocks.push(Block { element, depth: 1, amounts, text, struck_text });
-        }
-        None
+    }
+
+    /// The block whose element has ended.
+    fn ended(&mut self) -> Option<PriceBlock> {
+        let ended = self.blocks.iter().position(|block| block.depth == 0)?;
+        let block = self.blocks.swap_remove(ended);
+        self.blocks_left -= 1;
+        Some(block.read())
     }
 
     /// Notes a text.

@@ -33,9 +33,18 @@ pub struct Quality {
     /// The oddities of the page, at most [`MAX_WARNINGS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// Whether the page would take too much work or memory, so that a part of it was not read. The record has what was
+    /// found until then.
+    #[serde(skip_serializing_if = "is_false")]
+    pub too_complex: bool,
     /// The VINs of other cars on the page, such as recommended ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_vins: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Quality {

@@ -1,7 +1,8 @@
 //! Reads the fields of one car from one source, and collects a warning for every value that it
 //! cannot use.
 
-use serde_json::Value;
+use inventory::budget::Budget;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
@@ -11,17 +12,26 @@ use super::{
     vocabulary::{Condition, Mileage, Provenance},
 };
 
+/// Steps for each byte of a text of a car: it is decoded, cleaned and compared, some of them for several fields.
+const CLEAN_STEPS: usize = 4;
+
 /// Reads fields and collects warnings.
 pub(crate) struct Reader<'s> {
     from: Provenance,
     /// The page's address, against which relative addresses are resolved.
     base: &'s Url,
+    budget: &'s Budget,
     warnings: Vec<Warning>,
 }
 
 impl<'s> Reader<'s> {
-    pub(crate) fn new(from: Provenance, base: &'s Url) -> Self {
-        Self { from, base, warnings: Vec::new() }
+    pub(crate) fn new(from: Provenance, base: &'s Url, budget: &'s Budget) -> Self {
+        Self { from, base, budget, warnings: Vec::new() }
+    }
+
+    /// Pays for reading all texts of a car or of an offer. False if the page may take no more.
+    pub(crate) fn affords(&self, object: &Map<String, Value>) -> bool {
+        self.budget.step(value::weight(object, self.budget).saturating_mul(CLEAN_STEPS))
     }
 
     pub(crate) fn into_warnings(self) -> Vec<Warning> {
@@ -128,7 +138,8 @@ mod tests {
     #[test]
     fn missing_values_give_no_warning_and_placeholders_give_one() {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut reader = Reader::new(Provenance::DataLayer, &base);
+        let budget = Budget::unlimited();
+        let mut reader = Reader::new(Provenance::DataLayer, &base, &budget);
         assert_eq!(reader.text("trim", None), None);
         assert_eq!(reader.text("trim", Some(&json!(null))), None);
         assert_eq!(reader.text("trim", Some(&json!(" "))), None);
@@ -154,7 +165,8 @@ mod tests {
     #[test]
     fn a_mileage_of_zero_is_valid_only_for_a_new_car() {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut reader = Reader::new(Provenance::JsonLd, &base);
+        let budget = Budget::unlimited();
+        let mut reader = Reader::new(Provenance::JsonLd, &base, &budget);
         let (zero, unit) = (json!(0), json!("KMT"));
         let new = reader.mileage(Some(&zero), Some(&unit), Some(Condition::New));
         assert_eq!(new.map(|mileage| mileage.value), Some(0));

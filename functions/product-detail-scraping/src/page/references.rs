@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use inventory::budget::Budget;
 use serde_json::{Map, Value};
 
 /// Deepest chain of references that is followed.
@@ -15,17 +16,20 @@ const MAX_NODES: usize = 20_000;
 const MAX_BYTES: usize = 1024 * 1024;
 const NODE_BYTES: usize = 32;
 
-/// The value with its references replaced.
+/// The value with its references replaced. The budget pays for each node.
 #[must_use]
-pub fn resolved(value: Value) -> Value {
+pub fn resolved(value: Value, budget: &Budget) -> Value {
     let mut named = BTreeMap::new();
     let mut left = MAX_NODES;
     collect(&value, &mut named, &mut left);
+    budget.step((MAX_NODES - left) * NODE_BYTES);
     if named.is_empty() {
         return value;
     }
     let mut left = MAX_BYTES;
-    filled(&value, &named, 0, &mut left)
+    let resolved = filled(&value, &named, 0, &mut left);
+    let copied = MAX_BYTES - left;
+    if budget.step(copied) { resolved } else { value }
 }
 
 /// The properties of a reference.
@@ -92,6 +96,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn resolved(value: Value) -> Value {
+        super::resolved(value, &Budget::unlimited())
+    }
 
     #[test]
     fn a_reference_is_replaced_by_its_object() {

@@ -222,6 +222,7 @@ fn labels(object: &Object) -> String {
 
 #[cfg(test)]
 mod tests {
+    use inventory::budget::Budget;
     use serde_json::json;
     use url::Url;
 
@@ -230,7 +231,8 @@ mod tests {
 
     fn read(car: &Value) -> Details {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
-        let mut reader = Reader::new(Provenance::JsonLd, &base);
+        let budget = Budget::unlimited();
+        let mut reader = Reader::new(Provenance::JsonLd, &base, &budget);
         details(car.as_object().unwrap(), None, &mut reader)
     }
 

@@ -1,6 +1,6 @@
 //! Finds the scripts of a page and isolates the JSON values in them.
 
-use super::markup::{Tag, Tags, decode};
+use super::markup::{Markup, Tag, decode};
 pub use inventory::literal::MAX_VALUE_BYTES;
 
 /// Most scripts read of one page. Real pages have dozens.
@@ -28,8 +28,8 @@ pub struct Script<'a> {
 }
 
 /// The scripts of a page in document order, except those in comments.
-pub fn scripts(html: &str) -> impl Iterator<Item = Script<'_>> {
-    let scripts = Tags::new(html).filter(|tag| tag.begins("script"));
+pub fn scripts<'m>(markup: &'m Markup<'_>) -> impl Iterator<Item = Script<'m>> {
+    let scripts = markup.tags().filter(|tag| tag.begins("script"));
     scripts.take(MAX_SCRIPTS).map(|tag| Script { language: language(&tag), body: tag.text })
 }
 
@@ -118,6 +118,7 @@ impl QuotationMark {
 
 #[cfg(test)]
 mod tests {
+    use inventory::budget::Budget;
     use proptest::prelude::*;
 
     use super::*;
@@ -128,7 +129,8 @@ mod tests {
             <script type=' application/LD+JSON; charset=utf-8'>c</script><!-- <script>d</script> -->
             <script type="application/ld&#43;json">e</script><script type="text/template">f
             </script><script src="g.js"></script><script type="module">h"#;
-        let found: Vec<_> = scripts(html).map(|s| (s.language, s.body.trim())).collect();
+        let markup = Markup::of(html, &Budget::unlimited());
+        let found: Vec<_> = scripts(&markup).map(|s| (s.language, s.body.trim())).collect();
         let expected = [
             (Language::JavaScript, "a"),
             (Language::JavaScript, "b"),

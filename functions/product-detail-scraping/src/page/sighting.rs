@@ -1,7 +1,7 @@
 //! The cars that one source of a page mentions: all details of the job's car, only the VINs of
 //! others.
 
-use inventory::literal;
+use inventory::{budget::Budget, literal};
 use serde_json::Value;
 use url::Url;
 
@@ -23,8 +23,14 @@ const MAX_SIGHTINGS: usize = 8;
 const MAX_BLOCKS: usize = 64;
 const MAX_PARSED_BYTES: usize = 4 * MAX_VALUE_BYTES;
 
+/// Steps for each byte of a block that is parsed, with the copy that its repair makes.
+const PARSE_STEPS: usize = 4;
+
 /// Most cars of one source whose details are read. Equal ones are kept once, so these are more than are kept.
 const MAX_READ: usize = 32;
+
+/// Steps that reading the details of a car takes beside those for its texts.
+const READ_STEPS: usize = 2_000;
 
 /// Bytes quoted in a report from the start of a bad block.
 const HEAD_BYTES: usize = 24;
@@ -62,6 +68,8 @@ pub struct Sightings<'s> {
     vin: &'s str,
     /// The page's address.
     base: &'s Url,
+    /// What the page may still take.
+    budget: &'s Budget,
     /// Whether the source names the job's VIN.
     names_ours: bool,
     /// The sightings of the job's car.
@@ -91,13 +99,14 @@ struct Sighting {
 
 impl<'s> Sightings<'s> {
     /// No sightings yet in the source `from` of the page at `base`, which should describe the car
-    /// `vin`. The VIN must be in upper case.
+    /// `vin`. The VIN must be in upper case. Reading it is paid from `budget`.
     #[must_use]
-    pub fn new(from: Provenance, vin: &'s str, base: &'s Url) -> Self {
+    pub fn new(from: Provenance, vin: &'s str, base: &'s Url, budget: &'s Budget) -> Self {
         Self {
             from,
             vin,
             base,
+            budget,
             names_ours: false,
             ours: Vec::new(),
             unnamed: Vec::new(),
@@ -121,6 +130,16 @@ impl<'s> Sightings<'s> {
     #[must_use]
     pub fn names_ours(&self) -> bool {
         self.names_ours
+    }
+
+    /// Pays for a part of the page. False if nothing more may be read.
+    pub(crate) fn pay(&self, steps: usize) -> bool {
+        self.budget.step(steps)
+    }
+
+    /// The budget of the page.
+    pub(crate) fn budget(&self) -> &'s Budget {
+        self.budget
     }
 
     /// Whether a text contains the job's VIN, in upper case.
@@ -183,11 +202,11 @@ impl<'s> Sightings<'s> {
             None if role == Role::Listed => return,
             None => (&mut self.unnamed, 2),
         };
-        if list.len() == most || self.reads == MAX_READ {
+        if list.len() == most || self.reads == MAX_READ || !self.budget.step(READ_STEPS) {
             return;
         }
         self.reads += 1;
-        let mut reader = Reader::new(self.from, self.base);
+        let mut reader = Reader::new(self.from, self.base, self.budget);
         let details = read(&mut reader);
         // Pages repeat whole blocks. Equal details are the same car and add nothing.
         if list.iter().all(|sighting| sighting.details != details) {
@@ -197,7 +216,15 @@ impl<'s> Sightings<'s> {
 
     /// Whether no further block is parsed.
     pub(crate) fn is_spent(&self) -> bool {
-        self.blocks > MAX_BLOCKS || self.bytes > MAX_PARSED_BYTES
+        self.blocks > MAX_BLOCKS || self.bytes > MAX_PARSED_BYTES || self.budget.is_spent()
+    }
+
+    /// The JSON value at the start of a text, if its brackets match. The budget pays for the bytes that are looked at.
+    fn isolated<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let block = isolate(text);
+        let bytes = block.map_or(text.len().min(MAX_VALUE_BYTES), str::len);
+        let is_paid = self.budget.step(bytes);
+        block.filter(|_| is_paid)
     }
 
     /// Whether another block of this many bytes may be parsed. The first that may not gives a warning.
@@ -218,11 +245,12 @@ impl<'s> Sightings<'s> {
         if self.is_spent() {
             return None;
         }
-        let block = isolate(text);
+        let block = self.isolated(text);
         if !self.affords(block.map_or(text.len(), str::len)) {
             return None;
         }
         if let Some(block) = block
+            && self.budget.step(block.len() * PARSE_STEPS)
             && let Ok((value, repairs)) = repair::parse(block)
         {
             for repair in repairs {
@@ -230,7 +258,7 @@ impl<'s> Sightings<'s> {
             }
             return Some((value, block.len()));
         }
-        let Some((value, length)) = literal::parse(text) else {
+        let Some((value, length)) = literal::parse(text, self.budget) else {
             self.bad_block(text);
             return None;
         };
@@ -243,11 +271,11 @@ impl<'s> Sightings<'s> {
         if self.is_spent() {
             return None;
         }
-        let block = isolate(text);
+        let block = self.isolated(text).filter(|block| self.budget.step(block.len()));
         let json = block.and_then(|block| serde_json::from_str(block).ok());
         let read = match (block, json) {
             (Some(block), Some(value)) => Some((value, block.len())),
-            _ => literal::parse(text),
+            _ => literal::parse(text, self.budget),
         };
         if let Some((value, length)) = read {
             return self.affords(length).then_some((value, length));

@@ -16,8 +16,8 @@ fn year(year: u16) -> Details {
 /// A car: its VIN, its place and its year.
 type Car<'a> = (Option<&'a str>, Role, u16);
 
-fn sightings<'s>(base: &'s Url, cars: &[Car<'_>]) -> Sightings<'s> {
-    let mut seen = Sightings::new(Provenance::JsonLd, OURS, base);
+fn sightings<'s>(base: &'s Url, budget: &'s Budget, cars: &[Car<'_>]) -> Sightings<'s> {
+    let mut seen = Sightings::new(Provenance::JsonLd, OURS, base, budget);
     for (vin, role, number) in cars {
         seen.see(vin.map(str::to_owned), *role, |_| year(*number));
     }
@@ -26,7 +26,7 @@ fn sightings<'s>(base: &'s Url, cars: &[Car<'_>]) -> Sightings<'s> {
 
 /// The years of the cars that may be the job's, and the number of warnings.
 fn years(cars: &[Car<'_>], admits: bool) -> (Vec<u16>, usize) {
-    let (details, warnings) = sightings(&base(), cars).chosen(|_| admits);
+    let (details, warnings) = sightings(&base(), &Budget::unlimited(), cars).chosen(|_| admits);
     (details.iter().filter_map(|details| details.year).collect(), warnings.len())
 }
 
@@ -69,14 +69,15 @@ fn what_stands_for_itself_is_what_the_page_is_about() {
         (&[(None, Alone, 1), (Some(OURS), Alone, 1)], Main::Ours),
     ];
     for (cars, expected) in cases {
-        assert_eq!(sightings(&base(), cars).main(), *expected, "{cars:?}");
+        assert_eq!(sightings(&base(), &Budget::unlimited(), cars).main(), *expected, "{cars:?}");
     }
 }
 
 #[test]
 fn the_number_of_sightings_is_bounded() {
     let base = base();
-    let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base);
+    let budget = Budget::unlimited();
+    let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base, &budget);
     for number in 0..1_000_u16 {
         seen.see(Some(OURS.into()), Alone, |_| year(number));
         seen.see(None, Alone, |_| year(number));
@@ -91,7 +92,8 @@ fn the_number_of_sightings_is_bounded() {
 #[test]
 fn equal_cars_are_kept_once_and_not_read_for_ever() {
     let base = base();
-    let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base);
+    let budget = Budget::unlimited();
+    let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base, &budget);
     let mut reads = 0;
     for _ in 0..1_000 {
         seen.see(Some(OURS.into()), Alone, |_| {
@@ -105,7 +107,8 @@ fn equal_cars_are_kept_once_and_not_read_for_ever() {
 #[test]
 fn the_bytes_of_all_blocks_together_are_bounded() {
     let base = base();
-    let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base);
+    let budget = Budget::unlimited();
+    let mut seen = Sightings::new(Provenance::JsonLd, OURS, &base, &budget);
     let block = format!("[{}]", " ".repeat(200 * 1024));
     let parsed = (0..20).filter(|_| seen.parse(&block).is_some()).count();
     assert_eq!(parsed, MAX_PARSED_BYTES / block.len());

@@ -4,12 +4,12 @@
 
 use std::{borrow::Cow, ops::RangeInclusive, slice};
 
-use inventory::vin::Vin;
+use inventory::{budget::Budget, vin::Vin};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
-    markup::decode,
+    markup::{decode, decode_text},
     vocabulary::{Availability, Condition, Mileage, Unit},
 };
 
@@ -38,6 +38,9 @@ const MAX_NUMBER_CHARS: usize = 12;
 
 /// Largest mileage accepted, in miles or kilometres: more than any car has covered.
 const MAX_MILEAGE: u32 = 2_000_000;
+
+/// What a value weighs beside its text.
+const NODE_WEIGHT: usize = 16;
 
 /// The accepted model years.
 const YEARS: RangeInclusive<u16> = 1900..=2100;
@@ -102,6 +105,27 @@ pub(crate) fn elements(value: Option<&Value>) -> &[Value] {
     }
 }
 
+/// How much there is to read in an object: its bytes of text, and some more for each value. The recursion is bounded,
+/// because the parsers refuse deep nesting.
+pub(crate) fn weight(object: &Map<String, Value>, budget: &Budget) -> usize {
+    let of = |(key, value): (&String, &Value)| key.len() + weight_of(value, budget);
+    object.iter().map(of).sum()
+}
+
+/// The same for any value.
+pub(crate) fn weight_of(value: &Value, budget: &Budget) -> usize {
+    if !budget.step(1) {
+        return 0;
+    }
+    NODE_WEIGHT
+        + match value {
+            Value::String(text) => text.len().min(MAX_RAW_BYTES),
+            Value::Array(values) => values.iter().map(|value| weight_of(value, budget)).sum(),
+            Value::Object(object) => weight(object, budget),
+            _ => 0,
+        }
+}
+
 /// A number without an exponent and, if it is an integer, without a decimal point.
 fn spelt(number: &serde_json::Number) -> String {
     match (number.as_u64(), number.as_f64()) {
@@ -114,19 +138,42 @@ fn spelt(number: &serde_json::Number) -> String {
 /// The text in one line, with character references decoded, invisible characters removed, and cut
 /// to [`MAX_TEXT_CHARS`].
 pub(crate) fn clean(text: &str) -> String {
-    let head = &text[..text.floor_char_boundary(MAX_RAW_BYTES)];
-    let mut decoded: Cow<'_, str> = head.into();
+    cleaned(text, decode)
+}
+
+/// The same for the text of an element.
+pub(crate) fn clean_text(text: &str) -> String {
+    cleaned(text, decode_text)
+}
+
+fn cleaned(text: &str, first: fn(&str) -> String) -> String {
+    let mut decoded: Cow<'_, str> = text[..text.floor_char_boundary(MAX_RAW_BYTES)].into();
     // Some sites encode a text that is encoded already.
-    for _ in 0..2 {
+    for decode in [first, decode] {
         if decoded.contains('&') {
             decoded = decode(&decoded).into();
         }
     }
-    let visible = decoded.chars().filter(|c| !is_invisible(*c));
-    let visible: String = visible.map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cut: String = line.chars().take(MAX_TEXT_CHARS).collect();
-    cut.trim_end().to_owned()
+    let mut line = String::new();
+    let (mut chars, mut is_gap) = (0, false);
+    for c in decoded.chars().filter(|c| !is_invisible(*c)) {
+        if c.is_whitespace() || c.is_control() {
+            is_gap = !line.is_empty();
+            continue;
+        }
+        if is_gap {
+            line.push(' ');
+            chars += 1;
+        }
+        is_gap = false;
+        if chars >= MAX_TEXT_CHARS {
+            break;
+        }
+        line.push(c);
+        chars += 1;
+    }
+    line.truncate(line.trim_end().len());
+    line
 }
 
 /// Whether a character has no width or changes the direction of writing. Such characters make

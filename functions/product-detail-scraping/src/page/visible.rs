@@ -1,19 +1,29 @@
 //! What a page shows its visitors: its heading, its addresses, the rows that label a fact, and the block of its price.
 
+use inventory::budget::Budget;
 use url::Url;
 
 use super::{
-    markup::{Tag, Tags},
+    markup::{Markup, Tag},
     price::{self, Amount},
-    price_block::{Around, CURRENCIES, MAX_BLOCKS, PriceBlock, names_others},
+    price_block::{Around, CURRENCIES, PriceBlock, names_others},
     record::Details,
-    value::{self, clean},
+    value::{self, clean, clean_text},
     vocabulary::{Availability, Condition},
 };
 
 /// Most texts kept of a page, and the longest in bytes.
 const MAX_TEXTS: usize = 5_000;
 const MAX_TEXT_BYTES: usize = 200;
+
+/// Elements whose content no visitor sees.
+const UNSEEN: [&str; 7] =
+    ["iframe", "noembed", "noframes", "noscript", "script", "style", "template"];
+
+/// Steps for a tag, for each byte of a text, and for an amount with the words around it.
+const TAG_STEPS: usize = 16;
+const TEXT_STEPS: usize = 4;
+const AMOUNT_STEPS: usize = 1_000;
 
 /// Sentences that say that a car is sold.
 const SOLD: [&str; 6] = [
@@ -65,8 +75,6 @@ pub(crate) struct Visible {
     canonical: Option<String>,
     /// The VIN that an attribute of the whole page's element has.
     of_body: Option<String>,
-    /// The address that others are relative to, if the page sets one.
-    pub(crate) base: Option<String>,
     texts: Vec<Text>,
     prices: Vec<PriceBlock>,
     /// Amounts that are no prices, by the words beside them.
@@ -85,23 +93,33 @@ struct Text {
 }
 
 /// Reads what a page shows.
-pub(crate) fn read(html: &str) -> Visible {
+pub(crate) fn read(markup: &Markup<'_>, budget: &Budget) -> Visible {
     let mut visible = Visible::default();
-    let mut around = Around::default();
-    for tag in Tags::new(html) {
-        if ["script", "style", "template", "noscript"].iter().any(|name| tag.begins(name)) {
+    let mut around = Around::new(budget);
+    for tag in markup.tags() {
+        if !budget.step(TAG_STEPS) {
+            break;
+        }
+        if UNSEEN.iter().any(|name| tag.begins(name)) {
             continue;
         }
         visible.note(&tag);
-        if let Some(block) = around.pass(&tag)
-            && visible.prices.len() < MAX_BLOCKS
-        {
+        if let Some(block) = around.pass(&tag) {
             let is_of_other = block.is_of_other || visible.shows_others;
             visible.prices.push(PriceBlock { at: visible.texts.len(), is_of_other, ..block });
         }
-        visible.hear(&tag, &mut around);
+        if !visible.hear(&tag, &mut around, budget) {
+            break;
+        }
     }
     visible
+}
+
+/// The address that others on the page are relative to.
+pub(crate) fn base(markup: &Markup<'_>, address: &Url) -> Url {
+    let mut bases = markup.tags().filter(|tag| tag.begins("base"));
+    let base = bases.find_map(|tag| tag.attribute("href").map(clean));
+    base.and_then(|base| address.join(&base).ok()).unwrap_or_else(|| address.clone())
 }
 
 impl Visible {
@@ -109,24 +127,30 @@ impl Visible {
         let is_canonical =
             || tag.attribute("rel").is_some_and(|rel| rel.eq_ignore_ascii_case("canonical"));
         if tag.begins("title") && self.title.is_empty() {
-            self.title = clean(tag.text);
+            self.title = clean_text(tag.text);
         } else if tag.begins("link") && is_canonical() {
             self.canonical = self.canonical.take().or_else(|| tag.attribute("href").map(clean));
         } else if ["body", "html", "main"].iter().any(|name| tag.begins(name)) {
             self.of_body = self.of_body.take().or_else(|| tag.attribute("data-vin").map(clean));
-        } else if tag.begins("base") {
-            self.base = self.base.take().or_else(|| tag.attribute("href").map(clean));
         }
     }
 
-    /// Keeps the text after a tag.
-    fn hear(&mut self, tag: &Tag<'_>, around: &mut Around) {
-        if tag.begins("title") {
-            return;
+    /// Keeps the text after a tag. False if nothing more may be read.
+    fn hear(&mut self, tag: &Tag<'_>, around: &mut Around<'_>, budget: &Budget) -> bool {
+        let is_full = self.texts.len() >= MAX_TEXTS;
+        let is_heard = !is_full || around.headings + around.subheadings > 0 || around.is_in_block();
+        let text = &tag.text[..tag.text.floor_char_boundary(MAX_TEXT_BYTES)];
+        if tag.begins("title") || !is_heard || text.trim_ascii().is_empty() {
+            return true;
         }
-        let text = clean(&tag.text[..tag.text.floor_char_boundary(MAX_TEXT_BYTES)]);
+        let text = clean_text(text);
+        let may_be_amount = !is_full && text.contains(CURRENCIES);
+        let steps = text.len() * TEXT_STEPS + if may_be_amount { AMOUNT_STEPS } else { 0 };
+        if !budget.step(steps) || !budget.keep(text.len() + size_of::<Text>()) {
+            return false;
+        }
         if text.is_empty() {
-            return;
+            return true;
         }
         if around.headings > 0 && self.heading.len() < MAX_TEXT_BYTES {
             let blank = if self.heading.is_empty() { "" } else { " " };
@@ -135,9 +159,9 @@ impl Visible {
         if around.headings > 0 {
             self.heading_at.get_or_insert(self.texts.len());
         }
-        self.shows_others |= around.subheadings > 0 && names_others(&text);
+        self.shows_others = self.shows_others || around.subheadings > 0 && names_others(&text);
         let before = self.texts.last().map_or("", |before| before.text.as_str());
-        if text.contains(CURRENCIES)
+        if may_be_amount
             && self.others.len() < MAX_OTHERS
             && let Some(Amount::Other(_)) = price::read(&text, before)
             && let Some(amount) = value::number(&text)
@@ -145,9 +169,10 @@ impl Visible {
             self.others.push(amount.whole * 100 + amount.hundredths);
         }
         around.hear(&text);
-        if self.texts.len() < MAX_TEXTS {
+        if !is_full {
             self.texts.push(Text { text, is_link: around.links > 0 });
         }
+        true
     }
 
     /// Whether the heading, the title, the page's own address or its outermost element has the VIN.
@@ -278,11 +303,5 @@ impl Visible {
     /// Payments, savings and fees, which the page shows as such.
     pub(crate) fn other_amounts(&self) -> &[u64] {
         &self.others
-    }
-
-    /// The address that others on the page are relative to.
-    pub(crate) fn address(&self, address: &Url) -> Url {
-        let base = self.base.as_deref().and_then(|base| address.join(base).ok());
-        base.unwrap_or_else(|| address.clone())
     }
 }
