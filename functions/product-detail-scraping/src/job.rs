@@ -348,3 +348,51 @@ where
         Ok(Soundness::Missing("the result is no record of a car".to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    const VIN: &str = "1HGCM82633A004352";
+
+    /// A page about the car, of at least this many bytes.
+    fn page(bytes: usize) -> Content {
+        let car = format!("<script>DDC.dataLayer['vehicles'] = [{{\"vin\": \"{VIN}\"}}];</script>");
+        Content {
+            url: "https://www.dealer.example/used/1.htm".parse().unwrap(),
+            media_type: None,
+            charset: None,
+            validators: None,
+            body: format!("{car}{}", "<p>text</p>".repeat(bytes / 10)).into_bytes(),
+        }
+    }
+
+    fn reading(bytes: usize) -> impl Future<Output = Result<Result<Reading, PageError>, Failure>> {
+        read(page(bytes), VIN.to_owned(), Details::default())
+    }
+
+    /// Whether something else goes on while a page of this length is read.
+    async fn lets_others_go_on(bytes: usize) -> bool {
+        tokio::select! {
+            biased;
+            _ = reading(bytes) => false,
+            () = ready(()) => true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_page_is_read_while_others_go_on() {
+        assert!(!lets_others_go_on(0).await);
+        assert!(lets_others_go_on(LONG_PAGE_BYTES).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_waits_for_a_long_page() {
+        for bytes in [0, LONG_PAGE_BYTES] {
+            let within = tokio::time::timeout(Duration::from_millis(1), reading(bytes)).await;
+            assert_eq!(within.unwrap().unwrap().unwrap().vin.value, VIN, "{bytes}");
+        }
+    }
+}
