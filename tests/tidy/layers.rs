@@ -71,6 +71,7 @@ fn may_import(folder: &str) -> &'static [&'static str] {
             &["evenkeel", "inventory", "product-detail-scraping", "url-shortening"]
         }
         "demo" => &["sandbox", "xtask"],
+        "tests/page-bench" => &["dealer-com-feed", "inventory", "product-detail-scraping"],
         _ if folder.starts_with("functions/") => &["evenkeel", "inventory"],
         _ => panic!("{folder} has no rule here: which crates may it import?"),
     }

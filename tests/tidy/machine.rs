@@ -34,7 +34,7 @@ fn nothing_names_a_path_of_a_machine_or_a_registry() {
     let mut found = Vec::new();
     let files = files::all();
     // Cargo writes the registry into its lock file.
-    for file in files.iter().filter(|file| file.path != "Cargo.lock") {
+    for file in files.iter().filter(|file| !file.path.ends_with("Cargo.lock")) {
         for (number, line) in (1..).zip(file.text.lines()) {
             let named = named(line);
             found.extend(named.map(|name| format!("{}:{number}: {name}", file.path)));

@@ -1,7 +1,7 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
 //! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`],
-//! [`demo`], [`new`], [`package`] and [`sam_build`]. Under them lie, in reading order: [`local`] (MiniStack,
+//! [`demo`], [`new`], [`package`], [`page_bench`] and [`sam_build`]. Under them lie, in reading order: [`local`] (MiniStack,
 //! the sandbox and our template deployed on them), [`artifact`] (the binaries), [`template`],
 //! [`expansion`] and `audit` (what others make of the template), [`venv`] (pinned Python tools),
 //! [`aws`] (the few calls that the stack and the tests need, without an SDK), [`process`], [`tool`]
@@ -24,6 +24,7 @@ mod file;
 pub mod local;
 pub mod new;
 pub mod package;
+pub mod page_bench;
 pub mod process;
 mod progress;
 pub mod sam_build;

@@ -13,7 +13,7 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{artifact, check, demo, down, new, package, sam_build, suite, tool, up};
+use xtask::{artifact, check, demo, down, new, package, page_bench, sam_build, suite, tool, up};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -43,6 +43,8 @@ enum Command {
     Package(For),
     /// Build the functions with SAM, into .aws-sam, for `sam deploy`
     SamBuild(For),
+    /// Compare how pages and feeds are read with other parsers: the tags, and the speed
+    PageBench,
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -169,6 +171,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Package(For { arch }) => package::run(&workspace, arch).await?,
         Command::SamBuild(For { arch }) => sam_build::run(&workspace, arch).await?,
         Command::New(New { name }) => new::run(&workspace, &name)?,
+        Command::PageBench => return page_bench::run(&workspace).await,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }

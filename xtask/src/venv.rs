@@ -30,6 +30,8 @@ pub enum Tools {
     Build,
     /// moto, a second stand-in of AWS, for the conformance suite of the queues.
     Moto,
+    /// extruct, which reads the linked data of pages, for a comparison of speed.
+    PageBench,
 }
 
 /// An environment that is ready for use.
@@ -48,6 +50,7 @@ impl Venv {
             Tools::Audit => ("audit", include_str!("../requirements-audit.txt")),
             Tools::Build => ("build", include_str!("../requirements-build.txt")),
             Tools::Moto => ("moto", include_str!("../requirements-moto.txt")),
+            Tools::PageBench => ("page-bench", include_str!("../requirements-page-bench.txt")),
         };
         let venv = Self { directory: workspace.tools().join(name) };
         file::create_folder(&workspace.tools())?;
@@ -146,6 +149,7 @@ mod tests {
             include_str!("../requirements-audit.txt"),
             include_str!("../requirements-build.txt"),
             include_str!("../requirements-moto.txt"),
+            include_str!("../requirements-page-bench.txt"),
         ];
         for line in files.iter().flat_map(|file| file.lines()) {
             let package = line.split('#').next().unwrap_or_default().trim();
