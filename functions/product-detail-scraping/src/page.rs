@@ -33,6 +33,7 @@ pub mod sighting;
 mod value;
 mod visible;
 pub mod vocabulary;
+mod weight;
 
 use markup::Markup;
 use price::{Asked, Evidence};

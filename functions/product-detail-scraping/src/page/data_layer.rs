@@ -11,7 +11,8 @@ use super::{
     record::Details,
     schema_org::VIN_NAMES,
     sighting::{Role, Sightings},
-    value::{self, first, weight_of},
+    value::{self, first},
+    weight::weight,
 };
 
 /// Most values examined of one script.
@@ -189,7 +190,7 @@ fn cars_in<'v>(
     value: &'v Value,
     seen: &mut Sightings<'_>,
 ) -> Vec<(&'v Map<String, Value>, Role)> {
-    if !seen.pay(weight_of(value, seen.budget())) {
+    if !seen.pay(weight(value, seen.budget())) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -248,7 +249,7 @@ pub(super) fn vin(car: &Map<String, Value>) -> Option<String> {
 
 fn see(car: &Map<String, Value>, role: Role, seen: &mut Sightings<'_>) {
     seen.see(vin(car), role, |reader| {
-        if reader.affords(car) { details(car, reader) } else { Details::default() }
+        if reader.affords(car.values()) { details(car, reader) } else { Details::default() }
     });
 }
 

@@ -9,7 +9,7 @@ use super::{
     schema_org::{self, Object},
     script::isolate,
     sighting::{Role, Sightings},
-    value::weight_of,
+    weight::weight,
 };
 
 /// Most JSON values read of one script. Some sites put several into one script.
@@ -60,7 +60,7 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
 /// Reads the cars in a JSON value with this place on the page, in document order.
 pub(crate) fn walk(root: &Value, role: Role, seen: &mut Sightings<'_>) {
     // Every node is visited at most once, and its VIN is looked for in what stands directly in it.
-    if !seen.pay(weight_of(root, seen.budget())) {
+    if !seen.pay(weight(root, seen.budget())) {
         return;
     }
     // Nodes still to visit, each with its place and with the offer whose item it is.
@@ -81,8 +81,10 @@ pub(crate) fn walk(root: &Value, role: Role, seen: &mut Sightings<'_>) {
                     let vin = schema_org::vin(object);
                     // Many cars may be the items of one offer, which is read again for each.
                     seen.see(vin, role, |reader| {
-                        let is_paid = reader.affords(object)
-                            && offer.is_none_or(|offer| reader.affords(offer));
+                        let of_offer = offer.into_iter().flatten();
+                        let of_offer = of_offer.filter(|(key, _)| *key != ITEM_OFFERED);
+                        let is_paid = reader.affords(object.values())
+                            && reader.affords(of_offer.map(|(_, value)| value));
                         if is_paid {
                             schema_org::details(object, offer, reader)
                         } else {

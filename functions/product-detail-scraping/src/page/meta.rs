@@ -105,7 +105,7 @@ pub fn read_data_vins(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
             || ENTRIES.iter().any(|part| class.contains(part));
         let role = if is_entry { Role::Listed } else { Role::Main };
         seen.see(Some(vin), role, |reader| match &object {
-            Some(object) if reader.affords(object) => data_layer::details(object, reader),
+            Some(object) if reader.affords(object.values()) => data_layer::details(object, reader),
             Some(_) => Details::default(),
             None => data_attributes(&tag, reader),
         });

@@ -10,7 +10,7 @@ use super::{
     json_ld::walk,
     markup::{Markup, Tag},
     sighting::{Role, Sightings},
-    value::weight_of,
+    weight::weight,
 };
 
 /// Deepest nesting of items. Deeper items count as part of the item around them.
@@ -223,9 +223,9 @@ impl<'a> Items<'a> {
         });
         let Some(values) = values.next().filter(|_| self.left > 0) else { return };
         self.left -= 1;
-        let weight = weight_of(value, self.budget);
+        let bytes = weight(value, self.budget);
         for name in names.split_ascii_whitespace().take(MAX_NAMES) {
-            if !self.budget.step(weight) || !self.budget.keep(weight) {
+            if !self.budget.step(bytes) || !self.budget.keep(bytes) {
                 return;
             }
             // RDFa may write a prefix.
@@ -242,7 +242,7 @@ impl<'a> Items<'a> {
             for id in refers.split_ascii_whitespace().take(MAX_REFERENCES) {
                 let part = self.parts.get(id).filter(|_| bytes_left > 0);
                 for (name, value) in part.into_iter().flatten() {
-                    let bytes = name.len() + weight_of(value, self.budget);
+                    let bytes = name.len() + weight(value, self.budget);
                     // Once one does not fit, none is weighed any more.
                     bytes_left = bytes_left.saturating_sub(bytes);
                     if bytes_left == 0 || !self.budget.keep(bytes) {

@@ -2,7 +2,7 @@
 //! cannot use.
 
 use inventory::budget::Budget;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     quality::{Code, MAX_WARNINGS, Warning},
     value,
     vocabulary::{Condition, Mileage, Provenance},
+    weight::weight,
 };
 
 /// Steps for each byte of a text of a car: it is decoded, cleaned and compared, some of them for several fields.
@@ -29,9 +30,11 @@ impl<'s> Reader<'s> {
         Self { from, base, budget, warnings: Vec::new() }
     }
 
-    /// Pays for reading all texts of a car or of an offer. False if the page may take no more.
-    pub(crate) fn affords(&self, object: &Map<String, Value>) -> bool {
-        self.budget.step(value::weight(object, self.budget).saturating_mul(CLEAN_STEPS))
+    /// Pays for reading all texts in the properties of a car or of an offer. False if the page may take no more.
+    pub(crate) fn affords<'v>(&self, mut properties: impl Iterator<Item = &'v Value>) -> bool {
+        properties.all(|value| {
+            self.budget.step(weight(value, self.budget).saturating_mul(CLEAN_STEPS))
+        })
     }
 
     pub(crate) fn into_warnings(self) -> Vec<Warning> {

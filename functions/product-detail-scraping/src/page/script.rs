@@ -53,6 +53,11 @@ fn language(tag: &Tag<'_>) -> Language {
 /// [`MAX_VALUE_BYTES`].
 #[must_use]
 pub fn isolate(text: &str) -> Option<&str> {
+    isolated(text).ok()
+}
+
+/// The same; if there is no such value, the number of bytes that were looked at.
+pub(crate) fn isolated(text: &str) -> Result<&str, usize> {
     let bytes = text.as_bytes();
     let mut depth = 0_usize;
     let mut string = None;
@@ -78,16 +83,18 @@ pub fn isolate(text: &str) -> Option<&str> {
                 1
             }
             (None, None, b'}' | b']') => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return text.get(..=at);
+                // A bracket is one byte, so the text may be cut behind it.
+                match depth {
+                    0 => return Err(at),
+                    1 => return text.get(..=at).ok_or(at),
+                    _ => depth -= 1,
                 }
                 1
             }
             _ => 1,
         };
     }
-    None
+    Err(at)
 }
 
 /// The delimiter of a string. In a block that was encoded as HTML it is a character reference.

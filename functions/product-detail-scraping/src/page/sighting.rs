@@ -10,7 +10,7 @@ use super::{
     reader::Reader,
     record::Details,
     repair::{self, Repair},
-    script::{MAX_VALUE_BYTES, isolate},
+    script::{self, MAX_VALUE_BYTES},
     value,
     vocabulary::Provenance,
 };
@@ -221,10 +221,9 @@ impl<'s> Sightings<'s> {
 
     /// The JSON value at the start of a text, if its brackets match. The budget pays for the bytes that are looked at.
     fn isolated<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let block = isolate(text);
-        let bytes = block.map_or(text.len().min(MAX_VALUE_BYTES), str::len);
-        let is_paid = self.budget.step(bytes);
-        block.filter(|_| is_paid)
+        let block = script::isolated(text);
+        let is_paid = self.budget.step(block.map_or_else(|bytes| bytes, str::len));
+        block.ok().filter(|_| is_paid)
     }
 
     /// Whether another block of this many bytes may be parsed. The first that may not gives a warning.

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive, slice};
 
-use inventory::{budget::Budget, vin::Vin};
+use inventory::vin::Vin;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -38,9 +38,6 @@ const MAX_NUMBER_CHARS: usize = 12;
 
 /// Largest mileage accepted, in miles or kilometres: more than any car has covered.
 const MAX_MILEAGE: u32 = 2_000_000;
-
-/// What a value weighs beside its text.
-const NODE_WEIGHT: usize = 16;
 
 /// The accepted model years.
 const YEARS: RangeInclusive<u16> = 1900..=2100;
@@ -103,27 +100,6 @@ pub(crate) fn elements(value: Option<&Value>) -> &[Value] {
         Some(Value::Array(values)) => &values[..values.len().min(MAX_ELEMENTS)],
         Some(value) => slice::from_ref(value),
     }
-}
-
-/// How much there is to read in an object: its bytes of text, and some more for each value. The recursion is bounded,
-/// because the parsers refuse deep nesting.
-pub(crate) fn weight(object: &Map<String, Value>, budget: &Budget) -> usize {
-    let of = |(key, value): (&String, &Value)| key.len() + weight_of(value, budget);
-    object.iter().map(of).sum()
-}
-
-/// The same for any value.
-pub(crate) fn weight_of(value: &Value, budget: &Budget) -> usize {
-    if !budget.step(1) {
-        return 0;
-    }
-    NODE_WEIGHT
-        + match value {
-            Value::String(text) => text.len().min(MAX_RAW_BYTES),
-            Value::Array(values) => values.iter().map(|value| weight_of(value, budget)).sum(),
-            Value::Object(object) => weight(object, budget),
-            _ => 0,
-        }
 }
 
 /// A number without an exponent and, if it is an integer, without a decimal point.
