@@ -1,12 +1,12 @@
 //! Parses a response of either endpoint, in any of its formats, into a page of vehicles.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use evenkeel::failure::{Class, Failure};
 use inventory::{budget::Budget, literal};
 use serde::{
     Deserialize, Deserializer,
-    de::{self, SeqAccess, Visitor},
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 use serde_json::{Value, value::RawValue};
 use url::Url;
@@ -84,11 +84,12 @@ impl From<NoInventory> for Failure {
     }
 }
 
-/// The parts of a response that are read. The lists stay unparsed text until they are needed.
+/// The parts of a response that are read. The entries of the main list are cut apart at once, because it is nearly all
+/// of the response; the other lists stay unparsed text until they are needed.
 #[derive(Deserialize)]
 struct Answer<'a> {
-    #[serde(borrow)]
-    inventory: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    inventory: List<'a>,
     #[serde(borrow, rename = "pageInfo")]
     page_info: Option<&'a RawValue>,
     #[serde(borrow, rename = "trackingData")]
@@ -128,7 +129,7 @@ fn read_within(budget: &Budget, body: &[u8], site: &Url) -> Result<Page, NoInven
     }
     // One bad token makes the whole text no JSON. Then it is cut apart, so that it costs one car and not all.
     let parts = match serde_json::from_str::<Answer<'_>>(text) {
-        Ok(answer) => Parts::of(&answer)?,
+        Ok(answer) => Parts::of(answer)?,
         Err(error) => Parts::cut(text)
             .filter(|parts| !parts.entries.is_empty())
             .ok_or_else(|| NoInventory::NotJson(error.to_string()))?,
@@ -151,10 +152,10 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(answer: &Answer<'a>) -> Result<Self, NoInventory> {
+    fn of(answer: Answer<'a>) -> Result<Self, NoInventory> {
         let info = answer.page_info.map(|info| serde_json::from_str::<PageInfo<'a>>(info.get()));
         let info = info.and_then(Result::ok).unwrap_or_default();
-        let entries = entries([answer.inventory, info.tracking, answer.tracking])?;
+        let entries = entries(answer.inventory, [info.tracking, answer.tracking])?;
         Ok(Self {
             total: info.total.map(RawValue::get),
             page_size: info.page_size.map(RawValue::get),
@@ -181,14 +182,21 @@ impl<'a> Parts<'a> {
 
 /// The entries of the first list that has any. The tracking data describes the same cars with fewer
 /// fields; older sites return nothing else.
-fn entries(lists: [Option<&RawValue>; 3]) -> Result<Vec<&RawValue>, NoInventory> {
+fn entries<'a>(
+    main: List<'a>,
+    others: [Option<&'a RawValue>; 2],
+) -> Result<Vec<&'a RawValue>, NoInventory> {
     let mut problem = None;
     let mut empty = false;
-    for list in lists.into_iter().flatten() {
-        match serde_json::from_str::<Entries<'_>>(list.get()) {
-            Ok(Entries(entries)) if entries.is_empty() => empty = true,
-            Ok(Entries(entries)) => return Ok(entries),
-            Err(error) => problem = Some(error.to_string()),
+    let others = others.into_iter().flatten().map(|list| {
+        serde_json::from_str(list.get()).unwrap_or_else(|error| List::Wrong(error.to_string()))
+    });
+    for list in iter::once(main).chain(others) {
+        match list {
+            List::Absent => {}
+            List::Entries(entries) if entries.is_empty() => empty = true,
+            List::Entries(entries) => return Ok(entries),
+            List::Wrong(reason) => problem = Some(reason),
         }
     }
     match problem {
@@ -221,19 +229,32 @@ fn count(raw: Option<&str>) -> Option<u32> {
     field::number(&field::text(&value)?)
 }
 
-/// A list of at most [`MAX_ENTRIES`] unparsed items.
-struct Entries<'a>(Vec<&'a RawValue>);
+/// A list of at most [`MAX_ENTRIES`] unparsed items. Anything else in its place is no error of the whole response.
+#[derive(Default)]
+enum List<'a> {
+    #[default]
+    Absent,
+    Entries(Vec<&'a RawValue>),
+    /// Something else, and what was expected.
+    Wrong(String),
+}
 
-impl<'de> Deserialize<'de> for Entries<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EntriesVisitor)
+        deserializer.deserialize_any(ListVisitor)
     }
 }
 
-struct EntriesVisitor;
+struct ListVisitor;
 
-impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Entries<'de>;
+impl ListVisitor {
+    fn wrong<'a, E: de::Error>(self, found: Unexpected<'_>) -> List<'a> {
+        List::Wrong(<E as de::Error>::invalid_type(found, &self).to_string())
+    }
+}
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = List<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a list of at most {MAX_ENTRIES} vehicles")
@@ -241,13 +262,49 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some(entry) = seq.next_element()? {
-            if entries.len() == MAX_ENTRIES {
-                return Err(de::Error::invalid_length(MAX_ENTRIES + 1, &self));
-            }
+        while entries.len() < MAX_ENTRIES {
+            let Some(entry) = seq.next_element()? else { return Ok(List::Entries(entries)) };
             entries.push(entry);
         }
-        Ok(Entries(entries))
+        let mut more = 0;
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            more += 1;
+        }
+        if more == 0 {
+            return Ok(List::Entries(entries));
+        }
+        Ok(List::Wrong(
+            <A::Error as de::Error>::invalid_length(MAX_ENTRIES + more, &self).to_string(),
+        ))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(self.wrong::<A::Error>(Unexpected::Map))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(List::Absent)
+    }
+
+    fn visit_bool<E: de::Error>(self, found: bool) -> Result<Self::Value, E> {
+        Ok(self.wrong::<E>(Unexpected::Bool(found)))
+    }
+
+    fn visit_i64<E: de::Error>(self, found: i64) -> Result<Self::Value, E> {
+        Ok(self.wrong::<E>(Unexpected::Signed(found)))
+    }
+
+    fn visit_u64<E: de::Error>(self, found: u64) -> Result<Self::Value, E> {
+        Ok(self.wrong::<E>(Unexpected::Unsigned(found)))
+    }
+
+    fn visit_f64<E: de::Error>(self, found: f64) -> Result<Self::Value, E> {
+        Ok(self.wrong::<E>(Unexpected::Float(found)))
+    }
+
+    fn visit_str<E: de::Error>(self, found: &str) -> Result<Self::Value, E> {
+        Ok(self.wrong::<E>(Unexpected::Str(found)))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use inventory::literal;
+use memchr::{memchr2_iter, memchr3};
 use serde_json::{Map, Value};
 
 use super::{
@@ -112,8 +113,12 @@ pub fn read_data(script: &str, seen: &mut Sightings<'_>) {
 }
 
 fn may_name_a_vin(script: &str) -> bool {
-    let is_vin = |part: &[u8]| part.eq_ignore_ascii_case(b"vin");
-    script.contains("vehicles") || script.as_bytes().windows(3).any(is_vin)
+    let script = script.as_bytes();
+    memchr2_iter(b'v', b'V', script).any(|at| {
+        let rest = &script[at..];
+        let is_vin = rest.get(..3).is_some_and(|part| part.eq_ignore_ascii_case(b"vin"));
+        is_vin || rest.starts_with(b"vehicles")
+    })
 }
 
 /// Whether the text is `path || literal`, the idiom for an object that may exist.
@@ -137,7 +142,7 @@ fn next_assigned(script: &str, mut from: usize) -> Option<Assigned<'_>> {
     let bytes = script.as_bytes();
     let is_operator = |at: usize| bytes.get(at).is_some_and(|byte| b"=!<>".contains(byte));
     loop {
-        let at = from + script[from..].find(['=', '(', ','])?;
+        let at = from + memchr3(b'=', b'(', b',', &bytes[from..])?;
         from = at + 1;
         let text = script[from..].trim_start();
         let is_value = if bytes[at] == b'=' {

@@ -32,9 +32,8 @@ impl<'s> Reader<'s> {
 
     /// Pays for reading all texts in the properties of a car or of an offer. False if the page may take no more.
     pub(crate) fn affords<'v>(&self, mut properties: impl Iterator<Item = &'v Value>) -> bool {
-        properties.all(|value| {
-            self.budget.step(weight(value, self.budget).saturating_mul(CLEAN_STEPS))
-        })
+        properties
+            .all(|value| self.budget.step(weight(value, self.budget).saturating_mul(CLEAN_STEPS)))
     }
 
     pub(crate) fn into_warnings(self) -> Vec<Warning> {
