@@ -18,19 +18,19 @@ pub(crate) fn of_a_car() -> String {
     let mut around = String::new();
     for number in 0..ENTRIES {
         // Writing to a string cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             around,
             "<li class=\"menu-item menu-item-{number} d-flex\" data-index=\"{number}\">\
              <a class=\"menu-link text-truncate\" href=\"/inventory/model-{number}.htm?from=menu&amp;place=top\">\
              <span class=\"label\">Model {number} &amp; more</span> <i class='icon icon-chevron'></i></a>\
-             <!-- entry {number} --></li>\n"
+             <!-- entry {number} --></li>"
         );
         if number % 30 == 0 {
-            let _ = write!(
+            let _ = writeln!(
                 around,
                 "<script>(function(w){{w.analytics=w.analytics||[];for(var i=0;i<{number};i++)\
                  {{if(w.analytics.length<10&&i>2)w.analytics.push({{event:'view',index:i}});}}}})(window);</script>\
-                 <style>.menu-item-{number} > a {{ color: #333; }}</style>\n"
+                 <style>.menu-item-{number} > a {{ color: #333; }}</style>"
             );
         }
     }

@@ -1,4 +1,5 @@
-//! Reads a page with several parsers. Each of the others collects what a reader of pages needs: tags, attributes, texts.
+//! Reads a page with several parsers. Each of the others collects what a reader of pages needs: tags, attributes and
+//! texts.
 
 use std::cell::Cell;
 

@@ -62,14 +62,14 @@ const CLASS_STEPS: usize = 32;
 /// What a class name takes in memory beside its text, which is the page's.
 const CLASS_BYTES: usize = 64;
 
-/// What the class of an element says of what it shows.
+/// What the class of an element says of it.
 #[derive(Clone, Copy, Default)]
 struct Class {
-    /// A former price.
+    /// It shows a former price.
     is_struck: bool,
-    /// Other cars than the page's.
+    /// It shows other cars than the page's.
     names_others: bool,
-    /// A price.
+    /// It shows what a car costs.
     shows_price: bool,
 }
 

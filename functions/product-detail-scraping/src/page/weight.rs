@@ -9,8 +9,8 @@ const MAX_TEXT_BYTES: usize = 4 * 1024;
 /// What a value weighs beside its text.
 const NODE_WEIGHT: usize = 16;
 
-/// The bytes of text in a value, and some more for each value in it. Weighing itself takes a step for each. The recursion
-/// is bounded, because the parsers refuse deep nesting.
+/// The bytes of text in a value, and some more for each value in it. Weighing itself takes a step for each. The
+/// recursion is bounded, because the parsers refuse deep nesting.
 pub(crate) fn weight(value: &Value, budget: &Budget) -> usize {
     if !budget.step(1) {
         return 0;
