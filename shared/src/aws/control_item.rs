@@ -33,11 +33,15 @@ pub(super) fn key(pk: String, sk: impl Into<String>) -> Vec<Attribute> {
     vec![("pk", s(pk)), ("sk", s(sk))]
 }
 
-pub(super) fn breaker_key(dependency: &str) -> Vec<Attribute> {
+/// The key of a dependency's breaker in the control table: `pk` and `sk`.
+#[must_use]
+pub fn breaker_key(dependency: &str) -> Vec<Attribute> {
     key(format!("breaker#{dependency}"), ONLY_ITEM)
 }
 
-pub(super) fn limiter_key(dependency: &str) -> Vec<Attribute> {
+/// The key of the limiter with this name in the control table: `pk` and `sk`.
+#[must_use]
+pub fn limiter_key(dependency: &str) -> Vec<Attribute> {
     key(format!("limiter#{dependency}"), ONLY_ITEM)
 }
 
@@ -107,7 +111,8 @@ pub(super) fn encode_breaker(dependency: &str, breaker: &Breaker) -> Change {
     Change::new(breaker_key(dependency), attributes, &BREAKER_OPTIONS)
 }
 
-pub(super) fn decode_breaker(item: &Item) -> Result<Breaker, String> {
+/// Decodes a breaker; the error names the attribute that is missing or wrong.
+pub fn decode_breaker(item: &Item) -> Result<Breaker, String> {
     let reader = Reader(item);
     let wait = || reader.number("wait_ms").map(Duration::from_millis);
     let until = || reader.time("until");
@@ -154,7 +159,8 @@ pub(super) fn encode_limiter(dependency: &str, limiter: &Limiter) -> Change {
     Change::new(limiter_key(dependency), attributes, &["kept"])
 }
 
-pub(super) fn decode_limiter(item: &Item) -> Result<Limiter, String> {
+/// Decodes a limiter; the error names the attribute that is missing or wrong.
+pub fn decode_limiter(item: &Item) -> Result<Limiter, String> {
     let reader = Reader(item);
     let promised = |name| if reader.has(name) { reader.number(name) } else { Ok(0) };
     Ok(Limiter {

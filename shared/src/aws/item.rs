@@ -202,7 +202,7 @@ pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
 }
 
 /// Decodes a rejected message; the error names the attribute that is missing or wrong.
-pub(crate) fn decode_rejected(item: &Item) -> Result<RejectedMessage, String> {
+pub fn decode_rejected(item: &Item) -> Result<RejectedMessage, String> {
     let reader = Reader(item);
     let flaw = reader.text("flaw")?;
     let flaw = Flaw::of(&flaw).ok_or_else(|| format!("flaw: {flaw:?} is none"))?;
@@ -243,7 +243,7 @@ pub(crate) fn encode_lease(lease: &Lease) -> Vec<Attribute> {
 }
 
 /// Decodes a record; the error names the attribute that is missing or wrong.
-pub(crate) fn decode(item: &Item) -> Result<Record, String> {
+pub fn decode(item: &Item) -> Result<Record, String> {
     let reader = Reader(item);
     let format = if reader.has("format") { reader.number("format")? } else { FORMAT };
     if format > FORMAT {

@@ -25,8 +25,10 @@ mod swap;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_runtime_api::client::http::HttpClient;
 
 pub use aws_config::SdkConfig as Config;
+pub use control_item::{breaker_key, decode_breaker, decode_limiter, limiter_key};
 pub use jobs::{AuxiliaryTable, DynamoStore};
 pub use queue::SqsQueue;
 #[cfg(feature = "mappings")]
@@ -42,6 +44,13 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Maximum attempts of one call.
 const ATTEMPTS: u32 = 3;
+
+/// The HTTP client of AWS clients whose settings are their own, such as those of an operator's tool. It corrects the
+/// clock like all others.
+#[must_use]
+pub fn http_client(client: reqwest::Client) -> impl HttpClient + 'static {
+    http::SharedClient::new(client)
+}
 
 /// The configuration that every AWS client shares: region, credentials and endpoint as the SDK
 /// finds them, and the one HTTP client of the process.

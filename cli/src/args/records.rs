@@ -1,0 +1,95 @@
+//! Arguments of `evenkeel rejected`, `cars` and `submit`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Page;
+
+/// What to do with rejected messages.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RejectedCommand {
+    /// List rejected messages, the oldest first
+    #[command(before_help = "Example: evenkeel rejected list --type url_shortening")]
+    List(ListRejected),
+    /// Show a rejected message with its body
+    #[command(before_help = "Example: evenkeel rejected show q#4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865")]
+    Show(OneRejected),
+}
+
+/// Which rejected messages to list.
+#[derive(Clone, Debug, Args)]
+pub struct ListRejected {
+    /// Only those of this type's queues
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// How much to show
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// A rejected message.
+#[derive(Clone, Debug, Args)]
+pub struct OneRejected {
+    /// Its key: q# and 64 hexadecimal digits
+    pub key: String,
+}
+
+/// What to do with cars.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CarsCommand {
+    /// List a dealer's cars by VIN
+    #[command(before_help = "Example: evenkeel cars list example-motors --limit 100")]
+    List(ListCars),
+    /// Show a car with its link and its page
+    #[command(before_help = "Example: evenkeel cars show example-motors 1M8GDM9AXKP042788")]
+    Show(OneCar),
+}
+
+/// Whose cars to list.
+#[derive(Clone, Debug, Args)]
+pub struct ListCars {
+    /// The dealer's slug
+    pub dealer: String,
+    /// How much to show
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// A car.
+#[derive(Clone, Debug, Args)]
+pub struct OneCar {
+    /// The dealer's slug
+    pub dealer: String,
+    /// The VIN, 17 characters
+    pub vin: String,
+}
+
+/// Which jobs to send.
+#[derive(Clone, Debug, Args)]
+pub struct Submit {
+    /// The job type
+    #[arg(value_name = "TYPE")]
+    pub kind: String,
+    /// A file of JSON lines (.jsonl, .ndjson) or CSV (.csv), or `-` for JSON lines on standard input
+    #[arg(required_unless_present = "payload")]
+    pub file: Option<PathBuf>,
+    /// One payload as JSON, instead of a file
+    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    pub payload: Option<String>,
+    /// The id of the job in `--payload`
+    #[arg(long, value_name = "ID", requires = "payload")]
+    pub id: Option<String>,
+    /// Send to the high-priority queue
+    #[arg(long)]
+    pub high: bool,
+    /// The message group of rows that name none, by which fair queues balance senders
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// Begin with this line of the file, to resume after an interruption
+    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub from_line: u64,
+    /// Check the rows, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

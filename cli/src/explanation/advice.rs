@@ -1,0 +1,162 @@
+//! The one act that would help a job.
+
+use evenkeel::{
+    base::time::Time,
+    dependency::breaker::State,
+    failure::Class,
+    message::Flaw,
+    record::{Phase, Record},
+};
+
+use super::{FORGOTTEN_AFTER, Facts};
+use crate::shapes::Advice;
+
+fn advice_of(text: impl Into<String>, command: Option<String>) -> Option<Advice> {
+    Some(Advice { text: text.into(), command })
+}
+
+/// A command of the sweeper, as docs/sweeper.md describes them.
+fn sweeper(stack: &str, payload: &str) -> Option<String> {
+    Some(format!(
+        "echo '{payload}' | aws lambda invoke --function-name {stack}-sweeper --payload fileb:///dev/stdin /dev/stdout"
+    ))
+}
+
+/// What would help the job of this record; `None` if it has succeeded or needs nothing but time.
+pub(super) fn advice(record: &Record, facts: &Facts, now: Time) -> Option<Advice> {
+    let due = match &record.phase {
+        Phase::Queued { due_at } => *due_at,
+        Phase::Running { lease_until, .. } => *lease_until,
+        Phase::Waiting { due_at, run_after, .. } => (*due_at).max(*run_after),
+        Phase::Parked { run_after, .. } => return parked(record, *run_after, facts, now),
+        Phase::Succeeded { .. } | Phase::Cancelled { .. } => return None,
+        Phase::Dead { .. } => return dead(record, facts),
+        Phase::Quarantined { .. } => return quarantined(record, facts),
+    };
+    if facts.is_paused {
+        return paused();
+    }
+    overdue(due, facts, now)
+}
+
+/// Help for a job that the sweeper should have looked after.
+fn overdue(due: Time, facts: &Facts, now: Time) -> Option<Advice> {
+    if now.since(due) <= FORGOTTEN_AFTER {
+        return None;
+    }
+    if facts.is_sweeper_silent(now) {
+        return advice_of(
+            "The sweeper has not reported for minutes, and only it finds such a job: check its schedule and its log.",
+            Some("evenkeel doctor".to_owned()),
+        );
+    }
+    match facts.depth {
+        Some(depth) if depth.visible > 0 => advice_of(
+            "Its message waits behind others: see whether the queue's concurrency or a limit is the cause.",
+            Some("evenkeel queues list".to_owned()),
+        ),
+        _ => advice_of(
+            "It is overdue although the sweeper works: read the sweeper's log lines about its key.",
+            Some("evenkeel health".to_owned()),
+        ),
+    }
+}
+
+fn paused() -> Option<Advice> {
+    advice_of(
+        "The queue's event source mapping is disabled: enable it again once the reason is gone.",
+        Some("evenkeel queues list".to_owned()),
+    )
+}
+
+fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<Advice> {
+    let dependency = &record.work.dependency;
+    let show = || Some(format!("evenkeel breaker show {dependency}"));
+    let is_systemic = |class: &str| class == Class::Systemic.name();
+    if let Some(breaker) = facts.breaker.as_ref().map(|breaker| breaker.at(now)) {
+        if matches!(breaker.state, State::Forced { open: true, .. }) {
+            let text = "An operator has forced the breaker open: take that back if its reason is gone \
+                        (docs/error-handling.md, section \"The breaker\").";
+            return advice_of(text, show());
+        }
+        if breaker.state.refuses_calls() && breaker.systemic {
+            let text = format!(
+                "Fix what {dependency} refuses, such as a revoked key, a plan's limit or a bot wall; \
+                 the next probe then closes the breaker by itself."
+            );
+            return advice_of(text, show());
+        }
+        if breaker.state.refuses_calls() {
+            return None;
+        }
+    }
+    if record.last_failure.as_ref().is_some_and(|failure| is_systemic(&failure.class)) {
+        let text = format!(
+            "Calls of other jobs to {dependency} may work: fix what it refuses about this one, or the cause that its \
+             history names."
+        );
+        return advice_of(text, show());
+    }
+    overdue(run_after, facts, now)
+}
+
+fn dead(record: &Record, facts: &Facts) -> Option<Advice> {
+    let payload = format!(r#"{{"command": "retry", "type": "{}"}}"#, record.kind());
+    advice_of(
+        "Correct the cause that its history names, then send the same message again: it starts anew. \
+         To restart all dead jobs of the type instead:",
+        sweeper(&facts.stack, &payload),
+    )
+}
+
+fn quarantined(record: &Record, facts: &Facts) -> Option<Advice> {
+    let kind = record.kind();
+    let payload = format!(r#"{{"command": "retry", "type": "{kind}", "quarantined": true}}"#);
+    advice_of(
+        "Find out why it crashes its process, from the function's log; no message opens it again. \
+         To restart all dead and quarantined jobs of the type then:",
+        sweeper(&facts.stack, &payload),
+    )
+}
+
+/// Help for a job without a record.
+pub(super) fn unclaimed(facts: &Facts, visible: u64) -> Advice {
+    let (text, command) = if facts.is_paused {
+        ("Enable the queue's event source mapping again.", "evenkeel queues list")
+    } else if visible > 0 {
+        ("Wait for the queue, and compare the id with what was sent.", "evenkeel queues list")
+    } else {
+        (
+            "No message waits: compare the id with what was sent, and look among the rejected messages.",
+            "evenkeel rejected list",
+        )
+    };
+    Advice { text: text.to_owned(), command: Some(command.to_owned()) }
+}
+
+/// Help for a rejected message.
+pub(super) fn rejected(flaw: Flaw, kind: &str, facts: &Facts) -> Advice {
+    let release = |flaw: &str| {
+        let payload = format!(r#"{{"command": "release_held", "type": "{kind}", "flaw": "{flaw}"}}"#);
+        sweeper(&facts.stack, &payload)
+    };
+    match flaw {
+        Flaw::Newer => Advice {
+            text: "Update the functions to the version that its sender uses, then release all such messages:".to_owned(),
+            command: release(flaw.name()),
+        },
+        Flaw::Unacknowledged => Advice {
+            text: "Nothing is visibly wrong with it: once its function works again, release all such messages:"
+                .to_owned(),
+            command: release(flaw.name()),
+        },
+        Flaw::OtherPayload => Advice {
+            text: "Its id is known with another payload: send it under an id of its own.".to_owned(),
+            command: Some(format!("evenkeel schema {kind}")),
+        },
+        Flaw::Malformed | Flaw::Invalid | Flaw::TooLong | Flaw::Alien => Advice {
+            text: "Correct what the reason names, and send it as a new message.".to_owned(),
+            command: Some(format!("evenkeel schema {kind}")),
+        },
+    }
+}

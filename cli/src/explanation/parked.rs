@@ -1,0 +1,114 @@
+//! What a parked job waits for: a breaker, a limiter, or the end of its own pause.
+
+use evenkeel::{
+    base::time::Time,
+    dependency::breaker::{Breaker, State},
+    record::Record,
+};
+
+use super::{A_TICK, Facts, base, ends_at};
+use crate::{
+    shapes::{Expected, Explanation, Gate, GateKind},
+    text::redact,
+};
+
+/// Explains a parked job.
+pub(super) fn parked(
+    record: &Record,
+    run_after: Time,
+    why: &str,
+    facts: &Facts,
+    now: Time,
+) -> Explanation {
+    let since = record.parking.map(|parking| parking.since);
+    let mut explanation = base(record, format!("It is parked, without a message: {why}."), since);
+    explanation.ends_at = ends_at(record);
+    explanation.ahead = facts.ahead;
+    let is_gated = record.parking.is_some_and(|parking| parking.gated);
+    if let Some(gate) = breaker_gate(record, facts, now) {
+        explanation.expected = Some(behind_breaker(&gate, record, run_after, now));
+        explanation.gate = Some(gate);
+    } else if run_after > now && !is_gated {
+        explanation.gate = Some(Gate {
+            kind: GateKind::Pause,
+            of: record.work.dependency.clone(),
+            state: "waiting".to_owned(),
+            why: None,
+            until: Some(run_after.as_millis()),
+        });
+        explanation.expected = Some(Expected {
+            from: Some(run_after.as_millis()),
+            until: Some((run_after + A_TICK).as_millis()),
+            how: "the sweeper releases it at its first tick after that time".to_owned(),
+        });
+    } else {
+        explanation.gate = limiter_gate(record, facts, now);
+        let is_first = facts.ahead.is_none_or(|ahead| ahead.count == 0 && !ahead.at_least);
+        explanation.expected = Some(Expected {
+            from: Some(now.as_millis()),
+            until: is_first.then(|| (now + A_TICK).as_millis()),
+            how: "the sweeper releases the dependency's parked jobs in turn, at most at the \
+                  limiter's rate"
+                .to_owned(),
+        });
+    }
+    explanation
+}
+
+/// When a job runs that a breaker holds back.
+fn behind_breaker(gate: &Gate, record: &Record, run_after: Time, now: Time) -> Expected {
+    let is_gated = record.parking.is_some_and(|parking| parking.gated);
+    let how = match gate.state.as_str() {
+        "open" => "probes are let through then; once enough have worked, parked jobs go, first one a second",
+        "half_open" => "probes are under way; once enough have worked, parked jobs go, first one a second",
+        "stopped" => "calls are allowed again then",
+        _ => "an operator has forced it open: jobs go when that ends or is taken back",
+    };
+    // A job that does not wait for the breaker is also released a quarter of an hour after it is due; it is then
+    // parked again if the breaker is still open.
+    let from = gate.until.map_or(now.as_millis(), |until| until.max(now.as_millis()));
+    let from = if is_gated { from } else { from.max(run_after.as_millis()) };
+    Expected { from: Some(from), until: None, how: how.to_owned() }
+}
+
+/// The breaker of the job's dependency as a gate; `None` if it lets calls through.
+pub(super) fn breaker_gate(record: &Record, facts: &Facts, now: Time) -> Option<Gate> {
+    let breaker = facts.breaker.as_ref()?.at(now);
+    let of = record.work.dependency.clone();
+    let why = Some(redact(&breaker.why)).filter(|why| !why.is_empty());
+    let kind = GateKind::Breaker;
+    if let Some(until) = until(&breaker) {
+        let state = breaker.state.name().to_owned();
+        return Some(Gate { kind, of, state, why, until: until.map(Time::as_millis) });
+    }
+    (breaker.stopped_until > now).then(|| Gate {
+        kind: GateKind::Limiter,
+        of,
+        state: "stopped".to_owned(),
+        why: Some("the dependency answered 429 and asked for a pause".to_owned()),
+        until: Some(breaker.stopped_until.as_millis()),
+    })
+}
+
+/// Until when a breaker refuses calls: `None` if it does not, `Some(None)` if that depends on its probes.
+fn until(breaker: &Breaker) -> Option<Option<Time>> {
+    match &breaker.state {
+        State::Closed | State::Forced { open: false, .. } => None,
+        State::Open { retry_at, .. } => Some(Some(*retry_at)),
+        State::HalfOpen { .. } => Some(None),
+        State::Forced { open: true, until } => Some(Some(*until)),
+    }
+}
+
+/// The limiter as a gate; `None` if its next slot is within reach.
+fn limiter_gate(record: &Record, facts: &Facts, now: Time) -> Option<Gate> {
+    let limiter = facts.limiter.as_ref()?;
+    let next = Time::from_millis(limiter.next_us / 1_000);
+    (next > now).then(|| Gate {
+        kind: GateKind::Limiter,
+        of: record.work.dependency.clone(),
+        state: if limiter.pace < 1_000 { "slowed" } else { "busy" }.to_owned(),
+        why: Some(format!("its slots are taken until then, at {} % of its rate", limiter.pace / 10)),
+        until: Some(next.as_millis()),
+    })
+}

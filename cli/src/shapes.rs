@@ -1,0 +1,55 @@
+//! The JSON output of each command. Every time is in milliseconds since 1970 UTC; a field without a value is left out.
+
+mod explanation;
+mod records;
+mod stack;
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+
+pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
+pub use records::{CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, RejectedShown};
+pub use stack::{
+    BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList, QueueShown, Row,
+    RowProblem, Submitted, Verdict,
+};
+
+use crate::exit::Failure;
+
+fn of<T: JsonSchema>() -> Value {
+    schema_for!(T).to_value()
+}
+
+/// The JSON Schema of each command's output, by the command's words, and that of `error`.
+#[must_use]
+pub fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("jobs list", of::<JobList>()),
+        ("jobs show", of::<JobShown>()),
+        ("jobs explain", of::<Explanation>()),
+        ("jobs wait", of::<JobShown>()),
+        ("rejected list", of::<JobList>()),
+        ("rejected show", of::<RejectedShown>()),
+        ("breaker list", of::<BreakerList>()),
+        ("breaker show", of::<BreakerShown>()),
+        ("limiter show", of::<LimiterShown>()),
+        ("queues list", of::<QueueList>()),
+        ("health", of::<HealthReport>()),
+        ("cars list", of::<CarList>()),
+        ("cars show", of::<CarShown>()),
+        ("submit", of::<Submitted>()),
+        ("doctor", of::<Checks>()),
+        ("error", of::<Failure>()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_shape_is_a_documented_object() {
+        for (command, schema) in super::all() {
+            assert_eq!(schema["type"], "object", "{command}");
+            assert!(schema["description"].as_str().is_some_and(|text| text.len() > 10), "{command}");
+        }
+    }
+}

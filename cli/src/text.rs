@@ -1,0 +1,187 @@
+//! Text from outside, made fit to be shown: no control character reaches the terminal, and no secret.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// Parts of names whose values are secrets.
+const SECRET_PARTS: [&str; 10] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "signature",
+    "credential",
+    "authorization",
+    "access_key",
+];
+
+/// Whole names whose values are secrets.
+const SECRET_NAMES: [&str; 5] = ["auth", "key", "pwd", "sig", "cookie"];
+
+/// Whether a character may change what a terminal shows around it: control characters, and those that turn the
+/// direction of writing or break lines.
+const fn is_unsafe(c: char) -> bool {
+    matches!(
+        c,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+/// One line of text that is safe to print: line feeds and tabs become spaces, other control characters `�`.
+pub(crate) fn clean(text: &str) -> String {
+    let safe = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if is_unsafe(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(safe).collect()
+}
+
+/// JSON text in which every unsafe character within a text is written as an escape sequence, so that nothing is lost.
+/// Outside texts, JSON has no such characters but line feeds.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_unsafe(c) {
+            // All of them are in the basic multilingual plane: one unit of UTF-16.
+            // Writing into a text does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Whether the value of a parameter or field with this name is a secret.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    SECRET_NAMES.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Where a word of a text ends that may be an address.
+const fn ends_word(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`')
+}
+
+/// The text without the secrets that it may contain: user names and passwords in addresses, values of query parameters
+/// with telling names, and tokens after `Bearer`.
+pub(crate) fn redact(text: &str) -> String {
+    let mut redacted = String::with_capacity(text.len());
+    let mut hide_next = false;
+    for piece in text.split_inclusive(ends_word) {
+        let word = piece.trim_end_matches(ends_word);
+        let end = &piece[word.len()..];
+        if hide_next && !word.is_empty() {
+            redacted.push_str(HIDDEN);
+        } else {
+            redacted.push_str(&redact_word(word));
+        }
+        hide_next = word.eq_ignore_ascii_case("bearer") || (hide_next && word.is_empty());
+        redacted.push_str(end);
+    }
+    redacted
+}
+
+fn redact_word(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(authority_end);
+    let host = authority.rsplit_once('@').map_or_else(
+        || authority.to_owned(),
+        |(_, host)| format!("{HIDDEN}@{host}"),
+    );
+    let path = match path.split_once('?') {
+        Some((path, query)) => format!("{path}?{}", redact_query(query)),
+        None => path.to_owned(),
+    };
+    format!("{scheme}://{host}{path}")
+}
+
+fn redact_query(query: &str) -> String {
+    let (query, fragment) = query.split_once('#').map_or((query, None), |(q, f)| (q, Some(f)));
+    let hide = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}={HIDDEN}"),
+        _ => pair.to_owned(),
+    };
+    let pairs: Vec<String> = query.split('&').map(hide).collect();
+    let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
+    pairs.join("&") + &fragment
+}
+
+/// The same for a JSON value: its texts are redacted, and so are all values under telling names.
+pub(crate) fn redact_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(&text)),
+        Value::Array(values) => values.into_iter().map(redact_value).collect(),
+        Value::Object(fields) => {
+            let hide = |(name, value): (String, Value)| {
+                let hidden = is_secret(&name) && !value.is_null();
+                let value = if hidden { Value::from(HIDDEN) } else { redact_value(value) };
+                (name, value)
+            };
+            Value::Object(fields.into_iter().map(hide).collect())
+        }
+        other => other,
+    }
+}
+
+/// JSON of a record as a redacted value; text that is not JSON becomes a redacted text.
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).map_or_else(|_| Value::String(redact(text)), redact_value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_control_character_reaches_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31mred\u{7}\nb\u{202e}c\u{9b}d"), "a�[31mred� b�c�d");
+        assert_eq!(clean("Müller 車 ✓"), "Müller 車 ✓");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let value = json!({"a": "x\u{9b}31m\u{202e}\u{7f}", "b": "Müller"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let escaped = escape_json(&text);
+        assert!(!escaped.chars().any(|c| c != '\n' && is_unsafe(c)), "{escaped}");
+        assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), value);
+    }
+
+    #[test]
+    fn secrets_of_addresses_are_hidden_and_nothing_else() {
+        let cases = [
+            ("https://u:p@a.example/x?y=1", "https://***@a.example/x?y=1"),
+            (
+                "GET https://a.example/?a=1&X-Amz-Signature=abc&token=t#top failed",
+                "GET https://a.example/?a=1&X-Amz-Signature=***&token=***#top failed",
+            ),
+            ("sent 'https://a.example/?key=1'", "sent 'https://a.example/?key=***'"),
+            ("Authorization: Bearer abc.def next", "Authorization: Bearer *** next"),
+            ("mail a@b.example, 3 of 4 calls failed", "mail a@b.example, 3 of 4 calls failed"),
+            ("https://a.example/@user/page", "https://a.example/@user/page"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(redact(text), expected);
+        }
+    }
+
+    #[test]
+    fn fields_with_telling_names_are_hidden_at_any_depth() {
+        let payload = r#"{"vin":"1","auth":{"user":"u"},"site":[{"api-key":"k","url":"https://u:p@h/"}]}"#;
+        let hidden = json!({"vin": "1", "auth": "***", "site": [{"api-key": "***", "url": "https://***@h/"}]});
+        assert_eq!(json(payload), hidden);
+        assert_eq!(json("not json https://u:p@h/"), json!("not json https://***@h/"));
+    }
+}
