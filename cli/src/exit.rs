@@ -88,7 +88,7 @@ impl From<Fault> for Failure {
             Fault::NoCredentials(why) => {
                 Self::new(Exit::Unreachable, "no_credentials", format!("no AWS credentials: {why}"))
                     .hint(
-                        "set AWS_PROFILE or pass --profile; for SSO: `aws sso login`, then \
+                        "set AWS_PROFILE and AWS_REGION, or pass --profile and --region; for SSO: `aws sso login`, then \
                            `eval \"$(aws configure export-credentials --format env)\"`",
                     )
             }

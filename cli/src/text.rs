@@ -44,6 +44,11 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
+/// Several lines that are safe to print.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<String>>().join("\n")
+}
+
 /// JSON text in which every unsafe character within a text is written as an escape sequence, so that nothing is lost.
 /// Outside texts, JSON has no such characters but line feeds.
 pub(crate) fn escape_json(json: &str) -> String {

@@ -11,15 +11,15 @@ use evenkeel::{
 use super::{FORGOTTEN_AFTER, Facts};
 use crate::shapes::Advice;
 
-fn advice_of(text: impl Into<String>, command: Option<String>) -> Option<Advice> {
-    Some(Advice { text: text.into(), command })
+fn advice_of(text: impl Into<String>, command: impl Into<String>) -> Advice {
+    Advice { text: text.into(), command: Some(command.into()) }
 }
 
 /// A command of the sweeper, as docs/sweeper.md describes them.
-fn sweeper(stack: &str, payload: &str) -> Option<String> {
-    Some(format!(
+fn sweeper(stack: &str, payload: &str) -> String {
+    format!(
         "echo '{payload}' | aws lambda invoke --function-name {stack}-sweeper --payload fileb:///dev/stdin /dev/stdout"
-    ))
+    )
 }
 
 /// What would help the job of this record; `None` if it has succeeded or needs nothing but time.
@@ -30,11 +30,11 @@ pub(super) fn advice(record: &Record, facts: &Facts, now: Time) -> Option<Advice
         Phase::Waiting { due_at, run_after, .. } => (*due_at).max(*run_after),
         Phase::Parked { run_after, .. } => return parked(record, *run_after, facts, now),
         Phase::Succeeded { .. } | Phase::Cancelled { .. } => return None,
-        Phase::Dead { .. } => return dead(record, facts),
-        Phase::Quarantined { .. } => return quarantined(record, facts),
+        Phase::Dead { .. } => return Some(dead(record, facts)),
+        Phase::Quarantined { .. } => return Some(quarantined(record, facts)),
     };
     if facts.is_paused {
-        return paused();
+        return Some(paused());
     }
     overdue(due, facts, now)
 }
@@ -44,47 +44,47 @@ fn overdue(due: Time, facts: &Facts, now: Time) -> Option<Advice> {
     if now.since(due) <= FORGOTTEN_AFTER {
         return None;
     }
-    if facts.is_sweeper_silent(now) {
-        return advice_of(
+    Some(if facts.is_sweeper_silent(now) {
+        advice_of(
             "The sweeper has not reported for minutes, and only it finds such a job: check its schedule and its log.",
-            Some("evenkeel doctor".to_owned()),
-        );
-    }
-    match facts.depth {
-        Some(depth) if depth.visible > 0 => advice_of(
+            "evenkeel doctor",
+        )
+    } else if facts.depth.is_some_and(|depth| depth.visible > 0) {
+        advice_of(
             "Its message waits behind others: see whether the queue's concurrency or a limit is the cause.",
-            Some("evenkeel queues list".to_owned()),
-        ),
-        _ => advice_of(
+            "evenkeel queues list",
+        )
+    } else {
+        advice_of(
             "It is overdue although the sweeper works: read the sweeper's log lines about its key.",
-            Some("evenkeel health".to_owned()),
-        ),
-    }
+            "evenkeel health",
+        )
+    })
 }
 
-fn paused() -> Option<Advice> {
+fn paused() -> Advice {
     advice_of(
         "The queue's event source mapping is disabled: enable it again once the reason is gone.",
-        Some("evenkeel queues list".to_owned()),
+        "evenkeel queues list",
     )
 }
 
 fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<Advice> {
     let dependency = &record.work.dependency;
-    let show = || Some(format!("evenkeel breaker show {dependency}"));
+    let show = || format!("evenkeel breaker show {dependency}");
     let is_systemic = |class: &str| class == Class::Systemic.name();
     if let Some(breaker) = facts.breaker.as_ref().map(|breaker| breaker.at(now)) {
         if matches!(breaker.state, State::Forced { open: true, .. }) {
             let text = "An operator has forced the breaker open: take that back if its reason is gone \
                         (docs/error-handling.md, section \"The breaker\").";
-            return advice_of(text, show());
+            return Some(advice_of(text, show()));
         }
         if breaker.state.refuses_calls() && breaker.systemic {
             let text = format!(
                 "Fix what {dependency} refuses, such as a revoked key, a plan's limit or a bot wall; \
                  the next probe then closes the breaker by itself."
             );
-            return advice_of(text, show());
+            return Some(advice_of(text, show()));
         }
         if breaker.state.refuses_calls() {
             return None;
@@ -95,12 +95,12 @@ fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<
             "Calls of other jobs to {dependency} may work: fix what it refuses about this one, or the cause that its \
              history names."
         );
-        return advice_of(text, show());
+        return Some(advice_of(text, show()));
     }
     overdue(run_after, facts, now)
 }
 
-fn dead(record: &Record, facts: &Facts) -> Option<Advice> {
+fn dead(record: &Record, facts: &Facts) -> Advice {
     let payload = format!(r#"{{"command": "retry", "type": "{}"}}"#, record.kind());
     advice_of(
         "Correct the cause that its history names, then send the same message again: it starts anew. \
@@ -109,7 +109,7 @@ fn dead(record: &Record, facts: &Facts) -> Option<Advice> {
     )
 }
 
-fn quarantined(record: &Record, facts: &Facts) -> Option<Advice> {
+fn quarantined(record: &Record, facts: &Facts) -> Advice {
     let kind = record.kind();
     let payload = format!(r#"{{"command": "retry", "type": "{kind}", "quarantined": true}}"#);
     advice_of(
@@ -131,7 +131,7 @@ pub(super) fn unclaimed(facts: &Facts, visible: u64) -> Advice {
             "evenkeel rejected list",
         )
     };
-    Advice { text: text.to_owned(), command: Some(command.to_owned()) }
+    advice_of(text, command)
 }
 
 /// Help for a rejected message.
@@ -141,22 +141,21 @@ pub(super) fn rejected(flaw: Flaw, kind: &str, facts: &Facts) -> Advice {
         sweeper(&facts.stack, &payload)
     };
     match flaw {
-        Flaw::Newer => Advice {
-            text: "Update the functions to the version that its sender uses, then release all such messages:".to_owned(),
-            command: release(flaw.name()),
-        },
-        Flaw::Unacknowledged => Advice {
-            text: "Nothing is visibly wrong with it: once its function works again, release all such messages:"
-                .to_owned(),
-            command: release(flaw.name()),
-        },
-        Flaw::OtherPayload => Advice {
-            text: "Its id is known with another payload: send it under an id of its own.".to_owned(),
-            command: Some(format!("evenkeel schema {kind}")),
-        },
-        Flaw::Malformed | Flaw::Invalid | Flaw::TooLong | Flaw::Alien => Advice {
-            text: "Correct what the reason names, and send it as a new message.".to_owned(),
-            command: Some(format!("evenkeel schema {kind}")),
-        },
+        Flaw::Newer => advice_of(
+            "Update the functions to the version that its sender uses, then release all such messages:",
+            release(flaw.name()),
+        ),
+        Flaw::Unacknowledged => advice_of(
+            "Nothing is visibly wrong with it: once its function works again, release all such messages:",
+            release(flaw.name()),
+        ),
+        Flaw::OtherPayload => advice_of(
+            "Its id is known with another payload: send it under an id of its own.",
+            format!("evenkeel schema {kind}"),
+        ),
+        Flaw::Malformed | Flaw::Invalid | Flaw::TooLong | Flaw::Alien => advice_of(
+            "Correct what the reason names, and send it as a new message.",
+            format!("evenkeel schema {kind}"),
+        ),
     }
 }

@@ -77,9 +77,9 @@ pub(super) fn breaker_gate(record: &Record, facts: &Facts, now: Time) -> Option<
     let of = record.work.dependency.clone();
     let why = Some(redact(&breaker.why)).filter(|why| !why.is_empty());
     let kind = GateKind::Breaker;
-    if let Some(until) = until(&breaker) {
+    if breaker.state.refuses_calls() {
         let state = breaker.state.name().to_owned();
-        return Some(Gate { kind, of, state, why, until: until.map(Time::as_millis) });
+        return Some(Gate { kind, of, state, why, until: until(&breaker).map(Time::as_millis) });
     }
     (breaker.stopped_until > now).then(|| Gate {
         kind: GateKind::Limiter,
@@ -90,13 +90,12 @@ pub(super) fn breaker_gate(record: &Record, facts: &Facts, now: Time) -> Option<
     })
 }
 
-/// Until when a breaker refuses calls: `None` if it does not, `Some(None)` if that depends on its probes.
-fn until(breaker: &Breaker) -> Option<Option<Time>> {
+/// Until when a breaker refuses calls; `None` if that depends on its probes.
+fn until(breaker: &Breaker) -> Option<Time> {
     match &breaker.state {
-        State::Closed | State::Forced { open: false, .. } => None,
-        State::Open { retry_at, .. } => Some(Some(*retry_at)),
-        State::HalfOpen { .. } => Some(None),
-        State::Forced { open: true, until } => Some(Some(*until)),
+        State::Open { retry_at, .. } => Some(*retry_at),
+        State::Forced { until, .. } => Some(*until),
+        State::Closed | State::HalfOpen { .. } => None,
     }
 }
 

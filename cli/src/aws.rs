@@ -1,0 +1,471 @@
+//! The port on AWS: the only file of this crate that names the SDK. The engine decodes the records.
+
+use std::{error::Error, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_dynamodb::{
+    config::Credentials,
+    error::{ProvideErrorMetadata, SdkError},
+    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
+};
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use evenkeel::{
+    aws::{
+        breaker_key, decode_breaker, decode_limiter,
+        failure::port_error,
+        http_client,
+        item::{Item, Reader, decode, decode_rejected, n, owned, s},
+        limiter_key,
+    },
+    base::time::Time,
+    dependency::{breaker::Breaker, limiter::Limiter},
+    http::transport,
+    ports::{PortError, maintenance::Depth},
+};
+use serde_json::{Map, Number, Value};
+
+use crate::{
+    exit::{Exit, Failure},
+    ports::{
+        Attributes, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
+        Outgoing, Ports, Read,
+    },
+    stack::Target,
+};
+
+/// Time-out of one attempt of a call, over an operator's network.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time-out of a call with its retries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Codes of errors that say that the credentials are missing, wrong or over.
+const CREDENTIALS: [&str; 7] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Codes of errors that say that a permission is missing.
+const DENIED: [&str; 4] =
+    ["AccessDenied", "AccessDeniedException", "KMSAccessDeniedException", "UnauthorizedOperation"];
+
+/// Codes of errors that say that what is asked for does not exist.
+const MISSING: [&str; 4] = [
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "ParameterNotFound",
+    "QueueDoesNotExist",
+    "ResourceNotFoundException",
+];
+
+/// [`Ports`] on AWS, or on a local service that stands in for it.
+#[derive(Clone, Debug)]
+pub struct AwsPorts {
+    dynamo: aws_sdk_dynamodb::Client,
+    lambda: aws_sdk_lambda::Client,
+    sqs: aws_sdk_sqs::Client,
+    ssm: aws_sdk_ssm::Client,
+    sts: aws_sdk_sts::Client,
+}
+
+/// Ports with the credentials of the operator, as the AWS CLI finds them; those of a local stack are fixed. Nothing is
+/// called yet. Fails if TLS cannot be set up.
+pub async fn connect(target: &Target) -> Result<AwsPorts, Failure> {
+    let client = transport::client()
+        .map_err(|error| Failure::new(Exit::Failed, "tls", error.to_string()))?;
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(client))
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard());
+    if let Some(region) = &target.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &target.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = &target.endpoint {
+        loader = loader
+            .endpoint_url(endpoint)
+            .credentials_provider(Credentials::new("test", "test", None, None, "local"));
+    }
+    Ok(AwsPorts::new(&loader.load().await))
+}
+
+impl AwsPorts {
+    /// Ports with this configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            dynamo: aws_sdk_dynamodb::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
+        }
+    }
+
+    /// An item of the table `Control`.
+    async fn control_item(&self, table: &str, key: Item) -> Result<Read<Option<Item>>, Fault> {
+        let get = self.dynamo.get_item().table_name(table).set_key(Some(key));
+        let get = get.consistent_read(true).return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = get.send().await.map_err(|error| fault("dynamodb:GetItem", &error))?;
+        Ok(Read { units: units(answer.consumed_capacity.as_ref()), value: answer.item })
+    }
+
+    async fn queue_url(&self, arn: &str) -> Result<String, Fault> {
+        let name = arn.rsplit(':').next().unwrap_or_default();
+        let answer = self.sqs.get_queue_url().queue_name(name).send().await;
+        let answer = answer.map_err(|error| fault("sqs:GetQueueUrl", &error))?;
+        answer.queue_url.ok_or_else(|| Fault::Missing(format!("{name}: the queue has no address")))
+    }
+}
+
+/// Read units that a call has used.
+fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
+    capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default()
+}
+
+/// The code of a service's error.
+fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+/// What the error of the call with this IAM action means.
+fn fault<E, R>(action: &str, error: &SdkError<E, R>) -> Fault
+where
+    E: Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    let text = match port_error(error) {
+        PortError::Unavailable(text)
+        | PortError::Broken(text)
+        | PortError::Unreadable(text)
+        | PortError::Invalid(text) => text,
+    };
+    match code(error) {
+        Some(code) if CREDENTIALS.contains(&code) => Fault::NoCredentials(text),
+        Some(code) if DENIED.contains(&code) => {
+            Fault::Denied { action: action.to_owned(), why: text }
+        }
+        Some(code) if MISSING.contains(&code) => Fault::Missing(format!("{action}: {text}")),
+        // The SDK has no kind of error for a chain of providers of which none has credentials.
+        None if text.contains("credential") => Fault::NoCredentials(text),
+        None if text.contains("region") => Fault::NoCredentials(format!("{text}; no region")),
+        _ => Fault::Unavailable(format!("{action}: {text}")),
+    }
+}
+
+fn kept(item: &Item) -> Kept {
+    let read = if item.contains_key("flaw") {
+        decode_rejected(item).map(|message| Kept::Rejected(Box::new(message)))
+    } else {
+        decode(item).map(|record| Kept::Job(Box::new(record)))
+    };
+    read.unwrap_or_else(Kept::Unreadable)
+}
+
+/// An entry of the index; `None` if it lacks a key, which DynamoDB does not allow.
+fn due_item(item: &Item) -> Option<DueItem> {
+    let reader = Reader(item);
+    let text = |name| reader.text(name).ok();
+    Some(DueItem {
+        key: text("pk")?,
+        partition: text("due")?,
+        due_at: reader.time("due_at").ok()?,
+        state: text("state").unwrap_or_default(),
+        kind: text("type").unwrap_or_default(),
+        class: text("class"),
+        fingerprint: text("fingerprint"),
+        group: text("group"),
+        priority: text("priority"),
+        created_at: reader.time("created_at").ok(),
+    })
+}
+
+/// An attribute as plain JSON. Binary ones, which nothing writes, are left out.
+fn plain(value: &AttributeValue) -> Option<Value> {
+    // A number that does not fit JSON's is shown as a text.
+    let number = |text: &String| {
+        serde_json::from_str::<Number>(text)
+            .map_or_else(|_| Value::from(text.clone()), Value::Number)
+    };
+    Some(match value {
+        AttributeValue::S(text) => Value::from(text.clone()),
+        AttributeValue::N(text) => number(text),
+        AttributeValue::Bool(truth) => Value::from(*truth),
+        AttributeValue::Null(_) => Value::Null,
+        AttributeValue::L(values) => values.iter().filter_map(plain).collect(),
+        AttributeValue::Ss(texts) => texts.iter().cloned().map(Value::from).collect(),
+        AttributeValue::Ns(numbers) => numbers.iter().map(number).collect(),
+        AttributeValue::M(fields) => {
+            let plain = |(name, value): (&String, &AttributeValue)| Some((name.clone(), plain(value)?));
+            Value::Object(fields.iter().filter_map(plain).collect::<Map<String, Value>>())
+        }
+        _ => return None,
+    })
+}
+
+fn attributes(item: &Item) -> Attributes {
+    item.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?))).collect()
+}
+
+fn limit(most: usize) -> i32 {
+    i32::try_from(most.clamp(1, 1_000)).unwrap_or(1)
+}
+
+impl Ports for AwsPorts {
+    async fn sweepers(&self) -> Result<Vec<String>, Fault> {
+        let mut names = Vec::new();
+        let mut functions = self.lambda.list_functions().into_paginator().items().send();
+        while let Some(found) = functions.next().await {
+            let found = found.map_err(|error| fault("lambda:ListFunctions", &error))?;
+            names.extend(found.function_name.filter(|name| name.ends_with("-sweeper")));
+        }
+        Ok(names)
+    }
+
+    async fn function(&self, name: &str) -> Result<Option<FunctionFacts>, Fault> {
+        let answer = self.lambda.get_function_configuration().function_name(name).send().await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => return Ok(None),
+            Err(error) => return Err(fault("lambda:GetFunctionConfiguration", &error)),
+        };
+        let variables = answer.environment.and_then(|environment| environment.variables);
+        Ok(Some(FunctionFacts {
+            arn: answer.function_arn.unwrap_or_default(),
+            variables: variables.unwrap_or_default().into_iter().collect(),
+            last_modified: answer.last_modified,
+            code_sha256: answer.code_sha256,
+            state: answer.state.map(|state| state.as_str().to_owned()),
+        }))
+    }
+
+    async fn parameter(&self, name: &str) -> Result<Option<String>, Fault> {
+        match self.ssm.get_parameter().name(name).send().await {
+            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+            Err(error) if code(&error) == Some("ParameterNotFound") => Ok(None),
+            Err(error) => Err(fault("ssm:GetParameter", &error)),
+        }
+    }
+
+    async fn caller(&self) -> Result<String, Fault> {
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| fault("sts:GetCallerIdentity", &error))?;
+        Ok(answer.arn.unwrap_or_default())
+    }
+
+    async fn item(&self, table: &str, key: &str) -> Result<Read<Option<Kept>>, Fault> {
+        let get = self.dynamo.get_item().table_name(table).key("pk", s(key)).consistent_read(true);
+        let get = get.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = get.send().await.map_err(|error| fault("dynamodb:GetItem", &error))?;
+        let units = units(answer.consumed_capacity.as_ref());
+        Ok(Read { value: answer.item.as_ref().map(kept), units })
+    }
+
+    async fn due(
+        &self,
+        table: &str,
+        partition: &str,
+        span: [Time; 2],
+        after: Option<&DueItem>,
+        most: usize,
+    ) -> Result<Read<DuePage>, Fault> {
+        let start = after.map(|after| {
+            owned(vec![
+                ("pk", s(&after.key)),
+                ("due", s(&after.partition)),
+                ("due_at", n(after.due_at.as_millis())),
+            ])
+        });
+        let query = self
+            .dynamo
+            .query()
+            .table_name(table)
+            .index_name("due")
+            .key_condition_expression("due = :due AND due_at BETWEEN :from AND :until")
+            .expression_attribute_values(":due", s(partition))
+            .expression_attribute_values(":from", n(span[0].as_millis()))
+            .expression_attribute_values(":until", n(span[1].as_millis()))
+            .set_exclusive_start_key(start)
+            .limit(limit(most))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+        let items = answer.items().iter().filter_map(due_item).collect();
+        let page = DuePage { items, more: answer.last_evaluated_key.is_some() };
+        Ok(Read { value: page, units: units(answer.consumed_capacity.as_ref()) })
+    }
+
+    async fn breaker(
+        &self,
+        table: &str,
+        dependency: &str,
+    ) -> Result<Read<Option<Breaker>>, Fault> {
+        let read = self.control_item(table, owned(breaker_key(dependency))).await?;
+        let value = read.value.as_ref().map(decode_breaker).transpose();
+        let value = value.map_err(|why| Fault::Unreadable(format!("breaker {dependency}: {why}")))?;
+        Ok(Read { value, units: read.units })
+    }
+
+    async fn limiter(&self, table: &str, name: &str) -> Result<Read<Option<Limiter>>, Fault> {
+        let read = self.control_item(table, owned(limiter_key(name))).await?;
+        let value = read.value.as_ref().map(decode_limiter).transpose();
+        let value = value.map_err(|why| Fault::Unreadable(format!("limiter {name}: {why}")))?;
+        Ok(Read { value, units: read.units })
+    }
+
+    async fn notes(
+        &self,
+        table: &str,
+        kind: &str,
+        most: usize,
+    ) -> Result<Read<Vec<Note>>, Fault> {
+        let query = self
+            .dynamo
+            .query()
+            .table_name(table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(format!("note#{kind}")))
+            .limit(limit(most))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+        let note = |item: &Item| {
+            let reader = Reader(item);
+            Some(Note { name: reader.text("sk").ok()?, text: reader.text("text").ok()? })
+        };
+        let notes = answer.items().iter().filter_map(note).collect();
+        Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+    }
+
+    async fn depth(&self, queue: &str) -> Result<Depth, Fault> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let get = self.sqs.get_queue_attributes().queue_url(self.queue_url(queue).await?);
+        let get = get.set_attribute_names(Some(names.to_vec()));
+        let answer = get.send().await.map_err(|error| fault("sqs:GetQueueAttributes", &error))?;
+        let number = |name: &QueueAttributeName| {
+            let text = answer.attributes.as_ref().and_then(|all| all.get(name));
+            text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+                Fault::Unreadable(format!("{queue}: expected a number as {}", name.as_str()))
+            })
+        };
+        let [visible, in_flight, delayed] = &names;
+        Ok(Depth {
+            visible: number(visible)?,
+            in_flight: number(in_flight)?,
+            delayed: number(delayed)?,
+        })
+    }
+
+    async fn mapping(&self, id: &str) -> Result<Option<MappingFacts>, Fault> {
+        match self.lambda.get_event_source_mapping().uuid(id).send().await {
+            Ok(answer) => {
+                let most = answer.scaling_config.and_then(|scaling| scaling.maximum_concurrency);
+                Ok(Some(MappingFacts {
+                    state: answer.state.unwrap_or_default(),
+                    concurrency: most.and_then(|most| u32::try_from(most).ok()),
+                }))
+            }
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(fault("lambda:GetEventSourceMapping", &error)),
+        }
+    }
+
+    async fn send(
+        &self,
+        queue: &str,
+        messages: &[Outgoing],
+    ) -> Result<Vec<Result<(), String>>, Fault> {
+        let entry = |(place, message): (usize, &Outgoing)| {
+            let entry = SendMessageBatchRequestEntry::builder().id(place.to_string());
+            let entry = entry.message_body(&message.body).set_message_group_id(message.group.clone());
+            entry.build().map_err(|error| Fault::Unavailable(error.to_string()))
+        };
+        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let send = self.sqs.send_message_batch().queue_url(self.queue_url(queue).await?);
+        let answer = send.set_entries(Some(entries)).send().await;
+        let answer = answer.map_err(|error| fault("sqs:SendMessage", &error))?;
+        let mut results = vec![Err("the queue did not say what became of it".to_owned()); messages.len()];
+        let successful = answer.successful.iter().map(|sent| (&sent.id, Ok(())));
+        let failed = answer.failed.iter().map(|failed| {
+            let why = format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or_default());
+            (&failed.id, Err(why))
+        });
+        for (id, result) in successful.chain(failed) {
+            let place = id.parse::<usize>().ok().and_then(|place| results.get_mut(place));
+            if let Some(place) = place {
+                *place = result;
+            }
+        }
+        Ok(results)
+    }
+
+    async fn items(
+        &self,
+        table: &str,
+        keys: &[String; 2],
+        partition: &str,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Read<ItemPage>, Fault> {
+        let [partition_key, sort_key] = keys;
+        let start = after.map(|after| {
+            Item::from([(partition_key.clone(), s(partition)), (sort_key.clone(), s(after))])
+        });
+        let query = self
+            .dynamo
+            .query()
+            .table_name(table)
+            .key_condition_expression("#p = :p AND begins_with(#s, :s)")
+            .expression_attribute_names("#p", partition_key)
+            .expression_attribute_names("#s", sort_key)
+            .expression_attribute_values(":p", s(partition))
+            .expression_attribute_values(":s", s(prefix))
+            .consistent_read(true)
+            .set_exclusive_start_key(start)
+            .limit(limit(most))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+        let items = answer.items().iter().map(attributes).collect();
+        let page = ItemPage { items, more: answer.last_evaluated_key.is_some() };
+        Ok(Read { value: page, units: units(answer.consumed_capacity.as_ref()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_becomes_plain_json() {
+        let fields = [("a".to_owned(), n(7_u32)), ("b".to_owned(), AttributeValue::Bool(true))];
+        let value = AttributeValue::L(vec![s("x"), AttributeValue::M(fields.into())]);
+        assert_eq!(plain(&value), Some(serde_json::json!(["x", { "a": 7, "b": true }])));
+        let odd = AttributeValue::N("not a number".to_owned());
+        assert_eq!(plain(&odd), Some(Value::from("not a number")));
+    }
+
+    #[test]
+    fn an_item_is_a_job_a_rejected_message_or_unreadable() {
+        let rejected = [("pk", s("q#1")), ("flaw", s("invalid"))];
+        let Kept::Unreadable(why) = kept(&owned(rejected.into())) else { panic!("it lacks attributes") };
+        assert!(why.starts_with("body_bytes") || why.contains("expected"), "{why}");
+        let newer = [("pk", s("a#g:1")), ("format", n(2_u32))];
+        let Kept::Unreadable(why) = kept(&owned(newer.into())) else { panic!("a newer format") };
+        assert_eq!(why, "format: 2, expected at most 1");
+    }
+}

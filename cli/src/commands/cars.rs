@@ -1,0 +1,137 @@
+//! `evenkeel cars list` and `show`: the auxiliary table, as docs/records.md describes its items.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::jobs::indented;
+use crate::{
+    args::{ListCars, OneCar},
+    deployment::Deployment,
+    exit::{Exit, Failure},
+    moment::Moment,
+    output::Answer,
+    ports::{Attributes, Ports},
+    shapes::{CarList, CarShown, CarSummary},
+    table::{Fields, table},
+    text::{json, redact_value},
+};
+
+/// The beginnings of the sort keys of a car's items.
+const CAR: &str = "car#";
+const LINK: &str = "link#";
+const PAGE: &str = "page#";
+
+/// Attributes whose texts are JSON.
+const JSON: [&str; 2] = ["data", "page"];
+
+/// The table of cars. Fails if the stack has none.
+fn cars(stack: &Deployment) -> Result<(&str, &[String; 2]), Failure> {
+    stack.auxiliary.as_ref().map(|(table, keys)| (table.as_str(), keys)).ok_or_else(|| {
+        let message = "the sweeper's configuration names no AUXILIARY_TABLE";
+        Failure::new(Exit::Unreachable, "no_cars", message).hint("this stack keeps no cars")
+    })
+}
+
+fn text(item: &Attributes, name: &str) -> Option<String> {
+    item.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn summary(item: &Attributes, sort_key: &str) -> Option<CarSummary> {
+    let number = |name: &str| item.get(name).and_then(Value::as_u64);
+    Some(CarSummary {
+        vin: text(item, sort_key)?.strip_prefix(CAR)?.to_owned(),
+        list: text(item, "list"),
+        listed: item.contains_key("hash"),
+        pending: item.contains_key("pending"),
+        seen_at: number("seen_at"),
+        unlisted_at: number("unlisted_at"),
+    })
+}
+
+/// Lists a dealer's cars by VIN.
+pub(super) async fn list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &ListCars,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let (name, keys) = cars(stack)?;
+    let after = wanted.page.cursor.as_ref().map(|vin| format!("{CAR}{vin}"));
+    let most = usize::from(wanted.page.limit);
+    let read = ports.items(name, keys, &wanted.dealer, CAR, after.as_deref(), most).await?;
+    let cars: Vec<CarSummary> =
+        read.value.items.iter().filter_map(|item| summary(item, &keys[1])).collect();
+    let more = read.value.more;
+    let cursor = cars.last().filter(|_| more).map(|car| car.vin.clone());
+    let row = |car: &CarSummary| {
+        let state = if car.listed { "listed" } else { "gone" };
+        let pending = if car.pending { "pending" } else { "" };
+        vec![
+            car.vin.clone(),
+            car.list.clone().unwrap_or_default(),
+            state.to_owned(),
+            moment.show_ms(car.seen_at),
+            pending.to_owned(),
+        ]
+    };
+    let text = table(&["VIN", "LIST", "STATE", "SEEN", "JOBS"], cars.iter().map(row).collect());
+    let remark = match &cursor {
+        Some(cursor) => format!("{} shown, and there are more: --cursor {cursor}", cars.len()),
+        None if cars.is_empty() => format!("no cars of {:?}", wanted.dealer),
+        None => format!("{} in all", cars.len()),
+    };
+    let list = CarList { cars, more, cursor, read_units: read.units };
+    Ok(Answer::list(&list, "cars", text)?.remark(remark))
+}
+
+/// An item without its keys and without secrets, with JSON in place of texts that hold it.
+fn part(item: Attributes, keys: &[String; 2]) -> BTreeMap<String, Value> {
+    let shown = |(name, value): (String, Value)| {
+        let value = match value {
+            Value::String(text) if JSON.contains(&name.as_str()) => json(&text),
+            other => redact_value(other),
+        };
+        (name, value)
+    };
+    item.into_iter().filter(|(name, _)| !keys.contains(name)).map(shown).collect()
+}
+
+/// Shows all that is stored of a car.
+pub(super) async fn show<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &OneCar,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let (name, keys) = cars(stack)?;
+    let vin = wanted.vin.trim().to_ascii_uppercase();
+    let sorts = [CAR, LINK, PAGE].map(|prefix| format!("{prefix}{vin}"));
+    let [car, link, page] = &sorts;
+    let (car, link, page) = tokio::join!(
+        ports.items(name, keys, &wanted.dealer, car, None, 1),
+        ports.items(name, keys, &wanted.dealer, link, None, 1),
+        ports.items(name, keys, &wanted.dealer, page, None, 1),
+    );
+    let [car, link, page] = [car?, link?, page?];
+    let read_units = car.units + link.units + page.units;
+    let [car, link, page] = [car, link, page]
+        .map(|read| read.value.items.into_iter().next().map(|item| part(item, keys)));
+    if car.is_none() && link.is_none() && page.is_none() {
+        let message = format!("no car {vin} of {:?}", wanted.dealer);
+        let hint = format!("`evenkeel cars list {}` lists what there is", wanted.dealer);
+        return Err(Failure::new(Exit::Failed, "not_found", message).hint(hint));
+    }
+    let shape = CarShown { dealer: wanted.dealer.clone(), vin, car, link, page, read_units };
+    let mut fields = Fields::default();
+    fields.add("dealer", &shape.dealer);
+    fields.add("vin", &shape.vin);
+    let parts = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
+    for (name, attributes) in parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?))) {
+        let seen = attributes.get("seen_at").or_else(|| attributes.get("asked_at"));
+        let seen = seen.and_then(Value::as_u64).map(|at| format!(" ({})", moment.show_ms(Some(at))));
+        let shown: Value = attributes.clone().into_iter().collect::<serde_json::Map<_, _>>().into();
+        fields.block(&format!("{name}{}", seen.unwrap_or_default()), &indented(&shown));
+    }
+    Answer::one(&shape, fields.text())
+}

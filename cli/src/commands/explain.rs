@@ -1,0 +1,243 @@
+//! `evenkeel jobs explain`: gathers what [`crate::explanation`] decides from.
+
+use evenkeel::{base::time::Time, record::{Phase, Record}};
+
+use super::{
+    dependencies,
+    find::{find, unreadable},
+    jobs::history,
+    observed, queues,
+};
+use crate::{
+    args::OneJob,
+    deployment::{Deployment, JobType},
+    exit::Failure,
+    explanation::{Facts, explain, explain_rejected, explain_unclaimed},
+    moment::Moment,
+    output::Answer,
+    ports::{Kept, Ports},
+    shapes::{Ahead, Explanation, Gate},
+    table::{Fields, styled, DOUBTFUL},
+};
+
+/// Parked jobs before this one that are counted.
+const MOST_AHEAD: usize = 100;
+
+/// Explains the job with an id.
+pub(super) async fn run<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    job: &OneJob,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let found = find(ports, stack, job).await?;
+    let (mut explanation, units) = match &found.item {
+        Some(Kept::Job(record)) => {
+            let (facts, units) = facts(ports, stack, record).await?;
+            (explain(record, &facts, moment.now), units)
+        }
+        Some(Kept::Rejected(message)) => {
+            let facts = Facts { stack: stack.name.clone(), ..Facts::default() };
+            (explain_rejected(message, &facts), 0.0)
+        }
+        Some(Kept::Unreadable(why)) => return Err(unreadable(&found.key, why)),
+        None => {
+            let kind = found.key.split('#').next().unwrap_or_default();
+            let of = stack.job_type(kind)?;
+            let (facts, units) = facts_of_queue(ports, stack, of, &of.normal).await?;
+            (explain_unclaimed(&found.key, &of.normal, &facts, moment.now), units)
+        }
+    };
+    explanation.read_units = found.units + units;
+    let text = text(&explanation, moment);
+    Answer::one(&explanation, text)
+}
+
+/// What is known of a queue and its type. What must not or cannot be read is left out: a part of an explanation is
+/// better than none.
+async fn facts_of_queue<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    job: &JobType,
+    queue: &str,
+) -> Result<(Facts, f64), Failure> {
+    let (depth, observed, paused) = tokio::join!(
+        ports.depth(queue),
+        observed::observed(ports, stack),
+        queues::is_paused(ports, stack, job, queue),
+    );
+    let (observed, units) = observed.unwrap_or_default();
+    let facts = Facts {
+        stack: stack.name.clone(),
+        depth: depth.ok(),
+        is_paused: paused,
+        per_minute: observed.per_minute(&job.kind),
+        swept_at: observed.at(),
+        ..Facts::default()
+    };
+    Ok((facts, units))
+}
+
+/// The same with the gates of a job's dependency.
+async fn facts<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    record: &Record,
+) -> Result<(Facts, f64), Failure> {
+    if record.phase.ended_at().is_some() {
+        return Ok((Facts { stack: stack.name.clone(), ..Facts::default() }, 0.0));
+    }
+    let job = stack.job_type(record.kind())?;
+    let dependency = &record.work.dependency;
+    let (facts, known, breaker, ahead) = tokio::join!(
+        facts_of_queue(ports, stack, job, &record.work.queue),
+        dependencies::known(ports, stack),
+        ports.breaker(&stack.control, dependency),
+        ahead(ports, stack, record),
+    );
+    let ((mut facts, mut units), known, breaker) = (facts?, known?, breaker?);
+    units += known.units + breaker.units;
+    let limiter = ports.limiter(&stack.control, &known.limiter(dependency)).await?;
+    units += limiter.units;
+    facts.breaker = breaker.value;
+    facts.limiter = limiter.value;
+    if let Some((ahead, read)) = ahead? {
+        facts.ahead = Some(ahead);
+        units += read;
+    }
+    Ok((facts, units))
+}
+
+/// The parked jobs before this one in its partition of the index, and what counting them cost; `None` if it is not
+/// parked.
+async fn ahead<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    record: &Record,
+) -> Result<Option<(Ahead, f64)>, Failure> {
+    let Some(entry) = record.due_entry().filter(|_| matches!(record.phase, Phase::Parked { .. }))
+    else {
+        return Ok(None);
+    };
+    let span = [Time::default(), entry.due_at];
+    let read = ports.due(&stack.jobs, &entry.partition, span, None, MOST_AHEAD + 1).await?;
+    let before = read.value.items.iter().filter(|item| item.key != record.key).count();
+    let count = u64::try_from(before.min(MOST_AHEAD)).unwrap_or_default();
+    Ok(Some((Ahead { count, at_least: read.value.more || before > MOST_AHEAD }, read.units)))
+}
+
+fn gate(gate: &Gate, moment: Moment) -> String {
+    let kind = serde_json::to_value(gate.kind).unwrap_or_default();
+    let mut text = format!("{} of {}: {}", kind.as_str().unwrap_or_default(), gate.of, gate.state);
+    if gate.until.is_some() {
+        text = format!("{text} until {}", moment.show_ms(gate.until));
+    }
+    match &gate.why {
+        Some(why) => format!("{text} ({why})"),
+        None => text,
+    }
+}
+
+fn text(explanation: &Explanation, moment: Moment) -> String {
+    let mut fields = Fields::default();
+    fields.add("job", &explanation.key);
+    fields.add("state", &explanation.state);
+    fields.add("what", &explanation.summary);
+    let at = |ms: Option<u64>| ms.map(|ms| moment.show(Time::from_millis(ms)));
+    fields.add_some("since", at(explanation.since));
+    fields.add_some("gate", explanation.gate.as_ref().map(|of| gate(of, moment)));
+    if let Some(ahead) = explanation.ahead {
+        let more = if ahead.at_least { "+" } else { "" };
+        fields.add("before it", format!("{}{more} jobs", ahead.count));
+    }
+    if let Some(expected) = &explanation.expected {
+        let when = match (at(expected.from), at(expected.until)) {
+            (Some(from), Some(until)) => format!("from {from}, probably by {until}: "),
+            (Some(from), None) => format!("from {from}: "),
+            (None, Some(until)) => format!("by {until}: "),
+            (None, None) => String::new(),
+        };
+        fields.add("runs", when + &expected.how);
+    }
+    fields.add_some("ends at", at(explanation.ends_at));
+    if let Some(counts) = explanation.counts {
+        let so_far = format!(
+            "{} attempts, {} deferrals, {} crashes",
+            counts.attempts, counts.defers, counts.crashes
+        );
+        fields.add("so far", so_far);
+    }
+    if !explanation.history.is_empty() {
+        fields.block("history", &history(&explanation.history, moment));
+    }
+    match &explanation.advice {
+        Some(advice) => {
+            let command = advice.command.as_ref().map(|command| format!("\n  {command}"));
+            let text = styled(DOUBTFUL, &advice.text);
+            fields.block("what helps", &(text + &crate::text::clean_lines(&command.unwrap_or_default())));
+        }
+        None => fields.block("what helps", "Nothing needs to be done."),
+    }
+    fields.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use evenkeel::{
+        dependency::breaker::{Breaker, State},
+        record::{Counters, Parking, Work},
+    };
+
+    use super::*;
+    use crate::{args::TimeForm, memory::MemoryPorts, stack, stack::Target};
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    fn parked(id: &str) -> Record {
+        let run_after = NOW + Duration::from_secs(30);
+        Record {
+            key: format!("a#g:{id}"),
+            fence: 1,
+            owner: "o".into(),
+            message_id: "m".into(),
+            counters: Counters::default(),
+            phase: Phase::Parked { run_after, why: "the breaker is open\u{1b}[2J".into() },
+            work: Work {
+                payload: "{}".into(),
+                queue: "arn:aws:sqs:eu-west-1:123456789012:s-a-high".into(),
+                dependency: "d".into(),
+                retention: Duration::from_hours(1),
+                created_at: NOW,
+                deadline: None,
+                group: None,
+            },
+            cursor: None,
+            provisional: None,
+            parking: Some(Parking { since: NOW, gated: false, ends_at: None }),
+            last_failure: None,
+            history: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_facts_of_a_parked_job_are_gathered() {
+        let state = State::Open { retry_at: NOW + Duration::from_secs(40), wait: Duration::ZERO };
+        let breaker = Breaker { generation: 1, state, why: "503".into(), ..Breaker::default() };
+        let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
+            .with_record(&parked("1"))
+            .with_record(&parked("2"))
+            .with_breaker("d", breaker);
+        let stack = stack::find(&ports, &Target::default()).await.unwrap();
+        let moment = Moment { now: NOW, form: TimeForm::Relative };
+        let job = OneJob { id: "1".into(), kind: None };
+        let answer = format!("{:?}", run(&ports, &stack, &job, moment).await.unwrap());
+        for part in ["breaker of d: open until in 40 s (503)", "1 jobs", "Nothing needs to be done"] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+        let unknown = OneJob { id: "nope".into(), kind: None };
+        let answer = format!("{:?}", run(&ports, &stack, &unknown, moment).await.unwrap());
+        assert!(answer.contains("unclaimed"), "{answer}");
+    }
+}

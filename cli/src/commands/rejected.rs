@@ -1,0 +1,97 @@
+//! `evenkeel rejected list` and `show`.
+
+use evenkeel::message::RejectedMessage;
+use serde_json::Value;
+
+use super::{
+    find::{absent, find, unreadable},
+    jobs::{self, indented},
+};
+use crate::{
+    args::{ListRejected, ListedState, OneJob, OneRejected},
+    deployment::Deployment,
+    due::{self, EVER, Position, Wanted, partitions},
+    exit::Failure,
+    moment::Moment,
+    output::Answer,
+    ports::{Kept, Ports},
+    shapes::RejectedShown,
+    table::Fields,
+    text::{json, redact},
+};
+
+/// Lists rejected messages, which the index keeps beside the dead jobs of their type.
+pub(super) async fn list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &ListRejected,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let types = stack.chosen(wanted.kind.as_deref())?;
+    let query = Wanted {
+        partitions: partitions(&types, &[ListedState::Dead], &[]),
+        until: EVER,
+        behind: wanted.page.cursor.as_deref().map(Position::read).transpose()?,
+        most: usize::from(wanted.page.limit),
+        states: vec!["rejected"],
+        ..Wanted::default()
+    };
+    jobs::answer(&due::list(ports, &stack.jobs, &query).await?, 0, moment)
+}
+
+/// Shows a rejected message.
+pub(super) async fn show<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &OneRejected,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    if !wanted.key.starts_with("q#") {
+        return Err(Failure::usage(format!("key: {:?}, expected q# and 64 digits", wanted.key)));
+    }
+    let job = OneJob { id: wanted.key.clone(), kind: None };
+    let found = find(ports, stack, &job).await?;
+    match found.item {
+        Some(Kept::Rejected(message)) => shown(&message, found.units, moment),
+        Some(Kept::Unreadable(why)) => Err(unreadable(&found.key, &why)),
+        Some(Kept::Job(_)) | None => Err(absent(&job)),
+    }
+}
+
+/// The answer about a rejected message.
+pub(super) fn shown(
+    message: &RejectedMessage,
+    units: f64,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let shape = RejectedShown {
+        key: message.key.clone(),
+        kind: message.kind.clone(),
+        flaw: message.rejection.flaw.name().to_owned(),
+        why: redact(&message.rejection.reason),
+        queue: message.queue.clone(),
+        message_id: message.message_id.clone(),
+        group: message.group.clone(),
+        rejected_at: message.at.as_millis(),
+        expires_at: message.expires_at.as_millis(),
+        body: json(&message.head),
+        body_bytes: message.length,
+        read_units: units,
+    };
+    let mut fields = Fields::default();
+    fields.add("key", &shape.key);
+    fields.add("type", &shape.kind);
+    fields.add("flaw", &shape.flaw);
+    fields.add("why", &shape.why);
+    fields.add("queue", &shape.queue);
+    fields.add_some("group", shape.group.as_ref());
+    fields.add("rejected", moment.show(message.at));
+    fields.add("expires", moment.show(message.expires_at));
+    fields.add("bytes", shape.body_bytes.to_string());
+    let body = match &shape.body {
+        Value::String(text) => crate::text::clean_lines(text),
+        value => indented(value),
+    };
+    fields.block("body", &body);
+    Answer::one(&shape, fields.text())
+}

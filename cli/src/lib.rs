@@ -1,0 +1,102 @@
+//! The command `evenkeel`: looks at a stack and its jobs, and submits jobs.
+//!
+//! ```text
+//!  args ─► stack: which one ─► deployment: what it has ─► commands ─► output: text, JSON, exit status
+//!                                                            │
+//!                                     ports ◄────────────────┴──► explanation: pure
+//! ```
+//!
+//! Commands read through the trait [`ports::Ports`], on AWS ([`aws`]) or in memory. Lists come from the sparse index
+//! `due`, page by page; nothing scans or counts a table. What the tables hold is decoded by the engine.
+
+pub mod args;
+pub mod aws;
+mod commands;
+mod deployment;
+mod due;
+mod exit;
+pub mod explanation;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+mod moment;
+mod output;
+pub mod ports;
+mod rows;
+pub mod schema;
+pub mod shapes;
+mod stack;
+mod stop;
+mod table;
+mod text;
+
+use evenkeel::base::time::Clock;
+
+pub use exit::{Exit, Failure};
+pub use output::{Answer, Streams};
+pub use stack::{Surroundings, Target};
+pub use stop::Stop;
+
+use crate::{
+    args::{Cli, Command},
+    commands::{completions, doctor, schemas},
+    moment::Moment,
+    ports::Ports,
+};
+
+/// Runs a command and writes what it has found. `connect` is called only if the command needs AWS.
+///
+/// Returns the exit status. Every failure has been written when this returns.
+pub async fn run<P, C>(
+    cli: &Cli,
+    surroundings: &Surroundings,
+    clock: &C,
+    stop: &Stop,
+    connect: impl AsyncFnOnce(Target) -> Result<P, Failure>,
+    streams: &mut Streams<'_>,
+) -> Exit
+where
+    P: Ports,
+    C: Clock,
+{
+    let form = cli.global.form();
+    match answer(cli, surroundings, clock, stop, connect, streams).await {
+        Ok(answer) => {
+            if let Some(units) = answer.read_units().filter(|_| cli.global.verbose) {
+                streams.note(&format!("{units} read units"));
+            }
+            streams.answer(&answer, form)
+        }
+        Err(failure) => streams.failure(&failure, form),
+    }
+}
+
+async fn answer<P, C>(
+    cli: &Cli,
+    surroundings: &Surroundings,
+    clock: &C,
+    stop: &Stop,
+    connect: impl AsyncFnOnce(Target) -> Result<P, Failure>,
+    streams: &mut Streams<'_>,
+) -> Result<Answer, Failure>
+where
+    P: Ports,
+    C: Clock,
+{
+    match &cli.command {
+        Command::Schema { kind } => return schemas::show(kind.as_deref()),
+        Command::Completions { shell } => return completions::script(*shell),
+        _ => {}
+    }
+    let target = stack::choose(&cli.global, surroundings)?;
+    let ports = connect(target.clone()).await?;
+    let moment = Moment { now: clock.now(), form: cli.global.time };
+    if matches!(cli.command, Command::Doctor) {
+        return doctor::check(&ports, &target, clock).await;
+    }
+    let deployment = stack::find(&ports, &target).await?;
+    if cli.global.verbose || matches!(cli.command, Command::Submit(_)) {
+        streams.note(&deployment.introduction());
+    }
+    let context = commands::Context { form: cli.global.form(), moment, stop };
+    commands::run(&cli.command, &ports, &deployment, &context, clock).await
+}

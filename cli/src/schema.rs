@@ -1,0 +1,279 @@
+//! The published JSON Schemas of the messages, and a check of values against them.
+//!
+//! The schemas are generated from the job types, so the check needs none of their code. It knows the keywords that
+//! these schemas use; a test fails if one of them has another.
+
+use std::collections::BTreeSet;
+
+use evenkeel::base::time::Time;
+use serde_json::Value;
+use url::Url;
+
+/// Job types and the schemas of their messages, from `docs/`.
+const ALL: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
+
+/// Steps into one schema. None of ours is nested so deeply; a schema that contains itself must end somewhere.
+const DEEPEST: usize = 32;
+
+/// The job types that have a schema.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(kind, _)| *kind)
+}
+
+/// The text of a job type's schema; `None` if there is no such type.
+#[must_use]
+pub fn text(kind: &str) -> Option<&'static str> {
+    ALL.iter().find(|(name, _)| *name == kind).map(|(_, text)| *text)
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldProblem {
+    /// Such as `payload.vin`; `body` for the whole.
+    pub field: String,
+    /// What is wrong, and what was expected.
+    pub problem: String,
+}
+
+/// A schema of messages.
+#[derive(Clone, Debug)]
+pub struct Schema(Value);
+
+impl Schema {
+    /// The schema of a job type's messages; `None` if there is no such type.
+    #[must_use]
+    pub fn of(kind: &str) -> Option<Self> {
+        serde_json::from_str(text(kind)?).ok().map(Self)
+    }
+
+    /// Every problem of a message, by field.
+    #[must_use]
+    pub fn problems(&self, message: &Value) -> Vec<FieldProblem> {
+        let mut problems = BTreeSet::new();
+        self.check(&self.0, message, "", 0, &mut problems);
+        problems.into_iter().collect()
+    }
+
+    /// The schema of a field of the payload, such as `fan_out.scrape`; `None` if the payload has no such field.
+    #[must_use]
+    pub fn payload_field(&self, path: &str) -> Option<&Value> {
+        let payload = self.0.get("properties")?.get("payload")?;
+        path.split('.').try_fold(payload, |schema, name| {
+            self.resolved(schema).get("properties")?.get(name)
+        })
+    }
+
+    /// The names of JSON types that a schema takes, such as `boolean`; empty if it takes any.
+    #[must_use]
+    pub fn types(&self, schema: &Value) -> Vec<String> {
+        let schema = self.resolved(schema);
+        match schema.get("type") {
+            Some(Value::String(name)) => vec![name.clone()],
+            Some(Value::Array(names)) => {
+                names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            _ => alternatives(schema).iter().flat_map(|one| self.types(one)).collect(),
+        }
+    }
+
+    /// The schema that a reference leads to.
+    fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let target = schema.get("$ref").and_then(Value::as_str);
+        let target = target.and_then(|target| self.0.pointer(target.strip_prefix('#')?));
+        target.unwrap_or(schema)
+    }
+
+    fn check(
+        &self,
+        schema: &Value,
+        value: &Value,
+        path: &str,
+        depth: usize,
+        problems: &mut BTreeSet<FieldProblem>,
+    ) {
+        let schema = self.resolved(schema);
+        if depth > DEEPEST {
+            return;
+        }
+        let mut add = |problem: String| {
+            let field = if path.is_empty() { "body" } else { path }.to_owned();
+            problems.insert(FieldProblem { field, problem });
+        };
+        let choices = alternatives(schema);
+        if !choices.is_empty() {
+            let of_its_type: Vec<&&Value> =
+                choices.iter().filter(|one| self.has_type(one, value)).collect();
+            // If only one is for such a value, its problems are those to name.
+            if let [one] = of_its_type.as_slice() {
+                self.check(one, value, path, depth + 1, problems);
+                return;
+            }
+            let fits = |one: &&Value| {
+                let mut found = BTreeSet::new();
+                self.check(one, value, path, depth + 1, &mut found);
+                found.is_empty()
+            };
+            if !choices.iter().any(fits) {
+                add(format!("{}, expected {}", shown(value), self.expected(schema)));
+            }
+            return;
+        }
+        if !self.has_type(schema, value) {
+            add(format!("{}, expected {}", shown(value), self.expected(schema)));
+            return;
+        }
+        if let Some(constant) = schema.get("const")
+            && constant != value
+        {
+            add(format!("{}, expected {constant}", shown(value)));
+        }
+        match value {
+            Value::String(text) => text_problems(schema, text).into_iter().for_each(add),
+            Value::Number(number) => number_problem(schema, number).into_iter().for_each(add),
+            Value::Array(values) => {
+                length_problem(schema, "Items", values.len()).into_iter().for_each(add);
+                if let Some(items) = schema.get("items") {
+                    for (place, value) in values.iter().enumerate() {
+                        let path = format!("{path}[{place}]");
+                        self.check(items, value, &path, depth + 1, problems);
+                    }
+                }
+            }
+            Value::Object(_) => self.check_fields(schema, value, path, depth, problems),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn check_fields(
+        &self,
+        schema: &Value,
+        value: &Value,
+        path: &str,
+        depth: usize,
+        problems: &mut BTreeSet<FieldProblem>,
+    ) {
+        let below = |name: &str| {
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        };
+        let empty = serde_json::Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        for name in required.filter_map(Value::as_str).filter(|name| value.get(name).is_none()) {
+            problems.insert(FieldProblem { field: below(name), problem: "missing".to_owned() });
+        }
+        let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+        for (name, value) in value.as_object().into_iter().flatten() {
+            if let Some(property) = properties.get(name) {
+                self.check(property, value, &below(name), depth + 1, problems);
+            } else if is_closed {
+                let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+                let problem = format!("unknown field, expected one of {}", known.join(", "));
+                problems.insert(FieldProblem { field: below(name), problem });
+            }
+        }
+    }
+
+    fn has_type(&self, schema: &Value, value: &Value) -> bool {
+        let types = self.types(schema);
+        let is = |name: &String| match name.as_str() {
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_u64() || value.is_i64(),
+            "number" => value.is_number(),
+            "string" => value.is_string(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            _ => true,
+        };
+        types.is_empty() || types.iter().any(is)
+    }
+
+    /// What a schema takes, in words.
+    fn expected(&self, schema: &Value) -> String {
+        let constants: Vec<String> = alternatives(schema)
+            .iter()
+            .filter_map(|one| self.resolved(one).get("const"))
+            .map(ToString::to_string)
+            .collect();
+        if !constants.is_empty() {
+            return constants.join(" or ");
+        }
+        let word = |name: String| match name.as_str() {
+            "string" => "a text".to_owned(),
+            "integer" => "a whole number".to_owned(),
+            "boolean" => "true or false".to_owned(),
+            "array" => "a list".to_owned(),
+            "object" => "an object".to_owned(),
+            _ => name,
+        };
+        self.types(schema).into_iter().map(word).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+/// The schemas of which one must fit.
+fn alternatives(schema: &Value) -> Vec<&Value> {
+    let lists = ["anyOf", "oneOf"].into_iter().filter_map(|name| schema.get(name)?.as_array());
+    lists.flatten().collect()
+}
+
+/// A value in a message: the beginning of a text, the kind of anything larger.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.chars().count() > 40 => "a long text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn length_problem(schema: &Value, of: &str, length: usize) -> Option<String> {
+    let bound = |name: String| schema.get(&name).and_then(Value::as_u64);
+    let (least, most) = (bound(format!("min{of}")), bound(format!("max{of}")));
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    let is_wrong = least.is_some_and(|least| length < least) || most.is_some_and(|most| length > most);
+    let unit = if of == "Length" { "characters" } else { "entries" };
+    is_wrong.then(|| match (least, most) {
+        (Some(least), Some(most)) => format!("{length} {unit}, expected {least} to {most}"),
+        (Some(least), None) => format!("{length} {unit}, expected at least {least}"),
+        (None, most) => format!("{length} {unit}, expected at most {}", most.unwrap_or_default()),
+    })
+}
+
+fn text_problems(schema: &Value, text: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    problems.extend(length_problem(schema, "Length", text.chars().count()));
+    let named = |name: &str| schema.get(name).and_then(Value::as_str);
+    if let Some(pattern) = named("pattern")
+        && regex_lite::Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text))
+    {
+        problems.push(format!("{}, expected {pattern}", shown(&Value::from(text))));
+    }
+    match named("format") {
+        Some("date-time") => problems.extend(Time::parse_rfc3339(text).err()),
+        Some("uri") if !text.trim().parse::<Url>().is_ok_and(|url| url.has_host()) => {
+            problems.push(format!("{}, expected an address", shown(&Value::from(text))));
+        }
+        _ => {}
+    }
+    if text.chars().any(char::is_control) {
+        problems.push("a control character, expected printable text".to_owned());
+    }
+    problems
+}
+
+fn number_problem(schema: &Value, number: &serde_json::Number) -> Option<String> {
+    let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+    let value = number.as_f64()?;
+    let is_low = bound("minimum").is_some_and(|least| value < least);
+    let is_high = bound("maximum").is_some_and(|most| value > most);
+    let of = |name: &str| schema.get(name).map(ToString::to_string).unwrap_or_default();
+    if is_low {
+        Some(format!("{number}, expected at least {}", of("minimum")))
+    } else {
+        is_high.then(|| format!("{number}, expected at most {}", of("maximum")))
+    }
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;
