@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use gates::{BreakerCommand, ListBreakers, LimiterCommand, QueuesCommand, ShowDependency};
+pub use gates::{BreakerCommand, LimiterCommand, ListBreakers, QueuesCommand, ShowDependency};
 pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
-pub use records::{CarsCommand, ListCars, ListRejected, OneCar, OneRejected, RejectedCommand, Submit};
+pub use records::{
+    CarsCommand, ListCars, ListRejected, OneCar, OneRejected, RejectedCommand, Submit,
+};
 
 /// Look at an Evenkeel stack and its jobs, and submit jobs
 #[derive(Clone, Debug, Parser)]
@@ -126,7 +128,10 @@ pub enum Command {
     #[command(before_help = "Example: evenkeel health || evenkeel doctor")]
     Health,
     /// Cars as feeds, links and pages have left them
-    #[command(subcommand, before_help = "Example: evenkeel cars show example-motors 1M8GDM9AXKP042788")]
+    #[command(
+        subcommand,
+        before_help = "Example: evenkeel cars show example-motors 1M8GDM9AXKP042788"
+    )]
     Cars(CarsCommand),
     /// Send jobs from a file, or one from the command line
     #[command(before_help = "Example: evenkeel submit url_shortening jobs.csv --dry-run")]
@@ -142,7 +147,7 @@ pub enum Command {
     #[command(before_help = "Example: evenkeel doctor --verbose")]
     Doctor,
     /// Print a script that completes commands in a shell
-    #[command(before_help = "Example: evenkeel completions bash > ~/.local/share/bash-completion/completions/evenkeel")]
+    #[command(before_help = "Example: evenkeel completions bash > ~/.bash_completion.d/evenkeel")]
     Completions {
         /// The shell
         #[arg(value_enum)]
@@ -154,7 +159,8 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct Page {
     /// Most entries to show
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
     /// Go on where a list ended: the cursor that it has printed
     #[arg(long, value_name = "CURSOR")]

@@ -1,36 +1,37 @@
-//! The port on AWS: the only file of this crate that names the SDK. The engine decodes the records.
+//! The port on AWS: the only file of this crate, with those in its folder, that names the SDK.
 
-use std::{error::Error, time::Duration};
+mod fault;
+mod item;
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
-};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     config::Credentials,
-    error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
+    types::{ConsumedCapacity, ReturnConsumedCapacity},
 };
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use evenkeel::{
     aws::{
-        breaker_key, decode_breaker, decode_limiter,
-        failure::port_error,
-        http_client,
-        item::{Item, Reader, decode, decode_rejected, n, owned, s},
+        breaker_key, decode_breaker, decode_limiter, http_client,
+        item::{Item, Reader, n, owned, s},
         limiter_key,
     },
     base::time::Time,
     dependency::{breaker::Breaker, limiter::Limiter},
     http::transport,
-    ports::{PortError, maintenance::Depth},
+    ports::maintenance::Depth,
 };
-use serde_json::{Map, Number, Value};
 
+use self::{
+    fault::{code, fault},
+    item::{attributes, due_item, kept},
+};
 use crate::{
     exit::{Exit, Failure},
     ports::{
-        Attributes, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
-        Outgoing, Ports, Read,
+        DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note, Outgoing,
+        Ports, Read,
     },
     stack::Target,
 };
@@ -40,29 +41,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time-out of a call with its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Codes of errors that say that the credentials are missing, wrong or over.
-const CREDENTIALS: [&str; 7] = [
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationTokenException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
-
-/// Codes of errors that say that a permission is missing.
-const DENIED: [&str; 4] =
-    ["AccessDenied", "AccessDeniedException", "KMSAccessDeniedException", "UnauthorizedOperation"];
-
-/// Codes of errors that say that what is asked for does not exist.
-const MISSING: [&str; 4] = [
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "ParameterNotFound",
-    "QueueDoesNotExist",
-    "ResourceNotFoundException",
-];
 
 /// [`Ports`] on AWS, or on a local service that stands in for it.
 #[derive(Clone, Debug)]
@@ -133,90 +111,6 @@ impl AwsPorts {
 /// Read units that a call has used.
 fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
     capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default()
-}
-
-/// The code of a service's error.
-fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
-    error.as_service_error().and_then(ProvideErrorMetadata::code)
-}
-
-/// What the error of the call with this IAM action means.
-fn fault<E, R>(action: &str, error: &SdkError<E, R>) -> Fault
-where
-    E: Error + ProvideErrorMetadata + 'static,
-    R: std::fmt::Debug,
-{
-    let text = match port_error(error) {
-        PortError::Unavailable(text)
-        | PortError::Broken(text)
-        | PortError::Unreadable(text)
-        | PortError::Invalid(text) => text,
-    };
-    match code(error) {
-        Some(code) if CREDENTIALS.contains(&code) => Fault::NoCredentials(text),
-        Some(code) if DENIED.contains(&code) => {
-            Fault::Denied { action: action.to_owned(), why: text }
-        }
-        Some(code) if MISSING.contains(&code) => Fault::Missing(format!("{action}: {text}")),
-        // The SDK has no kind of error for a chain of providers of which none has credentials.
-        None if text.contains("credential") => Fault::NoCredentials(text),
-        None if text.contains("region") => Fault::NoCredentials(format!("{text}; no region")),
-        _ => Fault::Unavailable(format!("{action}: {text}")),
-    }
-}
-
-fn kept(item: &Item) -> Kept {
-    let read = if item.contains_key("flaw") {
-        decode_rejected(item).map(|message| Kept::Rejected(Box::new(message)))
-    } else {
-        decode(item).map(|record| Kept::Job(Box::new(record)))
-    };
-    read.unwrap_or_else(Kept::Unreadable)
-}
-
-/// An entry of the index; `None` if it lacks a key, which DynamoDB does not allow.
-fn due_item(item: &Item) -> Option<DueItem> {
-    let reader = Reader(item);
-    let text = |name| reader.text(name).ok();
-    Some(DueItem {
-        key: text("pk")?,
-        partition: text("due")?,
-        due_at: reader.time("due_at").ok()?,
-        state: text("state").unwrap_or_default(),
-        kind: text("type").unwrap_or_default(),
-        class: text("class"),
-        fingerprint: text("fingerprint"),
-        group: text("group"),
-        priority: text("priority"),
-        created_at: reader.time("created_at").ok(),
-    })
-}
-
-/// An attribute as plain JSON. Binary ones, which nothing writes, are left out.
-fn plain(value: &AttributeValue) -> Option<Value> {
-    // A number that does not fit JSON's is shown as a text.
-    let number = |text: &String| {
-        serde_json::from_str::<Number>(text)
-            .map_or_else(|_| Value::from(text.clone()), Value::Number)
-    };
-    Some(match value {
-        AttributeValue::S(text) => Value::from(text.clone()),
-        AttributeValue::N(text) => number(text),
-        AttributeValue::Bool(truth) => Value::from(*truth),
-        AttributeValue::Null(_) => Value::Null,
-        AttributeValue::L(values) => values.iter().filter_map(plain).collect(),
-        AttributeValue::Ss(texts) => texts.iter().cloned().map(Value::from).collect(),
-        AttributeValue::Ns(numbers) => numbers.iter().map(number).collect(),
-        AttributeValue::M(fields) => {
-            let plain = |(name, value): (&String, &AttributeValue)| Some((name.clone(), plain(value)?));
-            Value::Object(fields.iter().filter_map(plain).collect::<Map<String, Value>>())
-        }
-        _ => return None,
-    })
-}
-
-fn attributes(item: &Item) -> Attributes {
-    item.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?))).collect()
 }
 
 fn limit(most: usize) -> i32 {
@@ -306,14 +200,11 @@ impl Ports for AwsPorts {
         Ok(Read { value: page, units: units(answer.consumed_capacity.as_ref()) })
     }
 
-    async fn breaker(
-        &self,
-        table: &str,
-        dependency: &str,
-    ) -> Result<Read<Option<Breaker>>, Fault> {
+    async fn breaker(&self, table: &str, dependency: &str) -> Result<Read<Option<Breaker>>, Fault> {
         let read = self.control_item(table, owned(breaker_key(dependency))).await?;
         let value = read.value.as_ref().map(decode_breaker).transpose();
-        let value = value.map_err(|why| Fault::Unreadable(format!("breaker {dependency}: {why}")))?;
+        let value =
+            value.map_err(|why| Fault::Unreadable(format!("breaker {dependency}: {why}")))?;
         Ok(Read { value, units: read.units })
     }
 
@@ -324,12 +215,7 @@ impl Ports for AwsPorts {
         Ok(Read { value, units: read.units })
     }
 
-    async fn notes(
-        &self,
-        table: &str,
-        kind: &str,
-        most: usize,
-    ) -> Result<Read<Vec<Note>>, Fault> {
+    async fn notes(&self, table: &str, kind: &str, most: usize) -> Result<Read<Vec<Note>>, Fault> {
         let query = self
             .dynamo
             .query()
@@ -391,14 +277,16 @@ impl Ports for AwsPorts {
     ) -> Result<Vec<Result<(), String>>, Fault> {
         let entry = |(place, message): (usize, &Outgoing)| {
             let entry = SendMessageBatchRequestEntry::builder().id(place.to_string());
-            let entry = entry.message_body(&message.body).set_message_group_id(message.group.clone());
+            let entry =
+                entry.message_body(&message.body).set_message_group_id(message.group.clone());
             entry.build().map_err(|error| Fault::Unavailable(error.to_string()))
         };
         let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
         let send = self.sqs.send_message_batch().queue_url(self.queue_url(queue).await?);
         let answer = send.set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| fault("sqs:SendMessage", &error))?;
-        let mut results = vec![Err("the queue did not say what became of it".to_owned()); messages.len()];
+        let mut results =
+            vec![Err("the queue did not say what became of it".to_owned()); messages.len()];
         let successful = answer.successful.iter().map(|sent| (&sent.id, Ok(())));
         let failed = answer.failed.iter().map(|failed| {
             let why = format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or_default());
@@ -443,29 +331,5 @@ impl Ports for AwsPorts {
         let items = answer.items().iter().map(attributes).collect();
         let page = ItemPage { items, more: answer.last_evaluated_key.is_some() };
         Ok(Read { value: page, units: units(answer.consumed_capacity.as_ref()) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_attribute_becomes_plain_json() {
-        let fields = [("a".to_owned(), n(7_u32)), ("b".to_owned(), AttributeValue::Bool(true))];
-        let value = AttributeValue::L(vec![s("x"), AttributeValue::M(fields.into())]);
-        assert_eq!(plain(&value), Some(serde_json::json!(["x", { "a": 7, "b": true }])));
-        let odd = AttributeValue::N("not a number".to_owned());
-        assert_eq!(plain(&odd), Some(Value::from("not a number")));
-    }
-
-    #[test]
-    fn an_item_is_a_job_a_rejected_message_or_unreadable() {
-        let rejected = [("pk", s("q#1")), ("flaw", s("invalid"))];
-        let Kept::Unreadable(why) = kept(&owned(rejected.into())) else { panic!("it lacks attributes") };
-        assert!(why.starts_with("body_bytes") || why.contains("expected"), "{why}");
-        let newer = [("pk", s("a#g:1")), ("format", n(2_u32))];
-        let Kept::Unreadable(why) = kept(&owned(newer.into())) else { panic!("a newer format") };
-        assert_eq!(why, "format: 2, expected at most 1");
     }
 }

@@ -100,7 +100,8 @@ impl Deployment {
         };
         if !problems.is_empty() {
             let message = format!("the function {name}{SWEEPER}: {}", problems.join("; "));
-            let hint = "deploy the stack again with its template; `evenkeel doctor` checks the rest";
+            let hint =
+                "deploy the stack again with its template; `evenkeel doctor` checks the rest";
             return Err(Failure::new(Exit::Unreachable, "bad_configuration", message).hint(hint));
         }
         let entries = parsed.unwrap_or_default();
@@ -206,10 +207,13 @@ mod tests {
         let job = stack.job_type("a_b").unwrap();
         assert_eq!(job.dependency.as_deref(), Some("d"));
         assert_eq!(job.high, "arn:aws:sqs:eu-west-1:1:s-a-b-high");
-        assert_eq!(job.sources().map(|(key, arn)| (key, queue_name(arn).to_owned())), [
-            ("a-b".to_owned(), "s-a-b".to_owned()),
-            ("a-b-high".to_owned(), "s-a-b-high".to_owned()),
-        ]);
+        assert_eq!(
+            job.sources().map(|(key, arn)| (key, queue_name(arn).to_owned())),
+            [
+                ("a-b".to_owned(), "s-a-b".to_owned()),
+                ("a-b-high".to_owned(), "s-a-b-high".to_owned()),
+            ]
+        );
         assert_eq!(stack.function(job), "s-a-b");
         let unknown = stack.job_type("x").unwrap_err();
         assert_eq!(unknown.message, "type: \"x\", expected one of a_b, c");
@@ -224,6 +228,10 @@ mod tests {
         let failure = Deployment::read("s", &facts).unwrap_err();
         assert_eq!(failure.exit(), Exit::Unreachable);
         let message = &failure.message;
-        assert!(message.starts_with("the function s-sweeper: JOBS_TABLE is not set; JOB_TYPES: expected"), "{message}");
+        assert!(
+            message
+                .starts_with("the function s-sweeper: JOBS_TABLE is not set; JOB_TYPES: expected"),
+            "{message}"
+        );
     }
 }

@@ -116,9 +116,10 @@ async fn part<P: Ports>(
     partition: &str,
     wanted: &Wanted,
 ) -> Result<Part, Failure> {
-    let from = wanted.behind.as_ref().map_or(wanted.from, |place| {
-        wanted.from.max(Time::from_millis(place.due_at))
-    });
+    let from = wanted
+        .behind
+        .as_ref()
+        .map_or(wanted.from, |place| wanted.from.max(Time::from_millis(place.due_at)));
     let mut part = Part::default();
     let mut after: Option<DueItem> = None;
     let most = (wanted.most + 1).min(MOST_A_QUERY);
@@ -146,11 +147,13 @@ pub(crate) async fn list<P: Ports>(
     wanted: &Wanted,
 ) -> Result<Listed, Failure> {
     let reads = wanted.partitions.iter().map(|name| part(ports, table, name, wanted));
-    let parts: Vec<Result<Part, Failure>> = stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
+    let parts: Vec<Result<Part, Failure>> =
+        stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
     let parts = parts.into_iter().collect::<Result<Vec<Part>, Failure>>()?;
     // What is before this time has been read of every partition.
     let bound = parts.iter().filter(|part| part.more).map(|part| part.read_until).min();
-    let mut listed = Listed { units: parts.iter().map(|part| part.units).sum(), ..Listed::default() };
+    let mut listed =
+        Listed { units: parts.iter().map(|part| part.units).sum(), ..Listed::default() };
     listed.items = parts.into_iter().flat_map(|part| part.items).collect();
     listed.items.retain(|item| bound.is_none_or(|bound| item.due_at < bound));
     listed.items.sort_by_key(Position::of);
@@ -247,7 +250,10 @@ mod tests {
         let few = [item(41, "x", "quarantined"), item(2, "y", "quarantined")];
         let ports = MemoryPorts::default().with_due(many.chain(few));
         let wanted = Wanted { states: vec!["quarantined"], ..wanted(3) };
-        assert_eq!(pages(&ports, wanted).await.join(" ").split_whitespace().collect::<Vec<_>>(), ["y", "x"]);
+        assert_eq!(
+            pages(&ports, wanted).await.join(" ").split_whitespace().collect::<Vec<_>>(),
+            ["y", "x"]
+        );
     }
 
     #[test]

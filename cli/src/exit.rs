@@ -88,8 +88,9 @@ impl From<Fault> for Failure {
             Fault::NoCredentials(why) => {
                 Self::new(Exit::Unreachable, "no_credentials", format!("no AWS credentials: {why}"))
                     .hint(
-                        "set AWS_PROFILE and AWS_REGION, or pass --profile and --region; for SSO: `aws sso login`, then \
-                           `eval \"$(aws configure export-credentials --format env)\"`",
+                        "set AWS_PROFILE and AWS_REGION, or pass --profile and --region; for SSO: \
+                         `aws sso login`, then \
+                         `eval \"$(aws configure export-credentials --format env)\"`",
                     )
             }
             Fault::Denied { action, why } => {

@@ -77,7 +77,9 @@ pub fn explain(record: &Record, facts: &Facts, now: Time) -> Explanation {
         Phase::Parked { run_after, why } => parked::parked(record, *run_after, why, facts, now),
         Phase::Succeeded { at, .. } => base(record, "It has succeeded.".to_owned(), Some(*at)),
         Phase::Dead { at, why } => base(record, format!("It was given up: {why}."), Some(*at)),
-        Phase::Cancelled { at, why } => base(record, format!("It was cancelled: {why}."), Some(*at)),
+        Phase::Cancelled { at, why } => {
+            base(record, format!("It was cancelled: {why}."), Some(*at))
+        }
         Phase::Quarantined { at, why } => {
             let summary = format!("It is quarantined, because it crashed too often: {why}.");
             base(record, summary, Some(*at))

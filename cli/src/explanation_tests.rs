@@ -68,7 +68,8 @@ fn facts() -> Facts {
 
 fn behind(state: State, systemic: bool) -> Facts {
     let why = "5 of 6 calls failed".to_owned();
-    let breaker = Breaker { generation: 3, state, since: ago(90), why, systemic, ..Breaker::default() };
+    let breaker =
+        Breaker { generation: 3, state, since: ago(90), why, systemic, ..Breaker::default() };
     Facts { breaker: Some(breaker), ..facts() }
 }
 
@@ -81,12 +82,20 @@ fn a_job_that_runs_waits_for_its_lease_at_most() {
     let phase = |lease_until| Phase::Running { lease_until, lease_expiry_indexed: false };
     let alive = explain(&record(phase(after(20))), &facts(), NOW);
     let gate = alive.gate.unwrap();
-    assert_eq!((gate.kind, gate.state.as_str(), gate.until), (GateKind::Lease, "held", Some(after(20).as_millis())));
+    assert_eq!(
+        (gate.kind, gate.state.as_str(), gate.until),
+        (GateKind::Lease, "held", Some(after(20).as_millis()))
+    );
     assert_eq!((alive.state.as_str(), alive.advice), ("running", None));
     let lost = explain(&record(phase(ago(30))), &facts(), NOW);
     assert_eq!(lost.gate.unwrap().state, "over");
-    assert!(lost.summary.contains("has not come back") && lost.advice.is_none(), "{}", lost.summary);
-    let forgotten = explain(&record(phase(ago(900))), &Facts { swept_at: Some(ago(800)), ..facts() }, NOW);
+    assert!(
+        lost.summary.contains("has not come back") && lost.advice.is_none(),
+        "{}",
+        lost.summary
+    );
+    let forgotten =
+        explain(&record(phase(ago(900))), &Facts { swept_at: Some(ago(800)), ..facts() }, NOW);
     assert_eq!(forgotten.advice.unwrap().command.as_deref(), Some("evenkeel doctor"));
 }
 
@@ -98,7 +107,10 @@ fn a_job_that_waits_has_its_pause_and_then_the_queue_before_it() {
     let waiting = Record { last_failure: Some(failure), ..record(phase(after(8))) };
     let paused = explain(&waiting, &facts(), NOW);
     assert_eq!(paused.summary, "It waits to be tried again: 503.");
-    assert_eq!((paused.since, paused.expected.unwrap().from), (Some(at.as_millis()), Some(after(8).as_millis())));
+    assert_eq!(
+        (paused.since, paused.expected.unwrap().from),
+        (Some(at.as_millis()), Some(after(8).as_millis()))
+    );
     assert_eq!(paused.gate.unwrap().kind, GateKind::Pause);
 
     let depth = Some(Depth { visible: 90, ..Depth::default() });
@@ -138,10 +150,16 @@ fn a_parked_job_names_the_state_of_its_breaker() {
     for (state, name, until, has_advice) in cases {
         let told = explain(&job, &behind(state, false), NOW);
         let gate = told.gate.unwrap();
-        assert_eq!((gate.kind, gate.of.as_str(), gate.state.as_str()), (GateKind::Breaker, "shop", name));
+        assert_eq!(
+            (gate.kind, gate.of.as_str(), gate.state.as_str()),
+            (GateKind::Breaker, "shop", name)
+        );
         assert_eq!(gate.until, until.map(Time::as_millis), "{name}");
         assert_eq!(gate.why.as_deref(), Some("5 of 6 calls failed"));
-        assert_eq!((told.since, told.ends_at), (Some(ago(120).as_millis()), Some(after(9_000).as_millis())));
+        assert_eq!(
+            (told.since, told.ends_at),
+            (Some(ago(120).as_millis()), Some(after(9_000).as_millis()))
+        );
         assert_eq!(told.expected.unwrap().from, Some(until.unwrap_or(NOW).as_millis()), "{name}");
         assert_eq!(told.advice.is_some(), has_advice, "{name}");
     }
@@ -154,14 +172,22 @@ fn a_parked_job_behind_a_closed_breaker_goes_in_its_turn() {
     let first = explain(&parked(after(40), true), &facts(), NOW);
     assert_eq!((first.gate, first.expected.unwrap().until), (None, Some(after(120).as_millis())));
     let ahead = Some(Ahead { count: 100, at_least: true });
-    let limiter = Limiter { next_us: after(30).as_millis() * 1_000, pace: 500, ..Limiter::default() };
+    let limiter =
+        Limiter { next_us: after(30).as_millis() * 1_000, pace: 500, ..Limiter::default() };
     let busy = Facts { ahead, limiter: Some(limiter), ..behind(State::Closed, false) };
     let later = explain(&parked(ago(10), false), &busy, NOW);
     let gate = later.gate.unwrap();
-    assert_eq!((gate.kind, gate.state.as_str(), gate.until), (GateKind::Limiter, "slowed", Some(after(30).as_millis())));
+    assert_eq!(
+        (gate.kind, gate.state.as_str(), gate.until),
+        (GateKind::Limiter, "slowed", Some(after(30).as_millis()))
+    );
     assert_eq!((later.ahead, later.expected.unwrap().until), (ahead, None));
     let expired = State::Forced { open: true, until: ago(1) };
-    assert_eq!(explain(&parked(after(40), true), &behind(expired, false), NOW).gate, None, "it has expired");
+    assert_eq!(
+        explain(&parked(after(40), true), &behind(expired, false), NOW).gate,
+        None,
+        "it has expired"
+    );
 }
 
 #[test]
@@ -175,7 +201,13 @@ fn a_parked_job_that_waits_for_a_time_is_released_then() {
     assert_eq!((gate.state.as_str(), gate.until), ("stopped", Some(after(50).as_millis())));
     let failure = LastFailure { class: "systemic".into(), fingerprint: "f".into(), at: ago(60) };
     let own = Record { last_failure: Some(failure), ..parked(after(30), false) };
-    assert!(explain(&own, &facts(), NOW).advice.unwrap().text.contains("fix what it refuses about this one"));
+    assert!(
+        explain(&own, &facts(), NOW)
+            .advice
+            .unwrap()
+            .text
+            .contains("fix what it refuses about this one")
+    );
 }
 
 #[test]
@@ -187,13 +219,22 @@ fn a_job_that_has_ended_waits_for_nothing() {
     let dead = told(Phase::Dead { at, why: why.clone() });
     assert_eq!(dead.summary, "It was given up: attempts spent.");
     let command = dead.advice.unwrap().command.unwrap();
-    assert!(command.contains(r#""command": "retry", "type": "link""#) && command.contains("s-sweeper"), "{command}");
+    assert!(
+        command.contains(r#""command": "retry", "type": "link""#) && command.contains("s-sweeper"),
+        "{command}"
+    );
     let quarantined = told(Phase::Quarantined { at, why: why.clone() });
     assert!(quarantined.advice.unwrap().command.unwrap().contains(r#""quarantined": true"#));
     let cancelled = told(Phase::Cancelled { at, why });
-    assert_eq!((cancelled.summary.as_str(), cancelled.advice), ("It was cancelled: attempts spent.", None));
+    assert_eq!(
+        (cancelled.summary.as_str(), cancelled.advice),
+        ("It was cancelled: attempts spent.", None)
+    );
     for ended in [&succeeded, &told(Phase::Dead { at, why: "x".into() })] {
-        assert_eq!((ended.since, &ended.gate, &ended.expected), (Some(at.as_millis()), &None, &None));
+        assert_eq!(
+            (ended.since, &ended.gate, &ended.expected),
+            (Some(at.as_millis()), &None, &None)
+        );
     }
 }
 
@@ -205,7 +246,9 @@ fn what_has_happened_is_told_without_secrets() {
     let mut provisional = parked(after(1), true);
     provisional.provisional = Some("{}".into());
     provisional.work.deadline = Some(ago(5));
-    assert!(explain(&provisional, &facts(), NOW).summary.ends_with("a provisional result stands in."));
+    assert!(
+        explain(&provisional, &facts(), NOW).summary.ends_with("a provisional result stands in.")
+    );
 }
 
 #[test]
@@ -230,7 +273,8 @@ fn a_message_without_a_record_is_estimated_from_backlog_and_pace() {
 fn a_rejected_message_is_corrected_or_released_by_its_flaw() {
     let told = |flaw| {
         let rejection = Rejection::new(flaw, "payload.vin: missing");
-        let message = RejectedMessage::new("link", "arn:aws:sqs:r:1:q", "m", "{}", &rejection, ago(9));
+        let message =
+            RejectedMessage::new("link", "arn:aws:sqs:r:1:q", "m", "{}", &rejection, ago(9));
         explain_rejected(&message, &facts())
     };
     let invalid = told(Flaw::Invalid);

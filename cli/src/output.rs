@@ -100,8 +100,16 @@ impl Streams<'_> {
     pub fn failure(&mut self, failure: &Failure, form: Form) -> Exit {
         let message = redact(&failure.message);
         let written = if form == Form::Text {
-            let hint = failure.hint.as_ref().map(|hint| format!("{} {}\n", styled(NAME, "hint:"), clean(hint)));
-            let text = format!("{} {}\n{}", styled(BAD, "error:"), clean(&message), hint.unwrap_or_default());
+            let hint = failure
+                .hint
+                .as_ref()
+                .map(|hint| format!("{} {}\n", styled(NAME, "hint:"), clean(hint)));
+            let text = format!(
+                "{} {}\n{}",
+                styled(BAD, "error:"),
+                clean(&message),
+                hint.unwrap_or_default()
+            );
             self.err.write_all(text.as_bytes())
         } else {
             let shown = Failure { message, ..failure.clone() };
@@ -127,7 +135,8 @@ impl Streams<'_> {
 }
 
 fn write_value(out: &mut dyn Write, value: &Value, pretty: bool) -> io::Result<()> {
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text =
+        if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     out.write_all((escape_json(&text?) + "\n").as_bytes())
 }
 

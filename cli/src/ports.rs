@@ -193,10 +193,8 @@ pub trait Ports: Send + Sync {
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, Fault>> + Send;
 
     /// The event source mapping with this id; `None` if there is none.
-    fn mapping(
-        &self,
-        id: &str,
-    ) -> impl Future<Output = Result<Option<MappingFacts>, Fault>> + Send;
+    fn mapping(&self, id: &str)
+    -> impl Future<Output = Result<Option<MappingFacts>, Fault>> + Send;
 
     /// Sends up to ten messages to the queue with this ARN. For each message: whether the queue accepted it, or why
     /// not. Not idempotent, but the engine recognizes a message that is sent twice.

@@ -58,9 +58,8 @@ impl Schema {
     #[must_use]
     pub fn payload_field(&self, path: &str) -> Option<&Value> {
         let payload = self.0.get("properties")?.get("payload")?;
-        path.split('.').try_fold(payload, |schema, name| {
-            self.resolved(schema).get("properties")?.get(name)
-        })
+        path.split('.')
+            .try_fold(payload, |schema, name| self.resolved(schema).get("properties")?.get(name))
     }
 
     /// The names of JSON types that a schema takes, such as `boolean`; empty if it takes any.
@@ -230,7 +229,8 @@ fn length_problem(schema: &Value, of: &str, length: usize) -> Option<String> {
     let bound = |name: String| schema.get(&name).and_then(Value::as_u64);
     let (least, most) = (bound(format!("min{of}")), bound(format!("max{of}")));
     let length = u64::try_from(length).unwrap_or(u64::MAX);
-    let is_wrong = least.is_some_and(|least| length < least) || most.is_some_and(|most| length > most);
+    let is_wrong =
+        least.is_some_and(|least| length < least) || most.is_some_and(|most| length > most);
     let unit = if of == "Length" { "characters" } else { "entries" };
     is_wrong.then(|| match (least, most) {
         (Some(least), Some(most)) => format!("{length} {unit}, expected {least} to {most}"),

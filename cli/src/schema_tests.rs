@@ -6,9 +6,28 @@ use super::*;
 
 /// The keywords that the check heeds, and those that say nothing about a value.
 const KNOWN: [&str; 22] = [
-    "$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "default", "description",
-    "format", "items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum",
-    "oneOf", "pattern", "properties", "required", "title", "type",
+    "$defs",
+    "$ref",
+    "$schema",
+    "additionalProperties",
+    "anyOf",
+    "const",
+    "default",
+    "description",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "oneOf",
+    "pattern",
+    "properties",
+    "required",
+    "title",
+    "type",
 ];
 
 /// Adds the keywords of a schema and of all within it.
@@ -17,7 +36,11 @@ fn keywords(schema: &Value, found: &mut BTreeSet<String>) {
         found.insert(keyword.clone());
         match keyword.as_str() {
             "$defs" | "properties" => {
-                value.as_object().into_iter().flatten().for_each(|(_, below)| keywords(below, found));
+                value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .for_each(|(_, below)| keywords(below, found));
             }
             "anyOf" | "oneOf" => {
                 value.as_array().into_iter().flatten().for_each(|below| keywords(below, found));
@@ -35,14 +58,18 @@ fn the_check_knows_every_keyword_of_the_published_schemas() {
         keywords(&Schema::of(kind).unwrap().0, &mut found);
     }
     assert!(kinds().count() >= 3 && found.len() > 12, "the schemas are there");
-    let unknown: Vec<&String> = found.iter().filter(|word| !KNOWN.contains(&word.as_str())).collect();
+    let unknown: Vec<&String> =
+        found.iter().filter(|word| !KNOWN.contains(&word.as_str())).collect();
     assert_eq!(unknown, Vec::<&String>::new());
 }
 
 fn problems(kind: &str, payload: Value) -> Vec<String> {
     let message = json!({ "version": 1, "type": kind, "payload": payload });
     let problems = Schema::of(kind).unwrap().problems(&message);
-    problems.into_iter().map(|FieldProblem { field, problem }| format!("{field}: {problem}")).collect()
+    problems
+        .into_iter()
+        .map(|FieldProblem { field, problem }| format!("{field}: {problem}"))
+        .collect()
 }
 
 #[test]

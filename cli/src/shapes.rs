@@ -8,10 +8,12 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
-pub use records::{CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, RejectedShown};
+pub use records::{
+    CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, RejectedShown,
+};
 pub use stack::{
-    BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList, QueueShown, Row,
-    RowProblem, Submitted, Verdict,
+    BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList,
+    QueueShown, Row, RowProblem, Submitted, Verdict,
 };
 
 use crate::exit::Failure;
@@ -49,7 +51,10 @@ mod tests {
     fn every_shape_is_a_documented_object() {
         for (command, schema) in super::all() {
             assert_eq!(schema["type"], "object", "{command}");
-            assert!(schema["description"].as_str().is_some_and(|text| text.len() > 10), "{command}");
+            assert!(
+                schema["description"].as_str().is_some_and(|text| text.len() > 10),
+                "{command}"
+            );
         }
     }
 }

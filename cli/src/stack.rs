@@ -56,7 +56,7 @@ struct Local {
 
 /// Decides whom to ask, in this order: `--local`, `--stack`, `EVENKEEL_STACK`, `samconfig.toml`, the local stack, and
 /// then the only one of the account. Fails if `--local` is given and no local stack is described.
-pub fn choose(global: &Global, surroundings: &Surroundings) -> Result<Target, Failure> {
+pub(crate) fn choose(global: &Global, surroundings: &Surroundings) -> Result<Target, Failure> {
     let target = Target {
         region: global.region.clone(),
         profile: global.profile.clone(),
@@ -135,7 +135,8 @@ pub(crate) async fn find<P: Ports>(ports: &P, target: &Target) -> Result<Deploym
     let sweeper = sweeper.map_err(|fault| unreachable_local(fault.into(), target))?;
     let Some(sweeper) = sweeper else {
         let by = if target.named_by.is_empty() { "the account" } else { target.named_by };
-        let message = format!("no stack {name} (named by {by}): there is no function {name}{SWEEPER}");
+        let message =
+            format!("no stack {name} (named by {by}): there is no function {name}{SWEEPER}");
         return Err(Failure::new(Exit::Unreachable, "no_stack", message)
             .hint("check region and profile, or name another stack with --stack"));
     };
@@ -146,7 +147,8 @@ pub(crate) async fn find<P: Ports>(ports: &P, target: &Target) -> Result<Deploym
 fn unreachable_local(failure: Failure, target: &Target) -> Failure {
     match &target.endpoint {
         Some(endpoint) if failure.code == "unavailable" => {
-            let message = format!("the local stack at {endpoint} does not answer: {}", failure.message);
+            let message =
+                format!("the local stack at {endpoint} does not answer: {}", failure.message);
             Failure::new(Exit::Unreachable, "no_stack", message)
                 .hint("it is gone: start it with `cargo xtask up`, or name a stack with --stack")
         }
@@ -183,7 +185,8 @@ mod tests {
 
     /// A folder of this test's own, with these files.
     fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("evenkeel-cli-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("evenkeel-cli-{}-{name}", std::process::id()));
         for (path, text) in files {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -234,14 +237,21 @@ mod tests {
         assert_eq!(names(&["a-sweeper"]).unwrap(), "a");
         assert_eq!(names(&[]).unwrap_err().exit(), Exit::Unreachable);
         let several = names(&["b-sweeper", "a-sweeper"]).unwrap_err();
-        assert_eq!((several.code.as_str(), several.message.as_str()), ("several_stacks", "2 stacks: a, b"));
+        assert_eq!(
+            (several.code.as_str(), several.message.as_str()),
+            ("several_stacks", "2 stacks: a, b")
+        );
     }
 
     #[test]
     fn a_description_that_cannot_be_read_is_named() {
         let broken = folder("broken", &[(LOCAL, "{}")]);
         let failure = chosen(&broken, &[], None).unwrap_err();
-        assert!(failure.message.contains("stack.json: expected the description"), "{}", failure.message);
+        assert!(
+            failure.message.contains("stack.json: expected the description"),
+            "{}",
+            failure.message
+        );
         fs::remove_dir_all(broken).unwrap();
     }
 }

@@ -90,7 +90,14 @@ mod tests {
         ];
         let text = plain(&table(&["KEY", "STATE"], rows));
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines, ["KEY                 STATE", "url_shortening#g:a  dead�[2J", "b                   x y"]);
+        assert_eq!(
+            lines,
+            [
+                "KEY                 STATE",
+                "url_shortening#g:a  dead�[2J",
+                "b                   x y"
+            ]
+        );
         assert_eq!(table(&["KEY"], Vec::new()), "");
     }
 

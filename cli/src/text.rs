@@ -99,10 +99,9 @@ fn redact_word(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
-    let host = authority.rsplit_once('@').map_or_else(
-        || authority.to_owned(),
-        |(_, host)| format!("{HIDDEN}@{host}"),
-    );
+    let host = authority
+        .rsplit_once('@')
+        .map_or_else(|| authority.to_owned(), |(_, host)| format!("{HIDDEN}@{host}"));
     let path = match path.split_once('?') {
         Some((path, query)) => format!("{path}?{}", redact_query(query)),
         None => path.to_owned(),
@@ -184,7 +183,8 @@ mod tests {
 
     #[test]
     fn fields_with_telling_names_are_hidden_at_any_depth() {
-        let payload = r#"{"vin":"1","auth":{"user":"u"},"site":[{"api-key":"k","url":"https://u:p@h/"}]}"#;
+        let payload =
+            r#"{"vin":"1","auth":{"user":"u"},"site":[{"api-key":"k","url":"https://u:p@h/"}]}"#;
         let hidden = json!({"vin": "1", "auth": "***", "site": [{"api-key": "***", "url": "https://***@h/"}]});
         assert_eq!(json(payload), hidden);
         assert_eq!(json("not json https://u:p@h/"), json!("not json https://***@h/"));

@@ -8,7 +8,7 @@ use super::{
 };
 
 fn may_use_the_sdk(path: &str) -> bool {
-    path.starts_with("shared/src/aws/")
+    ["shared/src/aws/", "cli/src/aws/"].iter().any(|folder| path.starts_with(folder))
         || ["inventory/src/dynamo.rs", "cli/src/aws.rs"].contains(&path)
 }
 

@@ -13,7 +13,9 @@ pub enum RejectedCommand {
     #[command(before_help = "Example: evenkeel rejected list --type url_shortening")]
     List(ListRejected),
     /// Show a rejected message with its body
-    #[command(before_help = "Example: evenkeel rejected show q#4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865")]
+    #[command(
+        before_help = "Example: evenkeel rejected show q#4355a46b19d348dc2f57c046f8ef63d4538ebb9360"
+    )]
     Show(OneRejected),
 }
 
@@ -87,7 +89,8 @@ pub struct Submit {
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
     /// Begin with this line of the file, to resume after an interruption
-    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "LINE", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub from_line: u64,
     /// Check the rows, and send nothing
     #[arg(long)]

@@ -159,7 +159,10 @@ mod tests {
         let state = State::Forced { open: true, until: now.before(Duration::from_secs(1)) };
         let value = Some(Breaker { generation: 4, state, ..Breaker::default() });
         let shown = shape("d", &Read { value, units: 1.0 }, now);
-        assert_eq!((shown.state.as_str(), shown.refuses_calls, shown.until), ("closed", false, None));
+        assert_eq!(
+            (shown.state.as_str(), shown.refuses_calls, shown.until),
+            ("closed", false, None)
+        );
         let absent = shape("d", &Read { value: None, units: 1.0 }, now);
         assert_eq!((absent.state.as_str(), absent.since), ("closed", None));
     }

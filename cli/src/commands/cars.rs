@@ -127,9 +127,12 @@ pub(super) async fn show<P: Ports>(
     fields.add("dealer", &shape.dealer);
     fields.add("vin", &shape.vin);
     let parts = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
-    for (name, attributes) in parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?))) {
+    for (name, attributes) in
+        parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
+    {
         let seen = attributes.get("seen_at").or_else(|| attributes.get("asked_at"));
-        let seen = seen.and_then(Value::as_u64).map(|at| format!(" ({})", moment.show_ms(Some(at))));
+        let seen =
+            seen.and_then(Value::as_u64).map(|at| format!(" ({})", moment.show_ms(Some(at))));
         let shown: Value = attributes.clone().into_iter().collect::<serde_json::Map<_, _>>().into();
         fields.block(&format!("{name}{}", seen.unwrap_or_default()), &indented(&shown));
     }

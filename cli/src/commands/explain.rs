@@ -1,6 +1,9 @@
 //! `evenkeel jobs explain`: gathers what [`crate::explanation`] decides from.
 
-use evenkeel::{base::time::Time, record::{Phase, Record}};
+use evenkeel::{
+    base::time::Time,
+    record::{Phase, Record},
+};
 
 use super::{
     dependencies,
@@ -17,7 +20,7 @@ use crate::{
     output::Answer,
     ports::{Kept, Ports},
     shapes::{Ahead, Explanation, Gate},
-    table::{Fields, styled, DOUBTFUL},
+    table::{DOUBTFUL, Fields, styled},
 };
 
 /// Parked jobs before this one that are counted.
@@ -44,7 +47,7 @@ pub(super) async fn run<P: Ports>(
         None => {
             let kind = found.key.split('#').next().unwrap_or_default();
             let of = stack.job_type(kind)?;
-            let (facts, units) = facts_of_queue(ports, stack, of, &of.normal).await?;
+            let (facts, units) = facts_of_queue(ports, stack, of, &of.normal).await;
             (explain_unclaimed(&found.key, &of.normal, &facts, moment.now), units)
         }
     };
@@ -60,7 +63,7 @@ async fn facts_of_queue<P: Ports>(
     stack: &Deployment,
     job: &JobType,
     queue: &str,
-) -> Result<(Facts, f64), Failure> {
+) -> (Facts, f64) {
     let (depth, observed, paused) = tokio::join!(
         ports.depth(queue),
         observed::observed(ports, stack),
@@ -75,7 +78,7 @@ async fn facts_of_queue<P: Ports>(
         swept_at: observed.at(),
         ..Facts::default()
     };
-    Ok((facts, units))
+    (facts, units)
 }
 
 /// The same with the gates of a job's dependency.
@@ -95,7 +98,7 @@ async fn facts<P: Ports>(
         ports.breaker(&stack.control, dependency),
         ahead(ports, stack, record),
     );
-    let ((mut facts, mut units), known, breaker) = (facts?, known?, breaker?);
+    let ((mut facts, mut units), known, breaker) = (facts, known?, breaker?);
     units += known.units + breaker.units;
     let limiter = ports.limiter(&stack.control, &known.limiter(dependency)).await?;
     units += limiter.units;
@@ -174,7 +177,10 @@ fn text(explanation: &Explanation, moment: Moment) -> String {
         Some(advice) => {
             let command = advice.command.as_ref().map(|command| format!("\n  {command}"));
             let text = styled(DOUBTFUL, &advice.text);
-            fields.block("what helps", &(text + &crate::text::clean_lines(&command.unwrap_or_default())));
+            fields.block(
+                "what helps",
+                &(text + &crate::text::clean_lines(&command.unwrap_or_default())),
+            );
         }
         None => fields.block("what helps", "Nothing needs to be done."),
     }
@@ -233,7 +239,8 @@ mod tests {
         let moment = Moment { now: NOW, form: TimeForm::Relative };
         let job = OneJob { id: "1".into(), kind: None };
         let answer = format!("{:?}", run(&ports, &stack, &job, moment).await.unwrap());
-        for part in ["breaker of d: open until in 40 s (503)", "1 jobs", "Nothing needs to be done"] {
+        for part in ["breaker of d: open until in 40 s (503)", "1 jobs", "Nothing needs to be done"]
+        {
             assert!(answer.contains(part), "{part}: {answer}");
         }
         let unknown = OneJob { id: "nope".into(), kind: None };

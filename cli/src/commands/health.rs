@@ -103,7 +103,7 @@ async fn of_ended<P: Ports>(
     let listed = due::list(ports, &stack.jobs, &wanted).await?;
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for item in &listed.items {
-        *counts.entry((&item.kind, &item.state)).or_default() += 1;
+        *counts.entry((item.kind.as_str(), item.state.as_str())).or_default() += 1;
     }
     let more = if listed.next.is_some() { "+" } else { "" };
     let told = |((kind, state), count): ((&str, &str), usize)| {
@@ -167,13 +167,20 @@ mod tests {
     };
 
     use super::*;
-    use crate::{args::TimeForm, memory::MemoryPorts, ports::{DueItem, MappingFacts}, stack, stack::Target};
+    use crate::{
+        args::TimeForm,
+        memory::MemoryPorts,
+        ports::{DueItem, MappingFacts},
+        stack,
+        stack::Target,
+    };
 
     const NOW: Time = Time::from_millis(1_800_000_000_000);
 
     fn well() -> MemoryPorts {
         let at = format!(r#"{{"at": {}}}"#, NOW.as_millis() - 30_000);
-        MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#).with_note("observe", "now", &at)
+        MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
+            .with_note("observe", "now", &at)
     }
 
     async fn told(ports: &MemoryPorts) -> String {
@@ -205,7 +212,13 @@ mod tests {
         let letters = Depth { visible: 3, ..Depth::default() };
         let cases = [
             (MemoryPorts::stack("s", r#"[{"type":"a"}]"#), "sweeper_silent"),
-            (well().with_breaker("d", Breaker { generation: 1, state: open, ..Breaker::default() }), "breaker_open"),
+            (
+                well().with_breaker(
+                    "d",
+                    Breaker { generation: 1, state: open, ..Breaker::default() },
+                ),
+                "breaker_open",
+            ),
             (well().with_due([dead]), "quarantined_lately"),
             (well().with_mappings(&[("a-high", disabled)]), "queue_paused"),
             (well().with_depth(&format!("{prefix}a-dlq"), letters), "dead_letters"),

@@ -153,7 +153,11 @@ pub(crate) async fn wait<P: Ports>(
             _ => {}
         }
         if context.stop.is_requested() {
-            return Err(Failure::new(Exit::Interrupted, "interrupted", "interrupted while waiting"));
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted",
+                "interrupted while waiting",
+            ));
         }
         if clock.now() >= give_up_at {
             let message = format!("{:?} has not ended within the time", wanted.job.id);

@@ -25,7 +25,8 @@ pub(super) async fn show<P: Ports>(
     let read = ports.limiter(&stack.control, &name).await?;
     let limits = known.limits.get(dependency).cloned().unwrap_or_default();
     let limiter = read.value.as_ref();
-    let kept = limiter.map_or(0, |limiter| limiter.kept.iter().map(|kept| u64::from(kept.count)).sum());
+    let kept = limiter.into_iter().flat_map(|limiter| &limiter.kept);
+    let kept = kept.map(|kept| u64::from(kept.count)).sum::<u64>();
     let shape = LimiterShown {
         dependency: dependency.to_owned(),
         in_use: limiter.is_some(),

@@ -39,7 +39,8 @@ impl Observed {
     /// Runs of this type that ended within the last whole minute; `None` if nothing is known of the type.
     pub(crate) fn per_minute(&self, kind: &str) -> Option<u64> {
         let seen = self.types.get(kind)?;
-        let counts = [seen.succeeded, seen.retried, seen.deferred, seen.parked, seen.dead, seen.quarantined];
+        let counts =
+            [seen.succeeded, seen.retried, seen.deferred, seen.parked, seen.dead, seen.quarantined];
         Some(counts.iter().fold(0, |sum, count| sum.saturating_add(*count)))
     }
 }

@@ -137,7 +137,8 @@ pub(super) fn unclaimed(facts: &Facts, visible: u64) -> Advice {
 /// Help for a rejected message.
 pub(super) fn rejected(flaw: Flaw, kind: &str, facts: &Facts) -> Advice {
     let release = |flaw: &str| {
-        let payload = format!(r#"{{"command": "release_held", "type": "{kind}", "flaw": "{flaw}"}}"#);
+        let payload =
+            format!(r#"{{"command": "release_held", "type": "{kind}", "flaw": "{flaw}"}}"#);
         sweeper(&facts.stack, &payload)
     };
     match flaw {

@@ -59,8 +59,12 @@ pub(super) fn parked(
 fn behind_breaker(gate: &Gate, record: &Record, run_after: Time, now: Time) -> Expected {
     let is_gated = record.parking.is_some_and(|parking| parking.gated);
     let how = match gate.state.as_str() {
-        "open" => "probes are let through then; once enough have worked, parked jobs go, first one a second",
-        "half_open" => "probes are under way; once enough have worked, parked jobs go, first one a second",
+        "open" => {
+            "probes are let through then; once enough have worked, parked jobs go, first one a second"
+        }
+        "half_open" => {
+            "probes are under way; once enough have worked, parked jobs go, first one a second"
+        }
         "stopped" => "calls are allowed again then",
         _ => "an operator has forced it open: jobs go when that ends or is taken back",
     };
@@ -107,7 +111,10 @@ fn limiter_gate(record: &Record, facts: &Facts, now: Time) -> Option<Gate> {
         kind: GateKind::Limiter,
         of: record.work.dependency.clone(),
         state: if limiter.pace < 1_000 { "slowed" } else { "busy" }.to_owned(),
-        why: Some(format!("its slots are taken until then, at {} % of its rate", limiter.pace / 10)),
+        why: Some(format!(
+            "its slots are taken until then, at {} % of its rate",
+            limiter.pace / 10
+        )),
         until: Some(next.as_millis()),
     })
 }
