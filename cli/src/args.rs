@@ -74,7 +74,7 @@ impl Global {
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
-    /// For people
+    /// Text for people
     Text,
     /// One JSON value
     Json,
@@ -100,13 +100,13 @@ pub enum TimeForm {
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
+    /// Whatever the output is
     Always,
-    /// Never
+    /// Plain text only
     Never,
 }
 
-/// The commands.
+/// Every command, with its arguments.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// List, show and explain jobs
@@ -149,7 +149,7 @@ pub enum Command {
     /// Print a script that completes commands in a shell
     #[command(before_help = "Example: evenkeel completions bash > ~/.bash_completion.d/evenkeel")]
     Completions {
-        /// The shell
+        /// The shell to write it for
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },

@@ -14,6 +14,7 @@ mod observed;
 mod queues;
 mod rejected;
 pub(crate) mod schemas;
+mod shown;
 mod submit;
 
 use evenkeel::base::time::Clock;
@@ -52,9 +53,7 @@ pub(crate) async fn run<P: Ports>(
         Command::Jobs(JobsCommand::List(wanted)) => jobs::list(ports, stack, wanted, moment).await,
         Command::Jobs(JobsCommand::Show(job)) => jobs::show(ports, stack, job, moment).await,
         Command::Jobs(JobsCommand::Explain(job)) => explain::run(ports, stack, job, moment).await,
-        Command::Jobs(JobsCommand::Wait(job)) => {
-            jobs::wait(ports, stack, job, context, clock).await
-        }
+        Command::Jobs(JobsCommand::Wait(job)) => jobs::wait(ports, stack, job, moment, clock).await,
         Command::Rejected(RejectedCommand::List(wanted)) => {
             rejected::list(ports, stack, wanted, moment).await
         }

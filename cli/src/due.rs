@@ -65,7 +65,7 @@ pub(crate) struct Wanted {
     pub(crate) until: Time,
     /// Only entries behind this place.
     pub(crate) behind: Option<Position>,
-    /// Most entries.
+    /// Most entries of the list.
     pub(crate) most: usize,
     /// Only these states, if there are some.
     pub(crate) states: Vec<&'static str>,
@@ -122,10 +122,12 @@ async fn part<P: Ports>(
         .map_or(wanted.from, |place| wanted.from.max(Time::from_millis(place.due_at)));
     let mut part = Part::default();
     let mut after: Option<DueItem> = None;
-    let most = (wanted.most + 1).min(MOST_A_QUERY);
+    // Most lists end with their first queries. What follows is long, so it is read in large pages.
+    let mut most = (wanted.most + 1).min(MOST_A_QUERY);
     for _ in 0..MOST_ROUNDS {
         let span = [from, wanted.until];
         let read = ports.due(table, partition, span, after.as_ref(), most).await?;
+        most = MOST_A_QUERY;
         part.units += read.units;
         after = read.value.items.last().cloned();
         part.items.extend(read.value.items.into_iter().filter(|item| wanted.keeps(item)));

@@ -92,8 +92,8 @@ pub fn explain(record: &Record, facts: &Facts, now: Time) -> Explanation {
     explanation
 }
 
-/// Explains a job of which there is no record: a message that is not yet claimed, or none at all. `queues` are the
-/// names of the queues in which its message may be.
+/// Explains a job of which there is no record: a message that is not yet claimed, or none at all. `queue` is the
+/// ARN of the queue in which its message may be.
 #[must_use]
 pub fn explain_unclaimed(key: &str, queue: &str, facts: &Facts, now: Time) -> Explanation {
     let visible = facts.depth.map_or(0, |depth| depth.visible);

@@ -63,7 +63,7 @@ impl Answer {
 
 /// Where a command writes. Colours are stripped by the writers, if they have to be.
 pub struct Streams<'a> {
-    /// For data.
+    /// For the data of an answer.
     pub out: &'a mut dyn Write,
     /// For everything else.
     pub err: &'a mut dyn Write,

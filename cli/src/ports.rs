@@ -99,7 +99,7 @@ pub struct DuePage {
 pub struct Note {
     /// Its sort key.
     pub name: String,
-    /// JSON.
+    /// JSON, as docs/sweeper.md describes it.
     pub text: String,
 }
 

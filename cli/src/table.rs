@@ -40,7 +40,7 @@ pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
         column.set_padding((0, 2));
     }
     let text = table.trim_fmt();
-    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let (first, rest) = text.split_once('\n').unwrap_or((text.as_str(), ""));
     format!("{NAME}{first}{NAME:#}\n{rest}\n")
 }
 

@@ -29,7 +29,7 @@ pub enum LimiterCommand {
     Show(ShowDependency),
 }
 
-/// A dependency.
+/// Which dependency to show.
 #[derive(Clone, Debug, Args)]
 pub struct ShowDependency {
     /// The dependency, such as `rebrandly` or `page/www.example.com`

@@ -34,7 +34,7 @@ pub enum ListedState {
     Waiting,
     /// Without a message, until something outside is over
     Parked,
-    /// Given up
+    /// Given up without a result
     Dead,
     /// Crashed three times
     Quarantined,
@@ -84,7 +84,7 @@ pub struct ListJobs {
     pub page: Page,
 }
 
-/// A job.
+/// Which job to look for.
 #[derive(Clone, Debug, Args)]
 pub struct OneJob {
     /// The sender's id, or the record's key TYPE#g:ID or TYPE#d:HASH
@@ -97,7 +97,7 @@ pub struct OneJob {
 /// A job, and how long to wait for its end.
 #[derive(Clone, Debug, Args)]
 pub struct WaitForJob {
-    /// The job
+    /// The job to wait for
     #[command(flatten)]
     pub job: OneJob,
     /// How long to wait at most, such as `90s`

@@ -58,7 +58,7 @@ pub struct ListCars {
     pub page: Page,
 }
 
-/// A car.
+/// Which car to show.
 #[derive(Clone, Debug, Args)]
 pub struct OneCar {
     /// The dealer's slug

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::jobs::indented;
+use super::shown::indented;
 use crate::{
     args::{ListCars, OneCar},
     deployment::Deployment,

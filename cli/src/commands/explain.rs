@@ -8,8 +8,8 @@ use evenkeel::{
 use super::{
     dependencies,
     find::{find, unreadable},
-    jobs::history,
     observed, queues,
+    shown::history,
 };
 use crate::{
     args::OneJob,

@@ -6,23 +6,24 @@ use evenkeel::{
     base::time::{Clock, Time},
     record::{Phase, Record},
 };
-use serde_json::Value;
 
 use super::{
-    Context, dependencies,
+    dependencies,
     find::{absent, find, unreadable},
+    rejected,
+    shown::{history, indented, listing},
 };
 use crate::{
     args::{ListJobs, ListedState, OneJob, WaitForJob},
     deployment::Deployment,
-    due::{self, EVER, Listed, Position, Wanted, partitions},
+    due::{self, EVER, Position, Wanted, partitions},
     exit::{Exit, Failure},
     moment::Moment,
     output::Answer,
     ports::{Kept, Ports},
-    shapes::{Happened, JobList, JobShown, JobSummary},
-    table::{Fields, table},
-    text::{clean, json, redact},
+    shapes::{Happened, JobShown},
+    table::Fields,
+    text::{json, redact},
 };
 
 /// From when on a job that is due looks stuck: ten ticks have not found it.
@@ -66,7 +67,7 @@ pub(crate) async fn list<P: Ports>(
     };
     let mut listed = due::list(ports, &stack.jobs, &query).await?;
     listed.units += units;
-    answer(&listed, left_out, moment)
+    listing(&listed, left_out, moment)
 }
 
 /// The states to list: those that are named, or all that have not ended.
@@ -79,40 +80,6 @@ fn states(wanted: &ListJobs) -> Vec<ListedState> {
     }
 }
 
-/// The answer of a list of the index.
-pub(super) fn answer(listed: &Listed, left_out: usize, moment: Moment) -> Result<Answer, Failure> {
-    let list = JobList {
-        jobs: listed.items.iter().map(JobSummary::from).collect(),
-        more: listed.next.is_some(),
-        cursor: listed.next.as_ref().map(Position::cursor),
-        dependencies_left_out: left_out,
-        read_units: listed.units,
-    };
-    let row = |job: &JobSummary| {
-        vec![
-            job.key.clone(),
-            job.state.clone(),
-            moment.show(Time::from_millis(job.due_at)),
-            job.class.clone().unwrap_or_default(),
-            job.fingerprint.clone().unwrap_or_default(),
-            job.priority.clone().unwrap_or_default(),
-        ]
-    };
-    let head = ["KEY", "STATE", "DUE OR ENDED", "CLASS", "FINGERPRINT", "PRIORITY"];
-    let text = table(&head, list.jobs.iter().map(row).collect());
-    let count = list.jobs.len();
-    let mut remark = match &list.cursor {
-        Some(cursor) => format!("{count} shown, and there are more: --cursor {cursor}"),
-        None if count == 0 => "none found".to_owned(),
-        None => format!("{count} in all"),
-    };
-    if left_out > 0 {
-        let rest = format!("; {left_out} dependencies were not asked, name one with --dependency");
-        remark.push_str(&rest);
-    }
-    Ok(Answer::list(&list, "jobs", text)?.remark(remark))
-}
-
 /// Shows a record.
 pub(crate) async fn show<P: Ports>(
     ports: &P,
@@ -123,7 +90,7 @@ pub(crate) async fn show<P: Ports>(
     let found = find(ports, stack, job).await?;
     match found.item {
         Some(Kept::Job(record)) => shown(&record, found.units, moment),
-        Some(Kept::Rejected(message)) => super::rejected::shown(&message, found.units, moment),
+        Some(Kept::Rejected(message)) => rejected::shown(&message, found.units, moment),
         Some(Kept::Unreadable(why)) => Err(unreadable(&found.key, &why)),
         None => Err(absent(job)),
     }
@@ -134,10 +101,10 @@ pub(crate) async fn wait<P: Ports>(
     ports: &P,
     stack: &Deployment,
     wanted: &WaitForJob,
-    context: &Context<'_>,
+    moment: Moment,
     clock: &impl Clock,
 ) -> Result<Answer, Failure> {
-    let give_up_at = context.moment.now + wanted.timeout;
+    let give_up_at = moment.now + wanted.timeout;
     let mut units = 0.0;
     loop {
         let found = find(ports, stack, &wanted.job).await?;
@@ -146,18 +113,11 @@ pub(crate) async fn wait<P: Ports>(
             Some(Kept::Job(record)) if record.phase.ended_at().is_some() => {
                 let has_succeeded = matches!(record.phase, Phase::Succeeded { .. });
                 let exit = if has_succeeded { Exit::Done } else { Exit::No };
-                let moment = Moment { now: clock.now(), ..context.moment };
+                let moment = Moment { now: clock.now(), ..moment };
                 return Ok(shown(&record, units, moment)?.exit(exit));
             }
             Some(Kept::Unreadable(why)) => return Err(unreadable(&found.key, &why)),
             _ => {}
-        }
-        if context.stop.is_requested() {
-            return Err(Failure::new(
-                Exit::Interrupted,
-                "interrupted",
-                "interrupted while waiting",
-            ));
         }
         if clock.now() >= give_up_at {
             let message = format!("{:?} has not ended within the time", wanted.job.id);
@@ -246,19 +206,4 @@ fn shown(record: &Record, units: f64, moment: Moment) -> Result<Answer, Failure>
         fields.block(name, &indented(result));
     }
     Answer::one(&shape, fields.text())
-}
-
-/// The latest failures as a table.
-pub(super) fn history(history: &[Happened], moment: Moment) -> String {
-    let row = |failed: &Happened| {
-        let at = moment.show(Time::from_millis(failed.at));
-        vec![at, failed.class.clone(), failed.code.clone(), failed.message.clone()]
-    };
-    table(&["WHEN", "CLASS", "CODE", "MESSAGE"], history.iter().map(row).collect())
-}
-
-/// JSON in several lines, each of them clean.
-pub(super) fn indented(value: &Value) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.lines().map(clean).collect::<Vec<String>>().join("\n")
 }

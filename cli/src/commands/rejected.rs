@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     find::{absent, find, unreadable},
-    jobs::{self, indented},
+    shown::{indented, listing},
 };
 use crate::{
     args::{ListRejected, ListedState, OneJob, OneRejected},
@@ -36,7 +36,7 @@ pub(super) async fn list<P: Ports>(
         states: vec!["rejected"],
         ..Wanted::default()
     };
-    jobs::answer(&due::list(ports, &stack.jobs, &query).await?, 0, moment)
+    listing(&due::list(ports, &stack.jobs, &query).await?, 0, moment)
 }
 
 /// Shows a rejected message.

@@ -74,7 +74,7 @@ pub(super) async fn run<P: Ports>(
         submitted.sent = u64::try_from(good.len()).unwrap_or(u64::MAX);
         None
     } else {
-        send(ports, queue, good, context, &mut submitted).await?
+        send(ports, queue, &good, context, &mut submitted).await?
     };
     submitted.problems.truncate(MOST_PROBLEMS);
     let exit = exit.unwrap_or(match (submitted.bad, submitted.sent) {
@@ -134,12 +134,12 @@ fn fitting(rows: &[GoodRow]) -> usize {
 async fn send<P: Ports>(
     ports: &P,
     queue: &str,
-    rows: Vec<GoodRow>,
+    rows: &[GoodRow],
     context: &Context<'_>,
     submitted: &mut Submitted,
 ) -> Result<Option<Exit>, Failure> {
     let progress = progress(context.form, rows.len());
-    let mut rest = rows.as_slice();
+    let mut rest = rows;
     while let Some(next) = rest.first() {
         if context.stop.is_requested() {
             submitted.resume_at_line = Some(next.line);

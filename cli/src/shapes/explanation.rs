@@ -58,7 +58,7 @@ pub struct Gate {
     pub until: Option<u64>,
 }
 
-/// The gates.
+/// What may hold a job back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GateKind {

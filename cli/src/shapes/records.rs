@@ -209,7 +209,7 @@ pub struct RejectedShown {
 /// A dealer's cars.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct CarList {
-    /// By VIN.
+    /// In the order of their VINs.
     pub cars: Vec<CarSummary>,
     /// Whether there are more than are shown.
     pub more: bool,

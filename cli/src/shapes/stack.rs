@@ -17,7 +17,7 @@ pub struct BreakerList {
 /// The breaker of a dependency.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BreakerShown {
-    /// The dependency.
+    /// The dependency that it stands before.
     pub dependency: String,
     /// `closed`, `open`, `half_open`, `forced_open` or `forced_closed`.
     pub state: String,
@@ -95,10 +95,10 @@ pub struct QueueList {
     pub queues: Vec<QueueShown>,
 }
 
-/// A queue.
+/// A queue and what delivers its messages.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct QueueShown {
-    /// Its name.
+    /// Its name, the last part of its ARN.
     pub queue: String,
     /// The job type.
     #[serde(rename = "type")]
@@ -155,7 +155,7 @@ pub struct Checks {
     pub checks: Vec<Check>,
 }
 
-/// One check.
+/// One check and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// What was checked, such as `table evenkeel-jobs`.

@@ -1,0 +1,143 @@
+//! The command `evenkeel` on tables that the engine has written, over the real SDK on dynoxide: what the engine
+//! encodes, the command decodes.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser as _;
+use dynoxide::Database;
+use evenkeel::{
+    aws,
+    base::{config::Tables, time::Time},
+    http::transport,
+    ports::Store as _,
+    record::{Counters, Parking, Phase, Record, Work},
+    testing::TestClock,
+};
+use evenkeel_cli::{
+    Exit, Failure, Stop, Streams, Surroundings,
+    args::Cli,
+    aws::AwsPorts,
+    memory::MemoryPorts,
+    ports::{Kept, Ports as _},
+    run,
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+fn record(id: &str, phase: Phase) -> Record {
+    let is_parked = matches!(phase, Phase::Parked { .. });
+    let parking = Parking { since: NOW, gated: true, ends_at: Some(NOW + Duration::from_hours(9)) };
+    Record {
+        key: format!("webhook#g:{id}"),
+        fence: 7,
+        owner: "token".into(),
+        message_id: "message".into(),
+        counters: Counters { receives: 3, claims: 2, attempts: 1, ..Counters::default() },
+        phase,
+        work: Work {
+            payload: r#"{"url":"https://u:p@shop.example/"}"#.into(),
+            queue: "arn:aws:sqs:eu-west-1:123456789012:s-webhook".into(),
+            dependency: "shop".into(),
+            retention: Duration::from_hours(24),
+            created_at: NOW,
+            deadline: None,
+            group: Some("tenant".into()),
+        },
+        cursor: None,
+        provisional: None,
+        parking: is_parked.then_some(parking),
+        last_failure: None,
+        history: Vec::new(),
+    }
+}
+
+fn records() -> [Record; 3] {
+    let why = "the breaker is open".to_owned();
+    [
+        record("waiting", Phase::Waiting { run_after: NOW, due_at: NOW, why: why.clone() }),
+        record("parked", Phase::Parked { run_after: NOW, why: why.clone() }),
+        record("dead", Phase::Dead { at: NOW, why }),
+    ]
+}
+
+#[tokio::test]
+async fn over_a_socket_the_command_reads_what_the_engine_writes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+    let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
+    let tables = Tables { jobs: "jobs".into(), control: "control".into() };
+    let store = aws::local::store(&config, tables).await;
+    store.enqueue(&records()).await.unwrap();
+    let ports = AwsPorts::new(&config);
+    for record in records() {
+        let read = ports.item("jobs", &record.key).await.unwrap();
+        assert_eq!(read.value, Some(Kept::Job(Box::new(record.clone()))));
+        let entry = record.due_entry().unwrap();
+        let span = [entry.due_at; 2];
+        let page = ports.due("jobs", &entry.partition, span, None, 10).await.unwrap().value;
+        let [item] = page.items.as_slice() else { panic!("{}: {page:?}", record.key) };
+        assert_eq!((&item.key, item.due_at, page.more), (&record.key, entry.due_at, false));
+        assert_eq!((item.state.as_str(), item.kind.as_str()), (record.phase.name(), "webhook"));
+        assert_eq!(item.group.as_deref(), Some("tenant"));
+    }
+    assert_eq!(ports.item("jobs", "webhook#g:none").await.unwrap().value, None);
+    assert_eq!(ports.breaker("control", "shop").await.unwrap().value, None);
+    server.abort();
+}
+
+/// Runs a command on ports in memory; its exit status and its JSON.
+async fn told(words: &[&str]) -> (Exit, Value) {
+    let cli = Cli::parse_from(["evenkeel", "--json", "--stack", "s"].iter().chain(words));
+    let environment = std::iter::empty::<(String, String)>().collect();
+    let surroundings = Surroundings { environment, folder: PathBuf::new() };
+    let mut ports = MemoryPorts::stack("s", r#"[{"type":"webhook","dependency":"shop"}]"#);
+    for record in records() {
+        ports = ports.with_record(&record);
+    }
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut streams = Streams { out: &mut out, err: &mut err };
+    let connect = async |_: evenkeel_cli::Target| Ok::<_, Failure>(ports);
+    let stop = Stop::default();
+    let exit = run(&cli, &surroundings, &TestClock::default(), &stop, connect, &mut streams).await;
+    let text = if out.is_empty() { &err } else { &out };
+    (exit, serde_json::from_slice(text).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_command_that_reads_answers_with_json_of_its_shape() {
+    let commands: [(&[&str], &str); 9] = [
+        (&["jobs", "list"], "jobs"),
+        (&["jobs", "list", "--state", "dead"], "jobs"),
+        (&["jobs", "show", "parked"], "payload"),
+        (&["jobs", "explain", "parked"], "summary"),
+        (&["breaker", "list"], "breakers"),
+        (&["breaker", "show", "shop"], "state"),
+        (&["limiter", "show", "shop"], "in_use"),
+        (&["queues", "list"], "queues"),
+        (&["rejected", "list"], "jobs"),
+    ];
+    for (words, field) in commands {
+        let (exit, value) = told(words).await;
+        assert_eq!(exit, Exit::Done, "{words:?}: {value}");
+        let command = words[..2].join(" ");
+        let shapes = evenkeel_cli::shapes::all();
+        let (_, schema) = shapes.iter().find(|(name, _)| *name == command).unwrap();
+        for name in schema["required"].as_array().into_iter().flatten() {
+            assert!(value.get(name.as_str().unwrap()).is_some(), "{words:?} lacks {name}: {value}");
+        }
+        assert!(value.get(field).is_some(), "{words:?}: {value}");
+        assert!(!value.to_string().contains("u:p@"), "{words:?} shows a secret: {value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_an_error_with_a_hint() {
+    let (exit, value) = told(&["jobs", "show", "nope"]).await;
+    assert_eq!((exit, &value["error"]["code"]), (Exit::Failed, &"not_found".into()));
+    assert!(value["error"]["hint"].as_str().unwrap().contains("jobs explain nope"));
+    let (exit, value) = told(&["health"]).await;
+    assert_eq!((exit, &value["healthy"]), (Exit::No, &false.into()), "no sweeper has reported");
+}
