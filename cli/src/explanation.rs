@@ -4,10 +4,6 @@
 mod advice;
 mod parked;
 
-#[cfg(test)]
-#[path = "explanation_tests.rs"]
-mod tests;
-
 use std::time::Duration;
 
 use evenkeel::{
@@ -283,3 +279,7 @@ fn waiting(
 fn ends_at(record: &Record) -> Option<u64> {
     record.parked_until().map(Time::as_millis)
 }
+
+#[cfg(test)]
+#[path = "explanation_tests.rs"]
+mod tests;

@@ -185,7 +185,8 @@ mod tests {
     fn fields_with_telling_names_are_hidden_at_any_depth() {
         let payload =
             r#"{"vin":"1","auth":{"user":"u"},"site":[{"api-key":"k","url":"https://u:p@h/"}]}"#;
-        let hidden = json!({"vin": "1", "auth": "***", "site": [{"api-key": "***", "url": "https://***@h/"}]});
+        let site = json!([{ "api-key": "***", "url": "https://***@h/" }]);
+        let hidden = json!({ "vin": "1", "auth": "***", "site": site });
         assert_eq!(json(payload), hidden);
         assert_eq!(json("not json https://u:p@h/"), json!("not json https://***@h/"));
     }

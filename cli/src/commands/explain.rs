@@ -7,7 +7,7 @@ use evenkeel::{
 
 use super::{
     dependencies,
-    find::{find, unreadable},
+    find::{absent, find, unreadable},
     observed, queues,
     shown::history,
 };
@@ -44,16 +44,36 @@ pub(super) async fn run<P: Ports>(
             (explain_rejected(message, &facts), 0.0)
         }
         Some(Kept::Unreadable(why)) => return Err(unreadable(&found.key, why)),
-        None => {
-            let kind = found.key.split('#').next().unwrap_or_default();
-            let of = stack.job_type(kind)?;
-            let (facts, units) = facts_of_queue(ports, stack, of, &of.normal).await;
-            (explain_unclaimed(&found.key, &of.normal, &facts, moment.now), units)
-        }
+        None if job.id.starts_with("q#") => return Err(absent(job)),
+        None => unclaimed(ports, stack, &found.keys, moment).await?,
     };
     explanation.read_units = found.units + units;
     let text = text(&explanation, moment);
     Answer::one(&explanation, text)
+}
+
+/// Explains a job without a record. If it may be of several types, that with the longest queue counts: in an empty one
+/// its message does not wait.
+async fn unclaimed<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    keys: &[String],
+    moment: Moment,
+) -> Result<(Explanation, f64), Failure> {
+    let visible = |facts: &Facts| facts.depth.map_or(0, |depth| depth.visible);
+    let mut units = 0.0;
+    let mut longest: Option<(&String, &JobType, Facts)> = None;
+    for key in keys {
+        let job = stack.job_type(key.split('#').next().unwrap_or_default())?;
+        let (facts, read) = facts_of_queue(ports, stack, job, &job.normal).await;
+        units += read;
+        if longest.as_ref().is_none_or(|(_, _, other)| visible(&facts) > visible(other)) {
+            longest = Some((key, job, facts));
+        }
+    }
+    let (key, job, facts) = longest
+        .ok_or_else(|| Failure::usage("type: the stack's configuration names no job type"))?;
+    Ok((explain_unclaimed(key, &job.normal, &facts, moment.now), units))
 }
 
 /// What is known of a queue and its type. What must not or cannot be read is left out: a part of an explanation is

@@ -14,6 +14,8 @@ pub(crate) struct Found {
     pub(crate) key: String,
     /// The item; `None` if there is none.
     pub(crate) item: Option<Kept>,
+    /// Every key that was looked for.
+    pub(crate) keys: Vec<String>,
     /// DynamoDB's read units.
     pub(crate) units: f64,
 }
@@ -55,9 +57,9 @@ pub(crate) async fn find<P: Ports>(
     }
     let (key, item) = match found.pop() {
         Some((key, item)) => (key, Some(item)),
-        None => (keys.into_iter().next().unwrap_or_default(), None),
+        None => (keys.first().cloned().unwrap_or_default(), None),
     };
-    Ok(Found { key, item, units })
+    Ok(Found { key, item, keys, units })
 }
 
 /// The failure of a command that needs a record.
