@@ -149,14 +149,14 @@ pub(crate) async fn list<P: Ports>(
     wanted: &Wanted,
 ) -> Result<Listed, Failure> {
     let reads = wanted.partitions.iter().map(|name| part(ports, table, name, wanted));
-    let parts: Vec<Result<Part, Failure>> =
+    let read: Vec<Result<Part, Failure>> =
         stream::iter(reads).buffer_unordered(AT_ONCE).collect().await;
-    let parts = parts.into_iter().collect::<Result<Vec<Part>, Failure>>()?;
+    let read = read.into_iter().collect::<Result<Vec<Part>, Failure>>()?;
     // What is before this time has been read of every partition.
-    let bound = parts.iter().filter(|part| part.more).map(|part| part.read_until).min();
+    let bound = read.iter().filter(|part| part.more).map(|part| part.read_until).min();
     let mut listed =
-        Listed { units: parts.iter().map(|part| part.units).sum(), ..Listed::default() };
-    listed.items = parts.into_iter().flat_map(|part| part.items).collect();
+        Listed { units: read.iter().map(|part| part.units).sum(), ..Listed::default() };
+    listed.items = read.into_iter().flat_map(|part| part.items).collect();
     listed.items.retain(|item| bound.is_none_or(|bound| item.due_at < bound));
     listed.items.sort_by_key(Position::of);
     let is_full = listed.items.len() > wanted.most;

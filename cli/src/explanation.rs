@@ -71,14 +71,14 @@ pub fn explain(record: &Record, facts: &Facts, now: Time) -> Explanation {
             waiting(record, [*run_after, *due_at], why, facts, now)
         }
         Phase::Parked { run_after, why } => parked::parked(record, *run_after, why, facts, now),
-        Phase::Succeeded { at, .. } => base(record, "It has succeeded.".to_owned(), Some(*at)),
-        Phase::Dead { at, why } => base(record, format!("It was given up: {why}."), Some(*at)),
+        Phase::Succeeded { at, .. } => base(record, "It has succeeded.", Some(*at)),
+        Phase::Dead { at, why } => base(record, &format!("It was given up: {why}."), Some(*at)),
         Phase::Cancelled { at, why } => {
-            base(record, format!("It was cancelled: {why}."), Some(*at))
+            base(record, &format!("It was cancelled: {why}."), Some(*at))
         }
         Phase::Quarantined { at, why } => {
             let summary = format!("It is quarantined, because it crashed too often: {why}.");
-            base(record, summary, Some(*at))
+            base(record, &summary, Some(*at))
         }
     };
     if record.provisional.is_some() && record.phase.ended_at().is_none() {
@@ -154,11 +154,11 @@ pub fn explain_rejected(message: &RejectedMessage, facts: &Facts) -> Explanation
 }
 
 /// The explanation that needs no gate.
-fn base(record: &Record, summary: String, since: Option<Time>) -> Explanation {
+fn base(record: &Record, summary: &str, since: Option<Time>) -> Explanation {
     Explanation {
         key: redact(&record.key),
         state: record.phase.name().to_owned(),
-        summary: redact(&summary),
+        summary: redact(summary),
         since: since.map(Time::as_millis),
         gate: None,
         ahead: None,
@@ -206,7 +206,7 @@ fn on_its_way(
 
 fn queued(record: &Record, due_at: Time, facts: &Facts, now: Time) -> Explanation {
     let summary = "It was recorded by another job, and its message is on the way.".to_owned();
-    let explanation = base(record, summary, Some(record.work.created_at));
+    let explanation = base(record, &summary, Some(record.work.created_at));
     let mut explanation = on_its_way(explanation, record, due_at, facts, now);
     explanation.ends_at = ends_at(record);
     explanation
@@ -219,7 +219,7 @@ fn running(record: &Record, lease_until: Time, now: Time) -> Explanation {
     } else {
         "Its run has not come back: the lease is over, so its process counts as dead."
     };
-    let mut explanation = base(record, summary.to_owned(), None);
+    let mut explanation = base(record, summary, None);
     explanation.gate = Some(Gate {
         kind: GateKind::Lease,
         of: record.work.queue.rsplit(':').next().unwrap_or_default().to_owned(),
@@ -248,7 +248,7 @@ fn waiting(
 ) -> Explanation {
     let since = record.last_failure.as_ref().map(|failure| failure.at);
     let since = since.filter(|at| *at > Time::default());
-    let mut explanation = base(record, format!("It waits to be tried again: {why}."), since);
+    let mut explanation = base(record, &format!("It waits to be tried again: {why}."), since);
     if run_after > now {
         explanation.gate = Some(Gate {
             kind: GateKind::Pause,

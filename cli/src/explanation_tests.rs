@@ -57,7 +57,8 @@ fn record(phase: Phase) -> Record {
 
 fn parked(run_after: Time, gated: bool) -> Record {
     let phase = Phase::Parked { run_after, why: "the breaker is open".into() };
-    let parking = Parking { since: ago(120), gated, ends_at: Some(after(9_000)) };
+    let parking =
+        Parking { since: ago(120), gated, ends_at: Some(after(9_000)), paused_since: None };
     Record { parking: Some(parking), ..record(phase) }
 }
 

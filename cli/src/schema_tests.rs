@@ -63,7 +63,7 @@ fn the_check_knows_every_keyword_of_the_published_schemas() {
     assert_eq!(unknown, Vec::<&String>::new());
 }
 
-fn problems(kind: &str, payload: Value) -> Vec<String> {
+fn problems(kind: &str, payload: &Value) -> Vec<String> {
     let message = json!({ "version": 1, "type": kind, "payload": payload });
     let problems = Schema::of(kind).unwrap().problems(&message);
     problems
@@ -76,17 +76,17 @@ fn problems(kind: &str, payload: Value) -> Vec<String> {
 fn a_valid_message_has_no_problem() {
     let payload = json!({ "destination": "https://www.example.com/new/1M8GDM9AXKP042788",
         "dealer_slug": "example-motors", "vin": "1M8GDM9AXKP042788" });
-    assert_eq!(problems("url_shortening", payload), Vec::<String>::new());
+    assert_eq!(problems("url_shortening", &payload), Vec::<String>::new());
     let feed = json!({ "dealer_slug": "a", "site_url": "https://www.example.com/",
         "conditions": ["new"], "fan_out": { "scrape": false }, "max_new": null });
-    assert_eq!(problems("dealer_com_feed", feed), Vec::<String>::new());
+    assert_eq!(problems("dealer_com_feed", &feed), Vec::<String>::new());
 }
 
 #[test]
 fn every_problem_is_named_with_its_field() {
     let feed = json!({ "site_url": 7, "conditions": ["old"], "fan_out": { "scrape": "yes" },
         "max_new": 0, "confirm": "xyz", "novelty": 1, "account_ids": null });
-    let found = problems("dealer_com_feed", feed);
+    let found = problems("dealer_com_feed", &feed);
     for expected in [
         "payload.dealer_slug: missing",
         "payload.site_url: 7, expected a text",

@@ -129,7 +129,7 @@ fn shown(path: &Path) -> String {
 pub(crate) async fn find<P: Ports>(ports: &P, target: &Target) -> Result<Deployment, Failure> {
     let name = match &target.stack {
         Some(name) => name.clone(),
-        None => only(ports.sweepers().await?)?,
+        None => only(&ports.sweepers().await?)?,
     };
     let sweeper = ports.function(&format!("{name}{SWEEPER}")).await;
     let sweeper = sweeper.map_err(|fault| unreachable_local(fault.into(), target))?;
@@ -157,7 +157,7 @@ fn unreachable_local(failure: Failure, target: &Target) -> Failure {
 }
 
 /// The name of the only stack, from the names of all sweepers.
-fn only(sweepers: Vec<String>) -> Result<String, Failure> {
+fn only(sweepers: &[String]) -> Result<String, Failure> {
     let mut stacks: Vec<String> =
         sweepers.iter().filter_map(|name| name.strip_suffix(SWEEPER)).map(str::to_owned).collect();
     stacks.sort();
@@ -233,7 +233,8 @@ mod tests {
         assert_eq!(chosen(&empty, &[], None).unwrap(), Target::default());
         assert_eq!(chosen(&empty, &["--local"], None).unwrap_err().code, "no_stack");
         fs::remove_dir_all(empty).unwrap();
-        let names = |names: &[&str]| only(names.iter().map(|name| (*name).to_owned()).collect());
+        let names =
+            |names: &[&str]| only(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert_eq!(names(&["a-sweeper"]).unwrap(), "a");
         assert_eq!(names(&[]).unwrap_err().exit(), Exit::Unreachable);
         let several = names(&["b-sweeper", "a-sweeper"]).unwrap_err();

@@ -126,9 +126,9 @@ pub(super) async fn show<P: Ports>(
     let mut fields = Fields::default();
     fields.add("dealer", &shape.dealer);
     fields.add("vin", &shape.vin);
-    let parts = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
+    let items = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
     for (name, attributes) in
-        parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
+        items.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
     {
         let seen = attributes.get("seen_at").or_else(|| attributes.get("asked_at"));
         let seen =

@@ -241,7 +241,7 @@ mod tests {
             },
             cursor: None,
             provisional: None,
-            parking: Some(Parking { since: NOW, gated: false, ends_at: None }),
+            parking: Some(Parking { since: NOW, gated: false, ends_at: None, paused_since: None }),
             last_failure: None,
             history: Vec::new(),
         }

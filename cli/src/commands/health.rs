@@ -34,7 +34,7 @@ fn problem(code: &str, about: &str, message: String, remedy: &str) -> Problem {
     Problem { code, about, message, remedy }
 }
 
-fn of_sweeper(stack: &Deployment, at: Option<Time>, stuck: u64, now: Time) -> Vec<Problem> {
+fn of_sweeper(stack: &Deployment, at: Option<Time>, overdue: u64, now: Time) -> Vec<Problem> {
     let sweeper = stack.sweeper();
     let mut problems = Vec::new();
     let remedy = "see the sweeper's log and its schedule; `evenkeel doctor` checks both ends";
@@ -47,8 +47,8 @@ fn of_sweeper(stack: &Deployment, at: Option<Time>, stuck: u64, now: Time) -> Ve
             let message = format!("the sweeper last reported {}", relative(at, now));
             problems.push(problem("sweeper_silent", &sweeper, message, remedy));
         }
-        Some(_) if stuck > 0 => {
-            let message = format!("{stuck} jobs have a lease that is over");
+        Some(_) if overdue > 0 => {
+            let message = format!("{overdue} jobs have a lease that is over");
             let remedy = "the sweeper rescues them; if the number stays, see its log";
             problems.push(problem("stuck", &sweeper, message, remedy));
         }

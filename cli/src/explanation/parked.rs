@@ -21,7 +21,7 @@ pub(super) fn parked(
     now: Time,
 ) -> Explanation {
     let since = record.parking.map(|parking| parking.since);
-    let mut explanation = base(record, format!("It is parked, without a message: {why}."), since);
+    let mut explanation = base(record, &format!("It is parked, without a message: {why}."), since);
     explanation.ends_at = ends_at(record);
     explanation.ahead = facts.ahead;
     let is_gated = record.parking.is_some_and(|parking| parking.gated);

@@ -83,12 +83,14 @@ pub struct Counts {
     pub defers: u32,
     /// Runs that panicked or never came back.
     pub crashes: u32,
+    /// How long the job has waited for a monthly allowance, in milliseconds; this does not count towards its end.
+    pub paused_ms: u64,
 }
 
 impl From<Counters> for Counts {
     fn from(counters: Counters) -> Self {
-        let Counters { receives, claims, attempts, defers, crashes } = counters;
-        Self { receives, claims, attempts, defers, crashes }
+        let Counters { receives, claims, attempts, defers, crashes, paused_ms } = counters;
+        Self { receives, claims, attempts, defers, crashes, paused_ms }
     }
 }
 
