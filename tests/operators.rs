@@ -28,7 +28,12 @@ const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 fn record(id: &str, phase: Phase) -> Record {
     let is_parked = matches!(phase, Phase::Parked { .. });
-    let parking = Parking { since: NOW, gated: true, ends_at: Some(NOW + Duration::from_hours(9)) };
+    let parking = Parking {
+        since: NOW,
+        gated: true,
+        ends_at: Some(NOW + Duration::from_hours(9)),
+        paused_since: None,
+    };
     Record {
         key: format!("webhook#g:{id}"),
         fence: 7,

@@ -3,7 +3,6 @@
 use std::{
     env,
     io::{self, Write},
-    pin::pin,
     process::ExitCode,
     time::Duration,
 };
@@ -55,8 +54,9 @@ async fn run(cli: &Cli, surroundings: &Surroundings, choice: ColorChoice) -> Exi
     let mut streams = Streams { out: &mut out, err: &mut err };
     let connect = async |target: Target| aws::connect(&target).await;
     let clock = SystemClock;
+    // On the heap: it holds every command.
     let mut command =
-        pin!(evenkeel_cli::run(cli, surroundings, &clock, &stop, connect, &mut streams));
+        Box::pin(evenkeel_cli::run(cli, surroundings, &clock, &stop, connect, &mut streams));
     tokio::select! {
         biased;
         exit = &mut command => return exit,
