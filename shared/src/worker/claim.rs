@@ -68,8 +68,8 @@ pub(super) async fn claim<J: Job, P: Ports>(
 
 /// Claims every ticket of the batch.
 ///
-/// A job that is received for the first time is nearly always new. All such jobs are inserted in
-/// one call, together with the lease. Jobs that the insert refuses, and jobs that were received
+/// A job that is received for the first time is nearly always new, and so is one that waited for its slot. All such jobs
+/// are inserted in one call, together with the lease. Jobs that the insert refuses, and others that were received
 /// before, are read and decided one by one.
 async fn claim_all<J: Job, P: Ports>(
     worker: &Worker<J, P>,
@@ -124,8 +124,11 @@ fn new_records<J: Job, P: Ports>(
     waiting: &BTreeMap<usize, Disposition>,
 ) -> (Vec<usize>, Vec<Record>) {
     let now = worker.clock.now();
-    // The job of a wake-up message has a record already.
-    let new = |ticket: &Ticket<J::Payload>| ticket.receives <= 1 && ticket.wakes.is_none();
+    // The job of a wake-up message has a record already. A message that was received before has most likely waited in the
+    // queue for a slot, without a claim, if there are slots to wait for.
+    let new = |ticket: &Ticket<J::Payload>| {
+        (ticket.receives <= 1 || ticket.limit.is_some()) && ticket.wakes.is_none()
+    };
     let first = batch.tickets.iter().enumerate();
     let first = first.filter(|(place, ticket)| new(ticket) && !waiting.contains_key(place));
     first

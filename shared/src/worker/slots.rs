@@ -16,10 +16,13 @@ use crate::{
     record::due::{HIGH, priority},
 };
 
-/// How long before its promised slot a message comes back: almost the limiter's horizon. Others may have used fewer
-/// slots than they were promised, SQS rounds up to seconds, and a batch takes its time. A message that came back only at
-/// its slot would let slots go by unused, above all at the end of a backlog.
-const EARLY: Duration = Duration::from_secs(4);
+/// How long before its promised slot a message comes back at most: almost the limiter's horizon. Others may have used
+/// fewer slots than they were promised, SQS rounds up to seconds, and a batch takes its time. A message that came back
+/// only at its slot would let slots go by unused, above all at the end of a backlog.
+const MOST_EARLY: Duration = Duration::from_secs(4);
+
+/// The same at least.
+const LEAST_EARLY: Duration = Duration::from_millis(500);
 
 /// Reserves a slot for each ticket, in one write per dependency. Returns the dispositions of the tickets that
 /// must not be claimed, by their places in the batch.
@@ -70,11 +73,27 @@ pub(super) async fn reserve<J: Job, P: Ports>(
         }
         waiting
     });
-    let waiting = join_all(reserved).await.into_iter().flatten();
-    let disposition = |(place, slot): (usize, Time)| {
-        let deadline = batch.tickets[place].work.deadline.unwrap_or(slot);
-        let wait = slot.before(EARLY).min(deadline).since(now).max(SHORTEST_DELAY);
-        (place, Disposition::Retry(wait))
+    let waiting = join_all(reserved).await.into_iter().flat_map(returns);
+    let disposition = |(place, at): (usize, Time)| {
+        let deadline = batch.tickets[place].work.deadline.unwrap_or(at);
+        (place, Disposition::Retry(at.min(deadline).since(now).max(SHORTEST_DELAY)))
     };
     waiting.map(disposition).collect()
+}
+
+/// When messages come back that were promised these slots, in the order of their times. Those whose slots are so near to
+/// each other that one batch can reserve them all come back together.
+fn returns(promised: Vec<(usize, Time)>) -> Vec<(usize, Time)> {
+    let mut times = Vec::with_capacity(promised.len());
+    let mut left = promised.as_slice();
+    while let Some((_, first)) = left.first() {
+        let is_near = |(_, slot): &&(usize, Time)| slot.since(*first) + LEAST_EARLY <= HORIZON;
+        let count = left.iter().take_while(is_near).count();
+        let (group, rest) = left.split_at(count);
+        let span = group.last().map_or(Duration::ZERO, |(_, last)| last.since(*first));
+        let early = HORIZON.saturating_sub(span + LEAST_EARLY).clamp(LEAST_EARLY, MOST_EARLY);
+        times.extend(group.iter().map(|(place, _)| (*place, first.before(early))));
+        left = rest;
+    }
+    times
 }
