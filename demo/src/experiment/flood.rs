@@ -13,6 +13,9 @@ const FLOOD: u32 = 10_000;
 const CARS: u32 = 30;
 const WITHIN: Duration = Duration::from_mins(5);
 
+/// The longest that a job of high priority may take, whatever waits.
+const URGENT_WITHIN: Duration = Duration::from_secs(15);
+
 /// How much longer the others may take beside the flood: they share two cores and one local AWS with it.
 const LONGER: Duration = Duration::from_secs(30);
 
@@ -21,8 +24,8 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
         "A flood of shortening jobs",
         format!(
             "A feed of {CARS} cars whose pages are scraped, and {CARS} scraping jobs of another site sent \
-             from outside: first alone, then right after {FLOOD} shortening jobs, on the local stack. It \
-             stops when these are done."
+             from outside: first alone, then right after {FLOOD} shortening jobs, on the local stack. When \
+             these are done, a shortening job of high priority is sent. It stops when that is done, too."
         ),
     );
     let alone = others(bench, "calm").await?;
@@ -30,12 +33,14 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
     bench.send(0..FLOOD).await?;
     bench.say(&format!("{FLOOD} shortening jobs are sent"));
     let beside = others(bench, "flood").await?;
+    let urgent = urgent(bench).await?;
     let shortened = bench.states_of("url_shortening").await?;
     bench.say(&format!("beside the flood: {} ms; the flood: {shortened:?}", beside.as_millis()));
     let done = shortened.get("succeeded").copied().unwrap_or_default();
     page.see("seconds alone", format!("{:.1}", alone.as_secs_f64()));
     page.see("seconds beside the flood", format!("{:.1}", beside.as_secs_f64()));
     page.see("shortening jobs done by then", done);
+    page.see("seconds of the job of high priority", format!("{:.1}", urgent.as_secs_f64()));
     let sites = ["calm-listed", "calm-plain", "flood-listed", "flood-plain"];
     let mut busiest = 0;
     for site in sites {
@@ -48,10 +53,32 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Page> {
     );
     page.must("the flood is not over when they are done", done < FLOOD as usize / 2);
     page.must(
+        format!("the job of high priority is done within {} s", URGENT_WITHIN.as_secs()),
+        urgent <= URGENT_WITHIN,
+    );
+    page.must(
         format!("they take no more than {} s longer", LONGER.as_secs()),
         beside <= alone + LONGER,
     );
     Ok(page)
+}
+
+/// Sends a shortening job of high priority, and waits until it is done.
+async fn urgent(bench: &Bench<'_>) -> Result<Duration> {
+    let began = bench.elapsed();
+    let payload = json!({
+        "destination": "https://www.acme.example/new/urgent", "dealer_slug": "acme",
+        "vin": "1M8GDM9AXKP042788",
+    });
+    let body =
+        json!({ "version": 1, "type": "url_shortening", "id": "urgent", "payload": payload });
+    bench.send_to("UrlShorteningHighQueueUrl", &[body.to_string()]).await?;
+    let done = async |bench: &Bench<'_>| {
+        let record = bench.record("url_shortening#g:urgent").await?;
+        Ok(record.is_some_and(|record| record["state"] == "succeeded"))
+    };
+    bench.until("the job of high priority", WITHIN, done).await?;
+    Ok(bench.elapsed().saturating_sub(began))
 }
 
 /// Sends a feed and scraping jobs, and waits until all are done, what the feed gave rise to as well.

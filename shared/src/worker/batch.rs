@@ -36,6 +36,8 @@ pub(super) struct Batch<P> {
     pub(super) dispositions: Dispositions,
     /// Tickets that have no slot, and cannot wait for one in the queue. They are claimed and parked.
     pub(super) to_park: Mutex<BTreeSet<usize>>,
+    /// Messages that wait for their slots and are hidden already, by their places in the event.
+    hidden: Mutex<BTreeSet<usize>>,
     /// Messages that ask to check the result of a job.
     pub(super) checks: Vec<Message<P>>,
     pub(super) messages: Vec<ReceivedMessage>,
@@ -50,6 +52,18 @@ impl<P> Batch<P> {
         if let Some(ticket) = self.tickets.get(ticket) {
             self.dispositions.note(&ticket.messages, disposition);
         }
+    }
+
+    /// Notes that the messages of these tickets are hidden.
+    pub(super) fn hides<'a>(&self, tickets: impl IntoIterator<Item = &'a usize>) {
+        let places = tickets.into_iter().filter_map(|ticket| self.tickets.get(*ticket));
+        let places = places.flat_map(|ticket| ticket.messages.iter().copied());
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
+    }
+
+    /// Whether the message at this place of the event is hidden already.
+    pub(super) fn is_hidden(&self, place: usize) -> bool {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).contains(&place)
     }
 
     /// Notes that this ticket must park.
@@ -182,13 +196,14 @@ pub(super) fn decode<J: Job, P: Ports>(
         jobs: tickets.iter().map(|ticket| ticket.message.key.clone()).collect(),
     };
     let dispositions = Dispositions::new(dispositions);
-    let to_park = Mutex::default();
+    let (to_park, hidden) = (Mutex::default(), Mutex::default());
     Batch {
         tickets,
         lease,
         deadline,
         dispositions,
         to_park,
+        hidden,
         checks,
         messages,
         rejected,

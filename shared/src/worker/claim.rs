@@ -23,7 +23,6 @@ use crate::{
         batch::{Batch, Ticket},
         disposition::Disposition,
         reject::{self, HELD_FROM_RECEIVE},
-        slots,
     },
 };
 
@@ -55,14 +54,15 @@ pub(super) struct Claims {
     pub(super) leased: bool,
 }
 
-/// Claims the jobs of a batch. Meanwhile, reads the breakers that their runs will ask.
+/// Claims the jobs of a batch, but for those that are `waiting` for their slots. Meanwhile, reads the breakers that their
+/// runs will ask.
 pub(super) async fn claim<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
+    waiting: &BTreeMap<usize, Disposition>,
 ) -> Claims {
-    let waiting = slots::reserve(worker, batch).await;
     let (claims, ()) =
-        tokio::join!(claim_all(worker, batch, &waiting), read_breakers(worker, batch));
+        tokio::join!(claim_all(worker, batch, waiting), read_breakers(worker, batch));
     claims
 }
 

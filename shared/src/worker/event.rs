@@ -7,7 +7,7 @@ use super::{
     batch::{self, Batch},
     claim,
     disposition::Disposition,
-    reject, schedule, settle, verify,
+    reject, schedule, settle, slots, verify,
 };
 use crate::{
     base::time::{Clock, Time},
@@ -55,9 +55,13 @@ pub async fn handle<J: Job, P: Ports>(
             if batch.tickets.is_empty() {
                 return;
             }
-            let claims = claim::claim(worker, &batch).await;
-            let settled = schedule::run_and_settle(worker, &batch, claims, &mut tally).await;
-            settle::close_lease(worker, &batch, settled).await;
+            let waiting = slots::reserve(worker, &batch).await;
+            let jobs = async {
+                let claims = claim::claim(worker, &batch, &waiting).await;
+                let settled = schedule::run_and_settle(worker, &batch, claims, &mut tally).await;
+                settle::close_lease(worker, &batch, settled).await;
+            };
+            tokio::join!(hide_waiting(worker, &batch, &waiting), jobs);
         });
         let steps = async {
             tokio::join!(
@@ -103,12 +107,7 @@ async fn hide_and_report<J: Job, P: Ports>(
     dispositions: &[Disposition],
 ) {
     // A batch in which nothing ran still reports its oldest message.
-    let last = async {
-        tokio::join!(
-            extend_visibility(worker, &batch.messages, dispositions),
-            worker.gates.report(true)
-        )
-    };
+    let last = async { tokio::join!(hide(worker, batch, dispositions), worker.gates.report(true)) };
     let left = batch.deadline.before(ANSWER_RESERVE / 3).since(worker.clock.now());
     if tokio::time::timeout(left, last).await.is_err() {
         // The messages are delivered again anyway, after the queue's own visibility time-out.
@@ -116,28 +115,50 @@ async fn hide_and_report<J: Job, P: Ports>(
     }
 }
 
-/// Hides the messages that will be delivered again, in one call per queue, before the response
-/// names them.
-async fn extend_visibility<J: Job, P: Ports>(
+/// Hides the messages that wait for their slots. The runs of the batch may take seconds, and a message that was hidden
+/// only after them would come back after its slot.
+async fn hide_waiting<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    messages: &[ReceivedMessage],
-    dispositions: &[Disposition],
+    batch: &Batch<J::Payload>,
+    waiting: &BTreeMap<usize, Disposition>,
 ) {
+    let mut dispositions = vec![Disposition::Ack; batch.messages.len()];
+    for (ticket, disposition) in waiting {
+        for place in &batch.tickets[*ticket].messages {
+            dispositions[*place] = disposition.clone();
+        }
+    }
+    if hide(worker, batch, &dispositions).await {
+        batch.hides(waiting.keys());
+    }
+}
+
+/// Hides the messages that will be delivered again, in one call per queue, before the response
+/// names them. Returns false if that failed.
+async fn hide<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    dispositions: &[Disposition],
+) -> bool {
     let mut hidden: BTreeMap<&str, Vec<ExtendVisibility>> = BTreeMap::new();
-    for (message, disposition) in messages.iter().zip(dispositions) {
+    for (place, (message, disposition)) in batch.messages.iter().zip(dispositions).enumerate() {
         if let (Some(span), Some(receipt)) = (disposition.visibility_extension(), &message.receipt)
+            && !batch.is_hidden(place)
         {
             let hide =
                 ExtendVisibility { receipt: receipt.clone(), span: span.min(LONGEST_VISIBILITY) };
             hidden.entry(&message.queue).or_default().push(hide);
         }
     }
+    let mut all = true;
     for (queue, messages) in hidden {
         if let Err(error) = worker.queue.extend_visibility(queue, &messages).await {
             // The messages are delivered again anyway, after the queue's own visibility time-out.
             telemetry::port_failed("extend_visibility", &error);
+            all = false;
         }
     }
+    all
 }
 
 /// The ids of the messages that SQS must deliver again.

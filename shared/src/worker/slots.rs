@@ -73,19 +73,19 @@ pub(super) async fn reserve<J: Job, P: Ports>(
         }
         waiting
     });
-    let waiting = join_all(reserved).await.into_iter().flat_map(returns);
+    let waiting = join_all(reserved).await;
     let disposition = |(place, at): (usize, Time)| {
         let deadline = batch.tickets[place].work.deadline.unwrap_or(at);
         (place, Disposition::Retry(at.min(deadline).since(now).max(SHORTEST_DELAY)))
     };
-    waiting.map(disposition).collect()
+    waiting.iter().flat_map(|promised| returns(promised)).map(disposition).collect()
 }
 
 /// When messages come back that were promised these slots, in the order of their times. Those whose slots are so near to
 /// each other that one batch can reserve them all come back together.
-fn returns(promised: Vec<(usize, Time)>) -> Vec<(usize, Time)> {
+fn returns(promised: &[(usize, Time)]) -> Vec<(usize, Time)> {
     let mut times = Vec::with_capacity(promised.len());
-    let mut left = promised.as_slice();
+    let mut left = promised;
     while let Some((_, first)) = left.first() {
         let is_near = |(_, slot): &&(usize, Time)| slot.since(*first) + LEAST_EARLY <= HORIZON;
         let count = left.iter().take_while(is_near).count();
