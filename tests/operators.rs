@@ -55,6 +55,7 @@ fn record(id: &str, phase: Phase) -> Record {
         parking: is_parked.then_some(parking),
         last_failure: None,
         history: Vec::new(),
+        journal: Vec::new(),
     }
 }
 

@@ -52,6 +52,7 @@ fn record(phase: Phase) -> Record {
             code: "http_503".into(),
             message: "https://u:p@shop/ answered 503".into(),
         }],
+        journal: Vec::new(),
     }
 }
 

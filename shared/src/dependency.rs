@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod call_timeout;
+pub mod forced;
 pub mod limiter;
 pub mod load_shedding;
 pub mod quota;

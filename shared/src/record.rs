@@ -17,6 +17,7 @@ pub mod claim_decision;
 pub mod decision;
 pub mod due;
 pub mod item;
+pub mod journal;
 pub mod lease;
 pub mod outcomes;
 pub mod retry;
@@ -216,6 +217,8 @@ pub struct Record {
     pub last_failure: Option<LastFailure>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`](crate::policy::HISTORY).
     pub history: Vec<FailedAttempt>,
+    /// What operators have done to the job, oldest first, at most [`JOURNAL`](journal::JOURNAL).
+    pub journal: Vec<journal::JournalEntry>,
 }
 
 /// The condition of a write: state and fence of the record that was read.

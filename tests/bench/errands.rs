@@ -310,6 +310,7 @@ impl Bench {
             parking: None,
             last_failure: None,
             history: Vec::new(),
+            journal: Vec::new(),
         }
     }
 

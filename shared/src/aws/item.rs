@@ -67,6 +67,12 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     attributes.extend((!record.is_paused()).then(|| ("dependency", s(&work.dependency))));
     attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
     attributes.extend(work.group.as_ref().map(|group| ("group", s(group))));
+    // No run changes it, so the end of a run does not write it.
+    if let Ok(journal) = serde_json::to_string(&record.journal)
+        && !record.journal.is_empty()
+    {
+        attributes.push(("journal", s(journal)));
+    }
     attributes.extend(encode_progress(record));
     attributes
 }
@@ -158,13 +164,14 @@ pub(crate) const TRANSIENT: [&str; 13] = [
 
 /// The other attributes that a record need not have. A write of the whole record removes those of both lists that
 /// it does not set, and leaves all others: a newer version may have written them.
-pub(crate) const OPTIONAL: [&str; 11] = [
+pub(crate) const OPTIONAL: [&str; 12] = [
     "ended_at",
     "failed_at",
     "attempts",
     "defers",
     "paused_ms",
     "history",
+    "journal",
     "deadline",
     "group",
     "class",
@@ -289,13 +296,17 @@ pub fn decode(item: &Item) -> Result<Record, String> {
         } else {
             None
         },
-        history: if reader.has("history") {
-            let text = reader.text("history")?;
-            serde_json::from_str(&text).map_err(|error| format!("history: {error}"))?
-        } else {
-            Vec::new()
-        },
+        history: list(&reader, "history")?,
+        journal: list(&reader, "journal")?,
     })
+}
+
+/// A list that is kept as JSON; empty if the attribute is missing.
+fn list<T: serde::de::DeserializeOwned>(reader: &Reader<'_>, name: &str) -> Result<Vec<T>, String> {
+    if !reader.has(name) {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(&reader.text(name)?).map_err(|error| format!("{name}: {error}"))
 }
 
 fn phase(reader: &Reader<'_>) -> Result<Phase, String> {
@@ -387,7 +398,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{failure::Failure, message::MAX_ID_BYTES, record::FailedAttempt};
+    use crate::{
+        failure::Failure,
+        message::MAX_ID_BYTES,
+        record::{
+            FailedAttempt,
+            journal::{ENTRY_BYTES, JOURNAL, JournalEntry},
+        },
+    };
 
     fn item(attributes: Vec<Attribute>) -> Item {
         let count = attributes.len();
@@ -482,6 +500,7 @@ mod tests {
                         message,
                     })
                     .collect(),
+                journal: Vec::new(),
             }
         }
     }
@@ -502,6 +521,7 @@ mod tests {
             message: text(MESSAGE_BYTES),
         };
         let why = text(2 * MESSAGE_BYTES);
+        let entry = JournalEntry { at: u64::MAX, op: Some(text(32)), what: text(ENTRY_BYTES) };
         let record = Record {
             key: text(100 + MAX_ID_BYTES),
             fence: u64::MAX,
@@ -539,6 +559,7 @@ mod tests {
                 at: Time::MAX,
             }),
             history: vec![attempt; HISTORY],
+            journal: vec![entry; JOURNAL],
         };
         let bytes = crate::aws::size::record(&record);
         assert!(bytes > MAX_BODY_BYTES + MAX_CURSOR_BYTES + MAX_RESULT_BYTES, "{bytes}");
@@ -636,6 +657,7 @@ mod tests {
                     at,
                 }),
                 history: Vec::new(),
+                journal: Vec::new(),
             };
             let entry = crate::aws::size::due_entry(&record);
             assert!(entry < 1024, "{entry} bytes: {}", record.phase.name());

@@ -85,4 +85,10 @@ impl MappingMaintenance for Mappings {
         let update = update.scaling_config(scaling).send().await;
         update.map(drop).map_err(|error| port_error(&error))
     }
+
+    async fn set_enabled(&self, mapping: &str, enabled: bool) -> Result<(), PortError> {
+        let update = self.client.update_event_source_mapping().uuid(self.id(mapping).await?);
+        let update = update.enabled(enabled).send().await;
+        update.map(drop).map_err(|error| port_error(&error))
+    }
 }

@@ -215,7 +215,7 @@ pub struct Moment {
 }
 
 impl Breaker {
-    fn next(&self, state: State, why: impl Into<String>, now: Time) -> Self {
+    pub(super) fn next(&self, state: State, why: impl Into<String>, now: Time) -> Self {
         let systemic = self.systemic && state != State::Closed;
         // An item that is made anew, for instance after an operator has deleted it, must not count the
         // calls of an earlier life as its own.

@@ -111,6 +111,7 @@ impl NewJob {
             parking: None,
             last_failure: None,
             history: Vec::new(),
+            journal: Vec::new(),
         }
     }
 }

@@ -207,4 +207,11 @@ pub trait MappingMaintenance: Send + Sync {
         mapping: &str,
         slots: u32,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Lets the mapping with this id deliver messages, or pauses it. Batches under way end as usual.
+    fn set_enabled(
+        &self,
+        mapping: &str,
+        enabled: bool,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -197,6 +197,7 @@ fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
         parking: None,
         last_failure: None,
         history: Vec::new(),
+        journal: Vec::new(),
     }
 }
 

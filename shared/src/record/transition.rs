@@ -188,6 +188,17 @@ impl Record {
         record
     }
 
+    /// The record of a job that an operator has cancelled while no run held it. The fence rises, so that a message
+    /// that wakes the job finds that it has ended.
+    #[must_use]
+    pub fn cancelled(&self, owner: &str, why: String, now: Time) -> Self {
+        let mut record = self.clone();
+        owner.clone_into(&mut record.owner);
+        record.fence += 1;
+        record.phase = Phase::Cancelled { at: now, why };
+        record
+    }
+
     /// The record of a job that ends as dead without another run.
     #[must_use]
     pub fn buried(&self, failure: &Failure, why: String, now: Time) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{MemoryStore, store::text_of, tables::Tables, units::Units};
@@ -251,12 +251,24 @@ impl Tables {
 
 /// [`MappingMaintenance`] in memory; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryMappings(Arc<Mutex<BTreeMap<String, u32>>>, Arc<Mutex<BTreeSet<String>>>);
+pub struct MemoryMappings(Arc<Mutex<Known>>);
+
+/// What is set of the mappings, by their ids.
+#[derive(Debug, Default)]
+struct Known {
+    slots: BTreeMap<String, u32>,
+    changing: BTreeSet<String>,
+    paused: BTreeSet<String>,
+}
 
 impl MemoryMappings {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Says whether a mapping is being changed.
     pub fn change(&self, mapping: &str, is_changing: bool) {
-        let mut changing = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let changing = &mut self.lock().changing;
         if is_changing {
             changing.insert(mapping.to_owned());
         } else {
@@ -266,24 +278,44 @@ impl MemoryMappings {
 
     /// Sets the concurrency of a mapping, as a deployment does.
     pub fn put(&self, mapping: &str, slots: u32) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mapping.to_owned(), slots);
+        self.lock().slots.insert(mapping.to_owned(), slots);
     }
 
     /// The concurrency of every mapping, by its id.
     #[must_use]
     pub fn all(&self) -> BTreeMap<String, u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().slots.clone()
+    }
+
+    /// Whether a mapping is paused.
+    #[must_use]
+    pub fn is_paused(&self, mapping: &str) -> bool {
+        self.lock().paused.contains(mapping)
     }
 }
 
 impl MappingMaintenance for MemoryMappings {
     async fn concurrency(&self, mapping: &str) -> Result<Option<MappingSlots>, PortError> {
-        let is_changing = self.1.lock().unwrap_or_else(PoisonError::into_inner).contains(mapping);
-        Ok(self.all().get(mapping).map(|slots| MappingSlots { slots: *slots, is_changing }))
+        let known = self.lock();
+        if known.paused.contains(mapping) {
+            return Ok(None);
+        }
+        let is_changing = known.changing.contains(mapping);
+        Ok(known.slots.get(mapping).map(|slots| MappingSlots { slots: *slots, is_changing }))
     }
 
     async fn set_concurrency(&self, mapping: &str, slots: u32) -> Result<(), PortError> {
         self.put(mapping, slots);
+        Ok(())
+    }
+
+    async fn set_enabled(&self, mapping: &str, enabled: bool) -> Result<(), PortError> {
+        let paused = &mut self.lock().paused;
+        if enabled {
+            paused.remove(mapping);
+        } else {
+            paused.insert(mapping.to_owned());
+        }
         Ok(())
     }
 }

@@ -60,6 +60,7 @@ fn record(key: &str, phase: Phase) -> Record {
         parking: None,
         last_failure: None,
         history: Vec::new(),
+        journal: Vec::new(),
     }
 }
 

@@ -198,17 +198,23 @@ impl<C: Clock> EventSourceMapping<C> {
         }
     }
 
-    /// Delivers one batch of messages that are visible now; `None` if there are none.
+    /// Delivers one batch of messages that are visible now; `None` if there are none, or if the mapping is paused.
     ///
     /// # Panics
     /// If its queue does not exist.
     pub async fn deliver(&self) -> Option<Delivery> {
+        if self.mappings.is_paused(&self.settings.id) {
+            return None;
+        }
         let first = self.receive(self.settings.batch);
         if first.is_empty() { None } else { Some(self.complete_and_invoke(first).await) }
     }
 
     /// How many invocations may be in progress.
     fn allowed(&self, pollers: &Pollers) -> usize {
+        if self.mappings.is_paused(&self.settings.id) {
+            return 0;
+        }
         let most = self.mappings.all().get(&self.settings.id).copied();
         let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         if self.settings.scales_up { most.min(pollers.count) } else { most }

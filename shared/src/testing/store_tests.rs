@@ -35,6 +35,7 @@ fn record(name: &str, phase: Phase) -> Record {
         parking: None,
         last_failure: None,
         history: Vec::new(),
+        journal: Vec::new(),
     }
 }
 

@@ -316,6 +316,7 @@ mod tests {
             }),
             last_failure: None,
             history: Vec::new(),
+            journal: Vec::new(),
         };
         assert_eq!(kind(&record(1, 0, false)), RunKind::First);
         assert_eq!(kind(&record(2, 1, false)), RunKind::Retry);

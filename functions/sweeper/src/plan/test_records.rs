@@ -40,6 +40,7 @@ pub(crate) fn record(key: &str, phase: Phase) -> Record {
         parking: None,
         last_failure: None,
         history: Vec::new(),
+        journal: Vec::new(),
     }
 }
 

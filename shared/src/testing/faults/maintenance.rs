@@ -128,4 +128,9 @@ impl<T: MappingMaintenance> MappingMaintenance for Faulty<T> {
         let set = self.port.set_concurrency(mapping, slots);
         self.faults.call("set_concurrency", mapping.to_owned(), set, None).await
     }
+
+    async fn set_enabled(&self, mapping: &str, enabled: bool) -> Result<(), PortError> {
+        let set = self.port.set_enabled(mapping, enabled);
+        self.faults.call("set_enabled", mapping.to_owned(), set, None).await
+    }
 }
