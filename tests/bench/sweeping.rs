@@ -1,12 +1,17 @@
-//! The sweeper on the simulated services.
+//! The sweeper and the operator on the simulated services.
+
+use std::time::Duration;
 
 use evenkeel::testing::{
     Faulty, MemoryMappings, MemoryStore, SeededRandom, SimulatedSqs, TestClock,
 };
 use serde_json::Value;
-use sweeper::{Ports, Sweep, call, tick::Report};
+use sweeper::{Ports, Sweep, call, operator, tick::Report};
 
 use super::{Bench, run::SWEEPER_TIMEOUT};
+
+/// Time-out of the operator.
+const OPERATOR_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The sweeper's ports, with fault injection.
 pub(crate) struct Simulated;
@@ -51,7 +56,18 @@ impl Bench {
         }
     }
 
-    /// Runs an operator's command.
+    /// Calls the operator; the error is a sentence. It fails as well if the process dies.
+    pub(crate) async fn operate(&self, request: &Value) -> Result<Value, String> {
+        let (sweep, faults) = self.sweeper();
+        let deadline = self.now() + OPERATOR_TIMEOUT;
+        tokio::select! {
+            biased;
+            () = faults.death() => Err("the process died".to_owned()),
+            answer = operator::answer(&sweep, request, deadline) => answer,
+        }
+    }
+
+    /// Runs a command of the sweeper.
     pub(crate) async fn command(&self, command: &Value) -> Result<Value, String> {
         let (sweep, _) = self.sweeper();
         call::answer(&sweep, command, self.now() + SWEEPER_TIMEOUT).await

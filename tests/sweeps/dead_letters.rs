@@ -56,25 +56,25 @@ async fn held_messages_are_released_by_type_flaw_and_age() {
     bench.poll().await;
     assert_eq!(bench.store.rejected_messages().len(), 4);
     let release = async |more: serde_json::Value| {
-        let mut command = json!({ "command": "release_held", "type": "errand" });
-        command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        bench.command(&command).await
+        let as_of = bench.now().as_millis();
+        let mut act = json!({ "do": "release", "type": "errand", "as_of": as_of });
+        act.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = bench.operate(&json!({ "act": act, "reason": "an update" })).await;
+        answer.map(|entry| entry["counts"].clone())
     };
-    let answer = |released: u32, cut: u32| {
-        Ok(json!({ "released": released, "cut": cut, "failed": 0, "next": null }))
-    };
-    assert_eq!(release(json!({ "flaw": "other_payload" })).await, answer(0, 0));
-    let until = began.as_millis() + 1;
-    assert_eq!(release(json!({ "flaw": "malformed", "until": until })).await, answer(1, 0));
+    assert_eq!(release(json!({ "flaw": "other_payload" })).await, Ok(json!({})));
+    let as_of = began.as_millis() + 1;
+    let early = release(json!({ "flaw": "malformed", "as_of": as_of })).await;
+    assert_eq!(early, Ok(json!({ "done": 1 })));
     assert_eq!(bench.sqs.bodies(bench.queue()), ["not json"]);
-    assert_eq!(release(json!({})).await, answer(2, 1), "one was cut when it was kept");
+    let all = release(json!({})).await;
+    assert_eq!(all, Ok(json!({ "done": 2, "cut": 1 })), "one was cut when it was kept");
     let kept: Vec<_> =
         bench.store.rejected_messages().iter().map(|body| body.rejection.flaw).collect();
     assert_eq!(kept, [Flaw::TooLong]);
     let wrong = release(json!({ "flaw": "ugly" })).await.unwrap_err();
     assert!(wrong.starts_with("flaw: \"ugly\", expected one of malformed, "), "{wrong}");
-    let wrong =
-        bench.command(&json!({ "command": "release_held", "type": "x" })).await.unwrap_err();
+    let wrong = release(json!({ "type": "x" })).await.unwrap_err();
     assert!(wrong.starts_with("type: \"x\", expected one of errand"), "{wrong}");
 }
 
@@ -85,8 +85,8 @@ async fn a_held_message_is_released_in_its_group() {
     let message = OutgoingMessage::new("not json".into(), None, Some("acme".into()));
     bench.sqs.send_to(bench.queue(), message);
     bench.poll().await;
-    let release = json!({ "command": "release_held", "type": "errand" });
-    bench.command(&release).await.unwrap();
+    let act = json!({ "do": "release", "type": "errand", "as_of": bench.now().as_millis() });
+    bench.operate(&json!({ "act": act, "reason": "an update" })).await.unwrap();
     let delivery = bench.poll().await.unwrap();
     let groups: Vec<_> = delivery.messages.iter().map(|message| &message.sent.group).collect();
     assert_eq!(groups, [&Some("acme".to_owned())]);

@@ -242,9 +242,10 @@ async fn retry_failed(bench: &Bench<'_>) -> Result<()> {
     }
     // The index shows a record a moment after it is written.
     sleep(Duration::from_secs(1)).await;
-    let call = json!({ "command": "retry", "type": "url_shortening" });
+    let on = json!({ "filter": { "type": "url_shortening" }, "as_of": now_ms() });
+    let call = json!({ "act": { "do": "retry", "on": on }, "reason": "the code is corrected" });
     let answer =
-        lambda::invoke(bench.aws(), bench.stack.output("SweeperFunctionName")?, &call).await?;
+        lambda::invoke(bench.aws(), bench.stack.output("OperatorFunctionName")?, &call).await?;
     bench.say(&format!("retry: {answer}"));
     succeeded(bench, &failed()).await
 }

@@ -17,7 +17,7 @@ use crate::{
     command::{self, Command},
     lead::Leader,
     memory::Saved,
-    pass::{Pass, audit, balance, observe, redrive, release, rescue, watch},
+    pass::{Pass, audit, balance, observe, operate, redrive, release, rescue, watch},
     ports::{Ports, Sweep},
     survey::survey,
     tick::{Report, Tick},
@@ -42,7 +42,7 @@ pub async fn answer<P: Ports>(
     call: &Value,
     deadline: Time,
 ) -> Result<Value, String> {
-    let answer = match Command::read(call, &sweep.config)? {
+    let answer = match Command::read(call)? {
         Some(command) => command::run(sweep, &command, deadline).await,
         None => tick(sweep, deadline, pending()).await.map(|report| json!(report)),
     };
@@ -158,6 +158,7 @@ async fn run<P: Ports>(
         Pass::Rescue => rescue::rescue(sweep, tick).await,
         Pass::Release => release::release(sweep, tick, saved).await,
         Pass::Redrive => redrive::redrive(sweep, tick).await,
+        Pass::Operate => operate::operate(sweep, tick).await,
         Pass::Audit => audit::audit(sweep, tick).await,
         Pass::Balance => balance::balance(sweep, tick).await,
         Pass::Observe => observe::observe(sweep, tick).await,

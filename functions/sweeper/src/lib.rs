@@ -3,11 +3,13 @@
 //! job type.
 //!
 //! ```text
-//!  lead ─ survey ─ rescue ─ release ─ redrive ─ prune, audit ─ balance ─ observe ─ leave
+//!  lead ─ survey ─ rescue ─ release ─ redrive ─ operate ─ prune, audit ─ balance ─ observe ─ leave
 //!                     └─────────┴─────────┴─ steps: the record first, then the message
 //! ```
 //!
-//! [`call`] answers one call of the function. [`plan`] decides what is due and what to do about it,
+//! The same program is the operators' function, without schedule and lead: [`operator`].
+//!
+//! [`call`] answers one call of the sweeper. [`plan`] decides what is due and what to do about it,
 //! in pure functions. [`pass`] reads the records, asks the plan, and writes. Every write is
 //! conditional on the record's state and fence, so two concurrent sweepers, or one that is cut off
 //! at any point, repeat nothing.
@@ -19,6 +21,7 @@ pub mod entries;
 pub mod lead;
 pub mod memory;
 pub mod metrics;
+pub mod operator;
 pub mod pass;
 pub mod plan;
 pub mod ports;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod balance;
 mod census;
 pub mod observe;
+pub mod operate;
 mod prune;
 pub mod redrive;
 pub mod release;
@@ -22,6 +23,8 @@ pub enum Pass {
     Release,
     /// Empties the dead-letter queues.
     Redrive,
+    /// Carries on what operators have begun.
+    Operate,
     /// Removes expired items, and reports and repairs inconsistent records. One page of a table
     /// walk serves both.
     Audit,
@@ -33,8 +36,15 @@ pub enum Pass {
 
 impl Pass {
     /// In the order of a tick: jobs first, then maintenance.
-    pub const ALL: [Self; 6] =
-        [Self::Rescue, Self::Release, Self::Redrive, Self::Audit, Self::Balance, Self::Observe];
+    pub const ALL: [Self; 7] = [
+        Self::Rescue,
+        Self::Release,
+        Self::Redrive,
+        Self::Operate,
+        Self::Audit,
+        Self::Balance,
+        Self::Observe,
+    ];
 
     /// The name in counts and logs.
     #[must_use]
@@ -43,6 +53,7 @@ impl Pass {
             Self::Rescue => "rescue",
             Self::Release => "release",
             Self::Redrive => "redrive",
+            Self::Operate => "operate",
             Self::Audit => "audit",
             Self::Balance => "balance",
             Self::Observe => "observe",
@@ -54,7 +65,7 @@ impl Pass {
     pub const fn time_box(self) -> Duration {
         match self {
             Self::Rescue | Self::Release => Duration::from_secs(12),
-            Self::Redrive => Duration::from_secs(8),
+            Self::Redrive | Self::Operate => Duration::from_secs(8),
             Self::Audit | Self::Balance | Self::Observe => Duration::from_secs(5),
         }
     }

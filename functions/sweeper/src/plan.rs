@@ -4,6 +4,7 @@ pub mod audit;
 pub mod balance;
 pub mod forecast;
 pub mod observation;
+pub mod operate;
 pub mod redrive;
 pub mod release;
 pub mod rescue;

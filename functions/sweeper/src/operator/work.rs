@@ -1,0 +1,104 @@
+//! Works on an open act, in a call of the operator or in a tick of the sweeper. Whoever works on it notes until when,
+//! so that another does not begin beside it. Correctness does not depend on that: the records are fenced.
+
+use std::time::Duration;
+
+use evenkeel::{
+    base::time::{Clock as _, Time},
+    ports::PortError,
+};
+
+use super::{
+    entry::{LONGEST_OPEN, Progress, State},
+    gates, jobs,
+    log::{self, Logged},
+    queues, rejected,
+    request::Act,
+};
+use crate::{
+    plan::operate::JobAct,
+    ports::{Ports, Sweep},
+};
+
+/// How much longer than planned a call may work before another takes over.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Does as much of an act as there is time for until `end`, and writes down how far it is.
+pub async fn carry_on<P: Ports>(
+    sweep: &Sweep<P>,
+    logged: &mut Logged,
+    end: Time,
+) -> Result<(), PortError> {
+    let now = sweep.clock.now();
+    let is_too_old = Time::from_millis(logged.entry.at) + LONGEST_OPEN <= now;
+    if is_too_old && !logged.entry.act.is_pause() {
+        let left = logged.entry.why.take().unwrap_or_else(|| "jobs are left".to_owned());
+        logged.entry.why = Some(format!("not done within seven days: {left}"));
+        logged.entry.end(State::Failed, now);
+        return finish(sweep, logged, now).await;
+    }
+    logged.entry.state = State::Running;
+    logged.entry.busy_until = (end + GRACE).as_millis();
+    if !logged.save(&sweep.store, now).await? {
+        return Ok(());
+    }
+    let worked = act(sweep, logged, end).await;
+    let now = sweep.clock.now();
+    logged.entry.busy_until = 0;
+    match &worked {
+        Ok(Progress::Taken) => {
+            logged.yield_to(&sweep.store, now).await;
+            return Ok(());
+        }
+        Ok(Progress::Done) => {
+            logged.entry.why = None;
+            logged.entry.end(State::Done, now);
+        }
+        Ok(Progress::Later) => {}
+        Err(error) => logged.entry.why = Some(error.to_string()),
+    }
+    finish(sweep, logged, now).await?;
+    worked.map(drop)
+}
+
+/// Writes the entry, and takes it off the list of what is open if it is over.
+async fn finish<P: Ports>(
+    sweep: &Sweep<P>,
+    logged: &mut Logged,
+    now: Time,
+) -> Result<(), PortError> {
+    if !logged.save(&sweep.store, now).await? {
+        logged.yield_to(&sweep.store, now).await;
+        return Ok(());
+    }
+    if logged.entry.is_over() {
+        log::close(&sweep.store, &logged.entry.id).await?;
+    }
+    Ok(())
+}
+
+async fn act<P: Ports>(
+    sweep: &Sweep<P>,
+    logged: &mut Logged,
+    end: Time,
+) -> Result<Progress, PortError> {
+    match logged.entry.act.clone() {
+        Act::Retry { on } => jobs::work(sweep, logged, JobAct::Retry, &on, end).await,
+        Act::Cancel { on } => jobs::work(sweep, logged, JobAct::Cancel, &on, end).await,
+        Act::Reset { on } => jobs::work(sweep, logged, JobAct::Reset, &on, end).await,
+        Act::Release { kind, flaw, as_of, .. } => {
+            let of = rejected::Of { kind: kind.as_deref(), flaw: flaw.as_deref(), as_of };
+            rejected::work(sweep, logged, &of, end).await
+        }
+        Act::Breaker { dependency, set, until } => {
+            gates::breaker(sweep, &mut logged.entry, &dependency, set, until).await
+        }
+        Act::Limiter { name, pace, stop_until } => {
+            gates::limiter(sweep, &mut logged.entry, &name, pace, stop_until).await
+        }
+        Act::Pause { queues, until } => {
+            queues::pause(sweep, logged, &queues, Time::from_millis(until)).await
+        }
+        Act::Resume { queues } => queues::resume(sweep, logged, &queues).await,
+    }
+}

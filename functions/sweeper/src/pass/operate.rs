@@ -1,0 +1,88 @@
+//! Operate: carries on what operators have begun and what is not done, and ends pauses at their time.
+
+use std::time::Duration;
+
+use evenkeel::{
+    base::time::{Clock as _, Time},
+    ports::{PortError, maintenance::TableMaintenance as _},
+    telemetry,
+};
+use serde::Deserialize;
+
+use super::Pass;
+use crate::{
+    operator::{
+        log::{self, Logged, OPEN},
+        work,
+    },
+    ports::{Ports, Sweep},
+    tick::Tick,
+};
+
+/// Open acts of which a tick takes care, the latest first.
+const MOST: usize = 100;
+
+/// Time that an act leaves to the last writes of the pass.
+const RESERVE: Duration = Duration::from_secs(3);
+
+/// After this time, a name without an entry is one of a call that died before it did anything.
+const ABANDONED_AFTER: Duration = Duration::from_mins(10);
+
+const NAME: &str = "operate";
+
+/// The note that names an open act.
+#[derive(Deserialize)]
+struct Open {
+    /// When it was asked for, in milliseconds since the epoch.
+    at: u64,
+}
+
+/// Carries on every open act.
+pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+    let end = sweep.clock.now() + Pass::Operate.time_box();
+    let end = end.before(RESERVE);
+    for (id, text) in sweep.store.notes(OPEN, "", MOST).await? {
+        if sweep.clock.now() >= end {
+            tick.count(NAME, "left", 1);
+            continue;
+        }
+        // A failure of one does not keep the others from their turn.
+        match carry_on(sweep, &id, &text, end).await {
+            Ok(what) => tick.count(NAME, what, 1),
+            Err(error) => {
+                telemetry::port_failed(NAME, &error);
+                tick.count(NAME, "failed", 1);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Carries on one act. Returns what was done, the name of a count.
+async fn carry_on<P: Ports>(
+    sweep: &Sweep<P>,
+    id: &str,
+    text: &str,
+    end: Time,
+) -> Result<&'static str, PortError> {
+    let now = sweep.clock.now();
+    let Some(mut logged) = Logged::read(&sweep.store, id).await? else {
+        let at = serde_json::from_str::<Open>(text).map_or(0, |open| open.at);
+        if Time::from_millis(at) + ABANDONED_AFTER > now {
+            return Ok("waiting");
+        }
+        log::close(&sweep.store, id).await?;
+        return Ok("closed");
+    };
+    let entry = &logged.entry;
+    if entry.is_over() {
+        log::close(&sweep.store, id).await?;
+        return Ok("closed");
+    }
+    let is_paused = entry.act.is_pause() && Time::from_millis(entry.next_at) > now;
+    if is_paused || Time::from_millis(entry.busy_until) > now {
+        return Ok("waiting");
+    }
+    work::carry_on(sweep, &mut logged, end).await?;
+    Ok("carried_on")
+}
