@@ -131,7 +131,8 @@ fn every_function_of_the_template_is_held_here() {
     let template = load();
     let held = job_types();
     let known = held.iter().map(|job| job.name("Function"));
-    let known: BTreeSet<String> = known.chain(["SweeperFunction".to_owned()]).collect();
+    let known: BTreeSet<String> =
+        known.chain(["SweeperFunction", "OperatorFunction"].map(str::to_owned)).collect();
     let functions = all(&template, "AWS::Serverless::Function");
     let found: BTreeSet<String> = functions.into_keys().map(str::to_owned).collect();
     assert_eq!(found, known);
@@ -389,7 +390,9 @@ fn the_outputs_name_every_table_queue_and_function() {
         }
         named.insert(job.name("FunctionName"), job.name("Function"));
     }
-    named.insert("SweeperFunctionName".to_owned(), "SweeperFunction".to_owned());
+    for name in ["SweeperFunction", "OperatorFunction"] {
+        named.insert(format!("{name}Name"), name.to_owned());
+    }
     let outputs = template["Outputs"].as_object().unwrap();
     let found: BTreeMap<String, String> = outputs
         .iter()

@@ -12,9 +12,10 @@ mod grants;
 mod need;
 mod recorder;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use demo::experiment::recovery;
+use evenkeel::base::time::{Clock as _, SystemClock};
 use sandbox::{
     Client as Control,
     dealers::{SiteChange, SiteSettings},
@@ -32,12 +33,12 @@ use xtask::{
 };
 
 use super::eventually;
-use grants::{Grant, JOB_TYPES, Role, SWEEPER};
+use grants::{Grant, JOB_TYPES, OPERATOR, Role, SWEEPER};
 use need::{Need, needs};
 use recorder::{Call, Recorder};
 
 /// What roles allow although no function calls it in this test: whose role, the statement, the actions, and why.
-const NOT_CALLED: [(&str, &str, &[&str], &str); 7] = [
+const NOT_CALLED: [(&str, &str, &[&str], &str); 9] = [
     (
         JOB_TYPES,
         "Queues",
@@ -55,6 +56,8 @@ const NOT_CALLED: [(&str, &str, &[&str], &str); 7] = [
         &["lambda:UpdateEventSourceMapping"],
         "it moves concurrency between queues that have waited for minutes",
     ),
+    (OPERATOR, "Logs", &LOGS, "as above"),
+    (OPERATOR, "Jobs", &["dynamodb:DeleteItem"], "a rejected message is sent again and removed"),
 ];
 
 /// Actions by which Lambda writes log lines.
@@ -88,6 +91,7 @@ async fn the_scheduled_sweeper_repairs_everything_and_the_roles_allow_just_that(
     read_a_feed_twice(&stack).await;
     let sweeper = stack.output("SweeperFunctionName").unwrap();
     lambda::invoke(stack.client(), sweeper, &json!({})).await.unwrap();
+    operate(&stack).await;
 
     let template = template::load(&workspace.template()).unwrap();
     let calls = recorder.calls();
@@ -121,6 +125,22 @@ async fn the_scheduled_sweeper_repairs_everything_and_the_roles_allow_just_that(
     let statements: BTreeSet<_> = called.map(|(of, sid, _)| (of.clone(), sid.clone())).collect();
     assert_eq!(needed, statements, "without each of these, a call was refused");
     stack.stop().await.unwrap();
+}
+
+/// Pauses and resumes a queue, and names a rejected message that is not there. The recovery has retried jobs.
+async fn operate(stack: &Stack) {
+    let operator = stack.output("OperatorFunctionName").unwrap();
+    let until = (SystemClock.now() + Duration::from_mins(10)).as_millis();
+    let queues = json!(["url-shortening-high"]);
+    for act in [
+        json!({ "do": "pause", "queues": queues, "until": until }),
+        json!({ "do": "resume", "queues": queues }),
+        json!({ "do": "release", "messages": ["q#none"] }),
+    ] {
+        let call = json!({ "act": act, "reason": "the roles are tested" });
+        let answer = lambda::invoke(stack.client(), operator, &call).await.unwrap();
+        assert!(answer["state"] == "done" || answer["state"] == "running", "{answer}");
+    }
 }
 
 /// A feed with the pages and links of its cars, and once more when one car has left.

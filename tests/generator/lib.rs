@@ -90,6 +90,9 @@ pub fn template_of(template: &str, types: &[JobType]) -> Result<String, String> 
         ("mappings of the sweeper", per_type(sweeper::mappings)),
         ("mapping ids", sweeper::mapping_ids(types)),
         ("job types of the sweeper", sweeper::job_types(types)),
+        ("queues of the operator", per_type(sweeper::queues)),
+        ("mappings of the operator", per_type(sweeper::mappings)),
+        ("job types of the operator", sweeper::job_types(types)),
         ("outputs", per_type(block::outputs)),
     ] {
         text = markers::replace(&text, name, &lines)?;

@@ -1,4 +1,4 @@
-//! What the sweeper must know of every job type.
+//! What the sweeper and the operator must know of every job type.
 
 use std::fmt::Write as _;
 

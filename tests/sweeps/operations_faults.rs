@@ -3,25 +3,26 @@
 use evenkeel::{record::Phase, testing::Fault};
 use serde_json::Value;
 
-use super::{operations::one, settle_by_minutes};
+use super::operations::one;
 use crate::bench::{Bench, run::MINUTE};
 
 /// The jobs, and what is done to each.
-const ACTS: [(&str, &str); 2] = [("retry", "dead"), ("cancel", "parked")];
+const ACTS: [(&str, &str); 2] = [("retry", "dead"), ("cancel", "waiting")];
 
 fn jobs() -> Bench {
     let bench = Bench::errands();
     bench.put("dead", Phase::Dead { at: bench.now(), why: "attempts spent".into() });
-    bench.park("parked", bench.now() + MINUTE * 60);
+    let due_at = bench.now() + MINUTE * 60;
+    bench.put("waiting", Phase::Waiting { run_after: due_at, due_at, why: "http_503".into() });
     bench
 }
 
 fn check(bench: &Bench, act: &str, case: &str) {
     let (states, runs) = match act {
-        "retry" => (["succeeded", "parked"], 1),
+        "retry" => (["succeeded", "waiting"], 1),
         _ => (["dead", "cancelled"], 0),
     };
-    assert_eq!(["dead", "parked"].map(|name| bench.state(name)), states, "{case}");
+    assert_eq!(["dead", "waiting"].map(|name| bench.state(name)), states, "{case}");
     assert_eq!(bench.journal.runs("dead"), runs, "{case}: it runs once");
     let entries = bench.store.all_notes("ops");
     let [(_, text)] = entries.as_slice() else { panic!("{case}: one entry: {entries:?}") };
@@ -71,6 +72,9 @@ async fn an_act_waits_while_the_tables_are_gone_for_minutes() {
         bench.work(MINUTE).await;
     }
     bench.sweeper_faults.clear();
-    settle_by_minutes(&bench, 4).await;
+    for _ in 0..3 {
+        bench.tick().await;
+        bench.work(MINUTE).await;
+    }
     check(&bench, "retry", "after the outage");
 }

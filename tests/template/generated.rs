@@ -177,6 +177,10 @@ fn twenty_job_types_fit_the_limits_of_aws() {
     within(10_240, "the sweeper's role", &role["Policies"][0]["PolicyDocument"]);
     let mappings = properties(&template, "SweeperMappingsPolicy");
     within(6_144, "the sweeper's mappings", &mappings["PolicyDocument"]);
+    let role = properties(&template, "OperatorRole");
+    within(10_240, "the operator's role", &role["Policies"][0]["PolicyDocument"]);
+    let mappings = properties(&template, "OperatorMappingsPolicy");
+    within(6_144, "the operator's mappings", &mappings["PolicyDocument"]);
     // "Lambda quotas": 4 KB of environment; "Systems Manager quotas": 4 KB a standard parameter.
     let function = properties(&template, "SweeperFunction");
     within(4_096, "the sweeper's variables", &function["Environment"]["Variables"]);

@@ -48,7 +48,7 @@ fn every_queue_is_encrypted_and_takes_tls_only() {
 fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
     let template = load();
     let roles = all(&template, "AWS::IAM::Role");
-    let others = ["SweeperRole", "SweeperScheduleRole"];
+    let others = ["SweeperRole", "SweeperScheduleRole", "OperatorRole"];
     assert_eq!(roles.len(), job_types().len() + others.len(), "no role without a function");
     for job in &job_types() {
         let role = job.name("Role");
@@ -121,14 +121,14 @@ fn a_role_may_send_where_its_function_sends_and_nowhere_else() {
     }
 }
 
-#[test]
-fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
-    let template = load();
+/// What a role and its managed policy allow: actions and resources by statement.
+fn allowed<'a>(template: &'a Value, name: &str) -> BTreeMap<&'a str, (String, BTreeSet<String>)> {
     let mut allowed = BTreeMap::new();
-    let mappings = properties(&template, "SweeperMappingsPolicy");
-    assert_eq!(mappings["Roles"], json!([{ "Ref": "SweeperRole" }]));
+    let mappings = properties(template, &format!("{name}MappingsPolicy"));
+    let role = format!("{name}Role");
+    assert_eq!(mappings["Roles"], json!([{ "Ref": role }]));
     let mappings = mappings["PolicyDocument"]["Statement"].as_array().unwrap();
-    for statement in statements(properties(&template, "SweeperRole")).into_iter().chain(mappings) {
+    for statement in statements(properties(template, &role)).into_iter().chain(mappings) {
         assert_eq!(statement["Effect"], "Allow");
         let on = several(&statement["Resource"]).iter().map(|on| match on["Fn::Sub"].as_str() {
             Some(text) => text.rsplit_once("}:").map_or(text, |(_, last)| last).to_owned(),
@@ -138,6 +138,49 @@ fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
         assert!(!actions(statement).contains('*') && !on.contains("*"), "{statement}");
         allowed.insert(statement["Sid"].as_str().unwrap(), (actions(statement), on));
     }
+    allowed
+}
+
+#[test]
+fn the_operator_may_do_what_it_does_and_nothing_calls_it_by_itself() {
+    let template = load();
+    let held = job_types();
+    let of = |endings: &[&str]| -> BTreeSet<String> {
+        let names = held.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
+        names.collect()
+    };
+    let one = |name: &str| BTreeSet::from([name.to_owned()]);
+    let expected = [
+        ("Jobs", "BatchGetItem DeleteItem GetItem UpdateItem", one("JobsTable")),
+        ("Due", "Query", one("${JobsTable.Arn}/index/due")),
+        ("Control", "DeleteItem GetItem PutItem Query UpdateItem", one("ControlTable")),
+        ("Queues", "GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),
+        ("MappingIds", "GetParameter", one("parameter/${AWS::StackName}/mappings")),
+        ("Logs", "CreateLogStream PutLogEvents", one("OperatorLogGroup")),
+        ("Mappings", "UpdateEventSourceMapping", {
+            let ids = of(&["FunctionNormal", "FunctionHigh"]);
+            ids.into_iter().map(|id| format!("event-source-mapping:${{{id}}}")).collect()
+        }),
+    ];
+    let expected: BTreeMap<_, _> =
+        expected.into_iter().map(|(sid, actions, on)| (sid, (actions.to_owned(), on))).collect();
+    assert_eq!(allowed(&template, "Operator"), expected);
+    let function = properties(&template, "OperatorFunction");
+    assert!(function["Events"].is_null(), "only people call it");
+    let answers = sweeper::operator::ANSWER_WITHIN.as_secs_f64();
+    assert!(answers < 5.0 && number(&function["Timeout"]) > 10);
+    let variables = |name: &str| &properties(&template, name)["Environment"]["Variables"];
+    let mut own = variables("OperatorFunction").clone();
+    assert_eq!(own.as_object_mut().unwrap().remove("FUNCTION"), Some("operator".into()));
+    for (name, value) in own.as_object().unwrap() {
+        assert_eq!(*value, variables("SweeperFunction")[name], "{name}");
+    }
+}
+
+#[test]
+fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
+    let template = load();
+    let allowed = allowed(&template, "Sweeper");
     let held = job_types();
     let of = |endings: &[&str]| -> BTreeSet<String> {
         let names = held.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
@@ -147,7 +190,7 @@ fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
     let expected = [
         ("Jobs", "BatchGetItem DeleteItem GetItem PutItem Scan UpdateItem", one("JobsTable")),
         ("Due", "Query", one("${JobsTable.Arn}/index/due")),
-        ("Control", "DeleteItem GetItem PutItem Query Scan", one("ControlTable")),
+        ("Control", "DeleteItem GetItem PutItem Query Scan UpdateItem", one("ControlTable")),
         ("Vehicles", "DeleteItem Scan", one("VehiclesTable")),
         ("Queues", "GetQueueAttributes GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),
         (

@@ -16,8 +16,11 @@ pub(super) const JOB_TYPES: &str = "job types";
 /// Statements that the generator gives to every job type: what one type calls, another may need too.
 const SHARED: [&str; 4] = ["Jobs", "Control", "Logs", "Queues"];
 
-/// The function that is no job type.
+/// The function that the schedule calls.
 pub(super) const SWEEPER: &str = "SweeperFunction";
+
+/// The function that people call.
+pub(super) const OPERATOR: &str = "OperatorFunction";
 
 /// Whose role allows it, in which statement, and the action.
 pub(super) type Grant = (String, String, String);
@@ -93,7 +96,8 @@ impl Role {
 
     /// Whose grant it is: a statement that all job types share belongs to all of them.
     pub(super) fn owner(&self, sid: &str) -> String {
-        let shared = self.function != SWEEPER && SHARED.contains(&sid);
+        let is_other = [SWEEPER, OPERATOR].contains(&self.function.as_str());
+        let shared = !is_other && SHARED.contains(&sid);
         if shared { JOB_TYPES.to_owned() } else { self.function.clone() }
     }
 
