@@ -4,6 +4,7 @@
 mod gates;
 mod jobs;
 mod records;
+mod writes;
 
 use std::time::Duration;
 
@@ -14,8 +15,12 @@ pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
 pub use records::{
     CarsCommand, ListCars, ListRejected, OneCar, OneRejected, RejectedCommand, Submit,
 };
+pub use writes::{
+    ActOnJobs, AuditCommand, AutoBreaker, Confirmed, ListOps, OneOp, OpsCommand, PauseQueues,
+    Priority, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, Write,
+};
 
-/// Look at an Evenkeel stack and its jobs, and submit jobs
+/// Look at an Evenkeel stack and its jobs, submit jobs, and change what has to be changed
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "evenkeel",
@@ -109,7 +114,7 @@ pub enum Color {
 /// Every command, with its arguments.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// List, show and explain jobs
+    /// List, show, explain, retry, cancel and reset jobs
     #[command(subcommand, before_help = "Example: evenkeel jobs explain listing-4711")]
     Jobs(JobsCommand),
     /// Messages that were rejected because they are no valid jobs
@@ -136,6 +141,15 @@ pub enum Command {
     /// Send jobs from a file, or one from the command line
     #[command(before_help = "Example: evenkeel submit url_shortening jobs.csv --dry-run")]
     Submit(Submit),
+    /// What operators have done, and what goes on
+    #[command(subcommand, before_help = "Example: evenkeel ops log")]
+    Ops(OpsCommand),
+    /// Run a tick of the sweeper now
+    #[command(before_help = "Example: evenkeel sweep")]
+    Sweep,
+    /// Look for records and results that are wrong
+    #[command(subcommand, before_help = "Example: evenkeel audit findings")]
+    Audit(AuditCommand),
     /// Print the JSON Schema of a job type's messages, or list the types
     #[command(before_help = "Example: evenkeel schema url_shortening")]
     Schema {
@@ -153,6 +167,28 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// Whether it changes something. Then it says first whom it asks.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        use {AuditCommand::Run, OpsCommand::Stop};
+        match self {
+            Self::Submit(_) | Self::Sweep | Self::Audit(Run) | Self::Ops(Stop(_)) => true,
+            Self::Jobs(jobs) => matches!(
+                jobs,
+                JobsCommand::Retry(_) | JobsCommand::Cancel(_) | JobsCommand::Reset(_)
+            ),
+            Self::Rejected(rejected) => matches!(rejected, RejectedCommand::Release(_)),
+            Self::Breaker(breaker) => {
+                !matches!(breaker, BreakerCommand::List(_) | BreakerCommand::Show(_))
+            }
+            Self::Limiter(limiter) => matches!(limiter, LimiterCommand::Set(_)),
+            Self::Queues(queues) => !matches!(queues, QueuesCommand::List),
+            _ => false,
+        }
+    }
 }
 
 /// How much of a list is shown.

@@ -22,6 +22,7 @@ use evenkeel::{
     http::transport,
     ports::maintenance::Depth,
 };
+use serde_json::Value;
 
 use self::{
     fault::{code, fault},
@@ -30,8 +31,8 @@ use self::{
 use crate::{
     exit::{Exit, Failure},
     ports::{
-        DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note, Outgoing,
-        Ports, Read,
+        Called, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
+        Outgoing, Ports, Read,
     },
     stack::Target,
 };
@@ -231,6 +232,46 @@ impl Ports for AwsPorts {
         };
         let notes = answer.items().iter().filter_map(note).collect();
         Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+    }
+
+    async fn note(
+        &self,
+        table: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Read<Option<String>>, Fault> {
+        let key = owned(vec![("pk", s(format!("note#{kind}"))), ("sk", s(name))]);
+        let read = self.control_item(table, key).await?;
+        let text = read.value.as_ref().and_then(|item| Reader(item).text("text").ok());
+        Ok(Read { value: text, units: read.units })
+    }
+
+    async fn invoke(
+        &self,
+        function: &str,
+        request: &Value,
+        limit: Duration,
+    ) -> Result<Called, Fault> {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(limit)
+            .operation_timeout(limit)
+            .build();
+        // A call whose answer was lost has perhaps been done.
+        let once = aws_sdk_lambda::Config::builder()
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled());
+        let payload = aws_sdk_lambda::primitives::Blob::new(request.to_string());
+        let call = self.lambda.invoke().function_name(function).payload(payload);
+        let answer = call.customize().config_override(once).send().await;
+        let answer = answer.map_err(|error| fault("lambda:InvokeFunction", &error))?;
+        let text = answer.payload.map(aws_sdk_lambda::primitives::Blob::into_inner);
+        let value: Value = serde_json::from_slice(&text.unwrap_or_default())
+            .map_err(|error| Fault::Unreadable(format!("{function}: expected JSON: {error}")))?;
+        if answer.function_error.is_none() {
+            return Ok(Called::Answer(value));
+        }
+        let why = value["errorMessage"].as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Ok(Called::Failed(why))
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

@@ -11,6 +11,8 @@ mod health;
 mod jobs;
 mod limiter;
 mod observed;
+mod operate;
+mod operations;
 mod queues;
 mod rejected;
 pub(crate) mod schemas;
@@ -21,8 +23,8 @@ use evenkeel::base::time::Clock;
 
 use crate::{
     args::{
-        BreakerCommand, CarsCommand, Command, Form, JobsCommand, LimiterCommand, QueuesCommand,
-        RejectedCommand,
+        AuditCommand, BreakerCommand, CarsCommand, Command, Form, JobsCommand, LimiterCommand,
+        OpsCommand, QueuesCommand, RejectedCommand,
     },
     deployment::Deployment,
     exit::{Exit, Failure},
@@ -48,6 +50,9 @@ pub(crate) async fn run<P: Ports>(
     context: &Context<'_>,
     clock: &impl Clock,
 ) -> Result<Answer, Failure> {
+    if command.writes() && !matches!(command, Command::Submit(_)) {
+        return write(command, ports, stack, context.moment).await;
+    }
     let moment = context.moment;
     match command {
         Command::Jobs(JobsCommand::List(wanted)) => jobs::list(ports, stack, wanted, moment).await,
@@ -74,8 +79,62 @@ pub(crate) async fn run<P: Ports>(
         Command::Cars(CarsCommand::List(wanted)) => cars::list(ports, stack, wanted, moment).await,
         Command::Cars(CarsCommand::Show(car)) => cars::show(ports, stack, car, moment).await,
         Command::Submit(given) => submit::run(ports, stack, given, context).await,
-        Command::Schema { .. } | Command::Doctor | Command::Completions { .. } => {
-            Err(Failure::new(Exit::Failed, "no_stack_needed", "this command asks no stack"))
+        Command::Ops(OpsCommand::Log(wanted)) => {
+            operations::list(ports, stack, wanted, moment).await
         }
+        Command::Ops(OpsCommand::Show(wanted)) => {
+            operations::show(ports, stack, wanted, moment).await
+        }
+        Command::Audit(AuditCommand::Findings(wanted)) => {
+            operations::findings(ports, stack, wanted, moment).await
+        }
+        _ => Err(Failure::new(Exit::Failed, "no_stack_needed", "this command asks no stack")),
+    }
+}
+
+/// Runs a command that changes something.
+async fn write<P: Ports>(
+    command: &Command,
+    ports: &P,
+    stack: &Deployment,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    match command {
+        Command::Jobs(JobsCommand::Retry(given)) => {
+            operate::jobs(ports, stack, "retry", given, moment).await
+        }
+        Command::Jobs(JobsCommand::Cancel(given)) => {
+            operate::jobs(ports, stack, "cancel", given, moment).await
+        }
+        Command::Jobs(JobsCommand::Reset(given)) => {
+            operate::jobs(ports, stack, "reset", given, moment).await
+        }
+        Command::Rejected(RejectedCommand::Release(given)) => {
+            operate::release(ports, stack, given, moment).await
+        }
+        Command::Breaker(BreakerCommand::Open(given)) => {
+            operate::breaker(ports, stack, "open", given, moment).await
+        }
+        Command::Breaker(BreakerCommand::Close(given)) => {
+            operate::breaker(ports, stack, "close", given, moment).await
+        }
+        Command::Breaker(BreakerCommand::Auto(given)) => {
+            operate::automatic(ports, stack, given, moment).await
+        }
+        Command::Limiter(LimiterCommand::Set(given)) => {
+            operate::limiter(ports, stack, given, moment).await
+        }
+        Command::Queues(QueuesCommand::Pause(given)) => {
+            operate::pause(ports, stack, given, moment).await
+        }
+        Command::Queues(QueuesCommand::Resume(given)) => {
+            operate::resume(ports, stack, given, moment).await
+        }
+        Command::Ops(OpsCommand::Stop(wanted)) => {
+            operations::stop(ports, stack, wanted, moment).await
+        }
+        Command::Sweep => operations::sweep(ports, stack).await,
+        Command::Audit(AuditCommand::Run) => operations::audit(ports, stack).await,
+        _ => Err(Failure::new(Exit::Failed, "no_change", "this command changes nothing")),
     }
 }

@@ -144,6 +144,11 @@ impl Deployment {
         format!("{}{SWEEPER}", self.name)
     }
 
+    /// The name of the operators' function.
+    pub(crate) fn operator(&self) -> String {
+        format!("{}-operator", self.name)
+    }
+
     /// Whom a command asks, in a line for people.
     pub(crate) fn introduction(&self) -> String {
         format!("stack {} in {} of account {}", self.name, self.region, self.account)

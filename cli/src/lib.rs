@@ -1,4 +1,4 @@
-//! The command `evenkeel`: looks at a stack and its jobs, and submits jobs.
+//! The command `evenkeel`: looks at a stack and its jobs, submits jobs, and asks the operators' function for changes.
 //!
 //! ```text
 //!  args ─► stack: which one ─► deployment: what it has ─► commands ─► output: text, JSON, exit status
@@ -94,7 +94,7 @@ where
         return doctor::check(&ports, &target, clock).await;
     }
     let deployment = stack::find(&ports, &target).await?;
-    if cli.global.verbose || matches!(cli.command, Command::Submit(_)) {
+    if cli.global.verbose || cli.command.writes() {
         streams.note(&deployment.introduction());
     }
     let context = commands::Context { form: cli.global.form(), moment, stop };

@@ -1,8 +1,9 @@
 //! The ports in memory, for tests: items are given, and messages that were sent can be seen.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use evenkeel::{
@@ -14,7 +15,7 @@ use evenkeel::{
 use serde_json::Value;
 
 use crate::ports::{
-    Attributes, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
+    Attributes, Called, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
     Outgoing, Ports, Read,
 };
 
@@ -35,6 +36,8 @@ pub struct MemoryPorts {
     mappings: BTreeMap<String, MappingFacts>,
     others: Vec<Attributes>,
     sent: Mutex<Vec<(String, Outgoing)>>,
+    invoked: Mutex<Vec<(String, Value)>>,
+    answers: Mutex<VecDeque<Called>>,
     /// Bodies that the queue does not accept contain this.
     refused: Option<String>,
 }
@@ -151,6 +154,19 @@ impl MemoryPorts {
         self
     }
 
+    /// The same with functions that give these answers, one after the other.
+    #[must_use]
+    pub fn answering(self, answers: impl IntoIterator<Item = Called>) -> Self {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).extend(answers);
+        self
+    }
+
+    /// The calls of functions: the name of each, and what it was asked.
+    #[must_use]
+    pub fn invoked(&self) -> Vec<(String, Value)> {
+        self.invoked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The messages that were sent, each with the ARN of its queue.
     #[must_use]
     pub fn sent(&self) -> Vec<(String, Outgoing)> {
@@ -217,6 +233,18 @@ impl Ports for MemoryPorts {
     async fn notes(&self, _: &str, kind: &str, most: usize) -> Result<Read<Vec<Note>>, Fault> {
         let notes = self.notes.get(kind).into_iter().flatten();
         Ok(read(notes.take(most).cloned().collect()))
+    }
+
+    async fn note(&self, _: &str, kind: &str, name: &str) -> Result<Read<Option<String>>, Fault> {
+        let mut notes = self.notes.get(kind).into_iter().flatten();
+        Ok(read(notes.find(|note| note.name == name).map(|note| note.text.clone())))
+    }
+
+    async fn invoke(&self, function: &str, request: &Value, _: Duration) -> Result<Called, Fault> {
+        let call = (function.to_owned(), request.clone());
+        self.invoked.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        answer.ok_or_else(|| Fault::Missing(format!("no function {function}")))
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

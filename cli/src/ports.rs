@@ -3,7 +3,7 @@
 //! Every method names the table, queue or function that it asks, because these names are known only once the stack's
 //! configuration has been read.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use evenkeel::{
     base::time::Time,
@@ -121,6 +121,15 @@ pub struct Outgoing {
     pub group: Option<String>,
 }
 
+/// What a function has answered to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// Its answer.
+    Answer(Value),
+    /// It refused the call, or could not do it: the sentence that it gave.
+    Failed(String),
+}
+
 /// An item of the table of cars as plain JSON: texts, numbers, truth values, lists and objects.
 pub type Attributes = BTreeMap<String, Value>;
 
@@ -188,6 +197,23 @@ pub trait Ports: Send + Sync {
         kind: &str,
         most: usize,
     ) -> impl Future<Output = Result<Read<Vec<Note>>, Fault>> + Send;
+
+    /// The text of a note; `None` if there is none (strongly consistent).
+    fn note(
+        &self,
+        table: &str,
+        kind: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<Read<Option<String>>, Fault>> + Send;
+
+    /// Calls a function once and waits for its answer, for at most `limit`. It is not called again if the answer is
+    /// lost.
+    fn invoke(
+        &self,
+        function: &str,
+        request: &Value,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Called, Fault>> + Send;
 
     /// Approximate numbers of messages in the queue with this ARN.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, Fault>> + Send;

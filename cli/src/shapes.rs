@@ -1,6 +1,7 @@
 //! The JSON output of each command. Every time is in milliseconds since 1970 UTC; a field without a value is left out.
 
 mod explanation;
+mod operations;
 mod records;
 mod stack;
 
@@ -8,6 +9,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
+pub use operations::{FindingList, FindingShown, OperationList, OperationShown, Preview, Swept};
 pub use records::{
     CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, RejectedShown,
 };
@@ -41,6 +43,13 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("cars show", of::<CarShown>()),
         ("submit", of::<Submitted>()),
         ("doctor", of::<Checks>()),
+        ("preview", of::<Preview>()),
+        ("operation", of::<OperationShown>()),
+        ("ops log", of::<OperationList>()),
+        ("ops show", of::<OperationShown>()),
+        ("sweep", of::<Swept>()),
+        ("audit run", of::<Swept>()),
+        ("audit findings", of::<FindingList>()),
         ("error", of::<Failure>()),
     ]
 }

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::{AutoBreaker, PauseQueues, ResumeQueues, SetBreaker, SetLimiter};
+
 /// What to do with breakers.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BreakerCommand {
@@ -11,6 +13,15 @@ pub enum BreakerCommand {
     /// Show a dependency's breaker
     #[command(before_help = "Example: evenkeel breaker show rebrandly")]
     Show(ShowDependency),
+    /// Refuse all calls for a time
+    #[command(before_help = "Example: evenkeel breaker open rebrandly --for 30m --reason outage")]
+    Open(SetBreaker),
+    /// Allow all calls for a time, whatever they answer
+    #[command(before_help = "Example: evenkeel breaker close rebrandly --for 10m --reason mended")]
+    Close(SetBreaker),
+    /// Let it decide for itself again: closed, until calls fail
+    #[command(before_help = "Example: evenkeel breaker auto rebrandly --reason over")]
+    Auto(AutoBreaker),
 }
 
 /// Which breakers to list.
@@ -27,6 +38,9 @@ pub enum LimiterCommand {
     /// Show the limiter of a dependency: its pace, and when its next slot is
     #[command(before_help = "Example: evenkeel limiter show rebrandly")]
     Show(ShowDependency),
+    /// Slow it down, or stop the calls for a time
+    #[command(before_help = "Example: evenkeel limiter set rebrandly --pace 50 --reason asked")]
+    Set(SetLimiter),
 }
 
 /// Which dependency to show.
@@ -42,4 +56,12 @@ pub enum QueuesCommand {
     /// List the queues with their depth and concurrency
     #[command(before_help = "Example: evenkeel queues list")]
     List,
+    /// Stop delivering a job type's messages for a time
+    #[command(
+        before_help = "Example: evenkeel queues pause url_shortening --for 1h --reason audit"
+    )]
+    Pause(PauseQueues),
+    /// Deliver them again
+    #[command(before_help = "Example: evenkeel queues resume url_shortening")]
+    Resume(ResumeQueues),
 }

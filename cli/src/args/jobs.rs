@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Page, span};
+use super::{ActOnJobs, Page, span};
 
 /// What to do with jobs.
 #[derive(Clone, Debug, Subcommand)]
@@ -21,6 +21,17 @@ pub enum JobsCommand {
     /// Wait until a job has ended; status 3 if it ended without success
     #[command(before_help = "Example: evenkeel jobs wait listing-4711 --timeout 5m")]
     Wait(WaitForJob),
+    /// Run jobs that wait now, and jobs that were given up or cancelled again with all their attempts
+    #[command(
+        before_help = "Example: evenkeel jobs retry --type url_shortening --class systemic --reason mended"
+    )]
+    Retry(ActOnJobs),
+    /// End jobs without a result; one that runs is cancelled at its end, unless it succeeds
+    #[command(before_help = "Example: evenkeel jobs cancel listing-4711 --reason withdrawn")]
+    Cancel(ActOnJobs),
+    /// Begin jobs anew, also those that have succeeded
+    #[command(before_help = "Example: evenkeel jobs reset listing-4711")]
+    Reset(ActOnJobs),
 }
 
 /// States that the index `due` tells apart. A job that succeeded is on no index.

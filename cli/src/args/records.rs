@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Page;
+use super::{Page, ReleaseRejected};
 
 /// What to do with rejected messages.
 #[derive(Clone, Debug, Subcommand)]
@@ -17,6 +17,11 @@ pub enum RejectedCommand {
         before_help = "Example: evenkeel rejected show q#4355a46b19d348dc2f57c046f8ef63d4538ebb9360"
     )]
     Show(OneRejected),
+    /// Send rejected messages again, for instance after an update that can read them
+    #[command(
+        before_help = "Example: evenkeel rejected release --type url_shortening --flaw newer_version"
+    )]
+    Release(ReleaseRejected),
 }
 
 /// Which rejected messages to list.

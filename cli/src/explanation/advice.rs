@@ -15,11 +15,9 @@ fn advice_of(text: impl Into<String>, command: impl Into<String>) -> Advice {
     Advice { text: text.into(), command: Some(command.into()) }
 }
 
-/// A command of the sweeper, as docs/sweeper.md describes them.
-fn sweeper(stack: &str, payload: &str) -> String {
-    format!(
-        "echo '{payload}' | aws lambda invoke --function-name {stack}-sweeper --payload fileb:///dev/stdin /dev/stdout"
-    )
+/// A command that lets a job begin anew.
+fn retry(record: &Record, facts: &Facts) -> String {
+    format!("evenkeel jobs retry '{}' --stack {} --reason WHY", record.key, facts.stack)
 }
 
 /// What would help the job of this record; `None` if it has succeeded or needs nothing but time.
@@ -101,21 +99,16 @@ fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<
 }
 
 fn dead(record: &Record, facts: &Facts) -> Advice {
-    let payload = format!(r#"{{"command": "retry", "type": "{}"}}"#, record.kind());
     advice_of(
-        "Correct the cause that its history names, then send the same message again: it starts anew. \
-         To restart all dead jobs of the type instead:",
-        sweeper(&facts.stack, &payload),
+        "Correct the cause that its history names, then let it begin anew, or send the same message again.",
+        retry(record, facts),
     )
 }
 
 fn quarantined(record: &Record, facts: &Facts) -> Advice {
-    let kind = record.kind();
-    let payload = format!(r#"{{"command": "retry", "type": "{kind}", "quarantined": true}}"#);
     advice_of(
-        "Find out why it crashes its process, from the function's log; no message opens it again. \
-         To restart all dead and quarantined jobs of the type then:",
-        sweeper(&facts.stack, &payload),
+        "Find out why it crashes its process, from the function's log; no message opens it again. Then:",
+        retry(record, facts),
     )
 }
 
@@ -137,9 +130,10 @@ pub(super) fn unclaimed(facts: &Facts, visible: u64) -> Advice {
 /// Help for a rejected message.
 pub(super) fn rejected(flaw: Flaw, kind: &str, facts: &Facts) -> Advice {
     let release = |flaw: &str| {
-        let payload =
-            format!(r#"{{"command": "release_held", "type": "{kind}", "flaw": "{flaw}"}}"#);
-        sweeper(&facts.stack, &payload)
+        let stack = &facts.stack;
+        format!(
+            "evenkeel rejected release --type {kind} --flaw {flaw} --stack {stack} --reason WHY"
+        )
     };
     match flaw {
         Flaw::Newer => advice_of(

@@ -1,0 +1,302 @@
+//! What changes something: sent to the operators' function, which logs it, does it, and answers with its entry.
+
+use std::time::Duration;
+
+use evenkeel::base::time::Time;
+use serde_json::{Value, json};
+
+use super::find::{absent, find};
+use crate::{
+    args::{
+        ActOnJobs, AutoBreaker, Confirmed, PauseQueues, Priority, ReleaseRejected, ResumeQueues,
+        SetBreaker, SetLimiter, Write,
+    },
+    deployment::{Deployment, JobType},
+    exit::{Exit, Failure},
+    moment::{self, Moment},
+    output::Answer,
+    ports::{Called, Fault, Ports},
+    shapes::{OperationShown, Preview},
+    table::Fields,
+    text::redact,
+};
+
+/// How long the operators' function may take: its time-out and the way.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Beginnings of sentences that say that AWS, and not the request, is the cause.
+const NOT_THE_REQUEST: [&str; 4] = ["unavailable: ", "broken: ", "unreadable: ", "invalid: "];
+
+/// Calls the operators' function and returns its answer.
+pub(super) async fn call<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    request: &Value,
+) -> Result<Value, Failure> {
+    let called = ports.invoke(&stack.operator(), request, ANSWERS_WITHIN).await;
+    let called = called.map_err(|fault| match fault {
+        Fault::Missing(why) => Failure::new(Exit::Unreachable, "missing", why).hint(
+            "deploy the stack's present template, which has the operators' function; infra/runbook.md says how to \
+             force a breaker without it",
+        ),
+        other => other.into(),
+    })?;
+    match called {
+        Called::Answer(answer) => Ok(answer),
+        Called::Failed(why) if NOT_THE_REQUEST.iter().any(|cause| why.starts_with(cause)) => {
+            Err(Failure::new(Exit::Failed, "operator_failed", why)
+                .hint("`evenkeel ops log` shows whether it was begun; what was begun goes on"))
+        }
+        Called::Failed(why) => Err(Failure::usage(why)),
+    }
+}
+
+/// Sends an act, and shows its entry, or what it would do.
+async fn send<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    act: &Value,
+    write: &Write,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    if write.dry_run {
+        return previewed(&preview(ports, stack, act).await?, moment, None);
+    }
+    // Who it was is declared, and proved by CloudTrail alone: without STS the act is still done.
+    let by = ports.caller().await.unwrap_or_default();
+    let reason = write.reason.as_deref().unwrap_or_default();
+    let answer = call(ports, stack, &json!({ "act": act, "by": by, "reason": reason })).await?;
+    shown(&entry(answer)?, moment)
+}
+
+async fn preview<P: Ports>(ports: &P, stack: &Deployment, act: &Value) -> Result<Preview, Failure> {
+    let answer = call(ports, stack, &json!({ "act": act, "dry_run": true })).await?;
+    serde_json::from_value(answer).map_err(|error| strange(&error))
+}
+
+fn strange(error: &serde_json::Error) -> Failure {
+    let message = format!("the operators' function has given an answer of another form: {error}");
+    Failure::new(Exit::Failed, "unreadable", message)
+        .hint("a newer version may be deployed: update this command")
+}
+
+/// The entry of the log in an answer.
+pub(super) fn entry(answer: Value) -> Result<OperationShown, Failure> {
+    let entry: OperationShown = serde_json::from_value(answer).map_err(|error| strange(&error))?;
+    Ok(OperationShown { reason: redact(&entry.reason), ..entry })
+}
+
+/// Shows an operation. Status 3 if it had nothing to do, 1 if it has failed.
+pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Failure> {
+    let mut fields = Fields::default();
+    let what = entry.act.get("do").and_then(Value::as_str).unwrap_or_default();
+    let counts: Vec<String> =
+        entry.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    fields.add("operation", &entry.id);
+    fields.add("act", what);
+    fields.add("state", &entry.state);
+    fields.add_some("why", entry.why.as_ref());
+    fields.add("counts", counts.join(", "));
+    fields.add("asked for", moment.show(Time::from_millis(entry.at)));
+    fields.add("by", &entry.by);
+    fields.add("reason", &entry.reason);
+    fields.add_some("over", entry.ended_at.map(|at| moment.show(Time::from_millis(at))));
+    if !entry.pending.is_empty() {
+        fields.block("pending", &entry.pending.join("\n"));
+    }
+    let goes_on = matches!(entry.state.as_str(), "intent" | "running");
+    let has_done = goes_on || entry.counts.contains_key("done") || entry.act.get("until").is_some();
+    let exit = match entry.state.as_str() {
+        "failed" => Exit::Failed,
+        "done" if !has_done => Exit::No,
+        _ => Exit::Done,
+    };
+    let answer = Answer::one(entry, fields.text())?.exit(exit);
+    Ok(if goes_on {
+        answer.remark(format!("it goes on by itself: evenkeel ops show {}", entry.id))
+    } else {
+        answer
+    })
+}
+
+/// Shows what an act would do. `next` is the option that does it.
+fn previewed(preview: &Preview, moment: Moment, next: Option<&str>) -> Result<Answer, Failure> {
+    let mut fields = Fields::default();
+    let more = if preview.more { "+" } else { "" };
+    fields.add("would change", format!("{}{more}", preview.count));
+    fields.add("as of", moment.show(Time::from_millis(preview.as_of)));
+    if preview.takes_ms > 0 {
+        let span = moment::span(Duration::from_millis(preview.takes_ms));
+        let at_least = if preview.more { "at least " } else { "" };
+        fields.add("takes", format!("{at_least}{span}, at the pace of the limiter"));
+    }
+    if !preview.samples.is_empty() {
+        let samples: Vec<String> = preview.samples.iter().map(|key| redact(key)).collect();
+        fields.block("among them", &samples.join("\n"));
+    }
+    let answer = Answer::one(preview, fields.text())?;
+    Ok(match next {
+        Some(next) => answer.remark(format!("nothing was done; to do it, add {next}")),
+        None => answer.remark("nothing was done"),
+    })
+}
+
+/// Does a bulk act if it is confirmed, and else shows what it would do. Without a time of its own, it changes what
+/// exists now.
+async fn bulk<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    act: impl Fn(u64) -> Value,
+    confirmed: &Confirmed,
+    write: &Write,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    if let (true, false, Some(as_of)) = (confirmed.yes, write.dry_run, confirmed.as_of) {
+        return send(ports, stack, &act(as_of), write, moment).await;
+    }
+    let preview = preview(ports, stack, &act(0)).await?;
+    if write.dry_run || !confirmed.yes {
+        let next = format!("--yes --as-of {}", preview.as_of);
+        let next = (!write.dry_run).then_some(next.as_str());
+        let exit = if write.dry_run { Exit::Done } else { Exit::No };
+        return Ok(previewed(&preview, moment, next)?.exit(exit));
+    }
+    send(ports, stack, &act(preview.as_of), write, moment).await
+}
+
+/// Retries, cancels or resets one job, or all that match.
+pub(super) async fn jobs<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    what: &str,
+    given: &ActOnJobs,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    if let Some(job) = given.one() {
+        let found = find(ports, stack, &job).await?;
+        if found.item.is_none() {
+            return Err(absent(&job));
+        }
+        let act = json!({ "do": what, "on": { "jobs": [found.key] } });
+        return send(ports, stack, &act, &given.write, moment).await;
+    }
+    let Some(kind) = &given.kind else {
+        return Err(Failure::usage("ID: missing; expected a job's id, or --type with a filter"));
+    };
+    stack.job_type(kind)?;
+    if !given.is_filtered() && !given.all {
+        let message = format!("{what} of all jobs of {kind} needs --all");
+        return Err(Failure::usage(message).hint("or restrict them, for instance with --class"));
+    }
+    let states: Vec<&str> = given.state.iter().map(|state| state.name()).collect();
+    let created = given.older.map(|span| moment.now.before(span).as_millis());
+    let filter = json!({
+        "type": kind,
+        "states": states,
+        "class": given.class,
+        "fingerprint": given.fingerprint,
+        "group": given.group,
+        "dependency": given.dependency,
+        "created_before": created,
+    });
+    let act = |as_of: u64| json!({ "do": what, "on": { "filter": filter, "as_of": as_of } });
+    bulk(ports, stack, act, &given.confirmed, &given.write, moment).await
+}
+
+/// Sends rejected messages again.
+pub(super) async fn release<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &ReleaseRejected,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let Some(kind) = &given.kind else {
+        let act = json!({ "do": "release", "messages": given.keys });
+        return send(ports, stack, &act, &given.write, moment).await;
+    };
+    stack.job_type(kind)?;
+    let act =
+        |as_of: u64| json!({ "do": "release", "type": kind, "flaw": given.flaw, "as_of": as_of });
+    bulk(ports, stack, act, &given.confirmed, &given.write, moment).await
+}
+
+/// The time at which a span from now on ends.
+fn end(moment: Moment, span: Duration) -> u64 {
+    (moment.now + span).as_millis()
+}
+
+/// Forces a breaker.
+pub(super) async fn breaker<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    set: &str,
+    given: &SetBreaker,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let until = end(moment, given.span);
+    let act =
+        json!({ "do": "breaker", "dependency": given.dependency, "set": set, "until": until });
+    send(ports, stack, &act, &given.write, moment).await
+}
+
+/// Lets a breaker decide for itself again.
+pub(super) async fn automatic<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &AutoBreaker,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let act = json!({ "do": "breaker", "dependency": given.dependency, "set": "auto" });
+    send(ports, stack, &act, &given.write, moment).await
+}
+
+/// Slows a limiter down or stops it.
+pub(super) async fn limiter<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &SetLimiter,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let stop = given.stop.map(|span| end(moment, span));
+    let pace = given.pace.map(|per_cent| per_cent * 10);
+    let name = &given.dependency;
+    let act = json!({ "do": "limiter", "name": name, "pace": pace, "stop_until": stop });
+    send(ports, stack, &act, &given.write, moment).await
+}
+
+/// Keys of a type's mappings.
+fn queues(job: &JobType, priority: Priority) -> Vec<String> {
+    let [normal, high] = job.sources().map(|(key, _)| key);
+    match priority {
+        Priority::Both => vec![normal, high],
+        Priority::Normal => vec![normal],
+        Priority::High => vec![high],
+    }
+}
+
+/// Pauses queues of a type.
+pub(super) async fn pause<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &PauseQueues,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let queues = queues(stack.job_type(&given.kind)?, given.priority);
+    let act = json!({ "do": "pause", "queues": queues, "until": end(moment, given.span) });
+    send(ports, stack, &act, &given.write, moment).await
+}
+
+/// Resumes queues of a type.
+pub(super) async fn resume<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &ResumeQueues,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let queues = queues(stack.job_type(&given.kind)?, given.priority);
+    send(ports, stack, &json!({ "do": "resume", "queues": queues }), &given.write, moment).await
+}
+
+#[cfg(test)]
+#[path = "operate_tests.rs"]
+mod tests;

@@ -1,0 +1,93 @@
+//! Output about operations: what operators do, and what would be done.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An entry of the operations log.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OperationShown {
+    /// Its id, for `ops show` and `ops stop`.
+    pub id: String,
+    /// When it was asked for.
+    pub at: u64,
+    /// ARN of the caller, as the caller declared it.
+    pub by: String,
+    /// Why, in the caller's words.
+    pub reason: String,
+    /// What is done: `do`, and its arguments.
+    pub act: Value,
+    /// `intent`, `running`, `done`, `failed` or `stopped`.
+    pub state: String,
+    /// Why it has failed, or why it goes on later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What was confirmed so far, by outcome: `done`, `absent`, `ended` and others.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// Jobs or messages that are still to be looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<String>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<u64>,
+}
+
+/// The operations log.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct OperationList {
+    /// The latest first.
+    pub operations: Vec<OperationShown>,
+    /// DynamoDB's read units for this list.
+    pub read_units: f64,
+}
+
+/// What an act would do.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Preview {
+    /// Always true: nothing was done.
+    pub dry_run: bool,
+    /// When this was so. An act with this time changes nothing that came later.
+    pub as_of: u64,
+    /// How many jobs, messages or other things would be changed.
+    pub count: u32,
+    /// Whether there are more than were counted.
+    pub more: bool,
+    /// Some of them, at most five.
+    pub samples: Vec<String>,
+    /// How long that takes at the pace of the limiter, in milliseconds.
+    pub takes_ms: u64,
+}
+
+/// What a call of the sweeper has done.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Swept {
+    /// Counts by pass, or what the audit has examined.
+    pub answer: Value,
+}
+
+/// What the audit has found.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct FindingList {
+    /// By the keys of their records.
+    pub findings: Vec<FindingShown>,
+    /// DynamoDB's read units for this list.
+    pub read_units: f64,
+}
+
+/// A finding of the audit.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct FindingShown {
+    /// The key of the record.
+    pub key: String,
+    /// The code of the finding.
+    pub what: String,
+    /// A sentence about it.
+    pub detail: String,
+    /// When it was found.
+    pub at: u64,
+    /// Whether it was repaired.
+    pub repaired: bool,
+}
