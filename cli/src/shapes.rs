@@ -11,7 +11,8 @@ use serde_json::Value;
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
 pub use operations::{FindingList, FindingShown, OperationList, OperationShown, Preview, Swept};
 pub use records::{
-    CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, RejectedShown,
+    CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, Noted,
+    RejectedShown,
 };
 pub use stack::{
     BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList,

@@ -21,7 +21,7 @@ use crate::{
     moment::Moment,
     output::Answer,
     ports::{Kept, Ports},
-    shapes::{Happened, JobShown},
+    shapes::{Happened, JobShown, Noted},
     table::Fields,
     text::{json, redact},
 };
@@ -162,6 +162,7 @@ fn shape(record: &Record, units: f64) -> JobShown {
         counts: record.counters.into(),
         fence: record.fence,
         history: record.history.iter().map(Happened::from).collect(),
+        journal: record.journal.iter().map(Noted::from).collect(),
         payload: json(&record.work.payload),
         provisional: provisional.is_some(),
         result: result.or(provisional),
@@ -199,6 +200,12 @@ fn shown(record: &Record, units: f64, moment: Moment) -> Result<Answer, Failure>
     }
     if !shape.history.is_empty() {
         fields.block("history", &history(&shape.history, moment));
+    }
+    if !shape.journal.is_empty() {
+        let line =
+            |entry: &Noted| format!("{}  {}", moment.show(Time::from_millis(entry.at)), entry.what);
+        let lines: Vec<String> = shape.journal.iter().map(line).collect();
+        fields.block("operators", &lines.join("\n"));
     }
     fields.block("payload", &indented(&shape.payload));
     if let Some(result) = &shape.result {

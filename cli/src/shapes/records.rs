@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel::record::{Counters, FailedAttempt};
+use evenkeel::record::{Counters, FailedAttempt, journal::JournalEntry};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -166,6 +166,8 @@ pub struct JobShown {
     pub fence: u64,
     /// Its latest failures, the oldest first.
     pub history: Vec<Happened>,
+    /// What operators have done to it, the oldest first.
+    pub journal: Vec<Noted>,
     /// The payload in its normal form, without secrets.
     pub payload: Value,
     /// What it has produced, without secrets.
@@ -175,6 +177,24 @@ pub struct JobShown {
     pub provisional: bool,
     /// DynamoDB's read units for this answer.
     pub read_units: f64,
+}
+
+/// What an operator has done to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Noted {
+    /// When.
+    pub at: u64,
+    /// The id of the operation, for `ops show`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
+    /// What and why.
+    pub what: String,
+}
+
+impl From<&JournalEntry> for Noted {
+    fn from(entry: &JournalEntry) -> Self {
+        Self { at: entry.at, op: entry.op.clone(), what: redact(&entry.what) }
+    }
 }
 
 /// A rejected message.

@@ -18,6 +18,7 @@
 //! [`ANSWER_WITHIN`] stays open, and the sweeper's ticks carry it on. A request without an act answers with the latest
 //! entries.
 
+mod check;
 pub mod entry;
 mod gates;
 mod jobs;
