@@ -29,7 +29,7 @@ fn bulk(act: &str, filter: &Value, as_of: u64) -> Value {
     json!({ "act": { "do": act, "on": on }, "by": BY, "reason": "as tested" })
 }
 
-fn set(bench: &Bench, act: Value) -> impl Future<Output = Value> {
+fn set(bench: &Bench, act: &Value) -> impl Future<Output = Value> {
     let request = json!({ "act": act, "by": BY, "reason": "as tested" });
     async move { bench.operate(&request).await.unwrap() }
 }
@@ -195,16 +195,16 @@ async fn a_breaker_is_forced_for_a_time_and_a_limiter_is_stopped() {
     let bench = Bench::errands();
     let until = (bench.now() + MINUTE * 10).as_millis();
     let act = json!({ "do": "breaker", "dependency": DEPENDENCY, "set": "open", "until": until });
-    assert_eq!(set(&bench, act).await["state"], "done");
+    assert_eq!(set(&bench, &act).await["state"], "done");
     let breaker = bench.store.breaker(DEPENDENCY).await.unwrap().value;
     assert_eq!(breaker.state.name(), "forced_open");
     assert!(breaker.why.starts_with("as tested (operation "), "{}", breaker.why);
     let act = json!({ "do": "breaker", "dependency": DEPENDENCY, "set": "auto" });
-    set(&bench, act).await;
+    set(&bench, &act).await;
     let breaker = bench.store.breaker(DEPENDENCY).await.unwrap().value;
     assert_eq!(breaker.state, State::Closed);
     let act = json!({ "do": "limiter", "name": DEPENDENCY, "pace": 500, "stop_until": until });
-    set(&bench, act).await;
+    set(&bench, &act).await;
     let limiter = bench.store.limiter(DEPENDENCY).await.unwrap().value;
     assert_eq!((limiter.pace, limiter.next_us), (500, until * 1_000));
 }
@@ -216,7 +216,7 @@ async fn a_pause_ends_at_its_time_by_a_tick() {
     let until = |minutes| (bench.now() + MINUTE * minutes).as_millis();
     let pause =
         |minutes| json!({ "do": "pause", "queues": [queue.as_str()], "until": until(minutes) });
-    let paused = set(&bench, pause(5)).await;
+    let paused = set(&bench, &pause(5)).await;
     assert_eq!((&paused["state"], bench.mappings.is_paused(&queue)), (&json!("running"), true));
     bench.send(&errand("job", 10, &[]));
     bench.run_for(MINUTE * 4).await;
@@ -228,12 +228,12 @@ async fn a_pause_ends_at_its_time_by_a_tick() {
     assert_eq!(bench.state("job"), "succeeded");
     assert_eq!(entry(&bench, &paused["id"])["state"], "done");
     // A later pause takes over from an earlier one, which then ends nothing.
-    let first = set(&bench, pause(2)).await;
-    set(&bench, pause(30)).await;
+    let first = set(&bench, &pause(2)).await;
+    set(&bench, &pause(30)).await;
     assert_eq!(entry(&bench, &first["id"])["state"], "done");
     bench.run_for(MINUTE * 5).await;
     assert!(bench.mappings.is_paused(&queue));
-    set(&bench, json!({ "do": "resume", "queues": [queue.as_str()] })).await;
+    set(&bench, &json!({ "do": "resume", "queues": [queue.as_str()] })).await;
     assert!(!bench.mappings.is_paused(&queue));
     assert_eq!(bench.store.all_notes("ops_open"), []);
 }

@@ -73,9 +73,10 @@ fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<
     let is_systemic = |class: &str| class == Class::Systemic.name();
     if let Some(breaker) = facts.breaker.as_ref().map(|breaker| breaker.at(now)) {
         if matches!(breaker.state, State::Forced { open: true, .. }) {
-            let text = "An operator has forced the breaker open: take that back if its reason is gone \
-                        (docs/error-handling.md, section \"The breaker\").";
-            return Some(advice_of(text, show()));
+            let text =
+                "An operator has forced the breaker open: take that back if its reason is gone.";
+            let command = format!("evenkeel breaker auto {dependency} --reason WHY");
+            return Some(advice_of(text, command));
         }
         if breaker.state.refuses_calls() && breaker.systemic {
             let text = format!(

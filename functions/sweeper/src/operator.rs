@@ -84,11 +84,9 @@ async fn perform<P: Ports>(
     let limit = end.since(now);
     // On the heap: it holds every act.
     let work = Box::pin(work::carry_on(sweep, &mut logged, end));
-    match tokio::time::timeout(limit, work).await {
-        Ok(Ok(())) => {}
-        // The intent is in the log, so the next tick tries again.
-        Ok(Err(error)) => telemetry::port_failed("operator", &error),
-        Err(_) => {}
+    // If it fails or takes too long, the next tick tries again: the intent is in the log.
+    if let Ok(Err(error)) = tokio::time::timeout(limit, work).await {
+        telemetry::port_failed("operator", &error);
     }
     Ok(logged.entry)
 }
