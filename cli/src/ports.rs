@@ -124,7 +124,7 @@ pub struct Outgoing {
 /// What a function has answered to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
-    /// Its answer.
+    /// What it returned, as JSON.
     Answer(Value),
     /// It refused the call, or could not do it: the sentence that it gave.
     Failed(String),

@@ -88,14 +88,14 @@ async fn one_job_is_retried_cancelled_or_reset_and_its_journal_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_job_ignores_its_message_and_hears_a_later_one() {
     let bench = Bench::errands();
-    bench.send(&errand("job", 10, &["transient"]));
+    bench.send(&errand("job", 10, &["transient", "ok"]));
     bench.poll().await;
     assert_eq!(bench.state("job"), "waiting");
     bench.operate(&one("cancel", "job")).await.unwrap();
     settle_by_minutes(&bench, 3).await;
     assert_eq!((bench.state("job"), bench.journal.runs("job")), ("cancelled", 1));
     tokio::time::advance(MINUTE).await;
-    bench.send(&errand("job", 10, &["transient"]));
+    bench.send(&errand("job", 10, &["transient", "ok"]));
     settle_by_minutes(&bench, 5).await;
     assert_eq!(bench.state("job"), "succeeded");
 }

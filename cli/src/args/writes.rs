@@ -146,7 +146,7 @@ pub struct SetLimiter {
 /// Which queues of a job type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Priority {
-    /// Both
+    /// Those of both priorities
     Both,
     /// The one of ordinary priority
     Normal,
@@ -208,7 +208,7 @@ pub struct ListOps {
     pub limit: u16,
 }
 
-/// An operation.
+/// Names an operation of the log.
 #[derive(Clone, Debug, Args)]
 pub struct OneOp {
     /// Its id, as `ops log` shows it

@@ -244,6 +244,7 @@ mod tests {
             parking: Some(Parking { since: NOW, gated: false, ends_at: None, paused_since: None }),
             last_failure: None,
             history: Vec::new(),
+            journal: Vec::new(),
         }
     }
 

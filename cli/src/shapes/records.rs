@@ -182,7 +182,7 @@ pub struct JobShown {
 /// What an operator has done to a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Noted {
-    /// When.
+    /// In milliseconds since the epoch.
     pub at: u64,
     /// The id of the operation, for `ops show`.
     #[serde(skip_serializing_if = "Option::is_none")]

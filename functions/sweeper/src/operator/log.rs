@@ -27,7 +27,7 @@ pub const MOST_RACES: usize = 5;
 /// An entry as it was read or written last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
-    /// The entry.
+    /// What the table holds, with this call's changes.
     pub entry: Entry,
     revision: u64,
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Which messages, if they are not named by their keys.
-pub(super) struct Of<'a> {
+pub(super) struct Filter<'a> {
     /// The job type of their queues.
     pub(super) kind: Option<&'a str>,
     /// Only those with this flaw.
@@ -38,7 +38,7 @@ type Outcome = (&'static str, bool);
 pub(super) async fn work<P: Ports>(
     sweep: &Sweep<P>,
     logged: &mut Logged,
-    of: &Of<'_>,
+    of: &Filter<'_>,
     end: Time,
 ) -> Result<Progress, PortError> {
     let keys: BTreeSet<String> = std::mem::take(&mut logged.entry.pending).into_iter().collect();

@@ -87,7 +87,7 @@ async fn act<P: Ports>(
         Act::Cancel { on } => jobs::work(sweep, logged, JobAct::Cancel, &on, end).await,
         Act::Reset { on } => jobs::work(sweep, logged, JobAct::Reset, &on, end).await,
         Act::Release { kind, flaw, as_of, .. } => {
-            let of = rejected::Of { kind: kind.as_deref(), flaw: flaw.as_deref(), as_of };
+            let of = rejected::Filter { kind: kind.as_deref(), flaw: flaw.as_deref(), as_of };
             rejected::work(sweep, logged, &of, end).await
         }
         Act::Breaker { dependency, set, until } => {
