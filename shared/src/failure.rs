@@ -11,6 +11,9 @@ pub const BREAKER_OPEN: &str = "breaker_open";
 /// Code of a deferral because the next slot is too far ahead.
 pub const RATE_LIMIT: &str = "rate_limit";
 
+/// Code of a deferral by load shedding.
+pub const LOAD_SHED: &str = "load_shed";
+
 /// Code of a deferral because the quota of the month is used up, or the month is about to turn.
 pub const QUOTA_SPENT: &str = "quota_spent";
 
@@ -230,33 +233,56 @@ impl Failure {
     }
 
     /// A hash that groups failures of the same kind across jobs, in 12 hexadecimal digits. It
-    /// covers the class, the code, the dependency, and the message without the words that vary
-    /// between jobs.
+    /// covers the class, the code, the dependency without its host, and the message without the
+    /// words that vary between jobs.
     #[must_use]
     pub fn fingerprint(&self, dependency: &str) -> String {
         let message = normal_form(&self.message);
-        let parts = [self.class.name(), "\n", &self.code, "\n", dependency, "\n", &message];
+        // The part after the slash is a host or a dealer, of which there are thousands.
+        let kind = dependency.split('/').next().unwrap_or_default();
+        let parts = [self.class.name(), "\n", &self.code, "\n", kind, "\n", &message];
         let mut hash = sha256_hex(&parts);
         hash.truncate(FINGERPRINT_DIGITS);
         hash
     }
+
+    /// What all failures with this fingerprint have in common, for people: class, code, and the message without
+    /// the words that vary, which are also those that may name a person or a place. At most [`SAMPLE_BYTES`] bytes.
+    #[must_use]
+    pub fn sample(&self) -> String {
+        let message = normal_form(&self.message);
+        let mut text = format!("{} {}: {message}", self.class.name(), self.code);
+        text.truncate(text.floor_char_boundary(SAMPLE_BYTES));
+        text
+    }
 }
+
+/// Longest sample of an error pattern, in bytes.
+pub const SAMPLE_BYTES: usize = 200;
 
 /// Hexadecimal digits of a fingerprint. 48 bits suffice for the few kinds of failure that occur.
 const FINGERPRINT_DIGITS: usize = 12;
 
 /// Replaces every word that varies between jobs by `*`: words with a digit (IDs, VINs, times,
-/// counts), URLs and quotations. The remaining words describe the kind of failure.
+/// counts), URLs, hosts, mail addresses and quotations. The remaining words describe the kind of failure.
 fn normal_form(message: &str) -> String {
     let mut quoted = false;
     let words = message.split_whitespace().map(|word| {
         let marks = word.matches('"').count();
         let blank = quoted || marks > 0 || word.contains("://");
         quoted ^= marks % 2 == 1;
-        let varies = blank || word.contains(|c: char| c.is_ascii_digit());
+        let varies = blank || names_a_host(word) || word.contains(|c: char| c.is_ascii_digit());
         if varies { "*" } else { word }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a word is a host, a mail address or a path below one: it has a dot between two letters, or an `@`.
+fn names_a_host(word: &str) -> bool {
+    let letters =
+        |pair: [char; 3]| pair[0].is_alphanumeric() && pair[1] == '.' && pair[2].is_alphanumeric();
+    let characters: Vec<char> = word.chars().collect();
+    word.contains('@') || characters.windows(3).any(|w| letters([w[0], w[1], w[2]]))
 }
 
 impl fmt::Display for Failure {
@@ -312,6 +338,22 @@ mod tests {
         assert!(others.iter().all(|other| *other != one), "{others:?}");
         let said = normal_form("GET https://a.example/x said \"no such car\" after 3 tries");
         assert_eq!(said, "GET * said * * * after * tries");
+        let said = normal_form("www.acme.example: no answer. Ask owner@acme.example, or else.");
+        assert_eq!(said, "* no answer. Ask * or else.");
+    }
+
+    #[test]
+    fn hosts_of_a_kind_share_a_fingerprint_and_a_sample_names_none() {
+        let failure =
+            |host: &str| Failure::new(Class::Transient, "http_503", format!("{host} answered 503"));
+        let [one, other] = ["www.acme.example", "www.bolt.example"].map(failure);
+        assert_eq!(
+            one.fingerprint("page/www.acme.example"),
+            other.fingerprint("page/www.bolt.example")
+        );
+        assert_eq!(one.sample(), "transient http_503: * answered *");
+        let long = Failure::new(Class::Permanent, "x", "é ".repeat(150)).sample();
+        assert!(long.len() <= SAMPLE_BYTES, "{}", long.len());
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
         load_shedding, retry_budget,
         stats::MEMORY,
     },
-    failure::{BREAKER_OPEN, Class, Failure},
+    failure::{BREAKER_OPEN, Class, Failure, LOAD_SHED},
     policy::Policy,
     ports::{
         Control, PortError, Ports, Seen, Swapped,
@@ -138,6 +138,8 @@ struct Cache {
     dependencies: BTreeMap<String, DependencyCache>,
     minutes: BTreeMap<Time, CountedMinute>,
     minutes_sent_at: Time,
+    /// When a sample of an error pattern was added to the counts last, by fingerprint.
+    sampled_at: BTreeMap<String, Time>,
 }
 
 impl<P: Ports> Gates<P> {
@@ -327,7 +329,7 @@ impl<P: Ports> Gates<P> {
         let Some(shed) = shed else { return Ok(()) };
         let why =
             format!("{} is {}: share {:.2}", permit.dependency, shed.signal.name(), shed.share);
-        Err(self.deferred("load_shed", why, SHED_PAUSE))
+        Err(self.deferred(LOAD_SHED, why, SHED_PAUSE))
     }
 
     /// Checks in the cache that no 429 has stopped calls for longer than a run waits for its slot.

@@ -73,6 +73,13 @@ pub trait Job: Send + Sync + 'static {
         async { Ok(Soundness::Sound) }
     }
 
+    /// A word about a success for its counts, such as `adopted`: how many jobs have ended in this way. At most two
+    /// words a type, each of up to 12 letters and underscores; `None` for the usual way.
+    #[must_use]
+    fn label(_: &Self::Output) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a run that may make no call ([`Run::is_last`]) may still have a result.
     const STANDS_IN: bool = false;
 

@@ -156,6 +156,10 @@ where
     type Payload = Feed;
     type Output = Summary;
 
+    fn label(summary: &Summary) -> Option<&'static str> {
+        summary.stale.then_some("stale")
+    }
+
     fn dependency(feed: &Feed) -> Cow<'static, str> {
         let site = feed.site().ok();
         let host = site.as_ref().and_then(Url::host_str).unwrap_or_default();

@@ -253,6 +253,10 @@ where
     type Payload = Scraping;
     type Output = Scraped;
 
+    fn label(scraped: &Scraped) -> Option<&'static str> {
+        scraped.without_page.is_some().then_some("alternate")
+    }
+
     fn dependency(payload: &Scraping) -> Cow<'static, str> {
         let url = payload.url.parse::<Url>().ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();

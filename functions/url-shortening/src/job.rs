@@ -103,6 +103,14 @@ where
     type Payload = Shortening;
     type Output = Shortened;
 
+    fn label(shortened: &Shortened) -> Option<&'static str> {
+        match shortened.via {
+            Via::Adopted => Some("adopted"),
+            Via::Superseded => Some("superseded"),
+            Via::Created | Via::Updated | Via::Fallback => None,
+        }
+    }
+
     fn fallback(payload: &Shortening) -> Option<String> {
         let long = LongAddress { short_url: &payload.destination, via: Via::Fallback };
         serde_json::to_string(&long).ok()

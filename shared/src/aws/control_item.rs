@@ -217,16 +217,21 @@ pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Change {
 
 /// Encodes what a container has counted, without its key.
 pub(super) fn encode_counts(counts: &ContainerCounts) -> Vec<(String, AttributeValue)> {
-    let Bucket { counts: counters, oldest } = &counts.bucket;
+    let Bucket { counts: counters, oldest, samples } = &counts.bucket;
     let mut attributes: Vec<_> =
         counters.iter().map(|(name, count)| (name.clone(), n(*count))).collect();
     if !oldest.is_empty() {
         let oldest = oldest.iter().map(ToString::to_string).collect();
         attributes.push(("received".to_owned(), AttributeValue::Ss(oldest)));
     }
+    let samples = samples.iter().map(|(name, text)| (format!("{SAMPLE}{name}"), s(text)));
+    attributes.extend(samples);
     attributes.push(("expires_at".to_owned(), n(counts.expires_at.as_secs_ceil())));
     attributes
 }
+
+/// The name of an attribute that holds a sample is this and the fingerprint.
+const SAMPLE: &str = "sample_";
 
 /// Decodes a bucket: every numeric attribute but `expires_at` is a counter.
 pub(super) fn decode_bucket(item: &Item) -> Bucket {
@@ -235,7 +240,14 @@ pub(super) fn decode_bucket(item: &Item) -> Bucket {
     let counts = counts.filter_map(|(name, value)| Some((name.clone(), number(value)?)));
     let oldest = item.get("received").and_then(|set| set.as_ss().ok());
     let oldest = oldest.map(|set| set.iter().filter_map(|text| text.parse().ok()).collect());
-    Bucket { counts: counts.collect(), oldest: oldest.unwrap_or_default() }
+    let samples = item.iter().filter_map(|(name, value)| {
+        Some((name.strip_prefix(SAMPLE)?.to_owned(), value.as_s().ok()?.clone()))
+    });
+    Bucket {
+        counts: counts.collect(),
+        oldest: oldest.unwrap_or_default(),
+        samples: samples.collect(),
+    }
 }
 
 pub(super) fn note(item: Option<&Item>) -> Seen<Option<String>> {

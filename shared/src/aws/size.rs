@@ -116,7 +116,9 @@ pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket, expires_at: Time) -> Cont
     attributes.push(("expires_at", n(expires_at.as_secs_ceil())));
     let counts = bucket.counts.iter().map(|(name, count)| attribute(name, &n(*count)));
     let oldest: usize = bucket.oldest.iter().map(|text| text.to_string().len()).sum();
+    let samples = bucket.samples.iter();
+    let samples = samples.map(|(name, text)| "sample_".len() + name.len() + text.len());
     let mut found = control_item(&attributes);
-    found.bytes += counts.sum::<usize>() + oldest;
+    found.bytes += counts.sum::<usize>() + oldest + samples.sum::<usize>();
     found
 }

@@ -5,7 +5,7 @@ use crate::{
     failure::Class,
     record::{
         decision::{Decision, Spends},
-        outcomes::Outcomes,
+        outcomes::{End, Outcomes},
     },
 };
 
@@ -95,10 +95,11 @@ fn many_writes_make_the_statistics_hot() {
 fn outcomes_include_durations_and_the_oldest_message() {
     let mut outcomes = Outcomes::default();
     assert!(outcomes.is_empty());
-    outcomes.record(&Decision::Succeed, NOW.before(QUICK), NOW);
+    outcomes.record(&End::of(Decision::Succeed, NOW.before(QUICK), NOW));
     let after = Duration::from_secs(1);
-    outcomes.record(&Decision::Retry { after, spends: Spends::Crash }, NOW, NOW);
-    outcomes.record(&Decision::Retry { after, spends: Spends::Deferral }, NOW, NOW);
+    for spends in [Spends::Crash, Spends::Deferral] {
+        outcomes.record(&End::of(Decision::Retry { after, spends }, NOW, NOW));
+    }
     outcomes.received("q", NOW);
     outcomes.received("q", NOW.before(Duration::from_secs(61)));
     outcomes.received("q-high", NOW);
@@ -106,8 +107,8 @@ fn outcomes_include_durations_and_the_oldest_message() {
     outcomes.worked(2, Duration::from_millis(50));
     let bucket = outcomes.bucket();
     let counts: Vec<_> = bucket.counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
-    let expected = ["busy_ms 750", "crashed 1", "deferred 1", "jobs 12", "succeeded 1", "t6 1"];
-    assert_eq!(counts, expected);
+    let ends = ["attempts 1", "busy_ms 750", "crashed 1", "deferred 1", "done_ms 80"];
+    assert_eq!(counts, [&ends[..], &["jobs 12", "succeeded 1", "t6 1"]].concat());
     let oldest: Vec<String> = bucket.oldest.iter().map(ToString::to_string).collect();
     assert_eq!(oldest, ["1799999940000#q", "1800000000000#q-high"], "rounded down to ten seconds");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::Gates;
+use super::{Cache, Gates};
 use crate::{
     base::{
         random::Random,
@@ -15,7 +15,7 @@ use crate::{
         bucket_start,
     },
     ports::{Control, PortError, Ports, Written},
-    record::{decision::Decision, outcomes::Outcomes},
+    record::outcomes::{End, Outcomes, Trouble},
     telemetry,
 };
 
@@ -27,6 +27,12 @@ const TYPE_REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a minute is kept after it: an end of it may be taken back once the write of its record has failed.
 const KEPT_FOR: Duration = Duration::from_mins(2);
+
+/// Minimum time between two samples that a container writes of the same error pattern.
+const SAMPLE_EVERY: Duration = Duration::from_mins(10);
+
+/// Error patterns of which a container remembers that it has written a sample.
+const MOST_SAMPLED: usize = 64;
 
 /// Maximum time that a batch waits for its reports: a report may be late, but not the response to
 /// Lambda.
@@ -74,22 +80,34 @@ impl<P: Ports> Gates<P> {
         self.minute(|minute| minute.outcomes.never_came_back(is_quarantined));
     }
 
-    /// Counts the end of a run at `at`, of a job that was created at `created_at`.
-    pub(crate) fn ended(&self, decision: &Decision, created_at: Time, at: Time) {
+    /// Counts the end of a run.
+    pub(crate) fn ended(&self, end: &End) {
         let mut state = self.state();
-        let minute = state.minutes.entry(bucket_start(at, TYPE_BUCKET)).or_default();
+        let Cache { minutes, sampled_at, .. } = &mut *state;
+        let minute = minutes.entry(bucket_start(end.at, TYPE_BUCKET)).or_default();
         minute.changes += 1;
-        minute.outcomes.record(decision, created_at, at);
+        minute.outcomes.record(end);
         minute.ends = minute.changes;
+        if let Some(Trouble::Failed { fingerprint, sample, .. }) = &end.trouble {
+            sampled_at.retain(|_, at| *at + SAMPLE_EVERY > end.at);
+            if !sampled_at.contains_key(fingerprint)
+                && sampled_at.len() < MOST_SAMPLED
+                && minute.outcomes.sample(fingerprint, sample)
+            {
+                sampled_at.insert(fingerprint.clone(), end.at);
+            }
+        }
     }
 
-    /// Takes back the end of a run at `at` that could not be written, or that another run has taken over.
-    pub(crate) fn not_ended(&self, decision: &Decision, created_at: Time, at: Time) {
+    /// Takes back the end of a run that could not be written, or that another run has taken over.
+    pub(crate) fn not_ended(&self, end: &End) {
         let mut state = self.state();
         // If its minute is forgotten, so is the end.
-        let Some(minute) = state.minutes.get_mut(&bucket_start(at, TYPE_BUCKET)) else { return };
+        let Some(minute) = state.minutes.get_mut(&bucket_start(end.at, TYPE_BUCKET)) else {
+            return;
+        };
         minute.changes += 1;
-        minute.outcomes.take_back(decision, created_at, at);
+        minute.outcomes.take_back(end);
         (minute.ends, minute.was_corrected) = (minute.changes, true);
     }
 

@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     dependency::stats::{BUCKET, BucketKey, Calls, ContainerCounts, TYPE_BUCKET, bucket_start},
-    record::decision::Decision,
+    record::{
+        decision::{Decision, Spends},
+        outcomes::{End, Trouble},
+    },
 };
 
 #[tokio::test(start_paused = true)]
@@ -87,14 +90,36 @@ async fn an_end_is_taken_back_from_the_minute_in_which_it_was_counted() {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     let at = fleet.clock.now();
-    gates.ended(&Decision::Succeed, at, at);
-    gates.ended(&Decision::Succeed, at, at);
+    gates.ended(&End::of(Decision::Succeed, at, at));
+    gates.ended(&End::of(Decision::Succeed, at, at));
     gates.report(true).await;
     tokio::time::advance(TYPE_BUCKET).await;
-    gates.ended(&Decision::Succeed, at, fleet.clock.now());
+    gates.ended(&End::of(Decision::Succeed, at, fleet.clock.now()));
     gates.report(true).await;
     assert_eq!(ends(&fleet), [2, 1]);
-    gates.not_ended(&Decision::Succeed, at, at);
+    gates.not_ended(&End::of(Decision::Succeed, at, at));
     gates.report(true).await;
     assert_eq!(ends(&fleet), [1, 1]);
+}
+
+/// Counts go with every write, samples once in ten minutes.
+#[tokio::test(start_paused = true)]
+async fn a_sample_of_an_error_pattern_is_written_once_in_ten_minutes() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    let failure = Failure::new(Class::Transient, "http_503", "host-7 answered 503");
+    for _ in 0..12 {
+        let decision = Decision::Retry { after: QUICK, spends: Spends::Attempt };
+        let trouble = Some(Trouble::of(&failure, DEPENDENCY));
+        let at = fleet.clock.now();
+        gates.ended(&End { trouble, ..End::of(decision, at, at) });
+        gates.report(true).await;
+        tokio::time::advance(TYPE_BUCKET).await;
+    }
+    let buckets = fleet.store.all_buckets();
+    let name = format!("pattern_{}", failure.fingerprint(DEPENDENCY));
+    assert!(buckets.iter().all(|(_, bucket)| bucket.count(&name) == 1), "{buckets:?}");
+    let samples: Vec<&String> =
+        buckets.iter().flat_map(|(_, bucket)| bucket.samples.values()).collect();
+    assert_eq!(samples, ["transient http_503: * answered *"; 2]);
 }

@@ -11,7 +11,10 @@ use crate::{
         stats::{BUCKET, Bucket, BucketKey, Calls},
     },
     ports::{Control, Seen, Swapped},
-    record::{decision::Decision, outcomes::Outcomes},
+    record::{
+        decision::Decision,
+        outcomes::{End, Outcomes},
+    },
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
@@ -180,7 +183,7 @@ async fn the_oldest_messages_are_kept_as_a_set<S: Control>(store: &S) {
     for age in [20, 30, 20] {
         let mut outcomes = Outcomes::default();
         outcomes.received("q", NOW.before(Duration::from_secs(age)));
-        outcomes.record(&Decision::Succeed, NOW, NOW);
+        outcomes.record(&End::of(Decision::Succeed, NOW, NOW));
         total = store.add_to_bucket(&key, &outcomes.bucket(), EXPIRES_AT).await.unwrap_or_default();
     }
     let oldest: Vec<String> = total.oldest.iter().map(ToString::to_string).collect();

@@ -16,6 +16,7 @@ use crate::{
         Phase, Record,
         claim_decision::{self, ClaimDecision},
         decision::{Cause, Decision},
+        outcomes::End,
     },
     telemetry,
     worker::{
@@ -311,7 +312,8 @@ async fn write<J: Job, P: Ports>(
                 _ => None,
             };
             if let Some(end) = end {
-                worker.gates.ended(&end, record.work.created_at, worker.clock.now());
+                let end = End::of(end, record.work.created_at, worker.clock.now());
+                worker.gates.ended(&End { attempts: record.counters.attempts, ..end });
             }
             Attempt::Done(claim)
         }

@@ -3,7 +3,6 @@
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -20,12 +19,23 @@ use crate::{
 /// How one run of a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The work is done; holds the result as JSON, and the item to write with it.
-    Succeeded(String, Option<Box<TableItem>>),
+    /// The work is done.
+    Succeeded(Success),
     /// A part of the work is done; another run continues from this cursor.
     Continues(String),
     /// The run failed.
     Failed(Failure),
+}
+
+/// What a run that succeeded has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Success {
+    /// The result as JSON.
+    pub result: String,
+    /// The item to write with it.
+    pub item: Option<Box<TableItem>>,
+    /// What the job type says of it.
+    pub label: Option<&'static str>,
 }
 
 /// Runs `job` once for a claimed `record`: for at most its policy's `job_timeout`, not counting
@@ -61,8 +71,8 @@ pub async fn execute<J: Job>(
     let work = guarded(async {
         job.run(payload, &run).await.map(|progress| match progress {
             Progress::More(cursor) => Ok(Outcome::Continues(cursor)),
-            Progress::Done(output) => succeeded(&output, None),
-            Progress::DoneWith(output, item) => succeeded(&output, Some(item)),
+            Progress::Done(output) => succeeded::<J>(&output, None),
+            Progress::DoneWith(output, item) => succeeded::<J>(&output, Some(item)),
         })
     });
     let ended = tokio::select! {
@@ -84,11 +94,12 @@ pub async fn execute<J: Job>(
     }
 }
 
-fn succeeded<T: Serialize>(
-    output: &T,
+fn succeeded<J: Job>(
+    output: &J::Output,
     item: Option<Box<TableItem>>,
 ) -> Result<Outcome, serde_json::Error> {
-    Ok(Outcome::Succeeded(serde_json::to_string(output)?, item))
+    let (result, label) = (serde_json::to_string(output)?, J::label(output));
+    Ok(Outcome::Succeeded(Success { result, item, label }))
 }
 
 /// Runs code of a job type. A panic becomes a failure of class [`Class::Crash`], so the other jobs of the
@@ -107,10 +118,10 @@ pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
 /// ever.
 fn bounded(outcome: Outcome) -> Outcome {
     let (name, length, most) = match &outcome {
-        Outcome::Succeeded(_, Some(item)) if item.bytes() > MAX_ITEM_BYTES => {
+        Outcome::Succeeded(Success { item: Some(item), .. }) if item.bytes() > MAX_ITEM_BYTES => {
             ("item", item.bytes(), MAX_ITEM_BYTES)
         }
-        Outcome::Succeeded(result, _) => ("result", result.len(), MAX_RESULT_BYTES),
+        Outcome::Succeeded(done) => ("result", done.result.len(), MAX_RESULT_BYTES),
         Outcome::Continues(cursor) => ("cursor", cursor.len(), MAX_CURSOR_BYTES),
         Outcome::Failed(_) => return outcome,
     };

@@ -17,6 +17,7 @@ use crate::{
         Counters, Record,
         decision::Decision,
         item::TableItem,
+        outcomes::{End, Trouble},
         retry::{self, Situation},
     },
     telemetry,
@@ -24,7 +25,7 @@ use crate::{
         Worker,
         batch::Batch,
         disposition::pause,
-        execute::{self, Outcome},
+        execute::{self, Outcome, Success},
     },
 };
 
@@ -40,14 +41,45 @@ pub(super) struct Ended {
     pub(super) record: Record,
     pub(super) decision: Decision,
     pub(super) failure: Option<Failure>,
-    /// When it ended.
-    pub(super) at: Time,
+    /// Its end, as it is counted.
+    pub(super) counted: End,
     /// How long the run has waited for slots.
     pub(super) waited: Duration,
     /// Why the whole event must fail, although this end is written.
     pub(super) broken: Option<String>,
     /// The item of the job type to write with it.
     pub(super) item: Option<Box<TableItem>>,
+}
+
+/// What is known of a run before it is decided what follows.
+struct Past {
+    ticket: usize,
+    began: Time,
+    ended: Time,
+    waited: Duration,
+    broken: Option<String>,
+}
+
+impl Past {
+    /// The job whose run has ended with this decision.
+    fn end(self, record: Record, decision: Decision, failure: Option<Failure>) -> Ended {
+        let Self { ticket, began, ended, waited, broken } = self;
+        let trouble = failure.as_ref().map(|failed| Trouble::of(failed, &record.work.dependency));
+        // A run that the gates refuse takes no time.
+        let is_refused = matches!(trouble, Some(Trouble::Deferred(_)));
+        let took = (!is_refused).then(|| ended.since(began).saturating_sub(waited));
+        let end = End::of(decision, record.work.created_at, ended);
+        let counted = End { took, attempts: record.counters.attempts, trouble, ..end };
+        Ended { ticket, record, decision, failure, counted, waited, broken, item: None }
+    }
+
+    /// The job that has succeeded.
+    fn success(self, record: &Record, done: Success) -> Ended {
+        let Success { result, item, label } = done;
+        let record = record.settled(Decision::Succeed, None, result, self.ended);
+        let ended = self.end(record, Decision::Succeed, None);
+        Ended { counted: End { label, ..ended.counted }, item, ..ended }
+    }
 }
 
 /// Runs a job, if there is time, and decides what follows.
@@ -57,23 +89,19 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     ticket: usize,
     mut record: Record,
 ) -> Ended {
+    let began = worker.clock.now();
     let result = run_through_gates(worker, batch, ticket, &record).await;
     let RunResult { outcome, broken, others_worked, waited } = result;
     let now = worker.clock.now();
+    let past = Past { ticket, began, ended: now, waited, broken };
     match outcome {
-        Outcome::Succeeded(result, item) => {
-            let decision = Decision::Succeed;
-            let record = record.settled(decision, None, result, now);
-            Ended { ticket, record, decision, failure: None, at: now, waited, broken, item }
-        }
+        Outcome::Succeeded(done) => past.success(&record, done),
         Outcome::Continues(cursor) => {
-            let decision = Decision::Continue;
-            let mut record = record.settled(decision, None, cursor, now);
+            let mut record = record.settled(Decision::Continue, None, cursor, now);
             if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE {
                 record.park();
             }
-            let (failure, item) = (None, None);
-            Ended { ticket, record, decision, failure, at: now, waited, broken, item }
+            past.end(record, Decision::Continue, None)
         }
         Outcome::Failed(failure) => {
             let breaker_open = worker.gates.is_open(&record.work.dependency);
@@ -105,19 +133,14 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             let is_walled =
                 failure.code() == BREAKER_OPEN && worker.gates.is_walled(&record.work.dependency);
             if (matches!(decision, Decision::Bury(_)) || is_walled)
-                && let Some((result, item)) =
-                    stand_in(worker, batch, ticket, &record, &failure).await
+                && let Some(done) = stand_in(worker, batch, ticket, &record, &failure).await
             {
-                let decision = Decision::Succeed;
-                let record = record.settled(decision, None, result, now);
-                let failure = None;
-                return Ended { ticket, record, decision, failure, at: now, waited, broken, item };
+                return past.success(&record, done);
             }
             let end = situation.deadline.unwrap_or(situation.gives_up_at);
             let mut record = record.settled(decision, Some(&failure), String::new(), now);
             record.end_at(end);
-            let (failure, item) = (Some(failure), None);
-            Ended { ticket, record, decision, failure, at: now, waited, broken, item }
+            past.end(record, decision, Some(failure))
         }
     }
 }
@@ -270,7 +293,7 @@ async fn stand_in<J: Job, P: Ports>(
     ticket: usize,
     record: &Record,
     failure: &Failure,
-) -> Option<(String, Option<Box<TableItem>>)> {
+) -> Option<Success> {
     if !J::STANDS_IN {
         return None;
     }
@@ -278,7 +301,7 @@ async fn stand_in<J: Job, P: Ports>(
     let latest_end = batch.deadline.before(J::POLICY.reserve);
     let (job, gate, clock) = (&worker.job, Closed::new(failure), &worker.clock);
     match execute::execute(job, payload, record, &gate, clock, latest_end, true).await {
-        Outcome::Succeeded(result, item) => Some((result, item)),
+        Outcome::Succeeded(done) => Some(done),
         Outcome::Continues(_) | Outcome::Failed(_) => None,
     }
 }

@@ -134,7 +134,7 @@ async fn run_together<J: Job, P: Ports>(
                 tally.count(&job.decision);
                 tally.waited += job.waited;
                 tally.longest_waited = tally.longest_waited.max(job.waited);
-                worker.gates.ended(&job.decision, job.record.work.created_at, job.at);
+                worker.gates.ended(&job.counted);
                 let deferred = job.failure.as_ref().filter(|f| f.class() == Class::Deferred);
                 tally.gate = deferred.map(ToString::to_string).or(tally.gate.take());
                 if ended.is_empty() {

@@ -16,6 +16,7 @@ use crate::{
         Guard, Phase, Record,
         decision::{Cause, Decision},
         item::{Condition, TableItem},
+        outcomes::End,
     },
     telemetry,
 };
@@ -152,7 +153,7 @@ async fn settle_one<J: Job, P: Ports>(
                 return true;
             }
             Ok(Written::No(_)) => {
-                worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
+                worker.gates.not_ended(&ended.counted);
                 // The lease expired and another run took over. This run's effects are idempotent,
                 // and its end must not change the record.
                 telemetry::zombie(record);
@@ -161,7 +162,7 @@ async fn settle_one<J: Job, P: Ports>(
             }
             Err(PortError::Invalid(why)) => return bury(worker, batch, ended, &guard, &why).await,
             Err(error @ (PortError::Broken(_) | PortError::Unreadable(_))) => {
-                worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
+                worker.gates.not_ended(&ended.counted);
                 let receives = batch.tickets[*ticket].receives;
                 batch.note(*ticket, &Disposition::after_error(&error, receives));
                 return false;
@@ -170,7 +171,7 @@ async fn settle_one<J: Job, P: Ports>(
         }
         if worker.clock.now() + pause + ANSWER_RESERVE >= batch.deadline {
             telemetry::unsettled(record);
-            worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
+            worker.gates.not_ended(&ended.counted);
             batch.note(*ticket, &after_the_lease(worker, batch));
             return false;
         }
@@ -189,12 +190,12 @@ async fn bury<J: Job, P: Ports>(
     why: &str,
 ) -> bool {
     let Ended { ticket, record, .. } = ended;
-    worker.gates.not_ended(&ended.decision, record.work.created_at, ended.at);
+    worker.gates.not_ended(&ended.counted);
     let now = worker.clock.now();
     let dead = record.unwritable(&Failure::new(Class::Permanent, "unwritable", why), now);
     if worker.store.replace(&dead, Some(guard)).await == Ok(Written::Yes) {
-        let end = Decision::Bury(Cause::Permanent);
-        worker.gates.ended(&end, record.work.created_at, now);
+        let end = End::of(Decision::Bury(Cause::Permanent), record.work.created_at, now);
+        worker.gates.ended(&End { attempts: dead.counters.attempts, ..end });
         telemetry::found(&dead);
         batch.note(*ticket, &Disposition::Ack);
         return true;

@@ -19,6 +19,8 @@ pub struct Bucket {
     pub counts: BTreeMap<String, u64>,
     /// For each batch, the oldest of its messages that were received for the first time.
     pub oldest: BTreeSet<Oldest>,
+    /// Samples of error patterns, by fingerprint. A bucket to which several writers add has none.
+    pub samples: BTreeMap<String, String>,
 }
 
 /// When the oldest of some messages was sent.
@@ -100,12 +102,20 @@ impl Bucket {
         histogram
     }
 
-    /// Adds the counters and the oldest messages of another bucket.
+    /// The counters whose names begin with `prefix`, by the rest of the name.
+    pub fn counts_of<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, u64)> {
+        let names = self.counts.iter();
+        names.filter_map(move |(name, count)| Some((name.strip_prefix(prefix)?, *count)))
+    }
+
+    /// Adds the counters, the oldest messages and the samples of another bucket.
     pub fn add(&mut self, other: &Self) {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
         }
         self.oldest.extend(other.oldest.iter().cloned());
+        let samples = other.samples.iter().map(|(name, text)| (name.clone(), text.clone()));
+        self.samples.extend(samples);
     }
 }
 
