@@ -67,6 +67,8 @@ pub(crate) struct Bench {
     config: std::cell::RefCell<Config>,
     /// When the schedule fires next.
     next_tick: Cell<Time>,
+    /// The metrics that the sweeper has told, by ticks that have ended.
+    pub(crate) told: std::cell::RefCell<Vec<sweeper::metrics::Line>>,
 }
 
 impl std::ops::Deref for Bench {
@@ -105,7 +107,8 @@ impl Bench {
         let types = functions.iter().map(|function| function.job_type.clone()).collect();
         let config = Config { types, balance: true, namespace: "test".to_owned() };
         let (config, next_tick) = (config.into(), Cell::new(clock.now() + run::MINUTE));
-        Self { shared, functions, faults, sweeper_faults, config, next_tick }
+        let told = std::cell::RefCell::default();
+        Self { shared, functions, faults, sweeper_faults, config, next_tick, told }
     }
 
     pub(crate) fn now(&self) -> Time {

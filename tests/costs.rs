@@ -1,11 +1,15 @@
 //! What a month costs: calls and capacity units of the simulated system, at the prices of AWS. The result is
 //! docs/costs.md, which `UPDATE_PAGES=1 cargo test -p tests what_a_month_costs` writes.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+    time::Duration,
+};
 
 use evenkeel::{dependency::limiter::Rates, testing::Units};
 use sandbox::SettingsChange;
-use sweeper::plan::observation::{DependencySeen, Observation, QueueSeen, TypeSeen};
 use xtask::template;
 
 use crate::{
@@ -69,6 +73,9 @@ struct Used {
     calls: usize,
     sweeper_calls: usize,
     sweeper_queue_calls: usize,
+    /// Custom metrics, and their log lines a minute.
+    metrics: f64,
+    metric_lines: f64,
 }
 
 impl Used {
@@ -82,6 +89,8 @@ impl Used {
             calls: bench.faults.trace().len(),
             sweeper_calls: swept.len(),
             sweeper_queue_calls: swept.iter().filter(|c| c.about.starts_with("arn:")).count(),
+            metrics: 0.0,
+            metric_lines: 0.0,
         }
     }
 
@@ -96,6 +105,7 @@ impl Used {
             calls: self.calls - before.calls,
             sweeper_calls: self.sweeper_calls - before.sweeper_calls,
             sweeper_queue_calls: self.sweeper_queue_calls - before.sweeper_queue_calls,
+            ..self
         }
     }
 }
@@ -116,9 +126,10 @@ async fn used(jobs: u64, span: Duration) -> Used {
     )]
     let count = (jobs as f64 * share).round() as u32;
     let pause = span.checked_div(count).unwrap_or(span);
-    let mut before = Used::so_far(&bench);
+    let (mut before, mut told) = (Used::so_far(&bench), 0);
     for round in 0..2 {
         before = Used::so_far(&bench);
+        told = bench.told.borrow().len();
         let sending = async {
             for n in 0..count {
                 let vin = format!("{:017}", round * count + n);
@@ -132,34 +143,28 @@ async fn used(jobs: u64, span: Duration) -> Used {
         };
         bench.run_while(sending).await;
     }
-    let used = Used::so_far(&bench).since(before);
+    let (metrics, metric_lines) = metrics(&bench, told, span);
+    let used = Used { metrics, metric_lines, ..Used::so_far(&bench).since(before) };
     bench.drain().await;
     let done = bench.store.records().iter().filter(|r| r.phase.name() == "succeeded").count();
     assert_eq!(done, 2 * count as usize, "every job succeeds");
     used
 }
 
-/// Custom metrics and their lines a minute, with three job types of which one has a fixed dependency.
-fn metrics(jobs: u64) -> (usize, usize) {
-    let bench = Bench::of(&[Kind::SHORTENING, Kind::Feeds, Kind::Pages]);
-    let config = bench.config();
-    let mut seen = Observation::default();
-    for job_type in &config.types {
-        // Without a job, there is no oldest one.
-        let observed = TypeSeen { oldest_s: (jobs > 0).then_some(1), ..TypeSeen::default() };
-        seen.types.insert(job_type.kind.clone(), observed);
-        for source in job_type.sources() {
-            let observed = QueueSeen { concurrency: Some(1), ..QueueSeen::default() };
-            seen.queues.insert(source.name().to_owned(), observed);
-        }
-        if let Some(dependency) = &job_type.dependency {
-            seen.dependencies.insert(dependency.clone(), DependencySeen::default());
-        }
-    }
-    let lines = sweeper::metrics::lines(&config, &seen);
-    let of_minutes = sweeper::metrics::OF_A_MINUTE.len() * config.types.len();
-    let gauges: usize = lines.iter().map(|(_, numbers)| numbers.len()).sum();
-    (gauges + of_minutes, lines.len() + config.types.len())
+/// Custom metrics and log lines of what the sweeper has told since `from`: a metric is billed for each hour in which
+/// it has a value, so its mean over the hours.
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn metrics(bench: &Bench, from: usize, span: Duration) -> (f64, f64) {
+    let told = bench.told.borrow();
+    let lines = told[from..].iter().filter(|line| !line.numbers.is_empty());
+    let series = lines.clone().flat_map(|line| {
+        let hour = line.at.as_millis() / 3_600_000;
+        line.numbers.iter().map(move |(name, ..)| (hour, line.of.clone(), name.clone()))
+    });
+    let series: BTreeSet<_> = series.collect();
+    let hours: BTreeSet<u64> = series.iter().map(|(hour, ..)| *hour).collect();
+    let minutes = span.as_secs_f64() / 60.0;
+    (series.len() as f64 / hours.len().max(1) as f64, lines.count() as f64 / minutes)
 }
 
 /// Dollars of a month, by what they are paid for.
@@ -179,9 +184,8 @@ fn month(jobs: u64, span: Duration, used: Used) -> Vec<(&'static str, f64)> {
     let requests = sent + 2.0 * used.batches as f64 + polls + used.sweeper_queue_calls as f64;
     let calls = |count: usize| count as f64 * AWS_CALL.as_secs_f64();
     let seconds = used.worked.as_secs_f64() + calls(used.calls) + calls(used.sweeper_calls);
-    let (metrics, lines) = metrics(jobs);
     let log = (used.batches as f64 + sweeps) * INVOCATION_LOG_BYTES
-        + sweeps * lines as f64 * METRICS_LINE_BYTES;
+        + sweeps * used.metric_lines * METRICS_LINE_BYTES;
     let kept = url_shortening::POLICY.retention().as_secs_f64() / MONTH.as_secs_f64();
     vec![
         ("DynamoDB, writes", millions(used.units.writes as f64) * price::WRITES),
@@ -195,7 +199,7 @@ fn month(jobs: u64, span: Duration, used: Used) -> Vec<(&'static str, f64)> {
         ("SQS, requests, idle polls included", millions(requests) * price::SQS),
         ("EventBridge Scheduler", millions(sweeps) * price::SCHEDULED),
         ("CloudWatch, log lines", log * times / 1e9 * price::LOGS_GB),
-        ("CloudWatch, custom metrics", metrics as f64 * price::METRIC),
+        ("CloudWatch, custom metrics", used.metrics * price::METRIC),
         ("Secrets Manager", price::SECRET),
     ]
 }
@@ -203,9 +207,12 @@ fn month(jobs: u64, span: Duration, used: Used) -> Vec<(&'static str, f64)> {
 #[tokio::test(start_paused = true)]
 async fn what_a_month_costs_is_on_the_page() {
     let mut rows: BTreeMap<usize, (&str, Vec<f64>)> = BTreeMap::new();
-    let mut counted = String::new();
+    let (mut counted, mut metrics) = (String::new(), String::new());
     for (jobs, span) in VOLUMES {
         let used = used(jobs, span).await;
+        if jobs == 0 {
+            metrics = format!("{:.0}", used.metrics);
+        }
         for (place, (name, dollars)) in month(jobs, span, used).into_iter().enumerate() {
             rows.entry(place).or_insert((name, Vec::new())).1.push(dollars);
         }
@@ -220,7 +227,6 @@ async fn what_a_month_costs_is_on_the_page() {
         );
         let _ = writeln!(counted, "{line}");
     }
-    let (metrics, _) = metrics(0);
     let mut bill = String::new();
     let mut sums = vec![0.0; VOLUMES.len()];
     for (name, dollars) in rows.values() {
@@ -233,7 +239,7 @@ async fn what_a_month_costs_is_on_the_page() {
     let volumes: Vec<String> = VOLUMES.iter().map(|(jobs, _)| grouped(*jobs)).collect();
     let page = format!(
         "{}| dollars a month | {} |\n|---|{}\n{bill}\n{}\n{counted}",
-        INTRODUCTION.replace("METRICS", &metrics.to_string()),
+        INTRODUCTION.replace("METRICS", &metrics),
         volumes.join(" | "),
         "---|".repeat(VOLUMES.len()),
         COUNTED
@@ -270,7 +276,8 @@ calls and capacity units, and multiplies them by AWS's prices of 2025 (us-east-1
 - Left out, because they are cents: the KMS requests of the encrypted tables, and reading the secret.
 - SAM and cargo-lambda deploy the same resources. The packages in S3 cost less than a cent.
 - A VPC comes on top: some $33 a month for each NAT gateway, $4 for its public address, and $0.045 a GB.
-- The largest part at low volume are the custom metrics, at $0.30 each.
+- The largest part at low volume are the custom metrics, at $0.30 each. One is billed for the hours in which it has a
+  value. The alarms of infra/monitoring.yaml come on top: docs/monitoring.md.
 
 ";
 

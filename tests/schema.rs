@@ -1,4 +1,4 @@
-//! What is published about messages and metrics is what the types say.
+//! What is published about messages is what the types say.
 
 use std::{
     collections::BTreeSet,
@@ -54,42 +54,6 @@ fn every_job_type_has_an_example_in_its_readme_or_in_the_message_page_and_each_i
         shown.insert(job.kind);
     }
     assert_eq!(shown, types.iter().map(|job| job.kind).collect());
-}
-
-#[test]
-fn the_documentation_names_every_metric_with_its_dimension_and_unit() {
-    use sweeper::{
-        config::Config,
-        metrics,
-        plan::observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
-    };
-    let types = r#"[{"type":"q","dependency":"d","concurrency":[2,2]}]"#;
-    let prefix = "arn:aws:sqs:r:1:";
-    let types = Config::types(types, prefix).unwrap();
-    let config = Config { types, balance: true, namespace: "n".into() };
-    let queue = QueueSeen { concurrency: Some(2), ..QueueSeen::default() };
-    let kind = TypeSeen { oldest_s: Some(1), ..TypeSeen::default() };
-    let seen = Observation {
-        queues: [("q".to_owned(), queue)].into(),
-        types: [("q".to_owned(), kind)].into(),
-        dependencies: [("d".to_owned(), DependencySeen::default())].into(),
-        ..Observation::default()
-    };
-    let mut told = BTreeSet::new();
-    for (of, numbers) in metrics::lines(&config, &seen) {
-        let of = of.map_or("none".to_owned(), |(name, _)| format!("`{name}`"));
-        told.extend(numbers.into_iter().map(|(name, _, unit)| format!("{of} `{name}` {unit}")));
-    }
-    told.extend(metrics::OF_A_MINUTE.map(|(name, _)| format!("`type` `{name}` Count")));
-    let page = fs::read_to_string(docs().join("sweeper.md")).unwrap();
-    let table = page.split("## Metrics").nth(1).unwrap().split("## Notes").next().unwrap();
-    let mut named = BTreeSet::new();
-    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let metrics = cells[2].split(", ");
-        named.extend(metrics.map(|name| format!("{} {name} {}", cells[1], cells[3])));
-    }
-    assert_eq!(named, told);
 }
 
 /// The key of a message without an id is derived from its payload. It must never change, or the same work would be

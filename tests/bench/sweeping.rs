@@ -51,7 +51,11 @@ impl Bench {
         tokio::select! {
             biased;
             () = faults.death() => None,
-            report = call::tick(&sweep, deadline, end) => report.ok(),
+            report = call::tick(&sweep, deadline, end) => {
+                let report = report.ok()?;
+                self.told.borrow_mut().extend(report.told.iter().cloned());
+                Some(report)
+            }
             () = tokio::time::sleep(SWEEPER_TIMEOUT) => None,
         }
     }

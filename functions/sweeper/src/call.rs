@@ -17,7 +17,8 @@ use crate::{
     command::{self, Command},
     lead::Leader,
     memory::Saved,
-    pass::{Pass, audit, balance, observe, operate, redrive, release, rescue, watch},
+    metrics,
+    pass::{Pass, audit, balance, history, observe, operate, redrive, release, rescue, watch},
     ports::{Ports, Sweep},
     survey::survey,
     tick::{Report, Tick},
@@ -73,6 +74,8 @@ pub async fn tick<P: Ports>(
             () = passes => false,
         }
     };
+    let line = metrics::of_tick(&tick, lost || !cut_short.is_empty());
+    tick.tell(&sweep.config, line);
     if lost {
         cut_short.push("lead");
     } else {
@@ -93,7 +96,7 @@ pub async fn tick<P: Ports>(
         telemetry::port_failed("swap_note", &error);
     }
     telemetry::swept(&tick.done, &cut_short, now.since(began));
-    Ok(Report { another_leads: false, done: tick.done, cut_short })
+    Ok(Report { another_leads: false, done: tick.done, cut_short, told: tick.told })
 }
 
 /// Reads what the passes need.
@@ -135,7 +138,8 @@ async fn passes<P: Ports>(
     let end = last.min(tick.now + LONGEST_PASSES);
     for pass in Pass::ALL {
         // The earlier passes may not use up the time of `observe`: alarms depend on its metrics.
-        let kept = if pass == Pass::Observe { Duration::ZERO } else { OBSERVE_TIME };
+        let is_last = matches!(pass, Pass::Observe | Pass::History);
+        let kept = if is_last { Duration::ZERO } else { OBSERVE_TIME };
         let limit = pass.time_box().min(end.before(kept).since(sweep.clock.now()));
         match tokio::time::timeout(limit, run(sweep, pass, tick, saved)).await {
             Ok(Ok(())) => {}
@@ -162,5 +166,6 @@ async fn run<P: Ports>(
         Pass::Audit => audit::audit(sweep, tick).await,
         Pass::Balance => balance::balance(sweep, tick).await,
         Pass::Observe => observe::observe(sweep, tick).await,
+        Pass::History => history::history(sweep, tick).await,
     }
 }

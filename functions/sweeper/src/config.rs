@@ -188,6 +188,12 @@ impl Config {
         self.types.iter().find(|job| job.kind == kind)
     }
 
+    /// Whether all jobs of a type depend on the dependency with this name.
+    #[must_use]
+    pub fn is_shared(&self, dependency: &str) -> bool {
+        self.types.iter().any(|job| job.dependency.as_deref() == Some(dependency))
+    }
+
     /// Whether a function of this stack receives from the queue with this ARN.
     #[must_use]
     pub fn knows(&self, queue: &str) -> bool {

@@ -14,6 +14,9 @@ const COUNTED: usize = 100;
 /// Earliest entries of a partition whose records are read for the age of their jobs.
 const FIRST: usize = 4;
 
+/// How the keys of rejected messages begin.
+const REJECTED: &str = "q#";
+
 /// Entries of some index partitions.
 #[derive(Debug, Default)]
 pub struct Entries {
@@ -21,6 +24,8 @@ pub struct Entries {
     pub count: u64,
     /// Whether there may be more than `count`.
     pub more: bool,
+    /// How many of these are rejected messages.
+    pub rejected: u64,
     /// Keys of the earliest entries.
     pub first: Vec<String>,
 }
@@ -55,6 +60,7 @@ pub async fn entries_in<S: TableMaintenance>(
     due.sort();
     // Fewer than one shard's cap in total means that no shard was cut off.
     let (count, more) = (due.len() as u64, due.len() >= COUNTED);
+    let rejected = due.iter().filter(|due| due.key.starts_with(REJECTED)).count() as u64;
     let first = due.into_iter().take(FIRST).map(|due| due.key).collect();
-    Ok(Entries { count, more, first })
+    Ok(Entries { count, more, rejected, first })
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
+    dependency::stats::Day,
     ports::{PortError, Swapped, maintenance::TableMaintenance, notes::NoteKey},
 };
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,22 @@ pub struct Memory {
     pub states: BTreeMap<String, u64>,
     /// When that walk ended, in milliseconds since the epoch.
     pub walked_at: u64,
+    /// Jobs that were quarantined during the last complete walk, and since then: it may have missed them.
+    pub quarantined: [u64; 2],
+    /// When the last observation was made, in milliseconds since the epoch.
+    pub observed_at: u64,
+    /// The beginning of the first hour that is not rolled up yet, in milliseconds since the epoch, by subject.
+    pub rolled: BTreeMap<String, u64>,
+    /// How often breakers have opened today, by dependency.
+    pub opened: BTreeMap<String, Day>,
+    /// Calls to hosts in trouble, by host, on the day `hosts_on`.
+    pub hosts: BTreeMap<String, Day>,
+    /// The day of `hosts`, such as `2026-11-29`.
+    pub hosts_on: String,
+    /// New error patterns of a job type, on the day `patterns_on`.
+    pub patterns: BTreeMap<String, usize>,
+    /// The day of `patterns`.
+    pub patterns_on: String,
 }
 
 /// The ramp of a dependency: the rate of released jobs grows from its start.

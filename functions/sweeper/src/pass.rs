@@ -4,8 +4,10 @@
 pub mod audit;
 pub mod balance;
 mod census;
+pub mod history;
 pub mod observe;
 pub mod operate;
+mod patterns;
 mod prune;
 pub mod redrive;
 pub mod release;
@@ -32,6 +34,8 @@ pub enum Pass {
     Balance,
     /// Publishes metrics, notes and forecasts.
     Observe,
+    /// Rolls minutes up to the hours of a day, for reports.
+    History,
 }
 
 impl Pass {
@@ -44,6 +48,7 @@ impl Pass {
         Self::Audit,
         Self::Balance,
         Self::Observe,
+        Self::History,
     ];
 
     /// The name in counts and logs.
@@ -57,6 +62,7 @@ impl Pass {
             Self::Audit => "audit",
             Self::Balance => "balance",
             Self::Observe => "observe",
+            Self::History => "history",
         }
     }
 
@@ -66,7 +72,7 @@ impl Pass {
         match self {
             Self::Rescue | Self::Release => Duration::from_secs(12),
             Self::Redrive | Self::Operate => Duration::from_secs(8),
-            Self::Audit | Self::Balance | Self::Observe => Duration::from_secs(5),
+            Self::Audit | Self::Balance | Self::Observe | Self::History => Duration::from_secs(5),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod balance;
 pub mod forecast;
+pub mod history;
 pub mod observation;
 pub mod operate;
 pub mod redrive;

@@ -1,13 +1,11 @@
 //! What a tick reads before its passes: queue depths, leases, call statistics, dependencies. A part
 //! that cannot be read is left out, and the passes that need it wait for the next tick.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
-    dependency::stats::{
-        Bucket, COUNT_SHARDS, COUNTS_RETENTION, ContainerCounts, TYPE_BUCKET, bucket_start,
-    },
+    dependency::stats::{Bucket, COUNT_SHARDS, ContainerCounts, TYPE_BUCKET, bucket_start},
     ports::{
         PortError,
         maintenance::{Depth, LEASE_SHARDS, QueueMaintenance, TableMaintenance},
@@ -26,6 +24,9 @@ use crate::{
 
 /// Leases of one shard that a tick reads. Each is a batch at work, or one whose process died.
 const LEASES_A_SHARD: usize = 250;
+
+/// Minutes longer ago than this are not told as metrics: the survey would read too much.
+const TOLD_WITHIN: Duration = Duration::from_hours(3);
 
 /// Notes that one query reads. With a query of each kind, a tick reads those of sixteen thousand dependencies.
 const NOTES_A_QUERY: usize = 1_000;
@@ -63,7 +64,7 @@ pub async fn survey<S: TableMaintenance, Q: QueueMaintenance>(
     now: Time,
 ) -> View {
     let from = bucket_start(now.before(OVERTAKEN_FOR + TYPE_BUCKET * 2), TYPE_BUCKET);
-    let from = from.min(counts_from).max(now.before(COUNTS_RETENTION));
+    let from = from.min(counts_from).max(now.before(TOLD_WITHIN));
     let queues: Vec<String> = config
         .types
         .iter()

@@ -5,7 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel::base::time::Time;
 use serde::Serialize;
 
-use crate::{memory::Memory, survey::View};
+use crate::{
+    config::Config,
+    memory::Memory,
+    metrics::{self, Line},
+    plan::observation::Observation,
+    survey::View,
+};
 
 /// What a pass has done: how many times, by the action's name.
 pub type Counts = BTreeMap<&'static str, u64>;
@@ -27,6 +33,10 @@ pub struct Tick {
     pub done: BTreeMap<&'static str, Counts>,
     /// Running jobs whose lease is over.
     pub stuck: usize,
+    /// What `observe` has seen.
+    pub seen: Option<Observation>,
+    /// The metrics that were told.
+    pub told: Vec<Line>,
 }
 
 impl Tick {
@@ -34,7 +44,8 @@ impl Tick {
     #[must_use]
     pub fn new(owner: String, now: Time, view: View, memory: Memory) -> Self {
         let (touched, done) = (BTreeSet::new(), BTreeMap::new());
-        Self { owner, now, view, memory, touched, done, stuck: 0 }
+        let told = Vec::new();
+        Self { owner, now, view, memory, touched, done, stuck: 0, seen: None, told }
     }
 
     /// Adds `more` to the count of `what` under `pass`.
@@ -42,6 +53,12 @@ impl Tick {
         if more > 0 {
             *self.done.entry(pass).or_default().entry(what).or_default() += more as u64;
         }
+    }
+
+    /// Tells metrics.
+    pub fn tell(&mut self, config: &Config, line: Line) {
+        metrics::tell(config, &line);
+        self.told.push(line);
     }
 
     /// Takes the records that no pass of this tick has taken yet, and returns their keys.
@@ -61,4 +78,7 @@ pub struct Report {
     /// Passes that ran out of time or that a failing port ended early.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cut_short: Vec<&'static str>,
+    /// The metrics that it has told, which are log lines and no part of the answer.
+    #[serde(skip)]
+    pub told: Vec<Line>,
 }

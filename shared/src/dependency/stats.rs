@@ -7,6 +7,7 @@
 
 mod bucket;
 mod calls;
+mod day;
 mod histogram;
 mod window;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(crate) use bucket::bins;
 pub use bucket::{Bucket, BucketKey, ContainerCounts, Oldest};
 pub use calls::{CallOutcome, Calls};
+pub use day::{DAY_RETENTION, Day, DayKind, date, day_start};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
 pub use window::{Counted, Window};
 
@@ -32,11 +34,12 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 /// The window of time limits and the retry budget. A container keeps nothing older.
 pub const MEMORY: Duration = Duration::from_secs(300);
 
-/// Retention of a dependency's buckets, for the analysis of an incident.
-pub const BUCKET_RETENTION: Duration = Duration::from_hours(2);
+/// Retention of a dependency's buckets: the sweeper rolls them up each hour, and makes up three missed days.
+pub const BUCKET_RETENTION: Duration = Duration::from_hours(100);
 
-/// Retention of what a container has counted of a job type in a minute. The sweeper adds it up within minutes.
-pub const COUNTS_RETENTION: Duration = Duration::from_hours(3);
+/// Retention of what a container has counted of a job type in a minute. The sweeper adds it up within minutes, and
+/// makes up three missed days of history.
+pub const COUNTS_RETENTION: Duration = Duration::from_hours(100);
 
 /// Partitions over which the containers of a job type spread what they count.
 pub const COUNT_SHARDS: u8 = 16;

@@ -43,17 +43,17 @@ pub struct Request {
 pub enum Act {
     /// Run jobs that wait now, and jobs that were given up or cancelled again with all their attempts.
     Retry {
-        /// Which jobs.
+        /// One job by its key, or all that a filter selects.
         on: On,
     },
     /// End jobs without a result.
     Cancel {
-        /// Which jobs.
+        /// One job by its key, or all that a filter selects.
         on: On,
     },
     /// Begin jobs anew, also those that have succeeded.
     Reset {
-        /// Which jobs.
+        /// One job by its key, or all that a filter selects.
         on: On,
     },
     /// Send rejected messages again.
@@ -73,7 +73,7 @@ pub enum Act {
     },
     /// Open or close a breaker by hand, or let it decide for itself again.
     Breaker {
-        /// Its dependency.
+        /// The dependency that the breaker guards, such as `rebrandly`.
         dependency: String,
         /// What it does from now on.
         set: Setting,
@@ -143,7 +143,7 @@ pub struct Filter {
     /// States; empty for those that the act is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<String>,
-    /// The dependency.
+    /// The dependency that the jobs call, such as `rebrandly`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<String>,
     /// Class of the latest failure.

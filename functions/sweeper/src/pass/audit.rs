@@ -97,6 +97,8 @@ fn count(tick: &mut Tick, found: &[ScannedItem], last: bool) {
     if last {
         tick.memory.states = std::mem::take(&mut tick.memory.walked);
         tick.memory.walked_at = tick.now.as_millis();
+        let [_, lately] = tick.memory.quarantined;
+        tick.memory.quarantined = [lately, 0];
     }
 }
 

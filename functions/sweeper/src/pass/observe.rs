@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
-    base::time::Time,
+    base::time::{Time, millis},
     dependency::{
         breaker::State,
         limiter::AHEAD,
@@ -17,7 +17,10 @@ use evenkeel::{
         maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
-    record::due::Parked,
+    record::{
+        due::Parked,
+        outcomes::{BUSY_MS, JOBS},
+    },
     telemetry,
 };
 use serde::Serialize;
@@ -26,7 +29,7 @@ use crate::{
     config::{JobType, name},
     entries::{entries, entries_in, longest_parked},
     metrics,
-    pass::census,
+    pass::{census, patterns},
     plan::{
         forecast::{Forecast, forecast},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
@@ -79,18 +82,24 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         at: tick.now.as_millis(),
         running: tick.view.running() as u64,
         stuck: tick.stuck as u64,
+        need_person: quarantined(tick),
         ..Observation::default()
     };
     for job in &sweep.config.types {
-        let (of_type, queues) = job_type(sweep, tick, job).await?;
-        seen.types.insert(job.kind.clone(), of_type);
-        seen.queues.extend(queues);
+        let of_job_type = job_type(sweep, tick, job).await?;
+        seen.types.insert(job.kind.clone(), of_job_type.seen);
+        seen.queues.extend(of_job_type.queues);
+        seen.need_person += of_job_type.rejected;
+        seen.paused_queues += of_job_type.paused;
     }
     let dependencies = watched_most(sweep, tick);
+    let before = Time::from_millis(tick.memory.observed_at);
     for (name, known) in dependencies {
         let of_dependency = dependency(&sweep.store, &name, &known, tick.now).await?;
-        seen.dependencies.insert(name, of_dependency);
+        let opened = known.breaker.down_since > before && before > Time::default();
+        seen.dependencies.insert(name, DependencySeen { opened, ..of_dependency });
     }
+    tick.memory.observed_at = tick.now.as_millis();
     seen.others = census::others(sweep, tick, &seen).await;
     let from = format!("{:015}", tick.now.before(LOOK_BACK).as_millis());
     let before = sweep.store.notes(HISTORY, &from, 60).await?;
@@ -98,7 +107,9 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         before.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect();
     history.push(seen.clone());
     let forecasts = forecast(&history);
-    metrics::tell(&sweep.config, &seen, tick.now);
+    for line in metrics::lines(&sweep.config, &seen, &forecasts) {
+        tick.tell(&sweep.config, line);
+    }
     tell_minutes(sweep, tick).await;
     for forecast in &forecasts {
         let Forecast { what, about, in_s, evidence } = forecast;
@@ -113,6 +124,7 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     });
     let place = NoteKey::new(HISTORY, format!("{:015}", tick.now.as_millis()));
     let past = serde_json::to_string(&seen).unwrap_or_default();
+    tick.seen = Some(seen);
     let (noted, kept) = tokio::join!(
         write(&sweep.store, NoteKey::new(NOW, "now"), now.unwrap_or_default(), tick.now),
         write(&sweep.store, place, past, tick.now),
@@ -135,31 +147,45 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
     all
 }
 
+/// Quarantined jobs, as far as the walks through the table and the counts since know.
+fn quarantined(tick: &Tick) -> u64 {
+    let walked = tick.memory.states.get("quarantined").copied().unwrap_or_default();
+    walked + tick.memory.quarantined.iter().sum::<u64>()
+}
+
 /// Tells the counts of each minute that is over and was not told yet, with the minute's own time, and keeps them for
 /// reports. Each is told once, however late the tick.
 async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
-    let Tick { memory, view, now, .. } = tick;
-    memory.told.retain(|kind, _| sweep.config.job_type(kind).is_some());
-    let last = bucket_start(now.before(TYPE_BUCKET + COUNTS_ARRIVE_WITHIN), TYPE_BUCKET);
+    tick.memory.told.retain(|kind, _| sweep.config.job_type(kind).is_some());
+    let last = bucket_start(tick.now.before(TYPE_BUCKET + COUNTS_ARRIVE_WITHIN), TYPE_BUCKET);
     for job in &sweep.config.types {
         // At first, only the last minute.
         let first = last.before(TYPE_BUCKET).as_millis();
-        let told = Time::from_millis(memory.told.get(&job.kind).copied().unwrap_or(first));
-        let minutes = view.stats.get(&job.kind).into_iter().flatten();
-        for (start, bucket) in minutes.filter(|(start, _)| *start > told && *start <= last) {
-            metrics::tell_minute(&sweep.config, &job.kind, bucket, *start);
-            let subject = format!("type:{}", job.kind);
-            let key = BucketKey { subject, start: *start, generation: 0, shard: 0 };
-            let (bucket, expires_at) = (bucket.clone(), *start + TYPE_BUCKET_RETENTION);
-            memory.told.insert(job.kind.clone(), start.as_millis());
-            let sum = ContainerCounts { key, bucket, expires_at, exists: false, changes: 0 };
-            if let Err(error) = sweep.store.put_counts(&sum).await {
-                telemetry::port_failed("put_counts", &error);
-            }
+        let told = tick.memory.told.get(&job.kind).copied().unwrap_or(first);
+        let told = Time::from_millis(told);
+        let Some(minutes) = tick.view.stats.get(&job.kind) else { continue };
+        let due = minutes.iter().filter(|(start, _)| *start > told && *start <= last);
+        let due: Vec<(Time, Bucket)> = due.cloned().collect();
+        for (start, bucket) in due {
+            tick.tell(&sweep.config, metrics::minute(&job.kind, &bucket, start));
+            tick.memory.told.insert(job.kind.clone(), start.as_millis());
+            tick.memory.quarantined[1] += bucket.count("quarantined");
+            patterns::look(sweep, tick, &job.kind, &bucket).await;
+            keep(&sweep.store, &job.kind, start, bucket).await;
         }
-        if view.stats.contains_key(&job.kind) {
-            memory.told.insert(job.kind.clone(), last.max(told).as_millis());
-        }
+        tick.memory.told.insert(job.kind.clone(), last.max(told).as_millis());
+    }
+}
+
+/// Keeps the counts of a minute of all containers.
+async fn keep<S: TableMaintenance>(store: &S, kind: &str, start: Time, bucket: Bucket) {
+    let key = BucketKey { subject: format!("type:{kind}"), start, generation: 0, shard: 0 };
+    // Samples are notes of their own.
+    let bucket = Bucket { samples: BTreeMap::new(), ..bucket };
+    let expires_at = start + TYPE_BUCKET_RETENTION;
+    let sum = ContainerCounts { key, bucket, expires_at, exists: false, changes: 0 };
+    if let Err(error) = store.put_counts(&sum).await {
+        telemetry::port_failed("put_counts", &error);
     }
 }
 
@@ -172,20 +198,31 @@ async fn write<S: TableMaintenance>(
     store.put_note(&place, &text, now + KEPT_FOR).await
 }
 
+/// What was seen of a job type and its queues.
+struct JobTypeSeen {
+    seen: TypeSeen,
+    queues: BTreeMap<String, QueueSeen>,
+    /// Rejected messages, up to the cap of each shard.
+    rejected: u64,
+    /// Queues whose mapping is paused.
+    paused: u64,
+}
+
 /// Observes a job type and its queues.
 async fn job_type<P: Ports>(
     sweep: &Sweep<P>,
     tick: &Tick,
     job: &JobType,
-) -> Result<(TypeSeen, BTreeMap<String, QueueSeen>), PortError> {
+) -> Result<JobTypeSeen, PortError> {
     let (view, now) = (&tick.view, tick.now);
     let mut queues = BTreeMap::new();
     let mut states: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut more, mut first) = (false, Vec::new());
+    let (mut more, mut first, mut paused) = (false, Vec::new(), 0);
     for source in job.sources() {
         let receives = view.first_receives(&job.kind, &source.queue);
-        let concurrency = sweep.mappings.concurrency(&source.mapping).await.ok().flatten();
-        let concurrency = concurrency.map(|mapping| mapping.slots);
+        let mapping = sweep.mappings.concurrency(&source.mapping).await;
+        paused += u64::from(mapping == Ok(None));
+        let concurrency = mapping.ok().flatten().map(|mapping| mapping.slots);
         let Some(depth) = view.depths.get(&source.queue) else { continue };
         let oldest = receives.into_iter().max().map(|(_, sent_at)| now.since(sent_at).as_secs());
         let seen = QueueSeen {
@@ -218,7 +255,8 @@ async fn job_type<P: Ports>(
     let oldest = unfinished.map(|record| now.since(record.work.created_at).as_secs()).max();
     let received =
         queues.values().filter(|queue| queue.visible > 0).filter_map(|q| q.oldest_s).max();
-    Ok((type_seen(view.stats.get(&job.kind), states, more, oldest.max(received), now), queues))
+    let seen = type_seen(view.stats.get(&job.kind), states, more, oldest.max(received), now);
+    Ok(JobTypeSeen { seen, queues, rejected: dead.rejected, paused })
 }
 
 /// The observation of a job type: the last complete minute of its statistics, and what its records
@@ -245,6 +283,8 @@ fn type_seen(
         dead: sum.count("dead"),
         crashed: sum.count("crashed"),
         quarantined: sum.count("quarantined"),
+        jobs: sum.count(JOBS),
+        busy_ms: sum.count(BUSY_MS),
         p50_s: seconds(0.5),
         p95_s: seconds(0.95),
         oldest_s,
@@ -284,7 +324,9 @@ async fn dependency<S: TableMaintenance>(
         failed: calls.failed,
         slow: calls.slow,
         throttled: calls.throttled,
-        p95_ms: calls.latency.quantile(0.95).map(evenkeel::base::time::millis),
+        p95_ms: calls.latency.quantile(0.95).map(millis),
+        p99_ms: calls.latency.quantile(0.99).map(millis),
+        opened: false,
         ahead_s: limited.then(|| ahead_us.div_ceil(1_000_000)),
         may_be_ahead_s: limited.then(|| AHEAD.as_secs()),
     })

@@ -25,6 +25,10 @@ pub struct Observation {
     pub running: u64,
     /// Jobs among these whose lease is over.
     pub stuck: u64,
+    /// Quarantined jobs and rejected messages, which wait for a person: at least so many.
+    pub need_person: u64,
+    /// Queues whose event source mapping is paused.
+    pub paused_queues: u64,
 }
 
 /// The dependencies that are not observed one by one.
@@ -89,6 +93,10 @@ pub struct TypeSeen {
     pub crashed: u64,
     /// Jobs that were quarantined, because they crashed their process three times.
     pub quarantined: u64,
+    /// Jobs of all batches that ended.
+    pub jobs: u64,
+    /// Time of these batches, in milliseconds.
+    pub busy_ms: u64,
     /// Median time from creation to success, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p50_s: Option<f64>,
@@ -110,6 +118,8 @@ pub struct TypeSeen {
 pub struct DependencySeen {
     /// State of its breaker, by its name in the control table.
     pub breaker: String,
+    /// Whether it has opened since the observation before.
+    pub opened: bool,
     /// Its parked jobs, counted up to a cap.
     pub parked: u64,
     /// Whether `parked` may have reached its cap, so that there may be more.
@@ -128,6 +138,9 @@ pub struct DependencySeen {
     /// 95th percentile of the time that these calls took, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p95_ms: Option<u64>,
+    /// 99th percentile of the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_ms: Option<u64>,
     /// How far calls are ahead of the hourly rate, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ahead_s: Option<u64>,

@@ -46,6 +46,7 @@ fn job_type() -> impl Strategy<Value = TypeSeen> {
             oldest_s,
             states,
             more,
+            ..TypeSeen::default()
         }
     })
 }
@@ -72,6 +73,7 @@ fn dependency() -> impl Strategy<Value = DependencySeen> {
             p95_ms,
             ahead_s,
             may_be_ahead_s,
+            ..DependencySeen::default()
         }
     })
 }
@@ -84,13 +86,13 @@ pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     let dependencies = btree_map("[ab]", dependency(), 0..3);
     (any::<u64>(), queues, types, dependencies, count(), count()).prop_map(
         |(at, queues, types, dependencies, running, stuck)| Observation {
-            others: Others::default(),
             at,
             queues,
             types,
             dependencies,
             running,
             stuck,
+            ..Observation::default()
         },
     )
 }
