@@ -18,6 +18,7 @@ mod golden;
 mod guest;
 mod level;
 mod links;
+mod monitoring;
 mod operators;
 mod pages;
 mod parameters;

@@ -7,6 +7,8 @@ mod counts;
 mod dead_letters;
 mod drain;
 mod faults;
+mod history;
+mod metrics;
 mod operations;
 mod operations_faults;
 mod properties;

@@ -7,6 +7,7 @@
 //!
 //! `cargo xtask template` writes what is generated, and `cargo xtask check` fails where it differs.
 
+mod alarms;
 mod block;
 mod function;
 mod linked;
@@ -62,7 +63,7 @@ pub fn read(root: &Path) -> Result<Vec<JobType>, String> {
     job_types().into_iter().map(|linked| function::read(root, &linked)).collect()
 }
 
-/// The template and the schemas as they should be.
+/// Both templates and the schemas as they should be.
 ///
 /// Fails if a `function.toml` is wrong or the template lacks a marker line.
 pub fn generate(root: &Path) -> Result<Vec<Generated>, String> {
@@ -71,11 +72,16 @@ pub fn generate(root: &Path) -> Result<Vec<Generated>, String> {
     let template =
         fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"))?;
     let text = template_of(&template, &types)?;
+    let monitoring = "infra/monitoring.yaml";
+    let found = fs::read_to_string(root.join(monitoring))
+        .map_err(|error| format!("{monitoring}: {error}"))?;
+    let monitoring = Generated { path: monitoring.into(), text: monitoring_of(&found, &types)? };
     let schemas = job_types().into_iter().map(|linked| Generated {
         path: format!("docs/{}.schema.json", linked.kind).into(),
         text: linked.schema,
     });
-    Ok([Generated { path: name.into(), text }].into_iter().chain(schemas).collect())
+    let templates = [Generated { path: name.into(), text }, monitoring];
+    Ok(templates.into_iter().chain(schemas).collect())
 }
 
 /// `template` with everything between its marker lines generated from `types`.
@@ -98,6 +104,13 @@ pub fn template_of(template: &str, types: &[JobType]) -> Result<String, String> 
         text = markers::replace(&text, name, &lines)?;
     }
     Ok(text)
+}
+
+/// `infra/monitoring.yaml` with everything between its marker lines generated from `types`.
+pub fn monitoring_of(template: &str, types: &[JobType]) -> Result<String, String> {
+    let of_types: String = types.iter().map(alarms::of_type).collect();
+    let text = markers::replace(template, "alarms of job types", &of_types)?;
+    markers::replace(&text, "alarms of dependencies", &alarms::of_dependencies(types))
 }
 
 /// The files that are not as they should be.

@@ -18,7 +18,7 @@ use crate::{
     config::{Config, JobType},
     plan::{
         forecast::{Forecast, What},
-        observation::{DependencySeen, Observation, TypeSeen},
+        observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
     },
     tick::Tick,
 };
@@ -68,16 +68,17 @@ pub fn lines(config: &Config, seen: &Observation, forecasts: &[Forecast]) -> Vec
     let at = Time::from_millis(seen.at);
     let queues = seen.queues.iter().filter_map(|(queue, seen)| {
         let slots = count("Concurrency", u64::from(seen.concurrency?));
-        Some(Line::new(Some(("queue", queue)), at, vec![slots]))
+        Some(Line::new(Some(("queue", queue.as_str())), at, vec![slots]))
     });
     let types = config.types.iter().filter_map(|job| {
         let of_type = seen.types.get(&job.kind)?;
         let numbers = of_job_type(job, of_type, seen, forecasts);
-        Some(Line::new(Some(("type", &job.kind)), at, numbers))
+        Some(Line::new(Some(("type", job.kind.as_str())), at, numbers))
     });
     let dependencies = seen.dependencies.iter().filter(|(name, _)| config.is_shared(name));
-    let dependencies = dependencies
-        .map(|(name, seen)| Line::new(Some(("dependency", name)), at, of_dependency(seen)));
+    let dependencies = dependencies.map(|(name, seen)| {
+        Line::new(Some(("dependency", name.as_str())), at, of_dependency(seen))
+    });
     let lines = queues.chain(types).chain(dependencies);
     lines.chain([Line::new(None, at, of_stack(seen, forecasts))]).collect()
 }
@@ -125,14 +126,13 @@ fn clears(job: &JobType, seen: &Observation, forecasts: &[Forecast]) -> bool {
     let soon = |forecast: &Forecast| {
         forecast.what == What::Clears && forecast.in_s.is_some_and(|in_s| in_s <= SOON_S)
     };
+    let backlog = |name: &str| seen.queues.get(name).map_or(0, QueueSeen::backlog);
     let sources = job.sources().map(|source| source.name());
-    let mut waiting = sources
-        .into_iter()
-        .filter(|name| seen.queues.get(*name).is_some_and(|queue| queue.backlog() > 0));
+    let waiting: Vec<&str> = sources.into_iter().filter(|name| backlog(name) > 0).collect();
     let is_forecast =
-        |name: &str| forecasts.iter().any(|forecast| forecast.about == name && soon(forecast));
-    let some = forecasts.iter().any(soon);
-    some && dependency.is_none_or(|seen| !is_open(seen)) && waiting.all(is_forecast)
+        |name: &&str| forecasts.iter().any(|forecast| forecast.about == **name && soon(forecast));
+    let is_open = dependency.is_some_and(is_open);
+    !is_open && !waiting.is_empty() && waiting.iter().all(is_forecast)
 }
 
 fn of_dependency(seen: &DependencySeen) -> Vec<Number> {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod balance;
 mod census;
 pub mod history;
+mod minutes;
 pub mod observe;
 pub mod operate;
 mod patterns;
@@ -40,7 +41,7 @@ pub enum Pass {
 
 impl Pass {
     /// In the order of a tick: jobs first, then maintenance.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Rescue,
         Self::Release,
         Self::Redrive,

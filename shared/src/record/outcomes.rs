@@ -68,7 +68,7 @@ pub struct End {
     pub at: Time,
     /// How long the run took, without its waits for slots; `None` if the gates refused it.
     pub took: Option<Duration>,
-    /// Failed attempts of the job so far.
+    /// Attempts of the job so far, with the one that has ended.
     pub attempts: u32,
     /// What the job type says of its success.
     pub label: Option<&'static str>,
@@ -178,9 +178,7 @@ impl Outcomes {
             change(&mut self.counts, DONE_MS, millis(end.at.since(end.created_at)), back);
         }
         if is_end(&end.decision) {
-            // The attempt that succeeded is not among those that failed.
-            let attempts = end.attempts + u32::from(end.decision == Decision::Succeed);
-            change(&mut self.counts, ATTEMPTS, attempts.into(), back);
+            change(&mut self.counts, ATTEMPTS, end.attempts.into(), back);
         }
         if let Some(took) = end.took {
             change(&mut self.counts, RUNS, 1, back);
@@ -322,6 +320,7 @@ mod tests {
     fn an_end_that_is_taken_back_leaves_nothing() {
         let success = End {
             took: Some(Duration::from_secs(2)),
+            attempts: 1,
             label: Some("adopted"),
             ..End::of(Decision::Succeed, Time::default(), Time::from_millis(7_000))
         };

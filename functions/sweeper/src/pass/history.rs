@@ -66,8 +66,12 @@ async fn roll<P: Ports>(
     let over = bucket_start(tick.now.before(ARRIVE_WITHIN), HOUR);
     let name = subject(kind, of);
     let next = tick.memory.rolled.get(&name).copied().map(Time::from_millis);
-    // A new stack begins with the day: there is nothing before it.
-    let next = next.unwrap_or(day_start(over)).max(bucket_start(tick.now.before(MADE_UP), HOUR));
+    // A new stack begins with the present hour: there is nothing before it.
+    let Some(next) = next else {
+        tick.memory.rolled.insert(name, over.as_millis());
+        return Ok(());
+    };
+    let next = next.max(bucket_start(tick.now.before(MADE_UP), HOUR));
     if next >= over {
         return Ok(());
     }

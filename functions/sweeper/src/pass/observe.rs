@@ -7,13 +7,10 @@ use evenkeel::{
     dependency::{
         breaker::State,
         limiter::AHEAD,
-        stats::{
-            BUCKET, Bucket, BucketKey, Calls, ContainerCounts, SHARDS, TYPE_BUCKET,
-            TYPE_BUCKET_RETENTION, bucket_start,
-        },
+        stats::{BUCKET, Bucket, Calls, SHARDS, TYPE_BUCKET, bucket_start},
     },
     ports::{
-        Control as _, PortError,
+        PortError,
         maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
@@ -29,7 +26,7 @@ use crate::{
     config::{JobType, name},
     entries::{entries, entries_in, longest_parked},
     metrics,
-    pass::{census, patterns},
+    pass::{census, minutes},
     plan::{
         forecast::{Forecast, forecast},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
@@ -42,10 +39,6 @@ use crate::{
 
 /// Dependencies whose calls and parked jobs a tick reads.
 const MOST_DEPENDENCIES: usize = 50;
-
-/// How long after the end of a minute its last counts may be written: at the end of a batch, which takes as long as the
-/// longest time-out of a function.
-const COUNTS_ARRIVE_WITHIN: Duration = Duration::from_secs(75);
 
 /// Age of the oldest observation that forecasts use.
 const LOOK_BACK: Duration = Duration::from_mins(16);
@@ -110,7 +103,7 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     for line in metrics::lines(&sweep.config, &seen, &forecasts) {
         tick.tell(&sweep.config, line);
     }
-    tell_minutes(sweep, tick).await;
+    minutes::tell(sweep, tick).await;
     for forecast in &forecasts {
         let Forecast { what, about, in_s, evidence } = forecast;
         telemetry::forecast(what.name(), about, *in_s, evidence);
@@ -151,42 +144,6 @@ fn watched_most<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> Vec<(String, Depende
 fn quarantined(tick: &Tick) -> u64 {
     let walked = tick.memory.states.get("quarantined").copied().unwrap_or_default();
     walked + tick.memory.quarantined.iter().sum::<u64>()
-}
-
-/// Tells the counts of each minute that is over and was not told yet, with the minute's own time, and keeps them for
-/// reports. Each is told once, however late the tick.
-async fn tell_minutes<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
-    tick.memory.told.retain(|kind, _| sweep.config.job_type(kind).is_some());
-    let last = bucket_start(tick.now.before(TYPE_BUCKET + COUNTS_ARRIVE_WITHIN), TYPE_BUCKET);
-    for job in &sweep.config.types {
-        // At first, only the last minute.
-        let first = last.before(TYPE_BUCKET).as_millis();
-        let told = tick.memory.told.get(&job.kind).copied().unwrap_or(first);
-        let told = Time::from_millis(told);
-        let Some(minutes) = tick.view.stats.get(&job.kind) else { continue };
-        let due = minutes.iter().filter(|(start, _)| *start > told && *start <= last);
-        let due: Vec<(Time, Bucket)> = due.cloned().collect();
-        for (start, bucket) in due {
-            tick.tell(&sweep.config, metrics::minute(&job.kind, &bucket, start));
-            tick.memory.told.insert(job.kind.clone(), start.as_millis());
-            tick.memory.quarantined[1] += bucket.count("quarantined");
-            patterns::look(sweep, tick, &job.kind, &bucket).await;
-            keep(&sweep.store, &job.kind, start, bucket).await;
-        }
-        tick.memory.told.insert(job.kind.clone(), last.max(told).as_millis());
-    }
-}
-
-/// Keeps the counts of a minute of all containers.
-async fn keep<S: TableMaintenance>(store: &S, kind: &str, start: Time, bucket: Bucket) {
-    let key = BucketKey { subject: format!("type:{kind}"), start, generation: 0, shard: 0 };
-    // Samples are notes of their own.
-    let bucket = Bucket { samples: BTreeMap::new(), ..bucket };
-    let expires_at = start + TYPE_BUCKET_RETENTION;
-    let sum = ContainerCounts { key, bucket, expires_at, exists: false, changes: 0 };
-    if let Err(error) = store.put_counts(&sum).await {
-        telemetry::port_failed("put_counts", &error);
-    }
 }
 
 async fn write<S: TableMaintenance>(

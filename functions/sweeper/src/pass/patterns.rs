@@ -1,6 +1,6 @@
 //! Error patterns: which of them are new.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
@@ -47,7 +47,7 @@ struct Pattern {
 pub(super) async fn look<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, kind: &str, bucket: &Bucket) {
     let today = date(tick.now);
     if tick.memory.patterns_on != today {
-        (tick.memory.patterns_on, tick.memory.patterns) = (today, Default::default());
+        (tick.memory.patterns_on, tick.memory.patterns) = (today, BTreeMap::new());
     }
     let mut new = 0;
     let seen = bucket.counts_of(OF_PATTERN).filter(|(name, _)| *name != OTHER);
