@@ -9,7 +9,7 @@ use evenkeel::{
     aws,
     base::{config::Tables, time::Time},
     http::transport,
-    ports::Store as _,
+    ports::{Control as _, Store as _, notes::NoteKey},
     record::{Counters, Parking, Phase, Record, Work},
     testing::TestClock,
 };
@@ -91,6 +91,14 @@ async fn over_a_socket_the_command_reads_what_the_engine_writes() {
     }
     assert_eq!(ports.item("jobs", "webhook#g:none").await.unwrap().value, None);
     assert_eq!(ports.breaker("control", "shop").await.unwrap().value, None);
+    for name in ["2026-11-28#webhook", "2026-11-29#webhook", "2026-11-30#webhook"] {
+        let key = NoteKey::new("day:type", name);
+        store.put_note(&key, "{}", NOW + Duration::from_hours(1)).await.unwrap();
+    }
+    let span = ["2026-11-29".to_owned(), "2026-11-30~".to_owned()];
+    let notes = ports.notes_between("control", "day:type", &span, 100).await.unwrap().value;
+    let names: Vec<&str> = notes.iter().map(|note| note.name.as_str()).collect();
+    assert_eq!(names, ["2026-11-29#webhook", "2026-11-30#webhook"]);
     server.abort();
 }
 
@@ -114,7 +122,7 @@ async fn told(words: &[&str]) -> (Exit, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn every_command_that_reads_answers_with_json_of_its_shape() {
-    let commands: [(&[&str], &str); 9] = [
+    let commands: [(&[&str], &str); 11] = [
         (&["jobs", "list"], "jobs"),
         (&["jobs", "list", "--state", "dead"], "jobs"),
         (&["jobs", "show", "parked"], "payload"),
@@ -123,6 +131,8 @@ async fn every_command_that_reads_answers_with_json_of_its_shape() {
         (&["breaker", "show", "shop"], "state"),
         (&["limiter", "show", "shop"], "in_use"),
         (&["queues", "list"], "queues"),
+        (&["report"], "kpis"),
+        (&["report", "--since", "7d", "--type", "webhook"], "patterns"),
         (&["rejected", "list"], "jobs"),
     ];
     for (words, field) in commands {

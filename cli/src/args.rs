@@ -5,6 +5,7 @@ mod gates;
 mod jobs;
 mod records;
 mod writes;
+mod report;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub use writes::{
     ActOnJobs, AuditCommand, AutoBreaker, Confirmed, ListOps, OneOp, OpsCommand, PauseQueues,
     Priority, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, Write,
 };
+pub use report::Report;
 
 /// Look at an Evenkeel stack and its jobs, submit jobs, and change what has to be changed
 #[derive(Clone, Debug, Parser)]
@@ -132,6 +134,9 @@ pub enum Command {
     /// Say whether the stack is well; status 3 if it is not
     #[command(before_help = "Example: evenkeel health || evenkeel doctor")]
     Health,
+    /// Report a period against the plan's targets: types, error patterns, hosts, forecasts
+    #[command(before_help = "Example: evenkeel report --since 7d --markdown > week.md")]
+    Report(Report),
     /// Cars as feeds, links and pages have left them
     #[command(
         subcommand,

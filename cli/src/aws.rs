@@ -109,6 +109,12 @@ impl AwsPorts {
     }
 }
 
+/// A note; `None` for an item that is none.
+fn note(item: &Item) -> Option<Note> {
+    let reader = Reader(item);
+    Some(Note { name: reader.text("sk").ok()?, text: reader.text("text").ok()? })
+}
+
 /// Read units that a call has used.
 fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
     capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default()
@@ -226,10 +232,6 @@ impl Ports for AwsPorts {
             .limit(limit(most))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-        let note = |item: &Item| {
-            let reader = Reader(item);
-            Some(Note { name: reader.text("sk").ok()?, text: reader.text("text").ok()? })
-        };
         let notes = answer.items().iter().filter_map(note).collect();
         Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
     }
@@ -272,6 +274,38 @@ impl Ports for AwsPorts {
         }
         let why = value["errorMessage"].as_str().map_or_else(|| value.to_string(), str::to_owned);
         Ok(Called::Failed(why))
+    }
+
+    async fn notes_between(
+        &self,
+        table: &str,
+        kind: &str,
+        names: &[String; 2],
+        most: usize,
+    ) -> Result<Read<Vec<Note>>, Fault> {
+        let mut found = Read::default();
+        let mut after = None;
+        loop {
+            let query = self
+                .dynamo
+                .query()
+                .table_name(table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
+                .expression_attribute_values(":pk", s(format!("note#{kind}")))
+                .expression_attribute_values(":from", s(&names[0]))
+                .expression_attribute_values(":until", s(&names[1]))
+                .set_exclusive_start_key(after)
+                .limit(limit(most))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total);
+            let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+            found.units += units(answer.consumed_capacity.as_ref());
+            found.value.extend(answer.items().iter().filter_map(note));
+            after = answer.last_evaluated_key;
+            if after.is_none() || found.value.len() >= most {
+                found.value.truncate(most);
+                return Ok(found);
+            }
+        }
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

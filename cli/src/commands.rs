@@ -15,6 +15,7 @@ mod operate;
 mod operations;
 mod queues;
 mod rejected;
+mod report;
 pub(crate) mod schemas;
 mod shown;
 mod submit;
@@ -75,6 +76,7 @@ pub(crate) async fn run<P: Ports>(
             limiter::show(ports, stack, &of.dependency, moment).await
         }
         Command::Queues(QueuesCommand::List) => queues::list(ports, stack).await,
+        Command::Report(given) => report::run(ports, stack, given, context).await,
         Command::Health => health::check(ports, stack, moment).await,
         Command::Cars(CarsCommand::List(wanted)) => cars::list(ports, stack, wanted, moment).await,
         Command::Cars(CarsCommand::Show(car)) => cars::show(ports, stack, car, moment).await,

@@ -21,6 +21,7 @@ pub mod memory;
 mod moment;
 mod output;
 pub mod ports;
+mod report;
 mod rows;
 pub mod schema;
 pub mod shapes;

@@ -247,6 +247,21 @@ impl Ports for MemoryPorts {
         answer.ok_or_else(|| Fault::Missing(format!("no function {function}")))
     }
 
+    async fn notes_between(
+        &self,
+        _: &str,
+        kind: &str,
+        names: &[String; 2],
+        most: usize,
+    ) -> Result<Read<Vec<Note>>, Fault> {
+        let is_within = |note: &&Note| names[0] <= note.name && note.name <= names[1];
+        let notes = self.notes.get(kind).into_iter().flatten().filter(is_within);
+        let mut notes: Vec<Note> = notes.cloned().collect();
+        notes.sort_by(|one, other| one.name.cmp(&other.name));
+        notes.truncate(most);
+        Ok(read(notes))
+    }
+
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {
         Ok(self.depths.get(queue).copied().unwrap_or_default())
     }

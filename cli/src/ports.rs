@@ -215,6 +215,15 @@ pub trait Ports: Send + Sync {
         limit: Duration,
     ) -> impl Future<Output = Result<Called, Fault>> + Send;
 
+    /// Reads at most `most` notes of a kind whose names lie within `names`, both ends inclusive, by name.
+    fn notes_between(
+        &self,
+        table: &str,
+        kind: &str,
+        names: &[String; 2],
+        most: usize,
+    ) -> impl Future<Output = Result<Read<Vec<Note>>, Fault>> + Send;
+
     /// Approximate numbers of messages in the queue with this ARN.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, Fault>> + Send;
 

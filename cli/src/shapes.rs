@@ -3,6 +3,7 @@
 mod explanation;
 mod operations;
 mod records;
+mod report;
 mod stack;
 
 use schemars::{JsonSchema, schema_for};
@@ -13,6 +14,9 @@ pub use operations::{FindingList, FindingShown, OperationList, OperationShown, P
 pub use records::{
     CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, Noted,
     RejectedShown,
+};
+pub use report::{
+    DependencyReport, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport,
 };
 pub use stack::{
     BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList,
@@ -40,6 +44,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("limiter show", of::<LimiterShown>()),
         ("queues list", of::<QueueList>()),
         ("health", of::<HealthReport>()),
+        ("report", of::<Report>()),
         ("cars list", of::<CarList>()),
         ("cars show", of::<CarShown>()),
         ("submit", of::<Submitted>()),

@@ -1,0 +1,361 @@
+//! `evenkeel report`: a period against the plan's targets, from the days that the sweeper has kept.
+
+use std::collections::BTreeMap;
+
+use evenkeel::{
+    base::time::Time,
+    dependency::stats::{DayKind, day_start},
+    record::outcomes::OTHER,
+};
+use serde::Deserialize;
+
+use super::Context;
+use crate::{
+    args::Report as Arguments,
+    deployment::Deployment,
+    exit::Failure,
+    output::Answer,
+    ports::Ports,
+    report::{Days, Period, kpis, of_dependencies, of_hosts, of_types},
+    shapes::{ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport},
+    table::{NAME, styled, table},
+    text::clean,
+};
+
+/// Days of subjects that are read of one kind: four hundred days of some types.
+const MOST_DAYS: usize = 4_000;
+
+/// Notes about error patterns of a type that are read.
+const MOST_NOTES: usize = 1_000;
+
+/// Error patterns, and hosts, that are shown.
+const MOST_SHOWN: usize = 20;
+
+/// The part of the note about a pattern that the report uses.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Pattern {
+    first_at: u64,
+    sample: String,
+}
+
+/// The part of the note about the present state that the report uses.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Present {
+    queues: BTreeMap<String, QueueSeen>,
+    forecasts: Vec<ForecastReport>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct QueueSeen {
+    visible: u64,
+    delayed: u64,
+    dead_letter: bool,
+}
+
+/// Reports a period.
+pub(super) async fn run<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &Arguments,
+    context: &Context<'_>,
+) -> Result<Answer, Failure> {
+    let now = context.moment.now;
+    let period = Period::last(given.since, now);
+    let chosen = stack.chosen(given.kind.as_deref())?;
+    let kinds: Vec<&str> = chosen.iter().map(|job| job.kind.as_str()).collect();
+    let all: Vec<&str> = stack.types.iter().map(|job| job.kind.as_str()).collect();
+    let mut names: Vec<&str> = chosen.iter().filter_map(|job| job.dependency.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut units = 0.0;
+    let types = days(ports, stack, DayKind::Type, period, &mut units).await?;
+    let dependencies = days(ports, stack, DayKind::Dependency, period, &mut units).await?;
+    let hosts = days(ports, stack, DayKind::Host, period, &mut units).await?;
+    let read = ports.notes(&stack.control, "observe", 1).await?;
+    units += read.units;
+    let text = read.value.first().map(|note| note.text.as_str()).unwrap_or_default();
+    let present: Present = serde_json::from_str(text).unwrap_or_default();
+    let patterns = patterns(ports, stack, &kinds, &types, period, &mut units).await?;
+    let (of_types, unknown_hours) = of_types(&types, &kinds, &all, period);
+    let of_dependencies = of_dependencies(&dependencies, &names, period);
+    let sources = present.queues.values().filter(|queue| !queue.dead_letter);
+    let waiting = sources.map(|queue| queue.visible.saturating_add(queue.delayed)).sum();
+    let report = Report {
+        from: period.from.as_millis(),
+        until: period.until.as_millis(),
+        unknown_hours,
+        kpis: kpis(&of_types, &of_dependencies, waiting),
+        types: of_types,
+        dependencies: of_dependencies,
+        patterns,
+        hosts: of_hosts(&hosts, period, MOST_SHOWN),
+        forecasts: present.forecasts,
+        read_units: units,
+    };
+    let text = text_of(&report, given.markdown);
+    let answer = Answer::one(&report, text)?;
+    Ok(if unknown_hours > 0 {
+        answer.remark(format!("{unknown_hours} hours of the period are not known, or not yet"))
+    } else {
+        answer
+    })
+}
+
+/// The days of a kind that the period touches.
+async fn days<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    kind: DayKind,
+    period: Period,
+    units: &mut f64,
+) -> Result<Days, Failure> {
+    let [from, until] = period.dates();
+    // `~` sorts after every subject of the last date.
+    let span = [from, format!("{until}~")];
+    let read = ports.notes_between(&stack.control, kind.note(), &span, MOST_DAYS).await?;
+    *units += read.units;
+    let mut days = Days::default();
+    for note in &read.value {
+        days.insert(&note.name, &note.text);
+    }
+    Ok(days)
+}
+
+/// The most frequent error patterns of some types.
+async fn patterns<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    kinds: &[&str],
+    types: &Days,
+    period: Period,
+    units: &mut f64,
+) -> Result<Vec<PatternReport>, Failure> {
+    let mut found = Vec::new();
+    let first = day_start(period.from);
+    for (kind, days) in types.iter().filter(|(kind, _)| kinds.contains(&kind.as_str())) {
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for (_, day) in days.iter().filter(|(start, _)| *start >= first) {
+            for (fingerprint, count) in &day.patterns {
+                *sums.entry(fingerprint).or_default() += count;
+            }
+        }
+        if sums.is_empty() {
+            continue;
+        }
+        let span = [format!("{kind}#"), format!("{kind}#~")];
+        let read = ports.notes_between(&stack.control, "pattern", &span, MOST_NOTES).await?;
+        *units += read.units;
+        let known = read.value.iter().filter_map(|note| {
+            let (_, fingerprint) = note.name.split_once('#')?;
+            Some((fingerprint, serde_json::from_str::<Pattern>(&note.text).ok()?))
+        });
+        let known: BTreeMap<&str, Pattern> = known.collect();
+        found.extend(sums.into_iter().map(|(fingerprint, failures)| {
+            let pattern = known.get(fingerprint).filter(|_| fingerprint != OTHER);
+            PatternReport {
+                kind: kind.clone(),
+                fingerprint: fingerprint.to_owned(),
+                failures,
+                sample: pattern.map(|of| of.sample.clone()).filter(|text| !text.is_empty()),
+                first_at: pattern.map(|of| of.first_at),
+                new: pattern.is_some_and(|of| Time::from_millis(of.first_at) >= period.from),
+            }
+        }));
+    }
+    found.sort_by_key(|pattern| (!pattern.new, std::cmp::Reverse(pattern.failures)));
+    found.truncate(MOST_SHOWN);
+    Ok(found)
+}
+
+fn number(value: Option<f64>, unit: &str) -> String {
+    let text = value.map_or_else(|| "–".to_owned(), |value| value.to_string());
+    if unit.is_empty() || value.is_none() { text } else { format!("{text} {unit}") }
+}
+
+fn ms(value: Option<u64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value} ms"))
+}
+
+fn of_kpi(kpi: &Kpi) -> Vec<String> {
+    let reached = match kpi.reached {
+        Some(true) => "reached",
+        Some(false) => "missed",
+        None => "",
+    };
+    let target = kpi.target.map(|target| format!("below {target} {}", kpi.unit));
+    let before = kpi.before.map(|_| number(kpi.before, &kpi.unit));
+    vec![
+        kpi.name.clone(),
+        number(kpi.value, &kpi.unit),
+        target.unwrap_or_default(),
+        reached.to_owned(),
+        before.unwrap_or_default(),
+    ]
+}
+
+fn row_of_type(of: &TypeReport) -> Vec<String> {
+    vec![
+        of.kind.clone(),
+        of.succeeded.to_string(),
+        (of.dead + of.quarantined).to_string(),
+        number(of.failure_percent, "%"),
+        ms(of.done_mean_ms),
+        ms(of.done_percentiles_ms.map(|[_, p95, _]| p95)),
+        number(of.attempts_mean, ""),
+        number(of.share_of_jobs_percent, "%"),
+        number(of.share_of_run_time_percent, "%"),
+    ]
+}
+
+const TYPE_HEAD: [&str; 9] = [
+    "TYPE",
+    "SUCCEEDED",
+    "FAILED",
+    "SHARE",
+    "MEAN TIME",
+    "P95",
+    "ATTEMPTS",
+    "OF JOBS",
+    "OF RUN TIME",
+];
+
+/// A part of the report: its title, the head of its table, and the rows.
+type Part = (&'static str, &'static [&'static str], Vec<Vec<String>>);
+
+fn parts(report: &Report) -> Vec<Part> {
+    let of_dependencies = report.dependencies.iter().map(|of| {
+        let counts = [of.calls, of.failed, of.throttled, of.opened].map(|count| count.to_string());
+        [vec![of.dependency.clone()], counts.to_vec(), vec![ms(of.p95_ms)]].concat()
+    });
+    let of_patterns = report.patterns.iter().map(|of| {
+        let sample = of.sample.clone().unwrap_or_default();
+        let new = if of.new { "new" } else { "" };
+        vec![
+            of.kind.clone(),
+            of.failures.to_string(),
+            new.to_owned(),
+            of.fingerprint.clone(),
+            sample,
+        ]
+    });
+    let of_hosts = report.hosts.iter().map(|of: &HostReport| {
+        let counts = [of.failed, of.throttled, of.calls].map(|count| count.to_string());
+        [vec![of.dependency.clone()], counts.to_vec()].concat()
+    });
+    let of_forecasts = report.forecasts.iter().map(|of| {
+        let when = of.in_s.map(|in_s| format!("in {in_s} s")).unwrap_or_default();
+        vec![of.what.clone(), of.about.clone(), when, of.evidence.clone()]
+    });
+    vec![
+        part(
+            "KPIs",
+            &["KPI", "VALUE", "TARGET", "", "BEFORE THE PLAN"],
+            report.kpis.iter().map(of_kpi),
+        ),
+        part("Job types", &TYPE_HEAD, report.types.iter().map(row_of_type)),
+        part(
+            "Dependencies",
+            &["DEPENDENCY", "CALLS", "FAILED", "429", "BREAKER OPENED", "P95"],
+            of_dependencies,
+        ),
+        part(
+            "Error patterns, on whole days",
+            &["TYPE", "FAILURES", "", "FINGERPRINT", "WHAT"],
+            of_patterns,
+        ),
+        part("Worst hosts", &["HOST", "FAILED", "429", "CALLS"], of_hosts),
+        part("Forecasts", &["WHAT", "ABOUT", "WHEN", "EVIDENCE"], of_forecasts),
+    ]
+}
+
+fn part(
+    title: &'static str,
+    head: &'static [&'static str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Part {
+    (title, head, rows.collect())
+}
+
+fn text_of(report: &Report, markdown: bool) -> String {
+    let [from, until] = [report.from, report.until].map(Time::from_millis);
+    let title = format!("{from} to {until}");
+    let mut text = if markdown { format!("# {title}\n") } else { styled(NAME, &title) + "\n" };
+    for (title, head, rows) in parts(report).into_iter().filter(|(_, _, rows)| !rows.is_empty()) {
+        text += &if markdown {
+            format!("\n## {title}\n\n{}", markdown_table(head, &rows))
+        } else {
+            format!("\n{}\n{}", styled(NAME, title), table(head, rows))
+        };
+    }
+    text
+}
+
+fn markdown_table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let cell = |text: &String| clean(text).replace('|', "\\|");
+    let head_line = line(head.iter().map(|name| name.to_lowercase()).collect());
+    let rows = rows.iter().map(|row| line(row.iter().map(cell).collect()));
+    head_line + "|" + &"---|".repeat(head.len()) + "\n" + &rows.collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        args::{Form, TimeForm},
+        memory::MemoryPorts,
+        moment::Moment,
+        stack,
+        stack::Target,
+        stop::Stop,
+    };
+
+    fn ports() -> MemoryPorts {
+        let day = r#"{"hours":24,"counts":{"succeeded":[0,90],"dead":[0,10],"jobs":[0,100]},
+            "patterns":{"abc":10}}"#;
+        let host = r#"{"hours":24,"counts":{"failed":[0,7]}}"#;
+        let calls = r#"{"hours":24,"counts":{"ok":[0,5],"failed":[0,2],"opened":[0,1]}}"#;
+        let present = r#"{"queues":{"q":{"visible":3}},"forecasts":[
+            {"what":"grows","about":"q","evidence":"more | more"}]}"#;
+        let pattern = r#"{"first_at":1,"sample":"permanent http_404: no page"}"#;
+        MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"},{"type":"b"}]"#)
+            .with_note("day:type", "2027-01-14#a", day)
+            .with_note("day:type", "2026-12-01#a", day)
+            .with_note("day:host", "2027-01-14#page/h", host)
+            .with_note("day:dependency", "2027-01-14#d", calls)
+            .with_note("pattern", "a#abc", pattern)
+            .with_note("observe", "now", present)
+    }
+
+    async fn told(ports: &MemoryPorts, markdown: bool, form: Form) -> String {
+        let stack = stack::find(ports, &Target::default()).await.unwrap();
+        let now = Time::parse_rfc3339("2027-01-15T08:00:00Z").unwrap();
+        let moment = Moment { now, form: TimeForm::Relative };
+        let stop = Stop::default();
+        let context = Context { form, moment, stop: &stop };
+        let since = Duration::from_hours(48);
+        let given = Arguments { since, kind: None, markdown };
+        format!("{:?}", run(ports, &stack, &given, &context).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_report_has_kpis_types_patterns_hosts_and_forecasts() {
+        let told = told(&ports(), false, Form::Text).await;
+        for part in ["missed", "10 %", "no page", "page/h", "grows", "3", "BREAKER OPENED"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(told.contains("hours of the period are not known"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn markdown_has_tables_whose_cells_cannot_break_out() {
+        let told = told(&ports(), true, Form::Text).await;
+        assert!(told.contains("## Job types") && told.contains("| type | succeeded |"), "{told}");
+        assert!(told.contains(r"more \\| more"), "{told}");
+    }
+}

@@ -1,0 +1,90 @@
+//! Reports of days that are given.
+
+use super::*;
+
+fn at(text: &str) -> Time {
+    Time::parse_rfc3339(text).unwrap()
+}
+
+fn days(entries: &[(&str, usize, &[(&str, usize, u64)])]) -> Days {
+    let mut days = Days::default();
+    for (name, hours, counts) in entries {
+        let mut day = Day { hours: *hours, ..Day::default() };
+        for (counter, hour, count) in *counts {
+            day.add(counter, *hour, *count);
+        }
+        days.insert(name, &serde_json::to_string(&day).unwrap());
+    }
+    days
+}
+
+fn period() -> Period {
+    Period::last(Duration::from_hours(24), at("2026-11-29T10:20:00Z"))
+}
+
+#[test]
+fn a_period_has_whole_hours_and_the_dates_of_its_days() {
+    assert_eq!(
+        (period().from, period().until),
+        (at("2026-11-28T10:00:00Z"), at("2026-11-29T10:00:00Z"))
+    );
+    assert_eq!(period().dates(), ["2026-11-28", "2026-11-29"]);
+    assert_eq!(period().hours(at("2026-11-28T00:00:00Z")), 10..24);
+    assert_eq!(period().hours(at("2026-11-29T00:00:00Z")), 0..10);
+    assert_eq!(period().length(), 24);
+}
+
+#[test]
+fn only_the_hours_of_the_period_count_and_unknown_ones_are_named() {
+    let days = days(&[
+        ("2026-11-28#a", 24, &[("succeeded", 9, 100), ("succeeded", 10, 30), ("dead", 23, 10)]),
+        ("2026-11-29#a", 8, &[("succeeded", 7, 60), ("jobs", 7, 25), ("done_ms", 7, 45_000)]),
+        ("2026-11-29#b", 8, &[("jobs", 0, 75)]),
+    ]);
+    let (types, unknown) = of_types(&days, &["a"], &["a", "b"], period());
+    let [a] = types.as_slice() else { panic!("{types:?}") };
+    assert_eq!((a.succeeded, a.dead, a.failure_percent), (90, 10, Some(10.0)));
+    assert_eq!((a.share_of_jobs_percent, a.done_mean_ms), (Some(25.0), Some(500)));
+    assert_eq!(unknown, 2);
+}
+
+#[test]
+fn kpis_are_compared_with_the_plans_targets() {
+    let days = days(&[(
+        "2026-11-29#a",
+        10,
+        &[("succeeded", 1, 90), ("dead", 1, 10), ("done_ms", 1, 90 * 30_000), ("jobs", 1, 100)],
+    )]);
+    let (types, _) = of_types(&days, &["a"], &["a"], period());
+    let kpis = kpis(&types, &[], 7);
+    let found: Vec<_> = kpis.iter().map(|kpi| (kpi.value, kpi.reached)).collect();
+    let expected = [
+        (Some(10.0), Some(false)),
+        (Some(30.0), Some(true)),
+        (Some(100.0), None),
+        (Some(0.0), None),
+        (Some(90.0), None),
+        (Some(7.0), None),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn without_a_job_there_is_no_number() {
+    let (types, unknown) = of_types(&Days::default(), &["a"], &["a"], period());
+    assert_eq!((types[0].failure_percent, types[0].done_percentiles_ms), (None, None));
+    assert_eq!(unknown, 24);
+    assert_eq!(kpis(&types, &[], 0)[0].reached, None);
+}
+
+#[test]
+fn the_worst_hosts_come_first() {
+    let days = days(&[
+        ("2026-11-28#page/a", 24, &[("failed", 12, 1), ("calls", 12, 9)]),
+        ("2026-11-28#page/b", 24, &[("failed", 12, 3), ("calls", 12, 4)]),
+        ("2026-11-28#page/c", 24, &[("failed", 2, 99)]),
+    ]);
+    let hosts = of_hosts(&days, period(), 10);
+    let names: Vec<&str> = hosts.iter().map(|host| host.dependency.as_str()).collect();
+    assert_eq!(names, ["page/b", "page/a"], "the third failed before the period");
+}
