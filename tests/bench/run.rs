@@ -68,6 +68,11 @@ impl Bench {
         self.run(false, tokio::time::sleep(span)).await;
     }
 
+    /// Lets the functions run while `main` happens, without the sweeper's schedule.
+    pub(crate) async fn work_while<T>(&self, main: impl Future<Output = T>) -> T {
+        self.run(false, main).await
+    }
+
     /// Lets the whole system run while `main` happens.
     pub(crate) async fn run_while<T>(&self, main: impl Future<Output = T>) -> T {
         self.run(true, main).await
