@@ -104,6 +104,16 @@ fn metrics_alarms_and_dashboard_cost_at_most_fifty_five_dollars_at_three_types()
     assert!((20.0..=MOST_DOLLARS).contains(&dollars), "{dollars}");
 }
 
+/// A minute in which everything happens.
+fn minute() -> Bucket {
+    let counters = ["succeeded", "retried", "dead", "crashed", "quarantined", "attempts"];
+    let counters = counters.into_iter().map(str::to_owned);
+    let counters = counters.chain(["runs", "run_ms", "done_ms", "t3", "w3"].map(str::to_owned));
+    let counters = counters.chain(REASONS.map(|reason| format!("{OF_REASON}{reason}")));
+    let counters = counters.chain(Class::ALL.map(|class| format!("{OF_CLASS}{}", class.name())));
+    Bucket { counts: counters.map(|name| (name, 2)).collect(), ..Bucket::default() }
+}
+
 /// A tick of a system in which everything happens.
 fn told() -> Vec<Line> {
     let types = r#"[{"type":"q","dependency":"d","concurrency":[2,2]}]"#;
@@ -148,12 +158,6 @@ fn told() -> Vec<Line> {
         evidence: String::new(),
     };
     let forecasts = [forecast(What::Clears, 60), forecast(What::HitsHourlyLimit, 60)];
-    let counters = ["succeeded", "retried", "dead", "crashed", "quarantined", "attempts"];
-    let counters = counters.into_iter().map(str::to_owned);
-    let counters = counters.chain(["runs", "run_ms", "done_ms", "t3", "w3"].map(str::to_owned));
-    let counters = counters.chain(REASONS.map(|reason| format!("{OF_REASON}{reason}")));
-    let counters = counters.chain(Class::ALL.map(|class| format!("{OF_CLASS}{}", class.name())));
-    let bucket = Bucket { counts: counters.map(|name| (name, 2)).collect(), ..Bucket::default() };
     let mut tick = Tick::new(String::new(), Time::default(), View::default(), Memory::default());
     let done = [
         ("rescue", "crashed"),
@@ -166,9 +170,9 @@ fn told() -> Vec<Line> {
         tick.count(pass, what, 1);
     }
     let mut lines = metrics::lines(&config, &seen, &forecasts);
-    lines.push(metrics::minute("q", &bucket, Time::default()));
+    lines.push(metrics::minute("q", &minute(), Time::default()));
     lines.push(metrics::new_patterns("q", 1, Time::default()));
-    lines.push(metrics::of_tick(&tick, true));
+    lines.push(metrics::of_tick(&tick.done, true, tick.now));
     lines
 }
 

@@ -45,6 +45,8 @@ enum Command {
     SamBuild(For),
     /// Compare how pages and feeds are read with other parsers: the tags, and the speed
     PageBench,
+    /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
+    Alarms,
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -172,6 +174,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::SamBuild(For { arch }) => sam_build::run(&workspace, arch).await?,
         Command::New(New { name }) => new::run(&workspace, &name)?,
         Command::PageBench => return page_bench::run(&workspace).await,
+        Command::Alarms => return suite::alarms(&workspace).await,
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }

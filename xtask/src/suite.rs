@@ -58,3 +58,12 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     cargo.args(&selection.filter).arg("--").args(&selection.arguments);
     Ok(tool::shown(&mut cargo).await? && checked.is_ok())
 }
+
+/// Runs the tests of alarms and metrics. Returns true if they succeeded.
+pub async fn alarms(workspace: &Workspace) -> Result<bool> {
+    let mut cargo = tool::cargo();
+    cargo.current_dir(workspace.root());
+    cargo.args(["test", "--package", "tests", "--all-features", "--test", "integration"]);
+    cargo.args(["--", "alarms::", "monitoring::"]);
+    tool::shown(&mut cargo).await
+}

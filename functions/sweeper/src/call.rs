@@ -74,7 +74,7 @@ pub async fn tick<P: Ports>(
             () = passes => false,
         }
     };
-    let line = metrics::of_tick(&tick, lost || !cut_short.is_empty());
+    let line = metrics::of_tick(&tick.done, lost || !cut_short.is_empty(), tick.now);
     tick.tell(&sweep.config, line);
     if lost {
         cut_short.push("lead");

@@ -3,7 +3,7 @@
 //! job type.
 //!
 //! ```text
-//!  lead ─ survey ─ rescue ─ release ─ redrive ─ operate ─ prune, audit ─ balance ─ observe ─ leave
+//!  lead ─ survey ─ rescue ─ release ─ redrive ─ operate ─ prune, audit ─ balance ─ observe ─ history
 //!                     └─────────┴─────────┴─ steps: the record first, then the message
 //! ```
 //!

@@ -5,7 +5,7 @@
 
 pub mod table;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use evenkeel::{
     base::time::{Time, millis},
@@ -20,7 +20,6 @@ use crate::{
         forecast::{Forecast, What},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
     },
-    tick::Tick,
 };
 use table::{DEFERRALS, ENDS, ERRORS, MOST_LABELS};
 
@@ -33,6 +32,9 @@ const ZEROS: [&str; 6] =
 
 /// A metric: its name, its value, and its CloudWatch unit.
 pub type Number = (Cow<'static, str>, u64, &'static str);
+
+/// What the passes of a tick have done: how many times, by pass and by the action's name.
+type Done = BTreeMap<&'static str, BTreeMap<&'static str, u64>>;
 
 /// The metrics of one log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,9 +213,9 @@ pub fn new_patterns(kind: &str, many: u64, now: Time) -> Line {
 
 /// The metrics of the tick itself: that it was, and what its passes have done.
 #[must_use]
-pub fn of_tick(tick: &Tick, is_cut_short: bool) -> Line {
+pub fn of_tick(done: &Done, is_cut_short: bool, now: Time) -> Line {
     let sum = |pass: &str, names: &[&str]| -> u64 {
-        let done = tick.done.get(pass).into_iter().flatten();
+        let done = done.get(pass).into_iter().flatten();
         done.filter(|(name, _)| names.contains(*name)).map(|(_, many)| many).sum()
     };
     let redriven = ["sent_back", "lease_expiry_indexed", "held", "ended", "already_due", "check"];
@@ -226,7 +228,7 @@ pub fn of_tick(tick: &Tick, is_cut_short: bool) -> Line {
         count("Repaired", sum("audit", &["repaired"])),
         count("Moved", sum("balance", &["moved"])),
     ];
-    Line::new(None, tick.now, numbers)
+    Line::new(None, now, numbers)
 }
 
 /// Logs a line in CloudWatch's embedded metric format, unless it is empty.

@@ -330,8 +330,8 @@ mod tests {
         }
         let bucket = outcomes.bucket();
         let counts = ["succeeded", RUN_MS, DONE_MS, ATTEMPTS, "label_adopted"];
-        assert_eq!(counts.map(|name| bucket.count(name)), [1, 2_005, 7_000, 1, 1]);
-        assert_eq!((bucket.histogram('t').total(), bucket.histogram('w').total()), (1, 2));
+        assert_eq!(counts.map(|name| bucket.count(name)), [1, 2_105, 7_000, 1, 1]);
+        assert_eq!((bucket.histogram('t').total(), bucket.histogram('w').total()), (1, 3));
         for end in [&success, &failed(0), &failed(6)] {
             outcomes.take_back(end);
         }
