@@ -180,7 +180,7 @@ pub(crate) fn of_dependencies(types: &[JobType]) -> String {
         let of = Of::Dependency(name);
         let alarm = Alarm {
             name: "BreakerOpenLong",
-            about: (&id, name),
+            about: (id.as_str(), name),
             pages: true,
             expression: "m",
             reads: vec![Read { id: "m", name: "BreakerOpen", stat: "Minimum", of }],

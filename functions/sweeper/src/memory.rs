@@ -64,7 +64,7 @@ pub struct Memory {
     pub observed_at: u64,
     /// The beginning of the first hour that is not rolled up yet, in milliseconds since the epoch, by subject.
     pub rolled: BTreeMap<String, u64>,
-    /// How often breakers have opened today, by dependency.
+    /// How often breakers have opened yesterday and today, by `DATE#DEPENDENCY`.
     pub opened: BTreeMap<String, Day>,
     /// Calls to hosts in trouble, by host, on the day `hosts_on`.
     pub hosts: BTreeMap<String, Day>,

@@ -34,7 +34,7 @@ const ZEROS: [&str; 6] =
 pub type Number = (Cow<'static, str>, u64, &'static str);
 
 /// What the passes of a tick have done: how many times, by pass and by the action's name.
-type Done = BTreeMap<&'static str, BTreeMap<&'static str, u64>>;
+pub type Done = BTreeMap<&'static str, BTreeMap<&'static str, u64>>;
 
 /// The metrics of one log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,12 @@ impl Line {
     }
 }
 
+fn number(name: impl Into<Cow<'static, str>>, value: u64, unit: &'static str) -> Number {
+    (name.into(), value, unit)
+}
+
 fn count(name: &'static str, value: u64) -> Number {
-    (name.into(), value, "Count")
+    number(name, value, "Count")
 }
 
 /// The metrics of an observation and its forecasts.
@@ -96,7 +100,7 @@ fn of_job_type(
         count("Queued", state("queued")),
         count("Waiting", state("waiting")),
         count("GivenUp", state("dead")),
-        ("OldestJobAge".into(), of_type.oldest_s.unwrap_or_default(), "Seconds"),
+        number("OldestJobAge", of_type.oldest_s.unwrap_or_default(), "Seconds"),
         count("BacklogClears", u64::from(clears(job, seen, forecasts))),
     ];
     let slots = |job: &JobType| -> u64 {
@@ -114,9 +118,9 @@ fn of_job_type(
     ];
     let percent = |part: u64, whole: u64| part.saturating_mul(100).checked_div(whole);
     numbers.extend(
-        parts.into_iter().filter_map(|(name, part, whole)| {
-            Some((name.into(), percent(part, whole)?, "Percent"))
-        }),
+        parts
+            .into_iter()
+            .filter_map(|(name, part, whole)| Some(number(name, percent(part, whole)?, "Percent"))),
     );
     numbers
 }
@@ -144,8 +148,8 @@ fn of_dependency(seen: &DependencySeen) -> Vec<Number> {
         count("Calls", seen.calls),
         count("FailedCalls", seen.failed),
         count("ThrottledCalls", seen.throttled),
-        ("LatencyP95".into(), seen.p95_ms.unwrap_or_default(), "Milliseconds"),
-        ("LatencyP99".into(), seen.p99_ms.unwrap_or_default(), "Milliseconds"),
+        number("LatencyP95", seen.p95_ms.unwrap_or_default(), "Milliseconds"),
+        number("LatencyP99", seen.p99_ms.unwrap_or_default(), "Milliseconds"),
     ]
 }
 
@@ -165,7 +169,7 @@ fn of_stack(seen: &Observation, forecasts: &[Forecast]) -> Vec<Number> {
         count("Running", seen.running),
         count("Stuck", seen.stuck),
         count("Parked", sum(|seen| seen.parked) + seen.others.parked),
-        ("LongestParked".into(), longest.unwrap_or_default(), "Seconds"),
+        number("LongestParked", longest.unwrap_or_default(), "Seconds"),
         count("BreakersOpen", open + seen.others.open_breakers),
         count("NeedPerson", seen.need_person),
         count("PausedQueues", seen.paused_queues),
@@ -187,8 +191,7 @@ pub fn minute(kind: &str, bucket: &Bucket, start: Time) -> Line {
     );
     // The first by name, so that a type that invents labels does not cost without a limit.
     let labels = bucket.counts_of(OF_LABEL).take(MOST_LABELS);
-    numbers
-        .extend(labels.map(|(label, many)| (format!("Succeeded.{label}").into(), many, "Count")));
+    numbers.extend(labels.map(|(label, many)| number(format!("Succeeded.{label}"), many, "Count")));
     let run = ["RunTimeMean", "RunTimeP50", "RunTimeP95", "RunTimeP99"];
     numbers.extend(times(run, bucket.count(RUN_MS), bucket.count(RUNS), &bucket.histogram('w')));
     let done = ["DoneTimeMean", "DoneTimeP50", "DoneTimeP95", "DoneTimeP99"];
@@ -202,7 +205,7 @@ fn times(names: [&'static str; 4], sum: u64, many: u64, bins: &Histogram) -> Vec
     let quantile = |q: f64| bins.quantile(q).map(millis);
     let values = [sum.checked_div(many), quantile(0.5), quantile(0.95), quantile(0.99)];
     let told = names.into_iter().zip(values);
-    told.filter_map(|(name, value)| Some((name.into(), value?, "Milliseconds"))).collect()
+    told.filter_map(|(name, value)| Some(number(name, value?, "Milliseconds"))).collect()
 }
 
 /// The metric of error patterns of a type that are new.
