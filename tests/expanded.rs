@@ -180,6 +180,33 @@ async fn an_update_takes_over_at_once_or_step_by_step() {
     assert_eq!(mappings.len(), 2 * JOB_TYPES);
 }
 
+/// An alarm that does not exist fails the deployment instead of guarding it.
+#[tokio::test]
+async fn alarms_that_brake_an_update_are_those_of_the_monitoring_stack() {
+    let given = [
+        ("DeploymentPreference", "AllAtOnce"),
+        ("Release", "2026-11-29"),
+        ("DeploymentBrakes", "on"),
+    ];
+    let expanded = Expanded::with(given).await;
+    let monitoring = template::load(std::path::Path::new("../infra/monitoring.yaml")).unwrap();
+    let alarms = monitoring["Resources"].as_object().unwrap().values();
+    let names = alarms.filter_map(|alarm| alarm["Properties"]["AlarmName"]["Fn::Sub"].as_str());
+    let names: Vec<String> = names.map(|name| name.replace("${Stack}", STACK)).collect();
+    let groups = of_type(&expanded, "AWS::CodeDeploy::DeploymentGroup");
+    assert_eq!(groups.len(), JOB_TYPES);
+    for (name, group) in groups {
+        let braking = &group["AlarmConfiguration"]["Fn::If"];
+        assert_eq!((&braking[0], &braking[2]), (&json!("Brakes"), &json!({})), "{name}");
+        let alarms = braking[1]["Alarms"].as_array().unwrap();
+        assert_eq!(alarms.len(), 3, "{name}");
+        for alarm in alarms {
+            let alarm = alarm["Name"]["Fn::Sub"].as_str().unwrap();
+            assert!(names.iter().any(|name| name == alarm), "{name}: {alarm}");
+        }
+    }
+}
+
 /// "Modify the function to create a new version" is how CloudFormation refuses a version of a function that
 /// has not changed. So a release changes the function, too.
 #[tokio::test]

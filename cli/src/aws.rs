@@ -283,7 +283,7 @@ impl Ports for AwsPorts {
         names: &[String; 2],
         most: usize,
     ) -> Result<Read<Vec<Note>>, Fault> {
-        let mut found = Read::default();
+        let mut found: Read<Vec<Note>> = Read::default();
         let mut after = None;
         loop {
             let query = self

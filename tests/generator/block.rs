@@ -326,11 +326,12 @@ fn function(job: &JobType) -> String {
     for (name, value) in &job.function.variables {
         let _ = writeln!(text, "          {name}: {}", reference(value));
     }
-    text += UPDATES;
+    text += &UPDATES.replace("FOLDER", &job.folder);
     text
 }
 
-/// A version of each update, to which the deployment moves the events at once or step by step.
+/// A version of each update, to which the deployment moves the events at once or step by step. `FOLDER` stands for
+/// that of the type.
 const UPDATES: &str = "      AutoPublishAlias: live
       # SAM would retain versions, also one of an update that was undone; then the same update could not be
       # tried again, because nothing has changed since that version.
@@ -342,6 +343,13 @@ const UPDATES: &str = "      AutoPublishAlias: live
       DeploymentPreference:
         Enabled: !FindInMap [DeploymentPreferences, !Ref DeploymentPreference, Gradual]
         Type: !Ref DeploymentPreference
+        # Alarms of infra/monitoring.yaml, which must be there before. One that fires undoes the update.
+        Alarms: !If
+          - Brakes
+          - - !Sub ${AWS::StackName}-FailureShare-FOLDER
+            - !Sub ${AWS::StackName}-FunctionErrors-FOLDER
+            - !Sub ${AWS::StackName}-Throttles-FOLDER
+          - [!Ref AWS::NoValue]
 ";
 
 /// What brings the messages of a queue to the function. It is no event of SAM's, because that would always

@@ -80,7 +80,7 @@ async fn template(workspace: &Workspace) -> Result<Vec<&'static str>> {
     let mut failed = Vec::new();
     let venv = Venv::ready(workspace, Tools::Check).await?;
     let mut lint = tool::command(venv.program("cfn-lint"));
-    lint.arg(workspace.template());
+    lint.arg(workspace.template()).arg(workspace.root().join("infra/monitoring.yaml"));
     failed.extend(unless_ok("cfn-lint", step("cfn-lint", lint).await?));
     let validate = sam_validate(workspace, &venv);
     failed.extend(unless_ok("sam validate", step("sam validate", validate).await?));

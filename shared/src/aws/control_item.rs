@@ -347,6 +347,18 @@ mod tests {
     }
 
     #[test]
+    fn counts_and_samples_round_trip_through_their_item() {
+        let bucket = Bucket {
+            counts: BTreeMap::from([("dead".to_owned(), 7), ("pattern_0a".to_owned(), 7)]),
+            samples: BTreeMap::from([("0a".to_owned(), "permanent http_404: *".to_owned())]),
+            ..Bucket::default()
+        };
+        let counts = ContainerCounts::new("errand", 1, Time::default(), bucket.clone());
+        let item: Item = encode_counts(&counts).into_iter().collect();
+        assert_eq!(decode_bucket(&item), bucket);
+    }
+
+    #[test]
     fn a_breaker_forced_by_hand_needs_only_state_generation_and_end() {
         let item: BTreeMap<&str, AttributeValue> = BTreeMap::from([
             ("state", s("forced_open")),

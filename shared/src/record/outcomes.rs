@@ -313,7 +313,7 @@ mod tests {
         assert!((1_200..=2_048).contains(&more), "{more} bytes");
         let sum: u64 = after.patterns.values().sum();
         assert_eq!(after.patterns.len(), MOST_PATTERNS + 1);
-        assert_eq!(sum, after.classes.values().sum());
+        assert_eq!(sum, after.classes.values().sum::<u64>());
     }
 
     #[test]
