@@ -1,8 +1,8 @@
 //! For each of a table of faults, which alarms fire: the real rules of infra/monitoring.yaml, on what the sweeper tells
 //! in virtual time. One alarm more or less fails.
 //!
-//! *Simulated* are the metrics of SQS, from the simulated queues. Metrics of Lambda, DynamoDB and CloudWatch itself, and
-//! the metric filters on log lines, have no data here, so `FunctionErrors`, `Throttles`, `TableThrottles`,
+//! *Simulated* are the metrics of SQS, from the simulated queues. Metrics of Lambda, DynamoDB and CloudWatch itself,
+//! and the metric filters on log lines, have no data here, so `FunctionErrors`, `Throttles`, `TableThrottles`,
 //! `AccountConcurrency`, `MetricsLost` and `AlarmLine` cannot fire.
 
 mod expression;

@@ -284,11 +284,11 @@ fn text_of(report: &Report, markdown: bool) -> String {
     let title = format!("{from} to {until}");
     let mut text = if markdown { format!("# {title}\n") } else { styled(NAME, &title) + "\n" };
     for (title, head, rows) in parts(report).into_iter().filter(|(_, _, rows)| !rows.is_empty()) {
-        text += &if markdown {
-            format!("\n## {title}\n\n{}", markdown_table(head, &rows))
+        if markdown {
+            text.push_str(&["\n## ", title, "\n\n", &markdown_table(head, &rows)].concat());
         } else {
-            format!("\n{}\n{}", styled(NAME, title), table(head, rows))
-        };
+            text.push_str(&["\n", &styled(NAME, title), "\n", &table(head, rows)].concat());
+        }
     }
     text
 }
