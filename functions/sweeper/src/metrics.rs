@@ -133,7 +133,7 @@ fn clears(job: &JobType, seen: &Observation, forecasts: &[Forecast]) -> bool {
         forecast.what == What::Clears && forecast.in_s.is_some_and(|in_s| in_s <= SOON_S)
     };
     let backlog = |name: &str| seen.queues.get(name).map_or(0, QueueSeen::backlog);
-    let sources = job.sources().map(|source| source.name());
+    let sources = job.sources().map(Source::name);
     let waiting: Vec<&str> = sources.into_iter().filter(|name| backlog(name) > 0).collect();
     let is_forecast =
         |name: &&str| forecasts.iter().any(|forecast| forecast.about == **name && soon(forecast));
