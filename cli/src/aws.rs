@@ -3,7 +3,7 @@
 mod fault;
 mod item;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
@@ -13,15 +13,21 @@ use aws_sdk_dynamodb::{
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use evenkeel::{
     aws::{
-        breaker_key, decode_breaker, decode_limiter, http_client,
+        breaker_key, bucket_partition, bucket_sort, decode_breaker, decode_bucket, decode_key,
+        decode_limiter, http_client,
         item::{Item, Reader, n, owned, s},
         limiter_key,
     },
     base::time::Time,
-    dependency::{breaker::Breaker, limiter::Limiter},
+    dependency::{
+        breaker::Breaker,
+        limiter::Limiter,
+        stats::{Calls, SHARDS},
+    },
     http::transport,
     ports::maintenance::Depth,
 };
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use self::{
@@ -42,6 +48,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time-out of a call with its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Buckets that are read of one shard of a dependency's statistics: of ten minutes, in a few generations.
+const MOST_BUCKETS: usize = 200;
 
 /// [`Ports`] on AWS, or on a local service that stands in for it.
 #[derive(Clone, Debug)]
@@ -101,6 +110,32 @@ impl AwsPorts {
         Ok(Read { units: units(answer.consumed_capacity.as_ref()), value: answer.item })
     }
 
+    /// The buckets of one shard of a dependency's call statistics.
+    async fn calls_of_shard(
+        &self,
+        table: &str,
+        dependency: &str,
+        shard: u8,
+        from: Time,
+    ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
+        let query = self
+            .dynamo
+            .query()
+            .table_name(table)
+            .key_condition_expression("pk = :pk AND sk >= :from")
+            .expression_attribute_values(":pk", s(bucket_partition(dependency, shard)))
+            .expression_attribute_values(":from", s(bucket_sort(from, 0)))
+            .limit(limit(MOST_BUCKETS))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+        let bucket = |item: &Item| {
+            let key = decode_key(dependency, shard, item)?;
+            Some((key.start, Calls::from(&decode_bucket(item))))
+        };
+        let buckets = answer.items().iter().filter_map(bucket).collect();
+        Ok(Read { value: buckets, units: units(answer.consumed_capacity.as_ref()) })
+    }
+
     async fn queue_url(&self, arn: &str) -> Result<String, Fault> {
         let name = arn.rsplit(':').next().unwrap_or_default();
         let answer = self.sqs.get_queue_url().queue_name(name).send().await;
@@ -118,6 +153,11 @@ fn note(item: &Item) -> Option<Note> {
 /// Read units that a call has used.
 fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
     capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default()
+}
+
+fn note(item: &Item) -> Option<Note> {
+    let reader = Reader(item);
+    Some(Note { name: reader.text("sk").ok()?, text: reader.text("text").ok()? })
 }
 
 fn limit(most: usize) -> i32 {
@@ -306,6 +346,46 @@ impl Ports for AwsPorts {
                 return Ok(found);
             }
         }
+    }
+
+    async fn notes_after(
+        &self,
+        table: &str,
+        kind: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<Read<Vec<Note>>, Fault> {
+        let query = self
+            .dynamo
+            .query()
+            .table_name(table)
+            .key_condition_expression("pk = :pk AND sk > :after")
+            .expression_attribute_values(":pk", s(format!("note#{kind}")))
+            .expression_attribute_values(":after", s(after))
+            .limit(limit(most))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+        let notes = answer.items().iter().filter_map(note).collect();
+        Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+    }
+
+    async fn calls(
+        &self,
+        table: &str,
+        dependency: &str,
+        from: Time,
+    ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
+        let shards = (0..SHARDS).map(|shard| self.calls_of_shard(table, dependency, shard, from));
+        let mut sums: BTreeMap<Time, Calls> = BTreeMap::new();
+        let mut units = 0.0;
+        for read in join_all(shards).await {
+            let read = read?;
+            units += read.units;
+            for (start, calls) in &read.value {
+                sums.entry(*start).or_default().add(calls);
+            }
+        }
+        Ok(Read { value: sums.into_iter().collect(), units })
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

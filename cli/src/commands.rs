@@ -1,23 +1,23 @@
-//! The commands: each reads through the ports and returns an answer.
+//! The commands: each reads through the ports and returns an answer. What they read, the dashboard shows as well.
 
-mod breaker;
-mod cars;
+pub(crate) mod breaker;
+pub(crate) mod cars;
 pub(crate) mod completions;
-mod dependencies;
+pub(crate) mod dependencies;
 pub(crate) mod doctor;
-mod explain;
-mod find;
-mod health;
-mod jobs;
-mod limiter;
-mod observed;
+pub(crate) mod explain;
+pub(crate) mod find;
+pub(crate) mod health;
+pub(crate) mod jobs;
+pub(crate) mod limiter;
+pub(crate) mod observed;
 mod operate;
 mod operations;
-mod queues;
-mod rejected;
+pub(crate) mod queues;
+pub(crate) mod rejected;
 mod report;
 pub(crate) mod schemas;
-mod shown;
+pub(crate) mod shown;
 mod submit;
 
 use evenkeel::base::time::Clock;

@@ -72,6 +72,7 @@ pub(crate) struct Wanted {
     pub(crate) kind: Option<String>,
     pub(crate) class: Option<String>,
     pub(crate) fingerprint: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 impl Wanted {
@@ -83,6 +84,7 @@ impl Wanted {
             && same(&self.kind, Some(&item.kind))
             && same(&self.class, item.class.as_ref())
             && same(&self.fingerprint, item.fingerprint.as_ref())
+            && same(&self.group, item.group.as_ref())
             && self.behind.as_ref().is_none_or(|place| Position::of(item) > *place)
     }
 }

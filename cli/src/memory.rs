@@ -8,7 +8,7 @@ use std::{
 
 use evenkeel::{
     base::time::Time,
-    dependency::{breaker::Breaker, limiter::Limiter},
+    dependency::{breaker::Breaker, limiter::Limiter, stats::Calls},
     ports::maintenance::Depth,
     record::Record,
 };
@@ -32,6 +32,7 @@ pub struct MemoryPorts {
     breakers: BTreeMap<String, Breaker>,
     limiters: BTreeMap<String, Limiter>,
     notes: BTreeMap<String, Vec<Note>>,
+    calls: BTreeMap<String, Vec<(Time, Calls)>>,
     depths: BTreeMap<String, Depth>,
     mappings: BTreeMap<String, MappingFacts>,
     others: Vec<Attributes>,
@@ -117,6 +118,13 @@ impl MemoryPorts {
     pub fn with_note(mut self, kind: &str, name: &str, text: &str) -> Self {
         let note = Note { name: name.to_owned(), text: text.to_owned() };
         self.notes.entry(kind.to_owned()).or_default().push(note);
+        self
+    }
+
+    /// The same with call statistics of a dependency: the beginning of each bucket, earliest first.
+    #[must_use]
+    pub fn with_calls(mut self, dependency: &str, calls: Vec<(Time, Calls)>) -> Self {
+        self.calls.insert(dependency.to_owned(), calls);
         self
     }
 
@@ -260,6 +268,28 @@ impl Ports for MemoryPorts {
         notes.sort_by(|one, other| one.name.cmp(&other.name));
         notes.truncate(most);
         Ok(read(notes))
+    }
+
+    async fn notes_after(
+        &self,
+        _: &str,
+        kind: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<Read<Vec<Note>>, Fault> {
+        let notes = self.notes.get(kind).into_iter().flatten();
+        let notes = notes.filter(|note| note.name.as_str() > after);
+        Ok(read(notes.take(most).cloned().collect()))
+    }
+
+    async fn calls(
+        &self,
+        _: &str,
+        dependency: &str,
+        from: Time,
+    ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
+        let calls = self.calls.get(dependency).into_iter().flatten();
+        Ok(read(calls.filter(|(start, _)| *start >= from).copied().collect()))
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

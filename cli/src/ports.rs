@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use evenkeel::{
     base::time::Time,
-    dependency::{breaker::Breaker, limiter::Limiter},
+    dependency::{breaker::Breaker, limiter::Limiter, stats::Calls},
     message::RejectedMessage,
     ports::maintenance::Depth,
     record::Record,
@@ -223,6 +223,24 @@ pub trait Ports: Send + Sync {
         names: &[String; 2],
         most: usize,
     ) -> impl Future<Output = Result<Read<Vec<Note>>, Fault>> + Send;
+
+    /// Reads at most `most` notes of a kind whose names come after `after`, by name.
+    fn notes_after(
+        &self,
+        table: &str,
+        kind: &str,
+        after: &str,
+        most: usize,
+    ) -> impl Future<Output = Result<Read<Vec<Note>>, Fault>> + Send;
+
+    /// Reads the call statistics of a dependency from `from` on: the beginning of each bucket of ten seconds, with the
+    /// sums of all its shards and of the breaker's generations, earliest first.
+    fn calls(
+        &self,
+        table: &str,
+        dependency: &str,
+        from: Time,
+    ) -> impl Future<Output = Result<Read<Vec<(Time, Calls)>>, Fault>> + Send;
 
     /// Approximate numbers of messages in the queue with this ARN.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, Fault>> + Send;

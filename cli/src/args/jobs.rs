@@ -84,6 +84,9 @@ pub struct ListJobs {
     /// Only jobs whose latest failure has this fingerprint
     #[arg(long, value_name = "HEX")]
     pub fingerprint: Option<String>,
+    /// Only jobs of this message group
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
     /// Only jobs that have been due for ten minutes, and have not ended
     #[arg(long)]
     pub stuck: bool,

@@ -59,7 +59,7 @@ fn shape(dependency: &str, read: &Read<Option<Breaker>>, now: Time) -> BreakerSh
 }
 
 /// The breakers of these dependencies, in their order.
-pub(super) async fn breakers<P: Ports>(
+pub(crate) async fn breakers<P: Ports>(
     ports: &P,
     stack: &Deployment,
     names: &[String],

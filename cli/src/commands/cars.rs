@@ -56,14 +56,8 @@ pub(super) async fn list<P: Ports>(
     wanted: &ListCars,
     moment: Moment,
 ) -> Result<Answer, Failure> {
-    let (name, keys) = cars(stack)?;
-    let after = wanted.page.cursor.as_ref().map(|vin| format!("{CAR}{vin}"));
-    let most = usize::from(wanted.page.limit);
-    let read = ports.items(name, keys, &wanted.dealer, CAR, after.as_deref(), most).await?;
-    let cars: Vec<CarSummary> =
-        read.value.items.iter().filter_map(|item| summary(item, &keys[1])).collect();
-    let more = read.value.more;
-    let cursor = cars.last().filter(|_| more).map(|car| car.vin.clone());
+    let list = read_list(ports, stack, wanted).await?;
+    let CarList { cars, cursor, .. } = &list;
     let row = |car: &CarSummary| {
         let state = if car.listed { "listed" } else { "gone" };
         let pending = if car.pending { "pending" } else { "" };
@@ -76,13 +70,29 @@ pub(super) async fn list<P: Ports>(
         ]
     };
     let text = table(&["VIN", "LIST", "STATE", "SEEN", "JOBS"], cars.iter().map(row).collect());
-    let remark = match &cursor {
+    let remark = match cursor {
         Some(cursor) => format!("{} shown, and there are more: --cursor {cursor}", cars.len()),
         None if cars.is_empty() => format!("no cars of {:?}", wanted.dealer),
         None => format!("{} in all", cars.len()),
     };
-    let list = CarList { cars, more, cursor, read_units: read.units };
     Ok(Answer::list(&list, "cars", text)?.remark(remark))
+}
+
+/// Reads a dealer's cars by VIN.
+pub(crate) async fn read_list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &ListCars,
+) -> Result<CarList, Failure> {
+    let (name, keys) = cars(stack)?;
+    let after = wanted.page.cursor.as_ref().map(|vin| format!("{CAR}{vin}"));
+    let most = usize::from(wanted.page.limit);
+    let read = ports.items(name, keys, &wanted.dealer, CAR, after.as_deref(), most).await?;
+    let cars: Vec<CarSummary> =
+        read.value.items.iter().filter_map(|item| summary(item, &keys[1])).collect();
+    let more = read.value.more;
+    let cursor = cars.last().filter(|_| more).map(|car| car.vin.clone());
+    Ok(CarList { cars, more, cursor, read_units: read.units })
 }
 
 /// An item without its keys and without secrets, with JSON in place of texts that hold it.
@@ -104,6 +114,29 @@ pub(super) async fn show<P: Ports>(
     wanted: &OneCar,
     moment: Moment,
 ) -> Result<Answer, Failure> {
+    let shape = read(ports, stack, wanted).await?;
+    let mut fields = Fields::default();
+    fields.add("dealer", &shape.dealer);
+    fields.add("vin", &shape.vin);
+    let items = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
+    for (name, attributes) in
+        items.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
+    {
+        let seen = attributes.get("seen_at").or_else(|| attributes.get("asked_at"));
+        let seen =
+            seen.and_then(Value::as_u64).map(|at| format!(" ({})", moment.show_ms(Some(at))));
+        let shown: Value = attributes.clone().into_iter().collect::<serde_json::Map<_, _>>().into();
+        fields.block(&format!("{name}{}", seen.unwrap_or_default()), &indented(&shown));
+    }
+    Answer::one(&shape, fields.text())
+}
+
+/// Reads all that is stored of a car. Fails if that is nothing.
+pub(crate) async fn read<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &OneCar,
+) -> Result<CarShown, Failure> {
     let (name, keys) = cars(stack)?;
     let vin = wanted.vin.trim().to_ascii_uppercase();
     let sorts = [CAR, LINK, PAGE].map(|prefix| format!("{prefix}{vin}"));
@@ -122,19 +155,5 @@ pub(super) async fn show<P: Ports>(
         let hint = format!("`evenkeel cars list {}` lists what there is", wanted.dealer);
         return Err(Failure::new(Exit::Failed, "not_found", message).hint(hint));
     }
-    let shape = CarShown { dealer: wanted.dealer.clone(), vin, car, link, page, read_units };
-    let mut fields = Fields::default();
-    fields.add("dealer", &shape.dealer);
-    fields.add("vin", &shape.vin);
-    let items = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
-    for (name, attributes) in
-        items.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
-    {
-        let seen = attributes.get("seen_at").or_else(|| attributes.get("asked_at"));
-        let seen =
-            seen.and_then(Value::as_u64).map(|at| format!(" ({})", moment.show_ms(Some(at))));
-        let shown: Value = attributes.clone().into_iter().collect::<serde_json::Map<_, _>>().into();
-        fields.block(&format!("{name}{}", seen.unwrap_or_default()), &indented(&shown));
-    }
-    Answer::one(&shape, fields.text())
+    Ok(CarShown { dealer: wanted.dealer.clone(), vin, car, link, page, read_units })
 }

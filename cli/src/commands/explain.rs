@@ -7,7 +7,7 @@ use evenkeel::{
 
 use super::{
     dependencies,
-    find::{absent, find, unreadable},
+    find::{Found, absent, find, unreadable},
     observed, queues,
     shown::history,
 };
@@ -34,10 +34,23 @@ pub(super) async fn run<P: Ports>(
     moment: Moment,
 ) -> Result<Answer, Failure> {
     let found = find(ports, stack, job).await?;
+    let explanation = explanation(ports, stack, job, &found, moment.now).await?;
+    let text = text(&explanation, moment);
+    Answer::one(&explanation, text)
+}
+
+/// Explains what was found for an id.
+pub(crate) async fn explanation<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    job: &OneJob,
+    found: &Found,
+    now: Time,
+) -> Result<Explanation, Failure> {
     let (mut explanation, units) = match &found.item {
         Some(Kept::Job(record)) => {
             let (facts, units) = facts(ports, stack, record).await?;
-            (explain(record, &facts, moment.now), units)
+            (explain(record, &facts, now), units)
         }
         Some(Kept::Rejected(message)) => {
             let facts = Facts { stack: stack.name.clone(), ..Facts::default() };
@@ -45,11 +58,10 @@ pub(super) async fn run<P: Ports>(
         }
         Some(Kept::Unreadable(why)) => return Err(unreadable(&found.key, why)),
         None if job.id.starts_with("q#") => return Err(absent(job)),
-        None => unclaimed(ports, stack, &found.keys, moment).await?,
+        None => unclaimed(ports, stack, &found.keys, now).await?,
     };
     explanation.read_units = found.units + units;
-    let text = text(&explanation, moment);
-    Answer::one(&explanation, text)
+    Ok(explanation)
 }
 
 /// Explains a job without a record. If it may be of several types, that with the longest queue counts: in an empty one
@@ -58,7 +70,7 @@ async fn unclaimed<P: Ports>(
     ports: &P,
     stack: &Deployment,
     keys: &[String],
-    moment: Moment,
+    now: Time,
 ) -> Result<(Explanation, f64), Failure> {
     let visible = |facts: &Facts| facts.depth.map_or(0, |depth| depth.visible);
     let mut units = 0.0;
@@ -73,7 +85,7 @@ async fn unclaimed<P: Ports>(
     }
     let (key, job, facts) = longest
         .ok_or_else(|| Failure::usage("type: the stack's configuration names no job type"))?;
-    Ok((explain_unclaimed(key, &job.normal, &facts, moment.now), units))
+    Ok((explain_unclaimed(key, &job.normal, &facts, now), units))
 }
 
 /// What is known of a queue and its type. What must not or cannot be read is left out: a part of an explanation is

@@ -34,7 +34,13 @@ fn problem(code: &str, about: &str, message: String, remedy: &str) -> Problem {
     Problem { code, about, message, remedy }
 }
 
-fn of_sweeper(stack: &Deployment, at: Option<Time>, overdue: u64, now: Time) -> Vec<Problem> {
+/// What is not well with the sweeper.
+pub(crate) fn of_sweeper(
+    stack: &Deployment,
+    at: Option<Time>,
+    overdue: u64,
+    now: Time,
+) -> Vec<Problem> {
     let sweeper = stack.sweeper();
     let mut problems = Vec::new();
     let remedy = "see the sweeper's log and its schedule; `evenkeel doctor` checks both ends";
@@ -57,7 +63,8 @@ fn of_sweeper(stack: &Deployment, at: Option<Time>, overdue: u64, now: Time) -> 
     problems
 }
 
-fn of_breaker(breaker: &BreakerShown) -> Option<Problem> {
+/// What is not well with a dependency.
+pub(crate) fn of_breaker(breaker: &BreakerShown) -> Option<Problem> {
     if !breaker.refuses_calls {
         return None;
     }
@@ -73,7 +80,8 @@ fn of_breaker(breaker: &BreakerShown) -> Option<Problem> {
     Some(problem("breaker_open", &breaker.dependency, message, remedy))
 }
 
-fn of_queue(queue: &QueueShown) -> Option<Problem> {
+/// What is not well with a queue.
+pub(crate) fn of_queue(queue: &QueueShown) -> Option<Problem> {
     if queue.role == "dead_letters" && queue.visible > 0 {
         let message = format!("{} dead letters wait", queue.visible);
         let remedy = "the sweeper empties the queue within minutes; if it does not, see its log";
@@ -87,7 +95,7 @@ fn of_queue(queue: &QueueShown) -> Option<Problem> {
 }
 
 /// Jobs and messages that were given up lately, by type and state.
-async fn of_ended<P: Ports>(
+pub(crate) async fn of_ended<P: Ports>(
     ports: &P,
     stack: &Deployment,
     now: Time,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     args::{ListJobs, ListedState, OneJob, WaitForJob},
     deployment::Deployment,
-    due::{self, EVER, Position, Wanted, partitions},
+    due::{self, EVER, Listed, Position, Wanted, partitions},
     exit::{Exit, Failure},
     moment::Moment,
     output::Answer,
@@ -42,6 +42,17 @@ pub(crate) async fn list<P: Ports>(
     wanted: &ListJobs,
     moment: Moment,
 ) -> Result<Answer, Failure> {
+    let (listed, left_out) = read_list(ports, stack, wanted, moment.now).await?;
+    listing(&listed, left_out, moment)
+}
+
+/// Reads the jobs of a list, and says how many hosts with parked jobs were not asked.
+pub(crate) async fn read_list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &ListJobs,
+    now: Time,
+) -> Result<(Listed, usize), Failure> {
     let states = states(wanted);
     let types = stack.chosen(wanted.kind.as_deref())?;
     let (mut dependencies, mut left_out, mut units) = (Vec::new(), 0, 0.0);
@@ -53,10 +64,10 @@ pub(crate) async fn list<P: Ports>(
         dependencies.extend_from_slice(first);
         (left_out, units) = (rest, known.units);
     }
-    let until = if wanted.stuck { moment.now.before(STUCK_AFTER) } else { EVER };
+    let until = if wanted.stuck { now.before(STUCK_AFTER) } else { EVER };
     let query = Wanted {
         partitions: partitions(&types, &states, &dependencies),
-        from: wanted.since.map(|span| moment.now.before(span)).unwrap_or_default(),
+        from: wanted.since.map(|span| now.before(span)).unwrap_or_default(),
         until,
         behind: wanted.page.cursor.as_deref().map(Position::read).transpose()?,
         most: usize::from(wanted.page.limit),
@@ -64,10 +75,11 @@ pub(crate) async fn list<P: Ports>(
         kind: wanted.kind.clone(),
         class: wanted.class.clone(),
         fingerprint: wanted.fingerprint.clone(),
+        group: wanted.group.clone(),
     };
     let mut listed = due::list(ports, &stack.jobs, &query).await?;
     listed.units += units;
-    listing(&listed, left_out, moment)
+    Ok((listed, left_out))
 }
 
 /// The states to list: those that are named, or all that have not ended.
@@ -128,7 +140,8 @@ pub(crate) async fn wait<P: Ports>(
     }
 }
 
-fn shape(record: &Record, units: f64) -> JobShown {
+/// What is shown of a record, without secrets.
+pub(crate) fn shape(record: &Record, units: f64) -> JobShown {
     let (mut why, mut lease_until, mut run_after, mut result) = (None, None, None, None);
     match &record.phase {
         Phase::Running { lease_until: until, .. } => lease_until = Some(until.as_millis()),

@@ -2,7 +2,7 @@
 
 use evenkeel::base::time::Time;
 
-use super::dependencies;
+use super::dependencies::{self, Known};
 use crate::{
     deployment::Deployment, exit::Failure, moment::Moment, output::Answer, ports::Ports,
     shapes::LimiterShown, table::Fields,
@@ -13,21 +13,20 @@ fn ms(us: u64) -> Option<u64> {
     (us > 0).then_some(us / 1_000)
 }
 
-/// Shows the limiter of a dependency.
-pub(super) async fn show<P: Ports>(
+/// Reads the limiter of a dependency.
+pub(crate) async fn read<P: Ports>(
     ports: &P,
     stack: &Deployment,
+    known: &Known,
     dependency: &str,
-    moment: Moment,
-) -> Result<Answer, Failure> {
-    let known = dependencies::known(ports, stack).await?;
+) -> Result<LimiterShown, Failure> {
     let name = known.limiter(dependency);
     let read = ports.limiter(&stack.control, &name).await?;
     let limits = known.limits.get(dependency).cloned().unwrap_or_default();
     let limiter = read.value.as_ref();
     let kept = limiter.into_iter().flat_map(|limiter| &limiter.kept);
     let kept = kept.map(|kept| u64::from(kept.count)).sum::<u64>();
-    let shape = LimiterShown {
+    Ok(LimiterShown {
         dependency: dependency.to_owned(),
         in_use: limiter.is_some(),
         per_minute: limits.per_minute,
@@ -40,9 +39,21 @@ pub(super) async fn show<P: Ports>(
             .map(|limiter| limiter.slowed_at.as_millis())
             .filter(|slowed_at| *slowed_at > 0),
         kept_slots: kept,
-        read_units: known.units + read.units,
+        read_units: read.units,
         name,
-    };
+    })
+}
+
+/// Shows the limiter of a dependency.
+pub(super) async fn show<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    dependency: &str,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let known = dependencies::known(ports, stack).await?;
+    let mut shape = read(ports, stack, &known, dependency).await?;
+    shape.read_units += known.units;
     let mut fields = Fields::default();
     fields.add("dependency", &shape.dependency);
     fields.add("limiter", &shape.name);

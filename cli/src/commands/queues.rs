@@ -20,7 +20,7 @@ const AT_ONCE: usize = 16;
 const PAUSED: [&str; 2] = ["Disabled", "Disabling"];
 
 /// Whether a mapping in this state delivers no messages.
-pub(super) fn is_paused_state(state: &str) -> bool {
+pub(crate) fn is_paused_state(state: &str) -> bool {
     PAUSED.contains(&state)
 }
 
@@ -73,7 +73,7 @@ async fn shown<P: Ports>(
 }
 
 /// Every queue of every job type.
-pub(super) async fn all<P: Ports>(
+pub(crate) async fn all<P: Ports>(
     ports: &P,
     stack: &Deployment,
 ) -> Result<Vec<QueueShown>, Failure> {

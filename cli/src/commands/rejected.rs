@@ -10,7 +10,7 @@ use super::{
 use crate::{
     args::{ListRejected, ListedState, OneJob, OneRejected},
     deployment::Deployment,
-    due::{self, EVER, Position, Wanted, partitions},
+    due::{self, EVER, Listed, Position, Wanted, partitions},
     exit::Failure,
     moment::Moment,
     output::Answer,
@@ -27,6 +27,15 @@ pub(super) async fn list<P: Ports>(
     wanted: &ListRejected,
     moment: Moment,
 ) -> Result<Answer, Failure> {
+    listing(&read_list(ports, stack, wanted).await?, 0, moment)
+}
+
+/// Reads the rejected messages of a list.
+pub(crate) async fn read_list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &ListRejected,
+) -> Result<Listed, Failure> {
     let types = stack.chosen(wanted.kind.as_deref())?;
     let query = Wanted {
         partitions: partitions(&types, &[ListedState::Dead], &[]),
@@ -36,7 +45,7 @@ pub(super) async fn list<P: Ports>(
         states: vec!["rejected"],
         ..Wanted::default()
     };
-    listing(&due::list(ports, &stack.jobs, &query).await?, 0, moment)
+    due::list(ports, &stack.jobs, &query).await
 }
 
 /// Shows a rejected message.
@@ -58,13 +67,9 @@ pub(super) async fn show<P: Ports>(
     }
 }
 
-/// The answer about a rejected message.
-pub(super) fn shown(
-    message: &RejectedMessage,
-    units: f64,
-    moment: Moment,
-) -> Result<Answer, Failure> {
-    let shape = RejectedShown {
+/// What is shown of a rejected message, without secrets.
+pub(crate) fn shape(message: &RejectedMessage, units: f64) -> RejectedShown {
+    RejectedShown {
         key: message.key.clone(),
         kind: message.kind.clone(),
         flaw: message.rejection.flaw.name().to_owned(),
@@ -77,7 +82,16 @@ pub(super) fn shown(
         body: json(&message.head),
         body_bytes: message.length,
         read_units: units,
-    };
+    }
+}
+
+/// The answer about a rejected message.
+pub(super) fn shown(
+    message: &RejectedMessage,
+    units: f64,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let shape = shape(message, units);
     let mut fields = Fields::default();
     fields.add("key", &shape.key);
     fields.add("type", &shape.kind);

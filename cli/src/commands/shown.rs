@@ -13,15 +13,20 @@ use crate::{
     text::clean,
 };
 
-/// The answer of a list of the index.
-pub(super) fn listing(listed: &Listed, left_out: usize, moment: Moment) -> Result<Answer, Failure> {
-    let list = JobList {
+/// What is shown of a list of the index.
+pub(crate) fn job_list(listed: &Listed, left_out: usize) -> JobList {
+    JobList {
         jobs: listed.items.iter().map(JobSummary::from).collect(),
         more: listed.next.is_some(),
         cursor: listed.next.as_ref().map(Position::cursor),
         dependencies_left_out: left_out,
         read_units: listed.units,
-    };
+    }
+}
+
+/// The answer of a list of the index.
+pub(super) fn listing(listed: &Listed, left_out: usize, moment: Moment) -> Result<Answer, Failure> {
+    let list = job_list(listed, left_out);
     let row = |job: &JobSummary| {
         vec![
             job.key.clone(),
@@ -57,7 +62,7 @@ pub(super) fn history(history: &[Happened], moment: Moment) -> String {
 }
 
 /// JSON in several lines, each of them clean.
-pub(super) fn indented(value: &Value) -> String {
+pub(crate) fn indented(value: &Value) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.lines().map(clean).collect::<Vec<String>>().join("\n")
 }

@@ -15,7 +15,7 @@ use evenkeel::{
 };
 
 use crate::{
-    config::{Config, JobType},
+    config::{Config, JobType, Source},
     plan::{
         forecast::{Forecast, What},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},

@@ -45,7 +45,9 @@ pub fn limiter_key(dependency: &str) -> Vec<Attribute> {
     key(format!("limiter#{dependency}"), ONLY_ITEM)
 }
 
-pub(super) fn bucket_partition(subject: &str, shard: u8) -> String {
+/// The partition key of one shard of a subject's statistics.
+#[must_use]
+pub fn bucket_partition(subject: &str, shard: u8) -> String {
     format!("stats#{subject}#{shard}")
 }
 
@@ -55,7 +57,8 @@ pub(super) fn bucket_key(key: &BucketKey) -> Vec<Attribute> {
 }
 
 /// The sort key of a bucket. Buckets sort by time, then by generation.
-pub(super) fn bucket_sort(start: Time, generation: u64) -> String {
+#[must_use]
+pub fn bucket_sort(start: Time, generation: u64) -> String {
     format!("{:015}#{generation:010}", start.as_millis())
 }
 
@@ -234,7 +237,9 @@ pub(super) fn encode_counts(counts: &ContainerCounts) -> Vec<(String, AttributeV
 const SAMPLE: &str = "sample_";
 
 /// Decodes a bucket: every numeric attribute but `expires_at` is a counter.
-pub(super) fn decode_bucket(item: &Item) -> Bucket {
+#[must_use]
+#[expect(clippy::implicit_hasher, reason = "the SDK's items have the default one")]
+pub fn decode_bucket(item: &Item) -> Bucket {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let counts = item.iter().filter(|(name, _)| *name != "expires_at");
     let counts = counts.filter_map(|(name, value)| Some((name.clone(), number(value)?)));
@@ -259,7 +264,10 @@ pub(super) fn note(item: Option<&Item>) -> Seen<Option<String>> {
     }
 }
 
-pub(super) fn decode_key(subject: &str, shard: u8, item: &Item) -> Option<BucketKey> {
+/// Decodes the key of a bucket; `None` if its sort key is not one of a bucket.
+#[must_use]
+#[expect(clippy::implicit_hasher, reason = "the SDK's items have the default one")]
+pub fn decode_key(subject: &str, shard: u8, item: &Item) -> Option<BucketKey> {
     let (start, generation) = item.get("sk")?.as_s().ok()?.split_once('#')?;
     let start = Time::from_millis(start.parse().ok()?);
     Some(BucketKey {

@@ -28,7 +28,10 @@ use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_runtime_api::client::http::HttpClient;
 
 pub use aws_config::SdkConfig as Config;
-pub use control_item::{breaker_key, decode_breaker, decode_limiter, limiter_key};
+pub use control_item::{
+    breaker_key, bucket_partition, bucket_sort, decode_breaker, decode_bucket, decode_key,
+    decode_limiter, limiter_key,
+};
 pub use jobs::{AuxiliaryTable, DynamoStore};
 pub use queue::SqsQueue;
 #[cfg(feature = "mappings")]
