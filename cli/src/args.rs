@@ -1,6 +1,7 @@
 //! The command line: every command with its arguments. The help of each begins with an example.
 #![allow(clippy::doc_markdown, reason = "help on a terminal has no backticks")]
 
+mod dashboard;
 mod gates;
 mod jobs;
 mod records;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use dashboard::ServeDashboard;
 pub use gates::{BreakerCommand, LimiterCommand, ListBreakers, QueuesCommand, ShowDependency};
 pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
 pub use records::{
@@ -143,6 +145,9 @@ pub enum Command {
         before_help = "Example: evenkeel cars show example-motors 1M8GDM9AXKP042788"
     )]
     Cars(CarsCommand),
+    /// Serve pages about the stack on this machine
+    #[command(before_help = "Example: evenkeel dashboard --port 0")]
+    Dashboard(ServeDashboard),
     /// Send jobs from a file, or one from the command line
     #[command(before_help = "Example: evenkeel submit url_shortening jobs.csv --dry-run")]
     Submit(Submit),

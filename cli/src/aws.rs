@@ -2,8 +2,9 @@
 
 mod fault;
 mod item;
+mod statistics;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
@@ -13,21 +14,15 @@ use aws_sdk_dynamodb::{
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use evenkeel::{
     aws::{
-        breaker_key, bucket_partition, bucket_sort, decode_breaker, decode_bucket, decode_key,
-        decode_limiter, http_client,
+        breaker_key, decode_breaker, decode_limiter, http_client,
         item::{Item, Reader, n, owned, s},
         limiter_key,
     },
     base::time::Time,
-    dependency::{
-        breaker::Breaker,
-        limiter::Limiter,
-        stats::{Calls, SHARDS},
-    },
+    dependency::{breaker::Breaker, limiter::Limiter, stats::Calls},
     http::transport,
     ports::maintenance::Depth,
 };
-use futures_util::future::join_all;
 use serde_json::Value;
 
 use self::{
@@ -48,9 +43,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time-out of a call with its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Buckets that are read of one shard of a dependency's statistics: of ten minutes, in a few generations.
-const MOST_BUCKETS: usize = 200;
 
 /// [`Ports`] on AWS, or on a local service that stands in for it.
 #[derive(Clone, Debug)]
@@ -108,32 +100,6 @@ impl AwsPorts {
         let get = get.consistent_read(true).return_consumed_capacity(ReturnConsumedCapacity::Total);
         let answer = get.send().await.map_err(|error| fault("dynamodb:GetItem", &error))?;
         Ok(Read { units: units(answer.consumed_capacity.as_ref()), value: answer.item })
-    }
-
-    /// The buckets of one shard of a dependency's call statistics.
-    async fn calls_of_shard(
-        &self,
-        table: &str,
-        dependency: &str,
-        shard: u8,
-        from: Time,
-    ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
-        let query = self
-            .dynamo
-            .query()
-            .table_name(table)
-            .key_condition_expression("pk = :pk AND sk >= :from")
-            .expression_attribute_values(":pk", s(bucket_partition(dependency, shard)))
-            .expression_attribute_values(":from", s(bucket_sort(from, 0)))
-            .limit(limit(MOST_BUCKETS))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-        let bucket = |item: &Item| {
-            let key = decode_key(dependency, shard, item)?;
-            Some((key.start, Calls::from(&decode_bucket(item))))
-        };
-        let buckets = answer.items().iter().filter_map(bucket).collect();
-        Ok(Read { value: buckets, units: units(answer.consumed_capacity.as_ref()) })
     }
 
     async fn queue_url(&self, arn: &str) -> Result<String, Fault> {
@@ -375,17 +341,7 @@ impl Ports for AwsPorts {
         dependency: &str,
         from: Time,
     ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
-        let shards = (0..SHARDS).map(|shard| self.calls_of_shard(table, dependency, shard, from));
-        let mut sums: BTreeMap<Time, Calls> = BTreeMap::new();
-        let mut units = 0.0;
-        for read in join_all(shards).await {
-            let read = read?;
-            units += read.units;
-            for (start, calls) in &read.value {
-                sums.entry(*start).or_default().add(calls);
-            }
-        }
-        Ok(Read { value: sums.into_iter().collect(), units })
+        statistics::calls(&self.dynamo, table, dependency, from).await
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

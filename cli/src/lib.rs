@@ -6,12 +6,15 @@
 //!                                     ports ◄────────────────┴──► explanation: pure
 //! ```
 //!
+//! The [`dashboard`] shows in a browser what the commands read.
+//!
 //! Commands read through the trait [`ports::Ports`], on AWS ([`aws`]) or in memory. Lists come from the sparse index
 //! `due`, page by page; nothing scans or counts a table. What the tables hold is decoded by the engine.
 
 pub mod args;
 pub mod aws;
 mod commands;
+pub mod dashboard;
 mod deployment;
 mod due;
 mod exit;
@@ -38,7 +41,7 @@ pub use stack::{Surroundings, Target};
 pub use stop::Stop;
 
 use crate::{
-    args::{Cli, Command},
+    args::{Cli, Command, ServeDashboard},
     commands::{completions, doctor, schemas},
     moment::Moment,
     ports::Ports,
@@ -60,6 +63,12 @@ where
     C: Clock,
 {
     let form = cli.global.form();
+    if let Command::Dashboard(given) = &cli.command {
+        return match serve(cli, given, surroundings, clock, connect, streams).await {
+            Ok(()) => Exit::Done,
+            Err(failure) => streams.failure(&failure, form),
+        };
+    }
     match answer(cli, surroundings, clock, stop, connect, streams).await {
         Ok(answer) => {
             if let Some(units) = answer.read_units().filter(|_| cli.global.verbose) {
@@ -69,6 +78,23 @@ where
         }
         Err(failure) => streams.failure(&failure, form),
     }
+}
+
+/// Finds the stack and serves the dashboard until standard input ends, if that is asked for, or for ever.
+async fn serve<P: Ports>(
+    cli: &Cli,
+    given: &ServeDashboard,
+    surroundings: &Surroundings,
+    clock: &impl Clock,
+    connect: impl AsyncFnOnce(Target) -> Result<P, Failure>,
+    streams: &mut Streams<'_>,
+) -> Result<(), Failure> {
+    let target = stack::choose(&cli.global, surroundings)?;
+    let ports = connect(target.clone()).await?;
+    let deployment = stack::find(&ports, &target).await?;
+    let stack = dashboard::Stack { is_local: target.endpoint.is_some(), deployment: &deployment };
+    let announce = |url: &str| streams.announce(url, cli.global.form());
+    dashboard::serve(&ports, stack, clock, given, announce).await
 }
 
 async fn answer<P, C>(

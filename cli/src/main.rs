@@ -62,6 +62,10 @@ async fn run(cli: &Cli, surroundings: &Surroundings, choice: ColorChoice) -> Exi
         exit = &mut command => return exit,
         _ = tokio::signal::ctrl_c() => stop.request(),
     }
+    // The dashboard has no other end.
+    if matches!(cli.command, Command::Dashboard(_)) {
+        return Exit::Done;
+    }
     // A command that sends ends by itself and says how far it got; others are cut off.
     let may_end = matches!(cli.command, Command::Submit(_));
     let grace = if may_end { GRACE } else { Duration::ZERO };

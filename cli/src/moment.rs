@@ -31,7 +31,8 @@ impl Moment {
     }
 }
 
-fn local(time: Time) -> String {
+/// The time in the time zone of this machine.
+pub(crate) fn local(time: Time) -> String {
     let timestamp = i64::try_from(time.as_millis()).ok().map(Timestamp::from_millisecond);
     match timestamp {
         Some(Ok(timestamp)) => timestamp

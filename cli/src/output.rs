@@ -96,6 +96,16 @@ impl Streams<'_> {
         write_value(self.err, &rest, false)
     }
 
+    /// Writes the address of a server that is ready: as `{"url": …}` unless the form is text. If nobody reads it, there
+    /// is nobody to tell.
+    pub(crate) fn announce(&mut self, url: &str, form: Form) {
+        let line = match form {
+            Form::Text => format!("{url}\n"),
+            Form::Json | Form::Jsonl => format!("{}\n", json!({ "url": url })),
+        };
+        let _ = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
+    }
+
     /// Writes why a command could not do its work, and returns the exit status.
     pub fn failure(&mut self, failure: &Failure, form: Form) -> Exit {
         let message = redact(&failure.message);

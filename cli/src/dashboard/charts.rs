@@ -1,0 +1,100 @@
+//! Charts as SVG, from plain numbers: no script, no style of their own but classes, and a table beside each.
+//!
+//! All texts of a chart are escaped here, because the template takes the SVG as it is.
+
+mod axis;
+mod bars;
+mod lines;
+
+use super::view::Table;
+
+pub use bars::{Bar, Bars, Spell, Strip};
+pub use lines::{Lines, Scale, Series, Target};
+
+/// Width of every chart in its own unit. It is scaled to the width that a page has.
+pub(super) const WIDTH: f64 = 360.0;
+
+/// A chart as a page shows it: drawn, with its legend, and as a table.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Figure {
+    pub id: String,
+    pub title: String,
+    /// What a reader who does not see it should know.
+    pub summary: String,
+    /// A complete element. Its texts are escaped.
+    pub svg: String,
+    pub legend: Vec<Key>,
+    pub table: Table,
+}
+
+/// An entry of a legend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Key {
+    /// The class that gives line and mark their colour.
+    pub class: String,
+    /// What has this colour.
+    pub name: String,
+    /// The latest value with its unit.
+    pub value: String,
+}
+
+/// The class of the colour with this number. There are six, which then begin anew.
+fn class(number: usize) -> String {
+    format!("s{}", number % 6)
+}
+
+/// A text within an element or an attribute.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in crate::text::clean(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A number in as few digits as it needs: `0.05`, `3.2`, `1500`.
+#[must_use]
+pub fn short(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 1.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_as_few_digits_as_it_needs() {
+        for (value, text) in
+            [(0.0, "0"), (0.05, "0.05"), (3.25, "3.2"), (12.0, "12"), (1_500.4, "1500")]
+        {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn no_text_ends_an_element_or_an_attribute() {
+        assert_eq!(
+            escaped("</text><script x='\"'>&"),
+            "&lt;/text&gt;&lt;script x=&#39;&quot;&#39;&gt;&amp;"
+        );
+        assert_eq!(escaped("a\u{202e}b"), "a�b");
+    }
+}

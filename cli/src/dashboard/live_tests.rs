@@ -1,0 +1,106 @@
+use evenkeel::dependency::breaker::{Breaker, State};
+
+use super::*;
+use crate::{memory::MemoryPorts, ports::DueItem, stack, stack::Target};
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+const TYPES: &str = r#"[{"type":"a","dependency":"d"}]"#;
+
+fn minute(ago: u64) -> (String, String) {
+    let at = NOW.as_millis() - ago * 60_000;
+    (format!("{at:015}"), format!(r#"{{"at":{at},"types":{{"a":{{"succeeded":{ago}}}}}}}"#))
+}
+
+async fn refreshed(ports: &MemoryPorts, poller: &mut Poller, now: Time) -> f64 {
+    let stack = stack::find(ports, &Target::default()).await.unwrap();
+    let allowance = RefCell::new(Allowance::new(now));
+    poller.refresh(ports, &stack, now, &allowance).await;
+    allowance.borrow().used
+}
+
+#[tokio::test]
+async fn every_part_is_read_and_then_only_what_is_due() {
+    let open = State::Open { retry_at: NOW + Duration::from_secs(40), wait: Duration::ZERO };
+    let breaker = Breaker { generation: 1, state: open, why: "503".into(), ..Breaker::default() };
+    let calls = Calls { ok: 3, ..Calls::default() };
+    let ports = MemoryPorts::stack("s", TYPES)
+        .with_breaker("d", breaker)
+        .with_calls("d", vec![(NOW.before(BUCKET), calls), (NOW, calls)]);
+    let mut poller = Poller::default();
+    refreshed(&ports, &mut poller, NOW).await;
+    assert_eq!(poller.live.read_at.len(), Part::ALL.len(), "{:?}", poller.live.read_at);
+    assert!(poller.live.breakers["d"].refuses_calls);
+    assert_eq!(poller.live.calls["d"].len(), 2);
+    assert!(!poller.is_due(NOW + Duration::from_millis(1_900)));
+    let later = NOW + Duration::from_secs(2);
+    let used = refreshed(&ports, &mut poller, later).await;
+    assert_eq!(poller.live.read_at[&Part::Gates], later);
+    assert_eq!(poller.live.read_at[&Part::Observed], NOW);
+    // A breaker, a limiter and the calls, at half a unit each.
+    assert!((used - 1.5).abs() < 0.01, "{used}");
+    assert_eq!(poller.live.calls["d"].len(), 2, "a bucket is not there twice");
+}
+
+#[tokio::test]
+async fn history_is_read_page_by_page_and_then_only_what_is_new() {
+    let mut ports = MemoryPorts::stack("s", TYPES);
+    for ago in (1..=70).rev() {
+        let (name, text) = minute(ago);
+        ports = ports.with_note("history", &name, &text);
+    }
+    let mut poller = Poller::default();
+    // The first refresh uses its allowance before the hour is read.
+    refreshed(&ports, &mut poller, NOW).await;
+    refreshed(&ports, &mut poller, NOW).await;
+    let minutes: Vec<u64> =
+        poller.live.history.iter().map(|seen| seen.types["a"].succeeded).collect();
+    assert_eq!(minutes, (1..60).rev().collect::<Vec<u64>>(), "an hour, the oldest first");
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_the_allowance_is_used_up() {
+    let ports = MemoryPorts::stack("s", TYPES);
+    let stack = stack::find(&ports, &Target::default()).await.unwrap();
+    let allowance = RefCell::new(Allowance::new(NOW));
+    allowance.borrow_mut().charge(100.0);
+    let mut poller = Poller::default();
+    poller.refresh(&ports, &stack, NOW, &allowance).await;
+    assert!(poller.live.read_at.is_empty());
+}
+
+#[test]
+fn a_part_that_fails_is_tried_again_ever_more_seldom() {
+    let mut poller = Poller::default();
+    let mut fail = || poller.fail(Part::Gates, Failure::usage("x"), NOW).as_secs();
+    let pauses = [fail(), fail(), fail(), fail(), fail(), fail(), fail()];
+    assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
+}
+
+#[test]
+fn dependencies_take_turns() {
+    let names: Vec<String> = (0..7).map(|n| n.to_string()).collect();
+    let mut next = 0;
+    assert_eq!(turn(&names, &mut next), ["0", "1", "2", "3", "4"]);
+    assert_eq!(turn(&names, &mut next), ["5", "6", "0", "1", "2"]);
+    assert_eq!(turn(&[], &mut next), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_given_up_lately_is_a_problem() {
+    let dead = DueItem {
+        key: "a#g:1".into(),
+        partition: "dead#a#3".into(),
+        due_at: NOW.before(Duration::from_mins(5)),
+        state: "dead".into(),
+        kind: "a".into(),
+        ..DueItem::default()
+    };
+    let ports = MemoryPorts::stack("s", TYPES).with_due([dead]);
+    let mut poller = Poller::default();
+    refreshed(&ports, &mut poller, NOW).await;
+    let stack = stack::find(&ports, &Target::default()).await.unwrap();
+    let problems = poller.live.problems(&stack, NOW);
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.code.as_str()).collect();
+    assert_eq!(codes, ["sweeper_silent", "dead_lately"]);
+}

@@ -1,0 +1,266 @@
+//! The one reader behind all tabs: it keeps the live part up to date while a tab is open, and answers what pages ask.
+
+use std::{
+    cell::RefCell, collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration,
+};
+
+use evenkeel::base::time::{Clock, Time};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    allowance::Allowance,
+    live::{Live, Poller},
+};
+use crate::{
+    args::{ListCars, ListJobs, ListRejected, ListedState, OneCar, OneJob},
+    commands::{
+        cars, explain,
+        find::{find, unreadable},
+        jobs, rejected,
+        shown::job_list,
+    },
+    deployment::Deployment,
+    due::{self, EVER, Wanted, partitions},
+    exit::Failure,
+    ports::{DueItem, Kept, Ports},
+    shapes::{CarList, CarShown, Explanation, JobList, JobShown, RejectedShown},
+};
+
+/// Time between two looks at what is due, while a tab is open.
+const POLL_EVERY: Duration = Duration::from_secs(2);
+
+/// How old a list may be.
+const LISTS_KEPT: Duration = Duration::from_secs(30);
+
+/// How old one job may be.
+const JOB_KEPT: Duration = Duration::from_millis(1_500);
+
+/// Answers that are kept. The oldest goes first.
+const MOST_KEPT: usize = 64;
+
+/// Ended jobs that are read for the errors.
+pub(super) const MOST_ENDED: usize = 1_000;
+
+/// What a page needs besides the live part.
+#[derive(Clone, Debug)]
+pub(super) enum Question {
+    /// Nothing.
+    Live,
+    Jobs(ListJobs),
+    Rejected(ListRejected),
+    Job(OneJob),
+    /// What was given up since so long ago.
+    Errors(Duration),
+    Cars(ListCars),
+    Car(OneCar),
+}
+
+/// A record, a rejected message or the lack of both, with what it waits for.
+#[derive(Clone, Debug)]
+pub(super) struct JobFound {
+    pub(super) job: Option<JobShown>,
+    pub(super) rejected: Option<RejectedShown>,
+    pub(super) explanation: Explanation,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    Live,
+    /// Jobs or rejected messages.
+    Jobs(JobList),
+    Job(Box<JobFound>),
+    /// The earliest entries first, and whether there are more.
+    Errors(Vec<DueItem>, bool),
+    Cars(CarList),
+    Car(Box<CarShown>),
+}
+
+/// An answer with all that a page shows.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) now: Time,
+    pub(super) live: Arc<Live>,
+    pub(super) stack: Arc<Deployment>,
+    pub(super) found: Found,
+    /// When `found` was read.
+    pub(super) read_at: Time,
+}
+
+/// A question, and where its answer goes.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) question: Question,
+    pub(super) reply: oneshot::Sender<Result<Reply, Failure>>,
+}
+
+/// Reads for all tabs.
+pub(super) struct Reader<'a, P, C> {
+    ports: &'a P,
+    stack: Arc<Deployment>,
+    clock: &'a C,
+    /// Tells the tabs when the live part was read. Each open tab listens.
+    ticks: Arc<watch::Sender<u64>>,
+    poller: Mutex<Poller>,
+    live: RefCell<Arc<Live>>,
+    kept: RefCell<BTreeMap<String, (Time, Found)>>,
+    allowance: RefCell<Allowance>,
+}
+
+impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
+    pub(super) fn new(
+        ports: &'a P,
+        stack: &Deployment,
+        clock: &'a C,
+        ticks: Arc<watch::Sender<u64>>,
+    ) -> Self {
+        Self {
+            ports,
+            stack: Arc::new(stack.clone()),
+            clock,
+            ticks,
+            poller: Mutex::default(),
+            live: RefCell::default(),
+            kept: RefCell::default(),
+            allowance: RefCell::new(Allowance::new(clock.now())),
+        }
+    }
+
+    /// Answers until nobody can ask any more. While a tab is open it also keeps the live part up to date.
+    pub(super) async fn run(&self, mut asks: mpsc::Receiver<Ask>) {
+        let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + '_>>> =
+            FuturesUnordered::new();
+        let mut ticks = interval(POLL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                ask = asks.recv() => match ask {
+                    Some(ask) => running.push(Box::pin(self.reply(ask))),
+                    None => return,
+                },
+                Some(()) = running.next(), if !running.is_empty() => {}
+                _ = ticks.tick(), if self.ticks.receiver_count() > 0 => {
+                    running.push(Box::pin(self.refresh()));
+                }
+            }
+        }
+    }
+
+    async fn reply(&self, Ask { question, reply }: Ask) {
+        self.refresh().await;
+        let answer = self.found(&question).await.map(|(read_at, found)| Reply {
+            now: self.clock.now(),
+            live: self.live.borrow().clone(),
+            stack: self.stack.clone(),
+            found,
+            read_at,
+        });
+        // A browser that has left needs no answer.
+        let _ = reply.send(answer);
+    }
+
+    /// Reads what is due of the live part. If another call does so already, only the very first answer waits for it:
+    /// a page is not held up by a service that hangs.
+    async fn refresh(&self) {
+        let has_read = !self.live.borrow().read_at.is_empty();
+        let mut poller = match self.poller.try_lock() {
+            Ok(poller) => poller,
+            Err(_) if has_read => return,
+            Err(_) => self.poller.lock().await,
+        };
+        let now = self.clock.now();
+        if !poller.is_due(now) {
+            return;
+        }
+        poller.refresh(self.ports, &self.stack, now, &self.allowance).await;
+        *self.live.borrow_mut() = Arc::new(poller.live.clone());
+        self.ticks.send_replace(now.as_millis());
+    }
+
+    /// The answer to a question: one that is kept, if it is not too old.
+    async fn found(&self, question: &Question) -> Result<(Time, Found), Failure> {
+        let kept_for = match question {
+            Question::Live => return Ok((self.clock.now(), Found::Live)),
+            Question::Job(_) => JOB_KEPT,
+            _ => LISTS_KEPT,
+        };
+        let (name, now) = (format!("{question:?}"), self.clock.now());
+        if let Some((at, found)) = self.kept.borrow().get(&name)
+            && now.since(*at) < kept_for
+        {
+            return Ok((*at, found.clone()));
+        }
+        let (found, units) = self.read(question, now).await?;
+        self.allowance.borrow_mut().charge(units);
+        let mut kept = self.kept.borrow_mut();
+        kept.insert(name, (now, found.clone()));
+        if kept.len() > MOST_KEPT {
+            let oldest = kept.iter().min_by_key(|(_, (at, _))| *at);
+            let oldest = oldest.map(|(name, _)| name.clone());
+            kept.retain(|name, _| Some(name) != oldest.as_ref());
+        }
+        Ok((now, found))
+    }
+
+    /// Reads the answer, and what that has cost.
+    async fn read(&self, question: &Question, now: Time) -> Result<(Found, f64), Failure> {
+        let (ports, stack) = (self.ports, &*self.stack);
+        Ok(match question {
+            Question::Live => (Found::Live, 0.0),
+            Question::Jobs(wanted) => {
+                let (listed, left_out) = jobs::read_list(ports, stack, wanted, now).await?;
+                (Found::Jobs(job_list(&listed, left_out)), listed.units)
+            }
+            Question::Rejected(wanted) => {
+                let listed = rejected::read_list(ports, stack, wanted).await?;
+                (Found::Jobs(job_list(&listed, 0)), listed.units)
+            }
+            Question::Job(job) => {
+                let found = self.job(job, now).await?;
+                let units = found.explanation.read_units;
+                (Found::Job(Box::new(found)), units)
+            }
+            Question::Errors(since) => {
+                let types: Vec<_> = stack.types.iter().collect();
+                let wanted = Wanted {
+                    partitions: partitions(&types, &[ListedState::Dead], &[]),
+                    from: now.before(*since),
+                    until: EVER,
+                    most: MOST_ENDED,
+                    ..Wanted::default()
+                };
+                let listed = due::list(ports, &stack.jobs, &wanted).await?;
+                (Found::Errors(listed.items, listed.next.is_some()), listed.units)
+            }
+            Question::Cars(wanted) => {
+                let cars = cars::read_list(ports, stack, wanted).await?;
+                let units = cars.read_units;
+                (Found::Cars(cars), units)
+            }
+            Question::Car(wanted) => {
+                let car = cars::read(ports, stack, wanted).await?;
+                let units = car.read_units;
+                (Found::Car(Box::new(car)), units)
+            }
+        })
+    }
+
+    async fn job(&self, wanted: &OneJob, now: Time) -> Result<JobFound, Failure> {
+        let (ports, stack) = (self.ports, &*self.stack);
+        let found = find(ports, stack, wanted).await?;
+        let (mut job, mut message) = (None, None);
+        match &found.item {
+            Some(Kept::Job(record)) => job = Some(jobs::shape(record, found.units)),
+            Some(Kept::Rejected(kept)) => message = Some(rejected::shape(kept, found.units)),
+            Some(Kept::Unreadable(why)) => return Err(unreadable(&found.key, why)),
+            None => {}
+        }
+        let explanation = explain::explanation(ports, stack, wanted, &found, now).await?;
+        Ok(JobFound { job, rejected: message, explanation })
+    }
+}
