@@ -8,7 +8,7 @@ mod lines;
 
 use super::view::Table;
 
-pub use bars::{Bar, Bars, Spell, Strip};
+pub use bars::{Bar, Bars, Spell, Strip, share};
 pub use lines::{Lines, Scale, Series, Target};
 
 /// Width of every chart in its own unit. It is scaled to the width that a page has.
@@ -42,6 +42,29 @@ pub struct Key {
 /// The class of the colour with this number. There are six, which then begin anew.
 fn class(number: usize) -> String {
     format!("s{}", number % 6)
+}
+
+/// The beginning of a drawing that is described by `summary`.
+fn opened(height: f64, summary: &str) -> String {
+    let label = escaped(summary);
+    format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\">"
+    )
+}
+
+/// A line of text. `anchor` says which end of it is at `x`.
+fn label(x: f64, y: f64, anchor: &str, text: &str) -> String {
+    let text = escaped(text);
+    format!(
+        "<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
+    )
+}
+
+/// A rectangle with these classes, from its upper left corner on.
+fn rectangle(class: &str, [x, y]: [f64; 2], [width, height]: [f64; 2]) -> String {
+    format!(
+        "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+    )
 }
 
 /// A text within an element or an attribute.

@@ -1,8 +1,6 @@
 //! Shares as bars, and states over time as a strip.
 
-use std::fmt::Write as _;
-
-use super::{Figure, Key, WIDTH, class, escaped};
+use super::{Figure, Key, WIDTH, class, label, opened, rectangle};
 use crate::dashboard::{
     charts::short,
     view::{Cell, Table, Tone},
@@ -59,24 +57,14 @@ impl Bars {
     fn svg(&self, summary: &str) -> String {
         let height = BAR * self.bars.len().max(1) as f64;
         let most = self.bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
-        let mut svg = format!(
-            r#"<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#,
-            escaped(summary)
-        );
+        let mut svg = opened(height, summary);
         for (number, bar) in self.bars.iter().enumerate() {
             let top = BAR * number as f64;
             let share = if most > 0.0 { (bar.value / most).clamp(0.0, 1.0) } else { 0.0 };
-            let (name, text) = (escaped(&bar.name), escaped(&bar.text));
-            // Writing into a text does not fail.
-            let _ = write!(
-                svg,
-                r#"<text class="label" x="0" y="{:.1}">{name}</text><text class="label value" x="{WIDTH}" y="{:.1}" text-anchor="end">{text}</text><rect class="bar {}" x="0" y="{:.1}" width="{:.1}" height="10" rx="2"/>"#,
-                top + 13.0,
-                top + 13.0,
-                class(number),
-                top + 18.0,
-                (WIDTH * share).max(1.0)
-            );
+            svg += &label(0.0, top + 13.0, "start", &bar.name);
+            svg += &label(WIDTH, top + 13.0, "end", &bar.text);
+            let size = [(WIDTH * share).max(1.0), 10.0];
+            svg += &rectangle(&format!("bar {}", class(number)), [0.0, top + 18.0], size);
         }
         svg + "</svg>"
     }
@@ -165,28 +153,15 @@ impl Strip {
         let whole = until.saturating_sub(from).max(1) as f64;
         let x = |ms: u64| WIDTH * (ms.clamp(from, until.max(from)) - from) as f64 / whole;
         let height = STRIP + 18.0;
-        let mut svg = format!(
-            r#"<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}"><rect class="ground" x="0" y="0" width="{WIDTH}" height="{STRIP}"/>"#,
-            escaped(summary)
-        );
+        let mut svg = opened(height, summary);
+        svg += &rectangle("ground", [0.0, 0.0], [WIDTH, STRIP]);
         for spell in &self.spells {
             let (start, end) = (x(spell.from), x(spell.until));
-            // Writing into a text does not fail.
-            let _ = write!(
-                svg,
-                r#"<rect class="spell {}" x="{start:.1}" y="0" width="{:.1}" height="{STRIP}"/>"#,
-                spell.tone.class(),
-                (end - start).max(0.0)
-            );
+            let class = format!("spell {}", spell.tone.class());
+            svg += &rectangle(&class, [start, 0.0], [(end - start).max(0.0), STRIP]);
         }
-        for (x, anchor, time) in [(0.0, "start", from), (WIDTH, "end", until)] {
-            let label = escaped(&show(time));
-            let _ = write!(
-                svg,
-                r#"<text class="label" x="{x}" y="{:.1}" text-anchor="{anchor}">{label}</text>"#,
-                height - 4.0
-            );
-        }
+        svg += &label(0.0, height - 4.0, "start", &show(from));
+        svg += &label(WIDTH, height - 4.0, "end", &show(until));
         svg + "</svg>"
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Figure, Key, WIDTH, axis::Axis, class, escaped, short};
+use super::{Figure, Key, WIDTH, axis::Axis, class, label, opened, short};
 use crate::dashboard::view::{Cell, Table};
 
 /// Height of the whole drawing.
@@ -144,37 +144,19 @@ impl Lines {
     fn svg(&self, show: &impl Fn(u64) -> String) -> String {
         let values = self.series.iter().flat_map(|series| &series.points).map(|point| point.1);
         let axis = Axis::over(values.chain(self.target.iter().map(|it| it.value)), self.scale);
-        let mut svg = format!(
-            r#"<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
-            escaped(&self.summary())
-        );
-        // Writing into a text does not fail.
+        let mut svg = opened(HEIGHT, &self.summary());
         for (value, text) in axis.marks() {
             let y = Self::y(&axis, value);
-            let (end, label) = (WIDTH - RIGHT, escaped(&text));
-            let _ = write!(
-                svg,
-                r#"<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1}" y2="{y:.1}"/><text class="label" x="{:.1}" y="{:.1}" text-anchor="end">{label}</text>"#,
-                LEFT - 6.0,
-                y + 4.0
-            );
+            svg += &across("grid", y);
+            svg += &label(LEFT - 6.0, y + 4.0, "end", &text);
         }
         let [from, until] = self.span;
-        for (x, anchor, time) in [(LEFT, "start", from), (WIDTH - RIGHT, "end", until)] {
-            let (y, label) = (HEIGHT - 6.0, escaped(&show(time)));
-            let _ = write!(
-                svg,
-                r#"<text class="label" x="{x}" y="{y}" text-anchor="{anchor}">{label}</text>"#
-            );
-        }
+        svg += &label(LEFT, HEIGHT - 6.0, "start", &show(from));
+        svg += &label(WIDTH - RIGHT, HEIGHT - 6.0, "end", &show(until));
         if let Some(target) = &self.target {
-            let (y, end) = (Self::y(&axis, target.value), WIDTH - RIGHT);
-            let _ = write!(
-                svg,
-                r#"<line class="target" x1="{LEFT}" x2="{end}" y1="{y:.1}" y2="{y:.1}"/><text class="label" x="{end}" y="{:.1}" text-anchor="end">{}</text>"#,
-                y - 4.0,
-                escaped(&target.label)
-            );
+            let y = Self::y(&axis, target.value);
+            svg += &across("target", y);
+            svg += &label(WIDTH - RIGHT, y - 4.0, "end", &target.label);
         }
         for (number, series) in self.series.iter().enumerate() {
             svg.push_str(&self.line(&axis, series, &class(number)));
@@ -186,6 +168,7 @@ impl Lines {
     fn line(&self, axis: &Axis, series: &Series, class: &str) -> String {
         let mut solid = String::new();
         let mut dashed = String::new();
+        // Writing into a text does not fail.
         let mut before: Option<(u64, f64)> = None;
         let gap = self.step.saturating_mul(LONGEST_GAP);
         for &(time, value) in series.points.iter().filter(|point| point.1.is_finite()) {
@@ -208,6 +191,12 @@ impl Lines {
         };
         path(&solid, "") + &path(&dashed, " filling")
     }
+}
+
+/// A line across the whole chart.
+fn across(class: &str, y: f64) -> String {
+    let end = WIDTH - RIGHT;
+    format!("<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>")
 }
 
 #[cfg(test)]
