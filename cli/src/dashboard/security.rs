@@ -24,15 +24,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Headers of every answer.
-const HEADERS: [(HeaderName, &str); 7] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (X_FRAME_OPTIONS, "DENY"),
-    (REFERRER_POLICY, "no-referrer"),
-    (CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
+fn headers() -> [(HeaderName, &'static str); 7] {
+    [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ]
+}
 
 /// The names under which a browser on this machine reaches the server.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,8 @@ impl Hosts {
 /// Why a request is refused: status, and what was expected.
 type Refusal = (StatusCode, &'static str);
 
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+/// The only value of a header. Fails if there are several, or if it is no text.
+fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -68,7 +71,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>,
 fn check(hosts: Hosts, request: &Request) -> Result<(), Refusal> {
     let foreign =
         (StatusCode::MISDIRECTED_REQUEST, "host: expected 127.0.0.1 or localhost with the port");
-    let host = one(request.headers(), &HOST).ok().flatten();
+    let host = one(request.headers(), HOST).ok().flatten();
     if !host.is_some_and(|host| hosts.allows(host)) {
         return Err(foreign);
     }
@@ -76,7 +79,7 @@ fn check(hosts: Hosts, request: &Request) -> Result<(), Refusal> {
     if request.uri().authority().is_some_and(|authority| !hosts.allows(authority.as_str())) {
         return Err(foreign);
     }
-    let site = one(request.headers(), &HeaderName::from_static("sec-fetch-site"));
+    let site = one(request.headers(), HeaderName::from_static("sec-fetch-site"));
     if !matches!(site, Ok(None | Some("same-origin" | "none"))) {
         let why = "this request comes from another site: open the address in a tab of its own";
         return Err((StatusCode::FORBIDDEN, why));
@@ -100,7 +103,7 @@ pub(super) async fn guard(State(hosts): State<Hosts>, request: Request, next: Ne
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
-    for (name, value) in HEADERS {
+    for (name, value) in headers() {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response

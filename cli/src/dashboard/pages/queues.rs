@@ -1,0 +1,109 @@
+//! The queues: depth, mapping and concurrency, and the index beside them.
+
+use super::{Page, clock, overview::MINUTE};
+use crate::{
+    commands::{observed::Observed, queues::is_paused_state},
+    dashboard::{
+        cells,
+        charts::{Lines, Series},
+        live::Part,
+        reader::Reply,
+        view::{Cell, Section, Table, Tone},
+    },
+    shapes::QueueShown,
+};
+
+pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
+    Page { title: "Queues".to_owned(), sections: vec![queues(reply), index(reply), depths(reply)] }
+}
+
+fn queues(reply: &Reply) -> Section {
+    let read_at = reply.live.read_at.get(&Part::Queues);
+    let age = read_at.map(|at| cells::age(at.as_millis(), reply.now).text);
+    let note = format!(
+        "As SQS approximates them, read {}. A paused queue delivers nothing.",
+        age.unwrap_or_else(|| "never".to_owned())
+    );
+    let row = |queue: &QueueShown| {
+        let letters = queue.role == "dead_letters" && queue.visible > 0;
+        let tone = if letters { Tone::Bad } else { Tone::Plain };
+        let mapping = queue.mapping.as_deref();
+        let is_paused = mapping.is_some_and(is_paused_state);
+        let mapping = Cell::text(mapping.unwrap_or_default());
+        vec![
+            Cell::text(&queue.queue),
+            cells::count(queue.visible, false).tone(tone),
+            cells::count(queue.in_flight, false),
+            cells::count(queue.delayed, false),
+            mapping.tone(if is_paused { Tone::Bad } else { Tone::Plain }),
+            Cell::number(queue.concurrency.map(|count| count.to_string()).unwrap_or_default()),
+        ]
+    };
+    let head = ["Queue", "Visible", "In flight", "Delayed", "Mapping", "Concurrency"];
+    let table = Table {
+        head: head.map(str::to_owned).to_vec(),
+        rows: reply.live.queues.iter().map(row).collect(),
+        empty: "The queues have not been read yet.".to_owned(),
+    };
+    Section { table: Some(table), ..Section::new("queues", "Queues").note(note) }
+}
+
+/// Jobs on the index `due` by type and state.
+fn index(reply: &Reply) -> Section {
+    let seen = &reply.live.observed;
+    let age = seen.at().map(|at| cells::age(at.as_millis(), reply.now).text);
+    let age = age.unwrap_or_else(|| "nothing for a day".to_owned());
+    let mut rows = Vec::new();
+    for (kind, of_kind) in &seen.types {
+        for (state, count) in &of_kind.states {
+            let path = cells::path("/jobs", &[("state", state), ("type", kind)]);
+            rows.push(vec![
+                Cell::text(kind).href(path),
+                cells::state(state),
+                cells::count(*count, of_kind.more && *count > 0),
+            ]);
+        }
+    }
+    for (dependency, of_dependency) in seen.dependencies.iter().filter(|(_, of)| of.parked > 0) {
+        let path = cells::path("/jobs", &[("state", "parked"), ("dependency", dependency)]);
+        rows.push(vec![
+            Cell::text(dependency).href(path),
+            cells::state("parked"),
+            cells::count(of_dependency.parked, of_dependency.more),
+        ]);
+    }
+    let table = Table {
+        head: ["Type or dependency", "State", "Jobs"].map(str::to_owned).to_vec(),
+        rows,
+        empty: "No job is on the index.".to_owned(),
+    };
+    let note = format!(
+        "By the sweeper's report, {age}. Each partition is counted up to 100; a + says that there may be more."
+    );
+    Section { table: Some(table), ..Section::new("index", "Jobs on the index").note(note) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of messages")]
+fn depths(reply: &Reply) -> Section {
+    let history = &reply.live.history;
+    let now = reply.now.as_millis();
+    let names = reply.live.observed.queues.iter().filter(|(_, queue)| !queue.dead_letter);
+    let figure = |(number, (name, _)): (usize, (&String, _))| {
+        let depth = |seen: &Observed| {
+            let queue = seen.queues.get(name)?;
+            Some((seen.at, queue.visible.saturating_add(queue.delayed) as f64))
+        };
+        let points = history.iter().filter_map(depth).collect();
+        let lines = Lines {
+            id: format!("depth-{number}"),
+            title: name.clone(),
+            series: vec![Series { name: "waiting messages".to_owned(), points }],
+            span: [now - 60 * MINUTE, now],
+            step: MINUTE,
+            ..Lines::default()
+        };
+        lines.figure(clock)
+    };
+    let figures = names.enumerate().map(figure).collect();
+    Section { figures, ..Section::new("depths", "Depth over the last hour") }
+}
