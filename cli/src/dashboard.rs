@@ -11,6 +11,7 @@
 //! [`view`]s, whose texts one template escapes; each works without JavaScript.
 
 mod allowance;
+mod badge;
 mod cells;
 pub mod charts;
 mod live;
@@ -43,8 +44,9 @@ use crate::{
 };
 
 use self::{
+    badge::Badge,
     reader::Reader,
-    router::{Badge, Desk, router},
+    router::{Desk, router},
 };
 
 /// Requests that may wait for the reader.
@@ -75,7 +77,7 @@ pub(crate) async fn serve<P: Ports>(
             .hint("--port 0 takes a free port; another dashboard may have this one")
     })?;
     let (questions, asks) = mpsc::channel(MOST_WAITING);
-    let badge = Badge::of(stack, given.read_only);
+    let badge = Badge::of(stack.deployment, stack.is_local, given.read_only);
     let desk = Desk::new(questions, badge, address.port());
     let reader = Reader::new(ports, stack.deployment, clock, desk.ticks());
     let server = axum::serve(listener, router(desk)).into_future();

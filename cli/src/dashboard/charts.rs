@@ -6,38 +6,11 @@ mod axis;
 mod bars;
 mod lines;
 
-use super::view::Table;
-
 pub use bars::{Bar, Bars, Spell, Strip, share};
 pub use lines::{Lines, Scale, Series, Target};
 
 /// Width of every chart in its own unit. It is scaled to the width that a page has.
 pub(super) const WIDTH: f64 = 360.0;
-
-/// A chart as a page shows it: drawn, with its legend, and as a table.
-#[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Figure {
-    pub id: String,
-    pub title: String,
-    /// What a reader who does not see it should know.
-    pub summary: String,
-    /// A complete element. Its texts are escaped.
-    pub svg: String,
-    pub legend: Vec<Key>,
-    pub table: Table,
-}
-
-/// An entry of a legend.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Key {
-    /// The class that gives line and mark their colour.
-    pub class: String,
-    /// What has this colour.
-    pub name: String,
-    /// The latest value with its unit.
-    pub value: String,
-}
 
 /// The class of the colour with this number. There are six, which then begin anew.
 fn class(number: usize) -> String {

@@ -13,10 +13,10 @@ use evenkeel::base::time::Time;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
+    badge::Badge,
     cells,
     live::Part,
     reader::Reply,
-    router::Badge,
     view::{Cell, Section, Tone},
 };
 use crate::{exit::Failure, moment::span, text::clean};

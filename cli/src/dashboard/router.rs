@@ -20,12 +20,12 @@ use futures_util::stream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Stack, metrics,
+    badge::Badge,
+    metrics,
     pages::{self, Frame, Page, cars, dependencies, errors, job, jobs, overview, queues},
     params::Params,
     reader::{Ask, Question, Reply},
     security::{Hosts, guard},
-    view::Tone,
 };
 use crate::{
     args::{ListCars, ListJobs, ListRejected, OneCar, OneJob},
@@ -34,33 +34,6 @@ use crate::{
 
 /// Tabs that may be open at the same time.
 const MOST_TABS: usize = 20;
-
-/// The stack as the head of every page names it.
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub(super) struct Badge {
-    pub(super) environment: String,
-    pub(super) stack: String,
-    pub(super) place: String,
-    pub(super) tone: Tone,
-    pub(super) is_read_only: bool,
-}
-
-impl Badge {
-    /// A stack whose name has the word `prod` or `production` is one that must not be mistaken for another.
-    pub(super) fn of(Stack { is_local, deployment }: Stack<'_>, is_read_only: bool) -> Self {
-        let mut words = deployment.name.split(['-', '_']);
-        let is_production = words.any(|word| ["prod", "production"].contains(&word));
-        let (environment, tone) = match (is_local, is_production) {
-            (true, _) => ("local", Tone::Good),
-            (false, true) => ("production", Tone::Bad),
-            (false, false) => ("AWS", Tone::Warn),
-        };
-        let place = format!("{} · {}", deployment.region, deployment.account);
-        let (environment, stack) = (environment.to_owned(), deployment.name.clone());
-        Self { environment, stack, place, tone, is_read_only }
-    }
-}
 
 /// What the pages need: whom to ask, and who listens.
 #[derive(Clone, Debug)]

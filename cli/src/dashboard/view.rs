@@ -1,7 +1,6 @@
 //! What a page consists of, before it is HTML: sections of tiles, charts, facts, a form, a table and a text. All texts
 //! are plain; the template escapes them.
 
-use super::charts::Figure;
 use crate::text::{clean, clean_lines};
 
 /// How a value is to be taken. Each has a colour, and the text says the same without it.
@@ -103,6 +102,31 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// What is said if there are no rows.
     pub empty: String,
+}
+
+/// A chart as a page shows it: drawn, with its legend, and as a table.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Figure {
+    pub id: String,
+    pub title: String,
+    /// What a reader who does not see it should know.
+    pub summary: String,
+    /// A complete element. Its texts are escaped.
+    pub svg: String,
+    pub legend: Vec<Key>,
+    pub table: Table,
+}
+
+/// An entry of a legend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Key {
+    /// The class that gives line and mark their colour.
+    pub class: String,
+    /// What has this colour.
+    pub name: String,
+    /// The latest value with its unit.
+    pub value: String,
 }
 
 /// A field of a form: a choice if it has options, and a text otherwise.

@@ -1,9 +1,9 @@
 //! Shares as bars, and states over time as a strip.
 
-use super::{Figure, Key, WIDTH, class, label, opened, rectangle};
+use super::{WIDTH, class, label, opened, rectangle};
 use crate::dashboard::{
     charts::short,
-    view::{Cell, Table, Tone},
+    view::{Cell, Figure, Key, Table, Tone},
 };
 
 /// Height of one bar with its text.

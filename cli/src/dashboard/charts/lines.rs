@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Figure, Key, WIDTH, axis::Axis, class, label, opened, short};
-use crate::dashboard::view::{Cell, Table};
+use super::{WIDTH, axis::Axis, class, label, opened, short};
+use crate::dashboard::view::{Cell, Figure, Key, Table};
 
 /// Height of the whole drawing.
 const HEIGHT: f64 = 150.0;

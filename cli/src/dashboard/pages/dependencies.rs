@@ -11,10 +11,10 @@ use super::{Page, clock, overview::MINUTE};
 use crate::{
     dashboard::{
         cells,
-        charts::{Figure, Lines, Scale, Series, Strip},
+        charts::{Lines, Scale, Series, Strip},
         live::LATELY,
         reader::Reply,
-        view::{Cell, Section, Table, Tone},
+        view::{Cell, Figure, Section, Table, Tone},
     },
     shapes::{BreakerShown, LimiterShown},
 };
@@ -65,7 +65,7 @@ fn one(reply: &Reply, number: usize, name: &str) -> Section {
     }
     section.figures.push(states(reply, number, name));
     if let Some(buckets) = reply.live.calls.get(name) {
-        section.figures.extend(calls(reply, number, buckets));
+        section.figures.extend(calls(reply, number, name, buckets));
     }
     section
 }
@@ -112,7 +112,7 @@ fn states(reply: &Reply, number: usize, name: &str) -> Figure {
     let now = reply.now.as_millis();
     let strip = Strip {
         id: format!("states-{number}"),
-        title: "Breaker over the last hour".to_owned(),
+        title: format!("{name}: breaker over the last hour"),
         span: [now - 60 * MINUTE, now],
         spells: Strip::spells(&seen, 2 * MINUTE),
     };
@@ -121,13 +121,13 @@ fn states(reply: &Reply, number: usize, name: &str) -> Figure {
 
 /// Calls and their durations in buckets of ten seconds.
 #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
-fn calls(reply: &Reply, number: usize, buckets: &[(Time, Calls)]) -> [Figure; 2] {
+fn calls(reply: &Reply, number: usize, name: &str, buckets: &[(Time, Calls)]) -> [Figure; 2] {
     let points = |value: &dyn Fn(&Calls) -> Option<f64>| -> Vec<(u64, f64)> {
         let point = |(start, calls): &(Time, Calls)| Some((start.as_millis(), value(calls)?));
         buckets.iter().filter_map(point).collect()
     };
-    let series = |name: &str, value: &dyn Fn(&Calls) -> Option<f64>| Series {
-        name: name.to_owned(),
+    let series = |what: &str, value: &dyn Fn(&Calls) -> Option<f64>| Series {
+        name: what.to_owned(),
         points: points(value),
     };
     let quantile = |calls: &Calls, q: f64| {
@@ -137,7 +137,7 @@ fn calls(reply: &Reply, number: usize, buckets: &[(Time, Calls)]) -> [Figure; 2]
     let span = [reply.now.before(LATELY).as_millis(), reply.now.as_millis()];
     let base = |id: String, title: &str| Lines {
         id,
-        title: title.to_owned(),
+        title: format!("{name}: {title}"),
         span,
         step: millis(BUCKET),
         filling_from,
@@ -150,7 +150,7 @@ fn calls(reply: &Reply, number: usize, buckets: &[(Time, Calls)]) -> [Figure; 2]
             series("429", &|calls| Some(calls.throttled as f64)),
             series("shed", &|calls| Some(calls.load_shed as f64)),
         ],
-        ..base(format!("calls-{number}"), "Calls in ten seconds")
+        ..base(format!("calls-{number}"), "calls in ten seconds")
     };
     let times = Lines {
         series: vec![
@@ -159,7 +159,7 @@ fn calls(reply: &Reply, number: usize, buckets: &[(Time, Calls)]) -> [Figure; 2]
         ],
         unit: "ms",
         scale: Scale::Log,
-        ..base(format!("latency-{number}"), "Time of a call")
+        ..base(format!("latency-{number}"), "time of a call")
     };
     [ends.figure(clock), times.figure(clock)]
 }

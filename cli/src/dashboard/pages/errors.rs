@@ -56,7 +56,8 @@ fn clusters(items: &[DueItem]) -> Vec<Cluster> {
             last: at,
             example: redact(&item.key),
         };
-        let cluster = found.entry((&item.kind, &item.state, fingerprint)).or_insert_with(new);
+        let cluster =
+            found.entry((item.kind.as_str(), item.state.as_str(), fingerprint)).or_insert_with(new);
         cluster.count += 1;
         cluster.first = cluster.first.min(at);
         if at > cluster.last {
@@ -70,7 +71,7 @@ fn clusters(items: &[DueItem]) -> Vec<Cluster> {
 
 pub(in crate::dashboard) fn page(reply: &Reply, since: Duration) -> Page {
     let (items, more): (&[DueItem], bool) = match &reply.found {
-        Found::Errors(items, more) => (items, *more),
+        Found::Errors(items, more) => (items.as_slice(), *more),
         _ => (&[], false),
     };
     let option = |(value, of): (&str, Duration)| Choice {

@@ -7,9 +7,9 @@ use crate::{
     commands::observed::{Observed, TypeSeen},
     dashboard::{
         cells,
-        charts::{Bars, Figure, Lines, Scale, Series, Target, share, short},
+        charts::{Bars, Lines, Scale, Series, Target, share, short},
         reader::Reply,
-        view::{Cell, Section, Table, Tile, Tone},
+        view::{Cell, Figure, Section, Table, Tile, Tone},
     },
     shapes::Problem,
 };
