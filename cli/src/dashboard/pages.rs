@@ -19,7 +19,11 @@ use super::{
     reader::Reply,
     view::{Cell, Section, Tone},
 };
-use crate::{exit::Failure, moment::span, text::clean};
+use crate::{
+    exit::Failure,
+    moment::span,
+    text::{clean, clean_lines},
+};
 
 /// The pages in the order of the navigation: path and name.
 const PAGES: [(&str, &str); 7] = [
@@ -117,9 +121,11 @@ struct Html<'a> {
     frame: &'a Frame,
 }
 
-/// The page as HTML. Fails only if a text cannot be written.
+/// The page as HTML: the template escapes what is markup, and here goes what turns the direction of writing or has no
+/// shape. Fails only if a text cannot be written.
 pub(super) fn html(page: &Page, frame: &Frame) -> Result<String, askama::Error> {
-    Html { title: &page.title, sections: &page.sections, frame }.render()
+    let html = Html { title: &page.title, sections: &page.sections, frame }.render()?;
+    Ok(clean_lines(&html))
 }
 
 /// The page that says why there is no other.
@@ -136,7 +142,9 @@ pub(super) fn clock(ms: u64) -> String {
     let timestamp = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     timestamp.map_or_else(
         || Time::from_millis(ms).to_string(),
-        |timestamp| timestamp.to_zoned_datetime(TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        |timestamp| {
+            timestamp.to_zoned_datetime(TimeZone::system()).strftime("%H:%M:%S").to_string()
+        },
     )
 }
 

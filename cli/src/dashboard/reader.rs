@@ -144,8 +144,10 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
                     None => return,
                 },
                 Some(()) = running.next(), if !running.is_empty() => {}
-                _ = ticks.tick(), if self.ticks.receiver_count() > 0 => {
-                    running.push(Box::pin(self.refresh()));
+                _ = ticks.tick() => {
+                    if self.ticks.receiver_count() > 0 {
+                        running.push(Box::pin(self.refresh()));
+                    }
                 }
             }
         }

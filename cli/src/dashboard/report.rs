@@ -8,6 +8,7 @@ use super::{
     charts::{Bar, Bars, Lines, Scale, Series, short},
     view::{Cell, Figure, Section, Table, Tone},
 };
+use crate::text::clean_lines;
 
 /// What a report says.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +96,8 @@ impl Report {
     pub fn html(&self) -> Result<String, askama::Error> {
         let sections = [self.goals(), self.kinds(), self.days(), self.errors(), self.forecasts()];
         let style = include_str!("../../static/style.css");
-        Html { title: &self.title, about: &self.about, style, sections: &sections }.render()
+        let html = Html { title: &self.title, about: &self.about, style, sections: &sections };
+        Ok(clean_lines(&html.render()?))
     }
 
     fn goals(&self) -> Section {

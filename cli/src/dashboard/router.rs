@@ -5,10 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{
-        HeaderName, StatusCode,
-        header::CONTENT_TYPE,
-    },
+    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
     middleware::from_fn_with_state,
     response::{
         Html, IntoResponse as _, Response,
