@@ -39,6 +39,9 @@ struct Run {
     /// Use functions built as for AWS instead of quickly built ones
     #[arg(long)]
     release: bool,
+    /// Serve the stack's dashboard meanwhile, and keep both up afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,9 +60,9 @@ async fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<bool> {
     let workspace = Workspace::find().await.context("expected to run in the checkout")?;
     match command {
-        Command::Run(Run { seed, release }) => {
+        Command::Run(Run { seed, release, keep }) => {
             let profile = if release { Profile::Release } else { Profile::Dev };
-            run::run(&workspace, seed, profile).await
+            run::run(&workspace, seed, profile, keep).await
         }
         Command::TwoStacks => two_stacks::run(&workspace).await,
         Command::Experiment { name } => experiment::run(&workspace, name).await,

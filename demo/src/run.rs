@@ -1,13 +1,14 @@
 //! The demo: replays the incident that this project answers, from the first message to the verdict.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
+use std::env;
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use xtask::artifact::Profile;
-use xtask::local::{Options, Stack};
+use xtask::local::{Dashboard, Options, Stack};
 use xtask::termination;
 use xtask::workspace::Workspace;
 
@@ -30,7 +31,10 @@ const DEADLINE: Duration = Duration::from_mins(4);
 
 /// Brings a stack up, replays the incident on it, and takes it down. Returns true if every job
 /// succeeded exactly once. Writes `target/demo/report.json` and `target/demo/functions.log`.
-pub async fn run(workspace: &Workspace, seed: u64, profile: Profile) -> Result<bool> {
+///
+/// With `keep` the stack's dashboard shows the incident while it happens, and both stay up until a signal asks for the
+/// end.
+pub async fn run(workspace: &Workspace, seed: u64, profile: Profile, keep: bool) -> Result<bool> {
     let mut end = Box::pin(termination::requested());
     println!("Starting the servers …");
     let options = Options { profile, ..Options::default() };
@@ -38,16 +42,34 @@ pub async fn run(workspace: &Workspace, seed: u64, profile: Profile) -> Result<b
         stack = Stack::start(workspace, &options) => stack?,
         asked = &mut end => return asked.map(|()| false),
     };
+    let dashboard = if keep { Some(open_dashboard(&stack).await?) } else { None };
     let shown = tokio::select! {
-        shown = show(workspace, &stack, seed) => shown,
+        shown = show(workspace, &stack, seed) => shown.map(Some),
         asked = &mut end => asked.map(|()| {
             println!("\nInterrupted.");
-            false
+            None
         }),
     };
+    if let (Some(dashboard), Ok(Some(_))) = (&dashboard, &shown) {
+        println!("\nThe stack stays up, and its dashboard: {}", dashboard.url());
+        println!("Ctrl-C ends both; nothing of them is kept.");
+        end.await?;
+        println!("\nEnding the stack …");
+    }
+    if let Some(dashboard) = dashboard {
+        dashboard.stop().await?;
+    }
     let stopped = stack.stop().await;
-    let good = shown?;
+    let good = shown?.unwrap_or(false);
     stopped.map(|()| good)
+}
+
+/// Starts the stack's dashboard. Cargo has built the command that serves it beside this program.
+async fn open_dashboard(stack: &Stack) -> Result<Dashboard> {
+    let demo = env::current_exe().context("expected to know where this program is")?;
+    let dashboard = stack.dashboard(&demo.with_file_name("evenkeel")).await?;
+    println!("The dashboard: {}", dashboard.url());
+    Ok(dashboard)
 }
 
 async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {

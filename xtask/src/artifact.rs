@@ -38,8 +38,8 @@ pub enum Profile {
 /// examples to build.
 const DEV: [&str; 3] = ["--workspace", "--all-features", "--examples"];
 
-/// Our own programs. They are never measured, so they are always built in the dev profile.
-const TOOLS: [&str; 2] = ["demo", "sandbox"];
+/// Our own programs, the command of operators among them. They are never measured, so they are always built in the dev profile.
+const TOOLS: [&str; 3] = ["demo", "evenkeel", "sandbox"];
 
 /// The binary of the crate `tests` that writes what is generated.
 const GENERATOR: &str = "generate";

@@ -25,6 +25,7 @@ pub mod local;
 pub mod new;
 pub mod package;
 pub mod page_bench;
+pub mod page_check;
 pub mod process;
 mod progress;
 pub mod sam_build;

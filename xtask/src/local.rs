@@ -4,6 +4,7 @@
 //! All servers listen on 127.0.0.1 only, on ports of their own. They store nothing: when a stack
 //! ends, in whatever way, its processes and its files are removed.
 
+mod dashboard;
 mod deployment;
 mod description;
 mod emulator;
@@ -18,6 +19,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
@@ -29,6 +31,7 @@ use crate::template;
 use crate::venv::{Tools, Venv};
 use crate::workspace::Workspace;
 
+pub use dashboard::Dashboard;
 pub use description::Description;
 pub use emulator::Emulator;
 pub use holder::{Hold, Holder};
@@ -144,6 +147,11 @@ impl Stack {
     /// An output of the template, such as `UrlShorteningQueueUrl`. Fails if there is none.
     pub fn output(&self, name: &str) -> Result<&str> {
         self.description.output(name)
+    }
+
+    /// Starts the stack's dashboard, which the binary `evenkeel` serves.
+    pub async fn dashboard(&self, binary: &Path) -> Result<Dashboard> {
+        Dashboard::start(binary, &self.run, &self.description).await
     }
 
     /// A client of the stack's AWS, not through a wire.

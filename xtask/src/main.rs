@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -13,7 +14,9 @@ use xtask::artifact::Profile;
 use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
-use xtask::{artifact, check, demo, down, new, package, page_bench, sam_build, suite, tool, up};
+use xtask::{
+    artifact, check, demo, down, new, package, page_bench, page_check, sam_build, suite, tool, up,
+};
 
 /// Every development command of the project
 #[derive(Debug, Parser)]
@@ -47,6 +50,8 @@ enum Command {
     PageBench,
     /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
     Alarms,
+    /// Look at every page of a dashboard in a browser: accessibility, keyboard, narrow screens, screenshots
+    PageCheck(PageCheck),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -61,6 +66,9 @@ struct Demo {
     /// Use functions built as for AWS instead of quickly built ones
     #[arg(long)]
     release: bool,
+    /// Serve the stack's dashboard meanwhile, and keep both up afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Demo {
@@ -73,8 +81,20 @@ impl Demo {
         if self.release {
             arguments.push("--release".into());
         }
+        if self.keep {
+            arguments.push("--keep".into());
+        }
         arguments
     }
+}
+
+#[derive(Debug, Args)]
+struct PageCheck {
+    /// Where the dashboard is, such as the address that `cargo xtask demo --keep` prints
+    url: String,
+    /// A Chromium to use instead of the one from npm
+    #[arg(long, value_name = "PROGRAM")]
+    browser: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +195,9 @@ async fn run(command: Command) -> Result<bool> {
         Command::New(New { name }) => new::run(&workspace, &name)?,
         Command::PageBench => return page_bench::run(&workspace).await,
         Command::Alarms => return suite::alarms(&workspace).await,
+        Command::PageCheck(PageCheck { url, browser }) => {
+            return page_check::run(&workspace, &url, browser.as_deref()).await;
+        }
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }

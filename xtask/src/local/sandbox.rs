@@ -34,7 +34,7 @@ pub(super) async fn start(binary: &Path, run: &RunDir, port: u16) -> Result<(Gro
         .stderr(run.log_file(LOG)?);
     let mut group = Group::start("the sandbox", &mut command)?;
     let stdout = group.take_stdout().context("the sandbox has no output")?;
-    let url = match timeout(UP_WITHIN, announced(stdout)).await {
+    let url = match timeout(UP_WITHIN, announced("the sandbox", stdout)).await {
         Ok(Ok(url)) => url,
         Ok(Err(error)) => bail!("{error:#}\n{}", run.log_tail(LOG)),
         Err(_) => bail!("the sandbox is not ready after {UP_WITHIN:?}"),
@@ -42,11 +42,11 @@ pub(super) async fn start(binary: &Path, run: &RunDir, port: u16) -> Result<(Gro
     Ok((group, url))
 }
 
-/// The first line that the sandbox prints is `{"url": "http://127.0.0.1:PORT"}`.
-async fn announced(stdout: ChildStdout) -> Result<String> {
+/// The first line that a server of ours prints is `{"url": "http://127.0.0.1:PORT"}`.
+pub(super) async fn announced(name: &str, stdout: ChildStdout) -> Result<String> {
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).await.context("the sandbox says nothing")?;
+    BufReader::new(stdout).read_line(&mut line).await.with_context(|| format!("{name} says nothing"))?;
     let said: Value = serde_json::from_str(&line)
-        .with_context(|| format!("the sandbox: expected {{\"url\": …}}, found {line:?}"))?;
-    said["url"].as_str().map(str::to_owned).context("the sandbox: expected its url")
+        .with_context(|| format!("{name}: expected {{\"url\": …}}, found {line:?}"))?;
+    said["url"].as_str().map(str::to_owned).with_context(|| format!("{name}: expected its url"))
 }

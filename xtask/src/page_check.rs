@@ -1,0 +1,75 @@
+//! `cargo xtask page-check`: every page of a dashboard in a browser without a window.
+//!
+//! For each page it looks for serious findings of axe-core, in light and dark, wide and at 320 pixels, for elements
+//! that the keyboard does not reach, and for what is missing without JavaScript; and it takes screenshots. Browser and
+//! axe-core come from npm, below `target/tools/`, so `.ci/run` does not need them.
+#![expect(clippy::print_stdout, reason = "a command's answer")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::file;
+use crate::progress;
+use crate::tool;
+use crate::workspace::Workspace;
+
+/// The pinned packages.
+const PACKAGES: &str = include_str!("../page-check/package.json");
+
+/// What the browser does.
+const SCRIPT: &str = include_str!("../page-check/check.mjs");
+
+/// Looks at the dashboard at `url`, with `browser` instead of the Chromium from npm if one is given. Returns false if
+/// something was found and has been printed. Fails if node or npm is missing, or if the browser cannot be started.
+pub async fn run(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Result<bool> {
+    let tools = installed(workspace).await?;
+    let screenshots = workspace.target().join("page-check");
+    let mut node = tool::command("node");
+    node.arg(tools.join("check.mjs")).arg(url.trim_end_matches('/')).arg(&screenshots);
+    if let Some(browser) = browser {
+        node.arg(browser);
+    }
+    let is_good = tool::shown(&mut node).await?;
+    println!("{}", if is_good { "Nothing serious was found." } else { "See above." });
+    Ok(is_good)
+}
+
+/// The folder with the script and its packages, installed anew if the pins have changed.
+async fn installed(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.tools().join("page-check");
+    file::create_folder(&folder)?;
+    file::write(&folder.join("check.mjs"), SCRIPT)?;
+    // The stamp is written last, so an installation that was interrupted is repeated.
+    let stamp = folder.join("pins.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == PACKAGES) {
+        return Ok(folder);
+    }
+    file::write(&folder.join("package.json"), PACKAGES)?;
+    let mut npm = tool::command("npm");
+    npm.current_dir(&folder);
+    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]);
+    let install = tool::output(&mut npm, "install pinned npm packages (is there a network?)");
+    progress::shown(|| "installing a browser".to_owned(), install).await?;
+    fs::write(&stamp, PACKAGES).context("tools: cannot write the stamp")?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::PACKAGES;
+
+    #[test]
+    fn every_package_is_pinned() {
+        let packages: Value = serde_json::from_str(PACKAGES).expect("package.json");
+        let pinned = packages["dependencies"].as_object().expect("dependencies");
+        assert_eq!(pinned.len(), 3);
+        for (name, version) in pinned {
+            let version = version.as_str().expect("a version");
+            assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{name}: {version}");
+        }
+    }
+}
