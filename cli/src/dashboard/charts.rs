@@ -10,7 +10,7 @@ pub use bars::{Bar, Bars, Spell, Strip, share};
 pub use lines::{Lines, Scale, Series, Target};
 
 /// Width of every chart in its own unit. It is scaled to the width that a page has.
-pub(super) const WIDTH: f64 = 360.0;
+const WIDTH: f64 = 360.0;
 
 /// The class of the colour with this number. There are six, which then begin anew.
 fn class(number: usize) -> String {

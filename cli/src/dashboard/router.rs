@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
+    http::{StatusCode, header::CONTENT_TYPE},
     middleware::from_fn_with_state,
     response::{
         Html, IntoResponse as _, Response,
@@ -220,8 +220,8 @@ async fn events(State(desk): State<Desk>) -> Response {
 }
 
 fn text(kind: &'static str, body: impl Into<String>) -> Response {
-    let kind: [(HeaderName, &str); 1] = [(CONTENT_TYPE, kind)];
-    (kind, body.into()).into_response()
+    let body: String = body.into();
+    ([(CONTENT_TYPE, kind)], body).into_response()
 }
 
 async fn style() -> Response {
