@@ -14,6 +14,7 @@
 mod deployed;
 pub(crate) mod errands;
 pub(crate) mod jobs;
+pub(crate) mod processes;
 pub(crate) mod run;
 pub(crate) mod scenario;
 mod sweeping;
@@ -39,12 +40,16 @@ use deployed::Deployed;
 pub(crate) use deployed::arn;
 use errands::Journal;
 pub(crate) use jobs::Kind;
+use processes::Processes;
 use third_parties::{DOMAIN, Keys};
 
 /// What the processes of all functions share.
 #[derive(Clone)]
 pub(crate) struct Shared {
+    /// The right time; of a process's copy, the time by its own clock.
     pub(crate) clock: TestClock,
+    /// How the clocks and random numbers of processes differ.
+    pub(crate) processes: Processes,
     pub(crate) store: MemoryStore,
     pub(crate) sqs: SimulatedSqs<TestClock>,
     pub(crate) vehicles: MemoryVehicles,
@@ -92,6 +97,7 @@ impl Bench {
         let store = MemoryStore::default();
         let shared = Shared {
             clock,
+            processes: Processes::default(),
             vehicles: MemoryVehicles::beside(&store),
             store,
             sqs: SimulatedSqs::new(clock),
@@ -174,6 +180,11 @@ impl Bench {
     /// Puts a message into its dead-letter queue, as if it came from its queue of ordinary priority.
     pub(crate) fn bury(&self, message: OutgoingMessage) {
         self.sqs.bury(self.dead(), self.queue(), message);
+    }
+
+    /// Lets the schedule fire no tick before `at`.
+    pub(crate) fn miss_ticks_until(&self, at: Time) {
+        self.next_tick.set(self.next_tick.get().max(at));
     }
 
     /// Creates a queue that no function here receives from.

@@ -94,7 +94,7 @@ pub fn start() {
 }
 
 /// The subscriber that formats events as JSON lines.
-fn lines<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
+pub(crate) fn lines<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

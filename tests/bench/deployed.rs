@@ -10,7 +10,7 @@ use evenkeel::testing::{
 };
 use sweeper::config::{JobType, Source};
 
-use super::{Kind, Shared};
+use super::{Kind, Shared, processes};
 
 /// AWS asks for a visibility time-out of six function time-outs.
 const TIMEOUTS_HIDDEN: u32 = 6;
@@ -47,7 +47,7 @@ impl Deployed {
         }
         let start = {
             let shared = shared.clone();
-            move |faults: &Faults| kind.start(&shared, faults)
+            move |faults: &Faults| processes::start(kind, &shared, faults)
         };
         let settings = FunctionSettings::with_timeout(kind.timeout());
         let containers = Containers::new(settings, shared.clock, faults.clone(), start);

@@ -106,7 +106,8 @@ impl Kind {
     pub(super) fn start(self, shared: &Shared, faults: &Faults) -> Box<dyn Function> {
         match self {
             Self::Errands(rates) => {
-                let (journal, clock) = (shared.journal.clone(), shared.clock);
+                let (journal, clock) =
+                    (shared.journal.clone(), shared.processes.right(shared.clock));
                 let process = faults.clone();
                 worker(Errands { journal, clock, rates, process }, shared, faults)
             }

@@ -47,7 +47,10 @@ impl Bench {
 
     /// Waits until the schedule fires.
     async fn tick_is_due(&self) {
-        tokio::time::sleep(self.next_tick.get().since(self.now())).await;
+        // It may be put off meanwhile.
+        while self.now() < self.next_tick.get() {
+            tokio::time::sleep(self.next_tick.get().since(self.now())).await;
+        }
     }
 
     /// A call of the schedule, which may stay awake until `stop`. The next one comes a minute after this one

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use evenkeel::testing::{
-    Faulty, MemoryMappings, MemoryStore, SeededRandom, SimulatedSqs, TestClock,
+use evenkeel::{
+    base::time::Clock as _,
+    testing::{Faulty, MemoryMappings, MemoryStore, SeededRandom, SimulatedSqs, TestClock},
 };
 use serde_json::Value;
 use sweeper::{Ports, Sweep, call, operator, tick::Report};
 
-use super::{Bench, run::SWEEPER_TIMEOUT};
+use super::{Bench, Shared, processes, run::SWEEPER_TIMEOUT};
 
 /// Time-out of the operator.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(15);
@@ -28,12 +29,14 @@ impl Bench {
     /// A process of the sweeper. It keeps nothing between its calls.
     fn sweeper(&self) -> (Sweep<Simulated>, evenkeel::testing::Faults) {
         let faults = self.sweeper_faults.process();
+        let Shared { clock, random, .. } =
+            processes::own(&self.shared, processes::SWEEPER + faults.number());
         let sweep = Sweep {
             store: faults.wrap(self.store.clone()),
             queue: faults.wrap(self.sqs.clone()),
             mappings: faults.wrap(self.mappings.clone()),
-            clock: self.clock,
-            random: self.random.clone(),
+            clock,
+            random,
             config: self.config.borrow().clone(),
         };
         (sweep, faults)
@@ -47,16 +50,16 @@ impl Bench {
     /// Runs one tick, which may stay awake until `end`.
     pub(crate) async fn awake(&self, end: impl Future<Output = ()>) -> Option<Report> {
         let (sweep, faults) = self.sweeper();
-        let deadline = self.now() + SWEEPER_TIMEOUT;
+        let deadline = sweep.clock.now() + SWEEPER_TIMEOUT;
         tokio::select! {
             biased;
             () = faults.death() => None,
-            report = call::tick(&sweep, deadline, end) => {
+            report = faults.hold(call::tick(&sweep, deadline, end)) => {
                 let report = report.ok()?;
                 self.told.borrow_mut().extend(report.told.iter().cloned());
                 Some(report)
             }
-            () = tokio::time::sleep(SWEEPER_TIMEOUT) => None,
+            () = faults.time_out(SWEEPER_TIMEOUT) => None,
         }
     }
 

@@ -36,6 +36,12 @@ impl TestClock {
     pub fn ahead(self, span: Duration) -> Self {
         Self { started: self.started.checked_sub(span).unwrap_or(self.started) }
     }
+
+    /// The clock of a process whose time is behind by `span`. At first it stands still for that long.
+    #[must_use]
+    pub fn behind(self, span: Duration) -> Self {
+        Self { started: self.started + span }
+    }
 }
 
 impl Clock for TestClock {

@@ -59,6 +59,33 @@ impl FunctionSettings {
     }
 }
 
+/// How many invocations of a function ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "Invocation documents the variants of the same names")]
+pub struct Ends {
+    pub answered: u64,
+    pub failed: u64,
+    /// Without those whose process was frozen.
+    pub timed_out: u64,
+    pub timed_out_frozen: u64,
+    pub died: u64,
+    pub throttled: u64,
+}
+
+impl Ends {
+    fn count(&mut self, ended: &Invocation, was_frozen: bool) {
+        let count = match ended {
+            Invocation::Answered(_) => &mut self.answered,
+            Invocation::Failed(_) => &mut self.failed,
+            Invocation::TimedOut if was_frozen => &mut self.timed_out_frozen,
+            Invocation::TimedOut => &mut self.timed_out,
+            Invocation::Died => &mut self.died,
+            Invocation::Throttled => &mut self.throttled,
+        };
+        *count += 1;
+    }
+}
+
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Invocation {
@@ -89,6 +116,7 @@ struct Fleet {
     invocations: u64,
     /// Time that all invocations took together, which Lambda bills.
     worked: Duration,
+    ends: Ends,
 }
 
 /// Starts the process of a container, whose ports go through these faults.
@@ -147,6 +175,11 @@ impl<C: Clock> Containers<C> {
         (fleet.invocations, fleet.worked)
     }
 
+    /// How the invocations ended so far.
+    pub fn ends(&self) -> Ends {
+        self.fleet().ends
+    }
+
     /// Kills every process that handles an invocation now. Returns how many there were.
     pub fn kill(&self) -> usize {
         let fleet = self.fleet();
@@ -187,6 +220,7 @@ impl<C: Clock> Containers<C> {
     pub async fn invoke(&self, event: Value) -> Invocation {
         let settings = self.settings();
         let Some((number, mut container, is_new)) = self.occupy(&settings) else {
+            self.fleet().ends.count(&Invocation::Throttled, false);
             return Invocation::Throttled;
         };
         if is_new && !settings.cold_start.is_zero() {
@@ -195,17 +229,18 @@ impl<C: Clock> Containers<C> {
         let began = self.clock.now();
         let deadline = began + settings.timeout;
         let ended = {
-            let work = container.function.invoke(event, deadline);
+            let work = container.faults.hold(container.function.invoke(event, deadline));
             tokio::select! {
                 biased;
                 () = container.faults.death() => Invocation::Died,
                 answer = work => answer.map_or_else(Invocation::Failed, Invocation::Answered),
-                () = tokio::time::sleep(settings.timeout) => Invocation::TimedOut,
+                () = container.faults.time_out(settings.timeout) => Invocation::TimedOut,
             }
         };
         let mut fleet = self.fleet();
         fleet.worked += self.clock.now().since(began);
         fleet.busy.retain(|(busy, _)| *busy != number);
+        fleet.ends.count(&ended, container.faults.was_frozen());
         if matches!(ended, Invocation::Answered(_) | Invocation::Failed(_)) {
             container.idle_since = self.clock.now();
             fleet.idle.push(container);

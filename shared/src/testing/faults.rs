@@ -3,23 +3,22 @@
 
 mod maintenance;
 mod ports;
+mod process;
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     future::Future,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-
-use tokio::sync::Notify;
 
 use super::TestClock;
 use crate::{
     base::time::{Clock, Time},
     ports::PortError,
 };
+use process::Process;
 
 /// What goes wrong at a port call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +40,10 @@ pub enum Fault {
     Broken,
     /// The item is not in the format that this code writes.
     Unreadable,
+    /// The call takes effect, and its answer comes this much later.
+    Late(Duration),
+    /// The whole process is frozen for this long before the call takes effect.
+    Freeze(Duration),
 }
 
 impl Fault {
@@ -64,13 +67,6 @@ pub struct Faults {
     clock: TestClock,
 }
 
-/// A simulated process.
-#[derive(Debug, Default)]
-struct Process {
-    dead: AtomicBool,
-    death: Notify,
-}
-
 /// A port call, as it began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -79,6 +75,30 @@ pub struct TracedCall {
     pub name: &'static str,
     /// The keys, the queue or the dependency that it concerns.
     pub about: String,
+}
+
+/// A port call that is about to be made, by what tells it from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct CallSite {
+    pub at: Time,
+    /// [`Faults::number`] of its process.
+    pub process: u64,
+    pub name: &'static str,
+    /// How many calls of this name the process has made before.
+    pub nth: u64,
+}
+
+type Decide = dyn Fn(&CallSite) -> Option<Fault> + Send + Sync;
+
+/// What decides about each call.
+#[derive(Clone)]
+struct Decider(Arc<Decide>);
+
+impl fmt::Debug for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decider").finish_non_exhaustive()
+    }
 }
 
 /// The calls that a fault affects.
@@ -103,6 +123,10 @@ struct Plan {
     faults: Vec<(Struck, Fault)>,
     spared: Vec<&'static str>,
     latency: Duration,
+    processes: u64,
+    /// The number of calls of each process by name.
+    made: BTreeMap<(u64, &'static str), u64>,
+    decider: Option<Decider>,
 }
 
 impl Faults {
@@ -126,6 +150,11 @@ impl Faults {
         self.lock().spared.push(call);
     }
 
+    /// Asks `decide` about each call that no planned fault strikes.
+    pub fn decide(&self, decide: impl Fn(&CallSite) -> Option<Fault> + Send + Sync + 'static) {
+        self.lock().decider = Some(Decider(Arc::new(decide)));
+    }
+
     /// Makes every call take `latency` longer.
     pub fn slow(&self, latency: Duration) {
         self.lock().latency = latency;
@@ -146,18 +175,12 @@ impl Faults {
     /// A new process, with the same planned faults and the same count of calls.
     #[must_use]
     pub fn process(&self) -> Self {
-        Self { process: Arc::default(), ..self.clone() }
-    }
-
-    /// Ends the process, whatever it is doing.
-    pub fn kill(&self) {
-        self.process.dead.store(true, Relaxed);
-        self.process.death.notify_one();
-    }
-
-    /// Returns when the process dies. Port calls of a dead process never return: drop its future.
-    pub async fn death(&self) {
-        self.process.death.notified().await;
+        let number = {
+            let mut plan = self.lock();
+            plan.processes += 1;
+            plan.processes
+        };
+        Self { process: Arc::new(Process::numbered(number)), ..self.clone() }
     }
 
     /// Clears the planned faults.
@@ -173,11 +196,20 @@ impl Faults {
     fn next(&self, name: &'static str, about: String) -> Option<Fault> {
         let mut plan = self.lock();
         let number = plan.calls.len();
-        plan.calls.push(TracedCall { at: self.clock.now(), name, about });
+        let (at, process) = (self.clock.now(), self.process.number);
+        plan.calls.push(TracedCall { at, name, about });
+        let made = plan.made.entry((process, name)).or_default();
+        let nth = *made;
+        *made += 1;
         if plan.spared.contains(&name) {
             return None;
         }
-        let place = plan.faults.iter().position(|(struck, _)| struck.is(number, name))?;
+        let planned = plan.faults.iter().position(|(struck, _)| struck.is(number, name));
+        let Some(place) = planned else {
+            let decider = plan.decider.clone()?;
+            drop(plan);
+            return (decider.0)(&CallSite { at, process, name, nth });
+        };
         match plan.faults[place].1 {
             // A fault that kills strikes one process.
             fault @ (Fault::DieBefore | Fault::DieAfter) => {
@@ -202,7 +234,7 @@ impl Faults {
         work: impl Future<Output = Result<T, PortError>>,
         turned_away: Option<T>,
     ) -> Result<T, PortError> {
-        if self.process.dead.load(Relaxed) {
+        if self.process.is_dead() {
             return std::future::pending().await;
         }
         let latency = self.lock().latency;
@@ -219,6 +251,17 @@ impl Faults {
             Some(Fault::Hang) => {
                 tokio::time::sleep(HANG).await;
                 failed("timed out")
+            }
+            Some(Fault::Late(span)) => {
+                let answer = work.await;
+                tokio::time::sleep(span).await;
+                answer
+            }
+            Some(Fault::Freeze(span)) => {
+                self.process.freeze(span);
+                // The process is frozen once this poll is over, and goes on here when it thaws.
+                tokio::task::yield_now().await;
+                work.await
             }
             Some(Fault::AnswerLost) => {
                 let _ = work.await;

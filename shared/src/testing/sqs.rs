@@ -7,6 +7,7 @@
 
 mod fairness;
 mod message;
+mod observer;
 mod ports;
 mod queue;
 mod settings;
@@ -19,14 +20,16 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::clock::SeededRandom;
+use super::draw::Draw;
 use crate::{
-    base::{random::Random, time::Clock},
+    base::time::Clock,
     message::{OutgoingMessage, ReceivedMessage},
     policy::BATCH_SIZE,
     ports::PortError,
 };
 pub use message::SimulatedMessage;
+use observer::Observer;
+pub use observer::QueueChange;
 use queue::SimulatedQueue;
 pub use settings::{Habits, QueueSettings, Redrive};
 
@@ -40,13 +43,14 @@ pub struct SimulatedSqs<C> {
     state: Arc<Mutex<State>>,
     /// Notified when a message was sent, or its visibility was changed.
     changed: Arc<Notify>,
+    observer: Observer,
 }
 
 #[derive(Debug)]
 struct State {
     queues: BTreeMap<String, SimulatedQueue>,
     habits: Habits,
-    random: SeededRandom,
+    draw: Draw,
     sent: u64,
     received: usize,
     calls: usize,
@@ -67,12 +71,13 @@ impl<C: Clock> SimulatedSqs<C> {
         let state = State {
             queues: BTreeMap::new(),
             habits: Habits::default(),
-            random: SeededRandom::new(0),
+            draw: Draw::new(0),
             sent: 0,
             received: 0,
             calls: 0,
         };
-        let sqs = Self { clock, state: Arc::new(Mutex::new(state)), changed: Arc::default() };
+        let (changed, observer) = Default::default();
+        let sqs = Self { clock, state: Arc::new(Mutex::new(state)), changed, observer };
         sqs.create(ARN, QueueSettings::default());
         sqs
     }
@@ -93,7 +98,12 @@ impl<C: Clock> SimulatedSqs<C> {
     pub fn behave(&self, habits: Habits, seed: u64) {
         let mut state = self.lock();
         state.habits = habits;
-        state.random = SeededRandom::new(seed);
+        state.draw = Draw::new(seed);
+    }
+
+    /// Tells `observer` of each message that is sent or deleted from now on, once that is done.
+    pub fn observe(&self, observer: impl FnMut(&QueueChange<'_>) + Send + 'static) {
+        self.observer.set(observer);
     }
 
     /// Sends a body to the queue [`ARN`] and returns the message's id.
@@ -128,12 +138,13 @@ impl<C: Clock> SimulatedSqs<C> {
         let now = self.clock.now();
         let mut state = self.lock();
         let sequence = state.sent;
-        let queue = state.queue(queue).map_err(|error| error.to_string())?;
+        let place = state.queue(queue).map_err(|error| error.to_string())?;
         let message = SimulatedMessage::new(sequence, message, source, now);
         let id = message.id.clone();
-        queue.add(message);
+        place.add(message.clone());
         state.sent += 1;
         drop(state);
+        self.observer.tell(&QueueChange::Sent { queue, message: &message });
         self.changed.notify_waiters();
         Ok(id)
     }
@@ -172,9 +183,9 @@ impl<C: Clock> SimulatedSqs<C> {
     ) -> Result<Vec<SimulatedMessage>, PortError> {
         let now = self.clock.now();
         let mut state = self.lock();
-        let State { queues, habits, random, received, .. } = &mut *state;
+        let State { queues, habits, draw, received, .. } = &mut *state;
         let Some(queue) = queues.get_mut(arn) else { return state.queue(arn).map(|_| Vec::new()) };
-        let taken = queue.receive(most.min(BATCH_SIZE), hidden, now, habits, random);
+        let taken = queue.receive(most.min(BATCH_SIZE), hidden, now, habits, *draw);
         *received += taken.received.len();
         let redrive = queue.settings.redrive.clone();
         if let Some(Redrive { dead, .. }) = redrive.filter(|_| !taken.dead.is_empty()) {
@@ -220,10 +231,15 @@ impl<C: Clock> SimulatedSqs<C> {
     fn forget(&self, queue: &str, receipts: &[String]) -> Result<(), PortError> {
         let now = self.clock.now();
         let mut state = self.lock();
-        let comes_again = state.habits.comes_again;
-        for receipt in receipts {
-            let again = state.random.unit() < comes_again;
-            state.queue(queue)?.delete(receipt, again, now);
+        let (habits, draw) = (state.habits, state.draw);
+        let place = state.queue(queue)?;
+        let deleted: Vec<SimulatedMessage> = receipts
+            .iter()
+            .filter_map(|receipt| place.delete(receipt, now, &habits, draw))
+            .collect();
+        drop(state);
+        for message in &deleted {
+            self.observer.tell(&QueueChange::Deleted { queue, message });
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    tables::{EntryOutcome, ItemAttributes, TableHabits, Tables, item_key},
+    tables::{AppliedWrite, EntryOutcome, ItemAttributes, Observer, TableHabits, Tables, item_key},
     units::{PartitionLimits, Units},
 };
 use crate::{
@@ -37,6 +37,17 @@ impl MemoryStore {
     /// Sets how the tables behave from now on.
     pub fn behave(&self, habits: TableHabits) {
         self.lock().habits = habits;
+    }
+
+    /// Tells `observer` of each write of a record that takes effect from now on. It must not use the tables.
+    pub fn observe(&self, observer: impl FnMut(&AppliedWrite<'_>) + Send + 'static) {
+        self.lock().observer = Observer(Some(Box::new(observer)));
+    }
+
+    /// Whether a lease that was not removed names the job with this key.
+    #[must_use]
+    pub fn is_leased(&self, key: &str) -> bool {
+        self.lock().control.leases.values().any(|lease| lease.jobs.iter().any(|job| job == key))
     }
 
     /// Limits what each partition serves in a second; `None` lifts the limit.
@@ -243,7 +254,7 @@ impl Store for MemoryStore {
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        self.call().write(record, |current| guarded(current, guard))
+        self.call().write("replace", record, |current| guarded(current, guard))
     }
 
     async fn settle(
@@ -259,9 +270,10 @@ impl Store for MemoryStore {
             let _ = tables.remove_control(&size::lease(lease).key);
         }
         let running = |record: &Record| Guard { state: "running", fence: record.fence };
+        let ignores = tables.habits.ignores_fences;
         let each = records.iter().map(|record| {
             let guard = running(record);
-            tables.write_entry("settle", record, |now| guarded(now, Some(&guard)))
+            tables.write_entry("settle", record, |now| ignores || guarded(now, Some(&guard)))
         });
         let mut written: Vec<Written> = each.collect();
         // As in DynamoDB, an INSERT cannot replace an item.
@@ -289,7 +301,8 @@ impl Store for MemoryStore {
         // If there is no record, the condition does not hold and nothing is written.
         let current = tables.records.get(&record.key).unwrap_or(record).clone();
         let indexed = current.with_lease_expiry_indexed();
-        tables.write(&indexed, |current| guarded(current, Some(&record.guard())))
+        let guard = record.guard();
+        tables.write("index_lease_expiry", &indexed, |current| guarded(current, Some(&guard)))
     }
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
     time::Duration,
 };
 
@@ -37,6 +38,31 @@ pub struct TableHabits {
     pub removes_expired_after: Option<Duration>,
     /// The state in which records are refused as invalid.
     pub refuses: Option<&'static str>,
+    /// A bug that is planted to test what looks for bugs: the end of a run is written whatever the record's fence is.
+    pub ignores_fences: bool,
+}
+
+/// A write of a job's record that has just taken effect.
+#[derive(Clone, Copy, Debug)]
+pub struct AppliedWrite<'a> {
+    /// The name of the port call, such as `settle`.
+    pub call: &'static str,
+    /// When it took effect.
+    pub at: Time,
+    /// The record before; `None` if there was none.
+    pub before: Option<&'a Record>,
+    /// The record now.
+    pub after: &'a Record,
+}
+
+/// Who is told of each write of a record.
+#[derive(Default)]
+pub(super) struct Observer(pub(super) Option<Box<dyn FnMut(&AppliedWrite<'_>) + Send>>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
 }
 
 /// What becomes of one entry of a batch.
@@ -85,6 +111,7 @@ pub(super) struct Tables {
     pub(super) calls: usize,
     pub(super) reads: usize,
     pub(super) changed: Vec<String>,
+    pub(super) observer: Observer,
     clock: TestClock,
     expired_until: Time,
 }
@@ -245,6 +272,7 @@ impl Tables {
     /// writing the existing item, at least one.
     pub(super) fn write(
         &mut self,
+        call: &'static str,
         record: &Record,
         holds: impl FnOnce(Option<&Record>) -> bool,
     ) -> Result<Written, PortError> {
@@ -257,6 +285,10 @@ impl Tables {
         self.spend_record(current.as_ref(), record)?;
         self.set(record.clone());
         self.changed.push(record.key.clone());
+        let at = self.now();
+        if let Some(told) = &mut self.observer.0 {
+            told(&AppliedWrite { call, at, before: current.as_ref(), after: record });
+        }
         Ok(Written::Yes)
     }
 
@@ -295,13 +327,13 @@ impl Tables {
         let planned = self.outcomes.get_mut(call).and_then(VecDeque::pop_front);
         let unknown = |error: PortError| Written::Unknown(error.to_string());
         match planned.unwrap_or(EntryOutcome::Applied) {
-            EntryOutcome::Applied => self.write(record, holds).unwrap_or_else(unknown),
+            EntryOutcome::Applied => self.write(call, record, holds).unwrap_or_else(unknown),
             EntryOutcome::Refused => {
                 Written::No(self.records.get(&record.key).cloned().map(Box::new))
             }
             EntryOutcome::Throttled => unknown(throttled()),
             EntryOutcome::InDoubt => {
-                let _ = self.write(record, holds);
+                let _ = self.write(call, record, holds);
                 Written::Unknown("InternalServerError: the outcome is unknown".into())
             }
         }

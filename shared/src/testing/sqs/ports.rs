@@ -7,7 +7,7 @@ use super::{
     message::{MAX_BYTES, size},
 };
 use crate::{
-    base::{random::Random, time::Clock},
+    base::time::Clock,
     message::{OutgoingMessage, ReceivedMessage},
     policy::BATCH_SIZE,
     ports::{
@@ -34,8 +34,10 @@ impl<C: Clock> Queue for SimulatedSqs<C> {
             let mut state = self.lock();
             state.calls += 1;
             state.queue(queue)?;
-            let refuses = state.habits.refuses;
-            messages.iter().map(|_| state.random.unit() < refuses).collect()
+            let (refuses, draw) = (state.habits.refuses, state.draw);
+            let call = u64::try_from(state.calls).unwrap_or_default();
+            let each = (0..).zip(messages);
+            each.map(|(place, _)| draw.unit("refused", call, queue, place) < refuses).collect()
         };
         let sent = messages.iter().zip(refused);
         Ok(sent

@@ -10,11 +10,7 @@ use super::{
     message::SimulatedMessage,
     settings::{Habits, QueueSettings},
 };
-use crate::{
-    base::{random::Random, time::Time},
-    ports::maintenance::Depth,
-    testing::clock::SeededRandom,
-};
+use crate::{base::time::Time, ports::maintenance::Depth, testing::draw::Draw};
 
 /// Longest time that a message may be hidden, counted from its receive.
 const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
@@ -37,6 +33,8 @@ pub(super) struct SimulatedQueue {
     hidden: BTreeSet<(Time, u64)>,
     fairness: Fairness,
     expired_until: Time,
+    /// Number of receives so far.
+    polls: u64,
 }
 
 /// The result of a receive.
@@ -57,6 +55,7 @@ impl SimulatedQueue {
             hidden: BTreeSet::new(),
             fairness: Fairness::default(),
             expired_until: Time::default(),
+            polls: 0,
         };
         for message in messages {
             queue.put(message);
@@ -125,13 +124,14 @@ impl SimulatedQueue {
         hidden: Option<Duration>,
         now: Time,
         habits: &Habits,
-        random: &SeededRandom,
+        draw: Draw,
     ) -> Taken {
         self.advance(now);
+        self.polls += 1;
         let hidden = hidden.unwrap_or(self.settings.visibility);
         let max_receives = self.settings.redrive.as_ref().map(|redrive| redrive.max_receives);
         let mut taken = Taken::default();
-        for sequence in self.candidates(now, habits, random) {
+        for sequence in self.candidates(now, habits, draw) {
             if taken.received.len() == most {
                 break;
             }
@@ -144,7 +144,8 @@ impl SimulatedQueue {
             message.receives += 1;
             message.received_at = Some(now);
             message.first_received_at = message.first_received_at.or(Some(now));
-            let twice = random.unit() < habits.delivers_twice;
+            let receives = u64::from(message.receives);
+            let twice = draw.unit("twice", sequence, "receive", receives) < habits.delivers_twice;
             message.visible_at = if twice { now } else { now + hidden };
             self.fairness.begin(sequence, message.tenant(), now);
             taken.received.push(message.clone());
@@ -154,7 +155,7 @@ impl SimulatedQueue {
     }
 
     /// The visible messages in the order in which they are received.
-    fn candidates(&mut self, now: Time, habits: &Habits, random: &SeededRandom) -> Vec<u64> {
+    fn candidates(&mut self, now: Time, habits: &Habits, draw: Draw) -> Vec<u64> {
         if !habits.shuffles && !habits.is_fair {
             return self.visible.iter().copied().take(MOST_EXAMINED).collect();
         }
@@ -162,7 +163,8 @@ impl SimulatedQueue {
         if habits.shuffles {
             // Fisher and Yates.
             for last in (1..order.len()).rev() {
-                let other = random.bits() % (u64::try_from(last).unwrap_or_default() + 1);
+                let last_place = u64::try_from(last).unwrap_or_default();
+                let other = draw.below(last_place + 1, "order", self.polls, &self.arn, last_place);
                 order.swap(last, usize::try_from(other).unwrap_or_default());
             }
         }
@@ -188,18 +190,26 @@ impl SimulatedQueue {
         self.fairness.end_backlogs(&waiting);
     }
 
-    /// Deletes the message of this handle, if it is its latest. If `again`, it comes once more.
-    pub(super) fn delete(&mut self, receipt: &str, again: bool, now: Time) {
-        let Some(sequence) = SimulatedMessage::sequence_of(receipt) else { return };
-        if self.messages.get(&sequence).is_none_or(|message| message.receipt() != receipt) {
-            return;
-        }
+    /// Deletes the message of this handle, if it is its latest, and returns it. It comes once more as often as the
+    /// habits say.
+    pub(super) fn delete(
+        &mut self,
+        receipt: &str,
+        now: Time,
+        habits: &Habits,
+        draw: Draw,
+    ) -> Option<SimulatedMessage> {
+        let sequence = SimulatedMessage::sequence_of(receipt)?;
+        let message = self.messages.get(&sequence).filter(|known| known.receipt() == receipt)?;
+        let message = message.clone();
         self.fairness.end(sequence, now);
-        if again {
+        let receives = u64::from(message.receives);
+        if draw.unit("again", sequence, "delete", receives) < habits.comes_again {
             self.set_visible_at(sequence, now);
         } else {
             self.take_out(sequence);
         }
+        Some(message)
     }
 
     /// Hides a message until `span` from now, rounded up to whole seconds. The error has the code
