@@ -29,6 +29,7 @@ mod recovery;
 mod scenarios;
 mod schema;
 mod shortening;
+mod simulation;
 mod sweeps;
 mod template;
 mod tidy;

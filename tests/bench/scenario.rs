@@ -120,7 +120,8 @@ impl Bench {
         outcome
     }
 
-    async fn happen(&self, what: Happens) {
+    /// Lets this happen now.
+    pub(crate) async fn happen(&self, what: Happens) {
         let control = self.control();
         match what {
             Happens::Send(queue, message) => drop(self.sqs.send_to(&queue, message)),

@@ -1,0 +1,89 @@
+//! The simulation: the whole queue under random faults, many seeds, with an oracle that sees every write and every
+//! message. `cargo xtask simulate` runs it; docs/simulation.md says how to repeat a failure.
+//!
+//! ```text
+//! seed ─► Plan ─┬─ load ─────► SimulatedSqs ─► functions ─► tables
+//!               ├─ weather ──► habits, outages, third parties  │
+//!               └─ strikes ──► port calls that fail            ▼
+//!                              shrink ◄── violation ◄─────── oracle
+//! ```
+
+mod features;
+mod load;
+mod oracle;
+mod plan;
+mod report;
+mod seeds;
+mod shrink;
+mod strikes;
+mod weather;
+mod world;
+
+use std::num::NonZeroUsize;
+
+use plan::Plan;
+use seeds::{Selection, run_all};
+
+/// The seeds that every run of the tests has.
+const SEEDS: u64 = 24;
+
+/// What `cargo xtask simulate` asks for, or else a few seeds.
+#[expect(clippy::disallowed_methods, reason = "cargo xtask simulate asks for seeds this way")]
+fn selection() -> Selection {
+    let asked = |name: &str| std::env::var(name).ok();
+    let number =
+        |name: &str, default: u64| asked(name).map_or(default, |text| text.parse().unwrap());
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let set = asked("SIMULATE_SET").unwrap_or_default();
+    Selection {
+        first: number("SIMULATE_SEED", 0),
+        count: number("SIMULATE_SEEDS", SEEDS),
+        set: set.split_whitespace().map(str::to_owned).collect(),
+        threads: cores,
+    }
+}
+
+#[test]
+fn no_seed_breaks_a_rule() {
+    match run_all(&selection()) {
+        Ok(text) => println!("{text}"),
+        Err(text) => panic!("{text}"),
+    }
+}
+
+#[test]
+fn a_seed_takes_the_same_course_each_time() {
+    for seed in [1, 2] {
+        let plan = Plan::of(seed);
+        let one = world::run(&plan);
+        let other = std::thread::spawn(move || world::run(&plan)).join().unwrap();
+        assert_eq!(one, other, "seed {seed}");
+    }
+}
+
+/// What takes part only in the planted bug's test: processes that are frozen past their leases.
+fn planted(seed: u64) -> Plan {
+    let mut plan = Plan { features: features::Features::default(), ..Plan::of(seed) };
+    for setting in ["planted=1", "frozen=1", "late=0.5", "priorities=0.5", "killed=0.3"] {
+        plan.set(setting).unwrap();
+    }
+    plan
+}
+
+#[test]
+fn a_planted_bug_is_found_and_shrunk() {
+    let found = (0..60).find_map(|seed| {
+        let plan = planted(seed);
+        let course = world::run(&plan);
+        course.violation.is_some().then_some((plan, course))
+    });
+    let (plan, course) = found.expect("a settle that ignores the fence breaks a rule");
+    let shrunk = shrink::shrink(&plan, &course).unwrap();
+    let report = report::of_failure(&shrunk);
+    assert!(report.contains("broken: the fence never falls"), "{report}");
+    assert!(report.lines().count() <= 40, "{report}");
+    let strikes = shrunk.plan.strikes.as_ref().map_or(usize::MAX, Vec::len);
+    assert!(strikes <= 2, "one frozen process is enough: {report}");
+    assert!(load::load(&shrunk.plan).len() <= 3, "{report}");
+    assert_eq!(world::run(&shrunk.plan), shrunk.course, "what is shrunk repeats");
+}

@@ -1,0 +1,130 @@
+//! What must hold in the end, when everything has been well for long enough.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use evenkeel::{
+    base::time::Time,
+    dependency::{breaker::State, limiter::Rates},
+    ports::Control as _,
+};
+use sandbox::rebrandly::LinkStatus;
+use serde_json::Value;
+
+use super::{Oracle, watch::DEPENDENCIES};
+use crate::{
+    bench::Bench,
+    simulation::{
+        load::{Kind, Sent},
+        weather::PLANTED,
+    },
+};
+
+/// Any this long span is looked at for calls over the rate.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Seconds by which the calls of a window may be moved: slots that are used late, and clocks that differ.
+const MOVED_S: u64 = 4;
+
+/// Calls that may come together in a window besides.
+const BESIDES: u64 = 6;
+
+/// Calls of one process, which may all come late if it was frozen after it got their slots.
+const CALLS_OF_A_PROCESS: u64 = 10;
+
+impl Oracle {
+    /// Whether the breakers of all dependencies are closed.
+    pub(crate) async fn breakers_are_closed(&self, bench: &Bench) -> bool {
+        for (dependency, _) in DEPENDENCIES {
+            let seen = bench.store.breaker(dependency).await.unwrap();
+            if !matches!(seen.value.at(bench.now()).state, State::Closed) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Each message that was sent has become a job that has ended, was folded into one, or is kept as rejected.
+    pub(crate) fn account_for(&self, sends: &[Sent], bench: &Bench) {
+        let rejected = bench.store.rejected_messages();
+        for send in sends {
+            let is_done =
+                send.key.as_ref().and_then(|key| bench.store.record(key)).is_some_and(|record| {
+                    let payload: Value = serde_json::from_str(&record.work.payload).unwrap();
+                    let is_its =
+                        send.takes_ms.is_none() || payload["takes_ms"].as_u64() == send.takes_ms;
+                    is_its && record.phase.ended_at().is_some()
+                });
+            if !is_done && !rejected.iter().any(|kept| kept.head == send.body) {
+                let about = send.key.as_deref().unwrap_or("no message");
+                let what = format!("message {} is neither done nor kept", send.number);
+                self.breaks("sent = ended + rejected + folded", bench.now(), about, what);
+            }
+        }
+    }
+
+    /// A car has at most one link that leads somewhere.
+    pub(crate) async fn links_are_single(&self, bench: &Bench) {
+        let mut live = BTreeMap::<String, u32>::new();
+        for link in bench.links().await {
+            if link.status == LinkStatus::Active {
+                *live.entry(link.destination).or_default() += 1;
+            }
+        }
+        for (destination, count) in live.into_iter().filter(|(_, count)| *count > 1) {
+            let what = format!("{count} live links");
+            self.breaks("a car has at most one live link", bench.now(), &destination, what);
+        }
+    }
+
+    /// The calls of each kind stay within its rates. `frozen` is the number of times that a process was frozen.
+    pub(crate) async fn rates_are_kept(
+        &self,
+        bench: &Bench,
+        rates: [(Kind, Option<Rates>); 2],
+        frozen: u64,
+    ) {
+        for (kind, rates) in rates {
+            let Some(rates) = rates else { continue };
+            let mut calls = match kind {
+                Kind::Errand => bench.journal.all_calls(),
+                Kind::Link => {
+                    let calls = bench.control().calls().await.unwrap();
+                    let ours = calls.iter().filter(|call| call.visit.is_none());
+                    ours.map(|call| Time::from_millis(call.at_ms)).collect()
+                }
+            };
+            calls.sort_unstable();
+            let per_second = u64::from(rates.per_minute) / 60;
+            let most = per_second * (WINDOW.as_secs() + MOVED_S)
+                + u64::from(rates.burst)
+                + BESIDES
+                + frozen * CALLS_OF_A_PROCESS;
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let over = calls
+                .windows(most + 1)
+                .find(|calls| calls.last().is_some_and(|last| last.since(calls[0]) < WINDOW));
+            if let Some(calls) = over {
+                let what = format!("more than {most} calls in {WINDOW:?}");
+                self.breaks("calls stay within the rates", calls[0], &format!("{kind:?}"), what);
+            }
+        }
+    }
+
+    /// The account's key is in no record, no note, no rejected message and no log line.
+    pub(crate) fn keys_are_nowhere(&self, bench: &Bench, lines: &str) {
+        let records = format!("{:?}", bench.store.records());
+        let rejected = format!("{:?}", bench.store.rejected_messages());
+        let notes =
+            ["watched", "finding", "robots", "observe"].map(|kind| bench.store.all_notes(kind));
+        let notes = format!("{notes:?}");
+        let places = [("records", &records), ("rejected", &rejected), ("notes", &notes)];
+        for (place, text) in places {
+            if text.contains(PLANTED) {
+                self.breaks("no key is kept", bench.now(), place, "it holds the key".into());
+            }
+        }
+        if let Some(line) = lines.lines().find(|line| line.contains(PLANTED)) {
+            self.breaks("no key is logged", bench.now(), "log", line.to_owned());
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What many seeds say together, and what one that broke a rule says.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use evenkeel::testing::BEGINNING;
+
+use super::{
+    features::FEATURES,
+    load,
+    plan::Plan,
+    shrink::Shrunk,
+    strikes::Strike,
+    weather,
+    world::{Course, Size},
+};
+
+/// The least that the median seed must have.
+const LEAST: Size = Size {
+    messages: 30,
+    containers: 3,
+    port_calls: 300,
+    struck: 5,
+    minutes: 20,
+    seen: super::oracle::Seen { writes: 60, claims: 30, deletions: 30 },
+};
+
+/// The share of the seeds in which each feature must be on, in hundredths, and the number of seeds from which on that
+/// is no chance.
+const SHARE: std::ops::RangeInclusive<usize> = 30..=70;
+const MANY: usize = 200;
+
+/// Lines of each part of a report.
+const MOST_LINES: usize = 9;
+
+/// The sizes of the seeds so far, and the features that were on.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    sizes: Vec<Size>,
+    on: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, plan: &Plan, course: &Course) {
+        self.sizes.push(course.size);
+        for name in plan.features.on() {
+            *self.on.entry(name).or_default() += 1;
+        }
+    }
+
+    fn median(&self, of: impl Fn(&Size) -> u64) -> u64 {
+        let mut all: Vec<u64> = self.sizes.iter().map(of).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// Name, median and least value of each size.
+    fn medians(&self) -> [(&'static str, u64, u64); 8] {
+        type Of = fn(&Size) -> u64;
+        let sizes: [(&str, Of); 8] = [
+            ("messages", |size| count(size.messages)),
+            ("containers", |size| size.containers),
+            ("port calls", |size| count(size.port_calls)),
+            ("port calls that failed", |size| count(size.struck)),
+            ("virtual minutes", |size| size.minutes),
+            ("writes of records", |size| size.seen.writes),
+            ("claims", |size| size.seen.claims),
+            ("messages deleted", |size| size.seen.deletions),
+        ];
+        sizes.map(|(name, of)| (name, self.median(of), of(&LEAST)))
+    }
+
+    /// What the seeds say together.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{} seeds; the median seed has", self.sizes.len());
+        for (name, median, least) in self.medians() {
+            let _ = write!(text, "\n  {median:6} {name} (at least {least})");
+        }
+        let _ = write!(text, "\nfeatures, with the share of seeds in which each is on:\n ");
+        for name in FEATURES {
+            let _ = write!(text, " {name} {} %,", self.share(name));
+        }
+        text.truncate(text.trim_end_matches(',').len());
+        text
+    }
+
+    fn share(&self, name: &str) -> usize {
+        self.on.get(name).copied().unwrap_or_default() * 100 / self.sizes.len().max(1)
+    }
+
+    /// What is too small or too rare, so that the seeds prove little. `free` are the features that were not drawn.
+    pub(crate) fn too_little(&self, set: &[String]) -> Vec<String> {
+        let medians = self.medians().into_iter().filter(|(_, median, least)| median < least);
+        let medians = medians
+            .map(|(name, median, least)| format!("{median} {name}, expected at least {least}"));
+        let is_set = |name: &str| set.iter().any(|set| set.split('=').next() == Some(name));
+        let rare = FEATURES.into_iter().filter(|name| {
+            self.sizes.len() >= MANY && !is_set(name) && !SHARE.contains(&self.share(name))
+        });
+        let rare = rare.map(|name| format!("{name} is on in {} % of the seeds", self.share(name)));
+        medians.chain(rare).collect()
+    }
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
+}
+
+/// What broke a rule, in at most 40 lines.
+pub(crate) fn of_failure(shrunk: &Shrunk) -> String {
+    let Shrunk { plan, course, runs } = shrunk;
+    let mut text = String::new();
+    if let Some(violation) = &course.violation {
+        let _ = writeln!(text, "{violation}");
+    }
+    let planted = if plan.planted { " --set planted=1" } else { "" };
+    let _ = writeln!(text, "seed {}, shrunk in {runs} runs{planted}", plan.seed);
+    let _ = writeln!(text, "features: {}", plan.features);
+    let strikes: &[Strike] = plan.strikes.as_deref().unwrap_or(&course.struck);
+    part(&mut text, "port calls that fail", strikes.iter().map(ToString::to_string));
+    let events = weather::events(plan).into_iter().skip(2);
+    let event =
+        |(at, event)| format!("after {:.1} s: {event:?}", std::time::Duration::as_secs_f64(&at));
+    part(&mut text, "what happens", events.map(event));
+    let sends = load::load(plan).into_iter();
+    let send = |send: load::Sent| format!("after {:.1} s: {}", send.at.as_secs_f64(), send.body);
+    part(&mut text, "messages", sends.map(send));
+    let _ = write!(text, "the clock began at {BEGINNING}");
+    text
+}
+
+fn part(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{title}: {}", lines.len());
+    for line in lines.iter().take(MOST_LINES) {
+        let short: String = line.chars().take(160).collect();
+        let _ = writeln!(text, "  {short}");
+    }
+    if lines.len() > MOST_LINES {
+        let _ = writeln!(text, "  and {} more", lines.len() - MOST_LINES);
+    }
+}
