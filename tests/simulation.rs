@@ -72,18 +72,21 @@ fn planted(seed: u64) -> Plan {
 
 #[test]
 fn a_planted_bug_is_found_and_shrunk() {
+    let falls = "the fence never falls";
     let found = (0..60).find_map(|seed| {
         let plan = planted(seed);
         let course = world::run(&plan);
-        course.violation.is_some().then_some((plan, course))
+        let is_found = course.violation.as_ref().is_some_and(|broken| broken.rule == falls);
+        is_found.then_some((plan, course))
     });
     let (plan, course) = found.expect("a settle that ignores the fence breaks a rule");
     let shrunk = shrink::shrink(&plan, &course).unwrap();
     let report = report::of_failure(&shrunk);
-    assert!(report.contains("broken: the fence never falls"), "{report}");
+    assert!(report.contains(falls), "{report}");
     assert!(report.lines().count() <= 40, "{report}");
     let strikes = shrunk.plan.strikes.as_ref().map_or(usize::MAX, Vec::len);
     assert!(strikes <= 2, "one frozen process is enough: {report}");
-    assert!(load::load(&shrunk.plan).len() <= 3, "{report}");
+    let sent = [&plan, &shrunk.plan].map(|plan| load::load(plan).len());
+    assert!(sent[1] * 2 <= sent[0], "{report}");
     assert_eq!(world::run(&shrunk.plan), shrunk.course, "what is shrunk repeats");
 }

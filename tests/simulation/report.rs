@@ -1,16 +1,17 @@
 //! What many seeds say together, and what one that broke a rule says.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, ops::RangeInclusive, time::Duration};
 
 use evenkeel::testing::BEGINNING;
 
 use super::{
     features::FEATURES,
-    load,
+    load::{self, Sent},
+    oracle::Seen,
     plan::Plan,
     shrink::Shrunk,
     strikes::Strike,
-    weather,
+    weather::{self, Event},
     world::{Course, Size},
 };
 
@@ -21,16 +22,19 @@ const LEAST: Size = Size {
     port_calls: 300,
     struck: 5,
     minutes: 20,
-    seen: super::oracle::Seen { writes: 60, claims: 30, deletions: 30 },
+    seen: Seen { writes: 60, claims: 30, deletions: 30 },
 };
 
 /// The share of the seeds in which each feature must be on, in hundredths, and the number of seeds from which on that
 /// is no chance.
-const SHARE: std::ops::RangeInclusive<usize> = 30..=70;
+const SHARE: RangeInclusive<usize> = 30..=70;
 const MANY: usize = 200;
 
+/// The number of seeds from which on their sizes are judged: one seed may be small.
+const SOME: usize = 10;
+
 /// Lines of each part of a report.
-const MOST_LINES: usize = 9;
+const MOST_LINES: usize = 7;
 
 /// The sizes of the seeds so far, and the features that were on.
 #[derive(Debug, Default)]
@@ -87,9 +91,11 @@ impl Tally {
         self.on.get(name).copied().unwrap_or_default() * 100 / self.sizes.len().max(1)
     }
 
-    /// What is too small or too rare, so that the seeds prove little. `free` are the features that were not drawn.
+    /// What is too small or too rare, so that the seeds prove little. Features that `set` names are not drawn.
     pub(crate) fn too_little(&self, set: &[String]) -> Vec<String> {
-        let medians = self.medians().into_iter().filter(|(_, median, least)| median < least);
+        let are_some = self.sizes.len() >= SOME;
+        let medians = self.medians().into_iter();
+        let medians = medians.filter(|(_, median, least)| are_some && median < least);
         let medians = medians
             .map(|(name, median, least)| format!("{median} {name}, expected at least {least}"));
         let is_set = |name: &str| set.iter().any(|set| set.split('=').next() == Some(name));
@@ -119,10 +125,10 @@ pub(crate) fn of_failure(shrunk: &Shrunk) -> String {
     part(&mut text, "port calls that fail", strikes.iter().map(ToString::to_string));
     let events = weather::events(plan).into_iter().skip(2);
     let event =
-        |(at, event)| format!("after {:.1} s: {event:?}", std::time::Duration::as_secs_f64(&at));
+        |(at, event): (Duration, Event)| format!("after {:.1} s: {event:?}", at.as_secs_f64());
     part(&mut text, "what happens", events.map(event));
     let sends = load::load(plan).into_iter();
-    let send = |send: load::Sent| format!("after {:.1} s: {}", send.at.as_secs_f64(), send.body);
+    let send = |send: Sent| format!("after {:.1} s: {}", send.at.as_secs_f64(), send.body);
     part(&mut text, "messages", sends.map(send));
     let _ = write!(text, "the clock began at {BEGINNING}");
     text

@@ -78,6 +78,7 @@ pub(crate) fn run_all(selection: &Selection) -> Result<String, String> {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "who runs many seeds wants to see how far it is")]
 fn note(found: &mut Found, plan: Plan, course: Course, stop: &AtomicBool) {
     found.tally.add(&plan, &course);
     found.done += 1;

@@ -64,8 +64,8 @@ fn around(plan: &Plan) -> Vec<(Duration, Event)> {
         events.push((until, Event::Bench(Happens::PartitionsAreLimited(None))));
     }
     if features.has("partial_batches") {
-        for nth in 0..4 {
-            let call = if nth % 2 == 0 { "insert" } else { "settle" };
+        for nth in 0..4_u64 {
+            let call = if nth.is_multiple_of(2) { "insert" } else { "settle" };
             let outcomes = outcomes(draw, nth, of("partial_batches"));
             let happens = Happens::EntriesEnd(call, outcomes);
             events.push((when(draw, "partial_batches", nth), Event::Bench(happens)));

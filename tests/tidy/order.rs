@@ -20,7 +20,14 @@ fn is_shipped(path: &str) -> bool {
 
 /// Whether a file is part of a scenario in virtual time, whose trace depends on its order.
 fn is_simulation(path: &str) -> bool {
-    let folders = ["shared/src/", "inventory/src/", "tests/bench", "tests/engine", "tests/sweeps"];
+    let folders = [
+        "shared/src/",
+        "inventory/src/",
+        "tests/bench",
+        "tests/engine",
+        "tests/simulation",
+        "tests/sweeps",
+    ];
     // The server over sockets and its process take what comes first.
     let in_process = path.starts_with("tests/sandbox/src/")
         && !["connection.rs", "main.rs", "server.rs"].iter().any(|name| path.ends_with(name));
