@@ -1,8 +1,8 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
 //! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`], [`demo`], [`new`],
-//! [`package`], [`page_bench`] and [`sam_build`]. Under them lie, in reading order: [`local`] (MiniStack, the
-//! sandbox and our template deployed on them), [`artifact`] (the binaries), [`template`], [`expansion`] and `audit`
+//! [`package`], [`page_bench`], [`sam_build`] and [`simulate`]. Under them lie, in reading order: [`local`] (MiniStack,
+//! the sandbox and our template deployed on them), [`artifact`] (the binaries), [`template`], [`expansion`] and `audit`
 //! (what others make of the template), [`venv`] (pinned Python tools), [`aws`] (the few calls that the stack and
 //! the tests need, without an SDK), [`process`], [`tool`] and [`termination`] (other programs and signals),
 //! [`workspace`] and [`environment`].
@@ -29,6 +29,7 @@ pub mod page_check;
 pub mod process;
 mod progress;
 pub mod sam_build;
+pub mod simulate;
 pub mod stack_name;
 pub mod suite;
 pub mod template;

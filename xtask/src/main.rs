@@ -15,7 +15,8 @@ use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
 use xtask::{
-    artifact, check, demo, down, new, package, page_bench, page_check, sam_build, suite, tool, up,
+    artifact, check, demo, down, new, package, page_bench, page_check, sam_build, simulate, suite,
+    tool, up,
 };
 
 /// Every development command of the project
@@ -46,6 +47,8 @@ enum Command {
     Package(For),
     /// Build the functions with SAM, into .aws-sam, for `sam deploy`
     SamBuild(For),
+    /// Run the whole queue under random faults, many seeds, and shrink the first that breaks a rule
+    Simulate(simulate::Selection),
     /// Compare how pages and feeds are read with other parsers: the tags, and the speed
     PageBench,
     /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
@@ -193,6 +196,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Package(For { arch }) => package::run(&workspace, arch).await?,
         Command::SamBuild(For { arch }) => sam_build::run(&workspace, arch).await?,
         Command::New(New { name }) => new::run(&workspace, &name)?,
+        Command::Simulate(selection) => return simulate::run(&workspace, &selection).await,
         Command::PageBench => return page_bench::run(&workspace).await,
         Command::Alarms => return suite::alarms(&workspace).await,
         Command::PageCheck(PageCheck { url, browser }) => {
