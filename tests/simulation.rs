@@ -64,7 +64,7 @@ fn a_seed_takes_the_same_course_each_time() {
 /// What takes part only in the planted bug's test: processes that are frozen past their leases.
 fn planted(seed: u64) -> Plan {
     let mut plan = Plan { features: features::Features::default(), ..Plan::of(seed) };
-    for setting in ["planted=1", "frozen=1", "late=0.5", "priorities=0.5", "killed=0.3"] {
+    for setting in ["planted=1", "frozen=1", "killed=0.2", "priorities=0.5"] {
         plan.set(setting).unwrap();
     }
     plan
