@@ -102,13 +102,14 @@ async fn play(plan: &Plan, witness: &Witness) -> (Size, u64) {
     let began = bench.now();
     prepare(&bench, plan, witness).await;
     let sends = load::load(plan);
-    let story = async {
+    // On the heap: it holds everything that happens.
+    let story = Box::pin(async {
         tokio::select! {
             biased;
             () = witness.oracle.watch(&bench) => {}
             () = course(&bench, plan, &sends, witness) => {}
         }
-    };
+    });
     bench.run_while(story).await;
     let traces = [bench.faults.trace(), bench.sweeper_faults.trace()];
     let mut hasher = DefaultHasher::new();
@@ -224,7 +225,7 @@ async fn calling(bench: &Bench, plan: &Plan, oracle: &Oracle, began: Time) {
             Call::Command(command) => {
                 oracle.commanded(&command);
                 // Its process may die in it.
-                let answer = bench.command(&command);
+                let answer = Box::pin(bench.command(&command));
                 let _ = tokio::time::timeout(LONGEST_COMMAND, answer).await;
             }
         }
