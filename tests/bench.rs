@@ -192,11 +192,6 @@ impl Bench {
         self.sqs.create(arn, QueueSettings::default());
     }
 
-    /// The sweeper's configuration.
-    pub(crate) fn config(&self) -> Config {
-        self.config.borrow().clone()
-    }
-
     /// Changes the sweeper's configuration.
     pub(crate) fn configure(&self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config.borrow_mut());

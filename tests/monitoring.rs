@@ -262,12 +262,11 @@ fn rule(alarm: &Value) -> String {
     let first = metrics.map_or(alarm, |metrics| &metrics[0]);
     let stat = metrics.map_or(alarm, |metrics| &metrics[metrics.len() - 1]["MetricStat"]);
     let period = number(&stat["Period"]);
-    let what = match first["Expression"].as_str() {
-        Some(expression) => format!("`{expression}`"),
-        None => {
-            let metric = if metrics.is_some() { &first["MetricStat"]["Metric"] } else { alarm };
-            format!("`{}`", metric["MetricName"].as_str().unwrap())
-        }
+    let what = if let Some(expression) = first["Expression"].as_str() {
+        format!("`{expression}`")
+    } else {
+        let metric = if metrics.is_some() { &first["MetricStat"]["Metric"] } else { alarm };
+        format!("`{}`", metric["MetricName"].as_str().unwrap())
     };
     let sign = match alarm["ComparisonOperator"].as_str().unwrap() {
         "LessThanThreshold" => "<",

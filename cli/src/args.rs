@@ -5,8 +5,8 @@ mod dashboard;
 mod gates;
 mod jobs;
 mod records;
-mod writes;
 mod report;
+mod writes;
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
 pub use records::{
     CarsCommand, ListCars, ListRejected, OneCar, OneRejected, RejectedCommand, Submit,
 };
+pub use report::Report;
 pub use writes::{
     ActOnJobs, AuditCommand, AutoBreaker, Confirmed, ListOps, OneOp, OpsCommand, PauseQueues,
     Priority, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, Write,
 };
-pub use report::Report;
 
 /// Look at an Evenkeel stack and its jobs, submit jobs, and change what has to be changed
 #[derive(Clone, Debug, Parser)]

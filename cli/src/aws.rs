@@ -1,7 +1,9 @@
 //! The port on AWS: the only file of this crate, with those in its folder, that names the SDK.
 
+mod call;
 mod fault;
 mod item;
+mod notes;
 mod statistics;
 
 use std::time::Duration;
@@ -110,20 +112,9 @@ impl AwsPorts {
     }
 }
 
-/// A note; `None` for an item that is none.
-fn note(item: &Item) -> Option<Note> {
-    let reader = Reader(item);
-    Some(Note { name: reader.text("sk").ok()?, text: reader.text("text").ok()? })
-}
-
 /// Read units that a call has used.
 fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
     capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default()
-}
-
-fn note(item: &Item) -> Option<Note> {
-    let reader = Reader(item);
-    Some(Note { name: reader.text("sk").ok()?, text: reader.text("text").ok()? })
 }
 
 fn limit(most: usize) -> i32 {
@@ -229,17 +220,7 @@ impl Ports for AwsPorts {
     }
 
     async fn notes(&self, table: &str, kind: &str, most: usize) -> Result<Read<Vec<Note>>, Fault> {
-        let query = self
-            .dynamo
-            .query()
-            .table_name(table)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(format!("note#{kind}")))
-            .limit(limit(most))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-        let notes = answer.items().iter().filter_map(note).collect();
-        Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+        self.first_notes(table, kind, most).await
     }
 
     async fn note(
@@ -260,26 +241,7 @@ impl Ports for AwsPorts {
         request: &Value,
         limit: Duration,
     ) -> Result<Called, Fault> {
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(limit)
-            .operation_timeout(limit)
-            .build();
-        // A call whose answer was lost has perhaps been done.
-        let once = aws_sdk_lambda::Config::builder()
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::disabled());
-        let payload = aws_sdk_lambda::primitives::Blob::new(request.to_string());
-        let call = self.lambda.invoke().function_name(function).payload(payload);
-        let answer = call.customize().config_override(once).send().await;
-        let answer = answer.map_err(|error| fault("lambda:InvokeFunction", &error))?;
-        let text = answer.payload.map(aws_sdk_lambda::primitives::Blob::into_inner);
-        let value: Value = serde_json::from_slice(&text.unwrap_or_default())
-            .map_err(|error| Fault::Unreadable(format!("{function}: expected JSON: {error}")))?;
-        if answer.function_error.is_none() {
-            return Ok(Called::Answer(value));
-        }
-        let why = value["errorMessage"].as_str().map_or_else(|| value.to_string(), str::to_owned);
-        Ok(Called::Failed(why))
+        self.called(function, request, limit).await
     }
 
     async fn notes_between(
@@ -289,29 +251,7 @@ impl Ports for AwsPorts {
         names: &[String; 2],
         most: usize,
     ) -> Result<Read<Vec<Note>>, Fault> {
-        let mut found: Read<Vec<Note>> = Read::default();
-        let mut after = None;
-        loop {
-            let query = self
-                .dynamo
-                .query()
-                .table_name(table)
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
-                .expression_attribute_values(":pk", s(format!("note#{kind}")))
-                .expression_attribute_values(":from", s(&names[0]))
-                .expression_attribute_values(":until", s(&names[1]))
-                .set_exclusive_start_key(after)
-                .limit(limit(most))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total);
-            let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-            found.units += units(answer.consumed_capacity.as_ref());
-            found.value.extend(answer.items().iter().filter_map(note));
-            after = answer.last_evaluated_key;
-            if after.is_none() || found.value.len() >= most {
-                found.value.truncate(most);
-                return Ok(found);
-            }
-        }
+        self.notes_of_span(table, kind, names, most).await
     }
 
     async fn notes_after(
@@ -321,18 +261,7 @@ impl Ports for AwsPorts {
         after: &str,
         most: usize,
     ) -> Result<Read<Vec<Note>>, Fault> {
-        let query = self
-            .dynamo
-            .query()
-            .table_name(table)
-            .key_condition_expression("pk = :pk AND sk > :after")
-            .expression_attribute_values(":pk", s(format!("note#{kind}")))
-            .expression_attribute_values(":after", s(after))
-            .limit(limit(most))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-        let notes = answer.items().iter().filter_map(note).collect();
-        Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+        self.notes_behind(table, kind, after, most).await
     }
 
     async fn calls(

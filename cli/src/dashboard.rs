@@ -85,8 +85,8 @@ pub(crate) async fn serve<P: Ports>(
     tokio::select! {
         biased;
         () = end_of_input(), if given.exit_with_stdin => Ok(()),
-        served = server => {
-            served.map_err(|error| Failure::new(Exit::Failed, "server", error.to_string()))
+        ended = server => {
+            ended.map_err(|error| Failure::new(Exit::Failed, "server", error.to_string()))
         }
         () = reader.run(asks) => Ok(()),
     }

@@ -6,7 +6,10 @@ fn at(text: &str) -> Time {
     Time::parse_rfc3339(text).unwrap()
 }
 
-fn days(entries: &[(&str, usize, &[(&str, usize, u64)])]) -> Days {
+/// The name of a day's item, its hours, and counts: counter, hour, number.
+type Entry<'a> = (&'a str, usize, &'a [(&'a str, usize, u64)]);
+
+fn days(entries: &[Entry<'_>]) -> Days {
     let mut days = Days::default();
     for (name, hours, counts) in entries {
         let mut day = Day { hours: *hours, ..Day::default() };

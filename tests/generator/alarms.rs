@@ -102,7 +102,7 @@ fn unless_open(job: &JobType, expression: &str) -> String {
     }
 }
 
-fn ends<'a>(job: &'a JobType) -> Vec<Read<'a>> {
+fn ends(job: &JobType) -> Vec<Read<'_>> {
     let read = |id, name| Read { id, name, stat: "Sum", of: Of::Type(&job.kind) };
     vec![read("succeeded", "Succeeded"), read("dead", "Dead"), read("quarantined", "Quarantined")]
 }

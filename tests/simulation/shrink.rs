@@ -89,7 +89,7 @@ impl Shrinker {
         for (process, nth) in [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2)] {
             let strikes = Some(vec![Strike { process, nth, ..strike }]);
             let sends = Some(its.clone());
-            if self.takes(Plan { strikes, sends, ..self.best.clone() }) {
+            if self.takes(Plan { sends, strikes, ..self.best.clone() }) {
                 return;
             }
         }
@@ -156,7 +156,7 @@ mod tests {
         });
         assert_eq!(needed, [7, 63]);
         assert!(runs < 150, "{runs}");
-        assert_eq!(reduced(&items, |_| true), []);
+        assert_eq!(reduced(&items, |_| true), Vec::<u32>::new());
         assert_eq!(reduced(&items[..3], |_| false), [0, 1, 2]);
     }
 }

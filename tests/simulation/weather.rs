@@ -25,7 +25,7 @@ const ENFORCED: [u32; 2] = [10, 20_000];
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// What the bench can do.
-    Bench(Happens),
+    Bench(Box<Happens>),
     /// Every process of the functions that is at work dies.
     Kill,
     /// The schedule of the sweeper does not fire for this long.
@@ -48,11 +48,11 @@ fn around(plan: &Plan) -> Vec<(Duration, Event)> {
     let (draw, features) = (plan.draw(), &plan.features);
     let of = |name: &str| features.of(name).unwrap_or_default();
     let mut events = vec![
-        (Duration::ZERO, Event::Bench(Happens::QueuesBehave(habits(plan), plan.seed))),
-        (Duration::ZERO, Event::Bench(Happens::TablesBehave(table_habits(plan)))),
+        (Duration::ZERO, Event::Bench(Box::new(Happens::QueuesBehave(habits(plan), plan.seed)))),
+        (Duration::ZERO, Event::Bench(Box::new(Happens::TablesBehave(table_habits(plan))))),
     ];
     if let Some(change) = functions(features.has("cold_starts"), features.has("few_containers")) {
-        events.push((Duration::ZERO, Event::Bench(Happens::FunctionsChange(change))));
+        events.push((Duration::ZERO, Event::Bench(Box::new(Happens::FunctionsChange(change)))));
     }
     if features.has("killed") {
         events.extend((0..3).map(|nth| (when(draw, "killed", nth), Event::Kill)));
@@ -60,15 +60,15 @@ fn around(plan: &Plan) -> Vec<(Duration, Event)> {
     if features.has("partition_limits") {
         let (from, limits) = (when(draw, "partition_limits", 0), Some(SMALL));
         let until = from + Duration::from_secs_f64(20.0 + 100.0 * of("partition_limits"));
-        events.push((from, Event::Bench(Happens::PartitionsAreLimited(limits))));
-        events.push((until, Event::Bench(Happens::PartitionsAreLimited(None))));
+        events.push((from, Event::Bench(Box::new(Happens::PartitionsAreLimited(limits)))));
+        events.push((until, Event::Bench(Box::new(Happens::PartitionsAreLimited(None)))));
     }
     if features.has("partial_batches") {
         for nth in 0..4_u64 {
             let call = if nth.is_multiple_of(2) { "insert" } else { "settle" };
             let outcomes = outcomes(draw, nth, of("partial_batches"));
             let happens = Happens::EntriesEnd(call, outcomes);
-            events.push((when(draw, "partial_batches", nth), Event::Bench(happens)));
+            events.push((when(draw, "partial_batches", nth), Event::Bench(Box::new(happens))));
         }
     }
     if features.has("missed_ticks") {
@@ -142,7 +142,8 @@ fn outcomes(draw: Draw, nth: u64, intensity: f64) -> Vec<EntryOutcome> {
 fn upstream(plan: &Plan) -> Vec<(Duration, Event)> {
     let (draw, features) = (plan.draw(), &plan.features);
     let mut events = Vec::new();
-    let mut fails = |at, fault| events.push((at, Event::Bench(Happens::ThirdPartyFails(fault))));
+    let mut fails =
+        |at, fault| events.push((at, Event::Bench(Box::new(Happens::ThirdPartyFails(fault)))));
     if let Some(intensity) = features.of("upstream_slow") {
         let slow = FaultKind::Latency(1_000 + draw.below(6_000, "upstream_slow", 0, "ms", 0));
         fails(BEFORE, fault(slow, share(intensity * 0.5, plan.seed), false));
@@ -177,13 +178,13 @@ fn upstream(plan: &Plan) -> Vec<(Duration, Event)> {
             read_lag_ms: Some(1_500),
             ..SettingsChange::default()
         };
-        events.push((Duration::ZERO, Event::Bench(Happens::ThirdPartyChanges(change))));
+        events.push((Duration::ZERO, Event::Bench(Box::new(Happens::ThirdPartyChanges(change)))));
     }
     if let Some(intensity) = features.of("key_rotated") {
         let at = when(draw, "key_rotated", 0);
         let found = at + Duration::from_secs_f64(10.0 + 200.0 * intensity);
-        events.push((at, Event::Bench(Happens::ThirdPartyChanges(accepts(KEYS[1])))));
-        events.push((found, Event::Bench(Happens::KeyRotates(KEYS[1].to_owned()))));
+        events.push((at, Event::Bench(Box::new(Happens::ThirdPartyChanges(accepts(KEYS[1]))))));
+        events.push((found, Event::Bench(Box::new(Happens::KeyRotates(KEYS[1].to_owned())))));
     }
     events
 }

@@ -167,7 +167,9 @@ async fn course(bench: &Bench, plan: &Plan, sends: &[Sent], witness: &Witness) {
     }
     for round in 0..ROUNDS {
         let healthy = load::healthy(round);
-        healthy.iter().for_each(|sent| send(bench, sent));
+        for sent in &healthy {
+            send(bench, sent);
+        }
         all.extend(healthy);
         if !quiet(bench, oracle).await {
             return;
@@ -204,7 +206,7 @@ async fn happening(bench: &Bench, plan: &Plan, began: Time) {
     for (at, event) in weather::events(plan) {
         sleep_until(bench, began + at).await;
         match event {
-            Event::Bench(happens) => bench.happen(happens).await,
+            Event::Bench(happens) => bench.happen(*happens).await,
             Event::Kill => {
                 for function in &bench.functions {
                     function.containers.kill();

@@ -53,14 +53,14 @@ async fn answer(ports: &MemoryPorts, request: Request<Body>) -> (StatusCode, Hea
         () = reader.run(asks) => panic!("the reader ends only with the server"),
         response = app.oneshot(request) => response.unwrap(),
     };
-    let (parts, body) = response.into_parts();
-    let is_stream = parts.headers[CONTENT_TYPE].to_str().unwrap().starts_with("text/event-stream");
+    let (head, body) = response.into_parts();
+    let is_stream = head.headers[CONTENT_TYPE].to_str().unwrap().starts_with("text/event-stream");
     let text = if is_stream {
         String::new()
     } else {
         String::from_utf8(to_bytes(body, 1 << 24).await.unwrap().to_vec()).unwrap()
     };
-    (parts.status, parts.headers, text)
+    (head.status, head.headers, text)
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
@@ -98,19 +98,22 @@ const ROUTES: [&str; 13] = [
     "/static/app.js",
 ];
 
+/// A method, headers, and the status of the answer.
+type Refusal = (&'static str, &'static [(&'static str, &'static str)], u16);
+
 #[tokio::test]
 async fn every_route_refuses_what_does_not_come_from_its_own_pages() {
-    let own = ("host", "127.0.0.1:8770");
-    let cases: [(&str, &[(&str, &str)], u16); 9] = [
+    const OWN: (&str, &str) = ("host", "127.0.0.1:8770");
+    let cases: [Refusal; 9] = [
         ("GET", &[("host", "evil.example:8770")], 421),
         ("GET", &[("host", "127.0.0.1:1")], 421),
         ("GET", &[], 421),
-        ("GET", &[own, ("host", "evil.example")], 421),
-        ("GET", &[own, ("sec-fetch-site", "cross-site")], 403),
-        ("GET", &[own, ("sec-fetch-site", "same-site")], 403),
-        ("POST", &[own], 405),
-        ("DELETE", &[own, ("sec-fetch-site", "same-origin")], 405),
-        ("PUT", &[own, ("sec-fetch-site", "cross-site")], 403),
+        ("GET", &[OWN, ("host", "evil.example")], 421),
+        ("GET", &[OWN, ("sec-fetch-site", "cross-site")], 403),
+        ("GET", &[OWN, ("sec-fetch-site", "same-site")], 403),
+        ("POST", &[OWN], 405),
+        ("DELETE", &[OWN, ("sec-fetch-site", "same-origin")], 405),
+        ("PUT", &[OWN, ("sec-fetch-site", "cross-site")], 403),
     ];
     for route in ROUTES {
         for (method, headers, status) in &cases {
@@ -119,7 +122,7 @@ async fn every_route_refuses_what_does_not_come_from_its_own_pages() {
             assert!(headers.contains_key("content-security-policy"), "{route}");
         }
         let absolute = format!("http://evil.example:8770{route}");
-        let (found, ..) = answer(&ports(), request("GET", &absolute, &[own])).await;
+        let (found, ..) = answer(&ports(), request("GET", &absolute, &[OWN])).await;
         assert_eq!(found.as_u16(), 421, "{absolute}");
     }
 }
@@ -195,6 +198,7 @@ fn record(id: &str, payload: &str, text: &str) -> Record {
         parking: None,
         last_failure: None,
         history: vec![failed],
+        journal: Vec::new(),
     }
 }
 
@@ -244,7 +248,7 @@ async fn hostile_texts_are_shown_as_texts_on_every_page() {
             ("dealer".to_owned(), json!("m")),
             ("vin".to_owned(), json!("car#1")),
             ("list".to_owned(), json!(text)),
-            ("data".to_owned(), json!({ "title": text }.to_string())),
+            ("data".to_owned(), json!(json!({ "title": text }).to_string())),
         ]);
         let ports = ports()
             .with_record(&record("1", &payload, &text))

@@ -238,7 +238,6 @@ const SAMPLE: &str = "sample_";
 
 /// Decodes a bucket: every numeric attribute but `expires_at` is a counter.
 #[must_use]
-#[expect(clippy::implicit_hasher, reason = "the SDK's items have the default one")]
 pub fn decode_bucket(item: &Item) -> Bucket {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let counts = item.iter().filter(|(name, _)| *name != "expires_at");
@@ -266,7 +265,6 @@ pub(super) fn note(item: Option<&Item>) -> Seen<Option<String>> {
 
 /// Decodes the key of a bucket; `None` if its sort key is not one of a bucket.
 #[must_use]
-#[expect(clippy::implicit_hasher, reason = "the SDK's items have the default one")]
 pub fn decode_key(subject: &str, shard: u8, item: &Item) -> Option<BucketKey> {
     let (start, generation) = item.get("sk")?.as_s().ok()?.split_once('#')?;
     let start = Time::from_millis(start.parse().ok()?);

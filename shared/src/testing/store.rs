@@ -46,7 +46,6 @@ impl MemoryStore {
 
     /// Whether a lease that was not removed names the job with this key.
     #[must_use]
-    #[must_use]
     pub fn is_leased(&self, key: &str) -> bool {
         self.lock().control.leases.values().any(|lease| lease.jobs.iter().any(|job| job == key))
     }

@@ -57,7 +57,10 @@ pub struct AppliedWrite<'a> {
 
 /// Who is told of each write of a record.
 #[derive(Default)]
-pub(super) struct Observer(pub(super) Option<Box<dyn FnMut(&AppliedWrite<'_>) + Send>>);
+pub(super) struct Observer(pub(super) Option<Hears>);
+
+/// What is called with each write.
+type Hears = Box<dyn FnMut(&AppliedWrite<'_>) + Send>;
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

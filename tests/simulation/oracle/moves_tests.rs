@@ -35,6 +35,7 @@ fn record(fence: u64, owner: &str, phase: Phase, counts: [u32; 5]) -> Record {
         parking: None,
         last_failure: None,
         history: Vec::new(),
+        journal: Vec::new(),
     }
 }
 

@@ -45,7 +45,10 @@ pub(super) async fn start(binary: &Path, run: &RunDir, port: u16) -> Result<(Gro
 /// The first line that a server of ours prints is `{"url": "http://127.0.0.1:PORT"}`.
 pub(super) async fn announced(name: &str, stdout: ChildStdout) -> Result<String> {
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).await.with_context(|| format!("{name} says nothing"))?;
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .await
+        .with_context(|| format!("{name} says nothing"))?;
     let said: Value = serde_json::from_str(&line)
         .with_context(|| format!("{name}: expected {{\"url\": …}}, found {line:?}"))?;
     said["url"].as_str().map(str::to_owned).with_context(|| format!("{name}: expected its url"))

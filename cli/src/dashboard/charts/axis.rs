@@ -40,7 +40,7 @@ impl Axis {
     /// The values that are marked, the lowest first, with their texts.
     pub(super) fn marks(&self) -> Vec<(f64, String)> {
         let values = match self.scale {
-            Scale::Linear => vec![self.low, (self.low + self.high) / 2.0, self.high],
+            Scale::Linear => vec![self.low, f64::midpoint(self.low, self.high), self.high],
             Scale::Log => {
                 let powers = std::iter::successors(Some(self.low), |value| Some(value * 10.0));
                 // Half a step more, because powers of ten are not exact.

@@ -1,6 +1,6 @@
 //! What was given up, in clusters of failures of the same kind.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::Page;
 use crate::{
@@ -94,7 +94,7 @@ pub(in crate::dashboard) fn page(reply: &Reply, since: Duration) -> Page {
         cells::age(reply.read_at.as_millis(), reply.now).text
     );
     if more {
-        note += &format!(" Only the first {MOST_ENDED} are counted: choose a shorter time.");
+        let _ = write!(note, " Only the first {MOST_ENDED} are counted: choose a shorter time.");
     }
     let head = ["Cluster", "Jobs", "Type", "State", "Class", "First seen", "Last seen", "Example"];
     let table = Table {

@@ -1,5 +1,7 @@
 //! Lists of jobs and of rejected messages, from the index.
 
+use std::fmt::Write as _;
+
 use super::Page;
 use crate::{
     dashboard::{
@@ -130,7 +132,8 @@ fn list(reply: &Reply, params: &Params, path: &str, names: &[&str], empty: &str)
         list.read_units
     );
     if list.dependencies_left_out > 0 {
-        note += &format!(
+        let _ = write!(
+            note,
             " {} hosts with parked jobs were not asked: name one.",
             list.dependencies_left_out
         );

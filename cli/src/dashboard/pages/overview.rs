@@ -113,6 +113,9 @@ fn series(name: &str, points: Vec<(u64, f64)>) -> Series {
     Series { name: name.to_owned(), points }
 }
 
+/// A number of a job type in a minute.
+type Counter = fn(&TypeSeen) -> u64;
+
 #[expect(clippy::cast_precision_loss, reason = "counts and ages of a queue")]
 fn charts(reply: &Reply) -> Section {
     let history = &reply.live.history;
@@ -131,7 +134,7 @@ fn charts(reply: &Reply) -> Section {
         step: MINUTE,
         ..Lines::default()
     };
-    let outcomes: [(&str, fn(&TypeSeen) -> u64); 4] = [
+    let outcomes: [(&str, Counter); 4] = [
         ("succeeded", |kind| kind.succeeded),
         ("retried", |kind| kind.retried),
         ("put off", |kind| kind.deferred.saturating_add(kind.parked)),
