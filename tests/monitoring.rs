@@ -244,7 +244,8 @@ fn every_alarm_says_what_a_missing_value_means_and_where_to_read_on() {
         let missing = if name == "SweeperSilent" { "breaching" } else { "notBreaching" };
         assert_eq!(alarm["TreatMissingData"], missing, "{id}");
     }
-    assert_eq!(headings, names, "each paragraph has its alarm");
+    names.insert("Break glass");
+    assert_eq!(headings, names, "each paragraph has its alarm, but for the last one");
 }
 
 fn rule(alarm: &Value) -> String {

@@ -138,7 +138,9 @@ async fn every_command_that_reads_answers_with_json_of_its_shape() {
     for (words, field) in commands {
         let (exit, value) = told(words).await;
         assert_eq!(exit, Exit::Done, "{words:?}: {value}");
-        let command = words[..2].join(" ");
+        let is_flag = |word: &&&str| !word.starts_with("--");
+        let command: Vec<&str> = words.iter().take_while(is_flag).take(2).copied().collect();
+        let command = command.join(" ");
         let shapes = evenkeel_cli::shapes::all();
         let (_, schema) = shapes.iter().find(|(name, _)| *name == command).unwrap();
         for name in schema["required"].as_array().into_iter().flatten() {

@@ -36,7 +36,7 @@ impl Of<'_> {
     }
 }
 
-/// An alarm.
+/// What the template says of one alarm.
 struct Alarm<'a> {
     /// The alarm's name, under which the runbook has a paragraph.
     name: &'a str,

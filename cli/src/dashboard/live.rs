@@ -54,7 +54,7 @@ pub(super) enum Part {
     Observed,
     /// Breakers and limiters.
     Gates,
-    /// Call statistics.
+    /// Call statistics of the last minutes.
     Calls,
     /// Depths and mappings of the queues.
     Queues,
@@ -98,7 +98,7 @@ pub(super) struct Trouble {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Live {
     pub(super) observed: Observed,
-    /// Earliest first.
+    /// Past observations, the earliest first.
     pub(super) history: Vec<Observed>,
     pub(super) breakers: BTreeMap<String, BreakerShown>,
     pub(super) limiters: BTreeMap<String, LimiterShown>,

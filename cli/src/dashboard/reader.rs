@@ -48,7 +48,7 @@ pub(super) const MOST_ENDED: usize = 1_000;
 /// What a page needs besides the live part.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
-    /// Nothing.
+    /// What is polled anyway.
     Live,
     Jobs(ListJobs),
     Rejected(ListRejected),

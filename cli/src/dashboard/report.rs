@@ -55,7 +55,7 @@ pub struct Kind {
     pub p95_s: Option<f64>,
 }
 
-/// A day.
+/// What one day adds to the report.
 #[derive(Clone, Debug, Default)]
 pub struct Day {
     /// When it began, in milliseconds since the epoch.

@@ -6,7 +6,7 @@ use crate::text::{clean, clean_lines};
 /// How a value is to be taken. Each has a colour, and the text says the same without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// Nothing special.
+    /// Neither good nor bad.
     #[default]
     Plain,
     /// As it should be.
@@ -171,7 +171,7 @@ pub struct Moment {
 pub struct Section {
     /// Its id in the page.
     pub id: String,
-    /// Its heading.
+    /// What stands above it.
     pub title: String,
     /// A sentence below the heading.
     pub note: String,

@@ -38,7 +38,7 @@ pub struct Kpi {
     /// Its value in the period; missing if nothing was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Its unit.
+    /// What the value counts, such as `s` or `%`.
     pub unit: String,
     /// What it was when the plan was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +97,7 @@ pub struct TypeReport {
 /// A dependency in the period.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DependencyReport {
-    /// The dependency.
+    /// The dependency as breakers name it.
     pub dependency: String,
     /// Calls, without 429s.
     pub calls: u64,
@@ -145,7 +145,7 @@ pub struct HostReport {
     pub throttled: u64,
 }
 
-/// A forecast.
+/// What is expected to happen, and when.
 #[derive(Clone, Debug, serde::Deserialize, Serialize, JsonSchema)]
 pub struct ForecastReport {
     /// `clears`, `grows`, `hits_hourly_limit` or `deteriorates`.

@@ -43,7 +43,7 @@ pub struct Line {
     pub of: Option<(&'static str, String)>,
     /// The time that they are told of.
     pub at: Time,
-    /// The metrics.
+    /// Names, values and units.
     pub numbers: Vec<Number>,
 }
 

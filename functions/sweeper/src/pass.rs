@@ -72,7 +72,8 @@ impl Pass {
     pub const fn time_box(self) -> Duration {
         match self {
             Self::Rescue | Self::Release => Duration::from_secs(12),
-            Self::Redrive | Self::Operate => Duration::from_secs(8),
+            Self::Redrive => Duration::from_secs(8),
+            Self::Operate => Duration::from_secs(6),
             Self::Audit | Self::Balance | Self::Observe | Self::History => Duration::from_secs(5),
         }
     }

@@ -55,7 +55,7 @@ impl Tick {
         }
     }
 
-    /// Tells metrics.
+    /// Writes lines of metrics to the log, and keeps them for the report.
     pub fn tell(&mut self, config: &Config, line: Line) {
         metrics::tell(config, &line);
         self.told.push(line);

@@ -90,11 +90,11 @@ impl End {
 pub enum Trouble {
     /// It was deferred before it called anybody: one of [`REASONS`].
     Deferred(&'static str),
-    /// It failed.
+    /// The run ended with a failure.
     Failed {
         /// The class of the failure.
         class: Class,
-        /// Its fingerprint.
+        /// Under which alike failures are counted.
         fingerprint: String,
         /// What all failures with this fingerprint have in common.
         sample: String,

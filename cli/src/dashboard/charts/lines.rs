@@ -29,7 +29,7 @@ pub enum Scale {
     Log,
 }
 
-/// One line.
+/// A line of a chart, with its name.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
     /// What it shows.
@@ -57,7 +57,7 @@ pub struct Lines {
     pub unit: &'static str,
     /// How values are spread.
     pub scale: Scale,
-    /// The lines.
+    /// What the chart shows over the same time.
     pub series: Vec<Series>,
     /// A dashed line across the chart.
     pub target: Option<Target>,

@@ -34,7 +34,7 @@ impl Of {
     }
 }
 
-/// A metric.
+/// What the table of metrics says of one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// What it is told of.
