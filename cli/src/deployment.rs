@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::{
     exit::{Exit, Failure},
     ports::FunctionFacts,
+    text::quoted,
 };
 
 /// How the name of a stack's sweeper ends.
@@ -64,6 +65,8 @@ struct Entry {
 pub(crate) struct Deployment {
     /// The stack's name.
     pub(crate) name: String,
+    /// The options by which a command for the shell names this stack.
+    pub(crate) options: String,
     pub(crate) account: String,
     pub(crate) region: String,
     /// The table of job records.
@@ -107,6 +110,7 @@ impl Deployment {
         let entries = parsed.unwrap_or_default();
         Ok(Self {
             name: name.to_owned(),
+            options: format!("--stack {}", quoted(name)),
             account: account.to_owned(),
             region: region.to_owned(),
             jobs,

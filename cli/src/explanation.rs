@@ -29,7 +29,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
 /// What is known besides the record. A part that could not be read is `None`, and the explanation says less.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The name of the stack, for commands.
+    /// The options by which commands name the stack.
     pub stack: String,
     /// The breaker of the job's dependency; `None` if it has never tripped.
     pub breaker: Option<Breaker>,

@@ -65,7 +65,7 @@ fn parked(run_after: Time, gated: bool) -> Record {
 
 fn facts() -> Facts {
     let depth = Some(Depth::default());
-    Facts { stack: "s".into(), depth, swept_at: Some(ago(20)), ..Facts::default() }
+    Facts { stack: "--local".into(), depth, swept_at: Some(ago(20)), ..Facts::default() }
 }
 
 fn behind(state: State, systemic: bool) -> Facts {
@@ -98,7 +98,7 @@ fn a_job_that_runs_waits_for_its_lease_at_most() {
     );
     let forgotten =
         explain(&record(phase(ago(900))), &Facts { swept_at: Some(ago(800)), ..facts() }, NOW);
-    assert_eq!(forgotten.advice.unwrap().command.as_deref(), Some("evenkeel doctor"));
+    assert_eq!(forgotten.advice.unwrap().command.as_deref(), Some("evenkeel doctor --local"));
 }
 
 #[test]
@@ -221,9 +221,9 @@ fn a_job_that_has_ended_waits_for_nothing() {
     let dead = told(Phase::Dead { at, why: why.clone() });
     assert_eq!(dead.summary, "It was given up: attempts spent.");
     let command = dead.advice.unwrap().command.unwrap();
-    assert!(command.starts_with("evenkeel jobs retry 'link#"), "{command}");
+    assert!(command.starts_with("evenkeel jobs retry link#"), "{command}");
     let quarantined = told(Phase::Quarantined { at, why: why.clone() });
-    assert!(quarantined.advice.unwrap().command.unwrap().contains("--stack s "));
+    assert!(quarantined.advice.unwrap().command.unwrap().contains(" --local"));
     let cancelled = told(Phase::Cancelled { at, why });
     assert_eq!(
         (cancelled.summary.as_str(), cancelled.advice),
@@ -263,7 +263,7 @@ fn a_message_without_a_record_is_estimated_from_backlog_and_pace() {
     assert_eq!(explain_unclaimed("link#g:a", queue, &unknown, NOW).expected.unwrap().until, None);
     let empty = explain_unclaimed("link#g:a", queue, &facts(), NOW);
     assert!(empty.gate.is_none() && empty.expected.is_none());
-    assert_eq!(empty.advice.unwrap().command.as_deref(), Some("evenkeel rejected list"));
+    assert_eq!(empty.advice.unwrap().command.as_deref(), Some("evenkeel rejected list --local"));
     let paused = explain_unclaimed("link#g:a", queue, &Facts { is_paused: true, ..busy }, NOW);
     assert_eq!((paused.gate.unwrap().state.as_str(), paused.expected), ("paused", None));
 }
@@ -278,7 +278,7 @@ fn a_rejected_message_is_corrected_or_released_by_its_flaw() {
     };
     let invalid = told(Flaw::Invalid);
     assert_eq!(invalid.summary, "It is no valid job and was kept (invalid): payload.vin: missing.");
-    assert_eq!(invalid.advice.unwrap().command.as_deref(), Some("evenkeel schema link"));
+    assert_eq!(invalid.advice.unwrap().command.as_deref(), Some("evenkeel schema link --local"));
     for flaw in [Flaw::Newer, Flaw::Unacknowledged] {
         assert!(told(flaw).advice.unwrap().command.unwrap().contains("rejected release"));
     }

@@ -45,12 +45,13 @@ pub(crate) fn local(time: Time) -> String {
 
 /// How far a time is from now: `in 5 s`, `3 min 20 s ago`, `now`.
 pub(crate) fn relative(time: Time, now: Time) -> String {
-    if time > now {
-        return format!("in {}", span(time.since(now)));
-    }
-    match now.since(time) {
-        passed if passed < Duration::from_secs(1) => "now".to_owned(),
-        passed => format!("{} ago", span(passed)),
+    let (ahead, passed) = (time.since(now), now.since(time));
+    if ahead.max(passed) < Duration::from_secs(1) {
+        "now".to_owned()
+    } else if time > now {
+        format!("in {}", span(ahead))
+    } else {
+        format!("{} ago", span(passed))
     }
 }
 

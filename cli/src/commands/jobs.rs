@@ -23,7 +23,7 @@ use crate::{
     ports::{Kept, Ports},
     shapes::{Happened, JobShown, Noted},
     table::Fields,
-    text::{json, redact},
+    text::{clean_lines, json, redact},
 };
 
 /// From when on a job that is due looks stuck: ten ticks have not found it.
@@ -218,7 +218,7 @@ fn shown(record: &Record, units: f64, moment: Moment) -> Result<Answer, Failure>
         let line =
             |entry: &Noted| format!("{}  {}", moment.show(Time::from_millis(entry.at)), entry.what);
         let lines: Vec<String> = shape.journal.iter().map(line).collect();
-        fields.block("operators", &lines.join("\n"));
+        fields.block("operators", &clean_lines(&lines.join("\n")));
     }
     fields.block("payload", &indented(&shape.payload));
     if let Some(result) = &shape.result {

@@ -18,7 +18,7 @@ use crate::{
     ports::{Called, Fault, Ports},
     shapes::{OperationShown, Preview},
     table::Fields,
-    text::redact,
+    text::{clean_lines, redact},
 };
 
 /// How long the operators' function may take: its time-out and the way.
@@ -26,6 +26,13 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Beginnings of sentences that say that AWS, and not the request, is the cause.
 const NOT_THE_REQUEST: [&str; 4] = ["unavailable: ", "broken: ", "unreadable: ", "invalid: "];
+
+/// Whether a failed call is the function's own refusal of the request. Lambda names the request in what it says of a
+/// function that has crashed or run out of time.
+fn is_refusal(why: &str) -> bool {
+    let is_of_lambda = why.contains("RequestId") || why.contains("timed out");
+    !is_of_lambda && !NOT_THE_REQUEST.iter().any(|cause| why.starts_with(cause))
+}
 
 /// Calls the operators' function and returns its answer.
 pub(super) async fn call<P: Ports>(
@@ -43,7 +50,7 @@ pub(super) async fn call<P: Ports>(
     })?;
     match called {
         Called::Answer(answer) => Ok(answer),
-        Called::Failed(why) if NOT_THE_REQUEST.iter().any(|cause| why.starts_with(cause)) => {
+        Called::Failed(why) if !is_refusal(&why) => {
             Err(Failure::new(Exit::Failed, "operator_failed", why)
                 .hint("`evenkeel ops log` shows whether it was begun; what was begun goes on"))
         }
@@ -102,7 +109,7 @@ pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Fa
     fields.add("reason", &entry.reason);
     fields.add_some("over", entry.ended_at.map(|at| moment.show(Time::from_millis(at))));
     if !entry.pending.is_empty() {
-        fields.block("pending", &entry.pending.join("\n"));
+        fields.block("pending", &clean_lines(&entry.pending.join("\n")));
     }
     let goes_on = matches!(entry.state.as_str(), "intent" | "running");
     let has_done = goes_on || entry.counts.contains_key("done") || entry.act.get("until").is_some();
@@ -132,7 +139,7 @@ fn previewed(preview: &Preview, moment: Moment, next: Option<&str>) -> Result<An
     }
     if !preview.samples.is_empty() {
         let samples: Vec<String> = preview.samples.iter().map(|key| redact(key)).collect();
-        fields.block("among them", &samples.join("\n"));
+        fields.block("among them", &clean_lines(&samples.join("\n")));
     }
     let answer = Answer::one(preview, fields.text())?;
     Ok(match next {
@@ -189,7 +196,9 @@ pub(super) async fn jobs<P: Ports>(
         return Err(Failure::usage(message).hint("or restrict them, for instance with --class"));
     }
     let states: Vec<&str> = given.state.iter().map(|state| state.name()).collect();
-    let created = given.older.map(|span| moment.now.before(span).as_millis());
+    // By the time of the list that was shown, so that no job grows old enough in between.
+    let shown_at = given.confirmed.as_of.map_or(moment.now, Time::from_millis);
+    let created = given.older.map(|span| shown_at.before(span).as_millis());
     let filter = json!({
         "type": kind,
         "states": states,

@@ -151,7 +151,10 @@ pub(super) async fn findings<P: Ports>(
         ]
     };
     let head = ["KEY", "WHAT", "AT", "REPAIRED", "DETAIL"];
-    let text = table(&head, findings.iter().map(row).collect());
+    let text = match findings.as_slice() {
+        [] => "none found\n".to_owned(),
+        found => table(&head, found.iter().map(row).collect()),
+    };
     let list = FindingList { findings, read_units: read.units };
     Answer::list(&list, "findings", text)
 }

@@ -227,12 +227,11 @@ fn text(submitted: &Submitted) -> String {
     let mut text = styled(GOOD, &format!("{} {verb} to {}", submitted.sent, submitted.queue));
     text += "\n";
     if submitted.duplicates > 0 {
-        text +=
-            &crate::text::clean(&format!("{} rows repeat an earlier one", submitted.duplicates));
+        text += &crate::text::clean(&format!("{} not sent, as repetitions", submitted.duplicates));
         text += "\n";
     }
     if submitted.bad > 0 {
-        text += &styled(BAD, &format!("{} rows have problems", submitted.bad));
+        text += &styled(BAD, &format!("{} not sent, because of problems", submitted.bad));
         text += "\n";
     }
     let row = |found: &RowProblem| {

@@ -9,15 +9,17 @@ use evenkeel::{
 };
 
 use super::{FORGOTTEN_AFTER, Facts};
-use crate::shapes::Advice;
+use crate::{shapes::Advice, text::quoted};
 
-fn advice_of(text: impl Into<String>, command: impl Into<String>) -> Advice {
-    Advice { text: text.into(), command: Some(command.into()) }
+/// `words` are those of the command behind `evenkeel`; the options that name the stack follow.
+fn advice_of(text: impl Into<String>, words: &str, facts: &Facts) -> Advice {
+    let command = format!("evenkeel {words} {}", facts.stack);
+    Advice { text: text.into(), command: Some(command) }
 }
 
 /// A command that lets a job begin anew.
-fn retry(record: &Record, facts: &Facts) -> String {
-    format!("evenkeel jobs retry '{}' --stack {} --reason WHY", record.key, facts.stack)
+fn retry(record: &Record) -> String {
+    format!("jobs retry {} --reason WHY", quoted(&record.key))
 }
 
 /// What would help the job of this record; `None` if it has succeeded or needs nothing but time.
@@ -32,7 +34,7 @@ pub(super) fn advice(record: &Record, facts: &Facts, now: Time) -> Option<Advice
         Phase::Quarantined { .. } => return Some(quarantined(record, facts)),
     };
     if facts.is_paused {
-        return Some(paused());
+        return Some(paused(facts));
     }
     overdue(due, facts, now)
 }
@@ -45,45 +47,49 @@ fn overdue(due: Time, facts: &Facts, now: Time) -> Option<Advice> {
     Some(if facts.is_sweeper_silent(now) {
         advice_of(
             "The sweeper has not reported for minutes, and only it finds such a job: check its schedule and its log.",
-            "evenkeel doctor",
+            "doctor",
+            facts,
         )
     } else if facts.depth.is_some_and(|depth| depth.visible > 0) {
         advice_of(
             "Its message waits behind others: see whether the queue's concurrency or a limit is the cause.",
-            "evenkeel queues list",
+            "queues list",
+            facts,
         )
     } else {
         advice_of(
             "It is overdue although the sweeper works: read the sweeper's log lines about its key.",
-            "evenkeel health",
+            "health",
+            facts,
         )
     })
 }
 
-fn paused() -> Advice {
+fn paused(facts: &Facts) -> Advice {
     advice_of(
-        "The queue's event source mapping is disabled: enable it again once the reason is gone.",
-        "evenkeel queues list",
+        "The queue's event source mapping is disabled: `evenkeel queues resume` enables it once the reason is gone.",
+        "queues list",
+        facts,
     )
 }
 
 fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<Advice> {
     let dependency = &record.work.dependency;
-    let show = || format!("evenkeel breaker show {dependency}");
+    let show = || format!("breaker show {}", quoted(dependency));
     let is_systemic = |class: &str| class == Class::Systemic.name();
     if let Some(breaker) = facts.breaker.as_ref().map(|breaker| breaker.at(now)) {
         if matches!(breaker.state, State::Forced { open: true, .. }) {
             let text =
                 "An operator has forced the breaker open: take that back if its reason is gone.";
-            let command = format!("evenkeel breaker auto {dependency} --reason WHY");
-            return Some(advice_of(text, command));
+            let command = format!("breaker auto {} --reason WHY", quoted(dependency));
+            return Some(advice_of(text, &command, facts));
         }
         if breaker.state.refuses_calls() && breaker.systemic {
             let text = format!(
                 "Fix what {dependency} refuses, such as a revoked key, a plan's limit or a bot wall; \
                  the next probe then closes the breaker by itself."
             );
-            return Some(advice_of(text, show()));
+            return Some(advice_of(text, &show(), facts));
         }
         if breaker.state.refuses_calls() {
             return None;
@@ -94,7 +100,7 @@ fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<
             "Calls of other jobs to {dependency} may work: fix what it refuses about this one, or the cause that its \
              history names."
         );
-        return Some(advice_of(text, show()));
+        return Some(advice_of(text, &show(), facts));
     }
     overdue(run_after, facts, now)
 }
@@ -102,56 +108,58 @@ fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<
 fn dead(record: &Record, facts: &Facts) -> Advice {
     advice_of(
         "Correct the cause that its history names, then let it begin anew, or send the same message again.",
-        retry(record, facts),
+        &retry(record),
+        facts,
     )
 }
 
 fn quarantined(record: &Record, facts: &Facts) -> Advice {
     advice_of(
         "Find out why it crashes its process, from the function's log; no message opens it again. Then:",
-        retry(record, facts),
+        &retry(record),
+        facts,
     )
 }
 
 /// Help for a job without a record.
 pub(super) fn unclaimed(facts: &Facts, visible: u64) -> Advice {
     let (text, command) = if facts.is_paused {
-        ("Enable the queue's event source mapping again.", "evenkeel queues list")
+        ("Resume the queue with `evenkeel queues resume`.", "queues list")
     } else if visible > 0 {
-        ("Wait for the queue, and compare the id with what was sent.", "evenkeel queues list")
+        ("Wait for the queue, and compare the id with what was sent.", "queues list")
     } else {
         (
             "No message waits: compare the id with what was sent, and look among the rejected messages.",
-            "evenkeel rejected list",
+            "rejected list",
         )
     };
-    advice_of(text, command)
+    advice_of(text, command, facts)
 }
 
 /// Help for a rejected message.
 pub(super) fn rejected(flaw: Flaw, kind: &str, facts: &Facts) -> Advice {
-    let release = |flaw: &str| {
-        let stack = &facts.stack;
-        format!(
-            "evenkeel rejected release --type {kind} --flaw {flaw} --stack {stack} --reason WHY"
-        )
-    };
+    let kind = quoted(kind);
+    let release = |flaw: &str| format!("rejected release --type {kind} --flaw {flaw} --reason WHY");
     match flaw {
         Flaw::Newer => advice_of(
             "Update the functions to the version that its sender uses, then release all such messages:",
-            release(flaw.name()),
+            &release(flaw.name()),
+            facts,
         ),
         Flaw::Unacknowledged => advice_of(
             "Nothing is visibly wrong with it: once its function works again, release all such messages:",
-            release(flaw.name()),
+            &release(flaw.name()),
+            facts,
         ),
         Flaw::OtherPayload => advice_of(
             "Its id is known with another payload: send it under an id of its own.",
-            format!("evenkeel schema {kind}"),
+            &format!("schema {kind}"),
+            facts,
         ),
         Flaw::Malformed | Flaw::Invalid | Flaw::TooLong | Flaw::Alien => advice_of(
             "Correct what the reason names, and send it as a new message.",
-            format!("evenkeel schema {kind}"),
+            &format!("schema {kind}"),
+            facts,
         ),
     }
 }

@@ -33,10 +33,11 @@ impl Limiter {
         Self { pace, slowed_at: now, ..self.clone() }
     }
 
-    /// The limiter that gives no slot before this time, but for a burst that its account allows.
+    /// The limiter that gives no slot before this time, but for a burst that its account allows. An earlier time than that
+    /// of a stop before lifts the stop.
     #[must_use]
     pub fn stopped(&self, until: Time) -> Self {
-        let next_us = self.next_us.max(until.as_millis().saturating_mul(1_000));
+        let next_us = until.as_millis().saturating_mul(1_000);
         Self { next_us, kept: Vec::new(), since_kept: 0, ..self.clone() }
     }
 }
@@ -66,5 +67,19 @@ mod tests {
         assert_eq!((slow.pace, slow.slowed_at), (SLOWEST_SET_PACE, NOW));
         let until = NOW + Duration::from_mins(5);
         assert_eq!(Limiter::default().stopped(until).next_us, until.as_millis() * 1_000);
+    }
+
+    /// Ten days instead of ten minutes, for instance.
+    #[test]
+    fn a_stop_that_was_too_long_is_shortened() {
+        use crate::dependency::limiter::{Rates, Request, Reservation};
+        let (rates, day) = (Rates::each_second(8, 18_000), Duration::from_hours(24));
+        let long = Limiter::default().stopped(NOW + day * 10);
+        let free = |limiter: &Limiter| {
+            let asked = limiter.reserve(rates, Request::first(1), 0, NOW + day);
+            matches!(asked, Reservation::Granted(..))
+        };
+        assert!(!free(&long));
+        assert!(free(&long.stopped(NOW + Duration::from_secs(1))));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 const MOST_EARLY: Duration = Duration::from_secs(4);
 
 /// The same at least.
-const LEAST_EARLY: Duration = Duration::from_millis(500);
+const LEAST_EARLY: Duration = Duration::from_millis(1_500);
 
 /// Reserves a slot for each ticket, in one write per dependency. Returns the dispositions of the tickets that
 /// must not be claimed, by their places in the batch.

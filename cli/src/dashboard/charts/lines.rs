@@ -156,7 +156,7 @@ impl Lines {
         if let Some(target) = &self.target {
             let y = Self::y(&axis, target.value);
             svg += &across("target", y);
-            svg += &label(WIDTH - RIGHT, y - 4.0, "end", &target.label);
+            svg += &label(WIDTH - RIGHT, beside(y), "end", &target.label);
         }
         for (number, series) in self.series.iter().enumerate() {
             svg.push_str(&self.line(&axis, series, &class(number)));
@@ -197,6 +197,12 @@ impl Lines {
 fn across(class: &str, y: f64) -> String {
     let end = WIDTH - RIGHT;
     format!("<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>")
+}
+
+/// Where the label of a line stands: above it, or below it if there is no room.
+fn beside(y: f64) -> f64 {
+    const LINE_HEIGHT: f64 = 16.0;
+    if y < LINE_HEIGHT { y + 12.0 } else { y - 4.0 }
 }
 
 #[cfg(test)]

@@ -26,17 +26,18 @@ const TEXT_STEPS: usize = 4;
 const AMOUNT_STEPS: usize = 1_000;
 
 /// Sentences that say that a car is sold.
-const SOLD: [&str; 6] = [
+const SOLD: [&str; 7] = [
     "has been sold",
     "vehicle is sold",
     "car is sold",
-    "already sold",
+    "is already sold",
+    "already been sold",
     "no longer available",
     "is no longer for sale",
 ];
 
 /// Words after "sold" that make it say something else, as in "sold by".
-const SOLD_ELSEWISE: [&str; 6] = ["as", "by", "here", "in", "new", "with"];
+const SOLD_ELSEWISE: [&str; 8] = ["as", "by", "for", "here", "in", "new", "with", "without"];
 
 /// How far from the row of the VIN its facts stand, in texts.
 const NEAR: usize = 60;
@@ -139,7 +140,7 @@ impl Visible {
     fn hear(&mut self, tag: &Tag<'_>, around: &mut Around<'_>, budget: &Budget) -> bool {
         let is_full = self.texts.len() >= MAX_TEXTS;
         let is_heard = !is_full || around.headings + around.subheadings > 0 || around.is_in_block();
-        let text = &tag.text[..tag.text.floor_char_boundary(MAX_TEXT_BYTES)];
+        let text = beginning(tag.text);
         if tag.begins("title") || !is_heard || text.trim_ascii().is_empty() {
             return true;
         }
@@ -267,7 +268,7 @@ impl Visible {
         let mut sentences =
             sentences.filter(|text| !text.contains("if ") && !text.contains("may "));
         in_heading && !is_of_dealer
-            || sentences.any(|text| SOLD.iter().any(|phrase| text.contains(phrase)))
+            || sentences.any(|text| SOLD.iter().any(|phrase| says(&text, phrase)))
     }
 
     /// The price that the page shows, if it shows just one outside of links.
@@ -303,5 +304,61 @@ impl Visible {
     /// Payments, savings and fees, which the page shows as such.
     pub(crate) fn other_amounts(&self) -> &[u64] {
         &self.others
+    }
+}
+
+/// The beginning of a text. A long one is cut between words, and not behind a number, which might go on.
+fn beginning(text: &str) -> &str {
+    let text = text.trim_ascii();
+    if text.len() <= MAX_TEXT_BYTES {
+        return text;
+    }
+    let mut cut = &text[..text.floor_char_boundary(MAX_TEXT_BYTES)];
+    while let Some(end) = cut.rfind(|c: char| c.is_ascii_whitespace()) {
+        cut = cut[..end].trim_ascii_end();
+        let last = cut.rsplit(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
+        if !last.contains(|c: char| c.is_ascii_digit()) {
+            return cut;
+        }
+    }
+    ""
+}
+
+/// Whether a sentence, in lower case, says this of a car. "This vehicle is sold as is" does not say that it is sold.
+fn says(sentence: &str, phrase: &str) -> bool {
+    sentence.match_indices(phrase).any(|(at, _)| {
+        let rest = sentence[at + phrase.len()..].trim_start();
+        let next = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        !(phrase.ends_with("sold") && SOLD_ELSEWISE.contains(&next))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_words_and_never_within_a_number() {
+        let indented = format!("\n{}$24995", " ".repeat(300));
+        assert_eq!(beginning(&indented), "$24995");
+        let long = format!("{} price $24 995 and more", "word ".repeat(38).trim_end());
+        let cut = beginning(&long);
+        assert!(cut.ends_with("price") && cut.len() < MAX_TEXT_BYTES, "{cut}");
+        assert_eq!(beginning(&"9".repeat(400)), "");
+    }
+
+    #[test]
+    fn only_what_says_that_a_car_is_sold_says_so() {
+        let is_sold = |sentence: &str| SOLD.iter().any(|phrase| says(sentence, phrase));
+        for sentence in ["this vehicle has been sold.", "this car is sold", "it is already sold!"] {
+            assert!(is_sold(sentence), "{sentence}");
+        }
+        for sentence in [
+            "this vehicle is sold as-is, without warranty.",
+            "each car is sold with two keys",
+            "5,000 cars already sold!",
+        ] {
+            assert!(!is_sold(sentence), "{sentence}");
+        }
     }
 }

@@ -36,12 +36,11 @@ impl Request {
         }
         match &self.act {
             Act::Retry { on } | Act::Cancel { on } | Act::Reset { on } => {
-                on.check(config, self.dry_run)
+                on.check(config, self.dry_run, now)
             }
             Act::Release { messages, kind, flaw, as_of } => {
                 check_release(messages, kind.as_deref(), flaw.as_deref(), config)?;
-                let is_shown = !messages.is_empty() || *as_of > 0 || self.dry_run;
-                if is_shown { Ok(()) } else { Err(AS_OF.to_owned()) }
+                if messages.is_empty() { check_as_of(*as_of, self.dry_run, now) } else { Ok(()) }
             }
             Act::Breaker { dependency, set, until } => {
                 check_name("dependency", dependency)?;
@@ -71,7 +70,17 @@ impl Request {
     }
 }
 
-const AS_OF: &str = "as_of: missing; expected the as_of of the preview, a call with dry_run";
+/// How far ahead the clock of a caller may be.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
+/// An act on what matches names the time of its preview. A time to come would hit what does not exist yet.
+fn check_as_of(as_of: u64, dry_run: bool, now: Time) -> Result<(), String> {
+    if dry_run || (1..=(now + CLOCK_SKEW).as_millis()).contains(&as_of) {
+        return Ok(());
+    }
+    let found = if as_of == 0 { "missing".to_owned() } else { as_of.to_string() };
+    Err(format!("as_of: {found}; expected the as_of of the preview, a call with dry_run"))
+}
 
 fn check_name(field: &str, name: &str) -> Result<(), String> {
     let is_good = !name.trim().is_empty() && name.len() <= KEY_BYTES;
@@ -136,11 +145,13 @@ fn check_release(
 }
 
 impl On {
-    fn check(&self, config: &Config, dry_run: bool) -> Result<(), String> {
+    fn check(&self, config: &Config, dry_run: bool, now: Time) -> Result<(), String> {
         check_keys("jobs", &self.jobs)?;
         match (&self.filter, self.jobs.as_slice()) {
-            (Some(filter), []) if self.as_of > 0 || dry_run => filter.partitions(config).map(drop),
-            (Some(_), []) => Err(AS_OF.to_owned()),
+            (Some(filter), []) => {
+                check_as_of(self.as_of, dry_run, now)?;
+                filter.partitions(config).map(drop)
+            }
             (None, [_, ..]) => Ok(()),
             _ => Err("on: expected either jobs or a filter".to_owned()),
         }

@@ -12,7 +12,7 @@ use evenkeel::{
     },
     ports::{
         PortError,
-        maintenance::{DueJob, TableMaintenance as _},
+        maintenance::{DueJob, TableMaintenance},
     },
     record::Record,
 };
@@ -32,6 +32,9 @@ use crate::{
 
 /// Entries of the index that are read at once.
 pub(super) const PAGE: usize = 100;
+
+/// Entries of one due time that are read at once, at most as many as one query reads.
+const MOST_OF_A_TIME: usize = 1_000;
 
 /// Jobs a second where no rate limits the calls: as when parked jobs are released.
 const UNLIMITED_A_SECOND: u32 = 10;
@@ -153,7 +156,7 @@ async fn matching<P: Ports>(
             return Ok(Progress::Later);
         }
         let span = [Time::from_millis(logged.entry.from), last_due(partition, as_of)];
-        let due = sweep.store.due(partition, span, PAGE).await?;
+        let due = whole_page(&sweep.store, partition, span).await?;
         let keys = due.iter().map(|due| due.key.clone()).filter(|key| !key.starts_with("q#"));
         let records = read(&sweep.store, keys.collect()).await?;
         let wanted = |record: &Record| is_wanted(filter, as_of, record);
@@ -198,15 +201,32 @@ async fn page<P: Ports>(
     advance(entry, due, handled);
 }
 
+/// A page of a partition. If all of its entries are due at the same time, as jobs with one deadline are, as many of that
+/// time as one query reads: the cursor is a time, and would jump over the rest.
+pub(super) async fn whole_page<S: TableMaintenance>(
+    store: &S,
+    partition: &str,
+    span: [Time; 2],
+) -> Result<Vec<DueJob>, PortError> {
+    let page = store.due(partition, span, PAGE).await?;
+    match (page.first(), page.last()) {
+        (Some(first), Some(last)) if page.len() == PAGE && first.due_at == last.due_at => {
+            store.due(partition, [first.due_at, first.due_at], MOST_OF_A_TIME).await
+        }
+        _ => Ok(page),
+    }
+}
+
 /// Moves the cursor behind the entries that were handled.
 pub(super) fn advance(entry: &mut Entry, due: &[DueJob], handled: usize) {
     match due.get(handled) {
         Some(next) => entry.from = next.due_at.as_millis(),
         None if due.len() < PAGE => (entry.partition, entry.from) = (entry.partition + 1, 0),
         None => {
-            let last = due.last().map_or(0, |due| due.due_at.as_millis());
-            // A page of entries of one millisecond must not be read for ever.
-            entry.from = if last > entry.from { last } else { entry.from + 1 };
+            let [first, last] =
+                [due.first(), due.last()].map(|due| due.map_or(0, |due| due.due_at.as_millis()));
+            // Entries of one millisecond were read as a whole.
+            entry.from = if last > first { last } else { last + 1 };
         }
     }
 }

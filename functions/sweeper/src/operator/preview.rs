@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::{Clock as _, Time, millis},
-    ports::{PortError, maintenance::TableMaintenance as _},
+    ports::{
+        PortError,
+        maintenance::{DueJob, TableMaintenance as _},
+    },
     record::due::due_partitions,
 };
 use serde_json::{Value, json};
 
 use super::{
-    jobs::{interval, is_wanted, last_due},
+    jobs::{PAGE, interval, is_wanted, last_due, whole_page},
     request::{Act, Filter, On, Request},
 };
 use crate::{
@@ -21,9 +24,6 @@ use crate::{
 
 /// Jobs that are counted. Beyond that there are "more".
 const COUNTED: usize = 1_000;
-
-/// Entries of the index that are read at once.
-const PAGE: usize = 200;
 
 /// Jobs that are named.
 const SAMPLES: usize = 5;
@@ -125,23 +125,35 @@ async fn matching<P: Ports>(
                 return Ok(found);
             }
             let span = [from, last_due(&partition, as_of)];
-            let due = sweep.store.due(&partition, span, PAGE).await?;
+            let due = whole_page(&sweep.store, &partition, span).await?;
+            let (due, next) = before_the_last(due);
             let keys = due.iter().map(|due| due.key.clone()).filter(|key| !key.starts_with("q#"));
             let records = read(&sweep.store, keys.collect()).await?;
             let wanted = records.into_values();
             let wanted =
                 wanted.filter(|record| is_wanted(filter, as_of, record) && changes(record));
             found.keys.extend(wanted.map(|record| record.key));
-            match due.last() {
-                // The next page begins a millisecond later, so that no job is counted twice.
-                Some(last) if due.len() == PAGE => {
-                    from = last.due_at + Duration::from_millis(1);
-                }
-                _ => break,
+            match next {
+                Some(next) => from = next,
+                None => break,
             }
         }
     }
     Ok(found)
+}
+
+/// The entries of a page that the next one does not show again, and when that begins; `None` if there is no other.
+fn before_the_last(mut page: Vec<DueJob>) -> (Vec<DueJob>, Option<Time>) {
+    let [first, last] = [page.first(), page.last()].map(|due| due.map(|due| due.due_at));
+    let (Some(first), Some(last)) = (first, last) else { return (page, None) };
+    if page.len() < PAGE {
+        return (page, None);
+    }
+    if first == last {
+        return (page, Some(last + Duration::from_millis(1)));
+    }
+    page.retain(|due| due.due_at < last);
+    (page, Some(last))
 }
 
 /// The rejected messages of a type that would be sent again.
@@ -161,6 +173,10 @@ async fn rejected<P: Ports>(
         let due = sweep.store.due(&shard, [Time::default(), as_of], COUNTED).await?;
         found.more |= due.len() == COUNTED;
         for key in due.into_iter().map(|due| due.key).filter(|key| key.starts_with("q#")) {
+            if found.is_full() || sweep.clock.now() >= end {
+                found.more = true;
+                break;
+            }
             let is_wanted = match flaw {
                 None => true,
                 Some(flaw) => {

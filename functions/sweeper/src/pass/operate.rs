@@ -41,13 +41,19 @@ struct Open {
 pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let end = sweep.clock.now() + Pass::Operate.time_box();
     let end = end.before(RESERVE);
-    for (id, text) in sweep.store.notes(OPEN, "", MOST).await? {
-        if sweep.clock.now() >= end {
+    let open = sweep.store.notes(OPEN, "", MOST).await?;
+    let mut left = u32::try_from(open.len()).unwrap_or(u32::MAX);
+    for (id, text) in open {
+        let now = sweep.clock.now();
+        if now >= end {
             tick.count(NAME, "left", 1);
             continue;
         }
+        // A long act must not keep a pause from its end, nor other acts from their turn.
+        let share = now + end.since(now) / left.max(1);
+        left = left.saturating_sub(1);
         // A failure of one does not keep the others from their turn.
-        match carry_on(sweep, &id, &text, end).await {
+        match carry_on(sweep, &id, &text, share).await {
             Ok(what) => tick.count(NAME, what, 1),
             Err(error) => {
                 telemetry::port_failed(NAME, &error);

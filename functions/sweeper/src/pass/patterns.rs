@@ -51,7 +51,12 @@ pub(super) async fn look<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, kind: &str
     }
     let mut new = 0;
     let seen = bucket.counts_of(OF_PATTERN).filter(|(name, _)| *name != OTHER);
-    for (fingerprint, _) in seen.take(MOST_LOOKED_UP) {
+    let mut seen: Vec<&str> = seen.map(|(fingerprint, _)| fingerprint).collect();
+    // Another part each minute: while there are many, a new one must not always stand behind the known ones.
+    let minute = usize::try_from(tick.now.as_millis() / 60_000).unwrap_or_default();
+    let parts = seen.len().div_ceil(MOST_LOOKED_UP).max(1);
+    seen.rotate_left(minute % parts * MOST_LOOKED_UP);
+    for fingerprint in seen.into_iter().take(MOST_LOOKED_UP) {
         let noted = tick.memory.patterns.get(kind).copied().unwrap_or_default();
         if noted >= MOST_A_DAY {
             break;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    record::{Phase, Record, Work},
+    record::{Parking, Phase, Record, Work},
 };
 
 use crate::step::{Call, Step};
@@ -83,7 +83,9 @@ fn begun_anew(record: &Record, owner: &str, at: Time) -> Record {
     work.deadline = work.deadline.filter(|deadline| *deadline > at);
     let mut fresh = record.clone().reopened(&work);
     // Until it is claimed again, a job that waits for a quota has another dependency's name.
-    fresh.parking = record.parking.filter(|_| record.is_paused());
+    let paused = record.parking.filter(|_| record.is_paused());
+    // It begins now, and so does its wait.
+    fresh.parking = paused.map(|parking| Parking { since: at, paused_since: Some(at), ..parking });
     fresh.awaiting_wake_up(owner, at, at + DUE_AFTER)
 }
 
