@@ -88,6 +88,9 @@ fn timeline(job: &JobShown, now: Time) -> Section {
         let what = Cell::text(format!("{} · {}", failed.class, failed.code)).tone(Tone::Bad);
         events.push((failed.at, what, failed.message.clone()));
     }
+    for noted in &job.journal {
+        events.push((noted.at, Cell::text("an operator"), noted.what.clone()));
+    }
     let why = job.why.clone().unwrap_or_default();
     for (at, what, detail) in [
         (job.parked_since, cells::state("parked"), why.clone()),
