@@ -40,7 +40,7 @@ impl Period {
     }
 
     /// The hours of the day that begins at `start` which lie in the period.
-    fn hours(self, start: Time) -> Range<usize> {
+    pub(crate) fn hours(self, start: Time) -> Range<usize> {
         let hour = |at: Time| {
             let hours = at.since(start).as_secs() / HOUR.as_secs();
             usize::try_from(hours).unwrap_or(usize::MAX).min(24)

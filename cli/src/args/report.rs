@@ -16,8 +16,11 @@ pub struct Report {
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// Write Markdown instead of text
-    #[arg(long)]
+    #[arg(long, conflicts_with = "html")]
     pub markdown: bool,
+    /// Write one self-contained HTML page, with charts
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// Reads a period: from an hour to the 400 days that history is kept.

@@ -1,12 +1,24 @@
 //! Notes of the control table.
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::{
+    operation::query::builders::QueryFluentBuilder, types::ReturnConsumedCapacity,
+};
 use evenkeel::aws::item::{Item, Reader, s};
 
 use super::{AwsPorts, fault::fault, limit, units};
 use crate::ports::{Fault, Note, Read};
 
 impl AwsPorts {
+    /// A query of the notes of a kind, at most so many, without its condition on the name.
+    fn notes_query(&self, table: &str, kind: &str, most: usize) -> QueryFluentBuilder {
+        self.dynamo
+            .query()
+            .table_name(table)
+            .expression_attribute_values(":pk", s(format!("note#{kind}")))
+            .limit(limit(most))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+
     /// The first notes of a kind, by name.
     pub(super) async fn first_notes(
         &self,
@@ -14,17 +26,7 @@ impl AwsPorts {
         kind: &str,
         most: usize,
     ) -> Result<Read<Vec<Note>>, Fault> {
-        let query = self
-            .dynamo
-            .query()
-            .table_name(table)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(format!("note#{kind}")))
-            .limit(limit(most))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-        let notes = answer.items().iter().filter_map(note).collect();
-        Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+        one_page(self.notes_query(table, kind, most).key_condition_expression("pk = :pk")).await
     }
 
     /// The notes of a kind whose names come after `after`.
@@ -36,17 +38,10 @@ impl AwsPorts {
         most: usize,
     ) -> Result<Read<Vec<Note>>, Fault> {
         let query = self
-            .dynamo
-            .query()
-            .table_name(table)
+            .notes_query(table, kind, most)
             .key_condition_expression("pk = :pk AND sk > :after")
-            .expression_attribute_values(":pk", s(format!("note#{kind}")))
-            .expression_attribute_values(":after", s(after))
-            .limit(limit(most))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
-        let notes = answer.items().iter().filter_map(note).collect();
-        Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
+            .expression_attribute_values(":after", s(after));
+        one_page(query).await
     }
 
     /// The notes of a kind whose names lie within `names`, page by page.
@@ -61,16 +56,11 @@ impl AwsPorts {
         let mut after = None;
         loop {
             let query = self
-                .dynamo
-                .query()
-                .table_name(table)
+                .notes_query(table, kind, most)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
-                .expression_attribute_values(":pk", s(format!("note#{kind}")))
                 .expression_attribute_values(":from", s(&names[0]))
                 .expression_attribute_values(":until", s(&names[1]))
-                .set_exclusive_start_key(after)
-                .limit(limit(most))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total);
+                .set_exclusive_start_key(after);
             let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
             found.units += units(answer.consumed_capacity.as_ref());
             found.value.extend(answer.items().iter().filter_map(note));
@@ -81,6 +71,12 @@ impl AwsPorts {
             }
         }
     }
+}
+
+async fn one_page(query: QueryFluentBuilder) -> Result<Read<Vec<Note>>, Fault> {
+    let answer = query.send().await.map_err(|error| fault("dynamodb:Query", &error))?;
+    let notes = answer.items().iter().filter_map(note).collect();
+    Ok(Read { value: notes, units: units(answer.consumed_capacity.as_ref()) })
 }
 
 /// A note; `None` for an item that is none.

@@ -1,5 +1,7 @@
 //! `evenkeel report`: a period against the plan's targets, from the days that the sweeper has kept.
 
+mod page;
+
 use std::collections::BTreeMap;
 
 use evenkeel::{
@@ -95,7 +97,11 @@ pub(super) async fn run<P: Ports>(
         forecasts: present.forecasts,
         read_units: units,
     };
-    let text = text_of(&report, given.markdown);
+    let text = if given.html {
+        page::html(&report, &types, &kinds, period, &stack.name)?
+    } else {
+        text_of(&report, given.markdown)
+    };
     let answer = Answer::one(&report, text)?;
     Ok(if unknown_hours > 0 {
         answer.remark(format!("{unknown_hours} hours of the period are not known, or not yet"))
@@ -179,18 +185,22 @@ fn ms(value: Option<u64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value} ms"))
 }
 
+/// The target of a KPI in words; empty if it has none.
+fn target_of(kpi: &Kpi) -> String {
+    kpi.target.map(|target| format!("below {target} {}", kpi.unit)).unwrap_or_default()
+}
+
 fn of_kpi(kpi: &Kpi) -> Vec<String> {
     let reached = match kpi.reached {
         Some(true) => "reached",
         Some(false) => "missed",
         None => "",
     };
-    let target = kpi.target.map(|target| format!("below {target} {}", kpi.unit));
     let before = kpi.before.map(|_| number(kpi.before, &kpi.unit));
     vec![
         kpi.name.clone(),
         number(kpi.value, &kpi.unit),
-        target.unwrap_or_default(),
+        target_of(kpi),
         reached.to_owned(),
         before.unwrap_or_default(),
     ]
@@ -339,7 +349,7 @@ mod tests {
         let stop = Stop::default();
         let context = Context { form, moment, stop: &stop };
         let since = Duration::from_hours(48);
-        let given = Arguments { since, kind: None, markdown };
+        let given = Arguments { since, kind: None, markdown, html: false };
         format!("{:?}", run(ports, &stack, &given, &context).await.unwrap())
     }
 
@@ -350,6 +360,22 @@ mod tests {
             assert!(told.contains(part), "{part}: {told}");
         }
         assert!(told.contains("hours of the period are not known"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn the_page_shows_what_the_text_says() {
+        let ports = ports();
+        let stack = stack::find(&ports, &Target::default()).await.unwrap();
+        let now = Time::parse_rfc3339("2027-01-15T08:00:00Z").unwrap();
+        let moment = Moment { now, form: TimeForm::Relative };
+        let stop = Stop::default();
+        let context = Context { form: Form::Text, moment, stop: &stop };
+        let since = Duration::from_hours(48);
+        let given = Arguments { since, kind: None, markdown: false, html: true };
+        let told = format!("{:?}", run(&ports, &stack, &given, &context).await.unwrap());
+        for part in ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"] {
+            assert!(told.to_lowercase().contains(part), "{part}: {told}");
+        }
     }
 
     #[tokio::test]

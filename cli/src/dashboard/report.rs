@@ -76,7 +76,6 @@ pub struct Day {
 pub struct ErrorPattern {
     pub fingerprint: String,
     pub kind: String,
-    pub class: String,
     /// A sentence of one of them, without secrets.
     pub example: String,
     pub count: u64,
@@ -198,11 +197,10 @@ impl Report {
                 Cell::text(&error.fingerprint),
                 Cell::number(error.count.to_string()),
                 Cell::text(&error.kind),
-                Cell::text(&error.class),
                 Cell::text(&error.example),
             ]
         };
-        let head = ["Pattern", "Jobs", "Type", "Class", "Example"];
+        let head = ["Pattern", "Runs", "Type", "Example"];
         section("errors", "Error patterns", &head, self.errors.iter().map(row).collect())
     }
 
