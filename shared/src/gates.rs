@@ -13,6 +13,7 @@
 mod breaker;
 mod cache;
 mod closed;
+mod gather;
 mod permit;
 mod quota;
 mod register;
@@ -49,6 +50,7 @@ pub(crate) use permit::{Permit, RunEnd};
 pub(crate) use slots::Ahead;
 
 use cache::DependencyCache;
+use gather::Gathered;
 use report::CountedMinute;
 
 /// Lost races after which a run is deferred: other containers keep writing the same item.
@@ -128,8 +130,7 @@ pub(crate) struct Gates<P: Ports> {
     /// The number under which the container counts.
     container: u64,
     state: Mutex<Cache>,
-    /// Held while slots are reserved, so that the runs of one container do not race each other.
-    reserving: tokio::sync::Mutex<()>,
+    gathered: Gathered,
 }
 
 /// What the container has cached, and what it has counted of its job type.
@@ -145,8 +146,8 @@ struct Cache {
 impl<P: Ports> Gates<P> {
     /// Gates with an empty cache.
     pub(crate) fn new(rules: Rules, control: P::Store, clock: P::Clock, random: P::Random) -> Self {
-        let (reserving, container) = (tokio::sync::Mutex::default(), random.bits());
-        Self { rules, control, clock, random, container, state: Mutex::default(), reserving }
+        let (gathered, container) = (Gathered::default(), random.bits());
+        Self { rules, control, clock, random, container, state: Mutex::default(), gathered }
     }
 
     fn state(&self) -> MutexGuard<'_, Cache> {

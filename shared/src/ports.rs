@@ -10,7 +10,7 @@ mod queue;
 mod secrets;
 mod store;
 
-pub use control::{Control, Seen, Swapped};
+pub use control::{Control, LimiterSwap, Seen, Swapped};
 pub use error::PortError;
 pub use queue::{ExtendVisibility, Queue};
 pub use secrets::SecretSource;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use evenkeel::policy::{BATCH_SIZE, LONGEST_MESSAGE_LIFE, MAX_RECEIVES, QUEUE_RETENTION};
 
-use crate::JobType;
+use crate::{Dependency, JobType};
 
 /// Function time-outs for which a message stays invisible, as AWS asks ("Using Lambda with Amazon SQS").
 const VISIBILITY_TIMEOUTS: u64 = 6;
@@ -72,8 +72,8 @@ pub(crate) fn resources(job: &JobType) -> String {
         title("function") + &hosts + &log_group(job),
         role(job),
         function(job),
-        mapping(job, "Normal", "Queue", "Concurrency"),
-        mapping(job, "High", "HighQueue", "HighConcurrency"),
+        mapping(job, "Normal", "Queue", "Concurrency", job.function.batching_window_s),
+        mapping(job, "High", "HighQueue", "HighConcurrency", 0),
     ];
     parts.join("\n")
 }
@@ -93,7 +93,7 @@ fn queue(job: &JobType, ending: &str, suffix: &str) -> String {
         maxReceiveCount: {MAX_RECEIVES}
 ",
         folder = job.folder,
-        visibility = VISIBILITY_TIMEOUTS * job.function.timeout_s,
+        visibility = VISIBILITY_TIMEOUTS * job.function.timeout_s + job.function.batching_window_s,
         retention = QUEUE_RETENTION.as_secs(),
         days = QUEUE_RETENTION.as_secs() / 86_400,
     )
@@ -203,7 +203,7 @@ fn sends_to(job: &JobType) -> Vec<String> {
 
 fn role(job: &JobType) -> String {
     let jobs = ["GetItem", "PartiQLInsert", "PartiQLUpdate", "PutItem", "UpdateItem"];
-    let control = [
+    let mut control = vec![
         "DeleteItem",
         "GetItem",
         "PartiQLDelete",
@@ -213,6 +213,10 @@ fn role(job: &JobType) -> String {
         "Query",
         "UpdateItem",
     ];
+    // A batch of jobs for several hosts reads their breakers and limiters in one call.
+    if job.function.dependency == Dependency::PerHost {
+        control.insert(0, "BatchGetItem");
+    }
     let queues = [
         "ChangeMessageVisibility",
         "DeleteMessage",
@@ -354,8 +358,18 @@ const UPDATES: &str = "      AutoPublishAlias: live
 
 /// What brings the messages of a queue to the function. It is no event of SAM's, because that would always
 /// call the published version.
-fn mapping(job: &JobType, event: &str, queue: &str, parameter: &str) -> String {
+fn mapping(
+    job: &JobType,
+    event: &str,
+    queue: &str,
+    parameter: &str,
+    batching_window_s: u64,
+) -> String {
     let id = |ending: &str| job.logical_id(ending);
+    let window = match batching_window_s {
+        0 => String::new(),
+        seconds => format!("      MaximumBatchingWindowInSeconds: {seconds}\n"),
+    };
     format!(
         "  {mapping}:
     Type: AWS::Lambda::EventSourceMapping
@@ -363,7 +377,7 @@ fn mapping(job: &JobType, event: &str, queue: &str, parameter: &str) -> String {
       FunctionName: !If [Gradual, !Ref {function}.Alias, !Ref {function}]
       EventSourceArn: !GetAtt {queue}.Arn
       BatchSize: {BATCH_SIZE}
-      FunctionResponseTypes: [ReportBatchItemFailures]
+{window}      FunctionResponseTypes: [ReportBatchItemFailures]
       ScalingConfig:
         MaximumConcurrency: !Ref {parameter}
 ",

@@ -3,9 +3,11 @@
 use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::{
     Config,
-    types::{AttributeValue, ReturnValue},
+    types::{AttributeValue, KeysAndAttributes, ReturnValue},
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
+
+use std::collections::BTreeMap;
 
 use super::{
     control_item::{
@@ -14,9 +16,10 @@ use super::{
         limiter_key, note, note_key, seen,
     },
     failure::port_error,
-    item::{self, Attribute, Item, n, s},
+    item::{self, Attribute, Item, Reader, n, s},
     jobs::DynamoStore,
     quota_item::{decode_quota, encode_quota, quota_key},
+    swap::swapped,
 };
 use crate::{
     base::time::Time,
@@ -26,17 +29,49 @@ use crate::{
         quota::Usage,
         stats::{Bucket, BucketKey, ContainerCounts},
     },
-    ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
+    ports::{Control, LimiterSwap, PortError, Seen, Swapped, notes::NoteKey},
 };
 
 /// Maximum pages of one query for buckets. Five minutes of a shard are a few kilobytes.
 const MOST_PAGES: usize = 20;
+
+/// How often the items that a call has left out are asked for.
+const MOST_ROUNDS: usize = 4;
 
 impl DynamoStore {
     async fn control_item(&self, key: Vec<Attribute>) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.tables.control);
         let answer = get.set_key(Some(item::owned(key))).consistent_read(true).send().await;
         Ok(answer.map_err(|error| port_error(&error))?.item)
+    }
+
+    /// The control items with these keys, in the order of the keys.
+    async fn control_items(&self, keys: &[Vec<Attribute>]) -> Result<Vec<Option<Item>>, PortError> {
+        // A call must not name a key twice.
+        let mut left: BTreeMap<String, Item> = BTreeMap::new();
+        for key in keys {
+            let item = item::owned(key.clone());
+            left.insert(partition(&item), item);
+        }
+        let mut found: BTreeMap<String, Item> = BTreeMap::new();
+        let table = &self.tables.control;
+        for _ in 0..MOST_ROUNDS {
+            if left.is_empty() {
+                let one = |key: &Vec<Attribute>| found.get(&partition(&item::owned(key.clone())));
+                return Ok(keys.iter().map(|key| one(key).cloned()).collect());
+            }
+            let asked = std::mem::take(&mut left).into_values().collect();
+            let wanted = KeysAndAttributes::builder().set_keys(Some(asked)).consistent_read(true);
+            let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
+            let get = self.client.batch_get_item().request_items(table, wanted);
+            let answer = get.send().await.map_err(|error| port_error(&error))?;
+            let items = answer.responses.and_then(|mut all| all.remove(table)).unwrap_or_default();
+            found.extend(items.into_iter().map(|item| (partition(&item), item)));
+            let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(table));
+            let rest = rest.map(|rest| rest.keys).unwrap_or_default();
+            left.extend(rest.into_iter().map(|item| (partition(&item), item)));
+        }
+        Err(PortError::Unavailable(format!("{} control items were not read", left.len())))
     }
 
     async fn buckets_of_shard(
@@ -72,9 +107,20 @@ impl DynamoStore {
     }
 }
 
+/// The partition key of an item. Breakers and limiters are alone in their partitions.
+fn partition(item: &Item) -> String {
+    Reader(item).text("pk").unwrap_or_default()
+}
+
 impl Control for DynamoStore {
     async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
         seen(self.control_item(breaker_key(dependency)).await?.as_ref(), decode_breaker)
+    }
+
+    async fn breakers(&self, dependencies: &[String]) -> Result<Vec<Seen<Breaker>>, PortError> {
+        let keys: Vec<_> = dependencies.iter().map(|dependency| breaker_key(dependency)).collect();
+        let items = self.control_items(&keys).await?;
+        items.iter().map(|item| seen(item.as_ref(), decode_breaker)).collect()
     }
 
     async fn swap_breaker(
@@ -103,6 +149,31 @@ impl Control for DynamoStore {
             Ok(()) => Ok(Swapped::Yes),
             Err(current) => Ok(Swapped::No(seen(current.as_ref(), decode_limiter)?)),
         }
+    }
+
+    async fn limiters(&self, names: &[String]) -> Result<Vec<Seen<Limiter>>, PortError> {
+        let keys: Vec<_> = names.iter().map(|name| limiter_key(name)).collect();
+        let items = self.control_items(&keys).await?;
+        items.iter().map(|item| seen(item.as_ref(), decode_limiter)).collect()
+    }
+
+    async fn swap_limiters(
+        &self,
+        swaps: &[LimiterSwap],
+    ) -> Result<Vec<Result<Swapped<Limiter>, PortError>>, PortError> {
+        let swap = |swap: &LimiterSwap| {
+            self.swap_statement(encode_limiter(&swap.name, &swap.next), swap.revision)
+        };
+        let answers = self.run(swaps.iter().map(swap).collect()).await?;
+        let answers = swaps.iter().zip(answers).map(async |(swap, answer)| {
+            match swapped(answer)? {
+                Ok(()) => Ok(Swapped::Yes),
+                Err(Some(current)) => Ok(Swapped::No(seen(Some(&current), decode_limiter)?)),
+                // The answer to a refused insert has no item.
+                Err(None) => Ok(Swapped::No(self.limiter(&swap.name).await?)),
+            }
+        });
+        Ok(join_all(answers).await)
     }
 
     async fn quota(&self, limiter: &str, what: &str) -> Result<Seen<Usage>, PortError> {

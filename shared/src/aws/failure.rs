@@ -27,9 +27,19 @@ const TERMINAL: [&str; 13] = [
 /// The code of an error about the request itself: about the item, if it writes one.
 const INVALID: &str = "ValidationException";
 
-/// Whether a retry cannot fix an error with this code, of a call or of one statement in a batch.
-pub(crate) fn is_terminal(code: &str) -> bool {
+/// Whether a retry cannot fix an error with this code.
+fn is_terminal(code: &str) -> bool {
     TERMINAL.contains(&code)
+}
+
+/// The port's error for a statement of a batch that failed for another reason than its condition. The code of a
+/// statement's error lacks the suffix "Exception" that the same error of a call has.
+pub(crate) fn statement_error(code: &str, message: &str) -> PortError {
+    let why = format!("{code}: {message}");
+    if is_terminal(code) || is_terminal(&format!("{code}Exception")) {
+        return PortError::Broken(why);
+    }
+    PortError::Unavailable(why)
 }
 
 /// The port's error for an SDK error, with its whole chain of causes.

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 
 use super::{
     control_item::{bucket_key, encode_counts},
-    failure::{is_terminal, port_error},
+    failure::{port_error, statement_error},
     item::{self, Attribute, Item},
     statement,
 };
@@ -58,7 +58,7 @@ impl DynamoStore {
     }
 
     /// Executes statements in one batch and returns their responses in the same order.
-    async fn run(
+    pub(super) async fn run(
         &self,
         statements: Vec<BatchStatementRequest>,
     ) -> Result<Vec<BatchStatementResponse>, PortError> {
@@ -90,12 +90,10 @@ fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
             // reports the error.
             Ok(Written::No(error.item.as_ref().and_then(|item| decode(item).ok())))
         }
-        // The code of a statement's error lacks the suffix "Exception" that the same error of a
-        // call has.
-        terminal if is_terminal(terminal) || is_terminal(&format!("{terminal}Exception")) => {
-            Err(PortError::Broken(format!("{code}: {}", error.message.unwrap_or_default())))
-        }
-        code => Ok(Written::Unknown(format!("{code}: {}", error.message.unwrap_or_default()))),
+        code => match statement_error(code, error.message.as_deref().unwrap_or_default()) {
+            PortError::Unavailable(why) => Ok(Written::Unknown(why)),
+            error => Err(error),
+        },
     }
 }
 

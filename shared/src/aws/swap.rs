@@ -7,14 +7,15 @@ use aws_sdk_dynamodb::{
     Config,
     error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::ReturnValuesOnConditionCheckFailure,
+    types::{BatchStatementRequest, BatchStatementResponse, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
     change::Change,
-    failure::port_error,
+    failure::{port_error, statement_error},
     item::{self, Item, n},
     jobs::DynamoStore,
+    statement,
 };
 use crate::ports::PortError;
 
@@ -44,6 +45,18 @@ impl DynamoStore {
             Ok(_) => Ok(Ok(())),
             Err(error) => refused(&error),
         }
+    }
+
+    /// The statement that makes the same change as one of several in a call.
+    pub(super) fn swap_statement(&self, change: Change, revision: u64) -> BatchStatementRequest {
+        let table = &self.tables.control;
+        let Change { key, mut set, removed } = change;
+        set.push(("revision", n(revision + 1)));
+        if revision == 0 {
+            return statement::insert(table, [key, set].concat());
+        }
+        let only_if = [key, vec![("revision", n(revision))]].concat();
+        statement::update(table, set, &removed, only_if)
     }
 
     fn update(&self, change: Change, revision: u64) -> UpdateItemFluentBuilder {
@@ -77,6 +90,19 @@ impl DynamoStore {
                 .expression_attribute_values(":seen", n(revision))
         }
     }
+}
+
+/// What the response to a [`DynamoStore::swap_statement`] means. The inner error holds the current item if the response
+/// has it.
+pub(super) fn swapped(
+    response: BatchStatementResponse,
+) -> Result<Result<(), Option<Item>>, PortError> {
+    let Some(error) = response.error else { return Ok(Ok(())) };
+    let code = error.code.as_ref().map_or("unknown", |code| code.as_str());
+    if matches!(code, "ConditionalCheckFailed" | "DuplicateItem") {
+        return Ok(Err(error.item));
+    }
+    Err(statement_error(code, error.message.as_deref().unwrap_or_default()))
 }
 
 /// What a failed write means: another revision, whose item is the inner error; or trouble with the table.

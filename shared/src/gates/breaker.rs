@@ -44,7 +44,7 @@ impl<P: Ports> Gates<P> {
         dependency: &str,
     ) -> Result<Seen<Breaker>, PortError> {
         let learned = self.cache(dependency, |cache| cache.learned);
-        let seen = self.control.breaker(dependency).await?;
+        let seen = self.read_shared_breaker(dependency).await?;
         // Nothing was learned meanwhile, so this is the newest that there is, whatever its revision: an
         // operator may have deleted the item, and another container made it anew.
         self.cache(dependency, |cache| {

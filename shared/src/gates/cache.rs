@@ -34,6 +34,8 @@ pub(super) struct DependencyCache {
     pub(super) read_at: Time,
     /// How its calls are limited.
     pub(super) limit: Option<Limit>,
+    /// Held while slots are reserved, so that the runs of one container do not race each other.
+    pub(super) reserving: Arc<tokio::sync::Mutex<()>>,
     /// The limiter as last read.
     pub(super) limiter: Option<Seen<Limiter>>,
     /// When the limiter was last read or written.

@@ -3,7 +3,7 @@
 //! Each request takes a unit from the container's block. An empty block is filled by one conditional write, with as
 //! much as the batch may need; what is left at its end is given back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Gates, MAX_EXTRA_DELAY, MOST_RACES, Refused};
 use crate::{
@@ -84,7 +84,8 @@ impl<P: Ports> Gates<P> {
         let Some(quota) = self.cache(dependency, |cache| cache.quota.quota) else {
             return Ok(None);
         };
-        let _one_at_a_time = self.reserving.lock().await;
+        let reserving = self.cache(dependency, |cache| Arc::clone(&cache.reserving));
+        let _one_at_a_time = reserving.lock().await;
         let asked = |now| self.cache(dependency, |cache| cache.quota.ask(quota, now));
         match asked(self.clock.now()) {
             Asked::Taken(unit) => return Ok(Some(unit)),

@@ -1,6 +1,6 @@
 //! Slots: the container's share of the calls that the account's rate limits allow.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Gates, MOST_RACES, Refused};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         },
     },
     failure::{Failure, RATE_LIMIT},
-    ports::{Control, PortError, Ports, Seen, Swapped},
+    ports::{Control, LimiterSwap, PortError, Ports, Seen, Swapped},
     telemetry,
 };
 
@@ -216,7 +216,8 @@ impl<P: Ports> Gates<P> {
         limit: &Limit,
         need: Need,
     ) -> Result<(Reserved, Vec<Time>), PortError> {
-        let _one_at_a_time = self.reserving.lock().await;
+        let reserving = self.cache(dependency, |cache| Arc::clone(&cache.reserving));
+        let _one_at_a_time = reserving.lock().await;
         // Another run may have reserved enough while this one waited for the lock.
         let left =
             self.cache(dependency, |cache| cache.blocks.of(need.calls).left(self.clock.now()));
@@ -247,7 +248,9 @@ impl<P: Ports> Gates<P> {
                 return Ok((reserved, promised));
             }
             // If the response is lost, the slots are too: no container uses them.
-            match self.control.swap_limiter(&limit.name, &next, seen.revision).await {
+            let (name, revision) = (limit.name.clone(), seen.revision);
+            let swap = LimiterSwap { name, next: next.clone(), revision };
+            match self.swap_shared_limiter(swap).await {
                 Ok(Swapped::Yes) => {
                     self.cache(dependency, |cache| {
                         cache.limiter = Some(Seen { value: next, revision: seen.revision + 1 });
@@ -286,7 +289,7 @@ impl<P: Ports> Gates<P> {
         dependency: &str,
         name: &str,
     ) -> Result<(Seen<Limiter>, Time), PortError> {
-        let seen = self.control.limiter(name).await?;
+        let seen = self.read_shared_limiter(name).await?;
         let known_at = self.cache_limiter(dependency, seen.clone());
         Ok((seen, known_at))
     }

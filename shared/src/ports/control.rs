@@ -34,6 +34,16 @@ pub enum Swapped<T> {
     No(Seen<T>),
 }
 
+/// A conditional write of a limiter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct LimiterSwap {
+    pub name: String,
+    pub next: Limiter,
+    /// The revision that the limiter must still have.
+    pub revision: u64,
+}
+
 /// The control table: breakers, limiters, quotas, call statistics and notes, shared by all containers.
 ///
 /// Each item has a TTL, which only removes garbage. The values carry their own times, so
@@ -44,6 +54,12 @@ pub trait Control: Send + Sync {
         &self,
         dependency: &str,
     ) -> impl Future<Output = Result<Seen<Breaker>, PortError>> + Send;
+
+    /// The same of several dependencies, in one call and in their order. At most 100.
+    fn breakers(
+        &self,
+        dependencies: &[String],
+    ) -> impl Future<Output = Result<Vec<Seen<Breaker>>, PortError>> + Send;
 
     /// Writes a breaker if its revision is still `revision`.
     fn swap_breaker(
@@ -59,6 +75,12 @@ pub trait Control: Send + Sync {
         dependency: &str,
     ) -> impl Future<Output = Result<Seen<Limiter>, PortError>> + Send;
 
+    /// The same of several accounts, in one call and in their order. At most 100.
+    fn limiters(
+        &self,
+        names: &[String],
+    ) -> impl Future<Output = Result<Vec<Seen<Limiter>>, PortError>> + Send;
+
     /// Writes a limiter if its revision is still `revision`.
     fn swap_limiter(
         &self,
@@ -66,6 +88,14 @@ pub trait Control: Send + Sync {
         next: &Limiter,
         revision: u64,
     ) -> impl Future<Output = Result<Swapped<Limiter>, PortError>> + Send;
+
+    /// The same for several limiters with different names, in one call and in their order. Each write takes effect on its
+    /// own. At most 25.
+    #[expect(clippy::type_complexity, reason = "one answer for each, and one for the call")]
+    fn swap_limiters(
+        &self,
+        swaps: &[LimiterSwap],
+    ) -> impl Future<Output = Result<Vec<Result<Swapped<Limiter>, PortError>>, PortError>> + Send;
 
     /// Reads how much of a quota of `what` is used, which a limiter's account has (strongly consistent).
     fn quota(

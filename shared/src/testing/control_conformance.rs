@@ -10,7 +10,7 @@ use crate::{
         quota::Usage,
         stats::{BUCKET, Bucket, BucketKey, Calls},
     },
-    ports::{Control, Seen, Swapped},
+    ports::{Control, LimiterSwap, Seen, Swapped},
     record::{
         decision::Decision,
         outcomes::{End, Outcomes},
@@ -29,6 +29,8 @@ pub async fn control<S: Control>(store: &S) {
     a_breaker_is_swapped_by_revision(store).await;
     every_state_of_a_breaker_round_trips(store).await;
     a_limiter_is_swapped_by_revision(store).await;
+    several_values_are_read_in_one_call(store).await;
+    several_limiters_are_swapped_each_on_its_own(store).await;
     a_quota_is_swapped_by_revision(store).await;
     one_of_two_concurrent_swaps_wins(store).await;
     adding_to_a_bucket_returns_its_totals(store).await;
@@ -65,6 +67,53 @@ async fn a_breaker_is_swapped_by_revision<S: Control>(store: &S) {
     assert_eq!(store.breaker("case/swap2").await, Ok(Seen::default()), "another dependency");
 }
 
+fn limiter(next_us: u64) -> Limiter {
+    Limiter {
+        next_us,
+        next_hourly_us: next_us + 7,
+        pace: 700,
+        slowed_at: NOW,
+        kept: vec![Grant { first_us: next_us - 1, interval_us: 5, count: 3 }],
+        since_kept: 2,
+        promised_us: next_us + 1,
+        promised_high_us: next_us + 2,
+    }
+}
+
+async fn several_values_are_read_in_one_call<S: Control>(store: &S) {
+    let [one, other] = ["several/one", "several/other"];
+    assert_eq!(store.swap_breaker(one, &open(1), 0).await, Ok(Swapped::Yes));
+    assert_eq!(store.swap_limiter(other, &limiter(1), 0).await, Ok(Swapped::Yes));
+    let names = [other, one, "several/unknown", one].map(str::to_owned);
+    let first = Seen { value: open(1), revision: 1 };
+    let expected = vec![Seen::default(), first.clone(), Seen::default(), first];
+    assert_eq!(store.breakers(&names).await, Ok(expected));
+    let first = Seen { value: limiter(1), revision: 1 };
+    let expected = vec![first, Seen::default(), Seen::default(), Seen::default()];
+    assert_eq!(store.limiters(&names).await, Ok(expected));
+}
+
+async fn several_limiters_are_swapped_each_on_its_own<S: Control>(store: &S) {
+    let swap = |name: &str, next: u64, revision: u64| LimiterSwap {
+        name: format!("swaps/{name}"),
+        next: limiter(next),
+        revision,
+    };
+    let current =
+        |next: u64, revision: u64| Ok(Swapped::No(Seen { value: limiter(next), revision }));
+    let first = [swap("a", 1, 0), swap("b", 1, 0)];
+    assert_eq!(store.swap_limiters(&first).await, Ok(vec![Ok(Swapped::Yes), Ok(Swapped::Yes)]));
+    let next = [swap("a", 2, 1), swap("b", 2, 0), swap("c", 1, 0), swap("d", 1, 7)];
+    let answers = store.swap_limiters(&next).await.unwrap();
+    let unknown = Ok(Swapped::No(Seen::default()));
+    let expected = [Ok(Swapped::Yes), current(1, 1), Ok(Swapped::Yes), unknown];
+    assert_eq!(answers, expected, "the next one, one that exists, a new one, one that is gone");
+    let last = [swap("a", 3, 1), swap("b", 3, 1)];
+    let answers = store.swap_limiters(&last).await.unwrap();
+    assert_eq!(answers, [current(2, 2), Ok(Swapped::Yes)]);
+    assert_eq!(store.limiter("swaps/b").await, Ok(Seen { value: limiter(3), revision: 2 }));
+}
+
 async fn every_state_of_a_breaker_round_trips<S: Control>(store: &S) {
     let wait = Duration::from_millis(90_500);
     let probes = BTreeMap::from([("a".to_owned(), NOW), ("b".to_owned(), EXPIRES_AT)]);
@@ -85,16 +134,6 @@ async fn every_state_of_a_breaker_round_trips<S: Control>(store: &S) {
 }
 
 async fn a_limiter_is_swapped_by_revision<S: Control>(store: &S) {
-    let limiter = |next_us| Limiter {
-        next_us,
-        next_hourly_us: next_us + 7,
-        pace: 700,
-        slowed_at: NOW,
-        kept: vec![Grant { first_us: next_us - 1, interval_us: 5, count: 3 }],
-        since_kept: 2,
-        promised_us: next_us + 1,
-        promised_high_us: next_us + 2,
-    };
     let name = "case/limiter";
     assert_eq!(store.swap_limiter(name, &limiter(1), 0).await, Ok(Swapped::Yes));
     let first = Seen { value: limiter(1), revision: 1 };

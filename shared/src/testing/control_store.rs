@@ -17,7 +17,7 @@ use crate::{
         quota::Usage,
         stats::{Bucket, BucketKey, ContainerCounts},
     },
-    ports::{Control, PortError, Seen, Swapped, notes::NoteKey},
+    ports::{Control, LimiterSwap, PortError, Seen, Swapped, notes::NoteKey},
     record::lease::Lease,
 };
 
@@ -33,6 +33,39 @@ impl Tables {
         write(&mut self.control);
         self.control.keep(item, held);
         Ok(())
+    }
+
+    fn breaker(&mut self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        let seen = self.control.breakers.get(dependency).cloned().unwrap_or_default();
+        let item = size::breaker(dependency, &seen.value);
+        self.read_control(&item.key[0], item.bytes)?;
+        Ok(seen)
+    }
+
+    fn limiter(&mut self, name: &str) -> Result<Seen<Limiter>, PortError> {
+        let seen = self.control.limiters.get(name).cloned().unwrap_or_default();
+        let item = size::limiter(name, &seen.value);
+        self.read_control(&item.key[0], item.bytes)?;
+        Ok(seen)
+    }
+
+    fn swap_limiter(
+        &mut self,
+        name: &str,
+        next: &Limiter,
+        revision: u64,
+    ) -> Result<Swapped<Limiter>, PortError> {
+        let (item, owned) = (size::limiter(name, next), name.to_owned());
+        match next_of(&self.control.limiters, name, next, revision) {
+            Ok(next) => self.put(item, Held::Limiter(owned.clone()), |control| {
+                control.limiters.insert(owned, next);
+            })?,
+            Err(current) => {
+                self.spend_control(&item)?;
+                return Ok(Swapped::No(current));
+            }
+        }
+        Ok(Swapped::Yes)
     }
 
     pub(super) fn put_lease(&mut self, lease: &Lease) -> Result<(), PortError> {
@@ -87,11 +120,12 @@ where
 
 impl Control for MemoryStore {
     async fn breaker(&self, dependency: &str) -> Result<Seen<Breaker>, PortError> {
+        self.call().breaker(dependency)
+    }
+
+    async fn breakers(&self, dependencies: &[String]) -> Result<Vec<Seen<Breaker>>, PortError> {
         let mut tables = self.call();
-        let seen = tables.control.breakers.get(dependency).cloned().unwrap_or_default();
-        let item = size::breaker(dependency, &seen.value);
-        tables.read_control(&item.key[0], item.bytes)?;
-        Ok(seen)
+        dependencies.iter().map(|dependency| tables.breaker(dependency)).collect()
     }
 
     async fn swap_breaker(
@@ -114,32 +148,31 @@ impl Control for MemoryStore {
         Ok(Swapped::Yes)
     }
 
-    async fn limiter(&self, dependency: &str) -> Result<Seen<Limiter>, PortError> {
+    async fn limiter(&self, name: &str) -> Result<Seen<Limiter>, PortError> {
+        self.call().limiter(name)
+    }
+
+    async fn limiters(&self, names: &[String]) -> Result<Vec<Seen<Limiter>>, PortError> {
         let mut tables = self.call();
-        let seen = tables.control.limiters.get(dependency).cloned().unwrap_or_default();
-        let item = size::limiter(dependency, &seen.value);
-        tables.read_control(&item.key[0], item.bytes)?;
-        Ok(seen)
+        names.iter().map(|name| tables.limiter(name)).collect()
     }
 
     async fn swap_limiter(
         &self,
-        dependency: &str,
+        name: &str,
         next: &Limiter,
         revision: u64,
     ) -> Result<Swapped<Limiter>, PortError> {
+        self.call().swap_limiter(name, next, revision)
+    }
+
+    async fn swap_limiters(
+        &self,
+        swaps: &[LimiterSwap],
+    ) -> Result<Vec<Result<Swapped<Limiter>, PortError>>, PortError> {
         let mut tables = self.call();
-        let (item, name) = (size::limiter(dependency, next), dependency.to_owned());
-        match next_of(&tables.control.limiters, dependency, next, revision) {
-            Ok(next) => tables.put(item, Held::Limiter(name.clone()), |control| {
-                control.limiters.insert(name, next);
-            })?,
-            Err(current) => {
-                tables.spend_control(&item)?;
-                return Ok(Swapped::No(current));
-            }
-        }
-        Ok(Swapped::Yes)
+        let swap = |swap: &LimiterSwap| tables.swap_limiter(&swap.name, &swap.next, swap.revision);
+        Ok(swaps.iter().map(swap).collect())
     }
 
     async fn quota(&self, limiter: &str, what: &str) -> Result<Seen<Usage>, PortError> {

@@ -11,8 +11,8 @@ use crate::{
     },
     message::{OutgoingMessage, RejectedMessage},
     ports::{
-        Control, ExtendVisibility, PortError, Queue, SecretSource, Seen, Store, Swapped, Written,
-        notes::NoteKey,
+        Control, ExtendVisibility, LimiterSwap, PortError, Queue, SecretSource, Seen, Store,
+        Swapped, Written, notes::NoteKey,
     },
     record::item::TableItem,
     record::{Guard, Record, lease::Lease},
@@ -102,6 +102,11 @@ impl<T: Control> Control for Faulty<T> {
             .await
     }
 
+    async fn breakers(&self, dependencies: &[String]) -> Result<Vec<Seen<Breaker>>, PortError> {
+        let read = self.port.breakers(dependencies);
+        self.faults.call("breakers", dependencies.join(" "), read, None).await
+    }
+
     async fn swap_breaker(
         &self,
         dependency: &str,
@@ -116,6 +121,21 @@ impl<T: Control> Control for Faulty<T> {
         self.faults
             .call("limiter", dependency.to_owned(), self.port.limiter(dependency), None)
             .await
+    }
+
+    async fn limiters(&self, names: &[String]) -> Result<Vec<Seen<Limiter>>, PortError> {
+        self.faults.call("limiters", names.join(" "), self.port.limiters(names), None).await
+    }
+
+    async fn swap_limiters(
+        &self,
+        swaps: &[LimiterSwap],
+    ) -> Result<Vec<Result<Swapped<Limiter>, PortError>>, PortError> {
+        let names: Vec<&str> = swaps.iter().map(|swap| swap.name.as_str()).collect();
+        let throttled = PortError::Unavailable("ThrottlingError".into());
+        let throttled = vec![Err(throttled); swaps.len()];
+        let swap = self.port.swap_limiters(swaps);
+        self.faults.call("swap_limiters", names.join(" "), swap, Some(throttled)).await
     }
 
     async fn swap_limiter(
