@@ -1,6 +1,6 @@
 //! How the job types behave as guests of dealers' sites: robots.txt, and the rate of their calls to one host.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::record::{Phase, Record};
 use inventory::vehicles::{Vehicle, Vehicles as _};
@@ -199,4 +199,28 @@ async fn a_host_is_never_called_faster_than_its_limit_and_links_do_not_wait_for_
     }
     let done = |record: &Record| record.phase.name() == "succeeded";
     assert!(bench.store.all(done), "all pages are read in twelve minutes");
+}
+
+/// What a page costs at the tables while the pages of a feed wait for one host, of which each container knows too little.
+#[tokio::test(start_paused = true)]
+async fn a_page_costs_two_and_a_half_round_trips_and_nine_writes_at_most() {
+    let (bench, cars) = site(None, 100).await;
+    for car in &cars[..20] {
+        send_page(&bench, car);
+    }
+    bench.drain().await;
+    let (calls, units) = (bench.faults.calls().len(), bench.store.units());
+    for car in &cars[20..] {
+        send_page(&bench, car);
+    }
+    bench.drain().await;
+    let pages = u64::try_from(cars.len() - 20).unwrap();
+    let mut by_name = BTreeMap::<&str, u64>::new();
+    for call in &bench.faults.calls()[calls..] {
+        *by_name.entry(call).or_default() += 1;
+    }
+    let calls = u64::try_from(bench.faults.calls().len() - calls).unwrap();
+    let writes = bench.store.units().writes - units.writes;
+    assert!(2 * calls <= 5 * pages + 10, "{calls} round trips for {pages} pages: {by_name:?}");
+    assert!(writes <= 9 * pages, "{writes} write units for {pages} pages");
 }

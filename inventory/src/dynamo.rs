@@ -63,6 +63,42 @@ impl DynamoVehicles {
         Ok(get.send().await.map_err(|error| port_error(&error))?.item)
     }
 
+    /// What `read` finds in the items of these cars, which have the keys `key` of dealer and VIN, in the order of the
+    /// cars; `read` also says whose item it is. Strongly consistent.
+    async fn each<T: Clone>(
+        &self,
+        cars: &[(String, String)],
+        key: impl Fn(&str, &str) -> [(&'static str, String); 2],
+        read: impl Fn(&Item) -> Option<([String; 2], T)>,
+    ) -> Result<Vec<Option<T>>, PortError> {
+        let mut found: HashMap<[String; 2], T> = HashMap::new();
+        // DynamoDB refuses a call without keys.
+        if cars.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: BTreeSet<&(String, String)> = cars.iter().collect();
+        let keys = keys.into_iter().map(|(dealer, vin)| keyed(key(dealer, vin)));
+        let mut keys: Vec<Item> = keys.collect();
+        let mut pause = ROUND_PAUSE;
+        for _ in 0..MOST_ROUNDS {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
+            let get = self.client.batch_get_item().request_items(&self.table, wanted);
+            let answer = get.send().await.map_err(|error| port_error(&error))?;
+            let items = answer.responses.unwrap_or_default().into_values().flatten();
+            found.extend(items.filter_map(|item| read(&item)));
+            let left = answer.unprocessed_keys.unwrap_or_default().into_values();
+            keys = left.flat_map(|left| left.keys).collect();
+            if keys.is_empty() {
+                let of = |(dealer, vin): &(String, String)| [dealer.clone(), vin.clone()];
+                return Ok(cars.iter().map(|car| found.get(&of(car)).cloned()).collect());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(PortError::Unavailable(format!("{} cars were not read", keys.len())))
+    }
+
     /// All items of a dealer whose sort keys begin with `prefix`, with these attributes.
     async fn query(
         &self,
@@ -230,10 +266,15 @@ impl Vehicles for DynamoVehicles {
         Ok(self.query(dealer, CAR, &attributes).await?.iter().filter_map(known).collect())
     }
 
-    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
-        let item = self.item(dealer, &format!("{CAR}{vin}")).await?;
+    async fn data(&self, cars: &[(String, String)]) -> Result<Vec<Option<String>>, PortError> {
+        let key =
+            |dealer: &str, vin: &str| [("dealer", dealer.into()), ("vin", format!("{CAR}{vin}"))];
         // Unreadable data counts as absent: callers use the data as a fallback and can do without.
-        Ok(item.and_then(|item| Reader(&item).text("data").ok()))
+        let data = |item: &Item| {
+            let vin = Reader(item).text("vin").ok()?.strip_prefix(CAR)?.to_owned();
+            Some(([Reader(item).text("dealer").ok()?, vin], Reader(item).text("data").ok()?))
+        };
+        self.each(cars, key, data).await
     }
 
     async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
@@ -281,28 +322,8 @@ impl Vehicles for DynamoVehicles {
         &self,
         cars: &[(String, String)],
     ) -> Result<Vec<Option<KeptLink>>, PortError> {
-        let mut found: HashMap<[String; 2], KeptLink> = HashMap::new();
-        let keys: BTreeSet<&(String, String)> = cars.iter().collect();
-        let keys = keys.into_iter().map(|(dealer, vin)| keyed(link::key(dealer, vin)));
-        let mut keys: Vec<Item> = keys.collect();
-        let mut pause = ROUND_PAUSE;
-        for _ in 0..MOST_ROUNDS {
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
-            let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
-            let get = self.client.batch_get_item().request_items(&self.table, wanted);
-            let answer = get.send().await.map_err(|error| port_error(&error))?;
-            let items = answer.responses.unwrap_or_default().into_values().flatten();
-            found.extend(items.filter_map(|item| Some((identity(&item)?, kept_link(&item)?))));
-            let left = answer.unprocessed_keys.unwrap_or_default().into_values();
-            keys = left.flat_map(|left| left.keys).collect();
-            if keys.is_empty() {
-                let of = |(dealer, vin): &(String, String)| [dealer.clone(), vin.clone()];
-                return Ok(cars.iter().map(|car| found.get(&of(car)).cloned()).collect());
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        Err(PortError::Unavailable(format!("{} links were not read", keys.len())))
+        let link = |item: &Item| Some((identity(item)?, kept_link(item)?));
+        self.each(cars, link::key, link).await
     }
 
     async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {

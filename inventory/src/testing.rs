@@ -88,9 +88,10 @@ impl Vehicles for MemoryVehicles {
         Ok(of_dealer.map(|(_, kept)| known(kept)).collect())
     }
 
-    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
-        let key = (dealer.to_owned(), vin.to_owned());
-        Ok(self.lock().vehicles.get(&key).map(|(vehicle, _)| vehicle.data.clone()))
+    async fn data(&self, cars: &[(String, String)]) -> Result<Vec<Option<String>>, PortError> {
+        let kept = self.lock();
+        let data = |car| kept.vehicles.get(car).map(|(vehicle, _)| vehicle.data.clone());
+        Ok(cars.iter().map(data).collect())
     }
 
     async fn keep(&self, dealer: &str, vehicles: &[Vehicle], now: Time) -> Result<(), PortError> {
@@ -182,13 +183,18 @@ impl Vehicles for MemoryVehicles {
     }
 }
 
+fn vins(cars: &[(String, String)]) -> String {
+    let vins: Vec<&str> = cars.iter().map(|(_, vin)| vin.as_str()).collect();
+    vins.join(" ")
+}
+
 impl<T: Vehicles> Vehicles for Faulty<T> {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
         self.call("known", dealer, self.port().known(dealer)).await
     }
 
-    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
-        self.call("data", vin, self.port().data(dealer, vin)).await
+    async fn data(&self, cars: &[(String, String)]) -> Result<Vec<Option<String>>, PortError> {
+        self.call("data", &vins(cars), self.port().data(cars)).await
     }
 
     async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
@@ -213,8 +219,7 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         &self,
         cars: &[(String, String)],
     ) -> Result<Vec<Option<KeptLink>>, PortError> {
-        let vins: Vec<&str> = cars.iter().map(|(_, vin)| vin.as_str()).collect();
-        self.call("kept_links", &vins.join(" "), self.port().kept_links(cars)).await
+        self.call("kept_links", &vins(cars), self.port().kept_links(cars)).await
     }
 
     async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {

@@ -72,12 +72,12 @@ pub trait Vehicles: Send + Sync {
     /// shows every write that ended before the call.
     fn known(&self, dealer: &str) -> impl Future<Output = Result<Vec<Known>, PortError>> + Send;
 
-    /// A car's data as JSON; `None` if the car is not stored.
+    /// The data of these cars as JSON, each a dealer and a VIN, in their order; `None` for a car that is not stored. At
+    /// most 100 cars.
     fn data(
         &self,
-        dealer: &str,
-        vin: &str,
-    ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
+        cars: &[(String, String)],
+    ) -> impl Future<Output = Result<Vec<Option<String>>, PortError>> + Send;
 
     /// Stores these cars, replacing earlier items. Idempotent.
     fn keep(
@@ -150,10 +150,10 @@ impl<T: Vehicles> Vehicles for Option<T> {
         }
     }
 
-    async fn data(&self, dealer: &str, vin: &str) -> Result<Option<String>, PortError> {
+    async fn data(&self, cars: &[(String, String)]) -> Result<Vec<Option<String>>, PortError> {
         match self {
-            Some(vehicles) => vehicles.data(dealer, vin).await,
-            None => Ok(None),
+            Some(vehicles) => vehicles.data(cars).await,
+            None => Ok(vec![None; cars.len()]),
         }
     }
 

@@ -46,6 +46,13 @@ pub trait Job: Send + Sync + 'static {
         run: &Run<'_, G>,
     ) -> impl Future<Output = Result<Progress<Self::Output>, Failure>> + Send;
 
+    /// Called once for the jobs of a batch that are about to run, before the first of them does: to read in one call
+    /// what each of them needs. A run must not rely on it. It is not called for a job that runs isolated, and it may be
+    /// cut off after a second.
+    fn prepare(&self, _payloads: &[&Self::Payload]) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// The name of the third party that this payload depends on, as breakers, limits and metrics
     /// use it.
     #[must_use]

@@ -70,8 +70,11 @@ pub const SYSTEMIC_PAUSE: Duration = Duration::from_mins(1);
 /// Shortest delay before a retry.
 pub const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a finished job waits for others of its batch, so that one write settles them all.
-pub const SETTLE_GROUPING: Duration = Duration::from_millis(250);
+/// Longest [`Policy::settle_grouping`]: the answer to a batch must not wait for it.
+const LONGEST_GROUPING: Duration = Duration::from_secs(5);
+
+/// How long a job type may prepare the runs of a batch.
+pub const PREPARE_TIME: Duration = Duration::from_secs(1);
 
 /// Number of failed attempts that a record keeps.
 pub const HISTORY: usize = 12;
@@ -123,6 +126,9 @@ pub struct Policy {
     pub reserve: Duration,
     /// Jobs of a batch that run concurrently.
     pub concurrency: usize,
+    /// How long a finished job waits for others of its batch, so that one write settles them all. If the process dies
+    /// meanwhile, the job runs again. A result is seen later by as much, unless it is the last of its batch.
+    pub settle_grouping: Duration,
     /// How long after a success a message for the same job has no effect.
     pub dedup_window: Duration,
     /// How long after the sender's deadline a job with a provisional result is still retried.
@@ -150,6 +156,7 @@ impl Policy {
         rounds: 2,
         reserve: Duration::from_secs(3),
         concurrency: BATCH_SIZE,
+        settle_grouping: Duration::from_millis(250),
         dedup_window: Duration::from_hours(24),
         give_up_after: Duration::from_hours(24),
         breaker: BreakerPolicy {
@@ -181,6 +188,10 @@ impl Policy {
         assert!(
             self.concurrency >= 1 && self.concurrency <= BATCH_SIZE,
             "concurrency is not from 1 to BATCH_SIZE"
+        );
+        assert!(
+            self.settle_grouping.as_millis() <= LONGEST_GROUPING.as_millis(),
+            "settle_grouping exceeds LONGEST_GROUPING"
         );
         assert!(self.rounds >= 2, "rounds is below 2: the batch and one isolated job");
         assert!(self.backoff_base.as_millis() >= 100, "backoff_base is below 100 ms");

@@ -1,6 +1,6 @@
 //! A deployed function: its queues, its containers and its event source mappings.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evenkeel::testing::{
     Faults, TestClock,
@@ -52,13 +52,15 @@ impl Deployed {
         let settings = FunctionSettings::with_timeout(kind.timeout());
         let containers = Containers::new(settings, shared.clock, faults.clone(), start);
         let containers = Arc::new(containers);
-        let mapping = |source: &Source| {
+        let mapping = |source: &Source, window| {
             let mut settings = MappingSettings::new(&source.mapping, &source.queue);
+            settings.window = window;
             change(&mut settings);
             let (sqs, mappings) = (shared.sqs.clone(), shared.mappings.clone());
             EventSourceMapping::new(settings, sqs, mappings, Arc::clone(&containers))
         };
-        let mappings = [mapping(&job_type.high), mapping(&job_type.normal)];
+        let mappings =
+            [mapping(&job_type.high, Duration::ZERO), mapping(&job_type.normal, kind.window())];
         Self { job_type, containers, mappings }
     }
 }

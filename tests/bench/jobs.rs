@@ -95,6 +95,12 @@ impl Kind {
         Duration::from_secs(self.manifest().map_or(of_errands, timeout))
     }
 
+    /// How long its mappings wait until a batch is full.
+    pub(super) fn window(self) -> Duration {
+        let window = self.manifest().map(|manifest| manifest.function.batching_window_s);
+        Duration::from_secs(window.unwrap_or_default())
+    }
+
     /// `MaximumConcurrency` of the queues of ordinary and of high priority.
     pub(super) fn concurrency(self) -> [u32; 2] {
         let concurrency = self.manifest().map(|manifest| manifest.function.concurrency);

@@ -31,6 +31,10 @@ pub struct Function {
     pub hosts: Vec<String>,
     /// Batches at work at the same time, by queue.
     pub concurrency: Concurrency,
+    /// How long a batch that is not full waits for more messages, in seconds: for jobs that nobody waits for, and of
+    /// which several together cost less.
+    #[serde(default)]
+    pub batching_window_s: u64,
     /// Whether its jobs share one dependency.
     #[serde(default)]
     pub dependency: Dependency,

@@ -75,6 +75,7 @@ fn example(kind: &str) -> JobType {
         memory_mb: 512,
         hosts: vec!["api.example.com".into()],
         concurrency: generator::Concurrency { normal: 10, high: 4 },
+        batching_window_s: 0,
         dependency: generator::Dependency::Shared,
         rate_per_second: None,
         weight: 2,

@@ -49,9 +49,10 @@ pub(crate) async fn orphans<V: Vehicles, S: Store>(
     });
     recent.sort_by_key(|car| std::cmp::Reverse(car.kept_at));
     recent.truncate(MOST_EXAMINED);
+    let cars = recent.iter().map(|car| (feed.dealer_slug.clone(), car.vin.clone()));
+    let data = vehicles.data(&cars.collect::<Vec<_>>()).await?;
     let mut orphans = Vec::new();
-    for car in recent {
-        let data = vehicles.data(&feed.dealer_slug, &car.vin).await?;
+    for (car, data) in recent.into_iter().zip(data) {
         let vehicle = data.and_then(|data| serde_json::from_str::<Vehicle>(&data).ok());
         let (Some(vehicle), Some(made)) = (vehicle, car.hash) else { continue };
         let Mark { hash, had } = Mark::parse(&made);

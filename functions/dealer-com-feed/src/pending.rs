@@ -1,5 +1,7 @@
 //! Creates the jobs of the cars that a read has stored.
 
+use std::collections::BTreeMap;
+
 use evenkeel::{
     base::time::{Clock, Time},
     failure::Failure,
@@ -70,24 +72,36 @@ where
             if number > 0 && self.clock.now() + CARS_TIME > ends_at {
                 return Ok(false);
             }
-            let mut cars: Vec<(Vehicle, Condition)> = Vec::with_capacity(some.len());
-            for Pending { vin, list } in some {
-                let car = match fresh.remove(vin) {
-                    Some(car) => Some(car),
-                    None => self.car(feed, vin).await?,
-                };
-                cars.extend(car.map(|car| (car, *list)));
-            }
+            let mut earlier = self.stored_by_earlier_runs(feed, some, &fresh).await?;
+            let car = |Pending { vin, list }: &Pending| {
+                let car = fresh.remove(vin).or_else(|| earlier.remove(vin))?;
+                Some((car, *list))
+            };
+            let cars: Vec<(Vehicle, Condition)> = some.iter().filter_map(car).collect();
             self.make(feed, &cars, &stored, reading).await?;
         }
         Ok(true)
     }
 
-    /// The data of a car that an earlier run has stored. Data that cannot be read is stored anew by the next read.
-    async fn car(&self, feed: &Feed, vin: &str) -> Result<Option<Vehicle>, Failure> {
-        let data = self.vehicles.data(&feed.dealer_slug, vin).await;
-        let data = data.map_err(|error| error.unstarted())?;
-        Ok(data.and_then(|data| serde_json::from_str(&data).ok()))
+    /// The data of those cars that this run has not read, by VIN. Data that cannot be read is stored anew by the next
+    /// read.
+    async fn stored_by_earlier_runs(
+        &self,
+        feed: &Feed,
+        pending: &[Pending],
+        fresh: &Fresh,
+    ) -> Result<BTreeMap<String, Vehicle>, Failure> {
+        let earlier = pending.iter().filter(|car| !fresh.contains_key(&car.vin));
+        let earlier = earlier.map(|car| (feed.dealer_slug.clone(), car.vin.clone()));
+        let earlier: Vec<(String, String)> = earlier.collect();
+        if earlier.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let data = self.vehicles.data(&earlier).await.map_err(|error| error.unstarted())?;
+        let read = |((_, vin), data): ((String, String), Option<String>)| {
+            Some((vin, serde_json::from_str(&data?).ok()?))
+        };
+        Ok(earlier.into_iter().zip(data).filter_map(read).collect())
     }
 
     /// Creates the jobs of these cars, and then notes that.
@@ -98,7 +112,7 @@ where
         &self,
         feed: &Feed,
         cars: &[(Vehicle, Condition)],
-        stored: &std::collections::BTreeMap<String, Stored>,
+        stored: &BTreeMap<String, Stored>,
         reading: &mut Reading,
     ) -> Result<(), Failure> {
         let listed = |car: &(Vehicle, Condition)| stored.get(car.0.vin.as_str()).cloned();

@@ -36,6 +36,7 @@ use url::Url;
 
 use crate::{
     feed_data,
+    known_cars::KnownCars,
     page::{self, PageError, Reading, record::Details},
     payload::Scraping,
 };
@@ -58,6 +59,8 @@ pub const POLICY: Policy = Policy {
     job_timeout: Duration::from_secs(12),
     // Each running job may hold a page of 10 MB in memory.
     concurrency: 5,
+    // A host is called twice a second, and a page that is read twice does no harm.
+    settle_grouping: Duration::from_secs(2),
     dedup_window: Duration::from_hours(6),
     breaker: BreakerPolicy {
         failures: 10,
@@ -100,7 +103,7 @@ pub struct Scraped {
 pub struct ProductDetailScraping<V, N, C, T = Network> {
     outbound: Outbound<C, T>,
     robots: Robots<N, C>,
-    vehicles: V,
+    cars: KnownCars<V>,
 }
 
 impl ProductDetailScraping<DynamoVehicles, DynamoStore, SystemClock> {
@@ -121,7 +124,7 @@ impl ProductDetailScraping<DynamoVehicles, DynamoStore, SystemClock> {
 impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N, C, T> {
     /// A job that uses this HTTP client, what sites allow it, and this table of vehicles.
     pub const fn new(outbound: Outbound<C, T>, robots: Robots<N, C>, vehicles: V) -> Self {
-        Self { outbound, robots, vehicles }
+        Self { outbound, robots, cars: KnownCars::new(vehicles) }
     }
 
     async fn fetch(&self, address: &str, limit: Duration) -> Result<Box<Content>, FetchError> {
@@ -139,7 +142,7 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
     /// The result, kept as the car's page beside its record: the record expires, and the car may be for sale for long.
     fn keep(&self, payload: &Scraping, scraped: Scraped, at: Time) -> Progress<Scraped> {
         let text = serde_json::to_string(&scraped).unwrap_or_default();
-        let Some(table) = self.vehicles.table().filter(|_| text.len() <= MAX_PAGE_ITEM_BYTES)
+        let Some(table) = self.cars.vehicles.table().filter(|_| text.len() <= MAX_PAGE_ITEM_BYTES)
         else {
             return Progress::Done(scraped);
         };
@@ -160,7 +163,7 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
 
     /// The feed's data of the car, or `None` if the table has no such car.
     async fn known(&self, payload: &Scraping) -> Result<Option<Details>, Failure> {
-        let data = self.vehicles.data(&payload.dealer_slug, &payload.vin).await;
+        let data = self.cars.data(payload).await;
         Ok(data.map_err(|error| error.unstarted())?.as_deref().map(feed_data::details))
     }
 }
@@ -270,6 +273,10 @@ where
 
     fn limiter(payload: &Scraping) -> Cow<'static, str> {
         host_limiter(payload.url.parse().ok().as_ref()).into()
+    }
+
+    async fn prepare(&self, payloads: &[&Scraping]) {
+        self.cars.prepare(payloads).await;
     }
 
     async fn run<G: Gate>(

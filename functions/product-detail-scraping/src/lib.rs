@@ -2,6 +2,7 @@
 
 pub mod feed_data;
 pub mod job;
+mod known_cars;
 pub mod page;
 pub mod payload;
 

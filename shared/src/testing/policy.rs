@@ -19,6 +19,7 @@ pub const POLICY: Policy = Policy {
     rounds: 2,
     reserve: Duration::from_secs(3),
     concurrency: 4,
+    settle_grouping: Duration::from_millis(250),
     dedup_window: Duration::from_secs(600),
     retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
     give_up_after: Duration::from_secs(3600),

@@ -11,16 +11,17 @@ use super::{
     batch::Batch,
     claim::{self, Claim, Claims},
     disposition::Disposition,
+    execute::guarded,
     run::{self, Ended},
     settle::{self, Settled},
 };
 use crate::{
     failure::Class,
     job::Job,
-    policy::{SETTLE_GROUPING, SHORTEST_DELAY},
-    ports::Ports,
+    policy::{PREPARE_TIME, SHORTEST_DELAY},
+    ports::{PortError, Ports},
     record::Record,
-    telemetry::Tally,
+    telemetry::{self, Tally},
 };
 
 /// What is left to do after the claims of a batch.
@@ -87,6 +88,7 @@ pub(super) async fn run_and_settle<J: Job, P: Ports>(
 ) -> Settled {
     let Plan { runs, isolated, in_doubt, leased } = plan(worker, batch, claims, tally).await;
     let last = isolated.is_empty() && !in_doubt;
+    prepare(worker, batch, &runs).await;
     let mut settled = run_together(worker, batch, runs, last, tally).await;
     for ticket in isolated {
         settled.confirmed &= run_isolated(worker, batch, ticket, tally).await;
@@ -97,8 +99,28 @@ pub(super) async fn run_and_settle<J: Job, P: Ports>(
     settled
 }
 
+/// Lets the job type read what these runs need. If it fails, they read it themselves.
+async fn prepare<J: Job, P: Ports>(
+    worker: &Worker<J, P>,
+    batch: &Batch<J::Payload>,
+    runs: &[(usize, Record)],
+) {
+    let payloads = runs.iter().map(|(ticket, _)| &batch.tickets[*ticket].message.payload);
+    let payloads: Vec<&J::Payload> = payloads.collect();
+    let work = guarded(worker.job.prepare(&payloads));
+    match tokio::time::timeout(PREPARE_TIME, work).await {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => not_prepared(panic.to_string()),
+        Err(_) => not_prepared("out of time".to_owned()),
+    }
+}
+
+fn not_prepared(why: String) {
+    telemetry::port_failed("prepare", &PortError::Unavailable(why));
+}
+
 /// Runs jobs concurrently and settles them in groups. A finished job waits at most
-/// [`SETTLE_GROUPING`] for slower ones. If no job follows (`last`), the last group also removes the
+/// `settle_grouping` of its policy for slower ones. If no job follows (`last`), the last group also removes the
 /// lease.
 async fn run_together<J: Job, P: Ports>(
     worker: &Worker<J, P>,
@@ -138,7 +160,7 @@ async fn run_together<J: Job, P: Ports>(
                 let deferred = job.failure.as_ref().filter(|f| f.class() == Class::Deferred);
                 tally.gate = deferred.map(ToString::to_string).or(tally.gate.take());
                 if ended.is_empty() {
-                    flush_at = Instant::now() + SETTLE_GROUPING;
+                    flush_at = Instant::now() + J::POLICY.settle_grouping;
                 }
                 ended.push(job);
             }
