@@ -49,6 +49,7 @@ fn record(id: &str, phase: Phase) -> Record {
             created_at: NOW,
             deadline: None,
             group: Some("tenant".into()),
+            trace: None,
         },
         cursor: None,
         provisional: None,

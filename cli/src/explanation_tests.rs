@@ -41,6 +41,7 @@ fn record(phase: Phase) -> Record {
             created_at: ago(600),
             deadline: None,
             group: None,
+            trace: None,
         },
         cursor: None,
         provisional: None,

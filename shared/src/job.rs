@@ -21,7 +21,7 @@ use crate::{
     failure::{Classified, Failure},
     payload::Payload,
     policy::Policy,
-    record::{Counters, FailedAttempt, item::TableItem},
+    record::{Counters, FailedAttempt, item::TableItem, trace::Trace},
 };
 
 /// A type of job.
@@ -180,6 +180,9 @@ pub struct Run<'a, G> {
     pub cursor: Option<String>,
     /// When the sender created the job, or else when its message was sent.
     pub sent_at: Time,
+    /// The trace that the job belongs to, if its message named one. Jobs that this one creates belong to the same
+    /// ([`NewJob::traced`](enqueue::NewJob::traced)).
+    pub trace: Option<Trace>,
     /// When the run must have ended.
     pub ends_at: Time,
     /// Whether the job ends with this run, after all others have failed. It may make no call: only a stand-in for the

@@ -15,6 +15,7 @@ use crate::{
     },
     policy::BATCH_SIZE,
     ports::Ports,
+    record::trace::{AWS_TRACE_HEADER, TRACEPARENT, Trace},
     telemetry,
     worker::{BatchError, Worker, handle},
 };
@@ -175,6 +176,8 @@ fn delivery(message: SqsMessage) -> ReceivedMessage {
     let sent_first = attribute(SENT_AT).and_then(|sent_at| sent_at.parse().ok());
     let purpose = Purpose::of(attribute(PURPOSE));
     let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
+    let header = message.attributes.get(AWS_TRACE_HEADER).map(String::as_str);
+    let trace = Trace::of_message(attribute(TRACEPARENT), header);
     ReceivedMessage {
         receives: number("ApproximateReceiveCount")
             .and_then(|count: u64| u32::try_from(count).ok())
@@ -184,6 +187,7 @@ fn delivery(message: SqsMessage) -> ReceivedMessage {
             number("ApproximateFirstReceiveTimestamp").unwrap_or_default(),
         ),
         group: message.attributes.get("MessageGroupId").cloned(),
+        trace,
         message_id: message.message_id,
         receipt: message.receipt_handle,
         body: message.body,

@@ -21,13 +21,18 @@ pub mod journal;
 pub mod lease;
 pub mod outcomes;
 pub mod retry;
+pub mod trace;
 pub mod transition;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{base::time::Time, policy::QUARANTINE_RETENTION, record::decision::Spends};
+use crate::{
+    base::time::Time,
+    policy::QUARANTINE_RETENTION,
+    record::{decision::Spends, trace::Trace},
+};
 
 /// Counts of what has happened to a job. Only `attempts` counts towards the policy's
 /// `max_attempts`.
@@ -89,6 +94,8 @@ pub struct Work {
     pub deadline: Option<Time>,
     /// Message group ID, by which fair queues balance senders, if the sender set one.
     pub group: Option<String>,
+    /// The trace that the message belongs to, if it names one.
+    pub trace: Option<Trace>,
 }
 
 /// Since when and why a job is parked.

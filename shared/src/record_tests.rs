@@ -23,6 +23,7 @@ fn work() -> Work {
         created_at: NOW,
         deadline: None,
         group: None,
+        trace: None,
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
     record::{
         Phase, Record,
         decision::{Decision, Spends},
+        trace::Trace,
         transition::LEASE_OVER,
     },
 };
@@ -115,6 +116,11 @@ fn some(count: usize) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
+/// The id of the trace that a job belongs to; `None` leaves the field out of a line.
+fn trace_id(record: &Record) -> Option<&str> {
+    record.work.trace.as_ref().map(Trace::id)
+}
+
 /// Logs the line of a batch.
 pub fn batch(kind: &str, tally: &Tally, took: Duration) {
     info!(
@@ -163,6 +169,7 @@ pub fn job(record: &Record, decision: Decision, failure: &Failure) {
                 dependency = record.work.dependency,
                 fingerprint = failure.fingerprint(&record.work.dependency),
                 after_ms,
+                trace = trace_id(record),
             )
         };
     }
@@ -186,6 +193,7 @@ pub fn found(record: &Record) {
         outcome = record.phase.name(),
         class,
         reason,
+        trace = trace_id(record),
     );
 }
 
@@ -201,6 +209,7 @@ pub fn rejected(message: &RejectedMessage) {
         reason = message.rejection.reason,
         message_id = message.message_id,
         bytes = message.length,
+        trace = message.trace.as_ref().map(Trace::id),
     );
 }
 
@@ -260,6 +269,7 @@ pub fn zombie(record: &Record) {
         class = Class::Contended.name(),
         fence = record.fence,
         reason = "another run took over; this one's end changes nothing",
+        trace = trace_id(record),
     );
 }
 
@@ -272,12 +282,14 @@ pub fn unsettled(record: &Record) {
         outcome = "unsettled",
         class = Class::Transient.name(),
         reason = "the store did not accept the run's end; the next receive of the message reads the record",
+        trace = trace_id(record),
     );
 }
 
 /// Logs that a job calls a site although its robots.txt forbids that, because its sender has the owner's permission.
-pub fn robots_overruled(kind: &str, key: &str, host: &str) {
-    info!(r#type = kind, id = key, outcome = "robots_overruled", host);
+pub fn robots_overruled(kind: &str, key: &str, trace: Option<&Trace>, host: &str) {
+    let trace = trace.map(Trace::id);
+    info!(r#type = kind, id = key, outcome = "robots_overruled", host, trace);
 }
 
 /// Logs an item of a job type that could not be written with the end of its run.
@@ -313,14 +325,15 @@ pub fn port_failed(call: &str, problem: &PortError) {
     }
 }
 
-/// Logs a finding of the audit.
-pub fn finding(key: &str, finding: &Finding) {
+/// Logs a finding of the audit about a job that belongs to this trace.
+pub fn finding(key: &str, trace: Option<&Trace>, finding: &Finding) {
     warn!(
         id = key,
         outcome = "finding",
         code = finding.what,
         reason = finding.detail,
         repaired = finding.repaired,
+        trace = trace.map(Trace::id),
     );
 }
 
@@ -333,6 +346,7 @@ pub fn check_failed(record: &Record, failure: &Failure) {
         class = failure.class().name(),
         code = failure.code(),
         reason = failure.message(),
+        trace = trace_id(record),
     );
 }
 
@@ -400,6 +414,7 @@ mod tests {
             created_at: Time::default(),
             deadline: None,
             group: None,
+            trace: None,
         };
         let ids = ["m".to_owned()];
         let by = Claimant {

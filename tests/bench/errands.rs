@@ -304,6 +304,7 @@ impl Bench {
                 created_at: self.now(),
                 deadline: None,
                 group: Some("acme".into()),
+                trace: None,
             },
             cursor: None,
             provisional: None,

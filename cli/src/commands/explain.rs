@@ -250,6 +250,7 @@ mod tests {
                 created_at: NOW,
                 deadline: None,
                 group: None,
+                trace: None,
             },
             cursor: None,
             provisional: None,

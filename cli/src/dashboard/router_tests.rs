@@ -192,6 +192,7 @@ fn record(id: &str, payload: &str, text: &str) -> Record {
             created_at: NOW.before(Duration::from_mins(2)),
             deadline: None,
             group: Some(text.into()),
+            trace: None,
         },
         cursor: None,
         provisional: None,

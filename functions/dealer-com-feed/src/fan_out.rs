@@ -11,6 +11,7 @@ use evenkeel::{
     },
     payload::{Payload, Problems},
     ports::{Queue, Store},
+    record::trace::Trace,
 };
 use inventory::link::KeptLink;
 use product_detail_scraping::Scraping;
@@ -70,7 +71,7 @@ impl Made {
     }
 }
 
-/// Creates the jobs that the feed asks for and that these cars have not had. Idempotent.
+/// Creates the jobs that the feed asks for and that these cars have not had, in the feed's `trace`. Idempotent.
 pub(crate) async fn fan_out<S: Store, Q: Queue>(
     store: &S,
     queue: &Q,
@@ -78,6 +79,7 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     queues: &Queues,
     feed: &Feed,
     cars: &[&Listed<'_>],
+    trace: Option<&Trace>,
 ) -> Result<Made, Failure> {
     let with_page: Vec<&Listed<'_>> =
         cars.iter().copied().filter(|car| car.destination.is_some()).collect();
@@ -90,7 +92,8 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     };
     if feed.fan_out.scrape {
         let due: Vec<_> = linked.iter().filter(|car| !car.had.scrape).collect();
-        let jobs: Vec<NewJob> = due.iter().filter_map(|car| scraping(feed, queues, car)).collect();
+        let jobs = due.iter().filter_map(|car| scraping(feed, queues, car));
+        let jobs: Vec<NewJob> = jobs.map(|job| job.traced(trace)).collect();
         made.without_page += due.len() - jobs.len();
         let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
@@ -99,7 +102,8 @@ pub(crate) async fn fan_out<S: Store, Q: Queue>(
     }
     if feed.fan_out.shorten {
         let due = linked.iter().filter(|car| !car.had.shorten);
-        let jobs: Vec<NewJob> = due.filter_map(|car| shortening(feed, queues, car)).collect();
+        let jobs = due.filter_map(|car| shortening(feed, queues, car));
+        let jobs: Vec<NewJob> = jobs.map(|job| job.traced(trace)).collect();
         let Enqueued { made: jobs, sent_again, duplicates } =
             enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
         made.shortening_jobs = jobs;
@@ -119,22 +123,15 @@ pub(crate) fn planned(cars: &[&Listed<'_>]) -> Made {
 }
 
 /// The jobs by which the links of cars that are gone lead to the dealer instead. `links` are theirs, by VIN.
-pub(crate) async fn redirect<S: Store, Q: Queue>(
-    store: &S,
-    queue: &Q,
-    clock: &impl Clock,
+pub(crate) fn redirects(
     queues: &Queues,
     feed: &Feed,
     as_of: u64,
     links: &[(&str, &KeptLink)],
-) -> Result<(), Failure> {
-    let Some(page) = &feed.links.when_gone else { return Ok(()) };
+) -> Vec<NewJob> {
+    let Some(page) = &feed.links.when_gone else { return Vec::new() };
     let moved = links.iter().filter(|(_, link)| link.wanted != *page);
-    let jobs: Vec<NewJob> = moved
-        .filter_map(|(vin, _)| link_job(feed, queues, vin, page, as_of, None, false))
-        .collect();
-    enqueue(store, queue, clock, &jobs).await.map_err(|error| error.unstarted())?;
-    Ok(())
+    moved.filter_map(|(vin, _)| link_job(feed, queues, vin, page, as_of, None, false)).collect()
 }
 
 /// The keys of the jobs that were created for this car, as far as its data determines them.

@@ -9,14 +9,16 @@ use evenkeel::{
     base::time::{Clock, Time},
     failure::Failure,
     http::transport::Transport,
+    job::enqueue::{NewJob, enqueue},
     ports::{Control, Queue, Store},
+    record::trace::Trace,
 };
 use inventory::{link::KeptLink, vehicles::Vehicles};
 
 use crate::{
     change,
     collapse::{self, Counts},
-    fan_out::redirect,
+    fan_out::redirects,
     job::DealerComFeed,
     paging::Cursor,
     payload::Feed,
@@ -41,6 +43,7 @@ where
     pub(crate) async fn finish(
         &self,
         feed: &Feed,
+        trace: Option<&Trace>,
         reading: &Reading,
         last: Snapshot,
     ) -> Result<Summary, Failure> {
@@ -67,7 +70,7 @@ where
         if lists.iter().any(overtaken) || now > began + LONGEST_READING {
             gone.clear();
         }
-        self.remove(feed, &gone, began).await?;
+        self.remove(feed, trace, &gone, began).await?;
         summary.gone = count(gone.len());
         summary.doubted = emptied.keys().copied().collect();
         summary.pages = reading.pages();
@@ -90,16 +93,23 @@ where
 
     /// Marks cars as removed. If their links are to lead elsewhere then, the jobs for that come first: a car that is
     /// marked is not found again.
-    async fn remove(&self, feed: &Feed, gone: &[String], began: Time) -> Result<(), Failure> {
+    async fn remove(
+        &self,
+        feed: &Feed,
+        trace: Option<&Trace>,
+        gone: &[String],
+        began: Time,
+    ) -> Result<(), Failure> {
         if feed.links.when_gone.is_some() && feed.fan_out.shorten && !gone.is_empty() {
             let links = self.vehicles.links(&feed.dealer_slug).await;
             let links: BTreeMap<String, KeptLink> =
                 links.map_err(|error| error.unstarted())?.into_iter().collect();
             let gone: Vec<(&str, &KeptLink)> =
                 gone.iter().filter_map(|vin| Some((vin.as_str(), links.get(vin)?))).collect();
-            let (store, queue, clock) = (&self.store, &self.queue, &self.clock);
-            let as_of = began.as_millis();
-            redirect(store, queue, clock, &self.queues, feed, as_of, &gone).await?;
+            let jobs = redirects(&self.queues, feed, began.as_millis(), &gone);
+            let jobs: Vec<NewJob> = jobs.into_iter().map(|job| job.traced(trace)).collect();
+            let made = enqueue(&self.store, &self.queue, &self.clock, &jobs).await;
+            made.map_err(|error| error.unstarted())?;
         }
         let unlisted = self.vehicles.unlist(&feed.dealer_slug, gone, began, self.clock.now()).await;
         unlisted.map_err(|error| error.unstarted())

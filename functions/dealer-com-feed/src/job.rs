@@ -112,10 +112,10 @@ where
         }
         let last = snapshot::last(&self.vehicles, feed).await?;
         judge_size(run, reading, last.as_ref())?;
-        if !self.create_jobs(feed, reading, last.is_none(), fresh, run.ends_at).await? {
+        if !self.create_jobs(feed, run, reading, last.is_none(), fresh).await? {
             return Ok(None);
         }
-        self.finish(feed, reading, last.unwrap_or_default()).await.map(Some)
+        self.finish(feed, run.trace.as_ref(), reading, last.unwrap_or_default()).await.map(Some)
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use evenkeel::{
-    base::time::{Clock, Time},
+    base::time::Clock,
     failure::Failure,
     http::transport::Transport,
+    job::Run,
     ports::{Control, Queue, Store},
+    record::trace::Trace,
 };
 use inventory::vehicles::{self, Vehicles};
 
@@ -37,13 +39,13 @@ where
 {
     /// Creates the jobs of all pending cars of this read, unless too many of them are new. Returns whether there was
     /// time for all. `fresh` are the cars that this run has stored; the others are read.
-    pub(crate) async fn create_jobs(
+    pub(crate) async fn create_jobs<G>(
         &self,
         feed: &Feed,
+        run: &Run<'_, G>,
         reading: &mut Reading,
         is_first: bool,
         mut fresh: Fresh,
-        ends_at: Time,
     ) -> Result<bool, Failure> {
         let known = self.vehicles.known(&feed.dealer_slug).await;
         let known = known.map_err(|error| error.unstarted())?;
@@ -69,7 +71,7 @@ where
             .filter_map(|car| Some(Pending { vin: car.vin.clone(), list: condition(&car.list)? }));
         let pending: Vec<Pending> = pending.collect();
         for (number, some) in pending.chunks(CARS_AT_ONCE).enumerate() {
-            if number > 0 && self.clock.now() + CARS_TIME > ends_at {
+            if number > 0 && self.clock.now() + CARS_TIME > run.ends_at {
                 return Ok(false);
             }
             let mut earlier = self.stored_by_earlier_runs(feed, some, &fresh).await?;
@@ -78,7 +80,7 @@ where
                 Some((car, *list))
             };
             let cars: Vec<(Vehicle, Condition)> = some.iter().filter_map(car).collect();
-            self.make(feed, &cars, &stored, reading).await?;
+            self.make(feed, run.trace.as_ref(), &cars, &stored, reading).await?;
         }
         Ok(true)
     }
@@ -111,6 +113,7 @@ where
     async fn make(
         &self,
         feed: &Feed,
+        trace: Option<&Trace>,
         cars: &[(Vehicle, Condition)],
         stored: &BTreeMap<String, Stored>,
         reading: &mut Reading,
@@ -122,7 +125,8 @@ where
         });
         let compared: Vec<(Listed<'_>, Condition, &Option<Stored>)> = compared.collect();
         let all: Vec<&Listed<'_>> = compared.iter().map(|(car, ..)| car).collect();
-        let made = fan_out(&self.store, &self.queue, &self.clock, &self.queues, feed, &all).await?;
+        let (store, queue, clock) = (&self.store, &self.queue, &self.clock);
+        let made = fan_out(store, queue, clock, &self.queues, feed, &all, trace).await?;
         reading.summary.made.add(made);
         let done = compared.iter().filter_map(|(car, list, known)| {
             let mark = Mark { hash: car.hash.clone(), had: car.had.and(car.wanted) };

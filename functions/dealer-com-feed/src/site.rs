@@ -62,7 +62,8 @@ impl<N: Control, C: Clock, T: Transport, G: Gate> Site<'_, N, C, T, G> {
         }
         let host = address.host_str().unwrap_or_default();
         if self.authorised {
-            telemetry::robots_overruled(TYPE, &self.run.key, host);
+            let (key, trace) = (&self.run.key, self.run.trace.as_ref());
+            telemetry::robots_overruled(TYPE, key, trace, host);
             return Ok(());
         }
         let why = format!(

@@ -103,6 +103,7 @@ fn message(step: &Step, call: &Call, now: Time) -> Option<OutgoingMessage> {
     let delay = Duration::from_secs(delay.div_ceil(1_000));
     Some(OutgoingMessage {
         delay,
+        trace: work.trace.clone(),
         ..OutgoingMessage::new(wake::body(&step.record)?, Some(woken), work.group.clone())
     })
 }

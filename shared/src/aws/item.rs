@@ -17,7 +17,9 @@ use crate::{
     base::time::Time,
     message::{Flaw, RejectedMessage, Rejection},
     ports::maintenance::LEASE_SHARDS,
-    record::{Counters, Parking, Phase, Record, Work, due::due_partition, lease::Lease},
+    record::{
+        Counters, Parking, Phase, Record, Work, due::due_partition, lease::Lease, trace::Trace,
+    },
 };
 
 /// An item of a table.
@@ -67,6 +69,7 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     attributes.extend((!record.is_paused()).then(|| ("dependency", s(&work.dependency))));
     attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
     attributes.extend(work.group.as_ref().map(|group| ("group", s(group))));
+    attributes.extend(encode_trace(work.trace.as_ref()));
     // No run changes it, so the end of a run does not write it.
     if let Ok(journal) = serde_json::to_string(&record.journal)
         && !record.journal.is_empty()
@@ -164,7 +167,7 @@ pub(crate) const TRANSIENT: [&str; 13] = [
 
 /// The other attributes that a record need not have. A write of the whole record removes those of both lists that
 /// it does not set, and leaves all others: a newer version may have written them.
-pub(crate) const OPTIONAL: [&str; 12] = [
+pub(crate) const OPTIONAL: [&str; 13] = [
     "ended_at",
     "failed_at",
     "attempts",
@@ -174,10 +177,14 @@ pub(crate) const OPTIONAL: [&str; 12] = [
     "journal",
     "deadline",
     "group",
+    TRACE_HEADER,
     "class",
     "fingerprint",
     "expires_at",
 ];
+
+/// The attribute of a trace.
+const TRACE_HEADER: &str = "trace_header";
 
 /// The newest format of records that this code reads. A record without the attribute `format` has the first one.
 /// A version that adds attributes keeps the number, because older code leaves them alone; one that changes what an
@@ -205,7 +212,18 @@ pub(crate) fn encode_rejected(body: &RejectedMessage) -> Vec<Attribute> {
         ("expires_at", n(body.expires_at.as_secs_ceil())),
     ];
     attributes.extend(body.group.as_ref().map(|group| ("group", s(group))));
+    attributes.extend(encode_trace(body.trace.as_ref()));
     attributes
+}
+
+/// The attribute of a trace, in the form in which messages pass it on.
+fn encode_trace(trace: Option<&Trace>) -> Option<Attribute> {
+    trace.map(|trace| (TRACE_HEADER, s(trace.to_string())))
+}
+
+/// The trace of an item. One that is not valid counts as absent, as in a message.
+fn decode_trace(reader: &Reader<'_>) -> Option<Trace> {
+    Trace::of_header(&reader.text(TRACE_HEADER).ok()?)
 }
 
 /// Decodes a rejected message; the error names the attribute that is missing or wrong.
@@ -223,6 +241,7 @@ pub fn decode_rejected(item: &Item) -> Result<RejectedMessage, String> {
         length: usize::try_from(length).map_err(|_| "body_bytes: too large".to_owned())?,
         rejection: Rejection { flaw, reason: reader.text("why")? },
         group: reader.has("group").then(|| reader.text("group")).transpose()?,
+        trace: decode_trace(&reader),
         at: reader.time("ended_at")?,
         expires_at: Time::from_millis(reader.number("expires_at")?.saturating_mul(1_000)),
     })
@@ -278,6 +297,7 @@ pub fn decode(item: &Item) -> Result<Record, String> {
             created_at: reader.time("created_at")?,
             deadline: reader.has("deadline").then(|| reader.time("deadline")).transpose()?,
             group: reader.has("group").then(|| reader.text("group")).transpose()?,
+            trace: decode_trace(&reader),
         },
         cursor: reader.has("cursor").then(|| reader.text("cursor")).transpose()?,
         provisional: reader.has("provisional").then(|| reader.text("result")).transpose()?,
@@ -451,6 +471,7 @@ mod tests {
             provisional in proptest::option::of(".{0,9}"),
             cursor in proptest::option::of(".{0,9}"),
             group in proptest::option::of("[a-z]{1,9}"),
+            trace in proptest::option::of(("[1-9a-f][0-9a-f]{31}", "[1-9a-f]{16}", any::<bool>())),
             parking in proptest::option::of((
                 times(),
                 any::<bool>(),
@@ -490,6 +511,10 @@ mod tests {
                     created_at,
                     deadline,
                     group,
+                    trace: trace.and_then(|(trace, span, sampled)| {
+                        let flags = u8::from(sampled);
+                        Trace::of_traceparent(&format!("00-{trace}-{span}-{flags:02x}"))
+                    }),
                 },
                 history: history
                     .into_iter()
@@ -503,6 +528,12 @@ mod tests {
                 journal: Vec::new(),
             }
         }
+    }
+
+    fn longest_trace() -> Option<Trace> {
+        Trace::of_header(
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+        )
     }
 
     /// DynamoDB takes items of up to 400 KB.
@@ -544,6 +575,7 @@ mod tests {
                 created_at: Time::MAX,
                 deadline: Some(Time::MAX),
                 group: Some(text(128)),
+                trace: longest_trace(),
             },
             cursor: Some(text(MAX_CURSOR_BYTES)),
             provisional: Some(text(MAX_RESULT_BYTES)),
@@ -647,6 +679,7 @@ mod tests {
                     created_at: at,
                     deadline: None,
                     group: Some("g".repeat(128)),
+                    trace: longest_trace(),
                 },
                 cursor: None,
                 provisional: None,

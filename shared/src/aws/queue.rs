@@ -11,6 +11,7 @@ use aws_sdk_sqs::{
     error::BuildError,
     types::{
         ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
+        MessageSystemAttributeNameForSends as System, MessageSystemAttributeValue,
         SendMessageBatchRequestEntry,
     },
 };
@@ -86,6 +87,13 @@ fn entry(
     if let Some(sent_at) = wake.sent_at {
         let sent_at = attribute("Number", sent_at.as_millis().to_string())?;
         entry = entry.message_attributes(SENT_AT, sent_at);
+    }
+    if let Some(trace) = &wake.trace {
+        // It takes precedence over the header that the SDK adds to the whole call, which is that of this invocation.
+        let header = MessageSystemAttributeValue::builder().data_type("String");
+        let header = header.string_value(trace.to_string()).build();
+        let header = header.map_err(|error| PortError::Broken(error.to_string()))?;
+        entry = entry.message_system_attributes(System::AwsTraceHeader, header);
     }
     entry.build().map_err(|error| PortError::Broken(error.to_string()))
 }

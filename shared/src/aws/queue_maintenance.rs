@@ -21,6 +21,7 @@ use crate::{
         PortError,
         maintenance::{Depth, QueueMaintenance},
     },
+    record::trace::{TRACEPARENT, Trace},
 };
 
 /// Maximum messages per receive (SQS's limit).
@@ -35,6 +36,7 @@ fn received(queue: &str, message: Message) -> ReceivedMessage {
     let own = |name: &str| message.message_attributes.as_ref()?.get(name)?.string_value.clone();
     let sent_at = own(SENT_AT).or_else(|| system(System::SentTimestamp));
     let sent_at = sent_at.and_then(|text| text.parse().ok());
+    let (traceparent, header) = (own(TRACEPARENT), system(System::AwsTraceHeader));
     ReceivedMessage {
         queue: queue.to_owned(),
         receives: system(System::ApproximateReceiveCount)
@@ -52,6 +54,7 @@ fn received(queue: &str, message: Message) -> ReceivedMessage {
             .map(|(fence, key)| Woken { key, fence }),
         purpose: Purpose::of(own(PURPOSE).as_deref()),
         group: system(System::MessageGroupId),
+        trace: Trace::of_message(traceparent.as_deref(), header.as_deref()),
         source: system(System::DeadLetterQueueSourceArn),
         message_id: message.message_id,
         receipt: message.receipt_handle,

@@ -21,7 +21,7 @@ use crate::{
     },
     policy::Policy,
     ports::{PortError, Queue, Store, Written},
-    record::{Counters, Phase, Record, Work},
+    record::{Counters, Phase, Record, Work, trace::Trace},
 };
 
 /// Maximum records per insert (DynamoDB's limit for a batch of statements).
@@ -47,6 +47,7 @@ pub struct NewJob {
     retention: Duration,
     dedup_window: Duration,
     worth: Option<Duration>,
+    trace: Option<Trace>,
 }
 
 impl NewJob {
@@ -73,6 +74,7 @@ impl NewJob {
             retention: policy.retention(),
             dedup_window: policy.dedup_window,
             worth: None,
+            trace: None,
         }
     }
 
@@ -80,6 +82,14 @@ impl NewJob {
     #[must_use]
     pub fn worth(mut self, span: Duration) -> Self {
         self.worth = Some(span);
+        self
+    }
+
+    /// The same job as a part of this trace: that of the run which creates it
+    /// ([`Run::trace`](crate::job::Run::trace)).
+    #[must_use]
+    pub fn traced(mut self, trace: Option<&Trace>) -> Self {
+        self.trace = trace.cloned();
         self
     }
 
@@ -105,6 +115,7 @@ impl NewJob {
                 created_at: now,
                 deadline: self.worth.map(|span| now + span),
                 group: Some(self.group.clone()),
+                trace: self.trace.clone(),
             },
             cursor: None,
             provisional: None,
@@ -216,7 +227,10 @@ async fn send<Q: Queue>(queue: &Q, jobs: &[(&NewJob, u64)]) -> Result<(), PortEr
         let body = wake::body_of(&job.key, &job.payload);
         let body = body.ok_or_else(|| PortError::Broken(format!("{}: no JSON", job.key)))?;
         let woken = Woken { key: job.key.clone(), fence: *fence };
-        let wake = OutgoingMessage::new(body, Some(woken), Some(job.group.clone()));
+        let wake = OutgoingMessage {
+            trace: job.trace.clone(),
+            ..OutgoingMessage::new(body, Some(woken), Some(job.group.clone()))
+        };
         by_queue.entry(&job.queue).or_default().push(wake);
     }
     for (name, messages) in by_queue {

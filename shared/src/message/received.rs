@@ -1,6 +1,6 @@
 //! Messages as SQS delivers them.
 
-use crate::base::time::Time;
+use crate::{base::time::Time, record::trace::Trace};
 
 /// One received message. A field is `None` if SQS omits it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct ReceivedMessage {
     pub wakes: Option<Woken>,
     /// Message group ID, if the sender set one.
     pub group: Option<String>,
+    /// The trace that it belongs to, if it names one.
+    pub trace: Option<Trace>,
     pub purpose: Purpose,
     /// ARN of the queue that SQS moved it from, if it is a dead letter and SQS names that queue.
     pub source: Option<String>,

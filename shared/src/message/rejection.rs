@@ -7,6 +7,7 @@ use crate::{
     failure::MESSAGE_BYTES,
     message::MAX_BODY_BYTES,
     policy::QUARANTINE_RETENTION,
+    record::trace::Trace,
 };
 
 /// Why a body is rejected.
@@ -105,6 +106,8 @@ pub struct RejectedMessage {
     pub rejection: Rejection,
     /// Message group ID, if the sender set one: when it is released, it must not get ahead of other groups.
     pub group: Option<String>,
+    /// The trace that it belongs to, if it names one.
+    pub trace: Option<Trace>,
     /// When the message was rejected.
     pub at: Time,
     /// When DynamoDB may delete the item.
@@ -134,6 +137,7 @@ impl RejectedMessage {
             length: body.len(),
             rejection: rejection.clone(),
             group: None,
+            trace: None,
             at,
             expires_at: at + QUARANTINE_RETENTION,
         }
@@ -143,6 +147,13 @@ impl RejectedMessage {
     #[must_use]
     pub fn in_group(mut self, group: Option<&str>) -> Self {
         self.group = group.map(ToOwned::to_owned);
+        self
+    }
+
+    /// The same message with this trace.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<&Trace>) -> Self {
+        self.trace = trace.cloned();
         self
     }
 

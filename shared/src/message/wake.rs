@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::{
     base::time::Time,
     message::{Purpose, VERSION, Woken},
-    record::Record,
+    record::{Record, trace::Trace},
 };
 
 /// Message attribute with the fence of the job's record, as a decimal number.
@@ -44,6 +44,8 @@ pub struct OutgoingMessage {
     /// When the message was first sent, if it is a redriven dead letter: it asks for nothing newer
     /// than the original did.
     pub sent_at: Option<Time>,
+    /// The trace of the job, as the system attribute [`AWS_TRACE_HEADER`](crate::record::trace::AWS_TRACE_HEADER).
+    pub trace: Option<Trace>,
 }
 
 impl OutgoingMessage {
@@ -51,7 +53,7 @@ impl OutgoingMessage {
     #[must_use]
     pub const fn new(body: String, wakes: Option<Woken>, group: Option<String>) -> Self {
         let (delay, purpose) = (Duration::ZERO, Purpose::Work);
-        Self { body, wakes, group, delay, purpose, sent_at: None }
+        Self { body, wakes, group, delay, purpose, sent_at: None, trace: None }
     }
 }
 

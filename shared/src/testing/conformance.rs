@@ -58,6 +58,7 @@ fn work() -> Work {
         created_at: NOW,
         deadline: None,
         group: None,
+        trace: None,
     }
 }
 

@@ -54,6 +54,7 @@ fn record(key: &str, phase: Phase) -> Record {
             created_at: NOW,
             deadline: None,
             group: None,
+            trace: None,
         },
         cursor: None,
         provisional: None,

@@ -25,6 +25,7 @@ use crate::{
     base::time::Clock,
     message::wake::{FENCE, JOB, PURPOSE, SENT_AT},
     policy::BATCH_SIZE,
+    record::trace::AWS_TRACE_HEADER,
 };
 
 /// Pollers at the start, how many are added each minute while messages are left over, and the most of
@@ -313,7 +314,7 @@ fn event(batch: &[SimulatedMessage], queue: &str) -> Value {
 }
 
 fn system_attributes(message: &SimulatedMessage) -> Map<String, Value> {
-    let group = message.sent.group.clone();
+    let (group, trace) = (message.sent.group.clone(), message.sent.trace.as_ref());
     let all = [
         ("ApproximateReceiveCount", Some(message.receives.to_string())),
         ("SentTimestamp", Some(message.sent_at.as_millis().to_string())),
@@ -322,6 +323,7 @@ fn system_attributes(message: &SimulatedMessage) -> Map<String, Value> {
             message.first_received_at.map(|at| at.as_millis().to_string()),
         ),
         ("MessageGroupId", group),
+        (AWS_TRACE_HEADER, trace.map(ToString::to_string)),
         ("DeadLetterQueueSourceArn", message.source.clone()),
     ];
     let set = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));

@@ -29,6 +29,7 @@ fn record(name: &str, phase: Phase) -> Record {
             created_at: BEGINNING,
             deadline: None,
             group: None,
+            trace: None,
         },
         cursor: None,
         provisional: None,

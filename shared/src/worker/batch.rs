@@ -289,6 +289,7 @@ fn ticket<J: Job>(
         created_at: message.created_at.unwrap_or(received.sent_at),
         deadline: message.deadline,
         group: received.group.clone(),
+        trace: received.trace.clone(),
     };
     Ticket {
         fallback,

@@ -64,6 +64,7 @@ pub async fn execute<J: Job>(
         history: record.history.clone(),
         cursor: record.cursor.clone(),
         sent_at: record.work.created_at,
+        trace: record.work.trace.clone(),
         ends_at: now + limit,
         is_last,
         gate,

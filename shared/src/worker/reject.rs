@@ -62,7 +62,7 @@ async fn keep<J: Job, P: Ports>(
     let body = message.body.as_deref().unwrap_or_default();
     let message_id = message.message_id.as_deref().unwrap_or_default();
     let kept = RejectedMessage::new(J::TYPE, &message.queue, message_id, body, rejection, now);
-    let kept = kept.in_group(message.group.as_deref());
+    let kept = kept.in_group(message.group.as_deref()).traced(message.trace.as_ref());
     telemetry::rejected(&kept);
     match worker.store.reject(&kept).await {
         Ok(()) => Disposition::Ack,

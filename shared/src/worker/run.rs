@@ -328,6 +328,7 @@ mod tests {
                 created_at: Time::default(),
                 deadline: None,
                 group: None,
+                trace: None,
             },
             cursor: None,
             provisional: None,

@@ -77,7 +77,7 @@ async fn report<J: Job, P: Ports>(
     };
     let finding =
         Finding { what: what.to_owned(), detail: detail.clone(), at: now.as_millis(), repaired };
-    telemetry::finding(&record.key, &finding);
+    telemetry::finding(&record.key, record.work.trace.as_ref(), &finding);
     let text = serde_json::to_string(&finding).unwrap_or_default();
     let noted = worker
         .store
@@ -134,6 +134,7 @@ async fn verify<J: Job, P: Ports>(
         history: Vec::new(),
         cursor: None,
         sent_at: record.work.created_at,
+        trace: record.work.trace.clone(),
         ends_at,
         is_last: false,
         gate: &permit,

@@ -29,6 +29,7 @@ fn record(fence: u64, owner: &str, phase: Phase, counts: [u32; 5]) -> Record {
             created_at: BEGINNING,
             deadline: None,
             group: None,
+            trace: None,
         },
         cursor: None,
         provisional: None,

@@ -103,7 +103,10 @@ async fn one<P: Ports>(
     if !sweep.store.mark_released(&held).await? {
         return Ok(Some(("changed", false)));
     }
-    let message = OutgoingMessage::new(body.to_owned(), None, held.group.clone());
+    let message = OutgoingMessage {
+        trace: held.trace.clone(),
+        ..OutgoingMessage::new(body.to_owned(), None, held.group.clone())
+    };
     if step::send(&sweep.queue, &held.queue, &[message]).await > 0 {
         return Ok(Some(("failed", true)));
     }

@@ -193,7 +193,7 @@ async fn report<P: Ports>(
         at: now.as_millis(),
         repaired,
     };
-    telemetry::finding(key, &finding);
+    telemetry::finding(key, record.and_then(|record| record.work.trace.as_ref()), &finding);
     let text = serde_json::to_string(&finding).unwrap_or_default();
     if let Err(error) =
         store.put_note(&Finding::note_key(key), &text, now + FINDING_RETENTION).await
@@ -230,6 +230,7 @@ pub async fn check<Q: QueueMaintenance>(queue: &Q, records: &[(Record, Duration)
         let message = OutgoingMessage {
             purpose: Purpose::Check,
             delay: *delay,
+            trace: record.work.trace.clone(),
             ..OutgoingMessage::new(body, Some(woken), record.work.group.clone())
         };
         asked.entry(&record.work.queue).or_default().push(message);

@@ -166,6 +166,7 @@ async fn settle<P: Ports>(
             let message = OutgoingMessage {
                 purpose: Purpose::Redrive,
                 sent_at: Some(message.sent_at),
+                trace: message.trace.clone(),
                 ..OutgoingMessage::new(
                     message.body().to_owned(),
                     message.wakes.clone(),
@@ -187,7 +188,7 @@ async fn settle<P: Ports>(
                 rejection,
                 now,
             );
-            let body = body.in_group(message.group.as_deref());
+            let body = body.in_group(message.group.as_deref()).traced(message.trace.as_ref());
             telemetry::rejected(&body);
             sweep.store.reject(&body).await?;
             tick.count(NAME, "held", 1);

@@ -34,6 +34,7 @@ pub(crate) fn record(key: &str, phase: Phase) -> Record {
             created_at: NOW.before(Duration::from_mins(20)),
             deadline: None,
             group: Some("acme".into()),
+            trace: None,
         },
         cursor: None,
         provisional: None,

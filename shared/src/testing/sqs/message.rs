@@ -66,7 +66,8 @@ pub(super) fn check(message: &OutgoingMessage) -> Result<(), String> {
     }
 }
 
-/// Size of a message in bytes: its body, and the name, type and value of each attribute.
+/// Size of a message in bytes: its body, and the name, type and value of each attribute. The trace is a system
+/// attribute, which does not count.
 pub(super) fn size(message: &OutgoingMessage) -> usize {
     let woken = message.wakes.as_ref();
     let attributes = [
@@ -131,6 +132,7 @@ impl SimulatedMessage {
             first_received_at: self.first_received_at.unwrap_or_default(),
             wakes: self.sent.wakes.clone(),
             group: self.sent.group.clone(),
+            trace: self.sent.trace.clone(),
             purpose: self.sent.purpose,
             source: self.source.clone(),
         }
