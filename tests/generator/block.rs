@@ -253,7 +253,8 @@ fn role(job: &JobType) -> String {
           - Effect: Allow
             Principal: {{ Service: lambda.amazonaws.com }}
             Action: sts:AssumeRole
-{network}      Policies:
+      ManagedPolicyArns:
+{network}{tracing}      Policies:
         - PolicyName: {folder}
           PolicyDocument:
             Version: \"2012-10-17\"
@@ -263,6 +264,7 @@ fn role(job: &JobType) -> String {
         folder = job.folder,
         statements = statements.concat(),
         network = if calls_out(job) { NETWORK_POLICY } else { "" },
+        tracing = TRACING_POLICY,
     )
 }
 
@@ -272,10 +274,17 @@ fn calls_out(job: &JobType) -> bool {
 }
 
 /// AWS's policy for network interfaces, which have no ARN before they exist: it allows every resource.
-const NETWORK_POLICY: &str = "      ManagedPolicyArns: !If
-        - InVpc
-        - [!Sub \"arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess\"]
-        - !Ref AWS::NoValue
+const NETWORK_POLICY: &str = "        - !If
+          - InVpc
+          - !Sub arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess
+          - !Ref AWS::NoValue
+";
+
+/// AWS's policy for sending traces: X-Ray's segments have no ARN either.
+const TRACING_POLICY: &str = "        - !If
+          - Traced
+          - !Sub arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess
+          - !Ref AWS::NoValue
 ";
 
 /// Subnets and security groups, if the stack has some.
