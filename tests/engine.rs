@@ -5,4 +5,5 @@ mod crashes;
 mod gates;
 mod life;
 mod outages;
+mod traces;
 mod versions;

@@ -125,6 +125,8 @@ async fn functions_and_schedule_are_what_the_template_says() {
                 assert_eq!(properties["VpcConfig"], source["VpcConfig"], "{name}");
                 let role = source["Role"]["Fn::GetAtt"][0].as_str().unwrap();
                 assert_eq!(properties["Role"]["Fn::GetAtt"][0], role, "{name}");
+                let mode = json!({ "Mode": { "Ref": "Tracing" } });
+                assert_eq!(properties["TracingConfig"], mode, "{name}");
             }
             "AWS::Lambda::EventSourceMapping" => {
                 let reported = properties["FunctionResponseTypes"].as_array().unwrap();

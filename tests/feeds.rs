@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use dealer_com_feed::{job::POLICY, reading::Summary};
 use evenkeel::{
-    record::{Phase, Record},
+    message::OutgoingMessage,
+    record::{Phase, Record, trace::Trace},
     testing::Fault,
 };
 use sandbox::{
@@ -143,6 +144,26 @@ async fn five_thousand_cars_are_read_completely_and_get_their_jobs_once() {
     let scrapings = feeds.jobs("product_detail_scraping");
     let of_the_car = scrapings.iter().filter(|key| key.contains(&car.vin)).count();
     assert_eq!((scrapings.len(), of_the_car), (5_001, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_jobs_of_a_feed_belong_to_its_trace() {
+    let feeds = Feeds::new(SiteSettings { cars: 40, ..SiteSettings::default() }).await;
+    let trace = Trace::of_header("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
+    let payload = json!({"dealer_slug": SLUG, "site_url": feeds.control().site_origin(SLUG)});
+    let body = json!({"version": 1, "type": "dealer_com_feed", "id": "traced", "payload": payload});
+    let message = OutgoingMessage::new(body.to_string(), None, None);
+    let message = OutgoingMessage { trace: trace.clone(), ..message };
+    feeds.sqs.send_to(feeds.queue(), message);
+    assert_eq!(summary(&feeds.end("traced").await).made.scraping_jobs, 40);
+    let records = feeds.store.records();
+    assert_eq!(records.len(), 81, "the feed, and two jobs of each car");
+    assert!(records.iter().all(|record| record.work.trace == trace));
+    for queue in [scraping_queue(), shortening_queue()] {
+        let sent = feeds.sqs.messages(&queue);
+        assert_eq!(sent.len(), 40);
+        assert!(sent.iter().all(|message| message.sent.trace == trace), "{queue}");
+    }
 }
 
 /// Asserts that a scenario has these calls; otherwise its faults would test nothing.

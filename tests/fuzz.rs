@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use dealer_com_feed::{endpoint, inventory as feed};
-use evenkeel::message;
+use evenkeel::{message, record::trace::Trace};
 use inventory::budget::Budget;
 use product_detail_scraping::page::{
     self, challenge, data_layer, json_ld,
@@ -114,6 +114,21 @@ fn page_script() {
         }
         black_box(repair::parse(repair::unwrapped(text)).is_ok());
     });
+}
+
+#[test]
+fn traces() {
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let traceparent = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+    for around in [header, traceparent] {
+        fuzz(around, |text| {
+            if let Some(trace) = Trace::of_message(Some(text), Some(text)) {
+                let header = trace.to_string();
+                assert!(header.len() <= 74 && trace.id().len() == 35, "{header}");
+                assert_eq!(Trace::of_header(&header), Some(trace));
+            }
+        });
+    }
 }
 
 #[test]

@@ -210,6 +210,28 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_is_read_from_the_attribute_of_the_sender_or_of_sqs() {
+        let read = |system: serde_json::Value, own: serde_json::Value| {
+            let record = serde_json::json!({ "attributes": system, "messageAttributes": own });
+            let delivery = delivery(serde_json::from_value(record).unwrap());
+            delivery.trace.map(|trace| trace.to_string())
+        };
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let system = serde_json::json!({ "AWSTraceHeader": format!("{header};Lineage=1:a:5") });
+        let text = "00-00000001000000000000000000000002-53995c3f42cd8ad8-00";
+        let own =
+            serde_json::json!({ "traceparent": { "dataType": "String", "stringValue": text } });
+        let none = serde_json::json!({});
+        assert_eq!(read(system.clone(), none.clone()).as_deref(), Some(header));
+        let converted =
+            "Root=1-00000001-000000000000000000000002;Parent=53995c3f42cd8ad8;Sampled=0";
+        assert_eq!(read(none.clone(), own.clone()).as_deref(), Some(converted));
+        assert_eq!(read(system, own).as_deref(), Some(converted), "the sender has set it itself");
+        let odd = serde_json::json!({ "AWSTraceHeader": "Root=1-0-0" });
+        assert_eq!(read(odd, none), None, "it is no reason to reject a message");
+    }
+
+    #[test]
     fn an_error_has_a_type_of_ours_and_not_rusts() {
         let failed = Diagnostic::from(CallFailed("no such command".into()));
         assert_eq!(

@@ -474,7 +474,8 @@ mod tests {
     #[test]
     fn every_line_about_a_job_has_the_fields_to_search_by() {
         let failure = Failure::new(Class::Permanent, "refused", "no");
-        let record = record();
+        let mut record = record();
+        record.work.trace = Trace::of_header("Root=1-5759e988-bd862e3fe1be46a994272793");
         let said = [
             line(|| job(&record, Decision::Bury(Cause::Permanent), &failure)),
             line(|| zombie(&record)),
@@ -485,6 +486,7 @@ mod tests {
             for field in ["id", "type", "attempt", "outcome", "class", "reason"] {
                 assert!(!fields[field].is_null(), "{field}: {said}");
             }
+            assert_eq!(fields["trace"], "1-5759e988-bd862e3fe1be46a994272793", "{said}");
             assert!(!said.contains("a payload"), "{said}");
         }
     }

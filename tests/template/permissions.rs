@@ -10,6 +10,21 @@ fn statements(role: &Value) -> Vec<&Value> {
     statements.iter().map(unless_omitted).collect()
 }
 
+/// Policies of AWS allow every resource. These are for network interfaces and for segments of traces, which have no
+/// name yet; each with the condition under which a role has it.
+const NETWORK: (&str, &str) = ("InVpc", "service-role/AWSLambdaENIManagementAccess");
+const TRACING: (&str, &str) = ("Traced", "AWSXRayDaemonWriteAccess");
+
+/// AWS's policies that a role has: the condition of each, and its name.
+fn managed(role: &Value) -> Vec<(&str, &str)> {
+    let policies = several(&role["ManagedPolicyArns"]).iter();
+    let named = policies.map(|policy| {
+        let arn = unless_omitted(policy)["Fn::Sub"].as_str().unwrap();
+        (policy["Fn::If"][0].as_str().unwrap(), arn.split_once(":policy/").unwrap().1)
+    });
+    named.collect()
+}
+
 /// The actions of a statement without their services, sorted.
 fn actions(statement: &Value) -> String {
     let actions = several(&statement["Action"]).iter().map(|action| action.as_str().unwrap());
@@ -55,17 +70,9 @@ fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
         let own = reference(&properties(&template, &job.name("Function"))["Role"]);
         assert_eq!(own, role, "SAM's own role allows too much, and another's something else");
         let properties = roles[role.as_str()];
-        // Policies of AWS allow every resource. The one here is for interfaces that have no name yet.
-        let managed = &properties["ManagedPolicyArns"];
         let calls_out = !job.job.function.hosts.is_empty();
-        assert_eq!(managed.is_null(), !calls_out, "{role}");
-        if calls_out {
-            assert_eq!(managed["Fn::If"][0], "InVpc", "{role}");
-            let names = unless_omitted(managed);
-            let name = names[0]["Fn::Sub"].as_str().unwrap();
-            assert!(name.ends_with("/service-role/AWSLambdaENIManagementAccess"), "{role}: {name}");
-            assert_eq!(several(names).len(), 1, "{role}");
-        }
+        let expected: &[(&str, &str)] = if calls_out { &[NETWORK, TRACING] } else { &[TRACING] };
+        assert_eq!(managed(properties), expected, "{role}");
         let mut sids = BTreeSet::new();
         for statement in statements(properties) {
             assert_eq!(statement["Effect"], "Allow", "{role}: {statement}");
@@ -77,6 +84,22 @@ fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
                 assert_ne!(reference(resource), "*", "{role}: {statement}");
             }
         }
+    }
+}
+
+#[test]
+fn every_function_sends_traces_if_the_stack_is_told_to_and_may_do_so_then_only() {
+    let template = load();
+    let parameter = &template["Parameters"]["Tracing"];
+    assert_eq!(parameter["Default"], "PassThrough");
+    assert_eq!(parameter["AllowedValues"], json!(["PassThrough", "Active"]));
+    let is_active = json!({ "Fn::Equals": [{ "Ref": "Tracing" }, "Active"] });
+    assert_eq!(template["Conditions"]["Traced"], is_active);
+    assert_eq!(template["Globals"]["Function"]["Tracing"], json!({ "Ref": "Tracing" }));
+    for (name, function) in all(&template, "AWS::Serverless::Function") {
+        assert!(function["Tracing"].is_null(), "{name}: what all functions have in common decides");
+        let role = properties(&template, reference(&function["Role"]));
+        assert!(managed(role).contains(&TRACING), "{name}");
     }
 }
 

@@ -165,6 +165,7 @@ pub(crate) fn shape(record: &Record, units: f64) -> JobShown {
         queue: record.work.queue.clone(),
         priority: record.priority().to_owned(),
         group: record.work.group.clone(),
+        trace: record.work.trace.as_ref().map(|trace| trace.id().to_owned()),
         created_at: record.work.created_at.as_millis(),
         deadline: record.work.deadline.map(Time::as_millis),
         lease_until,
@@ -192,6 +193,7 @@ fn shown(record: &Record, units: f64, moment: Moment) -> Result<Answer, Failure>
     fields.add("dependency", &shape.dependency);
     fields.add("queue", &shape.queue);
     fields.add_some("group", shape.group.as_ref());
+    fields.add_some("trace", shape.trace.as_ref());
     let counts = shape.counts;
     fields.add(
         "counts",

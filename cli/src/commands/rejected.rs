@@ -77,6 +77,7 @@ pub(crate) fn shape(message: &RejectedMessage, units: f64) -> RejectedShown {
         queue: message.queue.clone(),
         message_id: message.message_id.clone(),
         group: message.group.clone(),
+        trace: message.trace.as_ref().map(|trace| trace.id().to_owned()),
         rejected_at: message.at.as_millis(),
         expires_at: message.expires_at.as_millis(),
         body: json(&message.head),
@@ -99,6 +100,7 @@ pub(super) fn shown(
     fields.add("why", &shape.why);
     fields.add("queue", &shape.queue);
     fields.add_some("group", shape.group.as_ref());
+    fields.add_some("trace", shape.trace.as_ref());
     fields.add("rejected", moment.show(message.at));
     fields.add("expires", moment.show(message.expires_at));
     fields.add("bytes", shape.body_bytes.to_string());

@@ -140,6 +140,9 @@ pub struct JobShown {
     /// Its message group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The id of its trace, as in log lines and X-Ray.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// When the sender created it, or its message was sent.
     pub created_at: u64,
     /// The sender's deadline.
@@ -216,6 +219,9 @@ pub struct RejectedShown {
     /// Its message group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The id of its trace, as in log lines and X-Ray.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// When it was rejected.
     pub rejected_at: u64,
     /// When DynamoDB may remove it.

@@ -57,6 +57,15 @@ async fn each_job_gets_its_record_before_its_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_and_its_message_belong_to_the_trace_of_the_run_that_creates_it() {
+    let office = Office::new();
+    let trace = Trace::of_header("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
+    office.enqueue(&[job("a").traced(trace.as_ref())]).await.unwrap();
+    assert_eq!(office.store.records()[0].work.trace, trace);
+    assert_eq!(office.queue.receive_from(QUEUE, 10)[0].trace, trace);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_duplicate_is_found_before_a_job_is_created() {
     let office = Office::new();
     office.enqueue(&[job("a")]).await.unwrap();

@@ -15,6 +15,7 @@ use crate::{
         claim_decision::{ClaimDecision, Claimant, claim},
         decision::{Decision, Spends},
         lease::Lease,
+        trace::Trace,
     },
 };
 
@@ -58,8 +59,12 @@ fn work() -> Work {
         created_at: NOW,
         deadline: None,
         group: None,
-        trace: None,
+        trace: trace(),
     }
+}
+
+fn trace() -> Option<Trace> {
+    Trace::of_header("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
 }
 
 /// A running record as a first claim makes it.
@@ -275,6 +280,7 @@ async fn a_repeated_rejection_replaces_the_first_only_after_a_day<S: Store>(stor
         length: 8,
         rejection: Rejection::new(Flaw::Malformed, "body: expected a value"),
         group: Some("acme".into()),
+        trace: trace(),
         at: NOW,
         expires_at: LEASE_UNTIL,
     };

@@ -7,6 +7,7 @@ use crate::{
     base::time::Time,
     message::{OutgoingMessage, Purpose, Woken},
     policy::MAX_RECEIVES,
+    record::trace::Trace,
     testing::{
         ARN, Faults, TestClock,
         containers::{Function, FunctionSettings},
@@ -266,6 +267,7 @@ async fn an_event_has_what_the_engine_reads() {
     let message = OutgoingMessage {
         purpose: Purpose::Redrive,
         sent_at: Some(Time::from_millis(5)),
+        trace: Trace::of_header("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"),
         ..OutgoingMessage::new(
             "{}".into(),
             Some(Woken { key: "errand#g:a".into(), fence: 7 }),
@@ -279,6 +281,8 @@ async fn an_event_has_what_the_engine_reads() {
     assert_eq!(record["eventSourceARN"], ARN);
     assert_eq!(record["attributes"]["ApproximateReceiveCount"], "1");
     assert_eq!(record["attributes"]["MessageGroupId"], "acme");
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0";
+    assert_eq!(record["attributes"]["AWSTraceHeader"], header);
     assert_eq!(record["messageAttributes"][FENCE]["stringValue"], "7");
     assert_eq!(record["messageAttributes"][JOB]["stringValue"], "errand#g:a");
     assert_eq!(record["messageAttributes"][PURPOSE]["stringValue"], "redrive");

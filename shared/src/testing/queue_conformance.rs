@@ -16,6 +16,7 @@ use crate::{
         ExtendVisibility, PortError,
         maintenance::{Depth, QueueMaintenance},
     },
+    record::trace::Trace,
 };
 
 /// The queues of one case, by ARN. Nobody else uses them.
@@ -73,7 +74,7 @@ struct Case<'a, Q> {
 type Named<'a, Q> = (&'static str, for<'b> fn(&'b Case<'a, Q>) -> BoxFuture<'b, CaseResult>);
 
 /// Every case, sorted by name.
-fn all<'a, Q: QueueMaintenance>() -> [Named<'a, Q>; 13] {
+fn all<'a, Q: QueueMaintenance>() -> [Named<'a, Q>; 14] {
     [
         ("attributes-arrive-as-sent", |case| Box::pin(case.attributes_arrive_as_sent())),
         ("batches-have-at-most-one-mebibyte", |case| Box::pin(case.batches_have_one_mebibyte())),
@@ -96,6 +97,7 @@ fn all<'a, Q: QueueMaintenance>() -> [Named<'a, Q>; 13] {
         ("stale-handle-deletes-nothing-silently", |case| {
             Box::pin(case.stale_handle_deletes_nothing())
         }),
+        ("traces-arrive-as-sent", |case| Box::pin(case.traces_arrive_as_sent())),
     ]
 }
 
@@ -311,6 +313,18 @@ impl<Q: QueueMaintenance> Case<'_, Q> {
         let depth = self.depth(self.source()).await?;
         same("depth", &depth, &Depth { in_flight: 1, ..Depth::default() })?;
         self.delete(&latest).await
+    }
+
+    /// `SendMessageBatch`: the system attribute `AWSTraceHeader`, of each message on its own.
+    async fn traces_arrive_as_sent(&self) -> CaseResult {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let trace = Trace::of_header(header);
+        self.send(OutgoingMessage { trace: trace.clone(), ..plain() }).await?;
+        let got = self.receive(self.source(), LONG).await?;
+        same("trace", &got.trace, &trace)?;
+        self.send_plain().await?;
+        let other = self.receive(self.source(), LONG).await?;
+        same("no trace", &other.trace, &None)
     }
 }
 

@@ -125,6 +125,7 @@ fn record(job: &JobShown, now: Time) -> Section {
     section.fact("queue", Cell::text(&job.queue));
     section.fact("priority", Cell::text(&job.priority));
     section.fact_some("group", job.group.as_ref().map(Cell::text));
+    section.fact_some("trace", job.trace.as_ref().map(Cell::text));
     section.fact("created", cells::when_ms(job.created_at, now));
     section.fact("fence", Cell::number(job.fence.to_string()));
     section
@@ -137,6 +138,7 @@ fn kept(message: &RejectedShown, now: Time) -> Section {
     section.fact("queue", Cell::text(&message.queue));
     section.fact("message id", Cell::text(&message.message_id));
     section.fact_some("group", message.group.as_ref().map(Cell::text));
+    section.fact_some("trace", message.trace.as_ref().map(Cell::text));
     section.fact("rejected", cells::when_ms(message.rejected_at, now));
     section.fact("expires", cells::when_ms(message.expires_at, now));
     section.fact("bytes", Cell::number(message.body_bytes.to_string()));
