@@ -1,7 +1,10 @@
 //! Items as the commands read them. The engine decodes records and rejected messages.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use evenkeel::aws::item::{Item, Reader, decode, decode_rejected};
+use evenkeel::aws::{
+    item::{Item, Reader, decode},
+    rejected_item::decode_rejected,
+};
 use serde_json::{Map, Number, Value};
 
 use crate::ports::{Attributes, DueItem, Kept};

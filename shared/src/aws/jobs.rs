@@ -14,6 +14,7 @@ use super::{
     control_item::{bucket_key, encode_counts},
     failure::{port_error, statement_error},
     item::{self, Attribute, Item},
+    rejected_item::encode_rejected,
     statement,
 };
 use crate::{
@@ -314,7 +315,7 @@ impl Store for DynamoStore {
             .client
             .put_item()
             .table_name(&self.tables.jobs)
-            .set_item(Some(item::owned(item::encode_rejected(body))))
+            .set_item(Some(item::owned(encode_rejected(body))))
             .condition_expression("attribute_not_exists(pk) OR ended_at < :long_ago")
             .expression_attribute_values(
                 ":long_ago",

@@ -12,6 +12,7 @@ use super::{
     failure::port_error,
     item::{self, Item, Reader, ms, n, s},
     jobs::{AuxiliaryTable, DynamoStore},
+    rejected_item::decode_rejected,
 };
 use crate::{
     base::time::Time,
@@ -171,7 +172,7 @@ impl TableMaintenance for DynamoStore {
         let get = self.client.get_item().table_name(&self.tables.jobs).key("pk", s(key));
         let answer = get.consistent_read(true).send().await.map_err(|error| port_error(&error))?;
         let item = answer.item.filter(|item| item.contains_key("flaw"));
-        item.map(|item| item::decode_rejected(&item)).transpose().map_err(PortError::Unreadable)
+        item.map(|item| decode_rejected(&item)).transpose().map_err(PortError::Unreadable)
     }
 
     async fn mark_released(&self, message: &RejectedMessage) -> Result<bool, PortError> {

@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
     control_item::{bucket_key, encode_breaker, encode_limiter, encode_note},
-    item::{Attribute, DUE_PROJECTION, encode, encode_lease, encode_rejected, n},
+    item::{Attribute, DUE_PROJECTION, encode, encode_lease, n},
     quota_item::encode_quota,
+    rejected_item::encode_rejected,
 };
 use crate::{
     base::time::Time,

@@ -66,7 +66,7 @@ impl Trace {
                 ("Sampled", "1") => sampled = Some(true),
                 ("Sampled", "0") => sampled = Some(false),
                 // The sender leaves the decision to whoever comes next, and so does the engine.
-                ("Sampled", "?") => {}
+                ("Sampled", "?") => sampled = None,
                 ("Root" | "Parent" | "Sampled", _) => return None,
                 _ => {}
             }
