@@ -47,6 +47,7 @@ fn record(id: &str, phase: Phase) -> Record {
             dependency: "shop".into(),
             retention: Duration::from_hours(24),
             created_at: NOW,
+            first_created_at: None,
             deadline: None,
             group: Some("tenant".into()),
             trace: None,

@@ -39,6 +39,7 @@ fn record(phase: Phase) -> Record {
             dependency: "shop".into(),
             retention: Duration::from_hours(24),
             created_at: ago(600),
+            first_created_at: None,
             deadline: None,
             group: None,
             trace: None,

@@ -88,14 +88,31 @@ pub struct Work {
     pub dependency: String,
     /// How long the record is kept after the job has ended.
     pub retention: Duration,
-    /// When the sender created the job, or else when its message was sent.
+    /// When the sender created the job, or else when its message was sent; if the audit or an operator has begun it
+    /// anew, when that was. Its time to give up counts from here.
     pub created_at: Time,
+    /// The `created_at` before the job was begun anew for the first time; `None` if it never was.
+    pub first_created_at: Option<Time>,
     /// The sender's deadline, after which the job is not worth doing.
     pub deadline: Option<Time>,
     /// Message group ID, by which fair queues balance senders, if the sender set one.
     pub group: Option<String>,
     /// The trace that the message belongs to, if it names one.
     pub trace: Option<Trace>,
+}
+
+impl Work {
+    /// When the sender asked for it. Beginning the job anew does not change that: what it asks for is no newer then.
+    #[must_use]
+    pub fn asked_at(&self) -> Time {
+        self.first_created_at.unwrap_or(self.created_at)
+    }
+
+    /// The same work, whose time to give up begins at `at`.
+    #[must_use]
+    pub fn begun_anew(&self, at: Time) -> Self {
+        Self { created_at: at, first_created_at: Some(self.asked_at()), ..self.clone() }
+    }
 }
 
 /// Since when and why a job is parked.

@@ -21,6 +21,7 @@ fn work() -> Work {
         dependency: "elsewhere".into(),
         retention: Duration::from_secs(86_400),
         created_at: NOW,
+        first_created_at: None,
         deadline: None,
         group: None,
         trace: None,

@@ -302,6 +302,7 @@ impl Bench {
                 dependency: DEPENDENCY.into(),
                 retention: POLICY.retention(),
                 created_at: self.now(),
+                first_created_at: None,
                 deadline: None,
                 group: Some("acme".into()),
                 trace: None,

@@ -34,6 +34,26 @@ async fn the_audit_sets_a_link_again_that_leads_to_an_earlier_address() {
     assert_eq!(the_only_link(&bench).await.destination, B);
 }
 
+/// Else it would outdo every address that was read between the two.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_done_again_wants_its_address_as_of_when_it_was_sent() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    asked(&bench, VIN, A, &json!({})).await;
+    tokio::time::advance(Duration::from_hours(1)).await;
+    asked(&bench, VIN, B, &json!({})).await;
+    let (link, wanted) = (the_only_link(&bench).await, kept(&bench));
+    bench.by_hand("POST", &link.id, &json!({"title": "abc", "destination": A}).to_string()).await;
+    tokio::time::advance(Duration::from_hours(2)).await;
+    let read_at = bench.now().before(Duration::from_hours(1)).as_millis();
+    check(&bench).await;
+    bench.wake(&record(&bench, B));
+    bench.drain().await;
+    assert_eq!((kept(&bench).wanted.as_str(), kept(&bench).as_of), (B, wanted.as_of));
+    // A feed that was read before the repair, and whose message comes after it.
+    asked(&bench, VIN, C, &json!({"as_of": read_at})).await;
+    assert_eq!(the_only_link(&bench).await.destination, C);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_link_that_leads_elsewhere_is_reported_and_left_alone() {
     let bench = Bench::of(&[Kind::SHORTENING]);

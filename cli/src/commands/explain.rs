@@ -248,6 +248,7 @@ mod tests {
                 dependency: "d".into(),
                 retention: Duration::from_hours(1),
                 created_at: NOW,
+                first_created_at: None,
                 deadline: None,
                 group: None,
                 trace: None,

@@ -190,6 +190,7 @@ fn record(id: &str, payload: &str, text: &str) -> Record {
             dependency: text.into(),
             retention: Duration::from_hours(1),
             created_at: NOW.before(Duration::from_mins(2)),
+            first_created_at: None,
             deadline: None,
             group: Some(text.into()),
             trace: None,

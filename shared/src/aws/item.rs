@@ -64,6 +64,7 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     ];
     // The end of a run writes it only if the job waits for a quota.
     attributes.extend((!record.is_paused()).then(|| ("dependency", s(&work.dependency))));
+    attributes.extend(work.first_created_at.map(|at| ("first_created_at", ms(at))));
     attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
     attributes.extend(work.group.as_ref().map(|group| ("group", s(group))));
     attributes.extend(encode_trace(work.trace.as_ref()));
@@ -172,6 +173,7 @@ pub(crate) const OPTIONAL: [&str; 13] = [
     "paused_ms",
     "history",
     "journal",
+    "first_created_at",
     "deadline",
     "group",
     TRACE_HEADER,
@@ -246,6 +248,10 @@ pub fn decode(item: &Item) -> Result<Record, String> {
             dependency: reader.text("dependency")?,
             retention: Duration::from_secs(reader.number("retention_s")?),
             created_at: reader.time("created_at")?,
+            first_created_at: reader
+                .has("first_created_at")
+                .then(|| reader.time("first_created_at"))
+                .transpose()?,
             deadline: reader.has("deadline").then(|| reader.time("deadline")).transpose()?,
             group: reader.has("group").then(|| reader.text("group")).transpose()?,
             trace: decode_trace(&reader),
@@ -418,6 +424,7 @@ mod tests {
             payload in ".{0,40}",
             retention in 0_u64..1 << 40,
             created_at in times(),
+            first_created_at in proptest::option::of(times()),
             deadline in proptest::option::of(times()),
             provisional in proptest::option::of(".{0,9}"),
             cursor in proptest::option::of(".{0,9}"),
@@ -460,6 +467,7 @@ mod tests {
                     dependency: "elsewhere".into(),
                     retention: Duration::from_secs(retention),
                     created_at,
+                    first_created_at,
                     deadline,
                     group,
                     trace: trace.and_then(|(trace, span, sampled)| {
@@ -524,6 +532,7 @@ mod tests {
                 dependency: text(MAX_DEPENDENCY_BYTES),
                 retention: Duration::MAX,
                 created_at: Time::MAX,
+                first_created_at: Some(Time::MAX),
                 deadline: Some(Time::MAX),
                 group: Some(text(128)),
                 trace: longest_trace(),
@@ -628,6 +637,7 @@ mod tests {
                     dependency: dependency.clone(),
                     retention: Duration::from_secs(1),
                     created_at: at,
+                    first_created_at: None,
                     deadline: None,
                     group: Some("g".repeat(128)),
                     trace: longest_trace(),

@@ -113,6 +113,7 @@ impl NewJob {
                 dependency: self.dependency.clone(),
                 retention: self.retention,
                 created_at: now,
+                first_created_at: None,
                 deadline: self.worth.map(|span| now + span),
                 group: Some(self.group.clone()),
                 trace: self.trace.clone(),

@@ -57,6 +57,7 @@ fn work() -> Work {
         dependency: "elsewhere".into(),
         retention: Duration::from_secs(1_296_000),
         created_at: NOW,
+        first_created_at: None,
         deadline: None,
         group: None,
         trace: trace(),

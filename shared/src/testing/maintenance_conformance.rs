@@ -52,6 +52,7 @@ fn record(key: &str, phase: Phase) -> Record {
             dependency: "elsewhere".into(),
             retention: Duration::from_secs(60),
             created_at: NOW,
+            first_created_at: None,
             deadline: None,
             group: None,
             trace: None,

@@ -27,6 +27,7 @@ fn record(name: &str, phase: Phase) -> Record {
             dependency: "elsewhere".into(),
             retention: Duration::from_hours(24),
             created_at: BEGINNING,
+            first_created_at: None,
             deadline: None,
             group: None,
             trace: None,

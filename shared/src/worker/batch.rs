@@ -287,6 +287,7 @@ fn ticket<J: Job>(
         dependency,
         retention: J::POLICY.retention(),
         created_at: message.created_at.unwrap_or(received.sent_at),
+        first_created_at: None,
         deadline: message.deadline,
         group: received.group.clone(),
         trace: received.trace.clone(),

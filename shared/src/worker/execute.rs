@@ -63,7 +63,7 @@ pub async fn execute<J: Job>(
         counters: record.counters,
         history: record.history.clone(),
         cursor: record.cursor.clone(),
-        sent_at: record.work.created_at,
+        sent_at: record.work.asked_at(),
         trace: record.work.trace.clone(),
         ends_at: now + limit,
         is_last,

@@ -326,6 +326,7 @@ mod tests {
                 dependency: "elsewhere".into(),
                 retention: Duration::ZERO,
                 created_at: Time::default(),
+                first_created_at: None,
                 deadline: None,
                 group: None,
                 trace: None,

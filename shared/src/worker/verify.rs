@@ -17,7 +17,7 @@ use crate::{
         Control, Ports, Store, Written,
         notes::{FINDING_RETENTION, Finding},
     },
-    record::{Phase, Record},
+    record::{Phase, Record, Work},
     telemetry,
     worker::{
         Worker,
@@ -133,7 +133,7 @@ async fn verify<J: Job, P: Ports>(
         counters: record.counters,
         history: Vec::new(),
         cursor: None,
-        sent_at: record.work.created_at,
+        sent_at: record.work.asked_at(),
         trace: record.work.trace.clone(),
         ends_at,
         is_last: false,
@@ -154,9 +154,8 @@ async fn verify<J: Job, P: Ports>(
 
 /// The reopened record of a job whose result is gone; the sweeper sends its message.
 fn reopened_for_lost_result(record: &Record, owner: &str, detail: &str, now: Time) -> Record {
-    let mut work = record.work.clone();
     // The deadline has been met: restoring the result has none, and time of its own.
-    (work.deadline, work.created_at) = (None, now);
+    let work = Work { deadline: None, ..record.work.begun_anew(now) };
     let mut again = record.clone().reopened(&work);
     owner.clone_into(&mut again.owner);
     again.fence += 1;

@@ -27,6 +27,7 @@ fn record(fence: u64, owner: &str, phase: Phase, counts: [u32; 5]) -> Record {
             dependency: "elsewhere".into(),
             retention: LONGEST_WAIT,
             created_at: BEGINNING,
+            first_created_at: None,
             deadline: None,
             group: None,
             trace: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    record::{Parking, Phase, Record, Work},
+    record::{Parking, Phase, Record},
 };
 
 use crate::step::{Call, Step};
@@ -77,7 +77,7 @@ pub fn decide(act: JobAct, record: &Record, mark: Mark<'_>, at: Time, now: Time)
 /// The record of a job that begins anew with all its attempts.
 fn begun_anew(record: &Record, owner: &str, at: Time) -> Record {
     // Its time begins anew as well, or it would be given up at the next deferral.
-    let mut work = Work { created_at: at, ..record.work.clone() };
+    let mut work = record.work.begun_anew(at);
     // A deadline that has passed would end the job again at once, but the operator wants the
     // result.
     work.deadline = work.deadline.filter(|deadline| *deadline > at);
@@ -157,6 +157,18 @@ mod tests {
                 assert_eq!(step.call.is_some(), act != JobAct::Cancel);
             }
         }
+    }
+
+    #[test]
+    fn a_job_that_begins_anew_has_time_and_asks_for_nothing_newer() {
+        let ended = record("a", Phase::Succeeded { at: NOW, result: String::new() });
+        let asked_at = ended.work.asked_at();
+        let Verdict::Take(step) = decide(JobAct::Reset, &ended, MARK, NOW, NOW) else { panic!("it is left") };
+        assert_eq!((step.record.work.created_at, step.record.work.asked_at()), (NOW, asked_at));
+        let later = NOW + DUE_AFTER;
+        let again = step.record.work.begun_anew(later);
+        assert_eq!((again.created_at, again.asked_at()), (later, asked_at));
+        assert!(asked_at < NOW, "{asked_at:?}");
     }
 
     #[test]

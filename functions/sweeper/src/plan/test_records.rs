@@ -32,6 +32,7 @@ pub(crate) fn record(key: &str, phase: Phase) -> Record {
             dependency: "elsewhere".into(),
             retention: Duration::from_hours(360),
             created_at: NOW.before(Duration::from_mins(20)),
+            first_created_at: None,
             deadline: None,
             group: Some("acme".into()),
             trace: None,
