@@ -170,6 +170,25 @@ async fn a_sold_car_keeps_its_link_which_leads_to_the_dealer_until_it_is_listed_
     }
 }
 
+/// A car that is listed again within the hours in which its scraping counts as done gets no other one.
+#[tokio::test(start_paused = true)]
+async fn the_page_of_a_car_expires_while_it_is_gone_and_stays_when_it_is_listed_again() {
+    let policy = json!({"fan_out": {"scrape": true, "shorten": false}});
+    let mut dealer = Dealer::new(&SiteSettings::default(), policy).await;
+    dealer.summary().await;
+    let vin = dealer.control().cars(SLUG).await.unwrap().remove(3).vin;
+    let expires = |dealer: &Dealer| {
+        let page = dealer.vehicles.page(SLUG, &vin).unwrap();
+        page.iter().any(|(name, _)| *name == inventory::testing::EXPIRES_AT)
+    };
+    assert!(!expires(&dealer));
+    dealer.change(&SiteChange { remove: vec![vin.clone()], ..SiteChange::default() }).await;
+    assert_eq!((dealer.summary().await.gone, expires(&dealer)), (1, true));
+    dealer.change(&SiteChange { relist: vec![vin.clone()], ..SiteChange::default() }).await;
+    let read = dealer.summary().await;
+    assert_eq!((read.new, read.made.scraping_jobs, expires(&dealer)), (1, 0, false));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_read_with_too_many_new_cars_creates_no_job_until_it_is_confirmed() {
     let mut dealer =

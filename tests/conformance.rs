@@ -56,9 +56,52 @@ async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http
         assert_eq!(kept["message_id"], message_id);
         assert_eq!((&kept["state"], &kept["body"]), (&"rejected".into(), &"not json".into()));
     }
+    the_page_of_a_car_expires_while_it_is_gone(&store, &vehicles, &client).await;
     what_a_newer_version_wrote_survives(&store, &client).await;
     what_a_newer_version_wrote_of_a_breaker_survives(&store, &client).await;
     server.abort();
+}
+
+/// The item of a page, which the engine writes, has an end while its car is not listed.
+async fn the_page_of_a_car_expires_while_it_is_gone(
+    store: &aws::DynamoStore,
+    vehicles: &inventory::dynamo::DynamoVehicles,
+    client: &xtask::aws::Client,
+) {
+    use evenkeel::{
+        ports::{Store as _, Written},
+        record::item::{Condition, TableItem, Value},
+    };
+    use inventory::vehicles::{RETENTION, Vehicle, Vehicles as _};
+    let (dealer, vin) = ("paged", "1HGCM82633A000007");
+    let (now, later) = (Time::from_millis(1_800_000_000_000), Time::from_millis(1_800_000_060_000));
+    let car = Vehicle {
+        vin: vin.into(),
+        hash: Some("h".into()),
+        list: "used".into(),
+        data: "{}".into(),
+        addresses: Vec::new(),
+        asked: None,
+        pending: None,
+    };
+    vehicles.keep(dealer, &[car], now).await.unwrap();
+    let page = TableItem {
+        table: conformance::AUXILIARY.into(),
+        key: [("dealer", dealer.into()), ("vin", format!("page#{vin}"))],
+        attributes: vec![("page", Value::Text("{}".into()))],
+        condition: Condition::Always,
+    };
+    assert_eq!(store.put_item(&page).await, Ok(Written::Yes));
+    let key = json!({ "dealer": dealer, "vin": format!("page#{vin}") });
+    let page = async || dynamodb::get(client, conformance::AUXILIARY, &key).await.unwrap().unwrap();
+    let (vins, unknown) = ([vin.to_owned()], ["1HGCM82633A000008".to_owned()]);
+    vehicles.unlist(dealer, &vins, later, later).await.unwrap();
+    assert_eq!(page().await["expires_at"], json!((later + RETENTION).as_secs_ceil()));
+    vehicles.relist(dealer, &vins).await.unwrap();
+    vehicles.relist(dealer, &unknown).await.unwrap();
+    assert_eq!((page().await.get("expires_at"), &page().await["page"]), (None, &json!("{}")));
+    let none = json!({ "dealer": dealer, "vin": format!("page#{}", unknown[0]) });
+    assert_eq!(dynamodb::get(client, conformance::AUXILIARY, &none).await.unwrap(), None);
 }
 
 /// An attribute that this version does not know outlives its writes; a record of a newer format is left alone.

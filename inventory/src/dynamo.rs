@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
 
 use crate::{
     link::{self, KeptLink},
-    vehicles::{Known, Listing, PAGE_PREFIX, Vehicle, Vehicles},
+    vehicles::{Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
 };
 use evenkeel::aws::{
     failure::port_error,
@@ -28,9 +28,6 @@ const LIST: &str = "#list";
 
 /// The beginning of the sort keys of cars.
 const CAR: &str = "car#";
-
-/// How long the item of an unlisted car is kept before DynamoDB expires it.
-const RETENTION: Duration = Duration::from_hours(180 * 24);
 
 /// Most items of one `BatchWriteItem` (DynamoDB's limit).
 const WRITES_A_CALL: usize = 25;
@@ -132,17 +129,17 @@ impl DynamoVehicles {
         Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
     }
 
-    /// Lets the page of an unlisted car expire. A scraping that finds it again replaces the item.
-    async fn expire_page(&self, dealer: &str, vin: &str, now: Time) -> Result<(), PortError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("dealer", s(dealer))
-            .key("vin", s(format!("{PAGE_PREFIX}{vin}")))
-            .update_expression("SET expires_at = :end")
-            .condition_expression("attribute_exists(vin)")
-            .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()));
+    /// Lets a car's page expire at this time, or stay. A scraping replaces the item, and then it stays.
+    async fn keep_page(&self, dealer: &str, vin: &str, end: Option<Time>) -> Result<(), PortError> {
+        let key = [("dealer", dealer.to_owned()), ("vin", format!("{PAGE_PREFIX}{vin}"))];
+        let update = self.client.update_item().table_name(&self.table).set_key(Some(keyed(key)));
+        let update = update.condition_expression("attribute_exists(vin)");
+        let update = match end {
+            Some(end) => update
+                .update_expression("SET expires_at = :end")
+                .expression_attribute_values(":end", n(end.as_secs_ceil())),
+            None => update.update_expression("REMOVE expires_at"),
+        };
         took_effect(update.send().await).map(drop)
     }
 
@@ -304,8 +301,15 @@ impl Vehicles for DynamoVehicles {
                 .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()))
                 .expression_attribute_values(":began", ms(began));
             if took_effect(update.send().await)? {
-                self.expire_page(dealer, vin, now).await?;
+                self.keep_page(dealer, vin, Some(now + RETENTION)).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
+        for vin in vins {
+            self.keep_page(dealer, vin, None).await?;
         }
         Ok(())
     }
@@ -327,17 +331,9 @@ impl Vehicles for DynamoVehicles {
     }
 
     async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {
-        let attributes = [
-            "vin",
-            "wanted",
-            "as_of",
-            "set_as_of",
-            "link_id",
-            "slashtag",
-            "short_url",
-            "addresses",
-            "deleted_at",
-        ];
+        let attributes =
+            "vin wanted as_of set_as_of link_id slashtag short_url addresses deleted_at";
+        let attributes: Vec<&str> = attributes.split(' ').collect();
         let items = self.query(dealer, link::PREFIX, &attributes).await?;
         let read = |item: &Item| Some((vin_of_link(item)?, kept_link(item)?));
         Ok(items.iter().filter_map(read).collect())

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     link::{self, KeptLink},
-    vehicles::{Known, Listing, Vehicle, Vehicles},
+    vehicles::{Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
 };
 use evenkeel::{
     base::time::Time,
@@ -20,6 +20,9 @@ use evenkeel::{
 
 /// The name of the simulated table.
 pub const TABLE: &str = "vehicles";
+
+/// The attribute by which items expire, in seconds since the epoch.
+pub const EXPIRES_AT: &str = "expires_at";
 
 /// [`Vehicles`] in memory. Clones share one table.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +55,21 @@ impl MemoryVehicles {
     pub fn kept_link(&self, dealer: &str, vin: &str) -> Option<KeptLink> {
         let [(_, dealer), (_, sort)] = link::key(dealer, vin);
         read(&self.items.item(TABLE, [&dealer, &sort])?)
+    }
+
+    /// The attributes of the page of a car.
+    #[must_use]
+    pub fn page(&self, dealer: &str, vin: &str) -> Option<ItemAttributes> {
+        let sort = format!("{PAGE_PREFIX}{vin}");
+        self.items.item(TABLE, [dealer, &sort])
+    }
+
+    fn keep_page(&self, dealer: &str, vin: &str, end: Option<Time>) {
+        let Some(mut page) = self.page(dealer, vin) else { return };
+        page.retain(|(name, _)| *name != EXPIRES_AT);
+        page.extend(end.map(|end| (EXPIRES_AT, Value::Number(end.as_secs_ceil()))));
+        let sort = format!("{PAGE_PREFIX}{vin}");
+        self.items.set_item(TABLE, [dealer, &sort], page);
     }
 
     /// All stored cars, ordered by dealer and VIN.
@@ -109,16 +127,24 @@ impl Vehicles for MemoryVehicles {
         dealer: &str,
         vins: &[String],
         began: Time,
-        _: Time,
+        now: Time,
     ) -> Result<(), PortError> {
         let mut kept = self.lock();
         for vin in vins {
             match kept.vehicles.get_mut(&(dealer.to_owned(), vin.clone())) {
                 Some((vehicle, seen_at)) if *seen_at < began => {
                     (vehicle.hash, vehicle.pending) = (None, None);
+                    self.keep_page(dealer, vin, Some(now + RETENTION));
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
+        for vin in vins {
+            self.keep_page(dealer, vin, None);
         }
         Ok(())
     }
@@ -209,6 +235,10 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         now: Time,
     ) -> Result<(), PortError> {
         self.call("unlist", dealer, self.port().unlist(dealer, vins, began, now)).await
+    }
+
+    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
+        self.call("relist", dealer, self.port().relist(dealer, vins)).await
     }
 
     async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {

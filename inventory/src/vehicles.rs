@@ -9,11 +9,14 @@
 //! | `page#VIN` | the car as its page shows it | `product_detail_scraping` |
 //! | `#list` | the list as a whole | `dealer_com_feed` |
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use evenkeel::{base::time::Time, ports::PortError};
 
 use crate::link::KeptLink;
+
+/// How long the items of an unlisted car and of its page are kept.
+pub const RETENTION: Duration = Duration::from_hours(180 * 24);
 
 /// The beginning of the sort keys of pages.
 pub const PAGE_PREFIX: &str = "page#";
@@ -97,6 +100,13 @@ pub trait Vehicles: Send + Sync {
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
+    /// Lets the pages of cars stay that are listed again, after [`Vehicles::unlist`] has let them expire. Idempotent.
+    fn relist(
+        &self,
+        dealer: &str,
+        vins: &[String],
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
     /// What the feed knows of a car; `None` if it is not stored.
     fn listing(
         &self,
@@ -173,6 +183,13 @@ impl<T: Vehicles> Vehicles for Option<T> {
     ) -> Result<(), PortError> {
         match self {
             Some(vehicles) => vehicles.unlist(dealer, vins, began, now).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
+        match self {
+            Some(vehicles) => vehicles.relist(dealer, vins).await,
             None => Ok(()),
         }
     }

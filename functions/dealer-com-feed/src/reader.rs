@@ -153,6 +153,8 @@ where
             let unknown = some.iter().filter(|car| !is_stored(car, stored.get(car.vin())));
             let pending = unknown.filter_map(|car| pending(car, condition, stored.get(car.vin())));
             let pending: Vec<vehicles::Vehicle> = pending.collect();
+            // Before they are stored: then nothing tells that they were gone.
+            self.relist(feed, some, stored).await?;
             let kept = self.vehicles.keep(&feed.dealer_slug, &pending, self.clock.now()).await;
             kept.map_err(|error| error.unstarted())?;
             fresh.extend(some.iter().map(|car| (car.vin().to_owned(), car.vehicle.clone())));
@@ -163,6 +165,27 @@ where
         reading.summary.unchanged += count(found.unchanged.len());
         reading.summary.note_bad(page);
         Ok(true)
+    }
+
+    /// Lets the pages of cars stay that were gone. They may not be scraped again: within hours, a scraping counts as
+    /// done.
+    async fn relist(
+        &self,
+        feed: &Feed,
+        cars: &[&Listed<'_>],
+        stored: &BTreeMap<String, Stored>,
+    ) -> Result<(), Failure> {
+        let was_gone = |car: &&&Listed<'_>| {
+            let known = stored.get(car.vin());
+            known.is_some_and(|known| known.mark.is_none() && known.pending.is_none())
+        };
+        let again: Vec<String> =
+            cars.iter().filter(was_gone).map(|car| car.vin().to_owned()).collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        let relisted = self.vehicles.relist(&feed.dealer_slug, &again).await;
+        relisted.map_err(|error| error.unstarted())
     }
 }
 

@@ -168,6 +168,11 @@ impl MemoryStore {
         self.lock().items.get(&item_key(table, key)).cloned()
     }
 
+    /// Sets all attributes of an item of a job type without a trace.
+    pub fn set_item(&self, table: &str, key: [&str; 2], attributes: ItemAttributes) {
+        self.lock().items.insert(item_key(table, key), attributes);
+    }
+
     /// Removes an item of a job type without a trace.
     pub fn remove_item(&self, table: &str, key: [&str; 2]) {
         self.lock().items.remove(&item_key(table, key));

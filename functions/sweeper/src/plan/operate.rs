@@ -163,7 +163,9 @@ mod tests {
     fn a_job_that_begins_anew_has_time_and_asks_for_nothing_newer() {
         let ended = record("a", Phase::Succeeded { at: NOW, result: String::new() });
         let asked_at = ended.work.asked_at();
-        let Verdict::Take(step) = decide(JobAct::Reset, &ended, MARK, NOW, NOW) else { panic!("it is left") };
+        let Verdict::Take(step) = decide(JobAct::Reset, &ended, MARK, NOW, NOW) else {
+            panic!("it is left")
+        };
         assert_eq!((step.record.work.created_at, step.record.work.asked_at()), (NOW, asked_at));
         let later = NOW + DUE_AFTER;
         let again = step.record.work.begun_anew(later);
