@@ -46,7 +46,8 @@ fn joined(dealer: &str, tail: &str) -> String {
 
 /// `name` in ASCII and lower case; each run of characters outside `[a-z0-9]` becomes one dash. Umlauts are written as
 /// in German names, where `ü` and `u` are different letters; other letters as they sound.
-fn slug(name: &str) -> String {
+#[must_use]
+pub fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
     let umlauts = |c| match c {
         'ä' | 'Ä' => "ae",

@@ -11,6 +11,7 @@ pub mod robots;
 use std::{borrow::Cow, future::Future, time::Duration};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     base::time::Time,
@@ -18,7 +19,7 @@ use crate::{
         limiter::Rates,
         quota::{Quota, Unit},
     },
-    failure::{Classified, Failure},
+    failure::{Class, Classified, Failure},
     payload::Payload,
     policy::Policy,
     record::{Counters, FailedAttempt, item::TableItem, trace::Trace},
@@ -78,6 +79,28 @@ pub trait Job: Send + Sync + 'static {
         _run: &Run<'_, G>,
     ) -> impl Future<Output = Result<Soundness, Failure>> + Send {
         async { Ok(Soundness::Sound) }
+    }
+
+    /// Answers a request that an operator sends to the function itself, such as to take over what another system has
+    /// made. It is no job: nothing of it is recorded or tried again, so a long one has to be made of several requests.
+    /// Its calls go through [`Run::call`] to the policy's dependency.
+    ///
+    /// The default is for job types that take no requests.
+    fn answer<G: Gate>(
+        &self,
+        _request: &Value,
+        _run: &Run<'_, G>,
+    ) -> impl Future<Output = Result<Value, Failure>> + Send {
+        async {
+            let message = "functions of this job type take no requests";
+            Err(Failure::new(Class::Permanent, "no_requests", message))
+        }
+    }
+
+    /// The rate at which requests may call the policy's dependency, together with the jobs; `None` if it is not limited.
+    #[must_use]
+    fn request_rates(&self) -> Option<Rates> {
+        None
     }
 
     /// A word about a success for its counts, such as `adopted`: how many jobs have ended in this way. At most two

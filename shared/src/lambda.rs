@@ -17,12 +17,14 @@ use crate::{
     ports::Ports,
     record::trace::{AWS_TRACE_HEADER, TRACEPARENT, Trace},
     telemetry,
-    worker::{BatchError, Worker, handle},
+    worker::{BatchError, Worker, answer_request, handle},
 };
 use std::{future::Future, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Why a function did not start, or stopped.
 pub type Error = lambda_runtime::Error;
@@ -82,12 +84,28 @@ where
     let worker = Worker::<J, Deployed>::new(job, store, queue, SystemClock, SystemRandom)
         .with_longest_wait(Duration::from_secs(longest_wait.into()));
     let worker = &worker;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
         let deadline = Time::from_millis(event.context.deadline);
         // On the heap: it holds every step of a batch.
         Box::pin(answer(worker, event.payload, deadline)).await
     }))
     .await
+}
+
+/// What the function of a job type is called with: an event of SQS, or a request of an operator.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "Records")]
+    records: Option<Vec<SqsMessage>>,
+    request: Option<Value>,
+}
+
+/// What it returns.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Batch(SqsBatchResponse),
+    Request(Value),
 }
 
 /// Serves JSON requests with JSON responses until Lambda ends the process: the calls of a schedule
@@ -97,7 +115,7 @@ where
 /// the given deadline; an `Err` fails the request with that message.
 pub async fn serve_calls<T, B, F>(
     build: B,
-    answer: impl AsyncFn(&T, serde_json::Value, Time) -> Result<serde_json::Value, String>,
+    answer: impl AsyncFn(&T, Value, Time) -> Result<Value, String>,
 ) -> Result<(), Error>
 where
     B: FnOnce(Start) -> F,
@@ -112,7 +130,7 @@ where
         Error::from(error)
     })?;
     let (served, answer) = (&served, &answer);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = Time::from_millis(event.context.deadline);
         answer(served, event.payload, deadline).await.map_err(CallFailed)
     }))
@@ -139,13 +157,13 @@ impl From<CallFailed> for Diagnostic {
 /// tests that bring the event themselves.
 ///
 /// `event` and the response are JSON as Lambda exchanges it. Fails like [`handle`], and if `event` is
-/// no event of SQS.
+/// neither an event of SQS nor a request.
 #[cfg(any(test, feature = "testing"))]
 pub async fn invoke<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    event: serde_json::Value,
+    event: Value,
     deadline: Time,
-) -> Result<serde_json::Value, BatchError> {
+) -> Result<Value, BatchError> {
     let failed = |error: serde_json::Error| BatchError(error.to_string());
     let event = serde_json::from_value(event).map_err(failed)?;
     let response = answer(worker, event, deadline).await?;
@@ -154,10 +172,20 @@ pub async fn invoke<J: Job, P: Ports>(
 
 async fn answer<J: Job, P: Ports>(
     worker: &Worker<J, P>,
-    event: SqsEvent,
+    event: Event,
     deadline: Time,
-) -> Result<SqsBatchResponse, BatchError> {
-    let messages: Vec<ReceivedMessage> = event.records.into_iter().map(delivery).collect();
+) -> Result<Answer, BatchError> {
+    let records = match event {
+        Event { records: Some(records), .. } => records,
+        Event { request: Some(request), .. } => {
+            return Ok(Answer::Request(answer_request(worker, &request, deadline).await));
+        }
+        Event { .. } => {
+            let what = "neither Records nor request, expected an event of SQS or a request";
+            return Err(BatchError(what.to_owned()));
+        }
+    };
+    let messages: Vec<ReceivedMessage> = records.into_iter().map(delivery).collect();
     let mut answer = SqsBatchResponse::default();
     // A mapping with larger batches only costs time; no message is lost.
     for batch in messages.chunks(BATCH_SIZE) {
@@ -165,7 +193,7 @@ async fn answer<J: Job, P: Ports>(
             answer.add_failure(id);
         }
     }
-    Ok(answer)
+    Ok(Answer::Batch(answer))
 }
 
 /// Converts an SQS record. A missing attribute gets the most cautious value.
@@ -243,10 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn an_event_without_records_is_no_empty_batch() {
+        let read = |event: &str| serde_json::from_str::<Event>(event).unwrap();
+        let batch = read(r#"{"Records": [{"messageId": "1", "body": "{}"}]}"#);
+        assert_eq!(batch.records.unwrap().len(), 1);
+        let request = read(r#"{"request": {"import_links": {}}}"#);
+        assert!(request.records.is_none() && request.request.is_some());
+        let neither = read("{}");
+        assert!(neither.records.is_none() && neither.request.is_none());
+    }
+
+    #[test]
     fn the_response_lists_failures_as_lambda_expects() {
-        let mut answer = SqsBatchResponse::default();
-        answer.add_failure("id-1");
-        let json = serde_json::to_string(&answer).unwrap();
+        let mut batch = SqsBatchResponse::default();
+        batch.add_failure("id-1");
+        let json = serde_json::to_string(&Answer::Batch(batch)).unwrap();
         assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"id-1"}]}"#);
     }
 }

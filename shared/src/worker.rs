@@ -10,7 +10,8 @@
 //!
 //! Read `worker/event.rs` first: its `handle` names the steps in order. Each step is a function over
 //! `&Worker` in the module of its name. A record is always written before its message is
-//! acknowledged: SQS may delete a message only after a confirmed write.
+//! acknowledged: SQS may delete a message only after a confirmed write. `worker/request.rs` answers what operators ask of
+//! the function itself.
 
 mod batch;
 mod check_history;
@@ -19,6 +20,7 @@ mod disposition;
 mod event;
 pub mod execute;
 mod reject;
+mod request;
 mod run;
 mod schedule;
 mod settle;
@@ -28,6 +30,7 @@ mod verify;
 use std::{sync::Mutex, time::Duration};
 
 pub use event::{BatchError, handle};
+pub use request::answer_request;
 
 use crate::{
     gates::{Gates, Rules},

@@ -175,18 +175,6 @@ fn outbound(shared: &Shared) -> Outbound<TestClock, SandboxTransport> {
     Outbound::over(transport, Reach::WithLoopback, Hosts::public(), shared.clock)
 }
 
-impl super::Bench {
-    /// A client of the account, outside any job.
-    pub(crate) fn rebrandly(
-        &self,
-    ) -> Rebrandly<super::third_parties::Keys, TestClock, SandboxTransport> {
-        let key = Credential::new(self.shared.keys.clone(), self.shared.clock);
-        let transport = SandboxTransport(self.shared.sandbox.clone());
-        let settings = settings(UNLIMITED, None, &self.shared);
-        Rebrandly::new(transport, settings, key, self.shared.clock)
-    }
-}
-
 fn settings(rates: Rates, links: Option<Quota>, shared: &Shared) -> Settings {
     let base_url = shared.sandbox.api_url();
     Settings { base_url, domain: DOMAIN.into(), workspace: None, rates, links }

@@ -130,7 +130,8 @@ async fn the_scheduled_sweeper_repairs_everything_and_the_roles_allow_just_that(
     stack.stop().await.unwrap();
 }
 
-/// Pauses and resumes a queue, and names a rejected message that is not there. The recovery has retried jobs.
+/// Pauses and resumes a queue, names a rejected message that is not there, and imports links without storing any. The
+/// recovery has retried jobs.
 async fn operate(stack: &Stack) {
     let operator = stack.output("OperatorFunctionName").unwrap();
     let until = (SystemClock.now() + Duration::from_mins(10)).as_millis();
@@ -144,6 +145,13 @@ async fn operate(stack: &Stack) {
         let answer = lambda::invoke(stack.client(), operator, &call).await.unwrap();
         assert!(answer["state"] == "done" || answer["state"] == "running", "{answer}");
     }
+    let shortening = stack.output("UrlShorteningFunctionName").unwrap();
+    let call = json!({ "request": { "import_links": { "dealer": "acme", "dry_run": true } } });
+    let mut answer = lambda::invoke(stack.client(), shortening, &call).await.unwrap();
+    // The first request reads the links, and the second one compares them with those that are kept.
+    let call = json!({ "request": { "import_links": answer["answer"].take() } });
+    let answer = lambda::invoke(stack.client(), shortening, &call).await.unwrap();
+    assert_eq!(answer["answer"]["done"], true, "{answer}");
 }
 
 /// A feed with the pages and links of its cars, and once more when one car has left.

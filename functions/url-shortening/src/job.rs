@@ -17,9 +17,11 @@ use evenkeel::{
     ports::SecretSource,
 };
 use inventory::{dynamo::DynamoVehicles, vehicles::Vehicles};
+use serde_json::Value;
 
 use crate::{
     follow::contended,
+    import::Request,
     links::{Ask, Links, Next},
     lookup::Lookup,
     payload::Shortening,
@@ -147,6 +149,17 @@ where
             Next::Ends(progress) => Ok(progress),
             _ => Err(contended()),
         }
+    }
+
+    async fn answer<G: Gate>(&self, request: &Value, run: &Run<'_, G>) -> Result<Value, Failure> {
+        let Request::ImportLinks(import) = Request::read(request)?;
+        let import = self.links.advance(import, run).await?;
+        serde_json::to_value(import)
+            .map_err(|error| Failure::new(Class::Permanent, "not_json", error.to_string()))
+    }
+
+    fn request_rates(&self) -> Option<Rates> {
+        Some(self.links.rebrandly.rates())
     }
 
     async fn verify<G: Gate>(
