@@ -1,5 +1,6 @@
 //! A car's life on a dealer's site: the three job types together, in virtual time.
 
+mod export;
 mod import;
 
 use std::time::Duration;

@@ -16,7 +16,8 @@ pub use dashboard::ServeDashboard;
 pub use gates::{BreakerCommand, LimiterCommand, ListBreakers, QueuesCommand, ShowDependency};
 pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
 pub use records::{
-    CarsCommand, ListCars, ListRejected, OneCar, OneRejected, RejectedCommand, Submit,
+    CarsCommand, ExportCars, ImportLinks, ListCars, ListRejected, OneCar, OneRejected,
+    RejectedCommand, Submit,
 };
 pub use report::Report;
 pub use writes::{
@@ -196,6 +197,7 @@ impl Command {
             }
             Self::Limiter(limiter) => matches!(limiter, LimiterCommand::Set(_)),
             Self::Queues(queues) => !matches!(queues, QueuesCommand::List),
+            Self::Cars(cars) => matches!(cars, CarsCommand::ImportLinks(_)),
             _ => false,
         }
     }

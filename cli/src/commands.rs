@@ -6,8 +6,10 @@ pub(crate) mod completions;
 pub(crate) mod dependencies;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+mod export;
 pub(crate) mod find;
 pub(crate) mod health;
+mod import_links;
 pub(crate) mod jobs;
 pub(crate) mod limiter;
 pub(crate) mod observed;
@@ -51,7 +53,7 @@ pub(crate) async fn run<P: Ports>(
     context: &Context<'_>,
     clock: &impl Clock,
 ) -> Result<Answer, Failure> {
-    if command.writes() && !matches!(command, Command::Submit(_)) {
+    if command.writes() && !matches!(command, Command::Submit(_) | Command::Cars(_)) {
         return write(command, ports, stack, context.moment).await;
     }
     let moment = context.moment;
@@ -80,6 +82,10 @@ pub(crate) async fn run<P: Ports>(
         Command::Health => health::check(ports, stack, moment).await,
         Command::Cars(CarsCommand::List(wanted)) => cars::list(ports, stack, wanted, moment).await,
         Command::Cars(CarsCommand::Show(car)) => cars::show(ports, stack, car, moment).await,
+        Command::Cars(CarsCommand::Export(given)) => export::run(ports, stack, given).await,
+        Command::Cars(CarsCommand::ImportLinks(given)) => {
+            import_links::run(ports, stack, given, context).await
+        }
         Command::Submit(given) => submit::run(ports, stack, given, context).await,
         Command::Ops(OpsCommand::Log(wanted)) => {
             operations::list(ports, stack, wanted, moment).await

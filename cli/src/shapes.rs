@@ -1,5 +1,6 @@
 //! The JSON output of each command. Every time is in milliseconds since 1970 UTC; a field without a value is left out.
 
+mod cars;
 mod explanation;
 mod operations;
 mod records;
@@ -9,6 +10,7 @@ mod stack;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
+pub use cars::{AmbiguousCar, CarExported, CarsExported, ImportedLink, LinksImported};
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
 pub use operations::{FindingList, FindingShown, OperationList, OperationShown, Preview, Swept};
 pub use records::{
@@ -47,6 +49,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("report", of::<Report>()),
         ("cars list", of::<CarList>()),
         ("cars show", of::<CarShown>()),
+        ("cars export", of::<CarsExported>()),
+        ("cars import-links", of::<LinksImported>()),
         ("submit", of::<Submitted>()),
         ("doctor", of::<Checks>()),
         ("preview", of::<Preview>()),

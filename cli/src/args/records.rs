@@ -51,6 +51,46 @@ pub enum CarsCommand {
     /// Show a car with its link and its page
     #[command(before_help = "Example: evenkeel cars show example-motors 1M8GDM9AXKP042788")]
     Show(OneCar),
+    /// Export a dealer's cars with links, prices and mileage: as CSV, or as JSON lines with --output jsonl
+    #[command(before_help = "Example: evenkeel cars export --dealer example-motors > cars.csv")]
+    Export(ExportCars),
+    /// Keep the links that another system has made for a dealer's cars
+    #[command(
+        before_help = "Example: evenkeel cars import-links --dealer example-motors --dry-run"
+    )]
+    ImportLinks(ImportLinks),
+}
+
+/// Whose cars to export.
+#[derive(Clone, Debug, Args)]
+pub struct ExportCars {
+    /// The dealer's slug
+    #[arg(long, value_name = "SLUG")]
+    pub dealer: String,
+    /// Most cars to export
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub limit: u16,
+    /// Go on where an export ended: the cursor that it has printed
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+}
+
+/// Whose links to import.
+#[derive(Clone, Debug, Args)]
+pub struct ImportLinks {
+    /// The dealer's slug
+    #[arg(long, value_name = "SLUG")]
+    pub dealer: String,
+    /// Another name of the dealer in the names of its links; may be given several times
+    #[arg(long = "name", value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Store nothing, and say what would be kept
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep in this file how far it got, and go on there if it exists
+    #[arg(long, value_name = "FILE")]
+    pub progress: Option<PathBuf>,
 }
 
 /// Whose cars to list.

@@ -18,22 +18,23 @@ use crate::{
 };
 
 /// The beginnings of the sort keys of a car's items.
-const CAR: &str = "car#";
-const LINK: &str = "link#";
-const PAGE: &str = "page#";
+pub(super) const CAR: &str = "car#";
+pub(super) const LINK: &str = "link#";
+pub(super) const PAGE: &str = "page#";
 
 /// Attributes whose texts are JSON.
 const JSON: [&str; 2] = ["data", "page"];
 
 /// The table of cars. Fails if the stack has none.
-fn cars(stack: &Deployment) -> Result<(&str, &[String; 2]), Failure> {
+pub(super) fn table_of_cars(stack: &Deployment) -> Result<(&str, &[String; 2]), Failure> {
     stack.auxiliary.as_ref().map(|(table, keys)| (table.as_str(), keys)).ok_or_else(|| {
         let message = "the sweeper's configuration names no AUXILIARY_TABLE";
         Failure::new(Exit::Unreachable, "no_cars", message).hint("this stack keeps no cars")
     })
 }
 
-fn text(item: &Attributes, name: &str) -> Option<String> {
+/// The text in an attribute.
+pub(super) fn text(item: &Attributes, name: &str) -> Option<String> {
     item.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
@@ -84,7 +85,7 @@ pub(crate) async fn read_list<P: Ports>(
     stack: &Deployment,
     wanted: &ListCars,
 ) -> Result<CarList, Failure> {
-    let (name, keys) = cars(stack)?;
+    let (name, keys) = table_of_cars(stack)?;
     let after = wanted.page.cursor.as_ref().map(|vin| format!("{CAR}{vin}"));
     let most = usize::from(wanted.page.limit);
     let read = ports.items(name, keys, &wanted.dealer, CAR, after.as_deref(), most).await?;
@@ -137,7 +138,7 @@ pub(crate) async fn read<P: Ports>(
     stack: &Deployment,
     wanted: &OneCar,
 ) -> Result<CarShown, Failure> {
-    let (name, keys) = cars(stack)?;
+    let (name, keys) = table_of_cars(stack)?;
     let vin = wanted.vin.trim().to_ascii_uppercase();
     let sorts = [CAR, LINK, PAGE].map(|prefix| format!("{prefix}{vin}"));
     let [car, link, page] = &sorts;
