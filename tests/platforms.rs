@@ -50,7 +50,7 @@ fn vendors() -> Vec<Platform> {
             "dealer-com-old.html",
             "4T1G11AKXMU123459",
             json!({"price_cents": 2_299_000, "msrp_cents": 2_711_500, "mileage": miles(31_204),
-                "condition": "used", "availability": "in_stock"}),
+                "condition": "used", "availability": "in_stock", "dealer_name": "Acme Toyota"}),
         ),
         platform(
             "Dealer.com, newer pages",
@@ -179,9 +179,8 @@ fn the_table_of_platforms_is_on_its_page() {
     let names = FIELDS.map(|(name, _)| name).join(" | ");
     let page = format!(
         "# Platforms\n\n\
-         What is read of the pages of ten platforms, and from which source of the page. A dash: the page does not say it, it\n\
-         is not believed, or it stands where nothing is read: the block `dealership` of Dealer.com's data\n\
-         layer. A car that is sold has no price. The pages stand in\n\
+         What is read of the pages of ten platforms, and from which source of the page. A dash: the page does not say it, or\n\
+         it is not believed. A car that is sold has no price. The pages stand in\n\
          `tests/platforms/`, made from the shapes that public scrapers describe; a test compares each value with the right one,\n\
          and payments, savings and the cars beside it are read as no price of any.\n\
          [The sources in their order of trust](../functions/product-detail-scraping/README.md)\n\

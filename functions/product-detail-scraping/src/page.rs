@@ -129,6 +129,7 @@ fn read_within(
     let mut known: Vec<Details> = seen.iter().flat_map(|source| source.named().cloned()).collect();
     known.push(feed.clone());
     let heading = visible.headed();
+    let dealer = seen.iter().find_map(|source| Some((source.source(), source.dealer()?.clone())));
     let mut sources = Vec::new();
     for source in seen {
         let from = source.source();
@@ -146,6 +147,8 @@ fn read_within(
         if identity.proof == identity::Proof::Strong {
             shown = Shown::of(&visible);
         }
+        // On the site of a group, a car may be another dealer's, which its own fields say.
+        sources.extend(dealer);
     }
     sources.push((Provenance::Feed, feed.clone()));
     let vin = Found { value: vin.to_owned(), from: identity.from };

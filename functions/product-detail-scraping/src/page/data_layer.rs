@@ -34,6 +34,9 @@ const NODE_STEPS: usize = 16;
 /// Most nodes visited of one value.
 const MAX_NODES: usize = 10_000;
 
+/// The property that says whose site it is.
+const DEALERSHIP: &str = "dealership";
+
 /// Parts of paths that hold other cars than the page's.
 const OF_OTHERS: [&str; 9] = [
     "similar",
@@ -61,7 +64,8 @@ const PRICES: [&str; 7] = [
 /// Reads the cars that a script assigns to objects.
 pub fn read(script: &str, seen: &mut Sightings<'_>) {
     let is_paid = seen.pay(script.len() * SCRIPT_STEPS);
-    if !is_paid || !may_name_a_vin(script) && !seen.is_mentioned(script) {
+    let may_matter = may_name_a_vin(script) || seen.is_mentioned(script);
+    if !is_paid || !may_matter && !script.contains(DEALERSHIP) {
         return;
     }
     let mut from = 0;
@@ -77,6 +81,7 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
         if text.starts_with(['{', '[']) || text.starts_with("JSON.parse(") || is_default(text) {
             let Some((value, length)) = seen.literal(text) else { continue };
             from += length;
+            dealer(path, &value, seen);
             if let Some((car, property)) = part_of_car(path)
                 && !value.is_object()
             {
@@ -95,6 +100,26 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     for car in parts.values() {
         see(car, role, seen);
     }
+}
+
+/// Reads whose site it is: `DDC.dataLayer['dealership'] = { … }`, or the same within a larger object.
+fn dealer(path: &str, value: &Value, seen: &mut Sightings<'_>) {
+    let is_it = path.trim_end_matches(['\'', '"', ']']).ends_with(DEALERSHIP);
+    let block = if is_it { Some(value) } else { value.get(DEALERSHIP) };
+    let Some(block) = block.and_then(Value::as_object) else { return };
+    seen.see_dealer(|reader| {
+        if !reader.affords(block.values()) {
+            return Details::default();
+        }
+        let get = |names: &[&str]| first(block, names);
+        Details {
+            dealer_name: reader.text("dealer_name", get(&["dealershipName", "name"])),
+            city: reader.text("city", get(&["city"])),
+            state: reader.text("state", get(&["stateProvince", "state"])),
+            postal_code: reader.text("postal_code", get(&["postalCode"])),
+            ..Details::default()
+        }
+    });
 }
 
 /// Reads the cars in a script of data, as page frameworks write it.
@@ -372,6 +397,23 @@ mod tests {
              d.vehicles[0]['vin'] = d.vehicles[0].vin || '{VIN}';"
         );
         assert_eq!(trims(&script), (vec!["XLE".into()], 0));
+    }
+
+    #[test]
+    fn the_dealer_whose_site_it_is_is_read_wherever_it_stands() {
+        let dealer = "{ dealershipName: 'Acme Toyota', city: 'Springfield', stateProvince: 'IL' }";
+        for script in [
+            format!("DDC.dataLayer['dealership'] = {dealer};"),
+            format!("DDC.dataLayer.dealership = {dealer}; DDC.dataLayer['vehicles'] = [];"),
+            format!("DDC.dataLayer = {{ page: {{}}, dealership: {dealer} }};"),
+        ] {
+            let read = seen(&script, |seen| seen.dealer().cloned()).unwrap_or_default();
+            let place = (read.city.as_deref(), read.state.as_deref());
+            assert_eq!(read.dealer_name.as_deref(), Some("Acme Toyota"), "{script}");
+            assert_eq!(place, (Some("Springfield"), Some("IL")), "{script}");
+        }
+        let nameless = "DDC.dataLayer['dealership'] = { city: 'Springfield' };";
+        assert_eq!(seen(nameless, |seen| seen.dealer().cloned()), None);
     }
 
     #[test]

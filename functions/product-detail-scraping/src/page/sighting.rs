@@ -83,6 +83,8 @@ pub struct Sightings<'s> {
     has_other_main: bool,
     /// Details read so far.
     reads: usize,
+    /// Whose site it is: name and place.
+    dealer: Option<Details>,
     /// The warnings that belong to no single car.
     warnings: Vec<Warning>,
     /// The number of blocks so far, and their bytes.
@@ -114,6 +116,7 @@ impl<'s> Sightings<'s> {
             is_main: false,
             has_other_main: false,
             reads: 0,
+            dealer: None,
             warnings: Vec::new(),
             blocks: 0,
             bytes: 0,
@@ -212,6 +215,20 @@ impl<'s> Sightings<'s> {
         if list.iter().all(|sighting| sighting.details != details) {
             list.push(Sighting { details, warnings: reader.into_warnings() });
         }
+    }
+
+    /// Records whose site it is. The first one that has a name counts.
+    pub(crate) fn see_dealer(&mut self, read: impl FnOnce(&mut Reader<'_>) -> Details) {
+        if self.dealer.is_some() || !self.budget.step(READ_STEPS) {
+            return;
+        }
+        let details = read(&mut Reader::new(self.from, self.base, self.budget));
+        self.dealer = details.dealer_name.is_some().then_some(details);
+    }
+
+    /// Whose site it is, if the source says so.
+    pub(crate) fn dealer(&self) -> Option<&Details> {
+        self.dealer.as_ref()
     }
 
     /// Whether no further block is parsed.
