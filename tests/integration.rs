@@ -5,6 +5,7 @@
 mod alarms;
 mod allowance;
 mod bench;
+mod break_glass;
 mod cars;
 mod cases;
 mod conformance;

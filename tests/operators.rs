@@ -26,7 +26,8 @@ use tokio::net::TcpListener;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 
-fn record(id: &str, phase: Phase) -> Record {
+/// The record of a job with this key.
+pub(crate) fn record(key: &str, phase: Phase) -> Record {
     let is_parked = matches!(phase, Phase::Parked { .. });
     let parking = Parking {
         since: NOW,
@@ -35,7 +36,7 @@ fn record(id: &str, phase: Phase) -> Record {
         paused_since: None,
     };
     Record {
-        key: format!("webhook#g:{id}"),
+        key: key.to_owned(),
         fence: 7,
         owner: "token".into(),
         message_id: "message".into(),
@@ -64,9 +65,12 @@ fn record(id: &str, phase: Phase) -> Record {
 fn records() -> [Record; 3] {
     let why = "the breaker is open".to_owned();
     [
-        record("waiting", Phase::Waiting { run_after: NOW, due_at: NOW, why: why.clone() }),
-        record("parked", Phase::Parked { run_after: NOW, why: why.clone() }),
-        record("dead", Phase::Dead { at: NOW, why }),
+        record(
+            "webhook#g:waiting",
+            Phase::Waiting { run_after: NOW, due_at: NOW, why: why.clone() },
+        ),
+        record("webhook#g:parked", Phase::Parked { run_after: NOW, why: why.clone() }),
+        record("webhook#g:dead", Phase::Dead { at: NOW, why }),
     ]
 }
 

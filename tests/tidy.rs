@@ -2,6 +2,7 @@
 
 mod borders;
 mod circles;
+mod commands;
 mod comments;
 mod crates;
 mod documents;

@@ -12,7 +12,7 @@ const EXTENSIONS: [&str; 11] =
     ["html", "json", "lock", "md", "py", "rs", "sh", "toml", "txt", "yaml", "yml"];
 
 /// Every Markdown file.
-fn documents() -> Vec<File> {
+pub(super) fn documents() -> Vec<File> {
     let found: Vec<File> =
         files::all().into_iter().filter(|file| file.has_extension("md")).collect();
     assert!(found.len() >= 20, "the documents are found");
@@ -20,7 +20,7 @@ fn documents() -> Vec<File> {
 }
 
 /// Without the blocks of code.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let mut prose = String::new();
     let mut fenced = false;
     for line in text.lines() {
@@ -36,7 +36,7 @@ fn prose(text: &str) -> String {
 }
 
 /// What stands between backticks.
-fn spans(prose: &str) -> Vec<&str> {
+pub(super) fn spans(prose: &str) -> Vec<&str> {
     let mut spans = Vec::new();
     let mut rest = prose;
     while let Some(start) = rest.find('`') {

@@ -1,0 +1,114 @@
+//! The break-glass page of infra/runbook.md: its commands, run by a shell, write what the engine reads.
+
+use std::process::Command;
+
+use dynoxide::Database;
+use evenkeel::{
+    aws,
+    base::{config::Tables, time::Time},
+    dependency::breaker::{Breaker, State},
+    http::transport,
+    ports::{Control as _, Swapped},
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use xtask::aws::Client;
+
+const CONTROL: &str = "control";
+
+/// The blocks of shell of the page.
+fn blocks() -> Vec<String> {
+    let runbook = include_str!("../infra/runbook.md");
+    let page = runbook.split("\n## Break glass\n").nth(1).unwrap();
+    let page = page.split("\n## ").next().unwrap();
+    let blocks = page.split("\n```sh\n").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+    blocks.map(str::to_owned).collect()
+}
+
+/// The words that a shell gives to `aws`, which is a function here that prints them.
+fn words(block: &str) -> Vec<String> {
+    let script = format!("aws() {{ printf '%s\\0' \"$@\"; }}\n{block}");
+    let done = Command::new("sh").args(["-c", &script]).env("CONTROL", CONTROL).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let printed = String::from_utf8(done.stdout).unwrap();
+    printed.split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// What the AWS CLI makes of `dynamodb update-item` and its options.
+fn request(words: &[String]) -> Value {
+    assert_eq!(words[..2], ["dynamodb", "update-item"]);
+    let option = |name: &str| {
+        let pair = words.windows(2).find(|pair| pair[0] == name);
+        &pair.unwrap_or_else(|| panic!("{name}: {words:?}"))[1]
+    };
+    let parsed = |name: &str| -> Value { serde_json::from_str(option(name)).unwrap() };
+    json!({
+        "TableName": option("--table-name"),
+        "Key": parsed("--key"),
+        "UpdateExpression": option("--update-expression"),
+        "ExpressionAttributeNames": parsed("--expression-attribute-names"),
+        "ExpressionAttributeValues": parsed("--expression-attribute-values"),
+    })
+}
+
+async fn update(client: &Client, block: &str) -> Value {
+    let request = request(&words(block));
+    client.json("dynamodb", "DynamoDB_20120810.UpdateItem", &request).await.unwrap();
+    request
+}
+
+fn number(request: &Value, name: &str) -> u64 {
+    request["ExpressionAttributeValues"][name]["N"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn over_a_socket_the_engine_reads_what_the_break_glass_commands_write() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+    let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
+    let tables = Tables { jobs: "jobs".into(), control: CONTROL.into() };
+    let store = aws::local::store(&config, tables).await;
+    let client = Client::new(&endpoint).unwrap();
+    let [force, allowance]: [String; 2] = blocks().try_into().unwrap();
+
+    // There is no item yet: the dependency has never been in trouble.
+    let asked = update(&client, &force).await;
+    let until = Time::from_millis(number(&asked, ":until"));
+    let seen = store.breaker("rebrandly").await.unwrap();
+    let open = State::Forced { open: true, until };
+    assert_eq!((&seen.value.state, seen.value.generation, seen.revision), (&open, 1, 1));
+    assert_eq!(seen.value.why, "maintenance until six");
+    assert!(number(&asked, ":expires") > until.as_millis() / 1_000, "the item outlives it");
+
+    // The engine goes on from there, and the command overwrites what the engine has written.
+    let closed = Breaker { state: State::Closed, generation: 2, ..seen.value };
+    assert_eq!(store.swap_breaker("rebrandly", &closed, 1).await, Ok(Swapped::Yes));
+    let asked = update(&client, &force.replace("forced_open", "forced_closed")).await;
+    let until = Time::from_millis(number(&asked, ":until"));
+    let seen = store.breaker("rebrandly").await.unwrap();
+    let open = State::Forced { open: false, until };
+    assert_eq!((&seen.value.state, seen.value.generation, seen.revision), (&open, 3, 3));
+
+    let asked = update(&client, &allowance).await;
+    let usage = store.quota("rebrandly", "creations").await.unwrap();
+    assert_eq!((usage.value.used, usage.revision), (1_200, 1));
+    assert_eq!(usage.value.month, Time::from_millis(number(&asked, ":month")));
+    server.abort();
+}
+
+#[test]
+fn no_other_document_has_a_hand_written_update() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folders = ["", "docs", "infra"].map(|folder| root.join(folder));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut with = Vec::new();
+    for path in files.map(|entry| entry.unwrap().path()) {
+        if path.extension().is_some_and(|extension| extension == "md")
+            && std::fs::read_to_string(&path).unwrap().contains("update-item")
+        {
+            with.push(path.strip_prefix(root).unwrap().display().to_string());
+        }
+    }
+    assert_eq!(with, ["infra/runbook.md"]);
+}
