@@ -14,7 +14,7 @@ mod ministack;
 mod omissions;
 mod rundir;
 mod sandbox;
-pub(crate) mod variables;
+mod variables;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -25,6 +25,7 @@ use anyhow::{Context as _, Result};
 
 use crate::artifact::{self, Profile};
 use crate::aws::Client;
+use crate::file;
 use crate::process;
 use crate::stack_name;
 use crate::template;
@@ -142,6 +143,13 @@ impl Stack {
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// Describes the stack in `target/local/stack.json` and `env.sh`, for `evenkeel --local` and for shells. The
+    /// caller's [`Hold`] removes both files.
+    pub fn publish(&self, workspace: &Workspace) -> Result<()> {
+        self.description.write(workspace)?;
+        file::write(&workspace.env_sh(), &variables::text(&self.description)?)
     }
 
     /// An output of the template, such as `UrlShorteningQueueUrl`. Fails if there is none.

@@ -3,8 +3,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::file;
-use crate::local::{Description, Hold, Holder, Options, Stack, variables};
+use crate::local::{Description, Hold, Holder, Options, Stack};
 use crate::termination;
 use crate::workspace::Workspace;
 
@@ -25,8 +24,7 @@ pub async fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             return asked;
         }
     };
-    stack.description().write(workspace)?;
-    file::write(&workspace.env_sh(), &variables::text(stack.description())?)?;
+    stack.publish(workspace)?;
     introduce(workspace, stack.description());
     println!(
         "Ctrl-C, or `cargo xtask down`, ends {}",

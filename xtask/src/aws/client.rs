@@ -40,11 +40,7 @@ impl std::error::Error for ServiceError {}
 impl Client {
     /// A client of the endpoint, which is an address without a slash at its end.
     pub fn new(endpoint: &str) -> Result<Self> {
-        // In a test, other code may have installed a provider already; any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
-        let http = http.context("the HTTP client cannot be made")?;
-        Ok(Self { http, endpoint: endpoint.trim_end_matches('/').to_owned() })
+        Ok(Self { http: plain_http()?, endpoint: endpoint.trim_end_matches('/').to_owned() })
     }
 
     /// The address that all calls go to.
@@ -92,6 +88,14 @@ impl Client {
             .header("authorization", signature)
             .header("x-amz-date", "20250101T000000Z")
     }
+}
+
+/// An HTTP client for servers of this machine, which are called directly.
+pub fn plain_http() -> Result<reqwest::Client> {
+    // In a test, other code may have installed a provider already; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
+    http.context("the HTTP client cannot be made")
 }
 
 /// Reads a JSON answer; an empty one is `null`.

@@ -59,6 +59,22 @@ pub async fn set_concurrency(client: &Client, mapping: &Mapping, most: u16) -> R
     update(client, &mapping.uuid, &json!({ "ScalingConfig": { "MaximumConcurrency": most } })).await
 }
 
+/// Lets a mapping deliver messages, or stops it.
+pub async fn set_enabled(client: &Client, mapping: &Mapping, enabled: bool) -> Result<()> {
+    update(client, &mapping.uuid, &json!({ "Enabled": enabled })).await
+}
+
+/// Replaces the environment variables of a function.
+pub async fn set_environment(
+    client: &Client,
+    function: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<()> {
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    let body = json!({ "Environment": { "Variables": variables } }).to_string().into_bytes();
+    client.rest("lambda", Method::PUT, &path, body).await.map(drop)
+}
+
 /// Invokes a function and waits for its answer, which may be an error of the function.
 pub async fn invoke(client: &Client, function: &str, event: &Value) -> Result<Value> {
     let path = format!("/2015-03-31/functions/{function}/invocations");

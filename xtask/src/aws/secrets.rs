@@ -19,6 +19,13 @@ pub async fn store(client: &Client, name: &str, text: &str) -> Result<String> {
     answer["ARN"].as_str().map(str::to_owned).context("CreateSecret: expected an ARN")
 }
 
+/// The text of a secret.
+pub async fn text(client: &Client, name: &str) -> Result<String> {
+    let body = json!({ "SecretId": name });
+    let answer = client.json("secretsmanager", "secretsmanager.GetSecretValue", &body).await?;
+    answer["SecretString"].as_str().map(str::to_owned).context("GetSecretValue: expected a text")
+}
+
 fn exists(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<ServiceError>()
