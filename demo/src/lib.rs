@@ -1,14 +1,15 @@
-//! The demo and the experiments. Both bring up a local stack (`xtask::local`), do something to it,
-//! and judge what the functions did.
+//! The demo, the experiments and the drill. Each brings up a local stack (`xtask::local`), does something
+//! to it, and judges what became of it.
 //!
 //! [`run`] is the demo: it replays an incident. In reading order: `incident` (the jobs, what is sent
 //! and what breaks), `scene` (where to send and where to look), `replay` (sends and breaks in real
 //! time), `progress` (the display meanwhile), `verdict` (compares the result with what was asked
-//! for) and `report`. [`experiment`] holds the experiments,
-//! [`two_stacks`] shows two stacks side by side.
+//! for) and `report`. [`experiment`] holds the experiments, [`drill`] breaks a stack for people to
+//! mend, [`two_stacks`] shows two stacks side by side.
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
+pub mod drill;
 pub mod experiment;
 mod incident;
 mod progress;

@@ -1,11 +1,12 @@
-//! `demo run` and `demo experiment NAME`. `cargo xtask demo` and `cargo xtask experiment` build
-//! everything and then run this program.
+//! `demo run`, `demo experiment NAME` and `demo drill`. `cargo xtask demo`, `experiment` and `drill` build everything
+//! and then run this program.
 #![expect(clippy::print_stderr, reason = "errors of a command line go to stderr")]
 
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use demo::drill::{self, Question};
 use demo::{experiment, run, two_stacks};
 use xtask::artifact::Profile;
 use xtask::workspace::Workspace;
@@ -29,6 +30,8 @@ enum Command {
     },
     /// Two stacks side by side on one local AWS, and the end of one of them
     TwoStacks,
+    /// Break a local stack in five ways, for a person to find and mend
+    Drill(Drill),
 }
 
 #[derive(Debug, Args)]
@@ -42,6 +45,25 @@ struct Run {
     /// Serve the stack's dashboard meanwhile, and keep both up afterwards, until Ctrl-C
     #[arg(long)]
     keep: bool,
+}
+
+#[derive(Debug, Args)]
+struct Drill {
+    /// Determines the faults
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// End after so many minutes
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    minutes: Option<u64>,
+    /// Strike every fault one after the other, and mend each by its answer
+    #[arg(long)]
+    self_test: bool,
+    /// Ask the drill that runs how many faults are mended
+    #[arg(long, conflicts_with_all = ["reveal", "self_test"])]
+    check: bool,
+    /// Ask the drill that runs what its faults are
+    #[arg(long, conflicts_with = "self_test")]
+    reveal: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -63,6 +85,13 @@ async fn execute(command: Command) -> Result<bool> {
         Command::Run(Run { seed, release, keep }) => {
             let profile = if release { Profile::Release } else { Profile::Dev };
             run::run(&workspace, seed, profile, keep).await
+        }
+        Command::Drill(Drill { check: true, .. }) => drill::ask(&workspace, Question::Check).await,
+        Command::Drill(Drill { reveal: true, .. }) => {
+            drill::ask(&workspace, Question::Reveal).await
+        }
+        Command::Drill(Drill { seed, minutes, self_test, .. }) => {
+            drill::run(&workspace, drill::Drill { seed, minutes, self_test }).await
         }
         Command::TwoStacks => two_stacks::run(&workspace).await,
         Command::Experiment { name } => experiment::run(&workspace, name).await,

@@ -39,6 +39,8 @@ enum Command {
     Experiment(Experiment),
     /// Deploy two stacks to one local AWS, and delete one of them
     TwoStacks,
+    /// Break a local AWS in five ways, for a person to find and mend with `evenkeel`
+    Drill(Drill),
     /// Write the parts of template.yaml and docs/ that follow from functions/*/function.toml
     Template,
     /// Make the folder of a new job type
@@ -87,6 +89,38 @@ impl Demo {
         if self.keep {
             arguments.push("--keep".into());
         }
+        arguments
+    }
+}
+
+#[derive(Debug, Args)]
+struct Drill {
+    /// Determines the faults
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// End after so many minutes
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Strike every fault one after the other, and mend each by its answer
+    #[arg(long)]
+    self_test: bool,
+    /// Ask the drill that runs how many faults are mended
+    #[arg(long, conflicts_with_all = ["reveal", "self_test"])]
+    check: bool,
+    /// Ask the drill that runs what its faults are
+    #[arg(long, conflicts_with = "self_test")]
+    reveal: bool,
+}
+
+impl Drill {
+    /// The arguments of the program of the crate `demo`.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec!["drill".into(), format!("--seed={}", self.seed).into()];
+        arguments.extend(self.minutes.map(|minutes| format!("--minutes={minutes}").into()));
+        let flags =
+            [("--self-test", self.self_test), ("--check", self.check), ("--reveal", self.reveal)];
+        let given = flags.into_iter().filter(|(_, is_given)| *is_given);
+        arguments.extend(given.map(|(flag, _)| OsString::from(flag)));
         arguments
     }
 }
@@ -186,6 +220,9 @@ async fn run(command: Command) -> Result<bool> {
         }
         Command::TwoStacks => {
             return demo::run(&workspace, Profile::Dev, &["two-stacks".into()]).await;
+        }
+        Command::Drill(drill) => {
+            return demo::run(&workspace, Profile::Dev, &drill.arguments()).await;
         }
         // Experiments measure, so their functions are built as for AWS.
         Command::Experiment(Experiment { name }) => {

@@ -80,6 +80,12 @@ impl Workspace {
         self.local().join("up.json")
     }
 
+    /// The address of the drill that runs.
+    #[must_use]
+    pub fn drill_url(&self) -> PathBuf {
+        self.local().join("drill.url")
+    }
+
     /// Where the demo leaves its report.
     #[must_use]
     pub fn demo(&self) -> PathBuf {

@@ -180,10 +180,10 @@ impl Fault {
                 shows: "quarantined",
                 mend: &[Step::Evenkeel(&[
                     "jobs",
-                    "cancel",
+                    "retry",
                     id::CRASHING,
                     "--reason",
-                    "it kills its process",
+                    "the cause is gone",
                 ])],
                 row: "`quarantined`, `crashed 3 times`",
             },

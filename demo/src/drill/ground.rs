@@ -76,12 +76,6 @@ impl<'a> Ground<'a> {
         dynamodb::get(self.aws(), table, &json!({ "pk": key })).await
     }
 
-    /// The state of the job with this key; empty if there is no record.
-    pub(super) async fn state(&self, key: &str) -> Result<String> {
-        let job = self.job(key).await?.unwrap_or_default();
-        Ok(job["state"].as_str().unwrap_or_default().to_owned())
-    }
-
     /// The event source mappings of the function that this output of the template names.
     pub(super) async fn mappings(&self, output: &str) -> Result<Vec<lambda::Mapping>> {
         lambda::mappings(self.aws(), self.stack.output(output)?).await

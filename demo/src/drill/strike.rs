@@ -1,10 +1,11 @@
 //! How each fault strikes, how a look at the stack tells that it is mended, and what mends it from outside.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use sandbox::dealers::SiteChange;
 use sandbox::{CannedAnswer, FaultKind, Method, Scope, Service, SettingsChange, Target};
 use serde_json::{Value, json};
-use tokio::time::Duration;
 use xtask::aws::sqs::Outgoing;
 use xtask::aws::{dynamodb, lambda, scheduler, secrets};
 
@@ -92,9 +93,7 @@ impl Fault {
             Self::ForeignSlashtags => {
                 has_ended(on, &format!("url_shortening#g:{}", id::LINK)).await?
             }
-            Self::PoisonMessage => {
-                has_ended(on, &format!("url_shortening#g:{}", id::CRASHING)).await?
-            }
+            Self::PoisonMessage => begins_anew(on).await?,
             Self::DeadLetters => {
                 let mut known = true;
                 for id in id::UNACKNOWLEDGED {
@@ -220,8 +219,15 @@ async fn dead_letters(on: &Ground<'_>) -> Result<()> {
     on.send("ProductDetailScrapingDeadLetterQueueUrl", &letters).await
 }
 
+/// Whether an operator has let the crashing job begin anew, so that its crashes count no more.
+async fn begins_anew(on: &Ground<'_>) -> Result<bool> {
+    let job = on.job(&format!("url_shortening#g:{}", id::CRASHING)).await?;
+    Ok(job.is_some_and(|job| job["crashes"].as_u64().unwrap_or_default() == 0))
+}
+
 async fn has_ended(on: &Ground<'_>, key: &str) -> Result<bool> {
-    Ok(matches!(on.state(key).await?.as_str(), "succeeded" | "cancelled"))
+    let job = on.job(key).await?.unwrap_or_default();
+    Ok(matches!(job["state"].as_str(), Some("succeeded" | "cancelled")))
 }
 
 async fn is_forced_open(on: &Ground<'_>) -> Result<bool> {
