@@ -22,8 +22,10 @@ pub(super) async fn trickle(on: &Ground<'_>) -> Result<Infallible> {
     let mut rounds = interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut cars = cars.iter().cycle();
-    for round in 1_u32.. {
+    let mut round = 0_u32;
+    loop {
         rounds.tick().await;
+        round = round.wrapping_add(1);
         let id = format!("listing-{round}");
         let job = message("url_shortening", &id, &link(round));
         on.send("UrlShorteningQueueUrl", &[job]).await?;
@@ -39,5 +41,4 @@ pub(super) async fn trickle(on: &Ground<'_>) -> Result<Infallible> {
             on.send("DealerComFeedQueueUrl", &[job]).await?;
         }
     }
-    anyhow::bail!("the drill has run for centuries")
 }

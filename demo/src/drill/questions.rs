@@ -55,7 +55,7 @@ impl Desk {
         let url = format!("http://{}", listener.local_addr()?);
         fs::write(workspace.drill_url(), url).context("the drill's address cannot be noted")?;
         let of = |question: Question| {
-            get(async move |State(sender): State<Sender>| ask(&sender, question).await)
+            get(move |State(sender): State<Sender>| async move { ask(&sender, question).await })
         };
         let routes = [Question::Check, Question::Reveal].into_iter();
         let routes = routes

@@ -44,8 +44,7 @@ impl Fault {
                 settings(on, |change| change.api_keys = Some(vec![NEW_KEY.to_owned()])).await
             }
             Self::PlanLimit => {
-                // As many as there are; a plan with none is no plan.
-                let own = on.sandbox.links().await.context("the links")?.len().max(1) as u64;
+                let own = on.sandbox.links().await.context("the links")?.len() as u64;
                 settings(on, |change| change.plan_limit = Some(own)).await
             }
             Self::SlowService => settings(on, |change| change.latency_ms = Some(LATENCY_MS)).await,
