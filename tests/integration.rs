@@ -15,6 +15,7 @@ mod engine;
 mod expanded;
 mod faults;
 mod feeds;
+mod follow_results;
 mod fuzz;
 mod golden;
 mod guest;
