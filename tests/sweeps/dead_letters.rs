@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use evenkeel::{
     message::{Flaw, OutgoingMessage, Purpose},
+    ports::notes::{DEAD_LETTER, DeadLetter},
+    record::Phase,
     testing::Fault,
 };
 use serde_json::json;
@@ -111,4 +113,43 @@ async fn a_message_whose_record_cannot_be_read_waits_for_hours_and_is_then_held(
     assert_eq!((held.len(), held[0].rejection.flaw), (1, Flaw::Newer));
     assert!(held[0].rejection.reason.starts_with("record: errand#g:newer: "), "{held:?}");
     assert!(bench.sqs.is_empty());
+}
+
+/// The entries of the log of dead letters, by their names.
+fn logged(bench: &Bench) -> Vec<(String, DeadLetter)> {
+    let notes = bench.store.all_notes(DEAD_LETTER).into_iter();
+    notes.map(|(name, text)| (name, serde_json::from_str(&text).unwrap())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_dead_letter_is_logged_with_what_became_of_it() {
+    let bench = Bench::errands();
+    bench.put("done", Phase::Succeeded { at: bench.now(), result: "\"done\"".into() });
+    bench.bury(dead_letter(body("done"), Purpose::Work));
+    bench.tick().await.unwrap();
+    bench.bury(dead_letter("not a message".into(), Purpose::Work));
+    bench.tick().await.unwrap();
+    let held = bench.store.rejected_messages();
+    let entries = logged(&bench);
+    let [(first, ended), (second, kept)] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((first.as_str(), second.as_str()), ("errand#000", "errand#001"));
+    assert_eq!((ended.outcome.as_str(), ended.job.as_deref()), ("ended", Some("errand#g:done")));
+    assert_eq!((kept.outcome.as_str(), kept.job.as_deref()), ("held", None));
+    assert_eq!(kept.rejected.as_deref(), Some(held[0].key.as_str()));
+    assert!(kept.reason.starts_with("malformed: "), "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_written_keeps_no_message_in_its_dead_letter_queue() {
+    for fault in [Fault::Before, Fault::Hang, Fault::Broken] {
+        let bench = Bench::errands();
+        for n in 0..30 {
+            bench.bury(dead_letter(format!("not message {n}"), Purpose::Work));
+        }
+        bench.sweeper_faults.on("put_note", fault);
+        let report = bench.tick().await.unwrap();
+        assert_eq!(report.done["redrive"]["unlogged"], 30, "{fault:?}: {report:?}");
+        assert_eq!(report.done["redrive"]["held"], 30, "{fault:?}");
+        assert_eq!((bench.sqs.len(), logged(&bench).len()), (0, 0), "{fault:?}");
+    }
 }

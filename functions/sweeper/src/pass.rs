@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod balance;
 mod census;
+mod dead_letters;
 pub mod history;
 mod minutes;
 pub mod observe;

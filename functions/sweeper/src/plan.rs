@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod balance;
+pub mod dead_letter;
 pub mod forecast;
 pub mod history;
 pub mod observation;

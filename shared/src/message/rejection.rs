@@ -129,7 +129,7 @@ impl RejectedMessage {
         at: Time,
     ) -> Self {
         Self {
-            key: format!("q#{}", sha256_hex(&[queue, "\n", body])),
+            key: Self::key_of(queue, body),
             kind: kind.to_owned(),
             queue: queue.to_owned(),
             message_id: message_id.to_owned(),
@@ -141,6 +141,12 @@ impl RejectedMessage {
             at,
             expires_at: at + QUARANTINE_RETENTION,
         }
+    }
+
+    /// The key under which a body is kept that arrived on the queue with the ARN `queue`.
+    #[must_use]
+    pub fn key_of(queue: &str, body: &str) -> String {
+        format!("q#{}", sha256_hex(&[queue, "\n", body]))
     }
 
     /// The same message in this group.

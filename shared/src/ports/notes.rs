@@ -59,6 +59,55 @@ impl Finding {
     }
 }
 
+/// The kind of notes that say what became of dead letters, by [`DeadLetter::note_key`].
+pub const DEAD_LETTER: &str = "dead_letter";
+
+/// The kind of notes that number the entries about dead letters. The name is the job type.
+pub const DEAD_LETTER_NUMBER: &str = "dead_letter_number";
+
+/// Entries about dead letters that are kept of a job type: the latest ones.
+pub const DEAD_LETTERS_KEPT: u64 = 1_000;
+
+/// How long an entry about a dead letter is kept.
+pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(30 * 24);
+
+/// What became of a message from a dead-letter queue, stored as JSON in a note: at most some 1.5 KB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// When the sweeper received it, in milliseconds since the epoch.
+    pub at: u64,
+    /// The job type of the queue.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The id that SQS gave it.
+    pub message_id: String,
+    /// The key of its job; `None` if the body could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// ARN of the queue that it came from.
+    pub queue: String,
+    /// When it was sent, in milliseconds since the epoch.
+    pub sent_at: u64,
+    /// How often it was received, as SQS counts.
+    pub receives: u32,
+    /// What became of it: a count of the sweeper's pass `redrive`, such as `sent_back` or `held`.
+    pub outcome: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// The key under which it is kept, if it is `held`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+}
+
+impl DeadLetter {
+    /// The key of the entry with this number, counted from 0. It replaces the entry that is [`DEAD_LETTERS_KEPT`]
+    /// numbers older, so that a flood of dead letters costs one write each and removes nothing else.
+    #[must_use]
+    pub fn note_key(kind: &str, number: u64) -> NoteKey {
+        NoteKey::new(DEAD_LETTER, format!("{kind}#{:03}", number % DEAD_LETTERS_KEPT))
+    }
+}
+
 /// The kind of notes that say that most runs of a job type crash. The name is the type.
 pub const CRASH_STORM: &str = "crash_storm";
 
@@ -147,5 +196,12 @@ mod tests {
         let kind = |name: &str| NoteKey::watched(name).kind;
         let kinds = ["rebrandly", "page/www.example.com", "feed/mesa-motors"].map(kind);
         assert_eq!(kinds, ["watched#8", "watched#12", "watched#7"]);
+    }
+
+    #[test]
+    fn a_thousand_dead_letters_of_a_type_are_kept() {
+        let name = |number| DeadLetter::note_key("errand", number).name;
+        assert_eq!([name(0), name(999)], ["errand#000", "errand#999"]);
+        assert_eq!(name(1_007), name(7), "it replaces the oldest");
     }
 }

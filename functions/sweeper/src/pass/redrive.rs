@@ -11,10 +11,14 @@ use evenkeel::{
     telemetry,
 };
 
+use super::dead_letters::Log;
 use crate::{
     config::JobType,
     pass::rescue::ENDS,
-    plan::redrive::{self as plan, Action},
+    plan::{
+        dead_letter::entry,
+        redrive::{self as plan, Action},
+    },
     ports::{Ports, Sweep},
     records::read,
     step,
@@ -59,13 +63,14 @@ async fn of_type<P: Ports>(
 ) -> Result<(), PortError> {
     let redriven_at = tick.memory.redriven_at.get(&job.kind).copied().unwrap_or_default();
     let redriven_at = Time::from_millis(redriven_at);
-    let mut left = plan::allowance(is_at_work(tick, job), redriven_at, tick.now);
+    let left = plan::allowance(is_at_work(tick, job), redriven_at, tick.now);
+    let mut emptying = Emptying { job, left, log: Log::default() };
     for _ in 0..MOST_RECEIVES {
         let messages = sweep.queue.receive(&job.dead, HIDDEN).await?;
         if messages.is_empty() {
             break;
         }
-        empty(sweep, tick, job, messages, &mut left).await?;
+        empty(sweep, tick, &mut emptying, messages).await?;
     }
     Ok(())
 }
@@ -82,44 +87,35 @@ fn is_at_work(tick: &Tick, job: &JobType) -> bool {
 async fn empty<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
-    job: &JobType,
+    emptying: &mut Emptying<'_>,
     messages: Vec<ReceivedMessage>,
-    left: &mut Option<usize>,
 ) -> Result<(), PortError> {
+    let job = emptying.job;
     let asked: Vec<_> = messages.iter().map(|message| plan::asked(job, message)).collect();
     let mut known: Vec<String> =
         asked.iter().filter_map(|asked| Some(asked.as_ref().ok()?.key.clone())).collect();
     known.sort();
     known.dedup();
     let records = read(&sweep.store, known).await?;
-    let mut done = Vec::new();
-    for (message, asked) in messages.iter().zip(asked) {
-        let (mut action, record) = match &asked {
-            Ok(asked) => {
-                let record = records.get(&asked.key);
-                (plan::action(message, asked, record), record)
-            }
-            Err(rejection) => (Action::Hold(rejection.clone()), None),
+    let (mut done, mut entries) = (Vec::new(), Vec::new());
+    for (message, asked) in messages.iter().zip(&asked) {
+        let record = asked.as_ref().ok().and_then(|asked| records.get(&asked.key));
+        let action = match asked {
+            Ok(asked) => plan::action(message, asked, record),
+            Err(rejection) => Action::Hold(rejection.clone()),
         };
-        action = plan::if_old(action, message, tick.now);
-        let is_old = message.sent_at + plan::HELD_FROM_AGE <= tick.now;
-        if plan::depends_on_the_function(&action)
-            && !is_old
-            && let Some(left) = left
-        {
-            if *left == 0 {
-                tick.count(NAME, "waiting", 1);
-                continue;
-            }
-            *left -= 1;
-            tick.memory.redriven_at.insert(job.kind.clone(), tick.now.as_millis());
-            // It may be held only when the function is known to work.
-            if matches!(action, Action::Hold(_)) {
-                action = Action::Redrive;
-            }
-        }
+        let action = plan::if_old(action, message, tick.now);
+        let Some(action) = emptying.allowed(tick, message, action) else {
+            tick.count(NAME, "waiting", 1);
+            continue;
+        };
         match settle(sweep, tick, job, message, &action, record).await {
-            Ok(true) => done.push(message.receipt.clone().unwrap_or_default()),
+            Ok(true) => {
+                tick.count(NAME, action.name(), 1);
+                done.push(message.receipt.clone().unwrap_or_default());
+                let asked = asked.as_ref().ok();
+                entries.push(entry(job, message, asked, &action, record, sweep.clock.now()));
+            }
             // It is not deleted, so a later tick receives it again.
             Ok(false) => tick.count(NAME, "failed", 1),
             Err(error) => {
@@ -131,9 +127,40 @@ async fn empty<P: Ports>(
     if done.is_empty() {
         return Ok(());
     }
+    // Before the deletion, so that each message that is gone has an entry. One that is received again has two.
+    let unlogged = emptying.log.write(&sweep.store, &job.kind, &entries, sweep.clock.now()).await;
+    tick.count(NAME, "unlogged", unlogged);
     // A message whose deletion fails is received again. It is then dropped, or handled once more
     // without harm.
     sweep.queue.delete(&job.dead, &done).await
+}
+
+/// A dead-letter queue that is being emptied.
+struct Emptying<'a> {
+    job: &'a JobType,
+    /// How many messages may still be sent back or held because of their function; `None` if all may.
+    left: Option<usize>,
+    log: Log,
+}
+
+impl Emptying<'_> {
+    /// What is done with a message now; `None` if it has to wait until its function works.
+    fn allowed(
+        &mut self,
+        tick: &mut Tick,
+        message: &ReceivedMessage,
+        action: Action,
+    ) -> Option<Action> {
+        let is_old = message.sent_at + plan::HELD_FROM_AGE <= tick.now;
+        let Some(left) = &mut self.left else { return Some(action) };
+        if is_old || !plan::depends_on_the_function(&action) {
+            return Some(action);
+        }
+        *left = left.checked_sub(1)?;
+        tick.memory.redriven_at.insert(self.job.kind.clone(), tick.now.as_millis());
+        // It may be held only when the function is known to work.
+        Some(Action::Redrive)
+    }
 }
 
 /// Carries out the decision about a message; whether the message may then be deleted.
@@ -146,10 +173,7 @@ async fn settle<P: Ports>(
     record: Option<&Record>,
 ) -> Result<bool, PortError> {
     match action {
-        Action::Drop(why) => {
-            tick.count(NAME, why, 1);
-            Ok(true)
-        }
+        Action::Drop(_) => Ok(true),
         Action::IndexLeaseExpiry => {
             // A record that another pass has taken is left for the next receive of this message.
             let Some(record) = record.filter(|record| tick.touched.insert(record.key.clone()))
@@ -157,9 +181,7 @@ async fn settle<P: Ports>(
                 return Ok(false);
             };
             // If the record has changed, the next receive of this message decides anew.
-            let indexed = sweep.store.index_lease_expiry(record).await? == Written::Yes;
-            tick.count(NAME, "lease_expiry_indexed", usize::from(indexed));
-            Ok(indexed)
+            Ok(sweep.store.index_lease_expiry(record).await? == Written::Yes)
         }
         Action::Redrive => {
             let queue = plan::back_to(job, message);
@@ -173,25 +195,20 @@ async fn settle<P: Ports>(
                     message.group.clone(),
                 )
             };
-            let sent = step::send(&sweep.queue, queue, &[message]).await == 0;
-            tick.count(NAME, "sent_back", usize::from(sent));
-            Ok(sent)
+            Ok(step::send(&sweep.queue, queue, &[message]).await == 0)
         }
         Action::Hold(rejection) => {
-            let queue = message.source.as_deref().unwrap_or(&job.normal.queue);
-            let now = sweep.clock.now();
             let body = RejectedMessage::new(
                 &job.kind,
-                queue,
+                plan::came_from(job, message),
                 message.message_id(),
                 message.body(),
                 rejection,
-                now,
+                sweep.clock.now(),
             );
             let body = body.in_group(message.group.as_deref()).traced(message.trace.as_ref());
             telemetry::rejected(&body);
             sweep.store.reject(&body).await?;
-            tick.count(NAME, "held", 1);
             Ok(true)
         }
     }

@@ -24,6 +24,19 @@ pub enum Action {
     Hold(Rejection),
 }
 
+impl Action {
+    /// The name of its count.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Drop(why) => *why,
+            Self::IndexLeaseExpiry => "lease_expiry_indexed",
+            Self::Redrive => "sent_back",
+            Self::Hold(_) => "held",
+        }
+    }
+}
+
 /// What a message asks for, by its own content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -128,6 +141,12 @@ pub fn back_to<'a>(job: &'a JobType, message: &ReceivedMessage) -> &'a str {
     let source = message.source.as_deref();
     let known = job.sources().into_iter().find(|known| Some(known.queue.as_str()) == source);
     known.map_or(job.normal.queue.as_str(), |known| known.queue.as_str())
+}
+
+/// ARN of the queue that a message came from; the one of normal priority if SQS does not name it.
+#[must_use]
+pub fn came_from<'a>(job: &'a JobType, message: &'a ReceivedMessage) -> &'a str {
+    message.source.as_deref().unwrap_or(&job.normal.queue)
 }
 
 #[cfg(test)]
