@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel::{
     dependency::breaker::State,
-    ports::Control as _,
+    ports::{Control as _, notes::NoteKey},
     record::{Phase, Record},
 };
 use serde_json::{Value, json};
@@ -190,6 +190,19 @@ async fn a_bulk_act_that_is_stopped_keeps_what_is_done_and_does_no_more() {
     assert_eq!(again["state"], "stopped");
     let unknown = bench.operate(&json!({ "stop": "x" })).await.unwrap_err();
     assert!(unknown.starts_with("stop: \"x\", expected the id"), "{unknown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_open_act_has_its_turn_however_many_there_are() {
+    let bench = Bench::errands();
+    for n in 0..1_500 {
+        // Of calls that died before they did anything.
+        let key = NoteKey::new("ops_open", format!("{n:04}"));
+        let until = bench.now() + MINUTE * 600;
+        bench.store.put_note(&key, r#"{"at":0}"#, until).await.unwrap();
+    }
+    minutes(&bench, 2).await;
+    assert_eq!(bench.store.all_notes("ops_open"), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,6 +48,8 @@ pub struct Memory {
     /// When a dead letter was sent back although its type did no other work, in milliseconds since the epoch, by
     /// type.
     pub redriven_at: BTreeMap<String, u64>,
+    /// The open act of an operator that had its turn last. The next tick begins after it, by name.
+    pub operated_last: String,
     /// The round in progress that counts parked jobs of dependencies.
     pub census: Census,
     /// The last complete round.

@@ -18,6 +18,12 @@ pub const OPS: &str = "ops";
 /// The kind of the notes that name open entries.
 pub const OPEN: &str = "ops_open";
 
+/// Names of open entries that one query reads, the most that a port returns.
+const PAGE: usize = 1_000;
+
+/// Queries for the names of all open entries.
+const MOST_PAGES: usize = 10;
+
 /// How long an entry is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 
@@ -103,6 +109,23 @@ pub async fn close<S: TableMaintenance>(store: &S, id: &str) -> Result<(), PortE
     let place = NoteKey::new(OPEN, id);
     let Some(text) = store.note(&place).await?.value else { return Ok(()) };
     store.remove_note(&place, &text).await
+}
+
+/// The names of all open entries with the texts of their notes, the latest first; of more than ten thousand the
+/// latest ones.
+pub async fn open<S: TableMaintenance>(store: &S) -> Result<Vec<(String, String)>, PortError> {
+    let mut open: Vec<(String, String)> = Vec::new();
+    for _ in 0..MOST_PAGES {
+        // The smallest name that sorts after the last one.
+        let from = open.last().map_or_else(String::new, |(name, _)| format!("{name}\0"));
+        let page = store.notes(OPEN, &from, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        open.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    Ok(open)
 }
 
 /// The latest entries. One that cannot be read is left out with a log line.

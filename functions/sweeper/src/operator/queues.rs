@@ -3,21 +3,15 @@
 
 use evenkeel::{
     base::time::{Clock as _, Time},
-    ports::{
-        PortError,
-        maintenance::{MappingMaintenance as _, TableMaintenance as _},
-    },
+    ports::{PortError, maintenance::MappingMaintenance as _},
 };
 
 use super::{
     entry::{Progress, State},
-    log::{self, Logged, MOST_RACES, OPEN},
+    log::{self, Logged, MOST_RACES},
     request::Act,
 };
 use crate::ports::{Ports, Sweep};
-
-/// Open acts that are looked at for earlier pauses.
-const MOST_OPEN: usize = 100;
 
 /// The count that says that a pause has begun.
 pub(super) const PAUSED: &str = "paused";
@@ -73,7 +67,7 @@ async fn end_others<P: Ports>(
     id: &str,
     queues: &[String],
 ) -> Result<(), PortError> {
-    for (other, _) in sweep.store.notes(OPEN, "", MOST_OPEN).await? {
+    for (other, _) in log::open(&sweep.store).await? {
         if other != id {
             end_other(sweep, id, &other, queues).await?;
         }

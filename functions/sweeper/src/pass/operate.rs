@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::{Clock as _, Time},
-    ports::{PortError, maintenance::TableMaintenance as _},
+    ports::PortError,
     telemetry,
 };
 use serde::Deserialize;
@@ -12,15 +12,12 @@ use serde::Deserialize;
 use super::Pass;
 use crate::{
     operator::{
-        log::{self, Logged, OPEN},
+        log::{self, Logged},
         work,
     },
     ports::{Ports, Sweep},
     tick::Tick,
 };
-
-/// Open acts of which a tick takes care, the latest first.
-const MOST: usize = 100;
 
 /// Time that an act leaves to the last writes of the pass.
 const RESERVE: Duration = Duration::from_secs(3);
@@ -41,7 +38,7 @@ struct Open {
 pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let end = sweep.clock.now() + Pass::Operate.time_box();
     let end = end.before(RESERVE);
-    let open = sweep.store.notes(OPEN, "", MOST).await?;
+    let open = in_turn(log::open(&sweep.store).await?, &tick.memory.operated_last);
     let mut left = u32::try_from(open.len()).unwrap_or(u32::MAX);
     for (id, text) in open {
         let now = sweep.clock.now();
@@ -52,6 +49,7 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         // A long act must not keep a pause from its end, nor other acts from their turn.
         let share = now + end.since(now) / left.max(1);
         left = left.saturating_sub(1);
+        tick.memory.operated_last.clone_from(&id);
         // A failure of one does not keep the others from their turn.
         match carry_on(sweep, &id, &text, share).await {
             Ok(what) => tick.count(NAME, what, 1),
@@ -62,6 +60,15 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Open acts in the order of their turns, beginning after the one that had its turn last: a tick that has no time for
+/// all of them leaves none behind for ever.
+fn in_turn(open: Vec<(String, String)>, last: &str) -> Vec<(String, String)> {
+    let (before, mut after): (Vec<_>, Vec<_>) =
+        open.into_iter().partition(|(id, _)| id.as_str() <= last);
+    after.extend(before);
+    after
 }
 
 /// Carries on one act. Returns what was done, the name of a count.
@@ -91,4 +98,18 @@ async fn carry_on<P: Ports>(
     }
     work::carry_on(sweep, &mut logged, end).await?;
     Ok("carried_on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_turns_go_round() {
+        let open = || ["a", "b", "c"].map(|id| (id.to_owned(), String::new())).to_vec();
+        let order = |last: &str| -> String {
+            in_turn(open(), last).into_iter().map(|(id, _)| id).collect()
+        };
+        assert_eq!(["", "a", "bb", "c"].map(order), ["abc", "bca", "cab", "abc"]);
+    }
 }
