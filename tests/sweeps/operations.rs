@@ -206,6 +206,30 @@ async fn every_open_act_has_its_turn_however_many_there_are() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_caller_does_is_noted_before_and_reported_after() {
+    let bench = Bench::errands();
+    let note = json!({ "do": "note", "what": "submit", "about": "40 messages" });
+    let noted = set(&bench, &note).await;
+    assert_eq!(noted["state"], "intent");
+    minutes(&bench, 2).await;
+    let stop = bench.operate(&json!({ "stop": noted["id"] })).await.unwrap_err();
+    assert!(stop.contains("done by its caller"), "{stop}");
+    let report = |id: &Value| json!({ "report": id, "state": "done", "counts": { "sent": 40 } });
+    let ended = bench.operate(&report(&noted["id"])).await.unwrap();
+    assert_eq!((&ended["state"], &ended["counts"]), (&json!("done"), &json!({ "sent": 40 })));
+    assert_eq!(entry(&bench, &noted["id"]), ended);
+    assert_eq!(bench.store.all_notes("ops_open"), []);
+    let forgotten = set(&bench, &note).await;
+    tokio::time::advance(MINUTE * 1_441).await;
+    minutes(&bench, 1).await;
+    assert_eq!(entry(&bench, &forgotten["id"])["state"], "failed");
+    let mut retry = json!({ "act": { "do": "retry", "on": { "jobs": [key("a")] } } });
+    retry = bench.operate(&retry).await.unwrap();
+    let refused = bench.operate(&report(&retry["id"])).await.unwrap_err();
+    assert!(refused.ends_with("not by a caller"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_filter_selects_by_state_class_and_group() {
     let bench = Bench::errands();
     let mut other = bench.record("other", Phase::Dead { at: bench.now(), why: "x".into() });

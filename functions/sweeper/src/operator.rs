@@ -5,6 +5,8 @@
 //! { "act": { "do": "retry", "on": { "jobs": ["webhook#g:7"] } }, "by": "arn:…", "reason": "the key was renewed" }
 //! { "act": { "do": "cancel", "on": { "filter": { "type": "webhook" } } }, "dry_run": true }
 //! { "stop": "998199999999999-1f3a" }
+//! { "act": { "do": "note", "what": "submit", "about": "40 messages" }, "by": "arn:…" }
+//! { "report": "998199999999999-1f3a", "state": "done", "counts": { "sent": 40 } }
 //! {}
 //! ```
 //!
@@ -15,8 +17,8 @@
 //! ```
 //!
 //! Every act has an entry of the operations log: written before the act, and completed after it. What is not done within
-//! [`ANSWER_WITHIN`] stays open, and the sweeper's ticks carry it on. A request without an act answers with the latest
-//! entries.
+//! [`ANSWER_WITHIN`] stays open, and the sweeper's ticks carry it on. What a caller does itself, such as to send messages,
+//! it notes before and reports after. A request without an act answers with the latest entries.
 
 mod check;
 pub mod entry;
@@ -44,7 +46,7 @@ use serde_json::{Value, json};
 use self::{
     entry::{Entry, State},
     log::Logged,
-    request::{Call, Request},
+    request::{Call, Reported, Request},
 };
 use crate::ports::{Ports, Sweep};
 
@@ -64,7 +66,11 @@ pub async fn answer<P: Ports>(
     let end = deadline.min(now + ANSWER_WITHIN);
     let answer = match Call::read(call, &sweep.config, now)? {
         Call::Latest => log::latest(&sweep.store, LATEST).await.map(|ops| json!({ "ops": ops })),
-        Call::Stop(id) => stop(sweep, &id).await?.map(|entry| json!(entry)),
+        Call::Stop(id) => {
+            let end = |entry: &mut Entry, now| entry.end(State::Stopped, now);
+            end_open(sweep, "stop", &id, end).await?.map(|entry| json!(entry))
+        }
+        Call::Report(reported) => report(sweep, reported).await?.map(|entry| json!(entry)),
         Call::Do(request) if request.dry_run => preview::preview(sweep, &request, end).await,
         Call::Do(request) => perform(sweep, *request, end).await.map(|entry| json!(entry)),
     };
@@ -81,6 +87,9 @@ async fn perform<P: Ports>(
     let now = sweep.clock.now();
     let entry = Entry::new(request, &sweep.random.token(), now);
     let mut logged = Logged::begin(&sweep.store, entry, now).await?;
+    if logged.entry.act.is_note() {
+        return Ok(logged.entry);
+    }
     let limit = end.since(now);
     // On the heap: it holds every act.
     let work = Box::pin(work::carry_on(sweep, &mut logged, end));
@@ -91,22 +100,57 @@ async fn perform<P: Ports>(
     Ok(logged.entry)
 }
 
-/// Stops an act that is not done: what it has done stays done. The inner error is a sentence for the caller.
-async fn stop<P: Ports>(sweep: &Sweep<P>, id: &str) -> Result<Result<Entry, PortError>, String> {
-    let unknown = || format!("stop: {id:?}, expected the id of an entry of the operations log");
+/// Writes down what became of an act that its caller has done.
+async fn report<P: Ports>(
+    sweep: &Sweep<P>,
+    reported: Reported,
+) -> Result<Result<Entry, PortError>, String> {
+    let Reported { id, state, why, counts } = reported;
+    let end = |entry: &mut Entry, now| {
+        entry.why.clone_from(&why);
+        entry.counts.clone_from(&counts);
+        entry.end(state.into(), now);
+    };
+    end_open(sweep, "report", &id, end).await
+}
+
+/// Why an open act may not be ended by a call with this field; `None` if it may.
+fn refusal(field: &str, entry: &Entry) -> Option<String> {
+    let id = &entry.id;
+    match (field, entry.act.is_note()) {
+        ("report", false) => {
+            Some(format!("report: {id} is done by this function, not by a caller"))
+        }
+        ("stop", true) => Some(format!("stop: {id} is done by its caller; interrupt that command")),
+        ("stop", false) if entry.act.is_pause() => {
+            Some(format!("stop: {id} pauses queues; `queues resume` ends that"))
+        }
+        _ => None,
+    }
+}
+
+/// Ends an act that is open: what it has done stays done. The call's `field` names it by its id. The outer error is a
+/// sentence for the caller.
+async fn end_open<P: Ports>(
+    sweep: &Sweep<P>,
+    field: &str,
+    id: &str,
+    end: impl Fn(&mut Entry, Time),
+) -> Result<Result<Entry, PortError>, String> {
+    let unknown = || format!("{field}: {id:?}, expected the id of an entry of the operations log");
     for _ in 0..log::MOST_RACES {
         let now = sweep.clock.now();
         let mut logged = match Logged::read(&sweep.store, id).await {
             Ok(logged) => logged.ok_or_else(unknown)?,
             Err(error) => return Ok(Err(error)),
         };
-        if logged.entry.act.is_pause() {
-            return Err(format!("stop: {id} pauses queues; `queues resume` ends that"));
+        if let Some(why) = refusal(field, &logged.entry) {
+            return Err(why);
         }
         if logged.entry.is_over() {
             return Ok(Ok(logged.entry));
         }
-        logged.entry.end(State::Stopped, now);
+        end(&mut logged.entry, now);
         match logged.save(&sweep.store, now).await {
             Ok(true) => {
                 let closed = log::close(&sweep.store, id).await;

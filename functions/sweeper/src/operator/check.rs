@@ -9,11 +9,15 @@ use evenkeel::{
     record::due::{Parked, due_partitions},
 };
 
-use super::request::{Act, Filter, MOST_KEYS, On, Request, Setting};
+use super::request::{Act, Filter, MOST_KEYS, On, Reported, Request, Setting};
 use crate::config::{Config, JobType};
 
 /// Longest reason, in bytes, so that an entry of the log stays small.
 const REASON_BYTES: usize = 500;
+
+/// Counts of a reported result, and the longest name of one in bytes.
+const MOST_COUNTS: usize = 100;
+const COUNT_BYTES: usize = 60;
 
 /// Longest key of a job that is named, in bytes.
 const KEY_BYTES: usize = 512;
@@ -30,7 +34,8 @@ impl Request {
         if self.reason.len() > REASON_BYTES || self.by.len() > REASON_BYTES {
             return Err(format!("reason: expected at most {REASON_BYTES} bytes"));
         }
-        let is_single = self.act.keys().len() == 1 || matches!(self.act, Act::Resume { .. });
+        let is_single =
+            self.act.keys().len() == 1 || matches!(self.act, Act::Resume { .. } | Act::Note { .. });
         if self.reason.trim().is_empty() && !is_single && !self.dry_run {
             return Err("reason: missing; expected why, for those who read the log".to_owned());
         }
@@ -66,7 +71,32 @@ impl Request {
                 check_end("until", *until, now)
             }
             Act::Resume { queues } => check_queues(queues, config),
+            Act::Note { what, about } => {
+                check_name("what", what)?;
+                let is_good = about.len() <= REASON_BYTES;
+                if is_good {
+                    Ok(())
+                } else {
+                    Err(format!("about: expected at most {REASON_BYTES} bytes"))
+                }
+            }
         }
+    }
+}
+
+impl Reported {
+    /// Fails with what is wrong first.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.why.as_ref().is_some_and(|why| why.len() > REASON_BYTES) {
+            return Err(format!("why: expected at most {REASON_BYTES} bytes"));
+        }
+        let is_long = |name: &String| name.len() > COUNT_BYTES;
+        if self.counts.len() > MOST_COUNTS || self.counts.keys().any(is_long) {
+            return Err(format!(
+                "counts: expected at most {MOST_COUNTS}, with names of {COUNT_BYTES} bytes"
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use evenkeel::base::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::request::{Act, Request};
+use super::request::{Act, Ended, Request};
 
 /// How long an act may stay open. After that it has failed.
 pub const LONGEST_OPEN: Duration = Duration::from_hours(7 * 24);
+
+/// How long a note may stay without the report of its caller, who may have sent a large file meanwhile.
+pub const LONGEST_NOTE: Duration = Duration::from_hours(24);
 
 /// Entries are listed in the order of their names, so a name begins with what is left of this number of milliseconds:
 /// the latest comes first.
@@ -32,6 +35,16 @@ pub enum State {
     Failed,
     /// An operator has stopped it. What was done stays done.
     Stopped,
+}
+
+impl From<Ended> for State {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Done => Self::Done,
+            Ended::Failed => Self::Failed,
+            Ended::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// How far the work on an act has come.
@@ -116,6 +129,13 @@ impl Entry {
     #[must_use]
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Done | State::Failed | State::Stopped)
+    }
+
+    /// When it has failed if it is still open.
+    #[must_use]
+    pub fn latest_end(&self) -> Time {
+        let longest = if self.act.is_note() { LONGEST_NOTE } else { LONGEST_OPEN };
+        Time::from_millis(self.at) + longest
     }
 
     /// Ends it in this state.

@@ -1,5 +1,7 @@
 //! What operators ask for, as JSON.
 
+use std::collections::BTreeMap;
+
 use evenkeel::base::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,8 +18,39 @@ pub enum Call {
     Latest,
     /// To stop the act with this id.
     Stop(String),
+    /// To write down what became of an act that its caller does.
+    Report(Reported),
     /// To do something.
     Do(Box<Request>),
+}
+
+/// How an act ended that its caller has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// All is done.
+    Done,
+    /// It could not be done, or only a part of it.
+    Failed,
+    /// It was interrupted. What was done stays done.
+    Stopped,
+}
+
+/// What became of an act that its caller does: the result that follows a [`Act::Note`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reported {
+    /// The id of the note's entry.
+    #[serde(rename = "report")]
+    pub id: String,
+    /// How it ended.
+    pub state: Ended,
+    /// Why it has failed.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// What was done, by outcome.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// An act, who asks for it, and why.
@@ -104,6 +137,14 @@ pub enum Act {
         /// Their keys in the parameter of mapping ids.
         queues: Vec<String>,
     },
+    /// Write down what the caller is about to do itself. [`Reported`] follows when it is done.
+    Note {
+        /// The command, such as `submit`.
+        what: String,
+        /// What it is about, for those who read the log.
+        #[serde(default)]
+        about: String,
+    },
 }
 
 /// What a breaker does.
@@ -173,6 +214,7 @@ impl Act {
             Self::Limiter { .. } => "limiter",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
+            Self::Note { .. } => "note",
         }
     }
 
@@ -180,6 +222,12 @@ impl Act {
     #[must_use]
     pub const fn is_pause(&self) -> bool {
         matches!(self, Self::Pause { .. })
+    }
+
+    /// Whether its caller does it, and reports when it is done.
+    #[must_use]
+    pub const fn is_note(&self) -> bool {
+        matches!(self, Self::Note { .. })
     }
 
     /// The jobs that it is about, if it is about jobs.
@@ -213,6 +261,11 @@ impl Act {
 impl Call {
     /// Reads a call. The error is a sentence that names the field and what was expected.
     pub fn read(call: &Value, config: &Config, now: Time) -> Result<Self, String> {
+        if call.get("report").is_some() {
+            let reported: Reported =
+                serde_json::from_value(call.clone()).map_err(|error| format!("report: {error}"))?;
+            return reported.check().map(|()| Self::Report(reported));
+        }
         if call.get("act").is_none() {
             return match call.get("stop").map(Value::as_str) {
                 Some(Some(id)) => Ok(Self::Stop(id.to_owned())),

@@ -9,7 +9,7 @@ use evenkeel::{
 };
 
 use super::{
-    entry::{LONGEST_OPEN, Progress, State},
+    entry::{Progress, State},
     gates, jobs,
     log::{self, Logged},
     queues, rejected,
@@ -30,10 +30,13 @@ pub async fn carry_on<P: Ports>(
     end: Time,
 ) -> Result<(), PortError> {
     let now = sweep.clock.now();
-    let is_too_old = Time::from_millis(logged.entry.at) + LONGEST_OPEN <= now;
-    if is_too_old && !logged.entry.act.is_pause() {
-        let left = logged.entry.why.take().unwrap_or_else(|| "jobs are left".to_owned());
-        logged.entry.why = Some(format!("not done within seven days: {left}"));
+    if logged.entry.latest_end() <= now && !logged.entry.act.is_pause() {
+        logged.entry.why = Some(if logged.entry.act.is_note() {
+            "its caller has not said within a day what became of it".to_owned()
+        } else {
+            let left = logged.entry.why.take().unwrap_or_else(|| "jobs are left".to_owned());
+            format!("not done within seven days: {left}")
+        });
         logged.entry.end(State::Failed, now);
         return finish(sweep, logged, now).await;
     }
@@ -100,5 +103,7 @@ async fn act<P: Ports>(
             queues::pause(sweep, logged, &queues, Time::from_millis(until)).await
         }
         Act::Resume { queues } => queues::resume(sweep, logged, &queues).await,
+        // Its caller does it.
+        Act::Note { .. } => Ok(Progress::Later),
     }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::Pass;
 use crate::{
     operator::{
+        entry::Entry,
         log::{self, Logged},
         work,
     },
@@ -71,6 +72,14 @@ fn in_turn(open: Vec<(String, String)>, last: &str) -> Vec<(String, String)> {
     after
 }
 
+/// Whether nothing is to be done about an open act now: it pauses queues, its caller does it, or another process is at
+/// work on it.
+pub(super) fn waits(entry: &Entry, now: Time) -> bool {
+    let is_paused = entry.act.is_pause() && Time::from_millis(entry.next_at) > now;
+    let is_noted = entry.act.is_note() && entry.latest_end() > now;
+    is_paused || is_noted || Time::from_millis(entry.busy_until) > now
+}
+
 /// Carries on one act. Returns what was done, the name of a count.
 async fn carry_on<P: Ports>(
     sweep: &Sweep<P>,
@@ -92,8 +101,7 @@ async fn carry_on<P: Ports>(
         log::close(&sweep.store, id).await?;
         return Ok("closed");
     }
-    let is_paused = entry.act.is_pause() && Time::from_millis(entry.next_at) > now;
-    if is_paused || Time::from_millis(entry.busy_until) > now {
+    if waits(entry, now) {
         return Ok("waiting");
     }
     work::carry_on(sweep, &mut logged, end).await?;
