@@ -1,11 +1,12 @@
-//! The sweeper's command: a call whose payload names it. What changes jobs is the operator's, see [`crate::operator`].
+//! The sweeper's commands: calls whose payload names one. What changes jobs is the operator's, see [`crate::operator`].
 //!
 //! ```json
 //! { "command": "audit", "from": null }
+//! { "command": "preview" }
 //! ```
 //!
-//! A command does as much as one call has time for. Its answer has a `next`, which continues it in
-//! another call, or null if nothing is left.
+//! An audit does as much as one call has time for. Its answer has a `next`, which continues it in another call, or null
+//! if nothing is left. A preview says what the next tick would do, and writes nothing.
 
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    memory::Memory,
-    pass::audit,
+    memory::{Memory, Saved},
+    pass::{audit, preview::preview},
     ports::{Ports, Sweep},
     step,
     survey::survey,
@@ -40,6 +41,9 @@ const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
 /// The time over which the checks of one page are spread.
 const CHECKS_OF_A_PAGE: Duration = Duration::from_millis(500 * PAGE as u64);
 
+/// Longest time in which a preview begins to look at further dependencies, so that people do not wait for minutes.
+const LONGEST_PREVIEW: Duration = Duration::from_secs(15);
+
 /// A command, as the payload spells it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
@@ -50,6 +54,8 @@ pub enum Command {
         #[serde(default)]
         from: Option<Vec<String>>,
     },
+    /// Say what a tick would do now.
+    Preview {},
 }
 
 impl Command {
@@ -72,7 +78,20 @@ pub async fn run<P: Ports>(
 ) -> Result<Value, PortError> {
     match command {
         Command::Audit { from } => audit_all(sweep, from.clone(), deadline).await,
+        Command::Preview {} => preview_tick(sweep, deadline).await,
     }
+}
+
+/// Surveys as a tick does, and says what its passes would do.
+async fn preview_tick<P: Ports>(sweep: &Sweep<P>, deadline: Time) -> Result<Value, PortError> {
+    let (now, token) = (sweep.clock.now(), sweep.random.token());
+    let (_, memory) = Saved::read(&sweep.store, &token).await?;
+    let from = &memory.watched_begin;
+    let view = survey(&sweep.store, &sweep.queue, &sweep.config, from, now, now).await;
+    let mut tick = Tick::new(token, now, view, memory);
+    let end = deadline.min(now + LONGEST_PREVIEW);
+    // On the heap: it holds the reads of several passes.
+    Box::pin(preview(sweep, &mut tick, end)).await
 }
 
 /// Audits page after page until the time is up.

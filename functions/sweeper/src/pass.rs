@@ -10,6 +10,7 @@ mod minutes;
 pub mod observe;
 pub mod operate;
 mod patterns;
+pub mod preview;
 mod prune;
 pub mod redrive;
 pub mod release;

@@ -28,6 +28,9 @@ use crate::{
 /// Receives of one dead-letter queue in a tick, of ten messages each.
 const MOST_RECEIVES: usize = 20;
 
+/// Messages of one dead-letter queue that a tick takes at most.
+pub(super) const MOST: u64 = 10 * MOST_RECEIVES as u64;
+
 /// Visibility timeout of a received message. If it is not deleted by then, a later tick receives it
 /// again.
 const HIDDEN: Duration = Duration::from_secs(60);

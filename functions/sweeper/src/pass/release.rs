@@ -32,11 +32,11 @@ const MOST_EXAMINED: usize = 50;
 const MOST_OVERDUE: usize = 250;
 
 /// Jobs of all dependencies that a tick releases.
-const MOST: usize = 3_000;
+pub(super) const MOST: usize = 3_000;
 
 /// Dependencies of one group: they are read, then their jobs are released. Each group that releases jobs writes the
 /// sweeper's memory, which may be 20 KB, so that many small groups would be a hot item.
-const TOGETHER: usize = 256;
+pub(super) const TOGETHER: usize = 256;
 
 /// For how long the ramp after a breaker's deletion counts as the same.
 const UNSEEN_RAMP: Duration = Duration::from_mins(10);
@@ -44,7 +44,7 @@ const UNSEEN_RAMP: Duration = Duration::from_mins(10);
 const NAME: &str = "release";
 
 /// A dependency and its parked jobs.
-struct Seen {
+pub(super) struct Seen {
     name: String,
     known: Dependency,
     way: Way,
@@ -123,7 +123,10 @@ async fn group<P: Ports>(
     for (_, seen) in seen {
         let left = most - steps.len();
         let more = match seen {
-            Ok(seen) => plan(sweep, tick, &mut memory, seen, window, left).await,
+            Ok(seen) => match note(sweep, tick, &seen).await {
+                Ok(()) => steps_of(sweep, tick, &mut memory, seen, window, left).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match more {
@@ -140,7 +143,7 @@ async fn group<P: Ports>(
 
 /// The dependencies in the order of their turns: those that job types are configured with, and the
 /// others.
-fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>) {
+pub(super) fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>) {
     let fixed: Vec<String> =
         sweep.config.types.iter().filter_map(|job| job.dependency.clone()).collect();
     let others = tick.view.notes.keys().filter(|name| !fixed.contains(name)).cloned();
@@ -151,7 +154,7 @@ fn in_turn<P: Ports>(sweep: &Sweep<P>, tick: &Tick) -> (Vec<String>, Vec<String>
 }
 
 /// Reads a dependency: its breaker, its limiter, its parked jobs.
-async fn examine<P: Ports>(
+pub(super) async fn examine<P: Ports>(
     sweep: &Sweep<P>,
     tick: &Tick,
     name: &str,
@@ -179,9 +182,19 @@ async fn examine<P: Ports>(
     Ok(Seen { name: name.to_owned(), known, way, taken_until, parked })
 }
 
+/// Notes for the other passes what was seen of a dependency, and keeps its note in the table or removes it.
+async fn note<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, seen: &Seen) -> Result<(), PortError> {
+    // Without a slot, the parked jobs were not read.
+    if seen.way.slots.is_empty() {
+        return Ok(());
+    }
+    tick.view.parked.insert(seen.name.clone(), seen.parked.len());
+    keep_note(&sweep.store, tick, &seen.name, &seen.known, seen.parked.is_empty()).await
+}
+
 /// Plans the release of a dependency's parked jobs, at most `most`, and updates `memory`
-/// accordingly.
-async fn plan<P: Ports>(
+/// accordingly. Writes nothing to a table.
+pub(super) async fn steps_of<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
     memory: &mut Memory,
@@ -192,11 +205,6 @@ async fn plan<P: Ports>(
     let Seen { name, mut known, mut way, taken_until, parked } = seen;
     let now = sweep.clock.now();
     tick.view.dependencies.insert(name.clone(), known.clone());
-    // Without a slot, the parked jobs were not read.
-    if !way.slots.is_empty() {
-        tick.view.parked.insert(name.clone(), parked.len());
-        keep_note(&sweep.store, tick, &name, &known, parked.is_empty()).await?;
-    }
     let keys = tick.claim(parked.into_iter().map(|due| due.key).collect());
     let records = read(&sweep.store, keys.clone()).await?;
     let in_order: Vec<Record> = keys.iter().filter_map(|key| records.get(key).cloned()).collect();

@@ -29,10 +29,10 @@ use crate::{
 /// Running jobs with an ended lease that a tick reads.
 const MOST_STUCK: usize = 500;
 /// Jobs of one queue whose messages a tick sends again.
-const MOST_LOST: usize = 200;
+pub(super) const MOST_LOST: usize = 200;
 
 /// Jobs of one type whose message a tick copies to the high queue while that is empty.
-const MOST_AGED: usize = 20;
+pub(super) const MOST_AGED: usize = 20;
 
 /// The time in which the crashed runs of a type are compared with all of them.
 const STORM_WINDOW: Duration = Duration::from_mins(5);
@@ -56,8 +56,24 @@ pub async fn rescue<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), P
     trouble.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
-/// Counts a crash of each running job whose lease is over, and wakes or quarantines it.
-async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+/// Running jobs whose lease is over.
+pub(super) struct Stuck {
+    /// The leases that are over.
+    ended: Vec<Lease>,
+    /// Keys of all jobs that were read.
+    keys: BTreeSet<String>,
+    /// Of these, those that are stuck.
+    pub(super) records: Vec<Record>,
+    /// How many there are, by extrapolation, and how many jobs run.
+    pub(super) all: usize,
+    pub(super) running: usize,
+}
+
+/// Reads the jobs that are stuck. Changes nothing.
+pub(super) async fn find_stuck<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &Tick,
+) -> Result<Stuck, PortError> {
     let now = tick.now;
     let ended: Vec<_> =
         tick.view.leases.iter().filter(|lease| lease.until <= now).cloned().collect();
@@ -69,20 +85,34 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let expired = due(&sweep.store, &partitions, [Time::default(), now], MOST_STUCK).await?;
     keys.extend(expired.into_iter().map(|due| due.key));
     let records = read(&sweep.store, keys.iter().cloned().collect()).await?;
-    let stuck: Vec<&Record> =
-        records.values().filter(|record| plan::is_stuck(record, now)).collect();
+    let records: Vec<Record> =
+        records.into_values().filter(|record| plan::is_stuck(record, now)).collect();
     // A tick reads only some of the jobs whose lease is over, and extrapolates to all of them.
     let over: usize = ended.iter().map(|lease| lease.jobs.len()).sum();
-    let all_stuck = stuck.len() * over.max(keys.len()) / keys.len().max(1);
-    let running = tick.view.running().max(all_stuck);
-    let doubt = plan::seems_broken(all_stuck, running);
-    tick.stuck = all_stuck;
-    tick.memory.stuck_ticks = if doubt { tick.memory.stuck_ticks + 1 } else { 0 };
-    let excused = excused(sweep, tick, &stuck).await;
+    let all = records.len() * over.max(keys.len()) / keys.len().max(1);
+    let running = tick.view.running().max(all);
+    Ok(Stuck { ended, keys, records, all, running })
+}
+
+/// How many stuck jobs a tick may rescue. `ticks` counts those before this one that found too many of them.
+pub(super) fn caution(stuck: &Stuck, ticks: u32) -> (Caution, u32) {
+    let doubt = plan::seems_broken(stuck.all, stuck.running);
+    let ticks = if doubt { ticks + 1 } else { 0 };
+    (plan::caution(stuck.all, stuck.running, ticks, MOST_STUCK), ticks)
+}
+
+/// Counts a crash of each running job whose lease is over, and wakes or quarantines it.
+async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+    let now = tick.now;
+    let stuck = find_stuck(sweep, tick).await?;
+    let (caution, ticks) = caution(&stuck, tick.memory.stuck_ticks);
+    let Stuck { ended, keys, records, all, running } = stuck;
+    (tick.stuck, tick.memory.stuck_ticks) = (all, ticks);
+    let excused = excused(sweep, tick, &records).await;
     let crash =
-        |record: &&Record| plan::crash(record, &tick.owner, excused.contains(record.kind()), now);
-    let steps: Vec<Step> = stuck.iter().filter_map(crash).collect();
-    let most = match plan::caution(all_stuck, running, tick.memory.stuck_ticks, MOST_STUCK) {
+        |record: &Record| plan::crash(record, &tick.owner, excused.contains(record.kind()), now);
+    let steps: Vec<Step> = records.iter().filter_map(crash).collect();
+    let most = match caution {
         Caution::Rescue(most) => most,
         Caution::Doubt => {
             telemetry::many_stuck(steps.len(), running);
@@ -102,7 +132,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
 
 /// The types whose crashes are not counted, because most of their runs of the last five minutes crashed. The
 /// functions learn it from a note.
-async fn excused<P: Ports>(sweep: &Sweep<P>, tick: &Tick, stuck: &[&Record]) -> BTreeSet<String> {
+async fn excused<P: Ports>(sweep: &Sweep<P>, tick: &Tick, stuck: &[Record]) -> BTreeSet<String> {
     let now = tick.now;
     let mut excused = BTreeSet::new();
     for job in &sweep.config.types {
@@ -193,12 +223,24 @@ async fn lost<P: Ports>(
     job: &JobType,
     queue: &str,
 ) -> Result<(), PortError> {
-    let Some(depth) = tick.view.depths.get(queue) else { return Ok(()) };
-    let receives = tick.view.first_receives(&job.kind, queue);
-    let Some(until) = plan::lost_before(*depth, &receives, tick.now) else {
+    if !tick.view.depths.contains_key(queue) {
+        return Ok(());
+    }
+    let Some(until) = lost_before(tick, job, queue) else {
         tick.count(NAME, "backlogged", 1);
         return Ok(());
     };
+    let sent = send_again(sweep, tick, [queue, queue], until, MOST_LOST).await?;
+    tick.count(NAME, "sent_again", sent);
+    Ok(())
+}
+
+/// The time before which a job of this queue must have been due for its message to count as lost; `None` if the backlog
+/// may explain it, or the depth of the queue is not known.
+pub(super) fn lost_before(tick: &Tick, job: &JobType, queue: &str) -> Option<Time> {
+    let depth = tick.view.depths.get(queue)?;
+    let receives = tick.view.first_receives(&job.kind, queue);
+    let until = plan::lost_before(*depth, &receives, tick.now)?;
     // Messages that wait for their slots are hidden, perhaps for a minute many times.
     let known = job.dependency.as_ref().and_then(|name| tick.view.dependencies.get(name));
     let promised_us = known.map_or(0, |known| {
@@ -206,24 +248,25 @@ async fn lost<P: Ports>(
         if queue == job.normal.queue { limiter.promised_us } else { limiter.promised_high_us }
     });
     let waits = promised_us > tick.now.as_millis() * 1_000;
-    let until = if waits { until.min(tick.now.before(plan::AGED)) } else { until };
-    let sent = send_again(sweep, tick, [queue, queue], until, MOST_LOST).await?;
-    tick.count(NAME, "sent_again", sent);
-    Ok(())
+    Some(if waits { until.min(tick.now.before(plan::AGED)) } else { until })
 }
 
 /// Copies the messages of jobs that have waited too long behind a backlog to the high queue, while
 /// that is empty.
 async fn aged<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, job: &JobType) -> Result<(), PortError> {
-    let visible = |queue: &str| tick.view.depths.get(queue).map(|depth| depth.visible);
-    let (normal, high) = (job.normal.queue.as_str(), job.high.queue.as_str());
-    if visible(high) != Some(0) || visible(normal).is_none_or(|visible| visible == 0) {
+    if !may_copy(tick, job) {
         return Ok(());
     }
-    let until = tick.now.before(plan::AGED);
-    let sent = send_again(sweep, tick, [normal, high], until, MOST_AGED).await?;
+    let queues = [job.normal.queue.as_str(), job.high.queue.as_str()];
+    let sent = send_again(sweep, tick, queues, tick.now.before(plan::AGED), MOST_AGED).await?;
     tick.count(NAME, "aged", sent);
     Ok(())
+}
+
+/// Whether messages of a type wait behind a backlog while its high queue is empty.
+pub(super) fn may_copy(tick: &Tick, job: &JobType) -> bool {
+    let visible = |queue: &str| tick.view.depths.get(queue).map(|depth| depth.visible);
+    visible(&job.high.queue) == Some(0) && visible(&job.normal.queue).is_some_and(|many| many > 0)
 }
 
 /// Sends the messages of records that belong to the queue `from`, and were due by `until`, to the
@@ -231,18 +274,29 @@ async fn aged<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, job: &JobType) -> Res
 async fn send_again<P: Ports>(
     sweep: &Sweep<P>,
     tick: &mut Tick,
-    [from, to]: [&str; 2],
+    queues: [&str; 2],
     until: Time,
     most: usize,
 ) -> Result<usize, PortError> {
+    let steps = again(sweep, tick, queues, until, most).await?;
+    let taken = step::take(&sweep.store, &sweep.queue, &steps, tick.now).await;
+    tick.count(NAME, "failed", taken.failed);
+    Ok(taken.written.len())
+}
+
+/// The steps that send these messages again.
+pub(super) async fn again<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    [from, to]: [&str; 2],
+    until: Time,
+    most: usize,
+) -> Result<Vec<Step>, PortError> {
     let states = ["queued", "waiting"].map(|state| format!("{state}#{from}"));
     let mut due = due(&sweep.store, &states, [Time::default(), until], most).await?;
     due.truncate(most);
     let keys = tick.claim(due.into_iter().map(|due| due.key).collect());
     let records = read(&sweep.store, keys).await?;
     let plan = |record| plan::send_again(record, to, until, &tick.owner, tick.now);
-    let steps: Vec<Step> = records.values().filter_map(plan).collect();
-    let taken = step::take(&sweep.store, &sweep.queue, &steps, tick.now).await;
-    tick.count(NAME, "failed", taken.failed);
-    Ok(taken.written.len())
+    Ok(records.values().filter_map(plan).collect())
 }
