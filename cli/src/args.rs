@@ -16,13 +16,13 @@ pub use dashboard::ServeDashboard;
 pub use gates::{BreakerCommand, LimiterCommand, ListBreakers, QueuesCommand, ShowDependency};
 pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
 pub use records::{
-    CarsCommand, ExportCars, ImportLinks, ListCars, ListRejected, OneCar, OneRejected,
-    RejectedCommand, Submit,
+    CarsCommand, ExportCars, ImportLinks, ListCars, ListDeadLetters, ListRejected, OneCar,
+    OneRejected, RejectedCommand, Submit,
 };
 pub use report::Report;
 pub use writes::{
     ActOnJobs, AuditCommand, AutoBreaker, Confirmed, ListOps, OneOp, OpsCommand, PauseQueues,
-    Priority, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, Write,
+    Priority, Reasoned, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, Write,
 };
 
 /// Look at an Evenkeel stack and its jobs, submit jobs, and change what has to be changed
@@ -125,6 +125,9 @@ pub enum Command {
     /// Messages that were rejected because they are no valid jobs
     #[command(subcommand, before_help = "Example: evenkeel rejected list --type url_shortening")]
     Rejected(RejectedCommand),
+    /// List the dead letters of the last 30 days and what became of each, a thousand of each type at most
+    #[command(before_help = "Example: evenkeel dlq --type url_shortening --limit 20")]
+    Dlq(ListDeadLetters),
     /// Breakers, which stop the calls to a dependency that fails
     #[command(subcommand, before_help = "Example: evenkeel breaker list")]
     Breaker(BreakerCommand),
@@ -155,9 +158,13 @@ pub enum Command {
     /// What operators have done, and what goes on
     #[command(subcommand, before_help = "Example: evenkeel ops log")]
     Ops(OpsCommand),
-    /// Run a tick of the sweeper now
-    #[command(before_help = "Example: evenkeel sweep")]
-    Sweep,
+    /// Run a tick of the sweeper now, or say what it would do
+    ///
+    /// With --dry-run, the sweeper reads and decides as in a tick and writes nothing: how many jobs it would resume, send
+    /// again and release, and five of each. Dead letters are counted only, because to receive one already changes it.
+    /// Audit, balance and metrics are left out. The next tick may find something else.
+    #[command(before_help = "Example: evenkeel sweep --dry-run")]
+    Sweep(Write),
     /// Look for records and results that are wrong
     #[command(subcommand, before_help = "Example: evenkeel audit findings")]
     Audit(AuditCommand),
@@ -186,7 +193,7 @@ impl Command {
     pub const fn writes(&self) -> bool {
         use {AuditCommand::Run, OpsCommand::Stop};
         match self {
-            Self::Submit(_) | Self::Sweep | Self::Audit(Run) | Self::Ops(Stop(_)) => true,
+            Self::Submit(_) | Self::Sweep(_) | Self::Audit(Run(_)) | Self::Ops(Stop(_)) => true,
             Self::Jobs(jobs) => matches!(
                 jobs,
                 JobsCommand::Retry(_) | JobsCommand::Cancel(_) | JobsCommand::Reset(_)

@@ -3,6 +3,7 @@
 pub(crate) mod breaker;
 pub(crate) mod cars;
 pub(crate) mod completions;
+mod dead_letters;
 pub(crate) mod dependencies;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -12,6 +13,7 @@ pub(crate) mod health;
 mod import_links;
 pub(crate) mod jobs;
 pub(crate) mod limiter;
+mod noted;
 pub(crate) mod observed;
 mod operate;
 mod operations;
@@ -68,6 +70,7 @@ pub(crate) async fn run<P: Ports>(
         Command::Rejected(RejectedCommand::Show(message)) => {
             rejected::show(ports, stack, message, moment).await
         }
+        Command::Dlq(wanted) => dead_letters::list(ports, stack, wanted, moment).await,
         Command::Breaker(BreakerCommand::List(wanted)) => {
             breaker::list(ports, stack, wanted, moment).await
         }
@@ -141,8 +144,11 @@ async fn write<P: Ports>(
         Command::Ops(OpsCommand::Stop(wanted)) => {
             operations::stop(ports, stack, wanted, moment).await
         }
-        Command::Sweep => operations::sweep(ports, stack).await,
-        Command::Audit(AuditCommand::Run) => operations::audit(ports, stack).await,
+        Command::Sweep(given) if given.dry_run => operations::preview(ports, stack, moment).await,
+        Command::Sweep(given) => operations::sweep(ports, stack, given.reason.as_deref()).await,
+        Command::Audit(AuditCommand::Run(given)) => {
+            operations::audit(ports, stack, given.reason.as_deref()).await
+        }
         _ => Err(Failure::new(Exit::Failed, "no_change", "this command changes nothing")),
     }
 }

@@ -1,6 +1,7 @@
 //! The JSON output of each command. Every time is in milliseconds since 1970 UTC; a field without a value is left out.
 
 mod cars;
+mod dead_letters;
 mod explanation;
 mod operations;
 mod records;
@@ -11,14 +12,18 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 pub use cars::{AmbiguousCar, CarExported, CarsExported, ImportedLink, LinksImported};
+pub use dead_letters::{DeadLetterList, DeadLetterShown};
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
-pub use operations::{FindingList, FindingShown, OperationList, OperationShown, Preview, Swept};
+pub use operations::{
+    FindingList, FindingShown, OperationList, OperationShown, Preview, SweepAction, SweepPreview,
+    Swept,
+};
 pub use records::{
     CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, Noted,
     RejectedShown,
 };
 pub use report::{
-    DependencyReport, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport,
+    Cut, DependencyReport, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport,
 };
 pub use stack::{
     BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList,
@@ -41,6 +46,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("jobs wait", of::<JobShown>()),
         ("rejected list", of::<JobList>()),
         ("rejected show", of::<RejectedShown>()),
+        ("dlq", of::<DeadLetterList>()),
         ("breaker list", of::<BreakerList>()),
         ("breaker show", of::<BreakerShown>()),
         ("limiter show", of::<LimiterShown>()),
@@ -58,6 +64,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("ops log", of::<OperationList>()),
         ("ops show", of::<OperationShown>()),
         ("sweep", of::<Swept>()),
+        ("sweep --dry-run", of::<SweepPreview>()),
         ("audit run", of::<Swept>()),
         ("audit findings", of::<FindingList>()),
         ("error", of::<Failure>()),

@@ -1,4 +1,4 @@
-//! Arguments of `evenkeel rejected`, `cars` and `submit`.
+//! Arguments of `evenkeel rejected`, `dlq`, `cars` and `submit`.
 
 use std::path::PathBuf;
 
@@ -40,6 +40,18 @@ pub struct ListRejected {
 pub struct OneRejected {
     /// Its key: q# and 64 hexadecimal digits
     pub key: String,
+}
+
+/// Which dead letters to list.
+#[derive(Clone, Debug, Args)]
+pub struct ListDeadLetters {
+    /// Only those of this type's queue
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Most entries to show, the latest first
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
 }
 
 /// What to do with cars.
@@ -137,6 +149,9 @@ pub struct Submit {
     #[arg(long, value_name = "LINE", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub from_line: u64,
+    /// Why, for those who read the operations log later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// Check the rows, and send nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -17,6 +17,14 @@ pub struct Write {
     pub dry_run: bool,
 }
 
+/// Why something is done.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Reasoned {
+    /// Why, for those who read the operations log later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
 /// Which jobs to change.
 #[derive(Clone, Debug, Args)]
 pub struct ActOnJobs {
@@ -220,7 +228,7 @@ pub struct OneOp {
 pub enum AuditCommand {
     /// Walk through all records now and have every result checked
     #[command(before_help = "Example: evenkeel audit run")]
-    Run,
+    Run(Reasoned),
     /// List what the audit has found within 30 days
     #[command(before_help = "Example: evenkeel audit findings")]
     Findings(ListOps),

@@ -81,7 +81,8 @@ async fn preview<P: Ports>(ports: &P, stack: &Deployment, act: &Value) -> Result
     serde_json::from_value(answer).map_err(|error| strange(&error))
 }
 
-fn strange(error: &serde_json::Error) -> Failure {
+/// The failure of an answer that this version cannot read.
+pub(super) fn strange(error: &serde_json::Error) -> Failure {
     let message = format!("the operators' function has given an answer of another form: {error}");
     Failure::new(Exit::Failed, "unreadable", message)
         .hint("a newer version may be deployed: update this command")
@@ -93,14 +94,21 @@ pub(super) fn entry(answer: Value) -> Result<OperationShown, Failure> {
     Ok(OperationShown { reason: redact(&entry.reason), ..entry })
 }
 
+/// The name of an operation's act; of a note, that of the command that does it.
+pub(super) fn act_of(operation: &OperationShown) -> &str {
+    let named = ["what", "do"].into_iter().find_map(|field| operation.act.get(field));
+    named.and_then(Value::as_str).unwrap_or_default()
+}
+
 /// Shows an operation. Status 3 if it had nothing to do, 1 if it has failed.
 pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Failure> {
     let mut fields = Fields::default();
-    let what = entry.act.get("do").and_then(Value::as_str).unwrap_or_default();
+    let what = act_of(entry);
     let counts: Vec<String> =
         entry.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     fields.add("operation", &entry.id);
     fields.add("act", what);
+    fields.add_some("about", entry.act.get("about").and_then(Value::as_str));
     fields.add("state", &entry.state);
     fields.add_some("why", entry.why.as_ref());
     fields.add("counts", counts.join(", "));
@@ -111,8 +119,10 @@ pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Fa
     if !entry.pending.is_empty() {
         fields.block("pending", &clean_lines(&entry.pending.join("\n")));
     }
-    let goes_on = matches!(entry.state.as_str(), "intent" | "running");
-    let has_done = goes_on || entry.counts.contains_key("done") || entry.act.get("until").is_some();
+    let is_note = entry.act.get("do").is_some_and(|act| act == "note");
+    let goes_on = matches!(entry.state.as_str(), "intent" | "running") && !is_note;
+    let is_act = entry.act.get("until").is_some() || is_note;
+    let has_done = goes_on || entry.counts.contains_key("done") || is_act;
     let exit = match entry.state.as_str() {
         "failed" => Exit::Failed,
         "done" if !has_done => Exit::No,

@@ -1,6 +1,6 @@
 //! `evenkeel ops`, `sweep` and `audit`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
@@ -8,7 +8,11 @@ use evenkeel::{
 };
 use serde_json::{Value, json};
 
-use super::operate::{call, entry, shown};
+use super::{
+    noted::{Intent, Noted, Outcome},
+    operate::{act_of, call, entry, shown, strange},
+    shown::indented,
+};
 use crate::{
     args::{ListOps, OneOp},
     deployment::Deployment,
@@ -16,7 +20,9 @@ use crate::{
     moment::Moment,
     output::Answer,
     ports::{Called, Ports},
-    shapes::{FindingList, FindingShown, OperationList, OperationShown, Swept},
+    shapes::{
+        FindingList, FindingShown, OperationList, OperationShown, SweepAction, SweepPreview, Swept,
+    },
     table::table,
     text::redact,
 };
@@ -42,12 +48,11 @@ pub(super) async fn list<P: Ports>(
         read.value.iter().filter_map(|note| serde_json::from_str::<Value>(&note.text).ok());
     let operations: Vec<OperationShown> = parsed.filter_map(|value| entry(value).ok()).collect();
     let row = |operation: &OperationShown| {
-        let what = operation.act.get("do").and_then(Value::as_str).unwrap_or_default();
         let done = operation.counts.get("done").map_or_else(String::new, u64::to_string);
         vec![
             operation.id.clone(),
             moment.show(Time::from_millis(operation.at)),
-            what.to_owned(),
+            act_of(operation).to_owned(),
             operation.state.clone(),
             done,
             operation.by.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -100,30 +105,111 @@ async fn ask_sweeper<P: Ports>(
     }
 }
 
-fn swept(answer: Value) -> Result<Answer, Failure> {
-    let text = serde_json::to_string_pretty(&answer).unwrap_or_default() + "\n";
-    Answer::one(&Swept { answer }, text)
+/// All counts in an answer of the sweeper, by pass and action, such as `rescue.crashed`.
+fn add_counts(answer: &Value, counts: &mut BTreeMap<String, u64>) {
+    for (pass, actions) in answer["done"].as_object().into_iter().flatten() {
+        for (action, count) in actions.as_object().into_iter().flatten() {
+            *counts.entry(format!("{pass}.{action}")).or_default() += count.as_u64().unwrap_or(0);
+        }
+    }
+}
+
+/// The answer of a command that has called the sweeper. It logs the result first.
+async fn swept<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    noted: &Noted,
+    called: Result<Value, Failure>,
+    counts: BTreeMap<String, u64>,
+) -> Result<Answer, Failure> {
+    let outcome = match &called {
+        Ok(_) => Outcome::done(counts),
+        Err(failure) => Outcome::failed(&failure.message, counts),
+    };
+    let remark = noted.end(ports, stack, &outcome).await;
+    let answer = called?;
+    let text = indented(&answer) + "\n";
+    let answer = Answer::one(&Swept { operation: noted.id.clone(), answer }, text)?;
+    Ok(match remark {
+        Some(remark) => answer.remark(remark),
+        None => answer,
+    })
 }
 
 /// Runs a tick of the sweeper now, and says what it has done.
-pub(super) async fn sweep<P: Ports>(ports: &P, stack: &Deployment) -> Result<Answer, Failure> {
-    swept(ask_sweeper(ports, stack, &json!({})).await?)
+pub(super) async fn sweep<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    reason: Option<&str>,
+) -> Result<Answer, Failure> {
+    let intent = Intent { what: "sweep", about: String::new(), reason };
+    let noted = Noted::begin(ports, stack, intent).await?;
+    let called = ask_sweeper(ports, stack, &json!({})).await;
+    let mut counts = BTreeMap::new();
+    if let Ok(answer) = &called {
+        add_counts(answer, &mut counts);
+    }
+    swept(ports, stack, &noted, called, counts).await
+}
+
+/// Says what a tick of the sweeper would do now.
+pub(super) async fn preview<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let answer = ask_sweeper(ports, stack, &json!({ "command": "preview" })).await?;
+    let mut preview: SweepPreview =
+        serde_json::from_value(answer).map_err(|error| strange(&error))?;
+    for action in &mut preview.actions {
+        action.samples.iter_mut().for_each(|key| *key = redact(key));
+    }
+    let row = |of: &SweepAction| {
+        vec![of.pass.clone(), of.action.clone(), of.count.to_string(), of.samples.join(" ")]
+    };
+    let head = ["PASS", "ACTION", "COUNT", "AMONG THEM"];
+    let text = match preview.actions.as_slice() {
+        [] => "a tick would do nothing about jobs now\n".to_owned(),
+        actions => table(&head, actions.iter().map(row).collect()),
+    };
+    let at = moment.show(Time::from_millis(preview.as_of));
+    let rest = if preview.whole { "" } else { "; not all parked jobs were looked at" };
+    Ok(Answer::one(&preview, text)?.remark(format!("nothing was done; as of {at}{rest}")))
 }
 
 /// Audits all records, call by call, and says what was found.
-pub(super) async fn audit<P: Ports>(ports: &P, stack: &Deployment) -> Result<Answer, Failure> {
+pub(super) async fn audit<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    reason: Option<&str>,
+) -> Result<Answer, Failure> {
+    let intent = Intent { what: "audit", about: String::new(), reason };
+    let noted = Noted::begin(ports, stack, intent).await?;
+    let mut counts = BTreeMap::new();
+    let called = audit_all(ports, stack, &mut counts).await;
+    swept(ports, stack, &noted, called, counts).await
+}
+
+/// Calls the sweeper until it has examined all records. `counts` has what was done even if a call fails.
+async fn audit_all<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    counts: &mut BTreeMap<String, u64>,
+) -> Result<Value, Failure> {
     let (mut from, mut examined, mut done) = (Value::Null, 0, Vec::new());
     for _ in 0..MOST_CALLS {
         let answer =
             ask_sweeper(ports, stack, &json!({ "command": "audit", "from": from })).await?;
         examined += answer["examined"].as_u64().unwrap_or_default();
+        counts.insert("examined".to_owned(), examined);
+        add_counts(&answer, counts);
         done.push(answer["done"].clone());
         from = answer["next"].clone();
         if from.is_null() {
             break;
         }
     }
-    swept(json!({ "examined": examined, "done": done, "next": from }))
+    Ok(json!({ "examined": examined, "done": done, "next": from }))
 }
 
 /// Lists what the audit has found.
@@ -157,4 +243,70 @@ pub(super) async fn findings<P: Ports>(
     };
     let list = FindingList { findings, read_units: read.units };
     Answer::list(&list, "findings", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{args::TimeForm, memory::MemoryPorts, stack, stack::Target};
+
+    fn noted(state: &str) -> Called {
+        let act = json!({ "do": "note", "what": "sweep", "about": "" });
+        Called::Answer(
+            json!({ "id": "9-a", "at": 1, "by": "", "reason": "", "act": act, "state": state }),
+        )
+    }
+
+    fn ports(answers: impl IntoIterator<Item = Called>) -> MemoryPorts {
+        MemoryPorts::stack("s", r#"[{"type":"webhook"}]"#).answering(answers)
+    }
+
+    async fn stack(ports: &MemoryPorts) -> Deployment {
+        stack::find(ports, &Target::default()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_sweep_is_logged_before_and_after_and_its_answer_is_clean() {
+        let answer = json!({ "done": { "rescue": { "crashed": 2 } }, "cut_short": ["a\u{9b}b"] });
+        let ports = ports([noted("intent"), Called::Answer(answer), noted("done")]);
+        let told = sweep(&ports, &stack(&ports).await, Some("as tested")).await.unwrap();
+        let text = format!("{told:?}");
+        assert!(text.contains('\u{fffd}') && text.contains("9-a"), "{text}");
+        let asked = ports.invoked();
+        let functions: Vec<&str> = asked.iter().map(|(function, _)| function.as_str()).collect();
+        assert_eq!(functions, ["s-operator", "s-sweeper", "s-operator"]);
+        assert_eq!(asked[0].1["act"]["what"], "sweep");
+        assert_eq!(asked[0].1["reason"], "as tested");
+        assert_eq!((&asked[2].1["report"], &asked[2].1["state"]), (&json!("9-a"), &json!("done")));
+        assert_eq!(asked[2].1["counts"], json!({ "rescue.crashed": 2 }));
+    }
+
+    #[tokio::test]
+    async fn a_sweep_that_fails_is_logged_as_failed_and_one_that_is_not_logged_does_not_begin() {
+        let ports_of_failure =
+            ports([noted("intent"), Called::Failed("unavailable: x".into()), noted("failed")]);
+        let stack_of_failure = stack(&ports_of_failure).await;
+        let failure = sweep(&ports_of_failure, &stack_of_failure, None).await.unwrap_err();
+        assert_eq!(failure.code, "sweeper_failed");
+        assert_eq!(ports_of_failure.invoked()[2].1["state"], "failed");
+        let silent = ports([]);
+        assert!(sweep(&silent, &stack(&silent).await, None).await.is_err());
+        assert_eq!(silent.invoked().len(), 1, "the sweeper was not called");
+    }
+
+    #[tokio::test]
+    async fn a_preview_shows_what_a_tick_would_do_and_logs_nothing() {
+        let actions = json!([{ "pass": "rescue", "action": "crashed", "count": 7,
+            "samples": ["webhook#g:1"] }]);
+        let answer = json!({ "dry_run": true, "as_of": 7, "whole": false, "actions": actions });
+        let ports = ports([Called::Answer(answer)]);
+        let moment = Moment { now: Time::from_millis(9), form: TimeForm::Ms };
+        let told = preview(&ports, &stack(&ports).await, moment).await.unwrap();
+        let text = format!("{told:?}");
+        for part in ["crashed", "webhook#g:1", "nothing was done", "not all parked jobs"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let [(function, request)] = &ports.invoked()[..] else { panic!("one call") };
+        assert_eq!((function.as_str(), &request["command"]), ("s-sweeper", &json!("preview")));
+    }
 }

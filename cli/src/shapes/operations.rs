@@ -64,8 +64,36 @@ pub struct Preview {
 /// What a call of the sweeper has done.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Swept {
+    /// The id of its entry in the operations log, for `ops show`.
+    pub operation: String,
     /// Counts by pass, or what the audit has examined.
     pub answer: Value,
+}
+
+/// What the next tick of the sweeper would do about jobs.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SweepPreview {
+    /// Always true: nothing was done.
+    pub dry_run: bool,
+    /// When this was so.
+    pub as_of: u64,
+    /// Whether all dependencies with parked jobs were looked at.
+    pub whole: bool,
+    /// By pass and action; what would be done no times is left out.
+    pub actions: Vec<SweepAction>,
+}
+
+/// What a pass of the sweeper would do. docs/sweeper.md lists the passes and their actions.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SweepAction {
+    /// The pass, such as `rescue`.
+    pub pass: String,
+    /// The action by the name of its count, such as `crashed`; of dead letters `received`.
+    pub action: String,
+    /// How many times, within the limits of a tick.
+    pub count: u64,
+    /// Keys of some of the jobs, at most five; of operators' acts their ids.
+    pub samples: Vec<String>,
 }
 
 /// What the audit has found.

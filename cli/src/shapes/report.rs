@@ -26,8 +26,21 @@ pub struct Report {
     pub hosts: Vec<HostReport>,
     /// What the sweeper forecasts now.
     pub forecasts: Vec<ForecastReport>,
+    /// Parts of the history that are too long to be read whole. What is said of them is too low.
+    pub cut: Vec<Cut>,
     /// DynamoDB's read units for this report.
     pub read_units: f64,
+}
+
+/// A part of the history that was not read whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Cut {
+    /// `types`, `dependencies` or `hosts`.
+    pub part: String,
+    /// Items that were read, one a subject and day; there are more.
+    pub read: usize,
+    /// The date of the last of them. Later ones are missing.
+    pub until: String,
 }
 
 /// A KPI of the plan.

@@ -203,6 +203,9 @@ pub struct Submitted {
     pub resume_at_line: Option<u64>,
     /// The first rows that were sent, at most 10.
     pub first: Vec<Row>,
+    /// The id of its entry in the operations log, for `ops show`; missing if nothing was to be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
 }
 
 /// A row that was sent.
