@@ -84,7 +84,8 @@ pub(crate) fn of_breaker(breaker: &BreakerShown) -> Option<Problem> {
 pub(crate) fn of_queue(queue: &QueueShown) -> Option<Problem> {
     if queue.role == "dead_letters" && queue.visible > 0 {
         let message = format!("{} dead letters wait", queue.visible);
-        let remedy = "the sweeper empties the queue within minutes; if it does not, see its log";
+        let remedy = "the sweeper empties the queue within minutes, and `evenkeel dlq` then says what became of \
+                      each; if it does not, see its log";
         return Some(problem("dead_letters", &queue.queue, message, remedy));
     }
     let is_paused = queue.mapping.as_deref().is_some_and(queues::is_paused_state);

@@ -21,7 +21,7 @@ pub(super) struct Intent<'a> {
 }
 
 /// How an act has ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outcome {
     /// `done`, `failed` or `stopped`.
     pub(super) state: &'static str,

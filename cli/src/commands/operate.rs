@@ -83,7 +83,7 @@ async fn preview<P: Ports>(ports: &P, stack: &Deployment, act: &Value) -> Result
 
 /// The failure of an answer that this version cannot read.
 pub(super) fn strange(error: &serde_json::Error) -> Failure {
-    let message = format!("the operators' function has given an answer of another form: {error}");
+    let message = format!("the function has given an answer of another form: {error}");
     Failure::new(Exit::Failed, "unreadable", message)
         .hint("a newer version may be deployed: update this command")
 }
@@ -108,7 +108,8 @@ pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Fa
         entry.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     fields.add("operation", &entry.id);
     fields.add("act", what);
-    fields.add_some("about", entry.act.get("about").and_then(Value::as_str));
+    let about = entry.act.get("about").and_then(Value::as_str);
+    fields.add_some("about", about.filter(|about| !about.is_empty()));
     fields.add("state", &entry.state);
     fields.add_some("why", entry.why.as_ref());
     fields.add("counts", counts.join(", "));

@@ -306,7 +306,8 @@ mod tests {
         for part in ["crashed", "webhook#g:1", "nothing was done", "not all parked jobs"] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        let [(function, request)] = &ports.invoked()[..] else { panic!("one call") };
+        let asked = ports.invoked();
+        let [(function, request)] = asked.as_slice() else { panic!("one call: {asked:?}") };
         assert_eq!((function.as_str(), &request["command"]), ("s-sweeper", &json!("preview")));
     }
 }

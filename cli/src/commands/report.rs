@@ -19,12 +19,13 @@ use crate::{
     output::Answer,
     ports::Ports,
     report::{Days, Period, kpis, of_dependencies, of_hosts, of_types},
-    shapes::{ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport},
+    shapes::{Cut, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport},
     table::{NAME, styled, table},
     text::clean,
 };
 
-/// Days of subjects that are read of one kind: four hundred days of some types.
+/// Days of subjects that are read of one kind: four hundred days of ten types, or eighty days of fifty hosts. What is
+/// beyond is named in the report.
 const MOST_DAYS: usize = 4_000;
 
 /// Notes about error patterns of a type that are read.
@@ -73,9 +74,11 @@ pub(super) async fn run<P: Ports>(
     names.sort_unstable();
     names.dedup();
     let mut units = 0.0;
-    let types = days(ports, stack, DayKind::Type, period, &mut units).await?;
-    let dependencies = days(ports, stack, DayKind::Dependency, period, &mut units).await?;
-    let hosts = days(ports, stack, DayKind::Host, period, &mut units).await?;
+    let mut cut = Vec::new();
+    let types = days(ports, stack, DayKind::Type, period, (&mut units, &mut cut)).await?;
+    let kind = DayKind::Dependency;
+    let dependencies = days(ports, stack, kind, period, (&mut units, &mut cut)).await?;
+    let hosts = days(ports, stack, DayKind::Host, period, (&mut units, &mut cut)).await?;
     let read = ports.notes(&stack.control, "observe", 1).await?;
     units += read.units;
     let text = read.value.first().map(|note| note.text.as_str()).unwrap_or_default();
@@ -95,6 +98,7 @@ pub(super) async fn run<P: Ports>(
         patterns,
         hosts: of_hosts(&hosts, period, MOST_SHOWN),
         forecasts: present.forecasts,
+        cut,
         read_units: units,
     };
     let text = if given.html {
@@ -102,30 +106,46 @@ pub(super) async fn run<P: Ports>(
     } else {
         text_of(&report, given.markdown)
     };
+    let unknown = (unknown_hours > 0)
+        .then(|| format!("{unknown_hours} hours of the period are not known, or not yet"));
+    let remarks: Vec<String> = unknown.into_iter().chain(report.cut.iter().map(said_of)).collect();
     let answer = Answer::one(&report, text)?;
-    Ok(if unknown_hours > 0 {
-        answer.remark(format!("{unknown_hours} hours of the period are not known, or not yet"))
-    } else {
-        answer
-    })
+    Ok(if remarks.is_empty() { answer } else { answer.remark(remarks.join("; ")) })
 }
 
-/// The days of a kind that the period touches.
+/// A sentence about a part that is too long.
+fn said_of(cut: &Cut) -> String {
+    let Cut { part, read, until } = cut;
+    format!("of {part}, {read}+ days are too many: those after {until} are not counted")
+}
+
+/// The days of a kind that the period touches: the first [`MOST_DAYS`], which it says if there are more.
 async fn days<P: Ports>(
     ports: &P,
     stack: &Deployment,
     kind: DayKind,
     period: Period,
-    units: &mut f64,
+    (units, cut): (&mut f64, &mut Vec<Cut>),
 ) -> Result<Days, Failure> {
     let [from, until] = period.dates();
     // `~` sorts after every subject of the last date.
     let span = [from, format!("{until}~")];
-    let read = ports.notes_between(&stack.control, kind.note(), &span, MOST_DAYS).await?;
+    let read = ports.notes_between(&stack.control, kind.note(), &span, MOST_DAYS + 1).await?;
     *units += read.units;
     let mut days = Days::default();
-    for note in &read.value {
+    for note in read.value.iter().take(MOST_DAYS) {
         days.insert(&note.name, &note.text);
+    }
+    if read.value.len() > MOST_DAYS
+        && let Some((until, _)) = read.value[MOST_DAYS - 1].name.split_once('#')
+    {
+        let part = match kind {
+            DayKind::Type => "types",
+            DayKind::Dependency => "dependencies",
+            DayKind::Host => "hosts",
+            DayKind::Pattern => "patterns",
+        };
+        cut.push(Cut { part: part.to_owned(), read: MOST_DAYS, until: until.to_owned() });
     }
     Ok(days)
 }
@@ -220,6 +240,10 @@ fn row_of_type(of: &TypeReport) -> Vec<String> {
     ]
 }
 
+fn row_of_cut(of: &Cut) -> Vec<String> {
+    vec![format!("days of {}", of.part), format!("{}+", of.read), of.until.clone()]
+}
+
 const TYPE_HEAD: [&str; 9] = [
     "TYPE",
     "SUCCEEDED",
@@ -278,6 +302,7 @@ fn parts(report: &Report) -> Vec<Part> {
         ),
         part("Worst hosts", &["HOST", "FAILED", "429", "CALLS"], of_hosts),
         part("Forecasts", &["WHAT", "ABOUT", "WHEN", "EVIDENCE"], of_forecasts),
+        part("Not counted", &["WHAT", "READ", "NOT AFTER"], report.cut.iter().map(row_of_cut)),
     ]
 }
 
@@ -376,6 +401,19 @@ mod tests {
         for part in ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"] {
             assert!(told.to_lowercase().contains(part), "{part}: {told}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_to_be_read_is_named() {
+        let mut ports = ports();
+        for n in 0..MOST_DAYS {
+            let date = if n < MOST_DAYS / 2 { "2027-01-13" } else { "2027-01-14" };
+            ports = ports.with_note("day:host", &format!("{date}#page/h{n:05}"), "{}");
+        }
+        let told = told(&ports, false, Form::Text).await;
+        assert!(told.contains("of hosts, 4000+ days are too many"), "{told}");
+        assert!(told.contains("Not counted") && told.contains("2027-01-14"), "{told}");
+        assert!(!told.contains("of types, "), "{told}");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! interrupted command goes on with the line that it has named.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
@@ -10,7 +11,10 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Context;
+use super::{
+    Context,
+    noted::{Intent, Noted, Outcome},
+};
 use crate::{
     args::{Form, Submit},
     deployment::{Deployment, queue_name},
@@ -68,22 +72,59 @@ pub(super) async fn run<P: Ports>(
         bad: checked.bad,
         ..Submitted::default()
     };
-    let Checked { good, problems, .. } = checked;
+    let Checked { good, problems, bad: wrong, .. } = checked;
     submitted.problems = problems;
-    let exit = if given.dry_run {
+    let mut remark = None;
+    if given.dry_run || good.is_empty() {
         submitted.sent = u64::try_from(good.len()).unwrap_or(u64::MAX);
-        None
     } else {
-        send(ports, queue, &good, context, &mut submitted).await?
-    };
-    submitted.problems.truncate(MOST_PROBLEMS);
-    let exit = exit.unwrap_or(match (submitted.bad, submitted.sent) {
+        let about = format!("{} messages to {}", good.len(), submitted.queue);
+        let intent = Intent { what: "submit", about, reason: given.reason.as_deref() };
+        let noted = Noted::begin(ports, stack, intent).await?;
+        submitted.operation = Some(noted.id.clone());
+        let sent = send(ports, queue, &good, context, &mut submitted).await;
+        remark = noted.end(ports, stack, &outcome(&submitted, &sent, wrong)).await;
+        if let Some(exit) = sent? {
+            return answer(submitted, exit, remark);
+        }
+    }
+    let exit = exit(&submitted, wrong);
+    answer(submitted, exit, remark)
+}
+
+/// The exit status if all rows were dealt with. `wrong` counts those that are wrong themselves; the queue has refused
+/// the others that were not sent.
+fn exit(submitted: &Submitted, wrong: u64) -> Exit {
+    match (submitted.bad, submitted.sent) {
         (0, _) => Exit::Done,
-        (_, 0) => Exit::Usage,
+        (bad, 0) if bad == wrong => Exit::Usage,
+        (_, 0) => Exit::Failed,
         _ => Exit::Partly,
-    });
-    let text = text(&submitted);
-    Ok(Answer::one(&submitted, text)?.exit(exit))
+    }
+}
+
+/// What the operations log says of the result.
+fn outcome(submitted: &Submitted, sent: &Result<Option<Exit>, Failure>, wrong: u64) -> Outcome {
+    let refused = submitted.bad - wrong;
+    let counts = [("sent", submitted.sent), ("refused", refused), ("wrong", wrong)];
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    let counts: BTreeMap<String, u64> = counts.map(|(name, n)| (name.to_owned(), n)).collect();
+    match sent {
+        Err(failure) => Outcome::failed(&failure.message, counts),
+        Ok(Some(Exit::Interrupted)) => Outcome { state: "stopped", why: None, counts },
+        Ok(Some(_)) => Outcome::failed("a call failed, and the rest was not sent", counts),
+        Ok(None) if refused > 0 => Outcome::failed("the queue did not accept all messages", counts),
+        Ok(None) => Outcome::done(counts),
+    }
+}
+
+fn answer(mut submitted: Submitted, exit: Exit, remark: Option<String>) -> Result<Answer, Failure> {
+    submitted.problems.truncate(MOST_PROBLEMS);
+    let answer = Answer::one(&submitted, text(&submitted))?.exit(exit);
+    Ok(match remark {
+        Some(remark) => answer.remark(remark),
+        None => answer,
+    })
 }
 
 /// The rows of the file, or the one of the command line.
@@ -248,10 +289,12 @@ fn text(submitted: &Submitted) -> String {
 #[cfg(test)]
 mod tests {
     use evenkeel::base::time::Time;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{
-        args::TimeForm, memory::MemoryPorts, moment::Moment, stack, stack::Target, stop::Stop,
+        args::TimeForm, memory::MemoryPorts, moment::Moment, ports::Called, stack, stack::Target,
+        stop::Stop,
     };
 
     fn payload(n: usize) -> String {
@@ -260,8 +303,20 @@ mod tests {
         )
     }
 
+    /// An answer of the operators' function, which a test needs not look at.
+    fn noted() -> Called {
+        Called::Answer(json!({ "id": "9-a", "at": 1, "by": "", "reason": "", "state": "intent",
+            "act": { "do": "note", "what": "submit" } }))
+    }
+
     fn ports() -> MemoryPorts {
-        MemoryPorts::stack("s", r#"[{"type":"url_shortening"}]"#)
+        let ports = MemoryPorts::stack("s", r#"[{"type":"url_shortening"}]"#);
+        ports.answering((0..4).map(|_| noted()))
+    }
+
+    /// What the operations log was told, without who it was.
+    fn logged(ports: &MemoryPorts) -> Vec<Value> {
+        ports.invoked().into_iter().map(|(_, request)| request).collect()
     }
 
     fn given(file: Option<PathBuf>) -> Submit {
@@ -273,6 +328,7 @@ mod tests {
             high: false,
             group: None,
             from_line: 1,
+            reason: None,
             dry_run: false,
         }
     }
@@ -328,7 +384,42 @@ mod tests {
             "{told}"
         );
         assert_eq!(ports.sent().len(), 2);
+        let [_, result]: [Value; 2] = logged(&ports).try_into().unwrap();
+        assert_eq!(result["state"], "failed");
+        assert_eq!(result["counts"], json!({ "sent": 2, "refused": 1 }));
         fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_refuses_all_has_failed_and_the_rows_are_not_to_blame() {
+        let ports = ports().refusing("example.com");
+        let file = lines("all-refused", &[payload(0), payload(1)]);
+        let told = told(&ports, &given(Some(file.clone())), &Stop::default()).await;
+        assert!(told.contains("exit: Failed"), "{told}");
+        fs::remove_file(file).unwrap();
+        let wrong = Submit { payload: Some("{}".into()), ..given(None) };
+        let ports = self::ports();
+        let told = self::told(&ports, &wrong, &Stop::default()).await;
+        assert!(told.contains("exit: Usage") && logged(&ports).is_empty(), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_logged_before_and_after_and_else_nothing_is_sent() {
+        let ports = ports();
+        let given = Submit { reason: Some("as tested".into()), ..given(None) };
+        let told = told(&ports, &given, &Stop::default()).await;
+        assert!(told.contains("9-a"), "{told}");
+        let [intent, result]: [Value; 2] = logged(&ports).try_into().unwrap();
+        assert_eq!(intent["act"]["about"], "1 messages to s-url-shortening");
+        assert_eq!(intent["reason"], "as tested");
+        assert_eq!((&result["report"], &result["state"]), (&json!("9-a"), &json!("done")));
+        let silent = MemoryPorts::stack("s", r#"[{"type":"url_shortening"}]"#);
+        let stack = stack::find(&silent, &Target::default()).await.unwrap();
+        let moment = Moment { now: Time::default(), form: TimeForm::Relative };
+        let stop = Stop::default();
+        let context = Context { form: Form::Json, moment, stop: &stop };
+        assert!(run(&silent, &stack, &given, &context).await.is_err());
+        assert!(silent.sent().is_empty());
     }
 
     #[tokio::test]

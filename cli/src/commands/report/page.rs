@@ -7,7 +7,7 @@ use evenkeel::{
     dependency::stats::{Bucket, date},
 };
 
-use super::{number, target_of};
+use super::{number, said_of, target_of};
 use crate::{
     dashboard::report::{Day, ErrorPattern, Goal, Kind, Report as Page},
     exit::{Exit, Failure},
@@ -25,7 +25,7 @@ pub(super) fn html(
 ) -> Result<String, Failure> {
     let page = Page {
         title: format!("Evenkeel, stack {stack}"),
-        about: format!("{} to {}", period.from, period.until),
+        about: about(report, period),
         goals: report.kpis.iter().map(goal).collect(),
         kinds: report.types.iter().map(kind).collect(),
         days: by_day(days, kinds, period),
@@ -33,6 +33,12 @@ pub(super) fn html(
         forecasts: report.forecasts.iter().map(forecast).collect(),
     };
     page.html().map_err(|error| Failure::new(Exit::Failed, "page", error.to_string()))
+}
+
+/// The period, and what is missing in it.
+fn about(report: &Report, period: Period) -> String {
+    let period = format!("{} to {}", period.from, period.until);
+    std::iter::once(period).chain(report.cut.iter().map(said_of)).collect::<Vec<_>>().join("; ")
 }
 
 fn goal(kpi: &Kpi) -> Goal {
