@@ -140,6 +140,8 @@ async fn every_command_that_reads_answers_with_json_of_its_shape() {
         (&["report"], "kpis"),
         (&["report", "--since", "7d", "--type", "webhook"], "patterns"),
         (&["rejected", "list"], "jobs"),
+        (&["dlq"], "dead_letters"),
+        (&["dlq", "--type", "webhook", "--limit", "1"], "more"),
     ];
     for (words, field) in commands {
         let (exit, value) = told(words).await;
