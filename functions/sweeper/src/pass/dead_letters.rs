@@ -71,11 +71,9 @@ impl Log {
         now: Time,
     ) -> Result<(), PortError> {
         let first = self.reserve(store, kind, entries.len() as u64, now).await?;
-        let put = async |number: u64, entry: &DeadLetter| {
-            let key = DeadLetter::note_key(kind, number);
-            store.put_note(&key, &text_of(entry)?, now + DEAD_LETTER_RETENTION).await
-        };
-        let writes = (first..).zip(entries).map(|(number, entry)| put(number, entry));
+        let until = now + DEAD_LETTER_RETENTION;
+        let writes = (first..).zip(entries);
+        let writes = writes.map(|(number, entry)| put_one(store, kind, number, entry, until));
         for (_, written) in together(writes.collect()).await {
             written?;
         }
@@ -110,6 +108,16 @@ impl Log {
         }
         Err(PortError::Unavailable("another process writes the log of dead letters".into()))
     }
+}
+
+async fn put_one<S: TableMaintenance>(
+    store: &S,
+    kind: &str,
+    number: u64,
+    entry: &DeadLetter,
+    until: Time,
+) -> Result<(), PortError> {
+    store.put_note(&DeadLetter::note_key(kind, number), &text_of(entry)?, until).await
 }
 
 /// The number in a note. One that cannot be read counts as none: the entries begin anew.
