@@ -168,6 +168,7 @@ const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 fn rejected(key: &str) -> RejectedMessage {
     RejectedMessage {
+        trace: None,
         key: key.to_owned(),
         kind: "url_shortening".into(),
         queue: "arn:aws:sqs:eu-west-1:123456789012:s-url-shortening".into(),

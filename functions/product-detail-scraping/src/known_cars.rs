@@ -78,7 +78,7 @@ fn car(payload: &Scraping) -> Car {
 
 #[cfg(test)]
 mod tests {
-    use evenkeel::{base::time::Time, testing::faults::Faulty};
+    use evenkeel::base::time::Time;
     use inventory::{testing::MemoryVehicles, vehicles::Vehicle};
 
     use super::*;
@@ -101,7 +101,7 @@ mod tests {
             asked: None,
             pending: None,
         };
-        vehicles.keep("acme", &[car], Time::EPOCH).await.unwrap();
+        vehicles.keep("acme", &[car], Time::default()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

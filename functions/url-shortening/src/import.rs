@@ -203,7 +203,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         }
         match (import.done, import.whole) {
             (true, _) => {}
-            (false, true) => self.keep(&mut import, &cars).await?,
+            (false, true) => self.keep_found(&mut import, &cars).await?,
             (false, false) => self.read(&mut import, &cars, run).await?,
         }
         Ok(import)
@@ -234,7 +234,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
     }
 
     /// Keeps the links of cars that have exactly one.
-    async fn keep(
+    async fn keep_found(
         &self,
         import: &mut Import,
         cars: &BTreeMap<String, Known>,

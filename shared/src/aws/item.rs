@@ -165,7 +165,7 @@ pub(crate) const TRANSIENT: [&str; 13] = [
 
 /// The other attributes that a record need not have. A write of the whole record removes those of both lists that
 /// it does not set, and leaves all others: a newer version may have written them.
-pub(crate) const OPTIONAL: [&str; 13] = [
+pub(crate) const OPTIONAL: [&str; 14] = [
     "ended_at",
     "failed_at",
     "attempts",

@@ -68,6 +68,7 @@ async fn answered<J: Job, P: Ports>(
         history: Vec::new(),
         cursor: None,
         sent_at: now,
+        trace: None,
         ends_at,
         is_last: false,
         gate: &permit,
