@@ -46,7 +46,7 @@ use serde_json::{Value, json};
 use self::{
     entry::{Entry, State},
     log::Logged,
-    request::{Call, Reported, Request},
+    request::{Call, Hold, Reported, Request},
 };
 use crate::ports::{Ports, Sweep};
 
@@ -122,7 +122,7 @@ fn refusal(field: &str, entry: &Entry) -> Option<String> {
             Some(format!("report: {id} is done by this function, not by a caller"))
         }
         ("stop", true) => Some(format!("stop: {id} is done by its caller; interrupt that command")),
-        ("stop", false) if entry.act.is_pause() => {
+        ("stop", false) if entry.act.hold() == Some(Hold::Pause) => {
             Some(format!("stop: {id} pauses queues; `queues resume` ends that"))
         }
         _ => None,

@@ -33,6 +33,8 @@ pub struct Tick {
     pub done: BTreeMap<&'static str, Counts>,
     /// Running jobs whose lease is over.
     pub stuck: usize,
+    /// Slots that operators have pinned, by the key of the mapping; `None` if that is not known.
+    pub pins: Option<BTreeMap<String, u32>>,
     /// What `observe` has seen.
     pub seen: Option<Observation>,
     /// The metrics that were told.
@@ -45,7 +47,7 @@ impl Tick {
     pub fn new(owner: String, now: Time, view: View, memory: Memory) -> Self {
         let (touched, done) = (BTreeSet::new(), BTreeMap::new());
         let told = Vec::new();
-        Self { owner, now, view, memory, touched, done, stuck: 0, seen: None, told }
+        Self { owner, now, view, memory, touched, done, stuck: 0, pins: None, seen: None, told }
     }
 
     /// Adds `more` to the count of `what` under `pass`.

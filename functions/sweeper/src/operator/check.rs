@@ -10,7 +10,10 @@ use evenkeel::{
 };
 
 use super::request::{Act, Filter, MOST_KEYS, On, Reported, Request, Setting};
-use crate::config::{Config, JobType};
+use crate::{
+    config::{Config, JobType},
+    plan::balance::{LEAST, MOST},
+};
 
 /// Longest reason, in bytes, so that an entry of the log stays small.
 const REASON_BYTES: usize = 500;
@@ -68,6 +71,13 @@ impl Request {
             }
             Act::Pause { queues, until } => {
                 check_queues(queues, config)?;
+                check_end("until", *until, now)
+            }
+            Act::Pin { queues, slots, until } => {
+                check_queues(queues, config)?;
+                if !(LEAST..=MOST).contains(slots) {
+                    return Err(format!("slots: {slots}, expected {LEAST} to {MOST}"));
+                }
                 check_end("until", *until, now)
             }
             Act::Resume { queues } => check_queues(queues, config),

@@ -88,7 +88,7 @@ pub struct Entry {
     /// Of a filter: the due time in that partition at which it goes on, in milliseconds since the epoch.
     #[serde(default)]
     pub from: u64,
-    /// When the next job may be run at the pace of its limiter; of a pause, when it ends. In milliseconds since the
+    /// When the next job may be run at the pace of its limiter; of a pause or a pin, when it ends. In milliseconds since the
     /// epoch.
     #[serde(default)]
     pub next_at: u64,

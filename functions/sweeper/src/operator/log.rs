@@ -24,6 +24,9 @@ const PAGE: usize = 1_000;
 /// Queries for the names of all open entries.
 const MOST_PAGES: usize = 10;
 
+/// Open acts of which not all may have been read.
+pub const MOST_OPEN: usize = PAGE * MOST_PAGES;
+
 /// How long an entry is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 

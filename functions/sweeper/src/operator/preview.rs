@@ -84,7 +84,9 @@ fn names(act: &Act) -> Vec<String> {
     match act {
         Act::Breaker { dependency, .. } => vec![dependency.clone()],
         Act::Limiter { name, .. } => vec![name.clone()],
-        Act::Pause { queues, .. } | Act::Resume { queues } => queues.clone(),
+        Act::Pause { queues, .. } | Act::Pin { queues, .. } | Act::Resume { queues } => {
+            queues.clone()
+        }
         _ => Vec::new(),
     }
 }

@@ -132,6 +132,15 @@ pub enum Act {
         /// When the sweeper resumes them, in milliseconds since the epoch.
         until: u64,
     },
+    /// Give queues a fixed number of slots for a time, which balance leaves alone.
+    Pin {
+        /// Their keys in the parameter of mapping ids, such as `webhook-high`.
+        queues: Vec<String>,
+        /// `MaximumConcurrency` of each.
+        slots: u32,
+        /// When balance takes over again, in milliseconds since the epoch.
+        until: u64,
+    },
     /// Let event source mappings deliver again.
     Resume {
         /// Their keys in the parameter of mapping ids.
@@ -145,6 +154,15 @@ pub enum Act {
         #[serde(default)]
         about: String,
     },
+}
+
+/// What an act does to queues until its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// They deliver nothing.
+    Pause,
+    /// They keep a number of slots.
+    Pin,
 }
 
 /// What a breaker does.
@@ -213,15 +231,28 @@ impl Act {
             Self::Breaker { .. } => "breaker",
             Self::Limiter { .. } => "limiter",
             Self::Pause { .. } => "pause",
+            Self::Pin { .. } => "pin",
             Self::Resume { .. } => "resume",
             Self::Note { .. } => "note",
         }
     }
 
-    /// Whether it pauses queues, which only `resume` ends before its time.
+    /// What it does to queues until its time is over; `None` if it ends with its work.
     #[must_use]
-    pub const fn is_pause(&self) -> bool {
-        matches!(self, Self::Pause { .. })
+    pub const fn hold(&self) -> Option<Hold> {
+        match self {
+            Self::Pause { .. } => Some(Hold::Pause),
+            Self::Pin { .. } => Some(Hold::Pin),
+            _ => None,
+        }
+    }
+
+    /// The queues that it holds, by the keys of their mappings.
+    pub(super) const fn held(&mut self) -> Option<&mut Vec<String>> {
+        match self {
+            Self::Pause { queues, .. } | Self::Pin { queues, .. } => Some(queues),
+            _ => None,
+        }
     }
 
     /// Whether its caller does it, and reports when it is done.

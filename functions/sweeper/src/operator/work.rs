@@ -30,7 +30,7 @@ pub async fn carry_on<P: Ports>(
     end: Time,
 ) -> Result<(), PortError> {
     let now = sweep.clock.now();
-    if logged.entry.latest_end() <= now && !logged.entry.act.is_pause() {
+    if logged.entry.latest_end() <= now && logged.entry.act.hold().is_none() {
         logged.entry.why = Some(if logged.entry.act.is_note() {
             "its caller has not said within a day what became of it".to_owned()
         } else {
@@ -101,6 +101,9 @@ async fn act<P: Ports>(
         }
         Act::Pause { queues, until } => {
             queues::pause(sweep, logged, &queues, Time::from_millis(until)).await
+        }
+        Act::Pin { queues, slots, until } => {
+            queues::pin(sweep, logged, &queues, slots, Time::from_millis(until)).await
         }
         Act::Resume { queues } => queues::resume(sweep, logged, &queues).await,
         // Its caller does it.

@@ -27,7 +27,12 @@ const NAME: &str = "balance";
 
 /// Moves slots between the event source mappings, by one step at most.
 pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
-    let (mut loads, mut slots, mut changing) = (Vec::new(), 0, 0);
+    let Some(pins) = tick.pins.take() else {
+        // A step might undo what an operator has pinned.
+        tick.count(NAME, "waiting", 1);
+        return Ok(());
+    };
+    let (mut loads, mut slots, mut taken) = (Vec::new(), 0, 0);
     for job in &sweep.config.types {
         for source in job.sources() {
             // Read anew each tick, since a deployment resets it.
@@ -42,8 +47,17 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
             slots += source.concurrency;
             // One that is being changed accepts no other change. The others share what it leaves.
             if is_changing {
-                changing += current;
+                taken += current;
                 tick.count(NAME, "left_out", 1);
+                continue;
+            }
+            // Nor does one whose slots an operator has pinned. A deployment or an older step may have changed them.
+            if let Some(pinned) = pins.get(&source.mapping).copied() {
+                taken += pinned;
+                if current != pinned {
+                    sweep.mappings.set_concurrency(&source.mapping, pinned).await?;
+                }
+                tick.count(NAME, "pinned", 1);
                 continue;
             }
             if !sweep.config.balance && current != source.concurrency {
@@ -57,8 +71,7 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         tick.memory.wish = None;
         return Ok(());
     }
-    let (step, wish) =
-        plan::step(&loads, slots.saturating_sub(changing), tick.memory.wish.as_ref());
+    let (step, wish) = plan::step(&loads, slots.saturating_sub(taken), tick.memory.wish.as_ref());
     tick.memory.wish = wish;
     let Some(step) = step else { return Ok(()) };
     let find = |name: &Option<String>| {

@@ -1,6 +1,7 @@
-//! Operate: carries on what operators have begun and what is not done, and ends pauses at their time.
+//! Operate: carries on what operators have begun and what is not done, and ends pauses and pins at their time. Balance
+//! learns from it which slots are pinned.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::{Clock as _, Time},
@@ -13,7 +14,8 @@ use super::Pass;
 use crate::{
     operator::{
         entry::Entry,
-        log::{self, Logged},
+        log::{self, Logged, MOST_OPEN},
+        request::Act,
         work,
     },
     ports::{Ports, Sweep},
@@ -41,10 +43,13 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     let end = end.before(RESERVE);
     let open = in_turn(log::open(&sweep.store).await?, &tick.memory.operated_last);
     let mut left = u32::try_from(open.len()).unwrap_or(u32::MAX);
+    // Balance moves nothing unless every open act was read: one of them may be a pin.
+    let (mut pins, mut knows_all) = (BTreeMap::new(), open.len() < MOST_OPEN);
     for (id, text) in open {
         let now = sweep.clock.now();
         if now >= end {
             tick.count(NAME, "left", 1);
+            knows_all = false;
             continue;
         }
         // A long act must not keep a pause from its end, nor other acts from their turn.
@@ -52,14 +57,17 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         left = left.saturating_sub(1);
         tick.memory.operated_last.clone_from(&id);
         // A failure of one does not keep the others from their turn.
-        match carry_on(sweep, &id, &text, share).await {
+        match carry_on(sweep, &id, &text, share, &mut pins).await {
             Ok(what) => tick.count(NAME, what, 1),
             Err(error) => {
                 telemetry::port_failed(NAME, &error);
                 tick.count(NAME, "failed", 1);
+                knows_all = false;
             }
         }
     }
+    let slots = |(queue, (_, slots)): (String, Pin)| (queue, slots);
+    tick.pins = knows_all.then(|| pins.into_iter().map(slots).collect());
     Ok(())
 }
 
@@ -72,12 +80,26 @@ fn in_turn(open: Vec<(String, String)>, last: &str) -> Vec<(String, String)> {
     after
 }
 
-/// Whether nothing is to be done about an open act now: it pauses queues, its caller does it, or another process is at
+/// Whether nothing is to be done about an open act now: it holds queues, its caller does it, or another process is at
 /// work on it.
 pub(super) fn waits(entry: &Entry, now: Time) -> bool {
-    let is_paused = entry.act.is_pause() && Time::from_millis(entry.next_at) > now;
+    let is_held = entry.act.hold().is_some() && Time::from_millis(entry.next_at) > now;
     let is_noted = entry.act.is_note() && entry.latest_end() > now;
-    is_paused || is_noted || Time::from_millis(entry.busy_until) > now
+    is_held || is_noted || Time::from_millis(entry.busy_until) > now
+}
+
+/// The slots that an act has pinned for a queue, and when it was asked for.
+type Pin = (u64, u32);
+
+/// Notes the slots that an act pins. Of several acts about a queue, the latest counts.
+fn note_pins(entry: &Entry, now: Time, pins: &mut BTreeMap<String, Pin>) {
+    let Act::Pin { queues, slots, until } = &entry.act else { return };
+    if Time::from_millis(*until) > now {
+        for queue in queues {
+            let pin = pins.entry(queue.clone()).or_default();
+            *pin = (*pin).max((entry.at, *slots));
+        }
+    }
 }
 
 /// Carries on one act. Returns what was done, the name of a count.
@@ -86,6 +108,7 @@ async fn carry_on<P: Ports>(
     id: &str,
     text: &str,
     end: Time,
+    pins: &mut BTreeMap<String, Pin>,
 ) -> Result<&'static str, PortError> {
     let now = sweep.clock.now();
     let Some(mut logged) = Logged::read(&sweep.store, id).await? else {
@@ -101,6 +124,7 @@ async fn carry_on<P: Ports>(
         log::close(&sweep.store, id).await?;
         return Ok("closed");
     }
+    note_pins(entry, now, pins);
     if waits(entry, now) {
         return Ok("waiting");
     }
