@@ -118,7 +118,7 @@ async fn told(words: &[&str]) -> (Exit, Value) {
         ports = ports.with_record(&record);
     }
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams { out: &mut out, err: &mut err };
+    let mut streams = Streams::plain(&mut out, &mut err);
     let connect = async |_: evenkeel_cli::Target| Ok::<_, Failure>(ports);
     let stop = Stop::default();
     let exit = run(&cli, &surroundings, &TestClock::default(), &stop, connect, &mut streams).await;

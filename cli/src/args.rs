@@ -4,6 +4,8 @@
 mod dashboard;
 mod gates;
 mod jobs;
+mod lint;
+mod live;
 mod records;
 mod report;
 mod writes;
@@ -15,6 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use dashboard::ServeDashboard;
 pub use gates::{BreakerCommand, LimiterCommand, ListBreakers, QueuesCommand, ShowDependency};
 pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
+pub use lint::Lint;
+pub use live::{TailJobs, Watch};
 pub use records::{
     CarsCommand, ExportCars, ImportLinks, ListCars, ListDeadLetters, ListRejected, OneCar,
     OneRejected, RejectedCommand, Submit,
@@ -22,7 +26,8 @@ pub use records::{
 pub use report::Report;
 pub use writes::{
     ActOnJobs, AuditCommand, AutoBreaker, Confirmed, ListOps, OneOp, OpsCommand, PauseQueues,
-    Priority, Reasoned, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, Write,
+    Priority, Reasoned, ReleaseRejected, ResumeQueues, SetBreaker, SetLimiter, SetQueues, ShowOp,
+    Write,
 };
 
 /// Look at an Evenkeel stack and its jobs, submit jobs, and change what has to be changed
@@ -68,6 +73,9 @@ pub struct Global {
     /// Whether text has colours; NO_COLOR is heard
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+    /// Never show long text through a pager; otherwise PAGER or less shows it, on a terminal
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     /// Say on standard error which stack is asked, and what the reads cost
     #[arg(long, short, global = true)]
     pub verbose: bool,
@@ -139,7 +147,7 @@ pub enum Command {
     Queues(QueuesCommand),
     /// Say whether the stack is well; status 3 if it is not
     #[command(before_help = "Example: evenkeel health || evenkeel doctor")]
-    Health,
+    Health(Watch),
     /// Report a period against the plan's targets: types, error patterns, hosts, forecasts
     #[command(before_help = "Example: evenkeel report --since 7d --markdown > week.md")]
     Report(Report),
@@ -175,6 +183,9 @@ pub enum Command {
         #[arg(value_name = "TYPE")]
         kind: Option<String>,
     },
+    /// Check a function.toml, a template or messages against the safety rules; status 3 if it finds something
+    #[command(before_help = "Example: evenkeel lint functions/url-shortening/function.toml")]
+    Lint(Lint),
     /// Check credentials, permissions, configuration, clock and versions
     #[command(before_help = "Example: evenkeel doctor --verbose")]
     Doctor,
@@ -203,7 +214,7 @@ impl Command {
                 !matches!(breaker, BreakerCommand::List(_) | BreakerCommand::Show(_))
             }
             Self::Limiter(limiter) => matches!(limiter, LimiterCommand::Set(_)),
-            Self::Queues(queues) => !matches!(queues, QueuesCommand::List),
+            Self::Queues(queues) => !matches!(queues, QueuesCommand::List(_)),
             Self::Cars(cars) => matches!(cars, CarsCommand::ImportLinks(_)),
             _ => false,
         }
@@ -218,7 +229,7 @@ pub struct Page {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
     /// Go on where a list ended: the cursor that it has printed
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long = "after", alias = "cursor", value_name = "CURSOR")]
     pub cursor: Option<String>,
 }
 

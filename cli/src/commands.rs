@@ -2,6 +2,7 @@
 
 pub(crate) mod breaker;
 pub(crate) mod cars;
+pub(crate) mod checks;
 pub(crate) mod completions;
 mod dead_letters;
 pub(crate) mod dependencies;
@@ -13,6 +14,7 @@ pub(crate) mod health;
 mod import_links;
 pub(crate) mod jobs;
 pub(crate) mod limiter;
+pub(crate) mod lint;
 mod noted;
 pub(crate) mod observed;
 mod operate;
@@ -80,9 +82,9 @@ pub(crate) async fn run<P: Ports>(
         Command::Limiter(LimiterCommand::Show(of)) => {
             limiter::show(ports, stack, &of.dependency, moment).await
         }
-        Command::Queues(QueuesCommand::List) => queues::list(ports, stack).await,
+        Command::Queues(QueuesCommand::List(_)) => queues::list(ports, stack).await,
         Command::Report(given) => report::run(ports, stack, given, context).await,
-        Command::Health => health::check(ports, stack, moment).await,
+        Command::Health(_) => health::check(ports, stack, moment).await,
         Command::Cars(CarsCommand::List(wanted)) => cars::list(ports, stack, wanted, moment).await,
         Command::Cars(CarsCommand::Show(car)) => cars::show(ports, stack, car, moment).await,
         Command::Cars(CarsCommand::Export(given)) => export::run(ports, stack, given).await,
@@ -94,7 +96,7 @@ pub(crate) async fn run<P: Ports>(
             operations::list(ports, stack, wanted, moment).await
         }
         Command::Ops(OpsCommand::Show(wanted)) => {
-            operations::show(ports, stack, wanted, moment).await
+            operations::show(ports, stack, &wanted.op, moment).await
         }
         Command::Audit(AuditCommand::Findings(wanted)) => {
             operations::findings(ports, stack, wanted, moment).await
@@ -140,6 +142,9 @@ async fn write<P: Ports>(
         }
         Command::Queues(QueuesCommand::Resume(given)) => {
             operate::resume(ports, stack, given, moment).await
+        }
+        Command::Queues(QueuesCommand::Set(given)) => {
+            operate::pin(ports, stack, given, moment).await
         }
         Command::Ops(OpsCommand::Stop(wanted)) => {
             operations::stop(ports, stack, wanted, moment).await

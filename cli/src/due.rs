@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     args::ListedState,
+    cursor,
     deployment::JobType,
     exit::Failure,
     ports::{DueItem, Ports},
@@ -38,19 +39,17 @@ impl Position {
         Self { due_at: item.due_at.as_millis(), key: item.key.clone() }
     }
 
-    /// The cursor that is printed: hexadecimal digits, so that no shell changes it.
+    /// The cursor that is printed.
     pub(crate) fn cursor(&self) -> String {
-        hex::encode(format!("{}#{}", self.due_at, self.key))
+        cursor::of(&format!("{}#{}", self.due_at, self.key))
     }
 
     /// Reads a cursor. The error says what was expected.
     pub(crate) fn read(cursor: &str) -> Result<Self, Failure> {
-        let read = || {
-            let text = String::from_utf8(hex::decode(cursor).ok()?).ok()?;
-            let (due_at, key) = text.split_once('#')?;
-            Some(Self { due_at: due_at.parse().ok()?, key: key.to_owned() })
-        };
-        read().ok_or_else(|| Failure::usage("cursor: expected one that the same list has printed"))
+        let place = cursor::place(cursor)?;
+        let (due_at, key) = place.split_once('#').ok_or_else(cursor::unknown)?;
+        let due_at = due_at.parse().map_err(|_| cursor::unknown())?;
+        Ok(Self { due_at, key: key.to_owned() })
     }
 }
 

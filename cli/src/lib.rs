@@ -14,6 +14,7 @@
 pub mod args;
 pub mod aws;
 mod commands;
+mod cursor;
 pub mod dashboard;
 mod deployment;
 mod due;
@@ -23,6 +24,7 @@ pub mod explanation;
 pub mod memory;
 mod moment;
 mod output;
+mod pager;
 pub mod ports;
 mod report;
 mod rows;
@@ -31,18 +33,21 @@ pub mod shapes;
 mod stack;
 mod stop;
 mod table;
+mod tail;
 mod text;
+mod watch;
 
 use evenkeel::base::time::Clock;
 
 pub use exit::{Exit, Failure};
 pub use output::{Answer, Streams};
+pub use pager::Pager;
 pub use stack::{Surroundings, Target};
 pub use stop::Stop;
 
 use crate::{
-    args::{Cli, Command, ServeDashboard},
-    commands::{completions, doctor, schemas},
+    args::{Cli, Command, JobsCommand},
+    commands::{checks, completions, doctor, lint, schemas},
     moment::Moment,
     ports::Ports,
 };
@@ -63,9 +68,12 @@ where
     C: Clock,
 {
     let form = cli.global.form();
-    if let Command::Dashboard(given) = &cli.command {
-        return match serve(cli, given, surroundings, clock, connect, streams).await {
-            Ok(()) => Exit::Done,
+    if let Err(failure) = checks::check(&cli.command) {
+        return streams.failure(&failure, form);
+    }
+    if goes_on(&cli.command) {
+        return match go_on(cli, surroundings, clock, stop, connect, streams).await {
+            Ok(exit) => exit,
             Err(failure) => streams.failure(&failure, form),
         };
     }
@@ -80,21 +88,42 @@ where
     }
 }
 
-/// Finds the stack and serves the dashboard until standard input ends, if that is asked for, or for ever.
-async fn serve<P: Ports>(
+/// Whether a command has no single answer.
+fn goes_on(command: &Command) -> bool {
+    matches!(command, Command::Dashboard(_) | Command::Jobs(JobsCommand::Tail(_)))
+        || command.watch().is_some()
+}
+
+/// Finds the stack and does what goes on: until Ctrl-C, until its time is over, or until nobody reads it.
+async fn go_on<P: Ports>(
     cli: &Cli,
-    given: &ServeDashboard,
     surroundings: &Surroundings,
     clock: &impl Clock,
+    stop: &Stop,
     connect: impl AsyncFnOnce(Target) -> Result<P, Failure>,
     streams: &mut Streams<'_>,
-) -> Result<(), Failure> {
+) -> Result<Exit, Failure> {
     let target = stack::choose(&cli.global, surroundings)?;
     let ports = connect(target.clone()).await?;
     let deployment = stack::find(&ports, &target).await?;
-    let stack = dashboard::Stack { is_local: target.endpoint.is_some(), deployment: &deployment };
-    let announce = |url: &str| streams.announce(url, cli.global.form());
-    dashboard::serve(&ports, stack, clock, given, announce).await
+    if cli.global.verbose {
+        streams.note(&deployment.introduction());
+    }
+    let form = cli.global.form();
+    let moment = Moment { now: clock.now(), form: cli.global.time };
+    let context = commands::Context { form, moment, stop };
+    match &cli.command {
+        Command::Dashboard(given) => {
+            let is_local = target.endpoint.is_some();
+            let stack = dashboard::Stack { is_local, deployment: &deployment };
+            let announce = |url: &str| streams.announce(url, form);
+            dashboard::serve(&ports, stack, clock, given, announce).await.map(|()| Exit::Done)
+        }
+        Command::Jobs(JobsCommand::Tail(given)) => {
+            tail::run(&ports, &deployment, given, &context, clock, streams).await
+        }
+        command => watch::run(command, &ports, &deployment, context, clock, streams).await,
+    }
 }
 
 async fn answer<P, C>(
@@ -112,6 +141,7 @@ where
     match &cli.command {
         Command::Schema { kind } => return schemas::show(kind.as_deref()),
         Command::Completions { shell } => return completions::script(*shell),
+        Command::Lint(given) => return lint::run(given),
         _ => {}
     }
     let target = stack::choose(&cli.global, surroundings)?;

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     process::ExitCode,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use evenkeel::base::{
     time::SystemClock,
 };
 use evenkeel_cli::{
-    Exit, Failure, Stop, Streams, Surroundings, Target,
+    Exit, Failure, Pager, Stop, Streams, Surroundings, Target,
     args::{Cli, Color, Command, Form},
     aws,
 };
@@ -51,7 +51,12 @@ async fn run(cli: &Cli, surroundings: &Surroundings, choice: ColorChoice) -> Exi
     let stop = Stop::default();
     let mut out = AutoStream::new(io::stdout(), choice);
     let mut err = AutoStream::new(io::stderr(), choice);
-    let mut streams = Streams { out: &mut out, err: &mut err };
+    let is_terminal = io::stdout().is_terminal();
+    let variable = Reader::new(&surroundings.environment).optional("PAGER");
+    let colors = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let colors = choice == ColorChoice::Always || (choice == ColorChoice::Auto && colors);
+    let pager = Pager::of(variable, colors).filter(|_| is_terminal && !cli.global.no_pager);
+    let mut streams = Streams { out: &mut out, err: &mut err, is_terminal, pager };
     let connect = async |target: Target| aws::connect(&target).await;
     let clock = SystemClock;
     // On the heap: it holds every command.
@@ -88,7 +93,7 @@ fn refused(error: &clap::Error, choice: ColorChoice) -> Exit {
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let failure = Failure::usage(message).hint("see `evenkeel --help`");
         let (mut out, mut err) = (io::stdout(), io::stderr());
-        return Streams { out: &mut out, err: &mut err }.failure(&failure, Form::Json);
+        return Streams::plain(&mut out, &mut err).failure(&failure, Form::Json);
     }
     let text = error.render().to_string();
     // If nobody reads it, there is nobody to tell.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     args::Form,
     exit::{Exit, Failure},
+    pager::Pager,
     table::{BAD, NAME, styled},
     text::{clean, escape_json, redact},
 };
@@ -67,13 +68,27 @@ pub struct Streams<'a> {
     pub out: &'a mut dyn Write,
     /// For everything else.
     pub err: &'a mut dyn Write,
+    /// Whether `out` is a terminal, whose screen can be cleared.
+    pub is_terminal: bool,
+    /// What shows long text; only on a terminal.
+    pub pager: Option<Pager>,
+}
+
+/// Clears a terminal's screen and goes to its first line.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+impl<'a> Streams<'a> {
+    /// Streams that are no terminal, such as pipes and files.
+    pub fn plain(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
+        Self { out, err, is_terminal: false, pager: None }
+    }
 }
 
 impl Streams<'_> {
     /// Writes an answer and returns the exit status. A reader that has gone, such as `head`, is no failure.
     pub(crate) fn answer(&mut self, answer: &Answer, form: Form) -> Exit {
         let written = match form {
-            Form::Text => self.out.write_all(answer.text.as_bytes()),
+            Form::Text => self.text(&answer.text),
             Form::Json => write_value(self.out, &answer.value, true),
             Form::Jsonl => self.lines(answer),
         };
@@ -83,6 +98,46 @@ impl Streams<'_> {
             self.note(remark);
         }
         self.finished(written, answer.exit)
+    }
+
+    /// Writes text for people, through the pager if there is one.
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        let has_shown = self.pager.as_ref().is_some_and(|pager| pager.show(text));
+        if has_shown { Ok(()) } else { self.out.write_all(text.as_bytes()) }
+    }
+
+    /// Writes an answer that takes the place of the one before: on a terminal, on a screen of its own; as JSON, as one
+    /// line. Fails if nobody reads it any more.
+    pub(crate) fn view(&mut self, answer: &Answer, form: Form) -> io::Result<()> {
+        if form != Form::Text {
+            write_value(self.out, &answer.value, false)?;
+            return self.out.flush();
+        }
+        if self.is_terminal {
+            self.out.write_all(CLEAR.as_bytes())?;
+        }
+        self.out.write_all(answer.text.as_bytes())?;
+        self.out.flush()?;
+        if let Some(remark) = &answer.remark {
+            self.note(remark);
+        }
+        Ok(())
+    }
+
+    /// Writes one entry of what goes on: a line of JSON, or of text. Fails if nobody reads it any more.
+    pub(crate) fn entry<T: Serialize>(
+        &mut self,
+        entry: &T,
+        text: &str,
+        form: Form,
+    ) -> io::Result<()> {
+        match form {
+            Form::Text => self.out.write_all(format!("{text}\n").as_bytes())?,
+            Form::Json | Form::Jsonl => {
+                write_value(self.out, &serde_json::to_value(entry)?, false)?;
+            }
+        }
+        self.out.flush()
     }
 
     /// Of a list each entry, and on standard error what else belongs to the answer, such as the cursor.
@@ -144,6 +199,15 @@ impl Streams<'_> {
     }
 }
 
+/// What a failed write means to a command that goes on: a reader that has gone, such as `head`, is its end.
+pub(crate) fn unread(error: &io::Error) -> Result<Exit, Failure> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Ok(Exit::Done);
+    }
+    let message = format!("the output could not be written: {error}");
+    Err(Failure::new(Exit::Failed, "output", message))
+}
+
 fn write_value(out: &mut dyn Write, value: &Value, pretty: bool) -> io::Result<()> {
     let text =
         if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
@@ -156,7 +220,7 @@ mod tests {
 
     fn written(write: impl Fn(&mut Streams<'_>) -> Exit) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = write(&mut Streams { out: &mut out, err: &mut err });
+        let exit = write(&mut Streams::plain(&mut out, &mut err));
         let plain = |bytes: Vec<u8>| {
             anstream::adapter::strip_str(&String::from_utf8(bytes).unwrap()).to_string()
         };

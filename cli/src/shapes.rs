@@ -3,6 +3,7 @@
 mod cars;
 mod dead_letters;
 mod explanation;
+mod lint;
 mod operations;
 mod records;
 mod report;
@@ -14,12 +15,13 @@ use serde_json::Value;
 pub use cars::{AmbiguousCar, CarExported, CarsExported, ImportedLink, LinksImported};
 pub use dead_letters::{DeadLetterList, DeadLetterShown};
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
+pub use lint::{Finding, Linted};
 pub use operations::{
     FindingList, FindingShown, OperationList, OperationShown, Preview, SweepAction, SweepPreview,
     Swept,
 };
 pub use records::{
-    CarList, CarShown, CarSummary, Counts, Happened, JobList, JobShown, JobSummary, Noted,
+    CarList, CarShown, CarSummary, Counts, Happened, JobChange, JobList, JobShown, JobSummary, Noted,
     RejectedShown,
 };
 pub use report::{
@@ -44,6 +46,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("jobs show", of::<JobShown>()),
         ("jobs explain", of::<Explanation>()),
         ("jobs wait", of::<JobShown>()),
+        ("jobs tail", of::<JobChange>()),
         ("rejected list", of::<JobList>()),
         ("rejected show", of::<RejectedShown>()),
         ("dlq", of::<DeadLetterList>()),
@@ -59,6 +62,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("cars import-links", of::<LinksImported>()),
         ("submit", of::<Submitted>()),
         ("doctor", of::<Checks>()),
+        ("lint", of::<Linted>()),
         ("preview", of::<Preview>()),
         ("operation", of::<OperationShown>()),
         ("ops log", of::<OperationList>()),

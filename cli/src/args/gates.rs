@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{AutoBreaker, PauseQueues, ResumeQueues, SetBreaker, SetLimiter};
+use super::{AutoBreaker, PauseQueues, ResumeQueues, SetBreaker, SetLimiter, SetQueues, Watch};
 
 /// What to do with breakers.
 #[derive(Clone, Debug, Subcommand)]
@@ -30,6 +30,9 @@ pub struct ListBreakers {
     /// Closed ones of single hosts as well
     #[arg(long)]
     pub all: bool,
+    /// Whether to list them again and again
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 /// What to do with limiters.
@@ -48,6 +51,9 @@ pub enum LimiterCommand {
 pub struct ShowDependency {
     /// The dependency, such as `rebrandly` or `page/www.example.com`
     pub dependency: String,
+    /// Whether to show it again and again
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 /// What to do with queues.
@@ -55,7 +61,7 @@ pub struct ShowDependency {
 pub enum QueuesCommand {
     /// List the queues with their depth and concurrency
     #[command(before_help = "Example: evenkeel queues list")]
-    List,
+    List(Watch),
     /// Stop delivering a job type's messages for a time
     #[command(
         before_help = "Example: evenkeel queues pause url_shortening --for 1h --reason audit"
@@ -64,4 +70,9 @@ pub enum QueuesCommand {
     /// Deliver them again
     #[command(before_help = "Example: evenkeel queues resume url_shortening")]
     Resume(ResumeQueues),
+    /// Fix how many batches of a type's queues run at once, for a time
+    #[command(
+        before_help = "Example: evenkeel queues set url_shortening --concurrency 8 --for 2h --reason flood"
+    )]
+    Set(SetQueues),
 }

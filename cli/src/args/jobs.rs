@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{ActOnJobs, Page, span};
+use super::{ActOnJobs, Page, TailJobs, Watch, span};
 
 /// What to do with jobs.
 #[derive(Clone, Debug, Subcommand)]
@@ -21,6 +21,9 @@ pub enum JobsCommand {
     /// Wait until a job has ended; status 3 if it ended without success
     #[command(before_help = "Example: evenkeel jobs wait listing-4711 --timeout 5m")]
     Wait(WaitForJob),
+    /// Write changes of a type's jobs as they happen
+    #[command(before_help = "Example: evenkeel jobs tail --type url_shortening --for 10m")]
+    Tail(TailJobs),
     /// Run jobs that wait now, and jobs that were given up or cancelled again with all their attempts
     #[command(
         before_help = "Example: evenkeel jobs retry --type url_shortening --class systemic --reason mended"
@@ -96,6 +99,9 @@ pub struct ListJobs {
     /// How much to show
     #[command(flatten)]
     pub page: Page,
+    /// Whether to list them again and again
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 /// Which job to look for.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OneJob, span};
+use super::{OneJob, Page, Watch, span};
 
 /// What every command that changes something takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Write {
     /// Why, for those who read the operations log later
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
     /// Say what would be done, and do nothing
     #[arg(long)]
@@ -21,8 +21,27 @@ pub struct Write {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Reasoned {
     /// Why, for those who read the operations log later
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
+}
+
+impl Write {
+    /// Whether it changes something and says no reason.
+    #[must_use]
+    pub const fn lacks_reason(&self) -> bool {
+        self.reason.is_none() && !self.dry_run
+    }
+}
+
+/// Longest reason, in bytes: that of the operators' function.
+const REASON_BYTES: usize = 500;
+
+/// Reads a reason. The error says what was expected.
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.len() > REASON_BYTES {
+        return Err(format!("expected why, in 1 to {REASON_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Which jobs to change.
@@ -179,6 +198,26 @@ pub struct PauseQueues {
     pub write: Write,
 }
 
+/// How many batches of queues run at once.
+#[derive(Clone, Debug, Args)]
+pub struct SetQueues {
+    /// The job type
+    #[arg(value_name = "TYPE")]
+    pub kind: String,
+    /// Which of its queues
+    #[arg(long, value_enum, value_name = "PRIORITY", default_value = "both")]
+    pub priority: Priority,
+    /// Batches of each of these queues that may be at work at the same time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub concurrency: u32,
+    /// For how long, such as `2h`; at most 30 days. Then the sweeper balances them again
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    pub span: Duration,
+    /// The reason, and whether to set anything
+    #[command(flatten)]
+    pub write: Write,
+}
+
 /// Which queues to resume.
 #[derive(Clone, Debug, Args)]
 pub struct ResumeQueues {
@@ -201,19 +240,29 @@ pub enum OpsCommand {
     Log(ListOps),
     /// Show an operation and how far it is
     #[command(before_help = "Example: evenkeel ops show 998199999999999-1f3a5c")]
-    Show(OneOp),
+    Show(ShowOp),
     /// Stop an operation that goes on; what is done stays done
     #[command(before_help = "Example: evenkeel ops stop 998199999999999-1f3a5c")]
     Stop(OneOp),
 }
 
-/// How many operations to list.
+/// How many operations or findings to list.
 #[derive(Clone, Debug, Args)]
 pub struct ListOps {
-    /// Most entries to show
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub limit: u16,
+    /// How much to show
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// Which operation to show.
+#[derive(Clone, Debug, Args)]
+pub struct ShowOp {
+    /// The operation to show
+    #[command(flatten)]
+    pub op: OneOp,
+    /// Whether to show it again and again
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 /// Names an operation of the log.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::shown::indented;
 use crate::{
     args::{ListCars, OneCar},
+    cursor,
     deployment::Deployment,
     exit::{Exit, Failure},
     moment::Moment,
@@ -72,11 +73,17 @@ pub(super) async fn list<P: Ports>(
     };
     let text = table(&["VIN", "LIST", "STATE", "SEEN", "JOBS"], cars.iter().map(row).collect());
     let remark = match cursor {
-        Some(cursor) => format!("{} shown, and there are more: --cursor {cursor}", cars.len()),
+        Some(cursor) => format!("{} shown, and there are more: --after {cursor}", cars.len()),
         None if cars.is_empty() => format!("no cars of {:?}", wanted.dealer),
         None => format!("{} in all", cars.len()),
     };
     Ok(Answer::list(&list, "cars", text)?.remark(remark))
+}
+
+/// The sort key of the car with which a list ended.
+pub(super) fn place(cursor: &str) -> Result<String, Failure> {
+    let place = cursor::place(cursor)?;
+    if place.starts_with(CAR) { Ok(place) } else { Err(cursor::unknown()) }
 }
 
 /// Reads a dealer's cars by VIN.
@@ -86,13 +93,14 @@ pub(crate) async fn read_list<P: Ports>(
     wanted: &ListCars,
 ) -> Result<CarList, Failure> {
     let (name, keys) = table_of_cars(stack)?;
-    let after = wanted.page.cursor.as_ref().map(|vin| format!("{CAR}{vin}"));
+    let after = wanted.page.cursor.as_deref().map(place).transpose()?;
     let most = usize::from(wanted.page.limit);
     let read = ports.items(name, keys, &wanted.dealer, CAR, after.as_deref(), most).await?;
     let cars: Vec<CarSummary> =
         read.value.items.iter().filter_map(|item| summary(item, &keys[1])).collect();
     let more = read.value.more;
-    let cursor = cars.last().filter(|_| more).map(|car| car.vin.clone());
+    let last = cars.last().filter(|_| more);
+    let cursor = last.map(|car| cursor::of(&format!("{CAR}{}", car.vin)));
     Ok(CarList { cars, more, cursor, read_units: read.units })
 }
 

@@ -9,7 +9,7 @@ use super::find::{absent, find};
 use crate::{
     args::{
         ActOnJobs, AutoBreaker, Confirmed, PauseQueues, Priority, ReleaseRejected, ResumeQueues,
-        SetBreaker, SetLimiter, Write,
+        SetBreaker, SetLimiter, SetQueues, Write,
     },
     deployment::{Deployment, JobType},
     exit::{Exit, Failure},
@@ -303,6 +303,19 @@ pub(super) async fn pause<P: Ports>(
 ) -> Result<Answer, Failure> {
     let queues = queues(stack.job_type(&given.kind)?, given.priority);
     let act = json!({ "do": "pause", "queues": queues, "until": end(moment, given.span) });
+    send(ports, stack, &act, &given.write, moment).await
+}
+
+/// Fixes the slots of queues of a type for a time.
+pub(super) async fn pin<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    given: &SetQueues,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let queues = queues(stack.job_type(&given.kind)?, given.priority);
+    let (slots, until) = (given.concurrency, end(moment, given.span));
+    let act = json!({ "do": "pin", "queues": queues, "slots": slots, "until": until });
     send(ports, stack, &act, &given.write, moment).await
 }
 

@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     args::{ListOps, OneOp},
+    cursor,
     deployment::Deployment,
     exit::{Exit, Failure},
     moment::Moment,
     output::Answer,
-    ports::{Called, Ports},
+    ports::{Called, Note, Ports},
     shapes::{
         FindingList, FindingShown, OperationList, OperationShown, SweepAction, SweepPreview, Swept,
     },
@@ -36,6 +37,52 @@ const SWEEPS_WITHIN: Duration = Duration::from_secs(140);
 /// Calls of the sweeper for one audit. Each examines some thousand records.
 const MOST_CALLS: usize = 1_000;
 
+/// A page of notes.
+struct NotePage {
+    notes: Vec<Note>,
+    more: bool,
+    /// Where the list goes on, if there is more.
+    cursor: Option<String>,
+    units: f64,
+}
+
+impl NotePage {
+    /// How many there are, and how the list goes on.
+    fn remark(&self) -> String {
+        match &self.cursor {
+            Some(cursor) => {
+                format!("{} shown, and there are more: --after {cursor}", self.notes.len())
+            }
+            None if self.notes.is_empty() => "none found".to_owned(),
+            None => format!("{} in all", self.notes.len()),
+        }
+    }
+}
+
+/// Reads a page of the notes of a kind. If it is full, one more read tells whether there are others.
+async fn page_of_notes<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    kind: &str,
+    wanted: &ListOps,
+) -> Result<NotePage, Failure> {
+    let most = usize::from(wanted.page.limit);
+    let after = wanted.page.cursor.as_deref().map(cursor::place).transpose()?;
+    let read = match &after {
+        Some(after) => ports.notes_after(&stack.control, kind, after, most).await?,
+        None => ports.notes(&stack.control, kind, most).await?,
+    };
+    let mut page = NotePage { notes: read.value, more: false, cursor: None, units: read.units };
+    let last = page.notes.last().filter(|_| page.notes.len() >= most);
+    if let Some(last) = last.map(|note| note.name.clone()) {
+        let rest = ports.notes_after(&stack.control, kind, &last, 1).await?;
+        page.units += rest.units;
+        page.more = !rest.value.is_empty();
+        page.cursor = page.more.then(|| cursor::of(&last));
+    }
+    Ok(page)
+}
+
 /// Lists operations, the latest first.
 pub(super) async fn list<P: Ports>(
     ports: &P,
@@ -43,9 +90,9 @@ pub(super) async fn list<P: Ports>(
     wanted: &ListOps,
     moment: Moment,
 ) -> Result<Answer, Failure> {
-    let read = ports.notes(&stack.control, OPS, usize::from(wanted.limit)).await?;
+    let read = page_of_notes(ports, stack, OPS, wanted).await?;
     let parsed =
-        read.value.iter().filter_map(|note| serde_json::from_str::<Value>(&note.text).ok());
+        read.notes.iter().filter_map(|note| serde_json::from_str::<Value>(&note.text).ok());
     let operations: Vec<OperationShown> = parsed.filter_map(|value| entry(value).ok()).collect();
     let row = |operation: &OperationShown| {
         let done = operation.counts.get("done").map_or_else(String::new, u64::to_string);
@@ -61,8 +108,10 @@ pub(super) async fn list<P: Ports>(
     };
     let head = ["ID", "AT", "ACT", "STATE", "DONE", "BY", "REASON"];
     let text = table(&head, operations.iter().map(row).collect());
-    let list = OperationList { operations, read_units: read.units };
-    Answer::list(&list, "operations", text)
+    let remark = read.remark();
+    let NotePage { more, cursor, units: read_units, .. } = read;
+    let list = OperationList { operations, more, cursor, read_units };
+    Ok(Answer::list(&list, "operations", text)?.remark(remark))
 }
 
 /// Shows one operation.
@@ -219,9 +268,9 @@ pub(super) async fn findings<P: Ports>(
     wanted: &ListOps,
     moment: Moment,
 ) -> Result<Answer, Failure> {
-    let read = ports.notes(&stack.control, FINDING, usize::from(wanted.limit)).await?;
+    let read = page_of_notes(ports, stack, FINDING, wanted).await?;
     let mut findings = Vec::new();
-    for note in &read.value {
+    for note in &read.notes {
         let Ok(found) = serde_json::from_str::<Finding>(&note.text) else { continue };
         let Finding { what, detail, at, repaired } = found;
         let (key, detail) = (redact(&note.name), redact(&detail));
@@ -237,12 +286,11 @@ pub(super) async fn findings<P: Ports>(
         ]
     };
     let head = ["KEY", "WHAT", "AT", "REPAIRED", "DETAIL"];
-    let text = match findings.as_slice() {
-        [] => "none found\n".to_owned(),
-        found => table(&head, found.iter().map(row).collect()),
-    };
-    let list = FindingList { findings, read_units: read.units };
-    Answer::list(&list, "findings", text)
+    let text = table(&head, findings.iter().map(row).collect());
+    let remark = read.remark();
+    let NotePage { more, cursor, units: read_units, .. } = read;
+    let list = FindingList { findings, more, cursor, read_units };
+    Ok(Answer::list(&list, "findings", text)?.remark(remark))
 }
 
 #[cfg(test)]

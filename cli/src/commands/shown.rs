@@ -41,7 +41,7 @@ pub(super) fn listing(listed: &Listed, left_out: usize, moment: Moment) -> Resul
     let text = table(&head, list.jobs.iter().map(row).collect());
     let count = list.jobs.len();
     let mut remark = match &list.cursor {
-        Some(cursor) => format!("{count} shown, and there are more: --cursor {cursor}"),
+        Some(cursor) => format!("{count} shown, and there are more: --after {cursor}"),
         None if count == 0 => "none found".to_owned(),
         None => format!("{count} in all"),
     };

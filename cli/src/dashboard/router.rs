@@ -25,7 +25,7 @@ use super::{
     security::{Hosts, guard},
 };
 use crate::{
-    args::{ListCars, ListJobs, ListRejected, OneCar, OneJob},
+    args::{ListCars, ListJobs, ListRejected, OneCar, OneJob, Watch},
     exit::{Exit, Failure},
 };
 
@@ -144,6 +144,7 @@ async fn list_jobs(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Respo
             stuck: false,
             since: params.span("since")?,
             page: params.page(),
+            watch: Watch::default(),
         }))
     });
     desk.page("/jobs", question, |reply| jobs::page(reply, &shown)).await

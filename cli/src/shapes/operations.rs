@@ -40,6 +40,11 @@ pub struct OperationShown {
 pub struct OperationList {
     /// The latest first.
     pub operations: Vec<OperationShown>,
+    /// Whether there are more than are shown.
+    pub more: bool,
+    /// Given as `--after`, the list goes on behind the last entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     /// DynamoDB's read units for this list.
     pub read_units: f64,
 }
@@ -101,6 +106,11 @@ pub struct SweepAction {
 pub struct FindingList {
     /// By the keys of their records.
     pub findings: Vec<FindingShown>,
+    /// Whether there are more than are shown.
+    pub more: bool,
+    /// Given as `--after`, the list goes on behind the last entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     /// DynamoDB's read units for this list.
     pub read_units: f64,
 }

@@ -16,7 +16,7 @@ pub struct JobList {
     pub jobs: Vec<JobSummary>,
     /// Whether there are more than are shown.
     pub more: bool,
-    /// Given as `--cursor`, the list goes on behind the last entry.
+    /// Given as `--after`, the list goes on behind the last entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// Hosts with parked jobs that were not asked because there are too many; `--dependency` asks one.
@@ -68,6 +68,38 @@ impl From<&DueItem> for JobSummary {
             created_at: item.created_at.map(evenkeel::base::time::Time::as_millis),
         }
     }
+}
+
+/// A change of a job, as it was seen: one line of `jobs tail`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct JobChange {
+    /// When it was seen; it may have happened up to one look earlier.
+    pub at: u64,
+    /// The record's key.
+    pub key: String,
+    /// The job type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The state before; missing if the job was not on the index before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// The state now; `gone` if the record was removed, `rejected` for a rejected message.
+    pub state: String,
+    /// When the sweeper has to look at it; for a job that has ended, when that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<u64>,
+    /// Class of the latest failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// What failures of the same kind share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Its message group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Why it has ended without success, without secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// How often something has happened to a job.
@@ -241,7 +273,7 @@ pub struct CarList {
     pub cars: Vec<CarSummary>,
     /// Whether there are more than are shown.
     pub more: bool,
-    /// Given as `--cursor`, the list goes on behind the last car.
+    /// Given as `--after`, the list goes on behind the last car.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// DynamoDB's read units for this list.
