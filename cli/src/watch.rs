@@ -47,23 +47,23 @@ mod tests {
     use evenkeel::base::time::{SystemClock, Time};
 
     use super::*;
-    use crate::{
-        Stop, args::Cli, memory::MemoryPorts, moment::Moment, stack, stack::Target,
-    };
+    use crate::{Stop, args::Cli, memory::MemoryPorts, moment::Moment, stack, stack::Target};
 
-    /// What a command writes within five seconds.
+    /// What a command writes within four and a half seconds.
     async fn told(words: &[&str], is_terminal: bool) -> String {
         let cli = Cli::parse_from(["evenkeel"].iter().chain(words));
         let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#);
         let stack = stack::find(&ports, &Target::default()).await.unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut streams =
-            Streams { is_terminal, ..Streams::plain(&mut out, &mut err) };
+        let mut streams = Streams { is_terminal, ..Streams::plain(&mut out, &mut err) };
         let moment = Moment { now: Time::default(), form: cli.global.time };
         let stop = Stop::default();
         let context = Context { form: cli.global.form(), moment, stop: &stop };
         let watch = run(&cli.command, &ports, &stack, context, &SystemClock, &mut streams);
-        assert!(tokio::time::timeout(Duration::from_secs(5), watch).await.is_err(), "it goes on");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(4_500), watch).await.is_err(),
+            "it goes on"
+        );
         String::from_utf8(out).unwrap()
     }
 

@@ -52,7 +52,7 @@ pub struct TailJobs {
     #[arg(long = "for", value_name = "SPAN", value_parser = span)]
     pub span: Option<Duration>,
     /// Time between two looks, such as `5s`; from 1s to 5m
-    #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = pause)]
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = pause)]
     pub every: Duration,
 }
 
