@@ -41,6 +41,8 @@ pub struct MemoryPorts {
     answers: Mutex<VecDeque<Called>>,
     /// Bodies that the queue does not accept contain this.
     refused: Option<String>,
+    /// Whether the depth of a queue is never answered.
+    hangs: bool,
 }
 
 impl MemoryPorts {
@@ -159,6 +161,13 @@ impl MemoryPorts {
     #[must_use]
     pub fn refusing(mut self, text: &str) -> Self {
         self.refused = Some(text.to_owned());
+        self
+    }
+
+    /// The same with a service of queues that never answers what their depth is.
+    #[must_use]
+    pub fn with_hanging_queues(mut self) -> Self {
+        self.hangs = true;
         self
     }
 
@@ -293,6 +302,9 @@ impl Ports for MemoryPorts {
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
         Ok(self.depths.get(queue).copied().unwrap_or_default())
     }
 

@@ -38,3 +38,30 @@ impl AwsPorts {
         Ok(Called::Failed(why))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, time::Instant};
+
+    use super::*;
+    use crate::{aws::CALL_TIMEOUT, aws::connect, ports::Ports as _, stack::Target};
+
+    /// A paused clock jumps ahead while a socket waits, so the time-outs take no time here.
+    #[tokio::test(start_paused = true)]
+    async fn over_a_socket_a_service_that_hangs_ends_every_call() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let region = Some("us-east-1".to_owned());
+        let target = Target { endpoint: Some(endpoint), region, ..Target::default() };
+        let ports = connect(&target).await.unwrap();
+        let began = Instant::now();
+        let fault = ports.caller().await.unwrap_err();
+        assert!(matches!(&fault, Fault::Unavailable(why) if why.contains("sts:")), "{fault:?}");
+        assert!(began.elapsed() <= CALL_TIMEOUT, "{:?}", began.elapsed());
+        let limit = Duration::from_secs(3);
+        let began = Instant::now();
+        let fault = ports.called("f", &Value::Null, limit).await.unwrap_err();
+        assert!(matches!(&fault, Fault::Unavailable(_)), "{fault:?}");
+        assert!(began.elapsed() <= limit, "{:?}", began.elapsed());
+    }
+}

@@ -1,25 +1,20 @@
-//! What changes by the second or the minute, read part by part: each part as often as it changes, and no part while the
-//! allowance is used up.
+//! What changes by the second or the minute, read part by part: each part as often as it changes, side by side with the
+//! others, and no part while the allowance is used up.
+
+mod read;
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
-use evenkeel::{
-    base::time::Time,
-    dependency::stats::{BUCKET, Calls},
-};
+use evenkeel::{base::time::Time, dependency::stats::Calls};
 use futures_util::future::join_all;
 
+use self::read::Update;
 use super::allowance::Allowance;
 use crate::{
-    commands::{
-        breaker::breakers,
-        dependencies::{self, Known},
-        health, limiter,
-        observed::{self, Observed},
-        queues,
-    },
+    commands::{dependencies::Known, health, observed::Observed},
     deployment::Deployment,
-    exit::Failure,
+    exit::{Exit, Failure},
+    moment::span,
     ports::Ports,
     shapes::{BreakerShown, LimiterShown, Problem, QueueShown},
 };
@@ -30,17 +25,20 @@ const HISTORY: Duration = Duration::from_hours(1);
 /// How far back charts of ten seconds reach.
 pub(super) const LATELY: Duration = Duration::from_mins(10);
 
-/// Observations of one read: a whole hour at once would use the allowance of many seconds.
-const HISTORY_PAGE: usize = 10;
-
 /// Dependencies whose gates and calls are read at a time; more take turns.
 const AT_A_TIME: usize = 5;
 
 /// Dependencies that are watched: the shared ones, and others whose breaker is not closed.
 const MOST_WATCHED: usize = 20;
 
-/// Reads of one refresh.
-const MOST_READS: usize = 24;
+/// Rounds of one refresh: the dependencies before their gates, and the history page by page.
+const MOST_ROUNDS: usize = 12;
+
+/// How long a part may take.
+const PART_WITHIN: Duration = Duration::from_secs(2);
+
+/// The same for a part that has failed: what is merely slow is read in the end.
+const SLOW_PART_WITHIN: Duration = Duration::from_secs(4);
 
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -140,44 +138,56 @@ pub(super) struct Poller {
 impl Poller {
     /// Whether some part is due.
     pub(super) fn is_due(&self, now: Time) -> bool {
-        self.next(now).is_some()
+        !self.due(now).is_empty()
     }
 
-    /// The part that has been due for the longest.
-    fn next(&self, now: Time) -> Option<Part> {
+    /// The parts that are due and can be read: whose gates to read is known only after the dependencies.
+    fn due(&self, now: Time) -> Vec<Part> {
         let due_at = |part: &Part| self.due_at.get(part).copied().unwrap_or_default();
-        let due = Part::ALL.into_iter().filter(|part| due_at(part) <= now);
-        due.min_by_key(|part| (due_at(part), *part))
+        let has_tried = self.due_at.contains_key(&Part::Known);
+        let can_read = |part: &Part| has_tried || !matches!(part, Part::Gates | Part::Calls);
+        Part::ALL.into_iter().filter(|part| due_at(part) <= now && can_read(part)).collect()
     }
 
-    /// Reads what is due at `now`, as far as the allowance goes. After a failure the rest waits for the next call, and
-    /// the part that has failed for longer each time.
+    /// Reads what is due at `now`, as far as the allowance goes: the parts side by side, so that one that hangs holds up
+    /// no other. A part that has failed waits for longer each time. `publish` is called whenever something was read.
     pub(super) async fn refresh<P: Ports>(
         &mut self,
         ports: &P,
         stack: &Deployment,
         now: Time,
         allowance: &RefCell<Allowance>,
+        publish: impl Fn(&Live),
     ) {
-        for _ in 0..MOST_READS {
-            let Some(part) = self.next(now) else { break };
-            if !allowance.borrow_mut().permits(now) {
+        for _ in 0..MOST_ROUNDS {
+            let parts = self.due(now);
+            if parts.is_empty() || !allowance.borrow_mut().permits(now) {
                 break;
             }
-            match self.read(part, ports, stack, now).await {
-                Ok(units) => {
-                    allowance.borrow_mut().charge(units);
-                    self.live.read_at.insert(part, now);
-                    self.live.trouble.remove(&part);
-                }
-                Err(failure) => {
-                    let pause = self.fail(part, failure, now);
-                    self.due_at.insert(part, now + pause);
-                    break;
+            let parts: Vec<(Part, Vec<String>)> =
+                parts.into_iter().map(|part| (part, self.names(part))).collect();
+            let this = &*self;
+            let reads =
+                parts.iter().map(|(part, names)| this.read(*part, names, ports, stack, now));
+            let reads = join_all(reads).await;
+            for ((part, _), read) in parts.into_iter().zip(reads) {
+                match read {
+                    Ok((update, units)) => {
+                        allowance.borrow_mut().charge(units);
+                        let again = self.apply(update, now).unwrap_or(part.every());
+                        self.due_at.insert(part, now + again);
+                        self.live.read_at.insert(part, now);
+                        self.live.trouble.remove(&part);
+                    }
+                    Err(failure) => {
+                        let pause = self.fail(part, failure, now);
+                        self.due_at.insert(part, now + pause);
+                    }
                 }
             }
+            self.live.units = allowance.borrow().used;
+            publish(&self.live);
         }
-        self.live.units = allowance.borrow().used;
     }
 
     /// Remembers a failure and returns how long to wait: twice as long after each.
@@ -188,46 +198,36 @@ impl Poller {
         LONGEST_PAUSE.min(part.every() * 2_u32.saturating_pow(count.min(5)))
     }
 
-    /// Reads a part and says when it is due again. Returns the read units.
+    /// The dependencies whose turn it is, if the part is read of each.
+    fn names(&mut self, part: Part) -> Vec<String> {
+        let watched = self.watched();
+        match part {
+            Part::Gates => turn(&watched, &mut self.turns[0]),
+            Part::Calls => turn(&watched, &mut self.turns[1]),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Reads a part, unless that takes too long. Returns the read units as well.
     async fn read<P: Ports>(
-        &mut self,
+        &self,
         part: Part,
+        names: &[String],
         ports: &P,
         stack: &Deployment,
         now: Time,
-    ) -> Result<f64, Failure> {
-        let mut again = now + part.every();
-        let units = match part {
-            Part::Known => {
-                self.known = dependencies::known(ports, stack).await?;
-                self.known.units
+    ) -> Result<(Update, f64), Failure> {
+        let is_slow = self.live.trouble.contains_key(&part);
+        let limit = if is_slow { SLOW_PART_WITHIN } else { PART_WITHIN };
+        let reading = read::part(part, names, (&self.live, &self.known), ports, stack, now);
+        // On the heap: it holds every part.
+        match tokio::time::timeout(limit, Box::pin(reading)).await {
+            Ok(read) => read,
+            Err(_) => {
+                let message = format!("no answer within {}", span(limit));
+                Err(Failure::new(Exit::Failed, "late", message))
             }
-            Part::Observed => {
-                let (observed, units) = observed::observed(ports, stack).await?;
-                self.live.observed = observed;
-                units
-            }
-            Part::Gates => self.gates(ports, stack, now).await?,
-            Part::Calls => self.calls(ports, stack, now).await?,
-            Part::Queues => {
-                self.live.queues = queues::all(ports, stack).await?;
-                0.0
-            }
-            Part::History => {
-                let (is_whole, units) = self.history(ports, stack, now).await?;
-                if !is_whole {
-                    again = now;
-                }
-                units
-            }
-            Part::Ended => {
-                let (ended, units) = health::of_ended(ports, stack, now).await?;
-                self.live.ended = ended;
-                units
-            }
-        };
-        self.due_at.insert(part, again);
-        Ok(units)
+        }
     }
 
     /// The dependencies to watch.
@@ -244,70 +244,40 @@ impl Poller {
         names
     }
 
-    /// Breakers and limiters of the dependencies whose turn it is.
-    async fn gates<P: Ports>(
-        &mut self,
-        ports: &P,
-        stack: &Deployment,
-        now: Time,
-    ) -> Result<f64, Failure> {
+    /// Takes over what was read. Returns when to read it again, if that is not as usual.
+    fn apply(&mut self, update: Update, now: Time) -> Option<Duration> {
         let watched = self.watched();
-        self.live.breakers.retain(|name, _| watched.contains(name));
-        self.live.limiters.retain(|name, _| watched.contains(name));
-        let names = turn(&watched, &mut self.turns[0]);
-        let mut units = 0.0;
-        for breaker in breakers(ports, stack, &names, now).await? {
-            units += breaker.read_units;
-            self.live.breakers.insert(breaker.dependency.clone(), breaker);
+        let live = &mut self.live;
+        match update {
+            Update::Known(known) => self.known = known,
+            Update::Observed(observed) => live.observed = observed,
+            Update::Gates(breakers, limiters) => {
+                live.breakers.retain(|name, _| watched.contains(name));
+                live.limiters.retain(|name, _| watched.contains(name));
+                let breakers = breakers.into_iter().map(|one| (one.dependency.clone(), one));
+                live.breakers.extend(breakers);
+                let limiters = limiters.into_iter().map(|one| (one.dependency.clone(), one));
+                live.limiters.extend(limiters);
+            }
+            Update::Calls(calls) => {
+                live.calls.retain(|name, _| watched.contains(name));
+                let oldest = now.before(LATELY);
+                for (name, from, more) in calls {
+                    let known = live.calls.entry(name).or_default();
+                    known.retain(|(start, _)| *start < from && *start >= oldest);
+                    known.extend(more);
+                }
+            }
+            Update::Queues(queues) => live.queues = queues,
+            Update::History(more, is_whole) => {
+                live.history.extend(more);
+                let oldest = now.before(HISTORY);
+                live.history.retain(|seen| seen.at >= oldest.as_millis());
+                return (!is_whole).then_some(Duration::ZERO);
+            }
+            Update::Ended(ended) => live.ended = ended,
         }
-        let reads = names.iter().map(|name| limiter::read(ports, stack, &self.known, name));
-        for limiter in join_all(reads).await {
-            let limiter = limiter?;
-            units += limiter.read_units;
-            self.live.limiters.insert(limiter.dependency.clone(), limiter);
-        }
-        Ok(units)
-    }
-
-    /// Call statistics of the dependencies whose turn it is, from the last bucket that was still filling on.
-    async fn calls<P: Ports>(
-        &mut self,
-        ports: &P,
-        stack: &Deployment,
-        now: Time,
-    ) -> Result<f64, Failure> {
-        let watched = self.watched();
-        self.live.calls.retain(|name, _| watched.contains(name));
-        let oldest = now.before(LATELY);
-        let mut units = 0.0;
-        for name in turn(&watched, &mut self.turns[1]) {
-            let known = self.live.calls.entry(name.clone()).or_default();
-            // Containers write late by a second or two: the bucket before the last may still grow as well.
-            let last = known.last().map_or(oldest, |(start, _)| start.before(BUCKET));
-            let from = last.max(oldest);
-            let read = ports.calls(&stack.control, &name, from).await?;
-            units += read.units;
-            known.retain(|(start, _)| *start < from && *start >= oldest);
-            known.extend(read.value);
-        }
-        Ok(units)
-    }
-
-    /// The next observations of the last hour, and whether these were all.
-    async fn history<P: Ports>(
-        &mut self,
-        ports: &P,
-        stack: &Deployment,
-        now: Time,
-    ) -> Result<(bool, f64), Failure> {
-        let oldest = now.before(HISTORY);
-        let last = self.live.history.last().and_then(Observed::at);
-        let after = last.map_or(oldest, |last| last.max(oldest));
-        let (more, units) = observed::history(ports, stack, after, HISTORY_PAGE).await?;
-        let is_whole = more.len() < HISTORY_PAGE;
-        self.live.history.extend(more);
-        self.live.history.retain(|seen| seen.at >= oldest.as_millis());
-        Ok((is_whole, units))
+        None
     }
 }
 

@@ -1,4 +1,7 @@
-use evenkeel::dependency::breaker::{Breaker, State};
+use evenkeel::dependency::{
+    breaker::{Breaker, State},
+    stats::BUCKET,
+};
 
 use super::*;
 use crate::{memory::MemoryPorts, ports::DueItem, stack, stack::Target};
@@ -15,7 +18,7 @@ fn minute(ago: u64) -> (String, String) {
 async fn refreshed(ports: &MemoryPorts, poller: &mut Poller, now: Time) -> f64 {
     let stack = stack::find(ports, &Target::default()).await.unwrap();
     let allowance = RefCell::new(Allowance::new(now));
-    poller.refresh(ports, &stack, now, &allowance).await;
+    poller.refresh(ports, &stack, now, &allowance, |_| ()).await;
     allowance.borrow().used
 }
 
@@ -65,7 +68,7 @@ async fn nothing_is_read_while_the_allowance_is_used_up() {
     let allowance = RefCell::new(Allowance::new(NOW));
     allowance.borrow_mut().charge(100.0);
     let mut poller = Poller::default();
-    poller.refresh(&ports, &stack, NOW, &allowance).await;
+    poller.refresh(&ports, &stack, NOW, &allowance, |_| ()).await;
     assert!(poller.live.read_at.is_empty());
 }
 
@@ -103,4 +106,18 @@ async fn what_was_given_up_lately_is_a_problem() {
     let problems = poller.live.problems(&stack, NOW);
     let codes: Vec<&str> = problems.iter().map(|problem| problem.code.as_str()).collect();
     assert_eq!(codes, ["sweeper_silent", "dead_lately"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_hangs_is_named_and_holds_up_no_other() {
+    let ports = MemoryPorts::stack("s", TYPES).with_hanging_queues();
+    let mut poller = Poller::default();
+    let began = tokio::time::Instant::now();
+    refreshed(&ports, &mut poller, NOW).await;
+    assert_eq!(began.elapsed(), PART_WITHIN);
+    let trouble: Vec<&Part> = poller.live.trouble.keys().collect();
+    assert_eq!(trouble, [&Part::Queues]);
+    let failure = &poller.live.trouble[&Part::Queues].failure;
+    assert_eq!(failure.message, "no answer within 2 s");
+    assert_eq!(poller.live.read_at.len(), Part::ALL.len() - 1);
 }

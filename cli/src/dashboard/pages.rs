@@ -87,6 +87,7 @@ impl Frame {
             let (what, why) = (part_name(*part), clean(&trouble.failure.message));
             frame.warnings.push(format!("{what} cannot be read for {for_how_long}: {why}"));
         }
+        frame.warnings.extend(not_read(reply));
         frame
     }
 }
@@ -101,7 +102,18 @@ fn age(reply: &Reply) -> Cell {
     cell
 }
 
-fn part_name(part: Part) -> &'static str {
+/// Which parts were neither read nor given up yet; none before anything was read.
+fn not_read(reply: &Reply) -> Option<String> {
+    let live = &reply.live;
+    let is_missing =
+        |part: &Part| !live.read_at.contains_key(part) && !live.trouble.contains_key(part);
+    let missing = Part::ALL.into_iter().filter(is_missing).map(part_name);
+    let missing: Vec<&str> = missing.collect();
+    let has_begun = missing.len() < Part::ALL.len();
+    (has_begun && !missing.is_empty()).then(|| format!("Not read yet: {}", missing.join(", ")))
+}
+
+const fn part_name(part: Part) -> &'static str {
     match part {
         Part::Known => "Dependencies",
         Part::Observed => "The sweeper's report",

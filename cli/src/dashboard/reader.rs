@@ -8,7 +8,7 @@ use evenkeel::base::time::{Clock, Time};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use crate::{
     },
     deployment::Deployment,
     due::{self, EVER, Wanted, partitions},
-    exit::Failure,
+    exit::{Exit, Failure},
     ports::{DueItem, Kept, Ports},
     shapes::{CarList, CarShown, Explanation, JobList, JobShown, RejectedShown},
 };
@@ -38,6 +38,10 @@ const LISTS_KEPT: Duration = Duration::from_secs(30);
 
 /// How old one job may be.
 const JOB_KEPT: Duration = Duration::from_millis(1_500);
+
+/// How long a page waits for the live part, and for what it shows besides. A part is given up within 2 s, so this names
+/// the one that does not answer.
+const PAGE_WAITS: Duration = Duration::from_millis(2_500);
 
 /// Answers that are kept. The oldest goes first.
 const MOST_KEPT: usize = 64;
@@ -140,7 +144,15 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
             tokio::select! {
                 biased;
                 ask = asks.recv() => match ask {
-                    Some(ask) => running.push(Box::pin(self.reply(ask))),
+                    Some(ask) => {
+                        let (done, refreshed) = oneshot::channel();
+                        running.push(Box::pin(async move {
+                            self.refresh().await;
+                            // The page may have stopped waiting.
+                            let _ = done.send(());
+                        }));
+                        running.push(Box::pin(self.reply(ask, refreshed)));
+                    }
                     None => return,
                 },
                 Some(()) = running.next(), if !running.is_empty() => {}
@@ -153,17 +165,32 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         }
     }
 
-    async fn reply(&self, Ask { question, reply }: Ask) {
-        self.refresh().await;
-        let answer = self.found(&question).await.map(|(read_at, found)| Reply {
+    /// Answers a question with what is known when `refreshed` comes, or when the page has waited for long enough.
+    async fn reply(&self, Ask { question, reply }: Ask, refreshed: oneshot::Receiver<()>) {
+        let mut reading = Box::pin(self.found(&question));
+        let (_, found) =
+            tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(PAGE_WAITS, &mut reading));
+        match found {
+            Ok(found) => {
+                // A browser that has left needs no answer.
+                let _ = reply.send(found.map(|found| self.answer(found)));
+            }
+            Err(_) => {
+                let _ = reply.send(Err(late(&question)));
+                // What is slow is kept for the next request. Its failure is told there.
+                let _ = reading.await;
+            }
+        }
+    }
+
+    fn answer(&self, (read_at, found): (Time, Found)) -> Reply {
+        Reply {
             now: self.clock.now(),
             live: self.live.borrow().clone(),
             stack: self.stack.clone(),
             found,
             read_at,
-        });
-        // A browser that has left needs no answer.
-        let _ = reply.send(answer);
+        }
     }
 
     /// Reads what is due of the live part. If another call does so already, only the very first answer waits for it:
@@ -179,8 +206,8 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         if !poller.is_due(now) {
             return;
         }
-        poller.refresh(self.ports, &self.stack, now, &self.allowance).await;
-        *self.live.borrow_mut() = Arc::new(poller.live.clone());
+        let publish = |live: &Live| *self.live.borrow_mut() = Arc::new(live.clone());
+        poller.refresh(self.ports, &self.stack, now, &self.allowance, publish).await;
         self.ticks.send_replace(now.as_millis());
     }
 
@@ -266,3 +293,23 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         Ok(JobFound { job, rejected: message, explanation })
     }
 }
+
+/// The failure of a page whose own part does not answer.
+fn late(question: &Question) -> Failure {
+    let what = match question {
+        Question::Live => "the stack",
+        Question::Jobs(_) => "the list of jobs",
+        Question::Rejected(_) => "the list of rejected messages",
+        Question::Job(_) => "the job",
+        Question::Errors(_) => "the list of ended jobs",
+        Question::Cars(_) => "the list of cars",
+        Question::Car(_) => "the car",
+    };
+    let message = format!("{what}: AWS has not answered within {} ms", PAGE_WAITS.as_millis());
+    Failure::new(Exit::Failed, "late", message)
+        .hint("reload the page: what is slow goes on being read, and is kept for half a minute")
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

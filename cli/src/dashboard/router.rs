@@ -88,6 +88,7 @@ fn status(failure: &Failure) -> StatusCode {
     match (failure.exit(), failure.code.as_str()) {
         (Exit::Usage, _) => StatusCode::BAD_REQUEST,
         (_, "not_found") => StatusCode::NOT_FOUND,
+        (_, "late") => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     }
 }

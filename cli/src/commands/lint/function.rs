@@ -18,7 +18,7 @@ const MEMORY_MB: RangeInclusive<u64> = 128..=10_240;
 const CONCURRENCY: RangeInclusive<u64> = 2..=1_000;
 
 /// Weights in the division of slots.
-const WEIGHT: RangeInclusive<u64> = 1..=u32::MAX as u64;
+const WEIGHT: RangeInclusive<u64> = 1..=4_294_967_295;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,43 @@
+//! The reader, with a service that does not answer.
+
+use evenkeel::testing::TestClock;
+
+use super::*;
+use crate::{memory::MemoryPorts, stack, stack::Target};
+
+/// Asks a reader once, and stops it.
+async fn asked(ports: &MemoryPorts, question: Question) -> Result<Reply, Failure> {
+    let stack = stack::find(ports, &Target::default()).await.unwrap();
+    let clock = TestClock::default();
+    let (ticks, _) = watch::channel(0);
+    let reader = Reader::new(ports, &stack, &clock, Arc::new(ticks));
+    let (questions, asks) = mpsc::channel(1);
+    let (reply, answer) = oneshot::channel();
+    questions.send(Ask { question, reply }).await.unwrap();
+    tokio::select! {
+        biased;
+        answer = answer => answer.unwrap(),
+        () = reader.run(asks) => panic!("it goes on"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_shows_what_answers_and_names_what_does_not() {
+    let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#).with_hanging_queues();
+    let began = tokio::time::Instant::now();
+    let reply = asked(&ports, Question::Live).await.unwrap();
+    assert!(began.elapsed() <= PAGE_WAITS, "{:?}", began.elapsed());
+    assert!(reply.live.trouble.contains_key(&crate::dashboard::live::Part::Queues));
+    assert!(reply.live.breakers.contains_key("d"), "what answers is shown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_whose_own_part_hangs_says_so_in_time() {
+    let ports = MemoryPorts::stack("s", r#"[{"type":"a"}]"#).with_hanging_queues();
+    let job = OneJob { id: "unknown".to_owned(), kind: Some("a".to_owned()) };
+    let began = tokio::time::Instant::now();
+    // Of a job without a record, the depth of its queue is read.
+    let failure = asked(&ports, Question::Job(job)).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), began.elapsed()), ("late", PAGE_WAITS));
+    assert!(failure.message.starts_with("the job: "), "{}", failure.message);
+}
