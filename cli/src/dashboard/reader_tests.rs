@@ -26,7 +26,7 @@ async fn a_page_shows_what_answers_and_names_what_does_not() {
     let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#).with_hanging_queues();
     let began = tokio::time::Instant::now();
     let reply = asked(&ports, Question::Live).await.unwrap();
-    assert!(began.elapsed() <= PAGE_WAITS, "{:?}", began.elapsed());
+    assert!(began.elapsed() < PAGE_WAITS, "{:?}", began.elapsed());
     assert!(reply.live.trouble.contains_key(&crate::dashboard::live::Part::Queues));
     assert!(reply.live.breakers.contains_key("d"), "what answers is shown");
 }
@@ -38,6 +38,7 @@ async fn a_page_whose_own_part_hangs_says_so_in_time() {
     let began = tokio::time::Instant::now();
     // Of a job without a record, the depth of its queue is read.
     let failure = asked(&ports, Question::Job(job)).await.unwrap_err();
-    assert_eq!((failure.code.as_str(), began.elapsed()), ("late", PAGE_WAITS));
+    assert!(began.elapsed() < PAGE_WAITS + Duration::from_millis(10), "{:?}", began.elapsed());
+    assert_eq!(failure.code, "late");
     assert!(failure.message.starts_with("the job: "), "{}", failure.message);
 }
