@@ -142,6 +142,8 @@ async fn every_command_that_reads_answers_with_json_of_its_shape() {
         (&["rejected", "list"], "jobs"),
         (&["dlq"], "dead_letters"),
         (&["dlq", "--type", "webhook", "--limit", "1"], "more"),
+        (&["ops", "log"], "operations"),
+        (&["audit", "findings"], "findings"),
     ];
     for (words, field) in commands {
         let (exit, value) = told(words).await;

@@ -35,8 +35,11 @@ impl Pager {
             return false;
         }
         let Ok(mut child) = self.command().stdin(Stdio::piped()).spawn() else { return false };
-        let text =
-            if self.colors { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() };
+        let text = if self.colors {
+            text.to_owned()
+        } else {
+            anstream::adapter::strip_str(text).to_string()
+        };
         // A reader who leaves before the end closes the pipe. That is no failure.
         let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(text.as_bytes()));
         let ended = child.wait();

@@ -21,8 +21,8 @@ pub use operations::{
     Swept,
 };
 pub use records::{
-    CarList, CarShown, CarSummary, Counts, Happened, JobChange, JobList, JobShown, JobSummary, Noted,
-    RejectedShown,
+    CarList, CarShown, CarSummary, Counts, Happened, JobChange, JobList, JobShown, JobSummary,
+    Noted, RejectedShown,
 };
 pub use report::{
     Cut, DependencyReport, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport,

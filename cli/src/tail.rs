@@ -116,9 +116,7 @@ async fn look<P: Ports>(
         // Ended jobs stay on the index for weeks: only the latest are new.
         let from = if partition.starts_with("dead#") { ended_from } else { Time::default() };
         let partition = partition.clone();
-        async move {
-            ports.due(&stack.jobs, &partition, [from, EVER], None, MOST_A_PARTITION).await
-        }
+        async move { ports.due(&stack.jobs, &partition, [from, EVER], None, MOST_A_PARTITION).await }
     };
     let reads: Vec<Result<_, _>> =
         stream::iter(partitions.iter().map(read)).buffer_unordered(AT_ONCE).collect().await;
@@ -214,14 +212,7 @@ mod tests {
     use evenkeel::testing::TestClock;
 
     use super::*;
-    use crate::{
-        Stop,
-        args::Form,
-        memory::MemoryPorts,
-        ports::DueItem,
-        stack,
-        stack::Target,
-    };
+    use crate::{Stop, args::Form, memory::MemoryPorts, ports::DueItem, stack, stack::Target};
 
     fn given(seconds: u64) -> TailJobs {
         TailJobs {
@@ -240,7 +231,8 @@ mod tests {
             kind: "a".into(),
             ..DueItem::default()
         };
-        let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#).with_due([waiting]);
+        let ports =
+            MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#).with_due([waiting]);
         let stack = stack::find(&ports, &Target::default()).await.unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut streams = Streams::plain(&mut out, &mut err);

@@ -77,3 +77,25 @@ pub(crate) fn run(given: &Lint) -> Result<Answer, Failure> {
 fn finding(line: u64, field: impl Into<String>, rule: &str, message: String) -> Finding {
     Finding { line, field: field.into(), rule: rule.to_owned(), message }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_found_in_the_files_of_this_repository() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let functions = fs::read_dir(root.join("functions")).unwrap();
+        let functions = functions.map(|entry| entry.unwrap().path().join("function.toml"));
+        let mut files: Vec<_> = functions.filter(|path| path.exists()).collect();
+        assert!(files.len() >= 3, "the job types are found");
+        files.push(root.join("template.yaml"));
+        files.push(root.join("infra/monitoring.yaml"));
+        for path in files {
+            let text = format!("{:?}", run(&Lint { path: path.clone(), kind: None }).unwrap());
+            assert!(text.contains("exit: Done"), "{}: {text}", path.display());
+        }
+    }
+}

@@ -82,3 +82,20 @@ fn an_operation_that_had_nothing_to_do_is_a_no() {
     assert!(of("done", &json!({ "done": 1 })).contains("exit: Done"));
     assert!(of("failed", &json!({})).contains("exit: Failed"));
 }
+
+#[tokio::test]
+async fn slots_are_pinned_for_a_time_in_the_queues_that_are_chosen() {
+    let ports = MemoryPorts::stack("s", TYPES).answering([logged("running", &json!({}))]);
+    let words =
+        ["evenkeel", "queues", "set", "webhook", "--priority", "high", "--concurrency", "8"];
+    let words = words.iter().chain(&["--for", "1h", "--reason", "flood"]);
+    let Command::Queues(crate::args::QueuesCommand::Set(given)) = Cli::parse_from(words).command
+    else {
+        panic!("another command")
+    };
+    let stack = stack::find(&ports, &Target::default()).await.unwrap();
+    pin(&ports, &stack, &given, moment()).await.unwrap();
+    let (_, request) = ports.invoked().pop().unwrap();
+    let act = json!({ "do": "pin", "queues": ["webhook-high"], "slots": 8, "until": 4_600_000 });
+    assert_eq!((&request["act"], &request["reason"]), (&act, &json!("flood")));
+}

@@ -296,8 +296,12 @@ pub(super) async fn findings<P: Ports>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{args::TimeForm, memory::MemoryPorts, stack, stack::Target};
-
+    use crate::{
+        args::{Page, TimeForm},
+        memory::MemoryPorts,
+        stack,
+        stack::Target,
+    };
     fn noted(state: &str) -> Called {
         let act = json!({ "do": "note", "what": "sweep", "about": "" });
         Called::Answer(
@@ -357,5 +361,40 @@ mod tests {
         let asked = ports.invoked();
         let [(function, request)] = asked.as_slice() else { panic!("one call: {asked:?}") };
         assert_eq!((function.as_str(), &request["command"]), ("s-sweeper", &json!("preview")));
+    }
+
+    /// Pages of the log with so many entries each: the ids of each page.
+    async fn pages(ports: &MemoryPorts, limit: u16) -> Vec<String> {
+        let stack = stack::find(ports, &Target::default()).await.unwrap();
+        let mut pages = Vec::new();
+        let mut cursor = None;
+        loop {
+            let wanted = ListOps { page: Page { limit, cursor } };
+            let page = page_of_notes(ports, &stack, OPS, &wanted).await.unwrap();
+            assert_eq!(page.more, page.cursor.is_some());
+            let names: Vec<&str> = page.notes.iter().map(|note| note.name.as_str()).collect();
+            pages.push(names.join(" "));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return pages;
+            }
+            assert!(pages.len() < 9, "it ends: {pages:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_is_listed_page_by_page_and_the_last_one_has_no_cursor() {
+        let mut ports = MemoryPorts::stack("s", r#"[{"type":"a"}]"#);
+        assert_eq!(pages(&ports, 2).await, [""]);
+        for name in ["1", "2", "3", "4"] {
+            ports = ports.with_note(OPS, name, "{}");
+        }
+        assert_eq!(pages(&ports, 2).await, ["1 2", "3 4"]);
+        assert_eq!(pages(&ports, 3).await, ["1 2 3", "4"]);
+        let stack = stack::find(&ports, &Target::default()).await.unwrap();
+        let wanted = ListOps { page: Page { limit: 50, cursor: Some("zz".to_owned()) } };
+        let moment = Moment { now: Time::default(), form: TimeForm::Ms };
+        let failure = list(&ports, &stack, &wanted, moment).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage);
     }
 }

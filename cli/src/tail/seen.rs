@@ -230,8 +230,7 @@ mod tests {
     #[test]
     fn what_is_followed_is_bounded() {
         let mut seen = Seen::default();
-        let many: Vec<DueItem> =
-            (0..700).map(|n| item(&format!("{n:03}"), "waiting", 1)).collect();
+        let many: Vec<DueItem> = (0..700).map(|n| item(&format!("{n:03}"), "waiting", 1)).collect();
         look(&mut seen, &many);
         look(&mut seen, &[]);
         assert_eq!((seen.known.len(), seen.missing.len()), (MOST_MISSING, MOST_MISSING));
