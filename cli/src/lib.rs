@@ -72,7 +72,9 @@ where
         return streams.failure(&failure, form);
     }
     if goes_on(&cli.command) {
-        return match go_on(cli, surroundings, clock, stop, connect, streams).await {
+        // On the heap: it holds every command.
+        let ended = Box::pin(go_on(cli, surroundings, clock, stop, connect, streams));
+        return match ended.await {
             Ok(exit) => exit,
             Err(failure) => streams.failure(&failure, form),
         };

@@ -11,8 +11,8 @@ use crate::{
     ports::Ports,
 };
 
-/// Shows the answer of a command that may be watched, until nobody reads it. Ctrl-C ends it from outside. A service that
-/// does not answer once is reported and asked again; any other failure is the end.
+/// Shows the answer of a command that may be watched, until nobody reads it. Ctrl-C ends it from outside. A service
+/// that does not answer once is reported and asked again; any other failure is the end.
 pub(crate) async fn run<P: Ports>(
     command: &Command,
     ports: &P,

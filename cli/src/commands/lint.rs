@@ -73,7 +73,7 @@ pub(crate) fn run(given: &Lint) -> Result<Answer, Failure> {
     Ok(Answer::list(&linted, "findings", text)?.remark(remark).exit(exit))
 }
 
-/// A finding.
+/// A finding at a line and a field.
 fn finding(line: u64, field: impl Into<String>, rule: &str, message: String) -> Finding {
     Finding { line, field: field.into(), rule: rule.to_owned(), message }
 }

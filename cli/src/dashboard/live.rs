@@ -149,8 +149,9 @@ impl Poller {
         Part::ALL.into_iter().filter(|part| due_at(part) <= now && can_read(part)).collect()
     }
 
-    /// Reads what is due at `now`, as far as the allowance goes: the parts side by side, so that one that hangs holds up
-    /// no other. A part that has failed waits for longer each time. `publish` is called whenever something was read.
+    /// Reads what is due at `now`, as far as the allowance goes: the parts side by side, so that one that hangs holds
+    /// up no other. A part that has failed waits for longer each time. `publish` is called whenever something was
+    /// read.
     pub(super) async fn refresh<P: Ports>(
         &mut self,
         ports: &P,

@@ -10,7 +10,7 @@ pub struct Linted {
     pub path: String,
     /// What it was read as: `function`, `template` or `messages`.
     pub read_as: String,
-    /// By line.
+    /// Those of the first lines first.
     pub findings: Vec<Finding>,
 }
 

@@ -1,4 +1,4 @@
-//! Rules for a `function.toml`: those that need no Rust policy. `cargo xtask check` compares it with the policy as well.
+//! Rules for a `function.toml`: those that need no Rust policy. `cargo xtask check` compares it with the policy too.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 

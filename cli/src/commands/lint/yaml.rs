@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn fields_have_their_lines_and_tags_are_written_out() {
-        let text = "Resources:\n  Q:\n    Type: T\n    Arn: !GetAtt D.Arn\n    Of: !If [C, !Ref F.Alias, !Ref F]\n    N: \"7\"\n";
+        let text = "Resources:\n  Q:\n    Type: T\n    Arn: !GetAtt D.Arn\n    \
+            Of: !If [C, !Ref F.Alias, !Ref F]\n    N: \"7\"\n";
         let root = Node::read(text).unwrap();
         let queue = root.at(&["Resources", "Q"]).unwrap();
         assert_eq!((queue.line, queue.get("Arn").unwrap().line), (2, 4));
