@@ -128,7 +128,7 @@ async fn told(words: &[&str]) -> (Exit, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn every_command_that_reads_answers_with_json_of_its_shape() {
-    let commands: [(&[&str], &str); 13] = [
+    let commands: [(&[&str], &str); 15] = [
         (&["jobs", "list"], "jobs"),
         (&["jobs", "list", "--state", "dead"], "jobs"),
         (&["jobs", "show", "parked"], "payload"),

@@ -45,7 +45,7 @@ async fn exported(dealer: &Dealer, words: &[&str]) -> (String, String) {
     let surroundings = Surroundings { environment, folder: PathBuf::new() };
     let ports = ports(dealer);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams { out: &mut out, err: &mut err };
+    let mut streams = Streams::plain(&mut out, &mut err);
     let connect = async |_: evenkeel_cli::Target| Ok::<_, Failure>(ports);
     let (clock, stop) = (TestClock::default(), Stop::default());
     let exit = run(&cli, &surroundings, &clock, &stop, connect, &mut streams).await;

@@ -205,9 +205,9 @@ fn stack(command: &Command) -> MemoryPorts {
             ports.with_other(Attributes::from(item))
         }
         Command::Ops(OpsCommand::Show(operation)) => {
-            let entry = json!({ "id": operation.id, "at": 0, "by": "arn", "reason": "a test",
+            let entry = json!({ "id": operation.op.id, "at": 0, "by": "arn", "reason": "a test",
                 "act": { "do": "retry" }, "state": "done" });
-            ports.with_note("ops", &operation.id, &entry.to_string())
+            ports.with_note("ops", &operation.op.id, &entry.to_string())
         }
         _ => ports,
     }
@@ -220,7 +220,7 @@ async fn run(cli: &Cli) -> (Exit, String) {
     let surroundings = Surroundings { environment, folder: PathBuf::new() };
     let ports = stack(&cli.command);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams { out: &mut out, err: &mut err };
+    let mut streams = Streams::plain(&mut out, &mut err);
     let connect = async |_: evenkeel_cli::Target| Ok::<_, Failure>(ports);
     let (stop, clock) = (Stop::default(), TestClock::default());
     let exit = evenkeel_cli::run(cli, &surroundings, &clock, &stop, connect, &mut streams).await;
