@@ -18,7 +18,7 @@ pub(crate) mod lint;
 mod noted;
 pub(crate) mod observed;
 mod operate;
-mod operations;
+pub(crate) mod operations;
 pub(crate) mod queues;
 pub(crate) mod rejected;
 mod report;
@@ -105,8 +105,8 @@ pub(crate) async fn run<P: Ports>(
     }
 }
 
-/// Runs a command that changes something.
-async fn write<P: Ports>(
+/// Runs a command that changes something, or shows what it would do.
+pub(crate) async fn write<P: Ports>(
     command: &Command,
     ports: &P,
     stack: &Deployment,

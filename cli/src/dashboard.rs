@@ -8,12 +8,15 @@
 //!
 //! One [`reader`] answers all tabs. What changes by the second it reads while a tab is open, and never faster than its
 //! allowance; lists it reads when they are asked for, and keeps them for half a minute. Pages are built from
-//! [`view`]s, whose texts one template escapes; each works without JavaScript.
+//! [`view`]s, whose texts one template escapes; each works without JavaScript. Forms that change something become
+//! commands of the command line ([`acts`]).
 
+mod acts;
 mod allowance;
 mod badge;
 mod cells;
 pub mod charts;
+mod desk;
 mod live;
 mod metrics;
 mod pages;
@@ -30,7 +33,10 @@ use std::{
     net::Ipv4Addr,
 };
 
-use evenkeel::base::time::Clock;
+use evenkeel::base::{
+    random::{Random as _, SystemRandom},
+    time::Clock,
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -43,11 +49,7 @@ use crate::{
     ports::Ports,
 };
 
-use self::{
-    badge::Badge,
-    reader::Reader,
-    router::{Desk, router},
-};
+use self::{badge::Badge, desk::Desk, reader::Reader, router::router, security::Guard};
 
 /// Requests that may wait for the reader.
 const MOST_WAITING: usize = 64;
@@ -78,7 +80,9 @@ pub(crate) async fn serve<P: Ports>(
     })?;
     let (questions, asks) = mpsc::channel(MOST_WAITING);
     let badge = Badge::of(stack.deployment, stack.is_local, given.read_only);
-    let desk = Desk::new(questions, badge, address.port());
+    let token = (!given.read_only).then(|| SystemRandom.token());
+    let guard = Guard::new(address.port(), token.as_deref());
+    let desk = Desk::new(questions, badge, guard);
     let reader = Reader::new(ports, stack.deployment, clock, desk.ticks());
     let server = axum::serve(listener, router(desk)).into_future();
     announce(&format!("http://{address}"));

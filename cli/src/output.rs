@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,6 +54,12 @@ impl Answer {
     pub(crate) fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// The answer as a value, for those who show it in another form.
+    pub(crate) fn into_value<T: DeserializeOwned>(self) -> Result<T, Failure> {
+        serde_json::from_value(self.value)
+            .map_err(|error| Failure::new(Exit::Failed, "unreadable", error.to_string()))
     }
 
     /// The field `read_units` of the answer, if it has one.

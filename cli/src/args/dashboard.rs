@@ -1,6 +1,6 @@
 //! Arguments of `evenkeel dashboard`.
 
-use clap::{ArgAction, Args};
+use clap::Args;
 
 /// Where the dashboard listens.
 #[derive(Clone, Debug, Args)]
@@ -8,18 +8,10 @@ pub struct ServeDashboard {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8770)]
     pub port: u16,
-    /// Refuse every request that would change something; this version has none
-    #[arg(long, value_name = "true", default_value_t = true, action = ArgAction::Set)]
-    #[arg(value_parser = only_true)]
+    /// Refuse every request that would change something, and show no forms for it
+    #[arg(long)]
     pub read_only: bool,
     /// End when standard input does, so that the dashboard stops with the program that started it
     #[arg(long)]
     pub exit_with_stdin: bool,
-}
-
-fn only_true(text: &str) -> Result<bool, String> {
-    match text {
-        "true" => Ok(true),
-        _ => Err("expected true: the pages of this version change nothing".to_owned()),
-    }
 }

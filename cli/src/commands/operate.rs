@@ -94,16 +94,10 @@ pub(super) fn entry(answer: Value) -> Result<OperationShown, Failure> {
     Ok(OperationShown { reason: redact(&entry.reason), ..entry })
 }
 
-/// The name of an operation's act; of a note, that of the command that does it.
-pub(super) fn act_of(operation: &OperationShown) -> &str {
-    let named = ["what", "do"].into_iter().find_map(|field| operation.act.get(field));
-    named.and_then(Value::as_str).unwrap_or_default()
-}
-
 /// Shows an operation. Status 3 if it had nothing to do, 1 if it has failed.
 pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Failure> {
     let mut fields = Fields::default();
-    let what = act_of(entry);
+    let what = entry.what();
     let counts: Vec<String> =
         entry.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     fields.add("operation", &entry.id);
@@ -120,9 +114,8 @@ pub(super) fn shown(entry: &OperationShown, moment: Moment) -> Result<Answer, Fa
     if !entry.pending.is_empty() {
         fields.block("pending", &clean_lines(&entry.pending.join("\n")));
     }
-    let is_note = entry.act.get("do").is_some_and(|act| act == "note");
-    let goes_on = matches!(entry.state.as_str(), "intent" | "running") && !is_note;
-    let is_act = entry.act.get("until").is_some() || is_note;
+    let goes_on = entry.goes_on();
+    let is_act = entry.act.get("until").is_some() || entry.is_note();
     let has_done = goes_on || entry.counts.contains_key("done") || is_act;
     let exit = match entry.state.as_str() {
         "failed" => Exit::Failed,

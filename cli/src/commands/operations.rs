@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     noted::{Intent, Noted, Outcome},
-    operate::{act_of, call, entry, shown, strange},
+    operate::{call, entry, shown, strange},
     shown::indented,
 };
 use crate::{
@@ -90,28 +90,37 @@ pub(super) async fn list<P: Ports>(
     wanted: &ListOps,
     moment: Moment,
 ) -> Result<Answer, Failure> {
-    let read = page_of_notes(ports, stack, OPS, wanted).await?;
-    let parsed =
-        read.notes.iter().filter_map(|note| serde_json::from_str::<Value>(&note.text).ok());
-    let operations: Vec<OperationShown> = parsed.filter_map(|value| entry(value).ok()).collect();
+    let (list, remark) = read_list(ports, stack, wanted).await?;
     let row = |operation: &OperationShown| {
         let done = operation.counts.get("done").map_or_else(String::new, u64::to_string);
         vec![
             operation.id.clone(),
             moment.show(Time::from_millis(operation.at)),
-            act_of(operation).to_owned(),
+            operation.what().to_owned(),
             operation.state.clone(),
             done,
-            operation.by.rsplit('/').next().unwrap_or_default().to_owned(),
+            operation.by_whom().to_owned(),
             operation.reason.clone(),
         ]
     };
     let head = ["ID", "AT", "ACT", "STATE", "DONE", "BY", "REASON"];
-    let text = table(&head, operations.iter().map(row).collect());
+    let text = table(&head, list.operations.iter().map(row).collect());
+    Ok(Answer::list(&list, "operations", text)?.remark(remark))
+}
+
+/// Reads the latest operations, and says how the list goes on.
+pub(crate) async fn read_list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &ListOps,
+) -> Result<(OperationList, Option<String>), Failure> {
+    let read = page_of_notes(ports, stack, OPS, wanted).await?;
+    let parsed =
+        read.notes.iter().filter_map(|note| serde_json::from_str::<Value>(&note.text).ok());
+    let operations = parsed.filter_map(|value| entry(value).ok()).collect();
     let remark = read.remark();
     let NotePage { more, cursor, units: read_units, .. } = read;
-    let list = OperationList { operations, more, cursor, read_units };
-    Ok(Answer::list(&list, "operations", text)?.remark(remark))
+    Ok((OperationList { operations, more, cursor, read_units }, remark))
 }
 
 /// Shows one operation.
@@ -121,6 +130,16 @@ pub(super) async fn show<P: Ports>(
     wanted: &OneOp,
     moment: Moment,
 ) -> Result<Answer, Failure> {
+    let (operation, _) = read(ports, stack, wanted).await?;
+    shown(&operation, moment)
+}
+
+/// Reads one operation, and what that cost.
+pub(crate) async fn read<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    wanted: &OneOp,
+) -> Result<(OperationShown, f64), Failure> {
     let read = ports.note(&stack.control, OPS, &wanted.id).await?;
     let Some(text) = read.value else {
         let message = format!("no operation {:?}", wanted.id);
@@ -128,7 +147,7 @@ pub(super) async fn show<P: Ports>(
             .hint("`evenkeel ops log` lists those of the last 90 days"));
     };
     let value: Value = serde_json::from_str(&text).unwrap_or_default();
-    shown(&entry(value)?, moment)
+    Ok((entry(value)?, read.units))
 }
 
 /// Stops an operation that goes on.

@@ -108,6 +108,8 @@ pub(super) struct Live {
     pub(super) trouble: BTreeMap<Part, Trouble>,
     /// Read units that were used since the start.
     pub(super) units: f64,
+    /// Those of them that were used within the last minute.
+    pub(super) units_last_minute: f64,
 }
 
 impl Live {
@@ -174,7 +176,7 @@ impl Poller {
             for ((part, _), read) in parts.into_iter().zip(reads) {
                 match read {
                     Ok((update, units)) => {
-                        allowance.borrow_mut().charge(units);
+                        allowance.borrow_mut().charge(now, units);
                         let again = self.apply(update, now).unwrap_or(part.every());
                         self.due_at.insert(part, now + again);
                         self.live.read_at.insert(part, now);
@@ -186,8 +188,19 @@ impl Poller {
                     }
                 }
             }
-            self.live.units = allowance.borrow().used;
+            {
+                let allowance = allowance.borrow();
+                self.live.units = allowance.used;
+                self.live.units_last_minute = allowance.last_minute(now);
+            }
             publish(&self.live);
+        }
+    }
+
+    /// Makes all parts due that an act may have changed.
+    pub(super) fn expire(&mut self) {
+        for part in [Part::Gates, Part::Queues] {
+            self.due_at.remove(&part);
         }
     }
 

@@ -66,7 +66,7 @@ async fn nothing_is_read_while_the_allowance_is_used_up() {
     let ports = MemoryPorts::stack("s", TYPES);
     let stack = stack::find(&ports, &Target::default()).await.unwrap();
     let allowance = RefCell::new(Allowance::new(NOW));
-    allowance.borrow_mut().charge(100.0);
+    allowance.borrow_mut().charge(NOW, 100.0);
     let mut poller = Poller::default();
     poller.refresh(&ports, &stack, NOW, &allowance, |_| ()).await;
     assert!(poller.live.read_at.is_empty());

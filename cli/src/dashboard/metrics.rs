@@ -47,7 +47,12 @@ pub(super) fn text(reply: &Reply) -> String {
         "Read units that the dashboard has used.",
     );
     units.add(&[], reply.live.units);
-    metrics.push(units);
+    let mut lately = Metric::gauge(
+        "evenkeel_dashboard_read_units_last_minute",
+        "Read units that the dashboard has used within the last minute.",
+    );
+    lately.add(&[], reply.live.units_last_minute);
+    metrics.extend([units, lately]);
     metrics.into_iter().map(|metric| metric.text).collect()
 }
 

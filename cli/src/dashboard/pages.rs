@@ -1,10 +1,12 @@
 //! The pages: each makes sections of what the reader has found, and one template makes HTML of them.
 
 pub(super) mod cars;
+pub(super) mod confirm;
 pub(super) mod dependencies;
 pub(super) mod errors;
 pub(super) mod job;
 pub(super) mod jobs;
+pub(super) mod operations;
 pub(super) mod overview;
 pub(super) mod queues;
 
@@ -13,6 +15,7 @@ use evenkeel::base::time::Time;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
+    allowance::UNITS_PER_SECOND,
     badge::Badge,
     cells,
     live::Part,
@@ -26,7 +29,7 @@ use crate::{
 };
 
 /// The pages in the order of the navigation: path and name.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/", "Overview"),
     ("/queues", "Queues"),
     ("/jobs", "Jobs"),
@@ -34,6 +37,7 @@ const PAGES: [(&str, &str); 7] = [
     ("/errors", "Errors"),
     ("/rejected", "Rejected"),
     ("/cars", "Cars"),
+    ("/operations", "Operations"),
 ];
 
 /// What is particular about a page.
@@ -41,6 +45,27 @@ const PAGES: [(&str, &str); 7] = [
 pub(super) struct Page {
     pub(super) title: String,
     pub(super) sections: Vec<Section>,
+    /// Whether it is not read anew by itself: it asks something, or says what has become of a request.
+    pub(super) is_still: bool,
+}
+
+impl Page {
+    /// Gives this token to the forms that change something. Without a token, nothing that leads to a change is left.
+    pub(super) fn permit(&mut self, token: Option<&str>) {
+        for section in &mut self.sections {
+            let Some(token) = token else {
+                section.acts.clear();
+                let rows = section.table.iter_mut().flat_map(|table| &mut table.rows);
+                for cell in rows.flatten().filter(|cell| cell.key.is_some()) {
+                    *cell = Cell::default();
+                }
+                continue;
+            };
+            for act in &mut section.acts {
+                token.clone_into(&mut act.token);
+            }
+        }
+    }
 }
 
 /// A link of the navigation.
@@ -81,7 +106,12 @@ impl Frame {
         };
         let Some(reply) = reply else { return frame };
         frame.age = age(reply);
-        frame.cost = format!("{:.1} read units since the start", reply.live.units);
+        frame.cost = format!(
+            "{:.1} read units in the last minute, of {:.0} at most; {:.1} since the start",
+            reply.live.units_last_minute,
+            60.0 * UNITS_PER_SECOND,
+            reply.live.units
+        );
         for (part, trouble) in &reply.live.trouble {
             let for_how_long = span(reply.now.since(trouble.since));
             let (what, why) = (part_name(*part), clean(&trouble.failure.message));
@@ -130,13 +160,15 @@ const fn part_name(part: Part) -> &'static str {
 struct Html<'a> {
     title: &'a str,
     sections: &'a [Section],
+    is_still: bool,
     frame: &'a Frame,
 }
 
 /// The page as HTML: the template escapes what is markup, and here goes what turns the direction of writing or has no
 /// shape. Fails only if a text cannot be written.
 pub(super) fn html(page: &Page, frame: &Frame) -> Result<String, askama::Error> {
-    let html = Html { title: &page.title, sections: &page.sections, frame }.render()?;
+    let Page { title, sections, is_still } = page;
+    let html = Html { title, sections, is_still: *is_still, frame }.render()?;
     Ok(clean_lines(&html))
 }
 
@@ -146,7 +178,7 @@ pub(super) fn refused(failure: &Failure) -> Page {
     let mut section = Section::new("refused", "This could not be shown").note(message);
     section.fact("code", Cell::text(&failure.code));
     section.fact_some("what helps", failure.hint.as_ref().map(Cell::text));
-    Page { title: "Not shown".to_owned(), sections: vec![section] }
+    Page { title: "Not shown".to_owned(), sections: vec![section], is_still: false }
 }
 
 /// The time of day on this machine, for the axes of charts.

@@ -12,22 +12,31 @@ use tokio::{
 };
 
 use super::{
+    acts::Act,
     allowance::Allowance,
     live::{Live, Poller},
 };
 use crate::{
-    args::{ListCars, ListJobs, ListRejected, ListedState, OneCar, OneJob},
+    args::{
+        Command, ListCars, ListJobs, ListOps, ListRejected, ListedState, OneCar, OneJob, OneOp,
+        TimeForm, Write,
+    },
     commands::{
-        cars, explain,
+        self, cars, explain,
         find::{find, unreadable},
-        jobs, rejected,
+        jobs, operations, rejected,
         shown::job_list,
     },
     deployment::Deployment,
     due::{self, EVER, Wanted, partitions},
     exit::{Exit, Failure},
+    moment::Moment,
+    output::Answer,
     ports::{DueItem, Kept, Ports},
-    shapes::{CarList, CarShown, Explanation, JobList, JobShown, RejectedShown},
+    shapes::{
+        CarList, CarShown, Explanation, JobList, JobShown, OperationList, OperationShown, Preview,
+        RejectedShown,
+    },
 };
 
 /// Time between two looks at what is due, while a tab is open.
@@ -36,12 +45,15 @@ const POLL_EVERY: Duration = Duration::from_secs(2);
 /// How old a list may be.
 const LISTS_KEPT: Duration = Duration::from_secs(30);
 
-/// How old one job may be.
+/// How old one job, or one operation, may be.
 const JOB_KEPT: Duration = Duration::from_millis(1_500);
 
 /// How long a page waits for the live part, and for what it shows besides. A part is given up within 2 s, so this names
 /// the one that does not answer.
 const PAGE_WAITS: Duration = Duration::from_millis(2_500);
+
+/// How long a page waits for the operators' function: longer than a call may take.
+const ACT_WAITS: Duration = Duration::from_secs(20);
 
 /// Answers that are kept. The oldest goes first.
 const MOST_KEPT: usize = 64;
@@ -61,6 +73,23 @@ pub(super) enum Question {
     Errors(Duration),
     Cars(ListCars),
     Car(OneCar),
+    Operations(ListOps),
+    Operation(OneOp),
+    /// What an act would do.
+    Preview(Act),
+    /// To act, for this reason. An act on many jobs changes what existed at this time, in milliseconds since the epoch.
+    Act(Act, String, Option<u64>),
+}
+
+impl Question {
+    /// How old an answer may be; `None` if it is never kept.
+    const fn kept_for(&self) -> Option<Duration> {
+        match self {
+            Self::Live | Self::Preview(_) | Self::Act(..) => None,
+            Self::Job(_) | Self::Operation(_) => Some(JOB_KEPT),
+            _ => Some(LISTS_KEPT),
+        }
+    }
 }
 
 /// A record, a rejected message or the lack of both, with what it waits for.
@@ -82,6 +111,10 @@ pub(super) enum Found {
     Errors(Vec<DueItem>, bool),
     Cars(CarList),
     Car(Box<CarShown>),
+    Operations(OperationList),
+    /// An entry of the operations log, also that of an act.
+    Operation(Box<OperationShown>),
+    Preview(Preview),
 }
 
 /// An answer with all that a page shows.
@@ -167,9 +200,11 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
 
     /// Answers a question with what is known when `refreshed` comes, or when the page has waited for long enough.
     async fn reply(&self, Ask { question, reply }: Ask, refreshed: oneshot::Receiver<()>) {
+        let is_act = matches!(question, Question::Preview(_) | Question::Act(..));
+        let waits = if is_act { ACT_WAITS } else { PAGE_WAITS };
         let mut reading = Box::pin(self.found(&question));
         let (_, found) =
-            tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(PAGE_WAITS, &mut reading));
+            tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(waits, &mut reading));
         match found {
             Ok(found) => {
                 // A browser that has left needs no answer.
@@ -213,19 +248,18 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
 
     /// The answer to a question: one that is kept, if it is not too old.
     async fn found(&self, question: &Question) -> Result<(Time, Found), Failure> {
-        let kept_for = match question {
-            Question::Live => return Ok((self.clock.now(), Found::Live)),
-            Question::Job(_) => JOB_KEPT,
-            _ => LISTS_KEPT,
+        let now = self.clock.now();
+        let Some(kept_for) = question.kept_for() else {
+            return Ok((now, self.unkept(question, now).await?));
         };
-        let (name, now) = (format!("{question:?}"), self.clock.now());
+        let name = format!("{question:?}");
         if let Some((at, found)) = self.kept.borrow().get(&name)
             && now.since(*at) < kept_for
         {
             return Ok((*at, found.clone()));
         }
         let (found, units) = self.read(question, now).await?;
-        self.allowance.borrow_mut().charge(units);
+        self.allowance.borrow_mut().charge(now, units);
         let mut kept = self.kept.borrow_mut();
         kept.insert(name, (now, found.clone()));
         if kept.len() > MOST_KEPT {
@@ -236,11 +270,39 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         Ok((now, found))
     }
 
+    /// What is polled anyway, or what the operators' function answers.
+    async fn unkept(&self, question: &Question, now: Time) -> Result<Found, Failure> {
+        match question {
+            Question::Preview(act) => {
+                let command = act.command(Write { dry_run: true, ..Write::default() }, None);
+                let answer = self.operate(&command, now).await?;
+                Ok(Found::Preview(answer.into_value()?))
+            }
+            Question::Act(act, reason, as_of) => {
+                let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
+                let command = act.command(Write { reason, dry_run: false }, *as_of);
+                let answer = self.operate(&command, now).await;
+                // It may have been done even if there was no answer.
+                self.kept.borrow_mut().clear();
+                if let Ok(mut poller) = self.poller.try_lock() {
+                    poller.expire();
+                }
+                Ok(Found::Operation(answer?.into_value()?))
+            }
+            _ => Ok(Found::Live),
+        }
+    }
+
+    async fn operate(&self, command: &Command, now: Time) -> Result<Answer, Failure> {
+        let moment = Moment { now, form: TimeForm::Relative };
+        // On the heap: it holds every command.
+        Box::pin(commands::write(command, self.ports, &self.stack, moment)).await
+    }
+
     /// Reads the answer, and what that has cost.
     async fn read(&self, question: &Question, now: Time) -> Result<(Found, f64), Failure> {
         let (ports, stack) = (self.ports, &*self.stack);
         Ok(match question {
-            Question::Live => (Found::Live, 0.0),
             Question::Jobs(wanted) => {
                 let (listed, left_out) = jobs::read_list(ports, stack, wanted, now).await?;
                 (Found::Jobs(job_list(&listed, left_out)), listed.units)
@@ -276,6 +338,16 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
                 let units = car.read_units;
                 (Found::Car(Box::new(car)), units)
             }
+            Question::Operations(wanted) => {
+                let (list, _) = operations::read_list(ports, stack, wanted).await?;
+                let units = list.read_units;
+                (Found::Operations(list), units)
+            }
+            Question::Operation(wanted) => {
+                let (operation, units) = operations::read(ports, stack, wanted).await?;
+                (Found::Operation(Box::new(operation)), units)
+            }
+            Question::Live | Question::Preview(_) | Question::Act(..) => (Found::Live, 0.0),
         })
     }
 

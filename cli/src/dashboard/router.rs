@@ -1,117 +1,74 @@
 //! Which address leads to which page.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use axum::{
     Router,
-    extract::{RawQuery, State},
+    extract::{DefaultBodyLimit, RawQuery, State},
     http::{StatusCode, header::CONTENT_TYPE},
     middleware::from_fn_with_state,
     response::{
-        Html, IntoResponse as _, Response,
+        IntoResponse as _, Redirect, Response,
         sse::{Event, KeepAlive, Sse},
     },
-    routing::get,
+    routing::{MethodRouter, get, post},
 };
 use futures_util::stream;
-use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    badge::Badge,
+    acts::{self, Act},
+    cells,
+    desk::{Desk, status},
     metrics,
-    pages::{self, Frame, Page, cars, dependencies, errors, job, jobs, overview, queues},
+    pages::{Page, cars, confirm, dependencies, errors, job, jobs, operations, overview, queues},
     params::Params,
-    reader::{Ask, Question, Reply},
-    security::{Hosts, guard},
+    reader::{Found, Question},
+    security::check_first,
+    view::{ACT, CONFIRM},
 };
 use crate::{
-    args::{ListCars, ListJobs, ListRejected, OneCar, OneJob, Watch},
+    args::{ListCars, ListJobs, ListOps, ListRejected, OneCar, OneJob, OneOp, Watch},
     exit::{Exit, Failure},
 };
 
 /// Tabs that may be open at the same time.
 const MOST_TABS: usize = 20;
 
-/// What the pages need: whom to ask, and who listens.
-#[derive(Clone, Debug)]
-pub(super) struct Desk {
-    questions: mpsc::Sender<Ask>,
-    ticks: Arc<watch::Sender<u64>>,
-    badge: Arc<Badge>,
-    hosts: Hosts,
-}
+/// Bytes of a form that is sent.
+const MOST_BODY: usize = 16_384;
 
-impl Desk {
-    pub(super) fn new(questions: mpsc::Sender<Ask>, badge: Badge, port: u16) -> Self {
-        let (ticks, _) = watch::channel(0);
-        let (ticks, badge) = (Arc::new(ticks), Arc::new(badge));
-        Self { questions, ticks, badge, hosts: Hosts::at(port) }
-    }
-
-    /// By which the reader tells the tabs that something was read, and sees how many there are.
-    pub(super) fn ticks(&self) -> Arc<watch::Sender<u64>> {
-        self.ticks.clone()
-    }
-
-    async fn ask(&self, question: Question) -> Result<Reply, Failure> {
-        let gone = || Failure::new(Exit::Failed, "ended", "the dashboard is ending");
-        let (reply, answer) = oneshot::channel();
-        self.questions.send(Ask { question, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
-    }
-
-    /// The page that `make` makes of the answer, or one that says why there is none.
-    async fn page(
-        &self,
-        path: &'static str,
-        question: Result<Question, Failure>,
-        make: impl FnOnce(&Reply) -> Page,
-    ) -> Response {
-        let reply = match question {
-            Ok(question) => self.ask(question).await,
-            Err(failure) => Err(failure),
-        };
-        let (status, page, frame) = match &reply {
-            Ok(reply) => (StatusCode::OK, make(reply), Frame::of(&self.badge, path, Some(reply))),
-            Err(failure) => {
-                (status(failure), pages::refused(failure), Frame::of(&self.badge, path, None))
-            }
-        };
-        match pages::html(&page, &frame) {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        }
-    }
-}
-
-fn status(failure: &Failure) -> StatusCode {
-    match (failure.exit(), failure.code.as_str()) {
-        (Exit::Usage, _) => StatusCode::BAD_REQUEST,
-        (_, "not_found") => StatusCode::NOT_FOUND,
-        (_, "late") => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::BAD_GATEWAY,
-    }
+/// Every route with the methods that it knows. The tests of requests go through all of them.
+fn routes() -> [(&'static str, MethodRouter<Desk>); 17] {
+    [
+        ("/", get(show_overview)),
+        ("/queues", get(show_queues)),
+        ("/jobs", get(list_jobs)),
+        ("/job", get(show_job)),
+        ("/dependencies", get(show_dependencies)),
+        ("/errors", get(show_errors)),
+        ("/rejected", get(list_rejected)),
+        ("/cars", get(list_cars)),
+        ("/car", get(show_car)),
+        ("/operations", get(list_operations)),
+        ("/operation", get(show_operation)),
+        (CONFIRM, get(confirm)),
+        (ACT, post(act)),
+        ("/metrics", get(show_metrics)),
+        ("/events", get(events)),
+        ("/static/style.css", get(style)),
+        ("/static/app.js", get(script)),
+    ]
 }
 
 /// Every route, behind the guard.
 pub(super) fn router(desk: Desk) -> Router {
-    let hosts = desk.hosts;
-    Router::new()
-        .route("/", get(show_overview))
-        .route("/queues", get(show_queues))
-        .route("/jobs", get(list_jobs))
-        .route("/job", get(show_job))
-        .route("/dependencies", get(show_dependencies))
-        .route("/errors", get(show_errors))
-        .route("/rejected", get(list_rejected))
-        .route("/cars", get(list_cars))
-        .route("/car", get(show_car))
-        .route("/metrics", get(show_metrics))
-        .route("/events", get(events))
-        .route("/static/style.css", get(style))
-        .route("/static/app.js", get(script))
+    let guard = desk.guard.clone();
+    let router = Router::new();
+    let router = routes().into_iter().fold(router, |router, (path, to)| router.route(path, to));
+    router
         .fallback(absent)
-        .layer(from_fn_with_state(hosts, guard))
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(from_fn_with_state(guard, check_first))
         .with_state(desk)
 }
 
@@ -194,6 +151,59 @@ async fn show_car(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Respon
         Ok(Question::Car(OneCar { dealer: needed("dealer")?, vin: needed("vin")? }))
     });
     desk.page("/cars", question, cars::page).await
+}
+
+async fn list_operations(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
+    let question = Params::read(query.as_deref(), &[])
+        .map(|_| Question::Operations(ListOps {
+            page: crate::args::Page { limit: operations::MOST, cursor: None },
+        }));
+    desk.page("/operations", question, operations::list).await
+}
+
+async fn show_operation(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
+    let question = Params::read(query.as_deref(), &["id"]).and_then(|params| {
+        let id = params.some("id").ok_or_else(|| Failure::usage("id: expected an operation"))?;
+        Ok(Question::Operation(OneOp { id }))
+    });
+    desk.page("/operations", question, operations::page).await
+}
+
+/// Shows what an act would do, with the form that does it.
+async fn confirm(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
+    let asked = Params::read(query.as_deref(), &acts::NAMES);
+    let asked = asked.and_then(|params| Act::read(&params));
+    match desk.guard.permits_writes().and(asked) {
+        Ok(act) => {
+            let question = Ok(Question::Preview(act.clone()));
+            desk.page("", question, |reply| confirm::page(reply, &act)).await
+        }
+        Err(failure) => desk.refused(&failure),
+    }
+}
+
+/// Acts, and leads to the entry of the operations log: loading that page again does not act again.
+async fn act(State(desk): State<Desk>, body: String) -> Response {
+    match acted(&desk, &body).await {
+        Ok(id) => Redirect::to(&cells::path("/operation", &[("id", &id)])).into_response(),
+        Err(failure) => desk.refused(&failure),
+    }
+}
+
+/// Does what a form asks for, and returns the id of its entry of the log.
+async fn acted(desk: &Desk, body: &str) -> Result<String, Failure> {
+    let params = Params::read(Some(body), &acts::POSTED)?;
+    desk.guard.check_token(params.text("token"))?;
+    let act = Act::read(&params)?;
+    let as_of = params.some("as_of").map(|text| {
+        text.parse::<u64>()
+            .map_err(|_| Failure::usage(format!("as_of: {text:?}, expected milliseconds")))
+    });
+    let question = Question::Act(act, params.text("reason").to_owned(), as_of.transpose()?);
+    match desk.ask(question).await?.found {
+        Found::Operation(entry) => Ok(entry.id),
+        _ => Err(Failure::new(Exit::Failed, "unreadable", "the act has no entry of the log")),
+    }
 }
 
 async fn absent(State(desk): State<Desk>) -> Response {

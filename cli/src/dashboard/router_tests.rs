@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -7,18 +7,22 @@ use axum::{
 use evenkeel::{
     base::time::{Clock, Time},
     dependency::breaker::{Breaker, State as BreakerState},
+    message::{Flaw, RejectedMessage, Rejection},
     record::{Counters, FailedAttempt, Phase, Record, Work},
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tower::ServiceExt as _;
 
 use super::*;
 use crate::{
-    dashboard::{badge::Badge, reader::Reader},
+    dashboard::{badge::Badge, reader::Reader, security::Guard},
     deployment::Deployment,
     memory::MemoryPorts,
-    ports::DueItem,
+    ports::{Called, DueItem, Kept},
     stack,
     stack::Target,
 };
@@ -40,11 +44,24 @@ async fn deployment(ports: &MemoryPorts) -> Deployment {
     stack::find(ports, &Target::default()).await.unwrap()
 }
 
+/// The token of the pages.
+const TOKEN: &str = "00000000000000010000000000000002";
+
 /// The answer to a request. Of a stream that does not end, the text is empty.
 async fn answer(ports: &MemoryPorts, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    answer_of(ports, Some(TOKEN), request).await
+}
+
+/// The same of a dashboard with this token. Without one it is read-only.
+async fn answer_of(
+    ports: &MemoryPorts,
+    token: Option<&str>,
+    request: Request<Body>,
+) -> (StatusCode, HeaderMap, String) {
     let stack = deployment(ports).await;
     let (questions, asks) = mpsc::channel(4);
-    let desk = Desk::new(questions, Badge::of(&stack, true, true), PORT);
+    let badge = Badge::of(&stack, true, token.is_none());
+    let desk = Desk::new(questions, badge, Guard::new(PORT, token));
     let clock = Virtual(Instant::now());
     let reader = Reader::new(ports, &stack, &clock, desk.ticks());
     let app = router(desk);
@@ -54,7 +71,8 @@ async fn answer(ports: &MemoryPorts, request: Request<Body>) -> (StatusCode, Hea
         response = app.oneshot(request) => response.unwrap(),
     };
     let (head, body) = response.into_parts();
-    let is_stream = head.headers[CONTENT_TYPE].to_str().unwrap().starts_with("text/event-stream");
+    let kind = head.headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap());
+    let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
     let text = if is_stream {
         String::new()
     } else {
@@ -82,54 +100,257 @@ fn ports() -> MemoryPorts {
     MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
 }
 
-const ROUTES: [&str; 13] = [
-    "/",
-    "/queues",
-    "/jobs",
-    "/job?id=1",
-    "/dependencies",
-    "/errors",
-    "/rejected",
-    "/cars",
-    "/car?dealer=d&vin=v",
-    "/metrics",
-    "/events",
-    "/static/style.css",
-    "/static/app.js",
+/// Every route: its path, its method, and the query or the form with which it answers. The tests below take each of
+/// them.
+const TABLE: [(&str, &str, &str); 17] = [
+    ("/", "GET", ""),
+    ("/queues", "GET", ""),
+    ("/jobs", "GET", "class=c&group=g&dependency=d&fingerprint=f"),
+    ("/job", "GET", "id=1"),
+    ("/dependencies", "GET", ""),
+    ("/errors", "GET", "since=1h"),
+    ("/rejected", "GET", ""),
+    ("/cars", "GET", "dealer=m"),
+    ("/car", "GET", "dealer=m&vin=1"),
+    ("/operations", "GET", ""),
+    ("/operation", "GET", "id=9-a"),
+    ("/confirm", "GET", "do=cancel&id=1"),
+    ("/act", "POST", "do=retry&id=1&reason=mended"),
+    ("/metrics", "GET", ""),
+    ("/events", "GET", ""),
+    ("/static/style.css", "GET", ""),
+    ("/static/app.js", "GET", ""),
 ];
 
-/// A method, headers, and the status of the answer.
-type Refusal = (&'static str, &'static [(&'static str, &'static str)], u16);
+const HOST: (&str, &str) = ("host", "127.0.0.1:8770");
+const OWN_SITE: (&str, &str) = ("sec-fetch-site", "same-origin");
+const ORIGIN: (&str, &str) = ("origin", "http://127.0.0.1:8770");
+
+const ENTRY: &str = r#"{"id":"9-a","at":1,"by":"","reason":"","act":{"do":"retry"},"state":"done",
+    "counts":{"done":1}}"#;
+
+/// A stack on which each route of the table has something to show, and whose operators' function answers once.
+fn whole(route: &str) -> MemoryPorts {
+    let preview = json!({ "dry_run": true, "as_of": 7, "count": 1, "more": false,
+        "samples": ["a#g:1"], "takes_ms": 0 });
+    let entry = serde_json::from_str(ENTRY).unwrap();
+    let answer = if route == "/confirm" { preview } else { entry };
+    ports()
+        .with_record(&record("1", "{}", "gone"))
+        .with_note("ops", "9-a", ENTRY)
+        .with_other(car("1", "l"))
+        .answering([Called::Answer(answer)])
+}
+
+/// A request as a page of the dashboard would send it, with these headers and this query or form.
+fn sent(method: &str, path: &str, values: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    let is_form = method == "POST";
+    let target = match values {
+        "" => path.to_owned(),
+        _ if is_form => path.to_owned(),
+        values => format!("{path}?{values}"),
+    };
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if !is_form {
+        return request.body(Body::empty()).unwrap();
+    }
+    let kind = "application/x-www-form-urlencoded";
+    request.header(CONTENT_TYPE, kind).body(Body::from(values.to_owned())).unwrap()
+}
+
+fn with_token(values: &str) -> String {
+    format!("{values}&token={TOKEN}")
+}
+
+#[test]
+fn the_table_has_every_route() {
+    let routes: Vec<&str> = routes().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(TABLE.map(|(path, ..)| path).to_vec(), routes);
+}
 
 #[tokio::test]
-async fn every_route_refuses_what_does_not_come_from_its_own_pages() {
-    const OWN: (&str, &str) = ("host", "127.0.0.1:8770");
-    let cases: [Refusal; 9] = [
-        ("GET", &[("host", "evil.example:8770")], 421),
-        ("GET", &[("host", "127.0.0.1:1")], 421),
-        ("GET", &[], 421),
-        ("GET", &[OWN, ("host", "evil.example")], 421),
-        ("GET", &[OWN, ("sec-fetch-site", "cross-site")], 403),
-        ("GET", &[OWN, ("sec-fetch-site", "same-site")], 403),
-        ("POST", &[OWN], 405),
-        ("DELETE", &[OWN, ("sec-fetch-site", "same-origin")], 405),
-        ("PUT", &[OWN, ("sec-fetch-site", "cross-site")], 403),
-    ];
-    for route in ROUTES {
-        for (method, headers, status) in &cases {
-            let (found, headers, _) = answer(&ports(), request(method, route, headers)).await;
-            assert_eq!(found.as_u16(), *status, "{method} {route} {headers:?}");
-            assert!(headers.contains_key("content-security-policy"), "{route}");
+async fn every_route_answers_its_own_pages_and_refuses_foreign_hosts_and_other_sites() {
+    for (path, method, values) in TABLE {
+        let is_write = method == "POST";
+        let values = if is_write { with_token(values) } else { values.to_owned() };
+        let origin = if is_write { ORIGIN } else { ("accept", "*/*") };
+        let cases: [(u16, &[(&str, &str)]); 8] = [
+            (if is_write { 303 } else { 200 }, &[HOST, OWN_SITE, origin]),
+            (421, &[("host", "evil.example:8770"), OWN_SITE, origin]),
+            (421, &[("host", "127.0.0.1:1"), OWN_SITE, origin]),
+            (421, &[OWN_SITE, origin]),
+            (421, &[HOST, ("host", "evil.example"), OWN_SITE, origin]),
+            (403, &[HOST, ("sec-fetch-site", "cross-site"), origin]),
+            (403, &[HOST, ("sec-fetch-site", "same-site"), origin]),
+            (403, &[HOST, OWN_SITE, ("sec-fetch-site", "cross-site"), origin]),
+        ];
+        for (status, headers) in cases {
+            let ports = whole(path);
+            let request = sent(method, path, &values, headers);
+            let (found, answered, text) = answer(&ports, request).await;
+            assert_eq!(found.as_u16(), status, "{path} {headers:?}: {text}");
+            assert!(answered.contains_key("content-security-policy"), "{path}");
+            let asked = status < 400 && ["/act", "/confirm"].contains(&path);
+            assert_eq!(ports.invoked().len(), usize::from(asked), "{path} {headers:?}");
         }
-        let absolute = format!("http://evil.example:8770{route}");
-        let (found, ..) = answer(&ports(), request("GET", &absolute, &[OWN])).await;
+        let absolute = format!("http://evil.example:8770{path}");
+        let request = sent(method, &absolute, &values, &[HOST, OWN_SITE, origin]);
+        let (found, ..) = answer(&ports(), request).await;
         assert_eq!(found.as_u16(), 421, "{absolute}");
     }
 }
 
 #[tokio::test]
+async fn a_route_that_changes_something_needs_its_origin_and_its_token() {
+    for (path, method, values) in TABLE {
+        let own: &[(&str, &str)] = &[HOST, OWN_SITE, ORIGIN];
+        if method == "GET" {
+            // A page that only reads needs no token, and takes no form.
+            for other in ["POST", "DELETE", "PUT"] {
+                let (found, headers, _) =
+                    answer(&ports(), sent(other, path, &with_token(values), own)).await;
+                assert_eq!(found, StatusCode::METHOD_NOT_ALLOWED, "{other} {path}");
+                assert!(headers.contains_key("allow"), "{other} {path}");
+            }
+            continue;
+        }
+        let token = with_token(values);
+        let wrong = format!("{values}&token={}", "0".repeat(TOKEN.len()));
+        let twice = format!("{token}&token=");
+        let cases: [(u16, &str, &[(&str, &str)]); 9] = [
+            (303, &token, &[HOST, ORIGIN]),
+            (303, &token, &[HOST, OWN_SITE]),
+            (403, &token, &[HOST]),
+            (403, &token, &[HOST, OWN_SITE, ("origin", "null")]),
+            (403, &token, &[HOST, ("origin", "http://evil.example")]),
+            (403, &token, &[HOST, ("origin", "http://127.0.0.1:1")]),
+            (403, values, own),
+            (403, &wrong, own),
+            (400, &twice, own),
+        ];
+        for (status, values, headers) in cases {
+            let ports = whole(path);
+            let (found, _, text) = answer(&ports, sent(method, path, values, headers)).await;
+            assert_eq!(found.as_u16(), status, "{path} {values} {headers:?}: {text}");
+            assert_eq!(ports.invoked().is_empty(), status >= 400, "{path} {values}");
+        }
+        let (found, ..) = answer(&ports(), sent("GET", path, "", own)).await;
+        assert_eq!(found, StatusCode::METHOD_NOT_ALLOWED, "{path} cannot be opened");
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_dashboard_refuses_every_change_and_shows_no_way_to_it() {
+    for (path, method, values) in TABLE {
+        let values = if method == "POST" { with_token(values) } else { values.to_owned() };
+        let ports = whole(path);
+        let request = sent(method, path, &values, &[HOST, OWN_SITE, ORIGIN]);
+        let (found, _, text) = answer_of(&ports, None, request).await;
+        let is_refused = ["/act", "/confirm"].contains(&path);
+        assert_eq!(found.as_u16(), if is_refused { 403 } else { 200 }, "{path}: {text}");
+        assert_eq!(ports.invoked(), [], "{path}");
+        if !path.starts_with("/static") {
+            for part in ["method=\"post\"", "action=\"/confirm\"", "\"/confirm?", "token"] {
+                assert!(!text.contains(part), "{path} has {part}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn hostile_values_are_shown_as_texts_by_every_route() {
+    for hostile in hostile() {
+        // What fits an address; a form may hold more.
+        let hostile: String = hostile.chars().take(1_000).collect();
+        for (path, method, values) in TABLE {
+            let mut known = url::form_urlencoded::Serializer::new(String::new());
+            for (name, _) in url::form_urlencoded::parse(values.as_bytes()) {
+                known.append_pair(&name, &hostile);
+            }
+            let known = known.finish();
+            let known = if method == "POST" { with_token(&known) } else { known };
+            let mut unknown = url::form_urlencoded::Serializer::new(known.clone());
+            unknown.append_pair(&hostile, &hostile);
+            for query in [known, unknown.finish()] {
+                let request = sent(method, path, &query, &[HOST, OWN_SITE, ORIGIN]);
+                let ports = whole(path);
+                let (status, _, text) = answer(&ports, request).await;
+                assert!(!status.is_server_error(), "{path}: {text}");
+                assert_harmless(&text, path);
+                assert_eq!(ports.invoked(), [], "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_acts_through_the_operators_function_and_leads_to_its_entry() {
+    let ports = whole("/act");
+    let form = with_token("do=close&dependency=d&for=30m&reason=it+is+back");
+    let (status, headers, _) =
+        answer(&ports, sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN])).await;
+    assert_eq!(
+        (status.as_u16(), &headers["location"]),
+        (303, &"/operation?id=9-a".parse().unwrap())
+    );
+    let (function, request) = ports.invoked().pop().unwrap();
+    let until = (NOW + Duration::from_mins(30)).as_millis();
+    let act = json!({ "do": "breaker", "dependency": "d", "set": "close", "until": until });
+    assert_eq!((function.as_str(), &request["act"]), ("s-operator", &act));
+    assert_eq!(request["reason"], "it is back");
+    let shown = page(&ports, "/operation?id=9-a").await;
+    assert!(shown.contains("retry") && shown.contains(">done<"), "{shown}");
+    let log = page(&ports, "/operations").await;
+    assert!(log.contains("/operation?id=9-a"), "{log}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_retried_after_its_preview_and_as_of_it() {
+    let dead = DueItem {
+        key: "a#g:1".into(),
+        partition: "dead#a#3".into(),
+        due_at: NOW.before(Duration::from_mins(5)),
+        state: "dead".into(),
+        kind: "a".into(),
+        fingerprint: Some("f00d".into()),
+        ..DueItem::default()
+    };
+    let ask = "/confirm?do=retry_cluster&#38;type=a&#38;state=dead&#38;fingerprint=f00d";
+    let clusters = page(&ports().with_due([dead]), "/errors").await;
+    assert!(clusters.contains(ask) && clusters.contains("data-key=\"R\""), "{clusters}");
+    let ports_asked = whole("/confirm");
+    let shown = page(&ports_asked, &ask.replace("&#38;", "&")).await;
+    for part in ["name=\"as_of\" value=\"7\"", "a#g:1", "method=\"post\"", TOKEN, "data-still"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(ports_asked.invoked()[0].1["dry_run"], true);
+    let ports = whole("/act");
+    let form = "do=retry_cluster&type=a&state=dead&fingerprint=f00d&as_of=7&reason=mended";
+    let request = sent("POST", "/act", &with_token(form), &[HOST, OWN_SITE, ORIGIN]);
+    assert_eq!(answer(&ports, request).await.0, StatusCode::SEE_OTHER);
+    let on = &ports.invoked()[0].1["act"]["on"];
+    assert_eq!((&on["as_of"], &on["filter"]["fingerprint"]), (&json!(7), &json!("f00d")));
+    assert_eq!(on["filter"]["states"], json!(["dead"]));
+}
+
+#[tokio::test]
+async fn what_the_operators_function_refuses_is_shown_and_not_sent_again() {
+    let why = Called::Failed("reason: missing; expected why".into());
+    let ports = ports().answering([why]);
+    let form = with_token("do=auto&dependency=d");
+    let (status, _, text) =
+        answer(&ports, sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN])).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.contains("reason: missing") && text.contains("data-still"), "{text}");
+}
+
+#[tokio::test]
 async fn every_answer_forbids_what_a_page_does_not_need() {
-    for route in ROUTES.into_iter().chain(["/nothing", "/jobs?x=1"]) {
+    let routes = TABLE.map(|(path, ..)| path);
+    for route in routes.into_iter().chain(["/nothing", "/jobs?x=1"]) {
         let headers = [("host", "localhost:8770"), ("sec-fetch-site", "none")];
         let (status, headers, text) = answer(&ports(), request("GET", route, &headers)).await;
         assert!(!status.is_server_error(), "{route}: {text}");
@@ -137,7 +358,8 @@ async fn every_answer_forbids_what_a_page_does_not_need() {
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{route}");
         assert_eq!(headers["cache-control"], "no-store", "{route}");
-        if headers["content-type"].to_str().unwrap().starts_with("text/html") {
+        let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap());
+        if kind.is_some_and(|kind| kind.starts_with("text/html")) {
             for inline in [" style=", " onclick=", " onload=", "javascript:"] {
                 assert!(!text.contains(inline), "{route} has {inline}");
             }
@@ -204,6 +426,32 @@ fn record(id: &str, payload: &str, text: &str) -> Record {
     }
 }
 
+/// A car of the dealer `m`.
+fn car(vin: &str, text: &str) -> BTreeMap<String, Value> {
+    BTreeMap::from([
+        ("dealer".to_owned(), json!("m")),
+        ("vin".to_owned(), json!(format!("car#{vin}"))),
+        ("list".to_owned(), json!(text)),
+        ("data".to_owned(), json!(json!({ "title": text }).to_string())),
+    ])
+}
+
+/// A message that was rejected, with this text wherever a sender decides.
+fn message(text: &str) -> RejectedMessage {
+    RejectedMessage {
+        key: format!("q#{}", "0".repeat(64)),
+        kind: "a".into(),
+        rejection: Rejection { flaw: Flaw::ALL[0], reason: text.into() },
+        queue: "arn:aws:sqs:eu-west-1:123456789012:s-a".into(),
+        message_id: text.into(),
+        group: Some(text.into()),
+        at: NOW.before(Duration::from_mins(5)),
+        expires_at: NOW + Duration::from_hours(1),
+        head: text.into(),
+        length: text.len() as u64,
+    }
+}
+
 /// Texts that must stay texts, whatever shows them.
 fn hostile() -> [String; 5] {
     [
@@ -246,12 +494,12 @@ async fn hostile_texts_are_shown_as_texts_on_every_page() {
             group: Some(text.clone()),
             ..DueItem::default()
         };
-        let car: BTreeMap<String, Value> = BTreeMap::from([
-            ("dealer".to_owned(), json!("m")),
-            ("vin".to_owned(), json!("car#1")),
-            ("list".to_owned(), json!(text)),
-            ("data".to_owned(), json!(json!({ "title": text }).to_string())),
-        ]);
+        let rejected = DueItem { state: "rejected".into(), ..dead.clone() };
+        let operation = json!({ "id": text, "at": 1, "by": text, "reason": text,
+            "act": { "do": text, "x": text }, "state": text, "why": text,
+            "counts": { text.clone(): 1 }, "pending": [text] });
+        let preview = json!({ "dry_run": true, "as_of": 7, "count": 1, "more": true,
+            "samples": [text], "takes_ms": 5_000 });
         let ports = ports()
             .with_record(&record("1", &payload, &text))
             .with_breaker("d", breaker)
@@ -261,17 +509,25 @@ async fn hostile_texts_are_shown_as_texts_on_every_page() {
                 &format!("{:015}", NOW.as_millis() - 60_000),
                 &observed.to_string(),
             )
-            .with_due([dead])
-            .with_other(car);
+            .with_due([dead, rejected])
+            .with_item(&format!("q#{}", "0".repeat(64)), Kept::Rejected(Box::new(message(&text))))
+            .with_note("ops", "9-a", &operation.to_string())
+            .with_other(car("1", &text))
+            .answering([Called::Answer(preview)]);
         for path in [
             "/",
             "/queues",
             "/dependencies",
             "/jobs?state=dead",
             "/job?id=1",
+            "/job?id=q%230000000000000000000000000000000000000000000000000000000000000000",
             "/errors",
+            "/rejected",
             "/cars?dealer=m",
             "/car?dealer=m&vin=1",
+            "/operations",
+            "/operation?id=9-a",
+            "/confirm?do=cancel&id=1",
         ] {
             assert_harmless(&page(&ports, path).await, path);
         }

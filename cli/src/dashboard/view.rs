@@ -1,4 +1,4 @@
-//! What a page consists of, before it is HTML: sections of tiles, charts, facts, a form, a table and a text. All texts
+//! What a page consists of, before it is HTML: sections of tiles, charts, facts, forms, a table and a text. All texts
 //! are plain; the template escapes them.
 
 use crate::text::{clean, clean_lines};
@@ -45,6 +45,8 @@ pub struct Cell {
     pub tone: Tone,
     /// Whether it is a number, which is aligned to the right.
     pub is_number: bool,
+    /// The key that follows its link, if the link leads to a change. It is a capital.
+    pub key: Option<char>,
 }
 
 impl Cell {
@@ -137,6 +139,7 @@ pub struct Field {
     pub label: String,
     pub value: String,
     pub options: Vec<Choice>,
+    pub is_required: bool,
 }
 
 /// One option of a field.
@@ -155,6 +158,41 @@ pub struct Form {
     pub action: String,
     pub fields: Vec<Field>,
     pub submit: String,
+}
+
+/// Where forms lead that change something.
+pub const ACT: &str = "/act";
+
+/// Where forms lead that first ask whether to.
+pub const CONFIRM: &str = "/confirm";
+
+/// A form that changes something, or leads to the page that asks whether to.
+#[derive(Clone, Debug, Default)]
+pub struct ActForm {
+    /// [`ACT`] or [`CONFIRM`].
+    pub action: String,
+    /// What it does, for those who do not see what stands around it.
+    pub title: String,
+    /// Names and values that are sent as they are.
+    pub hidden: Vec<(String, String)>,
+    /// What can be chosen or written.
+    pub fields: Vec<Field>,
+    /// What its button says.
+    pub submit: String,
+    /// The key that sends it, a capital.
+    pub key: Option<char>,
+    /// Whether it may do harm.
+    pub is_dangerous: bool,
+    /// By which the server knows its own pages. The router fills it in.
+    pub token: String,
+}
+
+impl ActForm {
+    /// Whether sending it changes something at once.
+    #[must_use]
+    pub fn is_post(&self) -> bool {
+        self.action == ACT
+    }
 }
 
 /// An event on a timeline.
@@ -183,6 +221,8 @@ pub struct Section {
     pub figures: Vec<Figure>,
     /// Names with their values.
     pub facts: Vec<Fact>,
+    /// Forms that change something.
+    pub acts: Vec<ActForm>,
     /// Events, the earliest first.
     pub moments: Vec<Moment>,
     /// Rows of values.

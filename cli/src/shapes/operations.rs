@@ -35,6 +35,33 @@ pub struct OperationShown {
     pub ended_at: Option<u64>,
 }
 
+impl OperationShown {
+    /// The name of the act; of a note, that of the command that does it.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        let named = ["what", "do"].into_iter().find_map(|field| self.act.get(field));
+        named.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether it notes what its caller does.
+    #[must_use]
+    pub fn is_note(&self) -> bool {
+        self.act.get("do").is_some_and(|act| act == "note")
+    }
+
+    /// The last part of the caller's ARN.
+    #[must_use]
+    pub fn by_whom(&self) -> &str {
+        self.by.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether it goes on by itself.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        matches!(self.state.as_str(), "intent" | "running") && !self.is_note()
+    }
+}
+
 /// The operations log.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct OperationList {

@@ -23,7 +23,7 @@ pub(in crate::dashboard) fn list(reply: &Reply, params: &Params) -> Page {
         name: "dealer".to_owned(),
         label: "Dealer's slug".to_owned(),
         value: dealer.to_owned(),
-        options: Vec::new(),
+        ..Field::default()
     };
     let form = Form { action: "/cars".to_owned(), fields: vec![field], submit: "Show".to_owned() };
     let mut section = Section { form: Some(form), ..Section::new("cars", "A dealer's cars") };
@@ -45,7 +45,7 @@ pub(in crate::dashboard) fn list(reply: &Reply, params: &Params) -> Page {
             Cell::text(format!("The next {PAGE}")).href(path)
         });
     }
-    Page { title: "Cars".to_owned(), sections: vec![section] }
+    Page { title: "Cars".to_owned(), sections: vec![section], ..Page::default() }
 }
 
 fn row(car: &CarSummary, dealer: &str, reply: &Reply) -> Vec<Cell> {
@@ -83,7 +83,7 @@ pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
             None => section.note("Nothing is stored."),
         });
     }
-    Page { title: format!("Car {}", Cell::text(&car.vin).text), sections }
+    Page { title: format!("Car {}", Cell::text(&car.vin).text), sections, ..Page::default() }
 }
 
 fn stored(section: Section, attributes: &BTreeMap<String, Value>, reply: &Reply) -> Section {

@@ -10,11 +10,12 @@ use evenkeel::{
 use super::{Page, clock, overview::MINUTE};
 use crate::{
     dashboard::{
+        acts::{Act, for_how_long},
         cells,
         charts::{Lines, Scale, Series, Strip},
         live::LATELY,
         reader::Reply,
-        view::{Cell, Figure, Section, Table, Tone},
+        view::{ActForm, Cell, Figure, Section, Table, Tone},
     },
     shapes::{BreakerShown, LimiterShown},
 };
@@ -23,7 +24,7 @@ pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
     let mut sections = vec![all(reply)];
     let names = reply.live.breakers.keys().enumerate();
     sections.extend(names.map(|(number, name)| one(reply, number, name)));
-    Page { title: "Dependencies".to_owned(), sections }
+    Page { title: "Dependencies".to_owned(), sections, ..Page::default() }
 }
 
 /// All that the sweeper has seen in the last whole minute.
@@ -59,6 +60,7 @@ fn one(reply: &Reply, number: usize, name: &str) -> Section {
     let mut section = Section::new(&format!("dependency-{number}"), &Cell::text(name).text);
     if let Some(breaker) = reply.live.breakers.get(name) {
         of_breaker(&mut section, breaker, reply);
+        section.acts = acts_on(breaker);
     }
     if let Some(limiter) = reply.live.limiters.get(name).filter(|limiter| limiter.in_use) {
         of_limiter(&mut section, limiter, reply);
@@ -68,6 +70,21 @@ fn one(reply: &Reply, number: usize, name: &str) -> Section {
         section.figures.extend(calls(reply, number, name, buckets));
     }
     section
+}
+
+/// What can be done about a breaker: to force it for a time, or to let it decide for itself again.
+fn acts_on(breaker: &BreakerShown) -> Vec<ActForm> {
+    let force = |is_open: bool, submit: &str, key: char| {
+        let (dependency, span) = (breaker.dependency.clone(), Duration::ZERO);
+        let act = Act::ForceBreaker { dependency, is_open, span };
+        act.form(submit, key, vec![for_how_long()])
+    };
+    let mut acts = vec![force(true, "Force open …", 'O'), force(false, "Force closed …", 'C')];
+    if breaker.state != "closed" {
+        let act = Act::FreeBreaker(breaker.dependency.clone());
+        acts.push(act.form("Let it decide for itself", 'A', Vec::new()));
+    }
+    acts
 }
 
 fn of_breaker(section: &mut Section, breaker: &BreakerShown, reply: &Reply) {

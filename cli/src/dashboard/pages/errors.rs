@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::Page;
 use crate::{
+    args::ListedState,
     dashboard::{
+        acts::Act,
         cells,
         reader::{Found, MOST_ENDED, Reply},
-        view::{Cell, Choice, Field, Form, Section, Table},
+        view::{CONFIRM, Cell, Choice, Field, Form, Section, Table},
     },
     moment::span,
     ports::DueItem,
@@ -96,7 +98,17 @@ pub(in crate::dashboard) fn page(reply: &Reply, since: Duration) -> Page {
     if more {
         let _ = write!(note, " Only the first {MOST_ENDED} are counted: choose a shorter time.");
     }
-    let head = ["Cluster", "Jobs", "Type", "State", "Class", "First seen", "Last seen", "Example"];
+    let head = [
+        "Cluster",
+        "Jobs",
+        "Type",
+        "State",
+        "Class",
+        "First seen",
+        "Last seen",
+        "Example",
+        "Change",
+    ];
     let table = Table {
         head: head.map(str::to_owned).to_vec(),
         rows: clusters(items).iter().map(|cluster| row(cluster, reply)).collect(),
@@ -107,7 +119,7 @@ pub(in crate::dashboard) fn page(reply: &Reply, since: Duration) -> Page {
         table: Some(table),
         ..Section::new("clusters", "Clusters").note(note)
     };
-    Page { title: "Errors".to_owned(), sections: vec![section] }
+    Page { title: "Errors".to_owned(), sections: vec![section], ..Page::default() }
 }
 
 fn row(cluster: &Cluster, reply: &Reply) -> Vec<Cell> {
@@ -131,7 +143,23 @@ fn row(cluster: &Cluster, reply: &Reply) -> Vec<Cell> {
         cells::age(cluster.first, reply.now),
         cells::age(cluster.last, reply.now),
         cells::job(&cluster.example),
+        retry(cluster),
     ]
+}
+
+/// A link to the page that asks whether to retry all jobs of a cluster. Without a fingerprint they have nothing in common,
+/// and messages that were rejected are no jobs.
+fn retry(cluster: &Cluster) -> Cell {
+    let states = [ListedState::Dead, ListedState::Quarantined];
+    let state = states.into_iter().find(|state| state.name() == cluster.state);
+    let Some(state) = state.filter(|_| !cluster.fingerprint.is_empty()) else {
+        return Cell::default();
+    };
+    let (kind, fingerprint) = (cluster.kind.clone(), cluster.fingerprint.clone());
+    let values = Act::RetryCluster { kind, state, fingerprint }.values();
+    let values: Vec<(&str, &str)> =
+        values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Cell { key: Some('R'), ..Cell::text("Retry all …").href(cells::path(CONFIRM, &values)) }
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use super::Page;
 use crate::{
     commands::shown::indented,
     dashboard::{
+        acts::Act,
         cells,
         reader::{Found, JobFound, Reply},
-        view::{Cell, Moment, Section, Tone},
+        view::{ActForm, Cell, Moment, Section, Tone},
     },
     shapes::{Explanation, Gate, JobShown, RejectedShown},
 };
@@ -18,6 +19,16 @@ pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
     let Found::Job(found) = &reply.found else { return Page::default() };
     let JobFound { job, rejected, explanation } = &**found;
     let mut sections = vec![explained(explanation, reply.now)];
+    let acts = match (job, rejected) {
+        (Some(job), _) => acts_on(job),
+        (None, Some(message)) => {
+            vec![Act::Release(message.key.clone()).form("Send again", 'R', Vec::new())]
+        }
+        (None, None) => Vec::new(),
+    };
+    if !acts.is_empty() {
+        sections.push(Section { acts, ..Section::new("change", "Change") });
+    }
     if let Some(job) = job {
         sections.push(timeline(job, reply.now));
         sections.push(record(job, reply.now));
@@ -31,7 +42,23 @@ pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
         sections.push(kept(message, reply.now));
         sections.push(Section::new("body", "Body").lines(&json(&message.body)));
     }
-    Page { title: format!("Job {}", Cell::text(&explanation.key).text), sections }
+    Page {
+        title: format!("Job {}", Cell::text(&explanation.key).text),
+        sections,
+        ..Page::default()
+    }
+}
+
+/// What can be done about a job in its state.
+fn acts_on(job: &JobShown) -> Vec<ActForm> {
+    let mut acts = Vec::new();
+    if !matches!(job.state.as_str(), "running" | "succeeded") {
+        acts.push(Act::RetryJob(job.key.clone()).form("Retry", 'R', Vec::new()));
+    }
+    if matches!(job.state.as_str(), "queued" | "waiting" | "parked" | "running") {
+        acts.push(Act::CancelJob(job.key.clone()).form("Cancel …", 'C', Vec::new()));
+    }
+    acts
 }
 
 /// JSON in several lines; a text as it is.

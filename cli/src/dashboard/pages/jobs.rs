@@ -25,7 +25,11 @@ pub(in crate::dashboard) fn page(reply: &Reply, params: &Params) -> Page {
     );
     filters.form = Some(form(&reply.stack, params));
     let list = list(reply, params, "/jobs", &NAMES, "No job on the index matches.");
-    Page { title: "Jobs".to_owned(), sections: vec![find(&reply.stack), filters, list] }
+    Page {
+        title: "Jobs".to_owned(),
+        sections: vec![find(&reply.stack), filters, list],
+        ..Page::default()
+    }
 }
 
 /// The list of rejected messages, and what was asked for.
@@ -38,13 +42,13 @@ pub(in crate::dashboard) fn rejected(reply: &Reply, params: &Params) -> Page {
         submit: "Show".to_owned(),
     });
     let list = list(reply, params, "/rejected", &["type", "cursor"], "No message is kept.");
-    Page { title: "Rejected messages".to_owned(), sections: vec![filters, list] }
+    Page { title: "Rejected messages".to_owned(), sections: vec![filters, list], ..Page::default() }
 }
 
 fn field(params: &Params, name: &str, label: &str) -> Field {
     let value = params.text(name).to_owned();
     let (name, label) = (name.to_owned(), label.to_owned());
-    Field { name, label, value, options: Vec::new() }
+    Field { name, label, value, ..Field::default() }
 }
 
 /// A choice of one of these values or of none.

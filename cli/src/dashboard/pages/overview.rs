@@ -29,7 +29,7 @@ pub(super) const MINUTE: u64 = 60_000;
 pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
     let sections =
         vec![problems(reply), targets(reply), charts(reply), balance(reply), forecasts(reply)];
-    Page { title: "Overview".to_owned(), sections }
+    Page { title: "Overview".to_owned(), sections, ..Page::default() }
 }
 
 fn problems(reply: &Reply) -> Section {

@@ -1,20 +1,28 @@
 //! The queues: depth, mapping and concurrency, and the index beside them.
 
+use std::time::Duration;
+
 use super::{Page, clock, overview::MINUTE};
 use crate::{
+    args::Priority,
     commands::{observed::Observed, queues::is_paused_state},
     dashboard::{
+        acts::{Act, PRIORITIES, for_how_long, priority_name},
         cells,
         charts::{Lines, Series},
         live::Part,
         reader::Reply,
-        view::{Cell, Section, Table, Tone},
+        view::{Cell, Choice, Field, Section, Table, Tone},
     },
     shapes::QueueShown,
 };
 
 pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
-    Page { title: "Queues".to_owned(), sections: vec![queues(reply), index(reply), depths(reply)] }
+    Page {
+        title: "Queues".to_owned(),
+        sections: vec![queues(reply), change(reply), index(reply), depths(reply)],
+        ..Page::default()
+    }
 }
 
 fn queues(reply: &Reply) -> Section {
@@ -46,6 +54,34 @@ fn queues(reply: &Reply) -> Section {
         empty: "The queues have not been read yet.".to_owned(),
     };
     Section { table: Some(table), ..Section::new("queues", "Queues").note(note) }
+}
+
+/// Forms that pause queues for a time, and resume them.
+fn change(reply: &Reply) -> Section {
+    let options = |values: Vec<&str>| -> Vec<Choice> {
+        let option = |value: &str| Choice {
+            value: value.to_owned(),
+            label: value.to_owned(),
+            ..Choice::default()
+        };
+        values.into_iter().map(option).collect()
+    };
+    let field = |name: &str, label: &str, values: Vec<&str>| Field {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        options: options(values),
+        ..Field::default()
+    };
+    let kinds = || field("type", "Type", reply.stack.types.iter().map(|of| &*of.kind).collect());
+    let priorities = || field("priority", "Priority", PRIORITIES.map(priority_name).to_vec());
+    let (kind, priority, span) = (String::new(), Priority::Both, Duration::ZERO);
+    let pause = Act::Pause { kind: kind.clone(), priority, span };
+    let resume = Act::Resume { kind, priority };
+    let acts = vec![
+        pause.form("Pause …", 'P', vec![kinds(), priorities(), for_how_long()]),
+        resume.form("Resume", 'R', vec![kinds(), priorities()]),
+    ];
+    Section { acts, ..Section::new("change", "Pause and resume") }
 }
 
 /// Jobs on the index `due` by type and state.
