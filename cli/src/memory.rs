@@ -19,7 +19,7 @@ use crate::ports::{
     Outgoing, Ports, Read,
 };
 
-/// Read units that every read costs here, so that sums can be tested.
+/// Read units that every read costs here unless a test says otherwise, so that sums can be tested.
 pub const UNITS: f64 = 0.5;
 
 /// [`Ports`] in memory. Tables are not told apart.
@@ -43,6 +43,8 @@ pub struct MemoryPorts {
     refused: Option<String>,
     /// Whether the depth of a queue is never answered.
     hangs: bool,
+    /// What every read costs, if not [`UNITS`].
+    cost: Option<f64>,
 }
 
 impl MemoryPorts {
@@ -171,6 +173,17 @@ impl MemoryPorts {
         self
     }
 
+    /// The same with reads that cost so many read units each, as those of large items and long lists do.
+    #[must_use]
+    pub fn costing(mut self, units: f64) -> Self {
+        self.cost = Some(units);
+        self
+    }
+
+    fn read<T>(&self, value: T) -> Read<T> {
+        Read { value, units: self.cost.unwrap_or(UNITS) }
+    }
+
     /// The same with functions that give these answers, one after the other.
     #[must_use]
     pub fn answering(self, answers: impl IntoIterator<Item = Called>) -> Self {
@@ -191,10 +204,6 @@ impl MemoryPorts {
     }
 }
 
-fn read<T>(value: T) -> Read<T> {
-    Read { value, units: UNITS }
-}
-
 impl Ports for MemoryPorts {
     async fn sweepers(&self) -> Result<Vec<String>, Fault> {
         Ok(self.functions.keys().filter(|name| name.ends_with("-sweeper")).cloned().collect())
@@ -213,7 +222,7 @@ impl Ports for MemoryPorts {
     }
 
     async fn item(&self, _: &str, key: &str) -> Result<Read<Option<Kept>>, Fault> {
-        Ok(read(self.items.get(key).cloned()))
+        Ok(self.read(self.items.get(key).cloned()))
     }
 
     async fn due(
@@ -236,25 +245,25 @@ impl Ports for MemoryPorts {
         }
         let more = items.len() > most;
         items.truncate(most);
-        Ok(read(DuePage { items, more }))
+        Ok(self.read(DuePage { items, more }))
     }
 
     async fn breaker(&self, _: &str, dependency: &str) -> Result<Read<Option<Breaker>>, Fault> {
-        Ok(read(self.breakers.get(dependency).cloned()))
+        Ok(self.read(self.breakers.get(dependency).cloned()))
     }
 
     async fn limiter(&self, _: &str, name: &str) -> Result<Read<Option<Limiter>>, Fault> {
-        Ok(read(self.limiters.get(name).cloned()))
+        Ok(self.read(self.limiters.get(name).cloned()))
     }
 
     async fn notes(&self, _: &str, kind: &str, most: usize) -> Result<Read<Vec<Note>>, Fault> {
         let notes = self.notes.get(kind).into_iter().flatten();
-        Ok(read(notes.take(most).cloned().collect()))
+        Ok(self.read(notes.take(most).cloned().collect()))
     }
 
     async fn note(&self, _: &str, kind: &str, name: &str) -> Result<Read<Option<String>>, Fault> {
         let mut notes = self.notes.get(kind).into_iter().flatten();
-        Ok(read(notes.find(|note| note.name == name).map(|note| note.text.clone())))
+        Ok(self.read(notes.find(|note| note.name == name).map(|note| note.text.clone())))
     }
 
     async fn invoke(&self, function: &str, request: &Value, _: Duration) -> Result<Called, Fault> {
@@ -276,7 +285,7 @@ impl Ports for MemoryPorts {
         let mut notes: Vec<Note> = notes.cloned().collect();
         notes.sort_by(|one, other| one.name.cmp(&other.name));
         notes.truncate(most);
-        Ok(read(notes))
+        Ok(self.read(notes))
     }
 
     async fn notes_after(
@@ -288,7 +297,7 @@ impl Ports for MemoryPorts {
     ) -> Result<Read<Vec<Note>>, Fault> {
         let notes = self.notes.get(kind).into_iter().flatten();
         let notes = notes.filter(|note| note.name.as_str() > after);
-        Ok(read(notes.take(most).cloned().collect()))
+        Ok(self.read(notes.take(most).cloned().collect()))
     }
 
     async fn calls(
@@ -298,7 +307,7 @@ impl Ports for MemoryPorts {
         from: Time,
     ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
         let calls = self.calls.get(dependency).into_iter().flatten();
-        Ok(read(calls.filter(|(start, _)| *start >= from).copied().collect()))
+        Ok(self.read(calls.filter(|(start, _)| *start >= from).copied().collect()))
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {
@@ -350,6 +359,6 @@ impl Ports for MemoryPorts {
         items.sort_by_key(|item| text(item, &keys[1]));
         let more = items.len() > most;
         items.truncate(most);
-        Ok(read(ItemPage { items, more }))
+        Ok(self.read(ItemPage { items, more }))
     }
 }

@@ -6,6 +6,10 @@ mod axis;
 mod bars;
 mod lines;
 
+use evenkeel::base::time::Time;
+
+use super::view::Cell;
+
 pub use bars::{Bar, Bars, Spell, Strip, share};
 pub use lines::{Lines, Scale, Series, Target};
 
@@ -38,6 +42,12 @@ fn rectangle(class: &str, [x, y]: [f64; 2], [width, height]: [f64; 2]) -> String
     format!(
         "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
     )
+}
+
+/// A time in the table of a chart: as `text`, and in UTC on hover.
+fn at(ms: u64, text: &str) -> Cell {
+    let time = Time::from_millis(ms);
+    Cell { title: Some(format!("{time} (UTC)")), time: Some(time.to_string()), ..Cell::text(text) }
 }
 
 /// A text within an element or an attribute.

@@ -61,6 +61,57 @@ async fn history_is_read_page_by_page_and_then_only_what_is_new() {
     assert_eq!(minutes, (1..60).rev().collect::<Vec<u64>>(), "an hour, the oldest first");
 }
 
+/// A stack with 100,000 records: 1,000 of them dead within the hour, 4,000 parked for twenty dependencies in trouble, and
+/// an hour of observations. What has succeeded is read by no poll. A read costs four units: 32 KB.
+#[tokio::test]
+async fn polls_of_a_large_stack_stay_within_ten_read_units_a_second() {
+    let dead = |n: u64| DueItem {
+        key: format!("a#g:{n}"),
+        partition: format!("dead#a#{}", n % 8),
+        due_at: NOW.before(Duration::from_secs(n)),
+        state: "dead".into(),
+        kind: "a".into(),
+        ..DueItem::default()
+    };
+    let names: Vec<String> = (0..20).map(|n| format!("page/{n}.example.com")).collect();
+    let seen = |name: &String| format!(r#""{name}":{{"breaker":"open","parked":100,"more":true}}"#);
+    let seen: Vec<String> = names.iter().map(seen).collect();
+    let observed = format!(r#"{{"at":{},"dependencies":{{{}}}}}"#, NOW.as_millis(), seen.join(","));
+    let mut ports = MemoryPorts::stack("s", TYPES)
+        .with_due((0..1_000).map(dead))
+        .with_note("observe", "now", &observed)
+        .costing(4.0);
+    for ago in (1..60).rev() {
+        let (name, text) = minute(ago);
+        ports = ports.with_note("history", &name, &text);
+    }
+    let stack = stack::find(&ports, &Target::default()).await.unwrap();
+    let allowance = RefCell::new(Allowance::new(NOW));
+    let mut poller = Poller::default();
+    for s in (0..300).step_by(2) {
+        poller.refresh(&ports, &stack, NOW + Duration::from_secs(s), &allowance).await;
+        assert!(poller.live.units_last_minute <= 60.0 * 10.0 + 100.0, "in the minute before {s} s");
+    }
+    // A list of dead jobs may overdraw the allowance once, and is then made up for.
+    let used = poller.live.units;
+    assert!(used <= 10.0 * 300.0 + 100.0, "{used} read units in five minutes");
+    assert_eq!(poller.live.read_at.len(), Part::ALL.len(), "no part is left out");
+    assert_eq!(poller.live.breakers.len(), MOST_WATCHED, "dependencies take turns");
+}
+
+#[test]
+fn a_stack_that_is_gone_is_asked_about_once_a_minute() {
+    let mut poller = Poller::default();
+    let mut asked = 0;
+    let mut due_at = NOW;
+    // As `refresh` does when a part fails, over an hour in which nothing answers.
+    while due_at < NOW + Duration::from_hours(1) {
+        due_at = due_at + poller.fail(Part::Gates, Failure::usage("gone"), due_at);
+        asked += 1;
+    }
+    assert!((60..=70).contains(&asked), "{asked} calls within the hour");
+}
+
 #[tokio::test]
 async fn nothing_is_read_while_the_allowance_is_used_up() {
     let ports = MemoryPorts::stack("s", TYPES);

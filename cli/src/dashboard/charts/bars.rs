@@ -1,6 +1,6 @@
 //! Shares as bars, and states over time as a strip.
 
-use super::{WIDTH, class, label, opened, rectangle};
+use super::{WIDTH, at, class, label, opened, rectangle};
 use crate::dashboard::{
     charts::short,
     view::{Cell, Figure, Key, Table, Tone},
@@ -119,7 +119,7 @@ impl Strip {
         let latest = self.spells.last().map_or("unknown", |spell| spell.state.as_str());
         let summary = format!("{}: latest {latest}", self.title);
         let row = |spell: &Spell| {
-            let [from, until] = [spell.from, spell.until].map(|ms| Cell::text(show(ms)));
+            let [from, until] = [spell.from, spell.until].map(|ms| at(ms, &show(ms)));
             vec![from, until, Cell::text(&spell.state).tone(spell.tone)]
         };
         let mut legend: Vec<Key> = Vec::new();

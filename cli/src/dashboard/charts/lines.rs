@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{WIDTH, axis::Axis, class, label, opened, short};
+use super::{WIDTH, at, axis::Axis, class, label, opened, short};
 use crate::dashboard::view::{Cell, Figure, Key, Table};
 
 /// Height of the whole drawing.
@@ -118,7 +118,7 @@ impl Lines {
         let row = |time: &u64| {
             let is_filling = self.filling_from.is_some_and(|from| *time >= from);
             let mark = if is_filling { " (still filling)" } else { "" };
-            let mut row = vec![Cell::text(format!("{}{mark}", show(*time)))];
+            let mut row = vec![at(*time, &format!("{}{mark}", show(*time)))];
             row.extend(self.series.iter().map(|series| value(series, *time)));
             row
         };
