@@ -1,7 +1,8 @@
-//! The report of a demo: the table on the terminal, and `target/demo/report.json`.
+//! The report of a demo: the table on the terminal, a page, and `target/demo/report.json`.
 
 mod before;
 mod job_line;
+pub(crate) mod page;
 pub(crate) mod table;
 
 use std::fs;

@@ -16,7 +16,7 @@ use crate::incident::job::Kind;
 use crate::incident::{self, Incident, site};
 use crate::progress::Progress;
 use crate::replay::{self, Journal, Sent};
-use crate::report::{Report, table};
+use crate::report::{Report, page, table};
 use crate::scene::{Scene, Snapshot};
 use crate::verdict::{self, Evidence};
 
@@ -30,7 +30,7 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_mins(4);
 
 /// Brings a stack up, replays the incident on it, and takes it down. Returns true if every job
-/// succeeded exactly once. Writes `target/demo/report.json` and `target/demo/functions.log`.
+/// succeeded exactly once. Writes `report.html`, `report.json` and `functions.log` below `target/demo/`.
 ///
 /// With `keep` the stack's dashboard shows the incident while it happens, and both stay up until a signal asks for the
 /// end.
@@ -148,15 +148,18 @@ fn evidence<'a>(
     }
 }
 
-/// Writes the report and the functions' log.
+/// Writes the report, its page and the functions' log.
 fn leave(workspace: &Workspace, stack: &Stack, report: &Report) -> Result<()> {
     let directory = workspace.demo();
     fs::create_dir_all(&directory).context("the report's directory cannot be made")?;
     let path = directory.join("report.json");
     report.write(&path)?;
+    let shown = directory.join("report.html");
+    page::write(report, &shown)?;
     let log = directory.join("functions.log");
     fs::write(&log, stack.log()?).context("the functions' log cannot be written")?;
     println!("\nEach job: {}", workspace.shown(&path));
     println!("What the functions printed: {}", workspace.shown(&log));
+    println!("The report as a page: {}", workspace.shown(&shown));
     Ok(())
 }

@@ -71,7 +71,8 @@ fn may_import(folder: &str) -> &'static [&'static str] {
         "functions/dealer-com-feed" => {
             &["evenkeel", "inventory", "product-detail-scraping", "url-shortening"]
         }
-        "demo" => &["sandbox", "xtask"],
+        // Its report is a page like that of the operators' command.
+        "demo" => &["evenkeel-cli", "sandbox", "xtask"],
         "tests/page-bench" => &["dealer-com-feed", "inventory", "product-detail-scraping"],
         _ if folder.starts_with("functions/") => &["evenkeel", "inventory"],
         _ => panic!("{folder} has no rule here: which crates may it import?"),

@@ -21,7 +21,7 @@ pub struct Report {
     pub goals: Vec<Goal>,
     /// By job type.
     pub kinds: Vec<Kind>,
-    /// By day, the earliest first.
+    /// By day, the earliest first. Without days, the page has no part for them.
     pub days: Vec<Day>,
     /// Failures of the same kind, the most frequent first.
     pub errors: Vec<ErrorPattern>,
@@ -34,11 +34,11 @@ pub struct Report {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Goal {
     pub name: String,
-    /// Such as `< 5 %`.
+    /// Such as `< 5 %`; empty if the plan has none.
     pub target: String,
     pub before: String,
     pub now: String,
-    /// `None` if nothing was measured.
+    /// `None` if nothing was measured, or if there is no target.
     pub is_met: Option<bool>,
 }
 
@@ -93,7 +93,11 @@ struct Html<'a> {
 impl Report {
     /// The report as one HTML file. Fails only if a text cannot be written.
     pub fn html(&self) -> Result<String, askama::Error> {
-        let sections = [self.goals(), self.kinds(), self.days(), self.errors(), self.forecasts()];
+        let mut sections = vec![self.goals(), self.kinds()];
+        if !self.days.is_empty() {
+            sections.push(self.days());
+        }
+        sections.extend([self.errors(), self.forecasts()]);
         let style = include_str!("../../static/style.css");
         let html = Html { title: &self.title, about: &self.about, style, sections: &sections };
         Ok(clean_lines(&html.render()?))
@@ -104,6 +108,7 @@ impl Report {
             let (word, tone) = match goal.is_met {
                 Some(true) => ("met", Tone::Good),
                 Some(false) => ("missed", Tone::Bad),
+                None if goal.target.is_empty() => ("", Tone::Plain),
                 None => ("not measured", Tone::Plain),
             };
             vec![
@@ -200,7 +205,7 @@ impl Report {
                 Cell::text(&error.example),
             ]
         };
-        let head = ["Pattern", "Runs", "Type", "Example"];
+        let head = ["Pattern", "Failures", "Type", "Example"];
         section("errors", "Error patterns", &head, self.errors.iter().map(row).collect())
     }
 
@@ -238,5 +243,15 @@ mod tests {
         }
         assert_eq!(html.matches("</style>").count(), 1, "the only one is our own");
         assert!(html.contains("missed") && html.contains("&#60;script&#62;"), "{html}");
+    }
+
+    #[test]
+    fn a_number_without_a_target_is_not_called_unmeasured() {
+        let goal =
+            |target: &str| Goal { target: target.into(), now: "3".into(), ..Goal::default() };
+        let html =
+            |target| Report { goals: vec![goal(target)], ..Report::default() }.html().unwrap();
+        assert!(!html("").contains("not measured") && html("< 5").contains("not measured"));
+        assert!(!html("").contains("By day"), "there is no day");
     }
 }

@@ -170,7 +170,7 @@ fn doubts(fields: &Fields) -> String {
 }
 
 /// Milliseconds or seconds: most jobs need milliseconds, but the old system's mean is minutes.
-fn time(ms: Option<u64>) -> String {
+pub(super) fn time(ms: Option<u64>) -> String {
     match ms {
         None => "-".to_owned(),
         Some(ms @ ..1_000) => format!("{ms} ms"),

@@ -1,6 +1,6 @@
 //! The report as a page: one file for those who open no terminal.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::{Time, millis},
@@ -11,6 +11,7 @@ use super::{number, said_of, target_of};
 use crate::{
     dashboard::report::{Day, ErrorPattern, Goal, Kind, Report as Page},
     exit::{Exit, Failure},
+    moment::span,
     report::{Days, Period},
     shapes::{ForecastReport, Kpi, PatternReport, Report, TypeReport},
 };
@@ -95,5 +96,7 @@ fn error(of: &PatternReport) -> ErrorPattern {
 }
 
 fn forecast(of: &ForecastReport) -> String {
-    format!("{}: {} ({})", of.about, of.what, of.evidence)
+    let when = of.in_s.map(|in_s| format!(" in {}", span(Duration::from_secs(in_s))));
+    let what = of.what.replace('_', " ");
+    format!("{}: {what}{} ({})", of.about, when.unwrap_or_default(), of.evidence)
 }
