@@ -5,7 +5,7 @@
 //! and what breaks), `scene` (where to send and where to look), `replay` (sends and breaks in real
 //! time), `progress` (the display meanwhile), `verdict` (compares the result with what was asked
 //! for) and `report`. [`experiment`] holds the experiments, [`drill`] breaks a stack for people to
-//! mend, [`two_stacks`] shows two stacks side by side.
+//! mend, [`two_stacks`] shows two stacks side by side, and [`screenshots`] takes those of README.md.
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
@@ -17,6 +17,7 @@ mod replay;
 mod report;
 pub mod run;
 mod scene;
+pub mod screenshots;
 pub mod two_stacks;
 mod verdict;
 mod victim;

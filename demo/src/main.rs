@@ -2,12 +2,13 @@
 //! and then run this program.
 #![expect(clippy::print_stderr, reason = "errors of a command line go to stderr")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use demo::drill::{self, Question};
-use demo::{experiment, run, two_stacks};
+use demo::{experiment, run, screenshots, two_stacks};
 use xtask::artifact::Profile;
 use xtask::workspace::Workspace;
 
@@ -32,6 +33,12 @@ enum Command {
     TwoStacks,
     /// Break a local stack in five ways, for a person to find and mend
     Drill(Drill),
+    /// Replay the incident, and take the screenshots of README.md
+    Screenshots {
+        /// A Chromium to use instead of the one from npm
+        #[arg(long, value_name = "PROGRAM")]
+        browser: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +101,7 @@ async fn execute(command: Command) -> Result<bool> {
             drill::run(&workspace, drill::Drill { seed, minutes, self_test }).await
         }
         Command::TwoStacks => two_stacks::run(&workspace).await,
+        Command::Screenshots { browser } => screenshots::run(&workspace, browser.as_deref()).await,
         Command::Experiment { name } => experiment::run(&workspace, name).await,
     }
 }

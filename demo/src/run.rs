@@ -65,14 +65,15 @@ pub async fn run(workspace: &Workspace, seed: u64, profile: Profile, keep: bool)
 }
 
 /// Starts the stack's dashboard. Cargo has built the command that serves it beside this program.
-async fn open_dashboard(stack: &Stack) -> Result<Dashboard> {
+pub(crate) async fn open_dashboard(stack: &Stack) -> Result<Dashboard> {
     let demo = env::current_exe().context("expected to know where this program is")?;
     let dashboard = stack.dashboard(&demo.with_file_name("evenkeel")).await?;
     println!("The dashboard: {}", dashboard.url());
     Ok(dashboard)
 }
 
-async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
+/// Replays the incident on a stack, and judges it. Returns true if every job succeeded exactly once.
+pub(crate) async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Result<bool> {
     let scene = Scene::of(stack)?;
     let sites = site::prepare(&scene.sandbox, seed).await?;
     let incident = Incident::of(seed, &sites);

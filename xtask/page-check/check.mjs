@@ -14,7 +14,12 @@ const found = (where, what) => findings.push(`${where}: ${what}`);
 
 /** The pages, with a job and a car if there are some. */
 async function pages(page) {
-  const paths = ["/", "/queues", "/jobs", "/jobs?state=dead", "/dependencies", "/errors?since=24h", "/rejected", "/cars", "/nothing"];
+  const paths = ["/", "/queues", "/jobs", "/jobs?state=dead", "/dependencies", "/errors?since=24h", "/rejected", "/cars", "/operations", "/nothing"];
+  for (const start of ['a[href^="/confirm?"]', 'a[href^="/operation?"]']) {
+    await page.goto(url + (start.includes("confirm") ? "/errors?since=24h" : "/operations"));
+    const path = await page.$$eval(start, (links) => links[0]?.getAttribute("href"));
+    if (path) paths.push(path);
+  }
   for (const list of ["/errors?since=24h", "/jobs", "/rejected"]) {
     await page.goto(url + list);
     const job = await page.$$eval('a[href^="/job?"]', (links) => links[0]?.getAttribute("href"));

@@ -57,6 +57,8 @@ enum Command {
     Alarms,
     /// Look at every page of a dashboard in a browser: accessibility, keyboard, narrow screens, screenshots
     PageCheck(PageCheck),
+    /// Take the screenshots of README.md while the demo's incident is replayed, into docs/images
+    Screenshots(Screenshots),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -129,6 +131,13 @@ impl Drill {
 struct PageCheck {
     /// Where the dashboard is, such as the address that `cargo xtask demo --keep` prints
     url: String,
+    /// A Chromium to use instead of the one from npm
+    #[arg(long, value_name = "PROGRAM")]
+    browser: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Screenshots {
     /// A Chromium to use instead of the one from npm
     #[arg(long, value_name = "PROGRAM")]
     browser: Option<PathBuf>,
@@ -238,6 +247,12 @@ async fn run(command: Command) -> Result<bool> {
         Command::Alarms => return suite::alarms(&workspace).await,
         Command::PageCheck(PageCheck { url, browser }) => {
             return page_check::run(&workspace, &url, browser.as_deref()).await;
+        }
+        Command::Screenshots(Screenshots { browser }) => {
+            let browser = browser.map(|program| ["--browser".into(), program.into_os_string()]);
+            let mut arguments: Vec<OsString> = vec!["screenshots".into()];
+            arguments.extend(browser.into_iter().flatten());
+            return demo::run(&workspace, Profile::Dev, &arguments).await;
         }
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,

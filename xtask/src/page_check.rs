@@ -1,4 +1,4 @@
-//! `cargo xtask page-check`: every page of a dashboard in a browser without a window.
+//! `cargo xtask page-check`: every page of a dashboard in a browser without a window. And the screenshots of README.md.
 //!
 //! For each page it looks for serious findings of axe-core, in light and dark, wide and at 320 pixels, for elements
 //! that the keyboard does not reach, and for what is missing without JavaScript; and it takes screenshots. Browser and
@@ -21,6 +21,9 @@ const PACKAGES: &str = include_str!("../page-check/package.json");
 /// What the browser does.
 const SCRIPT: &str = include_str!("../page-check/check.mjs");
 
+/// How it takes the screenshots of README.md.
+const SCREENSHOTS: &str = include_str!("../page-check/screenshots.mjs");
+
 /// Looks at the dashboard at `url`, with `browser` instead of the Chromium from npm if one is given. Returns false if
 /// something was found and has been printed. Fails if node or npm is missing, or if the browser cannot be started.
 pub async fn run(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Result<bool> {
@@ -36,11 +39,31 @@ pub async fn run(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Re
     Ok(is_good)
 }
 
-/// The folder with the script and its packages, installed anew if the pins have changed.
+/// Installs browser and packages, unless they are there.
+pub async fn prepare(workspace: &Workspace) -> Result<()> {
+    installed(workspace).await.map(drop)
+}
+
+/// Takes the screenshots of README.md, into `docs/images`, from the dashboard at `url`, as soon as one of its breakers
+/// refuses calls. Returns false if a picture is too large, which has been printed. Fails if no breaker opens within four
+/// minutes, or if the browser cannot be started.
+pub async fn screenshots(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Result<bool> {
+    let tools = installed(workspace).await?;
+    let images = workspace.root().join("docs/images");
+    let mut node = tool::command("node");
+    node.arg(tools.join("screenshots.mjs")).arg(url.trim_end_matches('/')).arg(&images);
+    if let Some(browser) = browser {
+        node.arg(browser);
+    }
+    tool::shown(&mut node).await
+}
+
+/// The folder with the scripts and their packages, installed anew if the pins have changed.
 async fn installed(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.tools().join("page-check");
     file::create_folder(&folder)?;
     file::write(&folder.join("check.mjs"), SCRIPT)?;
+    file::write(&folder.join("screenshots.mjs"), SCREENSHOTS)?;
     // The stamp is written last, so an installation that was interrupted is repeated.
     let stamp = folder.join("pins.txt");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == PACKAGES) {
@@ -66,7 +89,7 @@ mod tests {
     fn every_package_is_pinned() {
         let packages: Value = serde_json::from_str(PACKAGES).expect("package.json");
         let pinned = packages["dependencies"].as_object().expect("dependencies");
-        assert_eq!(pinned.len(), 3);
+        assert_eq!(pinned.len(), 4);
         for (name, version) in pinned {
             let version = version.as_str().expect("a version");
             assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{name}: {version}");
