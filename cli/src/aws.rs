@@ -273,6 +273,15 @@ impl Ports for AwsPorts {
         statistics::calls(&self.dynamo, table, dependency, from).await
     }
 
+    async fn succeeded(
+        &self,
+        table: &str,
+        kind: &str,
+        most: usize,
+    ) -> Result<Read<Vec<(Time, String)>>, Fault> {
+        statistics::succeeded(&self.dynamo, table, kind, most).await
+    }
+
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,

@@ -33,6 +33,7 @@ pub struct MemoryPorts {
     limiters: BTreeMap<String, Limiter>,
     notes: BTreeMap<String, Vec<Note>>,
     calls: BTreeMap<String, Vec<(Time, Calls)>>,
+    succeeded: BTreeMap<String, Vec<(Time, String)>>,
     depths: BTreeMap<String, Depth>,
     mappings: BTreeMap<String, MappingFacts>,
     others: Vec<Attributes>,
@@ -129,6 +130,14 @@ impl MemoryPorts {
     #[must_use]
     pub fn with_calls(mut self, dependency: &str, calls: Vec<(Time, Calls)>) -> Self {
         self.calls.insert(dependency.to_owned(), calls);
+        self
+    }
+
+    /// The same with jobs of a type that have succeeded, the newest first.
+    #[must_use]
+    pub fn with_succeeded(mut self, kind: &str, jobs: &[(Time, &str)]) -> Self {
+        let jobs = jobs.iter().map(|(at, key)| (*at, (*key).to_owned()));
+        self.succeeded.insert(kind.to_owned(), jobs.collect());
         self
     }
 
@@ -308,6 +317,16 @@ impl Ports for MemoryPorts {
     ) -> Result<Read<Vec<(Time, Calls)>>, Fault> {
         let calls = self.calls.get(dependency).into_iter().flatten();
         Ok(self.read(calls.filter(|(start, _)| *start >= from).copied().collect()))
+    }
+
+    async fn succeeded(
+        &self,
+        _: &str,
+        kind: &str,
+        most: usize,
+    ) -> Result<Read<Vec<(Time, String)>>, Fault> {
+        let jobs = self.succeeded.get(kind).into_iter().flatten();
+        Ok(self.read(jobs.take(most).cloned().collect()))
     }
 
     async fn depth(&self, queue: &str) -> Result<Depth, Fault> {

@@ -242,6 +242,15 @@ pub trait Ports: Send + Sync {
         from: Time,
     ) -> impl Future<Output = Result<Read<Vec<(Time, Calls)>>, Fault>> + Send;
 
+    /// The keys of the newest jobs of a type that have succeeded, with the times of their successes, the newest first: at
+    /// most `most`, as far as the items of the last minutes keep them. They are two to three minutes late.
+    fn succeeded(
+        &self,
+        table: &str,
+        kind: &str,
+        most: usize,
+    ) -> impl Future<Output = Result<Read<Vec<(Time, String)>>, Fault>> + Send;
+
     /// Approximate numbers of messages in the queue with this ARN.
     fn depth(&self, queue: &str) -> impl Future<Output = Result<Depth, Fault>> + Send;
 

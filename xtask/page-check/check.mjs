@@ -14,7 +14,7 @@ const found = (where, what) => findings.push(`${where}: ${what}`);
 
 /** The pages, with a job and a car if there are some. */
 async function pages(page) {
-  const paths = ["/", "/queues", "/jobs", "/jobs?state=dead", "/dependencies", "/errors?since=24h", "/rejected", "/cars", "/operations", "/nothing"];
+  const paths = ["/", "/queues", "/jobs", "/jobs?state=dead", "/succeeded", "/dependencies", "/errors?since=24h", "/rejected", "/cars", "/operations", "/nothing"];
   for (const start of ['a[href^="/confirm?"]', 'a[href^="/operation?"]']) {
     await page.goto(url + (start.includes("confirm") ? "/errors?since=24h" : "/operations"));
     const path = await page.$$eval(start, (links) => links[0]?.getAttribute("href"));

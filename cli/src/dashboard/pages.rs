@@ -9,6 +9,7 @@ pub(super) mod jobs;
 pub(super) mod operations;
 pub(super) mod overview;
 pub(super) mod queues;
+pub(super) mod succeeded;
 
 use askama::Template;
 use evenkeel::base::time::Time;

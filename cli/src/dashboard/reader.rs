@@ -61,6 +61,9 @@ const MOST_KEPT: usize = 64;
 /// Ended jobs that are read for the errors.
 pub(super) const MOST_ENDED: usize = 1_000;
 
+/// Jobs of a type that are shown of those that have succeeded.
+pub(super) const MOST_SUCCEEDED: usize = 50;
+
 /// What a page needs besides the live part.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
@@ -75,6 +78,8 @@ pub(super) enum Question {
     Car(OneCar),
     Operations(ListOps),
     Operation(OneOp),
+    /// The newest successes of this type, or of each.
+    Succeeded(Option<String>),
     /// What an act would do.
     Preview(Act),
     /// To act, for this reason. An act on many jobs changes what existed at this time, in milliseconds since the epoch.
@@ -112,6 +117,8 @@ pub(super) enum Found {
     Cars(CarList),
     Car(Box<CarShown>),
     Operations(OperationList),
+    /// Of each type the newest, with the times of their successes.
+    Succeeded(Vec<(String, Vec<(Time, String)>)>),
     /// An entry of the operations log, also that of an act.
     Operation(Box<OperationShown>),
     Preview(Preview),
@@ -346,6 +353,15 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
             Question::Operation(wanted) => {
                 let (operation, units) = operations::read(ports, stack, wanted).await?;
                 (Found::Operation(Box::new(operation)), units)
+            }
+            Question::Succeeded(kind) => {
+                let (mut found, mut units) = (Vec::new(), 0.0);
+                for job in stack.chosen(kind.as_deref())? {
+                    let read = ports.succeeded(&stack.control, &job.kind, MOST_SUCCEEDED).await?;
+                    units += read.units;
+                    found.push((job.kind.clone(), read.value));
+                }
+                (Found::Succeeded(found), units)
             }
             Question::Live | Question::Preview(_) | Question::Act(..) => (Found::Live, 0.0),
         })

@@ -20,7 +20,10 @@ use super::{
     cells,
     desk::{Desk, status},
     metrics,
-    pages::{Page, cars, confirm, dependencies, errors, job, jobs, operations, overview, queues},
+    pages::{
+        Page, cars, confirm, dependencies, errors, job, jobs, operations, overview, queues,
+        succeeded,
+    },
     params::Params,
     reader::{Found, Question},
     security::check_first,
@@ -38,12 +41,13 @@ const MOST_TABS: usize = 20;
 const MOST_BODY: usize = 16_384;
 
 /// Every route with the methods that it knows. The tests of requests go through all of them.
-fn routes() -> [(&'static str, MethodRouter<Desk>); 17] {
+fn routes() -> [(&'static str, MethodRouter<Desk>); 18] {
     [
         ("/", get(show_overview)),
         ("/queues", get(show_queues)),
         ("/jobs", get(list_jobs)),
         ("/job", get(show_job)),
+        ("/succeeded", get(list_succeeded)),
         ("/dependencies", get(show_dependencies)),
         ("/errors", get(show_errors)),
         ("/rejected", get(list_rejected)),
@@ -114,6 +118,13 @@ async fn show_job(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Respon
         Ok(Question::Job(OneJob { id, kind: params.some("type") }))
     });
     desk.page("/jobs", question, job::page).await
+}
+
+async fn list_succeeded(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
+    let params = Params::read(query.as_deref(), &["type"]);
+    let shown = params.clone().unwrap_or_default();
+    let question = params.map(|params| Question::Succeeded(params.some("type")));
+    desk.page("/jobs", question, |reply| succeeded::page(reply, &shown)).await
 }
 
 async fn show_errors(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {

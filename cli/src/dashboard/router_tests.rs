@@ -102,11 +102,12 @@ fn ports() -> MemoryPorts {
 
 /// Every route: its path, its method, and the query or the form with which it answers. The tests below take each of
 /// them.
-const TABLE: [(&str, &str, &str); 17] = [
+const TABLE: [(&str, &str, &str); 18] = [
     ("/", "GET", ""),
     ("/queues", "GET", ""),
     ("/jobs", "GET", "class=c&group=g&dependency=d&fingerprint=f"),
     ("/job", "GET", "id=1"),
+    ("/succeeded", "GET", "type=a"),
     ("/dependencies", "GET", ""),
     ("/errors", "GET", "since=1h"),
     ("/rejected", "GET", ""),
@@ -337,6 +338,15 @@ async fn a_cluster_is_retried_after_its_preview_and_as_of_it() {
 }
 
 #[tokio::test]
+async fn the_newest_successes_of_each_type_are_listed() {
+    let ports = ports().with_succeeded("a", &[(NOW.before(Duration::from_mins(3)), "a#g:7")]);
+    let shown = page(&ports, "/succeeded").await;
+    assert!(shown.contains("/job?id=a%23g%3A7") && shown.contains("3 min ago"), "{shown}");
+    let jobs = page(&ports, "/jobs").await;
+    assert!(jobs.contains("href=\"/succeeded\""), "{jobs}");
+}
+
+#[tokio::test]
 async fn what_the_operators_function_refuses_is_shown_and_not_sent_again() {
     let why = Called::Failed("reason: missing; expected why".into());
     let ports = ports().answering([why]);
@@ -510,6 +520,7 @@ async fn hostile_texts_are_shown_as_texts_on_every_page() {
                 &observed.to_string(),
             )
             .with_due([dead, rejected])
+            .with_succeeded("a", &[(NOW, &text)])
             .with_item(&format!("q#{}", "0".repeat(64)), Kept::Rejected(Box::new(message(&text))))
             .with_note("ops", "9-a", &operation.to_string())
             .with_other(car("1", &text))
@@ -521,6 +532,7 @@ async fn hostile_texts_are_shown_as_texts_on_every_page() {
             "/jobs?state=dead",
             "/job?id=1",
             "/job?id=q%230000000000000000000000000000000000000000000000000000000000000000",
+            "/succeeded",
             "/errors",
             "/rejected",
             "/cars?dealer=m",

@@ -15,7 +15,7 @@ use crate::{
     dependency::{
         breaker::{Breaker, State},
         limiter::{Grant, Limiter},
-        stats::{Bucket, BucketKey, ContainerCounts},
+        stats::{Bucket, BucketKey, ContainerCounts, Latest},
     },
     ports::{PortError, Seen, notes::NoteKey},
 };
@@ -220,7 +220,7 @@ pub(super) fn encode_note(place: &NoteKey, text: &str, until: Time) -> Change {
 
 /// Encodes what a container has counted, without its key.
 pub(super) fn encode_counts(counts: &ContainerCounts) -> Vec<(String, AttributeValue)> {
-    let Bucket { counts: counters, oldest, samples } = &counts.bucket;
+    let Bucket { counts: counters, oldest, samples, latest } = &counts.bucket;
     let mut attributes: Vec<_> =
         counters.iter().map(|(name, count)| (name.clone(), n(*count))).collect();
     if !oldest.is_empty() {
@@ -229,12 +229,18 @@ pub(super) fn encode_counts(counts: &ContainerCounts) -> Vec<(String, AttributeV
     }
     let samples = samples.iter().map(|(name, text)| (format!("{SAMPLE}{name}"), s(text)));
     attributes.extend(samples);
+    if !latest.is_empty() {
+        attributes.push((LATEST.to_owned(), AttributeValue::Ss(latest.texts().collect())));
+    }
     attributes.push(("expires_at".to_owned(), n(counts.expires_at.as_secs_ceil())));
     attributes
 }
 
 /// The name of an attribute that holds a sample is this and the fingerprint.
 const SAMPLE: &str = "sample_";
+
+/// The attribute that holds the newest jobs that have succeeded.
+const LATEST: &str = "latest";
 
 /// Decodes a bucket: every numeric attribute but `expires_at` is a counter.
 #[must_use]
@@ -247,10 +253,12 @@ pub fn decode_bucket(item: &Item) -> Bucket {
     let samples = item.iter().filter_map(|(name, value)| {
         Some((name.strip_prefix(SAMPLE)?.to_owned(), value.as_s().ok()?.clone()))
     });
+    let latest = item.get(LATEST).and_then(|set| set.as_ss().ok());
     Bucket {
         counts: counts.collect(),
         oldest: oldest.unwrap_or_default(),
         samples: samples.collect(),
+        latest: latest.map(Latest::read).unwrap_or_default(),
     }
 }
 
@@ -357,6 +365,7 @@ mod tests {
         let bucket = Bucket {
             counts: BTreeMap::from([("dead".to_owned(), 7), ("pattern_0a".to_owned(), 7)]),
             samples: BTreeMap::from([("0a".to_owned(), "permanent http_404: *".to_owned())]),
+            latest: [(Time::from_millis(7), "errand#g:1".to_owned())].into_iter().collect(),
             ..Bucket::default()
         };
         let counts = ContainerCounts::new("errand", 1, Time::default(), bucket.clone());

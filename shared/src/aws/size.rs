@@ -120,6 +120,7 @@ pub(crate) fn bucket(key: &BucketKey, bucket: &Bucket, expires_at: Time) -> Cont
     let samples = bucket.samples.iter();
     let samples = samples.map(|(name, text)| "sample_".len() + name.len() + text.len());
     let mut found = control_item(&attributes);
-    found.bytes += counts.sum::<usize>() + oldest + samples.sum::<usize>();
+    let latest = bucket.latest.bytes();
+    found.bytes += counts.sum::<usize>() + oldest + samples.sum::<usize>() + latest;
     found
 }

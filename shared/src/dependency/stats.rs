@@ -9,6 +9,7 @@ mod bucket;
 mod calls;
 mod day;
 mod histogram;
+mod latest;
 mod window;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use bucket::{Bucket, BucketKey, ContainerCounts, Oldest};
 pub use calls::{CallOutcome, Calls};
 pub use day::{DAY_RETENTION, Day, DayKind, date, day_start};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
+pub use latest::{LATEST_BYTES, LATEST_BYTES_OF_ALL, Latest};
 pub use window::{Counted, Window};
 
 use crate::base::time::{Time, millis};

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::dependency::stats::{BUCKET, Bucket, Histogram, Oldest, bins, bucket_start};
+use crate::dependency::stats::{
+    BUCKET, Bucket, Histogram, LATEST_BYTES, Latest, Oldest, bins, bucket_start,
+};
 use crate::{
     base::time::{Time, millis},
     failure::{BREAKER_OPEN, Class, Failure, LOAD_SHED, QUOTA_SPENT, RATE_LIMIT},
@@ -74,14 +76,16 @@ pub struct End {
     pub label: Option<&'static str>,
     /// How the run failed, if it did.
     pub trouble: Option<Trouble>,
+    /// The key of a job that has succeeded, to be listed among the newest.
+    pub key: Option<String>,
 }
 
 impl End {
     /// The end of a job of which nothing else is known.
     #[must_use]
     pub const fn of(decision: Decision, created_at: Time, at: Time) -> Self {
-        let (took, label, trouble) = (None, None, None);
-        Self { decision, created_at, at, took, attempts: 0, label, trouble }
+        let (took, label, trouble, key) = (None, None, None, None);
+        Self { decision, created_at, at, took, attempts: 0, label, trouble, key }
     }
 }
 
@@ -128,6 +132,7 @@ pub struct Outcomes {
     done: Histogram,
     ran: Histogram,
     oldest: BTreeMap<String, Time>,
+    latest: Latest,
 }
 
 /// The name of the counter of runs that ended like this.
@@ -156,6 +161,9 @@ impl Outcomes {
         if end.decision == Decision::Succeed {
             self.done.record(end.at.since(end.created_at));
         }
+        if let Some(key) = &end.key {
+            self.latest.insert(end.at, key, LATEST_BYTES);
+        }
         if let Some(took) = end.took {
             self.ran.record(took);
         }
@@ -166,6 +174,9 @@ impl Outcomes {
         self.change(end, true);
         if end.decision == Decision::Succeed {
             self.done.take_back(end.at.since(end.created_at));
+        }
+        if let Some(key) = &end.key {
+            self.latest.remove(end.at, key);
         }
         if let Some(took) = end.took {
             self.ran.take_back(took);
@@ -258,6 +269,7 @@ impl Outcomes {
         Bucket {
             oldest: oldest.collect(),
             samples: self.samples.clone(),
+            latest: self.latest.clone(),
             ..Bucket::counting(counts.chain(named).chain(patterns).chain(bins))
         }
     }
@@ -279,18 +291,19 @@ mod tests {
         End { took, trouble, ..End::of(decision, Time::default(), Time::default()) }
     }
 
-    /// The worst minute: every class, reason and bin, more patterns than there is room for, and samples.
+    /// The worst minute: every class, reason and bin, more patterns than there is room for, samples, and keys of successes.
     #[test]
     fn errors_labels_and_run_times_add_less_than_two_kilobytes_to_a_minutes_item() {
         // A number takes a byte for two digits and one more.
         let bytes = |outcomes: &Outcomes| {
-            let Bucket { counts, samples, .. } = outcomes.bucket();
+            let Bucket { counts, samples, latest, .. } = outcomes.bucket();
             let counts = counts
                 .iter()
                 .map(|(name, count)| name.len() + count.to_string().len().div_ceil(2) + 1);
             let samples = samples.iter();
             let samples = samples.map(|(name, text)| "sample_".len() + name.len() + text.len());
-            counts.sum::<usize>() + samples.sum::<usize>()
+            let latest = if latest.is_empty() { 0 } else { "latest".len() + latest.bytes() };
+            counts.sum::<usize>() + samples.sum::<usize>() + latest
         };
         let (mut before, mut after) = (Outcomes::default(), Outcomes::default());
         for outcomes in [&mut before, &mut after] {
@@ -309,6 +322,10 @@ mod tests {
             change(&mut after.reasons, reason, 10_000, false);
         }
         change(&mut after.labels, "superseded", 10_000, false);
+        for n in 0..1_000 {
+            let at = Time::from_millis(1_800_000_000_000 + n);
+            after.latest.insert(at, &format!("url_shortening#g:{n}"), LATEST_BYTES);
+        }
         let more = bytes(&after) - bytes(&before);
         assert!((1_200..=2_048).contains(&more), "{more} bytes");
         let sum: u64 = after.patterns.values().sum();
@@ -322,6 +339,7 @@ mod tests {
             took: Some(Duration::from_secs(2)),
             attempts: 1,
             label: Some("adopted"),
+            key: Some("errand#g:1".to_owned()),
             ..End::of(Decision::Succeed, Time::default(), Time::from_millis(7_000))
         };
         let mut outcomes = Outcomes::default();
@@ -332,9 +350,11 @@ mod tests {
         let counts = ["succeeded", RUN_MS, DONE_MS, ATTEMPTS, "label_adopted"];
         assert_eq!(counts.map(|name| bucket.count(name)), [1, 2_105, 7_000, 1, 1]);
         assert_eq!((bucket.histogram('t').total(), bucket.histogram('w').total()), (1, 3));
+        assert_eq!(bucket.latest.newest_first().next(), Some((Time::from_millis(7_000), "errand#g:1")));
         for end in [&success, &failed(0), &failed(6)] {
             outcomes.take_back(end);
         }
-        assert!(outcomes.bucket().counts.is_empty(), "{:?}", outcomes.bucket());
+        let bucket = outcomes.bucket();
+        assert!(bucket.counts.is_empty() && bucket.latest.is_empty(), "{bucket:?}");
     }
 }

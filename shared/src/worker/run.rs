@@ -78,7 +78,8 @@ impl Past {
         let Success { result, item, label } = done;
         let record = record.settled(Decision::Succeed, None, result, self.ended);
         let ended = self.end(record, Decision::Succeed, None);
-        Ended { counted: End { label, ..ended.counted }, item, ..ended }
+        let key = Some(ended.record.key.clone());
+        Ended { counted: End { label, key, ..ended.counted }, item, ..ended }
     }
 }
 

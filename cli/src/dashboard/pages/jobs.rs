@@ -24,6 +24,7 @@ pub(in crate::dashboard) fn page(reply: &Reply, params: &Params) -> Page {
         "Jobs that have succeeded, or run and are not overdue, are on no index: a job's page finds them by id.",
     );
     filters.form = Some(form(&reply.stack, params));
+    filters.next = Some(Cell::text("The newest that have succeeded").href("/succeeded"));
     let list = list(reply, params, "/jobs", &NAMES, "No job on the index matches.");
     Page {
         title: "Jobs".to_owned(),
@@ -64,7 +65,8 @@ fn choice(params: &Params, name: &str, label: &str, none: &str, values: &[&str])
     Field { options, ..field(params, name, label) }
 }
 
-fn types(stack: &Deployment, params: &Params) -> Field {
+/// A choice of the job types.
+pub(super) fn types(stack: &Deployment, params: &Params) -> Field {
     let types: Vec<&str> = stack.types.iter().map(|job| job.kind.as_str()).collect();
     choice(params, "type", "Type", "all types", &types)
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use crate::base::time::Time;
-use crate::dependency::stats::{COUNT_SHARDS, COUNTS_RETENTION, Histogram};
+use crate::dependency::stats::{
+    COUNT_SHARDS, COUNTS_RETENTION, Histogram, LATEST_BYTES_OF_ALL, Latest,
+};
 
 /// A bucket as the table holds it: counters by name, and the oldest messages received.
 ///
@@ -21,6 +23,8 @@ pub struct Bucket {
     pub oldest: BTreeSet<Oldest>,
     /// Samples of error patterns, by fingerprint. A bucket to which several writers add has none.
     pub samples: BTreeMap<String, String>,
+    /// The newest jobs that have succeeded. A bucket to which several writers add has none.
+    pub latest: Latest,
 }
 
 /// When the oldest of some messages was sent.
@@ -108,7 +112,7 @@ impl Bucket {
         names.filter_map(move |(name, count)| Some((name.strip_prefix(prefix)?, *count)))
     }
 
-    /// Adds the counters, the oldest messages and the samples of another bucket.
+    /// Adds the counters, the oldest messages, the samples and the newest jobs of another bucket.
     pub fn add(&mut self, other: &Self) {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
@@ -116,6 +120,7 @@ impl Bucket {
         self.oldest.extend(other.oldest.iter().cloned());
         let samples = other.samples.iter().map(|(name, text)| (name.clone(), text.clone()));
         self.samples.extend(samples);
+        self.latest.add(&other.latest, LATEST_BYTES_OF_ALL);
     }
 }
 
