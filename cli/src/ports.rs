@@ -242,8 +242,8 @@ pub trait Ports: Send + Sync {
         from: Time,
     ) -> impl Future<Output = Result<Read<Vec<(Time, Calls)>>, Fault>> + Send;
 
-    /// The keys of the newest jobs of a type that have succeeded, with the times of their successes, the newest first: at
-    /// most `most`, as far as the items of the last minutes keep them. They are two to three minutes late.
+    /// The keys of the newest jobs of a type that have succeeded, with the times of their successes, the newest first:
+    /// at most `most`, as far as the items of the last minutes keep them. They are two to three minutes late.
     fn succeeded(
         &self,
         table: &str,

@@ -44,8 +44,8 @@ pub async fn prepare(workspace: &Workspace) -> Result<()> {
     installed(workspace).await.map(drop)
 }
 
-/// Takes the screenshots of README.md, into `docs/images`, from the dashboard at `url`, as soon as one of its breakers
-/// refuses calls. Returns false if a picture is too large, which has been printed. Fails if no breaker opens within four
+/// Takes the screenshots of README.md, into `docs/images`, from the dashboard at `url`, as soon as one of its
+/// breakers refuses calls. Returns false if a picture is too large, which has been printed. Fails if no breaker opens within four
 /// minutes, or if the browser cannot be started.
 pub async fn screenshots(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Result<bool> {
     let tools = installed(workspace).await?;

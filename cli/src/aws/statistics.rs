@@ -19,7 +19,8 @@ use crate::ports::{Fault, Read};
 /// Buckets that are read of one shard: of ten minutes, in a few generations.
 const MOST_BUCKETS: usize = 200;
 
-/// Minutes of a job type that are read for its newest successes. With half a kilobyte each, that is about four read units.
+/// Minutes of a job type that are read for its newest successes. With half a kilobyte each, that is about four read
+/// units.
 const MOST_MINUTES: usize = 60;
 
 /// The buckets of a dependency from `from` on, summed over shards and generations, earliest first.

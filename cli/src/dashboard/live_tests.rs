@@ -61,8 +61,8 @@ async fn history_is_read_page_by_page_and_then_only_what_is_new() {
     assert_eq!(minutes, (1..60).rev().collect::<Vec<u64>>(), "an hour, the oldest first");
 }
 
-/// A stack with 100,000 records: 1,000 of them dead within the hour, 4,000 parked for twenty dependencies in trouble, and
-/// an hour of observations. What has succeeded is read by no poll. A read costs four units: 32 KB.
+/// A stack with 100,000 records: 1,000 of them dead within the hour, 4,000 parked for twenty dependencies in trouble,
+/// and an hour of observations. What has succeeded is read by no poll. A read costs four units: 32 KB.
 #[tokio::test]
 async fn polls_of_a_large_stack_stay_within_ten_read_units_a_second() {
     let dead = |n: u64| DueItem {

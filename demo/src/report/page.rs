@@ -11,8 +11,8 @@ use evenkeel_cli::dashboard::report::{ErrorPattern, Goal, Kind, Report as Page};
 use super::{Report, table};
 use crate::verdict::tally::Share;
 
-/// The plan's targets: the share of failed jobs in percent, the mean time in milliseconds, and the time in which a stuck
-/// job recovers.
+/// The plan's targets: the share of failed jobs in percent, the mean time in milliseconds, and the time in which a
+/// stuck job recovers, in milliseconds.
 const FAILED_PERCENT: f64 = 5.0;
 const MEAN_MS: u64 = 60_000;
 const RECOVERY_MS: u64 = 300_000;

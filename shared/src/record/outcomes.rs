@@ -291,7 +291,7 @@ mod tests {
         End { took, trouble, ..End::of(decision, Time::default(), Time::default()) }
     }
 
-    /// The worst minute: every class, reason and bin, more patterns than there is room for, samples, and keys of successes.
+    /// The worst minute: every class, reason and bin, more patterns than there is room for, samples, and keys.
     #[test]
     fn errors_labels_and_run_times_add_less_than_two_kilobytes_to_a_minutes_item() {
         // A number takes a byte for two digits and one more.
@@ -350,7 +350,10 @@ mod tests {
         let counts = ["succeeded", RUN_MS, DONE_MS, ATTEMPTS, "label_adopted"];
         assert_eq!(counts.map(|name| bucket.count(name)), [1, 2_105, 7_000, 1, 1]);
         assert_eq!((bucket.histogram('t').total(), bucket.histogram('w').total()), (1, 3));
-        assert_eq!(bucket.latest.newest_first().next(), Some((Time::from_millis(7_000), "errand#g:1")));
+        assert_eq!(
+            bucket.latest.newest_first().next(),
+            Some((Time::from_millis(7_000), "errand#g:1"))
+        );
         for end in [&success, &failed(0), &failed(6)] {
             outcomes.take_back(end);
         }

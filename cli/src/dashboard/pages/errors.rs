@@ -147,8 +147,8 @@ fn row(cluster: &Cluster, reply: &Reply) -> Vec<Cell> {
     ]
 }
 
-/// A link to the page that asks whether to retry all jobs of a cluster. Without a fingerprint they have nothing in common,
-/// and messages that were rejected are no jobs.
+/// A link to the page that asks whether to retry all jobs of a cluster. Without a fingerprint they have nothing in
+/// common, and messages that were rejected are no jobs.
 fn retry(cluster: &Cluster) -> Cell {
     let states = [ListedState::Dead, ListedState::Quarantined];
     let state = states.into_iter().find(|state| state.name() == cluster.state);

@@ -3,11 +3,14 @@
 use evenkeel::base::time::Time;
 
 use super::Page;
-use crate::dashboard::{
-    cells,
-    params::Params,
-    reader::{Found, MOST_SUCCEEDED, Reply},
-    view::{Form, Section, Table},
+use crate::{
+    dashboard::{
+        cells,
+        params::Params,
+        reader::{Found, MOST_SUCCEEDED, Reply},
+        view::{Form, Section, Table},
+    },
+    text::redact,
 };
 
 /// The newest successes, and of which type.
@@ -25,7 +28,7 @@ pub(in crate::dashboard) fn page(reply: &Reply, params: &Params) -> Page {
     });
     let of_kind = |(number, (kind, jobs)): (usize, &(String, Vec<_>))| {
         let row = |(at, key): &(Time, String)| {
-            vec![cells::job(key), cells::when_ms(at.as_millis(), reply.now)]
+            vec![cells::job(&redact(key)), cells::when_ms(at.as_millis(), reply.now)]
         };
         let table = Table {
             head: ["Key", "Succeeded"].map(str::to_owned).to_vec(),
