@@ -484,13 +484,14 @@ fn assert_harmless(page: &str, path: &str) {
 fn showing(text: &str) -> MemoryPorts {
     let payload = json!({ "note": text }).to_string();
     let open = BreakerState::Open { retry_at: NOW, wait: Duration::ZERO };
-    let breaker = Breaker { generation: 1, state: open, why: text.clone(), ..Breaker::default() };
+    let breaker =
+        Breaker { generation: 1, state: open, why: text.to_owned(), ..Breaker::default() };
     let observed = json!({
         "at": NOW.as_millis() - 30_000,
-        "queues": { text.clone(): { "visible": 3 } },
-        "types": { text.clone(): { "succeeded": 1, "states": { "dead": 1 }, "p95_s": 2.0 } },
-        "dependencies": { text.clone(): { "breaker": &text, "calls": 1 } },
-        "forecasts": [{ "what": "grows", "about": &text, "evidence": &text }],
+        "queues": { text.to_owned(): { "visible": 3 } },
+        "types": { text.to_owned(): { "succeeded": 1, "states": { "dead": 1 }, "p95_s": 2.0 } },
+        "dependencies": { text.to_owned(): { "breaker": text, "calls": 1 } },
+        "forecasts": [{ "what": "grows", "about": text, "evidence": text }],
     });
     let dead = DueItem {
         key: format!("a#g:{text}"),
@@ -498,18 +499,18 @@ fn showing(text: &str) -> MemoryPorts {
         due_at: NOW.before(Duration::from_mins(5)),
         state: "dead".into(),
         kind: "a".into(),
-        fingerprint: Some(text.clone()),
-        group: Some(text.clone()),
+        fingerprint: Some(text.to_owned()),
+        group: Some(text.to_owned()),
         ..DueItem::default()
     };
     let rejected = DueItem { state: "rejected".into(), ..dead.clone() };
     let operation = json!({ "id": text, "at": 1, "by": text, "reason": text,
         "act": { "do": text, "x": text }, "state": text, "why": text,
-        "counts": { text.clone(): 1 }, "pending": [text] });
+        "counts": { text.to_owned(): 1 }, "pending": [text] });
     let preview = json!({ "dry_run": true, "as_of": 7, "count": 1, "more": true,
         "samples": [text], "takes_ms": 5_000 });
     ports()
-        .with_record(&record("1", &payload, &text))
+        .with_record(&record("1", &payload, text))
         .with_breaker("d", breaker)
         .with_note("observe", "now", &observed.to_string())
         .with_note("history", &format!("{:015}", NOW.as_millis() - 60_000), &observed.to_string())
