@@ -206,11 +206,17 @@ async fn acted(desk: &Desk, body: &str) -> Result<String, Failure> {
     let params = Params::read(Some(body), &acts::POSTED)?;
     desk.guard.check_token(params.text("token"))?;
     let act = Act::read(&params)?;
-    let as_of = params.some("as_of").map(|text| {
-        text.parse::<u64>()
-            .map_err(|_| Failure::usage(format!("as_of: {text:?}, expected milliseconds")))
-    });
-    let question = Question::Act(act, params.text("reason").to_owned(), as_of.transpose()?);
+    let as_of: Option<u64> = match params.text("as_of") {
+        "" if act.is_dangerous() => {
+            let message = "as_of: missing; expected that of the page that asks whether to act";
+            return Err(Failure::usage(message));
+        }
+        "" => None,
+        text => Some(text.parse().map_err(|_| {
+            Failure::usage(format!("as_of: {text:?}, expected milliseconds since 1970"))
+        })?),
+    };
+    let question = Question::Act(act, params.text("reason").to_owned(), as_of);
     match desk.ask(question).await?.found {
         Found::Operation(entry) => Ok(entry.id),
         _ => Err(Failure::new(Exit::Failed, "unreadable", "the act has no entry of the log")),

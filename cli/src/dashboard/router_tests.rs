@@ -290,7 +290,7 @@ async fn hostile_values_are_shown_as_texts_by_every_route() {
 #[tokio::test(start_paused = true)]
 async fn a_form_acts_through_the_operators_function_and_leads_to_its_entry() {
     let ports = whole("/act");
-    let form = with_token("do=close&dependency=d&for=30m&reason=it+is+back");
+    let form = with_token("do=close&dependency=d&for=30m&as_of=7&reason=it+is+back");
     let (status, headers, _) =
         answer(&ports, sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN])).await;
     assert_eq!(
@@ -335,6 +335,23 @@ async fn a_cluster_is_retried_after_its_preview_and_as_of_it() {
     let on = &ports.invoked()[0].1["act"]["on"];
     assert_eq!((&on["as_of"], &on["filter"]["fingerprint"]), (&json!(7), &json!("f00d")));
     assert_eq!(on["filter"]["states"], json!(["dead"]));
+}
+
+#[tokio::test]
+async fn what_may_do_harm_is_not_done_before_it_was_shown() {
+    for act in [
+        "do=cancel&id=1",
+        "do=retry_cluster&type=a&state=dead&fingerprint=f",
+        "do=open&dependency=d&for=30m",
+        "do=pause&type=a&priority=both&for=30m",
+    ] {
+        let ports = whole("/act");
+        let form = with_token(&format!("{act}&reason=x"));
+        let request = sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN]);
+        let (status, _, text) = answer(&ports, request).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{act}");
+        assert!(text.contains("as_of: missing") && ports.invoked().is_empty(), "{act}: {text}");
+    }
 }
 
 #[tokio::test]
