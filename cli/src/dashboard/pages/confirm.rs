@@ -46,7 +46,7 @@ pub(in crate::dashboard) fn page(reply: &Reply, act: &Act) -> Page {
     let mut sections = vec![section];
     if preview.count > 0 {
         let note = "It goes through the operators' function, as from the command line, and stands in the \
-                    operations log with your name and the reason.";
+                    operations log with your ARN and the reason.";
         let mut ask = Section::new("act", "Do it?").note(note);
         ask.acts = vec![act.confirmed(preview.as_of)];
         sections.push(ask);

@@ -56,7 +56,7 @@ fn state(operation: &OperationShown) -> Cell {
     Cell::text(&operation.state).tone(tone)
 }
 
-/// One operation.
+/// One operation: what was asked for, by whom, and what has become of it.
 pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
     let Found::Operation(operation) = &reply.found else { return Page::default() };
     let mut section = Section::new("operation", "What was asked for, and what became of it");
