@@ -108,7 +108,7 @@ impl Frame {
         let Some(reply) = reply else { return frame };
         frame.age = age(reply);
         frame.cost = format!(
-            "{:.1} read units in the last minute, of {:.0} at most; {:.1} since the start",
+            "{:.1} read units in the last minute (polling pauses beyond {:.0}); {:.1} since the start",
             reply.live.units_last_minute,
             60.0 * UNITS_PER_SECOND,
             reply.live.units
