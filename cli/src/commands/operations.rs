@@ -113,7 +113,7 @@ pub(crate) async fn read_list<P: Ports>(
     ports: &P,
     stack: &Deployment,
     wanted: &ListOps,
-) -> Result<(OperationList, Option<String>), Failure> {
+) -> Result<(OperationList, String), Failure> {
     let read = page_of_notes(ports, stack, OPS, wanted).await?;
     let parsed =
         read.notes.iter().filter_map(|note| serde_json::from_str::<Value>(&note.text).ok());

@@ -89,7 +89,8 @@ async fn polls_of_a_large_stack_stay_within_ten_read_units_a_second() {
     let allowance = RefCell::new(Allowance::new(NOW));
     let mut poller = Poller::default();
     for s in (0..300).step_by(2) {
-        poller.refresh(&ports, &stack, NOW + Duration::from_secs(s), &allowance).await;
+        let now = NOW + Duration::from_secs(s);
+        poller.refresh(&ports, &stack, now, &allowance, |_| ()).await;
         assert!(poller.live.units_last_minute <= 60.0 * 10.0 + 100.0, "in the minute before {s} s");
     }
     // A list of dead jobs may overdraw the allowance once, and is then made up for.

@@ -210,8 +210,7 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         let is_act = matches!(question, Question::Preview(_) | Question::Act(..));
         let waits = if is_act { ACT_WAITS } else { PAGE_WAITS };
         let mut reading = Box::pin(self.found(&question));
-        let (_, found) =
-            tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(waits, &mut reading));
+        let (_, found) = tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(waits, &mut reading));
         match found {
             Ok(found) => {
                 // A browser that has left needs no answer.
@@ -392,6 +391,10 @@ fn late(question: &Question) -> Failure {
         Question::Errors(_) => "the list of ended jobs",
         Question::Cars(_) => "the list of cars",
         Question::Car(_) => "the car",
+        Question::Operations(_) => "the operations log",
+        Question::Operation(_) => "the operation",
+        Question::Succeeded(_) => "the list of successes",
+        Question::Preview(_) | Question::Act(..) => "the operators' function",
     };
     let message = format!("{what}: AWS has not answered within {} ms", PAGE_WAITS.as_millis());
     Failure::new(Exit::Failed, "late", message)

@@ -165,10 +165,11 @@ async fn show_car(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Respon
 }
 
 async fn list_operations(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
-    let question = Params::read(query.as_deref(), &[])
-        .map(|_| Question::Operations(ListOps {
+    let question = Params::read(query.as_deref(), &[]).map(|_| {
+        Question::Operations(ListOps {
             page: crate::args::Page { limit: operations::MOST, cursor: None },
-        }));
+        })
+    });
     desk.page("/operations", question, operations::list).await
 }
 

@@ -475,7 +475,8 @@ fn message(text: &str) -> RejectedMessage {
         at: NOW.before(Duration::from_mins(5)),
         expires_at: NOW + Duration::from_hours(1),
         head: text.into(),
-        length: text.len() as u64,
+        length: text.len(),
+        trace: None,
     }
 }
 
