@@ -1,7 +1,9 @@
 //! The command line: every command with its arguments. The help of each begins with an example.
 #![allow(clippy::doc_markdown, reason = "help on a terminal has no backticks")]
 
+mod cron;
 mod dashboard;
+mod feeds;
 mod gates;
 mod jobs;
 mod lint;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use dashboard::ServeDashboard;
+pub use feeds::{AddFeed, ChangeFeed, FeedsCommand};
 pub use gates::{BreakerCommand, LimiterCommand, ListBreakers, QueuesCommand, ShowDependency};
 pub use jobs::{JobsCommand, ListJobs, ListedState, OneJob, WaitForJob};
 pub use lint::Lint;
@@ -157,6 +160,9 @@ pub enum Command {
         before_help = "Example: evenkeel cars show example-motors 1M8GDM9AXKP042788"
     )]
     Cars(CarsCommand),
+    /// Feeds that run on a schedule
+    #[command(subcommand, before_help = "Example: evenkeel feeds list")]
+    Feeds(FeedsCommand),
     /// Serve pages about the stack on this machine
     #[command(before_help = "Example: evenkeel dashboard --port 0")]
     Dashboard(ServeDashboard),
@@ -216,6 +222,7 @@ impl Command {
             Self::Limiter(limiter) => matches!(limiter, LimiterCommand::Set(_)),
             Self::Queues(queues) => !matches!(queues, QueuesCommand::List(_)),
             Self::Cars(cars) => matches!(cars, CarsCommand::ImportLinks(_)),
+            Self::Feeds(feeds) => !matches!(feeds, FeedsCommand::List),
             _ => false,
         }
     }

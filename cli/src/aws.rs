@@ -4,6 +4,7 @@ mod call;
 mod fault;
 mod item;
 mod notes;
+mod schedules;
 mod statistics;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct AwsPorts {
     dynamo: aws_sdk_dynamodb::Client,
     lambda: aws_sdk_lambda::Client,
+    scheduler: aws_sdk_scheduler::Client,
     sqs: aws_sdk_sqs::Client,
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
@@ -90,6 +92,7 @@ impl AwsPorts {
         Self {
             dynamo: aws_sdk_dynamodb::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
+            scheduler: aws_sdk_scheduler::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),

@@ -9,6 +9,7 @@ pub(crate) mod dependencies;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 mod export;
+mod feeds;
 pub(crate) mod find;
 pub(crate) mod health;
 mod import_links;
@@ -30,8 +31,8 @@ use evenkeel::base::time::Clock;
 
 use crate::{
     args::{
-        AuditCommand, BreakerCommand, CarsCommand, Command, Form, JobsCommand, LimiterCommand,
-        OpsCommand, QueuesCommand, RejectedCommand,
+        AuditCommand, BreakerCommand, CarsCommand, Command, FeedsCommand, Form, JobsCommand,
+        LimiterCommand, OpsCommand, QueuesCommand, RejectedCommand,
     },
     deployment::Deployment,
     exit::{Exit, Failure},
@@ -91,6 +92,7 @@ pub(crate) async fn run<P: Ports>(
         Command::Cars(CarsCommand::ImportLinks(given)) => {
             import_links::run(ports, stack, given, context).await
         }
+        Command::Feeds(FeedsCommand::List) => feeds::list(ports, stack).await,
         Command::Submit(given) => submit::run(ports, stack, given, context).await,
         Command::Ops(OpsCommand::Log(wanted)) => {
             operations::list(ports, stack, wanted, moment).await
@@ -149,6 +151,7 @@ pub(crate) async fn write<P: Ports>(
         Command::Ops(OpsCommand::Stop(wanted)) => {
             operations::stop(ports, stack, wanted, moment).await
         }
+        Command::Feeds(given) => feeds::change(ports, stack, given).await,
         Command::Sweep(given) if given.dry_run => operations::preview(ports, stack, moment).await,
         Command::Sweep(given) => operations::sweep(ports, stack, given.reason.as_deref()).await,
         Command::Audit(AuditCommand::Run(given)) => {

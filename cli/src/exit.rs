@@ -106,6 +106,9 @@ impl From<Fault> for Failure {
             }
             Fault::Unreadable(why) => Self::new(Exit::Failed, "unreadable", why)
                 .hint("a newer version may have written it: update this command"),
+            Fault::Refused(why) => {
+                Self::new(Exit::Usage, "refused", format!("AWS does not accept it: {why}"))
+            }
         }
     }
 }

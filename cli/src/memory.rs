@@ -1,5 +1,7 @@
 //! The ports in memory, for tests: items are given, and messages that were sent can be seen.
 
+mod schedules;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Mutex, PoisonError},
@@ -16,7 +18,7 @@ use serde_json::Value;
 
 use crate::ports::{
     Attributes, Called, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
-    Outgoing, Ports, Read,
+    Outgoing, Ports, Read, Schedule,
 };
 
 /// Read units that every read costs here unless a test says otherwise, so that sums can be tested.
@@ -40,6 +42,7 @@ pub struct MemoryPorts {
     sent: Mutex<Vec<(String, Outgoing)>>,
     invoked: Mutex<Vec<(String, Value)>>,
     answers: Mutex<VecDeque<Called>>,
+    schedules: Mutex<BTreeMap<String, Schedule>>,
     /// Bodies that the queue does not accept contain this.
     refused: Option<String>,
     /// Whether the depth of a queue is never answered.
@@ -158,6 +161,13 @@ impl MemoryPorts {
         }
         let mappings = mappings.iter().map(|(key, facts)| ((*key).to_owned(), facts.clone()));
         self.mappings.extend(mappings);
+        self
+    }
+
+    /// The same with an SSM parameter.
+    #[must_use]
+    pub fn with_parameter(mut self, name: &str, value: &str) -> Self {
+        self.parameters.insert(name.to_owned(), value.to_owned());
         self
     }
 

@@ -3,6 +3,8 @@
 //! Every method names the table, queue or function that it asks, because these names are known only once the stack's
 //! configuration has been read.
 
+mod schedules;
+
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use evenkeel::{
@@ -13,6 +15,8 @@ use evenkeel::{
     record::Record,
 };
 use serde_json::Value;
+
+pub use schedules::{Schedule, Schedules};
 
 /// Why a call to AWS failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub enum Fault {
     Unavailable(String),
     /// The answer is not in a format that this version reads.
     Unreadable(String),
+    /// AWS does not accept what it was given.
+    Refused(String),
 }
 
 /// What a call has read, and what it cost.
@@ -142,7 +148,7 @@ pub struct ItemPage {
 }
 
 /// AWS, as far as the commands use it.
-pub trait Ports: Send + Sync {
+pub trait Ports: Schedules {
     /// Names of the functions of account and region that end with `-sweeper`.
     fn sweepers(&self) -> impl Future<Output = Result<Vec<String>, Fault>> + Send;
 

@@ -151,7 +151,7 @@ fn row(
 }
 
 /// Whether SQS takes a text as a message group: 1 to 128 letters, digits and punctuation of ASCII.
-fn is_group(group: &str) -> bool {
+pub(crate) fn is_group(group: &str) -> bool {
     (1..=128).contains(&group.len()) && group.chars().all(|c| c.is_ascii_graphic())
 }
 
