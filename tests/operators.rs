@@ -113,7 +113,9 @@ async fn told(words: &[&str]) -> (Exit, Value) {
     let cli = Cli::parse_from(["evenkeel", "--json", "--stack", "s"].iter().chain(words));
     let environment = std::iter::empty::<(String, String)>().collect();
     let surroundings = Surroundings { environment, folder: PathBuf::new() };
-    let mut ports = MemoryPorts::stack("s", r#"[{"type":"webhook","dependency":"shop"}]"#);
+    let feeds = r#"{"group":"s","role":"arn:aws:iam::1:role/r","types":["webhook"]}"#;
+    let types = r#"[{"type":"webhook","dependency":"shop"}]"#;
+    let mut ports = MemoryPorts::stack("s", types).with_parameter("/s/feeds", feeds);
     for record in records() {
         ports = ports.with_record(&record);
     }
@@ -128,7 +130,7 @@ async fn told(words: &[&str]) -> (Exit, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn every_command_that_reads_answers_with_json_of_its_shape() {
-    let commands: [(&[&str], &str); 15] = [
+    let commands: [(&[&str], &str); 16] = [
         (&["jobs", "list"], "jobs"),
         (&["jobs", "list", "--state", "dead"], "jobs"),
         (&["jobs", "show", "parked"], "payload"),
@@ -144,6 +146,7 @@ async fn every_command_that_reads_answers_with_json_of_its_shape() {
         (&["dlq", "--type", "webhook", "--limit", "1"], "more"),
         (&["ops", "log"], "operations"),
         (&["audit", "findings"], "findings"),
+        (&["feeds", "list"], "feeds"),
     ];
     for (words, field) in commands {
         let (exit, value) = told(words).await;

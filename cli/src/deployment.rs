@@ -16,6 +16,9 @@ use crate::{
 /// How the name of a stack's sweeper ends.
 pub(crate) const SWEEPER: &str = "-sweeper";
 
+/// The option that names the stack that `cargo xtask up` holds up.
+pub(crate) const LOCAL: &str = "--local";
+
 /// A job type and its queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobType {
@@ -136,6 +139,11 @@ impl Deployment {
             Some(kind) => Ok(vec![self.job_type(kind)?]),
             None => Ok(self.types.iter().collect()),
         }
+    }
+
+    /// Whether it is the stack that `cargo xtask up` holds up.
+    pub(crate) fn is_local(&self) -> bool {
+        self.options == LOCAL
     }
 
     /// The name of the function of a job type.

@@ -3,6 +3,7 @@
 mod cars;
 mod dead_letters;
 mod explanation;
+mod feeds;
 mod lint;
 mod operations;
 mod records;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub use cars::{AmbiguousCar, CarExported, CarsExported, ImportedLink, LinksImported};
 pub use dead_letters::{DeadLetterList, DeadLetterShown};
 pub use explanation::{Advice, Ahead, Expected, Explanation, Gate, GateKind};
+pub use feeds::{FeedChanged, FeedList, FeedShown};
 pub use lint::{Finding, Linted};
 pub use operations::{
     FindingList, FindingShown, OperationList, OperationShown, Preview, SweepAction, SweepPreview,
@@ -60,6 +62,12 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("cars show", of::<CarShown>()),
         ("cars export", of::<CarsExported>()),
         ("cars import-links", of::<LinksImported>()),
+        ("feeds list", of::<FeedList>()),
+        ("feeds add", of::<FeedChanged>()),
+        ("feeds pause", of::<FeedChanged>()),
+        ("feeds resume", of::<FeedChanged>()),
+        ("feeds remove", of::<FeedChanged>()),
+        ("feeds run", of::<FeedChanged>()),
         ("submit", of::<Submitted>()),
         ("doctor", of::<Checks>()),
         ("lint", of::<Linted>()),

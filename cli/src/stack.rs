@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     args::Global,
-    deployment::{Deployment, SWEEPER},
+    deployment::{self, Deployment, SWEEPER},
     exit::{Exit, Failure},
     ports::Ports,
     text::quoted,
@@ -147,7 +147,7 @@ pub(crate) async fn find<P: Ports>(ports: &P, target: &Target) -> Result<Deploym
 /// The options by which a command for the shell asks the same stack as this one.
 fn options(target: &Target, name: &str) -> String {
     if target.endpoint.is_some() {
-        return "--local".to_owned();
+        return deployment::LOCAL.to_owned();
     }
     let named = [
         ("--stack", Some(name)),

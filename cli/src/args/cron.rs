@@ -34,7 +34,8 @@ const FIELDS: [Field; 6] = [
 /// the field and what was expected.
 pub(super) fn cron(text: &str) -> Result<String, String> {
     let inner = text.trim();
-    let inner = inner.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
+    let inner =
+        inner.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
     let fields: Vec<&str> = inner.split_whitespace().collect();
     if fields.len() != FIELDS.len() {
         let names = FIELDS.map(|field| field.name).join(", ");
@@ -75,10 +76,9 @@ impl Field {
         }
         let is_good = match span.split_once('-') {
             _ if span == "*" => true,
-            Some((from, until)) => self
-                .number(from)
-                .zip(self.number(until))
-                .is_some_and(|(from, until)| from <= until),
+            Some((from, until)) => {
+                self.number(from).zip(self.number(until)).is_some_and(|(from, until)| from <= until)
+            }
             None => self.number(span).is_some() || (step.is_none() && self.is_special(span)),
         };
         if is_good { Ok(()) } else { Err(format!("{}: {entry:?}, {}", self.name, self.expected())) }

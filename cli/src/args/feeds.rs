@@ -17,10 +17,8 @@ pub enum FeedsCommand {
     #[command(before_help = "Example: evenkeel feeds list")]
     List,
     /// Have a feed read on a schedule; the same again changes nothing
-    #[command(
-        before_help = "Example: evenkeel feeds add example-motors --every 6h --payload \
-                       '{\"dealer_slug\":\"example\",\"site_url\":\"https://example.com\"}'"
-    )]
+    #[command(before_help = "Example: evenkeel feeds add example-motors --every 6h --payload \
+                       '{\"dealer_slug\":\"example\",\"site_url\":\"https://example.com\"}'")]
     Add(AddFeed),
     /// Stop running a feed until it is resumed
     #[command(before_help = "Example: evenkeel feeds pause example-motors --reason relaunch")]

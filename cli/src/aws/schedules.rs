@@ -79,11 +79,7 @@ fn window() -> Result<FlexibleTimeWindow, Fault> {
 }
 
 impl AwsPorts {
-    async fn described(
-        &self,
-        group: &str,
-        name: &str,
-    ) -> Result<Option<GetScheduleOutput>, Fault> {
+    async fn described(&self, group: &str, name: &str) -> Result<Option<GetScheduleOutput>, Fault> {
         match self.scheduler.get_schedule().group_name(group).name(name).send().await {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
@@ -239,7 +235,9 @@ mod tests {
             [("arn:aws:lambda:eu-west-1:1:function:f", "{}"), (SEND_MESSAGE, "not JSON")]
         {
             let fault = read("n", found(arn, input)).unwrap_err();
-            assert!(matches!(fault, Fault::Unreadable(why) if why.contains("schedule n: expected")));
+            assert!(
+                matches!(fault, Fault::Unreadable(why) if why.contains("schedule n: expected"))
+            );
         }
     }
 }

@@ -1,13 +1,11 @@
 //! `evenkeel feeds`: schedules that send a feed's message to its queue. The change itself is made here and not by the
 //! operators' function, which only logs it: the intent before the change, and a failure after it.
 
-use std::future::Future;
-
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::operate::call;
+use super::noted::{Intent, noted};
 use crate::{
     args::{AddFeed, ChangeFeed, FeedsCommand, Write},
     deployment::{Deployment, JobType, queue_name},
@@ -26,9 +24,6 @@ const MOST: usize = 1_000;
 
 /// Calls at the same time.
 const AT_ONCE: usize = 16;
-
-/// Characters of a failure that the operations log keeps.
-const WHY_CHARACTERS: usize = 200;
 
 /// Fields of a message that every run of a schedule may share.
 const FIELDS: [&str; 4] = ["version", "type", "priority", "payload"];
@@ -66,7 +61,7 @@ impl Feeds {
             (Some(kind), _) => {
                 Err(Failure::usage(format!("type: {kind:?}, expected one of {}", known())))
             }
-            (None, [only]) => Ok(only),
+            (None, [only]) => Ok(only.as_str()),
             (None, _) => {
                 Err(Failure::usage(format!("--type: missing; expected one of {}", known())))
             }
@@ -92,19 +87,15 @@ pub(super) async fn list<P: Ports>(ports: &P, stack: &Deployment) -> Result<Answ
     let feeds = Feeds::of(ports, stack).await?;
     let names = ports.schedules(&feeds.group, MOST + 1).await?;
     let mut list = FeedList { more: names.len() > MOST, ..FeedList::default() };
-    let read = async |name: String| {
-        let found = ports.schedule(&feeds.group, &name).await;
-        (name, found)
-    };
-    let reads: Vec<_> = names.into_iter().take(MOST).map(read).collect();
-    let found: Vec<(String, Result<Option<Schedule>, Fault>)> =
+    let reads = names.iter().take(MOST).map(|name| ports.schedule(&feeds.group, name));
+    let reads: Vec<Result<Option<Schedule>, Fault>> =
         stream::iter(reads).buffered(AT_ONCE).collect().await;
-    for (name, schedule) in found {
-        match schedule {
+    for (name, read) in names.iter().zip(reads) {
+        match read {
             Ok(Some(schedule)) => list.feeds.push(shown(&schedule)),
             // It was removed meanwhile.
             Ok(None) => {}
-            Err(Fault::Unreadable(_)) => list.others.push(name),
+            Err(Fault::Unreadable(_)) => list.others.push(name.clone()),
             Err(fault) => return Err(fault.into()),
         }
     }
@@ -187,6 +178,19 @@ fn is_same(one: &Schedule, other: &Schedule) -> bool {
     rest(one) == rest(other) && body(one) == body(other)
 }
 
+/// Does an act that the operations log notes. Returns a remark if its result could not be noted.
+async fn logged<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    what: &'static str,
+    name: &str,
+    write: &Write,
+    act: impl Future<Output = Result<(), Failure>>,
+) -> Result<Option<String>, Failure> {
+    let intent = Intent { what, about: name.to_owned(), reason: write.reason.as_deref() };
+    noted(ports, stack, intent, write.dry_run, act).await
+}
+
 async fn add<P: Ports>(
     ports: &P,
     stack: &Deployment,
@@ -204,24 +208,24 @@ async fn add<P: Ports>(
     };
     let (group, role) = (&feeds.group, &feeds.role);
     let Some(held) = ports.schedule(group, &given.name).await? else {
-        let act = async { Ok(ports.create_schedule(group, role, &wanted).await?) };
-        logged(ports, stack, "add", &given.name, &given.write, act).await?;
-        return changed(stack, "created", &given.write, &wanted);
+        let act =
+            async { ports.create_schedule(group, role, &wanted).await.map_err(Failure::from) };
+        let remark = logged(ports, stack, "feeds add", &given.name, &given.write, act).await?;
+        return changed(stack, "created", &given.write, &wanted, remark);
     };
     if is_same(&held, &wanted) {
-        return changed(stack, "unchanged", &given.write, &held);
+        return changed(stack, "unchanged", &given.write, &held, None);
     }
     if !given.replace {
-        let message =
-            format!("{}: there is a feed of this name with another content", given.name);
+        let message = format!("{}: there is a feed of this name with another content", given.name);
         return Err(Failure::new(Exit::Usage, "exists", message)
             .hint("`evenkeel feeds list --json` shows it; --replace changes it"));
     }
     // A feed that is paused stays paused.
     let wanted = Schedule { enabled: held.enabled, ..wanted };
-    let act = async { Ok(ports.replace_schedule(group, role, &wanted).await?) };
-    logged(ports, stack, "replace", &given.name, &given.write, act).await?;
-    changed(stack, "replaced", &given.write, &wanted)
+    let act = async { ports.replace_schedule(group, role, &wanted).await.map_err(Failure::from) };
+    let remark = logged(ports, stack, "feeds replace", &given.name, &given.write, act).await?;
+    changed(stack, "replaced", &given.write, &wanted, remark)
 }
 
 /// The schedule of a feed that must exist.
@@ -242,12 +246,15 @@ async fn enable<P: Ports>(
 ) -> Result<Answer, Failure> {
     let held = held(ports, feeds, &given.name).await?;
     if held.enabled == enabled {
-        return changed(stack, "unchanged", &given.write, &held);
+        return changed(stack, "unchanged", &given.write, &held, None);
     }
-    let (verb, change) = if enabled { ("resume", "resumed") } else { ("pause", "paused") };
-    let act = async { Ok(ports.enable_schedule(&feeds.group, &given.name, enabled).await?) };
-    logged(ports, stack, verb, &given.name, &given.write, act).await?;
-    changed(stack, change, &given.write, &Schedule { enabled, ..held })
+    let (what, change) =
+        if enabled { ("feeds resume", "resumed") } else { ("feeds pause", "paused") };
+    let act = async {
+        ports.enable_schedule(&feeds.group, &given.name, enabled).await.map_err(Failure::from)
+    };
+    let remark = logged(ports, stack, what, &given.name, &given.write, act).await?;
+    changed(stack, change, &given.write, &Schedule { enabled, ..held }, remark)
 }
 
 async fn remove<P: Ports>(
@@ -257,9 +264,10 @@ async fn remove<P: Ports>(
     given: &ChangeFeed,
 ) -> Result<Answer, Failure> {
     let held = held(ports, feeds, &given.name).await?;
-    let act = async { Ok(ports.delete_schedule(&feeds.group, &given.name).await?) };
-    logged(ports, stack, "remove", &given.name, &given.write, act).await?;
-    changed(stack, "removed", &given.write, &held)
+    let act =
+        async { ports.delete_schedule(&feeds.group, &given.name).await.map_err(Failure::from) };
+    let remark = logged(ports, stack, "feeds remove", &given.name, &given.write, act).await?;
+    changed(stack, "removed", &given.write, &held, remark)
 }
 
 /// Sends a feed's message now, also if it is paused.
@@ -283,45 +291,8 @@ async fn send<P: Ports>(
             Failure::new(Exit::Failed, "unavailable", message).hint("try again")
         })
     };
-    logged(ports, stack, "run", &given.name, &given.write, act).await?;
-    changed(stack, "sent", &given.write, &held)
-}
-
-/// Logs an act and then does it; with `--dry-run`, neither. If it fails, the log gets a second entry that says why.
-async fn logged<P: Ports>(
-    ports: &P,
-    stack: &Deployment,
-    verb: &str,
-    name: &str,
-    write: &Write,
-    act: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
-    if write.dry_run {
-        return Ok(());
-    }
-    let what = format!("feeds {verb}");
-    note(ports, stack, &what, name, write.reason.as_deref().unwrap_or_default()).await?;
-    let done = act.await;
-    if let Err(failure) = &done {
-        let why: String = failure.message.chars().take(WHY_CHARACTERS).collect();
-        // Best effort: the caller is told of the failure in any case.
-        let _ = note(ports, stack, &format!("{what} failed"), name, &why).await;
-    }
-    done
-}
-
-async fn note<P: Ports>(
-    ports: &P,
-    stack: &Deployment,
-    what: &str,
-    name: &str,
-    reason: &str,
-) -> Result<(), Failure> {
-    // Who it was is declared, and proved by CloudTrail alone: without STS the act is still done.
-    let by = ports.caller().await.unwrap_or_default();
-    let act = json!({ "do": "noted", "what": what, "about": [name] });
-    let request = json!({ "act": act, "by": by, "reason": reason });
-    call(ports, stack, &request).await.map(drop)
+    let remark = logged(ports, stack, "feeds run", &given.name, &given.write, act).await?;
+    changed(stack, "sent", &given.write, &held, remark)
 }
 
 /// Shows what was done to a feed, or would be.
@@ -330,11 +301,12 @@ fn changed(
     change: &str,
     write: &Write,
     schedule: &Schedule,
+    remark: Option<String>,
 ) -> Result<Answer, Failure> {
     let feed = shown(schedule);
     let mut fields = Fields::default();
     fields.add("feed", &feed.name);
-    fields.add(if write.dry_run { "would be" } else { "is now" }, change);
+    fields.add(if write.dry_run { "would be" } else { "change" }, change);
     fields.add("schedule", format!("{} {}", feed.schedule, feed.time_zone));
     fields.add("state", &feed.state);
     fields.add("queue", &feed.queue);
@@ -345,9 +317,13 @@ fn changed(
     if dry_run {
         return Ok(answer.remark("nothing was done"));
     }
+    if let Some(remark) = remark {
+        return Ok(answer.remark(remark));
+    }
     Ok(if stack.is_local() && ["created", "replaced", "resumed"].contains(&change) {
         let name = text::quoted(&schedule.name);
-        let remark = "the local AWS keeps schedules and does not run them; send the message by hand";
+        let remark =
+            "the local AWS keeps schedules and does not run them; send the message by hand";
         answer.remark(format!("{remark}: evenkeel --local feeds run {name}"))
     } else {
         answer

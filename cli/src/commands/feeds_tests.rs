@@ -1,4 +1,5 @@
 use clap::Parser as _;
+use serde_json::json;
 
 use super::*;
 use crate::{
@@ -48,7 +49,7 @@ async fn a_feed_is_added_once_and_changed_only_if_that_is_asked_for() {
     let ports = ports(2);
     let shown = told(&ports, &with(&ADD, &["--reason", "new"])).await.unwrap();
     assert!(shown.contains(r#""change": String("created")"#), "{shown}");
-    let [held] = ports.all_schedules().try_into().unwrap();
+    let [held]: [Schedule; 1] = ports.all_schedules().try_into().unwrap();
     assert_eq!((&*held.expression, &*held.queue), ("rate(6 hours)", "s-dealer-com-feed"));
     assert_eq!(held.message.group.as_deref(), Some("example-motors"));
     let body: Value = serde_json::from_str(&held.message.body).unwrap();
@@ -103,7 +104,7 @@ async fn a_feed_is_paused_run_resumed_and_removed() {
         let held = ports.all_schedules();
         assert_eq!(held.first().map(|schedule| schedule.enabled), enabled, "{words:?}");
     }
-    let [(queue, message)] = ports.sent().try_into().unwrap();
+    let [(queue, message)]: [(String, Outgoing); 1] = ports.sent().try_into().unwrap();
     assert!(queue.ends_with(":s-dealer-com-feed"), "{queue}");
     assert_eq!(message.group.as_deref(), Some("example-motors"));
     let acts: Vec<String> = logged(&ports).into_iter().map(|(act, _)| act).collect();

@@ -1,7 +1,7 @@
 //! Acts that a command does itself, such as to send messages. The operators' function writes the intent into the
 //! operations log before, and the result after.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::Future};
 
 use serde_json::json;
 
@@ -80,4 +80,26 @@ impl Noted {
         let failure = call(ports, stack, &request).await.err()?;
         Some(format!("the operations log lacks its result: {}", failure.message))
     }
+}
+
+/// Notes an act, does it, and notes what became of it. With `dry_run`, nothing of that. Returns a remark if the result
+/// could not be noted.
+pub(super) async fn noted<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    intent: Intent<'_>,
+    dry_run: bool,
+    act: impl Future<Output = Result<(), Failure>>,
+) -> Result<Option<String>, Failure> {
+    if dry_run {
+        return Ok(None);
+    }
+    let noted = Noted::begin(ports, stack, intent).await?;
+    let done = act.await;
+    let outcome = match &done {
+        Ok(()) => Outcome::done(BTreeMap::new()),
+        Err(failure) => Outcome::failed(&failure.message, BTreeMap::new()),
+    };
+    let remark = noted.end(ports, stack, &outcome).await;
+    done.map(|()| remark)
 }
