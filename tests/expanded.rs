@@ -13,7 +13,7 @@ const STACK: &str = "${AWS::StackName}";
 /// Limits: "Table naming rules" (`DynamoDB`), "`CreateQueue`" (SQS), "`CreateFunction`" (Lambda),
 /// "`CreateLogGroup`" (`CloudWatch` Logs), "IAM and AWS STS quotas", "`PutParameter`" (Systems Manager),
 /// "`CreateSchedule`" (`EventBridge` Scheduler).
-const KINDS: [(&str, Option<(&str, usize)>); 15] = [
+const KINDS: [(&str, Option<(&str, usize)>); 16] = [
     ("AWS::CodeDeploy::Application", Some(("ApplicationName", 100))),
     ("AWS::CodeDeploy::DeploymentGroup", Some(("DeploymentGroupName", 100))),
     ("AWS::DynamoDB::Table", Some(("TableName", 255))),
@@ -30,6 +30,7 @@ const KINDS: [(&str, Option<(&str, usize)>); 15] = [
     ("AWS::SQS::QueuePolicy", None),
     ("AWS::SSM::Parameter", Some(("Name", 1011))),
     ("AWS::Scheduler::Schedule", Some(("Name", 64))),
+    ("AWS::Scheduler::ScheduleGroup", Some(("Name", 64))),
 ];
 
 /// Kinds that get their name from a default of SAM's if they have none, the same in every stack.

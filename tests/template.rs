@@ -1,6 +1,7 @@
 //! template.yaml against the Rust policies and against the rules that keep messages safe.
 
 mod generated;
+mod people;
 mod permissions;
 
 use std::{
@@ -392,6 +393,9 @@ fn the_outputs_name_every_table_queue_and_function() {
     }
     for name in ["SweeperFunction", "OperatorFunction"] {
         named.insert(format!("{name}Name"), name.to_owned());
+    }
+    for name in ["ViewerPolicy", "OperatorPolicy"] {
+        named.insert(format!("{name}Arn"), name.to_owned());
     }
     let outputs = template["Outputs"].as_object().unwrap();
     let found: BTreeMap<String, String> = outputs

@@ -12,6 +12,7 @@ mod block;
 mod function;
 mod linked;
 mod markers;
+mod policies;
 mod sweeper;
 
 use std::{
@@ -99,6 +100,9 @@ pub fn template_of(template: &str, types: &[JobType]) -> Result<String, String> 
         ("queues of the operator", per_type(sweeper::queues)),
         ("mappings of the operator", per_type(sweeper::mappings)),
         ("job types of the operator", sweeper::job_types(types)),
+        ("queues that people see", per_type(policies::queue_patterns)),
+        ("functions that people see", per_type(policies::functions)),
+        ("queues that people send to", per_type(policies::queues)),
         ("outputs", per_type(block::outputs)),
     ] {
         text = markers::replace(&text, name, &lines)?;

@@ -182,6 +182,9 @@ fn twenty_job_types_fit_the_limits_of_aws() {
     within(10_240, "the operator's role", &role["Policies"][0]["PolicyDocument"]);
     let mappings = properties(&template, "OperatorMappingsPolicy");
     within(6_144, "the operator's mappings", &mappings["PolicyDocument"]);
+    for name in ["ViewerPolicy", "OperatorPolicy"] {
+        within(6_144, name, &properties(&template, name)["PolicyDocument"]);
+    }
     // "Lambda quotas": 4 KB of environment; "Systems Manager quotas": 4 KB a standard parameter.
     let function = properties(&template, "SweeperFunction");
     within(4_096, "the sweeper's variables", &function["Environment"]["Variables"]);

@@ -63,7 +63,7 @@ fn every_queue_is_encrypted_and_takes_tls_only() {
 fn roles_allow_what_the_code_does_and_nothing_on_every_resource() {
     let template = load();
     let roles = all(&template, "AWS::IAM::Role");
-    let others = ["SweeperRole", "SweeperScheduleRole", "OperatorRole"];
+    let others = ["SweeperRole", "SweeperScheduleRole", "OperatorRole", "FeedScheduleRole"];
     assert_eq!(roles.len(), job_types().len() + others.len(), "no role without a function");
     for job in &job_types() {
         let role = job.name("Role");

@@ -155,17 +155,12 @@ fn message(given: &AddFeed, kind: &str) -> Result<Outgoing, Failure> {
     let group = given.group.as_deref().or(dealer.filter(|dealer| is_group(dealer)));
     let common = Common { kind, schema: &schema, group };
     let mut checked = rows::check(vec![RawRow { line: 1, message: Ok(fields.clone()) }], &common);
-    match checked.good.pop() {
-        Some(row) => Ok(row.message),
-        None => {
-            let problems: Vec<String> = checked
-                .problems
-                .iter()
-                .map(|found| format!("{}: {}", found.field, found.problem))
-                .collect();
-            Err(Failure::usage(problems.join("; ")))
-        }
+    if let Some(row) = checked.good.pop() {
+        return Ok(row.message);
     }
+    let problems = checked.problems.iter();
+    let problems = problems.map(|found| format!("{}: {}", found.field, found.problem));
+    Err(Failure::usage(problems.collect::<Vec<String>>().join("; ")))
 }
 
 /// Whether two schedules send the same message at the same times.

@@ -16,6 +16,7 @@ PLACE = "eu-west-1:123456789012"
 # How the ARN of a resource looks, by its type or by the parameter that has it.
 ARNS = {
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{PLACE}:table/x",
+    "AWS::IAM::Role": "arn:aws:iam::123456789012:role/x",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{PLACE}:log-group:x:*",
     "AWS::SQS::Queue": f"arn:aws:sqs:{PLACE}:x",
     "RebrandlyApiKeySecretArn": f"arn:aws:secretsmanager:{PLACE}:secret:x-123456",
