@@ -40,12 +40,14 @@ fn in_camel_case(method: &str) -> String {
 /// The action of every call in a source text.
 fn calls(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
+    // A long chain of calls stands on several lines.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" .", ".");
     for (client, service) in CLIENTS {
         for (place, _) in text.match_indices(client) {
             let before = text[..place].chars().next_back();
             let is_word = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '.');
-            let after = text[place + client.len()..].trim_start();
-            let method = after.strip_prefix('.').and_then(|after| after.split_once('('));
+            let after = text[place + client.len()..].strip_prefix('.');
+            let method = after.and_then(|after| after.split_once('('));
             let Some((method, _)) = method.filter(|_| is_word) else { continue };
             let action = format!("{service}:{}", in_camel_case(method));
             let renamed = RENAMED.iter().find(|(call, _)| *call == action);
@@ -68,9 +70,10 @@ fn actions(template: &Value, policy: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_calls_of_a_source_text_are_found() {
-    let text = "self.dynamo.get_item().send(); self\n.x; let query = client\n    .query();\n\
+    let text = "self.dynamo.get_item().send(); self\n  .lambda\n  .invoke(); let query = client\n    .query();\n\
                 http_client(client).a(); self.sqs\n        .send_message_batch()";
-    let expected = ["dynamodb:GetItem", "dynamodb:Query", "sqs:SendMessage"];
+    let expected =
+        ["dynamodb:GetItem", "dynamodb:Query", "lambda:InvokeFunction", "sqs:SendMessage"];
     assert_eq!(calls(text), expected.map(str::to_owned).into());
 }
 
