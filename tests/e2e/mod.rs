@@ -1,6 +1,7 @@
 //! End-to-end tests: real processes, real sockets, real time. They poll for what they expect, with
 //! a deadline.
 
+mod command;
 mod function;
 mod processes;
 mod roles;

@@ -18,7 +18,7 @@ use xtask::{
     workspace::Workspace,
 };
 
-use super::eventually;
+use super::{command::evenkeel, eventually};
 
 /// How long the tables or the service are unavailable. Outages of a whole minute are tested in
 /// virtual time: of the tables in `tests/engine/outages.rs`, of the service in
@@ -144,6 +144,22 @@ async fn copies_on_both_queues_are_one_job_and_invalid_messages_are_rejected() {
     local.stack.stop().await.unwrap();
 }
 
+/// Adds a feed to the schedules, pauses and resumes it, and sends its message.
+async fn schedule_and_run(stack: &Stack, name: &str, payload: &str) {
+    let add = ["feeds", "add", name, "--every", "6h", "--payload", payload];
+    for change in ["created", "unchanged"] {
+        assert_eq!(evenkeel(stack, &add).await["change"], change);
+    }
+    for (verb, state) in [("pause", "paused"), ("resume", "on")] {
+        evenkeel(stack, &["feeds", verb, name]).await;
+        let list = evenkeel(stack, &["feeds", "list"]).await;
+        let [feed] = list["feeds"].as_array().unwrap().as_slice() else { panic!("{list}") };
+        assert_eq!((&feed["state"], &feed["group"]), (&json!(state), &json!(name)));
+        assert_eq!(feed["schedule"], "rate(6 hours)", "{feed}");
+    }
+    assert_eq!(evenkeel(stack, &["feeds", "run", name]).await["change"], "sent");
+}
+
 /// A feed and the jobs that it creates, through all three functions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_feed_leads_to_pages_and_links() {
@@ -151,8 +167,7 @@ async fn a_feed_leads_to_pages_and_links() {
     let settings = SiteSettings { cars: 6, ..SiteSettings::default() };
     local.control.put_site("acme", &settings).await.unwrap();
     let payload = json!({"dealer_slug": "acme", "site_url": local.control.site_origin("acme")});
-    let feed = json!({"version": 1, "type": "dealer_com_feed", "id": "feed", "payload": payload});
-    local.send("DealerComFeedQueueUrl", &[feed.to_string()]).await;
+    schedule_and_run(&local.stack, "acme", &payload.to_string()).await;
     eventually("all jobs have succeeded", async || {
         let records = local.records().await;
         let done = records.values().filter(|record| record["state"] == "succeeded").count();
@@ -174,6 +189,13 @@ async fn a_feed_leads_to_pages_and_links() {
         let result: Value = serde_json::from_str(page["result"].as_str().unwrap()).unwrap();
         assert_eq!(result["record"]["price_cents"]["value"], json!(car.price * 100), "{result}");
     }
+    evenkeel(&local.stack, &["feeds", "remove", "acme"]).await;
+    assert_eq!(evenkeel(&local.stack, &["feeds", "list"]).await["feeds"], json!([]));
+    let log = evenkeel(&local.stack, &["ops", "log"]).await;
+    let acts = log["operations"].as_array().unwrap().iter();
+    let acts: Vec<&str> = acts.map(|entry| entry["act"]["what"].as_str().unwrap()).collect();
+    let expected = ["feeds remove", "feeds run", "feeds resume", "feeds pause", "feeds add"];
+    assert_eq!(acts, expected);
     local.stack.stop().await.unwrap();
 }
 
