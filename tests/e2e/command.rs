@@ -20,7 +20,7 @@ pub(super) async fn evenkeel(stack: &Stack, words: &[&str]) -> Value {
     let config = aws::local::config(client, stack.client().endpoint()).await;
     let connect = async |_: Target| Ok::<_, Failure>(AwsPorts::new(&config));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams { out: &mut out, err: &mut err };
+    let mut streams = Streams::plain(&mut out, &mut err);
     let stop = Stop::default();
     let exit = run(&cli, &surroundings, &SystemClock, &stop, connect, &mut streams).await;
     assert_eq!(exit, Exit::Done, "{words:?}: {}", String::from_utf8_lossy(&err));
