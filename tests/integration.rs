@@ -8,6 +8,7 @@ mod bench;
 mod break_glass;
 mod cars;
 mod cases;
+mod claim_model;
 mod conformance;
 mod costs;
 mod e2e;

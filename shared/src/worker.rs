@@ -15,15 +15,15 @@
 
 mod batch;
 mod check_history;
-mod claim;
-mod disposition;
+pub(crate) mod claim;
+pub(crate) mod disposition;
 mod event;
 pub mod execute;
 mod reject;
 mod request;
 mod run;
 mod schedule;
-mod settle;
+pub(crate) mod settle;
 mod slots;
 mod verify;
 

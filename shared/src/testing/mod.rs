@@ -6,6 +6,7 @@
 
 #![expect(clippy::panic, reason = "a test double that is misused ends the test")]
 
+pub mod claim_model;
 mod clock;
 pub mod conformance;
 pub mod containers;
@@ -18,6 +19,7 @@ mod log_lines;
 mod maintenance;
 pub mod maintenance_conformance;
 pub mod mapping;
+mod moves;
 mod policy;
 mod ports;
 pub mod queue_conformance;
@@ -31,6 +33,7 @@ pub use draw::Draw;
 pub use faults::{CallSite, Fault, Faults, Faulty, TracedCall};
 pub use log_lines::LogLines;
 pub use maintenance::MemoryMappings;
+pub use moves::Move;
 pub use policy::POLICY;
 pub use ports::TestPorts;
 pub use sqs::{ARN, SimulatedSqs};

@@ -34,7 +34,7 @@ const MOST_RACES: usize = 5;
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The result of claiming one ticket.
-pub(super) enum Claim {
+pub(crate) enum Claim {
     /// The job is claimed: run it.
     Run(Box<Record>),
     /// The job must run isolated. It is not claimed yet.
@@ -214,7 +214,7 @@ async fn claim_one<J: Job, P: Ports>(
 }
 
 /// What a claim decision asks for.
-enum Next {
+pub(crate) enum Next {
     /// Nothing is written.
     Return(Claim),
     /// This record is written; if it lands, the claim stands.
@@ -222,7 +222,7 @@ enum Next {
 }
 
 /// What a decision asks for that concerns this record alone.
-fn next(decision: ClaimDecision, isolated_now: bool, now: Time) -> Next {
+pub(crate) fn next(decision: ClaimDecision, isolated_now: bool, now: Time) -> Next {
     let retry = |at: Time| Claim::NothingToRun(Disposition::Retry(at.since(now)));
     match decision {
         ClaimDecision::AlreadyClaimed(record) => Next::Return(Claim::Run(Box::new(record))),

@@ -207,17 +207,26 @@ async fn bury<J: Job, P: Ports>(
 
 /// Sets the disposition of a run's messages once its end is in the table.
 fn confirm<P>(batch: &Batch<P>, ended: &Ended) {
-    // A parked job is on the index `due`: the sweeper sends a new message when it releases the job.
-    let parked = matches!(ended.record.phase, Phase::Parked { .. });
-    let disposition = match (&ended.broken, ended.decision) {
-        (Some(why), Decision::Retry { after, .. }) => Disposition::FailBatch(why.clone(), after),
-        (_, Decision::Retry { after, .. }) => Disposition::Retry(after),
-        (_, Decision::Continue) if !parked => Disposition::Retry(SHORTEST_DELAY),
-        _ => Disposition::Ack,
-    };
+    let disposition = disposition(&ended.record, ended.decision, ended.broken.as_deref());
     batch.note(ended.ticket, &disposition);
     if let Some(failure) = &ended.failure {
         telemetry::job(&ended.record, ended.decision, failure);
+    }
+}
+
+/// The disposition of a run's messages once its end is in the table. `broken`: why the whole event must fail.
+pub(crate) fn disposition(
+    record: &Record,
+    decision: Decision,
+    broken: Option<&str>,
+) -> Disposition {
+    // A parked job is on the index `due`: the sweeper sends a new message when it releases the job.
+    let parked = matches!(record.phase, Phase::Parked { .. });
+    match (broken, decision) {
+        (Some(why), Decision::Retry { after, .. }) => Disposition::FailBatch(why.to_owned(), after),
+        (_, Decision::Retry { after, .. }) => Disposition::Retry(after),
+        (_, Decision::Continue) if !parked => Disposition::Retry(SHORTEST_DELAY),
+        _ => Disposition::Ack,
     }
 }
 
