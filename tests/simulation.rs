@@ -8,7 +8,9 @@
 //!                              shrink ◄── violation ◄─────── oracle
 //! ```
 
+mod coverage;
 mod features;
+mod gathered;
 mod load;
 mod oracle;
 mod plan;
@@ -40,6 +42,7 @@ fn selection() -> Selection {
         count: number("SIMULATE_SEEDS", SEEDS),
         set: set.split_whitespace().map(str::to_owned).collect(),
         threads: cores,
+        gathered: asked("SIMULATE_GATHERED").map(Into::into),
     }
 }
 
@@ -53,7 +56,7 @@ fn no_seed_breaks_a_rule() {
 
 #[test]
 fn a_seed_takes_the_same_course_each_time() {
-    for seed in [1, 2] {
+    for seed in 1..=6 {
         let plan = Plan::of(seed);
         let one = world::run(&plan);
         let other = std::thread::spawn(move || world::run(&plan)).join().unwrap();

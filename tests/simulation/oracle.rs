@@ -21,6 +21,7 @@ use evenkeel::{
 };
 use serde_json::Value;
 
+use super::coverage::Coverage;
 use moves::Known;
 
 /// The rule that is broken, and what breaks it.
@@ -71,6 +72,7 @@ struct State {
     retried: bool,
     retried_quarantined: bool,
     seen: Seen,
+    coverage: Coverage,
 }
 
 /// What is known of a job.
@@ -112,6 +114,11 @@ impl Oracle {
         self.lock().seen
     }
 
+    /// The changes of state so far.
+    pub(crate) fn coverage(&self) -> Coverage {
+        self.lock().coverage.clone()
+    }
+
     /// Notes that a rule is broken. Only the first counts: the others may follow from it.
     pub(crate) fn breaks(&self, rule: &'static str, at: Time, about: &str, what: String) {
         let mut state = self.lock();
@@ -134,6 +141,7 @@ impl Oracle {
         let AppliedWrite { call, at, before, after } = *write;
         let mut state = self.lock();
         state.seen.writes += 1;
+        state.coverage.wrote(before, after);
         let claims = before.map_or(0, |before| before.counters.claims);
         state.seen.claims += u64::from(after.counters.claims.saturating_sub(claims));
         let (retried, retried_quarantined) = (state.retried, state.retried_quarantined);

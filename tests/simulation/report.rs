@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, ops::RangeInclusive, time::Dur
 use evenkeel::testing::BEGINNING;
 
 use super::{
+    coverage::Coverage,
     features::FEATURES,
     load::{self, Sent},
     oracle::Seen,
@@ -14,6 +15,7 @@ use super::{
     weather::{self, Event},
     world::{Course, Size},
 };
+use crate::claim_model;
 
 /// The least that the median seed must have.
 const LEAST: Size = Size {
@@ -33,6 +35,9 @@ const MANY: usize = 200;
 /// The number of seeds from which on their sizes are judged: one seed may be small.
 const SOME: usize = 10;
 
+/// The number of seeds from which on all that can happen must have happened.
+const THOROUGH: usize = 1_000;
+
 /// Lines of each part of a report.
 const MOST_LINES: usize = 7;
 
@@ -41,14 +46,25 @@ const MOST_LINES: usize = 7;
 pub(crate) struct Tally {
     sizes: Vec<Size>,
     on: BTreeMap<&'static str, usize>,
+    pub(crate) coverage: Coverage,
 }
 
 impl Tally {
     pub(crate) fn add(&mut self, plan: &Plan, course: &Course) {
         self.sizes.push(course.size);
+        self.coverage.add(&course.coverage);
         for name in plan.features.on() {
             *self.on.entry(name).or_default() += 1;
         }
+    }
+
+    /// Adds what other seeds say.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.sizes.extend(other.sizes);
+        for (name, more) in other.on {
+            *self.on.entry(name).or_default() += more;
+        }
+        self.coverage.add(&other.coverage);
     }
 
     fn median(&self, of: impl Fn(&Size) -> u64) -> u64 {
@@ -84,6 +100,7 @@ impl Tally {
             let _ = write!(text, " {name} {} %,", self.share(name));
         }
         text.truncate(text.trim_end_matches(',').len());
+        text.push_str(&self.coverage.text());
         text
     }
 
@@ -103,7 +120,9 @@ impl Tally {
             self.sizes.len() >= MANY && !is_set(name) && !SHARE.contains(&self.share(name))
         });
         let rare = rare.map(|name| format!("{name} is on in {} % of the seeds", self.share(name)));
-        medians.chain(rare).collect()
+        let is_enough = set.is_empty() && self.sizes.len() >= THOROUGH;
+        let missing = if is_enough { self.coverage.missing(&claim_model::moves()) } else { Vec::new() };
+        medians.chain(rare).chain(missing).collect()
     }
 }
 

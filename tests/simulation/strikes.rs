@@ -12,7 +12,10 @@ use evenkeel::{
     testing::{BEGINNING, CallSite, Draw, Fault},
 };
 
-use super::plan::{Plan, when};
+use super::{
+    coverage::Coverage,
+    plan::{Plan, when},
+};
 use crate::bench::processes::SWEEPER;
 
 /// A port call that failed: which process made it, its name, how many calls of this name that process had made
@@ -93,6 +96,7 @@ struct Noted {
     is_over: bool,
     struck: Vec<Strike>,
     by_outages: usize,
+    coverage: Coverage,
 }
 
 impl Strikes {
@@ -124,6 +128,7 @@ impl Strikes {
         let of_it = |of: &&Outage| of.calls.contains(&site.name);
         if let Some(outage) = self.0.outages.iter().filter(during).find(of_it) {
             noted.by_outages += 1;
+            noted.coverage.struck(site.name, outage.fault);
             return Some(outage.fault);
         }
         let process = base + site.process;
@@ -132,6 +137,7 @@ impl Strikes {
             None => self.drawn(process, site),
         }?;
         let CallSite { at, name, nth, .. } = *site;
+        noted.coverage.struck(name, fault);
         noted.struck.push(Strike { process, name, nth, fault, at });
         Some(fault)
     }
@@ -157,6 +163,11 @@ impl Strikes {
     /// The calls that failed, without those in outages.
     pub(crate) fn struck(&self) -> Vec<Strike> {
         self.0.noted.lock().unwrap().struck.clone()
+    }
+
+    /// The calls that failed, those in outages included, by name and fault.
+    pub(crate) fn coverage(&self) -> Coverage {
+        self.0.noted.lock().unwrap().coverage.clone()
     }
 
     /// How many calls failed.

@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use sandbox::SettingsChange;
 
 use super::{
+    coverage::Coverage,
     load::{self, Kind, Sent},
     oracle::{Oracle, Seen, Violation},
     plan::{BAD_TIME, BEFORE, Plan},
@@ -57,6 +58,7 @@ pub(crate) struct Course {
     /// The port calls that failed, without those in outages.
     pub(crate) struck: Vec<Strike>,
     pub(crate) size: Size,
+    pub(crate) coverage: Coverage,
     /// A hash of every port call with its time.
     pub(crate) trace: u64,
 }
@@ -89,7 +91,9 @@ pub(crate) fn run(plan: &Plan) -> Course {
         (Size::default(), 0)
     });
     let (violation, struck) = (witness.oracle.violation(), witness.strikes.struck());
-    Course { violation, struck, size, trace }
+    let mut coverage = witness.oracle.coverage();
+    coverage.add(&witness.strikes.coverage());
+    Course { violation, struck, size, coverage, trace }
 }
 
 fn errand_rates(plan: &Plan) -> Option<Rates> {
@@ -184,6 +188,7 @@ async fn course(bench: &Bench, plan: &Plan, sends: &[Sent], witness: &Witness) {
         oracle.breaks("breakers close", bench.now(), "breakers", what);
     }
     oracle.account_for(&all, bench);
+    oracle.count_rejected(bench);
     oracle.links_are_single(bench).await;
     let froze = |strike: &&Strike| matches!(strike.fault, Fault::Freeze(_));
     let frozen = u64::try_from(strikes.struck().iter().filter(froze).count()).unwrap_or_default();

@@ -1,7 +1,9 @@
 //! `cargo xtask simulate`: the whole queue under random faults, many seeds. The simulation is a module of the
 //! integration tests, so that nothing is built for it that the tests do not build.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::tool;
@@ -19,6 +21,9 @@ pub struct Selection {
     /// Set a feature to an intensity from 0 (off) to 1, as NAME=NUMBER; may be given more than once
     #[arg(long = "set", value_name = "NAME=NUMBER")]
     pub set: Vec<String>,
+    /// Go on after the seeds that earlier runs with --resume have run on this commit, and add up what they say
+    #[arg(long, conflicts_with = "set")]
+    pub resume: bool,
 }
 
 /// Runs the seeds. Returns false if one broke a rule, which is then printed.
@@ -31,5 +36,23 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     cargo.env("SIMULATE_SEEDS", selection.seeds.to_string());
     cargo.env("SIMULATE_SEED", selection.seed.to_string());
     cargo.env("SIMULATE_SET", selection.set.join(" "));
+    if selection.resume {
+        cargo.env("SIMULATE_GATHERED", gathered(workspace, selection.seed).await?);
+    }
     tool::shown(&mut cargo).await
+}
+
+/// The file in which the seeds of this commit are gathered. Fails if the checkout differs from its commit: they would
+/// count for what was not run.
+async fn gathered(workspace: &Workspace, first: u64) -> Result<PathBuf> {
+    let git = |arguments: &[&str]| {
+        let mut git = tool::command("git");
+        git.current_dir(workspace.root()).args(arguments);
+        git
+    };
+    let changed = tool::output(&mut git(&["status", "--porcelain"]), "resume").await?;
+    ensure!(changed.is_empty(), "could not resume: commit these files first:\n{changed}");
+    let commit = tool::output(&mut git(&["rev-parse", "HEAD"]), "resume").await?;
+    let name = format!("{}-{first}.json", commit.trim());
+    Ok(workspace.root().join("target").join("simulation").join(name))
 }

@@ -62,6 +62,14 @@ impl Oracle {
         }
     }
 
+    /// Counts the messages that are kept as rejected.
+    pub(crate) fn count_rejected(&self, bench: &Bench) {
+        let mut state = self.lock();
+        for kept in bench.store.rejected_messages() {
+            state.coverage.rejected(kept.rejection.flaw.name());
+        }
+    }
+
     /// A car has at most one link that leads somewhere.
     pub(crate) async fn links_are_single(&self, bench: &Bench) {
         let mut live = BTreeMap::<String, u32>::new();
