@@ -47,7 +47,7 @@ impl Gathered {
     }
 
     /// The next seed to run.
-    pub(crate) const fn next(&self) -> u64 {
+    pub(crate) const fn next_seed(&self) -> u64 {
         self.kept.first + self.kept.seeds
     }
 
@@ -91,10 +91,10 @@ mod tests {
         let file = folder.join("gathered.json");
         let _ = fs::remove_file(&file);
         let mut gathered = Gathered::open(Some(&file), 7).unwrap();
-        assert_eq!(gathered.next(), 7);
+        assert_eq!(gathered.next_seed(), 7);
         gathered.add(1_000, &Coverage::default()).unwrap();
         let again = Gathered::open(Some(&file), 7).unwrap();
-        assert_eq!(again.next(), 1_007);
+        assert_eq!(again.next_seed(), 1_007);
         assert!(again.text().contains("1000 seeds from 7 on"), "{}", again.text());
         assert!(Gathered::open(Some(&file), 8).unwrap_err().contains("expected from 8"));
         fs::write(&file, "nonsense").unwrap();

@@ -121,7 +121,8 @@ impl Tally {
         });
         let rare = rare.map(|name| format!("{name} is on in {} % of the seeds", self.share(name)));
         let is_enough = set.is_empty() && self.sizes.len() >= THOROUGH;
-        let missing = if is_enough { self.coverage.missing(&claim_model::moves()) } else { Vec::new() };
+        let missing =
+            if is_enough { self.coverage.missing(&claim_model::moves()) } else { Vec::new() };
         medians.chain(rare).chain(missing).collect()
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn run_all(selection: &Selection) -> Result<String, String> {
     let mut gathered = Gathered::open(selection.gathered.as_deref(), selection.first)?;
     let (mut tally, mut done) = (Tally::default(), 0);
     while done < selection.count {
-        let first = gathered.next();
+        let first = gathered.next_seed();
         let end = first + BLOCK.min(selection.count - done);
         let found = run_some(selection, first..end);
         if let Some((plan, course)) = found.broken {

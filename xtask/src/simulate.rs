@@ -54,5 +54,5 @@ async fn gathered(workspace: &Workspace, first: u64) -> Result<PathBuf> {
     ensure!(changed.is_empty(), "could not resume: commit these files first:\n{changed}");
     let commit = tool::output(&mut git(&["rev-parse", "HEAD"]), "resume").await?;
     let name = format!("{}-{first}.json", commit.trim());
-    Ok(workspace.root().join("target").join("simulation").join(name))
+    Ok(workspace.target().join("simulation").join(name))
 }
