@@ -12,6 +12,7 @@ mod coverage;
 mod features;
 mod gathered;
 mod load;
+mod mutants;
 mod oracle;
 mod plan;
 mod report;
@@ -22,6 +23,8 @@ mod weather;
 mod world;
 
 use std::num::NonZeroUsize;
+
+use evenkeel::base::mutants::Mutant;
 
 use plan::Plan;
 use seeds::{Selection, run_all};
@@ -49,6 +52,29 @@ fn selection() -> Selection {
 #[test]
 fn no_seed_breaks_a_rule() {
     match run_all(&selection()) {
+        Ok(text) => println!("{text}"),
+        Err(text) => panic!("{text}"),
+    }
+}
+
+/// Some faults that every run of the tests puts into the code, and the seeds within which each must be found.
+const SOME_MUTANTS: [Mutant; 3] =
+    [Mutant::UnindexedLeaseAcknowledged, Mutant::WakeUpRaisesNoFence, Mutant::ClaimUncounted];
+const FEW_SEEDS: u64 = 100;
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo xtask simulate --mutants asks for all this way"
+)]
+fn every_mutant_is_caught() {
+    let asked = std::env::var("SIMULATE_MUTANTS").ok().map(|most| most.parse().unwrap());
+    let threads = selection().threads;
+    let caught = match asked {
+        Some(most) => mutants::catch(&Mutant::ALL, most, threads),
+        None => mutants::catch(&SOME_MUTANTS, FEW_SEEDS, threads),
+    };
+    match caught {
         Ok(text) => println!("{text}"),
         Err(text) => panic!("{text}"),
     }

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod gather;
 pub mod hash;
+pub mod mutants;
 pub mod random;
 pub mod secret;
 pub mod time;

@@ -29,7 +29,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::time::Time,
+    base::{
+        mutants::{Mutant, is_on},
+        time::Time,
+    },
     policy::QUARANTINE_RETENTION,
     record::{decision::Spends, trace::Trace},
 };
@@ -57,6 +60,7 @@ impl Counters {
     fn count(&mut self, spends: Spends) -> bool {
         match spends {
             Spends::Attempt => self.attempts += 1,
+            Spends::Deferral if is_on(Mutant::DeferralSpendsAttempt) => self.attempts += 1,
             Spends::Deferral => self.defers += 1,
             Spends::Crash => self.crashes += 1,
         }
@@ -328,7 +332,7 @@ impl Record {
     /// owner, fence and state are the same.
     #[must_use]
     pub fn is_write_of(&self, written: &Self) -> bool {
-        self.owner == written.owner
+        (self.owner == written.owner || is_on(Mutant::OwnerUnchecked))
             && self.fence == written.fence
             && self.phase.name() == written.phase.name()
     }

@@ -71,6 +71,9 @@ struct State {
     sent_back: BTreeSet<String>,
     retried: bool,
     retried_quarantined: bool,
+    /// The first crash that was found and not counted, and whether most runs of a type have crashed.
+    uncounted: Option<(Time, String)>,
+    is_stormy: bool,
     seen: Seen,
     coverage: Coverage,
 }
@@ -142,6 +145,9 @@ impl Oracle {
         let mut state = self.lock();
         state.seen.writes += 1;
         state.coverage.wrote(before, after);
+        if moves::is_uncounted_crash(write) {
+            state.uncounted.get_or_insert((at, after.key.clone()));
+        }
         let claims = before.map_or(0, |before| before.counters.claims);
         state.seen.claims += u64::from(after.counters.claims.saturating_sub(claims));
         let (retried, retried_quarantined) = (state.retried, state.retried_quarantined);

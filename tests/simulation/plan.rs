@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use evenkeel::testing::Draw;
+use evenkeel::{base::mutants::Mutant, testing::Draw};
 
 use super::{features::Features, strikes::Strike};
 
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) features: Features,
     /// Whether a bug is planted: ends of runs are written whatever the fence is.
     pub(crate) planted: bool,
+    /// The fault that is put into the shipped code, if any.
+    pub(crate) mutant: Option<Mutant>,
     /// Nothing is sent and nothing happens after this time.
     pub(crate) until: Duration,
     /// The numbers of the messages that are sent; `None` if all are.
@@ -34,6 +36,7 @@ impl Plan {
             seed,
             features: Features::drawn(Draw::new(seed)),
             planted: false,
+            mutant: None,
             until: BAD_TIME * 2,
             sends: None,
             strikes: None,
@@ -44,10 +47,16 @@ impl Plan {
         Draw::new(self.seed)
     }
 
-    /// Changes the plan as `name=value` says: a feature's intensity, or `planted=1`.
+    /// Changes the plan as `name=value` says: a feature's intensity, `planted=1`, or `mutant=NAME`.
     pub(crate) fn set(&mut self, setting: &str) -> Result<(), String> {
         let expected = || format!("set: {setting:?}, expected NAME=NUMBER");
         let (name, value) = setting.split_once('=').ok_or_else(expected)?;
+        if name == "mutant" {
+            let known = Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}") == value);
+            let unknown = || format!("set: {setting:?}, expected one of {:?}", Mutant::ALL);
+            self.mutant = Some(known.ok_or_else(unknown)?);
+            return Ok(());
+        }
         let value: f64 = value.parse().map_err(|_| expected())?;
         if name == "planted" {
             self.planted = value > 0.0;

@@ -138,7 +138,8 @@ pub(crate) fn of_failure(shrunk: &Shrunk) -> String {
     if let Some(violation) = &course.violation {
         let _ = writeln!(text, "{violation}");
     }
-    let planted = if plan.planted { " --set planted=1" } else { "" };
+    let mutant = plan.mutant.map(|mutant| format!(" --set mutant={mutant:?}"));
+    let planted = if plan.planted { " --set planted=1" } else { mutant.as_deref().unwrap_or("") };
     let _ = writeln!(text, "seed {}, shrunk in {runs} runs{planted}", plan.seed);
     let _ = writeln!(text, "features: {}", plan.features);
     let strikes: &[Strike] = plan.strikes.as_deref().unwrap_or(&course.struck);

@@ -7,7 +7,10 @@ use std::{
 };
 
 use evenkeel::{
-    base::time::{Clock as _, Time},
+    base::{
+        mutants,
+        time::{Clock as _, Time},
+    },
     dependency::limiter::Rates,
     testing::{BEGINNING, Fault, LogLines, TableHabits, containers::FunctionSettings, sqs::Habits},
 };
@@ -77,12 +80,14 @@ pub(crate) fn run(plan: &Plan) -> Course {
         strikes: Strikes::of(plan),
         lines: LogLines::default(),
     };
+    mutants::turn_on(plan.mutant);
     let played = catch_unwind(AssertUnwindSafe(|| {
         let _guard = witness.lines.collect();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(play(plan, &witness))
     }));
+    mutants::turn_on(None);
     let (size, trace) = played.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
@@ -188,6 +193,7 @@ async fn course(bench: &Bench, plan: &Plan, sends: &[Sent], witness: &Witness) {
         oracle.breaks("breakers close", bench.now(), "breakers", what);
     }
     oracle.account_for(&all, bench);
+    oracle.crashes_are_counted(bench);
     oracle.count_rejected(bench);
     oracle.links_are_single(bench).await;
     let froze = |strike: &&Strike| matches!(strike.fault, Fault::Freeze(_));

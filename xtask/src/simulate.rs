@@ -24,6 +24,10 @@ pub struct Selection {
     /// Go on after the seeds that earlier runs with --resume have run on this commit, and add up what they say
     #[arg(long, conflicts_with = "set")]
     pub resume: bool,
+    /// Put each fault of shared/src/base/mutants.rs into the code, and run seeds until it is found, at most this many
+    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "20000")]
+    #[arg(conflicts_with_all = ["seeds", "seed", "set", "resume"])]
+    pub mutants: Option<u64>,
 }
 
 /// Runs the seeds. Returns false if one broke a rule, which is then printed.
@@ -32,7 +36,14 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     cargo.current_dir(workspace.root());
     // The same features as `cargo xtask test`, so that both share what is built.
     cargo.args(["test", "--workspace", "--all-features", "--quiet", "--test", "integration"]);
-    cargo.args(["simulation::no_seed_breaks_a_rule", "--", "--exact", "--nocapture"]);
+    let test = match selection.mutants {
+        Some(_) => "simulation::every_mutant_is_caught",
+        None => "simulation::no_seed_breaks_a_rule",
+    };
+    cargo.args([test, "--", "--exact", "--nocapture"]);
+    if let Some(most) = selection.mutants {
+        cargo.env("SIMULATE_MUTANTS", most.to_string());
+    }
     cargo.env("SIMULATE_SEEDS", selection.seeds.to_string());
     cargo.env("SIMULATE_SEED", selection.seed.to_string());
     cargo.env("SIMULATE_SET", selection.set.join(" "));

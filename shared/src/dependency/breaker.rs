@@ -19,7 +19,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    base::time::{LEASE_GRACE, Time},
+    base::{
+        mutants::{Mutant, is_on},
+        time::{LEASE_GRACE, Time},
+    },
     dependency::{limiter::LONGEST_STOP, stats::Calls},
 };
 
@@ -259,8 +262,8 @@ impl Breaker {
             }
             State::HalfOpen { probes, successes, wait } => {
                 let mut probes = probes.clone();
-                probes.retain(|_, until| *until > now);
-                if probes.len() >= policy.probes as usize {
+                probes.retain(|_, until| *until > now || is_on(Mutant::ProbeNeverExpires));
+                if probes.len() >= policy.probes as usize && !is_on(Mutant::ProbesUnlimited) {
                     return Admission::Wait(probes.values().min().copied().unwrap_or(now));
                 }
                 probes.insert(probe.token, probe.until);
@@ -303,7 +306,8 @@ impl Breaker {
             ProbeResult::Succeeded => successes + 1,
             ProbeResult::Neutral => *successes,
         };
-        if proof == ProbeResult::Succeeded && successes >= policy.successes {
+        let is_enough = successes >= policy.successes && !is_on(Mutant::BreakerNeverCloses);
+        if proof == ProbeResult::Succeeded && is_enough {
             return Some(self.next(
                 State::Closed,
                 format!("{successes} probes worked"),

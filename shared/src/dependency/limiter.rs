@@ -15,7 +15,10 @@ use std::time::Duration;
 
 pub use block::{Block, block_size};
 
-use crate::base::time::Time;
+use crate::base::{
+    mutants::{Mutant, is_on},
+    time::Time,
+};
 
 /// How far ahead a slot can be reserved. A message whose slot is later is received again at that time.
 pub const HORIZON: Duration = Duration::from_secs(5);
@@ -283,7 +286,7 @@ impl Limiter {
         if granted.is_empty() {
             return Reservation::Refused(Duration::from_micros(at_us.saturating_sub(now_us)));
         }
-        Reservation::Granted(next, granted)
+        Reservation::Granted(if is_on(Mutant::SlotsShared) { self.clone() } else { next }, granted)
     }
 
     /// Promises slots to messages that wait for them in the queue: the limiter to write, and the times, each at

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    base::time::Time,
+    base::{
+        mutants::{Mutant, is_on},
+        time::Time,
+    },
     failure::Class,
     record::{Counters, Phase, Record, Work, decision::Cause},
 };
@@ -44,6 +47,21 @@ pub struct Claimant<'a> {
 impl<'a> Claimant<'a> {
     pub(crate) fn message_id(&self) -> &'a str {
         self.message_ids.first().map_or("", String::as_str)
+    }
+
+    /// Whether it asks for no new work.
+    fn is_wake_up(&self) -> bool {
+        self.wakes.is_some() && !is_on(Mutant::WakeUpReopens)
+    }
+
+    /// When the job was asked for.
+    fn asked_at(&self) -> Time {
+        let reopens = self.wakes.is_some() && is_on(Mutant::WakeUpReopens);
+        if reopens || is_on(Mutant::ReopensByReceiveTime) { self.now } else { self.sent_at }
+    }
+
+    fn dedup_window(&self) -> Duration {
+        if is_on(Mutant::DedupWindowIgnored) { Duration::ZERO } else { self.dedup_window }
     }
 }
 
@@ -125,23 +143,23 @@ pub fn claim(
             }
         }
         Phase::Running { lease_until, lease_expiry_indexed } => {
-            if *lease_until <= by.now {
+            if *lease_until <= by.now || is_on(Mutant::LeaseIgnored) {
                 after_crash(record, by)
             } else if own_message {
                 // If the run is dead, only this message wakes the job, so it stays in the queue.
                 ClaimDecision::ComeBack(*lease_until)
-            } else if *lease_expiry_indexed {
+            } else if *lease_expiry_indexed || is_on(Mutant::UnindexedLeaseAcknowledged) {
                 ClaimDecision::AlreadyDue
             } else {
                 ClaimDecision::IndexLeaseExpiry(*lease_until)
             }
         }
         // A wake-up message asks for no new work.
-        phase if by.wakes.is_some() && phase.ended_at().is_some() => ClaimDecision::Ended,
-        Phase::Succeeded { at, .. } if by.sent_at > *at + by.dedup_window => {
+        phase if by.is_wake_up() && phase.ended_at().is_some() => ClaimDecision::Ended,
+        Phase::Succeeded { at, .. } if by.asked_at() > *at + by.dedup_window() => {
             take(record.clone().reopened(work), by, false)
         }
-        Phase::Dead { at, .. } | Phase::Cancelled { at, .. } if by.sent_at > *at => {
+        Phase::Dead { at, .. } | Phase::Cancelled { at, .. } if by.asked_at() > *at => {
             take(record.clone().reopened(work), by, false)
         }
         Phase::Succeeded { .. }
@@ -154,7 +172,8 @@ pub fn claim(
 /// Whether two payloads say the same. Two versions of a job type may write the same one differently.
 fn is_same(one: &str, other: &str) -> bool {
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-    one == other || value(one).is_some_and(|one| value(other) == Some(one))
+    let ignores = is_on(Mutant::OtherPayloadIgnored);
+    ignores || one == other || value(one).is_some_and(|one| value(other) == Some(one))
 }
 
 impl Record {
@@ -172,11 +191,11 @@ impl Record {
 
     /// The record as its next run begins.
     pub(crate) fn claimed(mut self, by: &Claimant<'_>) -> Self {
-        self.fence += 1;
+        self.fence += u64::from(!is_on(Mutant::ClaimRaisesNoFence));
         by.owner.clone_into(&mut self.owner);
         by.message_id().clone_into(&mut self.message_id);
         self.counters.receives += u32::try_from(by.message_ids.len()).unwrap_or(u32::MAX);
-        self.counters.claims += 1;
+        self.counters.claims += u32::from(!is_on(Mutant::ClaimUncounted));
         self.phase = Phase::Running { lease_until: by.lease_until, lease_expiry_indexed: false };
         self
     }

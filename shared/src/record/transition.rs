@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use crate::{
-    base::time::{Time, millis},
+    base::{
+        mutants::{Mutant, is_on},
+        time::{Time, millis},
+    },
     failure::{Class, Failure},
     policy::{CRASH_PAUSE, HISTORY, MAX_CRASHES},
     record::{
@@ -65,12 +68,12 @@ impl Record {
         let mut remember = true;
         record.phase = match decision {
             Decision::Succeed => {
-                counters.attempts += 1;
+                counters.attempts += u32::from(!is_on(Mutant::AttemptUncounted));
                 (record.provisional, record.cursor) = (None, None);
                 Phase::Succeeded { at: now, result }
             }
             Decision::Continue => {
-                record.cursor = Some(result);
+                record.cursor = Some(result).filter(|_| !is_on(Mutant::CursorLost));
                 let why = "there is more to do".to_owned();
                 Phase::Waiting { run_after: now, due_at: now + DUE_AFTER_CONTINUED, why }
             }
@@ -91,7 +94,11 @@ impl Record {
                     Some(class) if class.is_deferral() => Spends::Deferral,
                     _ => Spends::Attempt,
                 });
-                Phase::Dead { at: now, why: format!("{}: {why}", cause.text()) }
+                let why = format!("{}: {why}", cause.text());
+                Phase::Dead {
+                    at: now,
+                    why: if is_on(Mutant::BuriedWithoutReason) { String::new() } else { why },
+                }
             }
             Decision::Quarantine => {
                 counters.crashes += 1;
@@ -149,12 +156,12 @@ impl Record {
         let mut record = self.clone();
         // The finder writes this record, not the run that is gone.
         owner.clone_into(&mut record.owner);
-        record.counters.crashes += u32::from(!excused);
+        record.counters.crashes += u32::from(!excused && !is_on(Mutant::CrashUncounted));
         let why = "the run never came back";
         record.record_failure(&Failure::new(Class::Crash, LEASE_OVER, why), !excused, now);
         let pause = match record.counters.crashes {
             _ if excused => CRASH_PAUSE,
-            MAX_CRASHES.. => {
+            MAX_CRASHES.. if !is_on(Mutant::CrasherNeverStopped) => {
                 let why = quarantine_reason(record.counters.crashes, why);
                 record.phase = Phase::Quarantined { at: now, why };
                 return record;
@@ -175,7 +182,7 @@ impl Record {
     pub fn awaiting_wake_up(&self, owner: &str, at: Time, due_at: Time) -> Self {
         let mut record = self.clone();
         owner.clone_into(&mut record.owner);
-        record.fence += 1;
+        record.fence += u64::from(!is_on(Mutant::WakeUpRaisesNoFence));
         // The job is due at its deadline in any case: then it takes its fallback, or ends.
         let deadline =
             self.work.deadline.filter(|at_most| self.provisional.is_none() && *at_most > at);
@@ -248,7 +255,9 @@ impl Record {
     #[must_use]
     pub fn reopened(self, work: &Work) -> Self {
         let Counters { receives, claims, .. } = self.counters;
-        let counters = Counters { receives, claims, ..Counters::default() };
+        let begin =
+            if is_on(Mutant::ReopenedKeepsCounters) { self.counters } else { Counters::default() };
+        let counters = Counters { receives, claims, ..begin };
         Self {
             counters,
             history: Vec::new(),

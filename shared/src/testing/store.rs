@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     aws::size,
+    base::mutants::{Mutant, is_on},
     dependency::stats::{Bucket, BucketKey, ContainerCounts},
     message::RejectedMessage,
     ports::{PortError, Seen, Store, Written},
@@ -275,7 +276,7 @@ impl Store for MemoryStore {
             let _ = tables.remove_control(&size::lease(lease).key);
         }
         let running = |record: &Record| Guard { state: "running", fence: record.fence };
-        let ignores = tables.habits.ignores_fences;
+        let ignores = tables.habits.ignores_fences || is_on(Mutant::SettledWithoutFence);
         let each = records.iter().map(|record| {
             let guard = running(record);
             tables.write_entry("settle", record, |now| ignores || guarded(now, Some(&guard)))

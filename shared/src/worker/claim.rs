@@ -8,7 +8,10 @@ use std::{
 use futures_util::future::join_all;
 
 use crate::{
-    base::time::{Clock, Time},
+    base::{
+        mutants::{Mutant, is_on},
+        time::{Clock, Time},
+    },
     job::Job,
     policy::SHORTEST_DELAY,
     ports::{PortError, Ports, Store, Written},
@@ -226,7 +229,9 @@ pub(crate) fn next(decision: ClaimDecision, isolated_now: bool, now: Time) -> Ne
     let retry = |at: Time| Claim::NothingToRun(Disposition::Retry(at.since(now)));
     match decision {
         ClaimDecision::AlreadyClaimed(record) => Next::Return(Claim::Run(Box::new(record))),
-        ClaimDecision::ComeBack(at) => Next::Return(retry(at)),
+        ClaimDecision::ComeBack(at) if !is_on(Mutant::ComeBackAcknowledged) => {
+            Next::Return(retry(at))
+        }
         ClaimDecision::Take { isolated: true, .. } if !isolated_now => {
             Next::Return(Claim::Isolated)
         }
@@ -239,6 +244,7 @@ pub(crate) fn next(decision: ClaimDecision, isolated_now: bool, now: Time) -> Ne
         }
         ClaimDecision::Ended
         | ClaimDecision::AlreadyDue
+        | ClaimDecision::ComeBack(_)
         | ClaimDecision::IndexLeaseExpiry(_)
         | ClaimDecision::OtherPayload => Next::Return(Claim::NothingToRun(Disposition::Ack)),
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    base::mutants::{Mutant, is_on},
     policy::{LONGEST_WAIT, STORE_PAUSE},
     ports::PortError,
     telemetry,
@@ -29,6 +30,7 @@ impl Disposition {
     pub(crate) fn after_error(error: &PortError, receives: u32) -> Self {
         telemetry::port_failed("store", error);
         match error {
+            PortError::Unavailable(_) if is_on(Mutant::StoreErrorAcknowledged) => Self::Ack,
             PortError::Unavailable(_) => Self::store_gone(receives),
             // Only an update of the function or an operator can change that. Other jobs are not affected.
             PortError::Unreadable(_) | PortError::Invalid(_) => Self::Retry(LONGEST_WAIT),

@@ -10,7 +10,10 @@ use super::{
     reject, schedule, settle, slots, verify,
 };
 use crate::{
-    base::time::{Clock, Time},
+    base::{
+        mutants::{Mutant, is_on},
+        time::{Clock, Time},
+    },
     job::Job,
     message::{Purpose, ReceivedMessage},
     policy::{ANSWER_RESERVE, LONGEST_VISIBILITY},
@@ -48,7 +51,8 @@ pub async fn handle<J: Job, P: Ports>(
     count_new_messages(worker, &batch);
     // Do not start without time: an insert whose response is never read would later count as a
     // crash.
-    let limit = deadline.before(ANSWER_RESERVE).since(started);
+    let end = if is_on(Mutant::AnswersLate) { Time::MAX } else { deadline.before(ANSWER_RESERVE) };
+    let limit = end.since(started);
     let in_time = !limit.is_zero() && {
         // On the heap: it holds every run of the batch.
         let work = Box::pin(async {

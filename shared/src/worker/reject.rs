@@ -4,7 +4,10 @@ use futures_util::future::join_all;
 
 use crate::failure::{Class, Failure};
 use crate::{
-    base::time::Clock,
+    base::{
+        mutants::{Mutant, is_on},
+        time::Clock,
+    },
     job::Job,
     message::{Flaw, ReceivedMessage, RejectedMessage, Rejection, Woken},
     policy::LONGEST_WAIT,
@@ -64,6 +67,9 @@ async fn keep<J: Job, P: Ports>(
     let kept = RejectedMessage::new(J::TYPE, &message.queue, message_id, body, rejection, now);
     let kept = kept.in_group(message.group.as_deref()).traced(message.trace.as_ref());
     telemetry::rejected(&kept);
+    if is_on(Mutant::RejectedWithoutRecord) {
+        return Disposition::Ack;
+    }
     match worker.store.reject(&kept).await {
         Ok(()) => Disposition::Ack,
         Err(error) => Disposition::after_error(&error, message.receives),

@@ -7,7 +7,10 @@ use futures_util::future::join_all;
 
 use super::{Worker, batch::Batch, disposition::Disposition, run::Ended};
 use crate::{
-    base::time::Clock,
+    base::{
+        mutants::{Mutant, is_on},
+        time::Clock,
+    },
     failure::{Class, Failure},
     job::Job,
     policy::{ANSWER_RESERVE, SHORTEST_DELAY},
@@ -74,7 +77,7 @@ pub(super) async fn settle<J: Job, P: Ports>(
     let left = join_all(left.map(|(item, _)| put_item(worker, batch, item)));
     let at_once = written.iter().all(|written| *written == Written::Yes);
     let each = ended.iter().zip(written).map(async |(ended, written)| match written {
-        Written::Yes => {
+        written if written == Written::Yes || is_on(Mutant::AcknowledgedBeforeRecord) => {
             confirm(batch, ended);
             true
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use evenkeel::{
     base::time::Time,
     dependency::{breaker::State, limiter::Rates},
-    ports::Control as _,
+    ports::{Control as _, notes::CRASH_STORM},
 };
 use sandbox::rebrandly::LinkStatus;
 use serde_json::Value;
@@ -59,6 +59,20 @@ impl Oracle {
                 let what = format!("message {} is neither done nor kept", send.number);
                 self.breaks("sent = ended + rejected + folded", bench.now(), about, what);
             }
+        }
+    }
+
+    /// A run that never came back counts as a crash of its job, unless most runs of its type crash.
+    pub(crate) fn crashes_are_counted(&self, bench: &Bench) {
+        let state = self.lock();
+        let (uncounted, is_stormy) = (state.uncounted.clone(), state.is_stormy);
+        drop(state);
+        if let Some((at, key)) = uncounted
+            && !is_stormy
+            && bench.store.all_notes(CRASH_STORM).is_empty()
+        {
+            let what = "its run never came back".to_owned();
+            self.breaks("a crash counts unless most runs crash", at, &key, what);
         }
     }
 

@@ -14,6 +14,9 @@ use super::Broken;
 /// Most messages that one claim counts: those of a batch.
 const MOST_RECEIVES: u32 = 10;
 
+/// Crashes after which a job is run again by an operator only.
+const MOST_CRASHES: u32 = 3;
+
 /// Whether the fence rises with a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fence {
@@ -115,6 +118,10 @@ fn bounds(after: &Record) -> Result<(), Broken> {
     if after.history.len() > HISTORY {
         return Err(("a history is bounded", format!("{} entries", after.history.len())));
     }
+    if after.counters.crashes >= MOST_CRASHES && after.phase.ended_at().is_none() {
+        let what = format!("{} crashes, and it is {}", after.counters.crashes, after.phase.name());
+        return Err(("a job that keeps crashing is stopped", what));
+    }
     let why = match &after.phase {
         Phase::Dead { why, .. } | Phase::Quarantined { why, .. } => Some(why),
         _ => None,
@@ -164,6 +171,16 @@ fn may_have_crashed(before: &Record, crashes: [u32; 2]) -> bool {
     let [from, to] = crashes;
     let ran = matches!(before.phase, Phase::Running { .. });
     to == from || (ran && to == from + 1)
+}
+
+/// Whether a write has found that a run never came back, and does not count that as a crash of the job.
+pub(super) fn is_uncounted_crash(write: &AppliedWrite<'_>) -> bool {
+    let AppliedWrite { before, after, .. } = *write;
+    let Some(before) = before.filter(|before| matches!(before.phase, Phase::Running { .. })) else {
+        return false;
+    };
+    let is_found = after.fence > before.fence || after.owner != before.owner;
+    is_found && after.counters.crashes == before.counters.crashes
 }
 
 fn claimed(before: Option<&Record>, after: &Record) -> Result<(), Broken> {

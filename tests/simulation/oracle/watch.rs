@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use evenkeel::{
     dependency::breaker::{BreakerPolicy, State},
-    ports::Control as _,
+    ports::{Control as _, notes::CRASH_STORM},
     testing::POLICY,
 };
 
@@ -26,6 +26,7 @@ impl Oracle {
         while !self.is_broken() {
             tokio::time::sleep(EVERY).await;
             self.answers_come_in_time(bench);
+            self.lock().is_stormy |= !bench.store.all_notes(CRASH_STORM).is_empty();
             self.every_open_job_is_found(bench);
             self.probes_have_leases(bench).await;
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use evenkeel::{
-    base::time::Time,
+    base::{
+        mutants::{Mutant, is_on},
+        time::Time,
+    },
     dependency::{
         breaker::{Breaker, State},
         limiter::{Grant, Limiter, Rates, Request, Reservation},
@@ -150,6 +153,9 @@ fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
 #[must_use]
 pub fn may_go(record: &Record, at: Time) -> bool {
     let Phase::Parked { run_after, .. } = record.phase else { return false };
+    if is_on(Mutant::ParkedForEver) {
+        return false;
+    }
     let gated = record.parking.is_some_and(|parking| parking.gated);
     gated || run_after <= at || is_overdue(record, at)
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use evenkeel::{
-    base::time::Time,
+    base::{
+        mutants::{Mutant, is_on},
+        time::Time,
+    },
     dependency::limiter::PROMISE_HORIZON,
     ports::maintenance::Depth,
     record::{Phase, Record},
@@ -76,7 +79,8 @@ pub const fn is_storm(crashed: u64, runs: u64) -> bool {
 /// Whether the job is running and its lease is over.
 #[must_use]
 pub fn is_stuck(record: &Record, now: Time) -> bool {
-    matches!(record.phase, Phase::Running { lease_until, .. } if lease_until <= now)
+    matches!(record.phase, Phase::Running { lease_until, .. }
+        if lease_until <= now || is_on(Mutant::SweeperIgnoresLease))
 }
 
 /// Counts a crash of a stuck job; `None` if the job is not stuck.
@@ -106,6 +110,9 @@ pub fn crash(record: &Record, owner: &str, excused: bool, now: Time) -> Option<S
 /// message was sent that was received for the first time then.
 #[must_use]
 pub fn lost_before(depth: Depth, first_receives: &[(Time, Time)], now: Time) -> Option<Time> {
+    if is_on(Mutant::LossIsBacklog) {
+        return None;
+    }
     if depth.visible == 0 {
         // A message may be hidden until its slot comes.
         let hidden = if depth.in_flight > 0 { PROMISE_HORIZON } else { Duration::ZERO };
