@@ -19,6 +19,10 @@ const FREQUENT: [&str; 5] = ["insert", "read", "replace", "settle", "extend_visi
 const WAYS: [&str; 8] =
     ["late", "answer lost", "cut off", "hangs", "throttled", "dies before", "dies after", "frozen"];
 
+/// The ways of writes that are on their way longer than their process waits, and the writes that must have met each.
+const LATE: [&str; 3] = ["delayed", "outlives", "twice"];
+const LATE_CALLS: [&str; 3] = ["insert", "replace", "settle"];
+
 /// Counts of what has happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Coverage {
@@ -49,6 +53,9 @@ const fn way(fault: Fault) -> &'static str {
         Fault::Unreadable => "unreadable",
         Fault::Late(_) => "late",
         Fault::Freeze(_) => "frozen",
+        Fault::Delayed(_) => "delayed",
+        Fault::Outlives(_) => "outlives",
+        Fault::Twice(_) => "twice",
     }
 }
 
@@ -118,7 +125,8 @@ impl Coverage {
     /// Port calls and the ways in which they failed, as a table.
     fn matrix(&self) -> String {
         let mut text = String::from("\nport calls that failed:\n                    ");
-        for way in WAYS {
+        let ways = || WAYS.into_iter().chain(LATE);
+        for way in ways() {
             let _ = write!(text, " {way:>11}");
         }
         let mut calls: Vec<&str> =
@@ -126,7 +134,7 @@ impl Coverage {
         calls.dedup();
         for call in calls {
             let _ = write!(text, "\n{call:20}");
-            for way in WAYS {
+            for way in ways() {
                 let count = self.faults.get(&cell(call, way)).copied().unwrap_or_default();
                 let _ = write!(text, " {count:11}");
             }
@@ -140,7 +148,8 @@ impl Coverage {
         let moves = reachable.iter().map(ToString::to_string);
         let moves = moves.filter(|name| !self.moves.contains_key(name));
         let cells = FREQUENT.iter().flat_map(|call| WAYS.map(|way| cell(call, way)));
-        let cells = cells.chain([cell("read", "unreadable")]);
+        let late = LATE_CALLS.iter().flat_map(|call| LATE.map(|way| cell(call, way)));
+        let cells = cells.chain(late).chain([cell("read", "unreadable")]);
         let cells = cells.filter(|cell| !self.faults.contains_key(cell));
         moves.chain(cells).map(|name| format!("{name} never happens")).collect()
     }
@@ -164,6 +173,6 @@ mod tests {
         let missing = coverage.missing(&reachable);
         assert_eq!(missing[0], "none → running by claim never happens");
         // One cell is not empty; but no record was unreadable.
-        assert_eq!(missing.len() - 1, FREQUENT.len() * WAYS.len());
+        assert_eq!(missing.len() - 1, FREQUENT.len() * WAYS.len() + LATE_CALLS.len() * LATE.len());
     }
 }

@@ -6,13 +6,14 @@ use std::{collections::BTreeMap, fmt};
 use evenkeel::testing::Draw;
 
 /// Every feature. docs/simulation.md says what each does.
-pub(crate) const FEATURES: [&str; 38] = [
+pub(crate) const FEATURES: [&str; 42] = [
     // Processes.
     "killed",
     "frozen",
     "cold_starts",
     "few_containers",
     "skew",
+    "deployments",
     // Port calls.
     "late",
     "lost_answers",
@@ -20,6 +21,7 @@ pub(crate) const FEATURES: [&str; 38] = [
     "hangs",
     "throttled",
     "partial_batches",
+    "late_writes",
     "table_outage",
     "queue_outage",
     "broken",
@@ -36,6 +38,7 @@ pub(crate) const FEATURES: [&str; 38] = [
     "missed_ticks",
     "doubled_ticks",
     "commands",
+    "operators",
     // Third parties.
     "upstream_down",
     "upstream_slow",
@@ -49,6 +52,7 @@ pub(crate) const FEATURES: [&str; 38] = [
     "repeats",
     "contradictions",
     "garbage",
+    "forged",
     "failing_jobs",
     "crashing_jobs",
     "long_jobs",

@@ -42,7 +42,7 @@ impl fmt::Display for Strike {
 }
 
 /// A feature that strikes single calls: its name, and the share of the calls that it strikes at most.
-const KINDS: [(&str, f64); 9] = [
+const KINDS: [(&str, f64); 10] = [
     ("late", 0.02),
     ("lost_answers", 0.02),
     ("cut_off", 0.02),
@@ -51,6 +51,7 @@ const KINDS: [(&str, f64); 9] = [
     ("killed", 0.004),
     ("killed_after", 0.004),
     ("frozen", 0.006),
+    ("late_writes", 0.02),
     ("unreadable", 0.01),
 ];
 
@@ -63,6 +64,10 @@ const WEIGHT_OF_SETTLE: f64 = 6.0;
 /// Calls to the tables that are most of the way of a job.
 const TABLE_CALLS: [&str; 8] =
     ["insert", "read", "replace", "settle", "lease", "release", "index_lease_expiry", "reject"];
+
+/// Calls whose effect may come after their process has given up or died, or once more.
+const WRITES: [&str; 7] =
+    ["insert", "replace", "settle", "index_lease_expiry", "lease", "release", "send"];
 
 /// Calls to the queues, those of the sweeper included.
 const QUEUE_CALLS: [&str; 5] = ["send", "extend_visibility", "receive", "delete", "depth"];
@@ -190,7 +195,15 @@ fn fault(draw: Draw, kind: &str, process: u64, site: &CallSite) -> Option<Fault>
         "killed" => Fault::DieBefore,
         "killed_after" => Fault::DieAfter,
         "frozen" => Fault::Freeze(Duration::from_millis(1_000 + span(180_000))),
-        _ if name == "read" => Fault::Unreadable,
+        "late_writes" if WRITES.contains(&name) => {
+            let span = Duration::from_millis(200 + span(60_000));
+            match draw.below(3, "late_writes", process, name, nth) {
+                0 => Fault::Delayed(span),
+                1 => Fault::Outlives(span),
+                _ => Fault::Twice(span),
+            }
+        }
+        "unreadable" if name == "read" => Fault::Unreadable,
         _ => return None,
     })
 }

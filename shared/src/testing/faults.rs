@@ -4,6 +4,7 @@
 mod maintenance;
 mod ports;
 mod process;
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,7 @@ use crate::{
     ports::PortError,
 };
 use process::Process;
+use wire::Effect;
 
 /// What goes wrong at a port call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,12 @@ pub enum Fault {
     Late(Duration),
     /// The whole process is frozen for this long before the call takes effect.
     Freeze(Duration),
+    /// The call fails, and takes effect this much later. A call that cannot be made later has no effect.
+    Delayed(Duration),
+    /// The process dies, and the call takes effect this much later, as far as it can be made later.
+    Outlives(Duration),
+    /// The call works, and takes effect once more this much later, as far as it can be made later.
+    Twice(Duration),
 }
 
 impl Fault {
@@ -234,6 +242,18 @@ impl Faults {
         work: impl Future<Output = Result<T, PortError>>,
         turned_away: Option<T>,
     ) -> Result<T, PortError> {
+        self.call_or_later(name, about, work, turned_away, || None).await
+    }
+
+    /// The same for a call that can be made later, whatever has become of its process then: `later` makes it.
+    async fn call_or_later<T>(
+        &self,
+        name: &'static str,
+        about: String,
+        work: impl Future<Output = Result<T, PortError>>,
+        turned_away: Option<T>,
+        later: impl FnOnce() -> Option<Effect>,
+    ) -> Result<T, PortError> {
         if self.process.is_dead() {
             return std::future::pending().await;
         }
@@ -266,6 +286,19 @@ impl Faults {
             Some(Fault::AnswerLost) => {
                 let _ = work.await;
                 failed("lost its answer")
+            }
+            Some(Fault::Delayed(span)) => {
+                wire::later(span, later());
+                failed("timed out")
+            }
+            Some(Fault::Outlives(span)) => {
+                wire::later(span, later());
+                self.die().await
+            }
+            Some(Fault::Twice(span)) => {
+                let answer = work.await;
+                wire::later(span, later());
+                answer
             }
             Some(Fault::DieBefore) => self.die().await,
             Some(Fault::DieAfter) => {

@@ -17,7 +17,7 @@ use crate::{
     record::lease::Lease,
 };
 
-impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
+impl<T: TableMaintenance + Clone + 'static> TableMaintenance for Faulty<T> {
     async fn due(
         &self,
         partition: &str,
@@ -99,7 +99,7 @@ impl<T: TableMaintenance> TableMaintenance for Faulty<T> {
     }
 }
 
-impl<T: QueueMaintenance> QueueMaintenance for Faulty<T> {
+impl<T: QueueMaintenance + Clone + 'static> QueueMaintenance for Faulty<T> {
     async fn depth(&self, queue: &str) -> Result<Depth, PortError> {
         self.faults.call("depth", queue.to_owned(), self.port.depth(queue), None).await
     }

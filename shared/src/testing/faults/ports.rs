@@ -1,6 +1,6 @@
 //! Fault injection at the ports of a function.
 
-use super::Faulty;
+use super::{Faulty, wire};
 use crate::{
     base::time::Time,
     dependency::{
@@ -29,12 +29,12 @@ fn throttled(entries: usize) -> Vec<Written> {
     vec![Written::Unknown("ThrottlingError".into()); entries]
 }
 
-impl<T: Store> Store for Faulty<T> {
+impl<T: Store + Clone + 'static> Store for Faulty<T> {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len() + 1);
-        self.faults
-            .call("insert", keys(records), self.port.insert(records, lease), Some(throttled))
-            .await
+        let (work, later) =
+            (self.port.insert(records, lease), || wire::insert(&self.port, records, lease));
+        self.faults.call_or_later("insert", keys(records), work, Some(throttled), later).await
     }
 
     async fn enqueue(&self, records: &[Record]) -> Result<Vec<Written>, PortError> {
@@ -49,9 +49,9 @@ impl<T: Store> Store for Faulty<T> {
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
-        self.faults
-            .call("replace", record.key.clone(), self.port.replace(record, guard), None)
-            .await
+        let (work, later) =
+            (self.port.replace(record, guard), || wire::replace(&self.port, record, guard));
+        self.faults.call_or_later("replace", record.key.clone(), work, None, later).await
     }
 
     async fn settle(
@@ -62,8 +62,9 @@ impl<T: Store> Store for Faulty<T> {
         counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len() + items.len() + usize::from(counts.is_some()));
-        let settle = self.port.settle(records, items, closing, counts);
-        self.faults.call("settle", keys(records), settle, Some(throttled)).await
+        let work = self.port.settle(records, items, closing, counts);
+        let later = || wire::settle(&self.port, records, items, closing, counts);
+        self.faults.call_or_later("settle", keys(records), work, Some(throttled), later).await
     }
 
     async fn put_item(&self, item: &TableItem) -> Result<Written, PortError> {
@@ -72,14 +73,10 @@ impl<T: Store> Store for Faulty<T> {
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
-        self.faults
-            .call(
-                "index_lease_expiry",
-                record.key.clone(),
-                self.port.index_lease_expiry(record),
-                None,
-            )
-            .await
+        let (work, later) =
+            (self.port.index_lease_expiry(record), || wire::index_lease_expiry(&self.port, record));
+        let about = record.key.clone();
+        self.faults.call_or_later("index_lease_expiry", about, work, None, later).await
     }
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
@@ -87,11 +84,13 @@ impl<T: Store> Store for Faulty<T> {
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("lease", lease.owner.clone(), self.port.lease(lease), None).await
+        let (work, later) = (self.port.lease(lease), || wire::lease(&self.port, lease));
+        self.faults.call_or_later("lease", lease.owner.clone(), work, None, later).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        self.faults.call("release", lease.owner.clone(), self.port.release(lease), None).await
+        let (work, later) = (self.port.release(lease), || wire::release(&self.port, lease));
+        self.faults.call_or_later("release", lease.owner.clone(), work, None, later).await
     }
 }
 
@@ -206,16 +205,16 @@ impl<T: Control> Control for Faulty<T> {
     }
 }
 
-impl<T: Queue> Queue for Faulty<T> {
+impl<T: Queue + Clone + 'static> Queue for Faulty<T> {
     async fn send(
         &self,
         queue: &str,
         messages: &[OutgoingMessage],
     ) -> Result<Vec<bool>, PortError> {
         let refused = vec![false; messages.len()];
-        self.faults
-            .call("send", queue.to_owned(), self.port.send(queue, messages), Some(refused))
-            .await
+        let (work, later) =
+            (self.port.send(queue, messages), || wire::send(&self.port, queue, messages));
+        self.faults.call_or_later("send", queue.to_owned(), work, Some(refused), later).await
     }
 
     async fn extend_visibility(
