@@ -22,6 +22,7 @@ use super::{
     Shared,
     deployed::arn,
     errands::{DEPENDENCY, Errands},
+    newer_errands::NewerErrands,
     third_parties::{DOMAIN, SandboxTransport, UNLIMITED},
 };
 
@@ -115,7 +116,12 @@ impl Kind {
                 let (journal, clock) =
                     (shared.journal.clone(), shared.processes.right(shared.clock));
                 let process = faults.clone();
-                worker(Errands { journal, clock, rates, process }, shared, faults)
+                let errands = Errands { journal, clock, rates, process };
+                if shared.processes.is_deployed() {
+                    worker(NewerErrands(errands), shared, faults)
+                } else {
+                    worker(errands, shared, faults)
+                }
             }
             Self::Shortening(rates) => {
                 worker(shortening(settings(rates, None, shared), shared, faults), shared, faults)

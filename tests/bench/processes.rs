@@ -1,7 +1,10 @@
 //! How the processes of a simulated system differ: by their clocks and their random numbers.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -19,7 +22,10 @@ pub(crate) const SWEEPER: u64 = 1 << 32;
 
 /// How processes differ. At first they do not: all have the right time, and share one sequence of random numbers.
 #[derive(Clone, Default)]
-pub(crate) struct Processes(Arc<Mutex<Option<Differing>>>);
+pub(crate) struct Processes {
+    differing: Arc<Mutex<Option<Differing>>>,
+    is_deployed: Arc<AtomicBool>,
+}
 
 #[derive(Clone, Copy)]
 struct Differing {
@@ -32,11 +38,21 @@ impl Processes {
     /// From now on each process that starts has random numbers of its own, and a clock that is wrong by at most
     /// `most_skew`, both drawn by its number. `right` is the right time.
     pub(crate) fn differ(&self, draw: Draw, most_skew: Duration, right: TestClock) {
-        *self.0.lock().unwrap() = Some(Differing { draw, right, most_skew });
+        *self.differing.lock().unwrap() = Some(Differing { draw, right, most_skew });
     }
 
     fn differing(&self) -> Option<Differing> {
-        *self.0.lock().unwrap()
+        *self.differing.lock().unwrap()
+    }
+
+    /// From now on each process that starts has the newer version of its function, if there are two.
+    pub(crate) fn deploy(&self) {
+        self.is_deployed.store(true, Relaxed);
+    }
+
+    /// Whether a process that starts now has the newer version.
+    pub(super) fn is_deployed(&self) -> bool {
+        self.is_deployed.load(Relaxed)
     }
 
     /// The right time, for a process whose own clock is `own`.

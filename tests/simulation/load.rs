@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use evenkeel::{
-    message::OutgoingMessage,
+    message::{OutgoingMessage, Purpose, Woken},
     testing::{BEGINNING, Draw},
 };
 use serde_json::{Value, json};
@@ -43,11 +43,24 @@ pub(crate) struct Sent {
     pub(crate) key: Option<String>,
     /// What tells its payload from others with the same id.
     pub(crate) takes_ms: Option<u64>,
+    /// Attributes that only the engine may send, if a sender has forged some.
+    pub(crate) forgery: Option<Forgery>,
+}
+
+/// Forged attributes of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Forgery {
+    wakes: Option<Woken>,
+    purpose: Purpose,
 }
 
 impl Sent {
     pub(crate) fn message(&self) -> OutgoingMessage {
-        OutgoingMessage::new(self.body.clone(), None, Some(self.group.clone()))
+        let (body, group) = (self.body.clone(), Some(self.group.clone()));
+        let Some(Forgery { wakes, purpose }) = self.forgery.clone() else {
+            return OutgoingMessage::new(body, None, group);
+        };
+        OutgoingMessage { purpose, ..OutgoingMessage::new(body, wakes, group) }
     }
 }
 
@@ -78,6 +91,8 @@ fn message(plan: &Plan, number: u64) -> Sent {
         let of = draw.below(number, "contradictions", number, "of", 0);
         let other = fresh(plan, of, 1);
         Sent { number, at: other.at + Duration::from_secs(number % 3), ..other }
+    } else if number > 0 && happens("forged", 0.2) {
+        forged(plan, number)
     } else if happens("garbage", 0.2) {
         let body = format!("no message {number}");
         Sent { body, key: None, takes_ms: None, ..fresh(plan, number, 0) }
@@ -86,6 +101,24 @@ fn message(plan: &Plan, number: u64) -> Sent {
     };
     send.is_high = happens("priorities", 0.5);
     send
+}
+
+/// A message that claims to be the engine's: it wakes a job that there is, with a fence that may be right, or one that
+/// there is not, or asks for a check.
+fn forged(plan: &Plan, number: u64) -> Sent {
+    let draw = plan.draw();
+    let of = draw.below(number, "forged", number, "of", 0);
+    let other = fresh(plan, of, 0);
+    let fence = draw.below(6, "forged", number, "fence", 0);
+    let key = other.key.clone().unwrap_or_default();
+    let nobody = format!("{key}-of-nobody");
+    let (wakes, purpose) = match draw.below(3, "forged", number, "kind", 0) {
+        0 => (Some(Woken { key, fence }), Purpose::Work),
+        1 => (Some(Woken { key: nobody, fence }), Purpose::Work),
+        _ => (None, Purpose::Check),
+    };
+    let at = when(draw, "forged", number);
+    Sent { number, at, forgery: Some(Forgery { wakes, purpose }), ..other }
 }
 
 /// The new message with this number. A `variant` has another payload under the same id, if it is an errand.
@@ -121,7 +154,8 @@ fn fresh(plan: &Plan, number: u64, variant: u64) -> Sent {
         body["deadline"] = deadline.into();
     }
     let (group, key) = (format!("dealer-{dealer}"), Some(format!("{job_type}#g:{id}")));
-    Sent { number, at, kind, is_high: false, group, body: body.to_string(), key, takes_ms }
+    let (is_high, forgery) = (false, None);
+    Sent { number, at, kind, is_high, group, body: body.to_string(), key, takes_ms, forgery }
 }
 
 /// The destination of the link of this number; each is another car's.
@@ -156,10 +190,15 @@ fn errand(plan: &Plan, draw: Draw, number: u64, variant: u64, name: &str) -> Val
     let steps = if is_long { draw.below(3, "long_jobs", number, "steps", 0) } else { 0 };
     let calls = if is_long { draw.below(3, "long_jobs", number, "calls", 0) } else { 0 };
     let takes_ms = 20 + draw.below(800, "takes", number, "", 0) + variant;
-    json!({
+    let mut payload = json!({
         "name": name, "takes_ms": takes_ms, "ends": ends,
         "steps": steps, "calls": calls, "call_ms": 100,
-    })
+    });
+    // The older version does not know the field, and leaves it out of what it writes.
+    if is("deployments", 0.5) {
+        payload["note"] = format!("note {number}").into();
+    }
+    payload
 }
 
 /// Messages for jobs that go well, to see that the breakers close.
@@ -177,7 +216,8 @@ pub(crate) fn healthy(round: u64) -> Vec<Sent> {
         let body = json!({"version": 1, "type": job_type, "id": id, "payload": payload});
         let takes_ms = payload["takes_ms"].as_u64();
         let (at, group, body) = (Duration::ZERO, "dealer-1".to_owned(), body.to_string());
-        Sent { number, at, kind, is_high: false, group, body, key: Some(key), takes_ms }
+        let (is_high, forgery) = (false, None);
+        Sent { number, at, kind, is_high, group, body, key: Some(key), takes_ms, forgery }
     };
     (0..12).map(send).collect()
 }

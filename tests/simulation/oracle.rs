@@ -69,6 +69,9 @@ struct State {
     jobs: BTreeMap<String, Job>,
     /// Bodies that the sweeper has sent back from a dead-letter queue.
     sent_back: BTreeSet<String>,
+    /// Ids of messages whose attributes are forged.
+    forged: BTreeSet<String>,
+    cancelled: bool,
     retried: bool,
     retried_quarantined: bool,
     /// The first crash that was found and not counted, and whether most runs of a type have crashed.
@@ -139,6 +142,21 @@ impl Oracle {
         state.retried_quarantined |= is_retry && command["quarantined"] == true;
     }
 
+    /// Notes that an operator asks for this.
+    pub(crate) fn operated(&self, request: &Value) {
+        let act = &request["act"]["do"];
+        let mut state = self.lock();
+        // An operator who names a job may retry it whatever has become of it.
+        state.retried |= act == "retry";
+        state.retried_quarantined |= act == "retry";
+        state.cancelled |= act == "cancel";
+    }
+
+    /// Notes that the message with this id has forged attributes.
+    pub(crate) fn forged(&self, id: String) {
+        self.lock().forged.insert(id);
+    }
+
     /// Sees a write of a record.
     pub(crate) fn wrote(&self, write: &AppliedWrite<'_>) {
         let AppliedWrite { call, at, before, after } = *write;
@@ -151,6 +169,7 @@ impl Oracle {
         let claims = before.map_or(0, |before| before.counters.claims);
         state.seen.claims += u64::from(after.counters.claims.saturating_sub(claims));
         let (retried, retried_quarantined) = (state.retried, state.retried_quarantined);
+        let cancelled = state.cancelled;
         let job = state.jobs.entry(after.key.clone()).or_default();
         let was_safe = job.is_safe;
         job.is_safe = after.phase.ended_at().is_some() || after.due_entry().is_some();
@@ -171,7 +190,7 @@ impl Oracle {
         };
         let asked_at = job.asked_at;
         let dedup_ms = millis(dedup_window);
-        let known = Known { asked_at, dedup_ms, retried, retried_quarantined };
+        let known = Known { asked_at, dedup_ms, retried, retried_quarantined, cancelled };
         drop(state);
         if let Err((rule, what)) = moves::check(write, &known) {
             self.breaks(rule, at, &after.key, what);
@@ -208,7 +227,8 @@ impl Oracle {
     fn deleted(&self, queue: &str, message: &SimulatedMessage, now: Time, store: &MemoryStore) {
         let mut state = self.lock();
         state.seen.deletions += 1;
-        if message.sent.purpose == Purpose::Check {
+        // What a forged message asks for is nobody's work.
+        if message.sent.purpose == Purpose::Check || state.forged.contains(&message.id) {
             return;
         }
         let received_at = message.received_at.unwrap_or_default();

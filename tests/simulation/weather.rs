@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use evenkeel::testing::{
-    Draw, EntryOutcome, PartitionLimits, TableHabits, containers::FunctionSettings, sqs::Habits,
+    BEGINNING, Draw, EntryOutcome, POLICY, PartitionLimits, TableHabits,
+    containers::FunctionSettings, sqs::Habits,
 };
 use sandbox::{CannedAnswer, FaultKind, Scope, Service, SettingsChange, Target};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ pub(crate) enum Event {
     Kill,
     /// The schedule of the sweeper does not fire for this long.
     MissTicks(Duration),
+    /// The functions are updated: each process that starts from now on has the newer version.
+    Deploy,
     /// The third party of the errands cannot be reached for this long.
     NetworkIsDown(Duration),
 }
@@ -70,6 +73,13 @@ fn around(plan: &Plan) -> Vec<(Duration, Event)> {
             let happens = Happens::EntriesEnd(call, outcomes);
             events.push((when(draw, "partial_batches", nth), Event::Bench(Box::new(happens))));
         }
+    }
+    if let Some(intensity) = features.of("deployments") {
+        let at = when(draw, "deployments", 0);
+        events.push((at, Event::Deploy));
+        // Some processes of the older version go on for long, and others end soon.
+        let pause = Duration::from_secs_f64(20.0 + 200.0 * intensity);
+        events.push((at + pause, Event::Kill));
     }
     if features.has("missed_ticks") {
         let span = Duration::from_secs_f64(60.0 + 240.0 * of("missed_ticks"));
@@ -209,6 +219,8 @@ fn share(share: f64, seed: u64) -> Scope {
 pub(crate) enum Call {
     Tick,
     Command(Value),
+    /// What an operator asks for through the dashboard or the command line.
+    Operate(Value),
 }
 
 /// The further calls of the sweeper.
@@ -224,6 +236,33 @@ pub(crate) fn calls(plan: &Plan) -> Vec<(Duration, Call)> {
         calls.push((when(draw, "commands", 0), Call::Command(retry)));
         calls.push((when(draw, "commands", 1), Call::Command(json!({"command": "audit"}))));
     }
+    if let Some(intensity) = plan.features.of("operators") {
+        calls.extend(operations(draw, intensity));
+    }
     calls.retain(|(at, _)| *at <= plan.until);
+    calls
+}
+
+/// What operators do: they cancel jobs, retry jobs that wait or were given up, and open a breaker by hand for a while.
+fn operations(draw: Draw, intensity: f64) -> Vec<(Duration, Call)> {
+    let asks = |act: &Value| json!({"act": act, "by": "operator", "reason": "as drawn"});
+    let key = |nth| {
+        let number = draw.below(40, "operators", 0, "job", nth);
+        let prefix =
+            if number.is_multiple_of(2) { "errand#g:errand" } else { "url_shortening#g:link" };
+        format!("{prefix}-{number}")
+    };
+    let act = |nth: u64| {
+        let name = if nth.is_multiple_of(2) { "cancel" } else { "retry" };
+        let jobs: Vec<String> = (0..4).map(|job| key(nth * 4 + job)).collect();
+        let act = json!({"do": name, "on": {"jobs": jobs}});
+        (when(draw, "operators", nth), Call::Operate(asks(&act)))
+    };
+    let mut calls: Vec<(Duration, Call)> = (0..4).map(act).collect();
+    let at = when(draw, "breaker_by_hand", 0);
+    let until = BEGINNING + at + Duration::from_secs_f64(20.0 + 100.0 * intensity);
+    let (dependency, until) = (POLICY.dependency, until.as_millis());
+    let open = json!({"do": "breaker", "dependency": dependency, "set": "open", "until": until});
+    calls.push((at, Call::Operate(asks(&open))));
     calls
 }

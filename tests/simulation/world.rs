@@ -163,7 +163,7 @@ async fn course(bench: &Bench, plan: &Plan, sends: &[Sent], witness: &Witness) {
     let sending = async {
         for sent in sends {
             sleep_until(bench, began + sent.at).await;
-            send(bench, sent);
+            send(bench, oracle, sent);
         }
     };
     tokio::join!(sending, happening(bench, plan, began), calling(bench, plan, oracle, began), rest);
@@ -177,7 +177,7 @@ async fn course(bench: &Bench, plan: &Plan, sends: &[Sent], witness: &Witness) {
     for round in 0..ROUNDS {
         let healthy = load::healthy(round);
         for sent in &healthy {
-            send(bench, sent);
+            send(bench, oracle, sent);
         }
         all.extend(healthy);
         if !quiet(bench, oracle).await {
@@ -207,10 +207,13 @@ async fn sleep_until(bench: &Bench, at: Time) {
     tokio::time::sleep(at.since(bench.now())).await;
 }
 
-fn send(bench: &Bench, sent: &Sent) {
+fn send(bench: &Bench, oracle: &Oracle, sent: &Sent) {
     let function = &bench.functions[usize::from(sent.kind == Kind::Link)];
     let source = if sent.is_high { &function.job_type.high } else { &function.job_type.normal };
-    bench.sqs.send_to(&source.queue, sent.message());
+    let id = bench.sqs.send_to(&source.queue, sent.message());
+    if sent.forgery.is_some() {
+        oracle.forged(id);
+    }
 }
 
 async fn happening(bench: &Bench, plan: &Plan, began: Time) {
@@ -223,6 +226,7 @@ async fn happening(bench: &Bench, plan: &Plan, began: Time) {
                     function.containers.kill();
                 }
             }
+            Event::Deploy => bench.processes.deploy(),
             Event::MissTicks(span) => bench.miss_ticks_until(bench.now() + span),
             Event::NetworkIsDown(span) => bench.journal.go_down(bench.now() + span),
         }
@@ -235,6 +239,12 @@ async fn calling(bench: &Bench, plan: &Plan, oracle: &Oracle, began: Time) {
         sleep_until(bench, began + at).await;
         match call {
             Call::Tick => drop(bench.tick().await),
+            Call::Operate(request) => {
+                oracle.operated(&request);
+                // Its process may die in it, and an act that was begun is carried on by the sweeper.
+                let answer = Box::pin(bench.operate(&request));
+                let _ = tokio::time::timeout(LONGEST_COMMAND, answer).await;
+            }
             Call::Command(command) => {
                 oracle.commanded(&command);
                 // Its process may die in it.

@@ -46,7 +46,7 @@ impl Oracle {
     /// Each message that was sent has become a job that has ended, was folded into one, or is kept as rejected.
     pub(crate) fn account_for(&self, sends: &[Sent], bench: &Bench) {
         let rejected = bench.store.rejected_messages();
-        for send in sends {
+        for send in sends.iter().filter(|send| send.forgery.is_none()) {
             let is_done =
                 send.key.as_ref().and_then(|key| bench.store.record(key)).is_some_and(|record| {
                     let payload: Value = serde_json::from_str(&record.work.payload).unwrap();

@@ -28,7 +28,7 @@ enum Fence {
 type Move = (&'static [&'static str], Fence, &'static [&'static str]);
 
 /// Every change of state that a record may make. One without a record before counts as having the fence 0.
-const MOVES: [Move; 7] = [
+const MOVES: [Move; 8] = [
     // A message claims the job. One whose deadline is over ends in the same write.
     (
         &["none", "queued", "waiting", "parked", "running", "succeeded", "dead", "cancelled"],
@@ -41,10 +41,21 @@ const MOVES: [Move; 7] = [
     // The sweeper wakes it, after a crash, for an operator, or because its message may be lost; or a check has found
     // its result gone.
     (
-        &["queued", "waiting", "parked", "running", "succeeded", "dead", "quarantined"],
+        &[
+            "queued",
+            "waiting",
+            "parked",
+            "running",
+            "succeeded",
+            "dead",
+            "cancelled",
+            "quarantined",
+        ],
         Fence::Raised,
         &["waiting"],
     ),
+    // An operator cancels it while no run holds it.
+    (&["queued", "waiting", "parked"], Fence::Raised, &["cancelled"]),
     // Its run ends, or is found never to come back.
     (&["running"], Fence::Same, &["succeeded", "dead", "quarantined", "waiting", "parked"]),
     // The end of its lease is put on the index.
@@ -63,6 +74,8 @@ pub(super) struct Known {
     /// Whether an operator has asked to retry jobs that are dead, and those that are quarantined.
     pub(super) retried: bool,
     pub(super) retried_quarantined: bool,
+    /// Whether an operator has asked to cancel jobs.
+    pub(super) cancelled: bool,
 }
 
 /// Checks one write.
@@ -84,6 +97,9 @@ pub(super) fn check(write: &AppliedWrite<'_>, known: &Known) -> Result<(), Broke
     }
     let is_raised = after.fence > before.fence;
     match (&after.phase, is_raised) {
+        (Phase::Cancelled { .. }, _) if !known.cancelled => {
+            Err(("only an operator cancels a job", before.phase.name().into()))
+        }
         (Phase::Running { .. } | Phase::Dead { .. }, true) => {
             lease_is_over(before, write.at)?;
             claimed(Some(before), after)
