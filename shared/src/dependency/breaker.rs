@@ -19,10 +19,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    base::{
-        mutants::{Mutant, is_on},
-        time::{LEASE_GRACE, Time},
-    },
+    base::mutants::{Mutant, is_on},
+    base::time::{LEASE_GRACE, Time},
     dependency::{limiter::LONGEST_STOP, stats::Calls},
 };
 
@@ -308,11 +306,8 @@ impl Breaker {
         };
         let is_enough = successes >= policy.successes && !is_on(Mutant::BreakerNeverCloses);
         if proof == ProbeResult::Succeeded && is_enough {
-            return Some(self.next(
-                State::Closed,
-                format!("{successes} probes worked"),
-                moment.now,
-            ));
+            let why = format!("{successes} probes worked");
+            return Some(self.next(State::Closed, why, moment.now));
         }
         let mut probes = probes.clone();
         probes.remove(token);
