@@ -64,6 +64,7 @@ pub(crate) struct Seen {
 pub(crate) struct Oracle(Arc<Mutex<State>>);
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct State {
     violation: Option<Violation>,
     jobs: BTreeMap<String, Job>,

@@ -107,7 +107,11 @@ fn table_habits(plan: &Plan) -> TableHabits {
     let lag = plan.features.of("index_lag").unwrap_or_default();
     TableHabits {
         index_lag: Duration::from_secs(10).mul_f64(lag),
-        removes_expired_after: plan.features.has("ttl").then_some(Duration::ZERO),
+        // DynamoDB removes expired items at any time after their end.
+        removes_expired_after: plan.features.of("ttl").map(|intensity| {
+            let late = plan.draw().unit("ttl", 0, "late", 0);
+            Duration::from_mins(10).mul_f64((1.0 - intensity) * late)
+        }),
         refuses: None,
         ignores_fences: plan.planted,
     }

@@ -22,21 +22,22 @@ impl World {
         past.sort_unstable();
         past.dedup();
         let time = |time: Time| match past.binary_search(&time) {
-            Ok(place) => (0, place as u64),
-            Err(_) => (1, millis((time + PAST).since(self.now))),
+            Ok(place) => (0_u8, place as u64),
+            Err(_) => (1_u8, millis((time + PAST).since(self.now))),
         };
         let base = self.record.as_ref().map_or(0, |record| record.fence);
         let fence = |fence: u64| fence.wrapping_sub(base);
         let half = |salt: u8| {
             let mut hasher = DefaultHasher::new();
             salt.hash(&mut hasher);
-            self.hash(&mut hasher, &time, &fence);
+            self.add_to(&mut hasher, &time, &fence);
             hasher.finish()
         };
         u128::from(half(0)) << 64 | u128::from(half(1))
     }
 
-    fn hash(
+    /// Adds all that tells worlds apart.
+    fn add_to(
         &self,
         hasher: &mut DefaultHasher,
         time: &impl Fn(Time) -> (u8, u64),

@@ -36,13 +36,11 @@ impl Search<'_> {
     /// Every world one step ahead. The error is a step that breaks a rule, and the rule.
     pub(super) fn next(&mut self, world: &World) -> Result<Steps, (Step, String)> {
         let mut steps = Steps::new();
-        for container in 0..world.containers.len() {
-            let name = world.containers[container].name();
-            let step = (name, container);
+        for (container, state) in world.containers.iter().enumerate() {
+            let step = (state.name(), container);
             let taken = self.container(world, container).map_err(|why| (step, why))?;
             steps.extend(taken.into_iter().map(|next| (step, next)));
-            if !matches!(world.containers[container], Container::Receive) && world.left[CRASHES] > 0
-            {
+            if !matches!(state, Container::Receive) && world.left[CRASHES] > 0 {
                 let mut next = world.clone();
                 next.left[CRASHES] -= 1;
                 next.leave(container);
