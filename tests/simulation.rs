@@ -10,6 +10,7 @@
 
 mod coverage;
 mod features;
+mod feeds;
 mod gathered;
 mod load;
 mod mutants;
@@ -17,6 +18,7 @@ mod oracle;
 mod plan;
 mod report;
 mod seeds;
+mod sent;
 mod shrink;
 mod strikes;
 mod weather;

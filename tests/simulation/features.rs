@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use evenkeel::testing::Draw;
 
 /// Every feature. docs/simulation.md says what each does.
-pub(crate) const FEATURES: [&str; 42] = [
+pub(crate) const FEATURES: [&str; 43] = [
     // Processes.
     "killed",
     "frozen",
@@ -46,6 +46,7 @@ pub(crate) const FEATURES: [&str; 42] = [
     "rate_limited",
     "key_rotated",
     // What is sent.
+    "feeds",
     "priorities",
     "loud_dealer",
     "deadlines",

@@ -4,12 +4,16 @@
 use std::time::Duration;
 
 use evenkeel::{
-    message::{OutgoingMessage, Purpose, Woken},
+    message::{Purpose, Woken},
     testing::{BEGINNING, Draw},
 };
 use serde_json::{Value, json};
 
-use super::plan::{BAD_TIME, Plan, when};
+use super::{
+    feeds,
+    plan::{BAD_TIME, Plan, when},
+    sent::{Forgery, Kind, Sent},
+};
 use crate::bench::errands;
 
 /// The least number of messages, and how many more there may be.
@@ -22,54 +26,14 @@ const DEALERS: u64 = 5;
 /// Time between two messages of a burst.
 const BURST_STEP: Duration = Duration::from_millis(40);
 
-/// The job types of a simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Errand,
-    Link,
-}
-
-/// A message that is sent.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sent {
-    pub(crate) number: u64,
-    pub(crate) at: Duration,
-    pub(crate) kind: Kind,
-    /// Whether it is sent to the queue of high priority.
-    pub(crate) is_high: bool,
-    pub(crate) group: String,
-    pub(crate) body: String,
-    /// The key of its job's record; `None` if the body is no message.
-    pub(crate) key: Option<String>,
-    /// What tells its payload from others with the same id.
-    pub(crate) takes_ms: Option<u64>,
-    /// Attributes that only the engine may send, if a sender has forged some.
-    pub(crate) forgery: Option<Forgery>,
-}
-
-/// Forged attributes of a message.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Forgery {
-    wakes: Option<Woken>,
-    purpose: Purpose,
-}
-
-impl Sent {
-    pub(crate) fn message(&self) -> OutgoingMessage {
-        let (body, group) = (self.body.clone(), Some(self.group.clone()));
-        let Some(Forgery { wakes, purpose }) = self.forgery.clone() else {
-            return OutgoingMessage::new(body, None, group);
-        };
-        OutgoingMessage { purpose, ..OutgoingMessage::new(body, wakes, group) }
-    }
-}
-
 /// All that is sent, in order of time.
 pub(crate) fn load(plan: &Plan) -> Vec<Sent> {
     let draw = plan.draw();
     let count = MESSAGES + draw.below(MORE_MESSAGES, "messages", 0, "", 0);
     let is_kept = |number: &u64| plan.sends.as_ref().is_none_or(|kept| kept.contains(number));
     let sends = (0..count).filter(is_kept).map(|number| message(plan, number));
+    let reads = feeds::sends(plan).into_iter().filter(|send| is_kept(&send.number));
+    let sends = sends.chain(reads);
     let mut sends: Vec<Sent> = sends.filter(|send| send.at <= plan.until).collect();
     sends.sort_by_key(|send| (send.at, send.number));
     sends

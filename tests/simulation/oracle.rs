@@ -187,6 +187,8 @@ impl Oracle {
         ));
         let dedup_window = match after.kind() {
             url_shortening::TYPE => url_shortening::POLICY.dedup_window,
+            dealer_com_feed::TYPE => dealer_com_feed::POLICY.dedup_window,
+            product_detail_scraping::TYPE => product_detail_scraping::POLICY.dedup_window,
             _ => POLICY.dedup_window,
         };
         let asked_at = job.asked_at;

@@ -7,9 +7,10 @@ use evenkeel::testing::BEGINNING;
 use super::{
     coverage::Coverage,
     features::FEATURES,
-    load::{self, Sent},
+    load,
     oracle::Seen,
     plan::Plan,
+    sent::Sent,
     shrink::Shrunk,
     strikes::Strike,
     weather::{self, Event},

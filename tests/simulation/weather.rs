@@ -10,7 +10,10 @@ use evenkeel::testing::{
 use sandbox::{CannedAnswer, FaultKind, Scope, Service, SettingsChange, Target};
 use serde_json::{Value, json};
 
-use super::plan::{BEFORE, Plan, when};
+use super::{
+    feeds,
+    plan::{BEFORE, Plan, when},
+};
 use crate::bench::scenario::Happens;
 
 /// The key of the account at first, and the one that it is rotated to. Neither may be seen anywhere.
@@ -31,6 +34,8 @@ pub(crate) enum Event {
     Kill,
     /// The schedule of the sweeper does not fire for this long.
     MissTicks(Duration),
+    /// The dealer's site lists more cars: those of this change and of all before it.
+    SiteGrows(u32),
     /// The functions are updated: each process that starts from now on has the newer version.
     Deploy,
     /// The third party of the errands cannot be reached for this long.
@@ -74,6 +79,8 @@ fn around(plan: &Plan) -> Vec<(Duration, Event)> {
             events.push((when(draw, "partial_batches", nth), Event::Bench(Box::new(happens))));
         }
     }
+    let grows = |(at, change)| (at, Event::SiteGrows(change));
+    events.extend(feeds::changes(plan).into_iter().map(grows));
     if let Some(intensity) = features.of("deployments") {
         let at = when(draw, "deployments", 0);
         events.push((at, Event::Deploy));
@@ -160,7 +167,7 @@ fn upstream(plan: &Plan) -> Vec<(Duration, Event)> {
         |at, fault| events.push((at, Event::Bench(Box::new(Happens::ThirdPartyFails(fault)))));
     if let Some(intensity) = features.of("upstream_slow") {
         let slow = FaultKind::Latency(1_000 + draw.below(6_000, "upstream_slow", 0, "ms", 0));
-        fails(BEFORE, fault(slow, share(intensity * 0.5, plan.seed), false));
+        fails(BEFORE, fault(plan, slow, share(intensity * 0.5, plan.seed), false));
     }
     if let Some(intensity) = features.of("upstream_hostile") {
         let canned = |status, retry_after| {
@@ -174,7 +181,7 @@ fn upstream(plan: &Plan) -> Vec<(Duration, Event)> {
             (FaultKind::Hang, false),
         ];
         for (seed, (kind, after_work)) in (plan.seed..).zip(kinds) {
-            fails(BEFORE, fault(kind, share(intensity * 0.1, seed), after_work));
+            fails(BEFORE, fault(plan, kind, share(intensity * 0.1, seed), after_work));
         }
     }
     if let Some(intensity) = features.of("upstream_down") {
@@ -182,7 +189,7 @@ fn upstream(plan: &Plan) -> Vec<(Duration, Event)> {
         let at = when(draw, "upstream_down", 0);
         let for_ms = u64::try_from(span.as_millis()).unwrap_or_default();
         let after_work = draw.unit("upstream_down", 0, "after_work", 0) < 0.3;
-        fails(at, fault(FaultKind::status(503), Scope::for_ms(for_ms), after_work));
+        fails(at, fault(plan, FaultKind::status(503), Scope::for_ms(for_ms), after_work));
         events.push((at, Event::NetworkIsDown(span)));
     }
     if features.has("rate_limited") {
@@ -208,8 +215,10 @@ pub(crate) fn accepts(key: &str) -> SettingsChange {
     SettingsChange { api_keys: Some(vec![key.to_owned()]), ..SettingsChange::default() }
 }
 
-fn fault(kind: FaultKind, scope: Scope, after_work: bool) -> sandbox::Fault {
-    let on = Target { service: Some(Service::Rebrandly), ..Target::default() };
+/// A fault of the links' account, or if the plan has feeds of the dealer's site as well.
+fn fault(plan: &Plan, kind: FaultKind, scope: Scope, after_work: bool) -> sandbox::Fault {
+    let service = (!plan.features.has("feeds")).then_some(Service::Rebrandly);
+    let on = Target { service, ..Target::default() };
     sandbox::Fault { kind, on, scope, after_work }
 }
 

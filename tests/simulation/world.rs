@@ -19,9 +19,10 @@ use sandbox::SettingsChange;
 
 use super::{
     coverage::Coverage,
-    load::{self, Kind, Sent},
+    feeds, load,
     oracle::{Oracle, Seen, Violation},
     plan::{BAD_TIME, BEFORE, Plan},
+    sent::{Kind, Sent},
     strikes::{Strike, Strikes},
     weather::{self, Call, Event, KEYS},
 };
@@ -106,7 +107,11 @@ fn errand_rates(plan: &Plan) -> Option<Rates> {
 }
 
 async fn play(plan: &Plan, witness: &Witness) -> (Size, u64) {
-    let kinds = [bench::Kind::Errands(errand_rates(plan)), bench::Kind::Shortening(LINK_RATES)];
+    let mut kinds =
+        vec![bench::Kind::Errands(errand_rates(plan)), bench::Kind::Shortening(LINK_RATES)];
+    if plan.features.has("feeds") {
+        kinds.extend([bench::Kind::Feeds, bench::Kind::Pages]);
+    }
     let bench = Bench::of(&kinds);
     let began = bench.now();
     prepare(&bench, plan, witness).await;
@@ -151,6 +156,7 @@ async fn prepare(bench: &Bench, plan: &Plan, witness: &Witness) {
     bench.sweeper_faults.decide(move |site| strikes.decide(SWEEPER, site));
     bench.control().change_settings(&weather::accepts(KEYS[0])).await.unwrap();
     bench.keys.rotate(KEYS[0]);
+    feeds::prepare(bench, plan).await;
 }
 
 /// Everything that happens, from the first message to the last check.
@@ -208,9 +214,13 @@ async fn sleep_until(bench: &Bench, at: Time) {
 }
 
 fn send(bench: &Bench, oracle: &Oracle, sent: &Sent) {
-    let function = &bench.functions[usize::from(sent.kind == Kind::Link)];
+    let function = &bench.functions[match sent.kind {
+        Kind::Errand => 0,
+        Kind::Link => 1,
+        Kind::Feed => 2,
+    }];
     let source = if sent.is_high { &function.job_type.high } else { &function.job_type.normal };
-    let id = bench.sqs.send_to(&source.queue, sent.message());
+    let id = bench.sqs.send_to(&source.queue, sent.message(feeds::addressed(bench, &sent.body)));
     if sent.forgery.is_some() {
         oracle.forged(id);
     }
@@ -226,6 +236,7 @@ async fn happening(bench: &Bench, plan: &Plan, began: Time) {
                     function.containers.kill();
                 }
             }
+            Event::SiteGrows(change) => feeds::grow(bench, change).await,
             Event::Deploy => bench.processes.deploy(),
             Event::MissTicks(span) => bench.miss_ticks_until(bench.now() + span),
             Event::NetworkIsDown(span) => bench.journal.go_down(bench.now() + span),

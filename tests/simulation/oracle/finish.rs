@@ -14,7 +14,7 @@ use super::{Oracle, watch::DEPENDENCIES};
 use crate::{
     bench::Bench,
     simulation::{
-        load::{Kind, Sent},
+        sent::{Kind, Sent},
         weather::PLANTED,
     },
 };
@@ -108,6 +108,7 @@ impl Oracle {
         for (kind, rates) in rates {
             let Some(rates) = rates else { continue };
             let mut calls = match kind {
+                Kind::Feed => continue,
                 Kind::Errand => bench.journal.all_calls(),
                 Kind::Link => {
                     let calls = bench.control().calls().await.unwrap();
