@@ -13,7 +13,7 @@ use super::{
 };
 use crate::bench::Bench;
 
-/// The dealer.
+/// The slug of the dealer.
 const SLUG: &str = "lake-motors";
 
 /// Stands for the address of the dealer's site in a body. The site's own is known once the sandbox runs.

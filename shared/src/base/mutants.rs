@@ -4,7 +4,7 @@
 //! A place that can be at fault asks [`is_on`]. Without the feature `mutants`, that is a constant, and nothing of it is
 //! compiled. With it, one binary has all of them, and a test turns one on for its thread.
 
-/// A fault.
+/// A fault that can be put into the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     /// A job is claimed before the lease of its run is over.
