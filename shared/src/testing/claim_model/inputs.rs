@@ -29,6 +29,8 @@ fn work() -> Work {
         created_at: Time::default(),
         deadline: None,
         group: None,
+        first_created_at: None,
+        trace: None,
     }
 }
 

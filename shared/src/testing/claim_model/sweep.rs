@@ -1,7 +1,5 @@
 //! The steps of the sweeper.
 
-use std::rc::Rc;
-
 use super::{
     Change, Sweeping,
     steps::Search,
