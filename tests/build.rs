@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let krate = folder.replace('-', "_");
         writeln!(
             list,
-            "    Linked::of::<{krate}::Payload>({folder:?}, {krate}::TYPE, {krate}::POLICY),"
+            "    Linked::of::<{krate}::Payload>({folder:?}, {krate}::TYPE, &{krate}::POLICY),"
         )?;
     }
     list.push(']');

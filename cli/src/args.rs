@@ -51,6 +51,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Global {
     /// The stack's name [default: EVENKEEL_STACK, samconfig.toml, the local stack, or the only one of the account]
     #[arg(long, global = true, value_name = "NAME")]

@@ -93,12 +93,11 @@ async fn followed<P: Ports>(
 ) -> Result<Vec<String>, Failure> {
     use ListedState::{Dead, Parked, Queued, Running, Waiting};
     let job = stack.job_type(kind)?;
-    let dependencies = match &job.dependency {
-        Some(shared) => vec![shared.clone()],
-        None => {
-            let known = dependencies::known(ports, stack).await?;
-            known.first(MOST_DEPENDENCIES).0.to_vec()
-        }
+    let dependencies = if let Some(shared) = &job.dependency {
+        vec![shared.clone()]
+    } else {
+        let known = dependencies::known(ports, stack).await?;
+        known.first(MOST_DEPENDENCIES).0.to_vec()
     };
     Ok(partitions(&[job], &[Queued, Running, Waiting, Parked, Dead], &dependencies))
 }
@@ -128,7 +127,7 @@ async fn look<P: Ports>(
         items.extend(read.value.items);
     }
     let mut changes = seen.look(items, now);
-    for key in seen.to_read(MOST_RECORDS) {
+    for key in seen.take_missing(MOST_RECORDS) {
         let read = ports.item(&stack.jobs, &key).await?;
         looked.add(read.units);
         changes.extend(seen.read(&key, read.value.as_ref(), now));

@@ -22,7 +22,8 @@ pub(super) async fn evenkeel(stack: &Stack, words: &[&str]) -> Value {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = Streams::plain(&mut out, &mut err);
     let stop = Stop::default();
-    let exit = run(&cli, &surroundings, &SystemClock, &stop, connect, &mut streams).await;
+    // On the heap: it holds every command.
+    let exit = Box::pin(run(&cli, &surroundings, &SystemClock, &stop, connect, &mut streams)).await;
     assert_eq!(exit, Exit::Done, "{words:?}: {}", String::from_utf8_lossy(&err));
     serde_json::from_slice(&out).unwrap()
 }

@@ -27,10 +27,10 @@ impl Linked {
     fn of<P: Payload + JsonSchema>(
         folder: &'static str,
         kind: &'static str,
-        policy: Policy,
+        policy: &Policy,
     ) -> Self {
         let decode = |kind: &str, body: &str| decode::<P>(kind, body).map(drop);
-        Self { folder, kind, policy, schema: schema::<P>(kind), decode }
+        Self { folder, kind, policy: *policy, schema: schema::<P>(kind), decode }
     }
 }
 

@@ -39,14 +39,11 @@ pub(crate) fn catch(mutants: &[Mutant], most: u64, threads: usize) -> Result<Str
     let mut missed = Vec::new();
     for (mutant, fate) in mutants.iter().zip(&fates) {
         let name = format!("{mutant:?}");
-        match fate {
-            Some((seeds, rule)) => {
-                let _ = write!(text, "\n  {name:28} found after {seeds:5} seeds: {rule}");
-            }
-            None => {
-                let _ = write!(text, "\n  {name:28} not found in {most} seeds");
-                missed.push(name);
-            }
+        if let Some((seeds, rule)) = fate {
+            let _ = write!(text, "\n  {name:28} found after {seeds:5} seeds: {rule}");
+        } else {
+            let _ = write!(text, "\n  {name:28} not found in {most} seeds");
+            missed.push(name);
         }
     }
     if missed.is_empty() { Ok(text) } else { Err(format!("{text}\nmissed: {}", missed.join(", "))) }

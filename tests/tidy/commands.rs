@@ -139,10 +139,7 @@ fn is_name(words: &[String]) -> bool {
 
 /// What is wrong with a command. In a sentence it may be a name alone, or end with an option that has no value.
 fn problem(found: &Documented) -> Option<String> {
-    let error = match Cli::try_parse_from(&found.words) {
-        Ok(_) => return None,
-        Err(error) => error,
-    };
+    let Err(error) = Cli::try_parse_from(&found.words) else { return None };
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let with_value = || Cli::try_parse_from(found.words.iter().map(String::as_str).chain(["1"]));
     if is_help || found.is_inline && (is_name(&found.words) || with_value().is_ok()) {

@@ -119,7 +119,7 @@ pub(super) async fn list<P: Ports>(ports: &P, stack: &Deployment) -> Result<Answ
         remark = format!("the first {MOST} schedules; there are more");
     }
     if !list.others.is_empty() {
-        remark += &format!("; schedules of other tools: {}", list.others.join(", "));
+        remark = format!("{remark}; schedules of other tools: {}", list.others.join(", "));
     }
     Ok(Answer::list(&list, "feeds", text)?.remark(remark))
 }

@@ -245,7 +245,7 @@ mod tests {
         ImportLinks { dealer: "acme".into(), names: vec![], dry_run: false, progress }
     }
 
-    fn answered(import: Value) -> Called {
+    fn answered(import: &Value) -> Called {
         Called::Answer(json!({ "answer": import }))
     }
 
@@ -289,9 +289,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_request_goes_on_with_the_answer_of_the_last_one() {
         let ports = MemoryPorts::stack("s", TYPES).answering([
-            answered(state(500, false)),
+            answered(&state(500, false)),
             failed("transient", "http_503"),
-            answered(state(612, true)),
+            answered(&state(612, true)),
         ]);
         let told = told(&ports, &given(None), &Stop::default()).await.unwrap();
         assert!(told.contains("go.example/b-1") && told.contains("exit: Partly"), "{told}");
@@ -328,14 +328,14 @@ mod tests {
             std::env::temp_dir().join(format!("evenkeel-import-{}.json", std::process::id()));
         let given = given(Some(path.clone()));
         let ports = MemoryPorts::stack("s", TYPES)
-            .answering([answered(state(500, false)), failed("systemic", "http_401")]);
+            .answering([answered(&state(500, false)), failed("systemic", "http_401")]);
         let failure = told(&ports, &given, &Stop::default()).await.unwrap_err();
         assert!(failure.hint.is_some_and(|hint| hint.contains("goes on where")));
         let stop = Stop::default();
         stop.request();
         let interrupted = told(&ports, &given, &stop).await.unwrap();
         assert!(interrupted.contains("exit: Interrupted"), "{interrupted}");
-        let again = MemoryPorts::stack("s", TYPES).answering([answered(state(612, true))]);
+        let again = MemoryPorts::stack("s", TYPES).answering([answered(&state(612, true))]);
         told(&again, &given, &Stop::default()).await.unwrap();
         assert_eq!(again.invoked()[0].1["request"]["import_links"], state(500, false));
         let other = ImportLinks { dry_run: true, ..given };

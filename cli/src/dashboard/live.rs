@@ -163,17 +163,16 @@ impl Poller {
         publish: impl Fn(&Live),
     ) {
         for _ in 0..MOST_ROUNDS {
-            let parts = self.due(now);
-            if parts.is_empty() || !allowance.borrow_mut().permits(now) {
+            let some = self.due(now);
+            if some.is_empty() || !allowance.borrow_mut().permits(now) {
                 break;
             }
-            let parts: Vec<(Part, Vec<String>)> =
-                parts.into_iter().map(|part| (part, self.names(part))).collect();
+            let some: Vec<(Part, Vec<String>)> =
+                some.into_iter().map(|part| (part, self.names(part))).collect();
             let this = &*self;
-            let reads =
-                parts.iter().map(|(part, names)| this.read(*part, names, ports, stack, now));
+            let reads = some.iter().map(|(part, names)| this.read(*part, names, ports, stack, now));
             let reads = join_all(reads).await;
-            for ((part, _), read) in parts.into_iter().zip(reads) {
+            for ((part, _), read) in some.into_iter().zip(reads) {
                 match read {
                     Ok((update, units)) => {
                         allowance.borrow_mut().charge(now, units);
@@ -235,13 +234,10 @@ impl Poller {
         let limit = if is_slow { SLOW_PART_WITHIN } else { PART_WITHIN };
         let reading = read::part(part, names, (&self.live, &self.known), ports, stack, now);
         // On the heap: it holds every part.
-        match tokio::time::timeout(limit, Box::pin(reading)).await {
-            Ok(read) => read,
-            Err(_) => {
-                let message = format!("no answer within {}", span(limit));
-                Err(Failure::new(Exit::Failed, "late", message))
-            }
-        }
+        tokio::time::timeout(limit, Box::pin(reading)).await.unwrap_or_else(|_| {
+            let message = format!("no answer within {}", span(limit));
+            Err(Failure::new(Exit::Failed, "late", message))
+        })
     }
 
     /// The dependencies to watch.

@@ -211,16 +211,13 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         let waits = if is_act { ACT_WAITS } else { PAGE_WAITS };
         let mut reading = Box::pin(self.found(&question));
         let (_, found) = tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(waits, &mut reading));
-        match found {
-            Ok(found) => {
-                // A browser that has left needs no answer.
-                let _ = reply.send(found.map(|found| self.answer(found)));
-            }
-            Err(_) => {
-                let _ = reply.send(Err(late(&question)));
-                // What is slow is kept for the next request. Its failure is told there.
-                let _ = reading.await;
-            }
+        if let Ok(found) = found {
+            // A browser that has left needs no answer.
+            let _ = reply.send(found.map(|found| self.answer(found)));
+        } else {
+            let _ = reply.send(Err(late(&question)));
+            // What is slow is kept for the next request. Its failure is told there.
+            let _ = reading.await;
         }
     }
 

@@ -204,6 +204,9 @@ async fn every_route_answers_its_own_pages_and_refuses_foreign_hosts_and_other_s
     }
 }
 
+/// The status that is expected of a form with this body and these headers.
+type Case<'a> = (u16, &'a str, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn a_route_that_changes_something_needs_its_origin_and_its_token() {
     for (path, method, values) in TABLE {
@@ -221,7 +224,7 @@ async fn a_route_that_changes_something_needs_its_origin_and_its_token() {
         let token = with_token(values);
         let wrong = format!("{values}&token={}", "0".repeat(TOKEN.len()));
         let twice = format!("{token}&token=");
-        let cases: [(u16, &str, &[(&str, &str)]); 9] = [
+        let cases: [Case<'_>; 9] = [
             (303, &token, &[HOST, ORIGIN]),
             (303, &token, &[HOST, OWN_SITE]),
             (403, &token, &[HOST]),

@@ -136,11 +136,10 @@ fn check(guard: &Guard, request: &Request) -> Result<(), Refusal> {
         return Err((StatusCode::FORBIDDEN, why));
     }
     match *request.method() {
-        Method::GET | Method::HEAD => {}
         Method::POST if guard.token().is_none() => {
             return Err((StatusCode::FORBIDDEN, READ_ONLY));
         }
-        Method::POST => {}
+        Method::GET | Method::HEAD | Method::POST => {}
         _ => return Err((StatusCode::METHOD_NOT_ALLOWED, "expected GET or POST")),
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());

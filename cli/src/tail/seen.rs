@@ -101,7 +101,7 @@ impl Seen {
     }
 
     /// The next keys of jobs that have left the index, at most so many. Their records say what has become of them.
-    pub(super) fn to_read(&mut self, most: usize) -> Vec<String> {
+    pub(super) fn take_missing(&mut self, most: usize) -> Vec<String> {
         let count = self.missing.len().min(most);
         self.missing.drain(..count).collect()
     }
@@ -219,10 +219,10 @@ mod tests {
         let mut seen = Seen::default();
         look(&mut seen, &[item("1", "waiting", 5), item("2", "rejected", 5)]);
         assert_eq!(look(&mut seen, &[]), [""; 0], "the record says what has happened");
-        assert_eq!(seen.to_read(1), ["1"]);
+        assert_eq!(seen.take_missing(1), ["1"]);
         let change = seen.read("1", None, Time::from_millis(9)).unwrap();
         assert_eq!((change.was.as_deref(), change.state.as_str()), (Some("waiting"), "gone"));
-        assert_eq!(seen.to_read(9), ["2"]);
+        assert_eq!(seen.take_missing(9), ["2"]);
         assert_eq!(seen.read("2", None, Time::from_millis(9)), None);
         assert!(seen.known.is_empty() && seen.missing.is_empty());
     }

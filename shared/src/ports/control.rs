@@ -91,7 +91,6 @@ pub trait Control: Send + Sync {
 
     /// The same for several limiters with different names, in one call and in their order. Each write takes effect on its
     /// own. At most 25.
-    #[expect(clippy::type_complexity, reason = "one answer for each, and one for the call")]
     fn swap_limiters(
         &self,
         swaps: &[LimiterSwap],

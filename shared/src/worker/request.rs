@@ -74,13 +74,13 @@ async fn answered<J: Job, P: Ports>(
         gate: &permit,
     };
     let work = guarded(worker.job.answer(request, &run));
-    let (answered, end) = match tokio::time::timeout(latest_end.since(now), work).await {
-        Ok(answered) => (answered.and_then(|answered| answered), RunEnd::Ended),
-        Err(_) => {
+    let (answered, end) =
+        if let Ok(answered) = tokio::time::timeout(latest_end.since(now), work).await {
+            (answered.and_then(|answered| answered), RunEnd::Ended)
+        } else {
             let failure = Failure::new(Class::Transient, JOB_TIMEOUT, "it took too long");
             (Err(failure), RunEnd::TimedOut)
-        }
-    };
+        };
     worker.gates.leave(permit, end).await;
     answered
 }

@@ -117,11 +117,11 @@ async fn end_other<P: Ports>(
         if logged.entry.act.hold() != Some(hold) {
             return Ok(());
         }
-        let Some(held) = logged.entry.act.held() else { return Ok(()) };
-        let before = held.len();
-        held.retain(|queue| !queues.contains(queue));
-        let is_over = held.is_empty();
-        if held.len() == before {
+        let Some(left) = logged.entry.act.held() else { return Ok(()) };
+        let before = left.len();
+        left.retain(|queue| !queues.contains(queue));
+        let is_over = left.is_empty();
+        if left.len() == before {
             return Ok(());
         }
         logged.entry.why = Some(format!("operation {id} has taken over"));

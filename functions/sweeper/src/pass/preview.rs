@@ -40,6 +40,7 @@ const MOST_ACTS: usize = 100;
 
 /// What a pass would do.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the answer's fields")]
 struct Action {
     /// The name of the pass, and of its count.
     pass: &'static str,

@@ -113,13 +113,13 @@ mod tests {
         assert_eq!(sent_back.job.as_deref(), Some("errand#g:7"));
         assert_eq!((sent_back.outcome.as_str(), sent_back.rejected), ("sent_back", None));
         let hold = Action::Hold(Rejection::new(Flaw::Malformed, "body: no JSON"));
-        let held = entry(&job(), &message(), None, &hold, None, NOW);
+        let kept = entry(&job(), &message(), None, &hold, None, NOW);
         assert_eq!(
-            (held.outcome.as_str(), held.reason.as_str()),
+            (kept.outcome.as_str(), kept.reason.as_str()),
             ("held", "malformed: body: no JSON")
         );
-        assert_eq!(held.rejected, Some(RejectedMessage::key_of(QUEUE, "{}")));
-        assert_eq!(held.job, None);
+        assert_eq!(kept.rejected, Some(RejectedMessage::key_of(QUEUE, "{}")));
+        assert_eq!(kept.job, None);
     }
 
     #[test]

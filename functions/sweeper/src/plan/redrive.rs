@@ -29,7 +29,7 @@ impl Action {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Drop(why) => *why,
+            Self::Drop(why) => why,
             Self::IndexLeaseExpiry => "lease_expiry_indexed",
             Self::Redrive => "sent_back",
             Self::Hold(_) => "held",

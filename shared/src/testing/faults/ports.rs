@@ -33,7 +33,7 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len() + 1);
         let (work, later) =
-            (self.port.insert(records, lease), || wire::insert(&self.port, records, lease));
+            (self.port.insert(records, lease), || Some(wire::insert(&self.port, records, lease)));
         self.faults.call_or_later("insert", keys(records), work, Some(throttled), later).await
     }
 
@@ -50,7 +50,7 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
         let (work, later) =
-            (self.port.replace(record, guard), || wire::replace(&self.port, record, guard));
+            (self.port.replace(record, guard), || Some(wire::replace(&self.port, record, guard)));
         self.faults.call_or_later("replace", record.key.clone(), work, None, later).await
     }
 
@@ -63,7 +63,7 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
     ) -> Result<Vec<Written>, PortError> {
         let throttled = throttled(records.len() + items.len() + usize::from(counts.is_some()));
         let work = self.port.settle(records, items, closing, counts);
-        let later = || wire::settle(&self.port, records, items, closing, counts);
+        let later = || Some(wire::settle(&self.port, records, items, closing, counts));
         self.faults.call_or_later("settle", keys(records), work, Some(throttled), later).await
     }
 
@@ -73,8 +73,9 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {
-        let (work, later) =
-            (self.port.index_lease_expiry(record), || wire::index_lease_expiry(&self.port, record));
+        let (work, later) = (self.port.index_lease_expiry(record), || {
+            Some(wire::index_lease_expiry(&self.port, record))
+        });
         let about = record.key.clone();
         self.faults.call_or_later("index_lease_expiry", about, work, None, later).await
     }
@@ -84,12 +85,12 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {
-        let (work, later) = (self.port.lease(lease), || wire::lease(&self.port, lease));
+        let (work, later) = (self.port.lease(lease), || Some(wire::lease(&self.port, lease)));
         self.faults.call_or_later("lease", lease.owner.clone(), work, None, later).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), PortError> {
-        let (work, later) = (self.port.release(lease), || wire::release(&self.port, lease));
+        let (work, later) = (self.port.release(lease), || Some(wire::release(&self.port, lease)));
         self.faults.call_or_later("release", lease.owner.clone(), work, None, later).await
     }
 }
@@ -213,7 +214,7 @@ impl<T: Queue + Clone + 'static> Queue for Faulty<T> {
     ) -> Result<Vec<bool>, PortError> {
         let refused = vec![false; messages.len()];
         let (work, later) =
-            (self.port.send(queue, messages), || wire::send(&self.port, queue, messages));
+            (self.port.send(queue, messages), || Some(wire::send(&self.port, queue, messages)));
         self.faults.call_or_later("send", queue.to_owned(), work, Some(refused), later).await
     }
 

@@ -26,24 +26,24 @@ pub(super) fn later(span: Duration, effect: Option<Effect>) {
 }
 
 /// The writes of a store and a queue, as calls that own what they write.
-pub(super) fn insert<S>(store: &S, records: &[Record], lease: &Lease) -> Option<Effect>
+pub(super) fn insert<S>(store: &S, records: &[Record], lease: &Lease) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, records, lease) = (store.clone(), records.to_vec(), lease.clone());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = store.insert(&records, &lease).await;
-    }))
+    })
 }
 
-pub(super) fn replace<S>(store: &S, record: &Record, guard: Option<&Guard>) -> Option<Effect>
+pub(super) fn replace<S>(store: &S, record: &Record, guard: Option<&Guard>) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, record, guard) = (store.clone(), record.clone(), guard.cloned());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = store.replace(&record, guard.as_ref()).await;
-    }))
+    })
 }
 
 pub(super) fn settle<S>(
@@ -52,57 +52,57 @@ pub(super) fn settle<S>(
     items: &[&TableItem],
     closing: Option<&Lease>,
     counts: Option<&ContainerCounts>,
-) -> Option<Effect>
+) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, records) = (store.clone(), records.to_vec());
     let items: Vec<TableItem> = items.iter().map(|item| (*item).clone()).collect();
     let (closing, counts) = (closing.cloned(), counts.cloned());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let items: Vec<&TableItem> = items.iter().collect();
         let _ = store.settle(&records, &items, closing.as_ref(), counts.as_ref()).await;
-    }))
+    })
 }
 
-pub(super) fn index_lease_expiry<S>(store: &S, record: &Record) -> Option<Effect>
+pub(super) fn index_lease_expiry<S>(store: &S, record: &Record) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, record) = (store.clone(), record.clone());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = store.index_lease_expiry(&record).await;
-    }))
+    })
 }
 
-pub(super) fn lease<S>(store: &S, lease: &Lease) -> Option<Effect>
+pub(super) fn lease<S>(store: &S, lease: &Lease) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, lease) = (store.clone(), lease.clone());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = store.lease(&lease).await;
-    }))
+    })
 }
 
-pub(super) fn release<S>(store: &S, lease: &Lease) -> Option<Effect>
+pub(super) fn release<S>(store: &S, lease: &Lease) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, lease) = (store.clone(), lease.clone());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = store.release(&lease).await;
-    }))
+    })
 }
 
-pub(super) fn send<Q>(queue: &Q, name: &str, messages: &[OutgoingMessage]) -> Option<Effect>
+pub(super) fn send<Q>(queue: &Q, name: &str, messages: &[OutgoingMessage]) -> Effect
 where
     Q: Queue + Clone + 'static,
 {
     let (queue, name, messages) = (queue.clone(), name.to_owned(), messages.to_vec());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = queue.send(&name, &messages).await;
-    }))
+    })
 }
 
 #[cfg(test)]
