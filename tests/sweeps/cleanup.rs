@@ -80,7 +80,7 @@ async fn an_invalid_command_is_refused_with_the_reason() {
     let bench = Bench::errands();
     let ask = async |command| bench.command(&command).await.unwrap_err();
     let unknown = ask(json!({ "command": "explode" })).await;
-    assert_eq!(unknown, "command: unknown variant `explode`, expected `audit`");
+    assert_eq!(unknown, "command: unknown variant `explode`, expected `audit` or `preview`");
     let field = ask(json!({ "command": "audit", "form": 1 })).await;
     assert!(field.starts_with("command: unknown field `form`"), "{field}");
 }

@@ -161,6 +161,9 @@ fn every_evenkeel_command_in_a_document_is_one_that_the_command_line_takes() {
 const TYPES: &str = r#"[{"type":"url_shortening","dependency":"rebrandly"},
     {"type":"dealer_com_feed"},{"type":"product_detail_scraping"}]"#;
 
+/// How long a command runs that does not end by itself, such as one with `--watch`.
+const LONG_ENOUGH: Duration = Duration::from_mins(1);
+
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 fn rejected(key: &str) -> RejectedMessage {
@@ -206,6 +209,10 @@ fn stack(command: &Command) -> MemoryPorts {
                 "act": { "do": "retry" }, "state": "done" });
             ports.with_note("ops", &operation.op.id, &entry.to_string())
         }
+        Command::Feeds(_) => {
+            let feeds = json!({ "group": "s", "role": "arn", "types": ["dealer_com_feed"] });
+            ports.with_parameter("/s/feeds", &feeds.to_string())
+        }
         _ => ports,
     }
 }
@@ -220,7 +227,9 @@ async fn run(cli: &Cli) -> (Exit, String) {
     let mut streams = Streams::plain(&mut out, &mut err);
     let connect = async |_: evenkeel_cli::Target| Ok::<_, Failure>(ports);
     let (stop, clock) = (Stop::default(), TestClock::default());
-    let exit = evenkeel_cli::run(cli, &surroundings, &clock, &stop, connect, &mut streams).await;
+    let run = evenkeel_cli::run(cli, &surroundings, &clock, &stop, connect, &mut streams);
+    // What goes on until it is interrupted has been told enough by then.
+    let exit = tokio::time::timeout(LONG_ENOUGH, run).await.unwrap_or(Exit::Done);
     (exit, String::from_utf8_lossy(&[out, err].concat()).into_owned())
 }
 

@@ -19,7 +19,12 @@ const ADD: [&str; 6] = ["add", "example", "--every", "6h", "--payload", PAYLOAD]
 
 /// Ports whose operators' function logs as many acts as this.
 fn ports(acts: usize) -> MemoryPorts {
-    let noted = || Called::Answer(json!({ "id": "9-a" }));
+    // Each act is noted, and then what became of it.
+    let acts = 2 * acts;
+    let act = json!({ "do": "note", "what": "feeds", "about": "" });
+    let entry =
+        json!({ "id": "9-a", "at": 1, "by": "", "reason": "", "act": act, "state": "intent" });
+    let noted = || Called::Answer(entry.clone());
     let ports = MemoryPorts::stack("s", TYPES).with_parameter("/s/feeds", FEEDS);
     ports.answering((0..acts).map(|_| noted()))
 }
@@ -33,11 +38,15 @@ async fn told(ports: &MemoryPorts, words: &[&str]) -> Result<String, Failure> {
     Ok(format!("{answer:?}"))
 }
 
-/// What the operators' function was asked to log: each act, and the reason.
+/// What the operators' function was asked to log: each act and its reason, and each failure and why.
 fn logged(ports: &MemoryPorts) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let calls = ports.invoked().into_iter();
-    calls.map(|(_, call)| (text(&call["act"]["what"]), text(&call["reason"]))).collect()
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let entry = |call: Value| match call.get("report") {
+        Some(_) => (text(&call["state"]), text(&call["why"])),
+        None => (text(&call["act"]["what"]), text(&call["reason"])),
+    };
+    let told = ports.invoked().into_iter().map(|(_, call)| entry(call));
+    told.filter(|(what, _)| what != "done").collect()
 }
 
 fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -125,12 +134,12 @@ async fn nothing_is_done_that_could_not_be_logged_nor_with_dry_run() {
 
 #[tokio::test]
 async fn an_act_that_fails_is_logged_as_failed() {
-    let ports = ports(3).refusing("example-motors");
+    let ports = ports(2).refusing("example-motors");
     told(&ports, &ADD).await.unwrap();
     let failure = told(&ports, &["run", "example", "--reason", "now"]).await.unwrap_err();
     assert!(failure.message.starts_with("the queue did not accept it"), "{}", failure.message);
     let (act, why) = logged(&ports).pop().unwrap();
-    assert_eq!(act, "feeds run failed");
+    assert_eq!(act, "failed");
     assert!(why.contains("InternalError"), "{why}");
 }
 

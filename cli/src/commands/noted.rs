@@ -48,7 +48,7 @@ impl Outcome {
 /// The entry of an intent in the operations log.
 #[derive(Debug)]
 pub(super) struct Noted {
-    /// Its id.
+    /// Its id, by which the result is reported.
     pub(super) id: String,
 }
 

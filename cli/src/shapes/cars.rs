@@ -38,7 +38,7 @@ pub struct CarExported {
     /// Who has made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub make: Option<String>,
-    /// The model.
+    /// The model, as the dealer writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The trim or grade.
@@ -111,7 +111,7 @@ pub struct AmbiguousCar {
 /// A link of the account.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ImportedLink {
-    /// Rebrandly's id.
+    /// The id under which Rebrandly has the link.
     pub link_id: String,
     /// The short address, without a scheme.
     pub short_url: String,

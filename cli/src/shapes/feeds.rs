@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Feeds with their schedules.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct FeedList {
-    /// By name.
+    /// In the order of their names.
     pub feeds: Vec<FeedShown>,
     /// Names of schedules of the stack's group that are no feeds: another tool has made them.
     pub others: Vec<String>,
@@ -18,7 +18,7 @@ pub struct FeedList {
 /// A feed and when it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FeedShown {
-    /// Its name.
+    /// Its name, which is that of its schedule.
     pub name: String,
     /// When it runs: `rate(…)` or `cron(…)`.
     pub schedule: String,

@@ -109,7 +109,7 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Found {
-    /// Rebrandly's id.
+    /// The id under which Rebrandly has the link.
     pub id: String,
     /// The short address, without a scheme.
     pub short_url: String,

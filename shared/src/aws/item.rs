@@ -415,6 +415,14 @@ mod tests {
         ]
     }
 
+    fn traces() -> impl Strategy<Value = Trace> {
+        let parts = ("[1-9a-f][0-9a-f]{31}", "[1-9a-f]{16}", any::<bool>());
+        parts.prop_filter_map("no trace", |(trace, span, sampled)| {
+            let flags = u8::from(sampled);
+            Trace::of_traceparent(&format!("00-{trace}-{span}-{flags:02x}"))
+        })
+    }
+
     prop_compose! {
         fn records()(
             phase in phases(),
@@ -429,7 +437,7 @@ mod tests {
             provisional in proptest::option::of(".{0,9}"),
             cursor in proptest::option::of(".{0,9}"),
             group in proptest::option::of("[a-z]{1,9}"),
-            trace in proptest::option::of(("[1-9a-f][0-9a-f]{31}", "[1-9a-f]{16}", any::<bool>())),
+            trace in proptest::option::of(traces()),
             parking in proptest::option::of((
                 times(),
                 any::<bool>(),
@@ -470,10 +478,7 @@ mod tests {
                     first_created_at,
                     deadline,
                     group,
-                    trace: trace.and_then(|(trace, span, sampled)| {
-                        let flags = u8::from(sampled);
-                        Trace::of_traceparent(&format!("00-{trace}-{span}-{flags:02x}"))
-                    }),
+                    trace,
                 },
                 history: history
                     .into_iter()

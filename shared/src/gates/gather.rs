@@ -40,11 +40,20 @@ fn each<T>(answers: Result<Vec<T>, PortError>, count: usize) -> Vec<Result<T, Po
 }
 
 impl<P: Ports> Gates<P> {
+    /// Whether the container knows of no other dependency, as one of a job type that has only one.
+    fn knows_one(&self) -> bool {
+        self.state().dependencies.len() <= 1
+    }
+
     /// Reads the breaker of a dependency.
     pub(super) async fn read_shared_breaker(
         &self,
         dependency: &str,
     ) -> Result<Seen<Breaker>, PortError> {
+        // Nobody else has a question.
+        if self.knows_one() {
+            return self.control.breaker(dependency).await;
+        }
         self.gathered.breakers.ask(dependency.to_owned(), |all| self.read_breakers(all)).await
     }
 
@@ -57,6 +66,9 @@ impl<P: Ports> Gates<P> {
 
     /// Reads the limiter with this name.
     pub(super) async fn read_shared_limiter(&self, name: &str) -> Result<Seen<Limiter>, PortError> {
+        if self.knows_one() {
+            return self.control.limiter(name).await;
+        }
         self.gathered.limiters.ask(name.to_owned(), |all| self.read_limiters(all)).await
     }
 
@@ -72,6 +84,9 @@ impl<P: Ports> Gates<P> {
         &self,
         swap: LimiterSwap,
     ) -> Result<Swapped<Limiter>, PortError> {
+        if self.knows_one() {
+            return self.control.swap_limiter(&swap.name, &swap.next, swap.revision).await;
+        }
         self.gathered.swaps.ask(swap, |swaps| self.swap_limiters(swaps)).await
     }
 

@@ -17,6 +17,9 @@ const MEMORY_MB: RangeInclusive<u64> = 128..=10_240;
 /// `MaximumConcurrency` of a mapping: SQS refuses 1.
 const CONCURRENCY: RangeInclusive<u64> = 2..=1_000;
 
+/// How long a batch that is not full may wait: Lambda's limit.
+const BATCHING_WINDOW_S: RangeInclusive<u64> = 0..=300;
+
 /// Weights in the division of slots.
 const WEIGHT: RangeInclusive<u64> = 1..=4_294_967_295;
 
@@ -27,6 +30,7 @@ struct Function {
     memory_mb: Spanned<u64>,
     hosts: Vec<Spanned<String>>,
     concurrency: Concurrency,
+    batching_window_s: Option<Spanned<u64>>,
     #[serde(default)]
     dependency: Dependency,
     rate_per_second: Option<Spanned<String>>,
@@ -130,6 +134,9 @@ fn check_numbers(function: &Function, report: &mut Report<'_>) {
     let Concurrency { normal, high } = &function.concurrency;
     report.range("concurrency.normal", "concurrency", normal, &CONCURRENCY);
     report.range("concurrency.high", "concurrency", high, &CONCURRENCY);
+    if let Some(window) = &function.batching_window_s {
+        report.range("batching_window_s", "batching_window", window, &BATCHING_WINDOW_S);
+    }
     if let Some(weight) = &function.weight {
         report.range("weight", "weight", weight, &WEIGHT);
     }
