@@ -14,7 +14,7 @@ pub use control::{Control, LimiterSwap, Seen, Swapped};
 pub use error::PortError;
 pub use queue::{ExtendVisibility, Queue};
 pub use secrets::SecretSource;
-pub use store::{Store, Written};
+pub use store::{READ_AT_ONCE, Replacement, Store, Written};
 
 use crate::base::{random::Random, time::Clock};
 

@@ -19,6 +19,7 @@ pub(crate) mod claim;
 pub(crate) mod disposition;
 mod event;
 pub mod execute;
+mod gather;
 mod reject;
 mod request;
 mod run;

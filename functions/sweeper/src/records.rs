@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, future::Future};
 use evenkeel::{
     base::time::Time,
     ports::{
-        PortError,
-        maintenance::{DueJob, READ_AT_ONCE, TableMaintenance},
+        PortError, READ_AT_ONCE,
+        maintenance::{DueJob, TableMaintenance},
     },
     record::{Record, due::due_partitions},
     telemetry,
@@ -31,18 +31,19 @@ pub async fn read<S: TableMaintenance>(
 ) -> Result<BTreeMap<String, Record>, PortError> {
     let chunks: Vec<&[String]> = keys.chunks(READ_AT_ONCE).collect();
     let mut records = BTreeMap::new();
-    let reads = chunks.into_iter().map(|chunk| store.read_all(chunk));
-    for (_, read) in together(reads.collect()).await {
-        for (key, record) in read? {
+    let reads = chunks.iter().map(|chunk| store.read_all(chunk));
+    for (place, read) in together(reads.collect()).await {
+        for (key, record) in chunks[place].iter().zip(read?) {
             match record {
-                Some(Ok(record)) => {
-                    records.insert(key, record);
+                Ok(Some(record)) => {
+                    records.insert(key.clone(), record);
                 }
-                Some(Err(why)) => {
+                Err(PortError::Unreadable(why)) => {
                     let problem = PortError::Unreadable(format!("{key}: {why}"));
                     telemetry::port_failed("read_all", &problem);
                 }
-                None => {}
+                Err(error) => return Err(error),
+                Ok(None) => {}
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     base::config::Tables,
     dependency::stats::ContainerCounts,
     message::RejectedMessage,
-    ports::{PortError, Store, Written},
+    ports::{PortError, Replacement, Store, Written},
     record::item::{Condition, TableItem, Value},
     record::{Guard, Record, lease::Lease},
 };
@@ -82,7 +82,7 @@ impl DynamoStore {
 
 /// Translates the response to one statement. HTTP 200 says nothing about it: each statement
 /// succeeds or fails on its own.
-fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
+pub(super) fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
     let Some(error) = response.error else { return Ok(Written::Yes) };
     let code = error.code.as_ref().map_or("unknown", |code| code.as_str());
     match code {
@@ -100,7 +100,7 @@ fn written(response: BatchStatementResponse) -> Result<Written, PortError> {
 
 /// Decodes a record. A record that cannot be decoded must not be overwritten: an operator has to
 /// inspect it.
-fn decode(item: &Item) -> Result<Box<Record>, PortError> {
+pub(super) fn decode(item: &Item) -> Result<Box<Record>, PortError> {
     item::decode(item).map(Box::new).map_err(PortError::Unreadable)
 }
 
@@ -191,6 +191,13 @@ impl Store for DynamoStore {
         Ok(answer.item.as_ref().map(decode).transpose()?.map(|record| *record))
     }
 
+    async fn read_all(
+        &self,
+        keys: &[String],
+    ) -> Result<Vec<Result<Option<Record>, PortError>>, PortError> {
+        self.read_records(keys).await
+    }
+
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
         // An update, and no put: what another version has written besides must survive.
         let attributes: Vec<_> =
@@ -234,6 +241,13 @@ impl Store for DynamoStore {
                 _ => Err(port_error(&error)),
             },
         }
+    }
+
+    async fn replace_all(
+        &self,
+        writes: &[Replacement],
+    ) -> Result<Vec<Result<Written, PortError>>, PortError> {
+        self.replace_records(writes).await
     }
 
     async fn settle(

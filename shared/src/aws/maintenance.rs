@@ -1,10 +1,8 @@
 //! Maintenance access to the tables on DynamoDB: the index `due`, leases, scans and notes.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
-    types::{AttributeValue, KeysAndAttributes},
+    types::AttributeValue,
 };
 
 use super::{
@@ -19,17 +17,14 @@ use crate::{
     message::RejectedMessage,
     ports::{
         PortError, Swapped,
-        maintenance::{DueJob, Page, ReadAll, ScannedItem, Table, TableMaintenance},
+        maintenance::{DueJob, Page, ScannedItem, Table, TableMaintenance},
         notes::NoteKey,
     },
-    record::{Record, due::DueEntry, lease::Lease},
+    record::{due::DueEntry, lease::Lease},
 };
 
 /// Maximum entries of one query.
 const QUERY_LIMIT: usize = 1_000;
-
-/// Maximum calls for one batch of reads, since DynamoDB may leave some keys unprocessed.
-const MOST_ROUNDS: usize = 5;
 
 fn limit(most: usize) -> i32 {
     i32::try_from(most.clamp(1, QUERY_LIMIT)).unwrap_or(1)
@@ -137,35 +132,6 @@ impl TableMaintenance for DynamoStore {
             .limit(limit(most));
         let answer = query.send().await.map_err(|error| port_error(&error))?;
         Ok(answer.items().iter().filter_map(decode_lease).collect())
-    }
-
-    async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
-        let mut read: HashMap<String, Result<Record, String>> = HashMap::new();
-        let mut left: Vec<Item> = keys
-            .iter()
-            .map(|key| key_item(&self.key_names(Table::Jobs), std::slice::from_ref(key)))
-            .collect();
-        for _ in 0..MOST_ROUNDS {
-            if left.is_empty() {
-                break;
-            }
-            let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
-            let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
-            let get = self.client.batch_get_item().request_items(&self.tables.jobs, wanted);
-            let answer = get.send().await.map_err(|error| port_error(&error))?;
-            let items = answer.responses.and_then(|mut all| all.remove(&self.tables.jobs));
-            for item in items.iter().flatten() {
-                if let Ok(key) = Reader(item).text("pk") {
-                    read.insert(key, item::decode(item));
-                }
-            }
-            let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(&self.tables.jobs));
-            left = rest.map(|rest| rest.keys).unwrap_or_default();
-        }
-        if !left.is_empty() {
-            return Err(PortError::Unavailable(format!("{} records were not read", left.len())));
-        }
-        Ok(keys.iter().map(|key| (key.clone(), read.remove(key))).collect())
     }
 
     async fn rejected(&self, key: &str) -> Result<Option<RejectedMessage>, PortError> {

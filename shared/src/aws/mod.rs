@@ -14,6 +14,7 @@ mod maintenance;
 mod queue;
 mod queue_maintenance;
 mod quota_item;
+mod records;
 pub mod rejected_item;
 #[cfg(feature = "mappings")]
 mod scaling;

@@ -13,10 +13,6 @@ use crate::{
 /// Number of partitions over which leases are spread.
 pub const LEASE_SHARDS: u8 = 8;
 
-/// Maximum number of records per [`TableMaintenance::read_all`] (DynamoDB's limit for a batch of
-/// reads).
-pub const READ_AT_ONCE: usize = 100;
-
 /// An entry of the index `due`: from `due_at` on, the sweeper must handle the record with this key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -64,10 +60,6 @@ pub struct Page {
     pub next: Option<Vec<String>>,
 }
 
-/// Records by key, as read: `None` if there is no such record, an error message if it cannot be
-/// decoded.
-pub type ReadAll = Vec<(String, Option<Result<Record, String>>)>;
-
 /// Maintenance access to the job table and the control table.
 pub trait TableMaintenance: Store + Control {
     /// Reads the entries of one partition of the index `due` that lie within `span`, both ends
@@ -88,10 +80,6 @@ pub trait TableMaintenance: Store + Control {
         shard: u8,
         most: usize,
     ) -> impl Future<Output = Result<Vec<Lease>, PortError>> + Send;
-
-    /// Reads the records with these keys (strongly consistent): at most [`READ_AT_ONCE`] keys,
-    /// without duplicates.
-    fn read_all(&self, keys: &[String]) -> impl Future<Output = Result<ReadAll, PortError>> + Send;
 
     /// Reads a rejected message; `None` if there is none with this key.
     fn rejected(

@@ -10,6 +10,18 @@ use crate::{
     record::{Guard, Record, lease::Lease},
 };
 
+/// Maximum number of records per [`Store::read_all`] (DynamoDB's limit for a batch of reads).
+pub const READ_AT_ONCE: usize = 100;
+
+/// A write of a whole record, as one of several in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The record as it is to be.
+    pub record: Record,
+    /// What the record in the table must still match. With `None`, its key must not exist.
+    pub guard: Option<Guard>,
+}
+
 /// The result of one conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -46,6 +58,15 @@ pub trait Store: Send + Sync {
     /// Reads the record with this key (strongly consistent), whether it has expired or not.
     fn read(&self, key: &str) -> impl Future<Output = Result<Option<Record>, PortError>> + Send;
 
+    /// Reads the records with these keys in one call (strongly consistent), whether they have expired or not. Returns
+    /// the answers in the order of `keys`: a record that is unreadable or was not read is an error of its own.
+    ///
+    /// At most [`READ_AT_ONCE`] keys, without duplicates.
+    fn read_all(
+        &self,
+        keys: &[String],
+    ) -> impl Future<Output = Result<Vec<Result<Option<Record>, PortError>>, PortError>> + Send;
+
     /// Writes the whole record if the one in the table still matches `guard`. With `None`, writes
     /// it only if the key does not exist.
     fn replace(
@@ -53,6 +74,16 @@ pub trait Store: Send + Sync {
         record: &Record,
         guard: Option<&Guard>,
     ) -> impl Future<Output = Result<Written, PortError>> + Send;
+
+    /// Writes several records in one call, each as [`Store::replace`] does. Returns the results in the order of
+    /// `writes`. [`PortError::Invalid`] as the result of one, or of the call, does not tell for sure whose record the
+    /// table refuses, nor that it would refuse it alone: write it alone to learn that.
+    ///
+    /// At most [`crate::policy::BATCH_SIZE`] records, with distinct keys.
+    fn replace_all(
+        &self,
+        writes: &[Replacement],
+    ) -> impl Future<Output = Result<Vec<Result<Written, PortError>>, PortError>> + Send;
 
     /// Writes the ends of runs in one call: phase, counters and history. Each is written only while
     /// the record is `running` with the run's fence. Returns the results in the order of `records`, then those of

@@ -13,8 +13,7 @@ use crate::{
     ports::{
         PortError, Seen, Swapped,
         maintenance::{
-            DueJob, MappingMaintenance, MappingSlots, Page, ReadAll, ScannedItem, Table,
-            TableMaintenance,
+            DueJob, MappingMaintenance, MappingSlots, Page, ScannedItem, Table, TableMaintenance,
         },
         notes::NoteKey,
     },
@@ -69,16 +68,6 @@ impl TableMaintenance for MemoryStore {
         let bytes = leases.iter().map(|lease| size::lease(lease).bytes).sum();
         tables.read_control(&partition, bytes)?;
         Ok(leases)
-    }
-
-    async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
-        let mut tables = self.call();
-        tables.reads += keys.len();
-        for key in keys {
-            let bytes = tables.records.get(key).map(size::record).unwrap_or_default();
-            tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
-        }
-        Ok(keys.iter().map(|key| (key.clone(), tables.records.get(key).cloned().map(Ok))).collect())
     }
 
     async fn rejected(&self, key: &str) -> Result<Option<RejectedMessage>, PortError> {

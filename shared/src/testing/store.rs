@@ -14,7 +14,7 @@ use crate::{
     base::mutants::{Mutant, is_on},
     dependency::stats::{Bucket, BucketKey, ContainerCounts},
     message::RejectedMessage,
-    ports::{PortError, Seen, Store, Written},
+    ports::{PortError, Replacement, Seen, Store, Written},
     record::item::TableItem,
     record::{Guard, Record, item::Value, lease::Lease},
 };
@@ -56,7 +56,7 @@ impl MemoryStore {
         self.lock().meter.limits = limits;
     }
 
-    /// Plans the outcomes of the next entries of the call `insert`, `enqueue` or `settle`; entries
+    /// Plans the outcomes of the next entries of the call `insert`, `enqueue`, `replace_all` or `settle`; entries
     /// after them are applied.
     pub fn plan_entries(
         &self,
@@ -252,15 +252,33 @@ impl Store for MemoryStore {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Record>, PortError> {
+        self.call().read_record(key)
+    }
+
+    async fn read_all(
+        &self,
+        keys: &[String],
+    ) -> Result<Vec<Result<Option<Record>, PortError>>, PortError> {
         let mut tables = self.call();
-        let record = tables.records.get(key).cloned();
-        let bytes = record.as_ref().map(size::record).unwrap_or_default();
-        tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
-        Ok(record)
+        tables.reads += keys.len();
+        Ok(keys.iter().map(|key| tables.read_record(key)).collect())
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
         self.call().write("replace", record, |current| guarded(current, guard))
+    }
+
+    async fn replace_all(
+        &self,
+        writes: &[Replacement],
+    ) -> Result<Vec<Result<Written, PortError>>, PortError> {
+        let mut tables = self.call();
+        let each = writes.iter().map(|Replacement { record, guard }| {
+            let written = tables
+                .write_planned("replace_all", record, |current| guarded(current, guard.as_ref()));
+            if guard.is_some() { written } else { written.map(inserted) }
+        });
+        Ok(each.collect())
     }
 
     async fn settle(

@@ -320,24 +320,42 @@ impl Tables {
         Ok(Written::Yes)
     }
 
-    /// Writes an entry of a batch: `call` names the batch's call.
+    /// Reads a record and uses the units of that.
+    pub(super) fn read_record(&mut self, key: &str) -> Result<Option<Record>, PortError> {
+        let record = self.records.get(key).cloned();
+        let bytes = record.as_ref().map(size::record).unwrap_or_default();
+        self.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        Ok(record)
+    }
+
+    /// Writes an entry of a batch: `call` names the batch's call. Every error counts as one of the moment.
     pub(super) fn write_entry(
         &mut self,
         call: &'static str,
         record: &Record,
         holds: impl FnOnce(Option<&Record>) -> bool,
     ) -> Written {
+        let written = self.write_planned(call, record, holds);
+        written.unwrap_or_else(|error| Written::Unknown(error.to_string()))
+    }
+
+    /// The same with the error as it is.
+    pub(super) fn write_planned(
+        &mut self,
+        call: &'static str,
+        record: &Record,
+        holds: impl FnOnce(Option<&Record>) -> bool,
+    ) -> Result<Written, PortError> {
         let planned = self.outcomes.get_mut(call).and_then(VecDeque::pop_front);
-        let unknown = |error: PortError| Written::Unknown(error.to_string());
         match planned.unwrap_or(EntryOutcome::Applied) {
-            EntryOutcome::Applied => self.write(call, record, holds).unwrap_or_else(unknown),
+            EntryOutcome::Applied => self.write(call, record, holds),
             EntryOutcome::Refused => {
-                Written::No(self.records.get(&record.key).cloned().map(Box::new))
+                Ok(Written::No(self.records.get(&record.key).cloned().map(Box::new)))
             }
-            EntryOutcome::Throttled => unknown(throttled()),
+            EntryOutcome::Throttled => Err(throttled()),
             EntryOutcome::InDoubt => {
                 let _ = self.write(call, record, holds);
-                Written::Unknown("InternalServerError: the outcome is unknown".into())
+                Ok(Written::Unknown("InternalServerError: the outcome is unknown".into()))
             }
         }
     }

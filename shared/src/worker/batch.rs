@@ -9,6 +9,7 @@ use super::{
     Worker,
     disposition::{Disposition, Dispositions},
     execute::guard,
+    gather::Gathered,
 };
 use crate::{
     base::{
@@ -34,6 +35,8 @@ pub(super) struct Batch<P> {
     pub(super) lease: Lease,
     pub(super) deadline: Time,
     pub(super) dispositions: Dispositions,
+    /// Reads and writes of its claims.
+    pub(super) gathered: Gathered,
     /// Tickets that have no slot, and cannot wait for one in the queue. They are claimed and parked.
     pub(super) to_park: Mutex<BTreeSet<usize>>,
     /// Messages that wait for their slots and are hidden already, by their places in the event.
@@ -202,6 +205,7 @@ pub(super) fn decode<J: Job, P: Ports>(
         lease,
         deadline,
         dispositions,
+        gathered: Gathered::default(),
         to_park,
         hidden,
         checks,

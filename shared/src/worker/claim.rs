@@ -1,4 +1,4 @@
-//! Claims the jobs of a batch: new jobs in one call, all others one by one.
+//! Claims the jobs of a batch: new jobs in one call, all others with reads and writes that share calls.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -74,7 +74,7 @@ pub(super) async fn claim<J: Job, P: Ports>(
 ///
 /// A job that is received for the first time is nearly always new, and so is one that waited for its slot. All such jobs
 /// are inserted in one call, together with the lease. Jobs that the insert refuses, and others that were received
-/// before, are read and decided one by one.
+/// before, are read, decided each on its own, and written: what they read or write at the same time is one call.
 async fn claim_all<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     batch: &Batch<J::Payload>,
@@ -160,7 +160,7 @@ async fn claim_one<J: Job, P: Ports>(
     while races < MOST_RACES {
         let existing = match seen.take() {
             Some(record) => Some(*record),
-            None => match worker.store.read(&ticket.message.key).await {
+            None => match batch.gathered.read(&worker.store, &ticket.message.key).await {
                 Ok(record) => record,
                 // The job may be claimed already: giving up now would later count as a crash.
                 Err(PortError::Unavailable(_)) if doubt => {
@@ -302,7 +302,7 @@ async fn write<J: Job, P: Ports>(
     let crashes = existing.map_or(0, |existing| existing.counters.crashes);
     // The process of its run died, or could not write its end.
     let never_came_back = existing.is_some_and(|existing| existing.is_overdue(worker.clock.now()));
-    match worker.store.replace(record, guard.as_ref()).await {
+    match batch.gathered.replace(&worker.store, record, guard).await {
         Ok(Written::Yes) => {
             if crashes < record.counters.crashes || record.phase.ended_at().is_some() {
                 telemetry::found(record);

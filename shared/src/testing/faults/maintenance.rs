@@ -9,8 +9,8 @@ use crate::{
     ports::{
         PortError, Swapped,
         maintenance::{
-            Depth, DueJob, MappingMaintenance, MappingSlots, Page, QueueMaintenance, ReadAll,
-            Table, TableMaintenance,
+            Depth, DueJob, MappingMaintenance, MappingSlots, Page, QueueMaintenance, Table,
+            TableMaintenance,
         },
         notes::NoteKey,
     },
@@ -31,10 +31,6 @@ impl<T: TableMaintenance + Clone + 'static> TableMaintenance for Faulty<T> {
 
     async fn leases(&self, shard: u8, most: usize) -> Result<Vec<Lease>, PortError> {
         self.faults.call("leases", shard.to_string(), self.port.leases(shard, most), None).await
-    }
-
-    async fn read_all(&self, keys: &[String]) -> Result<ReadAll, PortError> {
-        self.faults.call("read_all", keys.join(" "), self.port.read_all(keys), None).await
     }
 
     async fn rejected(&self, key: &str) -> Result<Option<RejectedMessage>, PortError> {

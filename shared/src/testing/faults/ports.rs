@@ -11,8 +11,8 @@ use crate::{
     },
     message::{OutgoingMessage, RejectedMessage},
     ports::{
-        Control, ExtendVisibility, LimiterSwap, PortError, Queue, SecretSource, Seen, Store,
-        Swapped, Written, notes::NoteKey,
+        Control, ExtendVisibility, LimiterSwap, PortError, Queue, Replacement, SecretSource, Seen,
+        Store, Swapped, Written, notes::NoteKey,
     },
     record::item::TableItem,
     record::{Guard, Record, lease::Lease},
@@ -48,10 +48,41 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
         self.faults.call("read", key.to_owned(), self.port.read(key), None).await
     }
 
+    async fn read_all(
+        &self,
+        keys: &[String],
+    ) -> Result<Vec<Result<Option<Record>, PortError>>, PortError> {
+        let throttled = PortError::Unavailable("ThrottlingError".into());
+        let throttled = keys.iter().map(|_| Err(throttled.clone())).collect();
+        let read = self.port.read_all(keys);
+        match self.faults.call("read_all", keys.join(" "), read, Some(throttled)).await {
+            // A call that reads several records is not unreadable: the first of them is.
+            Err(PortError::Unreadable(why)) => {
+                let mut read = self.port.read_all(keys).await?;
+                if let Some(first) = read.first_mut() {
+                    *first = Err(PortError::Unreadable(why));
+                }
+                Ok(read)
+            }
+            read => read,
+        }
+    }
+
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
         let (work, later) =
             (self.port.replace(record, guard), || Some(wire::replace(&self.port, record, guard)));
         self.faults.call_or_later("replace", record.key.clone(), work, None, later).await
+    }
+
+    async fn replace_all(
+        &self,
+        writes: &[Replacement],
+    ) -> Result<Vec<Result<Written, PortError>>, PortError> {
+        let keys: Vec<&str> = writes.iter().map(|write| write.record.key.as_str()).collect();
+        let throttled = throttled(writes.len()).into_iter().map(Ok).collect();
+        let (work, later) =
+            (self.port.replace_all(writes), || wire::replace_all(&self.port, writes));
+        self.faults.call_or_later("replace_all", keys.join(" "), work, Some(throttled), later).await
     }
 
     async fn settle(

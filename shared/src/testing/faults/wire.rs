@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     dependency::stats::ContainerCounts,
     message::OutgoingMessage,
-    ports::{Queue, Store},
+    ports::{Queue, Replacement, Store},
     record::{Guard, Record, item::TableItem, lease::Lease},
 };
 
@@ -44,6 +44,16 @@ where
     Box::pin(async move {
         let _ = store.replace(&record, guard.as_ref()).await;
     })
+}
+
+pub(super) fn replace_all<S>(store: &S, writes: &[Replacement]) -> Option<Effect>
+where
+    S: Store + Clone + 'static,
+{
+    let (store, writes) = (store.clone(), writes.to_vec());
+    Some(Box::pin(async move {
+        let _ = store.replace_all(&writes).await;
+    }))
 }
 
 pub(super) fn settle<S>(
