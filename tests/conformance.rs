@@ -109,7 +109,7 @@ async fn what_a_newer_version_wrote_survives(
     store: &aws::DynamoStore,
     client: &xtask::aws::Client,
 ) {
-    use evenkeel::ports::{PortError, Store as _, Written};
+    use evenkeel::ports::{PortError, Replacement, Store as _, Written};
     let key = "case#d:alone-1";
     let get = async || dynamodb::get(client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();
     let mut item = get().await;
@@ -121,15 +121,32 @@ async fn what_a_newer_version_wrote_survives(
     record.cursor = None;
     record.fence += 1;
     assert_eq!(store.replace(&record, Some(&guard)).await, Ok(Written::Yes));
-    let item = get().await;
+    let mut item = get().await;
     assert_eq!((&item["newest"], item.get("cursor")), (&json!("kept"), None));
-    let mut item = item;
+    // The same as one of several in a call.
+    item["cursor"] = json!("to be removed");
+    dynamodb::put(client, "jobs", &item).await.unwrap();
+    let other = store.read("case#d:alone-2").await.unwrap().unwrap();
+    let guard = Some(record.guard());
+    record.fence += 1;
+    let both = |record, guard| {
+        let same = Replacement { record: other.clone(), guard: Some(other.guard()) };
+        [Replacement { record, guard }, same]
+    };
+    let written = store.replace_all(&both(record.clone(), guard)).await;
+    assert_eq!(written, Ok(vec![Ok(Written::Yes); 2]));
+    let mut item = get().await;
+    assert_eq!((&item["newest"], item.get("cursor")), (&json!("kept"), None));
     item["format"] = json!(2);
     dynamodb::put(client, "jobs", &item).await.unwrap();
     let newer = PortError::Unreadable("format: 2, expected at most 1".into());
     assert_eq!(store.read(key).await, Err(newer.clone()));
     let guard = evenkeel::record::Guard { state: record.phase.name(), fence: record.fence - 1 };
-    assert_eq!(store.replace(&record, Some(&guard)).await, Err(newer), "it is refused");
+    assert_eq!(store.replace(&record, Some(&guard)).await, Err(newer.clone()), "it is refused");
+    let written = store.replace_all(&both(record, Some(guard))).await;
+    assert_eq!(written, Ok(vec![Ok(Written::No(None)), Ok(Written::Yes)]), "it is refused alone");
+    let keys = [key.to_owned(), other.key.clone()];
+    assert_eq!(store.read_all(&keys).await, Ok(vec![Err(newer), Ok(Some(other))]));
 }
 
 /// The same for the items that all functions share.

@@ -1,6 +1,7 @@
 //! Runs the engine on simulated services, with a job type that does what its payload says.
 
 mod batch;
+mod claims;
 mod crashes;
 mod gates;
 mod life;

@@ -127,6 +127,42 @@ async fn every_port_call_may_fail_in_every_way() {
     }
 }
 
+/// The same for a batch of jobs that have records: the sweeper has released them.
+#[tokio::test(start_paused = true)]
+async fn every_port_call_of_claims_that_share_calls_may_fail_in_every_way() {
+    let woken = async |bench: &Bench| {
+        let (run_after, due_at) = (bench.now(), bench.now());
+        for n in 0..4 {
+            let phase = Phase::Waiting { run_after, due_at, why: "released".into() };
+            bench.wake(&bench.put(&format!("job-{n}"), phase));
+        }
+        bench.drain().await;
+    };
+    let calm = Bench::errands();
+    woken(&calm).await;
+    let calls = calm.faults.calls();
+    for call in ["read_all", "replace_all"] {
+        assert!(calls.contains(&call), "the bench has no call {call}: {calls:?}");
+    }
+    for (number, call) in calls.iter().enumerate() {
+        for fault in Fault::ALL.into_iter().chain([Fault::Unreadable]) {
+            let case = format!("{fault:?} at call {number}, {call}");
+            let bench = Bench::errands();
+            bench.faults.at(number, number, fault);
+            woken(&bench).await;
+            let died = matches!(fault, Fault::DieBefore | Fault::DieAfter);
+            for (record, calm) in bench.store.records().iter().zip(calm.store.records()) {
+                assert_eq!(record.phase.name(), "succeeded", "{case}: {record:?}");
+                assert!(record.counters.crashes <= u32::from(died), "{case}: {record:?}");
+                if fault == Fault::AnswerLost && *call == "replace_all" {
+                    assert_eq!(record.counters.claims, calm.counters.claims, "{case}: {record:?}");
+                }
+            }
+            assert_eq!(bench.journal.errands(), 4, "{case}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_the_store_loses_nothing() {
     for first in 0..12 {

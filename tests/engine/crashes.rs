@@ -24,7 +24,7 @@ async fn a_table_that_takes_no_ends_quarantines_no_job() {
     let outage = async || {
         // The jobs are claimed, and run.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        for call in ["settle", "replace"] {
+        for call in ["settle", "replace", "replace_all"] {
             bench.faults.on(call, Fault::Before);
         }
         tokio::time::sleep(OUTAGE).await;
@@ -52,7 +52,7 @@ async fn functions_that_find_the_crashes_tell_the_sweeper_of_them() {
     }
     let outages = async {
         for _ in 0..6 {
-            for call in ["settle", "replace"] {
+            for call in ["settle", "replace", "replace_all"] {
                 bench.faults.on(call, Fault::Before);
             }
             tokio::time::sleep(OUTAGE).await;

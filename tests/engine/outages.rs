@@ -123,7 +123,9 @@ async fn after_an_outage_a_batch_does_not_run_one_by_one() {
         bench.send(&errand(&format!("job-{n}"), 500, &[]));
     }
     bench.faults.on("insert", Fault::Before);
-    bench.faults.on("read", Fault::Before);
+    for call in ["read", "read_all"] {
+        bench.faults.on(call, Fault::Before);
+    }
     for _ in 0..5 {
         while bench.poll().await.is_none() {
             tokio::time::advance(Duration::from_secs(1)).await;

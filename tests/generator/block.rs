@@ -202,7 +202,7 @@ fn sends_to(job: &JobType) -> Vec<String> {
 }
 
 fn role(job: &JobType) -> String {
-    let jobs = ["GetItem", "PartiQLInsert", "PartiQLUpdate", "PutItem", "UpdateItem"];
+    let jobs = ["BatchGetItem", "GetItem", "PartiQLInsert", "PartiQLUpdate", "PutItem", "UpdateItem"];
     let mut control = vec![
         "DeleteItem",
         "GetItem",

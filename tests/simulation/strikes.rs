@@ -62,12 +62,30 @@ const SHARE_OF_THE_SWEEPER: f64 = 0.05;
 const WEIGHT_OF_SETTLE: f64 = 6.0;
 
 /// Calls to the tables that are most of the way of a job.
-const TABLE_CALLS: [&str; 8] =
-    ["insert", "read", "replace", "settle", "lease", "release", "index_lease_expiry", "reject"];
+const TABLE_CALLS: [&str; 10] = [
+    "insert",
+    "read",
+    "read_all",
+    "replace",
+    "replace_all",
+    "settle",
+    "lease",
+    "release",
+    "index_lease_expiry",
+    "reject",
+];
 
 /// Calls whose effect may come after their process has given up or died, or once more.
-const WRITES: [&str; 7] =
-    ["insert", "replace", "settle", "index_lease_expiry", "lease", "release", "send"];
+const WRITES: [&str; 8] = [
+    "insert",
+    "replace",
+    "replace_all",
+    "settle",
+    "index_lease_expiry",
+    "lease",
+    "release",
+    "send",
+];
 
 /// Calls to the queues, those of the sweeper included.
 const QUEUE_CALLS: [&str; 5] = ["send", "extend_visibility", "receive", "delete", "depth"];
@@ -203,7 +221,7 @@ fn fault(draw: Draw, kind: &str, process: u64, site: &CallSite) -> Option<Fault>
                 _ => Fault::Twice(span),
             }
         }
-        "unreadable" if name == "read" => Fault::Unreadable,
+        "unreadable" if ["read", "read_all"].contains(&name) => Fault::Unreadable,
         _ => return None,
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! One case writes rejected messages, which no port reads back: the caller checks for [`REJECTED`].
 
+mod together;
+
 use std::time::Duration;
 
 use crate::{
@@ -48,6 +50,7 @@ pub async fn store<S: Store>(store: &S) {
     leases_are_written_and_removed(store).await;
     a_settle_can_remove_the_lease(store).await;
     a_settle_writes_items_of_job_types(store).await;
+    together::store(store).await;
 }
 
 fn work() -> Work {
