@@ -202,7 +202,8 @@ fn sends_to(job: &JobType) -> Vec<String> {
 }
 
 fn role(job: &JobType) -> String {
-    let jobs = ["BatchGetItem", "GetItem", "PartiQLInsert", "PartiQLUpdate", "PutItem", "UpdateItem"];
+    let jobs =
+        ["BatchGetItem", "GetItem", "PartiQLInsert", "PartiQLUpdate", "PutItem", "UpdateItem"];
     let mut control = vec![
         "DeleteItem",
         "GetItem",

@@ -221,7 +221,7 @@ fn fault(draw: Draw, kind: &str, process: u64, site: &CallSite) -> Option<Fault>
                 _ => Fault::Twice(span),
             }
         }
-        "unreadable" if ["read", "read_all"].contains(&name) => Fault::Unreadable,
+        "unreadable" if name == "read" => Fault::Unreadable,
         _ => return None,
     })
 }

@@ -120,6 +120,7 @@ fn table_habits(plan: &Plan) -> TableHabits {
             Duration::from_mins(10).mul_f64((1.0 - intensity) * late)
         }),
         refuses: None,
+        unreadable: None,
         ignores_fences: plan.planted,
     }
 }

@@ -38,6 +38,8 @@ pub struct TableHabits {
     pub removes_expired_after: Option<Duration>,
     /// The state in which records are refused as invalid.
     pub refuses: Option<&'static str>,
+    /// The key of a record that a newer version has written: it cannot be read.
+    pub unreadable: Option<&'static str>,
     /// A bug that is planted to test what looks for bugs: the end of a run is written whatever the record's fence is.
     pub ignores_fences: bool,
 }
@@ -325,6 +327,9 @@ impl Tables {
         let record = self.records.get(key).cloned();
         let bytes = record.as_ref().map(size::record).unwrap_or_default();
         self.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        if self.habits.unreadable == Some(key) {
+            return Err(PortError::Unreadable("format: 2, expected at most 1".into()));
+        }
         Ok(record)
     }
 

@@ -55,17 +55,7 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
         let throttled = PortError::Unavailable("ThrottlingError".into());
         let throttled = keys.iter().map(|_| Err(throttled.clone())).collect();
         let read = self.port.read_all(keys);
-        match self.faults.call("read_all", keys.join(" "), read, Some(throttled)).await {
-            // A call that reads several records is not unreadable: the first of them is.
-            Err(PortError::Unreadable(why)) => {
-                let mut read = self.port.read_all(keys).await?;
-                if let Some(first) = read.first_mut() {
-                    *first = Err(PortError::Unreadable(why));
-                }
-                Ok(read)
-            }
-            read => read,
-        }
+        self.faults.call("read_all", keys.join(" "), read, Some(throttled)).await
     }
 
     async fn replace(&self, record: &Record, guard: Option<&Guard>) -> Result<Written, PortError> {
