@@ -8,8 +8,9 @@ use evenkeel::{
 
 use crate::bench::Bench;
 
-/// A job that the sweeper has released after it was parked, and the message that wakes it. It was claimed once before.
-fn is_woken(bench: &Bench, name: &str) -> Record {
+/// Stores a job that the sweeper has released after it was parked, and sends the message that wakes it. It was claimed
+/// once before.
+fn wake_one(bench: &Bench, name: &str) -> Record {
     let now = bench.now();
     let phase = Phase::Waiting { run_after: now, due_at: now, why: "released".into() };
     let record = bench.put(name, phase);
@@ -17,9 +18,9 @@ fn is_woken(bench: &Bench, name: &str) -> Record {
     record
 }
 
-/// Ten such jobs, which are one batch.
-fn ten_are_woken(bench: &Bench) -> Vec<Record> {
-    (0..10).map(|n| is_woken(bench, &format!("job-{n}"))).collect()
+/// The same for ten jobs, which are one batch.
+fn wake_ten(bench: &Bench) -> Vec<Record> {
+    (0..10).map(|n| wake_one(bench, &format!("job-{n}"))).collect()
 }
 
 /// How often each of these calls was made.
@@ -37,7 +38,7 @@ fn claims(bench: &Bench) -> Vec<u32> {
 #[tokio::test(start_paused = true)]
 async fn ten_jobs_that_are_woken_are_read_in_one_call_and_claimed_in_one() {
     let bench = Bench::errands();
-    ten_are_woken(&bench);
+    wake_ten(&bench);
     assert_eq!(bench.failed().await, Vec::<String>::new());
     assert_eq!(made(&bench, CALLS), [1, 1, 0, 0]);
     assert!(bench.store.all(|record| record.phase.name() == "succeeded"));
@@ -47,7 +48,7 @@ async fn ten_jobs_that_are_woken_are_read_in_one_call_and_claimed_in_one() {
 #[tokio::test(start_paused = true)]
 async fn a_single_job_that_is_woken_is_read_and_claimed_by_single_calls() {
     let bench = Bench::errands();
-    is_woken(&bench, "alone");
+    wake_one(&bench, "alone");
     assert_eq!(bench.failed().await, Vec::<String>::new());
     assert_eq!((made(&bench, CALLS), bench.state("alone")), ([0, 0, 1, 1], "succeeded"));
 }
@@ -55,7 +56,7 @@ async fn a_single_job_that_is_woken_is_read_and_claimed_by_single_calls() {
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_record_keeps_none_of_nine_others_from_their_claims() {
     let bench = Bench::errands();
-    let jobs = ten_are_woken(&bench);
+    let jobs = wake_ten(&bench);
     let unreadable = Some("errand#g:job-3");
     bench.store.behave(TableHabits { unreadable, ..TableHabits::default() });
     assert_eq!(bench.failed().await.len(), 1, "its message waits for a version that can read it");
@@ -69,7 +70,7 @@ async fn an_unreadable_record_keeps_none_of_nine_others_from_their_claims() {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_the_table_refuses_keeps_none_of_nine_others_from_their_claims() {
     let bench = Bench::errands();
-    let jobs = ten_are_woken(&bench);
+    let jobs = wake_ten(&bench);
     let message = "x".repeat(500_000);
     let (class, code) = ("transient".into(), "long".into());
     let history = vec![FailedAttempt { at: 7, class, code, message }];
@@ -87,7 +88,7 @@ async fn a_record_that_the_table_refuses_keeps_none_of_nine_others_from_their_cl
 async fn each_of_ten_claims_in_a_call_has_its_own_result() {
     use EntryOutcome::{Applied, InDoubt, Refused, Throttled};
     let bench = Bench::errands();
-    ten_are_woken(&bench);
+    wake_ten(&bench);
     bench.store.plan_entries("replace_all", [Applied, Refused, Throttled, InDoubt, Refused]);
     assert_eq!(bench.failed().await, Vec::<String>::new());
     // Those in doubt are read again, and the one that was not written is claimed alone, after those that were refused.
@@ -99,7 +100,7 @@ async fn each_of_ten_claims_in_a_call_has_its_own_result() {
 #[tokio::test(start_paused = true)]
 async fn claims_whose_answer_is_lost_are_found_by_one_more_read() {
     let bench = Bench::errands();
-    ten_are_woken(&bench);
+    wake_ten(&bench);
     bench.faults.on("replace_all", Fault::AnswerLost);
     assert_eq!(bench.failed().await, Vec::<String>::new());
     assert_eq!(made(&bench, CALLS), [2, 1, 0, 0]);
@@ -110,7 +111,7 @@ async fn claims_whose_answer_is_lost_are_found_by_one_more_read() {
 #[tokio::test(start_paused = true)]
 async fn claims_whose_read_hangs_are_given_up_together_and_run_later() {
     let bench = Bench::errands();
-    ten_are_woken(&bench);
+    wake_ten(&bench);
     bench.faults.on("read_all", Fault::Hang);
     let started = bench.now();
     assert_eq!(bench.failed().await.len(), 10);
