@@ -1,5 +1,5 @@
-//! What the job types for car dealers share: VINs, addresses, literals of scripts and the budget for reading them, the
-//! slashtags of short links, the link that is kept for a car, and the table of vehicles. The engine crate does not
+//! What the job types for car dealers share: VINs, addresses, literals of scripts, the budget for reading texts and the
+//! thread for long ones, the slashtags of short links, the link that is kept for a car, and the table of vehicles. The engine crate does not
 //! depend on it.
 
 pub mod address;
@@ -7,6 +7,7 @@ pub mod budget;
 pub mod dynamo;
 pub mod link;
 pub mod literal;
+pub mod long_text;
 pub mod slashtag;
 pub mod vehicles;
 pub mod vin;

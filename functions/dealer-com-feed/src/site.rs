@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ::inventory::long_text;
 use evenkeel::{
     base::time::Clock,
     failure::{Class, Failure},
@@ -141,7 +142,7 @@ impl<N: Control, C: Clock, T: Transport, G: Gate> Site<'_, N, C, T, G> {
         self.run
             .call(async |limit| {
                 let content = fetch(self.outbound, &request, limit).await?;
-                inventory::read(&content.body, self.url).map_err(Failure::from)
+                read(content.body, self.url.clone()).await
             })
             .await
     }
@@ -157,6 +158,12 @@ impl<N: Control, C: Clock, T: Transport, G: Gate> Site<'_, N, C, T, G> {
         let page = self.run.call(async |limit| fetch(self.outbound, &request, limit).await).await?;
         Ok(endpoint::find_site_id(&page.body))
     }
+}
+
+/// Reads a page of a list, a long one beside the runtime's thread.
+async fn read(body: Vec<u8>, site: Url) -> Result<Page, Failure> {
+    let page = long_text::read(body.len(), move || inventory::read(&body, &site)).await?;
+    page.map_err(Failure::from)
 }
 
 async fn fetch<C: Clock, T: Transport>(
@@ -182,4 +189,43 @@ async fn fetch<C: Clock, T: Transport>(
 fn is_final(failure: &Failure) -> bool {
     matches!(failure.class(), Class::Systemic | Class::Throttled | Class::Deferred)
         || failure.code() == "address_refused"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use ::inventory::long_text::LONG_BYTES;
+
+    use super::*;
+
+    /// An inventory of one car, of at least this many bytes.
+    fn reading(bytes: usize) -> impl Future<Output = Result<Page, Failure>> {
+        let car = r#"{"vin": "1HGCM82633A004352"}"#;
+        let body = format!(r#"{{"inventory": [{car}], "x": "{}"}}"#, "a".repeat(bytes));
+        read(body.into_bytes(), "https://www.dealer.example".parse().unwrap())
+    }
+
+    /// Whether something else goes on while a page of this length is read.
+    async fn lets_others_go_on(bytes: usize) -> bool {
+        tokio::select! {
+            biased;
+            _ = reading(bytes) => false,
+            () = ready(()) => true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_feed_is_read_while_others_go_on() {
+        assert!(!lets_others_go_on(0).await);
+        assert!(lets_others_go_on(LONG_BYTES).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_waits_for_a_long_feed() {
+        for bytes in [0, LONG_BYTES] {
+            let within = tokio::time::timeout(Duration::from_millis(1), reading(bytes)).await;
+            assert_eq!(within.unwrap().unwrap().vehicles.len(), 1, "{bytes}");
+        }
+    }
 }

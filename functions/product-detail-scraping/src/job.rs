@@ -1,7 +1,7 @@
 //! The job: fetches a car's detail page once and reads the car's record from it. Values from a page
 //! about another car are never used.
 
-use std::{borrow::Cow, panic::resume_unwind, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use evenkeel::{
     aws::DynamoStore,
@@ -26,12 +26,12 @@ use evenkeel::{
 };
 use inventory::{
     dynamo::DynamoVehicles,
+    long_text,
     vehicles::{PAGE_PREFIX, Vehicles},
     vin::Vin,
 };
 use serde::Serialize;
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::{
@@ -80,10 +80,6 @@ pub const POLICY: Policy = Policy {
 
 /// Largest result that is kept as the page of its car, in bytes.
 const MAX_PAGE_ITEM_BYTES: usize = 32 * 1024;
-
-/// From this length on, in bytes, a page is read on a thread of its own: the longest takes about a second, in which the
-/// other jobs of the batch and the deadlines must go on.
-const LONG_PAGE_BYTES: usize = 256 * 1024;
 
 /// The result of a successful job.
 #[derive(Clone, Debug, Serialize)]
@@ -169,30 +165,17 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
 }
 
 /// Reads a page, a long one beside the runtime's thread.
-///
-/// If the run ends before, the reading goes on without effect until its budget is spent.
 async fn read(
     content: Content,
     vin: String,
     feed: Details,
 ) -> Result<Result<Reading, PageError>, Failure> {
     let Content { url, body, charset, .. } = content;
-    let is_long = body.len() >= LONG_PAGE_BYTES;
-    let read = move || {
+    let read = move |body| {
         let html = page::charset::text(body, charset.as_deref());
         page::read(&html, &url, &vin, &feed)
     };
-    if !is_long {
-        return Ok(read());
-    }
-    match spawn_blocking(read).await {
-        Ok(reading) => Ok(reading),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // Only a runtime that ends cancels it.
-            Err(error) => Err(Failure::new(Class::Transient, "interrupted", error.to_string())),
-        },
-    }
+    long_text::read(body.len(), move || read(body)).await
 }
 
 /// The outcome if the page gave nothing: a success with the feed's data, or `failure` if the table
@@ -364,6 +347,8 @@ where
 mod tests {
     use std::future::ready;
 
+    use inventory::long_text::LONG_BYTES;
+
     use super::*;
 
     const VIN: &str = "1HGCM82633A004352";
@@ -396,12 +381,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_long_page_is_read_while_others_go_on() {
         assert!(!lets_others_go_on(0).await);
-        assert!(lets_others_go_on(LONG_PAGE_BYTES).await);
+        assert!(lets_others_go_on(LONG_BYTES).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_paused_clock_waits_for_a_long_page() {
-        for bytes in [0, LONG_PAGE_BYTES] {
+        for bytes in [0, LONG_BYTES] {
             let within = tokio::time::timeout(Duration::from_millis(1), reading(bytes)).await;
             assert_eq!(within.unwrap().unwrap().unwrap().vin.value, VIN, "{bytes}");
         }

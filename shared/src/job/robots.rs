@@ -368,6 +368,23 @@ mod tests {
         assert!(!usable(&stale, NOW + FRESH * 3).unwrap().allows(&url));
     }
 
+    /// That is read on the runtime's thread: it takes milliseconds.
+    #[test]
+    fn of_a_long_file_the_first_500_kib_count() {
+        let file = |fill: usize| {
+            let comments = "#\n".repeat(fill / 2);
+            format!("User-agent: *\nDisallow: /used\n{comments}Disallow: /new\n")
+        };
+        for (fill, allows_new) in [(400 * 1024, false), (500 * 1024, true), (MAX_BYTES, true)] {
+            let file = file(fill);
+            assert_eq!(
+                (allowed(&file, "/used/car"), allowed(&file, "/new/car")),
+                (false, allows_new),
+                "{fill}"
+            );
+        }
+    }
+
     #[test]
     fn hostile_files_are_read_in_time_that_grows_with_their_length() {
         let star = format!("User-agent: *\nDisallow: /{}$", "*a".repeat(60_000));
