@@ -1,13 +1,18 @@
-//! Pages of ten platforms, each with the right value of every field. docs/platforms.md is made of what is read of them:
-//! `UPDATE_PAGES=1 cargo test -p tests platforms`.
+//! Pages of ten platforms, each with the right value of every field, and sites of the sandbox that have such pages.
+//! docs/platforms.md is made of what is read of the former: `UPDATE_PAGES=1 cargo test -p tests platforms`.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
+use evenkeel::record::Phase;
 use product_detail_scraping::page::{read, record::Details};
+use sandbox::dealers::{Car, Condition, Platform as Served, SiteSettings};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::golden::assert_file;
+use crate::{
+    bench::{Bench, Kind},
+    golden::assert_file,
+};
 
 /// A page of a platform, and what it says.
 struct Platform {
@@ -183,10 +188,113 @@ fn the_table_of_platforms_is_on_its_page() {
          it is not believed. A car that is sold has no price. The pages stand in\n\
          `tests/platforms/`, made from the shapes that public scrapers describe; a test compares each value with the right one,\n\
          and payments, savings and the cars beside it are read as no price of any.\n\
+         The sandbox serves the cars of a site in each of these shapes (`platform` in its settings).\n\
          [The sources in their order of trust](../functions/product-detail-scraping/README.md)\n\
          are in the README of the job type.\n\n\
          | platform | VIN | {names} |\n|{}\n{rows}",
         "---|".repeat(FIELDS.len() + 2),
     );
     assert_file("docs/platforms.md", &page);
+}
+
+/// The dealer of the site that the sandbox serves, and his name there.
+const SLUG: &str = "mesa-motors";
+const DEALER: &str = "Mesa Motors Drivers' House";
+
+/// What a platform's pages say of each car of the sandbox, beside the VIN.
+fn told(platform: Served) -> &'static [&'static str] {
+    match platform {
+        Served::DealerComOld => {
+            &["price_cents", "msrp_cents", "mileage", "condition", "availability", "dealer_name"]
+        }
+        Served::DealerComNew => &[
+            "price_cents",
+            "msrp_cents",
+            "mileage",
+            "condition",
+            "availability",
+            "images",
+            "dealer_name",
+        ],
+        Served::DealerOn => &["price_cents", "msrp_cents", "mileage", "condition", "availability"],
+        Served::DealerInspire => {
+            &["price_cents", "msrp_cents", "mileage", "condition", "images", "dealer_name"]
+        }
+        Served::DealerEProcess => &["price_cents", "mileage", "condition", "availability"],
+        Served::TeamVelocity => &["price_cents", "condition", "availability"],
+        Served::Plain => &["price_cents", "mileage"],
+        Served::Overfuel | Served::SchemaOrg | Served::Rdfa => {
+            &["price_cents", "mileage", "condition", "availability", "images", "dealer_name"]
+        }
+    }
+}
+
+/// What is true of a car of the sandbox, whose pages show so many pictures.
+fn truth(car: &Car, origin: &str, pictures: usize) -> Value {
+    let picture = |number| format!("{origin}/pictures/{}/{number}.jpg", car.uuid);
+    let is_new = car.condition == Condition::New;
+    json!({
+        "price_cents": car.price * 100,
+        "msrp_cents": car.msrp * 100,
+        "mileage": miles(car.odometer),
+        "condition": if is_new { "new" } else { "used" },
+        "availability": "in_stock",
+        "images": (1..=pictures).map(picture).collect::<Vec<_>>(),
+        "dealer_name": DEALER,
+    })
+}
+
+/// Scrapes every car of a site on this platform by the job type. Returns the cars, their results by VIN, and the
+/// site's origin.
+async fn scraped(platform: Served) -> (Vec<Car>, BTreeMap<String, Value>, String) {
+    let bench = Bench::of(&[Kind::Pages]);
+    bench.without_robots(SLUG).await;
+    let settings = SiteSettings { cars: 12, platform: Some(platform), ..SiteSettings::default() };
+    bench.control().put_site(SLUG, &settings).await.unwrap();
+    let (cars, origin) =
+        (bench.control().cars(SLUG).await.unwrap(), bench.control().site_origin(SLUG));
+    for car in &cars {
+        let url = format!("{origin}/{}", car.path);
+        let payload = json!({"dealer_slug": SLUG, "vin": car.vin, "url": url});
+        let job = "product_detail_scraping";
+        let body = json!({"version": 1, "type": job, "id": car.vin, "payload": payload});
+        bench.send(&body.to_string());
+    }
+    bench.drain().await;
+    let result = |car: &Car| {
+        let record = bench.store.record(&format!("product_detail_scraping#g:{}", car.vin)).unwrap();
+        let Phase::Succeeded { result, .. } = &record.phase else {
+            panic!("{platform:?}: {record:?}")
+        };
+        (car.vin.clone(), serde_json::from_str::<Value>(result).unwrap())
+    };
+    let results = cars.iter().map(result).collect();
+    (cars, results, origin)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cars_of_a_site_on_each_platform_are_read_right() {
+    let mut wrong = String::new();
+    for platform in Served::ALL {
+        let (cars, results, origin) = scraped(platform).await;
+        assert_eq!(cars.len(), 12);
+        let pictures = if platform == Served::DealerComNew { 2 } else { 1 };
+        for car in &cars {
+            let result = &results[&car.vin];
+            assert_eq!(result["vin"]["value"], json!(car.vin), "{platform:?}");
+            assert_eq!(result["without_page"], Value::Null, "{platform:?}: {result}");
+            let truth = truth(car, &origin, pictures);
+            for (field, right) in truth.as_object().unwrap() {
+                let is_told = told(platform).contains(&field.as_str());
+                let right = if is_told { right } else { &Value::Null };
+                let read = &result["record"][field]["value"];
+                if read != right {
+                    let price = car.price;
+                    writeln!(wrong, "{platform:?} {field}: {read}, expected {right} ({price})")
+                        .unwrap();
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, "");
 }

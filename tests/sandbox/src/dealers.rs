@@ -21,6 +21,8 @@ mod markup;
 mod model;
 mod page_shapes;
 mod pages;
+mod platform;
+mod platforms;
 mod request;
 mod settings;
 mod shapes;
@@ -50,6 +52,7 @@ pub(crate) use address::site_path;
 pub use car::{Car, Condition};
 use known::Known;
 pub use page_shapes::{Dialect, Flaw, JsonLd, PageShapes, Place, SiteIdShape};
+pub use platform::Platform;
 use request::Ask;
 pub use settings::{Alias, SiteChange, SiteSettings, Twist};
 pub use shapes::{

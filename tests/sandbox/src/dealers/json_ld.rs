@@ -32,7 +32,7 @@ pub(super) fn blocks(
     [script(&dealer(site, address).to_string()), script(&block)].join("\n")
 }
 
-fn script(json: &str) -> String {
+pub(super) fn script(json: &str) -> String {
     format!("<script type=\"application/ld+json\">\n{json}\n</script>")
 }
 
@@ -154,7 +154,7 @@ fn price(car: &Car, shapes: &Shapes) -> Option<Value> {
     (!price.is_null()).then_some(price)
 }
 
-fn item_condition(car: &Car) -> &'static str {
+pub(super) fn item_condition(car: &Car) -> &'static str {
     match car.condition {
         Condition::New => "https://schema.org/NewCondition",
         Condition::Used | Condition::Certified => "https://schema.org/UsedCondition",

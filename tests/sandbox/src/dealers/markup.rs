@@ -1,4 +1,4 @@
-//! What the HTML of a page itself says about the car: microdata and `OpenGraph`.
+//! The HTML of a page, and what it says of the car itself: microdata and `OpenGraph`.
 
 use serde_json::Value;
 
@@ -10,6 +10,17 @@ use super::vehicle::picture_path;
 /// Escapes a text for HTML, including quoted attribute values.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A whole page with these lines.
+pub(super) fn document(title: &str, head: &[String], body: &[String]) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <title>{}</title>\n{}\n</head>\n<body>\n{}\n</body>\n</html>\n",
+        escaped(title),
+        head.join("\n"),
+        body.join("\n"),
+    )
 }
 
 /// Microdata, and the `data-vin` attribute that scripts look for.

@@ -4,8 +4,9 @@ use super::address::Address;
 use super::car::Car;
 use super::data_layer;
 use super::json_ld;
-use super::markup::{self, escaped};
+use super::markup::{self, document, escaped};
 use super::page_shapes::SiteIdShape;
+use super::platforms;
 use super::shapes::Shapes;
 use super::site::Site;
 use crate::reply::Reply;
@@ -16,7 +17,7 @@ const HOME_CARS: usize = 3;
 /// The answer for a page or a site that does not exist.
 pub(super) fn not_found() -> Reply {
     let text = "<h1>Page not found</h1>\n<p>The vehicle may have been sold.</p>";
-    Reply::html(404, Some(page("Page not found", &[], &[text.to_owned()])))
+    Reply::html(404, Some(document("Page not found", &[], &[text.to_owned()])))
 }
 
 /// The home page: the site's id, and links to some cars.
@@ -27,12 +28,15 @@ pub(super) fn home(site: &Site, address: &Address) -> String {
     });
     let body: Vec<String> =
         [format!("<h1>{}</h1>", escaped(&name))].into_iter().chain(cars).collect();
-    page(&name, &[site_script(site)], &body)
+    document(&name, &[site_script(site)], &body)
 }
 
 /// The page of the car at this address; `None` if there is no such car.
 pub(super) fn car(site: &Site, address: &Address) -> Option<String> {
     let (car, shapes) = site.page(&address.rest)?;
+    if let Some(platform) = site.platform() {
+        return Some(platforms::page(platform, &site.name(), &car, address));
+    }
     let sources = &shapes.page;
     let open_graph = sources.open_graph.then(|| markup::open_graph(&car, &shapes, address));
     let json_ld =
@@ -43,7 +47,7 @@ pub(super) fn car(site: &Site, address: &Address) -> Option<String> {
         [Some(site_script(site)), open_graph, json_ld].into_iter().flatten().collect();
     let body: Vec<String> =
         [Some(told(&car, &shapes)), microdata, data_layer].into_iter().flatten().collect();
-    Some(page(&car.title(), &head, &body))
+    Some(document(&car.title(), &head, &body))
 }
 
 /// The visible text about the car. It omits the VIN, which only the structured data has.
@@ -69,16 +73,6 @@ fn site_script(site: &Site) -> String {
         SiteIdShape::Absent => "{}".to_owned(),
     };
     format!("<script>window.DDC = window.DDC || {{}}; DDC.siteSettings = {settings};</script>")
-}
-
-fn page(title: &str, head: &[String], body: &[String]) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <title>{}</title>\n{}\n</head>\n<body>\n{}\n</body>\n</html>\n",
-        escaped(title),
-        head.join("\n"),
-        body.join("\n"),
-    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::car::Condition;
 use super::page_shapes::{Flaw, JsonLd, PageShapes};
+use super::platform::Platform;
 use super::shapes::Shapes;
 
 /// The most cars of a site: four times the largest feed that the project tests.
@@ -41,6 +42,9 @@ pub struct SiteSettings {
     pub collapsed: bool,
     /// How it shows its data.
     pub shapes: Shapes,
+    /// The platform whose pages it has. Then `shapes` are only those of its lists, and the only twist of a page is
+    /// another car.
+    pub platform: Option<Platform>,
     /// The deviations of some cars' pages, by VIN.
     pub twists: BTreeMap<String, Twist>,
     /// Its robots.txt; none if null.
@@ -61,6 +65,7 @@ impl Default for SiteSettings {
             inventory_post: true,
             collapsed: false,
             shapes: Shapes::default(),
+            platform: None,
             twists: BTreeMap::new(),
             robots: None,
         }
@@ -78,6 +83,12 @@ impl SiteSettings {
         }
         if !(1..=MAX_PAGE).contains(&self.page_cap) {
             return Err(format!("page_cap: must be from 1 to {MAX_PAGE}"));
+        }
+        let mut twists = self.twists.iter().filter(|(_, twist)| **twist != Twist::OtherVin);
+        if self.platform.is_some()
+            && let Some((vin, _)) = twists.next()
+        {
+            return Err(format!("twists.{vin}: must be other_vin on the pages of a platform"));
         }
         Ok(())
     }

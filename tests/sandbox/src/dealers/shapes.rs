@@ -86,9 +86,14 @@ impl Shapes {
 }
 
 /// Formats an amount below a million, the limit of prices.
-fn money(dollars: u32) -> String {
-    let (thousands, rest) = (dollars / 1_000, dollars % 1_000);
-    if thousands == 0 { format!("${rest}") } else { format!("${thousands},{rest:03}") }
+pub(super) fn money(dollars: u32) -> String {
+    format!("${}", thousands(dollars))
+}
+
+/// Formats a number below a million.
+pub(super) fn thousands(number: u32) -> String {
+    let (thousands, rest) = (number / 1_000, number % 1_000);
+    if thousands == 0 { rest.to_string() } else { format!("{thousands},{rest:03}") }
 }
 
 /// Where an inventory answer has its vehicles.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, SLUG_RULE, is_slug, site_path};
 use super::car::Car;
+use super::platform::Platform;
 use super::settings::{MAX_CARS, SiteChange, SiteSettings, Twist};
 use super::shapes::Shapes;
 use super::stock;
@@ -110,6 +111,11 @@ impl Site {
     /// The most cars on a page of a list.
     pub(super) fn page_cap(&self) -> usize {
         usize::try_from(self.settings.page_cap).unwrap_or(usize::MAX)
+    }
+
+    /// The platform whose pages it has.
+    pub(super) fn platform(&self) -> Option<Platform> {
+        self.settings.platform
     }
 
     pub(super) fn robots(&self) -> Option<&str> {

@@ -103,6 +103,19 @@ fn a_twist_changes_the_page_of_its_car_only() {
 }
 
 #[test]
+fn the_pages_of_a_platform_can_only_show_another_car() {
+    let vin = site(3).cars().remove(0).vin;
+    let on_platform = |twist| {
+        let twists = BTreeMap::from([(vin.clone(), twist)]);
+        let platform = Some(Platform::Plain);
+        Site::new("lake-side", SiteSettings { cars: 3, twists, platform, ..SiteSettings::default() })
+    };
+    assert!(on_platform(Twist::OtherVin).is_ok());
+    let refused = on_platform(Twist::Bare).unwrap_err();
+    assert_eq!(refused, format!("twists.{vin}: must be other_vin on the pages of a platform"));
+}
+
+#[test]
 fn replacing_a_site_counts_as_a_change() {
     let mut sites = Sites::default();
     sites.put("lakeside", SiteSettings::default(), 0).unwrap();
