@@ -108,7 +108,10 @@ fn the_pages_of_a_platform_can_only_show_another_car() {
     let on_platform = |twist| {
         let twists = BTreeMap::from([(vin.clone(), twist)]);
         let platform = Some(Platform::Plain);
-        Site::new("lake-side", SiteSettings { cars: 3, twists, platform, ..SiteSettings::default() })
+        Site::new(
+            "lake-side",
+            SiteSettings { cars: 3, twists, platform, ..SiteSettings::default() },
+        )
     };
     assert!(on_platform(Twist::OtherVin).is_ok());
     let refused = on_platform(Twist::Bare).unwrap_err();
