@@ -72,7 +72,7 @@ async fn the_page_of_a_car_expires_while_it_is_gone(
         ports::{Store as _, Written},
         record::item::{Condition, TableItem, Value},
     };
-    use inventory::vehicles::{RETENTION, Vehicle, Vehicles as _};
+    use inventory::vehicles::{CarAndPage, KeptPage, RETENTION, Vehicle, Vehicles as _};
     let (dealer, vin) = ("paged", "1HGCM82633A000007");
     let (now, later) = (Time::from_millis(1_800_000_000_000), Time::from_millis(1_800_000_060_000));
     let car = Vehicle {
@@ -88,10 +88,15 @@ async fn the_page_of_a_car_expires_while_it_is_gone(
     let page = TableItem {
         table: conformance::AUXILIARY.into(),
         key: [("dealer", dealer.into()), ("vin", format!("page#{vin}"))],
-        attributes: vec![("page", Value::Text("{}".into()))],
+        attributes: vec![("page", Value::Text("{}".into())), ("basis", Value::Text("[]".into()))],
         condition: Condition::Always,
     };
     assert_eq!(store.put_item(&page).await, Ok(Written::Yes));
+    let kept = KeptPage { page: "{}".into(), basis: Some("[]".into()) };
+    let [known, unlisted] = [vin, "1HGCM82633A000008"].map(|vin| (dealer.into(), vin.into()));
+    let expected =
+        vec![CarAndPage { data: Some("{}".into()), page: Some(kept) }, CarAndPage::default()];
+    assert_eq!(vehicles.with_pages(&[known, unlisted]).await, Ok(expected));
     let key = json!({ "dealer": dealer, "vin": format!("page#{vin}") });
     let page = async || dynamodb::get(client, conformance::AUXILIARY, &key).await.unwrap().unwrap();
     let (vins, unknown) = ([vin.to_owned()], ["1HGCM82633A000008".to_owned()]);

@@ -1,5 +1,7 @@
 //! Stores vehicles in a DynamoDB table with partition key `dealer` and sort key `vin`.
 
+mod items;
+
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
@@ -10,24 +12,25 @@ use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::update_item::{UpdateItemError, UpdateItemOutput},
-    types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
+    types::{KeysAndAttributes, PutRequest, WriteRequest},
 };
 
 use crate::{
     link::{self, KeptLink},
-    vehicles::{Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
+    vehicles::{CarAndPage, Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
 };
 use evenkeel::aws::{
     failure::port_error,
-    item::{Attribute, Item, Reader, ms, n, owned, s},
+    item::{Item, Reader, ms, n, owned, s},
 };
-use evenkeel::{base::time::Time, ports::PortError, record::item::Value};
+use evenkeel::{base::time::Time, ports::PortError};
+use items::{
+    CAR, addresses, data, encode, kept_link, kept_page, key, key_of, keyed, known, value,
+    vin_of_link,
+};
 
 /// Sort key of the item about a dealer's list as a whole.
 const LIST: &str = "#list";
-
-/// The beginning of the sort keys of cars.
-const CAR: &str = "car#";
 
 /// Most items of one `BatchWriteItem` (DynamoDB's limit).
 const WRITES_A_CALL: usize = 25;
@@ -39,6 +42,9 @@ const ROUND_PAUSE: Duration = Duration::from_millis(50);
 
 /// Most pages of one query; DynamoDB returns at most one megabyte per page.
 const MOST_PAGES: usize = 200;
+
+/// Items by dealer and sort key.
+type Items = HashMap<[String; 2], Item>;
 
 /// [`Vehicles`] on a DynamoDB table.
 #[derive(Clone, Debug)]
@@ -60,22 +66,15 @@ impl DynamoVehicles {
         Ok(get.send().await.map_err(|error| port_error(&error))?.item)
     }
 
-    /// What `read` finds in the items of these cars, which have the keys `key` of dealer and VIN, in the order of the
-    /// cars; `read` also says whose item it is. Strongly consistent.
-    async fn each<T: Clone>(
-        &self,
-        cars: &[(String, String)],
-        key: impl Fn(&str, &str) -> [(&'static str, String); 2],
-        read: impl Fn(&Item) -> Option<([String; 2], T)>,
-    ) -> Result<Vec<Option<T>>, PortError> {
-        let mut found: HashMap<[String; 2], T> = HashMap::new();
+    /// The items with these keys of dealer and sort key, as far as they exist. At most 100. Strongly consistent.
+    async fn items(&self, keys: BTreeSet<[String; 2]>) -> Result<Items, PortError> {
+        let mut found = Items::new();
         // DynamoDB refuses a call without keys.
-        if cars.is_empty() {
-            return Ok(Vec::new());
+        if keys.is_empty() {
+            return Ok(found);
         }
-        let keys: BTreeSet<&(String, String)> = cars.iter().collect();
-        let keys = keys.into_iter().map(|(dealer, vin)| keyed(key(dealer, vin)));
-        let mut keys: Vec<Item> = keys.collect();
+        let key = |[dealer, sort]: [String; 2]| keyed([("dealer", dealer), ("vin", sort)]);
+        let mut keys: Vec<Item> = keys.into_iter().map(key).collect();
         let mut pause = ROUND_PAUSE;
         for _ in 0..MOST_ROUNDS {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
@@ -83,17 +82,28 @@ impl DynamoVehicles {
             let get = self.client.batch_get_item().request_items(&self.table, wanted);
             let answer = get.send().await.map_err(|error| port_error(&error))?;
             let items = answer.responses.unwrap_or_default().into_values().flatten();
-            found.extend(items.filter_map(|item| read(&item)));
+            found.extend(items.filter_map(|item| Some((key_of(&item)?, item))));
             let left = answer.unprocessed_keys.unwrap_or_default().into_values();
             keys = left.flat_map(|left| left.keys).collect();
             if keys.is_empty() {
-                let of = |(dealer, vin): &(String, String)| [dealer.clone(), vin.clone()];
-                return Ok(cars.iter().map(|car| found.get(&of(car)).cloned()).collect());
+                return Ok(found);
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        Err(PortError::Unavailable(format!("{} cars were not read", keys.len())))
+        Err(PortError::Unavailable(format!("{} items were not read", keys.len())))
+    }
+
+    /// What `read` finds in the items of these cars with this prefix, in the order of the cars. Strongly consistent.
+    async fn each<T>(
+        &self,
+        cars: &[(String, String)],
+        prefix: &str,
+        read: impl Fn(&Item) -> Option<T>,
+    ) -> Result<Vec<Option<T>>, PortError> {
+        let keys = || cars.iter().map(|car| key(car, prefix));
+        let items = self.items(keys().collect()).await?;
+        Ok(keys().map(|key| items.get(&key).and_then(&read)).collect())
     }
 
     /// All items of a dealer whose sort keys begin with `prefix`, with these attributes.
@@ -187,76 +197,6 @@ fn put(item: &Item) -> Result<WriteRequest, PortError> {
     Ok(WriteRequest::builder().put_request(put).build())
 }
 
-fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribute> {
-    let mut attributes = vec![
-        ("dealer", s(dealer)),
-        ("vin", s(format!("{CAR}{}", vehicle.vin))),
-        ("list", s(&vehicle.list)),
-        ("data", s(&vehicle.data)),
-        ("seen_at", ms(now)),
-        ("addresses", s(vehicle.addresses.join(","))),
-    ];
-    attributes.extend(vehicle.asked.as_ref().map(|asked| ("asked", s(asked))));
-    attributes.extend(vehicle.pending.as_ref().map(|hash| ("pending", s(hash))));
-    // A car without a hash may not be listed, so its item expires like that of an unlisted car.
-    attributes.push(vehicle.hash.as_ref().map_or_else(
-        || ("expires_at", n((now + RETENTION).as_secs_ceil())),
-        |hash| ("hash", s(hash)),
-    ));
-    attributes
-}
-
-/// `None` for an item that cannot be read: its car counts as new.
-fn known(item: &Item) -> Option<Known> {
-    let reader = Reader(item);
-    let vin = reader.text("vin").ok()?.strip_prefix(CAR)?.to_owned();
-    let hash = reader.text("hash").ok();
-    let kept_at = reader.time("seen_at").unwrap_or_default();
-    Some(Known {
-        vin,
-        hash,
-        list: reader.text("list").ok()?,
-        kept_at,
-        addresses: addresses(item),
-        asked: reader.text("asked").ok(),
-        pending: reader.text("pending").ok(),
-    })
-}
-
-fn addresses(item: &Item) -> Vec<String> {
-    let marks = Reader(item).text("addresses").unwrap_or_default();
-    marks.split(',').filter(|mark| !mark.is_empty()).map(str::to_owned).collect()
-}
-
-/// `None` for an item that cannot be read: its car counts as one without a link.
-fn kept_link(item: &Item) -> Option<KeptLink> {
-    KeptLink::of(|name| match item.get(name)? {
-        AttributeValue::S(text) => Some(Value::Text(text.clone())),
-        AttributeValue::N(number) => number.parse().ok().map(Value::Number),
-        _ => None,
-    })
-}
-
-fn keyed(key: [(&'static str, String); 2]) -> Item {
-    owned(key.map(|(name, text)| (name, s(text))).into())
-}
-
-/// Dealer and VIN of the item of a link.
-fn identity(item: &Item) -> Option<[String; 2]> {
-    Some([Reader(item).text("dealer").ok()?, vin_of_link(item)?])
-}
-
-fn vin_of_link(item: &Item) -> Option<String> {
-    Some(Reader(item).text("vin").ok()?.strip_prefix(link::PREFIX)?.to_owned())
-}
-
-fn value(value: Value) -> AttributeValue {
-    match value {
-        Value::Text(text) => s(text),
-        Value::Number(number) => n(number),
-    }
-}
-
 impl Vehicles for DynamoVehicles {
     async fn known(&self, dealer: &str) -> Result<Vec<Known>, PortError> {
         let attributes = ["vin", "hash", "list", "seen_at", "addresses", "asked", "pending"];
@@ -264,14 +204,17 @@ impl Vehicles for DynamoVehicles {
     }
 
     async fn data(&self, cars: &[(String, String)]) -> Result<Vec<Option<String>>, PortError> {
-        let key =
-            |dealer: &str, vin: &str| [("dealer", dealer.into()), ("vin", format!("{CAR}{vin}"))];
-        // Unreadable data counts as absent: callers use the data as a fallback and can do without.
-        let data = |item: &Item| {
-            let vin = Reader(item).text("vin").ok()?.strip_prefix(CAR)?.to_owned();
-            Some(([Reader(item).text("dealer").ok()?, vin], Reader(item).text("data").ok()?))
+        self.each(cars, CAR, data).await
+    }
+
+    async fn with_pages(&self, cars: &[(String, String)]) -> Result<Vec<CarAndPage>, PortError> {
+        let keys = cars.iter().flat_map(|car| [CAR, PAGE_PREFIX].map(|prefix| key(car, prefix)));
+        let items = self.items(keys.collect()).await?;
+        let of = |car| CarAndPage {
+            data: items.get(&key(car, CAR)).and_then(data),
+            page: items.get(&key(car, PAGE_PREFIX)).and_then(kept_page),
         };
-        self.each(cars, key, data).await
+        Ok(cars.iter().map(of).collect())
     }
 
     async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
@@ -326,8 +269,7 @@ impl Vehicles for DynamoVehicles {
         &self,
         cars: &[(String, String)],
     ) -> Result<Vec<Option<KeptLink>>, PortError> {
-        let link = |item: &Item| Some((identity(item)?, kept_link(item)?));
-        self.each(cars, link::key, link).await
+        self.each(cars, link::PREFIX, kept_link).await
     }
 
     async fn links(&self, dealer: &str) -> Result<Vec<(String, KeptLink)>, PortError> {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     link::{self, KeptLink},
-    vehicles::{Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
+    vehicles::{CarAndPage, KeptPage, Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
 };
 use evenkeel::{
     base::time::Time,
@@ -110,6 +110,21 @@ impl Vehicles for MemoryVehicles {
         let kept = self.lock();
         let data = |car| kept.vehicles.get(car).map(|(vehicle, _)| vehicle.data.clone());
         Ok(cars.iter().map(data).collect())
+    }
+
+    async fn with_pages(&self, cars: &[(String, String)]) -> Result<Vec<CarAndPage>, PortError> {
+        let mut found = Vec::new();
+        for ((dealer, vin), data) in cars.iter().zip(self.data(cars).await?) {
+            let sort = format!("{PAGE_PREFIX}{vin}");
+            let item = self.items.read_item(TABLE, [dealer, &sort])?.unwrap_or_default();
+            let text = |name: &str| match item.iter().find(|(known, _)| *known == name) {
+                Some((_, Value::Text(text))) => Some(text.clone()),
+                _ => None,
+            };
+            let page = text("page").map(|page| KeptPage { page, basis: text("basis") });
+            found.push(CarAndPage { data, page });
+        }
+        Ok(found)
     }
 
     async fn keep(&self, dealer: &str, vehicles: &[Vehicle], now: Time) -> Result<(), PortError> {
@@ -221,6 +236,10 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
 
     async fn data(&self, cars: &[(String, String)]) -> Result<Vec<Option<String>>, PortError> {
         self.call("data", &vins(cars), self.port().data(cars)).await
+    }
+
+    async fn with_pages(&self, cars: &[(String, String)]) -> Result<Vec<CarAndPage>, PortError> {
+        self.call("with_pages", &vins(cars), self.port().with_pages(cars)).await
     }
 
     async fn keep(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {

@@ -69,6 +69,24 @@ pub struct Vehicle {
     pub pending: Option<String>,
 }
 
+/// A car's page as it was scraped last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPage {
+    /// The result of the scraping as JSON.
+    pub page: String,
+    /// What the result rests on, as JSON in the notation of the scraping; `None` if it must not be used again.
+    pub basis: Option<String>,
+}
+
+/// What is stored of a car that matters to the scraping of its page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarAndPage {
+    /// The car's data as JSON.
+    pub data: Option<String>,
+    /// Its page.
+    pub page: Option<KeptPage>,
+}
+
 /// The table of vehicles.
 pub trait Vehicles: Send + Sync {
     /// All stored cars of a dealer, unlisted ones included. The read is strongly consistent: it
@@ -81,6 +99,13 @@ pub trait Vehicles: Send + Sync {
         &self,
         cars: &[(String, String)],
     ) -> impl Future<Output = Result<Vec<Option<String>>, PortError>> + Send;
+
+    /// The data of these cars and their pages, in one call and in the order of the cars, each a dealer and a VIN. At
+    /// most 50 cars. Strongly consistent.
+    fn with_pages(
+        &self,
+        cars: &[(String, String)],
+    ) -> impl Future<Output = Result<Vec<CarAndPage>, PortError>> + Send;
 
     /// Stores these cars, replacing earlier items. Idempotent.
     fn keep(
@@ -164,6 +189,13 @@ impl<T: Vehicles> Vehicles for Option<T> {
         match self {
             Some(vehicles) => vehicles.data(cars).await,
             None => Ok(vec![None; cars.len()]),
+        }
+    }
+
+    async fn with_pages(&self, cars: &[(String, String)]) -> Result<Vec<CarAndPage>, PortError> {
+        match self {
+            Some(vehicles) => vehicles.with_pages(cars).await,
+            None => Ok(vec![CarAndPage::default(); cars.len()]),
         }
     }
 

@@ -8,7 +8,9 @@ use super::{
 };
 
 fn may_use_the_sdk(path: &str) -> bool {
-    ["shared/src/aws/", "cli/src/aws/"].iter().any(|folder| path.starts_with(folder))
+    ["shared/src/aws/", "inventory/src/dynamo/", "cli/src/aws/"]
+        .iter()
+        .any(|folder| path.starts_with(folder))
         || ["inventory/src/dynamo.rs", "cli/src/aws.rs"].contains(&path)
 }
 

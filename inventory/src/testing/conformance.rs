@@ -3,7 +3,7 @@
 
 use crate::{
     link::KeptLink,
-    vehicles::{Known, Listing, Vehicle, Vehicles},
+    vehicles::{CarAndPage, Known, Listing, Vehicle, Vehicles},
 };
 use evenkeel::base::time::Time;
 
@@ -79,7 +79,14 @@ async fn stored_cars_are_read_by_dealer<V: Vehicles>(vehicles: &V) {
     let asked =
         [&new.vin, &unknown, &other.vin, &new.vin].map(|vin| ("kept".to_owned(), vin.clone()));
     let found = [Some(new.data.clone()), None, Some(other.data), Some(new.data)];
-    assert_eq!(vehicles.data(&asked).await, Ok(found.into()), "in the order of the question");
+    assert_eq!(
+        vehicles.data(&asked).await,
+        Ok(found.clone().into()),
+        "in the order of the question"
+    );
+    let found = found.map(|data| CarAndPage { data, page: None });
+    assert_eq!(vehicles.with_pages(&asked).await, Ok(found.into()), "without pages");
+    assert_eq!(vehicles.with_pages(&[]).await, Ok(Vec::new()));
 }
 
 async fn many_cars_are_stored_in_one_call<V: Vehicles>(vehicles: &V) {

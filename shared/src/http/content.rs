@@ -82,6 +82,12 @@ impl Validators {
         any.then(|| Self { url: url.as_str().to_owned(), etag, last_modified })
     }
 
+    /// Whether they include an ETag. A date alone does not tell two changes within a second apart.
+    #[must_use]
+    pub fn has_etag(&self) -> bool {
+        self.etag.is_some()
+    }
+
     /// Whether this URL gave them.
     pub(crate) fn are_of(&self, url: &Url) -> bool {
         self.url == url.as_str()
@@ -146,6 +152,8 @@ mod tests {
         let expected = headers(&[(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, date)]);
         assert_eq!(validators.conditions(), expected);
         assert!(validators.are_of(&address));
+        let dated = Validators::given(&address, &headers(&[(LAST_MODIFIED, date)])).unwrap();
+        assert_eq!((validators.has_etag(), dated.has_etag()), (true, false));
         for other in ["https://www.example.com/a", "http://www.example.com/a?b"] {
             assert!(!validators.are_of(&url(other)), "{other}");
         }
