@@ -12,7 +12,7 @@ use evenkeel::{
     dependency::{breaker::BreakerPolicy, call_timeout::CallTimes, limiter::Rates},
     failure::{Class, Classified as _, Failure},
     http::{
-        Content, FetchError, Fetched, Hosts, Outbound, Request, Settings, host_limiter,
+        Content, FetchError, Fetched, Hosts, Outbound, Request, Settings, Validators, host_limiter,
         transport::{Network, Transport},
     },
     job::{
@@ -28,17 +28,17 @@ use inventory::{
     dynamo::DynamoVehicles,
     long_text,
     vehicles::{PAGE_PREFIX, Vehicles},
-    vin::Vin,
 };
-use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
 use crate::{
     feed_data,
+    kept_reading::{self, KeptReading},
     known_cars::KnownCars,
     page::{self, PageError, Reading, record::Details},
     payload::Scraping,
+    result::Outcome,
 };
 
 /// Attempts after which a page that names no VIN is accepted as it is.
@@ -81,20 +81,6 @@ pub const POLICY: Policy = Policy {
 /// Largest result that is kept as the page of its car, in bytes.
 const MAX_PAGE_ITEM_BYTES: usize = 32 * 1024;
 
-/// The result of a successful job.
-#[derive(Clone, Debug, Serialize)]
-pub struct Scraped {
-    /// The car's fields and their quality.
-    #[serde(flatten)]
-    pub reading: Reading,
-    /// If all values come from the feed: why the page itself gave none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub without_page: Option<String>,
-    /// An oddity of the VIN that is no reason to reject it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vin_warning: Option<&'static str>,
-}
-
 /// The job type.
 pub struct ProductDetailScraping<V, N, C, T = Network> {
     outbound: Outbound<C, T>,
@@ -123,44 +109,57 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
         Self { outbound, robots, cars: KnownCars::new(vehicles) }
     }
 
-    async fn fetch(&self, address: &str, limit: Duration) -> Result<Box<Content>, FetchError> {
-        let request = Request::get("payload.url", address).accepting(ACCEPT);
-        match self.outbound.fetch(&request, limit).await? {
-            Fetched::Content(content) => Ok(content),
-            // The request was not conditional, so a well-behaved server never sends this.
-            Fetched::NotModified => {
-                let failure = Failure::new(Class::Transient, "http_304", "not asked for");
-                Err(FetchError::NotCalled(failure))
-            }
-        }
+    /// Fetches a page, or learns that it is still the one that gave the validators.
+    async fn fetch(
+        &self,
+        address: &str,
+        known: Option<&Validators>,
+        limit: Duration,
+    ) -> Result<Fetched, FetchError> {
+        let request = Request::get("payload.url", address).accepting(ACCEPT).changed_since(known);
+        self.outbound.fetch(&request, limit).await
     }
 
     /// The result, kept as the car's page beside its record: the record expires, and the car may be for sale for long.
-    fn keep(&self, payload: &Scraping, scraped: Scraped, at: Time) -> Progress<Scraped> {
-        let text = serde_json::to_string(&scraped).unwrap_or_default();
+    /// `basis` says when it may be used again.
+    fn keep(
+        &self,
+        payload: &Scraping,
+        outcome: Outcome,
+        basis: Option<String>,
+        at: Time,
+    ) -> Progress<Outcome> {
+        let text = outcome.page();
         let Some(table) = self.cars.vehicles.table().filter(|_| text.len() <= MAX_PAGE_ITEM_BYTES)
         else {
-            return Progress::Done(scraped);
+            return Progress::Done(outcome);
         };
+        let mut attributes =
+            vec![("page", Attribute::Text(text)), ("asked_at", Attribute::Number(at.as_millis()))];
+        attributes.extend(basis.map(|basis| ("basis", Attribute::Text(basis))));
         let item = TableItem {
             table: table.to_owned(),
             key: [
                 ("dealer", payload.dealer_slug.clone()),
                 ("vin", format!("{PAGE_PREFIX}{}", payload.vin)),
             ],
-            attributes: vec![
-                ("page", Attribute::Text(text)),
-                ("asked_at", Attribute::Number(at.as_millis())),
-            ],
+            attributes,
             condition: Condition::Always,
         };
-        Progress::DoneWith(scraped, Box::new(item))
+        Progress::DoneWith(outcome, Box::new(item))
     }
 
-    /// The feed's data of the car, or `None` if the table has no such car.
-    async fn known(&self, payload: &Scraping) -> Result<Option<Details>, Failure> {
-        let data = self.cars.data(payload).await;
-        Ok(data.map_err(|error| error.unstarted())?.as_deref().map(feed_data::details))
+    /// The outcome if the site says that the page is as it was.
+    fn unchanged(
+        &self,
+        payload: &Scraping,
+        kept: Option<KeptReading>,
+        at: Time,
+    ) -> Result<Progress<Outcome>, Failure> {
+        let not_asked = || Failure::new(Class::Transient, "http_304", "not asked for");
+        let kept = kept.ok_or_else(not_asked)?;
+        let basis = kept.basis();
+        Ok(self.keep(payload, Outcome::unchanged(kept.result), basis, at))
     }
 }
 
@@ -183,18 +182,40 @@ async fn read(
 fn fall_back(
     payload: &Scraping,
     address: &Url,
-    known: Option<&Details>,
+    feed: Option<&Details>,
     failure: Failure,
-) -> Result<Progress<Scraped>, Failure> {
-    let Some(known) = known else { return Err(failure) };
-    let reading = page::without_page(address, &payload.vin, known);
-    Ok(Progress::Done(scraped(reading, Some(failure.to_string()))))
+) -> Result<Progress<Outcome>, Failure> {
+    let Some(feed) = feed else { return Err(failure) };
+    let reading = page::without_page(address, &payload.vin, feed);
+    Ok(Progress::Done(Outcome::of(reading, Some(failure.to_string()))))
 }
 
-fn scraped(reading: Reading, without_page: Option<String>) -> Scraped {
-    let odd = Vin::parse(&reading.vin.value).is_ok_and(|vin| !vin.check_digit_holds());
-    let vin_warning = odd.then_some("check digit: does not fit, as of many cars made elsewhere");
-    Scraped { reading, without_page, vin_warning }
+/// The outcome if the page could not be fetched.
+fn not_fetched<G: Gate>(
+    payload: &Scraping,
+    address: &Url,
+    feed: Option<&Details>,
+    error: FetchError,
+    run: &Run<'_, G>,
+) -> Result<Progress<Outcome>, Failure> {
+    match error {
+        FetchError::BotWall { .. } => {
+            let wall = bot_wall(&error.to_string());
+            run.count_as_failed(&wall);
+            fall_back(payload, address, feed, wall)
+        }
+        FetchError::Gone { .. } => {
+            let failure = gone(error, run);
+            if failure.class() != Class::Permanent {
+                return Err(failure);
+            }
+            fall_back(payload, address, feed, failure)
+        }
+        error if run.is_last && error.class() == Class::Transient => {
+            fall_back(payload, address, feed, error.into())
+        }
+        error => Err(error.into()),
+    }
 }
 
 /// When a page that does not exist is looked for again: a feed often lists a car minutes before its page is there.
@@ -237,10 +258,13 @@ where
     const POLICY: Policy = POLICY;
     const STANDS_IN: bool = true;
     type Payload = Scraping;
-    type Output = Scraped;
+    type Output = Outcome;
 
-    fn label(scraped: &Scraped) -> Option<&'static str> {
-        scraped.without_page.is_some().then_some("alternate")
+    fn label(outcome: &Outcome) -> Option<&'static str> {
+        match outcome {
+            Outcome::Read(scraped) if scraped.without_page.is_some() => Some("alternate"),
+            Outcome::Read(_) | Outcome::Unchanged(_) => None,
+        }
     }
 
     fn dependency(payload: &Scraping) -> Cow<'static, str> {
@@ -266,48 +290,42 @@ where
         &self,
         payload: &Scraping,
         run: &Run<'_, G>,
-    ) -> Result<Progress<Scraped>, Failure> {
+    ) -> Result<Progress<Outcome>, Failure> {
         let invalid = |error: url::ParseError| {
             Failure::new(Class::Permanent, "invalid_payload", error.to_string())
         };
         let address: Url = payload.url.parse().map_err(invalid)?;
         // Before the fetch, so that no page is fetched in vain if the table cannot be read.
-        let known = self.known(payload).await?;
+        let known = self.cars.of(payload).await.map_err(|error| error.unstarted())?;
+        let feed = known.data.as_deref().map(feed_data::details);
         // A run that may make no call needs no permission for one.
         if !run.is_last && !self.robots.allows(&self.outbound, &address, run).await? {
             let why = "the site's robots.txt forbids the page";
             let failure = Failure::new(Class::Permanent, FORBIDDEN, why);
-            return fall_back(payload, &address, known.as_ref(), failure);
+            return fall_back(payload, &address, feed.as_ref(), failure);
         }
-        let content = match run.call(|limit| self.fetch(&payload.url, limit)).await {
-            Ok(content) => content,
-            Err(error @ FetchError::BotWall { .. }) => {
-                let wall = bot_wall(&error.to_string());
-                run.count_as_failed(&wall);
-                return fall_back(payload, &address, known.as_ref(), wall);
-            }
-            Err(error) if run.is_last && error.class() == Class::Transient => {
-                return fall_back(payload, &address, known.as_ref(), error.into());
-            }
-            Err(error @ FetchError::Gone { .. }) => {
-                let failure = gone(error, run);
-                if failure.class() == Class::Permanent {
-                    return fall_back(payload, &address, known.as_ref(), failure);
-                }
-                return Err(failure);
-            }
-            Err(error) => return Err(error.into()),
+        let kept = KeptReading::of(&known, payload, run.sent_at);
+        let validators = kept.as_ref().map(KeptReading::validators);
+        let content = match run.call(|limit| self.fetch(&payload.url, validators, limit)).await {
+            Ok(Fetched::Content(content)) => *content,
+            Ok(Fetched::NotModified) => return self.unchanged(payload, kept, run.sent_at),
+            Err(error) => return not_fetched(payload, &address, feed.as_ref(), error, run),
         };
-        let of_feed = known.clone().unwrap_or_default();
-        let failure = match read(*content, payload.vin.clone(), of_feed.clone()).await? {
-            Ok(reading) => return Ok(self.keep(payload, scraped(reading, None), run.sent_at)),
+        let given = content.validators.clone();
+        let of_feed = feed.clone().unwrap_or_default();
+        let failure = match read(content, payload.vin.clone(), of_feed.clone()).await? {
+            Ok(reading) => {
+                let at = run.sent_at;
+                let basis = kept_reading::basis(&reading, given.as_ref(), &known, payload, at);
+                return Ok(self.keep(payload, Outcome::of(reading, None), basis, at));
+            }
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {
                 let failure = Failure::new(Class::Anomaly, "other_vehicle", error.to_string());
                 run.count_as_failed(&failure);
                 // The address will still show the other car tomorrow, so a retry is useless.
                 let failure = Failure::new(Class::Permanent, "other_vehicle", error.to_string());
-                return fall_back(payload, &address, known.as_ref(), failure);
+                return fall_back(payload, &address, feed.as_ref(), failure);
             }
             // A page without any VIN may be a temporary error page, so it is fetched again. If no
             // attempt finds a VIN, the job succeeds with the feed's data, and the result lists the
@@ -319,12 +337,12 @@ where
                     return Err(failure);
                 }
                 let reading = page::without_page(&address, &payload.vin, &of_feed);
-                return Ok(Progress::Done(scraped(reading, Some(failure.to_string()))));
+                return Ok(Progress::Done(Outcome::of(reading, Some(failure.to_string()))));
             }
         };
         // The HTTP response was a success, so the breaker does not count it as a failure by itself.
         run.count_as_failed(&failure);
-        fall_back(payload, &address, known.as_ref(), failure)
+        fall_back(payload, &address, feed.as_ref(), failure)
     }
 
     /// Checks only the stored result. The page is not fetched again, because its values may have

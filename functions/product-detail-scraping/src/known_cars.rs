@@ -1,4 +1,4 @@
-//! What the feed knows of cars. It is read for a whole batch in one call, before the batch's jobs run.
+//! What the feed knows of cars, and what their pages have shown. It is read for a whole batch in one call, before the batch's jobs run.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use evenkeel::{ports::PortError, telemetry};
-use inventory::vehicles::Vehicles;
+use inventory::vehicles::{CarAndPage, Vehicles};
 use tokio::time::Instant;
 
 use crate::payload::Scraping;
@@ -26,11 +26,11 @@ pub(crate) struct KnownCars<V> {
     read: Mutex<Read>,
 }
 
-/// What was read for the latest batch. A run takes the data of its car away.
+/// What was read for the latest batch. A run takes what is known of its car away.
 #[derive(Debug, Default)]
 struct Read {
     at: Option<Instant>,
-    cars: BTreeMap<Car, Option<String>>,
+    cars: BTreeMap<Car, CarAndPage>,
 }
 
 impl<V: Vehicles> KnownCars<V> {
@@ -43,22 +43,22 @@ impl<V: Vehicles> KnownCars<V> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the data of all these cars. If that fails, each run reads its own.
+    /// Reads what is known of all these cars. If that fails, each run reads its own.
     pub(crate) async fn prepare(&self, payloads: &[&Scraping]) {
         *self.read() = Read::default();
         let cars: Vec<Car> = payloads.iter().map(|payload| car(payload)).collect();
         let at = Instant::now();
-        match self.vehicles.data(&cars).await {
-            Ok(data) => {
-                let cars = cars.into_iter().zip(data).collect();
+        match self.vehicles.with_pages(&cars).await {
+            Ok(known) => {
+                let cars = cars.into_iter().zip(known).collect();
                 *self.read() = Read { at: Some(at), cars };
             }
-            Err(error) => telemetry::port_failed("data", &error),
+            Err(error) => telemetry::port_failed("with_pages", &error),
         }
     }
 
-    /// The feed's data of a car as JSON, or `None` if the table has no such car.
-    pub(crate) async fn data(&self, payload: &Scraping) -> Result<Option<String>, PortError> {
+    /// What is known of a car.
+    pub(crate) async fn of(&self, payload: &Scraping) -> Result<CarAndPage, PortError> {
         let car = car(payload);
         let read = {
             let mut read = self.read();
@@ -66,8 +66,8 @@ impl<V: Vehicles> KnownCars<V> {
             read.cars.remove(&car).filter(|_| is_fresh)
         };
         match read {
-            Some(data) => Ok(data),
-            None => Ok(self.vehicles.data(&[car]).await?.pop().flatten()),
+            Some(known) => Ok(known),
+            None => Ok(self.vehicles.with_pages(&[car]).await?.pop().unwrap_or_default()),
         }
     }
 }
@@ -113,9 +113,10 @@ mod tests {
         known.prepare(&[&one, &other]).await;
         keep(&vehicles, &one.vin, "second").await;
         keep(&vehicles, &other.vin, "other").await;
-        assert_eq!(known.data(&one).await, Ok(Some("first".into())));
-        assert_eq!(known.data(&one).await, Ok(Some("second".into())), "taken, so read again");
+        let data = async |payload: &Scraping| known.of(payload).await.unwrap().data;
+        assert_eq!(data(&one).await, Some("first".into()));
+        assert_eq!(data(&one).await, Some("second".into()), "taken, so read again");
         tokio::time::advance(BELIEVED).await;
-        assert_eq!(known.data(&other).await, Ok(Some("other".into())), "not in the table before");
+        assert_eq!(data(&other).await, Some("other".into()), "not in the table before");
     }
 }

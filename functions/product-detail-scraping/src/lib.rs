@@ -2,9 +2,11 @@
 
 pub mod feed_data;
 pub mod job;
+mod kept_reading;
 mod known_cars;
 pub mod page;
 pub mod payload;
+pub mod result;
 
 pub use job::{POLICY, ProductDetailScraping, TYPE};
 pub use payload::{Scraping, Scraping as Payload};

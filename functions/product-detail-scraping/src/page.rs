@@ -47,6 +47,10 @@ use vocabulary::{Availability, Found, Mileage, Provenance, Unit};
 /// Most bytes read of a page. Real pages have about a tenth of this.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
 
+/// Version of the rules by which a page is read. A change of what is read of any page raises it: then no reading of
+/// before is used again.
+pub const RULES: u32 = 1;
+
 /// The result of reading a page about the job's car.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
