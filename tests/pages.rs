@@ -1,5 +1,7 @@
 //! Runs `product_detail_scraping` in the whole engine against every kind of page.
 
+mod unchanged;
+
 use std::time::Duration;
 
 use evenkeel::record::{Phase, Record};

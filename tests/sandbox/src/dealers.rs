@@ -105,7 +105,8 @@ fn work(state: &State, address: &Address, ask: Ask, known: &Known) -> Reply {
         Ask::Home => known.answer(pages::home(site, address), site.changed_ms()),
         Ask::Robots => site.robots().map_or_else(pages::not_found, Reply::plain),
         Ask::Car => match pages::car(site, address) {
-            Some(page) => known.answer(page, site.changed_ms()),
+            Some(page) if site.has_etags() => known.answer(page, site.changed_ms()),
+            Some(page) => Reply::html(200, Some(page)),
             None => pages::not_found(),
         },
         Ask::List(endpoint, window) if site.serves(endpoint) => {

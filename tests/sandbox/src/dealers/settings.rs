@@ -21,6 +21,7 @@ const MAX_ROOFTOPS: u32 = 100;
 /// The settings of a site. Fields left out in JSON take their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SiteSettings {
     /// The seed from which, together with the slug, its cars are generated.
     pub seed: u64,
@@ -47,6 +48,8 @@ pub struct SiteSettings {
     pub platform: Option<Platform>,
     /// The deviations of some cars' pages, by VIN.
     pub twists: BTreeMap<String, Twist>,
+    /// Whether its pages have an ETag and a date of their last change.
+    pub etags: bool,
     /// Its robots.txt; none if null.
     pub robots: Option<String>,
 }
@@ -67,6 +70,7 @@ impl Default for SiteSettings {
             shapes: Shapes::default(),
             platform: None,
             twists: BTreeMap::new(),
+            etags: true,
             robots: None,
         }
     }

@@ -118,6 +118,10 @@ impl Site {
         self.settings.platform
     }
 
+    pub(super) fn has_etags(&self) -> bool {
+        self.settings.etags
+    }
+
     pub(super) fn robots(&self) -> Option<&str> {
         self.settings.robots.as_deref()
     }
