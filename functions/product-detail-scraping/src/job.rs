@@ -296,6 +296,7 @@ where
         };
         let address: Url = payload.url.parse().map_err(invalid)?;
         // Before the fetch, so that no page is fetched in vain if the table cannot be read.
+        // Before the fetch, so that no page is fetched in vain if the table cannot be read.
         let known = self.cars.of(payload).await.map_err(|error| error.unstarted())?;
         let feed = known.data.as_deref().map(feed_data::details);
         // A run that may make no call needs no permission for one.
