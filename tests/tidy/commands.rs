@@ -1,7 +1,7 @@
 //! Every `evenkeel` command in a document is one that the command line takes. Those that only read also run, on a stack
 //! in memory that has what they name.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use evenkeel::{
