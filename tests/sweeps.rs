@@ -11,6 +11,7 @@ mod history;
 mod metrics;
 mod operations;
 mod operations_faults;
+mod pauses;
 mod pins;
 mod preview;
 mod properties;

@@ -70,7 +70,7 @@ impl Bench {
         tokio::select! {
             biased;
             () = faults.death() => Err("the process died".to_owned()),
-            answer = operator::answer(&sweep, request, deadline) => answer,
+            answer = faults.hold(operator::answer(&sweep, request, deadline)) => answer,
         }
     }
 

@@ -1,0 +1,76 @@
+//! Pauses that two processes change at the same time: the later wish holds.
+
+use std::time::Duration;
+
+use evenkeel::testing::{CallSite, Fault};
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, run::MINUTE};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn queue(bench: &Bench) -> String {
+    bench.function().job_type.normal.mapping.clone()
+}
+
+async fn pause(bench: &Bench, minutes: u32) -> Value {
+    let until = (bench.now() + MINUTE * minutes).as_millis();
+    let act = json!({ "do": "pause", "queues": [queue(bench)], "until": until });
+    bench.operate(&json!({ "act": act, "reason": "as tested" })).await.unwrap()
+}
+
+async fn resume(bench: &Bench) -> Value {
+    let act = json!({ "do": "resume", "queues": [queue(bench)] });
+    bench.operate(&json!({ "act": act, "reason": "as tested" })).await.unwrap()
+}
+
+/// Freezes each process that begins to change a mapping within the next second.
+fn freeze_changes(bench: &Bench, span: Duration) {
+    let soon = bench.now() + SECOND;
+    bench.sweeper_faults.decide(move |call: &CallSite| {
+        let is_struck = call.name == "set_enabled" && call.at < soon;
+        is_struck.then_some(Fault::Freeze(span))
+    });
+}
+
+/// The process that ends the pause has read that its time is over, and is about to resume the queue, when an operator
+/// prolongs the pause.
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_prolonged_while_a_tick_ends_it_holds() {
+    for (frozen, state) in [(SECOND * 2, "paused"), (SECOND * 10, "later")] {
+        let bench = Bench::errands();
+        pause(&bench, 2).await;
+        tokio::time::advance(MINUTE * 2 + SECOND).await;
+        freeze_changes(&bench, frozen);
+        let (report, prolonged) = tokio::join!(bench.tick(), async {
+            tokio::time::sleep(SECOND + Duration::from_millis(100)).await;
+            pause(&bench, 30).await
+        });
+        assert!(report.is_some(), "{state}: the tick goes on once it thaws");
+        let is_begun = prolonged["counts"]["paused"] == 1;
+        assert_eq!(is_begun, state == "paused", "{frozen:?}: {prolonged}");
+        assert_eq!(prolonged["state"], "running", "{frozen:?}: {prolonged}");
+        bench.run_for(MINUTE * 5).await;
+        assert!(bench.mappings.is_paused(&queue(&bench)), "{frozen:?}: it delivers again");
+        bench.run_for(MINUTE * 30).await;
+        assert!(!bench.mappings.is_paused(&queue(&bench)), "{frozen:?}: it ends at its new time");
+        assert_eq!(bench.store.all_notes("ops_open"), []);
+    }
+}
+
+/// Two operators at once: what the log says in the end is what the mapping does.
+#[tokio::test(start_paused = true)]
+async fn a_pause_beside_a_resume_is_open_only_if_the_queue_is_paused() {
+    let bench = Bench::errands();
+    pause(&bench, 60).await;
+    freeze_changes(&bench, SECOND * 2);
+    let (resumed, paused) = tokio::join!(resume(&bench), async {
+        tokio::time::sleep(SECOND + Duration::from_millis(100)).await;
+        pause(&bench, 30).await
+    });
+    assert_eq!(resumed["state"], "done", "{resumed}");
+    assert_eq!(paused["counts"]["paused"], 1, "{paused}");
+    bench.run_for(MINUTE * 3).await;
+    assert!(bench.mappings.is_paused(&queue(&bench)));
+    assert_eq!(bench.store.all_notes("ops_open").len(), 1);
+}
