@@ -5,11 +5,12 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use evenkeel::{
     base::time::Time,
-    dependency::stats::Bucket,
+    dependency::stats::{Bucket, Calls},
     failure::Class,
     record::outcomes::{OF_CLASS, OF_REASON, REASONS},
 };
@@ -114,6 +115,15 @@ fn minute() -> Bucket {
     Bucket { counts: counters.map(|name| (name, 2)).collect(), ..Bucket::default() }
 }
 
+/// A minute in which a call fails and another is throttled.
+fn calls() -> Calls {
+    let mut calls = Calls::default();
+    for class in [Class::Transient, Class::Throttled] {
+        calls.record(Some(class), Duration::from_secs(1), Duration::from_secs(9));
+    }
+    calls
+}
+
 /// A tick of a system in which everything happens.
 fn told() -> Vec<Line> {
     let types = r#"[{"type":"q","dependency":"d","concurrency":[2,2]}]"#;
@@ -170,7 +180,8 @@ fn told() -> Vec<Line> {
         tick.count(pass, what, 1);
     }
     let mut lines = metrics::lines(&config, &seen, &forecasts);
-    lines.push(metrics::minute("q", &minute(), Time::default()));
+    lines.push(metrics::minute("q", &minute(), &BTreeSet::new(), Time::default()));
+    lines.push(metrics::calls("d", &calls(), Time::default()));
     lines.push(metrics::new_patterns("q", 1, Time::default()));
     lines.push(metrics::of_tick(&tick.done, true, tick.now));
     lines

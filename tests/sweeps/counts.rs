@@ -1,15 +1,23 @@
 //! The numbers of jobs that reach the metrics, however few jobs there are and whatever fails.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
-    dependency::breaker::{Breaker, State},
+    base::time::Time,
+    dependency::{
+        breaker::{Breaker, State},
+        stats::Calls,
+    },
     ports::{Control as _, notes::NoteKey},
-    testing::Fault,
+    testing::{CallSite, Fault},
 };
 use serde_json::Value;
 
-use crate::bench::{Bench, errands::errand, run::MINUTE};
+use crate::bench::{
+    Bench,
+    errands::{DEPENDENCY, errand},
+    run::MINUTE,
+};
 
 /// The sum of a counter over all minutes that the sweeper has told.
 fn told(bench: &Bench, counter: &str) -> u64 {
@@ -117,4 +125,69 @@ async fn parked_jobs_of_all_dependencies_are_counted() {
     assert_eq!(observed + seen["others"]["parked"].as_u64().unwrap(), HOSTS, "{seen:#}");
     let longest = seen["others"]["longest_parked_s"].as_u64().unwrap();
     assert!((25 * 60..=29 * 60).contains(&longest), "{longest} s");
+}
+
+/// The calls to the dependency that were told, by the minute; the second value is how often a minute was told.
+fn told_calls(bench: &Bench) -> (u64, usize) {
+    let mut minutes: BTreeMap<Time, usize> = BTreeMap::new();
+    let mut sum = 0;
+    for line in bench.told.borrow().iter() {
+        if line.of.as_ref().is_none_or(|(_, of)| of != DEPENDENCY) {
+            continue;
+        }
+        for (_, calls, _) in line.numbers.iter().filter(|(name, ..)| name == "Calls") {
+            *minutes.entry(line.at).or_default() += 1;
+            sum += calls;
+        }
+    }
+    (sum, minutes.into_values().max().unwrap_or_default())
+}
+
+fn made_calls(bench: &Bench) -> u64 {
+    let buckets = bench.store.all_buckets();
+    let of_calls = buckets.iter().filter(|(key, _)| key.subject == DEPENDENCY);
+    of_calls.map(|(_, bucket)| Calls::from(bucket).conclusive()).sum()
+}
+
+/// What happens to the ticks of ten minutes, of which the first is `begin`.
+type Happens = fn(&Bench, begin: Time);
+
+#[tokio::test(start_paused = true)]
+async fn each_call_to_a_dependency_is_told_once() {
+    let cases: [(&str, Happens); 4] = [
+        ("nothing", |_, _| {}),
+        ("no tick for ten minutes", |bench, begin| bench.miss_ticks_until(begin + MINUTE * 10)),
+        ("leaders die before they tell", |bench, begin| {
+            let end = begin + MINUTE * 5;
+            bench.sweeper_faults.decide(move |call: &CallSite| {
+                let is_struck = call.name == "notes" && (begin..end).contains(&call.at);
+                is_struck.then_some(Fault::DieBefore)
+            });
+        }),
+        ("a leader is frozen before it tells, and another takes over", |bench, begin| {
+            bench.sweeper_faults.decide(move |call: &CallSite| {
+                let soon = begin..begin + MINUTE * 2;
+                let is_struck = call.name == "put_counts" && soon.contains(&call.at);
+                is_struck.then_some(Fault::Freeze(Duration::from_secs(90)))
+            });
+        }),
+    ];
+    for (name, happens) in cases {
+        let bench = Bench::errands();
+        let sending = async {
+            for n in 0..150 {
+                bench.send(&errand(&format!("job-{n}"), 10, &["ok"]));
+                if n == 40 {
+                    happens(&bench, bench.now());
+                }
+                // Not in step with the ticks.
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            tokio::time::sleep(MINUTE * 6).await;
+        };
+        bench.run_while(sending).await;
+        let (told, most) = told_calls(&bench);
+        assert!(told >= 150, "{name}: {told}");
+        assert_eq!((told, most), (made_calls(&bench), 1), "{name}");
+    }
 }

@@ -79,8 +79,10 @@ pub async fn tick<P: Ports>(
     if lost {
         cut_short.push("lead");
     } else {
-        // What was told must not be told again if this call dies while it is awake.
-        if let Err(error) = saved.write(&sweep.store, &tick.memory, sweep.clock.now()).await {
+        // `observe` has noted what was told. If it was cut short, what the other passes remember is still to be noted.
+        if cut_short.contains(&Pass::Observe.name())
+            && let Err(error) = saved.write(&sweep.store, &tick.memory, sweep.clock.now()).await
+        {
             telemetry::port_failed("swap_note", &error);
         }
         watch::watch(sweep, &mut tick, &mut saved, &mut leader, until, end).await;
@@ -165,7 +167,7 @@ async fn run<P: Ports>(
         Pass::Operate => operate::operate(sweep, tick).await,
         Pass::Audit => audit::audit(sweep, tick).await,
         Pass::Balance => balance::balance(sweep, tick).await,
-        Pass::Observe => observe::observe(sweep, tick).await,
+        Pass::Observe => observe::observe(sweep, tick, saved).await,
         Pass::History => history::history(sweep, tick).await,
     }
 }

@@ -1,6 +1,9 @@
 //! The state that one tick leaves for the next.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use evenkeel::{
     base::time::Time,
@@ -45,6 +48,10 @@ pub struct Memory {
     pub wish: Option<Wish>,
     /// The last minute whose counts were told, in milliseconds since the epoch, by type.
     pub told: BTreeMap<String, u64>,
+    /// The labels of successes that are told, by job type: the first ones that were seen.
+    pub labels: BTreeMap<String, BTreeSet<String>>,
+    /// The last minute whose calls to dependencies were told, in milliseconds since the epoch; 0 if none was.
+    pub calls_told: u64,
     /// When a dead letter was sent back although its type did no other work, in milliseconds since the epoch, by
     /// type.
     pub redriven_at: BTreeMap<String, u64>,
@@ -72,6 +79,10 @@ pub struct Memory {
     pub hosts: BTreeMap<String, Day>,
     /// The day of `hosts`, such as `2026-11-29`.
     pub hosts_on: String,
+    /// The hosts of a day that is over, until they are written.
+    pub hosts_before: BTreeMap<String, Day>,
+    /// The day of `hosts_before`.
+    pub hosts_before_on: String,
     /// New error patterns of a job type, on the day `patterns_on`.
     pub patterns: BTreeMap<String, usize>,
     /// The day of `patterns`.
@@ -175,8 +186,17 @@ impl Saved {
         let note = Note { owner: self.owner.clone(), memory };
         let text =
             serde_json::to_string(&note).map_err(|error| PortError::Broken(error.to_string()))?;
+        let mut has_failed = false;
         loop {
-            let swap = store.swap_note(&note_key(), &text, self.revision, now + KEPT_FOR).await?;
+            let swap = store.swap_note(&note_key(), &text, self.revision, now + KEPT_FOR).await;
+            let swap = match swap {
+                // Perhaps only its answer was lost.
+                Err(PortError::Unavailable(_)) if !has_failed => {
+                    has_failed = true;
+                    continue;
+                }
+                swap => swap?,
+            };
             match swap {
                 Swapped::Yes => {
                     self.revision += 1;

@@ -5,11 +5,14 @@
 
 pub mod table;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use evenkeel::{
     base::time::{Time, millis},
-    dependency::stats::{Bucket, Histogram},
+    dependency::stats::{Bucket, Calls, Histogram},
     record::outcomes::{DONE_MS, OF_CLASS, OF_LABEL, OF_REASON, RUN_MS, RUNS},
     telemetry,
 };
@@ -21,7 +24,7 @@ use crate::{
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
     },
 };
-use table::{DEFERRALS, ENDS, ERRORS, MOST_LABELS};
+use table::{DEFERRALS, ENDS, ERRORS};
 
 /// Longest time ahead for which a forecast counts as good or bad news, in seconds.
 const SOON_S: u64 = 30 * 60;
@@ -145,11 +148,6 @@ fn of_dependency(seen: &DependencySeen) -> Vec<Number> {
     vec![
         count("BreakerOpen", u64::from(is_open(seen))),
         count("BreakerOpened", u64::from(seen.opened)),
-        count("Calls", seen.calls),
-        count("FailedCalls", seen.failed),
-        count("ThrottledCalls", seen.throttled),
-        number("LatencyP95", seen.p95_ms.unwrap_or_default(), "Milliseconds"),
-        number("LatencyP99", seen.p99_ms.unwrap_or_default(), "Milliseconds"),
     ]
 }
 
@@ -177,9 +175,10 @@ fn of_stack(seen: &Observation, forecasts: &[Forecast]) -> Vec<Number> {
     ]
 }
 
-/// The metrics of one minute of a job type, which began at `start`.
+/// The metrics of one minute of a job type, which began at `start`. Of the labels of successes, it has only `labels`:
+/// each is a series that CloudWatch bills.
 #[must_use]
-pub fn minute(kind: &str, bucket: &Bucket, start: Time) -> Line {
+pub fn minute(kind: &str, bucket: &Bucket, labels: &BTreeSet<String>, start: Time) -> Line {
     let counted = |name: &'static str, counter: &str| count(name, bucket.count(counter));
     let mut numbers: Vec<Number> =
         ENDS.iter().map(|(name, counter, _)| counted(name, counter)).collect();
@@ -189,15 +188,28 @@ pub fn minute(kind: &str, bucket: &Bucket, start: Time) -> Line {
     numbers.extend(
         ERRORS.iter().map(|(name, class, _)| counted(name, &format!("{OF_CLASS}{}", class.name()))),
     );
-    // The first by name, so that a type that invents labels does not cost without a limit.
-    let labels = bucket.counts_of(OF_LABEL).take(MOST_LABELS);
-    numbers.extend(labels.map(|(label, many)| number(format!("Succeeded.{label}"), many, "Count")));
+    let told = bucket.counts_of(OF_LABEL).filter(|(label, _)| labels.contains(*label));
+    numbers.extend(told.map(|(label, many)| number(format!("Succeeded.{label}"), many, "Count")));
     let run = ["RunTimeMean", "RunTimeP50", "RunTimeP95", "RunTimeP99"];
     numbers.extend(times(run, bucket.count(RUN_MS), bucket.count(RUNS), &bucket.histogram('w')));
     let done = ["DoneTimeMean", "DoneTimeP50", "DoneTimeP95", "DoneTimeP99"];
     let succeeded = bucket.count("succeeded");
     numbers.extend(times(done, bucket.count(DONE_MS), succeeded, &bucket.histogram('t')));
     Line::new(Some(("type", kind)), start, numbers)
+}
+
+/// The metrics of one minute of a dependency, which began at `start`.
+#[must_use]
+pub fn calls(name: &str, calls: &Calls, start: Time) -> Line {
+    let quantile = |q: f64| calls.latency.quantile(q).map_or(0, millis);
+    let numbers = vec![
+        count("Calls", calls.conclusive()),
+        count("FailedCalls", calls.failed),
+        count("ThrottledCalls", calls.throttled),
+        number("LatencyP95", quantile(0.95), "Milliseconds"),
+        number("LatencyP99", quantile(0.99), "Milliseconds"),
+    ];
+    Line::new(Some(("dependency", name)), start, numbers)
 }
 
 /// Mean, median, 95th and 99th percentile.

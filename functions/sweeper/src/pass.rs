@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod balance;
+mod calls;
 mod census;
 mod dead_letters;
 pub mod history;

@@ -26,7 +26,7 @@ use crate::{
 const LEASES_A_SHARD: usize = 250;
 
 /// Minutes longer ago than this are not told as metrics: the survey would read too much.
-const TOLD_WITHIN: Duration = Duration::from_hours(3);
+pub(crate) const TOLD_WITHIN: Duration = Duration::from_hours(3);
 
 /// Notes that one query reads. With a query of each kind, a tick reads those of sixteen thousand dependencies.
 const NOTES_A_QUERY: usize = 1_000;

@@ -9,7 +9,6 @@ use crate::{
     config::Config,
     memory::Memory,
     metrics::{self, Line},
-    plan::observation::Observation,
     survey::View,
 };
 
@@ -35,8 +34,6 @@ pub struct Tick {
     pub stuck: usize,
     /// Slots that operators have pinned, by the key of the mapping; `None` if that is not known.
     pub pins: Option<BTreeMap<String, u32>>,
-    /// What `observe` has seen.
-    pub seen: Option<Observation>,
     /// The metrics that were told.
     pub told: Vec<Line>,
 }
@@ -47,7 +44,7 @@ impl Tick {
     pub fn new(owner: String, now: Time, view: View, memory: Memory) -> Self {
         let (touched, done) = (BTreeSet::new(), BTreeMap::new());
         let told = Vec::new();
-        Self { owner, now, view, memory, touched, done, stuck: 0, pins: None, seen: None, told }
+        Self { owner, now, view, memory, touched, done, stuck: 0, pins: None, told }
     }
 
     /// Adds `more` to the count of `what` under `pass`.

@@ -112,7 +112,7 @@ pub const OTHERS: [Metric; 40] = [
     metric(Of::Queue, "Concurrency", "Count", "its slots; missing while the mapping is paused"),
     metric(D, "BreakerOpen", "Count", "1 if its breaker turns jobs away"),
     metric(D, "BreakerOpened", "Count", "1 if it has opened since the last tick"),
-    metric(D, "Calls", "Count", "in the last whole minute, without 429s"),
+    metric(D, "Calls", "Count", "calls of the minute, without 429s"),
     metric(D, "FailedCalls", "Count", "of these, those that failed"),
     metric(D, "ThrottledCalls", "Count", "429s in that minute"),
     metric(D, "LatencyP95", "Milliseconds", "95th percentile of the time of these calls"),

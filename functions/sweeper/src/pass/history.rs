@@ -1,9 +1,10 @@
 //! History: rolls minutes up to the hours of a day, so that reports over weeks read few items.
 //!
-//! An hour is rolled up some minutes after its end, from what the containers have written, and the whole day is
-//! written anew: a tick that dies, or two that overlap, change nothing. What three days have missed is made up.
+//! An hour is rolled up some minutes after its end, from what the containers have written in it, and added to the day
+//! that is stored. The day itself says which of its hours it knows, and is written only if nobody else has written it
+//! since: a tick that dies, or two that overlap, add nothing twice. What three days have missed is made up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use evenkeel::{
     base::time::Time,
@@ -11,11 +12,17 @@ use evenkeel::{
         BUCKET_RETENTION, Bucket, BucketKey, COUNT_SHARDS, COUNTS_RETENTION, ContainerCounts,
         DAY_RETENTION, Day, DayKind, SHARDS, bucket_start, date, day_start,
     },
-    ports::{Control as _, PortError, notes::NoteKey},
+    ports::{Control as _, PortError, Swapped, maintenance::TableMaintenance as _, notes::NoteKey},
 };
 
 use crate::{
-    plan::history::{self as plan, HOUR},
+    config::Config,
+    memory::Memory,
+    pass::patterns,
+    plan::{
+        history::{self as plan, HOUR},
+        observation::Observation,
+    },
     ports::{Ports, Sweep},
     tick::Tick,
 };
@@ -26,16 +33,19 @@ const ARRIVE_WITHIN: Duration = Duration::from_mins(3);
 /// How far back missed hours are made up. The buckets are kept for longer.
 const MADE_UP: Duration = Duration::from_hours(72);
 
+/// How often a day that another process has written meanwhile is completed again.
+const MOST_RACES: usize = 3;
+
 const NAME: &str = "history";
 
-/// A day is written as a whole, so the buckets of the whole oldest day must still be there.
+/// The hours of the oldest day may all be missing, so the buckets of the whole day must still be there.
 const OLDEST_S: u64 = MADE_UP.as_secs() + 24 * 3_600;
 const _: () =
     assert!(OLDEST_S < COUNTS_RETENTION.as_secs() && OLDEST_S < BUCKET_RETENTION.as_secs());
 
 /// Rolls up the hours of each subject that are over and were not yet rolled up.
 pub async fn history<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
-    hosts(sweep, tick).await?;
+    hosts(sweep, &mut tick.memory).await?;
     let types = sweep.config.types.iter();
     let of_types = types.clone().map(|job| (DayKind::Type, job.kind.clone()));
     let of_dependencies =
@@ -43,7 +53,6 @@ pub async fn history<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     let mut subjects: Vec<(DayKind, String)> = of_types.chain(of_dependencies).collect();
     subjects.sort();
     subjects.dedup();
-    note_openings(sweep, tick);
     let names: Vec<String> = subjects.iter().map(|(kind, of)| subject(*kind, of)).collect();
     tick.memory.rolled.retain(|name, _| names.contains(name));
     for (kind, of) in subjects {
@@ -75,23 +84,97 @@ async fn roll<P: Ports>(
     if next >= over {
         return Ok(());
     }
-    let from = day_start(next);
-    let buckets = read(sweep, kind, of, from).await?;
-    let mut days = plan::days(&buckets, from, over);
-    for (start, day) in &mut days {
-        if kind == DayKind::Dependency
-            && let Some(opened) = tick.memory.opened.get(&of_day(*start, of))
-        {
-            day.counts.extend(opened.counts.clone());
-        }
-        put(sweep, kind, *start, of, day).await?;
-        if kind == DayKind::Type && day.hours == 24 {
-            patterns(sweep, of, *start, &buckets).await?;
+    let first = day_start(next);
+    let stored = Stored::read(sweep, kind, first, of).await?;
+    let from = first + HOUR * u32::try_from(stored.day.hours).unwrap_or_default();
+    if from < over {
+        let buckets = read(sweep, kind, of, from).await?;
+        let found = Found { kind, of, buckets, until: over };
+        let (mut start, mut stored) = (first, stored);
+        loop {
+            complete(sweep, &tick.memory, &found, start, stored).await?;
+            tick.count(NAME, "days", 1);
+            start = start + HOUR * 24;
+            if start >= over {
+                break;
+            }
+            stored = Stored::read(sweep, kind, start, of).await?;
         }
     }
-    tick.count(NAME, "days", days.len());
     tick.memory.rolled.insert(name, over.as_millis());
     Ok(())
+}
+
+/// A day as it is stored.
+struct Stored {
+    day: Day,
+    revision: u64,
+}
+
+impl Stored {
+    async fn read<P: Ports>(
+        sweep: &Sweep<P>,
+        kind: DayKind,
+        start: Time,
+        of: &str,
+    ) -> Result<Self, PortError> {
+        let key = NoteKey::new(kind.note(), of_day(start, of));
+        let seen = sweep.store.note(&key).await?;
+        Ok(Self::of(seen.value.as_deref(), seen.revision))
+    }
+
+    /// A day that cannot be read is made up like a missed one.
+    fn of(text: Option<&str>, revision: u64) -> Self {
+        let day = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        Self { day, revision }
+    }
+}
+
+/// What was read of a subject, for the hours that are over at `until`.
+struct Found<'a> {
+    kind: DayKind,
+    of: &'a str,
+    buckets: Vec<(BucketKey, Bucket)>,
+    until: Time,
+}
+
+/// Adds the hours to a day that it does not know yet, and writes it.
+async fn complete<P: Ports>(
+    sweep: &Sweep<P>,
+    memory: &Memory,
+    found: &Found<'_>,
+    start: Time,
+    mut stored: Stored,
+) -> Result<(), PortError> {
+    let Found { kind, of, buckets, until } = found;
+    let name = of_day(start, of);
+    let opened = memory.opened.get(&name).filter(|_| *kind == DayKind::Dependency);
+    let key = NoteKey::new(kind.note(), name.clone());
+    for _ in 0..MOST_RACES {
+        let added = plan::add_hours(&mut stored.day, start, *until, buckets);
+        if added.is_empty() {
+            return Ok(());
+        }
+        for hour in added {
+            let hours = Range { start: hour, end: hour + 1 };
+            let openings = opened.map_or(0, |day| day.count("opened", &hours));
+            stored.day.add("opened", hour, openings);
+        }
+        // Before the day itself: as long as that lacks its last hour, another tick does this again.
+        if *kind == DayKind::Type && stored.day.hours == 24 {
+            of_patterns(sweep, of, start, &mut stored.day, buckets).await?;
+        }
+        let text = plan::text(&mut stored.day);
+        let text = text.map_err(|error| PortError::Broken(error.to_string()))?;
+        let expires_at = start + DAY_RETENTION;
+        match sweep.store.swap_note(&key, &text, stored.revision, expires_at).await? {
+            Swapped::Yes => return Ok(()),
+            Swapped::No(current) => {
+                stored = Stored::of(current.value.as_deref(), current.revision);
+            }
+        }
+    }
+    Err(PortError::Unavailable(format!("the day {name} is being changed")))
 }
 
 async fn read<P: Ports>(
@@ -120,15 +203,19 @@ async fn put<P: Ports>(
     sweep.store.put_note(&key, &text, start + DAY_RETENTION).await
 }
 
-/// Writes the error patterns of a day of a type, the most frequent ones.
-async fn patterns<P: Ports>(
+/// Writes the error patterns of a day of a type that is over, the most frequent ones.
+async fn of_patterns<P: Ports>(
     sweep: &Sweep<P>,
     kind: &str,
     start: Time,
+    day: &mut Day,
     buckets: &[(BucketKey, Bucket)],
 ) -> Result<(), PortError> {
     let most = plan::MOST_PATTERNS / sweep.config.types.len().max(1);
-    for (fingerprint, day) in plan::patterns(buckets, start, most) {
+    for (fingerprint, mut day) in plan::take_patterns(day, buckets, most) {
+        if day.sample.is_empty() {
+            day.sample = patterns::sample(sweep, kind, &fingerprint).await?;
+        }
         put(sweep, DayKind::Pattern, start, &format!("{kind}#{fingerprint}"), &day).await?;
     }
     Ok(())
@@ -141,33 +228,23 @@ fn of_day(start: Time, of: &str) -> String {
 
 /// Takes note of the breakers that have opened since the last tick. Yesterday's are kept until its last hour is
 /// rolled up.
-fn note_openings<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) {
-    let yesterday = date(tick.now.before(HOUR * 24));
-    tick.memory.opened.retain(|name, _| name.as_str() >= yesterday.as_str());
-    let Some(seen) = &tick.seen else { return };
+pub(super) fn note_openings(config: &Config, memory: &mut Memory, seen: &Observation, now: Time) {
+    let yesterday = date(now.before(HOUR * 24));
+    memory.opened.retain(|name, _| name.as_str() >= yesterday.as_str());
     let opened = seen.dependencies.iter().filter(|(_, seen)| seen.opened);
-    for (name, _) in opened.filter(|(name, _)| sweep.config.is_shared(name)) {
-        let day = tick.memory.opened.entry(of_day(tick.now, name)).or_default();
-        day.add("opened", plan::hour(tick.now), 1);
+    for (name, _) in opened.filter(|(name, _)| config.is_shared(name)) {
+        memory.opened.entry(of_day(now, name)).or_default().add("opened", plan::hour(now), 1);
     }
 }
 
-/// Counts the calls to hosts in trouble, and writes those of the day before, the worst ones.
-async fn hosts<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
-    let today = date(tick.now);
-    if tick.memory.hosts_on != today {
-        let hosts: BTreeMap<String, Day> = tick.memory.hosts.clone();
-        let start = Time::parse_rfc3339(&format!("{}T00:00:00Z", tick.memory.hosts_on));
-        if let Ok(start) = start {
-            for (host, day) in &hosts {
-                put(sweep, DayKind::Host, start, host, &Day { hours: 24, ..day.clone() }).await?;
-            }
+/// Writes the calls to hosts in trouble of a day that is over, the worst ones.
+async fn hosts<P: Ports>(sweep: &Sweep<P>, memory: &mut Memory) -> Result<(), PortError> {
+    let start = Time::parse_rfc3339(&format!("{}T00:00:00Z", memory.hosts_before_on));
+    if let Ok(start) = start {
+        for (host, day) in &memory.hosts_before {
+            put(sweep, DayKind::Host, start, host, &Day { hours: 24, ..day.clone() }).await?;
         }
-        tick.memory.hosts.clear();
-        tick.memory.hosts_on = today;
     }
-    let Some(seen) = &tick.seen else { return Ok(()) };
-    let hosts = seen.dependencies.iter().filter(|(name, _)| !sweep.config.is_shared(name));
-    plan::count_hosts(&mut tick.memory.hosts, hosts, plan::hour(tick.now));
+    memory.hosts_before = BTreeMap::new();
     Ok(())
 }

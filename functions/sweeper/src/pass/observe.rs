@@ -3,30 +3,31 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
-    base::time::{Time, millis},
+    base::time::{Clock as _, Time},
     dependency::{
         breaker::State,
-        limiter::AHEAD,
-        stats::{BUCKET, Bucket, Calls, SHARDS, TYPE_BUCKET, bucket_start},
+        stats::{Bucket, TYPE_BUCKET, bucket_start},
     },
     ports::{
         PortError,
         maintenance::{MappingMaintenance as _, TableMaintenance},
         notes::NoteKey,
     },
-    record::{
-        due::Parked,
-        outcomes::{BUSY_MS, JOBS},
-    },
+    record::outcomes::{BUSY_MS, JOBS},
     telemetry,
 };
 use serde::Serialize;
 
 use crate::{
     config::{JobType, name},
-    entries::{entries, entries_in, longest_parked},
+    entries::entries,
+    memory::Saved,
     metrics,
-    pass::{census, minutes},
+    pass::{
+        calls::{self, ByMinute},
+        census, history,
+        minutes::{self, Minutes},
+    },
     plan::{
         forecast::{Forecast, forecast},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
@@ -66,7 +67,11 @@ struct Status<'a> {
 }
 
 /// Observes, and publishes metrics, notes and forecasts.
-pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
+pub async fn observe<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    saved: &mut Saved,
+) -> Result<(), PortError> {
     if tick.view.depths.is_empty() {
         // The survey has failed. Zeros would look like empty queues.
         return Err(PortError::Unavailable("nothing was seen".into()));
@@ -85,14 +90,16 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         seen.need_person += of_job_type.rejected;
         seen.paused_queues += of_job_type.paused;
     }
-    let dependencies = watched_most(sweep, tick);
+    let mut of_dependencies = Vec::new();
     let before = Time::from_millis(tick.memory.observed_at);
-    for (name, known) in dependencies {
-        let of_dependency = dependency(&sweep.store, &name, &known, tick.now).await?;
+    for (name, known) in watched_most(sweep, tick) {
+        let from = minutes::calls_from(&sweep.config, &tick.memory, &name, tick.now);
+        let (of_dependency, by_minute) =
+            calls::observe(&sweep.store, &name, &known, from, tick.now).await?;
         let opened = known.breaker.down_since > before && before > Time::default();
-        seen.dependencies.insert(name, DependencySeen { opened, ..of_dependency });
+        seen.dependencies.insert(name.clone(), DependencySeen { opened, ..of_dependency });
+        of_dependencies.push((name, by_minute));
     }
-    tick.memory.observed_at = tick.now.as_millis();
     seen.others = census::others(sweep, tick, &seen).await;
     let from = format!("{:015}", tick.now.before(LOOK_BACK).as_millis());
     let before = sweep.store.notes(HISTORY, &from, 60).await?;
@@ -100,24 +107,62 @@ pub async fn observe<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         before.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect();
     history.push(seen.clone());
     let forecasts = forecast(&history);
+    let minutes = take(sweep, tick, saved, &mut seen, &of_dependencies).await;
     for line in metrics::lines(&sweep.config, &seen, &forecasts) {
         tick.tell(&sweep.config, line);
     }
-    minutes::tell(sweep, tick).await;
+    minutes::tell(sweep, tick, minutes).await;
     for forecast in &forecasts {
         let Forecast { what, about, in_s, evidence } = forecast;
         telemetry::forecast(what.name(), about, *in_s, evidence);
     }
+    publish(sweep, tick, &seen, &forecasts).await
+}
+
+/// Takes the minutes that this tick tells, and notes that before it tells them: another tick then does not tell them
+/// again, whatever becomes of this one. If it cannot be noted, the next tick tells them.
+async fn take<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    saved: &mut Saved,
+    seen: &mut Observation,
+    of_dependencies: &[(String, ByMinute)],
+) -> Minutes {
+    // If the pass is cut short before the note is written, the memory stays as it was.
+    let mut next = tick.memory.clone();
+    next.observed_at = tick.now.as_millis();
+    history::note_openings(&sweep.config, &mut next, seen, tick.now);
+    let minutes = minutes::take(&sweep.config, &tick.view, &mut next, of_dependencies, tick.now);
+    minutes::keep(&sweep.store, &minutes).await;
+    match saved.write(&sweep.store, &next, sweep.clock.now()).await {
+        Ok(true) => {
+            tick.memory = next;
+            return minutes;
+        }
+        // Another call leads, and tells them.
+        Ok(false) => {}
+        Err(error) => telemetry::port_failed("swap_note", &error),
+    }
+    seen.dependencies.values_mut().for_each(|seen| seen.opened = false);
+    Minutes::default()
+}
+
+/// Publishes the notes for tools: the present state, and the observation among the past ones.
+async fn publish<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &Tick,
+    seen: &Observation,
+    forecasts: &[Forecast],
+) -> Result<(), PortError> {
     let now = serde_json::to_string(&Status {
-        observation: &seen,
-        forecasts: &forecasts,
+        observation: seen,
+        forecasts,
         done: &tick.done,
         states: &tick.memory.states,
         states_at: tick.memory.walked_at,
     });
     let place = NoteKey::new(HISTORY, format!("{:015}", tick.now.as_millis()));
-    let past = serde_json::to_string(&seen).unwrap_or_default();
-    tick.seen = Some(seen);
+    let past = serde_json::to_string(seen).unwrap_or_default();
     let (noted, kept) = tokio::join!(
         write(&sweep.store, NoteKey::new(NOW, "now"), now.unwrap_or_default(), tick.now),
         write(&sweep.store, place, past, tick.now),
@@ -248,43 +293,4 @@ fn type_seen(
         states,
         more,
     }
-}
-
-/// Observes a dependency: its parked jobs, its calls, its limiter.
-async fn dependency<S: TableMaintenance>(
-    store: &S,
-    name: &str,
-    known: &Dependency,
-    now: Time,
-) -> Result<DependencySeen, PortError> {
-    let minute = bucket_start(now.before(TYPE_BUCKET), TYPE_BUCKET);
-    let Parked { dated, plain } = Parked::of(name);
-    let partitions = [dated.concat(), plain.concat()].concat();
-    let (parked, buckets) =
-        tokio::join!(entries_in(store, &partitions), store.buckets(name, SHARDS, minute));
-    let (parked, buckets) = (parked?, buckets?);
-    let mut calls = Calls::default();
-    for (key, bucket) in &buckets {
-        if key.start + BUCKET <= minute + TYPE_BUCKET {
-            calls.add(&bucket.into());
-        }
-    }
-    let longest = longest_parked(store, parked.first).await?;
-    let limited = known.limits.per_hour.is_some();
-    let ahead_us = known.limiter.next_hourly_us.saturating_sub(now.as_millis() * 1_000);
-    Ok(DependencySeen {
-        breaker: known.breaker.at(now).state.name().to_owned(),
-        parked: parked.count,
-        more: parked.more,
-        longest_parked_s: longest.map(|since| now.since(since).as_secs()),
-        calls: calls.conclusive(),
-        failed: calls.failed,
-        slow: calls.slow,
-        throttled: calls.throttled,
-        p95_ms: calls.latency.quantile(0.95).map(millis),
-        p99_ms: calls.latency.quantile(0.99).map(millis),
-        opened: false,
-        ahead_s: limited.then(|| ahead_us.div_ceil(1_000_000)),
-        may_be_ahead_s: limited.then(|| AHEAD.as_secs()),
-    })
 }

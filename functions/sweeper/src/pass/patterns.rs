@@ -74,6 +74,21 @@ pub(super) async fn look<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick, kind: &str
     tick.tell(&sweep.config, metrics::new_patterns(kind, new, tick.now));
 }
 
+/// What the failures of a known error pattern have in common; empty if that is not known.
+pub(super) async fn sample<P: Ports>(
+    sweep: &Sweep<P>,
+    kind: &str,
+    fingerprint: &str,
+) -> Result<String, PortError> {
+    let text = sweep.store.note(&key(kind, fingerprint)).await?.value;
+    let known: Option<Pattern> = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(known.unwrap_or_default().sample)
+}
+
+fn key(kind: &str, fingerprint: &str) -> NoteKey {
+    NoteKey::new(PATTERN, format!("{kind}#{fingerprint}"))
+}
+
 enum Noted {
     New,
     Known,
@@ -87,7 +102,7 @@ async fn note<P: Ports>(
     sample: &str,
     now: Time,
 ) -> Result<Noted, PortError> {
-    let key = NoteKey::new(PATTERN, format!("{kind}#{fingerprint}"));
+    let key = key(kind, fingerprint);
     let text = sweep.store.note(&key).await?.value;
     let known: Option<Pattern> = text.and_then(|text| serde_json::from_str(&text).ok());
     // The note may outlive its time: DynamoDB removes it when it likes.

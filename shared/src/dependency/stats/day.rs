@@ -61,27 +61,41 @@ pub struct Day {
     /// The most frequent error patterns of a job type, by fingerprint, over the whole day.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub patterns: BTreeMap<String, u64>,
+    /// Counts of the error patterns of a job type by hour, by fingerprint, until the day is over: then each of the most
+    /// frequent ones has a day of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub patterns_by_hour: BTreeMap<String, Vec<u64>>,
     /// What the failures of an error pattern have in common.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sample: String,
 }
 
+/// Adds to what is counted under this name in an hour, from 0 to 23.
+fn add(counts: &mut BTreeMap<String, Vec<u64>>, name: &str, hour: usize, more: u64) {
+    if more == 0 {
+        return;
+    }
+    if !counts.contains_key(name) {
+        counts.insert(name.to_owned(), Vec::new());
+    }
+    let Some(hours) = counts.get_mut(name) else { return };
+    if hours.len() <= hour {
+        hours.resize(hour + 1, 0);
+    }
+    if let Some(count) = hours.get_mut(hour) {
+        *count = count.saturating_add(more);
+    }
+}
+
 impl Day {
     /// Adds to a counter in an hour, from 0 to 23.
     pub fn add(&mut self, counter: &str, hour: usize, more: u64) {
-        if more == 0 {
-            return;
-        }
-        if !self.counts.contains_key(counter) {
-            self.counts.insert(counter.to_owned(), Vec::new());
-        }
-        let Some(hours) = self.counts.get_mut(counter) else { return };
-        if hours.len() <= hour {
-            hours.resize(hour + 1, 0);
-        }
-        if let Some(count) = hours.get_mut(hour) {
-            *count = count.saturating_add(more);
-        }
+        add(&mut self.counts, counter, hour, more);
+    }
+
+    /// Adds to the count of an error pattern in an hour, from 0 to 23.
+    pub fn add_pattern(&mut self, fingerprint: &str, hour: usize, more: u64) {
+        add(&mut self.patterns_by_hour, fingerprint, hour, more);
     }
 
     /// Adds the counters of a bucket to an hour.

@@ -221,9 +221,8 @@ impl<T: Control> Control for Faulty<T> {
         shards: u8,
         from: Time,
     ) -> Result<Vec<(BucketKey, Bucket)>, PortError> {
-        self.faults
-            .call("buckets", subject.to_owned(), self.port.buckets(subject, shards, from), None)
-            .await
+        let read = self.port.buckets(subject, shards, from);
+        self.faults.call("buckets", format!("{subject} from {from}"), read, None).await
     }
 }
 
