@@ -235,6 +235,28 @@ fn every_alarm_reads_what_is_told() {
     }
 }
 
+/// The operators' function and the sweeper log alarms as well.
+#[test]
+fn the_alarm_lines_of_every_function_are_counted() {
+    let deployed = template::load(&root().join("template.yaml")).unwrap();
+    let of = |template: &Value, kind: &str, stack: &str| -> BTreeSet<String> {
+        let resources = template["Resources"].as_object().unwrap().values();
+        let found = resources.filter(|found| found["Type"] == kind);
+        let groups = found.map(|found| text(&found["Properties"]["LogGroupName"]));
+        groups.map(|name| name.replace(stack, "STACK")).collect()
+    };
+    let groups = of(&deployed, "AWS::Logs::LogGroup", "${AWS::StackName}");
+    assert!(groups.contains("/aws/lambda/STACK-operator"), "{groups:?}");
+    let template = load();
+    assert_eq!(of(&template, "AWS::Logs::MetricFilter", "${Stack}"), groups);
+    let resources = template["Resources"].as_object().unwrap().values();
+    for filter in resources.filter(|found| found["Type"] == "AWS::Logs::MetricFilter") {
+        let filter = &filter["Properties"];
+        assert_eq!(filter["FilterPattern"], r#"{ $.outcome = "alarm" }"#);
+        assert_eq!(filter["MetricTransformations"][0]["MetricName"], ALARM_LINES);
+    }
+}
+
 #[test]
 fn every_alarm_says_what_a_missing_value_means_and_where_to_read_on() {
     let template = load();

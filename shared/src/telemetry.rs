@@ -221,11 +221,14 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
         State::Open { retry_at, .. } => Some(retry_at.to_string()),
         _ => None,
     };
+    let is_alarm = after.systemic && !before.systemic;
+    let code = is_alarm.then_some("systemic");
     macro_rules! line {
         ($level:ident, $outcome:literal) => {
             $level!(
                 dependency,
                 outcome = $outcome,
+                code,
                 from,
                 to,
                 generation = after.generation,
@@ -236,7 +239,7 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
     }
     if before.generation == after.generation {
         // Only a probe started or ended: the state is the same.
-    } else if after.systemic && !before.systemic {
+    } else if is_alarm {
         line!(error, "alarm");
     } else if to == "open" {
         line!(warn, "breaker");
@@ -245,11 +248,11 @@ pub fn breaker(dependency: &str, before: &Breaker, after: &Breaker) {
     }
 }
 
-/// Logs that most of a month's quota is used: the fleet does so once a month.
+/// Logs that most of a month's quota is used: the fleet does so once a month. It is no alarm, since nothing waits yet.
 pub fn quota(dependency: &str, quota: Quota, usage: &Usage) {
     warn!(
         dependency,
-        outcome = "alarm",
+        outcome = "warning",
         code = "quota",
         what = quota.what,
         used = usage.used,
@@ -315,13 +318,14 @@ pub fn out_of_time(kind: &str) {
     );
 }
 
-/// Logs a failed port call. An error that only an operator can fix is an alarm.
+/// Logs a failed port call. It is an alarm if all calls will fail until an operator mends their cause. An item that
+/// cannot be read, or a request that is refused, concerns one job.
 pub fn port_failed(call: &str, problem: &PortError) {
     match problem {
         PortError::Unavailable(why) => warn!(call, outcome = "unavailable", reason = why),
-        PortError::Broken(why) | PortError::Unreadable(why) | PortError::Invalid(why) => {
-            error!(call, outcome = "alarm", reason = why);
-        }
+        PortError::Broken(why) => error!(call, outcome = "alarm", code = "broken", reason = why),
+        PortError::Unreadable(why) => error!(call, outcome = "unreadable", reason = why),
+        PortError::Invalid(why) => error!(call, outcome = "invalid", reason = why),
     }
 }
 
@@ -450,6 +454,35 @@ mod tests {
             said.trim_end(),
             r#"{"level":"INFO","message":"batch","type":"url_shortening","jobs":10,"ok":10,"ms":14000}"#
         );
+    }
+
+    /// The metric filters of infra/monitoring.yaml count the lines with `outcome` `alarm`, and somebody is woken.
+    #[test]
+    fn only_what_stops_many_jobs_is_an_alarm() {
+        let why = || "why".to_owned();
+        let closed = Breaker::default();
+        let opened = |systemic| {
+            let state = State::Open { retry_at: Time::default(), wait: Duration::ZERO };
+            Breaker { generation: 1, systemic, state, ..Breaker::default() }
+        };
+        let quota_of = Quota { what: "creations", most: 10, month_begins: 1 };
+        let failure = Failure::new(Class::Systemic, "http_401", "no");
+        for (code, said) in [
+            (Some("systemic"), line(|| breaker("d", &closed, &opened(true)))),
+            (None, line(|| breaker("d", &closed, &opened(false)))),
+            (Some("many_stuck"), line(|| many_stuck(30, 40))),
+            (Some("crash_storm"), line(|| crash_storm("errand", 30, 40))),
+            (Some("broken"), line(|| port_failed("insert", &PortError::Broken(why())))),
+            (None, line(|| port_failed("read", &PortError::Unreadable(why())))),
+            (None, line(|| port_failed("send", &PortError::Invalid(why())))),
+            (None, line(|| port_failed("read", &PortError::Unavailable(why())))),
+            (None, line(|| quota("d", quota_of, &Usage::default()))),
+            (None, line(|| job(&record(), Decision::Bury(Cause::Permanent), &failure))),
+        ] {
+            let fields: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(fields["outcome"] == "alarm", code.is_some(), "{said}");
+            assert!(code.is_none_or(|code| fields["code"] == code), "{said}");
+        }
     }
 
     #[test]
