@@ -282,6 +282,8 @@ fn every_function_is_configured_built_and_logged() {
     let processors = &template["Globals"]["Function"]["Architectures"];
     let known = [json!(["arm64"]), json!(["x86_64"])];
     assert!(known.contains(processors), "{processors}: a literal");
+    let version = &template["Globals"]["Function"]["Environment"]["Variables"]["VERSION"];
+    assert_eq!(version, env!("CARGO_PKG_VERSION"), "all crates have the version of the workspace");
     for job in &job_types() {
         let name = job.name("Function");
         let resource = &template["Resources"][&name];

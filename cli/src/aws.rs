@@ -1,5 +1,6 @@
 //! The port on AWS: the only file of this crate, with those in its folder, that names the SDK.
 
+mod account;
 mod call;
 mod fault;
 mod item;

@@ -1,5 +1,6 @@
 //! The ports in memory, for tests: items are given, and messages that were sent can be seen.
 
+mod account;
 mod schedules;
 
 use std::{
@@ -47,6 +48,10 @@ pub struct MemoryPorts {
     refused: Option<String>,
     /// Whether the depth of a queue is never answered.
     hangs: bool,
+    /// How many executions the account may have at once, if not as many as most.
+    executions: Option<u32>,
+    /// Whether the caller may read and call no function.
+    is_viewer: bool,
     /// What every read costs, if not [`UNITS`].
     cost: Option<f64>,
 }

@@ -3,6 +3,7 @@
 //! Every method names the table, queue or function that it asks, because these names are known only once the stack's
 //! configuration has been read.
 
+mod account;
 mod schedules;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
@@ -16,6 +17,7 @@ use evenkeel::{
 };
 use serde_json::Value;
 
+pub use account::Account;
 pub use schedules::{Schedule, Schedules};
 
 /// Why a call to AWS failed.
@@ -148,7 +150,7 @@ pub struct ItemPage {
 }
 
 /// AWS, as far as the commands use it.
-pub trait Ports: Schedules {
+pub trait Ports: Account + Schedules {
     /// Names of the functions of account and region that end with `-sweeper`.
     fn sweepers(&self) -> impl Future<Output = Result<Vec<String>, Fault>> + Send;
 

@@ -97,7 +97,12 @@ fn the_policies_allow_what_the_command_calls_and_nothing_else() {
 #[test]
 fn the_policies_name_this_stacks_resources_and_no_others() {
     let template = load();
-    let of_account = ["lambda:ListFunctions", "scheduler:ListSchedules", "sts:GetCallerIdentity"];
+    let of_account = [
+        "lambda:GetAccountSettings",
+        "lambda:ListFunctions",
+        "scheduler:ListSchedules",
+        "sts:GetCallerIdentity",
+    ];
     for policy in ["ViewerPolicy", "OperatorPolicy"] {
         for statement in statements(&template, policy) {
             assert_eq!(statement["Effect"], "Allow");

@@ -1,17 +1,19 @@
 //! `evenkeel doctor`: every part that a command needs, checked one after the other, each with its remedy.
 
-use evenkeel::base::time::{CLOCK_SKEW, Clock, SystemClock, Time};
+mod deployed;
+
+use evenkeel::base::time::{CLOCK_SKEW, Clock, SKEW, SystemClock, Time};
 
 use super::{
     observed,
     queues::{is_paused_state, mapping_ids},
 };
 use crate::{
-    deployment::{Deployment, JobType, queue_name},
+    deployment::{Deployment, queue_name},
     exit::{Exit, Failure},
     moment::{relative, span},
     output::Answer,
-    ports::{Fault, Ports},
+    ports::{Fault, MappingFacts, Ports},
     shapes::{Check, Checks, Verdict},
     stack::{self, Target},
     table::{BAD, DOUBTFUL, GOOD, styled},
@@ -51,8 +53,8 @@ pub(crate) async fn check<P: Ports>(
     target: &Target,
     clock: &impl Clock,
 ) -> Result<Answer, Failure> {
-    let version = env!("CARGO_PKG_VERSION");
-    let mut checks = vec![good("this command", format!("version {version}"))];
+    let version = format!("version {}", deployed::VERSION);
+    let mut checks = vec![good("this command", version)];
     match ports.caller().await {
         Ok(arn) => checks.push(good("credentials", arn)),
         Err(fault) => checks.push(failed("credentials", fault.into())),
@@ -61,13 +63,17 @@ pub(crate) async fn check<P: Ports>(
         Ok(stack) => {
             checks.push(good("stack", stack.introduction()));
             tables(ports, &stack, &mut checks).await;
-            queues(ports, &stack, &mut checks).await;
-            functions(ports, &stack, &mut checks).await;
+            let slots = queues(ports, &stack, &mut checks).await;
+            deployed::functions(ports, &stack, &mut checks).await;
+            checks.push(deployed::concurrency(ports, &stack, slots).await);
+            checks.push(deployed::schedules(ports, &stack).await);
+            checks.push(deployed::may_change(ports, &stack).await);
             checks.push(sweeper(ports, &stack, clock.now()).await);
         }
         Err(failure) => checks.push(failed("stack", failure)),
     }
-    checks.push(machine_clock(SystemClock::machine(), SystemClock.now()));
+    let machine = SystemClock::machine();
+    checks.push(machine_clock(SKEW.is_known().then(|| SKEW.correct(machine)), machine));
     let ok = checks.iter().all(|check| check.verdict != Verdict::Bad);
     let text = checks.iter().map(line).collect();
     let exit = if ok { Exit::Done } else { Exit::No };
@@ -99,14 +105,16 @@ async fn tables<P: Ports>(ports: &P, stack: &Deployment, checks: &mut Vec<Check>
     }
 }
 
-async fn queues<P: Ports>(ports: &P, stack: &Deployment, checks: &mut Vec<Check>) {
+/// Checks the queues and their mappings. Returns how many batches the mappings may run at once.
+async fn queues<P: Ports>(ports: &P, stack: &Deployment, checks: &mut Vec<Check>) -> u32 {
     let ids = match mapping_ids(ports, stack).await {
         Ok(ids) => ids,
         Err(failure) => {
             checks.push(failed("parameter with the ids of the mappings", failure));
-            return;
+            return 0;
         }
     };
+    let mut slots = 0_u32;
     for job in &stack.types {
         for (key, arn) in job.sources() {
             checks.push(of_call(format!("queue {}", queue_name(arn)), ports.depth(arn).await));
@@ -116,15 +124,20 @@ async fn queues<P: Ports>(ports: &P, stack: &Deployment, checks: &mut Vec<Check>
                 checks.push(not_good(Verdict::Bad, what, format!("no id under {key:?}"), remedy));
                 continue;
             };
-            checks.push(mapping(ports, what, id).await);
+            let found = ports.mapping(id).await;
+            if let Ok(Some(MappingFacts { concurrency: Some(most), .. })) = &found {
+                slots = slots.saturating_add(*most);
+            }
+            checks.push(mapping(what, id, found));
         }
         let dead = &job.dead_letters;
         checks.push(of_call(format!("queue {}", queue_name(dead)), ports.depth(dead).await));
     }
+    slots
 }
 
-async fn mapping<P: Ports>(ports: &P, what: String, id: &str) -> Check {
-    match ports.mapping(id).await {
+fn mapping(what: String, id: &str, found: Result<Option<MappingFacts>, Fault>) -> Check {
+    match found {
         Err(fault) => failed(what, fault.into()),
         Ok(None) => {
             let remedy = "deploy the stack again: the parameter names a mapping that is gone";
@@ -135,38 +148,6 @@ async fn mapping<P: Ports>(ports: &P, what: String, id: &str) -> Check {
             not_good(Verdict::Doubtful, what, facts.state, remedy)
         }
         Ok(Some(facts)) => good(what, facts.state),
-    }
-}
-
-async fn functions<P: Ports>(ports: &P, stack: &Deployment, checks: &mut Vec<Check>) {
-    for job in &stack.types {
-        checks.push(function(ports, stack, job).await);
-    }
-}
-
-async fn function<P: Ports>(ports: &P, stack: &Deployment, job: &JobType) -> Check {
-    let name = stack.function(job);
-    let what = format!("function {name}");
-    let facts = match ports.function(&name).await {
-        Err(fault) => return failed(what, fault.into()),
-        Ok(None) => {
-            let remedy =
-                "deploy the stack again: its sweeper knows a type whose function is missing";
-            return not_good(Verdict::Bad, what, "there is none", remedy);
-        }
-        Ok(Some(facts)) => facts,
-    };
-    if facts.variables.get("JOBS_TABLE") != Some(&stack.jobs) {
-        let found = "its JOBS_TABLE is another than the sweeper's";
-        return not_good(Verdict::Bad, what, found, "deploy the whole stack again");
-    }
-    let changed = facts.last_modified.unwrap_or_else(|| "an unknown time".to_owned());
-    match facts.state.as_deref() {
-        None | Some("Active") => good(what, format!("changed {changed}")),
-        Some(state) => {
-            let remedy = "see the function's state in the console: Lambda says the reason there";
-            not_good(Verdict::Doubtful, what, format!("{state}, changed {changed}"), remedy)
-        }
     }
 }
 
@@ -185,8 +166,12 @@ async fn sweeper<P: Ports>(ports: &P, stack: &Deployment, now: Time) -> Check {
     }
 }
 
-/// How far the machine's clock is from that of AWS, as far as the answers' dates have told.
-fn machine_clock(machine: Time, corrected: Time) -> Check {
+/// How far the machine's clock is from that of AWS, as far as the dates of its answers have told; `None` if none has.
+fn machine_clock(corrected: Option<Time>, machine: Time) -> Check {
+    let Some(corrected) = corrected else {
+        let remedy = "see the other lines: no answer of AWS has said what time it is";
+        return not_good(Verdict::Doubtful, "clock", "not compared with that of AWS", remedy);
+    };
     let off = corrected.since(machine).max(machine.since(corrected));
     if off <= CLOCK_SKEW {
         return good("clock", "agrees with that of AWS");
@@ -202,7 +187,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{memory::MemoryPorts, ports::MappingFacts};
+    use crate::{memory::MemoryPorts, ports::FunctionFacts};
 
     struct Fixed(Time);
 
@@ -236,6 +221,48 @@ mod tests {
         }
     }
 
+    /// A stack with one type, whose functions have this version.
+    fn stack_of(version: &str) -> MemoryPorts {
+        let mapping = |most| MappingFacts { state: "Enabled".into(), concurrency: Some(most) };
+        let mut ports = MemoryPorts::stack("s", r#"[{"type":"a"}]"#)
+            .with_mappings(&[("a", mapping(20)), ("a-high", mapping(5))])
+            .with_parameter("/s/feeds", r#"{"group":"s","role":"r","types":[]}"#);
+        for name in ["s-a", "s-operator"] {
+            let variables = [("JOBS_TABLE", "jobs"), ("VERSION", version)];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let facts = FunctionFacts { variables: variables.into(), ..FunctionFacts::default() };
+            ports = ports.with_function(name, facts);
+        }
+        ports
+    }
+
+    #[tokio::test]
+    async fn versions_quotas_permissions_and_schedules_are_checked() {
+        let present = env!("CARGO_PKG_VERSION");
+        let good = told(&stack_of(present)).await;
+        for part in [
+            &*format!("version {present}, changed"),
+            "1000, of which the stack uses up to 28",
+            "group s is readable",
+            "s-operator may be called",
+        ] {
+            assert!(good.contains(part), "{part}: {good}");
+        }
+        let bad =
+            stack_of("0.0.1").with_executions(10).for_viewers().with_parameter("/s/feeds", "x");
+        let bad = told(&bad).await;
+        for part in [
+            "version 0.0.1, changed",
+            "10 in this account and region, where the stack uses up to 28",
+            "Service Quotas",
+            "/s/feeds: expected group",
+            "may only look",
+            "OperatorPolicyArn",
+        ] {
+            assert!(bad.contains(part), "{part}: {bad}");
+        }
+    }
+
     #[tokio::test]
     async fn without_a_stack_the_other_checks_are_made() {
         let told = told(&MemoryPorts::default()).await;
@@ -246,8 +273,9 @@ mod tests {
     #[test]
     fn a_clock_that_is_off_is_odd() {
         let machine = Time::from_millis(1_000_000);
-        assert_eq!(machine_clock(machine, machine).verdict, Verdict::Good);
-        let off = machine_clock(machine, machine + Duration::from_secs(90));
+        assert_eq!(machine_clock(Some(machine), machine).verdict, Verdict::Good);
+        assert_eq!(machine_clock(None, machine).verdict, Verdict::Doubtful);
+        let off = machine_clock(Some(machine + Duration::from_secs(90)), machine);
         assert_eq!(
             (off.verdict, off.found.as_str()),
             (Verdict::Doubtful, "1 min 30 s off from that of AWS, at least")

@@ -69,6 +69,16 @@ impl Feeds {
     }
 }
 
+/// The name of the schedule group. Fails if the parameter that names it is missing, or if it cannot be listed.
+pub(super) async fn readable_group<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+) -> Result<String, Failure> {
+    let feeds = Feeds::of(ports, stack).await?;
+    ports.schedules(&feeds.group, 1).await?;
+    Ok(feeds.group)
+}
+
 fn shown(schedule: &Schedule) -> FeedShown {
     let message = text::json(&schedule.message.body);
     FeedShown {

@@ -49,6 +49,13 @@ impl Skew {
         self.offset.store(offset, Relaxed);
     }
 
+    /// Whether an answer has told anything.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
+        bounds.most < i64::MAX
+    }
+
     /// The machine's time, corrected by no more than is certain.
     #[must_use]
     pub fn correct(&self, machine: Time) -> Time {
