@@ -1,5 +1,5 @@
-//! Checks of what is deployed and of what the account allows it: functions and their versions, concurrency, the schedule
-//! group of feeds, and whether the caller may change anything.
+//! Checks of what is deployed and of what the account allows it: functions and their versions, concurrency, the
+//! schedule group of feeds, and whether the caller may change anything.
 
 use super::{failed, good, not_good};
 use crate::{

@@ -158,8 +158,8 @@ pub(super) async fn keep<S: TableMaintenance>(store: &S, minutes: &Minutes) {
     stream::iter(sums).for_each_concurrent(AT_ONCE, put).await;
 }
 
-/// The labels of a job type that are told: the first ones that were seen, and no others later. A type that invents labels
-/// does not cost without a limit.
+/// The labels of a job type that are told: the first ones that were seen, and no others later. A type that invents
+/// labels does not cost without a limit.
 fn labels<'a>(memory: &'a mut Memory, kind: &str, bucket: &Bucket) -> &'a BTreeSet<String> {
     let labels = memory.labels.entry(kind.to_owned()).or_default();
     for (label, _) in bucket.counts_of(OF_LABEL) {
