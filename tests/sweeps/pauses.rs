@@ -24,6 +24,14 @@ async fn resume(bench: &Bench) -> Value {
     bench.operate(&json!({ "act": act, "reason": "as tested" })).await.unwrap()
 }
 
+/// Sets slots of the queue of high priority.
+async fn pin(bench: &Bench, minutes: u32) -> Value {
+    let queue = bench.function().job_type.high.mapping.clone();
+    let until = (bench.now() + MINUTE * minutes).as_millis();
+    let act = json!({ "do": "pin", "queues": [queue], "slots": 3, "until": until });
+    bench.operate(&json!({ "act": act, "reason": "as tested" })).await.unwrap()
+}
+
 /// Freezes each process that begins to change a mapping within the next second.
 fn freeze_changes(bench: &Bench, span: Duration) {
     let soon = bench.now() + SECOND;
@@ -73,4 +81,25 @@ async fn a_pause_beside_a_resume_is_open_only_if_the_queue_is_paused() {
     bench.run_for(MINUTE * 3).await;
     assert!(bench.mappings.is_paused(&queue(&bench)));
     assert_eq!(bench.store.all_notes("ops_open").len(), 1);
+}
+
+/// The later act begins at any moment of the tick that ends the earlier one, while every call takes a tenth of a second.
+#[tokio::test(start_paused = true)]
+async fn what_is_prolonged_at_any_moment_of_the_tick_that_ends_it_holds() {
+    for offset in (0..8_000).step_by(250).map(Duration::from_millis) {
+        let bench = Bench::errands();
+        pause(&bench, 2).await;
+        pin(&bench, 2).await;
+        tokio::time::advance(MINUTE * 2 + SECOND).await;
+        bench.sweeper_faults.slow(Duration::from_millis(100));
+        tokio::join!(bench.tick(), async {
+            tokio::time::sleep(offset).await;
+            tokio::join!(pause(&bench, 30), pin(&bench, 30));
+        });
+        bench.sweeper_faults.slow(Duration::ZERO);
+        bench.run_for(MINUTE * 4).await;
+        assert!(bench.mappings.is_paused(&queue(&bench)), "{offset:?}: it delivers again");
+        assert_eq!(bench.mappings.all()[&bench.function().job_type.high.mapping], 3, "{offset:?}");
+        assert_eq!(bench.store.all_notes("ops_open").len(), 2, "{offset:?}: both are open");
+    }
 }
