@@ -1,7 +1,7 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
-//! `main.rs` reads the command line; the commands are [`check`], [`suite`], [`up`], [`down`], [`demo`], [`new`],
-//! [`package`], [`page_bench`], [`sam_build`] and [`simulate`]. Under them lie, in reading order: [`local`] (MiniStack,
+//! `main.rs` reads the command line; the commands are [`advisories`], [`check`], [`suite`], [`up`], [`down`], [`demo`],
+//! [`fuzz`], [`new`], [`package`], [`page_bench`], [`sam_build`] and [`simulate`]. Under them lie, in reading order: [`local`] (MiniStack,
 //! the sandbox and our template deployed on them), [`artifact`] (the binaries), [`template`], [`expansion`] and `audit`
 //! (what others make of the template), [`venv`] (pinned Python tools), [`aws`] (the few calls that the stack and
 //! the tests need, without an SDK), [`process`], [`tool`] and [`termination`] (other programs and signals),
@@ -9,6 +9,7 @@
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
+pub mod advisories;
 pub mod architecture;
 pub mod artifact;
 mod audit;
@@ -21,6 +22,7 @@ mod elf;
 pub mod environment;
 pub mod expansion;
 mod file;
+pub mod fuzz;
 pub mod local;
 pub mod new;
 pub mod package;

@@ -15,8 +15,8 @@ use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
 use xtask::{
-    artifact, check, demo, down, new, package, page_bench, page_check, sam_build, simulate, suite,
-    tool, up,
+    advisories, artifact, check, demo, down, fuzz, new, package, page_bench, page_check, sam_build,
+    simulate, suite, tool, up,
 };
 
 /// Every development command of the project
@@ -51,6 +51,10 @@ enum Command {
     SamBuild(For),
     /// Run the whole queue under random faults, many seeds, and shrink the first that breaks a rule
     Simulate(simulate::Selection),
+    /// Run the fuzz targets for some minutes each, and print how many inputs each had
+    Fuzz(fuzz::Selection),
+    /// Compare the locked crates with a copy of RustSec's database of advisories; needs no network
+    Advisories(Advisories),
     /// Compare how pages and feeds are read with other parsers: the tags, and the speed
     PageBench,
     /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
@@ -125,6 +129,12 @@ impl Drill {
         arguments.extend(given.map(|(flag, _)| OsString::from(flag)));
         arguments
     }
+}
+
+#[derive(Debug, Args)]
+struct Advisories {
+    /// A copy of github.com/rustsec/advisory-db: a .tar.gz, or its folder
+    path: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +253,10 @@ async fn run(command: Command) -> Result<bool> {
         Command::SamBuild(For { arch }) => sam_build::run(&workspace, arch).await?,
         Command::New(New { name }) => new::run(&workspace, &name)?,
         Command::Simulate(selection) => return simulate::run(&workspace, &selection).await,
+        Command::Fuzz(selection) => return fuzz::run(&workspace, &selection).await,
+        Command::Advisories(Advisories { path }) => {
+            return advisories::run(&workspace, &path).await;
+        }
         Command::PageBench => return page_bench::run(&workspace).await,
         Command::Alarms => return suite::alarms(&workspace).await,
         Command::PageCheck(PageCheck { url, browser }) => {
