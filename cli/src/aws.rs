@@ -125,6 +125,15 @@ fn limit(most: usize) -> i32 {
     i32::try_from(most.clamp(1, 1_000)).unwrap_or(1)
 }
 
+/// Whether the commands can show an item. For fuzz targets.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn is_readable(item: &Item) -> bool {
+    let shown = attributes(item).len() <= item.len();
+    let is_entry = due_item(item).is_some();
+    shown && (is_entry || !matches!(kept(item), Kept::Unreadable(_)))
+}
+
 impl Ports for AwsPorts {
     async fn sweepers(&self) -> Result<Vec<String>, Fault> {
         let mut names = Vec::new();

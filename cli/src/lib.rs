@@ -42,6 +42,8 @@ use evenkeel::base::time::Clock;
 pub use exit::{Exit, Failure};
 pub use output::{Answer, Streams};
 pub use pager::Pager;
+#[cfg(any(test, feature = "testing"))]
+pub use rows::count_rows;
 pub use stack::{Surroundings, Target};
 pub use stop::Stop;
 

@@ -150,6 +150,19 @@ fn row(
     Ok((id, payload, Outgoing { body, group }))
 }
 
+/// Reads and checks a file as `evenkeel submit` does, by its format `csv` or `jsonl`: how many rows are good, bad, and
+/// repetitions. `None` if its head or its job type is wrong. For fuzz targets.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn count_rows(text: &str, format: &str, kind: &str) -> Option<[u64; 3]> {
+    let schema = Schema::of(kind)?;
+    let common = Common { kind, schema: &schema, group: None };
+    let rows = if format == "csv" { csv(text, &schema).ok()? } else { json_lines(text) };
+    let checked = check(rows, &common);
+    let good = u64::try_from(checked.good.len()).unwrap_or(u64::MAX);
+    Some([good, checked.bad, checked.duplicates])
+}
+
 /// Whether SQS takes a text as a message group: 1 to 128 letters, digits and punctuation of ASCII.
 pub(crate) fn is_group(group: &str) -> bool {
     (1..=128).contains(&group.len()) && group.chars().all(|c| c.is_ascii_graphic())

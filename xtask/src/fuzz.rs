@@ -93,13 +93,14 @@ async fn targets(workspace: &Workspace, wanted: Option<&str>) -> Result<Vec<Stri
     Ok(targets)
 }
 
-/// The targets in what a test binary lists: a line such as `fuzz::pages::page_json_ld: test` for each.
+/// The targets in what a test binary lists: a line such as `fuzz::pages::page_json_ld: test` for each. A test of the
+/// module itself is no target.
 fn listed_targets(listed: &str, wanted: &str) -> Vec<String> {
+    let is_target = |name: &&str| {
+        name.strip_prefix(MODULE).is_some_and(|rest| rest.contains("::") && rest.contains(wanted))
+    };
     let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
-    names
-        .filter(|name| name.starts_with(MODULE) && name.contains(wanted))
-        .map(str::to_owned)
-        .collect()
+    names.filter(is_target).map(str::to_owned).collect()
 }
 
 /// Cargo, about to run tests of the integration crate. The features are those of `cargo xtask test`, so that both share
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn targets_are_the_tests_of_their_module() {
-        let listed = "fuzz::items::job_items: test\nfuzz::pages::page_meta: test\nother::fuzz::x: test\n\
+        let listed = "fuzz::every_corpus_has_its_target: test\nfuzz::items::job_items: test\nfuzz::pages::page_meta: test\nother::fuzz::x: test\n\
                       \n3 tests, 0 benchmarks\n";
         assert_eq!(
             listed_targets(listed, ""),

@@ -15,7 +15,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, error::Category};
 
 /// Delay after a 429 that names none: one second, because the documented limit is per second.
 const THROTTLE_PAUSE: Duration = Duration::from_secs(1);
@@ -148,10 +148,16 @@ pub(crate) fn trouble(code: impl Into<String>, message: impl Into<String>) -> Re
 }
 
 /// Parses the body of a 200. A body that is not the expected JSON, such as a firewall's page, is a
-/// transient failure with code `not_json`.
+/// transient failure with code `not_json`. Its message quotes nothing: the body may repeat the key.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RebrandlyError> {
-    serde_json::from_slice(body)
-        .map_err(|error| trouble("not_json", format!("an answer that is no link: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        let what = match error.classify() {
+            Category::Data => "other JSON than expected",
+            Category::Syntax | Category::Eof | Category::Io => "no JSON",
+        };
+        let (line, column) = (error.line(), error.column());
+        trouble("not_json", format!("an answer that is no link: {what} at {line}:{column}"))
+    })
 }
 
 /// An error response: an object with `code`, `property` and `message`, and further such objects in

@@ -23,6 +23,19 @@ fn read(status: u16, pairs: &[(&str, &str)], body: &str) -> Failure {
     classify(status, &headers(pairs), body.as_bytes(), NOW).into()
 }
 
+/// serde's messages quote what they find, and the body of an answer may repeat the key.
+#[test]
+fn an_answer_of_another_shape_is_not_quoted() {
+    for (body, expected) in [
+        (r#""planted-key""#, "an answer that is no link: other JSON than expected at 1:13"),
+        (r#"{"id":["planted-key"]}"#, "an answer that is no link: other JSON than expected at 1:7"),
+        ("planted-key", "an answer that is no link: no JSON at 1:1"),
+    ] {
+        let failure: Failure = read_json::<Link>(body.as_bytes()).unwrap_err().into();
+        assert_eq!((failure.code(), failure.message()), ("not_json", expected), "{body}");
+    }
+}
+
 /// What may have made a link counts against the month's allowance.
 #[test]
 fn only_a_refusal_and_a_call_that_reached_nobody_make_nothing() {

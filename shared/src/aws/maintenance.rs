@@ -30,12 +30,12 @@ fn limit(most: usize) -> i32 {
     i32::try_from(most.clamp(1, QUERY_LIMIT)).unwrap_or(1)
 }
 
-fn decode_due(item: &Item) -> Option<DueJob> {
+pub(super) fn decode_due(item: &Item) -> Option<DueJob> {
     let reader = Reader(item);
     Some(DueJob { due_at: reader.time("due_at").ok()?, key: reader.text("pk").ok()? })
 }
 
-fn decode_lease(item: &Item) -> Option<Lease> {
+pub(super) fn decode_lease(item: &Item) -> Option<Lease> {
     let (until, owner) = item.get("sk")?.as_s().ok()?.split_once('#')?;
     let jobs = item.get("jobs")?.as_l().ok()?;
     Some(Lease {

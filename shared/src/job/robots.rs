@@ -303,6 +303,14 @@ fn slower(rates: Rates, delay_ms: u64) -> Rates {
     if asked >= rates.per_minute { rates } else { Rates::each_minute(asked, 1) }
 }
 
+/// Whether a robots.txt allows this URL to us, and how many bytes of its rules are kept. For fuzz targets.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn read(body: &[u8], url: &Url) -> (bool, usize) {
+    let copy = Copy::of(body, Time::default());
+    (copy.allows(url), copy.rules.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
