@@ -1,3 +1,8 @@
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -188,6 +193,48 @@ const HOSTILE_LOCATIONS: [(&str, &str); 14] = [
     ("http://", "empty host"),
 ];
 
+/// IPv4 addresses that no message may reach: of the machine, of private networks, of clouds' metadata services.
+const INSIDE: [Ipv4Addr; 8] = [
+    Ipv4Addr::UNSPECIFIED,
+    Ipv4Addr::LOCALHOST,
+    Ipv4Addr::new(10, 0, 0, 1),
+    Ipv4Addr::new(172, 16, 0, 1),
+    Ipv4Addr::new(192, 168, 1, 1),
+    Ipv4Addr::new(100, 64, 0, 1),
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+];
+
+/// An IPv4 address as IPv6 addresses embed it: mapped, compatible, translated, NAT64 (the well-known prefix, and
+/// the one for local use), 6to4, Teredo (which inverts it).
+fn embedded(ip: Ipv4Addr) -> [Ipv6Addr; 7] {
+    let low = u128::from(ip.to_bits());
+    [
+        ip.to_ipv6_mapped(),
+        Ipv6Addr::from_bits(low),
+        Ipv6Addr::from_bits((0xffff_u128 << 48) | low),
+        Ipv6Addr::from_bits((0x64_ff9b_u128 << 96) | low),
+        Ipv6Addr::from_bits((0x64_ff9b_0001_u128 << 80) | low),
+        Ipv6Addr::from_bits((0x2002_u128 << 112) | (low << 80) | 1),
+        Ipv6Addr::from_bits(
+            (0x2001_u128 << 112) | (0x0a00_0001_u128 << 64) | u128::from(!ip.to_bits()),
+        ),
+    ]
+}
+
+/// The ways to write an IPv6 address in a URL: shortened, in capitals, with every digit, and with its end as IPv4.
+fn spelled(ip: Ipv6Addr) -> [String; 4] {
+    let full = ip.segments().map(|segment| format!("{segment:04x}"));
+    let head = &full[..6].join(":");
+    let [a, b, c, d] = [12, 13, 14, 15].map(|place| ip.octets()[place]);
+    [
+        ip.to_string(),
+        ip.to_string().to_ascii_uppercase(),
+        full.join(":"),
+        format!("{head}:{a}.{b}.{c}.{d}"),
+    ]
+}
+
 const PUBLIC: Rules = Rules { hosts: Hosts::public(), reach: Reach::Public };
 const LOCAL: Rules = Rules { hosts: Hosts::public(), reach: Reach::WithLoopback };
 
@@ -202,6 +249,30 @@ fn refused(rules: &Rules, address: &str, expected: &str) {
 fn hostile_urls_are_refused_for_the_right_reason() {
     for (address, expected) in HOSTILE {
         refused(&PUBLIC, address, expected);
+    }
+}
+
+#[test]
+fn every_embedding_of_an_inner_address_is_refused_in_every_spelling() {
+    let from = PUBLIC.check("https://www.example.com/a").unwrap();
+    let mut hostile = BTreeSet::new();
+    for ip in INSIDE.into_iter().flat_map(embedded) {
+        assert!(special(ip.into()).is_some(), "{ip}");
+        hostile.extend(spelled(ip));
+    }
+    assert!(hostile.len() >= 200, "{} addresses", hostile.len());
+    for host in hostile {
+        for address in
+            [format!("http://[{host}]/latest/meta-data/"), format!("https://[{host}]:443/")]
+        {
+            assert!(matches!(PUBLIC.check(&address), Err(Refusal::Address { .. })), "{address}");
+            let redirect = PUBLIC.check_redirect(&from, &address);
+            assert!(matches!(redirect, Err(Refusal::Address { .. })), "{address}");
+            assert!(
+                LOCAL.check(&address).is_err(),
+                "{address}: also where tests reach their machine"
+            );
+        }
     }
 }
 
