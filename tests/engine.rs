@@ -5,6 +5,7 @@ mod claims;
 mod crashes;
 mod gates;
 mod life;
+mod log_bytes;
 mod outages;
 mod traces;
 mod versions;

@@ -13,4 +13,5 @@ mod length;
 mod machine;
 mod order;
 mod rust_text;
+mod security;
 mod sockets;

@@ -1,6 +1,6 @@
 //! Stores vehicles in a DynamoDB table with partition key `dealer` and sort key `vin`.
 
-mod items;
+pub(crate) mod items;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -325,19 +325,6 @@ impl Vehicles for DynamoVehicles {
         let note = [("note", s(note)), ("seen_at", ms(now))];
         self.write(vec![owned(key.into_iter().chain(note).collect())]).await
     }
-}
-
-/// Lets every decoder of the table read an item; returns how many could. For fuzz targets.
-#[cfg(feature = "testing")]
-#[must_use]
-pub fn decode_all(item: &Item) -> usize {
-    let marks = addresses(item);
-    let could = [
-        known(item).is_some_and(|known| known.addresses == marks),
-        kept_link(item).is_some(),
-        identity(item).is_some(),
-    ];
-    could.into_iter().filter(|could| *could).count()
 }
 
 /// Creates a table of vehicles on the local service at `config`, with the keys that template.yaml

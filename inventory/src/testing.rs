@@ -1,6 +1,7 @@
 //! The table of vehicles in memory, fault injection for it, and the conformance suite of the port.
 
 pub mod conformance;
+pub mod items;
 
 use std::{
     collections::BTreeMap,

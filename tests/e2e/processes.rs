@@ -23,6 +23,12 @@ use super::{
 
 const DESTINATION: &str = "https://www.acme.example/new/1HGCM82633A004352";
 
+/// A second car.
+const OTHER_VIN: &str = "1M8GDM9AXKP042788";
+
+/// The key of the account, which must show nowhere.
+const PLANTED_KEY: &str = "planted-key-7f3a";
+
 fn body() -> String {
     let payload = json!({
         "destination": DESTINATION, "dealer_slug": "acme", "vin": "1HGCM82633A004352",
@@ -49,7 +55,8 @@ impl World {
         let tables = Tables { jobs: "jobs".into(), control: "control".into() };
         let store = aws::local::store(&config, tables).await;
         inventory::dynamo::local_table(&config, "vehicles").await;
-        let settings = Settings { rate_per_second: 10_000, ..Settings::default() };
+        let api_keys = vec![PLANTED_KEY.to_owned()];
+        let settings = Settings { api_keys, rate_per_second: 10_000, ..Settings::default() };
         let sandbox = Sandbox::start_with(0, settings).await.unwrap();
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&logs).unwrap();
@@ -66,7 +73,7 @@ impl World {
             ("VEHICLES_TABLE", "vehicles"),
             ("REBRANDLY_BASE_URL", &base_url),
             ("REBRANDLY_DOMAIN", "rebrand.ly"),
-            ("REBRANDLY_API_KEY", "local-key"),
+            ("REBRANDLY_API_KEY", PLANTED_KEY),
         ];
         Function::start(&binary, &variables, self.logs.join(name)).await
     }
@@ -184,6 +191,34 @@ async fn a_process_that_continues_after_its_lease_changes_nothing() {
         Vec::<String>::new(),
         "the first message finds that the job has ended"
     );
+}
+
+/// A job that succeeds, one whose key is refused, and a message that holds the key itself by mistake.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_is_in_no_log_and_no_record_of_a_job() {
+    let world = World::new("planted-key").await;
+    let function = world.function("function.log").await;
+    let time = Duration::from_secs(15);
+    let done = function.invoke(vec![record("message-1", &body(), 1)], time).await.await.unwrap();
+    assert_eq!(failed(&done), Vec::<String>::new());
+
+    let rotated = vec!["another-key".to_owned()];
+    let revoked = SettingsChange { api_keys: Some(rotated), ..SettingsChange::default() };
+    world.sandbox.client().change_settings(&revoked).await.unwrap();
+    let second = body().replace("the-job", "second-job").replace("1HGCM82633A004352", OTHER_VIN);
+    let with_key = json!({"version": 1, "type": "url_shortening", "apikey": PLANTED_KEY});
+    let messages =
+        vec![record("message-2", &second, 1), record("message-3", &with_key.to_string(), 1)];
+    let answer = function.invoke(messages, time).await.await.unwrap();
+
+    let refused = world.store.read("url_shortening#g:second-job").await.unwrap().unwrap();
+    assert!(matches!(refused.phase, Phase::Parked { .. }), "{refused:?}");
+    let records = format!("{:?}\n{refused:?}", world.job().await.unwrap());
+    let log = function.log();
+    assert!(log.contains("http_401") && log.contains(r#""outcome":"rejected""#), "{log}");
+    for (place, text) in [("log", log), ("records", records), ("answer", answer.to_string())] {
+        assert!(!text.contains(PLANTED_KEY), "{place}: {text}");
+    }
 }
 
 /// The log names everything that is missing or wrong, not only the first problem, and the process

@@ -75,6 +75,33 @@ impl Local {
         items.into_iter().map(|item| (item["pk"].as_str().unwrap().to_owned(), item)).collect()
     }
 
+    /// Asserts that the account's key is in no item of a table, in no answer of the command and in no line of a
+    /// function.
+    async fn shows_no_key(&self) {
+        let key = xtask::local::API_KEY;
+        for table in ["JobsTableName", "ControlTableName", "VehiclesTableName"] {
+            let name = self.stack.output(table).unwrap();
+            let items = dynamodb::scan(self.stack.client(), name).await.unwrap();
+            assert!(!items.is_empty(), "{table}");
+            let shown = items.iter().find(|item| item.to_string().contains(key));
+            assert_eq!(shown, None, "{table}");
+        }
+        let commands: [&[&str]; 5] = [
+            &["jobs", "list"],
+            &["breaker", "show", "rebrandly"],
+            &["limiter", "show", "rebrandly"],
+            &["ops", "log"],
+            &["report"],
+        ];
+        for words in commands {
+            let shown = evenkeel(&self.stack, words).await.to_string();
+            assert!(!shown.contains(key), "{words:?}: {shown}");
+        }
+        let log = self.stack.log().unwrap();
+        let ours = log.lines().filter(|line| line.contains(r#""level":"#));
+        assert_eq!(ours.filter(|line| line.contains(key)).collect::<Vec<_>>(), [""; 0]);
+    }
+
     /// Asserts that each of these jobs has succeeded and that the sandbox has exactly one link to
     /// its destination.
     async fn check_done(&self, ids: impl IntoIterator<Item = u32>) {
@@ -189,6 +216,7 @@ async fn a_feed_leads_to_pages_and_links() {
         let result: Value = serde_json::from_str(page["result"].as_str().unwrap()).unwrap();
         assert_eq!(result["record"]["price_cents"]["value"], json!(car.price * 100), "{result}");
     }
+    local.shows_no_key().await;
     evenkeel(&local.stack, &["feeds", "remove", "acme"]).await;
     assert_eq!(evenkeel(&local.stack, &["feeds", "list"]).await["feeds"], json!([]));
     let log = evenkeel(&local.stack, &["ops", "log"]).await;

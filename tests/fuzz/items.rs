@@ -25,7 +25,7 @@ fn control_items() {
 #[test]
 fn vehicle_items() {
     target!("vehicle_items", |text: &str| {
-        let decode = inventory::dynamo::decode_all;
+        let decode = inventory::testing::items::decode_all;
         fields(text).is_some_and(|fields| decode(&of_json(&fields)) > 0)
     });
 }

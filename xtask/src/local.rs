@@ -36,6 +36,7 @@ pub use dashboard::Dashboard;
 pub use description::Description;
 pub use emulator::Emulator;
 pub use holder::{Hold, Holder};
+pub use sandbox::API_KEY;
 pub use wire::{State, Wire};
 
 use deployment::Deployment;

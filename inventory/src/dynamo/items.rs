@@ -35,7 +35,7 @@ pub(super) fn encode(dealer: &str, vehicle: &Vehicle, now: Time) -> Vec<Attribut
 }
 
 /// `None` for an item that cannot be read: its car counts as new.
-pub(super) fn known(item: &Item) -> Option<Known> {
+pub(crate) fn known(item: &Item) -> Option<Known> {
     let reader = Reader(item);
     let vin = reader.text("vin").ok()?.strip_prefix(CAR)?.to_owned();
     let hash = reader.text("hash").ok();
@@ -57,18 +57,18 @@ pub(super) fn addresses(item: &Item) -> Vec<String> {
 }
 
 /// Unreadable data counts as absent: callers use the data as a fallback and can do without.
-pub(super) fn data(item: &Item) -> Option<String> {
+pub(crate) fn data(item: &Item) -> Option<String> {
     Reader(item).text("data").ok()
 }
 
 /// `None` for an item that cannot be read: its page is fetched whole.
-pub(super) fn kept_page(item: &Item) -> Option<KeptPage> {
+pub(crate) fn kept_page(item: &Item) -> Option<KeptPage> {
     let basis = Reader(item).text("basis").ok();
     Some(KeptPage { page: Reader(item).text("page").ok()?, basis })
 }
 
 /// `None` for an item that cannot be read: its car counts as one without a link.
-pub(super) fn kept_link(item: &Item) -> Option<KeptLink> {
+pub(crate) fn kept_link(item: &Item) -> Option<KeptLink> {
     KeptLink::of(|name| match item.get(name)? {
         AttributeValue::S(text) => Some(Value::Text(text.clone())),
         AttributeValue::N(number) => number.parse().ok().map(Value::Number),
@@ -85,7 +85,7 @@ pub(super) fn key((dealer, vin): &(String, String), prefix: &str) -> [String; 2]
     [dealer.clone(), format!("{prefix}{vin}")]
 }
 
-pub(super) fn key_of(item: &Item) -> Option<[String; 2]> {
+pub(crate) fn key_of(item: &Item) -> Option<[String; 2]> {
     Some([Reader(item).text("dealer").ok()?, Reader(item).text("vin").ok()?])
 }
 

@@ -15,7 +15,7 @@ use super::rundir::RunDir;
 use crate::environment;
 
 /// The key that the sandbox takes for Rebrandly's.
-pub(super) const API_KEY: &str = "local-key";
+pub const API_KEY: &str = "local-key";
 
 const LOG: &str = "sandbox.log";
 
