@@ -45,7 +45,7 @@ async fn the_log_of_a_hostile_batch_is_bounded() {
         let name = format!("{n}{}", "\u{e9}".repeat(190));
         bench.send(&errand(&name, 20, &["permanent"]));
     }
-    bench.send(&format!("{{\"version\":1,\"{long}"));
+    bench.send(&format!("{{\"version\":1,{}", "\"".repeat(20_000)));
     bench.send(&"x".repeat(200_000));
     let text = logged(&bench).await;
     assert!(text.lines().count() >= 11, "each message and the batch have a line: {text}");
