@@ -170,6 +170,13 @@ pub async fn invoke<J: Job, P: Ports>(
     serde_json::to_value(response).map_err(failed)
 }
 
+/// The messages of an event of SQS, given as JSON, for benchmarks. Fails if the JSON is no such event.
+#[cfg(feature = "testing")]
+pub fn messages(event: &str) -> Result<Vec<ReceivedMessage>, serde_json::Error> {
+    let event: Event = serde_json::from_str(event)?;
+    Ok(event.records.unwrap_or_default().into_iter().map(delivery).collect())
+}
+
 async fn answer<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     event: Event,

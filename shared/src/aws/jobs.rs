@@ -157,12 +157,40 @@ fn running(record: &Record) -> Vec<Attribute> {
     ]
 }
 
+/// The statements that claim new jobs: one a record, then the lease of the batch.
+pub(super) fn claim_statements(
+    tables: &Tables,
+    records: &[Record],
+    lease: &Lease,
+) -> Vec<BatchStatementRequest> {
+    let insert = |record| statement::insert(&tables.jobs, item::encode(record));
+    let lease = statement::insert(&tables.control, item::encode_lease(lease));
+    records.iter().map(insert).chain([lease]).collect()
+}
+
+/// The statements that end runs: one a record, then the items of the job type, the end of the lease, and the counts.
+pub(super) fn settle_statements(
+    tables: &Tables,
+    records: &[Record],
+    items: &[&TableItem],
+    closing: Option<&Lease>,
+    counts: Option<&ContainerCounts>,
+) -> Vec<BatchStatementRequest> {
+    let Tables { jobs, control } = tables;
+    let settle = |record| {
+        let progress = item::encode_progress(record);
+        statement::update(jobs, progress, &item::TRANSIENT, running(record))
+    };
+    let close = |lease| statement::delete(control, item::lease_key(lease));
+    let count = |counts| count(control, counts);
+    let of_types = items.iter().map(|item| item_statement(item));
+    let ends = records.iter().map(settle).chain(of_types).chain(closing.map(close));
+    ends.chain(counts.map(count)).collect()
+}
+
 impl Store for DynamoStore {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
-        let Tables { jobs, control } = &self.tables;
-        let mut statements: Vec<_> =
-            records.iter().map(|record| statement::insert(jobs, item::encode(record))).collect();
-        statements.push(statement::insert(control, item::encode_lease(lease)));
+        let statements = claim_statements(&self.tables, records, lease);
         let mut answers = self.run(statements).await?;
         let lease = answers.pop().map(written);
         let mut written = answers.into_iter().map(written).collect::<Result<Vec<_>, _>>()?;
@@ -257,16 +285,8 @@ impl Store for DynamoStore {
         closing: Option<&Lease>,
         counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
-        let Tables { jobs, control } = &self.tables;
-        let settle = |record| {
-            let progress = item::encode_progress(record);
-            statement::update(jobs, progress, &item::TRANSIENT, running(record))
-        };
-        let close = |lease| statement::delete(control, item::lease_key(lease));
-        let of_types = items.iter().map(|item| item_statement(item));
-        let statements = records.iter().map(settle).chain(of_types).chain(closing.map(close));
-        let count = |counts| count(control, counts);
-        let mut answers = self.run(statements.chain(counts.map(count)).collect()).await?;
+        let statements = settle_statements(&self.tables, records, items, closing, counts);
+        let mut answers = self.run(statements).await?;
         let counted = counts.and_then(|_| answers.pop()).map(written);
         let ends = answers.into_iter().take(records.len() + items.len()).map(written);
         // A failure to write counts must not keep the ends from being confirmed.

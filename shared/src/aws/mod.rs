@@ -11,6 +11,8 @@ mod jobs;
 #[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
 pub mod local;
 mod maintenance;
+#[cfg(feature = "testing")]
+pub mod measured;
 #[cfg(any(test, feature = "testing"))]
 pub mod plain_item;
 mod queue;

@@ -15,6 +15,7 @@ mod control_store;
 mod control_table;
 mod draw;
 mod faults;
+pub mod gates;
 mod log_lines;
 mod maintenance;
 pub mod maintenance_conformance;
