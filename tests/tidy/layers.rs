@@ -73,7 +73,17 @@ fn may_import(folder: &str) -> &'static [&'static str] {
         }
         // Its report is a page like that of the operators' command.
         "demo" => &["evenkeel-cli", "sandbox", "xtask"],
-        "tests/page-bench" => &["dealer-com-feed", "inventory", "product-detail-scraping"],
+        "tests/page-bench" => {
+            &["bench-engine", "dealer-com-feed", "inventory", "product-detail-scraping"]
+        }
+        "tests/bench-engine" => &[
+            "dealer-com-feed",
+            "evenkeel",
+            "inventory",
+            "product-detail-scraping",
+            "sweeper",
+            "url-shortening",
+        ],
         _ if folder.starts_with("functions/") => &["evenkeel", "inventory"],
         _ => panic!("{folder} has no rule here: which crates may it import?"),
     }

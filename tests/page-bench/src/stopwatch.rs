@@ -24,8 +24,32 @@ pub(crate) fn ours<T>(work: impl Fn() -> T) -> f64 {
     ours
 }
 
+/// What is promised of the time of another parser, as a multiple of ours or as a part of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    /// The other takes at least so many times as long as ours.
+    AtLeast(f64),
+    /// Ours takes at most so many times as long as the other.
+    AtMost(f64),
+}
+
 /// Prints the shortest time of another parser, and how many times that of ours it is.
 pub(crate) fn other<T>(name: &str, ours: f64, work: impl Fn() -> T) {
+    println!("{}", line(name, ours, shortest(work)));
+}
+
+/// The same, with what is promised of it. Returns whether the promise holds.
+pub(crate) fn judged<T>(name: &str, ours: f64, bound: Bound, work: impl Fn() -> T) -> bool {
     let time = shortest(work);
-    println!("  {name:<28} {time:>9.0} µs, {:.2} × ours", time / ours);
+    let (promise, holds) = match bound {
+        Bound::AtLeast(least) => (format!("{least} times ours or more"), time >= least * ours),
+        Bound::AtMost(most) => (format!("ours at most {most} times it"), ours <= most * time),
+    };
+    let verdict = if holds { "" } else { ": BROKEN" };
+    println!("{} (promised: {promise}{verdict})", line(name, ours, time));
+    holds
+}
+
+fn line(name: &str, ours: f64, time: f64) -> String {
+    format!("  {name:<28} {time:>9.0} µs, {:.2} × ours", time / ours)
 }
