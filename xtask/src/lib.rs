@@ -1,6 +1,6 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
-//! `main.rs` reads the command line; the commands are [`advisories`], [`check`], [`suite`], [`up`], [`down`], [`demo`],
+//! `main.rs` reads the command line; the commands are [`advisories`], [`bench`], [`check`], [`suite`], [`up`], [`down`], [`demo`],
 //! [`fuzz`], [`new`], [`package`], [`page_bench`], [`sam_build`] and [`simulate`]. Under them lie, in reading order: [`local`] (MiniStack,
 //! the sandbox and our template deployed on them), [`artifact`] (the binaries), [`template`], [`expansion`] and `audit`
 //! (what others make of the template), [`venv`] (pinned Python tools), [`aws`] (the few calls that the stack and
@@ -14,6 +14,7 @@ pub mod architecture;
 pub mod artifact;
 mod audit;
 pub mod aws;
+pub mod bench;
 pub mod cargo_lambda;
 pub mod check;
 pub mod demo;

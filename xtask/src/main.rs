@@ -15,8 +15,8 @@ use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
 use xtask::{
-    advisories, artifact, check, demo, down, fuzz, new, package, page_bench, page_check, sam_build,
-    simulate, suite, tool, up,
+    advisories, artifact, bench, check, demo, down, fuzz, new, package, page_bench, page_check,
+    sam_build, simulate, suite, tool, up,
 };
 
 /// Every development command of the project
@@ -55,6 +55,8 @@ enum Command {
     Fuzz(fuzz::Selection),
     /// Compare the locked crates with a copy of RustSec's database of advisories; needs no network
     Advisories(Advisories),
+    /// Count the instructions of what a job consists of, or measure speed in other ways, and compare
+    Bench(bench::Selection),
     /// Compare how pages and feeds are read with other parsers: the tags, and the speed
     PageBench,
     /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
@@ -257,6 +259,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Advisories(Advisories { path }) => {
             return advisories::run(&workspace, &path).await;
         }
+        Command::Bench(selection) => return bench::run(&workspace, &selection).await,
         Command::PageBench => return page_bench::run(&workspace).await,
         Command::Alarms => return suite::alarms(&workspace).await,
         Command::PageCheck(PageCheck { url, browser }) => {

@@ -9,8 +9,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// What the instructions are counted for, such as `batch`.
     pub(crate) unit: &'static str,
-    /// How many of these units one time is.
-    pub(crate) units: f64,
+    /// Length of the input, if the instructions are counted for each megabyte of it.
+    pub(crate) bytes: Option<usize>,
     /// How many times the shorter of the two runs does it.
     pub(crate) rounds: u32,
     /// Sets up, and does it so many times.
@@ -31,7 +31,7 @@ impl Case {
                 black_box(work());
             }
         };
-        Self { name: name.to_owned(), unit, units: 1.0, rounds, run: Box::new(run) }
+        Self { name: name.to_owned(), unit, bytes: None, rounds, run: Box::new(run) }
     }
 
     /// A case on a runtime in virtual time. `run` sets up, and does it so many times.
@@ -42,20 +42,18 @@ impl Case {
         run: impl Fn(u32) -> F + 'static,
     ) -> Self {
         let run = move |times: u32| in_virtual_time(run(times));
-        Self { name: name.to_owned(), unit, units: 1.0, rounds, run: Box::new(run) }
+        Self { name: name.to_owned(), unit, bytes: None, rounds, run: Box::new(run) }
     }
 
     /// The same case, counted for each megabyte of an input of so many bytes.
     pub(crate) fn per_megabyte(self, bytes: usize) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "inputs are a few megabytes")]
-        let units = bytes as f64 / 1e6;
-        Self { unit: "MB", units, ..self }
+        Self { unit: "MB", bytes: Some(bytes), ..self }
     }
 
     /// What the command has to know of it.
     pub(crate) fn described(&self) -> Value {
-        let Self { name, unit, units, rounds, .. } = self;
-        json!({ "name": name, "unit": unit, "units": units, "rounds": rounds })
+        let Self { name, unit, bytes, rounds, .. } = self;
+        json!({ "name": name, "unit": unit, "bytes": bytes, "rounds": rounds })
     }
 }
 
