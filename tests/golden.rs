@@ -13,3 +13,12 @@ pub(crate) fn assert_file(path: &str, text: &str) {
     let found = fs::read_to_string(&file).unwrap_or_default();
     assert_eq!(found, text, "run the test with UPDATE_PAGES=1 to write {path} anew");
 }
+
+/// Replaces what stands between the marker lines of a page.
+pub(crate) fn between(page: &str, name: &str, lines: &str) -> String {
+    let begin = format!("<!-- generated: {name} -->\n");
+    let end = format!("<!-- end of generated: {name} -->");
+    let (before, rest) = page.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{begin}{lines}{end}{after}")
+}

@@ -29,6 +29,7 @@ mod parameters;
 mod platforms;
 mod real_client_sockets;
 mod recovery;
+mod scaling;
 mod scenarios;
 mod schema;
 mod shortening;

@@ -31,7 +31,7 @@ use sweeper::{
 };
 use xtask::template;
 
-use crate::golden::assert_file;
+use crate::golden::{assert_file, between};
 
 /// Most series that three job types may have.
 const MOST_SERIES: usize = 140;
@@ -307,15 +307,6 @@ fn rule(alarm: &Value) -> String {
         _ => ">",
     };
     format!("{what} {sign} {}, {of} of {period} s", number(&alarm["Threshold"]))
-}
-
-/// Replaces what stands between the marker lines of a page.
-fn between(page: &str, name: &str, lines: &str) -> String {
-    let begin = format!("<!-- generated: {name} -->\n");
-    let end = format!("<!-- end of generated: {name} -->");
-    let (before, rest) = page.split_once(&begin).unwrap();
-    let (_, after) = rest.split_once(&end).unwrap();
-    format!("{before}{begin}{lines}{end}{after}")
 }
 
 #[test]
