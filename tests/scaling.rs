@@ -1,6 +1,8 @@
-//! How the queue scales: one to 64 containers that share one limiter and one breaker, and a tick of the sweeper against
-//! the size of the table. Virtual time makes the numbers the same on each machine. `cargo xtask bench --scaling` runs all
-//! sizes, and compares the tables with those of docs/performance.md; the tests by themselves run the small ones.
+//! How the queue scales: one to 64 containers that share one limiter and one breaker, and a tick of the sweeper
+//! against the size of the table. Virtual time makes the numbers the same on each machine.
+//!
+//! `cargo xtask bench --scaling` runs all sizes, and compares the tables with those of docs/performance.md. The tests
+//! by themselves run the small sizes.
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -44,6 +46,12 @@ const OUTAGE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(30)]
 /// Jobs for each container: more than it can do.
 const JOBS_EACH: u32 = 8 * 30;
 
+/// The heads of the tables.
+const HEAD_OF_CONTAINERS: &str = "| containers | jobs a second | round trips a job | writes of the \
+    limiter | lost races | calls into the outage | writes of the breaker | lost races |";
+const HEAD_OF_TICKS: &str = "| records | calls, items read and time of a tick with nothing due | \
+    the same with one in a hundred overdue |";
+
 /// Most items that a tick may read besides due records, as in `tests/sweeps/capacity.rs`.
 const CONSTANT: usize = 5_000;
 
@@ -55,7 +63,6 @@ fn is_whole() -> bool {
 
 /// Compares a table with that of the document, if all sizes were asked for.
 fn publish(name: &str, table: &str) {
-    println!("{table}");
     if is_whole() {
         let path = "docs/performance.md";
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
@@ -125,9 +132,8 @@ impl Measured {
         let Self { containers, writes, lost, vain, breaker_writes, breaker_lost, .. } = self;
         let (jobs, per_second) = (f64::from(self.jobs), self.per_second());
         let trips = f64::from(self.round_trips) / jobs;
-        format!(
-            "| {containers} | {per_second:.1} | {trips:.2} | {writes} | {lost} | {vain} | {breaker_writes} | {breaker_lost} |"
-        )
+        let limiter = format!("| {containers} | {per_second:.1} | {trips:.2} | {writes} | {lost}");
+        format!("{limiter} | {vain} | {breaker_writes} | {breaker_lost} |")
     }
 }
 
@@ -151,22 +157,19 @@ async fn outage(containers: u32) -> [u32; 3] {
 #[tokio::test(start_paused = true)]
 async fn containers_share_one_limiter_and_one_breaker() {
     let sizes: &[u32] = if is_whole() { &CONTAINERS } else { &FEW_CONTAINERS };
-    let mut table =
-        "| containers | jobs a second | round trips a job | writes of the limiter | lost races \
-                     | calls into the outage | writes of the breaker | lost races |\n"
-            .to_owned();
-    table += "|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    let mut table = format!("{HEAD_OF_CONTAINERS}\n|{}\n", "---:|".repeat(8));
     let mut all = Vec::new();
     for containers in sizes {
         let measured = Measured::of(*containers).await;
-        table += &(measured.row() + "\n");
+        let _ = writeln!(table, "{}", measured.row());
         all.push(measured);
     }
+    println!("{table}");
     publish("containers", &table);
     let (one, eight) = (&all[0], all.iter().find(|measured| measured.containers == 8).unwrap());
     assert!(eight.per_second() >= 6.0 * one.per_second(), "eight do the work of six:\n{table}");
     for measured in &all {
-        // A burst of a tenth of an hour's calls is never due at once: the rate per second holds.
+        // The hourly rate allows calls ahead of time; the rate per second does not.
         assert!(measured.per_second() <= f64::from(PER_SECOND) * 1.05, "the rate holds:\n{table}");
         assert!(measured.breaker_writes > measured.breaker_lost, "the breaker opens:\n{table}");
     }
@@ -185,9 +188,7 @@ async fn tick(bench: &Bench) -> (usize, usize, Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_tick_costs_what_is_due_and_not_what_is_in_the_table() {
     let sizes: &[u32] = if is_whole() { &RECORDS } else { &FEW_RECORDS };
-    let mut table = "| records | calls, items read and time of a tick with nothing due | the same with one in a hundred overdue |\n"
-        .to_owned();
-    table += "|---:|---|---|\n";
+    let mut table = format!("{HEAD_OF_TICKS}\n|---:|---|---|\n");
     for records in sizes {
         let bench = Bench::errands();
         bench.sweeper_faults.slow(SWEEPER_PORT);
@@ -210,8 +211,8 @@ async fn a_tick_costs_what_is_due_and_not_what_is_in_the_table() {
         let row = |(calls, reads, took): (usize, usize, Duration)| {
             format!("{calls}, {reads}, {:.1} s", took.as_secs_f64())
         };
-        // Writing to a string cannot fail.
         let _ = writeln!(table, "| {records} | {} | {} |", row(quiet), row(busy));
     }
+    println!("{table}");
     publish("ticks", &table);
 }
