@@ -1,8 +1,8 @@
-//! `cargo xtask bench` runs this under callgrind. `bench-engine` lists the cases as JSON; `bench-engine CASE TIMES` sets
-//! one up and does it so many times.
+//! `cargo xtask bench` runs this under callgrind. `bench-engine` lists the cases as JSON; `bench-engine CASE TIMES`
+//! sets one up and does it so many times.
 //!
-//! The instructions of a case are those of twice its rounds less those of its rounds, so that start-up and set-up cancel
-//! out. Both runs therefore set up the same.
+//! The instructions of a case are those of twice its rounds less those of its rounds, so that start-up and set-up
+//! cancel out. Both runs therefore set up the same.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 mod calls;
