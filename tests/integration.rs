@@ -13,6 +13,7 @@ mod conformance;
 mod costs;
 mod e2e;
 mod engine;
+mod every_command;
 mod expanded;
 mod faults;
 mod feeds;

@@ -77,8 +77,9 @@ const fn ends_word(c: char) -> bool {
 }
 
 /// The text without the secrets that it may contain: user names and passwords in addresses, values of query parameters
-/// with telling names, and tokens after `Bearer`.
+/// and of quoted JSON fields with telling names, and tokens after `Bearer`.
 pub(crate) fn redact(text: &str) -> String {
+    let text = &without_secret_fields(text, Values::Quoted);
     let mut redacted = String::with_capacity(text.len());
     let mut hide_next = false;
     for piece in text.split_inclusive(ends_word) {
@@ -155,37 +156,61 @@ pub(crate) fn redact_value(value: Value) -> Value {
 
 /// JSON of a record as a redacted value; text that is not JSON becomes a redacted text.
 pub(crate) fn json(text: &str) -> Value {
-    let broken = |_| Value::String(redact(&without_secret_fields(text)));
+    let broken = |_| Value::String(redact(&without_secret_fields(text, Values::All)));
     serde_json::from_str(text).map_or_else(broken, redact_value)
 }
 
-/// Text that is almost JSON, such as a body that was cut off: what follows a telling name is hidden up to the end of its
-/// value, or to the end of the text if that is not clear.
-fn without_secret_fields(text: &str) -> String {
+/// Which values behind a telling name are hidden.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// Texts in quotation marks: in a sentence, anything else may be the rest of the sentence.
+    Quoted,
+    /// All: the text is JSON that was cut off.
+    All,
+}
+
+/// Text that is almost JSON, such as a body that was cut off or a sentence that quotes one: what follows a telling name
+/// is hidden up to the end of its value, or to the end of the text if that is not clear. JSON within a text of JSON, with
+/// escaped quotation marks, is recognized as well.
+fn without_secret_fields(text: &str, values: Values) -> String {
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find('"') {
-        let (before, quote) = rest.split_at(open + 1);
-        shown.push_str(before);
-        let Some(close) = quote.find('"') else {
-            rest = quote;
-            break;
-        };
-        let (name, after) = quote.split_at(close);
-        shown.push_str(name);
-        shown.push('"');
-        rest = &after[1..];
-        let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
-        let Some(value) = value.filter(|_| is_secret(name)) else { continue };
+    // Up to where the text is in `shown`, up to where it was searched, and what comes after the last quotation mark.
+    let (mut from, mut at, mut opened) = (0, 0, None);
+    while let Some(mark) = text[at..].find('"').map(|place| at + place) {
+        at = mark + 1;
+        let name = opened.replace(at).map(|open: usize| text[open..mark].trim_end_matches('\\'));
+        let value = text[at..].trim_start().strip_prefix(':').map(str::trim_start);
+        let (Some(name), Some(value)) = (name, value) else { continue };
+        let is_text = value.trim_start_matches('\\').starts_with('"');
+        if !is_secret(name) || (values == Values::Quoted && !is_text) {
+            continue;
+        }
+        shown.push_str(&text[from..at]);
         shown.push(':');
         shown.push_str(HIDDEN);
-        rest = match value.strip_prefix('"').and_then(|text| text.split_once('"')) {
-            Some((_, behind)) => behind,
-            None if value.starts_with(['"', '{', '[']) => "",
-            None => value.find([',', '}']).map_or("", |end| &value[end..]),
-        };
+        from = text.len() - behind_value(value).len();
+        (at, opened) = (from, None);
     }
-    shown + rest
+    shown + &text[from..]
+}
+
+/// What comes after a JSON value; nothing if its end is not clear.
+fn behind_value(value: &str) -> &str {
+    let unescaped = value.trim_start_matches('\\');
+    let level = value.len() - unescaped.len();
+    if let Some(text) = unescaped.strip_prefix('"') {
+        let mut backslashes = 0;
+        let end = text.find(|c: char| {
+            let is_end = if level == 0 { backslashes % 2 == 0 } else { backslashes == level };
+            backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+            c == '"' && is_end
+        });
+        return end.map_or("", |end| &text[end + 1..]);
+    }
+    if value.starts_with(['{', '[']) {
+        return "";
+    }
+    value.find([',', '}']).map_or("", |end| &value[end..])
 }
 
 #[cfg(test)]
@@ -222,6 +247,9 @@ mod tests {
             ("mail a@b.example, 3 of 4 calls failed", "mail a@b.example, 3 of 4 calls failed"),
             ("https://a.example/@user/page", "https://a.example/@user/page"),
             ("https://a.example/?u=https://u:p@h/", "https://a.example/?u=https://***@h/"),
+            (r#"sent {"apikey": "a\"b", "vin": "1"}"#, r#"sent {"apikey":***, "vin": "1"}"#),
+            (r#"{\"apikey\":\"a\\\"b\"} is no id"#, r#"{\"apikey\":***} is no id"#),
+            (r#""token": expected a text"#, r#""token": expected a text"#),
         ];
         for (text, expected) in cases {
             assert_eq!(redact(text), expected);

@@ -18,7 +18,7 @@ use crate::{
     ports::{Called, Fault, Ports},
     shapes::{OperationShown, Preview},
     table::Fields,
-    text::{clean_lines, redact},
+    text::{clean_lines, redact, redact_value},
 };
 
 /// How long the operators' function may take: its time-out and the way.
@@ -91,7 +91,12 @@ pub(super) fn strange(error: &serde_json::Error) -> Failure {
 /// The entry of the log in an answer.
 pub(super) fn entry(answer: Value) -> Result<OperationShown, Failure> {
     let entry: OperationShown = serde_json::from_value(answer).map_err(|error| strange(&error))?;
-    Ok(OperationShown { reason: redact(&entry.reason), ..entry })
+    Ok(OperationShown {
+        reason: redact(&entry.reason),
+        why: entry.why.as_deref().map(redact),
+        act: redact_value(entry.act),
+        ..entry
+    })
 }
 
 /// Shows an operation. Status 3 if it had nothing to do, 1 if it has failed.

@@ -21,7 +21,7 @@ use crate::{
     report::{Days, Period, kpis, of_dependencies, of_hosts, of_types},
     shapes::{Cut, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport},
     table::{NAME, styled, table},
-    text::clean,
+    text::{clean, redact},
 };
 
 /// Days of subjects that are read of one kind: four hundred days of ten types, or eighty days of fifty hosts. What is
@@ -97,7 +97,7 @@ pub(super) async fn run<P: Ports>(
         dependencies: of_dependencies,
         patterns,
         hosts: of_hosts(&hosts, period, MOST_SHOWN),
-        forecasts: present.forecasts,
+        forecasts: present.forecasts.into_iter().map(redacted).collect(),
         cut,
         read_units: units,
     };
@@ -111,6 +111,11 @@ pub(super) async fn run<P: Ports>(
     let remarks: Vec<String> = unknown.into_iter().chain(report.cut.iter().map(said_of)).collect();
     let answer = Answer::one(&report, text)?;
     Ok(if remarks.is_empty() { answer } else { answer.remark(remarks.join("; ")) })
+}
+
+/// A forecast whose evidence, which names what it is about, has no secrets.
+fn redacted(forecast: ForecastReport) -> ForecastReport {
+    ForecastReport { evidence: redact(&forecast.evidence), ..forecast }
 }
 
 /// A sentence about a part that is too long.
@@ -185,7 +190,7 @@ async fn patterns<P: Ports>(
                 kind: kind.clone(),
                 fingerprint: fingerprint.to_owned(),
                 failures,
-                sample: pattern.map(|of| of.sample.clone()).filter(|text| !text.is_empty()),
+                sample: pattern.map(|of| redact(&of.sample)).filter(|text| !text.is_empty()),
                 first_at: pattern.map(|of| of.first_at),
                 new: pattern.is_some_and(|of| Time::from_millis(of.first_at) >= period.from),
             }
