@@ -1,5 +1,5 @@
-//! What holds for every command of `evenkeel`, whatever it does. Its commands are found in the command line itself, so a
-//! new one is tested, or named here with the reason why not.
+//! What holds for every command of `evenkeel`, whatever it does. Its commands are found in the command line itself, so
+//! a new one is tested, or named here with the reason why not.
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
@@ -9,7 +9,7 @@ use evenkeel::{
     dependency::breaker::{Breaker, State},
     message::{Flaw, RejectedMessage, Rejection},
     record::{FailedAttempt, Phase, Record, journal::JournalEntry},
-    testing::TestClock,
+    testing::{BEGINNING, TestClock},
 };
 use evenkeel_cli::{
     Exit, Failure, Stop, Streams, Surroundings, Target,
@@ -22,7 +22,8 @@ use serde_json::json;
 
 use crate::operators::record;
 
-const NOW: Time = Time::from_millis(1_800_000_000_000);
+/// The time of the test clock: the beginning of 2026.
+const NOW: Time = BEGINNING;
 
 /// Commands without a JSON shape of their own, and why.
 const WITHOUT_SHAPE: [(&str, &str); 3] = [
@@ -166,9 +167,9 @@ fn every_command_is_tested_for_secrets_or_named_with_the_reason_why_not() {
 
 /// A text with a secret in each form in which one is recognized.
 fn told(number: u32) -> String {
-    format!(
-        r#"sent {{"apikey":"PLANTED-a{number}"}} to https://u:PLANTED-b{number}@h.example/?token=PLANTED-c{number}, Authorization: Bearer PLANTED-d{number}"#
-    )
+    let address = format!("https://u:PLANTED-b{number}@h.example/?token=PLANTED-c{number}");
+    let header = format!("Authorization: Bearer PLANTED-d{number}");
+    format!(r#"sent {{"apikey":"PLANTED-a{number}"}} to {address} with {header}"#)
 }
 
 /// A payload with the same.
@@ -221,12 +222,17 @@ async fn stack() -> MemoryPorts {
     let types = r#"[{"type":"webhook","dependency":"shop"}]"#;
     let feeds = r#"{"group":"s","role":"arn:aws:iam::1:role/r","types":["webhook"]}"#;
     let at = NOW.as_millis();
-    let ops = json!({ "id": "1", "at": at, "by": "arn:aws:iam::1:user/o", "reason": told(6),
-        "act": { "do": "note", "what": "submit", "about": told(7) }, "state": "failed", "why": told(8) });
+    let ops = json!({
+        "id": "1", "at": at, "by": "arn:aws:iam::1:user/o", "reason": told(6), "state": "failed",
+        "act": { "do": "note", "what": "submit", "about": told(7) }, "why": told(8),
+    });
     let finding = json!({ "what": "no_due_entry", "detail": told(9), "at": at, "repaired": false });
-    let letter = json!({ "at": at, "type": "webhook", "message_id": "m", "queue": "arn:aws:sqs:::s-webhook",
-        "sent_at": at, "receives": 3, "outcome": "held", "reason": told(10) });
-    let day = json!({ "hours": 24, "counts": { "dead": [0, 10], "jobs": [0, 10] }, "patterns": { "abc": 10 } });
+    let letter = json!({
+        "at": at, "type": "webhook", "message_id": "m", "queue": "arn:aws:sqs:::s-webhook",
+        "sent_at": at, "receives": 3, "outcome": "held", "reason": told(10),
+    });
+    let counts = json!({ "dead": [0, 10], "jobs": [0, 10] });
+    let day = json!({ "hours": 24, "counts": counts, "patterns": { "abc": 10 } });
     let pattern = json!({ "first_at": 1, "sample": told(11) });
     let present =
         json!({ "at": at, "forecasts": [{ "what": "grows", "about": "q", "evidence": told(12) }] });
@@ -247,7 +253,7 @@ async fn stack() -> MemoryPorts {
         .with_note("ops", "1", &ops.to_string())
         .with_note("finding", "webhook#g:dead", &finding.to_string())
         .with_note("dead_letter", "webhook#000", &letter.to_string())
-        .with_note("day:type", "2027-01-14#webhook", &day.to_string())
+        .with_note("day:type", "2025-12-31#webhook", &day.to_string())
         .with_note("pattern", "webhook#abc", &pattern.to_string())
         .with_note("observe", "now", &present.to_string());
     let schedule = Schedule {

@@ -30,6 +30,7 @@ mod parameters;
 mod platforms;
 mod real_client_sockets;
 mod recovery;
+mod scale;
 mod scaling;
 mod scenarios;
 mod schema;

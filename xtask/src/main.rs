@@ -16,7 +16,7 @@ use xtask::suite::Selection;
 use xtask::workspace::Workspace;
 use xtask::{
     advisories, artifact, bench, check, demo, down, fuzz, new, package, page_bench, page_check,
-    sam_build, simulate, suite, tool, up,
+    sam_build, scale, simulate, suite, tool, up,
 };
 
 /// Every development command of the project
@@ -57,6 +57,8 @@ enum Command {
     Advisories(Advisories),
     /// Count the instructions of what a job consists of, or measure speed in other ways, and compare
     Bench(bench::Selection),
+    /// Time the commands and the dashboard over 100,000 jobs, and count their read units
+    Scale(scale::Selection),
     /// Compare how pages and feeds are read with other parsers: the tags, and the speed
     PageBench,
     /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
@@ -260,6 +262,7 @@ async fn run(command: Command) -> Result<bool> {
             return advisories::run(&workspace, &path).await;
         }
         Command::Bench(selection) => return bench::run(&workspace, &selection).await,
+        Command::Scale(selection) => return scale::run(&workspace, &selection).await,
         Command::PageBench => return page_bench::run(&workspace).await,
         Command::Alarms => return suite::alarms(&workspace).await,
         Command::PageCheck(PageCheck { url, browser }) => {

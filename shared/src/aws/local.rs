@@ -7,14 +7,22 @@ use aws_sdk_dynamodb::{
     config::Credentials,
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-        Projection, ProjectionType, ScalarAttributeType,
+        Projection, ProjectionType, PutRequest, ScalarAttributeType, WriteRequest,
     },
 };
 
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use super::{Config, http::SharedClient, item::DUE_PROJECTION, jobs::DynamoStore};
-use crate::base::config::Tables;
+use super::{
+    Config,
+    http::SharedClient,
+    item::{self, DUE_PROJECTION},
+    jobs::DynamoStore,
+};
+use crate::{base::config::Tables, record::Record};
+
+/// Records that one call writes: as many as DynamoDB takes.
+const WRITTEN_AT_ONCE: usize = 25;
 
 /// The configuration for a service at `endpoint` that checks no signatures.
 pub async fn config(client: reqwest::Client, endpoint: &str) -> Config {
@@ -54,6 +62,26 @@ pub async fn store(config: &Config, tables: Tables) -> DynamoStore {
     jobs.send().await.expect("the job table can be created");
     control.send().await.expect("the control table can be created");
     DynamoStore::new(config, tables)
+}
+
+/// Writes records as the engine encodes them, whatever is there. Quicker than [`Store`](crate::ports::Store), for tests
+/// that need many.
+///
+/// # Panics
+/// If a record was not written.
+pub async fn fill(config: &Config, table: &str, records: &[Record]) {
+    let client = Client::new(config);
+    let put = |record: &Record| {
+        let put = PutRequest::builder().set_item(Some(item::owned(item::encode(record))));
+        WriteRequest::builder().put_request(put.build().expect("an item")).build()
+    };
+    for chunk in records.chunks(WRITTEN_AT_ONCE) {
+        let write = client.batch_write_item();
+        let write = write.request_items(table, chunk.iter().map(put).collect());
+        let answer = write.send().await.expect("records can be written");
+        let left = answer.unprocessed_items.unwrap_or_default();
+        assert!(left.is_empty(), "every record was written");
+    }
 }
 
 /// Creates a queue and returns its ARN. `dead` is the ARN of its dead-letter queue, and after how many
