@@ -310,5 +310,5 @@ async fn no_reading_command_shows_a_secret_in_any_form() {
         assert_eq!(exit, Exit::Done, "{form}: {text}");
         assert!(!text.contains("PLANTED"), "{form}: {text}");
     }
-    assert!(hidden.len() >= 10, "the secrets were there to be shown: {hidden:?}");
+    assert!(hidden.len() >= 8, "the secrets were there to be shown: {hidden:?}");
 }

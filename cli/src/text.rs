@@ -170,8 +170,8 @@ enum Values {
 }
 
 /// Text that is almost JSON, such as a body that was cut off or a sentence that quotes one: what follows a telling name
-/// is hidden up to the end of its value, or to the end of the text if that is not clear. JSON within a text of JSON, with
-/// escaped quotation marks, is recognized as well.
+/// is hidden up to the end of its value, or to the end of the text if that is not clear. JSON within a text of JSON has
+/// escaped quotation marks, and is recognized as well.
 fn without_secret_fields(text: &str, values: Values) -> String {
     let mut shown = String::with_capacity(text.len());
     // Up to where the text is in `shown`, up to where it was searched, and what comes after the last quotation mark.

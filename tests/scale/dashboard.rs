@@ -145,7 +145,7 @@ pub(super) async fn tab(url: &str, end: Instant) -> Visits {
     let events = http.get(format!("{url}/events")).timeout(left + Duration::from_secs(5));
     let mut events = events.send().await.unwrap();
     while let Ok(chunk) = timeout_at(end, events.chunk()).await {
-        let chunk = chunk.unwrap().expect("the dashboard goes on");
+        let Some(chunk) = chunk.unwrap() else { panic!("the dashboard has closed the events") };
         if !String::from_utf8_lossy(&chunk).contains("event: tick") {
             continue;
         }
@@ -160,6 +160,7 @@ pub(super) async fn tab(url: &str, end: Instant) -> Visits {
 
 /// Opens the overview in one tab and counts the read units a second, from the start of the dashboard on. Returns a
 /// sentence for the document; `broken` gets another one if that is more than `most`.
+#[expect(clippy::print_stdout, reason = "who measures wants to see it")]
 pub(super) async fn leave_tab_open(place: &Place, most: f64, broken: &mut Vec<String>) -> String {
     let (before, began) = (place.meter.used(), Instant::now());
     let end = began + TAB_IS_OPEN;
