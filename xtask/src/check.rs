@@ -2,7 +2,6 @@
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::artifact;
 use crate::audit;
+use crate::cargo_tool;
 use crate::progress;
 use crate::tool;
 use crate::venv::{Tools, Venv};
@@ -135,20 +135,5 @@ async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
     if tool::output(ask.arg("--version"), "ask for cargo-deny").await.is_ok() {
         return Ok(installed);
     }
-    let root = workspace.tools().join(format!("cargo-deny-{CARGO_DENY}"));
-    let program = root.join("bin/cargo-deny");
-    if !program.exists() {
-        println!("-- build cargo-deny (once)");
-        let build = root.join("build");
-        let mut install = tool::cargo();
-        // Not optimised: it runs for a second, and an optimised build would take minutes longer.
-        install.args(["install", "--locked", "--quiet", "--debug", "--no-track"]);
-        install.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_INCREMENTAL", "0");
-        install.arg(format!("cargo-deny@{CARGO_DENY}")).arg("--root").arg(&root);
-        install.arg("--target-dir").arg(&build);
-        let install = tool::output(&mut install, "install cargo-deny");
-        progress::shown(|| "-- building cargo-deny".to_owned(), install).await?;
-        fs::remove_dir_all(build)?;
-    }
-    Ok(program)
+    cargo_tool::ready(workspace, "cargo-deny", CARGO_DENY).await
 }

@@ -1,8 +1,8 @@
 //! Every development command of the project, and the local stack that its tests run on.
 //!
 //! `main.rs` reads the command line; the commands are [`advisories`], [`bench`], [`check`], [`suite`], [`up`], [`down`],
-//! [`demo`], [`fuzz`], [`new`], [`package`], [`page_bench`], [`sam_build`], [`scale`] and [`simulate`]. Under them lie,
-//! in reading order: [`local`] (MiniStack, the sandbox and our template deployed on them), [`artifact`] (the binaries),
+//! [`demo`], [`fuzz`], [`mutants`], [`new`], [`package`], [`page_bench`], [`sam_build`], [`scale`] and [`simulate`].
+//! Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template deployed on them), [`artifact`] (the binaries),
 //! [`template`], [`expansion`] and `audit` (what others make of the template), [`venv`] (pinned Python tools), [`aws`]
 //! (the few calls that the stack and the tests need, without an SDK), [`process`], [`tool`] and [`termination`] (other
 //! programs and signals),
@@ -17,6 +17,7 @@ mod audit;
 pub mod aws;
 pub mod bench;
 pub mod cargo_lambda;
+mod cargo_tool;
 pub mod check;
 pub mod demo;
 pub mod down;
@@ -26,6 +27,7 @@ pub mod expansion;
 mod file;
 pub mod fuzz;
 pub mod local;
+pub mod mutants;
 pub mod new;
 pub mod package;
 pub mod page_bench;

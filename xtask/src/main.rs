@@ -15,8 +15,8 @@ use xtask::local::Options;
 use xtask::suite::Selection;
 use xtask::workspace::Workspace;
 use xtask::{
-    advisories, artifact, bench, check, demo, down, fuzz, new, package, page_bench, page_check,
-    sam_build, scale, simulate, suite, tool, up,
+    advisories, artifact, bench, check, demo, down, fuzz, mutants, new, package, page_bench,
+    page_check, sam_build, scale, simulate, suite, tool, up,
 };
 
 /// Every development command of the project
@@ -59,6 +59,8 @@ enum Command {
     Bench(bench::Selection),
     /// Time the commands and the dashboard over 100,000 jobs, and count their read units
     Scale(scale::Selection),
+    /// Change the engine's decisions one by one with cargo-mutants, and print the changes that no test notices
+    Mutants(mutants::Selection),
     /// Compare how pages and feeds are read with other parsers: the tags, and the speed
     PageBench,
     /// Which alarms fire at which fault, by the rules of infra/monitoring.yaml, and what alarms and metrics cost
@@ -263,6 +265,7 @@ async fn run(command: Command) -> Result<bool> {
         }
         Command::Bench(selection) => return bench::run(&workspace, &selection).await,
         Command::Scale(selection) => return scale::run(&workspace, &selection).await,
+        Command::Mutants(selection) => return mutants::run(&workspace, &selection).await,
         Command::PageBench => return page_bench::run(&workspace).await,
         Command::Alarms => return suite::alarms(&workspace).await,
         Command::PageCheck(PageCheck { url, browser }) => {
