@@ -9,8 +9,10 @@
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
+pub mod accounts;
 pub mod drill;
 pub mod experiment;
+mod forwarder;
 mod incident;
 mod progress;
 mod replay;

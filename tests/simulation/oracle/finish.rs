@@ -1,13 +1,13 @@
 //! What must hold in the end, when everything has been well for long enough.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
+use demo::accounts::{self, Fate};
 use evenkeel::{
     base::time::Time,
     dependency::{breaker::State, limiter::Rates},
     ports::{Control as _, notes::CRASH_STORM},
 };
-use sandbox::rebrandly::LinkStatus;
 use serde_json::Value;
 
 use super::{Oracle, watch::DEPENDENCIES};
@@ -46,19 +46,17 @@ impl Oracle {
     /// Each message that was sent has become a job that has ended, was folded into one, or is kept as rejected.
     pub(crate) fn account_for(&self, sends: &[Sent], bench: &Bench) {
         let rejected = bench.store.rejected_messages();
-        for send in sends.iter().filter(|send| send.forgery.is_none()) {
-            let is_done =
-                send.key.as_ref().and_then(|key| bench.store.record(key)).is_some_and(|record| {
-                    let payload: Value = serde_json::from_str(&record.work.payload).unwrap();
-                    let is_its =
-                        send.takes_ms.is_none() || payload["takes_ms"].as_u64() == send.takes_ms;
-                    is_its && record.phase.ended_at().is_some()
-                });
-            if !is_done && !rejected.iter().any(|kept| kept.head == send.body) {
-                let about = send.key.as_deref().unwrap_or("no message");
-                let what = format!("message {} is neither done nor kept", send.number);
-                self.breaks("sent = ended + rejected + folded", bench.now(), about, what);
-            }
+        let sends: Vec<&Sent> = sends.iter().filter(|send| send.forgery.is_none()).collect();
+        let fates = sends.iter().map(|send| match &send.key {
+            Some(key) if has_ended(key, send, bench) => Fate::Ended(key),
+            _ if rejected.iter().any(|kept| kept.head == send.body) => Fate::Rejected,
+            _ => Fate::Lost,
+        });
+        for place in accounts::account(fates).lost {
+            let send = sends[place];
+            let about = send.key.as_deref().unwrap_or("no message");
+            let what = format!("message {} is neither done nor kept", send.number);
+            self.breaks("sent = ended + rejected + folded", bench.now(), about, what);
         }
     }
 
@@ -86,15 +84,9 @@ impl Oracle {
 
     /// A car has at most one link that leads somewhere.
     pub(crate) async fn links_are_single(&self, bench: &Bench) {
-        let mut live = BTreeMap::<String, u32>::new();
-        for link in bench.links().await {
-            if link.status == LinkStatus::Active {
-                *live.entry(link.destination).or_default() += 1;
-            }
-        }
-        for (destination, count) in live.into_iter().filter(|(_, count)| *count > 1) {
+        for (destination, count) in accounts::linked_more_than_once(&bench.links().await) {
             let what = format!("{count} live links");
-            self.breaks("a car has at most one live link", bench.now(), &destination, what);
+            self.breaks("a car has at most one live link", bench.now(), destination, what);
         }
     }
 
@@ -150,4 +142,13 @@ impl Oracle {
             self.breaks("no key is logged", bench.now(), "log", line.to_owned());
         }
     }
+}
+
+/// Whether the job of a message has ended, and not that of another message with the same key.
+fn has_ended(key: &str, send: &Sent, bench: &Bench) -> bool {
+    bench.store.record(key).is_some_and(|record| {
+        let payload: Value = serde_json::from_str(&record.work.payload).unwrap();
+        let is_its = send.takes_ms.is_none() || payload["takes_ms"].as_u64() == send.takes_ms;
+        is_its && record.phase.ended_at().is_some()
+    })
 }
