@@ -12,7 +12,7 @@ pub enum Fate<'a> {
     Ended(&'a str),
     /// It is kept as rejected.
     Rejected,
-    /// Neither.
+    /// Its job has not ended, and it is not kept.
     Lost,
 }
 

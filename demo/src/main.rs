@@ -1,5 +1,5 @@
-//! `demo run`, `demo experiment NAME` and `demo drill`. `cargo xtask demo`, `experiment` and `drill` build everything
-//! and then run this program.
+//! `demo run`, `demo experiment NAME`, `demo drill` and `demo chaos`. `cargo xtask demo`, `experiment`, `drill` and
+//! `chaos` build everything and then run this program.
 #![expect(clippy::print_stderr, reason = "errors of a command line go to stderr")]
 
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use demo::chaos;
 use demo::drill::{self, Question};
 use demo::{experiment, run, screenshots, two_stacks};
 use xtask::artifact::Profile;
@@ -33,6 +34,8 @@ enum Command {
     TwoStacks,
     /// Break a local stack in five ways, for a person to find and mend
     Drill(Drill),
+    /// Break everything at random under load, and judge what became of the jobs
+    Chaos(Chaos),
     /// Replay the incident, and take the screenshots of README.md
     Screenshots {
         /// A Chromium to use instead of the one from npm
@@ -73,6 +76,16 @@ struct Drill {
     reveal: bool,
 }
 
+#[derive(Debug, Args)]
+struct Chaos {
+    /// Determines what strikes, and when [default: another one for each run]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long it storms
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    minutes: u64,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match execute(Cli::parse().command).await {
@@ -99,6 +112,10 @@ async fn execute(command: Command) -> Result<bool> {
         }
         Command::Drill(Drill { seed, minutes, self_test, .. }) => {
             drill::run(&workspace, drill::Drill { seed, minutes, self_test }).await
+        }
+        Command::Chaos(Chaos { seed, minutes }) => {
+            let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+            chaos::run(&workspace, chaos::Chaos { seed, minutes }).await
         }
         Command::TwoStacks => two_stacks::run(&workspace).await,
         Command::Screenshots { browser } => screenshots::run(&workspace, browser.as_deref()).await,

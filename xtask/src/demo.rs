@@ -1,5 +1,5 @@
-//! `cargo xtask demo`, `experiment`, `two-stacks` and `drill`: build everything, then run the program of the crate
-//! `demo`.
+//! `cargo xtask demo`, `experiment`, `two-stacks`, `drill` and `chaos`: build everything, then run the program of the
+//! crate `demo`.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 use std::ffi::OsString;

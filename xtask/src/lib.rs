@@ -2,11 +2,10 @@
 //!
 //! `main.rs` reads the command line; the commands are [`advisories`], [`bench`], [`check`], [`suite`], [`up`], [`down`],
 //! [`demo`], [`fuzz`], [`mutants`], [`new`], [`package`], [`page_bench`], [`sam_build`], [`scale`] and [`simulate`].
-//! Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template deployed on them), [`artifact`] (the binaries),
-//! [`template`], [`expansion`] and `audit` (what others make of the template), [`venv`] (pinned Python tools), [`aws`]
-//! (the few calls that the stack and the tests need, without an SDK), [`process`], [`tool`] and [`termination`] (other
-//! programs and signals),
-//! [`workspace`] and [`environment`].
+//! Under them lie, in reading order: [`local`] (MiniStack, the sandbox and our template deployed on them), [`artifact`]
+//! (the binaries), [`template`], [`expansion`] and `audit` (what others make of the template), [`venv`] and `cargo_tool`
+//! (pinned tools in Python and Rust), [`aws`] (the few calls that the stack and the tests need, without an SDK),
+//! [`process`], [`tool`] and [`termination`] (other programs and signals), [`workspace`] and [`environment`].
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 

@@ -197,6 +197,17 @@ impl Stack {
         self.run.log(ministack::LOG)
     }
 
+    /// Deploys the functions once more from the packages that were uploaded at the start, as a release of this name:
+    /// their processes end, and new ones start with the next messages.
+    pub async fn release(&self, workspace: &Workspace, release: &str) -> Result<()> {
+        let template = template::load(&workspace.template())?;
+        for function in template::functions(&template)? {
+            let name = self.output(&format!("{}Name", function.logical_id))?;
+            deployment::release(&self.client, name, &function.binary, release).await?;
+        }
+        Ok(())
+    }
+
     /// Deletes what was deployed from the AWS, which keeps running. The template keeps its tables.
     pub async fn delete(&self, workspace: &Workspace) -> Result<()> {
         let venv = Venv::ready(workspace, Tools::Local).await?;

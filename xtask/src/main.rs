@@ -41,6 +41,8 @@ enum Command {
     TwoStacks,
     /// Break a local AWS in five ways, for a person to find and mend with `evenkeel`
     Drill(Drill),
+    /// Break everything on a local AWS at random under load, and judge what became of the jobs
+    Chaos(Chaos),
     /// Write the parts of template.yaml and docs/ that follow from functions/*/function.toml
     Template,
     /// Make the folder of a new job type
@@ -141,6 +143,25 @@ impl Drill {
 struct Advisories {
     /// A copy of github.com/rustsec/advisory-db: a .tar.gz, or its folder
     path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Chaos {
+    /// Determines what strikes, and when [default: another one for each run]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long it storms; then it takes some minutes until all jobs have ended
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+}
+
+impl Chaos {
+    /// The arguments of the program of the crate `demo`.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec!["chaos".into(), format!("--minutes={}", self.minutes).into()];
+        arguments.extend(self.seed.map(|seed| format!("--seed={seed}").into()));
+        arguments
+    }
 }
 
 #[derive(Debug, Args)]
@@ -248,6 +269,9 @@ async fn run(command: Command) -> Result<bool> {
         }
         Command::Drill(drill) => {
             return demo::run(&workspace, Profile::Dev, &drill.arguments()).await;
+        }
+        Command::Chaos(chaos) => {
+            return demo::run(&workspace, Profile::Dev, &chaos.arguments()).await;
         }
         // Experiments measure, so their functions are built as for AWS.
         Command::Experiment(Experiment { name }) => {

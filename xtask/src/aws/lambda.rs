@@ -1,15 +1,21 @@
-//! Lambda: the event source mappings, by which a test or an operator pauses a queue.
+//! Lambda: the event source mappings, by which a test or an operator pauses a queue, and updates of functions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::Client;
 use super::client::parse;
 
 const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
+
+/// Time between two looks at an update, and the most looks: half a minute. It takes half a second.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+const MOST_POLLS: u32 = 300;
 
 /// An event source mapping, which delivers messages of a queue to a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +79,35 @@ pub async fn set_environment(
     let path = format!("/2015-03-31/functions/{function}/configuration");
     let body = json!({ "Environment": { "Variables": variables } }).to_string().into_bytes();
     client.rest("lambda", Method::PUT, &path, body).await.map(drop)
+}
+
+/// Replaces the code of a function by a package in S3, and waits until the function has taken it.
+pub async fn set_code(client: &Client, function: &str, bucket: &str, key: &str) -> Result<()> {
+    let path = format!("/2015-03-31/functions/{function}/code");
+    let body = json!({ "S3Bucket": bucket, "S3Key": key }).to_string().into_bytes();
+    client.rest("lambda", Method::PUT, &path, body).await?;
+    updated(client, function).await
+}
+
+/// Replaces the description of a function, and waits until the function has taken it.
+pub async fn set_description(client: &Client, function: &str, text: &str) -> Result<()> {
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    let body = json!({ "Description": text }).to_string().into_bytes();
+    client.rest("lambda", Method::PUT, &path, body).await?;
+    updated(client, function).await
+}
+
+/// Lambda refuses a second update before the first is done.
+async fn updated(client: &Client, function: &str) -> Result<()> {
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    for _ in 0..MOST_POLLS {
+        let answer = parse(&client.rest("lambda", Method::GET, &path, Vec::new()).await?)?;
+        if answer["LastUpdateStatus"] != "InProgress" {
+            return Ok(());
+        }
+        sleep(POLL_EVERY).await;
+    }
+    bail!("{function}: its update is not done after {:?}", POLL_EVERY * MOST_POLLS)
 }
 
 /// Invokes a function and waits for its answer, which may be an error of the function.

@@ -10,7 +10,7 @@ use super::rundir::RunDir;
 use super::{omissions, sandbox};
 use crate::architecture::Architecture;
 use crate::artifact::Binaries;
-use crate::aws::{Client, REGION, secrets};
+use crate::aws::{Client, REGION, lambda, secrets};
 use crate::environment;
 use crate::template;
 use crate::tool;
@@ -71,7 +71,7 @@ pub(super) async fn deploy(
     let Deployment { name, mut template, binaries, service, parameters: chosen } = deployment;
     let mut packages = BTreeMap::new();
     for function in template::functions(&template)? {
-        let key = format!("{}.zip", function.binary);
+        let key = package(&function.binary);
         template::place_code(&mut template, &function, &format!("s3://{BUCKET}/{key}"));
         template::add_variable(&mut template, &function, ALLOW_LOOPBACK, "true")?;
         let own_name = function.logical_id.clone();
@@ -103,6 +103,23 @@ pub(super) async fn deploy(
         serde_json::from_str(&said).context("deploy.py: expected outputs and resources as JSON")?;
     omissions::make_up(client, &template, &deployed.resources).await?;
     Ok(deployed.outputs)
+}
+
+/// Updates a function with the package that was uploaded for it, as another release. Its processes end.
+pub(super) async fn release(
+    client: &Client,
+    function: &str,
+    binary: &str,
+    release: &str,
+) -> Result<()> {
+    lambda::set_code(client, function, BUCKET, &package(binary)).await?;
+    // As in the template.
+    lambda::set_description(client, function, &format!("Release {release}")).await
+}
+
+/// The key of a binary's package in the bucket.
+fn package(binary: &str) -> String {
+    format!("{binary}.zip")
 }
 
 /// Takes from the template what a local endpoint cannot do, and adds what MiniStack asks for.
