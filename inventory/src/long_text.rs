@@ -54,7 +54,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_paused_clock_waits_for_a_long_text() {
         for length in [0, LONG_BYTES] {
-            let within = tokio::time::timeout(Duration::from_millis(1), read(length, || length));
+            let within =
+                tokio::time::timeout(Duration::from_millis(1), read(length, move || length));
             assert_eq!(within.await.unwrap().unwrap(), length);
         }
     }

@@ -11,8 +11,8 @@ use evenkeel::{
 use evenkeel_cli::{
     aws::AwsPorts,
     ports::{
-        Called, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
-        Outgoing, Ports, Read, Schedule, Schedules,
+        Account, Called, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts,
+        Note, Outgoing, Ports, Read, Schedule, Schedules,
     },
 };
 use serde_json::{Value, json};
@@ -189,6 +189,16 @@ impl Ports for MeasuredPorts {
         most: usize,
     ) -> Result<Read<ItemPage>, Fault> {
         self.read(self.tables.items(table, keys, partition, prefix, after, most)).await
+    }
+}
+
+impl Account for MeasuredPorts {
+    async fn unreserved_executions(&self) -> Result<u32, Fault> {
+        Ok(1_000)
+    }
+
+    async fn may_invoke(&self, _: &str) -> Result<(), Fault> {
+        missing()
     }
 }
 

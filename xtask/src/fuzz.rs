@@ -81,9 +81,9 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
 
 /// The names of the targets that contain `wanted`, after the tests are built. Fails if there is none.
 async fn targets(workspace: &Workspace, wanted: Option<&str>) -> Result<Vec<String>> {
-    let mut build = test(workspace);
-    build.arg("--no-run");
-    let built = progress::shown(|| "building the tests".to_owned(), tool::shown(&mut build));
+    let mut command = test(workspace);
+    command.arg("--no-run");
+    let built = progress::shown(|| "building the tests".to_owned(), tool::shown(&mut command));
     ensure!(built.await?, "the tests could not be built");
     let mut list = test(workspace);
     list.args([MODULE, "--", "--list"]);
@@ -143,17 +143,12 @@ async fn run_all(
 async fn run_one(workspace: &Workspace, selection: &Selection, name: String) -> Result<Ran> {
     let mut command = test(workspace);
     command.args(["--", "--exact", "--nocapture"]).arg(&name);
-    match selection.seed {
-        Some(seed) => {
-            command
-                .env("BOLERO_RANDOM_SEED", seed.to_string())
-                .env("BOLERO_RANDOM_ITERATIONS", "0");
-        }
-        None => {
-            let time = Duration::from_secs(selection.minutes * 60).as_millis().to_string();
-            command.env("BOLERO_RANDOM_TEST_TIME_MS", time);
-            command.env("BOLERO_RANDOM_ITERATIONS", NO_LIMIT.to_string());
-        }
+    if let Some(seed) = selection.seed {
+        command.env("BOLERO_RANDOM_SEED", seed.to_string()).env("BOLERO_RANDOM_ITERATIONS", "0");
+    } else {
+        let time = Duration::from_secs(selection.minutes * 60).as_millis().to_string();
+        command.env("BOLERO_RANDOM_TEST_TIME_MS", time);
+        command.env("BOLERO_RANDOM_ITERATIONS", NO_LIMIT.to_string());
     }
     let started = Instant::now();
     let done = command.output().await.context("cargo could not be started")?;

@@ -65,7 +65,9 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     let shard = selection.shard.clone().or_else(|| needed(all.len()));
     let chosen = list(&mut cargo_mutants(shard.as_deref())).await?;
     if selection.list {
-        chosen.iter().for_each(|name| println!("{name}"));
+        for name in &chosen {
+            println!("{name}");
+        }
         return Ok(unfit.is_empty());
     }
     ensure!(chosen.len() <= MOST, "{} mutants: expected a shard of at most {MOST}", chosen.len());
@@ -82,7 +84,9 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
         chosen.len(),
         unexplained.len()
     );
-    unexplained.iter().for_each(|name| println!("{name}"));
+    for name in &unexplained {
+        println!("{name}");
+    }
     Ok(unexplained.is_empty() && unfit.is_empty())
 }
 

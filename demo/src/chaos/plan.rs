@@ -216,10 +216,10 @@ mod tests {
         let moments = moments(&strikes);
         assert_eq!(moments.len(), 2 * strikes.len());
         assert!(moments.is_sorted_by_key(|moment| moment.at));
-        for place in 0..strikes.len() {
+        for (place, strike) in strikes.iter().enumerate() {
             let own: Vec<_> = moments.iter().filter(|moment| moment.strike == place).collect();
             assert!(matches!(own.as_slice(), [begins, ends] if !begins.is_end && ends.is_end));
-            assert!(own[1].at <= 2 * MINUTE, "{:?}", strikes[place]);
+            assert!(own[1].at <= 2 * MINUTE, "{strike:?}");
         }
     }
 

@@ -136,12 +136,7 @@ impl Storm {
 
     async fn end(&mut self, on: &Ground<'_>, place: usize) -> Result<()> {
         match self.ends.remove(&place) {
-            Some(End::Continue { pid, birth }) => {
-                if process::birth(pid).is_some_and(|found| found == birth) {
-                    // It may end at this moment.
-                    let _ = process::cont(pid);
-                }
-            }
+            Some(End::Continue { pid, birth }) => continue_process(pid, &birth),
             Some(End::RestoreKeys) => on.revoke_keys(false).await?,
             Some(End::Delete(kind)) => {
                 let any = on.delete_recorded(kind).await?;
@@ -171,6 +166,14 @@ impl Storm {
             count.struck += usize::from(has_struck);
         }
         Ok(counts)
+    }
+}
+
+/// Lets a stopped process go on, if it is the same one.
+fn continue_process(pid: u32, birth: &str) {
+    if process::birth(pid).is_some_and(|found| found == birth) {
+        // It may end at this moment.
+        let _ = process::cont(pid);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     payload::Scraping,
 };
 
-/// How long a reading is used without a fetch of the whole page, because sites may send wrong ETags.
+/// How long a reading is used without a fetch of the whole page, because sites may send a wrong ETag.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// What a kept reading rests on.
@@ -149,7 +149,8 @@ mod tests {
         assert_eq!(kept.result["record"]["price_cents"]["value"], json!(2_599_500));
         assert_eq!(kept.basis(), known.page.clone().unwrap().basis);
         assert!(
-            KeptReading::of(&known, &payload, NOW + LONGEST - Duration::from_secs(1)).is_some()
+            KeptReading::of(&known, &payload, (NOW + LONGEST).before(Duration::from_secs(1)))
+                .is_some()
         );
         assert_eq!(KeptReading::of(&known, &payload, NOW + LONGEST), None);
         let moved = Scraping { url: "https://acme.example/2".into(), ..payload.clone() };

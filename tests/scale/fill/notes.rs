@@ -177,7 +177,9 @@ fn days(now: Time) -> Vec<(NoteKey, String)> {
             let name = format!("{}#{subject}", date(start));
             notes.push((NoteKey::new(kind.note(), name), text.clone()));
         };
-        TYPES.iter().for_each(|kind| note(DayKind::Type, kind, &whole));
+        for kind in TYPES {
+            note(DayKind::Type, kind, &whole);
+        }
         note(DayKind::Dependency, "rebrandly", &whole);
         hosts().for_each(|name| note(DayKind::Host, &name, &host));
     }

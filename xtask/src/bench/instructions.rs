@@ -99,10 +99,10 @@ pub(super) async fn count(workspace: &Workspace, root: &Path, filter: &str) -> R
     file::create_folder(&folder)?;
     // One for each checkout, so that neither compiles what the other has.
     let target = folder.join(if root == workspace.root() { "build" } else { "build-base" });
-    let mut build = tool::cargo();
-    build.current_dir(root.join("tests/bench-engine"));
-    build.args(["build", "--release", "--quiet", "--target-dir"]).arg(&target);
-    let built = progress::shown(|| "building".to_owned(), tool::shown(&mut build)).await?;
+    let mut cargo = tool::cargo();
+    cargo.current_dir(root.join("tests/bench-engine"));
+    cargo.args(["build", "--release", "--quiet", "--target-dir"]).arg(&target);
+    let built = progress::shown(|| "building".to_owned(), tool::shown(&mut cargo)).await?;
     ensure!(built, "tests/bench-engine does not compile");
     let binary = target.join("release/bench-engine");
     let listed = tool::output(&mut tool::command(&binary), "list the cases").await?;
@@ -110,11 +110,12 @@ pub(super) async fn count(workspace: &Workspace, root: &Path, filter: &str) -> R
     cases.retain(|case| case.name.contains(filter));
     ensure!(!cases.is_empty(), "no case has a name with {filter:?}");
     let mut counts = Vec::new();
+    let [first, second] = ["once", "twice"].map(|name| folder.join(format!("{name}.callgrind")));
     for case in cases {
         let both = async {
             tokio::try_join!(
-                callgrind(&binary, &case.name, case.rounds, &folder.join("once.callgrind")),
-                callgrind(&binary, &case.name, 2 * case.rounds, &folder.join("twice.callgrind")),
+                callgrind(&binary, &case.name, case.rounds, &first),
+                callgrind(&binary, &case.name, 2 * case.rounds, &second),
             )
         };
         let (once, twice) = progress::shown(|| case.name.clone(), both).await?;

@@ -131,12 +131,12 @@ async fn end_others<P: Ports>(
 
 /// Whether a process works on an act that changes the same of these queues.
 fn is_at_work(entry: &Entry, hold: Hold, queues: &[String], now: Time) -> bool {
-    let changed = match (&entry.act, hold) {
+    let concerns = |changed: &[String]| changed.iter().any(|queue| queues.contains(queue));
+    let concerns = match (&entry.act, hold) {
         (Act::Pause { queues, .. } | Act::Resume { queues }, Hold::Pause)
-        | (Act::Pin { queues, .. }, Hold::Pin) => queues,
-        _ => return false,
+        | (Act::Pin { queues, .. }, Hold::Pin) => concerns(queues),
+        _ => false,
     };
-    let concerns = changed.iter().any(|queue| queues.contains(queue));
     concerns && !entry.is_over() && Time::from_millis(entry.busy_until) > now
 }
 

@@ -71,7 +71,7 @@ impl<T: Store + Clone + 'static> Store for Faulty<T> {
         let keys: Vec<&str> = writes.iter().map(|write| write.record.key.as_str()).collect();
         let throttled = throttled(writes.len()).into_iter().map(Ok).collect();
         let (work, later) =
-            (self.port.replace_all(writes), || wire::replace_all(&self.port, writes));
+            (self.port.replace_all(writes), || Some(wire::replace_all(&self.port, writes)));
         self.faults.call_or_later("replace_all", keys.join(" "), work, Some(throttled), later).await
     }
 

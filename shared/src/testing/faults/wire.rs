@@ -46,14 +46,14 @@ where
     })
 }
 
-pub(super) fn replace_all<S>(store: &S, writes: &[Replacement]) -> Option<Effect>
+pub(super) fn replace_all<S>(store: &S, writes: &[Replacement]) -> Effect
 where
     S: Store + Clone + 'static,
 {
     let (store, writes) = (store.clone(), writes.to_vec());
-    Some(Box::pin(async move {
+    Box::pin(async move {
         let _ = store.replace_all(&writes).await;
-    }))
+    })
 }
 
 pub(super) fn settle<S>(
