@@ -125,7 +125,7 @@ async fn many_jobs_of_high_priority_are_received_few_times() {
     bench.drain().await;
     assert_eq!(bench.journal.calls().len(), 300);
     let received = bench.sqs.received();
-    assert!(received <= 750, "{received} receives");
+    assert!(received <= 900, "{received} receives");
 }
 
 /// A message cannot be hidden for ever: one whose slot is over a minute ahead is claimed and parked.

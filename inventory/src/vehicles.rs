@@ -83,7 +83,7 @@ pub struct KeptPage {
 pub struct CarAndPage {
     /// The car's data as JSON.
     pub data: Option<String>,
-    /// Its page.
+    /// The car as its page showed it at the last scraping.
     pub page: Option<KeptPage>,
 }
 

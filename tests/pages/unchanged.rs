@@ -42,7 +42,7 @@ impl Pages {
         })
     }
 
-    /// Replaces that.
+    /// Replaces what the kept reading rests on.
     fn rest_on(&self, basis: &Value) {
         let vin = &self.cars[0].vin;
         let mut item = self.vehicles.page(SLUG, vin).unwrap();

@@ -1,4 +1,4 @@
-//! Measures commands.
+//! Times the commands of `evenkeel`, and counts their read units.
 
 use clap::Parser as _;
 use evenkeel::base::time::SystemClock;

@@ -43,7 +43,7 @@ impl Amounts {
     pub(super) const HUNDREDTH: Self =
         Self { succeeded: 940, open: 10, parked: 40, dead: 10, minutes: 15 };
 
-    /// All jobs.
+    /// The number of jobs in all states.
     pub(super) const fn jobs(self) -> u64 {
         self.succeeded + self.open + self.parked + self.dead
     }

@@ -1,6 +1,6 @@
 //! The stack to which the tables belong: its names.
 
-/// Its name.
+/// The name with which its functions begin.
 pub(super) const STACK: &str = "scale";
 
 pub(super) const JOBS_TABLE: &str = "jobs";

@@ -92,11 +92,11 @@ async fn polls_of_a_large_stack_stay_within_ten_read_units_a_second() {
         let now = NOW + Duration::from_secs(s);
         poller.refresh(&ports, &stack, now, &allowance, |_| ()).await;
         let minute = poller.live.units_last_minute;
-        assert!(minute <= 60.0 * 10.0 + 100.0, "{minute} in the minute before {s} s");
+        assert!(minute <= 60.0 * 10.0 + 150.0, "{minute} in the minute before {s} s");
     }
-    // A list of dead jobs may overdraw the allowance once, and is then made up for.
+    // A round, such as one with the list of dead jobs, may overdraw the allowance, which is then made up for.
     let used = poller.live.units;
-    assert!(used <= 10.0 * 300.0 + 100.0, "{used} read units in five minutes");
+    assert!(used <= 10.0 * 300.0 + 150.0, "{used} read units in five minutes");
     assert_eq!(poller.live.read_at.len(), Part::ALL.len(), "no part is left out");
     assert_eq!(poller.live.breakers.len(), MOST_WATCHED, "dependencies take turns");
 }

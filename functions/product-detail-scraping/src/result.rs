@@ -36,7 +36,7 @@ pub struct Unchanged {
     /// A [`Scraped`] as it was kept.
     #[serde(flatten)]
     pub result: Map<String, Value>,
-    /// Always true.
+    /// Always true; the field is left out of other results.
     pub unchanged: bool,
 }
 

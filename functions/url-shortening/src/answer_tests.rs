@@ -28,7 +28,7 @@ fn read(status: u16, pairs: &[(&str, &str)], body: &str) -> Failure {
 fn an_answer_of_another_shape_is_not_quoted() {
     for (body, expected) in [
         (r#""planted-key""#, "an answer that is no link: other JSON than expected at 1:13"),
-        (r#"{"id":["planted-key"]}"#, "an answer that is no link: other JSON than expected at 1:7"),
+        (r#"{"id":["planted-key"]}"#, "an answer that is no link: other JSON than expected at 1:6"),
         ("planted-key", "an answer that is no link: no JSON at 1:1"),
     ] {
         let failure: Failure = read_json::<Link>(body.as_bytes()).unwrap_err().into();

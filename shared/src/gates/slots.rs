@@ -265,10 +265,7 @@ impl<P: Ports> Gates<P> {
                 Ok(Swapped::No(current)) => {
                     known_at = self.cache_limiter(dependency, current.clone());
                     seen = current;
-                    // The first race is lost to a neighbour, the next ones to a crowd.
-                    let longest = FIRST_PAUSE * (1 << race.min(5));
-                    let pause = longest.mul_f64(self.random.unit());
-                    tokio::time::sleep(if race == 0 { Duration::ZERO } else { pause }).await;
+                    self.pause_after(race).await;
                 }
                 Err(error) => {
                     self.cache(dependency, |cache| cache.limiter = None);
@@ -281,6 +278,13 @@ impl<P: Ports> Gates<P> {
         let again = if need.promises { missing } else { 0 };
         let promised = vec![self.clock.now() + AFTER_RACES; usize::try_from(again).unwrap_or(0)];
         Ok((Reserved::No(Duration::from_secs(1)), promised))
+    }
+
+    /// Waits after a lost race for the limiter: the first one is lost to a neighbour, the next ones to a crowd.
+    async fn pause_after(&self, race: usize) {
+        let longest = FIRST_PAUSE * (1 << race.min(5));
+        let pause = longest.mul_f64(self.random.unit());
+        tokio::time::sleep(if race == 0 { Duration::ZERO } else { pause }).await;
     }
 
     /// Reads the limiter into the cache. Returns it, and from when it is.

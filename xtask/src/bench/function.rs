@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 /// What the benchmark adds to the work itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
-    /// Nothing.
+    /// Nothing: calls are answered at once.
     Quick,
     /// 50 ms for each call of the service.
     Slow,

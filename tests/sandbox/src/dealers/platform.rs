@@ -29,7 +29,7 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// All platforms.
+    /// The ten platforms, in the order of docs/platforms.md.
     pub const ALL: [Self; 10] = [
         Self::DealerComOld,
         Self::DealerComNew,

@@ -29,7 +29,7 @@ pub(super) fn plain(shown: &Shown<'_>) -> Template {
     Template { head: String::new(), body }
 }
 
-/// Microdata.
+/// A page that states its car in microdata.
 pub(super) fn microdata(shown: &Shown<'_>) -> Template {
     let car = shown.car;
     let scope = |name: &str, kind: &str| {
@@ -69,7 +69,7 @@ pub(super) fn microdata(shown: &Shown<'_>) -> Template {
     Template { head: String::new(), body: body.join("\n") }
 }
 
-/// RDFa.
+/// A page that states its car in RDFa.
 pub(super) fn rdfa(shown: &Shown<'_>) -> Template {
     let car = shown.car;
     let text =
