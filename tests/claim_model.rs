@@ -58,7 +58,7 @@ pub(crate) fn moves() -> BTreeSet<Move> {
 }
 
 #[test]
-fn every_interleaving_of_containers_and_sweeper_keeps_the_rules() {
+fn interleavings_of_containers_and_sweeper_keep_the_rules() {
     let Reached { worlds, moves } = reached().clone().unwrap_or_else(|why| panic!("{why}"));
     println!("{worlds} worlds, {} changes of state:", moves.len());
     for change in &moves {

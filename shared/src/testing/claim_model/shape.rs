@@ -1,30 +1,24 @@
 //! Which worlds count as one.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    time::Duration,
-};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::world::{Batch, Container, Message, Sweeper, World, times_of};
 use crate::{
-    base::time::{CLOCK_SKEW, Time, millis},
+    base::time::{CLOCK_SKEW, Time},
     record::{Phase, Record},
 };
 
-/// What is longer ago than this has passed by every clock.
-const PAST: Duration = Duration::from_secs(CLOCK_SKEW.as_secs() + 1);
-
 impl World {
-    /// What the world is like, without how long ago the past is and how large fences are.
+    /// What the world is like, without distances of times and how large fences are: which time comes before which, and
+    /// before now by every clock.
     pub(super) fn shape(&self) -> u128 {
-        let is_past = |time: &Time| *time + PAST <= self.now;
-        let mut past: Vec<Time> = self.times().into_iter().filter(is_past).collect();
-        past.sort_unstable();
-        past.dedup();
-        let time = |time: Time| match past.binary_search(&time) {
-            Ok(place) => (0_u8, place as u64),
-            Err(_) => (1_u8, millis((time + PAST).since(self.now))),
-        };
+        // What has just passed may be ahead by another clock.
+        let ages = [self.now.before(CLOCK_SKEW), self.now, self.now + CLOCK_SKEW];
+        let age = |time: Time| ages.iter().filter(|limit| time > **limit).count();
+        let mut times = self.times();
+        times.sort_unstable();
+        times.dedup();
+        let time = |time: Time| (age(time), times.binary_search(&time).unwrap_or(usize::MAX));
         let base = self.record.as_ref().map_or(0, |record| record.fence);
         let fence = |fence: u64| fence.wrapping_sub(base);
         let half = |salt: u8| {
@@ -40,7 +34,7 @@ impl World {
     fn add_to(
         &self,
         hasher: &mut DefaultHasher,
-        time: &impl Fn(Time) -> (u8, u64),
+        time: &impl Fn(Time) -> (usize, usize),
         fence: &impl Fn(u64) -> u64,
     ) {
         self.left.hash(hasher);
@@ -92,7 +86,7 @@ impl World {
 fn hash_record(
     record: &Record,
     hasher: &mut DefaultHasher,
-    time: &impl Fn(Time) -> (u8, u64),
+    time: &impl Fn(Time) -> (usize, usize),
     fence: &impl Fn(u64) -> u64,
 ) {
     let times = times_of(record).map(|at| at.map(time));
