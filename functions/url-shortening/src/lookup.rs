@@ -31,6 +31,10 @@ impl<V: Vehicles> Lookup<V> {
 
     /// The link kept for a car. Strongly consistent: it shows every write that ended before the question.
     pub(crate) async fn link(&self, dealer: &str, vin: &str) -> Answer {
+        // Without a table, there is no call to wait for.
+        if self.vehicles.table().is_none() {
+            return Ok(None);
+        }
         let car = (dealer.to_owned(), vin.to_owned());
         self.questions.ask(car, |cars| self.links(cars)).await
     }
