@@ -38,7 +38,7 @@ use need::{Need, needs};
 use recorder::{Call, Recorder};
 
 /// What roles allow although no function calls it in this test: whose role, the statement, the actions, and why.
-const NOT_CALLED: [(&str, &str, &[&str], &str); 9] = [
+const NOT_CALLED: [(&str, &str, &[&str], &str); 11] = [
     (
         JOB_TYPES,
         "Queues",
@@ -47,6 +47,13 @@ const NOT_CALLED: [(&str, &str, &[&str], &str); 9] = [
     ),
     (JOB_TYPES, "Logs", &LOGS, "Lambda writes what a function prints under its role"),
     (JOB_TYPES, "Jobs", &["dynamodb:PutItem"], "a message that is not valid is kept"),
+    (JOB_TYPES, "Control", &["dynamodb:BatchGetItem"], "a batch has jobs for several hosts"),
+    (
+        "DealerComFeedFunction",
+        "Vehicles",
+        &["dynamodb:BatchGetItem"],
+        "a run makes the jobs of cars that an earlier one has stored",
+    ),
     (SWEEPER, "Logs", &LOGS, "as above"),
     (SWEEPER, "Jobs", &["dynamodb:DeleteItem"], "it finds a record that expired days ago"),
     (SWEEPER, "Vehicles", &["dynamodb:DeleteItem"], "it finds a car that expired days ago"),
