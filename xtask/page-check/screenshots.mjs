@@ -1,5 +1,6 @@
 // Takes the screenshots of README.md from a dashboard whose stack is in an outage. Arguments: the address, the folder,
-// and perhaps a browser. It waits until a breaker refuses calls. Each picture has at most 256 colours.
+// and perhaps a browser. It waits until a breaker refuses calls, or until jobs wait after failures. Each picture has at
+// most 256 colours.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,15 +15,26 @@ const POLL_EVERY_MS = 500;
 const MOST_BYTES = 200_000;
 const VIEW = { width: 1200, height: 820 };
 
-/** Returns once a breaker refuses calls. */
+// The charts need some buckets before they show anything.
+const PAST_MS = 36_000;
+
+/** Whether a job waits for another try. */
+async function waits() {
+  const list = await (await fetch(`${url}/jobs?state=waiting`)).text();
+  return list.includes('href="/job?');
+}
+
+/** Returns once a breaker refuses calls, or later once a job waits. */
 async function outage() {
-  const end = Date.now() + OUTAGE_WITHIN_MS;
+  const begin = Date.now();
+  const end = begin + OUTAGE_WITHIN_MS;
   while (Date.now() < end) {
     const metrics = await (await fetch(`${url}/metrics`)).text();
     if (/^evenkeel_breaker_refuses_calls\{.*\} 1$/m.test(metrics)) return;
+    if (Date.now() > begin + PAST_MS && (await waits())) return;
     await new Promise((wait) => setTimeout(wait, POLL_EVERY_MS));
   }
-  throw new Error("no breaker has opened");
+  throw new Error("no breaker has opened, and no job has waited");
 }
 
 /** The path of a job with a story: one that is parked, or waits, or was given up. */
