@@ -15,7 +15,7 @@ use evenkeel::base::{
 };
 use evenkeel_cli::{
     Exit, Failure, Pager, Stop, Streams, Surroundings, Target,
-    args::{Cli, Color, Command, Form},
+    args::{CarsCommand, Cli, Color, Command, Form},
     aws,
 };
 
@@ -71,8 +71,9 @@ async fn run(cli: &Cli, surroundings: &Surroundings, choice: ColorChoice) -> Exi
     if matches!(cli.command, Command::Dashboard(_)) {
         return Exit::Done;
     }
-    // A command that sends ends by itself and says how far it got; others are cut off.
-    let may_end = matches!(cli.command, Command::Submit(_));
+    // A command that sends or imports ends by itself and says how far it got; others are cut off.
+    let may_end =
+        matches!(cli.command, Command::Submit(_) | Command::Cars(CarsCommand::ImportLinks(_)));
     let grace = if may_end { GRACE } else { Duration::ZERO };
     tokio::select! {
         biased;

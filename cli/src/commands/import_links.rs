@@ -15,6 +15,7 @@ use crate::{
     ports::{Called, Ports},
     shapes::{AmbiguousCar, ImportedLink, LinksImported},
     table::{Fields, table},
+    text::redact,
 };
 
 /// The job type whose function imports links.
@@ -108,7 +109,8 @@ fn begun(given: &ImportLinks) -> Result<Value, Failure> {
             return Err(unusable(path, &why));
         }
     }
-    Ok(stored)
+    // A finished import is no state to go on from: the next one begins anew.
+    Ok(if stored["done"] == true { fresh } else { stored })
 }
 
 fn unusable(path: &Path, why: &str) -> Failure {
@@ -184,7 +186,7 @@ fn answer(import: &Value) -> Result<Answer, Failure> {
         let texts = list.as_array().into_iter().flatten().filter_map(Value::as_str);
         texts.map(str::to_owned).collect::<Vec<_>>()
     };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| redact(value.as_str().unwrap_or_default());
     let link = |link: &Value| ImportedLink {
         link_id: text(&link["id"]),
         short_url: text(&link["short_url"]),
