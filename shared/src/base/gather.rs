@@ -2,8 +2,9 @@
 
 use std::{
     collections::VecDeque,
-    future::Future,
+    future::{Future, poll_fn},
     sync::{Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -65,7 +66,7 @@ impl<Q: Clone, A> Gatherer<Q, A> {
     {
         let unasked = Unasked(&self.waiting);
         if self.wait.is_zero() {
-            tokio::task::yield_now().await;
+            others_first().await;
         } else {
             tokio::time::sleep(self.wait).await;
         }
@@ -81,6 +82,21 @@ impl<Q: Clone, A> Gatherer<Q, A> {
             }
         }
     }
+}
+
+/// Lets the other futures of the task have their turn. Unlike tokio's `yield_now`, it does not wait for the runtime to
+/// look for events: what the task waits for otherwise is not there yet.
+async fn others_first() {
+    let mut is_second = false;
+    poll_fn(|context| {
+        if is_second {
+            return Poll::Ready(());
+        }
+        is_second = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The questions of the one that leads. If it is dropped before its call, so are they, and each asks again.
