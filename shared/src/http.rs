@@ -32,7 +32,10 @@ pub use retry_after::retry_after;
 pub use target::{Hosts, Refusal};
 
 use crate::{
-    base::{config::Reader, time::Clock},
+    base::{
+        config::Reader,
+        time::{Clock, Time},
+    },
     dependency::limiter::Rates,
     http::transport::{Network, Transport, USER_AGENT},
 };
@@ -247,6 +250,11 @@ impl<C: Clock, T: Transport> Outbound<C, T> {
     pub const fn over(transport: T, reach: Reach, hosts: Hosts, clock: C) -> Self {
         let rates = Rates::each_minute(CALLS_A_MINUTE, BURST);
         Self { transport, rules: Rules { hosts, reach }, clock, rates }
+    }
+
+    /// The time by its clock.
+    pub fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// How often one host may be called, by all job types together.

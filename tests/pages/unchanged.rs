@@ -1,6 +1,6 @@
 //! Pages that are scraped again: whole, or by asking whether they have changed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::record::item::Value as Attribute;
 use inventory::testing::TABLE;
@@ -137,4 +137,35 @@ async fn a_page_without_a_price_is_fetched_whole() {
         assert!(!is_unchanged(&result));
     }
     assert_eq!((pages.answers().await, pages.basis()), ([0, 2], None));
+}
+
+/// The sender's clock, or a date that it puts into every message, says nothing of the reading's age.
+#[tokio::test(start_paused = true)]
+async fn a_reading_grows_old_by_our_clock_whatever_the_sender_says() {
+    let pages = Pages::new(&[]).await;
+    let asked = async |id: &str| {
+        let mut body = pages.body(0);
+        (body["id"], body["created_at"]) = (json!(id), json!("2031-01-01T00:00:00Z"));
+        pages.send(&body.to_string());
+        pages.drain().await;
+        result(&pages.store.record(&format!("product_detail_scraping#g:{id}")).unwrap())
+    };
+    asked("first").await;
+    assert!(is_unchanged(&asked("second").await));
+    let kept = pages.basis();
+    tokio::time::advance(Duration::from_hours(8 * 24)).await;
+    assert!(!is_unchanged(&asked("third").await), "it is older than seven days");
+    assert_ne!(pages.basis(), kept);
+}
+
+/// Another job may have stored a newer reading meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_unchanged_page_leaves_what_is_kept_as_it_is() {
+    let pages = Pages::new(&[]).await;
+    pages.scraped("first").await;
+    let page = |pages: &Pages| pages.vehicles.page(SLUG, &pages.cars[0].vin);
+    let kept = page(&pages);
+    tokio::time::advance(Duration::from_hours(7)).await;
+    assert!(is_unchanged(&pages.scraped("second").await));
+    assert_eq!(page(&pages), kept);
 }

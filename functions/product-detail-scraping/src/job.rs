@@ -148,19 +148,13 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
         };
         Progress::DoneWith(outcome, Box::new(item))
     }
+}
 
-    /// The outcome if the site says that the page is as it was.
-    fn unchanged(
-        &self,
-        payload: &Scraping,
-        kept: Option<KeptReading>,
-        at: Time,
-    ) -> Result<Progress<Outcome>, Failure> {
-        let not_asked = || Failure::new(Class::Transient, "http_304", "not asked for");
-        let kept = kept.ok_or_else(not_asked)?;
-        let basis = kept.basis();
-        Ok(self.keep(payload, Outcome::unchanged(kept.result), basis, at))
-    }
+/// The outcome if the site says that the page is as it was. What is kept stays as it is: another job may have stored a
+/// newer reading meanwhile.
+fn unchanged(kept: Option<KeptReading>) -> Result<Progress<Outcome>, Failure> {
+    let not_asked = || Failure::new(Class::Transient, "http_304", "not asked for");
+    Ok(Progress::Done(Outcome::unchanged(kept.ok_or_else(not_asked)?.result)))
 }
 
 /// Reads a page, a long one beside the runtime's thread.
@@ -296,7 +290,6 @@ where
         };
         let address: Url = payload.url.parse().map_err(invalid)?;
         // Before the fetch, so that no page is fetched in vain if the table cannot be read.
-        // Before the fetch, so that no page is fetched in vain if the table cannot be read.
         let known = self.cars.of(payload).await.map_err(|error| error.unstarted())?;
         let feed = known.data.as_deref().map(feed_data::details);
         // A run that may make no call needs no permission for one.
@@ -305,19 +298,21 @@ where
             let failure = Failure::new(Class::Permanent, FORBIDDEN, why);
             return fall_back(payload, &address, feed.as_ref(), failure);
         }
-        let kept = KeptReading::of(&known, payload, run.sent_at);
+        // Its own time: what the sender says of the job's age would make a reading old or young at will.
+        let now = self.outbound.now();
+        let kept = KeptReading::of(&known, payload, now);
         let validators = kept.as_ref().map(KeptReading::validators);
         let content = match run.call(|limit| self.fetch(&payload.url, validators, limit)).await {
             Ok(Fetched::Content(content)) => *content,
-            Ok(Fetched::NotModified) => return self.unchanged(payload, kept, run.sent_at),
+            Ok(Fetched::NotModified) => return unchanged(kept),
             Err(error) => return not_fetched(payload, &address, feed.as_ref(), error, run),
         };
         let given = content.validators.clone();
         let of_feed = feed.clone().unwrap_or_default();
         let failure = match read(content, payload.vin.clone(), of_feed.clone()).await? {
             Ok(reading) => {
-                let at = run.sent_at;
-                let basis = kept_reading::basis(&reading, given.as_ref(), &known, payload, at);
+                let basis = kept_reading::basis(&reading, given.as_ref(), &known, payload, now);
+                let at = run.sent_at.min(now);
                 return Ok(self.keep(payload, Outcome::of(reading, None), basis, at));
             }
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),

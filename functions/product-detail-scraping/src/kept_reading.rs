@@ -52,6 +52,7 @@ impl KeptReading {
         let is_right = basis.rules == page::RULES
             && basis.address == payload.url
             && basis.feed == mark(known)
+            && Time::from_millis(basis.fetched_at) <= now
             && now.since(Time::from_millis(basis.fetched_at)) < LONGEST;
         let result: Map<String, Value> = serde_json::from_str(&kept.page).ok()?;
         (is_right && result.get("record").is_some_and(Value::is_object))
@@ -60,11 +61,6 @@ impl KeptReading {
 
     pub(crate) fn validators(&self) -> &Validators {
         &self.basis.validators
-    }
-
-    /// What the reading rests on, as [`basis`] gave it.
-    pub(crate) fn basis(&self) -> Option<String> {
-        serde_json::to_string(&self.basis).ok()
     }
 }
 
@@ -147,7 +143,7 @@ mod tests {
         let (known, payload) = (kept(), payload());
         let kept = KeptReading::of(&known, &payload, NOW).unwrap();
         assert_eq!(kept.result["record"]["price_cents"]["value"], json!(2_599_500));
-        assert_eq!(kept.basis(), known.page.clone().unwrap().basis);
+        assert_eq!(serde_json::to_string(&kept.basis).ok(), known.page.clone().unwrap().basis);
         assert!(
             KeptReading::of(&known, &payload, (NOW + LONGEST).before(Duration::from_secs(1)))
                 .is_some()

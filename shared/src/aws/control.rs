@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
 };
 use futures_util::future::{join_all, try_join_all};
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     control_item::{
@@ -38,6 +38,9 @@ const MOST_PAGES: usize = 20;
 /// How often the items that a call has left out are asked for.
 const MOST_ROUNDS: usize = 4;
 
+/// The pause before the items that are left are asked for; it doubles.
+const ROUND_PAUSE: Duration = Duration::from_millis(50);
+
 impl DynamoStore {
     async fn control_item(&self, key: Vec<Attribute>) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.tables.control);
@@ -55,11 +58,8 @@ impl DynamoStore {
         }
         let mut found: BTreeMap<String, Item> = BTreeMap::new();
         let table = &self.tables.control;
+        let mut pause = ROUND_PAUSE;
         for _ in 0..MOST_ROUNDS {
-            if left.is_empty() {
-                let one = |key: &Vec<Attribute>| found.get(&partition(&item::owned(key.clone())));
-                return Ok(keys.iter().map(|key| one(key).cloned()).collect());
-            }
             let asked = std::mem::take(&mut left).into_values().collect();
             let wanted = KeysAndAttributes::builder().set_keys(Some(asked)).consistent_read(true);
             let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
@@ -70,6 +70,12 @@ impl DynamoStore {
             let rest = answer.unprocessed_keys.and_then(|mut all| all.remove(table));
             let rest = rest.map(|rest| rest.keys).unwrap_or_default();
             left.extend(rest.into_iter().map(|item| (partition(&item), item)));
+            if left.is_empty() {
+                let one = |key: &Vec<Attribute>| found.get(&partition(&item::owned(key.clone())));
+                return Ok(keys.iter().map(|key| one(key).cloned()).collect());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
         }
         Err(PortError::Unavailable(format!("{} control items were not read", left.len())))
     }
@@ -117,10 +123,13 @@ impl Control for DynamoStore {
         seen(self.control_item(breaker_key(dependency)).await?.as_ref(), decode_breaker)
     }
 
-    async fn breakers(&self, dependencies: &[String]) -> Result<Vec<Seen<Breaker>>, PortError> {
+    async fn breakers(
+        &self,
+        dependencies: &[String],
+    ) -> Result<Vec<Result<Seen<Breaker>, PortError>>, PortError> {
         let keys: Vec<_> = dependencies.iter().map(|dependency| breaker_key(dependency)).collect();
         let items = self.control_items(&keys).await?;
-        items.iter().map(|item| seen(item.as_ref(), decode_breaker)).collect()
+        Ok(items.iter().map(|item| seen(item.as_ref(), decode_breaker)).collect())
     }
 
     async fn swap_breaker(
@@ -151,10 +160,13 @@ impl Control for DynamoStore {
         }
     }
 
-    async fn limiters(&self, names: &[String]) -> Result<Vec<Seen<Limiter>>, PortError> {
+    async fn limiters(
+        &self,
+        names: &[String],
+    ) -> Result<Vec<Result<Seen<Limiter>, PortError>>, PortError> {
         let keys: Vec<_> = names.iter().map(|name| limiter_key(name)).collect();
         let items = self.control_items(&keys).await?;
-        items.iter().map(|item| seen(item.as_ref(), decode_limiter)).collect()
+        Ok(items.iter().map(|item| seen(item.as_ref(), decode_limiter)).collect())
     }
 
     async fn swap_limiters(

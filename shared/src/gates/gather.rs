@@ -32,11 +32,11 @@ impl Default for Gathered {
 }
 
 /// The answer to each of `count` questions.
-fn each<T>(answers: Result<Vec<T>, PortError>, count: usize) -> Vec<Result<T, PortError>> {
-    match answers {
-        Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
-    }
+fn each<T>(
+    answers: Result<Vec<Result<T, PortError>>, PortError>,
+    count: usize,
+) -> Vec<Result<T, PortError>> {
+    answers.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
 }
 
 impl<P: Ports> Gates<P> {
@@ -102,9 +102,6 @@ impl<P: Ports> Gates<P> {
             });
             return join_all(each).await;
         }
-        match self.control.swap_limiters(&swaps).await {
-            Ok(answers) => answers,
-            Err(error) => each(Err(error), swaps.len()),
-        }
+        each(self.control.swap_limiters(&swaps).await, swaps.len())
     }
 }

@@ -55,11 +55,11 @@ pub trait Control: Send + Sync {
         dependency: &str,
     ) -> impl Future<Output = Result<Seen<Breaker>, PortError>> + Send;
 
-    /// The same of several dependencies, in one call and in their order. At most 100.
+    /// The same of several dependencies, in one call and in their order, each with a result of its own. At most 100.
     fn breakers(
         &self,
         dependencies: &[String],
-    ) -> impl Future<Output = Result<Vec<Seen<Breaker>>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Result<Seen<Breaker>, PortError>>, PortError>> + Send;
 
     /// Writes a breaker if its revision is still `revision`.
     fn swap_breaker(
@@ -75,11 +75,11 @@ pub trait Control: Send + Sync {
         dependency: &str,
     ) -> impl Future<Output = Result<Seen<Limiter>, PortError>> + Send;
 
-    /// The same of several accounts, in one call and in their order. At most 100.
+    /// The same of several accounts, in one call and in their order, each with a result of its own. At most 100.
     fn limiters(
         &self,
         names: &[String],
-    ) -> impl Future<Output = Result<Vec<Seen<Limiter>>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Result<Seen<Limiter>, PortError>>, PortError>> + Send;
 
     /// Writes a limiter if its revision is still `revision`.
     fn swap_limiter(

@@ -86,10 +86,11 @@ async fn several_values_are_read_in_one_call<S: Control>(store: &S) {
     assert_eq!(store.swap_limiter(other, &limiter(1), 0).await, Ok(Swapped::Yes));
     let names = [other, one, "several/unknown", one].map(str::to_owned);
     let first = Seen { value: open(1), revision: 1 };
-    let expected = vec![Seen::default(), first.clone(), Seen::default(), first];
+    let expected = vec![Ok(Seen::default()), Ok(first.clone()), Ok(Seen::default()), Ok(first)];
     assert_eq!(store.breakers(&names).await, Ok(expected));
     let first = Seen { value: limiter(1), revision: 1 };
-    let expected = vec![first, Seen::default(), Seen::default(), Seen::default()];
+    let none = || Ok(Seen::default());
+    let expected = vec![Ok(first), none(), none(), none()];
     assert_eq!(store.limiters(&names).await, Ok(expected));
 }
 

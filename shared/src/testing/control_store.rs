@@ -123,9 +123,12 @@ impl Control for MemoryStore {
         self.call().breaker(dependency)
     }
 
-    async fn breakers(&self, dependencies: &[String]) -> Result<Vec<Seen<Breaker>>, PortError> {
+    async fn breakers(
+        &self,
+        dependencies: &[String],
+    ) -> Result<Vec<Result<Seen<Breaker>, PortError>>, PortError> {
         let mut tables = self.call();
-        dependencies.iter().map(|dependency| tables.breaker(dependency)).collect()
+        Ok(dependencies.iter().map(|dependency| tables.breaker(dependency)).collect())
     }
 
     async fn swap_breaker(
@@ -152,9 +155,12 @@ impl Control for MemoryStore {
         self.call().limiter(name)
     }
 
-    async fn limiters(&self, names: &[String]) -> Result<Vec<Seen<Limiter>>, PortError> {
+    async fn limiters(
+        &self,
+        names: &[String],
+    ) -> Result<Vec<Result<Seen<Limiter>, PortError>>, PortError> {
         let mut tables = self.call();
-        names.iter().map(|name| tables.limiter(name)).collect()
+        Ok(names.iter().map(|name| tables.limiter(name)).collect())
     }
 
     async fn swap_limiter(

@@ -29,8 +29,9 @@ pub async fn answer_request<J: Job, P: Ports>(
 ) -> Value {
     // On the heap: it holds all that the job type does for it.
     let answered = Box::pin(answered(worker, request, deadline)).await;
-    // What its calls have counted is for the fleet.
-    worker.gates.report(true).await;
+    // What its calls have counted is for the fleet, if there is time.
+    let left = answer_by(deadline).since(worker.clock.now());
+    let _ = tokio::time::timeout(left, worker.gates.report(true)).await;
     match answered {
         Ok(answer) => json!({ "answer": answer }),
         Err(failure) => {
@@ -47,6 +48,15 @@ pub async fn answer_request<J: Job, P: Ports>(
     }
 }
 
+/// When the answer has to be on its way, whatever is not done by then.
+fn answer_by(deadline: Time) -> Time {
+    deadline.before(ANSWER_RESERVE / 3)
+}
+
+fn too_long() -> Failure {
+    Failure::new(Class::Transient, JOB_TIMEOUT, "it took too long")
+}
+
 async fn answered<J: Job, P: Ports>(
     worker: &Worker<J, P>,
     request: &Value,
@@ -57,9 +67,11 @@ async fn answered<J: Job, P: Ports>(
         let limit = Limit { name: dependency.to_owned(), rates };
         worker.gates.know_limit(dependency, Some(limit));
     }
-    let permit = worker.gates.enter(dependency, RunKind::Again).await;
-    let mut permit = permit.map_err(Refused::into_failure)?;
-    let (now, latest_end) = (worker.clock.now(), deadline.before(ANSWER_RESERVE));
+    let latest_end = deadline.before(ANSWER_RESERVE);
+    let entering = worker.gates.enter(dependency, RunKind::Again);
+    let entered = tokio::time::timeout(latest_end.since(worker.clock.now()), entering).await;
+    let mut permit = entered.map_err(|_| too_long())?.map_err(Refused::into_failure)?;
+    let now = worker.clock.now();
     let ends_at = (now + J::POLICY.job_timeout).min(latest_end);
     permit.until(ends_at, latest_end);
     let run = Run {
@@ -78,9 +90,10 @@ async fn answered<J: Job, P: Ports>(
         if let Ok(answered) = tokio::time::timeout(latest_end.since(now), work).await {
             (answered.and_then(|answered| answered), RunEnd::Ended)
         } else {
-            let failure = Failure::new(Class::Transient, JOB_TIMEOUT, "it took too long");
-            (Err(failure), RunEnd::TimedOut)
+            (Err(too_long()), RunEnd::TimedOut)
         };
-    worker.gates.leave(permit, end).await;
+    // A probe that is not given back ends by itself.
+    let left = answer_by(deadline).since(worker.clock.now());
+    let _ = tokio::time::timeout(left, worker.gates.leave(permit, end)).await;
     answered
 }

@@ -123,7 +123,10 @@ impl<T: Control> Control for Faulty<T> {
             .await
     }
 
-    async fn breakers(&self, dependencies: &[String]) -> Result<Vec<Seen<Breaker>>, PortError> {
+    async fn breakers(
+        &self,
+        dependencies: &[String],
+    ) -> Result<Vec<Result<Seen<Breaker>, PortError>>, PortError> {
         let read = self.port.breakers(dependencies);
         self.faults.call("breakers", dependencies.join(" "), read, None).await
     }
@@ -144,7 +147,10 @@ impl<T: Control> Control for Faulty<T> {
             .await
     }
 
-    async fn limiters(&self, names: &[String]) -> Result<Vec<Seen<Limiter>>, PortError> {
+    async fn limiters(
+        &self,
+        names: &[String],
+    ) -> Result<Vec<Result<Seen<Limiter>, PortError>>, PortError> {
         self.faults.call("limiters", names.join(" "), self.port.limiters(names), None).await
     }
 
