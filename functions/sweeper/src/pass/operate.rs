@@ -62,7 +62,8 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
             Err(error) => {
                 telemetry::port_failed(NAME, &error);
                 tick.count(NAME, "failed", 1);
-                knows_all = false;
+                // One that nobody can read stays so: balance does not wait for it.
+                knows_all &= matches!(error, PortError::Unreadable(_));
             }
         }
     }
@@ -128,7 +129,11 @@ async fn carry_on<P: Ports>(
     if waits(entry, now) {
         return Ok("waiting");
     }
-    work::carry_on(sweep, &mut logged, end).await?;
+    if let Err(error) = work::carry_on(sweep, &mut logged, end).await {
+        // What it pins is known all the same.
+        telemetry::port_failed(NAME, &error);
+        return Ok("failed");
+    }
     Ok("carried_on")
 }
 
