@@ -170,7 +170,9 @@ async fn bulk<P: Ports>(
     if let (true, false, Some(as_of)) = (confirmed.yes, write.dry_run, confirmed.as_of) {
         return send(ports, stack, &act(as_of), write, moment).await;
     }
-    let preview = preview(ports, stack, &act(0)).await?;
+    let mut preview = preview(ports, stack, &act(0)).await?;
+    // The filter was made by this clock: a later time would let jobs grow old enough that were not shown.
+    preview.as_of = preview.as_of.min(moment.now.as_millis());
     if write.dry_run || !confirmed.yes {
         let next = format!("--yes --as-of {}", preview.as_of);
         let next = (!write.dry_run).then_some(next.as_str());
