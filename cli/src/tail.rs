@@ -128,7 +128,8 @@ async fn look<P: Ports>(
     }
     let mut changes = seen.look(items, now);
     for key in seen.take_missing(MOST_RECORDS) {
-        let read = ports.item(&stack.jobs, &key).await?;
+        // What was found so far is not lost. The others are missing at the next look again.
+        let Ok(read) = ports.item(&stack.jobs, &key).await else { break };
         looked.add(read.units);
         changes.extend(seen.read(&key, read.value.as_ref(), now));
     }
