@@ -29,7 +29,8 @@ def result(record):
     if state not in TERMINAL or same_end:
         return None
     key = text(new, "pk")
-    value = text(new, "result")
+    # A job that has not succeeded may have a provisional result, which stands in for none.
+    value = text(new, "result") if state == "succeeded" else None
     return {
         # A job that is reopened ends again, with a higher fence. So this names one end of one job, however often the
         # stream delivers it: store what you do under this id, and do it once.
