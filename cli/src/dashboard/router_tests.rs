@@ -27,6 +27,11 @@ use crate::{
     stack::Target,
 };
 
+#[path = "router_tests/acts.rs"]
+mod acts_tests;
+#[path = "router_tests/hostile.rs"]
+mod hostile_tests;
+
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 const PORT: u16 = 8_770;
@@ -265,116 +270,12 @@ async fn a_read_only_dashboard_refuses_every_change_and_shows_no_way_to_it() {
 }
 
 #[tokio::test]
-async fn hostile_values_are_shown_as_texts_by_every_route() {
-    for hostile in hostile() {
-        // What fits an address; a form may hold more.
-        let hostile: String = hostile.chars().take(1_000).collect();
-        for (path, method, values) in TABLE {
-            let mut known = url::form_urlencoded::Serializer::new(String::new());
-            for (name, _) in url::form_urlencoded::parse(values.as_bytes()) {
-                known.append_pair(&name, &hostile);
-            }
-            let known = known.finish();
-            let known = if method == "POST" { with_token(&known) } else { known };
-            let mut unknown = url::form_urlencoded::Serializer::new(known.clone());
-            unknown.append_pair(&hostile, &hostile);
-            for query in [known, unknown.finish()] {
-                let request = sent(method, path, &query, &[HOST, OWN_SITE, ORIGIN]);
-                let ports = whole(path);
-                let (status, _, text) = answer(&ports, request).await;
-                assert!(!status.is_server_error(), "{path}: {text}");
-                assert_harmless(&text, path);
-                assert_eq!(ports.invoked(), [], "{path}");
-            }
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_form_acts_through_the_operators_function_and_leads_to_its_entry() {
-    let ports = whole("/act");
-    let form = with_token("do=close&dependency=d&for=30m&as_of=7&reason=it+is+back");
-    let (status, headers, _) =
-        answer(&ports, sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN])).await;
-    assert_eq!(
-        (status.as_u16(), &headers["location"]),
-        (303, &"/operation?id=9-a".parse().unwrap())
-    );
-    let (function, request) = ports.invoked().pop().unwrap();
-    let until = (NOW + Duration::from_mins(30)).as_millis();
-    let act = json!({ "do": "breaker", "dependency": "d", "set": "close", "until": until });
-    assert_eq!((function.as_str(), &request["act"]), ("s-operator", &act));
-    assert_eq!(request["reason"], "it is back");
-    let shown = page(&ports, "/operation?id=9-a").await;
-    assert!(shown.contains("retry") && shown.contains(">done<"), "{shown}");
-    let log = page(&ports, "/operations").await;
-    assert!(log.contains("/operation?id=9-a"), "{log}");
-}
-
-#[tokio::test]
-async fn a_cluster_is_retried_after_its_preview_and_as_of_it() {
-    let dead = DueItem {
-        key: "a#g:1".into(),
-        partition: "dead#a#3".into(),
-        due_at: NOW.before(Duration::from_mins(5)),
-        state: "dead".into(),
-        kind: "a".into(),
-        fingerprint: Some("f00d".into()),
-        ..DueItem::default()
-    };
-    let ask = "/confirm?do=retry_cluster&#38;type=a&#38;state=dead&#38;fingerprint=f00d";
-    let clusters = page(&ports().with_due([dead]), "/errors").await;
-    assert!(clusters.contains(ask) && clusters.contains("data-key=\"R\""), "{clusters}");
-    let ports_asked = whole("/confirm");
-    let shown = page(&ports_asked, &ask.replace("&#38;", "&")).await;
-    for part in ["name=\"as_of\" value=\"7\"", "a#g:1", "method=\"post\"", TOKEN, "data-still"] {
-        assert!(shown.contains(part), "{part}: {shown}");
-    }
-    assert_eq!(ports_asked.invoked()[0].1["dry_run"], true);
-    let ports = whole("/act");
-    let form = "do=retry_cluster&type=a&state=dead&fingerprint=f00d&as_of=7&reason=mended";
-    let request = sent("POST", "/act", &with_token(form), &[HOST, OWN_SITE, ORIGIN]);
-    assert_eq!(answer(&ports, request).await.0, StatusCode::SEE_OTHER);
-    let on = &ports.invoked()[0].1["act"]["on"];
-    assert_eq!((&on["as_of"], &on["filter"]["fingerprint"]), (&json!(7), &json!("f00d")));
-    assert_eq!(on["filter"]["states"], json!(["dead"]));
-}
-
-#[tokio::test]
-async fn what_may_do_harm_is_not_done_before_it_was_shown() {
-    for act in [
-        "do=cancel&id=1",
-        "do=retry_cluster&type=a&state=dead&fingerprint=f",
-        "do=open&dependency=d&for=30m",
-        "do=pause&type=a&priority=both&for=30m",
-    ] {
-        let ports = whole("/act");
-        let form = with_token(&format!("{act}&reason=x"));
-        let request = sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN]);
-        let (status, _, text) = answer(&ports, request).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{act}");
-        assert!(text.contains("as_of: missing") && ports.invoked().is_empty(), "{act}: {text}");
-    }
-}
-
-#[tokio::test]
 async fn the_newest_successes_of_each_type_are_listed() {
     let ports = ports().with_succeeded("a", &[(NOW.before(Duration::from_mins(3)), "a#g:7")]);
     let shown = page(&ports, "/succeeded").await;
     assert!(shown.contains("/job?id=a%23g%3A7") && shown.contains("3 min ago"), "{shown}");
     let jobs = page(&ports, "/jobs").await;
     assert!(jobs.contains("href=\"/succeeded\""), "{jobs}");
-}
-
-#[tokio::test]
-async fn what_the_operators_function_refuses_is_shown_and_not_sent_again() {
-    let why = Called::Failed("reason: missing; expected why".into());
-    let ports = ports().answering([why]);
-    let form = with_token("do=auto&dependency=d");
-    let (status, _, text) =
-        answer(&ports, sent("POST", "/act", &form, &[HOST, OWN_SITE, ORIGIN])).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(text.contains("reason: missing") && text.contains("data-still"), "{text}");
 }
 
 #[tokio::test]
@@ -464,125 +365,6 @@ fn car(vin: &str, text: &str) -> BTreeMap<String, Value> {
         ("list".to_owned(), json!(text)),
         ("data".to_owned(), json!(json!({ "title": text }).to_string())),
     ])
-}
-
-/// A message that was rejected, with this text wherever a sender decides.
-fn message(text: &str) -> RejectedMessage {
-    RejectedMessage {
-        key: format!("q#{}", "0".repeat(64)),
-        kind: "a".into(),
-        rejection: Rejection { flaw: Flaw::ALL[0], reason: text.into() },
-        queue: "arn:aws:sqs:eu-west-1:123456789012:s-a".into(),
-        message_id: text.into(),
-        group: Some(text.into()),
-        at: NOW.before(Duration::from_mins(5)),
-        expires_at: NOW + Duration::from_hours(1),
-        head: text.into(),
-        length: text.len(),
-        trace: None,
-    }
-}
-
-/// Texts that must stay texts, whatever shows them.
-fn hostile() -> [String; 5] {
-    [
-        "<script>alert(1)</script>".to_owned(),
-        "\" onmouseover=\"alert(1)' x='<img src=x onerror=alert(1)>".to_owned(),
-        "</script></style></title></textarea><svg/onload=alert(1)>".to_owned(),
-        "abc\u{202e}fdp.exe".to_owned(),
-        "A".repeat(65_536),
-    ]
-}
-
-/// What would be more than text on a page.
-fn assert_harmless(page: &str, path: &str) {
-    for part in ["<script>", "<img", "<svg/", "onmouseover=\"", "\u{202e}"] {
-        assert!(!page.contains(part), "{path} has {part:?}");
-    }
-}
-
-/// A stack that shows this text wherever a sender, a third party or an operator decides what is shown.
-fn showing(text: &str) -> MemoryPorts {
-    let payload = json!({ "note": text }).to_string();
-    let open = BreakerState::Open { retry_at: NOW, wait: Duration::ZERO };
-    let breaker =
-        Breaker { generation: 1, state: open, why: text.to_owned(), ..Breaker::default() };
-    let observed = json!({
-        "at": NOW.as_millis() - 30_000,
-        "queues": { text.to_owned(): { "visible": 3 } },
-        "types": { text.to_owned(): { "succeeded": 1, "states": { "dead": 1 }, "p95_s": 2.0 } },
-        "dependencies": { text.to_owned(): { "breaker": text, "calls": 1 } },
-        "forecasts": [{ "what": "grows", "about": text, "evidence": text }],
-    });
-    let dead = DueItem {
-        key: format!("a#g:{text}"),
-        partition: "dead#a#3".into(),
-        due_at: NOW.before(Duration::from_mins(5)),
-        state: "dead".into(),
-        kind: "a".into(),
-        fingerprint: Some(text.to_owned()),
-        group: Some(text.to_owned()),
-        ..DueItem::default()
-    };
-    let rejected = DueItem { state: "rejected".into(), ..dead.clone() };
-    let operation = json!({ "id": text, "at": 1, "by": text, "reason": text,
-        "act": { "do": text, "x": text }, "state": text, "why": text,
-        "counts": { text.to_owned(): 1 }, "pending": [text] });
-    let preview = json!({ "dry_run": true, "as_of": 7, "count": 1, "more": true,
-        "samples": [text], "takes_ms": 5_000 });
-    ports()
-        .with_record(&record("1", &payload, text))
-        .with_breaker("d", breaker)
-        .with_note("observe", "now", &observed.to_string())
-        .with_note("history", &format!("{:015}", NOW.as_millis() - 60_000), &observed.to_string())
-        .with_due([dead, rejected])
-        .with_succeeded("a", &[(NOW, text)])
-        .with_item(&format!("q#{}", "0".repeat(64)), Kept::Rejected(Box::new(message(text))))
-        .with_note("ops", "9-a", &operation.to_string())
-        .with_other(car("1", text))
-        .answering([Called::Answer(preview)])
-}
-
-#[tokio::test]
-async fn hostile_texts_are_shown_as_texts_on_every_page() {
-    for text in hostile() {
-        let ports = showing(&text);
-        for path in [
-            "/",
-            "/queues",
-            "/dependencies",
-            "/jobs?state=dead",
-            "/job?id=1",
-            "/job?id=q%230000000000000000000000000000000000000000000000000000000000000000",
-            "/succeeded",
-            "/errors",
-            "/rejected",
-            "/cars?dealer=m",
-            "/car?dealer=m&vin=1",
-            "/operations",
-            "/operation?id=9-a",
-            "/confirm?do=cancel&id=1",
-        ] {
-            assert_harmless(&page(&ports, path).await, path);
-        }
-        let shown = page(&ports, "/job?id=1").await;
-        if text.len() > 1_000 {
-            assert!(shown.contains(&text), "a long payload is shown as a whole");
-        } else {
-            assert!(shown.contains("alert(1)") || shown.contains("abc�fdp.exe"), "{shown}");
-        }
-        let asked = cells_path(&text);
-        let request = request("GET", &asked, &[("host", "localhost:8770")]);
-        let (_, _, shown) = answer(&ports, request).await;
-        assert_harmless(&shown, "/jobs");
-    }
-}
-
-/// A request whose values are the text.
-fn cells_path(text: &str) -> String {
-    let text: String = text.chars().take(1_000).collect();
-    let values = [("class", text.as_str()), ("group", &text), ("dependency", &text)];
-    crate::dashboard::cells::path("/jobs", &values)
 }
 
 #[tokio::test(start_paused = true)]
