@@ -11,7 +11,7 @@ use evenkeel::{
     http::transport,
     ports::{Control as _, Store as _, notes::NoteKey},
     record::{Counters, Parking, Phase, Record, Work},
-    testing::TestClock,
+    testing::{self, TestClock},
 };
 use evenkeel_cli::{
     Exit, Failure, Stop, Streams, Surroundings,
@@ -36,29 +36,19 @@ pub(crate) fn record(key: &str, phase: Phase) -> Record {
         paused_since: None,
     };
     Record {
-        key: key.to_owned(),
         fence: 7,
         owner: "token".into(),
-        message_id: "message".into(),
         counters: Counters { receives: 3, claims: 2, attempts: 1, ..Counters::default() },
-        phase,
         work: Work {
             payload: r#"{"url":"https://u:p@shop.example/"}"#.into(),
             queue: "arn:aws:sqs:eu-west-1:123456789012:s-webhook".into(),
             dependency: "shop".into(),
-            retention: Duration::from_hours(24),
             created_at: NOW,
-            first_created_at: None,
-            deadline: None,
             group: Some("tenant".into()),
-            trace: None,
+            ..testing::work()
         },
-        cursor: None,
-        provisional: None,
         parking: is_parked.then_some(parking),
-        last_failure: None,
-        history: Vec::new(),
-        journal: Vec::new(),
+        ..testing::record(key, phase)
     }
 }
 

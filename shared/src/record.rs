@@ -259,6 +259,27 @@ pub struct Guard {
 }
 
 impl Record {
+    /// The record of a job that no batch has claimed: without a run, a failure or progress. The sweeper checks at
+    /// `due_at` whether the job's message was lost.
+    #[must_use]
+    pub fn queued(key: String, work: Work, due_at: Time) -> Self {
+        Self {
+            key,
+            fence: 0,
+            owner: String::new(),
+            message_id: String::new(),
+            counters: Counters::default(),
+            phase: Phase::Queued { due_at },
+            work,
+            cursor: None,
+            provisional: None,
+            parking: None,
+            last_failure: None,
+            history: Vec::new(),
+            journal: Vec::new(),
+        }
+    }
+
     /// The record with an entry on the index `due` at the end of its lease, if it is running.
     #[must_use]
     pub fn with_lease_expiry_indexed(&self) -> Self {

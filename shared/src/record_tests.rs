@@ -8,6 +8,7 @@ use crate::{
         claim_decision::{ClaimDecision, Claimant, claim},
         decision::{Cause, Decision},
     },
+    testing,
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
@@ -15,17 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(600);
 
 fn work() -> Work {
-    Work {
-        payload: "{}".into(),
-        queue: "arn:q".into(),
-        dependency: "elsewhere".into(),
-        retention: Duration::from_secs(86_400),
-        created_at: NOW,
-        first_created_at: None,
-        deadline: None,
-        group: None,
-        trace: None,
-    }
+    Work { created_at: NOW, ..testing::work() }
 }
 
 fn ids(id: &str) -> Vec<String> {

@@ -379,11 +379,10 @@ mod tests {
     use serde_json::Value;
 
     use super::{sweeping::embedded, *};
-    use crate::base::time::Time;
-    use crate::record::{
-        Work,
-        claim_decision::{ClaimDecision, Claimant, claim},
-        decision::Cause,
+    use crate::{
+        base::time::Time,
+        record::{Counters, Work, decision::Cause},
+        testing,
     };
 
     #[derive(Clone, Default)]
@@ -410,37 +409,10 @@ mod tests {
     }
 
     fn record() -> Record {
-        let work = Work {
-            payload: "a payload".into(),
-            queue: "arn:q".into(),
-            dependency: "elsewhere".into(),
-            retention: Duration::ZERO,
-            created_at: Time::default(),
-            first_created_at: None,
-            deadline: None,
-            group: None,
-            trace: None,
-        };
-        let ids = ["m".to_owned()];
-        let by = Claimant {
-            owner: "o",
-            message_ids: &ids,
-            sent_at: Time::default(),
-            may_kill: false,
-            excuses_crashes: false,
-            wakes: None,
-            stray: false,
-            dedup_window: Duration::ZERO,
-            fallback: None,
-            stands_in: false,
-            give_up_after: Duration::ZERO,
-            now: Time::default(),
-            lease_until: Time::default(),
-        };
-        match claim(None, "errand#g:1", &work, &by) {
-            ClaimDecision::Take { record, .. } => record,
-            other => panic!("{other:?}"),
-        }
+        let phase = Phase::Running { lease_until: Time::default(), lease_expiry_indexed: false };
+        let counters = Counters { receives: 1, claims: 1, ..Counters::default() };
+        let work = Work { payload: "a payload".into(), ..testing::work() };
+        Record { counters, work, ..testing::record("errand#g:1", phase) }
     }
 
     #[test]

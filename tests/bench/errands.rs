@@ -20,7 +20,7 @@ use evenkeel::{
         notes::{Limits, NoteKey},
     },
     record::{Counters, Parking, Phase, Record, Work, lease::Lease},
-    testing::{Faults, POLICY, TestClock},
+    testing::{self, Faults, POLICY, TestClock},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -283,36 +283,21 @@ impl Bench {
 
     /// A record that the engine could have written.
     pub(crate) fn record(&self, name: &str, phase: Phase) -> Record {
-        let ended = phase.ended_at().is_some();
+        let attempts = u32::from(phase.ended_at().is_some());
+        let work = Work {
+            payload: json!({ "name": name }).to_string(),
+            queue: self.queue().into(),
+            retention: POLICY.retention(),
+            created_at: self.now(),
+            group: Some("acme".into()),
+            ..testing::work()
+        };
         Record {
-            key: key(name),
-            fence: 1,
             owner: "earlier".into(),
             message_id: "gone".into(),
-            counters: Counters {
-                receives: 1,
-                claims: 1,
-                attempts: u32::from(ended),
-                ..Counters::default()
-            },
-            phase,
-            work: Work {
-                payload: json!({ "name": name }).to_string(),
-                queue: self.queue().into(),
-                dependency: DEPENDENCY.into(),
-                retention: POLICY.retention(),
-                created_at: self.now(),
-                first_created_at: None,
-                deadline: None,
-                group: Some("acme".into()),
-                trace: None,
-            },
-            cursor: None,
-            provisional: None,
-            parking: None,
-            last_failure: None,
-            history: Vec::new(),
-            journal: Vec::new(),
+            counters: Counters { receives: 1, claims: 1, attempts, ..Counters::default() },
+            work,
+            ..testing::record(&key(name), phase)
         }
     }
 

@@ -382,6 +382,7 @@ mod tests {
             FailedAttempt,
             journal::{ENTRY_BYTES, JOURNAL, JournalEntry},
         },
+        testing::work,
     };
 
     fn item(attributes: Vec<Attribute>) -> Item {
@@ -629,35 +630,21 @@ mod tests {
             Phase::Waiting { run_after: at, due_at: at, why: "w".repeat(300) },
             Phase::Dead { at, why: "w".repeat(300) },
         ] {
-            let record = Record {
-                key: key.clone(),
-                fence: 0,
-                owner: String::new(),
-                message_id: String::new(),
-                counters: Counters::default(),
-                phase,
-                work: Work {
-                    payload: "p".repeat(60_000),
-                    queue: format!("{arn}:{}-high", "q".repeat(75)),
-                    dependency: dependency.clone(),
-                    retention: Duration::from_secs(1),
-                    created_at: at,
-                    first_created_at: None,
-                    deadline: None,
-                    group: Some("g".repeat(128)),
-                    trace: longest_trace(),
-                },
-                cursor: None,
-                provisional: None,
-                parking: None,
-                last_failure: Some(LastFailure {
-                    class: failure.class().name().into(),
-                    fingerprint: failure.fingerprint(&dependency),
-                    at,
-                }),
-                history: Vec::new(),
-                journal: Vec::new(),
+            let work = Work {
+                payload: "p".repeat(60_000),
+                queue: format!("{arn}:{}-high", "q".repeat(75)),
+                dependency: dependency.clone(),
+                created_at: at,
+                group: Some("g".repeat(128)),
+                trace: longest_trace(),
+                ..work()
             };
+            let last_failure = Some(LastFailure {
+                class: failure.class().name().into(),
+                fingerprint: failure.fingerprint(&dependency),
+                at,
+            });
+            let record = Record { phase, last_failure, ..Record::queued(key.clone(), work, at) };
             let entry = crate::aws::size::due_entry(&record);
             assert!(entry < 1024, "{entry} bytes: {}", record.phase.name());
         }

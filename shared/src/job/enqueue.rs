@@ -21,7 +21,7 @@ use crate::{
     },
     policy::Policy,
     ports::{PortError, Queue, Store, Written},
-    record::{Counters, Phase, Record, Work, trace::Trace},
+    record::{Phase, Record, Work, trace::Trace},
 };
 
 /// Maximum records per insert (DynamoDB's limit for a batch of statements).
@@ -100,31 +100,18 @@ impl NewJob {
     }
 
     fn record(&self, now: Time) -> Record {
-        Record {
-            key: self.key.clone(),
-            fence: 0,
-            owner: String::new(),
-            message_id: String::new(),
-            counters: Counters::default(),
-            phase: Phase::Queued { due_at: now + DUE_AFTER },
-            work: Work {
-                payload: self.payload.clone(),
-                queue: self.queue.clone(),
-                dependency: self.dependency.clone(),
-                retention: self.retention,
-                created_at: now,
-                first_created_at: None,
-                deadline: self.worth.map(|span| now + span),
-                group: Some(self.group.clone()),
-                trace: self.trace.clone(),
-            },
-            cursor: None,
-            provisional: None,
-            parking: None,
-            last_failure: None,
-            history: Vec::new(),
-            journal: Vec::new(),
-        }
+        let work = Work {
+            payload: self.payload.clone(),
+            queue: self.queue.clone(),
+            dependency: self.dependency.clone(),
+            retention: self.retention,
+            created_at: now,
+            first_created_at: None,
+            deadline: self.worth.map(|span| now + span),
+            group: Some(self.group.clone()),
+            trace: self.trace.clone(),
+        };
+        Record::queued(self.key.clone(), work, now + DUE_AFTER)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         time::Time,
     },
     failure::Class,
-    record::{Counters, Phase, Record, Work, decision::Cause},
+    record::{Phase, Record, Work, decision::Cause},
 };
 
 /// The batch and the messages that claim a job.
@@ -203,21 +203,7 @@ impl Record {
 
 /// A new record, which continues the fence of an expired record of the same key.
 fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
-    Record {
-        key: key.to_owned(),
-        fence,
-        owner: String::new(),
-        message_id: String::new(),
-        counters: Counters::default(),
-        phase: Phase::Queued { due_at: now },
-        work: work.clone(),
-        cursor: None,
-        provisional: None,
-        parking: None,
-        last_failure: None,
-        history: Vec::new(),
-        journal: Vec::new(),
-    }
+    Record { fence, ..Record::queued(key.to_owned(), work.clone(), now) }
 }
 
 fn take(record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {

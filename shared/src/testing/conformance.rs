@@ -19,6 +19,7 @@ use crate::{
         lease::Lease,
         trace::Trace,
     },
+    testing,
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
@@ -56,14 +57,10 @@ pub async fn store<S: Store>(store: &S) {
 fn work() -> Work {
     Work {
         payload: r#"{"a":1}"#.into(),
-        queue: "arn:aws:sqs:eu-west-1:123456789012:q".into(),
-        dependency: "elsewhere".into(),
         retention: Duration::from_secs(1_296_000),
         created_at: NOW,
-        first_created_at: None,
-        deadline: None,
-        group: None,
         trace: trace(),
+        ..testing::work()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
         due::{due_partition, due_partitions},
         lease::Lease,
     },
+    testing,
 };
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
@@ -40,29 +41,16 @@ pub async fn maintenance<S: TableMaintenance>(store: &S) {
 
 fn record(key: &str, phase: Phase) -> Record {
     Record {
-        key: key.to_owned(),
-        fence: 1,
         owner: "a".into(),
         message_id: "m".into(),
         counters: Counters { receives: 1, claims: 1, ..Counters::default() },
-        phase,
         work: Work {
-            payload: "{}".into(),
             queue: QUEUE.into(),
-            dependency: "elsewhere".into(),
             retention: Duration::from_secs(60),
             created_at: NOW,
-            first_created_at: None,
-            deadline: None,
-            group: None,
-            trace: None,
+            ..testing::work()
         },
-        cursor: None,
-        provisional: None,
-        parking: None,
-        last_failure: None,
-        history: Vec::new(),
-        journal: Vec::new(),
+        ..testing::record(key, phase)
     }
 }
 

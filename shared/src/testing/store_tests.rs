@@ -9,36 +9,12 @@ use crate::{
         maintenance::{DueJob, Table, TableMaintenance},
         notes::NoteKey,
     },
-    record::{Counters, LastFailure, Phase, Work},
-    testing::BEGINNING,
+    record::{LastFailure, Phase},
+    testing::{self, BEGINNING},
 };
 
 fn record(name: &str, phase: Phase) -> Record {
-    Record {
-        key: format!("errand#g:{name}"),
-        fence: 1,
-        owner: "batch".into(),
-        message_id: "message".into(),
-        counters: Counters::default(),
-        phase,
-        work: Work {
-            payload: "{}".into(),
-            queue: "arn:aws:sqs:eu-west-1:123456789012:q".into(),
-            dependency: "elsewhere".into(),
-            retention: Duration::from_hours(24),
-            created_at: BEGINNING,
-            first_created_at: None,
-            deadline: None,
-            group: None,
-            trace: None,
-        },
-        cursor: None,
-        provisional: None,
-        parking: None,
-        last_failure: None,
-        history: Vec::new(),
-        journal: Vec::new(),
-    }
+    testing::record(&format!("errand#g:{name}"), phase)
 }
 
 fn running(name: &str) -> Record {

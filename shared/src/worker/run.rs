@@ -310,39 +310,22 @@ async fn stand_in<J: Job, P: Ports>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Parking, Phase, Work};
+    use crate::{
+        record::{Parking, Phase},
+        testing,
+    };
 
     #[test]
     fn only_a_run_after_a_failure_counts_as_a_retry() {
         let record = |claims, attempts, parked: bool| Record {
-            key: "errand#g:1".into(),
-            fence: 1,
-            owner: String::new(),
-            message_id: String::new(),
             counters: Counters { claims, attempts, ..Counters::default() },
-            phase: Phase::Queued { due_at: Time::default() },
-            work: Work {
-                payload: "{}".into(),
-                queue: "queue".into(),
-                dependency: "elsewhere".into(),
-                retention: Duration::ZERO,
-                created_at: Time::default(),
-                first_created_at: None,
-                deadline: None,
-                group: None,
-                trace: None,
-            },
-            cursor: None,
-            provisional: None,
             parking: parked.then_some(Parking {
                 since: Time::default(),
                 gated: true,
                 ends_at: None,
                 paused_since: None,
             }),
-            last_failure: None,
-            history: Vec::new(),
-            journal: Vec::new(),
+            ..testing::record("errand#g:1", Phase::Queued { due_at: Time::default() })
         };
         assert_eq!(kind(&record(1, 0, false)), RunKind::First);
         assert_eq!(kind(&record(2, 1, false)), RunKind::Retry);

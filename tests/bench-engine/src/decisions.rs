@@ -10,7 +10,7 @@ use evenkeel::{
         Counters, FailedAttempt, LastFailure, Phase, Record, Work,
         claim_decision::{ClaimDecision, Claimant, claim},
     },
-    testing::{ARN, BEGINNING, POLICY},
+    testing::{self, BEGINNING, POLICY},
 };
 use inventory::{slashtag, vin::Vin};
 use url::Url;
@@ -74,33 +74,21 @@ pub(crate) fn record(n: usize) -> Record {
     let payload = format!(
         r#"{{"destination":"https://www.acme.example/new/Honda/2026-Accord-{n}.htm","dealer_slug":"acme-motors","vin":"1HGCM82633A{n:06}"}}"#
     );
+    let lease_until = BEGINNING + Duration::from_mins(1);
     Record {
-        key: format!("url_shortening#d:{n:064}"),
-        fence: 1,
         owner: OWNER.to_owned(),
         message_id: format!("059f36b4-87a3-44ab-83d2-{n:012}"),
         counters: Counters { receives: 1, claims: 1, ..Counters::default() },
-        phase: Phase::Running {
-            lease_until: BEGINNING + Duration::from_mins(1),
-            lease_expiry_indexed: false,
-        },
         work: Work {
             payload,
-            queue: ARN.to_owned(),
             dependency: "rebrandly".to_owned(),
             retention: Duration::from_hours(24 * 30),
-            created_at: BEGINNING,
-            first_created_at: None,
-            deadline: None,
-            group: None,
-            trace: None,
+            ..testing::work()
         },
-        cursor: None,
-        provisional: None,
-        parking: None,
-        last_failure: None,
-        history: Vec::new(),
-        journal: Vec::new(),
+        ..testing::record(
+            &format!("url_shortening#d:{n:064}"),
+            Phase::Running { lease_until, lease_expiry_indexed: false },
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel::{
     policy::LONGEST_WAIT,
     record::{Counters, LastFailure, Work},
-    testing::BEGINNING,
+    testing::{self, BEGINNING},
 };
 
 use super::*;
@@ -15,29 +15,12 @@ const LEASE: Duration = Duration::from_secs(20);
 fn record(fence: u64, owner: &str, phase: Phase, counts: [u32; 5]) -> Record {
     let [receives, claims, attempts, defers, crashes] = counts;
     Record {
-        key: "errand#g:a".into(),
         fence,
         owner: owner.into(),
         message_id: "message-1".into(),
         counters: Counters { receives, claims, attempts, defers, crashes, paused_ms: 0 },
-        phase,
-        work: Work {
-            payload: "{}".into(),
-            queue: "queue".into(),
-            dependency: "elsewhere".into(),
-            retention: LONGEST_WAIT,
-            created_at: BEGINNING,
-            first_created_at: None,
-            deadline: None,
-            group: None,
-            trace: None,
-        },
-        cursor: None,
-        provisional: None,
-        parking: None,
-        last_failure: None,
-        history: Vec::new(),
-        journal: Vec::new(),
+        work: Work { retention: LONGEST_WAIT, ..testing::work() },
+        ..testing::record("errand#g:a", phase)
     }
 }
 
