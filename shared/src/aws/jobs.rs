@@ -3,7 +3,8 @@
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput},
     types::{
         AttributeValue, BatchStatementRequest, BatchStatementResponse,
         ReturnValuesOnConditionCheckFailure,
@@ -11,6 +12,7 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
+    conditional::{applied, updated},
     control_item::{bucket_key, encode_counts},
     failure::{port_error, statement_error},
     item::{self, Attribute, Item},
@@ -102,6 +104,16 @@ pub(super) fn written(response: BatchStatementResponse) -> Result<Written, PortE
 /// inspect it.
 pub(super) fn decode(item: &Item) -> Result<Box<Record>, PortError> {
     item::decode(item).map(Box::new).map_err(PortError::Unreadable)
+}
+
+/// What a conditional update of a record has done.
+fn replaced(
+    answer: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+) -> Result<Written, PortError> {
+    match updated(answer)? {
+        Ok(()) => Ok(Written::Yes),
+        Err(current) => Ok(Written::No(current.as_ref().map(decode).transpose()?)),
+    }
 }
 
 fn text(text: &str) -> AttributeValue {
@@ -260,15 +272,7 @@ impl Store for DynamoStore {
                 .expression_attribute_values(":state", text(guard.state))
                 .expression_attribute_values(":fence", AttributeValue::N(guard.fence.to_string())),
         };
-        match update.send().await {
-            Ok(_) => Ok(Written::Yes),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Written::No(refused.item.as_ref().map(decode).transpose()?))
-                }
-                _ => Err(port_error(&error)),
-            },
-        }
+        replaced(update.send().await)
     }
 
     async fn replace_all(
@@ -333,15 +337,7 @@ impl Store for DynamoStore {
             .expression_attribute_values(":running", text("running"))
             .expression_attribute_values(":fence", AttributeValue::N(record.fence.to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
-            Ok(_) => Ok(Written::Yes),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Written::No(refused.item.as_ref().map(decode).transpose()?))
-                }
-                _ => Err(port_error(&error)),
-            },
-        }
+        replaced(update.send().await)
     }
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
@@ -355,13 +351,8 @@ impl Store for DynamoStore {
                 ":long_ago",
                 AttributeValue::N(body.replaces_older_than().as_millis().to_string()),
             );
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(port_error(&error)),
-            },
-        }
+        applied(put.send().await)?;
+        Ok(())
     }
 
     async fn lease(&self, lease: &Lease) -> Result<(), PortError> {

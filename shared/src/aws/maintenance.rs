@@ -1,11 +1,9 @@
 //! Maintenance access to the tables on DynamoDB: the index `due`, leases, scans and notes.
 
-use aws_sdk_dynamodb::{
-    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
+    conditional::applied,
     control_item::{self, encode_note, note_key, note_partition},
     failure::port_error,
     item::{self, Item, Reader, ms, n, s},
@@ -149,13 +147,7 @@ impl TableMaintenance for DynamoStore {
             .condition_expression("attribute_exists(flaw) AND ended_at = :seen")
             .expression_attribute_values(":released", ms(RELEASED))
             .expression_attribute_values(":seen", ms(message.at));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(port_error(&error)),
-            },
-        }
+        applied(update.send().await)
     }
 
     async fn remove_released(&self, key: &str) -> Result<(), PortError> {
@@ -163,13 +155,8 @@ impl TableMaintenance for DynamoStore {
         let delete = delete
             .condition_expression("attribute_exists(flaw) AND ended_at = :released")
             .expression_attribute_values(":released", ms(RELEASED));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(port_error(&error)),
-            },
-        }
+        applied(delete.send().await)?;
+        Ok(())
     }
 
     async fn page(
@@ -214,13 +201,7 @@ impl TableMaintenance for DynamoStore {
             .set_key(Some(key_item(&self.key_names(table), key)))
             .condition_expression("expires_at <= :now")
             .expression_attribute_values(":now", n(now.as_millis() / 1_000));
-        match delete.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(port_error(&error)),
-            },
-        }
+        applied(delete.send().await)
     }
 
     async fn swap_note(
@@ -274,12 +255,7 @@ impl TableMaintenance for DynamoStore {
             .condition_expression("#text = :text")
             .expression_attribute_names("#text", "text")
             .expression_attribute_values(":text", AttributeValue::S(text.to_owned()));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(port_error(&error)),
-            },
-        }
+        applied(delete.send().await)?;
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The ports on AWS: the only folder of the engine that names the AWS SDK.
 
 mod change;
+mod conditional;
 mod control;
 mod control_item;
 pub mod failure;

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::{
     Config,
-    error::SdkError,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::{BatchStatementRequest, BatchStatementResponse, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
     change::Change,
-    failure::{port_error, statement_error},
+    conditional::updated,
+    failure::statement_error,
     item::{self, Item, n},
     jobs::DynamoStore,
     statement,
@@ -27,10 +27,7 @@ impl DynamoStore {
         change: Change,
         revision: u64,
     ) -> Result<Result<(), Option<Item>>, PortError> {
-        match self.update(change, revision).send().await {
-            Ok(_) => Ok(Ok(())),
-            Err(error) => refused(&error),
-        }
+        updated(self.update(change, revision).send().await)
     }
 
     /// The same without retries by the SDK: after the first of two attempts was written, the second would be refused.
@@ -41,10 +38,7 @@ impl DynamoStore {
     ) -> Result<Result<(), Option<Item>>, PortError> {
         let once = Config::builder().retry_config(RetryConfig::disabled());
         let update = self.update(change, revision).customize().config_override(once);
-        match update.send().await {
-            Ok(_) => Ok(Ok(())),
-            Err(error) => refused(&error),
-        }
+        updated(update.send().await)
     }
 
     /// The statement that makes the same change as one of several in a call.
@@ -103,14 +97,4 @@ pub(super) fn swapped(
         return Ok(Err(error.item));
     }
     Err(statement_error(code, error.message.as_deref().unwrap_or_default()))
-}
-
-/// What a failed write means: another revision, whose item is the inner error; or trouble with the table.
-fn refused(error: &SdkError<UpdateItemError>) -> Result<Result<(), Option<Item>>, PortError> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-            Ok(Err(refused.item.clone()))
-        }
-        _ => Err(port_error(error)),
-    }
 }
