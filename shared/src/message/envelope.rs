@@ -112,13 +112,7 @@ pub struct Message<P> {
 ///
 /// Fails with the flaw and a sentence that names every invalid field.
 pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejection> {
-    check_size(body)?;
-    let body = without_mark(body);
-    let envelope = read_envelope(kind, body)?;
-    let mut problems = Problems::default();
-    if let Some(id) = &envelope.id {
-        check_id(id, &mut problems);
-    }
+    let (envelope, mut problems) = open(kind, body)?;
     let created_at = check_time("created_at", envelope.created_at.as_deref(), &mut problems);
     let deadline = check_time("deadline", envelope.deadline.as_deref(), &mut problems);
     let payload = read_payload::<P>(envelope.payload, &mut problems);
@@ -140,18 +134,23 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
 /// as in every message that the engine sends. Fails with the reason why the body is no valid
 /// message.
 pub fn key_of(kind: &str, body: &str) -> Result<(String, String), Rejection> {
-    check_size(body)?;
-    let body = without_mark(body);
-    let envelope = read_envelope(kind, body)?;
-    let mut problems = Problems::default();
-    if let Some(id) = &envelope.id {
-        check_id(id, &mut problems);
-    }
+    let (envelope, problems) = open(kind, body)?;
     if !problems.is_empty() {
         return Err(Rejection::new(Flaw::Invalid, problems.to_string()));
     }
     let payload = envelope.payload.get();
     Ok((key(kind, envelope.id.as_deref(), payload), payload.to_owned()))
+}
+
+/// The envelope of a body, and what is wrong with its ID.
+fn open<'a>(kind: &str, body: &'a str) -> Result<(Envelope<'a>, Problems), Rejection> {
+    check_size(body)?;
+    let envelope = read_envelope(kind, without_mark(body))?;
+    let mut problems = Problems::default();
+    if let Some(id) = &envelope.id {
+        check_id(id, &mut problems);
+    }
+    Ok((envelope, problems))
 }
 
 fn check_size(body: &str) -> Result<(), Rejection> {
