@@ -93,16 +93,25 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             if kept.order(ask.destination.as_str(), ask.as_of) != Ordering::Greater {
                 return Ok(Some(kept));
             }
-            let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
             let wanting = kept.wanting(&ask.destination, ask.as_of);
-            let written =
-                self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &wanting).await;
-            if written.map_err(|error| error.unstarted())? {
+            if self.replace(ask, &kept, &wanting).await? {
                 return Ok(Some(wanting));
             }
             kept = self.kept(ask).await?.ok_or_else(contended)?;
         }
         Ok(None)
+    }
+
+    /// Writes `new` over the link that is kept for the car. Returns whether it was still `kept`.
+    async fn replace(
+        &self,
+        ask: &Ask<'_>,
+        kept: &KeptLink,
+        new: &KeptLink,
+    ) -> Result<bool, Failure> {
+        let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
+        let written = self.lookup.vehicles.replace_link(dealer, vin, Some(kept), new).await;
+        written.map_err(|error| error.unstarted())
     }
 
     /// Notes that the car's link was deleted. Fails if the account still finds it by its name: then the answer 404 was
@@ -119,9 +128,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             return Err(Failure::new(Class::Transient, "link_not_found", why));
         }
         let deleted = KeptLink { deleted_at: Some(self.clock.now()), ..kept.clone() };
-        let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
-        let noted = self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &deleted).await;
-        noted.map_err(|error| error.unstarted())?;
+        self.replace(ask, &kept, &deleted).await?;
         Ok(deleted)
     }
 
@@ -138,9 +145,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             Err(error) => return Err(error.into()),
         }
         let alive = KeptLink { deleted_at: None, ..kept.clone() };
-        let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
-        let noted = self.lookup.vehicles.replace_link(dealer, vin, Some(&kept), &alive).await;
-        noted.map_err(|error| error.unstarted())?;
+        self.replace(ask, &kept, &alive).await?;
         Ok(Ok(alive))
     }
 
