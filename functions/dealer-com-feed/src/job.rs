@@ -88,16 +88,7 @@ where
     ) -> Self {
         Self { outbound, robots, vehicles, store, queue, queues, clock }
     }
-}
 
-impl<V, S, Q, C, T> DealerComFeed<V, S, Q, C, T>
-where
-    V: Vehicles,
-    S: Store + Control,
-    Q: Queue,
-    C: Clock,
-    T: Transport,
-{
     /// Goes on with a read: its lists, then the jobs, then its end. `None` if another run has to go on.
     async fn advance<G: Gate>(
         &self,
