@@ -2,17 +2,19 @@
 //! AWS never fails by itself.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use xtask::aws::client::plain_http;
+
+use crate::upstream::{Upstream, passed_on};
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +45,14 @@ pub(crate) struct Forwarder {
 
 #[derive(Debug)]
 struct Forwards {
-    upstream: OnceLock<String>,
-    http: reqwest::Client,
+    upstream: Upstream,
     treat: Arc<dyn Treat>,
 }
 
 impl Forwarder {
     /// Listens at a free port. Until [`forward_to`](Self::forward_to) it answers 502.
     pub(crate) async fn start(treat: Arc<dyn Treat>) -> Result<Self> {
-        let forwards = Arc::new(Forwards { upstream: OnceLock::new(), http: plain_http()?, treat });
+        let forwards = Arc::new(Forwards { upstream: Upstream::new(plain_http()?), treat });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("expected a free port")?;
         let address = listener.local_addr()?;
         let routes = axum::Router::new().fallback(take).with_state(Arc::clone(&forwards));
@@ -68,7 +69,7 @@ impl Forwarder {
 
     /// Forwards to this server from now on.
     pub(crate) fn forward_to(&self, upstream: &str) {
-        self.forwards.upstream.get_or_init(|| upstream.to_owned());
+        self.forwards.upstream.forward_to(upstream);
     }
 }
 
@@ -81,34 +82,7 @@ impl Drop for Forwarder {
 /// The operation that a call names, such as `DynamoDB_20120810.PutItem` or `AmazonSQS.SendMessage`; empty if it names
 /// none.
 pub(crate) fn operation(headers: &HeaderMap) -> &str {
-    text(headers, "x-amz-target").unwrap_or_default()
-}
-
-/// The function that calls: the local stack lets each name itself to AWS as an application.
-pub(crate) fn application(headers: &HeaderMap) -> Option<&str> {
-    let agents = ["user-agent", "x-amz-user-agent"].map(|name| text(headers, name));
-    let mut words = agents.into_iter().flatten().flat_map(str::split_whitespace);
-    words.find_map(|word| word.strip_prefix("app/"))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-impl Forwards {
-    /// The headers go as they are: the signature covers the host that the function has called.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Option<(StatusCode, HeaderMap, Bytes)> {
-        let request = self.http.request(method, format!("{}{path}", self.upstream.get()?));
-        let answer = request.headers(headers).body(body).send().await.ok()?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        Some((status, headers, answer.bytes().await.ok()?))
-    }
+    headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default()
 }
 
 async fn take(
@@ -129,42 +103,32 @@ async fn take(
     }
     headers.remove(CONNECTION);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let sent = forwards.send(method, path, headers, body).await;
+    let sent = forwards.upstream.send(method, path, headers, body).await;
     if treatment == Treatment::LoseAnswer {
         return answer(StatusCode::INTERNAL_SERVER_ERROR, Bytes::new());
     }
-    // Without an answer the stack is just starting or ending.
-    let Some((status, answered, body)) = sent else {
-        return answer(StatusCode::BAD_GATEWAY, Bytes::new());
-    };
-    let mut response = answer(status, body);
-    let own = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
-    for (name, value) in answered.iter().filter(|(name, _)| !own.contains(name)) {
-        response.headers_mut().append(name.clone(), value.clone());
+    match sent {
+        Some((status, headers, body)) => passed_on(status, &headers, body),
+        // The stack is just starting or ending.
+        None => answer(StatusCode::BAD_GATEWAY, Bytes::new()),
     }
-    response
 }
 
 fn answer(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
+    passed_on(status, &HeaderMap::new(), body)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{application, operation};
+    use super::operation;
 
     #[test]
-    fn a_call_names_its_operation_and_its_function() {
+    fn a_call_names_its_operation() {
         let mut headers = HeaderMap::new();
-        assert_eq!((operation(&headers), application(&headers)), ("", None));
+        assert_eq!(operation(&headers), "");
         headers.insert("x-amz-target", "AmazonSQS.SendMessage".parse().expect("a header"));
-        headers.insert("user-agent", "aws-sdk-rust/1 os/linux".parse().expect("a header"));
-        headers.insert("x-amz-user-agent", "lang/rust app/Feed".parse().expect("a header"));
         assert_eq!(operation(&headers), "AmazonSQS.SendMessage");
-        assert_eq!(application(&headers), Some("Feed"));
     }
 }

@@ -7,7 +7,8 @@
 //! for) and `report`. [`experiment`] holds the experiments, [`drill`] breaks a stack for people to
 //! mend, [`chaos`] breaks one at random and judges by [`accounts`] what became of the jobs,
 //! [`two_stacks`] shows two stacks side by side, and [`screenshots`] takes those of README.md.
-//! `forwarder` stands between the functions and AWS for the drill and for chaos.
+//! `forwarder` stands between the functions and AWS for the drill and for chaos, and sends their calls on by
+//! [`upstream`].
 
 #![allow(clippy::doc_markdown, reason = "MiniStack, DynamoDB and their like are names in prose")]
 
@@ -24,5 +25,6 @@ pub mod run;
 mod scene;
 pub mod screenshots;
 pub mod two_stacks;
+pub mod upstream;
 mod verdict;
 mod victim;

@@ -8,7 +8,8 @@ use anyhow::Result;
 use axum::http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use crate::forwarder::{Forwarder, Treat, Treatment, application, operation};
+use crate::forwarder::{Forwarder, Treat, Treatment, operation};
+use crate::upstream::application;
 
 /// A partition without writes for this long has been split, and throttles no more.
 const SPLIT_AFTER: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -10,6 +10,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, Response, StatusCode, Uri, header::CONNECTION},
 };
+use demo::upstream::{Upstream, application, passed_on};
 use evenkeel::http::transport;
 use tokio::net::TcpListener;
 
@@ -34,16 +35,14 @@ pub(super) struct Recorder {
 }
 
 struct Forwards {
-    upstream: OnceLock<String>,
-    client: reqwest::Client,
+    upstream: Upstream,
     calls: Mutex<Vec<Call>>,
 }
 
 impl Recorder {
     pub(super) async fn start() -> Self {
-        let client = transport::client().unwrap();
-        let (upstream, calls) = (OnceLock::new(), Mutex::default());
-        let forwards = Arc::new(Forwards { upstream, client, calls });
+        let upstream = Upstream::new(transport::client().unwrap());
+        let forwards = Arc::new(Forwards { upstream, calls: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = axum::Router::new().fallback(take).with_state(forwards.clone());
@@ -57,7 +56,7 @@ impl Recorder {
 
     /// Forwards to this server from now on.
     pub(super) fn forward_to(&self, upstream: &str) {
-        self.forwards.upstream.set(upstream.to_owned()).unwrap();
+        self.forwards.upstream.forward_to(upstream);
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
@@ -67,34 +66,11 @@ impl Recorder {
     /// Sends a recorded call once more. Returns what AWS answers.
     pub(super) async fn again(&self, call: &Call) -> (StatusCode, String) {
         let (method, headers) = (call.method.clone(), call.headers.clone());
-        let sent = self.forwards.send(method, &call.path, headers, call.body.clone()).await;
+        let sent =
+            self.forwards.upstream.send(method, &call.path, headers, call.body.clone()).await;
         let (status, _, body) = sent.unwrap();
         (status, String::from_utf8_lossy(&body).into_owned())
     }
-}
-
-impl Forwards {
-    /// The headers go as they are: the signature covers the host that the function has called.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Option<(StatusCode, HeaderMap, Bytes)> {
-        let request = self.client.request(method, format!("{}{path}", self.upstream.get()?));
-        let answer = request.headers(headers).body(body).send().await.ok()?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        Some((status, headers, answer.bytes().await.ok()?))
-    }
-}
-
-/// The `app/NAME` of the SDK's user agent.
-fn function(headers: &HeaderMap) -> Option<String> {
-    let agents = ["user-agent", "x-amz-user-agent"].into_iter().filter_map(|n| headers.get(n));
-    let agents = agents.filter_map(|agent| agent.to_str().ok());
-    let mut words = agents.flat_map(str::split_whitespace);
-    words.find_map(|word| word.strip_prefix("app/")).map(str::to_owned)
 }
 
 async fn take(
@@ -106,20 +82,14 @@ async fn take(
 ) -> Response<Body> {
     headers.remove(CONNECTION);
     let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let sent = forwards.send(method.clone(), &path, headers.clone(), body.clone()).await;
+    let sent = forwards.upstream.send(method.clone(), &path, headers.clone(), body.clone()).await;
     let Some((status, answered, answer)) = sent else {
         // The stack begins, or ends.
         return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
     };
-    let function = function(&headers).unwrap_or_default();
+    let function = application(&headers).unwrap_or_default().to_owned();
     let text = String::from_utf8_lossy(&answer).into_owned();
     let call = Call { function, method, path, headers, body, answer: text, status };
     forwards.calls.lock().unwrap().push(call);
-    let mut response = Response::builder().status(status);
-    for (name, value) in &answered {
-        if name != "transfer-encoding" && name != "content-length" && name != CONNECTION {
-            response = response.header(name, value);
-        }
-    }
-    response.body(Body::from(answer)).unwrap()
+    passed_on(status, &answered, answer)
 }
