@@ -2,18 +2,17 @@
 
 use std::process::Command;
 
-use dynoxide::Database;
 use evenkeel::{
-    aws,
-    base::{config::Tables, time::Time},
+    base::time::Time,
     dependency::breaker::{Breaker, State},
-    http::transport,
     ports::{Control as _, Swapped},
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use xtask::aws::Client;
 
+use crate::local_tables::LocalTables;
+
+/// The control table of [`LocalTables`].
 const CONTROL: &str = "control";
 
 /// The blocks of shell of the page.
@@ -63,13 +62,9 @@ fn number(request: &Value, name: &str) -> u64 {
 
 #[tokio::test]
 async fn over_a_socket_the_engine_reads_what_the_break_glass_commands_write() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-    let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
-    let tables = Tables { jobs: "jobs".into(), control: CONTROL.into() };
-    let store = aws::local::store(&config, tables).await;
-    let client = Client::new(&endpoint).unwrap();
+    let tables = LocalTables::start().await;
+    let store = &tables.store;
+    let client = Client::new(&tables.endpoint).unwrap();
     let [force, allowance]: [String; 2] = blocks().try_into().unwrap();
 
     // There is no item yet: the dependency has never been in trouble.
@@ -94,7 +89,6 @@ async fn over_a_socket_the_engine_reads_what_the_break_glass_commands_write() {
     let usage = store.quota("rebrandly", "creations").await.unwrap();
     assert_eq!((usage.value.used, usage.revision), (1_200, 1));
     assert_eq!(usage.value.month, Time::from_millis(number(&asked, ":month")));
-    server.abort();
 }
 
 #[test]

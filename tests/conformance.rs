@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use dynoxide::Database;
 use evenkeel::{
     aws,
-    base::{config::Tables, time::Time},
+    base::time::Time,
     dependency::{
         breaker::{Breaker, State},
         limiter::Limiter,
@@ -22,8 +21,9 @@ use evenkeel::{
 };
 use inventory::testing::{MemoryVehicles, conformance as vehicles_conformance};
 use serde_json::json;
-use tokio::net::TcpListener;
 use xtask::{aws::dynamodb, local::Emulator, workspace::Workspace};
+
+use crate::local_tables::LocalTables;
 
 #[tokio::test]
 async fn the_ports_in_memory_conform() {
@@ -39,27 +39,22 @@ async fn the_ports_in_memory_conform() {
 
 #[tokio::test]
 async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-    let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
-    let tables = Tables { jobs: "jobs".into(), control: "control".into() };
-    let store = aws::local::store(&config, tables).await;
-    let vehicles = inventory::dynamo::local_table(&config, conformance::AUXILIARY).await;
-    conformance::store(&store).await;
-    control_conformance::control(&store).await;
-    maintenance_conformance::maintenance(&store).await;
+    let tables = LocalTables::start().await;
+    let store = &tables.store;
+    let vehicles = inventory::dynamo::local_table(&tables.config, conformance::AUXILIARY).await;
+    conformance::store(store).await;
+    control_conformance::control(store).await;
+    maintenance_conformance::maintenance(store).await;
     vehicles_conformance::vehicles(&vehicles).await;
-    let client = xtask::aws::Client::new(&endpoint).unwrap();
+    let client = xtask::aws::Client::new(&tables.endpoint).unwrap();
     for (key, message_id) in conformance::REJECTED {
         let kept = dynamodb::get(&client, "jobs", &json!({ "pk": key })).await.unwrap().unwrap();
         assert_eq!(kept["message_id"], message_id);
         assert_eq!((&kept["state"], &kept["body"]), (&"rejected".into(), &"not json".into()));
     }
-    the_page_of_a_car_expires_while_it_is_gone(&store, &vehicles, &client).await;
-    what_a_newer_version_wrote_survives(&store, &client).await;
-    what_a_newer_version_wrote_of_a_breaker_survives(&store, &client).await;
-    server.abort();
+    the_page_of_a_car_expires_while_it_is_gone(store, &vehicles, &client).await;
+    what_a_newer_version_wrote_survives(store, &client).await;
+    what_a_newer_version_wrote_of_a_breaker_survives(store, &client).await;
 }
 
 /// The item of a page, which the engine writes, has an end while its car is not listed.

@@ -2,11 +2,11 @@
 
 use std::{path::Path, process::Command};
 
-use dynoxide::Database;
-use evenkeel::{aws, base::config::Tables, http::transport, ports::Store as _};
+use evenkeel::ports::Store as _;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use xtask::aws::Client;
+
+use crate::local_tables::LocalTables;
 
 const EVENT: &str = include_str!("../infra/examples/follow-results/event.json");
 
@@ -33,13 +33,8 @@ fn it_knows_the_states_in_which_a_job_has_ended() {
 /// The recorded records are written as they are and read by the engine, so they have its format.
 #[tokio::test]
 async fn over_a_socket_the_engine_reads_the_records_of_the_recorded_event() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-    let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
-    let tables = Tables { jobs: "jobs".into(), control: "control".into() };
-    let store = aws::local::store(&config, tables).await;
-    let client = Client::new(&endpoint).unwrap();
+    let tables = LocalTables::start().await;
+    let client = Client::new(&tables.endpoint).unwrap();
     let event: Value = serde_json::from_str(EVENT).unwrap();
     let changes = event["Records"].as_array().unwrap();
     let images = changes.iter().filter_map(|change| change["dynamodb"].get("NewImage"));
@@ -48,7 +43,7 @@ async fn over_a_socket_the_engine_reads_the_records_of_the_recorded_event() {
         let put = json!({ "TableName": "jobs", "Item": image });
         client.json("dynamodb", "DynamoDB_20120810.PutItem", &put).await.unwrap();
         let key = image["pk"]["S"].as_str().unwrap();
-        let record = store.read(key).await.unwrap().unwrap();
+        let record = tables.store.read(key).await.unwrap().unwrap();
         assert_eq!(record.phase.name(), image["state"]["S"].as_str().unwrap(), "{key}");
         let known = ["succeeded", "dead", "cancelled", "quarantined"];
         let is_terminal = record.phase.ended_at().is_some();
@@ -56,5 +51,4 @@ async fn over_a_socket_the_engine_reads_the_records_of_the_recorded_event() {
         ended += usize::from(is_terminal);
     }
     assert_eq!(ended, 6, "with the duplicate, and a change after the end");
-    server.abort();
 }

@@ -23,6 +23,7 @@ mod golden;
 mod guest;
 mod level;
 mod links;
+mod local_tables;
 mod monitoring;
 mod operators;
 mod pages;

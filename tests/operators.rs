@@ -4,11 +4,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser as _;
-use dynoxide::Database;
 use evenkeel::{
-    aws,
-    base::{config::Tables, time::Time},
-    http::transport,
+    base::time::Time,
     ports::{Control as _, Store as _, notes::NoteKey},
     record::{Counters, Parking, Phase, Record, Work},
     testing::{self, TestClock},
@@ -22,7 +19,8 @@ use evenkeel_cli::{
     run,
 };
 use serde_json::Value;
-use tokio::net::TcpListener;
+
+use crate::local_tables::LocalTables;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 
@@ -66,14 +64,9 @@ fn records() -> [Record; 3] {
 
 #[tokio::test]
 async fn over_a_socket_the_command_reads_what_the_engine_writes() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-    let config = aws::local::config(transport::client().unwrap(), &endpoint).await;
-    let tables = Tables { jobs: "jobs".into(), control: "control".into() };
-    let store = aws::local::store(&config, tables).await;
-    store.enqueue(&records()).await.unwrap();
-    let ports = AwsPorts::new(&config);
+    let tables = LocalTables::start().await;
+    tables.store.enqueue(&records()).await.unwrap();
+    let ports = AwsPorts::new(&tables.config);
     for record in records() {
         let read = ports.item("jobs", &record.key).await.unwrap();
         assert_eq!(read.value, Some(Kept::Job(Box::new(record.clone()))));
@@ -89,13 +82,12 @@ async fn over_a_socket_the_command_reads_what_the_engine_writes() {
     assert_eq!(ports.breaker("control", "shop").await.unwrap().value, None);
     for name in ["2026-11-28#webhook", "2026-11-29#webhook", "2026-11-30#webhook"] {
         let key = NoteKey::new("day:type", name);
-        store.put_note(&key, "{}", NOW + Duration::from_hours(1)).await.unwrap();
+        tables.store.put_note(&key, "{}", NOW + Duration::from_hours(1)).await.unwrap();
     }
     let span = ["2026-11-29".to_owned(), "2026-11-30~".to_owned()];
     let notes = ports.notes_between("control", "day:type", &span, 100).await.unwrap().value;
     let names: Vec<&str> = notes.iter().map(|note| note.name.as_str()).collect();
     assert_eq!(names, ["2026-11-29#webhook", "2026-11-30#webhook"]);
-    server.abort();
 }
 
 /// Runs a command on ports in memory; its exit status and its JSON.

@@ -3,23 +3,19 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use dynoxide::Database;
 use evenkeel::{
-    aws,
-    base::config::Tables,
-    http::transport,
     ports::Store,
     record::{Phase, Record},
 };
 use sandbox::{FaultKind, Method, Sandbox, Scope, Settings, SettingsChange, Target};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use xtask::process;
 
 use super::{
     eventually,
     function::{Function, failed, now_ms, record},
 };
+use crate::local_tables::LocalTables;
 
 const DESTINATION: &str = "https://www.acme.example/new/1HGCM82633A004352";
 
@@ -40,34 +36,28 @@ fn body() -> String {
 
 /// The two tables, a sandbox, and a folder for logs.
 struct World {
-    dynamodb: String,
-    store: aws::DynamoStore,
+    tables: LocalTables,
     sandbox: Sandbox,
     logs: PathBuf,
 }
 
 impl World {
     async fn new(name: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dynamodb = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-        let config = aws::local::config(transport::client().unwrap(), &dynamodb).await;
-        let tables = Tables { jobs: "jobs".into(), control: "control".into() };
-        let store = aws::local::store(&config, tables).await;
-        inventory::dynamo::local_table(&config, "vehicles").await;
+        let tables = LocalTables::start().await;
+        inventory::dynamo::local_table(&tables.config, "vehicles").await;
         let api_keys = vec![PLANTED_KEY.to_owned()];
         let settings = Settings { api_keys, rate_per_second: 10_000, ..Settings::default() };
         let sandbox = Sandbox::start_with(0, settings).await.unwrap();
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&logs).unwrap();
-        Self { dynamodb, store, sandbox, logs }
+        Self { tables, sandbox, logs }
     }
 
     async fn function(&self, name: &str) -> Function {
         let binary = Function::build().await;
         let base_url = self.sandbox.api_url();
         let variables = [
-            ("AWS_ENDPOINT_URL", self.dynamodb.as_str()),
+            ("AWS_ENDPOINT_URL", self.tables.endpoint.as_str()),
             ("JOBS_TABLE", "jobs"),
             ("CONTROL_TABLE", "control"),
             ("VEHICLES_TABLE", "vehicles"),
@@ -79,7 +69,7 @@ impl World {
     }
 
     async fn job(&self) -> Option<Record> {
-        self.store.read("url_shortening#g:the-job").await.unwrap()
+        self.tables.store.read("url_shortening#g:the-job").await.unwrap()
     }
 
     async fn links(&self) -> usize {
@@ -211,7 +201,7 @@ async fn the_key_is_in_no_log_and_no_record_of_a_job() {
         vec![record("message-2", &second, 1), record("message-3", &with_key.to_string(), 1)];
     let answer = function.invoke(messages, time).await.await.unwrap();
 
-    let refused = world.store.read("url_shortening#g:second-job").await.unwrap().unwrap();
+    let refused = world.tables.store.read("url_shortening#g:second-job").await.unwrap().unwrap();
     assert!(matches!(refused.phase, Phase::Parked { .. }), "{refused:?}");
     let records = format!("{:?}\n{refused:?}", world.job().await.unwrap());
     let log = function.log();

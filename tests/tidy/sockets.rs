@@ -9,8 +9,9 @@ use super::{
 };
 
 /// What opens a socket, or starts a process that does.
-const OPENS: [&str; 9] = [
+const OPENS: [&str; 10] = [
     "Emulator::",
+    "LocalTables::start",
     "Sandbox::start",
     "Stack::start",
     "TcpListener::bind",
