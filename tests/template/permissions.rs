@@ -144,8 +144,11 @@ fn a_role_may_send_where_its_function_sends_and_nowhere_else() {
     }
 }
 
-/// What a role and its managed policy allow: actions and resources by statement.
-fn allowed<'a>(template: &'a Value, name: &str) -> BTreeMap<&'a str, (String, BTreeSet<String>)> {
+/// Actions and resources, by the name of their statement.
+type Allowed<'a> = BTreeMap<&'a str, (String, BTreeSet<String>)>;
+
+/// What a role and its managed policy allow.
+fn allowed<'a>(template: &'a Value, name: &str) -> Allowed<'a> {
     let mut allowed = BTreeMap::new();
     let mappings = properties(template, &format!("{name}MappingsPolicy"));
     let role = format!("{name}Role");
@@ -164,30 +167,42 @@ fn allowed<'a>(template: &'a Value, name: &str) -> BTreeMap<&'a str, (String, BT
     allowed
 }
 
+/// What a role should allow, from rows of statement, actions and resources.
+fn by_statement<const N: usize>(
+    rows: [(&'static str, &str, BTreeSet<String>); N],
+) -> Allowed<'static> {
+    rows.into_iter().map(|(sid, actions, on)| (sid, (actions.to_owned(), on))).collect()
+}
+
+fn one(name: &str) -> BTreeSet<String> {
+    BTreeSet::from([name.to_owned()])
+}
+
+/// What all job types have with these endings.
+fn of_all(endings: &[&str]) -> BTreeSet<String> {
+    let jobs = job_types();
+    jobs.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending))).collect()
+}
+
+/// The event source mappings of all job types.
+fn mappings() -> BTreeSet<String> {
+    let ids = of_all(&["FunctionNormal", "FunctionHigh"]);
+    ids.into_iter().map(|id| format!("event-source-mapping:${{{id}}}")).collect()
+}
+
 #[test]
 fn the_operator_may_do_what_it_does_and_nothing_calls_it_by_itself() {
     let template = load();
-    let held = job_types();
-    let of = |endings: &[&str]| -> BTreeSet<String> {
-        let names = held.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
-        names.collect()
-    };
-    let one = |name: &str| BTreeSet::from([name.to_owned()]);
     let expected = [
         ("Jobs", "BatchGetItem DeleteItem GetItem UpdateItem", one("JobsTable")),
         ("Due", "Query", one("${JobsTable.Arn}/index/due")),
         ("Control", "DeleteItem GetItem PutItem Query UpdateItem", one("ControlTable")),
-        ("Queues", "GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),
+        ("Queues", "GetQueueUrl SendMessage", of_all(&["Queue", "HighQueue"])),
         ("MappingIds", "GetParameter", one("parameter/${AWS::StackName}/mappings")),
         ("Logs", "CreateLogStream PutLogEvents", one("OperatorLogGroup")),
-        ("Mappings", "UpdateEventSourceMapping", {
-            let ids = of(&["FunctionNormal", "FunctionHigh"]);
-            ids.into_iter().map(|id| format!("event-source-mapping:${{{id}}}")).collect()
-        }),
+        ("Mappings", "UpdateEventSourceMapping", mappings()),
     ];
-    let expected: BTreeMap<_, _> =
-        expected.into_iter().map(|(sid, actions, on)| (sid, (actions.to_owned(), on))).collect();
-    assert_eq!(allowed(&template, "Operator"), expected);
+    assert_eq!(allowed(&template, "Operator"), by_statement(expected));
     let function = properties(&template, "OperatorFunction");
     assert!(function["Events"].is_null(), "only people call it");
     let answers = sweeper::operator::ANSWER_WITHIN.as_secs_f64();
@@ -203,34 +218,22 @@ fn the_operator_may_do_what_it_does_and_nothing_calls_it_by_itself() {
 #[test]
 fn the_sweeper_may_do_what_it_does_and_is_called_each_minute() {
     let template = load();
-    let allowed = allowed(&template, "Sweeper");
-    let held = job_types();
-    let of = |endings: &[&str]| -> BTreeSet<String> {
-        let names = held.iter().flat_map(|job| endings.iter().map(|ending| job.name(ending)));
-        names.collect()
-    };
-    let one = |name: &str| BTreeSet::from([name.to_owned()]);
     let expected = [
         ("Jobs", "BatchGetItem DeleteItem GetItem PutItem Scan UpdateItem", one("JobsTable")),
         ("Due", "Query", one("${JobsTable.Arn}/index/due")),
         ("Control", "DeleteItem GetItem PutItem Query Scan UpdateItem", one("ControlTable")),
         ("Vehicles", "DeleteItem Scan", one("VehiclesTable")),
-        ("Queues", "GetQueueAttributes GetQueueUrl SendMessage", of(&["Queue", "HighQueue"])),
+        ("Queues", "GetQueueAttributes GetQueueUrl SendMessage", of_all(&["Queue", "HighQueue"])),
         (
             "DeadLetters",
             "DeleteMessage GetQueueAttributes GetQueueUrl ReceiveMessage",
-            of(&["DeadLetterQueue"]),
+            of_all(&["DeadLetterQueue"]),
         ),
         ("MappingIds", "GetParameter", one("parameter/${AWS::StackName}/mappings")),
         ("Logs", "CreateLogStream PutLogEvents", one("SweeperLogGroup")),
-        ("Mappings", "GetEventSourceMapping UpdateEventSourceMapping", {
-            let ids = of(&["FunctionNormal", "FunctionHigh"]);
-            ids.into_iter().map(|id| format!("event-source-mapping:${{{id}}}")).collect()
-        }),
+        ("Mappings", "GetEventSourceMapping UpdateEventSourceMapping", mappings()),
     ];
-    let expected: BTreeMap<_, _> =
-        expected.into_iter().map(|(sid, actions, on)| (sid, (actions.to_owned(), on))).collect();
-    assert_eq!(allowed, expected);
+    assert_eq!(allowed(&template, "Sweeper"), by_statement(expected));
 
     let function = properties(&template, "SweeperFunction");
     let schedule = &function["Events"]["Minutely"];
