@@ -1,6 +1,7 @@
 //! What 429s, refusals and operators do to a whole fleet.
 
 use super::*;
+use crate::dependency::limiter::Limiter;
 
 /// An answer of the dependency that is no success.
 struct Answer {

@@ -7,6 +7,7 @@ use crate::{
         decision::{Decision, Spends},
         outcomes::{End, Trouble},
     },
+    testing::Fault,
 };
 
 #[tokio::test(start_paused = true)]

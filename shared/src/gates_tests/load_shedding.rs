@@ -1,5 +1,10 @@
 //! Load shedding: fewer calls to a dependency that becomes slow, before the breaker opens.
 
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+};
+
 use super::*;
 
 /// A policy without load shedding.

@@ -1,5 +1,7 @@
 //! The slots of a dependency with a rate, which all containers share.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
