@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
 };
 
-use super::*;
+use super::{recovery::Parked, *};
 
 /// A policy without load shedding.
 const BLIND: Policy = Policy { sheds_load: false, ..POLICY };

@@ -63,20 +63,20 @@ async fn the_breaker_closes_whichever_call_of_the_control_port_fails() {
 /// The jobs that an open breaker refused. A simulated sweeper wakes them: a few while the breaker
 /// is half-open, and increasingly many once it is closed.
 #[derive(Default)]
-struct Parked {
+pub(super) struct Parked {
     jobs: Cell<usize>,
     wake: Notify,
 }
 
 impl Parked {
-    async fn wait(&self) {
+    pub(super) async fn wait(&self) {
         self.jobs.update(|jobs| jobs + 1);
         self.wake.notified().await;
         self.jobs.update(|jobs| jobs - 1);
     }
 
     /// Checks the breaker every second and wakes jobs accordingly; never returns.
-    async fn release(&self, fleet: &Fleet) {
+    pub(super) async fn release(&self, fleet: &Fleet) {
         let mut closed_for = 0;
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
