@@ -2,10 +2,7 @@
 
 pub(crate) mod items;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
@@ -22,6 +19,7 @@ use crate::{
 use evenkeel::aws::{
     failure::port_error,
     item::{Item, Reader, ms, n, owned, s},
+    rounds,
 };
 use evenkeel::{base::time::Time, ports::PortError};
 use items::{
@@ -35,10 +33,8 @@ const LIST: &str = "#list";
 /// Most items of one `BatchWriteItem` (DynamoDB's limit).
 const WRITES_A_CALL: usize = 25;
 
-/// How often the unprocessed items of a batch are sent. The pause between two rounds starts at
-/// `ROUND_PAUSE` and doubles.
+/// How often the items of a batch are asked for or sent that the call before has left out.
 const MOST_ROUNDS: u32 = 6;
-const ROUND_PAUSE: Duration = Duration::from_millis(50);
 
 /// Most pages of one query; DynamoDB returns at most one megabyte per page.
 const MOST_PAGES: usize = 200;
@@ -75,8 +71,8 @@ impl DynamoVehicles {
         }
         let key = |[dealer, sort]: [String; 2]| keyed([("dealer", dealer), ("vin", sort)]);
         let mut keys: Vec<Item> = keys.into_iter().map(key).collect();
-        let mut pause = ROUND_PAUSE;
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..MOST_ROUNDS {
+            rounds::pause(round).await;
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
             let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
             let get = self.client.batch_get_item().request_items(&self.table, wanted);
@@ -88,8 +84,6 @@ impl DynamoVehicles {
             if keys.is_empty() {
                 return Ok(found);
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
         }
         Err(PortError::Unavailable(format!("{} items were not read", keys.len())))
     }
@@ -156,8 +150,8 @@ impl DynamoVehicles {
     async fn write(&self, items: Vec<Item>) -> Result<(), PortError> {
         for chunk in items.chunks(WRITES_A_CALL) {
             let mut requests = chunk.iter().map(put).collect::<Result<Vec<_>, _>>()?;
-            let mut pause = ROUND_PAUSE;
-            for _ in 0..MOST_ROUNDS {
+            for round in 0..MOST_ROUNDS {
+                rounds::pause(round).await;
                 let write = self.client.batch_write_item();
                 let write = write.request_items(&self.table, std::mem::take(&mut requests));
                 let answer = write.send().await.map_err(|error| port_error(&error))?;
@@ -166,8 +160,6 @@ impl DynamoVehicles {
                 if requests.is_empty() {
                     break;
                 }
-                tokio::time::sleep(pause).await;
-                pause *= 2;
             }
             if !requests.is_empty() {
                 let why = format!("{} vehicles were not written", requests.len());

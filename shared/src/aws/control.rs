@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
 };
 use futures_util::future::{join_all, try_join_all};
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
     control_item::{
@@ -19,6 +19,7 @@ use super::{
     item::{self, Attribute, Item, Reader, n, s},
     jobs::DynamoStore,
     quota_item::{decode_quota, encode_quota, quota_key},
+    rounds,
     swap::swapped,
 };
 use crate::{
@@ -36,10 +37,7 @@ use crate::{
 const MOST_PAGES: usize = 20;
 
 /// How often the items that a call has left out are asked for.
-const MOST_ROUNDS: usize = 4;
-
-/// The pause before the items that are left are asked for; it doubles.
-const ROUND_PAUSE: Duration = Duration::from_millis(50);
+const MOST_ROUNDS: u32 = 4;
 
 impl DynamoStore {
     async fn control_item(&self, key: Vec<Attribute>) -> Result<Option<Item>, PortError> {
@@ -58,8 +56,8 @@ impl DynamoStore {
         }
         let mut found: BTreeMap<String, Item> = BTreeMap::new();
         let table = &self.tables.control;
-        let mut pause = ROUND_PAUSE;
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..MOST_ROUNDS {
+            rounds::pause(round).await;
             let asked = std::mem::take(&mut left).into_values().collect();
             let wanted = KeysAndAttributes::builder().set_keys(Some(asked)).consistent_read(true);
             let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
@@ -74,8 +72,6 @@ impl DynamoStore {
                 let one = |key: &Vec<Attribute>| found.get(&partition(&item::owned(key.clone())));
                 return Ok(keys.iter().map(|key| one(key).cloned()).collect());
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
         }
         Err(PortError::Unavailable(format!("{} control items were not read", left.len())))
     }

@@ -12,7 +12,7 @@ mod jobs;
 #[expect(clippy::expect_used, reason = "a test that cannot set up ends")]
 pub mod local;
 mod maintenance;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod measured;
 #[cfg(any(test, feature = "testing"))]
 pub mod plain_item;
@@ -21,6 +21,7 @@ mod queue_maintenance;
 mod quota_item;
 mod records;
 pub mod rejected_item;
+pub mod rounds;
 #[cfg(feature = "mappings")]
 mod scaling;
 mod secrets;

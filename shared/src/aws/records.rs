@@ -10,7 +10,7 @@ use super::{
     failure::port_error,
     item::{self, Item, Reader, n, s},
     jobs::{DynamoStore, decode, written},
-    statement,
+    rounds, statement,
 };
 use crate::{
     ports::{PortError, Replacement, Written},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Maximum calls for one batch of reads, since DynamoDB may leave some keys unprocessed.
-const MOST_ROUNDS: usize = 5;
+const MOST_ROUNDS: u32 = 5;
 
 impl DynamoStore {
     /// The records with these keys, in the order of the keys.
@@ -30,10 +30,11 @@ impl DynamoStore {
         let mut read: BTreeMap<String, Item> = BTreeMap::new();
         let mut left: Vec<Item> =
             keys.iter().map(|key| Item::from([("pk".to_owned(), s(key))])).collect();
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..MOST_ROUNDS {
             if left.is_empty() {
                 break;
             }
+            rounds::pause(round).await;
             let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
             let wanted = wanted.build().map_err(|error| PortError::Broken(error.to_string()))?;
             let get = self.client.batch_get_item().request_items(table, wanted);
@@ -93,8 +94,24 @@ fn replaced(response: BatchStatementResponse) -> Result<Written, PortError> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::types::{BatchStatementError, BatchStatementErrorCodeEnum as Code};
+    use tokio::time::Instant;
 
     use super::*;
+    use crate::{aws::measured, base::config::Tables, ports::Store};
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_that_were_left_out_are_asked_for_again_after_pauses() {
+        let left = r#"{"Responses":{},"UnprocessedKeys":{"jobs":{"Keys":[{"pk":{"S":"a"}}]}}}"#;
+        let config = measured::answering(left.to_owned()).await;
+        let tables = Tables { jobs: "jobs".into(), control: "control".into() };
+        let store = DynamoStore::new(&config, tables);
+        let began = Instant::now();
+        let read = store.read_all(&["a".to_owned()]).await;
+        assert_eq!(read, Ok(vec![Err(PortError::Unavailable("the record was not read".into()))]));
+        // Up to 50, 100, 200 and 400 ms, and at least half of that.
+        let waited = began.elapsed().as_millis();
+        assert!((375..=750).contains(&waited), "{waited} ms");
+    }
 
     #[test]
     fn a_record_that_the_table_refuses_is_told_from_one_that_was_throttled() {
