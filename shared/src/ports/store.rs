@@ -89,8 +89,9 @@ pub trait Store: Send + Sync {
     /// the record is `running` with the run's fence. Returns the results in the order of `records`, then those of
     /// `items`.
     ///
-    /// The same call writes `items` of job types, at most one a record. One with [`Condition::Always`] whose key
-    /// exists is [`Written::No`] here: [`Store::put_item`] writes it.
+    /// The same call writes `items` of job types, at most one a record and with distinct places: AWS does not say
+    /// what becomes of a batch that names an item twice, nor in which order it executes its statements. One with
+    /// [`Condition::Always`] whose key exists is [`Written::No`] here: [`Store::put_item`] writes it.
     ///
     /// [`Condition::Always`]: crate::record::item::Condition::Always
     ///

@@ -41,6 +41,12 @@ pub struct TableItem {
 }
 
 impl TableItem {
+    /// What tells it from all other items: its table and its key.
+    #[must_use]
+    pub fn place(&self) -> (&str, &[(&'static str, String); 2]) {
+        (&self.table, &self.key)
+    }
+
     /// The bytes of its texts.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The job table and the control table in memory.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -230,6 +230,15 @@ fn is_absent(current: Option<&Record>) -> bool {
     current.is_none()
 }
 
+/// The error of a call that names an item twice, which AWS documents for `BatchWriteItem` only.
+fn named_twice(items: &[&TableItem]) -> Result<(), PortError> {
+    let places: BTreeSet<_> = items.iter().map(|item| item.place()).collect();
+    if places.len() == items.len() {
+        return Ok(());
+    }
+    Err(PortError::Invalid("ValidationException: the call names an item twice".into()))
+}
+
 impl Store for MemoryStore {
     async fn insert(&self, records: &[Record], lease: &Lease) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
@@ -289,6 +298,7 @@ impl Store for MemoryStore {
         counts: Option<&ContainerCounts>,
     ) -> Result<Vec<Written>, PortError> {
         let mut tables = self.call();
+        named_twice(items)?;
         if let Some(lease) = closing {
             // A failure is harmless and is not reported.
             let _ = tables.remove_control(&size::lease(lease).key);

@@ -208,3 +208,24 @@ async fn an_item_over_the_limit_is_refused() {
     let error = store.replace(&huge, None).await.unwrap_err();
     assert!(matches!(error, PortError::Invalid(_)), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_settle_that_names_an_item_twice_is_refused_as_a_whole() {
+    use crate::record::item::Condition;
+    let store = MemoryStore::default();
+    let records = ["one", "other"].map(running);
+    records.iter().for_each(|record| store.put(record));
+    let item = |sort: &str| TableItem {
+        table: "table".into(),
+        key: [("pk", "a".to_owned()), ("sk", sort.to_owned())],
+        attributes: vec![("count", Value::Number(1))],
+        condition: Condition::Always,
+    };
+    let ends = ["one", "other"].map(waiting);
+    let twice = store.settle(&ends, &[&item("b"), &item("b")], None, None).await;
+    assert!(matches!(twice, Err(PortError::Invalid(_))), "{twice:?}");
+    assert_eq!(store.records(), records, "nothing was written");
+    assert_eq!(store.item("table", ["a", "b"]), None);
+    let once = store.settle(&ends, &[&item("b"), &item("c")], None, None).await;
+    assert_eq!(once, Ok(vec![Written::Yes; 4]));
+}

@@ -1,7 +1,7 @@
 //! Settles runs: writes several ends in one call, and resolves one by one those that the call
 //! leaves in doubt. Also renews and removes the batch's lease.
 
-use std::{slice, time::Duration};
+use std::{collections::BTreeSet, slice, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -53,7 +53,8 @@ pub(super) async fn settle<J: Job, P: Ports>(
     closing: bool,
 ) -> Settled {
     let records: Vec<Record> = ended.iter().map(|ended| ended.record.clone()).collect();
-    let items: Vec<&TableItem> = ended.iter().filter_map(|ended| ended.item.as_deref()).collect();
+    let items = ended.iter().filter_map(|ended| ended.item.as_deref());
+    let (items, again) = of_distinct_places(items);
     let lease = closing.then_some(&batch.lease);
     // Each write of counts costs a unit, so they go with the last group of a batch.
     let counts = worker.gates.counts(closing);
@@ -75,6 +76,13 @@ pub(super) async fn settle<J: Job, P: Ports>(
     let of_items = written.split_off(records.len().min(written.len()));
     let left = items.iter().zip(of_items).filter(|(item, written)| is_left(item, written));
     let left = join_all(left.map(|(item, _)| put_item(worker, batch, item)));
+    let left = async {
+        left.await;
+        // In the order of their runs, and after the first item of their place.
+        for item in again {
+            put_item(worker, batch, item).await;
+        }
+    };
     let at_once = written.iter().all(|written| *written == Written::Yes);
     let each = ended.iter().zip(written).map(async |(ended, written)| match written {
         written if written == Written::Yes || is_on(Mutant::AcknowledgedBeforeRecord) => {
@@ -88,9 +96,17 @@ pub(super) async fn settle<J: Job, P: Ports>(
             renew_lease(worker, batch).await;
         }
     };
-    let (confirmed, (), _) = tokio::join!(join_all(each), renewed, left);
+    let (confirmed, (), ()) = tokio::join!(join_all(each), renewed, left);
     let confirmed = confirmed.into_iter().all(|confirmed| confirmed);
     Settled { confirmed, lease_closed: closing && at_once }
+}
+
+/// The first item of each place, which one call can write, and the others.
+fn of_distinct_places<'a>(
+    items: impl Iterator<Item = &'a TableItem>,
+) -> (Vec<&'a TableItem>, Vec<&'a TableItem>) {
+    let mut places = BTreeSet::new();
+    items.partition(|item| places.insert(item.place()))
 }
 
 /// Whether an item of a job type has to be written by a call of its own: it is in doubt, or it replaces another one. A
