@@ -87,7 +87,7 @@ async fn the_page_of_a_car_expires_while_it_is_gone(
         condition: Condition::Always,
     };
     assert_eq!(store.put_item(&page).await, Ok(Written::Yes));
-    let kept = KeptPage { page: "{}".into(), basis: Some("[]".into()) };
+    let kept = KeptPage { page: "{}".into(), basis: Some("[]".into()), asked_at: None };
     let [known, unlisted] = [vin, "1HGCM82633A000008"].map(|vin| (dealer.into(), vin.into()));
     let expected =
         vec![CarAndPage { data: Some("{}".into()), page: Some(kept) }, CarAndPage::default()];

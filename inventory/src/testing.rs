@@ -86,6 +86,20 @@ impl MemoryVehicles {
     }
 }
 
+fn page(attributes: &ItemAttributes) -> Option<KeptPage> {
+    let find = |name: &str| attributes.iter().find(|(known, _)| *known == name);
+    let text = |name: &str| match find(name) {
+        Some((_, Value::Text(text))) => Some(text.clone()),
+        _ => None,
+    };
+    let asked_at = match find("asked_at") {
+        Some((_, Value::Number(ms))) => Some(Time::from_millis(*ms)),
+        _ => None,
+    };
+    let basis = text("basis").filter(|basis| !basis.is_empty());
+    Some(KeptPage { page: text("page")?, basis, asked_at })
+}
+
 fn read(attributes: &ItemAttributes) -> Option<KeptLink> {
     let find = |name: &str| attributes.iter().find(|(known, _)| *known == name);
     KeptLink::of(|name| find(name).map(|(_, value): &(&str, Value)| value.clone()))
@@ -118,12 +132,7 @@ impl Vehicles for MemoryVehicles {
         for ((dealer, vin), data) in cars.iter().zip(self.data(cars).await?) {
             let sort = format!("{PAGE_PREFIX}{vin}");
             let item = self.items.read_item(TABLE, [dealer, &sort])?.unwrap_or_default();
-            let text = |name: &str| match item.iter().find(|(known, _)| *known == name) {
-                Some((_, Value::Text(text))) => Some(text.clone()),
-                _ => None,
-            };
-            let page = text("page").map(|page| KeptPage { page, basis: text("basis") });
-            found.push(CarAndPage { data, page });
+            found.push(CarAndPage { data, page: page(&item) });
         }
         Ok(found)
     }

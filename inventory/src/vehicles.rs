@@ -76,6 +76,8 @@ pub struct KeptPage {
     pub page: String,
     /// What the result rests on, as JSON in the notation of the scraping; `None` if it must not be used again.
     pub basis: Option<String>,
+    /// When the site was asked for the page, by the clock of who asked.
+    pub asked_at: Option<Time>,
 }
 
 /// What is stored of a car that matters to the scraping of its page.

@@ -78,6 +78,9 @@ pub const POLICY: Policy = Policy {
 }
 .checked();
 
+/// The attribute of a kept page that says when the site was asked for it.
+const ASKED_AT: &str = "asked_at";
+
 /// Largest result that is kept as the page of its car, in bytes.
 const MAX_PAGE_ITEM_BYTES: usize = 32 * 1024;
 
@@ -121,22 +124,27 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
     }
 
     /// The result, kept as the car's page beside its record: the record expires, and the car may be for sale for long.
-    /// `basis` says when it may be used again.
+    /// `basis` says when it may be used again. `asked_at` is our own clock's time before the site was asked, and `seen`
+    /// that of the page which was kept then. A page that was asked for later stays: this run may have been frozen since.
     fn keep(
         &self,
         payload: &Scraping,
         outcome: Outcome,
         basis: Option<String>,
-        at: Time,
+        seen: Option<Time>,
+        asked_at: Time,
     ) -> Progress<Outcome> {
         let text = outcome.page();
         let Some(table) = self.cars.vehicles.table().filter(|_| text.len() <= MAX_PAGE_ITEM_BYTES)
         else {
             return Progress::Done(outcome);
         };
-        let mut attributes =
-            vec![("page", Attribute::Text(text)), ("asked_at", Attribute::Number(at.as_millis()))];
-        attributes.extend(basis.map(|basis| ("basis", Attribute::Text(basis))));
+        let attributes = vec![
+            ("page", Attribute::Text(text)),
+            (ASKED_AT, Attribute::Number(asked_at.as_millis())),
+            // Empty instead of absent, since what is not set stays as it is.
+            ("basis", Attribute::Text(basis.unwrap_or_default())),
+        ];
         let item = TableItem {
             table: table.to_owned(),
             key: [
@@ -144,14 +152,13 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
                 ("vin", format!("{PAGE_PREFIX}{}", payload.vin)),
             ],
             attributes,
-            condition: Condition::Always,
+            condition: Condition::Latest { by: ASKED_AT, seen: seen.map(Time::as_millis) },
         };
         Progress::DoneWith(outcome, Box::new(item))
     }
 }
 
-/// The outcome if the site says that the page is as it was. What is kept stays as it is: another job may have stored a
-/// newer reading meanwhile.
+/// The outcome if the site says that the page is as it was. What is kept stays as it is.
 fn unchanged(kept: Option<KeptReading>) -> Result<Progress<Outcome>, Failure> {
     let not_asked = || Failure::new(Class::Transient, "http_304", "not asked for");
     Ok(Progress::Done(Outcome::unchanged(kept.ok_or_else(not_asked)?.result)))
@@ -300,6 +307,7 @@ where
         }
         // Its own time: what the sender says of the job's age would make a reading old or young at will.
         let now = self.outbound.now();
+        let seen = known.page.as_ref().and_then(|page| page.asked_at);
         let kept = KeptReading::of(&known, payload, now);
         let validators = kept.as_ref().map(KeptReading::validators);
         let content = match run.call(|limit| self.fetch(&payload.url, validators, limit)).await {
@@ -312,8 +320,7 @@ where
         let failure = match read(content, payload.vin.clone(), of_feed.clone()).await? {
             Ok(reading) => {
                 let basis = kept_reading::basis(&reading, given.as_ref(), &known, payload, now);
-                let at = run.sent_at.min(now);
-                return Ok(self.keep(payload, Outcome::of(reading, None), basis, at));
+                return Ok(self.keep(payload, Outcome::of(reading, None), basis, seen, now));
             }
             Err(error @ PageError::Challenge { .. }) => bot_wall(&error.to_string()),
             Err(error @ PageError::OtherVehicle { .. }) => {

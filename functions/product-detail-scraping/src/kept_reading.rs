@@ -135,7 +135,7 @@ mod tests {
         let basis = basis(&reading, Some(&etag), &known, &payload(), NOW);
         assert!(basis.is_some());
         let page = serde_json::to_string(&reading).unwrap();
-        CarAndPage { page: Some(KeptPage { page, basis }), ..known }
+        CarAndPage { page: Some(KeptPage { page, basis, asked_at: Some(NOW) }), ..known }
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         let known = kept();
         let page = known.page.clone().unwrap();
         let with = |page: &str, basis: Option<String>| {
-            let page = Some(KeptPage { page: page.to_owned(), basis });
+            let page = Some(KeptPage { page: page.to_owned(), basis, asked_at: Some(NOW) });
             KeptReading::of(&CarAndPage { page, ..known.clone() }, &payload(), NOW)
         };
         assert!(with(&page.page, page.basis.clone()).is_some());

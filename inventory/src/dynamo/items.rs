@@ -63,8 +63,13 @@ pub(crate) fn data(item: &Item) -> Option<String> {
 
 /// `None` for an item that cannot be read: its page is fetched whole.
 pub(crate) fn kept_page(item: &Item) -> Option<KeptPage> {
-    let basis = Reader(item).text("basis").ok();
-    Some(KeptPage { page: Reader(item).text("page").ok()?, basis })
+    let reader = Reader(item);
+    let basis = reader.text("basis").ok().filter(|basis| !basis.is_empty());
+    Some(KeptPage {
+        page: reader.text("page").ok()?,
+        basis,
+        asked_at: reader.time("asked_at").ok(),
+    })
 }
 
 /// `None` for an item that cannot be read: its car counts as one without a link.

@@ -17,14 +17,14 @@ use super::{
     failure::{port_error, statement_error},
     item::{self, Attribute, Item},
     rejected_item::encode_rejected,
-    statement,
+    statement, table_item,
 };
 use crate::{
     base::config::Tables,
     dependency::stats::ContainerCounts,
     message::RejectedMessage,
     ports::{PortError, Replacement, Store, Written},
-    record::item::{Condition, TableItem, Value},
+    record::item::{Condition, TableItem},
     record::{Guard, Record, lease::Lease},
 };
 
@@ -131,36 +131,6 @@ fn count(table: &str, counts: &ContainerCounts) -> BatchStatementRequest {
     statement::insert(table, key.chain(attributes).collect())
 }
 
-/// The statement that writes an item of a job type. It cannot replace an item.
-fn item_statement(item: &TableItem) -> BatchStatementRequest {
-    match &item.condition {
-        Condition::Always | Condition::Absent => {
-            let attributes = item_key(item).into_iter().chain(item_attributes(item)).collect();
-            statement::insert(&item.table, attributes)
-        }
-        Condition::Unchanged(expected) => {
-            let mut only_if = item_key(item);
-            only_if.extend(expected.iter().map(|(name, value)| (*name, attribute(value))));
-            statement::update(&item.table, item_attributes(item), &[], only_if)
-        }
-    }
-}
-
-fn item_key(item: &TableItem) -> Vec<Attribute> {
-    item.key.iter().map(|(name, value)| (*name, text(value))).collect()
-}
-
-fn item_attributes(item: &TableItem) -> Vec<Attribute> {
-    item.attributes.iter().map(|(name, value)| (*name, attribute(value))).collect()
-}
-
-fn attribute(value: &Value) -> AttributeValue {
-    match value {
-        Value::Text(text) => item::s(text),
-        Value::Number(number) => item::n(*number),
-    }
-}
-
 fn running(record: &Record) -> Vec<Attribute> {
     vec![
         ("pk", text(&record.key)),
@@ -195,7 +165,7 @@ pub(super) fn settle_statements(
     };
     let close = |lease| statement::delete(control, item::lease_key(lease));
     let count = |counts| count(control, counts);
-    let of_types = items.iter().map(|item| item_statement(item));
+    let of_types = items.iter().map(|item| table_item::with_end(item));
     let ends = records.iter().map(settle).chain(of_types).chain(closing.map(close));
     ends.chain(counts.map(count)).collect()
 }
@@ -300,17 +270,29 @@ impl Store for DynamoStore {
     }
 
     async fn put_item(&self, item: &TableItem) -> Result<Written, PortError> {
-        let replaced = match item.condition {
+        match &item.condition {
             Condition::Always => {
-                let attributes = item_key(item).into_iter().chain(item_attributes(item)).collect();
                 let put = self.client.put_item().table_name(&item.table);
-                let put = put.set_item(Some(item::owned(attributes))).send().await;
-                return put.map(|_| Written::Yes).map_err(|error| port_error(&error));
+                let put = put.set_item(Some(table_item::whole(item))).send().await;
+                put.map(|_| Written::Yes).map_err(|error| port_error(&error))
             }
-            Condition::Absent | Condition::Unchanged(_) => item_statement(item),
-        };
-        let answer = self.run(vec![replaced]).await?.pop();
-        answer.map_or_else(|| Ok(Written::Unknown("no answer".into())), written)
+            Condition::Latest { by, .. } => {
+                let update = self.client.update_item().table_name(&item.table);
+                match table_item::latest(update, item, by)?.send().await {
+                    Ok(_) => Ok(Written::Yes),
+                    Err(error) => match error.as_service_error() {
+                        Some(refused) if refused.is_conditional_check_failed_exception() => {
+                            Ok(Written::No(None))
+                        }
+                        _ => Err(port_error(&error)),
+                    },
+                }
+            }
+            Condition::Absent | Condition::Unchanged(_) => {
+                let answer = self.run(vec![table_item::with_end(item)]).await?.pop();
+                answer.map_or_else(|| Ok(Written::Unknown("no answer".into())), written)
+            }
+        }
     }
 
     async fn index_lease_expiry(&self, record: &Record) -> Result<Written, PortError> {

@@ -29,6 +29,7 @@ mod secrets;
 pub(crate) mod size;
 mod statement;
 mod swap;
+mod table_item;
 
 use std::time::Duration;
 

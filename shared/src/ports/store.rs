@@ -90,10 +90,8 @@ pub trait Store: Send + Sync {
     /// `items`.
     ///
     /// The same call writes `items` of job types, at most one a record and with distinct places: AWS does not say
-    /// what becomes of a batch that names an item twice, nor in which order it executes its statements. One with
-    /// [`Condition::Always`] whose key exists is [`Written::No`] here: [`Store::put_item`] writes it.
-    ///
-    /// [`Condition::Always`]: crate::record::item::Condition::Always
+    /// what becomes of a batch that names an item twice, nor in which order it executes its statements. One that finds
+    /// another item than [`TableItem::expected`] says is [`Written::No`] here; [`Store::put_item`] may still write it.
     ///
     /// The same call removes the lease `closing`, even if a record is refused: if an end is not
     /// confirmed, the caller must write the lease again. A failure to remove the lease is harmless

@@ -25,6 +25,15 @@ pub enum Condition {
     Absent,
     /// If the item exists and its attributes have these values. Attributes that are not set are left as they are.
     Unchanged(Vec<(&'static str, Value)>),
+    /// Unless there is an item whose attribute `by` is larger than that of this one: of several writers the one with
+    /// the largest number wins, whoever comes first. Attributes that are not set are left as they are.
+    Latest {
+        /// An attribute of the item, which it sets to a number.
+        by: &'static str,
+        /// The number in the stored item when it was read; `None` if there was none. The call that ends the run writes
+        /// the item if that is still so. If not, it takes a call of its own.
+        seen: Option<u64>,
+    },
 }
 
 /// An item to write with the end of a run.
@@ -63,12 +72,52 @@ impl TableItem {
     pub fn may_replace(&self, stored: Option<&[(&'static str, Value)]>) -> bool {
         match &self.condition {
             Condition::Always => true,
-            Condition::Absent => stored.is_none(),
-            Condition::Unchanged(expected) => {
+            Condition::Absent | Condition::Unchanged(_) => self.is_as_expected(stored),
+            Condition::Latest { by, .. } => {
+                let stored = stored.and_then(|stored| number(stored, by));
+                stored.is_none_or(|stored| Some(stored) <= number(&self.attributes, by))
+            }
+        }
+    }
+
+    /// Attributes that the stored item must have for the call that ends the run to write this one; `None` if there
+    /// must be no item. Such a call cannot compare otherwise.
+    #[must_use]
+    pub fn expected(&self) -> Option<Vec<(&'static str, Value)>> {
+        match &self.condition {
+            Condition::Always | Condition::Absent => None,
+            Condition::Unchanged(expected) => Some(expected.clone()),
+            Condition::Latest { by, seen } => {
+                let seen = seen.filter(|seen| Some(*seen) <= number(&self.attributes, by))?;
+                Some(vec![(*by, Value::Number(seen))])
+            }
+        }
+    }
+
+    /// Whether the stored item is as [`TableItem::expected`] says.
+    #[must_use]
+    pub fn is_as_expected(&self, stored: Option<&[(&'static str, Value)]>) -> bool {
+        match self.expected() {
+            None => stored.is_none(),
+            Some(expected) => {
                 stored.is_some_and(|stored| expected.iter().all(|value| stored.contains(value)))
             }
         }
     }
+
+    /// Whether an item that the call that ends the run has refused may be written by a call of its own.
+    #[must_use]
+    pub const fn may_follow(&self) -> bool {
+        matches!(self.condition, Condition::Always | Condition::Latest { .. })
+    }
+}
+
+/// The number in an attribute.
+fn number(attributes: &[(&'static str, Value)], name: &str) -> Option<u64> {
+    attributes.iter().find_map(|(known, value)| match value {
+        Value::Number(number) if *known == name => Some(*number),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -81,6 +130,10 @@ mod tests {
         TableItem { table: "table".into(), key, attributes, condition }
     }
 
+    fn latest(seen: Option<u64>) -> Condition {
+        Condition::Latest { by: "count", seen }
+    }
+
     #[test]
     fn a_condition_is_about_the_stored_item() {
         let stored = [("count", Value::Number(7)), ("more", Value::Text("x".into()))];
@@ -91,10 +144,33 @@ mod tests {
             (Condition::Absent, true, false),
             (same, false, true),
             (other, false, false),
+            (latest(None), true, true),
+            (latest(Some(7)), true, true),
         ] {
             let item = item(condition);
             let may = (item.may_replace(None), item.may_replace(Some(&stored)));
             assert_eq!(may, (over_none, over_stored), "{item:?}");
+        }
+    }
+
+    #[test]
+    fn the_latest_item_stays_whoever_comes_first() {
+        for (stored, may) in [(6, true), (7, true), (8, false)] {
+            let stored = [("count", Value::Number(stored))];
+            for seen in [None, Some(1), Some(7), Some(8)] {
+                let item = item(latest(seen));
+                assert_eq!(item.may_replace(Some(&stored)), may, "{seen:?} {stored:?}");
+                // The call that ends the run writes nothing that may not be written.
+                assert!(may || !item.is_as_expected(Some(&stored)), "{seen:?} {stored:?}");
+            }
+        }
+        let stored = [("count", Value::Number(5))];
+        for (seen, over_none, over_stored) in
+            [(None, true, false), (Some(5), false, true), (Some(4), false, false)]
+        {
+            let item = item(latest(seen));
+            let is = (item.is_as_expected(None), item.is_as_expected(Some(&stored)));
+            assert_eq!(is, (over_none, over_stored), "{seen:?}");
         }
     }
 

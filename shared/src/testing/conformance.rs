@@ -2,6 +2,7 @@
 //!
 //! One case writes rejected messages, which no port reads back: the caller checks for [`REJECTED`].
 
+mod items;
 mod together;
 
 use std::time::Duration;
@@ -11,7 +12,6 @@ use crate::{
     failure::{Class, Failure, QUOTA_SPENT},
     message::{Flaw, RejectedMessage, Rejection},
     ports::{Store, Written},
-    record::item::{Condition, TableItem, Value},
     record::{
         Counters, Phase, Record, Work,
         claim_decision::{ClaimDecision, Claimant, claim},
@@ -50,7 +50,7 @@ pub async fn store<S: Store>(store: &S) {
     a_repeated_rejection_replaces_the_first_only_after_a_day(store).await;
     leases_are_written_and_removed(store).await;
     a_settle_can_remove_the_lease(store).await;
-    a_settle_writes_items_of_job_types(store).await;
+    items::store(store).await;
     together::store(store).await;
 }
 
@@ -320,39 +320,4 @@ async fn a_settle_can_remove_the_lease<S: Store>(store: &S) {
     assert_eq!(store.release(&lease).await, Ok(()));
     let refused = vec![Written::No(Some(Box::new(ended[0].clone())))];
     assert_eq!(store.settle(&ended, &[], Some(&lease), None).await, Ok(refused));
-}
-
-/// An item of a job type.
-fn item(name: &str, count: u64, condition: Condition) -> TableItem {
-    let key = [("dealer", "item".to_owned()), ("vin", name.to_owned())];
-    let attributes = vec![("count", Value::Number(count)), ("text", Value::Text("x".into()))];
-    TableItem { table: AUXILIARY.into(), key, attributes, condition }
-}
-
-async fn a_settle_writes_items_of_job_types<S: Store>(store: &S) {
-    let (one, two) = (running("case#d:items-1", "a"), running("case#d:items-2", "a"));
-    insert(store, &one).await;
-    insert(store, &two).await;
-    let ends = [succeeded(&one), succeeded(&two)];
-    let [absent, always] = [Condition::Absent, Condition::Always];
-    let first = [&item("a", 1, absent.clone()), &item("b", 1, always.clone())];
-    let all = Ok(vec![Written::Yes; 4]);
-    assert_eq!(store.settle(&ends, &first, None, None).await, all);
-    // The ends are refused by now, and what replaces an item takes a call of its own.
-    let again = store.settle(&ends, &first, None, None).await.unwrap_or_default();
-    assert!(again.len() == 4 && again.iter().all(|w| matches!(w, Written::No(_))), "{again:?}");
-    assert_eq!(store.put_item(&item("b", 2, always.clone())).await, Ok(Written::Yes));
-    assert_eq!(store.put_item(&item("c", 2, always)).await, Ok(Written::Yes));
-    let is = |count| Condition::Unchanged(vec![("count", Value::Number(count))]);
-    for (name, count, condition, expected) in [
-        ("a", 3, absent, false),
-        ("a", 3, is(2), false),
-        ("a", 3, is(1), true),
-        ("b", 4, is(2), true),
-        ("d", 5, is(0), false),
-    ] {
-        let written = store.put_item(&item(name, count, condition)).await;
-        assert_eq!(written == Ok(Written::Yes), expected, "{name} {count}: {written:?}");
-        assert_eq!(matches!(written, Ok(Written::No(_))), !expected, "{name} {count}");
-    }
 }

@@ -297,18 +297,19 @@ impl Tables {
         Ok(Written::Yes)
     }
 
-    /// Writes an item of a job type, if its condition holds. `may_replace`: whether the call can replace an item.
+    /// Writes an item of a job type, if its condition holds. `is_alone`: whether by a call of its own, which can
+    /// compare more than the one that ends a run.
     pub(super) fn write_item(
         &mut self,
         item: &TableItem,
-        may_replace: bool,
+        is_alone: bool,
     ) -> Result<Written, PortError> {
         let [(_, partition), (_, sort)] = &item.key;
         let key = item_key(&item.table, [partition, sort]);
         self.spend(&format!("{}/{partition}", item.table), Units::write(item.bytes()))?;
-        let stored = self.items.get(&key);
-        let blocked = item.condition == Condition::Always && !may_replace && stored.is_some();
-        if blocked || !item.may_replace(stored.map(Vec::as_slice)) {
+        let stored = self.items.get(&key).map(Vec::as_slice);
+        let holds = if is_alone { item.may_replace(stored) } else { item.is_as_expected(stored) };
+        if !holds {
             return Ok(Written::No(None));
         }
         let attributes = self.items.entry(key).or_default();

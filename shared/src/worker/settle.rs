@@ -18,7 +18,7 @@ use crate::{
     record::{
         Guard, Phase, Record,
         decision::{Cause, Decision},
-        item::{Condition, TableItem},
+        item::TableItem,
         outcomes::End,
     },
     telemetry,
@@ -109,12 +109,12 @@ fn of_distinct_places<'a>(
     items.partition(|item| places.insert(item.place()))
 }
 
-/// Whether an item of a job type has to be written by a call of its own: it is in doubt, or it replaces another one. A
-/// condition that does not hold is an answer.
+/// Whether an item of a job type has to be written by a call of its own: it is in doubt, or it may replace another one.
+/// Any other condition that does not hold is an answer.
 fn is_left(item: &TableItem, written: &Written) -> bool {
     match written {
         Written::Yes => false,
-        Written::No(_) => item.condition == Condition::Always,
+        Written::No(_) => item.may_follow(),
         Written::Unknown(_) => true,
     }
 }
