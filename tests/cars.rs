@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod page;
 
 use std::time::Duration;
 
@@ -46,8 +47,8 @@ impl Dealer {
         self.control().change_site(SLUG, change).await.unwrap();
     }
 
-    /// Reads the feed an hour later, and runs all jobs to their ends.
-    async fn read(&mut self) -> Record {
+    /// Asks for a read of the feed, an hour later. Returns the key of its job.
+    async fn ask(&mut self) -> String {
         tokio::time::advance(HOUR).await;
         self.reads += 1;
         let site = self.control().site_origin(SLUG);
@@ -58,8 +59,14 @@ impl Dealer {
         let id = format!("read-{}", self.reads);
         let body = json!({"version": 1, "type": "dealer_com_feed", "id": id, "payload": payload});
         self.send(&body.to_string());
+        format!("dealer_com_feed#g:{id}")
+    }
+
+    /// Reads the feed an hour later, and runs all jobs to their ends.
+    async fn read(&mut self) -> Record {
+        let key = self.ask().await;
         self.drain().await;
-        self.store.record(&format!("dealer_com_feed#g:{id}")).unwrap()
+        self.store.record(&key).unwrap()
     }
 
     async fn summary(&mut self) -> Summary {
@@ -169,25 +176,6 @@ async fn a_sold_car_keeps_its_link_which_leads_to_the_dealer_until_it_is_listed_
         assert_eq!((kept.link_id.as_str(), kept.wanted.as_str()), (id.as_str(), page.as_str()));
         assert_eq!(dealer.links().await.len(), 40, "no car has a second link");
     }
-}
-
-/// A car that is listed again within the hours in which its scraping counts as done gets no other one.
-#[tokio::test(start_paused = true)]
-async fn the_page_of_a_car_expires_while_it_is_gone_and_stays_when_it_is_listed_again() {
-    let policy = json!({"fan_out": {"scrape": true, "shorten": false}});
-    let mut dealer = Dealer::new(&SiteSettings::default(), policy).await;
-    dealer.summary().await;
-    let vin = dealer.control().cars(SLUG).await.unwrap().remove(3).vin;
-    let expires = |dealer: &Dealer| {
-        let page = dealer.vehicles.page(SLUG, &vin).unwrap();
-        page.iter().any(|(name, _)| *name == inventory::testing::EXPIRES_AT)
-    };
-    assert!(!expires(&dealer));
-    dealer.change(&SiteChange { remove: vec![vin.clone()], ..SiteChange::default() }).await;
-    assert_eq!((dealer.summary().await.gone, expires(&dealer)), (1, true));
-    dealer.change(&SiteChange { relist: vec![vin.clone()], ..SiteChange::default() }).await;
-    let read = dealer.summary().await;
-    assert_eq!((read.new, read.made.scraping_jobs, expires(&dealer)), (1, 0, false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -68,9 +68,9 @@ async fn the_page_of_a_car_expires_while_it_is_gone(
         record::item::{Condition, TableItem, Value},
     };
     use inventory::vehicles::{CarAndPage, KeptPage, RETENTION, Vehicle, Vehicles as _};
-    let (dealer, vin) = ("paged", "1HGCM82633A000007");
+    let dealer = "paged";
     let (now, later) = (Time::from_millis(1_800_000_000_000), Time::from_millis(1_800_000_060_000));
-    let car = Vehicle {
+    let [car, late] = ["1HGCM82633A000007", "1HGCM82633A000008"].map(|vin| Vehicle {
         vin: vin.into(),
         hash: Some("h".into()),
         list: "used".into(),
@@ -78,30 +78,49 @@ async fn the_page_of_a_car_expires_while_it_is_gone(
         addresses: Vec::new(),
         asked: None,
         pending: None,
-    };
-    vehicles.keep(dealer, &[car], now).await.unwrap();
-    let page = TableItem {
+    });
+    let page = |vin: &str| TableItem {
         table: conformance::AUXILIARY.into(),
         key: [("dealer", dealer.into()), ("vin", format!("page#{vin}"))],
-        attributes: vec![("page", Value::Text("{}".into())), ("basis", Value::Text("[]".into()))],
-        condition: Condition::Always,
+        attributes: vec![
+            ("page", Value::Text("{}".into())),
+            ("basis", Value::Text("[]".into())),
+            ("asked_at", Value::Number(now.as_millis())),
+        ],
+        condition: Condition::Latest { by: "asked_at", seen: None },
     };
-    assert_eq!(store.put_item(&page).await, Ok(Written::Yes));
-    let kept = KeptPage { page: "{}".into(), basis: Some("[]".into()), asked_at: None };
-    let [known, unlisted] = [vin, "1HGCM82633A000008"].map(|vin| (dealer.into(), vin.into()));
-    let expected =
-        vec![CarAndPage { data: Some("{}".into()), page: Some(kept) }, CarAndPage::default()];
-    assert_eq!(vehicles.with_pages(&[known, unlisted]).await, Ok(expected));
-    let key = json!({ "dealer": dealer, "vin": format!("page#{vin}") });
-    let page = async || dynamodb::get(client, conformance::AUXILIARY, &key).await.unwrap().unwrap();
-    let (vins, unknown) = ([vin.to_owned()], ["1HGCM82633A000008".to_owned()]);
+    let stored = async |vin: &str| {
+        let key = json!({ "dealer": dealer, "vin": format!("page#{vin}") });
+        dynamodb::get(client, conformance::AUXILIARY, &key).await.unwrap().unwrap()
+    };
+    let known = async |vin: &str| {
+        let cars = [(dealer.to_owned(), vin.to_owned())];
+        vehicles.with_pages(&cars).await.unwrap().remove(0)
+    };
+    vehicles.keep(dealer, &[car.clone(), late.clone()], now).await.unwrap();
+    assert_eq!(store.put_item(&page(&car.vin)).await, Ok(Written::Yes));
+    let data = Some("{}".to_owned());
+    let kept = KeptPage { page: "{}".into(), basis: Some("[]".into()), asked_at: Some(now) };
+    let with_page = CarAndPage { data: data.clone(), page: Some(kept) };
+    assert_eq!(known(&car.vin).await, with_page);
+    assert_eq!(known("1HGCM82633A000009").await, CarAndPage::default());
+    let vins = [car.vin.clone(), late.vin.clone()];
     vehicles.unlist(dealer, &vins, later, later).await.unwrap();
-    assert_eq!(page().await["expires_at"], json!((later + RETENTION).as_secs_ceil()));
-    vehicles.relist(dealer, &vins).await.unwrap();
-    vehicles.relist(dealer, &unknown).await.unwrap();
-    assert_eq!((page().await.get("expires_at"), &page().await["page"]), (None, &json!("{}")));
-    let none = json!({ "dealer": dealer, "vin": format!("page#{}", unknown[0]) });
-    assert_eq!(dynamodb::get(client, conformance::AUXILIARY, &none).await.unwrap(), None);
+    // The second one is scraped when it has gone.
+    assert_eq!(known(&late.vin).await, CarAndPage { data, page: None });
+    assert_eq!(store.put_item(&page(&late.vin)).await, Ok(Written::Yes));
+    let end = json!((later + RETENTION).as_secs_ceil());
+    for vin in &vins {
+        assert_eq!((known(vin).await, &stored(vin).await["expires_at"]), (with_page.clone(), &end));
+    }
+    vehicles.relist(dealer, std::slice::from_ref(&car), later).await.unwrap();
+    assert_eq!(
+        (stored(&car.vin).await.get("expires_at"), known(&car.vin).await),
+        (None, with_page)
+    );
+    let cars = vehicles.known(dealer).await.unwrap();
+    let hashes: Vec<_> = cars.iter().map(|car| car.hash.as_deref()).collect();
+    assert_eq!(hashes, [Some("h"), None], "by VIN");
 }
 
 /// An attribute that this version does not know outlives its writes; a record of a newer format is left alone.

@@ -1,6 +1,7 @@
 //! Stores vehicles in a DynamoDB table with partition key `dealer` and sort key `vin`.
 
 pub(crate) mod items;
+mod listing;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,11 +15,11 @@ use aws_sdk_dynamodb::{
 
 use crate::{
     link::{self, KeptLink},
-    vehicles::{CarAndPage, Known, Listing, PAGE_PREFIX, RETENTION, Vehicle, Vehicles},
+    vehicles::{CarAndPage, Known, Listing, PAGE_PREFIX, Vehicle, Vehicles},
 };
 use evenkeel::aws::{
     failure::port_error,
-    item::{Item, Reader, ms, n, owned, s},
+    item::{Item, Reader, ms, owned, s},
     rounds,
 };
 use evenkeel::{base::time::Time, ports::PortError};
@@ -133,20 +134,6 @@ impl DynamoVehicles {
         Err(PortError::Broken(format!("{dealer}: more than {MOST_PAGES} MB of vehicles")))
     }
 
-    /// Lets a car's page expire at this time, or stay. A scraping replaces the item, and then it stays.
-    async fn keep_page(&self, dealer: &str, vin: &str, end: Option<Time>) -> Result<(), PortError> {
-        let key = [("dealer", dealer.to_owned()), ("vin", format!("{PAGE_PREFIX}{vin}"))];
-        let update = self.client.update_item().table_name(&self.table).set_key(Some(keyed(key)));
-        let update = update.condition_expression("attribute_exists(vin)");
-        let update = match end {
-            Some(end) => update
-                .update_expression("SET expires_at = :end")
-                .expression_attribute_values(":end", n(end.as_secs_ceil())),
-            None => update.update_expression("REMOVE expires_at"),
-        };
-        took_effect(update.send().await).map(drop)
-    }
-
     async fn write(&self, items: Vec<Item>) -> Result<(), PortError> {
         for chunk in items.chunks(WRITES_A_CALL) {
             let mut requests = chunk.iter().map(put).collect::<Result<Vec<_>, _>>()?;
@@ -221,30 +208,14 @@ impl Vehicles for DynamoVehicles {
         now: Time,
     ) -> Result<(), PortError> {
         for vin in vins {
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .key("dealer", s(dealer))
-                .key("vin", s(format!("{CAR}{vin}")))
-                .update_expression(
-                    "SET unlisted_at = :now, expires_at = :end REMOVE #hash, pending",
-                )
-                .condition_expression("attribute_exists(vin) AND seen_at < :began")
-                .expression_attribute_names("#hash", "hash")
-                .expression_attribute_values(":now", ms(now))
-                .expression_attribute_values(":end", n((now + RETENTION).as_secs_ceil()))
-                .expression_attribute_values(":began", ms(began));
-            if took_effect(update.send().await)? {
-                self.keep_page(dealer, vin, Some(now + RETENTION)).await?;
-            }
+            self.unlist_car(dealer, vin, began, now).await?;
         }
         Ok(())
     }
 
-    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
-        for vin in vins {
-            self.keep_page(dealer, vin, None).await?;
+    async fn relist(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        for car in cars {
+            self.relist_car(dealer, car, now).await?;
         }
         Ok(())
     }

@@ -65,8 +65,13 @@ impl MemoryVehicles {
         self.items.item(TABLE, [dealer, &sort])
     }
 
+    /// Lets a car's page expire at this time, also one that is stored later, or stay.
     fn keep_page(&self, dealer: &str, vin: &str, end: Option<Time>) {
-        let Some(mut page) = self.page(dealer, vin) else { return };
+        let page = self.page(dealer, vin);
+        if page.is_none() && end.is_none() {
+            return;
+        }
+        let mut page = page.unwrap_or_default();
         page.retain(|(name, _)| *name != EXPIRES_AT);
         page.extend(end.map(|end| (EXPIRES_AT, Value::Number(end.as_secs_ceil()))));
         let sort = format!("{PAGE_PREFIX}{vin}");
@@ -167,11 +172,11 @@ impl Vehicles for MemoryVehicles {
         Ok(())
     }
 
-    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
-        for vin in vins {
-            self.keep_page(dealer, vin, None);
+    async fn relist(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        for car in cars {
+            self.keep_page(dealer, &car.vin, None);
         }
-        Ok(())
+        self.keep(dealer, cars, now).await
     }
 
     async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {
@@ -266,8 +271,8 @@ impl<T: Vehicles> Vehicles for Faulty<T> {
         self.call("unlist", dealer, self.port().unlist(dealer, vins, began, now)).await
     }
 
-    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
-        self.call("relist", dealer, self.port().relist(dealer, vins)).await
+    async fn relist(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
+        self.call("relist", dealer, self.port().relist(dealer, cars, now)).await
     }
 
     async fn listing(&self, dealer: &str, vin: &str) -> Result<Option<Listing>, PortError> {

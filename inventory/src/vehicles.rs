@@ -118,7 +118,8 @@ pub trait Vehicles: Send + Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Marks cars as unlisted by removing their hashes, except cars stored at `began` or later. The
-    /// items of unlisted cars, and those of their pages, expire 180 days after `now`. Idempotent.
+    /// items of unlisted cars, and those of their pages, expire 180 days after `now`, also a page that is stored later.
+    /// A failure leaves no car marked without its page. Idempotent.
     fn unlist(
         &self,
         dealer: &str,
@@ -127,11 +128,13 @@ pub trait Vehicles: Send + Sync {
         now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Lets the pages of cars stay that are listed again, after [`Vehicles::unlist`] has let them expire. Idempotent.
+    /// Stores cars that are listed again as [`Vehicles::keep`] does, and lets their pages stay that
+    /// [`Vehicles::unlist`] has let expire. A failure leaves no car stored without its page. Idempotent.
     fn relist(
         &self,
         dealer: &str,
-        vins: &[String],
+        vehicles: &[Vehicle],
+        now: Time,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// What the feed knows of a car; `None` if it is not stored.
@@ -221,9 +224,9 @@ impl<T: Vehicles> Vehicles for Option<T> {
         }
     }
 
-    async fn relist(&self, dealer: &str, vins: &[String]) -> Result<(), PortError> {
+    async fn relist(&self, dealer: &str, cars: &[Vehicle], now: Time) -> Result<(), PortError> {
         match self {
-            Some(vehicles) => vehicles.relist(dealer, vins).await,
+            Some(vehicles) => vehicles.relist(dealer, cars, now).await,
             None => Ok(()),
         }
     }

@@ -6,6 +6,10 @@ use evenkeel::{
     record::item::Value as Attribute,
     testing::{CallSite, Fault},
 };
+use inventory::{
+    testing::EXPIRES_AT,
+    vehicles::{RETENTION, Vehicles as _},
+};
 use sandbox::dealers::SiteChange;
 use serde_json::{Value, json};
 
@@ -42,9 +46,9 @@ impl Pages {
         serde_json::from_str(text).unwrap()
     }
 
-    /// Makes the first car a hundred dollars cheaper. Returns its new price in cents.
-    async fn cut_price(&self) -> Value {
-        let price = self.cars[0].price - 100;
+    /// Makes the first car so much cheaper than it was at first. Returns its new price in cents.
+    async fn cut_price(&self, dollars: u32) -> Value {
+        let price = self.cars[0].price - dollars;
         let prices = BTreeMap::from([(self.cars[0].vin.clone(), price)]);
         let change = SiteChange { prices, ..SiteChange::default() };
         self.control().change_site(SLUG, &change).await.unwrap();
@@ -77,7 +81,7 @@ async fn a_late_write_does_not_replace_what_was_read_after_it() {
     pages.send_as("frozen");
     let cut = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let cut = pages.cut_price().await;
+        let cut = pages.cut_price(100).await;
         pages.send_as("later");
         tokio::time::sleep(Duration::from_secs(60)).await;
         cut
@@ -93,9 +97,29 @@ async fn a_page_that_is_read_again_is_written_with_the_end_of_its_run() {
     let pages = Pages::new(&[]).await;
     pages.send_as("one");
     pages.drain().await;
-    let cut = pages.cut_price().await;
+    let cut = pages.cut_price(100).await;
     pages.send_as("other");
     pages.drain().await;
     assert_eq!(price(&pages.of_car()), &cut);
     assert_eq!(["settle", "put_item"].map(|call| pages.count(call)), [2, 0]);
+}
+
+/// The car goes while the job waits. Its page is stored for the first time, and then once more.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_read_after_its_car_has_gone_expires() {
+    let pages = Pages::new(&[]).await;
+    pages.keep(0).await;
+    let vin = pages.cars[0].vin.clone();
+    tokio::time::advance(Duration::from_mins(1)).await;
+    let (vins, now) = ([vin.clone()], pages.now());
+    pages.vehicles.unlist(SLUG, &vins, now, now).await.unwrap();
+    for (id, dollars) in [("one", 100), ("other", 200)] {
+        let cut = pages.cut_price(dollars).await;
+        pages.send_as(id);
+        pages.drain().await;
+        assert_eq!(price(&pages.of_car()), &cut, "{id}");
+        let item = pages.vehicles.page(SLUG, &vin).unwrap();
+        let end = (EXPIRES_AT, Attribute::Number((now + RETENTION).as_secs_ceil()));
+        assert!(item.contains(&end), "{id}: {item:?}");
+    }
 }

@@ -13,7 +13,10 @@ use evenkeel::{
     ports::{Control, Queue, Store},
     record::trace::Trace,
 };
-use inventory::{link::KeptLink, vehicles::Vehicles};
+use inventory::{
+    link::KeptLink,
+    vehicles::{Known, Vehicles},
+};
 
 use crate::{
     change,
@@ -53,15 +56,18 @@ where
         let Snapshot { counts: last_good, mut read_at, emptied, .. } = last;
         let known = self.vehicles.known(&feed.dealer_slug).await;
         let known = known.map_err(|error| error.unstarted())?;
-        let listed = known.iter().filter(|car| car.hash.is_some());
-        let stored = listed.filter_map(|car| Some((car.vin.as_str(), condition(&car.list)?)));
         let (now, began) = (self.clock.now(), Time::from_millis(*began));
         let emptied = collapse::doubted(&last_good, &counts, &emptied, now);
-        let stored = stored.filter(|(_, list)| !emptied.contains_key(list));
-        let mut gone: Vec<String> = change::gone(stored, lists, &last_good, foreign)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let left = |was: fn(&Known) -> bool| -> Vec<String> {
+            let stored = known.iter().filter(|car| was(car));
+            let stored = stored.filter_map(|car| Some((car.vin.as_str(), condition(&car.list)?)));
+            let stored = stored.filter(|(_, list)| !emptied.contains_key(list));
+            let gone = change::gone(stored, lists, &last_good, foreign);
+            gone.into_iter().map(str::to_owned).collect()
+        };
+        let mut gone = left(|car| car.hash.is_some());
+        // A read that did not end has stored them, and their jobs were never made.
+        let mut unmade = left(|car| car.hash.is_none() && car.pending.is_some());
         // No car is marked as removed if a later read has ended before this one, or if this one
         // took so long that cars may have moved between its pages.
         let overtaken = |list: &Cursor| {
@@ -69,8 +75,9 @@ where
         };
         if lists.iter().any(overtaken) || now > began + LONGEST_READING {
             gone.clear();
+            unmade.clear();
         }
-        self.remove(feed, trace, &gone, began).await?;
+        self.remove(feed, trace, &gone, &unmade, began).await?;
         summary.gone = count(gone.len());
         summary.doubted = emptied.keys().copied().collect();
         summary.pages = reading.pages();
@@ -91,13 +98,14 @@ where
         Ok(summary)
     }
 
-    /// Marks cars as removed. If their links are to lead elsewhere then, the jobs for that come first: a car that is
-    /// marked is not found again.
+    /// Marks cars as removed, also those that were never listed. If the links of the others are to lead elsewhere then,
+    /// the jobs for that come first: a car that is marked is not found again.
     async fn remove(
         &self,
         feed: &Feed,
         trace: Option<&Trace>,
         gone: &[String],
+        unmade: &[String],
         began: Time,
     ) -> Result<(), Failure> {
         if feed.links.when_gone.is_some() && feed.fan_out.shorten && !gone.is_empty() {
@@ -111,7 +119,8 @@ where
             let made = enqueue(&self.store, &self.queue, &self.clock, &jobs).await;
             made.map_err(|error| error.unstarted())?;
         }
-        let unlisted = self.vehicles.unlist(&feed.dealer_slug, gone, began, self.clock.now()).await;
+        let all = [gone, unmade].concat();
+        let unlisted = self.vehicles.unlist(&feed.dealer_slug, &all, began, self.clock.now()).await;
         unlisted.map_err(|error| error.unstarted())
     }
 }

@@ -152,11 +152,9 @@ where
             }
             let unknown = some.iter().filter(|car| !is_stored(car, stored.get(car.vin())));
             let pending = unknown.filter_map(|car| pending(car, condition, stored.get(car.vin())));
-            let pending: Vec<vehicles::Vehicle> = pending.collect();
-            // Before they are stored: then nothing tells that they were gone.
-            self.relist(feed, some, stored).await?;
-            let kept = self.vehicles.keep(&feed.dealer_slug, &pending, self.clock.now()).await;
-            kept.map_err(|error| error.unstarted())?;
+            let (again, others): (Vec<_>, Vec<_>) =
+                pending.partition(|car| was_gone(stored.get(&car.vin)));
+            self.store_pending(feed, &again, &others).await?;
             fresh.extend(some.iter().map(|car| (car.vin().to_owned(), car.vehicle.clone())));
         }
         for (cars, counter) in kinds {
@@ -167,26 +165,26 @@ where
         Ok(true)
     }
 
-    /// Lets the pages of cars stay that were gone. They may not be scraped again: within hours, a scraping counts as
-    /// done.
-    async fn relist(
+    /// Stores cars whose jobs are to be made: those that are listed again, and the others.
+    async fn store_pending(
         &self,
         feed: &Feed,
-        cars: &[&Listed<'_>],
-        stored: &BTreeMap<String, Stored>,
+        again: &[vehicles::Vehicle],
+        others: &[vehicles::Vehicle],
     ) -> Result<(), Failure> {
-        let was_gone = |car: &&&Listed<'_>| {
-            let known = stored.get(car.vin());
-            known.is_some_and(|known| known.mark.is_none() && known.pending.is_none())
-        };
-        let again: Vec<String> =
-            cars.iter().filter(was_gone).map(|car| car.vin().to_owned()).collect();
-        if again.is_empty() {
-            return Ok(());
+        let (dealer, now) = (&feed.dealer_slug, self.clock.now());
+        if !again.is_empty() {
+            // Their pages stay. They may not be scraped again: within hours, a scraping counts as done.
+            let relisted = self.vehicles.relist(dealer, again, now).await;
+            relisted.map_err(|error| error.unstarted())?;
         }
-        let relisted = self.vehicles.relist(&feed.dealer_slug, &again).await;
-        relisted.map_err(|error| error.unstarted())
+        self.vehicles.keep(dealer, others, now).await.map_err(|error| error.unstarted())
     }
+}
+
+/// Whether a car was stored, and gone.
+fn was_gone(known: Option<&Stored>) -> bool {
+    known.is_some_and(|known| known.mark.is_none() && known.pending.is_none())
 }
 
 fn is_of_account(feed: &Feed, car: &Vehicle) -> bool {
