@@ -103,3 +103,42 @@ async fn what_is_prolonged_at_any_moment_of_the_tick_that_ends_it_holds() {
         assert_eq!(bench.store.all_notes("ops_open").len(), 2, "{offset:?}: both are open");
     }
 }
+
+/// The queue's mapping is gone, so that nothing can end its pause.
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_cannot_be_ended_has_failed_a_week_after_its_time() {
+    let bench = Bench::errands();
+    let paused = pause(&bench, 5).await;
+    bench.sweeper_faults.on("set_enabled", Fault::Broken);
+    let entry = |bench: &Bench| {
+        let (_, text) = bench.store.all_notes("ops").remove(0);
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    for span in [MINUTE * 6, MINUTE * (7 * 24 * 60 - 2)] {
+        tokio::time::advance(span).await;
+        bench.tick().await.unwrap();
+        assert_eq!(
+            (&entry(&bench)["id"], &entry(&bench)["state"]),
+            (&paused["id"], &"running".into())
+        );
+    }
+    tokio::time::advance(MINUTE * 2).await;
+    bench.tick().await.unwrap();
+    let entry = entry(&bench);
+    assert_eq!(entry["state"], "failed", "{entry}");
+    let why = entry["why"].as_str().unwrap();
+    assert!(why.starts_with("not ended within seven days of its time: "), "{why}");
+    assert!(why.ends_with("set_enabled: access denied"), "{why}");
+    assert_eq!(bench.store.all_notes("ops_open"), []);
+}
+
+/// The sweeper was away for longer than an act may stay open.
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_however_late_the_tick_is() {
+    let bench = Bench::errands();
+    pause(&bench, 5).await;
+    tokio::time::advance(MINUTE * (20 * 24 * 60)).await;
+    bench.tick().await.unwrap();
+    assert!(!bench.mappings.is_paused(&queue(&bench)));
+    assert_eq!(bench.store.all_notes("ops_open"), []);
+}

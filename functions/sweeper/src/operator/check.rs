@@ -9,7 +9,10 @@ use evenkeel::{
     record::due::{Parked, due_partitions},
 };
 
-use super::request::{Act, Filter, MOST_KEYS, On, Reported, Request, Setting};
+use super::{
+    entry::LONGEST_SETTING,
+    request::{Act, Filter, MOST_KEYS, On, Reported, Request, Setting},
+};
 use crate::{
     config::{Config, JobType},
     plan::balance::{LEAST, MOST},
@@ -24,9 +27,6 @@ const COUNT_BYTES: usize = 60;
 
 /// Longest key of a job that is named, in bytes.
 const KEY_BYTES: usize = 512;
-
-/// Longest time for which queues are paused, or a breaker or a limiter is set by hand.
-const LONGEST_SETTING: Duration = Duration::from_hours(30 * 24);
 
 /// States by which jobs are found through the index `due`.
 const FOUND: [&str; 5] = ["queued", "waiting", "parked", "dead", "quarantined"];

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{Act, Ended, Request};
 
-/// How long an act may stay open. After that it has failed.
+/// How long an act may stay open. After that it has failed. A pause or a pin may stay open for so long after its time.
 pub const LONGEST_OPEN: Duration = Duration::from_hours(7 * 24);
+
+/// Longest time for which queues are paused or pinned, or a breaker or a limiter is set by hand.
+pub const LONGEST_SETTING: Duration = Duration::from_hours(30 * 24);
 
 /// How long a note may stay without the report of its caller, who may have sent a large file meanwhile.
 pub const LONGEST_NOTE: Duration = Duration::from_hours(24);
@@ -134,8 +137,12 @@ impl Entry {
     /// When it has failed if it is still open.
     #[must_use]
     pub fn latest_end(&self) -> Time {
-        let longest = if self.act.is_note() { LONGEST_NOTE } else { LONGEST_OPEN };
-        Time::from_millis(self.at) + longest
+        let at = Time::from_millis(self.at);
+        match self.act.held_until() {
+            Some(until) => until.min(at + LONGEST_SETTING) + LONGEST_OPEN,
+            None if self.act.is_note() => at + LONGEST_NOTE,
+            None => at + LONGEST_OPEN,
+        }
     }
 
     /// Ends it in this state.
@@ -165,6 +172,23 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_act_has_an_end() {
+        let now = Time::from_millis(1_800_000_000_000);
+        let end = |act| {
+            let (by, reason, dry_run) = (String::new(), String::new(), false);
+            let entry = Entry::new(Request { act, by, reason, dry_run }, "token", now);
+            entry.latest_end().since(now).as_secs() / 3_600
+        };
+        let pause = |until| Act::Pause { queues: Vec::new(), until };
+        let hour = Duration::from_hours(1);
+        assert_eq!(end(pause((now + hour).as_millis())), 7 * 24 + 1);
+        assert_eq!(end(pause(u64::MAX)), (30 + 7) * 24);
+        assert_eq!(end(Act::Resume { queues: Vec::new() }), 7 * 24);
+        let (what, about) = ("submit".to_owned(), String::new());
+        assert_eq!(end(Act::Note { what, about }), 24);
+    }
 
     #[test]
     fn later_entries_come_first() {

@@ -10,7 +10,7 @@ use evenkeel::{
 };
 use serde_json::json;
 
-use super::entry::Entry;
+use super::entry::{Entry, LONGEST_OPEN, LONGEST_SETTING};
 
 /// The kind of the entries' notes. The name is the id.
 pub const OPS: &str = "ops";
@@ -29,6 +29,9 @@ pub const MOST_OPEN: usize = PAGE * MOST_PAGES;
 
 /// How long an entry is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+
+// An open act is over before its name in the list expires. Otherwise nobody would carry it on.
+const _: () = assert!(LONGEST_SETTING.as_secs() + LONGEST_OPEN.as_secs() < KEPT_FOR.as_secs());
 
 /// How often a change that another process has come before is tried again.
 pub const MOST_RACES: usize = 5;

@@ -247,6 +247,14 @@ impl Act {
         }
     }
 
+    /// When it ends what it does to queues; `None` if it ends with its work.
+    pub(super) const fn held_until(&self) -> Option<Time> {
+        match self {
+            Self::Pause { until, .. } | Self::Pin { until, .. } => Some(Time::from_millis(*until)),
+            _ => None,
+        }
+    }
+
     /// The queues that it holds, by the keys of their mappings.
     pub(super) const fn held(&mut self) -> Option<&mut Vec<String>> {
         match self {

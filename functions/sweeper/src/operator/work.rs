@@ -9,7 +9,7 @@ use evenkeel::{
 };
 
 use super::{
-    entry::{Progress, State},
+    entry::{Entry, Progress, State},
     gates, jobs,
     log::{self, Logged},
     queues, rejected,
@@ -30,14 +30,9 @@ pub async fn carry_on<P: Ports>(
     end: Time,
 ) -> Result<(), PortError> {
     let now = sweep.clock.now();
+    // What is held is let go in any case, however late.
     if logged.entry.latest_end() <= now && logged.entry.act.hold().is_none() {
-        logged.entry.why = Some(if logged.entry.act.is_note() {
-            "its caller has not said within a day what became of it".to_owned()
-        } else {
-            let left = logged.entry.why.take().unwrap_or_else(|| "jobs are left".to_owned());
-            format!("not done within seven days: {left}")
-        });
-        logged.entry.end(State::Failed, now);
+        give_up(&mut logged.entry, now);
         return finish(sweep, logged, now).await;
     }
     logged.entry.state = State::Running;
@@ -60,8 +55,26 @@ pub async fn carry_on<P: Ports>(
         Ok(Progress::Later) => {}
         Err(error) => logged.entry.why = Some(error.to_string()),
     }
+    if logged.entry.latest_end() <= now && !logged.entry.is_over() {
+        give_up(&mut logged.entry, now);
+    }
     finish(sweep, logged, now).await?;
     worked.map(drop)
+}
+
+/// Ends an act that was open for too long. What has held it up becomes a part of the reason.
+fn give_up(entry: &mut Entry, now: Time) {
+    let left = entry.why.take();
+    entry.why = Some(if entry.act.is_note() {
+        "its caller has not said within a day what became of it".to_owned()
+    } else if entry.act.hold().is_some() {
+        let left = left.unwrap_or_else(|| "its queues could not be changed".to_owned());
+        format!("not ended within seven days of its time: {left}")
+    } else {
+        let left = left.unwrap_or_else(|| "jobs are left".to_owned());
+        format!("not done within seven days: {left}")
+    });
+    entry.end(State::Failed, now);
 }
 
 /// Writes the entry, and takes it off the list of what is open if it is over.
