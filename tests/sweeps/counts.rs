@@ -90,6 +90,33 @@ async fn lost_answers_and_failed_writes_count_nothing_twice() {
     }
 }
 
+/// The table refuses the sums of some minutes, and then takes them. The metrics do not wait for that.
+#[tokio::test(start_paused = true)]
+async fn sums_that_could_not_be_stored_are_stored_later() {
+    let bench = Bench::errands();
+    let sending = async {
+        for n in 0..30 {
+            send(&bench, n);
+            match n {
+                6 => bench.sweeper_faults.on("put_counts", Fault::Before),
+                24 => {
+                    assert!(told(&bench, "succeeded") < 8, "the later ones are refused");
+                    let lines = bench.told.borrow();
+                    let numbers = lines.iter().flat_map(|line| &line.numbers);
+                    let metric = numbers.filter(|(name, ..)| name == "Succeeded");
+                    assert!(metric.map(|(_, count, _)| count).sum::<u64>() > 8);
+                    bench.sweeper_faults.clear();
+                }
+                _ => {}
+            }
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        tokio::time::sleep(MINUTE * 4).await;
+    };
+    bench.run_while(sending).await;
+    assert_eq!((told(&bench, "succeeded"), told(&bench, "dead")), (20, 10));
+}
+
 /// Of 700 hosts that are down, each has a parked job. The one that has waited longest is not among the fifty that are
 /// observed one by one.
 #[tokio::test(start_paused = true)]

@@ -112,15 +112,13 @@ async fn begin<P: Ports>(
     let (saved, mut memory) = Saved::read(&sweep.store, &owner).await?;
     let limit = SURVEY_TIME.min(last.since(now));
     let from = memory.watched_begin.clone();
-    let known = memory.told.iter().filter(|(kind, _)| sweep.config.job_type(kind).is_some());
-    let told = known.map(|(_, told)| told).min().copied().map_or(now, Time::from_millis);
-    let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, told, now);
+    let counts_from = memory.counts_from(&sweep.config).unwrap_or(now);
+    let seen = survey(&sweep.store, &sweep.queue, &sweep.config, &from, counts_from, now);
     let seen = tokio::time::timeout(limit, seen).await;
     if seen.is_err() {
         cut_short.push("survey");
         // Perhaps too many minutes were to be told: the next tick must not read as much.
-        let oldest = now.before(MOST_UNTOLD).as_millis();
-        memory.told.values_mut().for_each(|told| *told = (*told).max(oldest));
+        memory.skip_counts_before(now.before(MOST_UNTOLD));
     }
     let mut tick = Tick::new(owner, now, seen.unwrap_or_default(), memory);
     tick.memory.forget(now);

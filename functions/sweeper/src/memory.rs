@@ -12,7 +12,7 @@ use evenkeel::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::plan::balance::Wish;
+use crate::{config::Config, plan::balance::Wish};
 
 /// Longest list of dependencies in the note, as JSON in bytes, so that it stays small.
 const LONGEST_LIST: usize = 8 * 1024;
@@ -48,6 +48,10 @@ pub struct Memory {
     pub wish: Option<Wish>,
     /// The last minute whose counts were told, in milliseconds since the epoch, by type.
     pub told: BTreeMap<String, u64>,
+    /// The last minute whose counts are kept for reports, in milliseconds since the epoch, by type; only where later
+    /// ones were told, because the table has refused them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, u64>,
     /// The labels of successes that are told, by job type: the first ones that were seen.
     pub labels: BTreeMap<String, BTreeSet<String>>,
     /// The last minute whose calls to dependencies were told, in milliseconds since the epoch; 0 if none was.
@@ -113,6 +117,23 @@ pub struct Census {
 }
 
 impl Memory {
+    /// The first time from which the counts of job types are to be read: what was not told or not kept yet. `None` if
+    /// nothing is known of these types.
+    #[must_use]
+    pub fn counts_from(&self, config: &Config) -> Option<Time> {
+        let minutes = self.told.iter().chain(&self.kept);
+        let known = minutes.filter(|(kind, _)| config.job_type(kind).is_some());
+        known.map(|(_, minute)| *minute).min().map(Time::from_millis)
+    }
+
+    /// Leaves minutes before this one out.
+    pub fn skip_counts_before(&mut self, oldest: Time) {
+        let oldest = oldest.as_millis();
+        self.told.values_mut().chain(self.kept.values_mut()).for_each(|minute| {
+            *minute = (*minute).max(oldest);
+        });
+    }
+
     /// Removes what no longer matters, and what is too much: of the dependencies beyond the limit, those whose turn
     /// was longest ago. Their ramps begin again.
     pub fn forget(&mut self, now: Time) {

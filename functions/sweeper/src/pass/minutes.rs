@@ -15,7 +15,7 @@ use evenkeel::{
     record::outcomes::OF_LABEL,
     telemetry,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future::ready, stream};
 
 use crate::{
     config::Config,
@@ -108,12 +108,15 @@ fn types(
     last: Time,
 ) -> Vec<(String, Time, Bucket)> {
     memory.told.retain(|kind, _| config.job_type(kind).is_some());
+    memory.kept.retain(|kind, _| config.job_type(kind).is_some());
     memory.labels.retain(|kind, _| config.job_type(kind).is_some());
     let mut taken = Vec::new();
     for job in &config.types {
         // At first, only the last minute.
         let first = last.before(TYPE_BUCKET).as_millis();
         let told = memory.told.get(&job.kind).copied().unwrap_or(first);
+        // What was told is kept, unless it is known not to be.
+        memory.kept.entry(job.kind.clone()).or_insert(told);
         let told = Time::from_millis(told);
         let Some(minutes) = view.stats.get(&job.kind) else { continue };
         let mut due = minutes.iter().filter(|(start, _)| *start > told && *start <= last);
@@ -139,23 +142,47 @@ fn turn_day(memory: &mut Memory, minute: Time) {
     }
 }
 
-/// Keeps the counts of job types of all containers for reports. It is done before the minutes are noted as told:
-/// done twice, it changes nothing.
-pub(super) async fn keep<S: TableMaintenance>(store: &S, minutes: &Minutes) {
-    let sums = minutes.types.iter().map(|(kind, start, bucket)| {
-        let start = *start;
-        let key = BucketKey { subject: format!("type:{kind}"), start, generation: 0, shard: 0 };
-        // Samples are notes of their own.
-        let bucket = Bucket { samples: BTreeMap::new(), ..bucket.clone() };
-        let expires_at = start + TYPE_BUCKET_RETENTION;
-        ContainerCounts { key, bucket, expires_at, exists: false, changes: 0 }
-    });
-    let put = async |sum: ContainerCounts| {
-        if let Err(error) = store.put_counts(&sum).await {
-            telemetry::port_failed("put_counts", &error);
-        }
+/// Keeps the counts of job types of all containers for reports: of the minutes that are told, and of those that the
+/// table has refused before. It is done before the minutes are noted as told: done twice, it changes nothing.
+pub(super) async fn keep<S: TableMaintenance>(store: &S, view: &View, memory: &mut Memory) {
+    let mut due = Vec::new();
+    for (kind, kept) in &mut memory.kept {
+        let Some(minutes) = view.stats.get(kind) else { continue };
+        let told = memory.told.get(kind).copied().unwrap_or_default();
+        let left = minutes.iter().filter(|(start, _)| {
+            let start = start.as_millis();
+            start > *kept && start <= told
+        });
+        let some: Vec<ContainerCounts> =
+            left.take(MOST_A_TICK).map(|(start, bucket)| sum(kind, *start, bucket)).collect();
+        // Unless one of them is refused, or there are more.
+        *kept = match some.last() {
+            Some(last) if some.len() == MOST_A_TICK => last.key.start.as_millis(),
+            _ => told.max(*kept),
+        };
+        due.extend(some.into_iter().map(|sum| (kind.clone(), sum)));
+    }
+    let put = async |(kind, sum): (String, ContainerCounts)| {
+        let error = store.put_counts(&sum).await.err()?;
+        telemetry::port_failed("put_counts", &error);
+        Some((kind, sum.key.start))
     };
-    stream::iter(sums).for_each_concurrent(AT_ONCE, put).await;
+    let refused = stream::iter(due).map(put).buffer_unordered(AT_ONCE).filter_map(ready);
+    let refused: Vec<(String, Time)> = refused.collect().await;
+    for (kind, start) in refused {
+        let before = start.before(TYPE_BUCKET).as_millis();
+        memory.kept.entry(kind).and_modify(|kept| *kept = (*kept).min(before));
+    }
+    memory.kept.retain(|kind, kept| memory.told.get(kind).is_some_and(|told| *kept < *told));
+}
+
+/// The counts of a minute as reports read them.
+fn sum(kind: &str, start: Time, bucket: &Bucket) -> ContainerCounts {
+    let key = BucketKey { subject: format!("type:{kind}"), start, generation: 0, shard: 0 };
+    // Samples are notes of their own.
+    let bucket = Bucket { samples: BTreeMap::new(), ..bucket.clone() };
+    let expires_at = start + TYPE_BUCKET_RETENTION;
+    ContainerCounts { key, bucket, expires_at, exists: false, changes: 0 }
 }
 
 /// The labels of a job type that are told: the first ones that were seen, and no others later. A type that invents

@@ -133,7 +133,7 @@ async fn take<P: Ports>(
     next.observed_at = tick.now.as_millis();
     history::note_openings(&sweep.config, &mut next, seen, tick.now);
     let minutes = minutes::take(&sweep.config, &tick.view, &mut next, of_dependencies, tick.now);
-    minutes::keep(&sweep.store, &minutes).await;
+    minutes::keep(&sweep.store, &tick.view, &mut next).await;
     match saved.write(&sweep.store, &next, sweep.clock.now()).await {
         Ok(true) => {
             tick.memory = next;
