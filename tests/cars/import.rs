@@ -22,6 +22,15 @@ async fn import_links(dealer: &Dealer, import: Value) -> (Value, usize) {
     panic!("it is never done: {import}");
 }
 
+/// Asks the function once to go on with an import.
+async fn ask(dealer: &Dealer, import: Value) -> Value {
+    let request = json!({"request": {"import_links": import}});
+    match dealer.functions[1].containers.invoke(request).await {
+        Invocation::Answered(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Lengths of the lists of an import's report.
 fn counts(import: &Value) -> (usize, usize) {
     let count = |list: &str| import["report"][list].as_array().unwrap().len();
@@ -81,13 +90,6 @@ async fn the_links_of_the_old_system_are_taken_over_and_never_doubled() {
 async fn an_import_that_is_cut_off_goes_on_where_it_was() {
     let policy = json!({"fan_out": {"scrape": false, "shorten": false}});
     let mut dealer = Dealer::new(&one_car(), policy).await;
-    let ask = async |dealer: &Dealer, import: Value| {
-        let request = json!({"request": {"import_links": import}});
-        match dealer.functions[1].containers.invoke(request).await {
-            Invocation::Answered(answer) => answer,
-            other => panic!("{other:?}"),
-        }
-    };
     let unknown = ask(&dealer, json!({"dealer": SLUG})).await;
     assert_eq!(unknown["failure"]["code"], "no_cars", "{unknown}");
     dealer.read().await;
@@ -118,4 +120,31 @@ async fn an_import_that_is_cut_off_goes_on_where_it_was() {
     let wrong = ask(&dealer, json!({"dealer": ""})).await;
     assert_eq!(wrong["failure"]["code"], "invalid_request", "{wrong}");
     assert!(dealer.sqs.is_empty(), "a request is no message");
+}
+
+/// Lambda would drop an answer of more than 6 MB, and refuse such a request.
+#[tokio::test(start_paused = true)]
+async fn an_import_whose_state_lambda_does_not_carry_fails_and_says_so() {
+    const LIMIT: usize = 6 * 1024 * 1024;
+    let policy = json!({"fan_out": {"scrape": false, "shorten": false}});
+    let mut dealer = Dealer::new(&one_car(), policy).await;
+    dealer.read().await;
+    dealer.control().preload(&[preload("other", "https://other.example/")]).await.unwrap();
+    // What earlier requests have found.
+    let found = |n: usize, length: usize| {
+        let destination = format!("https://lake.example/{}", "x".repeat(length));
+        let link = json!({"id": n.to_string(), "short_url": "go.example/a", "slashtag": "a",
+            "destination": destination, "created_at": null});
+        (format!("1HGCM82633A{n:06}"), json!([link]))
+    };
+    for (length, fits) in [(500, true), (900, false)] {
+        let found: serde_json::Map<String, Value> = (0..7_000).map(|n| found(n, length)).collect();
+        let answer = ask(&dealer, json!({"dealer": SLUG, "found": found})).await;
+        assert!(answer.to_string().len() < LIMIT, "{length}");
+        assert_eq!(answer["answer"]["read"] == 1, fits, "{length}");
+        let failure = &answer["failure"];
+        assert_eq!(failure["code"] == "too_many_links", !fits, "{length}: {failure}");
+        let why = failure["message"].as_str().unwrap_or_default();
+        assert_eq!(why.contains("expected at most 5000000"), !fits, "{length}: {why}");
+    }
 }

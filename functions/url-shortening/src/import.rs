@@ -46,9 +46,15 @@ const PAGES_A_REQUEST: usize = 20;
 /// Most cars whose links one request keeps: two seconds of writes.
 const CARS_A_REQUEST: usize = 200;
 
-/// Most links of known cars that are remembered. Request and response take at most 6 MB each (Lambda's limit), and a
-/// link some 400 bytes.
+/// Most links of known cars that are remembered. A link takes some 400 bytes of the state.
 const MOST_FOUND: usize = 8_000;
+
+/// Longest state of an import as JSON, in bytes. Request and answer take at most 6 MB each (Lambda's limit), and what is
+/// around the state is short.
+const MOST_BYTES: usize = 5_000_000;
+
+/// The failure of an import that finds more than its state can hold.
+const TOO_MANY: &str = "too_many_links";
 
 /// Most names of the dealer besides its slug.
 const MOST_NAMES: usize = 10;
@@ -159,12 +165,31 @@ impl Import {
                 self.found.entry(vin).or_default().push(found);
             }
         }
-        let found: usize = self.found.values().map(Vec::len).sum();
+        let found = self.links();
         if found > MOST_FOUND {
             let why = format!("{found} links of known cars, expected at most {MOST_FOUND}");
-            return Err(Failure::new(Class::Permanent, "too_many_links", why));
+            return Err(Failure::new(Class::Permanent, TOO_MANY, why));
         }
         Ok(())
+    }
+
+    /// How many links of known cars are not reported yet.
+    fn links(&self) -> usize {
+        self.found.values().map(Vec::len).sum()
+    }
+
+    /// Fails if the state is longer than Lambda carries: the answer would be lost, and with it the import.
+    fn fits(self) -> Result<Self, Failure> {
+        let bytes = serde_json::to_vec(&self).map_or(usize::MAX, |text| text.len());
+        if bytes <= MOST_BYTES {
+            return Ok(self);
+        }
+        let (links, read) = (self.links(), self.read);
+        let why = format!(
+            "{links} links of known cars, of {read} that were read, take {bytes} bytes, expected at most {MOST_BYTES}; \
+             delete those at Rebrandly that are not used any more"
+        );
+        Err(Failure::new(Class::Permanent, TOO_MANY, why))
     }
 
     /// Whether a link is certainly this dealer's: by its name, or because it leads to a page of the car. Another dealer
@@ -206,7 +231,7 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             (false, true) => self.keep_found(&mut import, &cars).await?,
             (false, false) => self.read(&mut import, &cars, run).await?,
         }
-        Ok(import)
+        import.fits()
     }
 
     /// Reads pages of the account's links.
