@@ -69,7 +69,7 @@ async fn jobs_about_one_car_in_one_batch_are_settled_by_one_call() {
     assert_eq!(["settle", "replace", "put_item"].map(|call| pages.count(call)), [1, 0, 1]);
 }
 
-/// The process of the first job is frozen when it has read the page. Meanwhile another job reads the page as it is then.
+/// The process of the first job is frozen when it has read the page. Meanwhile another job reads a newer one.
 #[tokio::test(start_paused = true)]
 async fn a_late_write_does_not_replace_what_was_read_after_it() {
     let pages = Pages::new(&[]).await;

@@ -125,7 +125,7 @@ impl<V: Vehicles, N: Control, C: Clock, T: Transport> ProductDetailScraping<V, N
 
     /// The result, kept as the car's page beside its record: the record expires, and the car may be for sale for long.
     /// `basis` says when it may be used again. `asked_at` is our own clock's time before the site was asked, and `seen`
-    /// that of the page which was kept then. A page that was asked for later stays: this run may have been frozen since.
+    /// that of the page which was kept then. A page that was asked for later stays: this run may have been frozen.
     fn keep(
         &self,
         payload: &Scraping,

@@ -49,8 +49,8 @@ const CARS_A_REQUEST: usize = 200;
 /// Most links of known cars that are remembered. A link takes some 400 bytes of the state.
 const MOST_FOUND: usize = 8_000;
 
-/// Longest state of an import as JSON, in bytes. Request and answer take at most 6 MB each (Lambda's limit), and what is
-/// around the state is short.
+/// Longest state of an import as JSON, in bytes. Request and answer take at most 6 MB each (Lambda's limit), and what
+/// is around the state is short.
 const MOST_BYTES: usize = 5_000_000;
 
 /// The failure of an import that finds more than its state can hold.
