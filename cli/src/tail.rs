@@ -119,14 +119,14 @@ async fn look<P: Ports>(
     };
     let reads: Vec<Result<_, _>> =
         stream::iter(partitions.iter().map(read)).buffer_unordered(AT_ONCE).collect().await;
-    let (mut items, mut looked) = (Vec::new(), Look::default());
+    let (mut pages, mut looked) = (Vec::new(), Look::default());
     for read in reads {
         let read = read?;
         looked.add(read.units);
         looked.full += usize::from(read.value.more);
-        items.extend(read.value.items);
+        pages.push(read.value);
     }
-    let mut changes = seen.look(items, now);
+    let mut changes = seen.look(pages, now);
     for key in seen.take_missing(MOST_RECORDS) {
         // What was found so far is not lost. The others are missing at the next look again.
         let Ok(read) = ports.item(&stack.jobs, &key).await else { break };

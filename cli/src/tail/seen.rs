@@ -8,7 +8,7 @@ use evenkeel::{
 };
 
 use crate::{
-    ports::{DueItem, Kept},
+    ports::{DueItem, DuePage, Kept},
     shapes::JobChange,
     text::redact,
 };
@@ -56,17 +56,22 @@ impl Known {
 /// The jobs that are followed.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    has_looked: bool,
+    /// When the first look was; `None` before it.
+    began: Option<Time>,
+    /// Of each partition that had more entries than the look before has read: the due time of the last one it read.
+    ends: BTreeMap<String, Time>,
     known: BTreeMap<String, Known>,
     /// Those that have left the index, in the order in which their records are read.
     missing: VecDeque<String>,
 }
 
 impl Seen {
-    /// Compares the entries of the index with those before. The first look changes nothing.
-    pub(super) fn look(&mut self, items: Vec<DueItem>, now: Time) -> Vec<JobChange> {
+    /// Compares the entries of the index, a page of each partition, with those before. The first look changes nothing.
+    pub(super) fn look(&mut self, pages: Vec<DuePage>, now: Time) -> Vec<JobChange> {
+        let ends = pages.iter().filter(|page| page.more).filter_map(|page| page.items.last());
+        let ends = ends.map(|last| (last.partition.clone(), last.due_at)).collect();
         let mut here: BTreeMap<String, DueItem> = BTreeMap::new();
-        for item in items {
+        for item in pages.into_iter().flat_map(|page| page.items) {
             // A job that moves between two queries is found twice. The entry that was known before is the old one.
             let is_old = self.known.get(&item.key).is_some_and(|known| *known == Known::of(&item));
             if !is_old || !here.contains_key(&item.key) {
@@ -78,12 +83,29 @@ impl Seen {
         for (key, item) in here {
             let known = Known::of(&item);
             let before = self.known.insert(key, known.clone());
-            if before.as_ref().is_none_or(|before| !before.is_as(&known)) && self.has_looked {
+            let has_changed = match &before {
+                Some(before) => !before.is_as(&known),
+                None => self.is_news(&item),
+            };
+            if has_changed {
                 changes.push(of_item(&item, before.map(|before| before.state), now));
             }
         }
-        self.has_looked = true;
+        self.began.get_or_insert(now);
+        self.ends = ends;
         changes
+    }
+
+    /// Whether an entry that was unknown has come since the look before. Behind the last entry that was read of a full
+    /// partition it may have stood all along, and appears only because others have left: then it is news only if it is
+    /// younger than the first look.
+    fn is_news(&self, item: &DueItem) -> bool {
+        let Some(began) = self.began else { return false };
+        let may_be_old = self.ends.get(&item.partition).is_some_and(|end| item.due_at >= *end);
+        // The entry of an ended job is due at its end.
+        let is_ended = item.partition.starts_with("dead#");
+        let since = if is_ended { Some(item.due_at) } else { item.created_at };
+        !may_be_old || since.is_some_and(|since| since > began)
     }
 
     /// Notes which jobs have left the index, and forgets some if they are too many.
@@ -182,7 +204,12 @@ mod tests {
 
     /// The changes of a look, each as `key: was > state`.
     fn look(seen: &mut Seen, items: &[DueItem]) -> Vec<String> {
-        let changes = seen.look(items.to_vec(), Time::from_millis(9));
+        look_at(seen, &[DuePage { items: items.to_vec(), more: false }])
+    }
+
+    /// The same of pages, of which some may be full.
+    fn look_at(seen: &mut Seen, pages: &[DuePage]) -> Vec<String> {
+        let changes = seen.look(pages.to_vec(), Time::from_millis(9));
         let told = |change: JobChange| {
             let was = change.was.unwrap_or_default();
             format!("{}: {was} > {}", change.key, change.state)
@@ -200,6 +227,62 @@ mod tests {
         assert_eq!(look(&mut seen, &second), ["1: waiting > waiting", "3:  > parked"]);
         let third = [item("1", "dead", 9), item("2", "running", 8), item("3", "parked", 1)];
         assert_eq!(look(&mut seen, &third), ["1: waiting > dead"]);
+    }
+
+    /// A page of a partition with more entries than it has.
+    fn full(items: &[DueItem]) -> DuePage {
+        DuePage { items: items.to_vec(), more: true }
+    }
+
+    /// The same entry in this partition.
+    fn of(partition: &str, item: DueItem) -> DueItem {
+        DueItem { partition: partition.to_owned(), ..item }
+    }
+
+    #[test]
+    fn an_entry_that_appears_because_others_have_left_a_full_window_is_no_change() {
+        let waiting = |key: &str, due_at| of("waiting#q#0", item(key, "waiting", due_at));
+        let mut seen = Seen::default();
+        look_at(&mut seen, &[full(&[waiting("1", 1), waiting("2", 2)])]);
+        // "1" has left. "3" was behind the window, also with the time of its last entry; "0" is new in front of it.
+        let moved = [waiting("0", 1), waiting("2", 2), waiting("3", 2)];
+        assert_eq!(look_at(&mut seen, &[full(&moved)]), ["0:  > waiting"]);
+        // The window now ends behind all, and what stood behind it appears at once.
+        let rest = [waiting("2", 2), waiting("3", 2), waiting("4", 5), waiting("5", 7)];
+        assert_eq!(look(&mut seen, &rest), [""; 0]);
+        // That window was not full: what appears now has come.
+        let come = [&rest[..], &[waiting("6", 9)]].concat();
+        assert_eq!(look(&mut seen, &come), ["6:  > waiting"]);
+    }
+
+    #[test]
+    fn a_window_hides_only_entries_of_its_own_partition_and_no_change_of_a_known_job() {
+        let mut seen = Seen::default();
+        let before = [
+            full(&[of("waiting#q#0", item("1", "waiting", 1))]),
+            full(&[of("running#q#0", item("2", "running", 1))]),
+        ];
+        look_at(&mut seen, &before);
+        let after = [
+            full(&[of("waiting#q#0", item("2", "waiting", 8))]),
+            DuePage { items: vec![of("parked#d#0", item("3", "parked", 8))], more: false },
+        ];
+        assert_eq!(look_at(&mut seen, &after), ["2: running > waiting", "3:  > parked"]);
+    }
+
+    #[test]
+    fn what_is_younger_than_the_first_look_is_a_change_whenever_it_comes_into_the_window() {
+        let mut seen = Seen::default();
+        let dead = |key: &str, due_at| of("dead#a#0", item(key, "dead", due_at));
+        let queued = |key: &str, created_at| {
+            let created_at = Some(Time::from_millis(created_at));
+            of("queued#q#0", DueItem { created_at, ..item(key, "queued", 50) })
+        };
+        // The first look is at 9.
+        look_at(&mut seen, &[full(&[dead("1", 3)]), full(&[queued("2", 1)])]);
+        let after =
+            [full(&[dead("3", 8), dead("4", 10)]), full(&[queued("5", 8), queued("6", 10)])];
+        assert_eq!(look_at(&mut seen, &after), ["4:  > dead", "6:  > queued"]);
     }
 
     #[test]
