@@ -21,6 +21,7 @@ mod live;
 mod metrics;
 mod pages;
 mod params;
+mod question;
 mod reader;
 pub mod report;
 mod router;

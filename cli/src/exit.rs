@@ -53,13 +53,21 @@ pub struct Failure {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Whether what was asked for may have been done all the same: it was sent, and what became of it is not known.
+    #[serde(skip)]
+    pub(crate) may_be_done: bool,
 }
+
+/// What to do about an act that may have been done all the same. Another try might do it twice.
+const LOOK_FIRST: &str =
+    "it may have been done: `evenkeel ops log` shows whether it was begun; what was begun goes on";
 
 impl Failure {
     /// A failure without a hint.
     #[must_use]
     pub fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        Self { exit, code: code.to_owned(), message: message.into(), hint: None }
+        let (code, message) = (code.to_owned(), message.into());
+        Self { exit, code, message, hint: None, may_be_done: false }
     }
 
     /// The same failure with what to do about it.
@@ -67,6 +75,12 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same failure of an act that may have been done all the same.
+    #[must_use]
+    pub(crate) fn perhaps_done(self) -> Self {
+        Self { may_be_done: true, ..self.hint(LOOK_FIRST) }
     }
 
     /// An argument or an input that is wrong.

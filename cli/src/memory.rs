@@ -1,10 +1,11 @@
 //! The ports in memory, for tests: items are given, and messages that were sent can be seen.
 
 mod account;
+mod callees;
 mod schedules;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use evenkeel::{
 };
 use serde_json::Value;
 
+use self::callees::Callees;
 use crate::ports::{
     Attributes, Called, DueItem, DuePage, Fault, FunctionFacts, ItemPage, Kept, MappingFacts, Note,
     Outgoing, Ports, Read, Schedule,
@@ -41,8 +43,7 @@ pub struct MemoryPorts {
     mappings: BTreeMap<String, MappingFacts>,
     others: Vec<Attributes>,
     sent: Mutex<Vec<(String, Outgoing)>>,
-    invoked: Mutex<Vec<(String, Value)>>,
-    answers: Mutex<VecDeque<Called>>,
+    callees: Callees,
     schedules: Mutex<BTreeMap<String, Schedule>>,
     /// Bodies that the queue does not accept contain this.
     refused: Option<String>,
@@ -208,19 +209,6 @@ impl MemoryPorts {
         Read { value, units: self.cost.unwrap_or(UNITS) }
     }
 
-    /// The same with functions that give these answers, one after the other.
-    #[must_use]
-    pub fn answering(self, answers: impl IntoIterator<Item = Called>) -> Self {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).extend(answers);
-        self
-    }
-
-    /// The calls of functions: the name of each, and what it was asked.
-    #[must_use]
-    pub fn invoked(&self) -> Vec<(String, Value)> {
-        self.invoked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// The messages that were sent, each with the ARN of its queue.
     #[must_use]
     pub fn sent(&self) -> Vec<(String, Outgoing)> {
@@ -291,10 +279,7 @@ impl Ports for MemoryPorts {
     }
 
     async fn invoke(&self, function: &str, request: &Value, _: Duration) -> Result<Called, Fault> {
-        let call = (function.to_owned(), request.clone());
-        self.invoked.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        answer.ok_or_else(|| Fault::Missing(format!("no function {function}")))
+        self.callees.call(function, request).await
     }
 
     async fn notes_between(

@@ -72,8 +72,15 @@ async fn send<P: Ports>(
     // Who it was is declared, and proved by CloudTrail alone: without STS the act is still done.
     let by = ports.caller().await.unwrap_or_default();
     let reason = write.reason.as_deref().unwrap_or_default();
-    let answer = call(ports, stack, &json!({ "act": act, "by": by, "reason": reason })).await?;
-    shown(&entry(answer)?, moment)
+    let request = json!({ "act": act, "by": by, "reason": reason });
+    let answer = call(ports, stack, &request).await.map_err(sent)?;
+    shown(&entry(answer).map_err(sent)?, moment)
+}
+
+/// The failure of an act that was sent. Unless it was refused, it may have been done all the same.
+fn sent(failure: Failure) -> Failure {
+    let is_known = !["unavailable", "unreadable", "operator_failed"].contains(&&*failure.code);
+    if is_known { failure } else { failure.perhaps_done() }
 }
 
 async fn preview<P: Ports>(ports: &P, stack: &Deployment, act: &Value) -> Result<Preview, Failure> {

@@ -72,6 +72,32 @@ async fn what_the_function_refuses_is_a_usage_error_and_an_outage_is_none() {
     }
 }
 
+#[tokio::test]
+async fn an_act_without_a_readable_answer_may_have_been_done_and_one_that_was_not_sent_has_not() {
+    let words = ["--type", "webhook", "--all", "--yes", "--as-of", "7", "--reason", "mended"];
+    let crashed = "RequestId: 1 Error: Task timed out after 20.00 seconds";
+    for (answer, may_be_done) in [
+        (Called::Failed(crashed.into()), true),
+        (Called::Failed("unavailable: throttled".into()), true),
+        (Called::Answer(json!({})), true),
+        (Called::Failed("reason: missing; expected why".into()), false),
+    ] {
+        let told_of = format!("{answer:?}");
+        let ports = MemoryPorts::stack("s", TYPES).answering([answer]);
+        let failure = told(&ports, &words).await.unwrap_err();
+        assert_eq!(failure.may_be_done, may_be_done, "{told_of}");
+        let hint = failure.hint.unwrap_or_default();
+        assert_eq!(hint.contains("evenkeel ops log"), may_be_done, "{told_of}: {hint}");
+        assert!(!hint.contains("try again"), "{told_of}: {hint}");
+    }
+    // A preview changes nothing, whatever becomes of it.
+    let ports = MemoryPorts::stack("s", TYPES).answering([Called::Failed(crashed.into())]);
+    let failure = told(&ports, &words[..3]).await.unwrap_err();
+    assert!(!failure.may_be_done, "{failure:?}");
+    let fault = Fault::Unavailable("lambda:InvokeFunction: dispatch failure".into());
+    assert!(sent(fault.into()).may_be_done);
+}
+
 #[test]
 fn an_operation_that_had_nothing_to_do_is_a_no() {
     let of = |state: &str, counts: &Value| {

@@ -9,9 +9,10 @@ use axum::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    acts::Act,
     badge::Badge,
-    pages::{self, Frame, Page},
-    reader::{Ask, Question, Reply},
+    pages::{self, Frame, Page, unanswered},
+    question::{Ask, Question, Reply},
     security::{FORBIDDEN, Guard},
 };
 use crate::exit::{Exit, Failure};
@@ -68,6 +69,12 @@ impl Desk {
                 written(status(failure), &pages::refused(failure), &frame)
             }
         }
+    }
+
+    /// The page that says where to look whether an act was done.
+    pub(super) fn unanswered(&self, act: &Act, failure: &Failure) -> Response {
+        let page = unanswered::page(act, failure);
+        written(status(failure), &page, &Frame::of(&self.badge, "", None))
     }
 
     /// The page that says why nothing was done. It is not read anew: the request would be another one.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::reader::Reply;
+use super::question::Reply;
 
 /// One metric with its help, type and values.
 struct Metric {

@@ -10,6 +10,7 @@ pub(super) mod operations;
 pub(super) mod overview;
 pub(super) mod queues;
 pub(super) mod succeeded;
+pub(super) mod unanswered;
 
 use askama::Template;
 use evenkeel::base::time::Time;
@@ -20,7 +21,7 @@ use super::{
     badge::Badge,
     cells,
     live::Part,
-    reader::Reply,
+    question::Reply,
     view::{Cell, Section, Tone},
 };
 use crate::{

@@ -12,15 +12,12 @@ use tokio::{
 };
 
 use super::{
-    acts::Act,
     allowance::Allowance,
     live::{Live, Poller},
+    question::{Ask, Found, JobFound, PAGE_WAITS, Question, Reply},
 };
 use crate::{
-    args::{
-        Command, ListCars, ListJobs, ListOps, ListRejected, ListedState, OneCar, OneJob, OneOp,
-        TimeForm, Write,
-    },
+    args::{Command, ListedState, OneJob, TimeForm, Write},
     commands::{
         self, cars, explain,
         find::{find, unreadable},
@@ -29,31 +26,14 @@ use crate::{
     },
     deployment::Deployment,
     due::{self, EVER, Wanted, partitions},
-    exit::{Exit, Failure},
+    exit::Failure,
     moment::Moment,
     output::Answer,
-    ports::{DueItem, Kept, Ports},
-    shapes::{
-        CarList, CarShown, Explanation, JobList, JobShown, OperationList, OperationShown, Preview,
-        RejectedShown,
-    },
+    ports::{Kept, Ports},
 };
 
 /// Time between two looks at what is due, while a tab is open.
 const POLL_EVERY: Duration = Duration::from_secs(2);
-
-/// How old a list may be.
-const LISTS_KEPT: Duration = Duration::from_secs(30);
-
-/// How old one job, or one operation, may be.
-const JOB_KEPT: Duration = Duration::from_millis(1_500);
-
-/// How long a page waits for the live part, and for what it shows besides. A part is given up within 2 s, so this names
-/// the one that does not answer.
-const PAGE_WAITS: Duration = Duration::from_millis(2_500);
-
-/// How long a page waits for the operators' function: longer than a call may take.
-const ACT_WAITS: Duration = Duration::from_secs(20);
 
 /// Answers that are kept. The oldest goes first.
 const MOST_KEPT: usize = 64;
@@ -63,84 +43,6 @@ pub(super) const MOST_ENDED: usize = 1_000;
 
 /// Jobs of a type that are shown of those that have succeeded.
 pub(super) const MOST_SUCCEEDED: usize = 50;
-
-/// What a page needs besides the live part.
-#[derive(Clone, Debug)]
-pub(super) enum Question {
-    /// What is polled anyway.
-    Live,
-    Jobs(ListJobs),
-    Rejected(ListRejected),
-    Job(OneJob),
-    /// What was given up since so long ago.
-    Errors(Duration),
-    Cars(ListCars),
-    Car(OneCar),
-    Operations(ListOps),
-    Operation(OneOp),
-    /// The newest successes of this type, or of each.
-    Succeeded(Option<String>),
-    /// What an act would do.
-    Preview(Act),
-    /// To act, for this reason. An act on many jobs changes what existed at this time, in milliseconds since the epoch.
-    Act(Act, String, Option<u64>),
-}
-
-impl Question {
-    /// How old an answer may be; `None` if it is never kept.
-    const fn kept_for(&self) -> Option<Duration> {
-        match self {
-            Self::Live | Self::Preview(_) | Self::Act(..) => None,
-            Self::Job(_) | Self::Operation(_) => Some(JOB_KEPT),
-            _ => Some(LISTS_KEPT),
-        }
-    }
-}
-
-/// A record, a rejected message or the lack of both, with what it waits for.
-#[derive(Clone, Debug)]
-pub(super) struct JobFound {
-    pub(super) job: Option<JobShown>,
-    pub(super) rejected: Option<RejectedShown>,
-    pub(super) explanation: Explanation,
-}
-
-/// The answer to a question.
-#[derive(Clone, Debug)]
-pub(super) enum Found {
-    Live,
-    /// Jobs or rejected messages.
-    Jobs(JobList),
-    Job(Box<JobFound>),
-    /// The earliest entries first, and whether there are more.
-    Errors(Vec<DueItem>, bool),
-    Cars(CarList),
-    Car(Box<CarShown>),
-    Operations(OperationList),
-    /// Of each type the newest, with the times of their successes.
-    Succeeded(Vec<(String, Vec<(Time, String)>)>),
-    /// An entry of the operations log, also that of an act.
-    Operation(Box<OperationShown>),
-    Preview(Preview),
-}
-
-/// An answer with all that a page shows.
-#[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) now: Time,
-    pub(super) live: Arc<Live>,
-    pub(super) stack: Arc<Deployment>,
-    pub(super) found: Found,
-    /// When `found` was read.
-    pub(super) read_at: Time,
-}
-
-/// A question, and where its answer goes.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) question: Question,
-    pub(super) reply: oneshot::Sender<Result<Reply, Failure>>,
-}
 
 /// Reads for all tabs.
 pub(super) struct Reader<'a, P, C> {
@@ -207,15 +109,18 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
 
     /// Answers a question with what is known when `refreshed` comes, or when the page has waited for long enough.
     async fn reply(&self, Ask { question, reply }: Ask, refreshed: oneshot::Receiver<()>) {
-        let is_act = matches!(question, Question::Preview(_) | Question::Act(..));
-        let waits = if is_act { ACT_WAITS } else { PAGE_WAITS };
         let mut reading = Box::pin(self.found(&question));
-        let (_, found) = tokio::join!(timeout(PAGE_WAITS, refreshed), timeout(waits, &mut reading));
+        let reads = timeout(question.waits(), &mut reading);
+        let (_, found) = tokio::join!(timeout(PAGE_WAITS, refreshed), reads);
         if let Ok(found) = found {
             // A browser that has left needs no answer.
             let _ = reply.send(found.map(|found| self.answer(found)));
         } else {
-            let _ = reply.send(Err(late(&question)));
+            if matches!(question, Question::Act(..)) {
+                // The log that is looked at next must not be older than the act.
+                self.kept.borrow_mut().clear();
+            }
+            let _ = reply.send(Err(question.late()));
             // What is slow is kept for the next request. Its failure is told there.
             let _ = reading.await;
         }
@@ -376,26 +281,6 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
         let explanation = explain::explanation(ports, stack, wanted, &found, now).await?;
         Ok(JobFound { job, rejected: message, explanation })
     }
-}
-
-/// The failure of a page whose own part does not answer.
-fn late(question: &Question) -> Failure {
-    let what = match question {
-        Question::Live => "the stack",
-        Question::Jobs(_) => "the list of jobs",
-        Question::Rejected(_) => "the list of rejected messages",
-        Question::Job(_) => "the job",
-        Question::Errors(_) => "the list of ended jobs",
-        Question::Cars(_) => "the list of cars",
-        Question::Car(_) => "the car",
-        Question::Operations(_) => "the operations log",
-        Question::Operation(_) => "the operation",
-        Question::Succeeded(_) => "the list of successes",
-        Question::Preview(_) | Question::Act(..) => "the operators' function",
-    };
-    let message = format!("{what}: AWS has not answered within {} ms", PAGE_WAITS.as_millis());
-    Failure::new(Exit::Failed, "late", message)
-        .hint("reload the page: what is slow goes on being read, and is kept for half a minute")
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use super::{
         succeeded,
     },
     params::Params,
-    reader::{Found, Question},
+    question::{Found, Question},
     security::check_first,
     view::{ACT, CONFIRM},
 };
@@ -196,14 +196,19 @@ async fn confirm(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Respons
 
 /// Acts, and leads to the entry of the operations log: loading that page again does not act again.
 async fn act(State(desk): State<Desk>, body: String) -> Response {
-    match acted(&desk, &body).await {
+    let (act, question) = match asked(&desk, &body) {
+        Ok(asked) => asked,
+        Err(failure) => return desk.refused(&failure),
+    };
+    match acted(&desk, question).await {
         Ok(id) => Redirect::to(&cells::path("/operation", &[("id", &id)])).into_response(),
+        Err(failure) if failure.may_be_done => desk.unanswered(&act, &failure),
         Err(failure) => desk.refused(&failure),
     }
 }
 
-/// Does what a form asks for, and returns the id of its entry of the log.
-async fn acted(desk: &Desk, body: &str) -> Result<String, Failure> {
+/// What a form asks for, if it may.
+fn asked(desk: &Desk, body: &str) -> Result<(Act, Question), Failure> {
     let params = Params::read(Some(body), &acts::POSTED)?;
     desk.guard.check_token(params.text("token"))?;
     let act = Act::read(&params)?;
@@ -217,7 +222,12 @@ async fn acted(desk: &Desk, body: &str) -> Result<String, Failure> {
             Failure::usage(format!("as_of: {text:?}, expected milliseconds since 1970"))
         })?),
     };
-    let question = Question::Act(act, params.text("reason").to_owned(), as_of);
+    let question = Question::Act(act.clone(), params.text("reason").to_owned(), as_of);
+    Ok((act, question))
+}
+
+/// Acts, and returns the id of the entry of the log.
+async fn acted(desk: &Desk, question: Question) -> Result<String, Failure> {
     match desk.ask(question).await?.found {
         Found::Operation(entry) => Ok(entry.id),
         _ => Err(Failure::new(Exit::Failed, "unreadable", "the act has no entry of the log")),

@@ -36,6 +36,9 @@ const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 const PORT: u16 = 8_770;
 
+#[path = "router_tests/unanswered.rs"]
+mod unanswered_tests;
+
 /// A clock that tests move by tokio's.
 struct Virtual(Instant);
 

@@ -10,7 +10,7 @@ use crate::{
     dashboard::{
         cells,
         params::{PAGE, Params},
-        reader::{Found, Reply},
+        question::{Found, Reply},
         view::{Cell, Field, Form, Section, Table, Tone},
     },
     shapes::CarSummary,

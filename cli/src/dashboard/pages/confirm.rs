@@ -7,7 +7,7 @@ use crate::{
     dashboard::{
         acts::Act,
         cells,
-        reader::{Found, Reply},
+        question::{Found, Reply},
         view::{Cell, Section, Table, Tone},
     },
     moment::span,

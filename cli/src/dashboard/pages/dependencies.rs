@@ -14,7 +14,7 @@ use crate::{
         cells,
         charts::{Lines, Scale, Series, Strip},
         live::LATELY,
-        reader::Reply,
+        question::Reply,
         view::{ActForm, Cell, Figure, Section, Table, Tone},
     },
     shapes::{BreakerShown, LimiterShown},

@@ -8,7 +8,8 @@ use crate::{
     dashboard::{
         acts::Act,
         cells,
-        reader::{Found, MOST_ENDED, Reply},
+        question::{Found, Reply},
+        reader::MOST_ENDED,
         view::{CONFIRM, Cell, Choice, Field, Form, Section, Table},
     },
     moment::span,

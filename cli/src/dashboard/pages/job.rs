@@ -9,7 +9,7 @@ use crate::{
     dashboard::{
         acts::Act,
         cells,
-        reader::{Found, JobFound, Reply},
+        question::{Found, JobFound, Reply},
         view::{ActForm, Cell, Moment, Section, Tone},
     },
     shapes::{Explanation, Gate, JobShown, RejectedShown},

@@ -7,7 +7,7 @@ use crate::{
     dashboard::{
         cells,
         params::{PAGE, Params, STATES},
-        reader::{Found, Reply},
+        question::{Found, Reply},
         view::{Cell, Choice, Field, Form, Section, Table},
     },
     deployment::Deployment,

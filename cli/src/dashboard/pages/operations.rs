@@ -5,7 +5,7 @@ use crate::{
     commands::shown::indented,
     dashboard::{
         cells,
-        reader::{Found, Reply},
+        question::{Found, Reply},
         view::{Cell, Section, Table, Tone},
     },
     shapes::OperationShown,

@@ -8,7 +8,7 @@ use crate::{
     dashboard::{
         cells,
         charts::{Bars, Lines, Scale, Series, Target, share, short},
-        reader::Reply,
+        question::Reply,
         view::{Cell, Figure, Section, Table, Tile, Tone},
     },
     shapes::Problem,

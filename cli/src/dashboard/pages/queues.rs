@@ -11,7 +11,7 @@ use crate::{
         cells,
         charts::{Lines, Series},
         live::Part,
-        reader::Reply,
+        question::Reply,
         view::{Cell, Choice, Field, Section, Table, Tone},
     },
     shapes::QueueShown,

@@ -7,7 +7,8 @@ use crate::{
     dashboard::{
         cells,
         params::Params,
-        reader::{Found, MOST_SUCCEEDED, Reply},
+        question::{Found, Reply},
+        reader::MOST_SUCCEEDED,
         view::{Form, Section, Table},
     },
     text::redact,
