@@ -97,6 +97,9 @@ pub struct ImportLinks {
     /// Another name of the dealer in the names of its links; may be given several times
     #[arg(long = "name", value_name = "NAME")]
     pub names: Vec<String>,
+    /// Why, for those who read the operations log later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// Store nothing, and say what would be kept
     #[arg(long)]
     pub dry_run: bool,

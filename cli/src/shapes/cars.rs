@@ -83,6 +83,9 @@ pub struct CarExported {
 /// What an import of links has done, or would do.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct LinksImported {
+    /// The id of its entry in the operations log; none if nothing was to be stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// The dealer's slug.
     pub dealer: String,
     /// Whether nothing was stored.
