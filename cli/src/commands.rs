@@ -20,6 +20,7 @@ mod noted;
 pub(crate) mod observed;
 mod operate;
 pub(crate) mod operations;
+mod pins;
 pub(crate) mod queues;
 pub(crate) mod rejected;
 mod report;
@@ -83,7 +84,7 @@ pub(crate) async fn run<P: Ports>(
         Command::Limiter(LimiterCommand::Show(of)) => {
             limiter::show(ports, stack, &of.dependency, moment).await
         }
-        Command::Queues(QueuesCommand::List(_)) => queues::list(ports, stack).await,
+        Command::Queues(QueuesCommand::List(_)) => queues::list(ports, stack, moment).await,
         Command::Report(given) => report::run(ports, stack, given, context).await,
         Command::Health(_) => health::check(ports, stack, moment).await,
         Command::Cars(CarsCommand::List(wanted)) => cars::list(ports, stack, wanted, moment).await,

@@ -30,8 +30,8 @@ pub use report::{
     Cut, DependencyReport, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport,
 };
 pub use stack::{
-    BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, Problem, QueueList,
-    QueueShown, Row, RowProblem, Submitted, Verdict,
+    BreakerList, BreakerShown, Check, Checks, HealthReport, LimiterShown, PinShown, Problem,
+    QueueList, QueueShown, Row, RowProblem, Submitted, Verdict,
 };
 
 use crate::exit::Failure;

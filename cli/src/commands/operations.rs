@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The kind of notes that are entries of the operations log.
-const OPS: &str = "ops";
+pub(super) const OPS: &str = "ops";
 
 /// How long a call of the sweeper may take: its time-out and the way.
 const SWEEPS_WITHIN: Duration = Duration::from_secs(140);

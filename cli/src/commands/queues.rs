@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use evenkeel::base::time::Time;
 use futures_util::{StreamExt, stream};
 
+use super::pins::Pins;
 use crate::{
     deployment::{Deployment, JobType, queue_name},
     exit::Failure,
+    moment::Moment,
     output::Answer,
     ports::{MappingFacts, Ports},
     shapes::{QueueList, QueueShown},
@@ -15,6 +18,9 @@ use crate::{
 
 /// Calls at the same time.
 const AT_ONCE: usize = 16;
+
+/// Open acts of operators that a list looks at. Each is a read.
+const MOST_OPEN: usize = 100;
 
 /// States of a mapping that delivers no messages.
 const PAUSED: [&str; 2] = ["Disabled", "Disabling"];
@@ -69,10 +75,11 @@ async fn shown<P: Ports>(
         delayed: depth.delayed,
         mapping: mapping.as_ref().map(|mapping| mapping.state.clone()),
         concurrency: mapping.and_then(|mapping| mapping.concurrency),
+        pinned: None,
     })
 }
 
-/// Every queue of every job type.
+/// Every queue of every job type. What operators have fixed is not read.
 pub(crate) async fn all<P: Ports>(
     ports: &P,
     stack: &Deployment,
@@ -91,10 +98,28 @@ pub(crate) async fn all<P: Ports>(
     queues.into_iter().collect()
 }
 
+/// The same with what operators have fixed, as far as it is known from the latest `most` acts that are open.
+pub(crate) async fn with_pins<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    most: usize,
+    now: Time,
+) -> Result<QueueList, Failure> {
+    let (queues, pins) = tokio::join!(all(ports, stack), Pins::read(ports, stack, most, now));
+    let mut queues = queues?;
+    pins.mark(stack, &mut queues);
+    Ok(QueueList { queues, pins_unknown: pins.unknown, read_units: pins.units })
+}
+
 /// Lists the queues.
-pub(super) async fn list<P: Ports>(ports: &P, stack: &Deployment) -> Result<Answer, Failure> {
-    let queues = all(ports, stack).await?;
+pub(super) async fn list<P: Ports>(
+    ports: &P,
+    stack: &Deployment,
+    moment: Moment,
+) -> Result<Answer, Failure> {
+    let list = with_pins(ports, stack, MOST_OPEN, moment.now).await?;
     let row = |queue: &QueueShown| {
+        let pin = queue.pinned.as_ref();
         vec![
             queue.queue.clone(),
             queue.visible.to_string(),
@@ -102,9 +127,56 @@ pub(super) async fn list<P: Ports>(ports: &P, stack: &Deployment) -> Result<Answ
             queue.delayed.to_string(),
             queue.mapping.clone().unwrap_or_default(),
             queue.concurrency.map(|count| count.to_string()).unwrap_or_default(),
+            moment.show_ms(pin.map(|pin| pin.until)),
+            pin.map(|pin| pin.by_whom().to_owned()).unwrap_or_default(),
         ]
     };
-    let head = ["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "MAPPING", "CONCURRENCY"];
-    let text = table(&head, queues.iter().map(row).collect());
-    Answer::list(&QueueList { queues }, "queues", text)
+    let head = [
+        "QUEUE",
+        "VISIBLE",
+        "IN FLIGHT",
+        "DELAYED",
+        "MAPPING",
+        "CONCURRENCY",
+        "PINNED UNTIL",
+        "PINNED BY",
+    ];
+    let text = table(&head, list.queues.iter().map(row).collect());
+    let answer = Answer::list(&list, "queues", text)?;
+    Ok(match &list.pins_unknown {
+        Some(why) => answer.remark(format!("some pinned concurrency may not be shown: {why}")),
+        None => answer,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{args::TimeForm, memory::MemoryPorts, stack, stack::Target};
+
+    #[tokio::test]
+    async fn a_pinned_concurrency_is_listed_with_its_end_and_who_has_pinned_it() {
+        let entry = json!({ "id": "9-a", "at": 5, "by": "arn:aws:iam::1:user/ada",
+            "reason": "flood", "state": "running",
+            "act": { "do": "pin", "queues": ["webhook-high"], "slots": 8, "until": 3_600_000 } });
+        let ports = MemoryPorts::stack("s", r#"[{"type":"webhook"}]"#)
+            .with_note("ops_open", "9-a", "{}")
+            .with_note("ops", "9-a", &entry.to_string());
+        let stack = stack::find(&ports, &Target::default()).await.unwrap();
+        let moment = Moment { now: Time::default(), form: TimeForm::Relative };
+        let list = with_pins(&ports, &stack, MOST_OPEN, moment.now).await.unwrap();
+        let pinned = list.queues.iter().filter_map(|queue| {
+            queue.pinned.as_ref().map(|pin| json!({ "queue": queue.queue, "pinned": pin }))
+        });
+        let pin = json!({ "concurrency": 8, "until": 3_600_000, "since": 5,
+            "by": "arn:aws:iam::1:user/ada", "reason": "flood", "operation": "9-a" });
+        let expected = json!({ "queue": "s-webhook-high", "pinned": pin });
+        assert_eq!(pinned.collect::<Vec<_>>(), [expected]);
+        let shown = format!("{:?}", self::list(&ports, &stack, moment).await.unwrap());
+        for part in ["PINNED UNTIL", "in 1 h", "ada", "\"operation\": String(\"9-a\")"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
 }

@@ -103,6 +103,8 @@ pub(super) struct Live {
     /// Of each dependency: the beginnings of buckets and their calls, earliest first.
     pub(super) calls: BTreeMap<String, Vec<(Time, Calls)>>,
     pub(super) queues: Vec<QueueShown>,
+    /// Why not every queue shows what operators have pinned.
+    pub(super) pins_unknown: Option<String>,
     pub(super) ended: Vec<Problem>,
     pub(super) read_at: BTreeMap<Part, Time>,
     pub(super) trouble: BTreeMap<Part, Trouble>,
@@ -278,7 +280,10 @@ impl Poller {
                     known.extend(more);
                 }
             }
-            Update::Queues(queues) => live.queues = queues,
+            Update::Queues(list) => {
+                live.queues = list.queues;
+                live.pins_unknown = list.pins_unknown;
+            }
             Update::History(more, is_whole) => {
                 live.history.extend(more);
                 let oldest = now.before(HISTORY);

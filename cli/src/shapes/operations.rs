@@ -52,7 +52,7 @@ impl OperationShown {
     /// The last part of the caller's ARN.
     #[must_use]
     pub fn by_whom(&self) -> &str {
-        self.by.rsplit('/').next().unwrap_or_default()
+        whom(&self.by)
     }
 
     /// Whether it goes on by itself.
@@ -60,6 +60,11 @@ impl OperationShown {
     pub fn goes_on(&self) -> bool {
         matches!(self.state.as_str(), "intent" | "running") && !self.is_note()
     }
+}
+
+/// The last part of a caller's ARN.
+pub(super) fn whom(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
 }
 
 /// The operations log.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::operations::whom;
+
 /// Breakers of dependencies.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BreakerList {
@@ -93,6 +95,11 @@ pub struct LimiterShown {
 pub struct QueueList {
     /// By type: normal, high, dead letters.
     pub queues: Vec<QueueShown>,
+    /// Why it is not known of every queue whether its concurrency is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pins_unknown: Option<String>,
+    /// DynamoDB's read units for this list.
+    pub read_units: f64,
 }
 
 /// A queue and what delivers its messages.
@@ -117,6 +124,34 @@ pub struct QueueShown {
     /// Batches that may be at work at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// What an operator has fixed with `queues set`; missing while balance may move the concurrency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<PinShown>,
+}
+
+/// A concurrency that an operator has fixed for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PinShown {
+    /// What it was fixed to. After a deployment the sweeper's next tick sets it again.
+    pub concurrency: u32,
+    /// When that ends.
+    pub until: u64,
+    /// When it was asked for.
+    pub since: u64,
+    /// ARN of the caller, as the caller declared it.
+    pub by: String,
+    /// Why, in the caller's words.
+    pub reason: String,
+    /// The id of the operation, for `ops show` and `ops stop`.
+    pub operation: String,
+}
+
+impl PinShown {
+    /// The last part of the caller's ARN.
+    #[must_use]
+    pub fn by_whom(&self) -> &str {
+        whom(&self.by)
+    }
 }
 
 /// Whether the stack is well.

@@ -18,11 +18,14 @@ use crate::{
     deployment::Deployment,
     exit::Failure,
     ports::Ports,
-    shapes::{BreakerShown, LimiterShown, Problem, QueueShown},
+    shapes::{BreakerShown, LimiterShown, Problem, QueueList},
 };
 
 /// Observations of one read: a whole hour at once would use the allowance of many seconds.
 const HISTORY_PAGE: usize = 10;
+
+/// Open acts of operators that are looked at for what they have pinned. Each is a read, every ten seconds.
+const MOST_OPEN: usize = 10;
 
 /// Calls of a dependency: its name, from when on they were read, and the buckets.
 pub(super) type CallsSince = (String, Time, Vec<(Time, Calls)>);
@@ -33,7 +36,7 @@ pub(super) enum Update {
     Observed(Observed),
     Gates(Vec<BreakerShown>, Vec<LimiterShown>),
     Calls(Vec<CallsSince>),
-    Queues(Vec<QueueShown>),
+    Queues(QueueList),
     /// The next observations, and whether these were all.
     History(Vec<Observed>, bool),
     Ended(Vec<Problem>),
@@ -61,7 +64,11 @@ pub(super) async fn part<P: Ports>(
         }
         Part::Gates => gates(ports, stack, names, known, now).await?,
         Part::Calls => calls(ports, stack, names, live, now).await?,
-        Part::Queues => (Update::Queues(queues::all(ports, stack).await?), 0.0),
+        Part::Queues => {
+            let list = queues::with_pins(ports, stack, MOST_OPEN, now).await?;
+            let units = list.read_units;
+            (Update::Queues(list), units)
+        }
         Part::History => {
             let oldest = now.before(HISTORY);
             let last = live.history.last().and_then(Observed::at);

@@ -28,16 +28,24 @@ pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
 fn queues(reply: &Reply) -> Section {
     let read_at = reply.live.read_at.get(&Part::Queues);
     let age = read_at.map(|at| cells::age(at.as_millis(), reply.now).text);
-    let note = format!(
+    let mut note = format!(
         "As SQS approximates them, read {}. A paused queue delivers nothing.",
         age.unwrap_or_else(|| "never".to_owned())
     );
+    if let Some(why) = &reply.live.pins_unknown {
+        note = format!("{note} Some pinned concurrency may not be shown: {why}.");
+    }
     let row = |queue: &QueueShown| {
         let letters = queue.role == "dead_letters" && queue.visible > 0;
         let tone = if letters { Tone::Bad } else { Tone::Plain };
         let mapping = queue.mapping.as_deref();
         let is_paused = mapping.is_some_and(is_paused_state);
         let mapping = Cell::text(mapping.unwrap_or_default());
+        let until = queue.pinned.as_ref().map(|pin| {
+            let operation = cells::path("/operation", &[("id", &pin.operation)]);
+            cells::when_ms(pin.until, reply.now).href(operation).tone(Tone::Warn)
+        });
+        let by = queue.pinned.as_ref().map(|pin| Cell::text(pin.by_whom()));
         vec![
             Cell::text(&queue.queue),
             cells::count(queue.visible, false).tone(tone),
@@ -45,9 +53,20 @@ fn queues(reply: &Reply) -> Section {
             cells::count(queue.delayed, false),
             mapping.tone(if is_paused { Tone::Bad } else { Tone::Plain }),
             Cell::number(queue.concurrency.map(|count| count.to_string()).unwrap_or_default()),
+            until.unwrap_or_default(),
+            by.unwrap_or_default(),
         ]
     };
-    let head = ["Queue", "Visible", "In flight", "Delayed", "Mapping", "Concurrency"];
+    let head = [
+        "Queue",
+        "Visible",
+        "In flight",
+        "Delayed",
+        "Mapping",
+        "Concurrency",
+        "Pinned until",
+        "Pinned by",
+    ];
     let table = Table {
         head: head.map(str::to_owned).to_vec(),
         rows: reply.live.queues.iter().map(row).collect(),
