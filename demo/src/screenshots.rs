@@ -14,18 +14,12 @@ use crate::run::{SEED, open_dashboard, show};
 /// Replays the incident and takes the screenshots, with `browser` instead of the Chromium from npm if one is given.
 /// Returns false after Ctrl-C, or if a picture is too large, which has been said.
 pub async fn run(workspace: &Workspace, browser: Option<&Path>) -> Result<bool> {
-    // The outage does not wait for an installation.
-    page_check::prepare(workspace).await?;
-    tokio::select! {
-        taken = taken(workspace, browser) => taken,
-        asked = termination::requested() => {
-            println!("\nInterrupted.");
-            asked.map(|()| false)
-        }
-    }
+    termination::unless_requested(Box::pin(taken(workspace, browser))).await
 }
 
 async fn taken(workspace: &Workspace, browser: Option<&Path>) -> Result<bool> {
+    // The outage does not wait for an installation.
+    page_check::prepare(workspace).await?;
     println!("Starting the servers …");
     let stack = Stack::start(workspace, &Options::default()).await?;
     let dashboard = open_dashboard(&stack).await?;

@@ -10,13 +10,11 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
 use tokio::time::Instant;
 
-use crate::process;
 use crate::progress;
 use crate::template;
-use crate::tool;
+use crate::tool::{self, Running};
 use crate::workspace::Workspace;
 
 /// How the functions are built.
@@ -92,7 +90,7 @@ async fn cargo_build<'a>(
     cargo.current_dir(workspace.root());
     cargo.args(["build", "--quiet", "--message-format", "json-render-diagnostics"]);
     cargo.args(arguments).stdout(Stdio::piped());
-    let mut cargo = Cargo(cargo.spawn().context("`cargo` could not be started")?);
+    let mut cargo = Running::start(&mut cargo).context("`cargo` could not be started")?;
     let began = Instant::now();
     let seen = RefCell::new(Seen { total: crates_of(workspace).await?, ..Seen::default() });
     let work = async {
@@ -120,18 +118,6 @@ async fn crates_of(workspace: &Workspace) -> Result<usize> {
     let graph: Value = serde_json::from_str(&tool::output(&mut metadata, "list the crates").await?)
         .context("cargo metadata: expected JSON")?;
     Ok(graph["resolve"]["nodes"].as_array().map_or(0, Vec::len))
-}
-
-/// A running cargo. Dropping it also kills its compilers, which would otherwise outlive it.
-struct Cargo(Child);
-
-impl Drop for Cargo {
-    fn drop(&mut self) {
-        // After its end it has no id.
-        if let Some(pid) = self.0.id() {
-            process::kill_tree(pid);
-        }
-    }
 }
 
 /// What cargo has reported so far.

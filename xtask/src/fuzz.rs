@@ -151,7 +151,7 @@ async fn run_one(workspace: &Workspace, selection: &Selection, name: String) -> 
         command.env("BOLERO_RANDOM_ITERATIONS", NO_LIMIT.to_string());
     }
     let started = Instant::now();
-    let done = command.output().await.context("cargo could not be started")?;
+    let done = tool::ended(&mut command).await.context("cargo could not be started")?;
     let ran = outcome(name, &done);
     let (name, inputs) = (&ran.name, ran.inputs);
     let took = progress::in_words(started.elapsed());

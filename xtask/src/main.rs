@@ -16,7 +16,7 @@ use xtask::suite::Selection;
 use xtask::workspace::Workspace;
 use xtask::{
     advisories, artifact, bench, check, demo, down, fuzz, mutants, new, package, page_bench,
-    page_check, sam_build, scale, simulate, suite, tool, up,
+    page_check, sam_build, scale, simulate, suite, termination, tool, up,
 };
 
 /// Every development command of the project
@@ -75,6 +75,22 @@ enum Command {
     Check,
     /// Check, then run every test
     Test(Selection),
+}
+
+impl Command {
+    /// Whether it listens itself for what asks it to end: it holds servers up, or becomes another program that does.
+    const fn hears_signals(&self) -> bool {
+        matches!(
+            self,
+            Self::Up(_)
+                | Self::Demo(_)
+                | Self::Experiment(_)
+                | Self::TwoStacks
+                | Self::Drill(_)
+                | Self::Chaos(_)
+                | Self::Screenshots(_)
+        )
+    }
 }
 
 #[derive(Debug, Args)]
@@ -254,8 +270,16 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs a command. Returns false if it failed and has printed why.
+/// Runs a command, until Ctrl-C or another signal asks for its end. Returns false if it was ended so, or if it failed and
+/// has printed why.
 async fn run(command: Command) -> Result<bool> {
+    let hears_signals = command.hears_signals();
+    // On the heap: it holds every command.
+    let work = Box::pin(perform(command));
+    if hears_signals { work.await } else { termination::unless_requested(work).await }
+}
+
+async fn perform(command: Command) -> Result<bool> {
     let workspace = Workspace::find().await.context("expected to run in the checkout")?;
     match command {
         Command::Up(up) => up::run(&workspace, &up.into()).await?,

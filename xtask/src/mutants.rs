@@ -141,7 +141,7 @@ async fn list(command: &mut Command) -> Result<Vec<String>> {
 async fn survivors(workspace: &Workspace, command: &mut Command) -> Result<Vec<String>> {
     let folder = workspace.target().join("mutants");
     file::create_folder(&folder)?;
-    let status = command.arg("--output").arg(&folder).status().await;
+    let status = tool::status(command.arg("--output").arg(&folder)).await;
     let status = status.context("cargo-mutants could not be started")?;
     if !status.code().is_some_and(|code| HAS_RUN.contains(&code)) {
         bail!("cargo-mutants ended with {status}");

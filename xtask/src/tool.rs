@@ -1,18 +1,20 @@
 //! Runs other programs to their end: cargo, pip, linters.
 
+use std::io;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
 
 use crate::environment;
+use crate::process;
 
 /// Lines of a failed program's output that its error quotes.
 const QUOTED_LINES: usize = 20;
 
-/// A command without input. Dropping the future that waits for it kills the program.
+/// A command without input. Dropping the future that waits for it, here, kills the program and what it has started.
 #[must_use]
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -32,12 +34,60 @@ pub fn cargo() -> Command {
     cargo
 }
 
+/// A running program. Dropping it also kills what it has started, such as compilers or a browser, which would otherwise
+/// outlive it.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        command.spawn().map(Self)
+    }
+
+    /// Waits for its end, and returns what it has written to pipes.
+    async fn output(mut self) -> io::Result<Output> {
+        let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
+        // At the same time: a program whose pipe is full does not end.
+        let (status, stdout, stderr) =
+            tokio::try_join!(self.0.wait(), written(stdout), written(stderr))?;
+        Ok(Output { status, stdout, stderr })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // After its end it has no id.
+        if let Some(pid) = self.0.id() {
+            process::kill_tree(pid);
+        }
+    }
+}
+
+/// All that comes through a pipe.
+async fn written(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut written = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut written).await?;
+    }
+    Ok(written)
+}
+
+/// Runs a program to its end, whatever that is, and returns what it printed. Fails if it cannot be started.
+pub(crate) async fn ended(command: &mut Command) -> io::Result<Output> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command)?.output().await
+}
+
+/// Runs a program whose output goes straight to the terminal to its end. Fails if it cannot be started.
+pub(crate) async fn status(command: &mut Command) -> io::Result<ExitStatus> {
+    Running::start(command)?.0.wait().await
+}
+
 /// Runs a program and returns what it printed. Fails, quoting the end of its output, when the
 /// program cannot be started or does not succeed. `what` completes the sentence "could not …".
 pub async fn output(command: &mut Command, what: &str) -> Result<String> {
     let program = name(command);
-    let done = command
-        .output()
+    let done = ended(command)
         .await
         .with_context(|| format!("could not {what}: `{program}` could not be started"))?;
     printed(done, &program, what)
@@ -47,10 +97,9 @@ pub async fn output(command: &mut Command, what: &str) -> Result<String> {
 pub async fn answer(command: &mut Command, input: &str, what: &str) -> Result<String> {
     let program = name(command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
+    let mut running = Running::start(command)
         .with_context(|| format!("could not {what}: `{program}` could not be started"))?;
-    let stdin = child.stdin.take();
+    let stdin = running.0.stdin.take();
     let write = async move {
         if let Some(mut stdin) = stdin {
             // If the program ends before it has read everything, its exit status says why.
@@ -58,7 +107,7 @@ pub async fn answer(command: &mut Command, input: &str, what: &str) -> Result<St
         }
     };
     // At the same time: otherwise both sides could block on a full pipe.
-    let ((), done) = tokio::join!(write, child.wait_with_output());
+    let ((), done) = tokio::join!(write, running.output());
     let done = done.with_context(|| format!("could not {what}: no answer from `{program}`"))?;
     printed(done, &program, what)
 }
@@ -78,7 +127,7 @@ fn printed(done: Output, program: &str, what: &str) -> Result<String> {
 pub async fn shown(command: &mut Command) -> Result<bool> {
     let program = name(command);
     let status =
-        command.status().await.with_context(|| format!("`{program}` could not be started"))?;
+        status(command).await.with_context(|| format!("`{program}` could not be started"))?;
     Ok(status.success())
 }
 
@@ -97,7 +146,61 @@ pub fn tail(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{answer, command, output, tail};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{answer, command, output, shown, tail};
+    use crate::process;
+
+    /// A file of this test process.
+    fn file(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("xtask-tool-{}-{name}", std::process::id()))
+    }
+
+    /// What a shell does that starts a process, writes its id to the file, and waits for it.
+    fn parent(file: &Path) -> String {
+        let file = file.display();
+        format!("sleep 60 & echo $! > {file}.new && mv {file}.new {file}; wait")
+    }
+
+    /// The id in the file, once it is there.
+    async fn id_in(file: &Path) -> u32 {
+        loop {
+            if let Ok(text) = fs::read_to_string(file) {
+                return text.trim().parse().expect("an id");
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_program_has_started_ends_with_the_future_that_waits_for_it() {
+        for how in ["shown", "output", "answer"] {
+            let file = file(how);
+            let mut shell = command("sh");
+            shell.args(["-c", &parent(&file)]);
+            let wait = async {
+                match how {
+                    "shown" => shown(&mut shell).await.map(drop),
+                    "output" => output(&mut shell, "wait").await.map(drop),
+                    _ => answer(&mut shell, "", "wait").await.map(drop),
+                }
+            };
+            let started = tokio::select! {
+                ended = wait => panic!("{how}: {ended:?}"),
+                started = id_in(&file) => started,
+            };
+            let dropped = Instant::now();
+            while process::alive(started) {
+                assert!(dropped.elapsed() < Duration::from_secs(20), "{how}: it goes on");
+                std::thread::yield_now();
+            }
+            fs::remove_file(&file).expect("it was there");
+        }
+    }
 
     #[test]
     fn a_tail_is_the_last_lines() {
