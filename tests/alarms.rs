@@ -1,23 +1,27 @@
 //! For each of a table of faults, which alarms fire: the real rules of infra/monitoring.yaml, on what the sweeper tells
 //! in virtual time. One alarm more or less fails.
 //!
-//! *Simulated* are the metrics of SQS, from the simulated queues. Metrics of Lambda, DynamoDB and CloudWatch itself,
-//! and the metric filters on log lines, have no data here, so `FunctionErrors`, `Throttles`, `TableThrottles`,
-//! `AccountConcurrency`, `MetricsLost` and `AlarmLine` cannot fire.
+//! *Simulated* are the metrics of SQS, from the simulated queues, and the metric filters, on the log lines of functions
+//! and sweeper. Metrics of Lambda, DynamoDB and CloudWatch itself have no data here, so `FunctionErrors`, `Throttles`,
+//! `TableThrottles`, `AccountConcurrency` and `MetricsLost` cannot fire.
 
 mod expression;
 mod rules;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use evenkeel::testing::Fault;
+use evenkeel::{
+    record::Phase,
+    testing::{Fault, LogLines},
+};
+use sweeper::plan::rescue::MANY_STUCK;
 
 use crate::bench::{
     Bench,
     errands::{DEPENDENCY, errand},
     run::MINUTE,
 };
-use rules::{Data, rules};
+use rules::{Data, Filter, filters, rules};
 
 /// The names of a job type of the template, and of the one that the bench runs in its place.
 const NAMES: [(&str, &str); 3] =
@@ -77,14 +81,75 @@ fn cases() -> Vec<Case> {
             happens: |bench| bench.journal.go_down(bench.now() + MINUTE * 120),
             ..WELL
         },
+        Case {
+            name: "the service refuses our key",
+            fires: &["AlarmLine", "BreakerOpenLong", "NewPattern"],
+            jobs: (&["systemic"], 4),
+            ..WELL
+        },
+        Case {
+            name: "many jobs stuck at once",
+            fires: &["AlarmLine"],
+            happens: many_are_stuck,
+            ..WELL
+        },
+        Case {
+            name: "the jobs table refuses every call of a minute",
+            fires: &["AlarmLine"],
+            happens: jobs_are_refused,
+            ..WELL
+        },
     ]
+}
+
+/// Jobs whose lease is over, more than the sweeper believes in.
+fn many_are_stuck(bench: &Bench) {
+    for n in 0..MANY_STUCK + 2 {
+        let lease_until = bench.now().before(Duration::from_secs(10));
+        let phase = Phase::Running { lease_until, lease_expiry_indexed: true };
+        bench.put(&format!("stuck-{n}"), phase);
+    }
+}
+
+/// Calls of the functions on the table `Jobs`.
+const ON_JOBS: [&str; 6] = ["insert", "read", "read_all", "replace", "replace_all", "settle"];
+
+/// Access to the table is denied to the functions for a minute, as by a policy that is taken back.
+fn jobs_are_refused(bench: &Bench) {
+    let end = bench.now() + MINUTE;
+    bench.faults.decide(move |call| {
+        (call.at < end && ON_JOBS.contains(&call.name)).then_some(Fault::Broken)
+    });
 }
 
 /// How long a fault lasts.
 const LASTS: Duration = Duration::from_mins(40);
 
-/// Sends jobs for some minutes, and notes what SQS would tell of the queues.
-async fn minutes(bench: &Bench, case: &Case, first: usize, data: &mut Data, many: usize) {
+/// What CloudWatch would know.
+#[derive(Default)]
+struct Known {
+    data: Data,
+    /// The log of functions and sweeper, and how many of its lines the filters have seen.
+    log: LogLines,
+    seen: usize,
+}
+
+impl Known {
+    /// Lets the filters count the lines that have come since the last time.
+    fn note_lines(&mut self, bench: &Bench, filters: &BTreeSet<Filter>) {
+        let text = self.log.text();
+        for line in text.lines().skip(self.seen) {
+            self.seen += 1;
+            for filter in filters.iter().filter(|filter| filter.counts(line)) {
+                self.data.add(&filter.metric, "", bench.now(), 1.0);
+            }
+        }
+    }
+}
+
+/// Sends jobs for some minutes, and notes what SQS would tell of the queues, and the filters of the log.
+async fn minutes(bench: &Bench, case: &Case, first: usize, known: &mut Known, many: usize) {
+    let filters = filters();
     let (ends, a_minute) = case.jobs;
     for minute in first..first + many {
         for n in 0..a_minute {
@@ -93,7 +158,8 @@ async fn minutes(bench: &Bench, case: &Case, first: usize, data: &mut Data, many
         }
         let so_far = MINUTE / 10 * u32::try_from(a_minute).unwrap();
         tokio::time::sleep(MINUTE.saturating_sub(so_far)).await;
-        note_queues(bench, data);
+        note_queues(bench, &mut known.data);
+        known.note_lines(bench, &filters);
     }
 }
 
@@ -128,20 +194,21 @@ fn note_told(bench: &Bench, data: &mut Data) {
 /// The alarms that fire in a case.
 async fn fired(case: &Case) -> BTreeSet<String> {
     let bench = Bench::errands();
-    let (began, mut data) = (bench.now(), Data::default());
-    bench.run_while(minutes(&bench, &WELL, 0, &mut data, 10)).await;
+    let (began, mut known) = (bench.now(), Known::default());
+    let _collected = known.log.collect();
+    bench.run_while(minutes(&bench, &WELL, 0, &mut known, 10)).await;
     (case.happens)(&bench);
     let many = usize::try_from(LASTS.as_secs() / 60).unwrap();
-    let main = minutes(&bench, case, 10, &mut data, many);
+    let main = minutes(&bench, case, 10, &mut known, many);
     if case.is_swept {
         bench.run_while(main).await;
     } else {
         bench.work_while(main).await;
     }
-    note_told(&bench, &mut data);
+    note_told(&bench, &mut known.data);
     let end = bench.now();
     let rules = rules(&NAMES);
-    let fired = rules.iter().filter(|rule| rule.fires(&data, began, end));
+    let fired = rules.iter().filter(|rule| rule.fires(&known.data, began, end));
     fired.map(|rule| rule.name.clone()).collect()
 }
 

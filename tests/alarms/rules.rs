@@ -1,6 +1,10 @@
-//! Rules of alarms, read from the template, and whether they fire on data.
+//! Rules of alarms, read from the template, and whether they fire on data; and its metric filters.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use evenkeel::base::time::Time;
 use serde_json::Value;
@@ -71,14 +75,64 @@ fn read(id: &str, metric: &Value, stat: &Value, names: &[(&str, &str)]) -> Read 
     }
 }
 
-/// The rules of the template. Of those of job types, only one type's: `names` are pairs of a name in the template and
-/// its name on the bench.
-pub(super) fn rules(names: &[(&str, &str)]) -> Vec<Rule> {
+/// The properties of the template's resources of a type.
+fn resources(kind: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/monitoring.yaml");
     let template = template::load(&path).unwrap();
     let resources = template["Resources"].as_object().unwrap().values();
-    let alarms = resources.filter(|found| found["Type"] == "AWS::CloudWatch::Alarm");
-    alarms.map(|alarm| rule(&alarm["Properties"], names)).collect()
+    let found = resources.filter(|found| found["Type"] == kind);
+    found.map(|found| found["Properties"].clone()).collect()
+}
+
+/// The rules of the template. Of those of job types, only one type's: `names` are pairs of a name in the template and
+/// its name on the bench.
+pub(super) fn rules(names: &[(&str, &str)]) -> Vec<Rule> {
+    resources("AWS::CloudWatch::Alarm").iter().map(|alarm| rule(alarm, names)).collect()
+}
+
+/// A metric filter: which log lines it counts, and as which metric.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Filter {
+    pub(super) metric: String,
+    field: String,
+    value: String,
+}
+
+impl Filter {
+    /// Reads a pattern of the only form that the template has: `{ $.FIELD = "VALUE" }`.
+    fn read(filter: &Value) -> Self {
+        let pattern = filter["FilterPattern"].as_str().unwrap();
+        let inner = pattern.strip_prefix("{ $.").and_then(|rest| rest.strip_suffix("\" }"));
+        let (field, value) = inner.and_then(|inner| inner.split_once(" = \"")).unwrap();
+        let metric = &filter["MetricTransformations"][0];
+        assert_eq!(metric["MetricValue"], "1", "{pattern}");
+        let metric = metric["MetricName"].as_str().unwrap().to_owned();
+        Self { metric, field: field.to_owned(), value: value.to_owned() }
+    }
+
+    /// Whether it counts a line. One that is no JSON it does not.
+    pub(super) fn counts(&self, line: &str) -> bool {
+        let fields: Value = serde_json::from_str(line).unwrap_or_default();
+        fields[&self.field] == self.value.as_str()
+    }
+}
+
+/// The metric filters of the template. Each log group has one, and they differ in nothing else.
+pub(super) fn filters() -> BTreeSet<Filter> {
+    resources("AWS::Logs::MetricFilter").iter().map(Filter::read).collect()
+}
+
+#[test]
+fn a_filter_counts_the_lines_with_its_value() {
+    let filters: Vec<Filter> = filters().into_iter().collect();
+    let [filter] = filters.as_slice() else { panic!("one pattern: {filters:?}") };
+    let counted = [
+        r#"{"level":"ERROR","outcome":"alarm","code":"broken"}"#,
+        r#"{"level":"WARN","outcome":"unavailable"}"#,
+        r#"{"level":"INFO","message":"alarm"}"#,
+        "outcome alarm",
+    ];
+    assert_eq!(counted.map(|line| filter.counts(line)), [true, false, false, false]);
 }
 
 fn rule(alarm: &Value, names: &[(&str, &str)]) -> Rule {
