@@ -1,5 +1,7 @@
 //! The metrics, the alarms on them, and the pages about both.
 
+mod series;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -32,9 +34,6 @@ use sweeper::{
 use xtask::template;
 
 use crate::golden::{assert_file, between};
-
-/// Most series that three job types may have.
-const MOST_SERIES: usize = 140;
 
 /// Most that metrics, alarms and dashboard may cost a month at three types, in dollars.
 const MOST_DOLLARS: f64 = 55.0;
@@ -83,16 +82,6 @@ fn reads(alarm: &Value) -> Vec<&Value> {
 fn short(alarm: &Value) -> &str {
     let name = text(&alarm["AlarmName"]).strip_prefix("${Stack}-").unwrap();
     name.split('-').next().unwrap()
-}
-
-#[test]
-fn three_job_types_have_at_most_a_hundred_and_forty_series() {
-    let types = generator::job_types();
-    let shared = generator::read(&root()).unwrap();
-    let shared: BTreeSet<_> = shared.iter().filter_map(|job| job.dependency.as_ref()).collect();
-    let today = table::series(types.len(), shared.len()) + 1;
-    assert!(types.len() > 3 || today <= MOST_SERIES, "{today} series");
-    assert!(table::series(3, 1) < MOST_SERIES, "with {ALARM_LINES}");
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! What reports read: the days that the sweeper leaves.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
-    dependency::stats::{Day, DayKind},
+    dependency::stats::{Bucket, Calls, ContainerCounts, Day, DayKind, TYPE_BUCKET, bucket_start},
     ports::{Control as _, maintenance::TableMaintenance as _},
+    record::outcomes::OF_PATTERN,
 };
-use serde_json::Value;
-use sweeper::memory::note_key;
+use serde_json::{Value, json};
+use sweeper::{config::Config, memory::note_key, plan::history::count_host};
 
-use crate::bench::{Bench, errands::errand, run::MINUTE};
+use crate::bench::{Bench, arn, errands::errand, run::MINUTE};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -61,19 +62,21 @@ async fn three_days_without_a_sweeper_are_made_up() {
     assert_eq!(total(&found, "succeeded"), 66, "{found:?}");
 }
 
+/// The days that were written, each as often as it was: the date, a number sign, and the subject.
+fn writes(bench: &Bench) -> Vec<String> {
+    let calls = bench.sweeper_faults.trace().into_iter();
+    let is_day = |name: &str| name.starts_with("2025-") || name.starts_with("2026-");
+    let writes = calls.filter(|call| ["put_note", "swap_note"].contains(&call.name));
+    writes.map(|call| call.about).filter(|name| is_day(name)).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_day_of_history_takes_few_writes() {
     let bench = Bench::errands();
     bench.run_for(MINUTE * 2).await;
-    let writes = |bench: &Bench| {
-        let calls = bench.sweeper_faults.trace();
-        let is_day = |name: &str| name.starts_with("2025-") || name.starts_with("2026-");
-        let writes = calls.iter().filter(|call| ["put_note", "swap_note"].contains(&call.name));
-        writes.filter(|call| is_day(&call.about)).count()
-    };
-    let before = writes(&bench);
+    let before = writes(&bench).len();
     bench.run_while(send(&bench, 24)).await;
-    let many = writes(&bench) - before;
+    let many = writes(&bench).len() - before;
     // 24 hours of a type and perhaps of its dependency, and one pattern.
     assert!((24..=60).contains(&many), "{many} writes");
 }
@@ -115,4 +118,77 @@ async fn hours_that_are_rolled_up_again_are_counted_once() {
     bench.run_for(MINUTE * 5).await;
     let after = (days(&bench, DayKind::Type).await, days(&bench, DayKind::Dependency).await);
     assert_eq!(after, before);
+}
+
+/// Job types of the test below, and kinds of errors that each has in each hour.
+const TYPES: usize = 10;
+const ERRORS: usize = 30;
+
+/// Lets the sweeper know of ten job types, each with a dependency of its own, which no function here runs.
+fn ten_types(bench: &Bench) {
+    let entry = |n: usize| {
+        let (kind, dependency) = (format!("type_{n}"), format!("service-{n}"));
+        json!({ "type": kind, "dependency": dependency, "concurrency": [2, 2] })
+    };
+    let types = Value::from((0..TYPES).map(entry).collect::<Vec<_>>()).to_string();
+    let types = Config::types(&types, &arn("test-")).unwrap();
+    for job in &types {
+        bench.create_queue(&job.dead);
+        for source in job.sources() {
+            bench.create_queue(&source.queue);
+            bench.mappings.put(&source.mapping, source.concurrency);
+        }
+    }
+    bench.configure(|config| config.types = types);
+}
+
+/// So many hours with three ticks each. In each hour the jobs of every type fail in many ways.
+async fn hours_of_errors(bench: &Bench, many: usize) {
+    for _ in 0..many {
+        for n in 0..TYPES {
+            let patterns = (0..ERRORS).map(|error| (format!("{OF_PATTERN}{n:04x}{error:04x}"), 5));
+            let counts = patterns.chain([("dead".to_owned(), 150)]).collect();
+            let start = bucket_start(bench.now(), TYPE_BUCKET);
+            let bucket = Bucket { counts, ..Bucket::default() };
+            let counts = ContainerCounts::new(&format!("type_{n}"), 7, start, bucket);
+            bench.store.put_counts(&counts).await.unwrap();
+        }
+        for _ in 0..3 {
+            // At the same minutes of each hour, however long a tick takes.
+            let next = bucket_start(bench.now(), MINUTE * 20) + MINUTE * 20;
+            tokio::time::sleep(next.since(bench.now())).await;
+            assert!(bench.tick().await.is_some(), "the tick ends");
+        }
+    }
+}
+
+/// Puts failed calls to more hosts than a day keeps into the sweeper's memory.
+async fn remember_hosts(bench: &Bench) {
+    let mut hosts = BTreeMap::new();
+    let failed = Calls { failed: 3, ..Calls::default() };
+    for (n, hour) in (0..80).flat_map(|n| (0..24).map(move |hour| (n, hour))) {
+        count_host(&mut hosts, &format!("page/host-{n}.example.com"), &failed, hour);
+    }
+    let note = bench.store.note(&note_key()).await.unwrap().value.unwrap();
+    let mut memory: Value = serde_json::from_str(&note).unwrap();
+    memory["hosts"] = serde_json::to_value(&hosts).unwrap();
+    let until = bench.now() + HOUR * 24;
+    bench.store.put_note(&note_key(), &memory.to_string(), until).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_many_types_hosts_and_patterns_takes_at_most_a_thousand_writes() {
+    let bench = Bench::errands();
+    ten_types(&bench);
+    hours_of_errors(&bench, 1).await;
+    remember_hosts(&bench).await;
+    let before = writes(&bench).len();
+    // From one o'clock to one o'clock: the hours of a day and, after midnight, what is written of it once.
+    hours_of_errors(&bench, 24).await;
+    let writes = writes(&bench).split_off(before);
+    let hosts = writes.iter().filter(|name| name.contains("#page/")).count();
+    let patterns = writes.iter().filter(|name| name.matches('#').count() == 2).count();
+    let hours = writes.len() - hosts - patterns;
+    assert_eq!((hours, hosts, patterns), (24 * 2 * TYPES, 50, 200), "{writes:?}");
+    assert!(writes.len() <= 1_000, "{}", writes.len());
 }
