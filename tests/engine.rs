@@ -4,6 +4,7 @@ mod batch;
 mod claims;
 mod crashes;
 mod gates;
+mod journal;
 mod life;
 mod log_bytes;
 mod outages;

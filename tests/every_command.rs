@@ -185,7 +185,7 @@ fn planted(key: &str, phase: Phase) -> Record {
     let at = NOW.as_millis();
     let (class, code) = ("permanent".to_owned(), "http_403".to_owned());
     record.history = vec![FailedAttempt { at, class, code, message: told(2) }];
-    record.journal = vec![JournalEntry { at, op: None, what: told(3) }];
+    record.journal = vec![JournalEntry { at, what: told(3), ..JournalEntry::default() }];
     record
 }
 

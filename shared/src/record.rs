@@ -245,7 +245,8 @@ pub struct Record {
     pub last_failure: Option<LastFailure>,
     /// The latest failed attempts, oldest first, at most [`HISTORY`](crate::policy::HISTORY).
     pub history: Vec<FailedAttempt>,
-    /// What operators have done to the job, oldest first, at most [`JOURNAL`](journal::JOURNAL).
+    /// Decisions, wake-ups and operators' acts, oldest first, at most [`JOURNAL`](journal::JOURNAL). A job that is
+    /// claimed and succeeds has none.
     pub journal: Vec<journal::JournalEntry>,
 }
 

@@ -30,6 +30,7 @@ fn claimant<'a>(owner: &'a str, message_ids: &'a [String], now: Time) -> Claiman
         excuses_crashes: false,
         wakes: None,
         stray: false,
+        redriven: false,
         dedup_window: WINDOW,
         fallback: None,
         stands_in: false,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     base::time::Time,
@@ -68,12 +69,6 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     attributes.extend(work.deadline.map(|deadline| ("deadline", ms(deadline))));
     attributes.extend(work.group.as_ref().map(|group| ("group", s(group))));
     attributes.extend(encode_trace(work.trace.as_ref()));
-    // No run changes it, so the end of a run does not write it.
-    if let Ok(journal) = serde_json::to_string(&record.journal)
-        && !record.journal.is_empty()
-    {
-        attributes.push(("journal", s(journal)));
-    }
     attributes.extend(encode_progress(record));
     attributes
 }
@@ -89,11 +84,8 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
         }
     }
     attributes.extend((paused_ms > 0).then(|| ("paused_ms", n(paused_ms))));
-    if let Ok(history) = serde_json::to_string(&record.history)
-        && !record.history.is_empty()
-    {
-        attributes.push(("history", s(history)));
-    }
+    attributes.extend(encode_list("history", &record.history));
+    attributes.extend(encode_list("journal", &record.journal));
     match &record.phase {
         Phase::Queued { .. } => {}
         Phase::Running { lease_until, .. } => attributes.push(("lease_until", ms(*lease_until))),
@@ -128,6 +120,14 @@ pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
     attributes.extend(record.due_entry().iter().flat_map(|entry| encode_due(record, entry)));
     attributes.extend(record.expires_at().map(|at| ("expires_at", n(at.as_secs_ceil()))));
     attributes
+}
+
+/// A list as JSON; nothing if it is empty.
+fn encode_list<T: Serialize>(name: &'static str, list: &[T]) -> Option<Attribute> {
+    if list.is_empty() {
+        return None;
+    }
+    Some((name, s(serde_json::to_string(list).ok()?)))
 }
 
 /// Encodes a record's entry on the index `due`: its keys, and those projected attributes that a
@@ -279,7 +279,7 @@ pub fn decode(item: &Item) -> Result<Record, String> {
 }
 
 /// A list that is kept as JSON; empty if the attribute is missing.
-fn list<T: serde::de::DeserializeOwned>(reader: &Reader<'_>, name: &str) -> Result<Vec<T>, String> {
+fn list<T: DeserializeOwned>(reader: &Reader<'_>, name: &str) -> Result<Vec<T>, String> {
     if !reader.has(name) {
         return Ok(Vec::new());
     }

@@ -74,6 +74,7 @@ prop_compose! {
         paused_ms in 0_u64..9,
         last_failure in proptest::option::of(("[a-z]{1,9}", "[0-9a-f]{12}", times())),
         history in proptest::collection::vec(".{0,9}", 0..3),
+        journal in proptest::collection::vec(entries(), 0..3),
     ) -> Record {
         let [receives, claims, attempts, defers, crashes] = counts;
         // A succeeded job has no provisional result.
@@ -116,8 +117,20 @@ prop_compose! {
                     message,
                 })
                 .collect(),
-            journal: Vec::new(),
+            journal,
         }
+    }
+}
+
+prop_compose! {
+    fn entries()(
+        at in any::<u64>(),
+        op in proptest::option::of("[0-9a-f]{1,4}"),
+        what in ".{0,9}",
+        more in proptest::option::of("[a-z]{1,9}"),
+    ) -> JournalEntry {
+        let more = more.map(|text| ("newer".to_owned(), serde_json::Value::from(text)));
+        JournalEntry { at, op, what, more: more.into_iter().collect() }
     }
 }
 
@@ -141,7 +154,8 @@ fn the_largest_record_fits_an_item() {
         message: text(MESSAGE_BYTES),
     };
     let why = text(2 * MESSAGE_BYTES);
-    let entry = JournalEntry { at: u64::MAX, op: Some(text(32)), what: text(ENTRY_BYTES) };
+    let (at, op, more) = (u64::MAX, Some(text(32)), BTreeMap::new());
+    let entry = JournalEntry { at, op, what: text(ENTRY_BYTES), more };
     let record = Record {
         key: text(100 + MAX_ID_BYTES),
         fence: u64::MAX,
@@ -219,6 +233,17 @@ proptest! {
         }
         table.extend(item(encode(&new)));
         prop_assert_eq!(decode(&table), Ok(new));
+    }
+}
+
+proptest! {
+    /// A healthy job has no journal, so its item is as small as it can be.
+    #[test]
+    fn a_journal_without_entries_is_no_attribute(record in records()) {
+        for attributes in [encode(&record), encode_progress(&record)] {
+            let has = attributes.iter().any(|(name, _)| *name == "journal");
+            prop_assert_eq!(has, !record.journal.is_empty());
+        }
     }
 }
 

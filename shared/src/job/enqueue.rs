@@ -21,7 +21,7 @@ use crate::{
     },
     policy::Policy,
     ports::{PortError, Queue, Store, Written},
-    record::{Phase, Record, Work, trace::Trace},
+    record::{Phase, Record, Work, journal::WakeUp, trace::Trace},
 };
 
 /// Maximum records per insert (DynamoDB's limit for a batch of statements).
@@ -198,6 +198,9 @@ async fn handle_existing<S: Store>(
         return Ok(Enqueueing::Duplicate);
     }
     let mut reopened = record.clone().reopened(&fresh.work);
+    if matches!(record.phase, Phase::Dead { .. } | Phase::Cancelled { .. }) {
+        reopened = reopened.woken_by(WakeUp::Anew, now);
+    }
     reopened.phase = fresh.phase;
     reopened.fence += 1;
     match store.replace(&reopened, Some(&record.guard())).await? {

@@ -95,6 +95,8 @@ async fn a_duplicate_is_found_before_a_job_is_created() {
     assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1, "a dead job is reopened");
     let reopened = office.store.record(&record.key).unwrap();
     assert_eq!((reopened.phase.name(), reopened.fence), ("queued", record.fence + 1));
+    let told: Vec<&str> = reopened.journal.iter().map(|entry| entry.what.as_str()).collect();
+    assert_eq!(told, ["begun anew: it was sent again"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,6 +110,7 @@ async fn a_succeeded_job_is_reopened_only_after_its_dedup_window() {
     assert_eq!(office.enqueue(&[job("a")]).await.unwrap().duplicates, 1);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1);
+    assert_eq!(office.store.records()[0].journal, [], "a success is no reason for an entry");
 }
 
 /// Whichever call fails, enqueueing again creates each job once and leaves no job without a

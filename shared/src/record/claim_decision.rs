@@ -8,7 +8,11 @@ use crate::{
         time::Time,
     },
     failure::Class,
-    record::{Phase, Record, Work, decision::Cause},
+    record::{
+        Phase, Record, Work,
+        decision::{Cause, Decision},
+        journal::WakeUp,
+    },
 };
 
 /// The batch and the messages that claim a job.
@@ -28,6 +32,8 @@ pub struct Claimant<'a> {
     pub wakes: Option<u64>,
     /// Whether the body leads to another key than that of the record to wake.
     pub stray: bool,
+    /// Whether a message was sent back from the dead-letter queue.
+    pub redriven: bool,
     /// Whether most runs of the type crash. Then a crash is not counted.
     pub excuses_crashes: bool,
     /// How long after a success a message for the same job has no effect.
@@ -113,7 +119,7 @@ pub fn claim(
         }
         let fence = existing.map_or(0, |expired| expired.fence);
         let may_kill = existing.is_none() && by.may_kill;
-        return take(fresh(key, work, fence, by.now), by, may_kill);
+        return take(fresh(key, work, fence, by), by, may_kill);
     };
     if record.owner == by.owner && matches!(record.phase, Phase::Running { .. }) {
         return ClaimDecision::AlreadyClaimed(record.clone());
@@ -135,7 +141,7 @@ pub fn claim(
             // The sender of a wake-up message has read this very record, by a clock that may
             // differ.
             if *run_after <= by.now || woken {
-                take(record.clone(), by, false)
+                take(record.clone().heard(own_message || woken, by), by, false)
             } else if own_message && matches!(record.phase, Phase::Waiting { .. }) {
                 ClaimDecision::ComeBack(*run_after)
             } else {
@@ -160,7 +166,7 @@ pub fn claim(
             take(record.clone().reopened(work), by, false)
         }
         Phase::Dead { at, .. } | Phase::Cancelled { at, .. } if by.asked_at() > *at => {
-            take(record.clone().reopened(work), by, false)
+            take(record.clone().reopened(work).woken_by(WakeUp::Anew, by.now), by, false)
         }
         Phase::Succeeded { .. }
         | Phase::Dead { .. }
@@ -189,6 +195,15 @@ impl Record {
         matches!(self.phase, Phase::Running { lease_until, .. } if lease_until <= now)
     }
 
+    /// The record as a message wakes its job. The journal says so unless the job waits for that message.
+    fn heard(self, is_awaited: bool, by: &Claimant<'_>) -> Self {
+        match (is_awaited, by.redriven) {
+            (true, _) => self,
+            (false, true) => self.woken_by(WakeUp::Redriven, by.now),
+            (false, false) => self.woken_by(WakeUp::Repeated, by.now),
+        }
+    }
+
     /// The record as its next run begins.
     pub(crate) fn claimed(mut self, by: &Claimant<'_>) -> Self {
         self.fence += u64::from(!is_on(Mutant::ClaimRaisesNoFence));
@@ -202,8 +217,10 @@ impl Record {
 }
 
 /// A new record, which continues the fence of an expired record of the same key.
-fn fresh(key: &str, work: &Work, fence: u64, now: Time) -> Record {
-    Record { fence, ..Record::queued(key.to_owned(), work.clone(), now) }
+fn fresh(key: &str, work: &Work, fence: u64, by: &Claimant<'_>) -> Record {
+    let record = Record { fence, ..Record::queued(key.to_owned(), work.clone(), by.now) };
+    // A message that a sender has just sent is no wake-up.
+    record.heard(!by.redriven, by)
 }
 
 fn take(record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {
@@ -213,6 +230,7 @@ fn take(record: Record, by: &Claimant<'_>, isolated: bool) -> ClaimDecision {
         let mut record = record.claimed(by);
         let why = Cause::DeadlinePassed.text().to_owned();
         record.phase = Phase::Dead { at: by.now, why };
+        let record = record.decided(Decision::Bury(Cause::DeadlinePassed), None, by.now);
         return ClaimDecision::Write(record, None);
     }
     let isolated = isolated || record.may_crash();

@@ -12,7 +12,8 @@ use crate::{
     policy::{CRASH_PAUSE, HISTORY, MAX_CRASHES},
     record::{
         Counters, FailedAttempt, LastFailure, Parking, Phase, Record, Work,
-        decision::{Decision, Spends},
+        decision::{Cause, Decision, Spends},
+        journal::due_in,
     },
 };
 
@@ -28,16 +29,21 @@ impl Record {
     /// is none yet.
     pub(crate) fn fall_back(&mut self, fallback: Option<&str>, now: Time) {
         let over = self.work.deadline.is_some_and(|deadline| deadline <= now);
-        if over && self.provisional.is_none() {
-            self.provisional = fallback.map(ToOwned::to_owned);
+        if over
+            && self.provisional.is_none()
+            && let Some(fallback) = fallback
+        {
+            self.provisional = Some(fallback.to_owned());
+            self.note("deadline over: a provisional result stands in", now);
         }
     }
 
     /// Parks a waiting job until the same `run_after`, so that it no longer needs its message.
-    pub(crate) fn park(&mut self) {
+    pub(crate) fn park(&mut self, now: Time) {
         if let Phase::Waiting { run_after, why, .. } = &self.phase {
             let (run_after, why) = (*run_after, why.clone());
             self.phase = Phase::Parked { run_after, why };
+            self.note("parked: its message has few receives left", now);
         }
     }
 
@@ -122,7 +128,7 @@ impl Record {
                 name.clone_into(&mut record.work.dependency);
             }
         }
-        record
+        record.decided(decision, failure, now)
     }
 
     /// Since when and why the job is parked after this failure.
@@ -164,6 +170,7 @@ impl Record {
             MAX_CRASHES.. if !is_on(Mutant::CrasherNeverStopped) => {
                 let why = quarantine_reason(record.counters.crashes, why);
                 record.phase = Phase::Quarantined { at: now, why };
+                record.note(&format!("{}: {LEASE_OVER}", Decision::Quarantine.name()), now);
                 return record;
             }
             1 => Duration::ZERO,
@@ -171,6 +178,7 @@ impl Record {
         };
         let run_after = end.map_or(now + pause, |end| (now + pause).min(end));
         record.phase = Phase::Waiting { run_after, due_at: run_after, why: why.to_owned() };
+        record.note(&due_in("crashed", run_after.since(now), LEASE_OVER), now);
         record
     }
 
@@ -212,7 +220,7 @@ impl Record {
         let mut record = self.clone();
         record.record_failure(failure, false, now);
         record.phase = Phase::Dead { at: now, why };
-        record
+        record.decided(Decision::Bury(Cause::Permanent), Some(failure), now)
     }
 
     /// The record of a job that ends because the table refuses what its run has left, without that.
@@ -222,7 +230,7 @@ impl Record {
         record.history.clear();
         record.record_failure(failure, true, now);
         record.phase = Phase::Dead { at: now, why: failure.to_string() };
-        record
+        record.decided(Decision::Bury(Cause::Permanent), Some(failure), now)
     }
 
     /// Stores the kind of the failure, and the failure itself in the history if `remember`.

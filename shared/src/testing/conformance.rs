@@ -79,6 +79,7 @@ fn running(key: &str, owner: &str) -> Record {
         excuses_crashes: false,
         wakes: None,
         stray: false,
+        redriven: false,
         dedup_window: Duration::from_secs(60),
         fallback: None,
         stands_in: false,

@@ -112,6 +112,8 @@ pub(super) struct Ticket<P> {
     pub(super) wakes: Option<u64>,
     /// See [`Claimant::stray`].
     stray: bool,
+    /// See [`Claimant::redriven`].
+    redriven: bool,
     /// What may stand in for the result, as JSON.
     pub(super) fallback: Option<String>,
     /// How its calls are limited.
@@ -132,6 +134,7 @@ impl<P> Ticket<P> {
             excuses_crashes: false,
             wakes: self.wakes,
             stray: self.stray,
+            redriven: self.redriven,
             dedup_window: policy.dedup_window,
             fallback: self.fallback.as_deref(),
             stands_in: J::STANDS_IN,
@@ -309,6 +312,7 @@ fn ticket<J: Job>(
         may_kill: may_kill(received, now),
         wakes: received.wakes.as_ref().map(|woken| woken.fence),
         stray: false,
+        redriven: received.purpose == Purpose::Redrive,
     }
 }
 
@@ -325,6 +329,7 @@ fn fold<P>(ticket: &mut Ticket<P>, index: usize, received: &ReceivedMessage, now
     ticket.sent_at = ticket.sent_at.max(received.sent_at);
     ticket.receives = ticket.receives.max(received.receives);
     ticket.may_kill |= may_kill(received, now);
+    ticket.redriven |= received.purpose == Purpose::Redrive;
     // A sender's message asks for more than a wake-up message. If a ticket has one of each, it
     // counts as a sender's, without a fence.
     let fence = received.wakes.as_ref().map(|woken| woken.fence);

@@ -100,7 +100,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
         Outcome::Continues(cursor) => {
             let mut record = record.settled(Decision::Continue, None, cursor, now);
             if batch.tickets[ticket].receives >= PARK_FROM_RECEIVE {
-                record.park();
+                record.park(now);
             }
             past.end(record, Decision::Continue, None)
         }

@@ -159,6 +159,7 @@ fn reopened_for_lost_result(record: &Record, owner: &str, detail: &str, now: Tim
     let mut again = record.clone().reopened(&work);
     owner.clone_into(&mut again.owner);
     again.fence += 1;
+    again.note(&format!("begun anew: {detail}"), now);
     let why = format!("done again: {detail}");
     again.phase = Phase::Waiting { run_after: now, due_at: now, why };
     again

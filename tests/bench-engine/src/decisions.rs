@@ -58,6 +58,7 @@ fn taken(existing: Option<&Record>, asked: &Record, message_ids: &[String]) -> b
         may_kill: false,
         wakes: None,
         stray: false,
+        redriven: false,
         excuses_crashes: false,
         dedup_window: policy.dedup_window,
         fallback: None,

@@ -5,7 +5,10 @@ use evenkeel::{
     base::time::{CLOCK_SKEW, Time},
     failure::Class,
     policy::HISTORY,
-    record::{Phase, Record},
+    record::{
+        Phase, Record,
+        journal::{ENTRY_BYTES, JOURNAL, JournalEntry},
+    },
     testing::AppliedWrite,
 };
 
@@ -133,6 +136,10 @@ fn is_declared(before: Option<&Record>, after: &Record) -> Result<(), Broken> {
 fn bounds(after: &Record) -> Result<(), Broken> {
     if after.history.len() > HISTORY {
         return Err(("a history is bounded", format!("{} entries", after.history.len())));
+    }
+    let is_long = |entry: &JournalEntry| entry.what.len() > ENTRY_BYTES;
+    if after.journal.len() > JOURNAL || after.journal.iter().any(is_long) {
+        return Err(("a journal is bounded", format!("{:?}", after.journal)));
     }
     if after.counters.crashes >= MOST_CRASHES && after.phase.ended_at().is_none() {
         let what = format!("{} crashes, and it is {}", after.counters.crashes, after.phase.name());

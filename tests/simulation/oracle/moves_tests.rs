@@ -87,6 +87,21 @@ fn an_end_by_another_than_the_holder_and_a_fence_that_falls_are_found() {
 }
 
 #[test]
+fn a_journal_that_grows_beyond_its_bounds_is_found() {
+    let claimed = record(1, "a", running(), [1, 1, 0, 0, 0]);
+    let with = |entries: usize, bytes: usize| {
+        let entry = JournalEntry { what: "x".repeat(bytes), ..JournalEntry::default() };
+        let journal = vec![entry; entries];
+        Record { journal, ..record(1, "a", succeeded(), [1, 1, 1, 0, 0]) }
+    };
+    assert!(passes(Some(&claimed), &with(12, 120), 1));
+    for (entries, bytes) in [(13, 1), (1, 121)] {
+        let rule = broken(Some(&claimed), &with(entries, bytes), 1, Known::default());
+        assert_eq!(rule, "a journal is bounded", "{entries} entries of {bytes} bytes");
+    }
+}
+
+#[test]
 fn what_is_miscounted_is_found() {
     let claimed = record(1, "a", running(), [1, 1, 0, 0, 0]);
     let rule = "counters count what happened (receives, claims, attempts, defers, crashes)";

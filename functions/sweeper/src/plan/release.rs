@@ -13,7 +13,7 @@ use evenkeel::{
     },
     failure::Class,
     ports::notes::Limits,
-    record::{Phase, Record},
+    record::{Phase, Record, journal::WakeUp},
 };
 
 use crate::step::{Call, Step};
@@ -188,7 +188,8 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
         in_turn.sort_by_key(|record| has_failed_systemically(record));
     }
     for record in in_turn {
-        let at = if !way.is_closed && is_overdue(record, now) {
+        let is_at_its_end = !way.is_closed && is_overdue(record, now);
+        let at = if is_at_its_end {
             Some(now)
         } else {
             let next = slots.as_slice().first().copied();
@@ -199,9 +200,11 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
             next
         };
         let (Some(at), Phase::Parked { .. }) = (at, &record.phase) else { continue };
+        let is_probe = !way.is_closed && !is_at_its_end;
+        let how = if is_probe { WakeUp::Probe } else { WakeUp::Released };
         steps.push(Step {
             guard: record.guard(),
-            record: record.awaiting_wake_up(owner, at, at + DUE_AFTER),
+            record: record.awaiting_wake_up(owner, at, at + DUE_AFTER).woken_by(how, now),
             call: Some(Call { queue: record.work.queue.clone(), at }),
         });
     }

@@ -153,6 +153,20 @@ fn a_job_past_its_deadline_is_released_behind_an_open_breaker_without_a_probe_sl
     assert_eq!(moments(&long_ago), [NOW, NOW, probe]);
 }
 
+#[test]
+fn the_journal_tells_a_probe_from_a_release() {
+    let told = |record: Record, is_closed| {
+        let way = Way { is_closed, slots: vec![NOW] };
+        let [step] = &let_go(&[record], &way, "sweeper", NOW)[..] else { panic!("one goes") };
+        step.record.journal.last().unwrap().what.clone()
+    };
+    let mut at_its_end = gated(NOW);
+    at_its_end.work.deadline = Some(NOW);
+    assert_eq!(told(gated(NOW), true), WakeUp::Released.text());
+    assert_eq!(told(gated(NOW), false), WakeUp::Probe.text());
+    assert_eq!(told(at_its_end, false), WakeUp::Released.text(), "the breaker will refuse it");
+}
+
 proptest! {
     #[test]
     fn no_second_has_more_slots_than_the_rate_limit_and_slots_are_in_order(

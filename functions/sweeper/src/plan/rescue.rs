@@ -9,7 +9,7 @@ use evenkeel::{
     },
     dependency::limiter::PROMISE_HORIZON,
     ports::maintenance::Depth,
-    record::{Phase, Record},
+    record::{Phase, Record, journal::WakeUp},
 };
 
 use crate::step::{Call, Step};
@@ -99,6 +99,7 @@ pub fn crash(record: &Record, owner: &str, excused: bool, now: Time) -> Option<S
         return Some(Step { guard: record.guard(), record: crashed, call: None });
     };
     let record_after = crashed.awaiting_wake_up(owner, run_after, run_after + FIRST_PUSH);
+    let record_after = record_after.woken_by(WakeUp::Rescued, now);
     let call = Call { queue: record.work.queue.clone(), at: run_after };
     Some(Step { guard: record.guard(), record: record_after, call: Some(call) })
 }
@@ -153,11 +154,9 @@ pub fn send_again(
     }
     let push = (pushed * 2).clamp(FIRST_PUSH, LONGEST_PUSH);
     let call = Some(Call { queue: queue.to_owned(), at: now });
-    Some(Step {
-        guard: record.guard(),
-        record: record.awaiting_wake_up(owner, now, now + push),
-        call,
-    })
+    let record_after = record.awaiting_wake_up(owner, now, now + push);
+    let record_after = record_after.woken_by(WakeUp::SentAgain, now);
+    Some(Step { guard: record.guard(), record: record_after, call })
 }
 
 #[cfg(test)]

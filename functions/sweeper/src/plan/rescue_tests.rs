@@ -79,6 +79,20 @@ fn most_runs_of_five_minutes_that_crash_are_a_storm() {
     );
 }
 
+#[test]
+fn the_journal_tells_a_rescue_from_a_message_that_was_sent_again() {
+    let told = |step: Option<Step>| -> Vec<String> {
+        step.unwrap().record.journal.into_iter().map(|entry| entry.what).collect()
+    };
+    let rescued = told(crash(&crashed(1), "sweeper", false, NOW));
+    assert_eq!(rescued, ["crashed, due in 180 s: lease_over", WakeUp::Rescued.text()]);
+    let stopped = told(crash(&crashed(2), "sweeper", false, NOW));
+    assert_eq!(stopped, ["quarantined: lease_over"]);
+    let lost = record("errand#g:1", waiting(NOW));
+    let sent = told(send_again(&lost, QUEUE, NOW, "sweeper", NOW));
+    assert_eq!(sent, [WakeUp::SentAgain.text()]);
+}
+
 /// Statistics with these ages of the oldest message received first, one a minute, the latest last.
 fn received(ages_s: &[u64]) -> Vec<(Time, Time)> {
     let minutes = (1..=ages_s.len() as u64).rev();
@@ -174,6 +188,7 @@ proptest! {
         excuses_crashes: false,
                 wakes: Some(step.record.fence),
                 stray: false,
+                redriven: false,
                 dedup_window: Duration::ZERO,
                 fallback: None,
                 stands_in: false,

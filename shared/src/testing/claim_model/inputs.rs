@@ -43,6 +43,7 @@ pub(super) fn decide(seen: Option<&Record>, batch: &Batch, now: Time) -> ClaimDe
         may_kill: false,
         wakes: batch.wakes,
         stray: false,
+        redriven: false,
         excuses_crashes: false,
         // The copy may ask for the work once more, as if it were sent after the window.
         dedup_window: Duration::ZERO,
@@ -73,8 +74,9 @@ pub(super) fn ended(record: &Record, end: Option<Class>, now: Time) -> (Record, 
     let decision =
         failure.as_ref().map_or(Decision::Succeed, |failure| retry::decide(failure, &situation));
     let mut settled = record.settled(decision, failure.as_ref(), "{}".into(), now);
-    // Neither decides anything here, and both would tell worlds apart.
+    // None of these decides anything here, and they would tell worlds apart.
     settled.history.clear();
+    settled.journal.clear();
     settled.counters.defers = 0;
     let disposition = settle::disposition(&settled, decision, None);
     (settled, disposition)
