@@ -124,6 +124,7 @@ pub fn explain_unclaimed(key: &str, queue: &str, facts: &Facts, now: Time) -> Ex
         ends_at: None,
         counts: None,
         history: Vec::new(),
+        journal: Vec::new(),
         advice: Some(advice::unclaimed(facts, visible)),
         read_units: 0.0,
     }
@@ -148,6 +149,7 @@ pub fn explain_rejected(message: &RejectedMessage, facts: &Facts) -> Explanation
         ends_at: Some(message.expires_at.as_millis()),
         counts: None,
         history: Vec::new(),
+        journal: Vec::new(),
         advice: Some(advice::rejected(flaw, &message.kind, facts)),
         read_units: 0.0,
     }
@@ -166,6 +168,7 @@ fn base(record: &Record, summary: &str, since: Option<Time>) -> Explanation {
         ends_at: None,
         counts: Some(record.counters.into()),
         history: record.history.iter().map(Into::into).collect(),
+        journal: record.journal.iter().map(Into::into).collect(),
         advice: None,
         read_units: 0.0,
     }

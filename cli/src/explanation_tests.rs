@@ -10,7 +10,9 @@ use evenkeel::{
     },
     message::{Flaw, RejectedMessage, Rejection},
     ports::maintenance::Depth,
-    record::{Counters, FailedAttempt, LastFailure, Parking, Phase, Record, Work},
+    record::{
+        Counters, FailedAttempt, LastFailure, Parking, Phase, Record, Work, journal::JournalEntry,
+    },
 };
 
 use super::*;
@@ -244,6 +246,21 @@ fn what_has_happened_is_told_without_secrets() {
     let told = explain(&parked(after(1), true), &facts(), NOW);
     assert_eq!(told.history[0].message, "https://***@shop/ answered 503");
     assert_eq!(told.counts.unwrap().attempts, 1);
+    assert_eq!(told.journal, [], "a record that has none, as all had in earlier versions");
+    let entry = |what: &str| JournalEntry {
+        at: ago(50).as_millis(),
+        what: what.into(),
+        ..JournalEntry::default()
+    };
+    let journal = vec![
+        entry("parked, due in 300 s: breaker_open"),
+        JournalEntry { op: Some("op".into()), ..entry("retry: of https://u:p@shop/") },
+    ];
+    let told = explain(&Record { journal, ..parked(after(1), true) }, &facts(), NOW);
+    let told: Vec<(&str, Option<&str>)> =
+        told.journal.iter().map(|noted| (noted.what.as_str(), noted.op.as_deref())).collect();
+    let parking = ("parked, due in 300 s: breaker_open", None);
+    assert_eq!(told, [parking, ("retry: of https://***@shop/", Some("op"))]);
     let mut provisional = parked(after(1), true);
     provisional.provisional = Some("{}".into());
     provisional.work.deadline = Some(ago(5));

@@ -9,7 +9,7 @@ use super::{
     dependencies,
     find::{Found, absent, find, unreadable},
     observed, queues,
-    shown::history,
+    shown::{history, journal},
 };
 use crate::{
     args::OneJob,
@@ -205,6 +205,9 @@ fn text(explanation: &Explanation, moment: Moment) -> String {
     if !explanation.history.is_empty() {
         fields.block("history", &history(&explanation.history, moment));
     }
+    if !explanation.journal.is_empty() {
+        fields.block("journal", &journal(&explanation.journal, moment));
+    }
     match &explanation.advice {
         Some(advice) => {
             let command = advice.command.as_ref().map(|command| format!("\n  {command}"));
@@ -225,7 +228,7 @@ mod tests {
 
     use evenkeel::{
         dependency::breaker::{Breaker, State},
-        record::{Counters, Parking, Work},
+        record::{Counters, Parking, Work, journal::JournalEntry},
     };
 
     use super::*;
@@ -258,7 +261,11 @@ mod tests {
             parking: Some(Parking { since: NOW, gated: false, ends_at: None, paused_since: None }),
             last_failure: None,
             history: Vec::new(),
-            journal: Vec::new(),
+            journal: vec![JournalEntry {
+                at: NOW.before(Duration::from_secs(20)).as_millis(),
+                what: "parked, due in 50 s: breaker_open".into(),
+                ..JournalEntry::default()
+            }],
         }
     }
 
@@ -274,8 +281,14 @@ mod tests {
         let moment = Moment { now: NOW, form: TimeForm::Relative };
         let job = OneJob { id: "1".into(), kind: None };
         let answer = format!("{:?}", run(&ports, &stack, &job, moment).await.unwrap());
-        for part in ["breaker of d: open until in 40 s (503)", "1 jobs", "Nothing needs to be done"]
-        {
+        for part in [
+            "breaker of d: open until in 40 s (503)",
+            "1 jobs",
+            "Nothing needs to be done",
+            "20 s ago",
+            "parked, due in 50 s: breaker_open",
+            "\"journal\"",
+        ] {
             assert!(answer.contains(part), "{part}: {answer}");
         }
         let unknown = OneJob { id: "nope".into(), kind: None };

@@ -11,7 +11,7 @@ use super::{
     dependencies,
     find::{absent, find, unreadable},
     rejected,
-    shown::{history, indented, listing},
+    shown::{history, indented, journal, listing},
 };
 use crate::{
     args::{ListJobs, ListedState, OneJob, WaitForJob},
@@ -23,7 +23,7 @@ use crate::{
     ports::{Kept, Ports},
     shapes::{Happened, JobShown, Noted},
     table::Fields,
-    text::{clean_lines, json, redact},
+    text::{json, redact},
 };
 
 /// From when on a job that is due looks stuck: ten ticks have not found it.
@@ -217,10 +217,7 @@ fn shown(record: &Record, units: f64, moment: Moment) -> Result<Answer, Failure>
         fields.block("history", &history(&shape.history, moment));
     }
     if !shape.journal.is_empty() {
-        let line =
-            |entry: &Noted| format!("{}  {}", moment.show(Time::from_millis(entry.at)), entry.what);
-        let lines: Vec<String> = shape.journal.iter().map(line).collect();
-        fields.block("operators", &clean_lines(&lines.join("\n")));
+        fields.block("journal", &journal(&shape.journal, moment));
     }
     fields.block("payload", &indented(&shape.payload));
     if let Some(result) = &shape.result {

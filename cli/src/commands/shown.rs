@@ -8,7 +8,7 @@ use crate::{
     exit::Failure,
     moment::Moment,
     output::Answer,
-    shapes::{Happened, JobList, JobSummary},
+    shapes::{Happened, JobList, JobSummary, Noted},
     table::table,
     text::clean,
 };
@@ -59,6 +59,15 @@ pub(super) fn history(history: &[Happened], moment: Moment) -> String {
         vec![at, failed.class.clone(), failed.code.clone(), failed.message.clone()]
     };
     table(&["WHEN", "CLASS", "CODE", "MESSAGE"], history.iter().map(row).collect())
+}
+
+/// Decisions, wake-ups and operators' acts as a table.
+pub(super) fn journal(journal: &[Noted], moment: Moment) -> String {
+    let row = |entry: &Noted| {
+        let at = moment.show(Time::from_millis(entry.at));
+        vec![at, entry.what.clone(), entry.op.clone().unwrap_or_default()]
+    };
+    table(&["WHEN", "WHAT", "OPERATION"], journal.iter().map(row).collect())
 }
 
 /// JSON in several lines, each of them clean.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::records::{Counts, Happened};
+use super::records::{Counts, Happened, Noted};
 
 /// What a job waits for, when it will run, what has happened to it, and what would help.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub struct Explanation {
     pub counts: Option<Counts>,
     /// Its latest failures, the oldest first.
     pub history: Vec<Happened>,
+    /// What was decided about it, who woke it, and what operators have done to it, the oldest first.
+    pub journal: Vec<Noted>,
     /// The one act that would help; missing if there is nothing to do but wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<Advice>,

@@ -201,7 +201,8 @@ pub struct JobShown {
     pub fence: u64,
     /// Its latest failures, the oldest first.
     pub history: Vec<Happened>,
-    /// What operators have done to it, the oldest first.
+    /// What was decided about it, who woke it, and what operators have done to it, the oldest first; empty if it has
+    /// simply succeeded.
     pub journal: Vec<Noted>,
     /// The payload in its normal form, without secrets.
     pub payload: Value,
@@ -214,15 +215,15 @@ pub struct JobShown {
     pub read_units: f64,
 }
 
-/// What an operator has done to a job.
+/// A decision about a job, a wake-up, or an operator's act.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Noted {
     /// In milliseconds since the epoch.
     pub at: u64,
-    /// The id of the operation, for `ops show`.
+    /// The id of the operation, for `ops show`, if it is an operator's act.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op: Option<String>,
-    /// What and why.
+    /// What and why, without secrets, such as `parked, due in 60 s: breaker_open`.
     pub what: String,
 }
 
