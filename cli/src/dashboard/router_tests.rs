@@ -8,7 +8,7 @@ use evenkeel::{
     base::time::{Clock, Time},
     dependency::breaker::{Breaker, State as BreakerState},
     message::{Flaw, RejectedMessage, Rejection},
-    record::{Counters, FailedAttempt, Phase, Record, Work},
+    record::{Counters, FailedAttempt, Phase, Record, Work, journal::JournalEntry},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -358,8 +358,14 @@ fn record(id: &str, payload: &str, text: &str) -> Record {
         parking: None,
         last_failure: None,
         history: vec![failed],
-        journal: Vec::new(),
+        journal: vec![entry(60, text)],
     }
+}
+
+/// An entry of a job's journal, so many seconds ago.
+fn entry(ago_s: u64, what: &str) -> JournalEntry {
+    let at = NOW.before(Duration::from_secs(ago_s)).as_millis();
+    JournalEntry { at, what: what.into(), ..JournalEntry::default() }
 }
 
 /// A car of the dealer `m`.
@@ -406,6 +412,29 @@ async fn a_job_is_shown_with_its_timeline_and_without_secrets() {
     assert!(list.contains("/job?id=a%23g%3A1"), "{list}");
     let other = page(&ports, "/jobs?state=dead&group=other").await;
     assert!(other.contains("No job on the index matches"), "{other}");
+}
+
+#[tokio::test]
+async fn deferrals_and_wake_ups_stand_on_the_timeline_beside_attempts() {
+    let mut job = record("1", "{}", "gone for good");
+    job.journal = vec![
+        entry(50, "parked, due in 300 s: breaker_open"),
+        entry(40, "woken: released by the sweeper"),
+        JournalEntry { op: Some("op".into()), ..entry(35, "retry: the key was renewed") },
+    ];
+    let text = page(&ports().with_record(&job), "/job?id=1").await;
+    let (_, timeline) = text.split_once("id=\"timeline\"").unwrap();
+    let parts = [
+        "transient · http_503",
+        "parked, due in 300 s",
+        "breaker_open",
+        "woken",
+        "released by the sweeper",
+        "an operator",
+        "retry: the key was renewed",
+    ];
+    let places = parts.map(|part| timeline.find(part));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}: {timeline}");
 }
 
 #[tokio::test(start_paused = true)]

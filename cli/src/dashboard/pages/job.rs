@@ -12,7 +12,7 @@ use crate::{
         question::{Found, JobFound, Reply},
         view::{ActForm, Cell, Moment, Section, Tone},
     },
-    shapes::{Explanation, Gate, JobShown, RejectedShown},
+    shapes::{Explanation, Gate, JobShown, Noted, RejectedShown},
 };
 
 pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
@@ -106,8 +106,18 @@ fn explained(found: &Explanation, now: Time) -> Section {
     section
 }
 
-/// What has happened and what is to come, by time. The record keeps the latest failures; of runs that were put off it
-/// keeps the number only.
+/// An entry of the journal: what happened, and why.
+fn noted(entry: &Noted) -> (Cell, String) {
+    if entry.op.is_some() {
+        return (Cell::text("an operator"), entry.what.clone());
+    }
+    let (what, why) = entry.what.split_once(": ").unwrap_or((entry.what.as_str(), ""));
+    let tone = if what == "woken" { Tone::Plain } else { Tone::Warn };
+    (Cell::text(what).tone(tone), why.to_owned())
+}
+
+/// What has happened and what is to come, by time. The record keeps the latest failures, and in its journal the latest
+/// decisions, wake-ups and operators' acts.
 fn timeline(job: &JobShown, now: Time) -> Section {
     let mut events: Vec<(u64, Cell, String)> =
         vec![(job.created_at, Cell::text("created"), format!("on {}", job.queue))];
@@ -115,8 +125,9 @@ fn timeline(job: &JobShown, now: Time) -> Section {
         let what = Cell::text(format!("{} · {}", failed.class, failed.code)).tone(Tone::Bad);
         events.push((failed.at, what, failed.message.clone()));
     }
-    for noted in &job.journal {
-        events.push((noted.at, Cell::text("an operator"), noted.what.clone()));
+    for entry in &job.journal {
+        let (what, why) = noted(entry);
+        events.push((entry.at, what, why));
     }
     let why = job.why.clone().unwrap_or_default();
     for (at, what, detail) in [
