@@ -121,9 +121,9 @@ async fn go_on<P: Ports>(
 async fn pause(span: Duration, stop: &Stop) {
     let mut left = span;
     while !left.is_zero() && !stop.is_requested() {
-        let step = left.min(ASKED_EVERY);
-        tokio::time::sleep(step).await;
-        left = left.saturating_sub(step);
+        let part = left.min(ASKED_EVERY);
+        tokio::time::sleep(part).await;
+        left = left.saturating_sub(part);
     }
 }
 

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pins {
     /// By the keys of the mappings, such as `webhook-high`.
-    pins: BTreeMap<String, PinShown>,
+    by_mapping: BTreeMap<String, PinShown>,
     /// Why some may be missing.
     pub(super) unknown: Option<String>,
     pub(super) units: f64,
@@ -80,8 +80,8 @@ impl Pins {
     fn add(&mut self, queues: &[&str], pin: &PinShown) {
         let order = |pin: &PinShown| (pin.since, pin.concurrency);
         for queue in queues {
-            if self.pins.get(*queue).is_none_or(|known| order(known) < order(pin)) {
-                self.pins.insert((*queue).to_owned(), pin.clone());
+            if self.by_mapping.get(*queue).is_none_or(|known| order(known) < order(pin)) {
+                self.by_mapping.insert((*queue).to_owned(), pin.clone());
             }
         }
     }
@@ -93,7 +93,7 @@ impl Pins {
             sources.map(|(key, arn)| (queue_name(arn), key)).collect();
         for queue in queues {
             let key = keys.get(queue.queue.as_str());
-            queue.pinned = key.and_then(|key| self.pins.get(key)).cloned();
+            queue.pinned = key.and_then(|key| self.by_mapping.get(key)).cloned();
         }
     }
 }

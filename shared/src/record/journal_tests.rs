@@ -16,7 +16,7 @@ fn work() -> Work {
     Work { created_at: NOW, ..testing::work() }
 }
 
-fn claimant<'a>(message_ids: &'a [String], now: Time) -> Claimant<'a> {
+fn claimant(message_ids: &[String], now: Time) -> Claimant<'_> {
     Claimant {
         owner: "batch",
         message_ids,

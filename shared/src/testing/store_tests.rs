@@ -214,7 +214,9 @@ async fn a_settle_that_names_an_item_twice_is_refused_as_a_whole() {
     use crate::record::item::Condition;
     let store = MemoryStore::default();
     let records = ["one", "other"].map(running);
-    records.iter().for_each(|record| store.put(record));
+    for record in &records {
+        store.put(record);
+    }
     let item = |sort: &str| TableItem {
         table: "table".into(),
         key: [("pk", "a".to_owned()), ("sk", sort.to_owned())],
