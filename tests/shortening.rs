@@ -164,7 +164,8 @@ async fn slashtags_of_other_links_are_skipped_in_order() {
 async fn a_job_whose_slashtags_are_all_taken_is_dead_with_the_reason() {
     let bench = Bench::of(&[Kind::SHORTENING]);
     let vin = inventory::vin::Vin::parse(VIN).unwrap();
-    let chain = inventory::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());
+    let destination = CAR.parse().unwrap();
+    let chain: Vec<String> = inventory::slashtag::candidates("acme", &vin, &destination).collect();
     let taken: Vec<_> = chain.iter().map(|tag| preload(tag, "https://other.example/")).collect();
     bench.control().preload(&taken).await.unwrap();
     bench.send(&shortening(VIN, CAR));
@@ -179,7 +180,8 @@ async fn a_long_chain_goes_on_where_the_last_run_stopped() {
     let slow = Rates::each_second(1, 3_600);
     let bench = Bench::of(&[Kind::Shortening(slow)]);
     let vin = inventory::vin::Vin::parse(VIN).unwrap();
-    let chain = inventory::slashtag::candidates("acme", &vin, &CAR.parse().unwrap());
+    let destination = CAR.parse().unwrap();
+    let chain: Vec<String> = inventory::slashtag::candidates("acme", &vin, &destination).collect();
     let (last, others) = chain.split_last().unwrap();
     let taken: Vec<_> = others.iter().map(|tag| preload(tag, "https://other.example/")).collect();
     bench.control().preload(&taken).await.unwrap();

@@ -4,6 +4,8 @@
 //! A retry, a duplicate message or a car listed again therefore finds the link that an earlier
 //! attempt created, instead of creating a second one.
 
+use std::cell::LazyCell;
+
 use url::Url;
 
 use crate::vin::Vin;
@@ -26,15 +28,24 @@ const HASH_STEP: usize = 2;
 /// The hash is SHA-256 over the VIN and the normalised destination. All candidates differ. Each
 /// consists of `[a-z0-9-]` and has at most [`MAX_LENGTH`] characters; the dealer's part is cut to
 /// fit.
-#[must_use]
-pub fn candidates(dealer_slug: &str, vin: &Vin, destination: &Url) -> Vec<String> {
+///
+/// Each is made when it is asked for: nearly every car gets the first one, which needs no hash.
+pub fn candidates<'a>(
+    dealer_slug: &str,
+    vin: &'a Vin,
+    destination: &'a Url,
+) -> impl Iterator<Item = String> + use<'a> {
     let dealer = slug(dealer_slug);
-    let hash = sha256_hex(&[vin.as_str(), "\n", &normalised(destination)]);
     let vin6 = vin.last(6).to_ascii_lowercase();
-    let vin8 = vin.last(8).to_ascii_lowercase();
-    let hashed = (0..MAX_CANDIDATES - 2)
-        .map(|step| format!("{vin6}-{}", &hash[..SHORTEST_HASH + HASH_STEP * step]));
-    [vin6.clone(), vin8].into_iter().chain(hashed).map(|tail| joined(&dealer, &tail)).collect()
+    let hash = LazyCell::new(move || sha256_hex(&[vin.as_str(), "\n", &normalised(destination)]));
+    (0..MAX_CANDIDATES).map(move |index| {
+        let tail = match index {
+            0 => vin6.clone(),
+            1 => vin.last(8).to_ascii_lowercase(),
+            _ => format!("{vin6}-{}", &hash[..SHORTEST_HASH + HASH_STEP * (index - 2)]),
+        };
+        joined(&dealer, &tail)
+    })
 }
 
 /// `{dealer}-{tail}`, with `dealer` cut so that the result has at most [`MAX_LENGTH`] characters.
@@ -49,17 +60,13 @@ fn joined(dealer: &str, tail: &str) -> String {
 #[must_use]
 pub fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
-    let umlauts = |c| match c {
+    let spelt = |c| match c {
         'ä' | 'Ä' => "ae",
         'ö' | 'Ö' => "oe",
         'ü' | 'Ü' => "ue",
-        _ => "",
+        other => deunicode::deunicode_char(other).unwrap_or("-"),
     };
-    let spelt = name.chars().map(|c| match umlauts(c) {
-        "" => deunicode::deunicode_char(c).unwrap_or("-").to_owned(),
-        umlaut => umlaut.to_owned(),
-    });
-    for c in spelt.collect::<String>().chars() {
+    for c in name.chars().flat_map(|c| spelt(c).chars()) {
         if c.is_ascii_alphanumeric() {
             slug.push(c.to_ascii_lowercase());
         } else if !slug.is_empty() && !slug.ends_with('-') {
@@ -82,13 +89,20 @@ pub fn same_destination(one: &Url, other: &Url) -> bool {
 pub(crate) fn normalised(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_prefix("www.").unwrap_or(host);
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path = url.path().trim_end_matches('/');
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut text = String::with_capacity(url.as_str().len());
+    text.push_str(host);
+    if let Some(port) = url.port() {
+        text.extend([":", &port.to_string()]);
+    }
+    text.push_str(url.path().trim_end_matches('/'));
+    if let Some(query) = url.query() {
+        text.extend(["?", query]);
+    }
     // Sites with client-side routing name the page in the fragment (`#/…`, `#!…`).
-    let fragment = url.fragment().filter(|text| text.starts_with(['/', '!']));
-    let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
-    format!("{host}{port}{path}{query}{fragment}")
+    if let Some(fragment) = url.fragment().filter(|text| text.starts_with(['/', '!'])) {
+        text.extend(["#", fragment]);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -110,7 +124,8 @@ mod tests {
     /// The hash is `printf '1HGCM82633A004352\nacme.example/car/1' | sha256sum`.
     #[test]
     fn the_chain_of_candidates_is_fixed() {
-        let chain = candidates("Acme Motors", &vin(), &url("https://acme.example/car/1"));
+        let (vin, destination) = (vin(), url("https://acme.example/car/1"));
+        let chain: Vec<String> = candidates("Acme Motors", &vin, &destination).collect();
         assert_eq!(
             chain,
             [
@@ -175,7 +190,7 @@ mod tests {
         ) {
             let vin = Vin::parse(&vin).unwrap();
             let destination = url(&format!("https://dealer.example/{path}"));
-            let chain = candidates(&dealer, &vin, &destination);
+            let chain: Vec<String> = candidates(&dealer, &vin, &destination).collect();
             prop_assert_eq!(chain.len(), MAX_CANDIDATES);
             prop_assert_eq!(chain.iter().collect::<HashSet<_>>().len(), chain.len());
             for tag in &chain {
@@ -184,7 +199,7 @@ mod tests {
                 prop_assert!(tag.chars().all(valid), "{}", tag);
                 prop_assert!(!tag.starts_with('-') && !tag.contains("--"), "{}", tag);
             }
-            prop_assert_eq!(chain, candidates(&dealer, &vin, &destination));
+            prop_assert!(candidates(&dealer, &vin, &destination).eq(chain));
         }
     }
 }

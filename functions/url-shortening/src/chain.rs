@@ -85,15 +85,16 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         deleted: Option<KeptLink>,
         run: &Run<'_, G>,
     ) -> Result<Next, Failure> {
-        let chain = slashtag::candidates(ask.dealer(), &ask.vin, &ask.destination);
-        let begun = Place::of(run).filter(|place| chain.contains(&place.slashtag));
-        let first = begun.as_ref().map(|place| &place.slashtag);
-        let done = chain.iter().take_while(|tag| first.is_some_and(|first| first != *tag)).count();
-        for (index, tag) in chain.iter().enumerate().skip(done) {
-            let here = begun.as_ref().filter(|place| place.slashtag == *tag);
+        let chain = || slashtag::candidates(ask.dealer(), &ask.vin, &ask.destination);
+        let begun = Place::of(run);
+        let place = begun.as_ref().and_then(|place| chain().position(|tag| tag == place.slashtag));
+        let begun = begun.filter(|_| place.is_some());
+        for (index, tag) in chain().enumerate().skip(place.unwrap_or_default()) {
+            let tag = tag.as_str();
+            let here = begun.as_ref().filter(|place| place.slashtag == tag);
             let mut is_taken = here.is_some_and(|place| place.is_taken);
             let taken = self.take(ask, tag, &mut is_taken, deleted.as_ref(), run).await;
-            let reached = Place { slashtag: tag.clone(), is_taken };
+            let reached = Place { slashtag: tag.to_owned(), is_taken };
             let taken = match taken {
                 // What this run has found out is kept for the next one.
                 Err(RebrandlyError::NotCalled(_)) if advanced(&reached, begun.as_ref(), index) => {
@@ -124,7 +125,8 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
                 Taken::Foreign | Taken::Invisible => {}
             }
         }
-        let message = format!("{} slashtags are taken, from {}", chain.len(), chain[0]);
+        let first = chain().next().unwrap_or_default();
+        let message = format!("{} slashtags are taken, from {first}", slashtag::MAX_CANDIDATES);
         Err(Failure::new(Class::Permanent, "slashtags_exhausted", message))
     }
 
@@ -191,10 +193,10 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
         candidate: Option<usize>,
     ) -> Result<Progress<Shortened>, Failure> {
         let (dealer, vin) = (ask.dealer(), ask.vin.as_str());
-        let kept = KeptLink { set: Some(ask.as_of), ..kept(ask, link, tag) };
-        let done = Shortened::of(&kept, via, candidate);
         let vehicles = &self.lookup.vehicles;
+        let done = Shortened::found(link, tag, via, candidate);
         let Some(table) = vehicles.table() else { return Ok(Progress::Done(done)) };
+        let kept = KeptLink { set: Some(ask.as_of), ..kept(ask, link, tag) };
         let Some(deleted) = deleted else {
             let item = kept.new_item(table, dealer, vin);
             return Ok(Progress::DoneWith(done, Box::new(item)));

@@ -153,6 +153,8 @@ impl Link {
 pub struct Rebrandly<S, C, T = Network> {
     transport: T,
     settings: Settings,
+    /// The address of the account's links.
+    links: Result<Url, url::ParseError>,
     key: Credential<S, C>,
     clock: C,
 }
@@ -165,8 +167,9 @@ impl<S, C, T> fmt::Debug for Rebrandly<S, C, T> {
 
 impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
     /// Creates a client that sends through `transport`.
-    pub const fn new(transport: T, settings: Settings, key: Credential<S, C>, clock: C) -> Self {
-        Self { transport, settings, key, clock }
+    pub fn new(transport: T, settings: Settings, key: Credential<S, C>, clock: C) -> Self {
+        let links = format!("{}/links", settings.base_url).parse();
+        Self { transport, settings, links, key, clock }
     }
 
     /// The rates at which jobs may call the account.
@@ -264,8 +267,7 @@ impl<S: SecretSource, C: Clock, T: Transport> Rebrandly<S, C, T> {
     }
 
     fn links_url(&self) -> Result<Url, RebrandlyError> {
-        let url = format!("{}/links", self.settings.base_url).parse();
-        url.map_err(|error| bad_base_url(&error))
+        self.links.clone().map_err(|error| bad_base_url(&error))
     }
 
     /// Makes one call. A refused key may have been rotated, so it is read again; if it has changed,

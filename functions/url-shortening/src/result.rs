@@ -3,6 +3,8 @@
 use inventory::link::KeptLink;
 use serde::{Deserialize, Serialize};
 
+use crate::rebrandly::Link;
+
 /// The result that a successful job stores in its record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortened {
@@ -53,5 +55,11 @@ impl Shortened {
             via,
             candidate,
         }
+    }
+
+    /// The result of a job that has created or found this link under a slashtag.
+    pub(crate) fn found(link: &Link, tag: &str, via: Via, candidate: Option<usize>) -> Self {
+        let (short_url, link_id) = (link.short_url.clone(), link.id.clone());
+        Self { short_url, slashtag: tag.to_owned(), link_id, via, candidate }
     }
 }

@@ -48,10 +48,14 @@ pub fn owned(attributes: Vec<Attribute>) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// As many attributes as most records have.
+const USUAL: usize = 24;
+
 /// Encodes the whole record.
 pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
     let work = &record.work;
-    let mut attributes = vec![
+    let mut attributes = Vec::with_capacity(USUAL);
+    attributes.extend([
         ("pk", s(&record.key)),
         ("fence", n(record.fence)),
         ("owner", s(&record.owner)),
@@ -62,7 +66,7 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
         ("queue", s(&work.queue)),
         ("retention_s", n(work.retention.as_secs())),
         ("created_at", ms(work.created_at)),
-    ];
+    ]);
     // The end of a run writes it only if the job waits for a quota.
     attributes.extend((!record.is_paused()).then(|| ("dependency", s(&work.dependency))));
     attributes.extend(work.first_created_at.map(|at| ("first_created_at", ms(at))));
@@ -76,7 +80,8 @@ pub(crate) fn encode(record: &Record) -> Vec<Attribute> {
 /// Encodes the attributes that the end of a run changes. A settle writes only these, which costs
 /// one write unit for a record under 1 KB.
 pub(crate) fn encode_progress(record: &Record) -> Vec<Attribute> {
-    let mut attributes = vec![("state", s(record.phase.name()))];
+    let mut attributes = Vec::with_capacity(USUAL);
+    attributes.push(("state", s(record.phase.name())));
     let Counters { attempts, defers, crashes, paused_ms, .. } = record.counters;
     for (name, count) in [("attempts", attempts), ("defers", defers), ("crashes", crashes)] {
         if count > 0 {

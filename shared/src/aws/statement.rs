@@ -2,8 +2,6 @@
 //! the key and equality comparisons, which every implementation supports. Every name is quoted,
 //! because PartiQL reserves words such as `state`.
 
-use std::fmt::Write as _;
-
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementRequest, ReturnValuesOnConditionCheckFailure,
 };
@@ -15,12 +13,12 @@ pub(crate) fn insert<N: AsRef<str>>(
     table: &str,
     attributes: Vec<(N, AttributeValue)>,
 ) -> BatchStatementRequest {
-    let mut text = format!("INSERT INTO \"{table}\" VALUE {{");
+    let mut text = text_for(attributes.len());
+    text.extend(["INSERT INTO \"", table, "\" VALUE {"]);
     let mut values = Vec::with_capacity(attributes.len());
-    // Writing to a String cannot fail.
     for (name, value) in attributes {
         let comma = if values.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}'{}':?", name.as_ref());
+        text.extend([comma, "'", name.as_ref(), "':?"]);
         values.push(value);
     }
     text.push('}');
@@ -35,7 +33,8 @@ pub(crate) fn update<N: AsRef<str>>(
     remove: &[&str],
     only_if: Vec<Attribute>,
 ) -> BatchStatementRequest {
-    let mut text = format!("UPDATE \"{table}\"");
+    let mut text = text_for(set.len() + remove.len() + only_if.len());
+    text.extend(["UPDATE \"", table, "\""]);
     let mut values = Vec::with_capacity(set.len() + only_if.len());
     let removed: Vec<&str> = remove
         .iter()
@@ -43,15 +42,15 @@ pub(crate) fn update<N: AsRef<str>>(
         .filter(|name| set.iter().all(|(other, _)| other.as_ref() != *name))
         .collect();
     for (name, value) in set {
-        let _ = write!(text, " SET \"{}\"=?", name.as_ref());
+        text.extend([" SET \"", name.as_ref(), "\"=?"]);
         values.push(value);
     }
     for name in removed {
-        let _ = write!(text, " REMOVE \"{name}\"");
+        text.extend([" REMOVE \"", name, "\""]);
     }
     for (index, (name, value)) in only_if.into_iter().enumerate() {
-        let joint = if index == 0 { "WHERE" } else { "AND" };
-        let _ = write!(text, " {joint} \"{name}\"=?");
+        let joint = if index == 0 { " WHERE \"" } else { " AND \"" };
+        text.extend([joint, name, "\"=?"]);
         values.push(value);
     }
     request(text, values)
@@ -62,6 +61,11 @@ pub(crate) fn delete(table: &str, key: [Attribute; 2]) -> BatchStatementRequest 
     let [(partition, one), (sort, other)] = key;
     let text = format!("DELETE FROM \"{table}\" WHERE \"{partition}\"=? AND \"{sort}\"=?");
     request(text, vec![one, other])
+}
+
+/// An empty text with room for so many names. Texts are joined and not formatted: two of them are made for each job.
+fn text_for(names: usize) -> String {
+    String::with_capacity(64 + 20 * names)
 }
 
 #[expect(clippy::expect_used, reason = "the builder only fails without a statement")]

@@ -42,7 +42,7 @@ pub(crate) fn cases() -> Vec<Case> {
             let vin = Vin::parse("1HGCM82633A004352").expect("a VIN");
             let destination: Url =
                 "https://www.acme.example/new/Honda/2026-Accord.htm".parse().expect("an address");
-            move || slashtag::candidates("Acme Motors of Springfield", &vin, &destination)
+            move || slashtag::candidates("Acme Motors of Springfield", &vin, &destination).next()
         }),
     ]
 }

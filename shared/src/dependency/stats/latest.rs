@@ -15,6 +15,12 @@ pub const LATEST_BYTES_OF_ALL: usize = 1_024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latest(BTreeSet<(u64, String)>);
 
+/// How many bytes an entry has when it is stored. Counted for every job that succeeds, so nothing is formatted.
+fn length((at, key): &(u64, String)) -> usize {
+    let digits = at.checked_ilog10().map_or(1, |log| log + 1);
+    usize::try_from(digits).unwrap_or(usize::MAX).saturating_add(1 + key.len())
+}
+
 /// How an entry is stored.
 fn text((at, key): &(u64, String)) -> String {
     format!("{at}#{key}")
@@ -25,7 +31,7 @@ impl Latest {
     /// out: it would displace too many.
     pub fn insert(&mut self, at: Time, key: &str, most: usize) {
         let entry = (at.as_millis(), key.to_owned());
-        if text(&entry).len() > most / 2 {
+        if length(&entry) > most / 2 {
             return;
         }
         self.0.insert(entry);
@@ -44,8 +50,10 @@ impl Latest {
     }
 
     fn trim(&mut self, most: usize) {
-        while self.bytes() > most {
-            self.0.pop_first();
+        let mut bytes = self.bytes();
+        while bytes > most {
+            let Some(oldest) = self.0.pop_first() else { return };
+            bytes -= length(&oldest);
         }
     }
 
@@ -63,7 +71,7 @@ impl Latest {
     /// How many bytes it has in the table.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|entry| text(entry).len()).sum()
+        self.0.iter().map(length).sum()
     }
 
     /// The texts that the table holds.
@@ -109,6 +117,15 @@ mod tests {
         assert!(latest.bytes() <= 64);
         latest.remove(at(9), "a#g:9");
         assert_eq!(latest.newest_first().next(), Some((at(7), "a#g:7")));
+    }
+
+    #[test]
+    fn the_counted_bytes_are_those_of_the_stored_texts() {
+        for at in [0, 9, 10, 99_999, 1_800_000_000_000, u64::MAX] {
+            let latest: Latest =
+                [(Time::from_millis(at), "a#g:é".to_owned())].into_iter().collect();
+            assert_eq!(latest.bytes(), latest.texts().map(|text| text.len()).sum::<usize>(), "{at}");
+        }
     }
 
     #[test]
