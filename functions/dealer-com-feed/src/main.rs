@@ -3,7 +3,10 @@
 use std::future::ready;
 
 use dealer_com_feed::DealerComFeed;
-use evenkeel::lambda::{Error, serve};
+use evenkeel::lambda::{Allocator, Error, serve};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -2,8 +2,11 @@
 
 use std::future::ready;
 
-use evenkeel::lambda::{Error, serve};
+use evenkeel::lambda::{Allocator, Error, serve};
 use product_detail_scraping::ProductDetailScraping;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -3,9 +3,12 @@
 
 use evenkeel::{
     base::config::{ConfigError, Reader},
-    lambda::{Error, Start, serve_calls},
+    lambda::{Allocator, Error, Start, serve_calls},
 };
 use sweeper::{Sweep, call, operator, ports::Deployed};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 /// The process: its ports, and whether it is the operator.
 struct Process {
