@@ -105,6 +105,9 @@ pub trait Classified {
     /// The class of the failure.
     fn class(&self) -> Class;
 
+    /// A short, stable code for grouping, such as `http_503`.
+    fn code(&self) -> Cow<'_, str>;
+
     /// The error as one line for operators.
     fn why(&self) -> String;
 
@@ -296,6 +299,10 @@ impl std::error::Error for Failure {}
 impl Classified for Failure {
     fn class(&self) -> Class {
         self.class
+    }
+
+    fn code(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.code)
     }
 
     fn why(&self) -> String {

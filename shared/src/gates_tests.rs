@@ -178,7 +178,8 @@ async fn a_run_that_is_cut_off_counts_as_a_failed_call() {
         tokio::time::sleep(Duration::from_secs(3)).await;
         gates.leave(permit, RunEnd::TimedOut).await;
     }
-    assert_eq!(fleet.breaker().await.why, "5 of 5 calls failed within a minute");
+    let why = "5 of 5 calls failed within a minute, most often with job_timeout";
+    assert_eq!(fleet.breaker().await.why, why);
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,7 +276,8 @@ async fn an_implausible_response_counts_as_a_failed_call() {
         }
         gates.leave(permit, RunEnd::Ended).await;
     }
-    assert_eq!(fleet.breaker().await.why, "5 of 7 calls failed within a minute");
+    let why = "5 of 7 calls failed within a minute, most often with collapse";
+    assert_eq!(fleet.breaker().await.why, why);
 }
 
 #[path = "gates_tests/answers.rs"]
@@ -284,6 +286,8 @@ mod answers;
 mod counts;
 #[path = "gates_tests/load_shedding.rs"]
 mod load_shedding;
+#[path = "gates_tests/opening.rs"]
+mod opening;
 #[path = "gates_tests/recovery.rs"]
 mod recovery;
 #[path = "gates_tests/slots.rs"]

@@ -3,7 +3,7 @@
 //! Where Rebrandly's documentation is silent, as on the shape of a conflict, this accepts what
 //! public clients report. The crate's README.md lists these assumptions ("What is relied on").
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use evenkeel::{
     base::{secret::Secret, time::Time},
@@ -77,6 +77,10 @@ impl Classified for RebrandlyError {
             Self::Trouble { .. } => Class::Transient,
             Self::NotCalled(failure) => failure.class(),
         }
+    }
+
+    fn code(&self) -> Cow<'_, str> {
+        Failure::from(self.clone()).code().to_owned().into()
     }
 
     fn why(&self) -> String {

@@ -16,6 +16,8 @@
 //!
 //! A probe is a lease that expires, so a process that dies frees its probe.
 
+mod policy;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
@@ -24,39 +26,7 @@ use crate::{
     dependency::{limiter::LONGEST_STOP, stats::Calls},
 };
 
-/// When the breakers of a job type open and close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BreakerPolicy {
-    /// Failed or slow calls in the rolling minute that trip the breaker, if their share of all
-    /// calls is also large enough: half if they failed, eight tenths if they were slow.
-    pub failures: u32,
-    /// How long the breaker stays open after it trips. For the next ten minutes, a probe follows
-    /// [`PROBE_WAIT`] after one that failed; later, or if an operator must fix the cause, each failed
-    /// probe doubles the wait.
-    pub open_wait: Duration,
-    /// Upper bound of the doubled wait.
-    pub longest_wait: Duration,
-    /// Concurrent probes while the breaker is half-open.
-    pub probes: u32,
-    /// Successful probes that close the breaker.
-    pub successes: u32,
-}
-
-impl BreakerPolicy {
-    /// Panics if a number is out of range; in a constant, such a policy does not compile.
-    pub(crate) const fn check(&self) {
-        assert!(self.failures >= 1, "breaker.failures is zero");
-        assert!(
-            self.probes >= 1 && self.successes >= 1,
-            "breaker.probes or breaker.successes is zero"
-        );
-        assert!(self.open_wait.as_secs() >= 1, "breaker.open_wait is below one second");
-        assert!(
-            self.open_wait.as_secs() <= self.longest_wait.as_secs(),
-            "breaker.open_wait exceeds breaker.longest_wait"
-        );
-    }
-}
+pub use policy::BreakerPolicy;
 
 /// Longest time from a failed probe to the next one while the outage is young: recovery should take seconds.
 pub const PROBE_WAIT: Duration = Duration::from_secs(15);
@@ -334,18 +304,21 @@ impl Breaker {
     /// they do not, or if it is not closed.
     ///
     /// It trips at `failures` failed calls that are at least half of all calls, or at `failures`
-    /// slow calls that are at least eight tenths of all.
+    /// slow calls that are at least eight tenths of all. `code` is that of most of the failed calls,
+    /// as far as the container knows: it becomes part of the cause.
     #[must_use]
     pub fn tripped(
         &self,
         generation: u64,
         minute: &Calls,
+        code: Option<&str>,
         policy: &BreakerPolicy,
         moment: Moment,
     ) -> Option<Self> {
         let (calls, threshold) = (minute.conclusive(), u64::from(policy.failures));
         let why = if minute.failed >= threshold && minute.failed * 2 >= calls {
-            format!("{} of {calls} calls failed within a minute", minute.failed)
+            let most = code.map(|code| format!(", most often with {code}")).unwrap_or_default();
+            format!("{} of {calls} calls failed within a minute{most}", minute.failed)
         } else if minute.slow >= threshold && minute.slow * 10 >= calls * SLOW_TENTHS {
             format!("{} of {calls} calls were slow within a minute", minute.slow)
         } else {

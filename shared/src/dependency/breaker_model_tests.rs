@@ -165,7 +165,7 @@ impl World {
                 before.concluded(token, *generation, proof, "", &self.policy, moment)
             }
             (None, ProbeResult::Failed) => {
-                before.tripped(*generation, &calls(0, 1, 0), &self.policy, moment)
+                before.tripped(*generation, &calls(0, 1, 0), None, &self.policy, moment)
             }
             (None, _) => None,
         };

@@ -23,7 +23,7 @@ fn probe(token: &str, now: Time) -> Probe {
 
 fn opened() -> Breaker {
     let closed = Breaker::default();
-    closed.tripped(0, &calls(0, 5, 0), &RULES, at(NOW)).unwrap()
+    closed.tripped(0, &calls(0, 5, 0), None, &RULES, at(NOW)).unwrap()
 }
 
 /// Admits `token` as a probe.
@@ -37,7 +37,7 @@ fn admitted(breaker: &Breaker, token: &str, now: Time) -> Breaker {
 #[test]
 fn enough_failed_or_slow_calls_trip_it() {
     let trips = |ok, failed, slow| {
-        Breaker::default().tripped(0, &calls(ok, failed, slow), &RULES, at(NOW)).is_some()
+        Breaker::default().tripped(0, &calls(ok, failed, slow), None, &RULES, at(NOW)).is_some()
     };
     assert_eq!([trips(0, 4, 0), trips(0, 5, 0)], [false, true], "the threshold");
     assert_eq!([trips(6, 5, 0), trips(5, 5, 0)], [false, true], "half of the calls");
@@ -53,11 +53,26 @@ fn enough_failed_or_slow_calls_trip_it() {
 }
 
 #[test]
+fn the_cause_names_the_code_of_failed_calls_and_not_of_slow_ones() {
+    let why = |calls: Calls| {
+        let tripped = Breaker::default().tripped(0, &calls, Some("http_503"), &RULES, at(NOW));
+        tripped.unwrap().why
+    };
+    let failed = "6 of 7 calls failed within a minute, most often with http_503";
+    assert_eq!(why(calls(1, 6, 0)), failed);
+    assert_eq!(why(calls(9, 1, 9)), "9 of 10 calls were slow within a minute");
+}
+
+#[test]
 fn only_a_closed_breaker_of_the_same_generation_trips() {
     let open = opened();
-    assert_eq!(open.tripped(1, &calls(0, 9, 0), &RULES, at(NOW)), None);
+    assert_eq!(open.tripped(1, &calls(0, 9, 0), None, &RULES, at(NOW)), None);
     let closed = Breaker { generation: 3, ..Breaker::default() };
-    assert_eq!(closed.tripped(2, &calls(0, 9, 0), &RULES, at(NOW)), None, "an older generation");
+    assert_eq!(
+        closed.tripped(2, &calls(0, 9, 0), None, &RULES, at(NOW)),
+        None,
+        "an older generation"
+    );
     assert_eq!(closed.opened_systemically(2, "401".into(), &RULES, at(NOW)), None);
     let opened = closed.opened_systemically(3, "401".into(), &RULES, at(NOW)).unwrap();
     assert!(opened.systemic && opened.state.name() == "open");
@@ -99,7 +114,8 @@ fn three_successful_probes_close_it_and_the_next_outage_begins_anew() {
     }
     assert_eq!((breaker.state.name(), breaker.why.as_str()), ("closed", "3 probes worked"));
     let later = retry_at + Duration::from_hours(1);
-    let again = breaker.tripped(breaker.generation, &calls(0, 5, 0), &RULES, at(later)).unwrap();
+    let again =
+        breaker.tripped(breaker.generation, &calls(0, 5, 0), None, &RULES, at(later)).unwrap();
     assert_eq!((breaker.down_since, again.down_since), (Time::default(), later));
 }
 
@@ -137,8 +153,8 @@ fn an_operator_may_force_a_state_until_a_given_time() {
     assert_eq!(admit(false, NOW), Admission::Permit);
     assert_eq!([admit(true, until), admit(false, until)], [Admission::Permit, Admission::Permit]);
     let many = calls(0, 99, 0);
-    assert_eq!(forced(false).tripped(4, &many, &RULES, at(NOW)), None, "the override holds");
-    let tripped = forced(false).tripped(5, &many, &RULES, at(until)).unwrap();
+    assert_eq!(forced(false).tripped(4, &many, None, &RULES, at(NOW)), None, "the override holds");
+    let tripped = forced(false).tripped(5, &many, None, &RULES, at(until)).unwrap();
     assert_eq!((tripped.state.name(), tripped.generation), ("open", 6));
 }
 
@@ -302,7 +318,7 @@ proptest! {
                 }
                 Event::Trip => {
                     let minute = calls(0, 5, 0);
-                    let next = breaker.tripped(breaker.generation, &minute, &RULES, at(now));
+                    let next = breaker.tripped(breaker.generation, &minute, None, &RULES, at(now));
                     breaker = next.unwrap_or(breaker);
                     reference.trips(now);
                 }

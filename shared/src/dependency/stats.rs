@@ -7,6 +7,7 @@
 
 mod bucket;
 mod calls;
+mod codes;
 mod day;
 mod histogram;
 mod latest;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub(crate) use bucket::bins;
 pub use bucket::{Bucket, BucketKey, ContainerCounts, Oldest};
 pub use calls::{CallOutcome, Calls};
+pub use codes::Codes;
 pub use day::{DAY_RETENTION, Day, DayKind, date, day_start};
 pub use histogram::{Histogram, LATENCY_BOUNDS_MS};
 pub use latest::{LATEST_BYTES, LATEST_BYTES_OF_ALL, Latest};

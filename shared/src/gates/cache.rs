@@ -7,7 +7,7 @@ use crate::{
     dependency::{
         breaker::Breaker,
         limiter::{Limit, Limiter},
-        stats::Window,
+        stats::{Codes, Window},
     },
     gates::{quota::CachedQuota, slots::Blocks},
     ports::Seen,
@@ -28,6 +28,8 @@ pub(super) struct DependencyCache {
     pub(super) fresh_until: Time,
     /// The call statistics of the last minutes.
     pub(super) window: Window,
+    /// With which codes this container's calls have failed lately.
+    pub(super) codes: Codes,
     /// When call statistics were last written to the table.
     pub(super) sent_at: Time,
     /// When the fleet's buckets were last read.

@@ -163,8 +163,8 @@ impl<P: Ports> Permit<'_, P> {
         }
     }
 
-    /// Counts the end of a call.
-    fn count(&self, class: Option<Class>, took: Duration) {
+    /// Counts the end of a call. `class` and `code` are those of its failure.
+    fn count(&self, class: Option<Class>, code: &str, took: Duration) {
         let now = self.gates.clock.now();
         let slow_after = self.gates.rules.policy.calls.slow_after;
         let ended = CallOutcome::of(class);
@@ -172,6 +172,9 @@ impl<P: Ports> Permit<'_, P> {
         let counted = self.gates.cache(&self.dependency, |cache| {
             cache.window.counting(now, self.generation).record(class, took, slow_after);
             cache.worked += u32::from(succeeded);
+            if ended == CallOutcome::Failed {
+                cache.codes.record(code, now);
+            }
             cache.window.counted(now, self.generation)
         });
         let mut made = self.made();
@@ -269,7 +272,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
             }
             made.call_began_at.take().map(|since| now.since(since)).unwrap_or_default()
         };
-        self.count(class, took);
+        self.count(class, &error.map(Classified::code).unwrap_or_default(), took);
         if class == Some(Class::Throttled) {
             let asked = error.and_then(Classified::retry_after).unwrap_or_default();
             let asked = self.gates.stop_for(&self.dependency, asked);
@@ -289,6 +292,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
                 cache.window.take_back(counted);
             }
             cache.window.counting(now, self.generation).failed += 1;
+            cache.codes.record(failure.code(), now);
         });
         let mut made = self.made();
         (made.succeeded, made.failed) = (false, Some(failure.to_string()));
@@ -323,7 +327,7 @@ impl<P: Ports> Gates<P> {
         // A call that was cut off before the shortest time that any call gets proves nothing.
         let shortest = self.rules.policy.calls.shortest;
         if let Some(took) = cut_off.filter(|took| end == RunEnd::TimedOut && *took >= shortest) {
-            permit.count(Some(Class::Transient), took);
+            permit.count(Some(Class::Transient), JOB_TIMEOUT, took);
             permit.made().failed.get_or_insert_with(|| "a call was cut off with its run".into());
         }
         let Permit { dependency, generation, probe, calls, .. } = permit;
@@ -369,13 +373,16 @@ impl<P: Ports> Gates<P> {
     pub(super) async fn trip(&self, dependency: &str) {
         let policy = &self.rules.breaker;
         let now = self.clock.now();
-        let (generation, spans) = self.cache(dependency, |cache| {
+        let (generation, spans, code) = self.cache(dependency, |cache| {
             let generation = cache.breaker.value.at(now).generation;
             let calls = |span| cache.window.last(span, now, Some(generation));
-            (generation, [MINUTE, LATEST].map(calls))
+            let code = cache.codes.most_frequent(now).map(str::to_owned);
+            (generation, [MINUTE, LATEST].map(calls), code)
         });
+        let code = code.as_deref();
         self.update_breaker(dependency, |breaker, moment| {
-            spans.iter().find_map(|calls| breaker.tripped(generation, calls, policy, moment))
+            let mut spans = spans.iter();
+            spans.find_map(|calls| breaker.tripped(generation, calls, code, policy, moment))
         })
         .await;
     }

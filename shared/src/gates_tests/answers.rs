@@ -14,6 +14,10 @@ impl Classified for Answer {
         self.class
     }
 
+    fn code(&self) -> std::borrow::Cow<'_, str> {
+        "code".into()
+    }
+
     fn why(&self) -> String {
         "as asked".into()
     }

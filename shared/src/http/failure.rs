@@ -120,21 +120,6 @@ impl FetchError {
     pub(crate) const fn trouble(code: &'static str, message: String) -> Self {
         Self::Trouble { code: Cow::Borrowed(code), message, retry_after: None }
     }
-
-    fn code(&self) -> Cow<'static, str> {
-        match self {
-            Self::Refused { .. } => "address_refused".into(),
-            Self::TooManyRedirects { .. } => "too_many_redirects".into(),
-            Self::BotWall { .. } => "bot_wall".into(),
-            Self::Gone { status, .. } | Self::Rejected { status, .. } => {
-                format!("http_{status}").into()
-            }
-            Self::Throttled { .. } => "http_429".into(),
-            Self::TooLarge { .. } => "too_large".into(),
-            Self::Trouble { code, .. } => code.clone(),
-            Self::NotCalled(failure) => failure.code().to_owned().into(),
-        }
-    }
 }
 
 impl fmt::Display for FetchError {
@@ -176,6 +161,21 @@ impl Classified for FetchError {
         }
     }
 
+    fn code(&self) -> Cow<'_, str> {
+        match self {
+            Self::Refused { .. } => "address_refused".into(),
+            Self::TooManyRedirects { .. } => "too_many_redirects".into(),
+            Self::BotWall { .. } => "bot_wall".into(),
+            Self::Gone { status, .. } | Self::Rejected { status, .. } => {
+                format!("http_{status}").into()
+            }
+            Self::Throttled { .. } => "http_429".into(),
+            Self::TooLarge { .. } => "too_large".into(),
+            Self::Trouble { code, .. } => Cow::Borrowed(code),
+            Self::NotCalled(failure) => failure.code().into(),
+        }
+    }
+
     fn why(&self) -> String {
         Failure::from(self.clone()).to_string()
     }
@@ -203,8 +203,11 @@ impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::NotCalled(failure) => failure,
-            error => Self::new(error.class(), error.code(), error.to_string())
-                .with_retry_after(error.retry_after()),
+            error => {
+                let code = error.code().into_owned();
+                Self::new(error.class(), code, error.to_string())
+                    .with_retry_after(error.retry_after())
+            }
         }
     }
 }
