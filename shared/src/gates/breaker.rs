@@ -100,22 +100,30 @@ impl<P: Ports> Gates<P> {
             match self.control.swap_breaker(dependency, &next, seen.revision).await {
                 Ok(Swapped::Yes) => {
                     telemetry::breaker(dependency, &seen.value, &next);
-                    self.cache_breaker(
-                        dependency,
-                        Seen { value: next, revision: seen.revision + 1 },
-                    );
-                    return;
+                    let written = Seen { value: next.clone(), revision: seen.revision + 1 };
+                    self.cache_breaker(dependency, written);
+                    return self.changed(dependency, &seen.value, &next).await;
                 }
                 Ok(Swapped::No(current)) => {
                     if current.value == next {
                         telemetry::breaker(dependency, &seen.value, &next);
                         self.cache_breaker(dependency, current);
-                        return;
+                        return self.changed(dependency, &seen.value, &next).await;
                     }
                     seen = self.cache_breaker(dependency, current);
                 }
                 Err(error) => return telemetry::port_failed("swap_breaker", &error),
             }
+        }
+    }
+
+    /// Tells others of a breaker that this container has opened. A probe that failed is no news.
+    async fn changed(&self, dependency: &str, before: &Breaker, now: &Breaker) {
+        let is_down = |breaker: &Breaker| {
+            matches!(breaker.state, State::Open { .. } | State::HalfOpen { .. })
+        };
+        if is_down(now) && !is_down(before) {
+            self.register_opened(dependency, now.since).await;
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    base::time::Clock,
+    base::time::{Clock, Time},
     dependency::stats::MINUTE,
     gates::Gates,
     ports::{
         Control, PortError, Ports,
-        notes::{Limits, NOTED_FOR, NoteKey, WATCHED_RETENTION},
+        notes::{Limits, NOTED_FOR, NoteKey, OPENED_RETENTION, Opened, WATCHED_RETENTION},
     },
     record::{Phase, Record},
     telemetry,
@@ -40,6 +40,25 @@ impl<P: Ports> Gates<P> {
         {
             telemetry::port_failed("put_note", &error);
         }
+    }
+
+    /// Notes that a dependency's breaker has opened at `since`, and registers the dependency: one failure may open a
+    /// breaker, and jobs with a stand-in for their result never park for it.
+    pub(super) async fn register_opened(&self, dependency: &str, since: Time) {
+        let opened = Opened { dependency: dependency.to_owned(), at: since.as_millis() };
+        if let Err(error) = self.note_opened(&opened).await {
+            telemetry::port_failed("put_note", &error);
+        }
+        if let Err(error) = self.register(dependency).await {
+            telemetry::port_failed("put_note", &error);
+        }
+    }
+
+    async fn note_opened(&self, opened: &Opened) -> Result<(), PortError> {
+        let text =
+            serde_json::to_string(opened).map_err(|error| PortError::Broken(error.to_string()))?;
+        let until = self.clock.now() + OPENED_RETENTION;
+        self.control.put_note(&opened.note_key(), &text, until).await
     }
 
     async fn register(&self, dependency: &str) -> Result<(), PortError> {

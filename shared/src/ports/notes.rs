@@ -163,6 +163,34 @@ pub const NOTED_FOR: Duration = Duration::from_mins(10);
 /// handles it, and the sweeper renews the note while the dependency has parked jobs.
 pub const WATCHED_RETENTION: Duration = Duration::from_hours(7 * 24);
 
+/// The kind of notes that say which breakers have opened lately, by [`Opened::note_key`].
+pub const OPENED: &str = "opened";
+
+/// How long such a note is kept: until then the sweeper has reported the breaker many times.
+pub const OPENED_RETENTION: Duration = Duration::from_hours(1);
+
+/// Times are subtracted from this, so that the latest note has the first name: 15 digits of milliseconds.
+const END_OF_TIME_MS: u64 = 999_999_999_999_999;
+
+/// A breaker has opened, stored as JSON in a note: who watches breakers by the second reads the first few of these
+/// notes instead of all breakers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The dependency that it guards.
+    pub dependency: String,
+    /// When it has opened, in milliseconds since the epoch.
+    pub at: u64,
+}
+
+impl Opened {
+    /// The key of the note. Notes are sorted by name, so the latest comes first.
+    #[must_use]
+    pub fn note_key(&self) -> NoteKey {
+        let before_end = END_OF_TIME_MS.saturating_sub(self.at);
+        NoteKey::new(OPENED, format!("{before_end:015}#{}", self.dependency))
+    }
+}
+
 /// What the sweeper must know about a dependency to release its parked jobs at a safe rate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -196,6 +224,14 @@ mod tests {
         let kind = |name: &str| NoteKey::watched(name).kind;
         let kinds = ["rebrandly", "page/www.example.com", "feed/mesa-motors"].map(kind);
         assert_eq!(kinds, ["watched#8", "watched#12", "watched#7"]);
+    }
+
+    #[test]
+    fn the_breaker_that_opened_last_is_noted_first() {
+        let name =
+            |dependency: &str, at| Opened { dependency: dependency.to_owned(), at }.note_key().name;
+        assert!(name("page/z.example", 1_800_000_000_000) < name("page/a.example", 999_999_999));
+        assert_ne!(name("page/a.example", 5), name("page/b.example", 5));
     }
 
     #[test]
