@@ -5,7 +5,7 @@ mod read;
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
-use evenkeel::{base::time::Time, dependency::stats::Calls};
+use evenkeel::{base::time::Time, dependency::stats::Calls, ports::notes::Opened};
 use futures_util::future::join_all;
 
 use self::read::Update;
@@ -28,7 +28,7 @@ pub(super) const LATELY: Duration = Duration::from_mins(10);
 /// Dependencies whose gates and calls are read at a time; more take turns.
 const AT_A_TIME: usize = 5;
 
-/// Dependencies that are watched: the shared ones, and others whose breaker is not closed.
+/// Dependencies that are watched: the shared ones, and others whose breaker has opened or is not closed.
 const MOST_WATCHED: usize = 20;
 
 /// Rounds of one refresh: the dependencies before their gates, and the history page by page.
@@ -48,6 +48,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) enum Part {
     /// Which dependencies there are.
     Known,
+    /// Which breakers have opened last, of whatever dependency.
+    Opened,
     /// The sweeper's note.
     Observed,
     /// Breakers and limiters.
@@ -63,8 +65,9 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Known,
+        Self::Opened,
         Self::Observed,
         Self::Gates,
         Self::Calls,
@@ -76,6 +79,7 @@ impl Part {
     /// Time between two reads.
     const fn every(self) -> Duration {
         match self {
+            Self::Opened => Duration::from_secs(1),
             Self::Gates | Self::Calls => Duration::from_secs(2),
             Self::Observed | Self::Queues | Self::History => Duration::from_secs(10),
             Self::Known | Self::Ended => Duration::from_secs(60),
@@ -135,6 +139,12 @@ pub(super) struct Poller {
     pub(super) live: Live,
     due_at: BTreeMap<Part, Time>,
     known: Known,
+    /// Breakers that have opened lately, the latest first; each once.
+    opened: Vec<Opened>,
+    /// Up to which of its openings the gates of each of these were read, in milliseconds since the epoch.
+    looked_at: BTreeMap<String, u64>,
+    /// Whether the gates that are read are those of breakers that have just opened. The others follow at once.
+    reads_news: bool,
     /// The dependency whose gates are read next, and the one whose calls are.
     turns: [usize; 2],
 }
@@ -155,7 +165,7 @@ impl Poller {
 
     /// Reads what is due at `now`, as far as the allowance goes: the parts side by side, so that one that hangs holds
     /// up no other. A part that has failed waits for longer each time. `publish` is called whenever something was
-    /// read.
+    /// read. Returns whether there is something else to show than before.
     pub(super) async fn refresh<P: Ports>(
         &mut self,
         ports: &P,
@@ -163,7 +173,8 @@ impl Poller {
         now: Time,
         allowance: &RefCell<Allowance>,
         publish: impl Fn(&Live),
-    ) {
+    ) -> bool {
+        let mut shows_other = false;
         for _ in 0..MOST_ROUNDS {
             let some = self.due(now);
             if some.is_empty() || !allowance.borrow_mut().permits(now) {
@@ -175,6 +186,8 @@ impl Poller {
             let reads = some.iter().map(|(part, names)| this.read(*part, names, ports, stack, now));
             let reads = join_all(reads).await;
             for ((part, _), read) in some.into_iter().zip(reads) {
+                // Which breakers have opened is shown by their gates, which are then read.
+                shows_other |= part != Part::Opened || read.is_err();
                 match read {
                     Ok((update, units)) => {
                         allowance.borrow_mut().charge(now, units);
@@ -196,6 +209,7 @@ impl Poller {
             }
             publish(&self.live);
         }
+        shows_other
     }
 
     /// Makes all parts due that an act may have changed.
@@ -217,10 +231,29 @@ impl Poller {
     fn names(&mut self, part: Part) -> Vec<String> {
         let watched = self.watched();
         match part {
-            Part::Gates => turn(&watched, &mut self.turns[0]),
+            Part::Gates => self.gates_to_read(&watched),
             Part::Calls => turn(&watched, &mut self.turns[1]),
             _ => Vec::new(),
         }
+    }
+
+    /// The dependencies whose gates are read next: those whose breakers have opened since they were read, or else those
+    /// whose turn it is.
+    fn gates_to_read(&mut self, watched: &[String]) -> Vec<String> {
+        let news = self.news();
+        self.reads_news = !news.is_empty();
+        let names = if news.is_empty() { turn(watched, &mut self.turns[0]) } else { news };
+        for opened in self.opened.iter().filter(|opened| names.contains(&opened.dependency)) {
+            self.looked_at.insert(opened.dependency.clone(), opened.at);
+        }
+        names
+    }
+
+    /// Dependencies whose breakers have opened since their gates were read.
+    fn news(&self) -> Vec<String> {
+        let looked_at = |name: &str| self.looked_at.get(name).copied().unwrap_or_default();
+        let news = self.opened.iter().filter(|opened| looked_at(&opened.dependency) < opened.at);
+        news.map(|opened| opened.dependency.clone()).take(AT_A_TIME).collect()
     }
 
     /// Reads a part, unless that takes too long. Returns the read units as well.
@@ -245,9 +278,10 @@ impl Poller {
     /// The dependencies to watch.
     fn watched(&self) -> Vec<String> {
         let mut names = self.known.first(0).0.to_vec();
+        let opened = self.opened.iter().map(|opened| &opened.dependency);
         let seen = &self.live.observed.dependencies;
         let troubled = seen.iter().filter(|(_, seen)| seen.breaker != "closed");
-        for (name, _) in troubled {
+        for name in opened.chain(troubled.map(|(name, _)| name)) {
             if !names.contains(name) {
                 names.push(name.clone());
             }
@@ -262,6 +296,15 @@ impl Poller {
         let live = &mut self.live;
         match update {
             Update::Known(known) => self.known = known,
+            Update::Opened(opened) => {
+                self.opened = lately(opened, now);
+                let is_there =
+                    |name: &String| self.opened.iter().any(|one| one.dependency == *name);
+                self.looked_at.retain(|name, _| is_there(name));
+                if !self.news().is_empty() {
+                    self.due_at.remove(&Part::Gates);
+                }
+            }
             Update::Observed(observed) => live.observed = observed,
             Update::Gates(breakers, limiters) => {
                 live.breakers.retain(|name, _| watched.contains(name));
@@ -270,6 +313,9 @@ impl Poller {
                 live.breakers.extend(breakers);
                 let limiters = limiters.into_iter().map(|one| (one.dependency.clone(), one));
                 live.limiters.extend(limiters);
+                // What has opened since these were asked for is read at once.
+                let goes_on = self.reads_news || !self.news().is_empty();
+                return goes_on.then_some(Duration::ZERO);
             }
             Update::Calls(calls) => {
                 live.calls.retain(|name, _| watched.contains(name));
@@ -294,6 +340,19 @@ impl Poller {
         }
         None
     }
+}
+
+/// The breakers that have opened within [`LATELY`], each with its latest opening. They come with the latest first.
+fn lately(opened: Vec<Opened>, now: Time) -> Vec<Opened> {
+    let oldest = now.before(LATELY).as_millis();
+    let mut found: Vec<Opened> = Vec::with_capacity(opened.len());
+    for one in opened {
+        let is_known = found.iter().any(|other| other.dependency == one.dependency);
+        if one.at >= oldest && !is_known {
+            found.push(one);
+        }
+    }
+    found
 }
 
 /// The next names in turn, and from where to go on.

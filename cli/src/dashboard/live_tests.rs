@@ -24,25 +24,85 @@ async fn refreshed(ports: &MemoryPorts, poller: &mut Poller, now: Time) -> f64 {
 
 #[tokio::test]
 async fn every_part_is_read_and_then_only_what_is_due() {
-    let open = State::Open { retry_at: NOW + Duration::from_secs(40), wait: Duration::ZERO };
-    let breaker = Breaker { generation: 1, state: open, why: "503".into(), ..Breaker::default() };
     let calls = Calls { ok: 3, ..Calls::default() };
     let ports = MemoryPorts::stack("s", TYPES)
-        .with_breaker("d", breaker)
+        .with_breaker("d", open("503"))
         .with_calls("d", vec![(NOW.before(BUCKET), calls), (NOW, calls)]);
     let mut poller = Poller::default();
     refreshed(&ports, &mut poller, NOW).await;
     assert_eq!(poller.live.read_at.len(), Part::ALL.len(), "{:?}", poller.live.read_at);
     assert!(poller.live.breakers["d"].refuses_calls);
     assert_eq!(poller.live.calls["d"].len(), 2);
-    assert!(!poller.is_due(NOW + Duration::from_millis(1_900)));
+    assert!(!poller.is_due(NOW + Duration::from_millis(900)));
     let later = NOW + Duration::from_secs(2);
     let used = refreshed(&ports, &mut poller, later).await;
     assert_eq!(poller.live.read_at[&Part::Gates], later);
     assert_eq!(poller.live.read_at[&Part::Observed], NOW);
-    // A breaker, a limiter and the calls, at half a unit each.
-    assert!((used - 1.5).abs() < 0.01, "{used}");
+    // What has opened, a breaker, a limiter and the calls, at half a unit each.
+    assert!((used - 2.0).abs() < 0.01, "{used}");
     assert_eq!(poller.live.calls["d"].len(), 2, "a bucket is not there twice");
+}
+
+/// A breaker that is open for this reason.
+fn open(why: &str) -> Breaker {
+    let state = State::Open { retry_at: NOW + Duration::from_secs(40), wait: Duration::ZERO };
+    Breaker { generation: 1, state, why: why.to_owned(), ..Breaker::default() }
+}
+
+/// The same ports after the breaker of this dependency has opened at `at`.
+fn after_opening(ports: MemoryPorts, dependency: &str, at: Time) -> MemoryPorts {
+    let opened = Opened { dependency: dependency.to_owned(), at: at.as_millis() };
+    let (name, text) = (opened.note_key().name, serde_json::to_string(&opened).unwrap());
+    ports.with_breaker(dependency, open("a wall")).with_note("opened", &name, &text)
+}
+
+#[tokio::test]
+async fn the_breaker_of_any_host_is_read_within_a_second_of_its_opening() {
+    let (host, ports) = ("page/a.example", || MemoryPorts::stack("s", TYPES));
+    let mut poller = Poller::default();
+    refreshed(&ports(), &mut poller, NOW).await;
+    let later = NOW + Duration::from_secs(1);
+    refreshed(&after_opening(ports(), host, later), &mut poller, later).await;
+    assert_eq!(poller.live.breakers[host].why.as_deref(), Some("a wall"));
+}
+
+#[tokio::test]
+async fn shared_dependencies_are_read_beside_a_breaker_that_has_just_opened() {
+    let ports = after_opening(MemoryPorts::stack("s", TYPES), "page/a.example", NOW);
+    let mut poller = Poller::default();
+    refreshed(&ports, &mut poller, NOW).await;
+    let names: Vec<&String> = poller.live.breakers.keys().collect();
+    assert_eq!(names, ["d", "page/a.example"]);
+}
+
+/// The sweeper has reported twelve; the gates of five are read at a time, in turn.
+#[tokio::test]
+async fn a_breaker_that_has_just_opened_does_not_wait_for_its_turn() {
+    let names: Vec<String> = (0..12).map(|n| format!("page/{n}.example")).collect();
+    let seen = names.iter().map(|name| format!(r#""{name}":{{"breaker":"half_open"}}"#));
+    let seen: Vec<String> = seen.collect();
+    let observed = format!(r#"{{"at":{},"dependencies":{{{}}}}}"#, NOW.as_millis(), seen.join(","));
+    let ports = || MemoryPorts::stack("s", TYPES).with_note("observe", "now", &observed);
+    let mut poller = Poller::default();
+    refreshed(&ports(), &mut poller, NOW).await;
+    assert!(!poller.live.breakers.contains_key("page/9.example"), "it is not its turn");
+    let later = NOW + Duration::from_secs(1);
+    refreshed(&after_opening(ports(), "page/9.example", later), &mut poller, later).await;
+    assert!(poller.live.breakers["page/9.example"].refuses_calls);
+}
+
+#[tokio::test]
+async fn tabs_are_not_told_that_nothing_has_opened() {
+    let ports = MemoryPorts::stack("s", TYPES);
+    let stack = stack::find(&ports, &Target::default()).await.unwrap();
+    let allowance = RefCell::new(Allowance::new(NOW));
+    let mut poller = Poller::default();
+    let mut told = Vec::new();
+    for second in 0..3 {
+        let now = NOW + Duration::from_secs(second);
+        told.push(poller.refresh(&ports, &stack, now, &allowance, |_| ()).await);
+    }
+    assert_eq!(told, [true, false, true]);
 }
 
 #[tokio::test]

@@ -148,6 +148,7 @@ fn not_read(reply: &Reply) -> Option<String> {
 const fn part_name(part: Part) -> &'static str {
     match part {
         Part::Known => "Dependencies",
+        Part::Opened => "Breakers that have opened lately",
         Part::Observed => "The sweeper's report",
         Part::Gates => "Breakers and limiters",
         Part::Calls => "Calls",

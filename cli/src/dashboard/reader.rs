@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Time between two looks at what is due, while a tab is open.
-const POLL_EVERY: Duration = Duration::from_secs(2);
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// Answers that are kept. The oldest goes first.
 const MOST_KEPT: usize = 64;
@@ -150,8 +150,9 @@ impl<'a, P: Ports, C: Clock> Reader<'a, P, C> {
             return;
         }
         let publish = |live: &Live| *self.live.borrow_mut() = Arc::new(live.clone());
-        poller.refresh(self.ports, &self.stack, now, &self.allowance, publish).await;
-        self.ticks.send_replace(now.as_millis());
+        if poller.refresh(self.ports, &self.stack, now, &self.allowance, publish).await {
+            self.ticks.send_replace(now.as_millis());
+        }
     }
 
     /// The answer to a question: one that is kept, if it is not too old.

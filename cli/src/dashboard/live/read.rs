@@ -3,6 +3,7 @@
 use evenkeel::{
     base::time::Time,
     dependency::stats::{BUCKET, Calls},
+    ports::notes::{OPENED, Opened},
 };
 use futures_util::future::join_all;
 
@@ -27,12 +28,17 @@ const HISTORY_PAGE: usize = 10;
 /// Open acts of operators that are looked at for what they have pinned. Each is a read, every ten seconds.
 const MOST_OPEN: usize = 10;
 
+/// Openings of breakers that are read: those of the last seconds, even if many sites fail at once.
+const LATEST_OPENED: usize = 20;
+
 /// Calls of a dependency: its name, from when on they were read, and the buckets.
 pub(super) type CallsSince = (String, Time, Vec<(Time, Calls)>);
 
 /// What was read of a part.
 pub(super) enum Update {
     Known(Known),
+    /// The latest first.
+    Opened(Vec<Opened>),
     Observed(Observed),
     Gates(Vec<BreakerShown>, Vec<LimiterShown>),
     Calls(Vec<CallsSince>),
@@ -58,6 +64,7 @@ pub(super) async fn part<P: Ports>(
             let units = known.units;
             (Update::Known(known), units)
         }
+        Part::Opened => opened(ports, stack).await?,
         Part::Observed => {
             let (observed, units) = observed::observed(ports, stack).await?;
             (Update::Observed(observed), units)
@@ -82,6 +89,14 @@ pub(super) async fn part<P: Ports>(
             (Update::Ended(ended), units)
         }
     })
+}
+
+/// The breakers that have opened last. A note of another version that cannot be read is left out: the sweeper reports
+/// its breaker within a minute.
+async fn opened<P: Ports>(ports: &P, stack: &Deployment) -> Result<(Update, f64), Failure> {
+    let read = ports.notes(&stack.control, OPENED, LATEST_OPENED).await?;
+    let opened = read.value.iter().filter_map(|note| serde_json::from_str(&note.text).ok());
+    Ok((Update::Opened(opened.collect()), read.units))
 }
 
 /// Breakers and limiters of these dependencies.

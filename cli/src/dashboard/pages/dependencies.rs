@@ -51,7 +51,7 @@ fn all(reply: &Reply) -> Section {
         empty: "No dependency was observed.".to_owned(),
     };
     let note = format!(
-        "The last whole minute by the sweeper's report, {age}. What is read every two seconds is below."
+        "The last whole minute by the sweeper's report, {age}. What is read every two seconds, and as soon as a breaker opens, is below."
     );
     Section { table: Some(table), ..Section::new("all", "All that are watched").note(note) }
 }
