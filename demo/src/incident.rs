@@ -12,7 +12,7 @@ use std::time::Duration;
 use sandbox::dealers::Twist;
 use sandbox::rebrandly::Preload;
 
-use breakdown::breakdowns;
+use breakdown::{breakdowns, walled};
 use car::Car;
 use chance::Chance;
 use event::{Action, Event, FEEDS, Message, PACE, slot};
@@ -71,6 +71,8 @@ pub(crate) struct Incident {
     pub(crate) preloads: Vec<Preload>,
     /// Sorted by time.
     pub(crate) events: Vec<Event>,
+    /// The dependency whose breaker opens.
+    pub(crate) walled: String,
 }
 
 impl Incident {
@@ -91,7 +93,7 @@ impl Incident {
         }));
         events.extend(breakdowns(seed, sites));
         events.sort_by_key(|event| event.at);
-        Self { seed, jobs, preloads, events }
+        Self { seed, jobs, preloads, events, walled: walled(sites) }
     }
 
     /// How many jobs find their first slashtag used.

@@ -16,6 +16,8 @@ use serde::Serialize;
 use crate::incident::Incident;
 use crate::scene::Snapshot;
 use crate::scene::clock::Clock;
+use crate::scene::record::Breaker;
+use crate::verdict::outage;
 use crate::verdict::outcome::Output;
 use crate::verdict::tally::{self, Fields, Outcome, Share};
 use crate::verdict::{Evidence, Verdict, judge};
@@ -66,6 +68,9 @@ pub(crate) struct Report {
     pub(crate) calls_of_sites: Vec<SiteCount>,
     /// The injected faults, and how many calls each of them hit.
     pub(crate) faults: Vec<FaultReport>,
+    /// The dependency whose breaker must have opened, and that breaker.
+    pub(crate) walled: String,
+    pub(crate) breaker: Option<Breaker>,
     /// Everything that is wrong, a sentence each.
     pub(crate) findings: Vec<String>,
     pub(crate) per_job: Vec<JobLine>,
@@ -112,7 +117,8 @@ impl Report {
         end: &Snapshot,
         clock: Clock,
     ) -> Self {
-        let verdict = judge(evidence);
+        let mut verdict = judge(evidence);
+        verdict.findings.extend(outage::finding(&incident.walled, end.breaker.as_ref()));
         let times = tally::times(&verdict.ends);
         let jobs = incident.jobs.len();
         let failed = verdict.ends.iter().filter(|end| end.outcome.is_err()).count();
@@ -152,6 +158,8 @@ impl Report {
             calls_by_status: end.calls.rows.clone(),
             calls_of_sites: end.calls.sites.clone(),
             faults: evidence.faults.to_vec(),
+            walled: incident.walled.clone(),
+            breaker: end.breaker.clone(),
             per_job: job_line::sent(&verdict.ends, evidence),
             per_fanned_out_job: job_line::made(&verdict.fanned_out, evidence),
             findings: verdict.findings,

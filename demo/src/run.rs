@@ -87,6 +87,7 @@ pub(crate) async fn show(workspace: &Workspace, stack: &Stack, seed: u64) -> Res
         timeout(DEADLINE, replay::play(&scene, &incident, &journal)).await.unwrap_or(Ok(()))
     };
     let ((), end) = tokio::try_join!(playing, watch(&scene, &incident, &journal))?;
+    let end = Snapshot { breaker: scene.breaker(&incident.walled).await?, ..end };
     let sent = journal.sent.borrow();
     let evidence = evidence(&incident, &sent, &journal, &end);
     let report = Report::of(&incident, &evidence, &end, scene.clock);

@@ -6,12 +6,13 @@ pub(crate) mod record;
 use anyhow::{Context as _, Result};
 use sandbox::rebrandly::Link;
 use sandbox::{CallCounts, FaultReport};
+use serde_json::json;
 use xtask::aws::{Client, dynamodb, sqs};
 use xtask::local::Stack;
 
 use crate::incident::job::Kind;
 use clock::Clock;
-use record::{Record, Vehicle};
+use record::{Breaker, Record, Vehicle};
 
 /// A running stack, and the clock of the demo.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Scene<'a> {
     queues: Vec<Queues<'a>>,
     jobs_table: &'a str,
     vehicles_table: &'a str,
+    control_table: &'a str,
 }
 
 /// The queues of a job type.
@@ -45,6 +47,8 @@ pub(crate) struct Snapshot {
     pub(crate) queued: u64,
     /// Messages in the dead-letter queues.
     pub(crate) dead_letters: u64,
+    /// The breaker that must have opened. It is read only at the end.
+    pub(crate) breaker: Option<Breaker>,
 }
 
 impl<'a> Queues<'a> {
@@ -65,6 +69,7 @@ impl<'a> Scene<'a> {
             queues: queues.collect::<Result<_>>()?,
             jobs_table: stack.output("JobsTableName")?,
             vehicles_table: stack.output("VehiclesTableName")?,
+            control_table: stack.output("ControlTableName")?,
         })
     }
 
@@ -100,7 +105,15 @@ impl<'a> Scene<'a> {
         let links = self.sandbox.links().await.context("the sandbox's links")?;
         let calls = self.sandbox.call_counts().await.context("the sandbox's calls")?;
         let faults = self.sandbox.faults().await.context("the sandbox's faults")?;
-        Ok(Snapshot { records, vehicles, links, calls, faults, queued, dead_letters })
+        let breaker = None;
+        Ok(Snapshot { records, vehicles, links, calls, faults, queued, dead_letters, breaker })
+    }
+
+    /// The breaker of a dependency; `None` if it has never opened.
+    pub(crate) async fn breaker(&self, dependency: &str) -> Result<Option<Breaker>> {
+        let key = json!({ "pk": format!("breaker#{dependency}"), "sk": "state" });
+        let item = dynamodb::get(self.aws(), self.control_table, &key).await?;
+        item.map(Breaker::read).transpose()
     }
 
     fn aws(&self) -> &Client {

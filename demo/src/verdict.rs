@@ -4,6 +4,7 @@
 
 pub(crate) mod end;
 mod fan_out;
+pub(crate) mod outage;
 pub(crate) mod outcome;
 pub(crate) mod tally;
 

@@ -24,9 +24,22 @@ const FAILING_CALLS: u64 = 2;
 /// The site of this feed answers its first call with a web page instead of data.
 const CLOSED_FEED: usize = 3;
 
+/// The site of this feed turns away whoever reads its pages, until after the end. The breaker of its pages opens with
+/// the first call; all jobs that the feed makes of its cars then end with the feed's data, so nothing waits for the
+/// five minutes until the first probe.
+const WALLED_FEED: usize = 2;
+const WALLED_MS: u64 = 600_000;
+
 /// The web page that it answers.
 const MAINTENANCE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>We will be right back\
     </title></head>\n<body><h1>Scheduled maintenance</h1></body></html>\n";
+
+/// The dependency whose breaker opens: the pages of the site that turns readers away.
+pub(super) fn walled(sites: &Sites) -> String {
+    let url = sites.fed.get(WALLED_FEED).map(|site| site.url.as_str()).unwrap_or_default();
+    let address = url.split_once("://").map_or(url, |(_, address)| address);
+    format!("page/{}", address.split([':', '/']).next().unwrap_or_default())
+}
 
 /// All breakdowns, in no order.
 pub(crate) fn breakdowns(seed: u64, sites: &Sites) -> Vec<Event> {
@@ -88,21 +101,28 @@ fn of_sites(sites: &Sites) -> impl Iterator<Item = Event> {
             "the site of the next feed answers its first two calls with 500",
             FaultKind::status(500),
             Target::default(),
-            FAILING_CALLS,
+            Scope::calls(FAILING_CALLS),
+        ),
+        (
+            WALLED_FEED,
+            "the site of the next feed asks who reads its pages to prove that they are human",
+            FaultKind::Challenge,
+            Target { endpoint: Some(Endpoint::Detail), ..Target::default() },
+            Scope::for_ms(WALLED_MS),
         ),
         (
             CLOSED_FEED,
             "the site of the next feed answers its first call with a web page and 200",
             FaultKind::Status(page),
             Target { endpoint: Some(Endpoint::Widget), ..Target::default() },
-            1,
+            Scope::calls(1),
         ),
     ]
     .into_iter()
-    .filter_map(move |(feed, how, kind, on, calls)| {
+    .filter_map(move |(feed, how, kind, on, scope)| {
         let site = Some(sites.fed.get(feed)?.slug.clone());
         let on = Target { service: Some(Service::Dealers), site, ..on };
-        let fault = Fault { kind, on, scope: Scope::calls(calls), after_work: false };
+        let fault = Fault { kind, on, scope, after_work: false };
         let at = slot(FEEDS.get(feed)?.saturating_sub(1));
         Some(Event { at, action: Action::Break(how, vec![fault]) })
     })
@@ -112,7 +132,7 @@ fn of_sites(sites: &Sites) -> impl Iterator<Item = Event> {
 mod tests {
     use sandbox::{InProcess, Service, Settings};
 
-    use super::breakdowns;
+    use super::{breakdowns, walled};
     use crate::incident::event::Action;
     use crate::incident::site::Sites;
 
@@ -130,6 +150,11 @@ mod tests {
             }
         }
         let of = |service: Service| services.iter().filter(|one| **one == service).count();
-        assert_eq!((of(Service::Rebrandly), of(Service::Dealers)), (6, 2));
+        assert_eq!((of(Service::Rebrandly), of(Service::Dealers)), (6, 3));
+    }
+
+    #[test]
+    fn a_breaker_of_pages_goes_by_their_host() {
+        assert_eq!(walled(&Sites::made_up()), "page/granite-state-ford.localhost");
     }
 }

@@ -134,18 +134,22 @@ fn fanned_out(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The calls that reached the third parties, and the injected faults.
-fn called(report: &Report) -> [String; 3] {
+/// The calls that reached the third parties, the injected faults, and the breaker that has opened.
+fn called(report: &Report) -> [String; 4] {
     let calls = CallCounts {
         total: report.calls,
         rows: report.calls_by_status.clone(),
         sites: report.calls_of_sites.clone(),
     };
     let struck: u64 = report.faults.iter().map(|fault| fault.struck).sum();
+    let breaker = report.breaker.as_ref();
+    let breaker =
+        breaker.map_or("closed".to_owned(), |open| format!("{}: {}", open.state, open.why));
     [
         format!("\nThe link shortener saw {}", answers(&calls)),
         format!("The dealer sites saw {}", visits(&calls)),
         format!("{} faults were injected, and struck {struck} calls", report.faults.len()),
+        format!("The breaker of {} is {breaker}", report.walled),
     ]
 }
 

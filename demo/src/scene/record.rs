@@ -2,7 +2,7 @@
 //! tests.
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::incident::job::Job;
@@ -81,6 +81,23 @@ pub(crate) struct Quality {
 pub(crate) struct Vehicle {
     pub(crate) dealer: String,
     pub(crate) vin: String,
+}
+
+/// The item of a dependency's breaker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Breaker {
+    pub(crate) state: String,
+    pub(crate) why: String,
+    /// When the first probe is allowed, in epoch milliseconds; only of one that is open.
+    pub(crate) retry_at: Option<u64>,
+}
+
+impl Breaker {
+    pub(crate) fn read(item: Value) -> Result<Self> {
+        let shown = item.to_string();
+        serde_json::from_value(item).with_context(|| format!("expected a breaker: {shown}"))
+    }
 }
 
 impl Record {
