@@ -2,6 +2,7 @@
 //! a deadline.
 
 mod command;
+mod dashboard;
 mod function;
 mod processes;
 mod roles;

@@ -160,7 +160,12 @@ impl Stack {
 
     /// Starts the stack's dashboard, which the binary `evenkeel` serves.
     pub async fn dashboard(&self, binary: &Path) -> Result<Dashboard> {
-        Dashboard::start(binary, &self.run, &self.description).await
+        Dashboard::start(binary, &self.run, &self.description, false).await
+    }
+
+    /// Starts a dashboard of the stack that refuses every change.
+    pub async fn read_only_dashboard(&self, binary: &Path) -> Result<Dashboard> {
+        Dashboard::start(binary, &self.run, &self.description, true).await
     }
 
     /// A client of the stack's AWS, not through a wire.

@@ -15,7 +15,11 @@ use super::sandbox::announced;
 use crate::environment;
 use crate::file;
 
-const LOG: &str = "dashboard.log";
+/// The usual dashboard's log and arguments.
+const USUAL: (&str, &[&str]) = ("dashboard.log", &[]);
+
+/// Those of one that refuses every change.
+const READ_ONLY: (&str, &[&str]) = ("dashboard-read-only.log", &["--read-only"]);
 
 /// It asks the local AWS for the sweeper's configuration first.
 const UP_WITHIN: Duration = Duration::from_secs(20);
@@ -28,29 +32,32 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Starts the dashboard of the stack that is described. The description lies in the stack's own folder, where the
-    /// command looks for it.
+    /// Starts the dashboard of the stack that is described; one that refuses every change if `is_read_only`. The
+    /// description lies in the stack's own folder, where the command looks for it.
     pub(super) async fn start(
         binary: &Path,
         run: &RunDir,
         description: &Description,
+        is_read_only: bool,
     ) -> Result<Self> {
+        let (log, arguments) = if is_read_only { READ_ONLY } else { USUAL };
         let folder = run.path().join("target/local");
         file::create_folder(&folder)?;
         file::write(&folder.join("stack.json"), &serde_json::to_string_pretty(description)?)?;
         let mut command = Command::new(binary);
         command
             .args(["dashboard", "--local", "--json", "--port", "0", "--exit-with-stdin"])
+            .args(arguments)
             .current_dir(run.path())
             .env_clear()
             .envs(environment::kept())
             .stdout(Stdio::piped())
-            .stderr(run.log_file(LOG)?);
+            .stderr(run.log_file(log)?);
         let mut group = Group::start("the dashboard", &mut command)?;
         let stdout = group.take_stdout().context("the dashboard has no output")?;
         match timeout(UP_WITHIN, announced("the dashboard", stdout)).await {
             Ok(Ok(url)) => Ok(Self { group, url }),
-            Ok(Err(error)) => bail!("{error:#}\n{}", run.log_tail(LOG)),
+            Ok(Err(error)) => bail!("{error:#}\n{}", run.log_tail(log)),
             Err(_) => bail!("the dashboard is not ready after {UP_WITHIN:?}"),
         }
     }
