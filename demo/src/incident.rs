@@ -12,7 +12,7 @@ use std::time::Duration;
 use sandbox::dealers::Twist;
 use sandbox::rebrandly::Preload;
 
-use breakdown::{breakdowns, walled};
+use breakdown::{breakdowns, lasting_outage, walled};
 use car::Car;
 use chance::Chance;
 use event::{Action, Event, FEEDS, Message, PACE, slot};
@@ -94,6 +94,13 @@ impl Incident {
         events.extend(breakdowns(seed, sites));
         events.sort_by_key(|event| event.at);
         Self { seed, jobs, preloads, events, walled: walled(sites) }
+    }
+
+    /// The same incident with an outage that lasts for minutes. Not every job succeeds in time.
+    pub(crate) fn with_a_lasting_outage(mut self) -> Self {
+        self.events.extend(lasting_outage());
+        self.events.sort_by_key(|event| event.at);
+        self
     }
 
     /// How many jobs find their first slashtag used.

@@ -36,7 +36,7 @@ enum Command {
     Drill(Drill),
     /// Break everything at random under load, and judge what became of the jobs
     Chaos(Chaos),
-    /// Replay the incident, and take the screenshots of README.md
+    /// Replay the incident with an outage that lasts, and take the screenshots of README.md
     Screenshots {
         /// A Chromium to use instead of the one from npm
         #[arg(long, value_name = "PROGRAM")]

@@ -1,6 +1,8 @@
-//! The screenshots of README.md: the dashboard while the incident is replayed, once a breaker is open.
+//! The screenshots of README.md: the dashboard while the link shortener is down.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
+use std::convert::Infallible;
+use std::future;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -9,10 +11,13 @@ use xtask::page_check;
 use xtask::termination;
 use xtask::workspace::Workspace;
 
-use crate::run::{SEED, open_dashboard, show};
+use crate::incident::{Incident, site};
+use crate::replay::{self, Journal};
+use crate::run::{SEED, open_dashboard};
+use crate::scene::Scene;
 
-/// Replays the incident and takes the screenshots, with `browser` instead of the Chromium from npm if one is given.
-/// Returns false after Ctrl-C, or if a picture is too large, which has been said.
+/// Replays the incident with an outage that lasts, and takes the screenshots, with `browser` instead of the Chromium
+/// from npm if one is given. Returns false after Ctrl-C, or if a picture is too large, which has been said.
 pub async fn run(workspace: &Workspace, browser: Option<&Path>) -> Result<bool> {
     termination::unless_requested(Box::pin(taken(workspace, browser))).await
 }
@@ -23,11 +28,25 @@ async fn taken(workspace: &Workspace, browser: Option<&Path>) -> Result<bool> {
     println!("Starting the servers …");
     let stack = Stack::start(workspace, &Options::default()).await?;
     let dashboard = open_dashboard(&stack).await?;
-    let replay = Box::pin(show(workspace, &stack, SEED));
+    println!("Replaying the incident, and waiting for a minute of its outage …");
     let pictures = page_check::screenshots(workspace, dashboard.url(), browser);
-    let (replayed, taken) = tokio::join!(replay, pictures);
+    let taken = tokio::select! {
+        taken = Box::pin(pictures) => taken,
+        failed = Box::pin(outage(&stack)) => failed.map(|never| -> bool { match never {} }),
+    };
     dashboard.stop().await?;
     stack.stop().await?;
-    replayed.context("the incident could not be replayed")?;
     taken
+}
+
+/// Replays the incident and leaves its outage as it is. Returns only if that has failed.
+async fn outage(stack: &Stack) -> Result<Infallible> {
+    let scene = Scene::of(stack)?;
+    let sites = site::prepare(&scene.sandbox, SEED).await?;
+    let incident = Incident::of(SEED, &sites).with_a_lasting_outage();
+    scene.sandbox.preload(&incident.preloads).await.context("links cannot be put in place")?;
+    let journal = Journal::default();
+    let replayed = replay::play(&scene, &incident, &journal).await;
+    replayed.context("the incident could not be replayed")?;
+    future::pending().await
 }

@@ -1,6 +1,6 @@
-// Takes the screenshots of README.md from a dashboard whose stack is in an outage. Arguments: the address, the folder,
-// and perhaps a browser. It waits until a breaker refuses calls, or until jobs wait after failures. Each picture has at
-// most 256 colours.
+// Takes the screenshots of README.md from a dashboard whose stack is about to be in an outage. Arguments: the address,
+// the folder, and perhaps a browser. It waits until the breaker of the link shortener has been open for a minute that the
+// sweeper has reported. Each picture has at most 256 colours.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,40 +11,50 @@ import puppeteer from "puppeteer-core";
 const [url, folder, program] = process.argv.slice(2);
 const UPNG = createRequire(import.meta.url)("upng-js");
 const OUTAGE_WITHIN_MS = 240_000;
+const REPORT_WITHIN_MS = 200_000;
 const POLL_EVERY_MS = 500;
 const MOST_BYTES = 200_000;
 const VIEW = { width: 1200, height: 820 };
+const MOST_JOBS = 12;
 
-// The charts need some buckets before they show anything.
-const PAST_MS = 36_000;
+const OPEN = /^evenkeel_breaker_refuses_calls\{dependency="rebrandly"\} 1$/m;
+const REPORTED_AT = /^evenkeel_observed_timestamp_seconds (\S+)$/m;
 
-/** Whether a job waits for another try. */
-async function waits() {
-  const list = await (await fetch(`${url}/jobs?state=waiting`)).text();
-  return list.includes('href="/job?');
-}
+const metrics = async () => (await fetch(`${url}/metrics`)).text();
 
-/** Returns once a breaker refuses calls, or later once a job waits. */
-async function outage() {
-  const begin = Date.now();
-  const end = begin + OUTAGE_WITHIN_MS;
+async function until(what, withinMs, holds) {
+  const end = Date.now() + withinMs;
   while (Date.now() < end) {
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    if (/^evenkeel_breaker_refuses_calls\{.*\} 1$/m.test(metrics)) return;
-    if (Date.now() > begin + PAST_MS && (await waits())) return;
+    if (await holds()) return;
     await new Promise((wait) => setTimeout(wait, POLL_EVERY_MS));
   }
-  throw new Error("no breaker has opened, and no job has waited");
+  throw new Error(`${what}: not within ${withinMs / 1000} s`);
 }
 
-/** The path of a job with a story: one that is parked, or waits, or was given up. */
+/** Returns once the sweeper has reported a whole minute of the outage. */
+async function outage() {
+  await until("an open breaker", OUTAGE_WITHIN_MS, async () => OPEN.test(await metrics()));
+  const wanted = Date.now() / 1000 + 60;
+  const isReported = async () => Number(REPORTED_AT.exec(await metrics())?.[1]) > wanted;
+  await until("a report of the sweeper", REPORT_WITHIN_MS, isReported);
+}
+
+/** The path of the job with the longest story, of those that are parked, or else of all unfinished ones. */
 async function job(page) {
-  for (const list of ["/jobs?state=parked", "/jobs?state=waiting", "/jobs", "/errors?since=1h"]) {
+  const found = new Set();
+  for (const list of ["/jobs?state=parked", "/jobs"]) {
     await page.goto(url + list);
-    const path = await page.$$eval('main a[href^="/job?"]', (links) => links[0]?.getAttribute("href"));
-    if (path) return path;
+    const links = 'main a[href^="/job?"]';
+    for (const path of await page.$$eval(links, (all) => all.map((one) => one.getAttribute("href")))) found.add(path);
   }
-  throw new Error("there is no job to show");
+  let [best, most] = [null, 0];
+  for (const path of [...found].slice(0, MOST_JOBS)) {
+    await page.goto(url + path);
+    const moments = await page.$$eval(".timeline li", (all) => all.length);
+    if (moments > most) [best, most] = [path, moments];
+  }
+  if (!best) throw new Error("there is no job to show");
+  return best;
 }
 
 function small(png) {

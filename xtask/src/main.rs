@@ -69,7 +69,7 @@ enum Command {
     Alarms,
     /// Look at every page of a dashboard in a browser: accessibility, keyboard, narrow screens, screenshots
     PageCheck(PageCheck),
-    /// Take the screenshots of README.md while the demo's incident is replayed, into docs/images
+    /// Take the screenshots of README.md in an outage of the demo's incident, into docs/images
     Screenshots(Screenshots),
     /// Formatting, lints, template, licences
     Check,

@@ -44,9 +44,10 @@ pub async fn prepare(workspace: &Workspace) -> Result<()> {
     installed(workspace).await.map(drop)
 }
 
-/// Takes the screenshots of README.md, into `docs/images`, from the dashboard at `url`, as soon as one of its
-/// breakers refuses calls. Returns false if a picture is too large, which has been printed. Fails if no breaker opens within four
-/// minutes, or if the browser cannot be started.
+/// Takes the screenshots of README.md, into `docs/images`, from the dashboard at `url`, once the breaker of the link
+/// shortener is open and the sweeper has reported a minute of that. Returns false if a picture is too large, which has
+/// been printed. Fails if the breaker does not open within four minutes, if no report comes, or if the browser cannot be
+/// started.
 pub async fn screenshots(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Result<bool> {
     let tools = installed(workspace).await?;
     let images = workspace.root().join("docs/images");

@@ -30,6 +30,15 @@ const CLOSED_FEED: usize = 3;
 const WALLED_FEED: usize = 2;
 const WALLED_MS: u64 = 600_000;
 
+/// For pictures of an outage: the link shortener refuses some links for good, and then is down for minutes.
+const LINKS_ARE_REFUSED: usize = 70;
+const REFUSED_LINKS: u64 = 6;
+const DOWN_MS: u64 = 300_000;
+
+/// How it refuses a link.
+const REFUSAL: &str =
+    r#"{"code":"InvalidFormat","property":"destination","message":"Not allowed"}"#;
+
 /// The web page that it answers.
 const MAINTENANCE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>We will be right back\
     </title></head>\n<body><h1>Scheduled maintenance</h1></body></html>\n";
@@ -87,6 +96,22 @@ fn of_the_shortener(seed: u64) -> Vec<Event> {
     .collect()
 }
 
+/// An outage of the link shortener that lasts. Its breaker opens with the fifth call and stays open; jobs park.
+pub(super) fn lasting_outage() -> [Event; 2] {
+    let calls = Target { service: Some(Service::Rebrandly), ..Target::default() };
+    let posts = Target { method: Some(Method::Post), ..calls.clone() };
+    let refusal =
+        CannedAnswer { status: 400, body: Some(REFUSAL.to_owned()), ..CannedAnswer::default() };
+    let fault = |kind, on, scope| Fault { kind, on, scope, after_work: false };
+    let refused = fault(FaultKind::Status(refusal), posts, Scope::calls(REFUSED_LINKS));
+    let down = fault(FaultKind::status(503), calls, Scope::for_ms(DOWN_MS));
+    [
+        (LINKS_ARE_REFUSED, "six links are refused for good", refused),
+        (SERVICE_BREAKS, "for five minutes every call is answered 503", down),
+    ]
+    .map(|(place, how, fault)| Event { at: slot(place), action: Action::Break(how, vec![fault]) })
+}
+
 /// Each fault is in place one job before the feed is sent.
 fn of_sites(sites: &Sites) -> impl Iterator<Item = Event> {
     let page = CannedAnswer {
@@ -132,7 +157,7 @@ fn of_sites(sites: &Sites) -> impl Iterator<Item = Event> {
 mod tests {
     use sandbox::{InProcess, Service, Settings};
 
-    use super::{breakdowns, walled};
+    use super::{breakdowns, lasting_outage, walled};
     use crate::incident::event::Action;
     use crate::incident::site::Sites;
 
@@ -140,7 +165,8 @@ mod tests {
     async fn the_sandbox_takes_every_fault_and_none_strikes_both_services() {
         let client = InProcess::start(Settings::default(), 0).client();
         let mut services = Vec::new();
-        for event in breakdowns(7, &Sites::made_up()) {
+        let events = breakdowns(7, &Sites::made_up());
+        for event in events.into_iter().chain(lasting_outage()) {
             let Action::Break(how, faults) = event.action else { panic!("something else") };
             for fault in &faults {
                 client.add_fault(fault).await.expect(how);
@@ -150,7 +176,7 @@ mod tests {
             }
         }
         let of = |service: Service| services.iter().filter(|one| **one == service).count();
-        assert_eq!((of(Service::Rebrandly), of(Service::Dealers)), (6, 3));
+        assert_eq!((of(Service::Rebrandly), of(Service::Dealers)), (6 + 2, 3));
     }
 
     #[test]
