@@ -1,6 +1,6 @@
 // Takes the screenshots of README.md from a dashboard whose stack is about to be in an outage. Arguments: the address,
-// the folder, and perhaps a browser. It waits until the breaker of the link shortener has been open for a minute that the
-// sweeper has reported. Each picture has at most 256 colours.
+// the folder, and perhaps a browser. It waits until the breaker of the link shortener has been open for a minute that
+// the sweeper has reported. Each picture has at most 256 colours.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,8 +1,9 @@
 //! `cargo xtask page-check`: every page of a dashboard in a browser without a window. And the screenshots of README.md.
 //!
 //! For each page it looks for serious findings of axe-core, in light and dark, wide and at 320 pixels, for elements
-//! that the keyboard does not reach, and for what is missing without JavaScript; and it takes screenshots. Browser and
-//! axe-core come from npm, below `target/tools/`, so `.ci/run` does not need them.
+//! that the keyboard does not reach, for keys and forms that do not do what they say, and for what is missing without
+//! JavaScript; and it takes screenshots. The demo's report is looked at as well. Browser and axe-core come from npm, below
+//! `target/tools/`, so `.ci/run` does not need them.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
 use std::fs;
@@ -24,13 +25,21 @@ const SCRIPT: &str = include_str!("../page-check/check.mjs");
 /// How it takes the screenshots of README.md.
 const SCREENSHOTS: &str = include_str!("../page-check/screenshots.mjs");
 
-/// Looks at the dashboard at `url`, with `browser` instead of the Chromium from npm if one is given. Returns false if
+/// Looks at the dashboard at `url`, and at the page that the demo has left if there is one, with `browser` instead of the
+/// Chromium from npm if one is given. On a local stack it forces a breaker closed and frees it. Returns false if
 /// something was found and has been printed. Fails if node or npm is missing, or if the browser cannot be started.
 pub async fn run(workspace: &Workspace, url: &str, browser: Option<&Path>) -> Result<bool> {
     let tools = installed(workspace).await?;
     let screenshots = workspace.target().join("page-check");
+    let report = workspace.demo().join("report.html");
     let mut node = tool::command("node");
     node.arg(tools.join("check.mjs")).arg(url.trim_end_matches('/')).arg(&screenshots);
+    if report.exists() {
+        node.arg(&report);
+    } else {
+        println!("No report is looked at: `cargo xtask demo` leaves one");
+        node.arg("-");
+    }
     if let Some(browser) = browser {
         node.arg(browser);
     }
