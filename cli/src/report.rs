@@ -67,6 +67,12 @@ impl Days {
         }
     }
 
+    /// The day of a subject that begins at `start`.
+    pub(crate) fn on(&self, subject: &str, start: Time) -> Option<&Day> {
+        let mut days = self.0.get(subject)?.iter();
+        days.find(|(begins, _)| *begins == start).map(|(_, day)| day)
+    }
+
     /// The subjects, with their days.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Vec<(Time, Day)>)> {
         self.0.iter()

@@ -106,11 +106,17 @@ pub(super) async fn run<P: Ports>(
     } else {
         text_of(&report, given.markdown)
     };
-    let unknown = (unknown_hours > 0)
-        .then(|| format!("{unknown_hours} hours of the period are not known, or not yet"));
-    let remarks: Vec<String> = unknown.into_iter().chain(report.cut.iter().map(said_of)).collect();
+    let remarks = remarks(&report);
     let answer = Answer::one(&report, text)?;
     Ok(if remarks.is_empty() { answer } else { answer.remark(remarks.join("; ")) })
+}
+
+/// What is missing in a report, a sentence each.
+fn remarks(report: &Report) -> Vec<String> {
+    let hours = report.unknown_hours;
+    let unknown =
+        (hours > 0).then(|| format!("{hours} hours of the period are not known, or not yet"));
+    unknown.into_iter().chain(report.cut.iter().map(said_of)).collect()
 }
 
 /// A forecast whose evidence, which names what it is about, has no secrets.
@@ -403,7 +409,9 @@ mod tests {
         let since = Duration::from_hours(48);
         let given = Arguments { since, kind: None, markdown: false, html: true };
         let told = format!("{:?}", run(&ports, &stack, &given, &context).await.unwrap());
-        for part in ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"] {
+        let parts = ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"];
+        let gaps = ["24 hours of the period are not known", "by type and day", "8 of 8 h"];
+        for part in parts.into_iter().chain(gaps) {
             assert!(told.to_lowercase().contains(part), "{part}: {told}");
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! It takes plain numbers, so that any command can make it: of a week on a stack, or of a demo.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::{
@@ -68,6 +70,27 @@ pub struct Day {
     pub failed: u64,
     /// 95th percentile of the time from creation to success, in seconds.
     pub p95_s: Option<f64>,
+    /// The same by job type, of those that had ends.
+    pub kinds: Vec<Kind>,
+    /// Its hours within the period.
+    pub hours: usize,
+    /// Those of them about which nothing is known, for instance because they are not over.
+    pub unknown_hours: usize,
+}
+
+impl Day {
+    /// Whether anything is known of it.
+    fn is_known(&self) -> bool {
+        self.unknown_hours == 0 || self.unknown_hours < self.hours
+    }
+
+    /// How much of it is not known; nothing if all of it is.
+    fn gap(&self) -> Cell {
+        match self.unknown_hours {
+            0 => Cell::default(),
+            hours => Cell::text(format!("{hours} of {} h", self.hours)).tone(Tone::Warn),
+        }
+    }
 }
 
 /// Failures of the same kind.
@@ -95,7 +118,7 @@ impl Report {
     pub fn html(&self) -> Result<String, askama::Error> {
         let mut sections = vec![self.goals(), self.kinds()];
         if !self.days.is_empty() {
-            sections.push(self.days());
+            sections.extend([self.days(), self.kinds_by_day()]);
         }
         sections.extend([self.errors(), self.forecasts()]);
         let style = include_str!("../../static/style.css");
@@ -125,18 +148,6 @@ impl Report {
 
     #[expect(clippy::cast_precision_loss, reason = "counts of jobs")]
     fn kinds(&self) -> Section {
-        let seconds = |took: Option<f64>| {
-            Cell::number(took.map(|took| format!("{} s", short(took))).unwrap_or_default())
-        };
-        let row = |kind: &Kind| {
-            vec![
-                Cell::text(&kind.name),
-                Cell::number(kind.succeeded.to_string()),
-                Cell::number(kind.failed.to_string()),
-                seconds(kind.median_s),
-                seconds(kind.p95_s),
-            ]
-        };
         let bar = |kind: &Kind| {
             let ended = kind.succeeded.saturating_add(kind.failed);
             Bar { name: kind.name.clone(), value: ended as f64, text: ended.to_string() }
@@ -144,7 +155,8 @@ impl Report {
         let bars = self.kinds.iter().map(bar).collect();
         let (id, title) = ("jobs-by-type".to_owned(), "Jobs that ended, by type".to_owned());
         let head = ["Type", "Succeeded", "Failed", "Median", "95th percentile"];
-        let mut section = section("types", "By type", &head, self.kinds.iter().map(row).collect());
+        let rows = self.kinds.iter().map(cells_of).collect();
+        let mut section = section("types", "By type", &head, rows);
         section.figures = vec![Bars { id, title, bars }.figure()];
         section
     }
@@ -152,7 +164,7 @@ impl Report {
     #[expect(clippy::cast_precision_loss, reason = "counts of jobs")]
     fn days(&self) -> Section {
         let points = |value: &dyn Fn(&Day) -> Option<f64>| {
-            self.days.iter().filter_map(|day| Some((day.start, value(day)?))).collect()
+            self.known_days().filter_map(|day| Some((day.start, value(day)?))).collect()
         };
         let ends = vec![
             Series {
@@ -167,6 +179,40 @@ impl Report {
             self.by_day("times", "Time to success", vec![times], Scale::Log, "s"),
         ];
         Section { figures, ..Section::new("by-day", "By day") }
+    }
+
+    /// The days of which something is known. In charts, lines have gaps where the others are.
+    fn known_days(&self) -> impl Iterator<Item = &Day> {
+        self.days.iter().filter(|day| day.is_known())
+    }
+
+    /// Each day by type. What is not known of a day is named beside its numbers.
+    #[expect(clippy::cast_precision_loss, reason = "counts of jobs")]
+    fn kinds_by_day(&self) -> Section {
+        let names: BTreeSet<&str> =
+            self.days.iter().flat_map(|day| &day.kinds).map(|kind| kind.name.as_str()).collect();
+        let ended = |day: &Day, name: &str| {
+            let kind = day.kinds.iter().find(|kind| kind.name == name);
+            kind.map_or(0, |kind| kind.succeeded.saturating_add(kind.failed))
+        };
+        let series = |name: &&str| Series {
+            name: (*name).to_owned(),
+            points: self.known_days().map(|day| (day.start, ended(day, name) as f64)).collect(),
+        };
+        let series = names.iter().map(series).collect();
+        let rows = self.days.iter().flat_map(|day| {
+            let none = Kind { name: "no job ended".to_owned(), ..Kind::default() };
+            let kinds = if day.kinds.is_empty() { vec![none] } else { day.kinds.clone() };
+            let row = |kind: &Kind| {
+                [vec![Cell::text(&day.name)], cells_of(kind), vec![day.gap()]].concat()
+            };
+            kinds.iter().map(row).collect::<Vec<_>>()
+        });
+        let head = ["Day", "Type", "Succeeded", "Failed", "Median", "95th percentile", "Not known"];
+        let mut section = section("by-type-and-day", "By type and day", &head, rows.collect());
+        section.figures =
+            vec![self.by_day("types-by-day", "Jobs a day, by type", series, Scale::Linear, "")];
+        section
     }
 
     fn by_day(
@@ -215,6 +261,20 @@ impl Report {
     }
 }
 
+/// The cells of a type: its name, and its numbers.
+fn cells_of(kind: &Kind) -> Vec<Cell> {
+    let seconds = |took: Option<f64>| {
+        Cell::number(took.map(|took| format!("{} s", short(took))).unwrap_or_default())
+    };
+    vec![
+        Cell::text(&kind.name),
+        Cell::number(kind.succeeded.to_string()),
+        Cell::number(kind.failed.to_string()),
+        seconds(kind.median_s),
+        seconds(kind.p95_s),
+    ]
+}
+
 fn section(id: &str, title: &str, head: &[&str], rows: Vec<Vec<Cell>>) -> Section {
     let head = head.iter().map(|name| (*name).to_owned()).collect();
     let table = Table { head, rows, empty: "None.".to_owned() };
@@ -243,6 +303,40 @@ mod tests {
         }
         assert_eq!(html.matches("</style>").count(), 1, "the only one is our own");
         assert!(html.contains("missed") && html.contains("&#60;script&#62;"), "{html}");
+    }
+
+    #[test]
+    fn each_type_has_a_row_for_each_day_and_unknown_hours_are_marked() {
+        let kind = |name: &str, succeeded| Kind { name: name.into(), succeeded, ..Kind::default() };
+        let day = |start, name: &str, kinds, unknown_hours| Day {
+            start,
+            name: name.into(),
+            kinds,
+            hours: 24,
+            unknown_hours,
+            ..Day::default()
+        };
+        let days = vec![
+            day(0, "Mon", vec![kind("a", 7), kind("b", 8)], 0),
+            day(86_400_000, "Tue", vec![kind("a", 9)], 3),
+            day(172_800_000, "Wed", Vec::new(), 24),
+        ];
+        let report = Report { days, ..Report::default() };
+        let section = report.kinds_by_day();
+        let rows = section.table.unwrap().rows;
+        let texts = |row: &Vec<Cell>| [0, 1, 2, 6].map(|place| row[place].text.clone());
+        let rows: Vec<[String; 4]> = rows.iter().map(texts).collect();
+        let expected = [
+            ["Mon", "a", "7", ""],
+            ["Mon", "b", "8", ""],
+            ["Tue", "a", "9", "3 of 24 h"],
+            ["Wed", "no job ended", "0", "24 of 24 h"],
+        ];
+        assert_eq!(rows, expected);
+        let [figure] = section.figures.as_slice() else { panic!("one chart") };
+        assert_eq!(figure.table.head, ["Time", "a", "b"]);
+        assert_eq!(figure.table.rows.len(), 2, "no value of a day that is not known");
+        assert_eq!(report.days().figures[0].table.rows.len(), 2);
     }
 
     #[test]
