@@ -86,6 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_local_and_utc_on_hover() {
+        let now = Time::parse_rfc3339("2027-01-15T08:00:00Z").unwrap();
+        let then = now.before(Duration::from_mins(3));
+        let utc = "2027-01-15T07:57:00Z";
+        let told = when(then, now);
+        assert_eq!(told.text, format!("3 min ago · {}", local(then)));
+        assert_eq!(told.title, Some(format!("{utc} (UTC)")));
+        let told = age(then.as_millis(), now);
+        assert_eq!((told.text.as_str(), told.time.as_deref()), ("3 min ago", Some(utc)));
+        assert_eq!(told.title, Some(format!("{} · {utc} (UTC)", local(then))));
+    }
+
+    #[test]
     fn a_count_at_its_cap_says_so() {
         assert_eq!(count(100, true).text, "100+");
         assert_eq!(count(7, false).text, "7");

@@ -36,6 +36,8 @@ const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 const PORT: u16 = 8_770;
 
+#[path = "router_tests/numbers.rs"]
+mod numbers_tests;
 #[path = "router_tests/pins.rs"]
 mod pins_tests;
 #[path = "router_tests/unanswered.rs"]
