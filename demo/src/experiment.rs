@@ -2,7 +2,7 @@
 //! does something to it, judges the result, and writes a page in `docs/experiments`.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
-mod bench;
+pub(crate) mod bench;
 mod feed;
 mod flood;
 mod key;

@@ -6,7 +6,8 @@
 //! time), `progress` (the display meanwhile), `verdict` (compares the result with what was asked
 //! for) and `report`. [`experiment`] holds the experiments, [`drill`] breaks a stack for people to
 //! mend, [`chaos`] breaks one at random and judges by [`accounts`] what became of the jobs,
-//! [`two_stacks`] shows two stacks side by side, and [`screenshots`] takes those of README.md.
+//! [`two_stacks`] shows two stacks side by side, [`screenshots`] takes those of README.md, and [`soak`] leaves a
+//! dashboard open for an hour.
 //! `forwarder` stands between the functions and AWS for the drill and for chaos, and sends their calls on by
 //! [`upstream`].
 
@@ -24,6 +25,7 @@ mod report;
 pub mod run;
 mod scene;
 pub mod screenshots;
+pub mod soak;
 pub mod two_stacks;
 pub mod upstream;
 mod verdict;

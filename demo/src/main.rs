@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use demo::chaos;
 use demo::drill::{self, Question};
-use demo::{experiment, run, screenshots, two_stacks};
+use demo::{experiment, run, screenshots, soak, two_stacks};
 use xtask::artifact::Profile;
 use xtask::workspace::Workspace;
 
@@ -38,6 +38,15 @@ enum Command {
     Chaos(Chaos),
     /// Replay the incident with an outage that lasts, and take the screenshots of README.md
     Screenshots {
+        /// A Chromium to use instead of the one from npm
+        #[arg(long, value_name = "PROGRAM")]
+        browser: Option<PathBuf>,
+    },
+    /// Leave a dashboard open in a browser under a flood of jobs, and judge memory and requests
+    Soak {
+        /// For how many minutes
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(8..=1_440))]
+        minutes: u32,
         /// A Chromium to use instead of the one from npm
         #[arg(long, value_name = "PROGRAM")]
         browser: Option<PathBuf>,
@@ -119,6 +128,9 @@ async fn execute(command: Command) -> Result<bool> {
         }
         Command::TwoStacks => two_stacks::run(&workspace).await,
         Command::Screenshots { browser } => screenshots::run(&workspace, browser.as_deref()).await,
+        Command::Soak { minutes, browser } => {
+            soak::run(&workspace, minutes, browser.as_deref()).await
+        }
         Command::Experiment { name } => experiment::run(&workspace, name).await,
     }
 }

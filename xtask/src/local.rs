@@ -158,14 +158,24 @@ impl Stack {
         self.description.output(name)
     }
 
-    /// Starts the stack's dashboard, which the binary `evenkeel` serves.
+    /// Starts the stack's dashboard, which the binary `evenkeel` serves. It reaches AWS through the functions' wire, if
+    /// there is one.
     pub async fn dashboard(&self, binary: &Path) -> Result<Dashboard> {
-        Dashboard::start(binary, &self.run, &self.description, false).await
+        Dashboard::start(binary, &self.run, &self.seen_through_wires(), false).await
     }
 
     /// Starts a dashboard of the stack that refuses every change.
     pub async fn read_only_dashboard(&self, binary: &Path) -> Result<Dashboard> {
-        Dashboard::start(binary, &self.run, &self.description, true).await
+        Dashboard::start(binary, &self.run, &self.seen_through_wires(), true).await
+    }
+
+    /// The stack as those describe it who reach AWS as the functions do.
+    fn seen_through_wires(&self) -> Description {
+        let mut description = self.description.clone();
+        if let Some(wires) = &self.wires {
+            description.endpoint = wires.aws.url();
+        }
+        description
     }
 
     /// A client of the stack's AWS, not through a wire.

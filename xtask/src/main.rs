@@ -71,6 +71,8 @@ enum Command {
     PageCheck(PageCheck),
     /// Take the screenshots of README.md in an outage of the demo's incident, into docs/images
     Screenshots(Screenshots),
+    /// Leave a dashboard open in a browser under a flood of jobs, and judge memory and requests
+    Soak(Soak),
     /// Formatting, lints, template, licences
     Check,
     /// Check, then run every test
@@ -89,6 +91,7 @@ impl Command {
                 | Self::Drill(_)
                 | Self::Chaos(_)
                 | Self::Screenshots(_)
+                | Self::Soak(_)
         )
     }
 }
@@ -191,6 +194,16 @@ struct PageCheck {
 
 #[derive(Debug, Args)]
 struct Screenshots {
+    /// A Chromium to use instead of the one from npm
+    #[arg(long, value_name = "PROGRAM")]
+    browser: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Soak {
+    /// For how many minutes, at least 8
+    #[arg(long, default_value_t = 60)]
+    minutes: u32,
     /// A Chromium to use instead of the one from npm
     #[arg(long, value_name = "PROGRAM")]
     browser: Option<PathBuf>,
@@ -320,15 +333,25 @@ async fn perform(command: Command) -> Result<bool> {
             return page_check::run(&workspace, &url, browser.as_deref()).await;
         }
         Command::Screenshots(Screenshots { browser }) => {
-            let browser = browser.map(|program| ["--browser".into(), program.into_os_string()]);
-            let mut arguments: Vec<OsString> = vec!["screenshots".into()];
-            arguments.extend(browser.into_iter().flatten());
+            let arguments = with_browser(vec!["screenshots".into()], browser);
+            return demo::run(&workspace, Profile::Dev, &arguments).await;
+        }
+        Command::Soak(Soak { minutes, browser }) => {
+            let arguments = vec!["soak".into(), format!("--minutes={minutes}").into()];
+            let arguments = with_browser(arguments, browser);
             return demo::run(&workspace, Profile::Dev, &arguments).await;
         }
         Command::Check => check::run(&workspace).await?,
         Command::Test(selection) => return suite::run(&workspace, &selection).await,
     }
     Ok(true)
+}
+
+/// Arguments of the program of the crate `demo`, with the browser if one is given.
+fn with_browser(mut arguments: Vec<OsString>, browser: Option<PathBuf>) -> Vec<OsString> {
+    let browser = browser.map(|program| ["--browser".into(), program.into_os_string()]);
+    arguments.extend(browser.into_iter().flatten());
+    arguments
 }
 
 /// Runs the generator; false if it failed and has said why.

@@ -19,11 +19,12 @@ use crate::workspace::Workspace;
 /// The pinned packages.
 const PACKAGES: &str = include_str!("../page-check/package.json");
 
-/// What the browser does.
-const SCRIPT: &str = include_str!("../page-check/check.mjs");
-
-/// How it takes the screenshots of README.md.
-const SCREENSHOTS: &str = include_str!("../page-check/screenshots.mjs");
+/// What the browser does: look at every page, take the screenshots of README.md, and keep a tab open.
+const SCRIPTS: [(&str, &str); 3] = [
+    ("check.mjs", include_str!("../page-check/check.mjs")),
+    ("screenshots.mjs", include_str!("../page-check/screenshots.mjs")),
+    ("soak.mjs", include_str!("../page-check/soak.mjs")),
+];
 
 /// Looks at the dashboard at `url`, and at the page that the demo has left if there is one, with `browser` instead of the
 /// Chromium from npm if one is given. On a local stack it forces a breaker closed and frees it. Returns false if
@@ -68,12 +69,32 @@ pub async fn screenshots(workspace: &Workspace, url: &str, browser: Option<&Path
     tool::shown(&mut node).await
 }
 
+/// Keeps the overview of the dashboard at `url` open in a tab for so many minutes, and tells after each of them what the
+/// tab has used, a line of JSON as `xtask/page-check/soak.mjs` prints it. Fails if the browser cannot be started or ends
+/// before. Dropped, it ends the browser.
+pub async fn watch_tab(
+    workspace: &Workspace,
+    url: &str,
+    minutes: u32,
+    browser: Option<&Path>,
+    told: impl FnMut(String),
+) -> Result<()> {
+    let tools = installed(workspace).await?;
+    let mut node = tool::command("node");
+    node.arg(tools.join("soak.mjs")).arg(url.trim_end_matches('/')).arg(minutes.to_string());
+    if let Some(browser) = browser {
+        node.arg(browser);
+    }
+    tool::lines(&mut node, told).await
+}
+
 /// The folder with the scripts and their packages, installed anew if the pins have changed.
 async fn installed(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.tools().join("page-check");
     file::create_folder(&folder)?;
-    file::write(&folder.join("check.mjs"), SCRIPT)?;
-    file::write(&folder.join("screenshots.mjs"), SCREENSHOTS)?;
+    for (name, text) in SCRIPTS {
+        file::write(&folder.join(name), text)?;
+    }
     // The stamp is written last, so an installation that was interrupted is repeated.
     let stamp = folder.join("pins.txt");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == PACKAGES) {

@@ -73,6 +73,19 @@ pub fn birth(pid: u32) -> Option<String> {
     ask("ps", &["-o", "lstart=", "-p", &pid.to_string()])
 }
 
+/// Memory that a process holds, in MiB; none if it has ended.
+#[must_use]
+pub fn memory_mib(pid: u32) -> Option<u64> {
+    let kib = if proc_exists() {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.to_owned();
+        line.trim_end_matches("kB").trim().to_owned()
+    } else {
+        ask("ps", &["-o", "rss=", "-p", &pid.to_string()])?
+    };
+    Some(kib.parse::<u64>().ok()? / 1_024)
+}
+
 /// The processes that a process has started and that still run, in the order of their ids.
 #[must_use]
 pub fn children(pid: u32) -> Vec<u32> {
@@ -177,7 +190,7 @@ fn ask(program: &str, arguments: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{alive, birth, children, id, kill, kill_tree, pid_of_local_port};
+    use super::{alive, birth, children, id, kill, kill_tree, memory_mib, pid_of_local_port};
 
     #[test]
     fn a_group_is_never_addressed_by_accident() {
@@ -193,6 +206,12 @@ mod tests {
             .expect("a connection");
         let port = client.local_addr().expect("connected").port();
         assert_eq!(pid_of_local_port(port), Some(std::process::id()));
+    }
+
+    #[test]
+    fn memory_is_that_of_a_running_process() {
+        assert!(memory_mib(std::process::id()).is_some_and(|mib| (1..100_000).contains(&mib)));
+        assert_eq!(memory_mib(u32::MAX), None);
     }
 
     #[test]

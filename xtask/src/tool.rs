@@ -4,8 +4,10 @@ use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
-use anyhow::{Context as _, Result, bail};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
 use tokio::process::{Child, Command};
 
 use crate::environment;
@@ -112,6 +114,23 @@ pub async fn answer(command: &mut Command, input: &str, what: &str) -> Result<St
     printed(done, &program, what)
 }
 
+/// Runs a program and tells each line that it prints as soon as it is there. Fails if it cannot be started or does not
+/// succeed.
+pub(crate) async fn lines(command: &mut Command, mut told: impl FnMut(String)) -> Result<()> {
+    let program = name(command);
+    command.stdout(Stdio::piped());
+    let started = Running::start(command);
+    let mut running = started.with_context(|| format!("`{program}` could not be started"))?;
+    let stdout = running.0.stdout.take().with_context(|| format!("{program} has no output"))?;
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await.with_context(|| program.clone())? {
+        told(line);
+    }
+    let status = running.0.wait().await.with_context(|| program.clone())?;
+    ensure!(status.success(), "{program} ended with {status}");
+    Ok(())
+}
+
 /// The output of a program that has ended.
 fn printed(done: Output, program: &str, what: &str) -> Result<String> {
     if !done.status.success() {
@@ -152,7 +171,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{answer, command, output, shown, tail};
+    use super::{answer, command, lines, output, shown, tail};
     use crate::process;
 
     /// A file of this test process.
@@ -216,6 +235,17 @@ mod tests {
         assert_eq!(said.expect("cat repeats it"), question);
         let early = answer(&mut command("true"), &question, "end early").await;
         assert_eq!(early.expect("it has read nothing and succeeded"), "");
+    }
+
+    #[tokio::test]
+    async fn lines_are_told_one_by_one_also_before_a_failure() {
+        let mut told = Vec::new();
+        let mut shell = command("sh");
+        shell.args(["-c", "echo one; echo two; exit 3"]);
+        let ended = lines(&mut shell, |line| told.push(line)).await;
+        assert_eq!(told, ["one", "two"]);
+        let why = ended.expect_err("exit status 3").to_string();
+        assert_eq!(why, "sh ended with exit status: 3");
     }
 
     #[tokio::test]

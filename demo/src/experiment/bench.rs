@@ -13,7 +13,7 @@ use xtask::local::Stack;
 
 /// A running stack with what experiments ask of it.
 #[derive(Debug)]
-pub(super) struct Bench<'a> {
+pub(crate) struct Bench<'a> {
     pub(super) stack: &'a Stack,
     pub(super) sandbox: sandbox::Client,
     queue: &'a str,
@@ -31,7 +31,7 @@ const MINUTE_MS: u64 = 60_000;
 pub(super) type States = BTreeMap<String, usize>;
 
 impl<'a> Bench<'a> {
-    pub(super) fn of(stack: &'a Stack) -> Result<Self> {
+    pub(crate) fn of(stack: &'a Stack) -> Result<Self> {
         Ok(Self {
             stack,
             sandbox: sandbox::Client::new(stack.sandbox_url()),
@@ -52,12 +52,12 @@ impl<'a> Bench<'a> {
     }
 
     /// A line of progress, with the time.
-    pub(super) fn say(&self, news: &str) {
+    pub(crate) fn say(&self, news: &str) {
         println!("{:>5} s  {news}", self.elapsed().as_secs());
     }
 
     /// Sends shortening jobs with these numbers.
-    pub(super) async fn send(&self, numbers: impl IntoIterator<Item = u32>) -> Result<()> {
+    pub(crate) async fn send(&self, numbers: impl IntoIterator<Item = u32>) -> Result<()> {
         let messages: Vec<_> = numbers.into_iter().map(|n| Outgoing::new(body(n))).collect();
         sqs::send_batch(self.aws(), self.queue, &messages).await.map(drop)
     }

@@ -68,6 +68,12 @@ impl Dashboard {
         &self.url
     }
 
+    /// The id of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.group.leader()
+    }
+
     /// Ends it by its process id, and waits until it has ended.
     pub async fn stop(self) -> Result<()> {
         self.group.stop().await
