@@ -11,6 +11,7 @@ use crate::{
     ports::Outgoing,
     schema::{FieldProblem, Schema},
     shapes::RowProblem,
+    text::redact,
 };
 
 pub(crate) use csv_rows::csv;
@@ -103,7 +104,10 @@ pub(crate) fn check(rows: Vec<RawRow>, common: &Common<'_>) -> Checked {
             Err(found) => problems = found,
         }
         checked.bad += u64::from(!problems.is_empty());
-        let of_row = |FieldProblem { field, problem }| RowProblem { line, field, problem };
+        let of_row = |FieldProblem { field, problem }| {
+            let problem = redact(&problem);
+            RowProblem { line, field, problem }
+        };
         checked.problems.extend(problems.into_iter().map(of_row));
     }
     checked

@@ -1,4 +1,4 @@
-//! The published JSON Schemas of the messages, and a check of values against them.
+//! The published JSON Schemas of the messages, and a check of values against them and against those of the output.
 //!
 //! The schemas are generated from the job types, so the check needs none of their code. It knows the keywords that
 //! these schemas use; a test fails if one of them has another.
@@ -35,29 +35,40 @@ pub struct FieldProblem {
     pub problem: String,
 }
 
-/// A schema of messages.
+/// A JSON Schema: of messages, or of a command's output.
 #[derive(Clone, Debug)]
-pub struct Schema(Value);
+pub struct Schema {
+    root: Value,
+    /// Whether texts have no control characters, as the engine demands of messages.
+    is_printable: bool,
+}
 
 impl Schema {
     /// The schema of a job type's messages; `None` if there is no such type.
     #[must_use]
     pub fn of(kind: &str) -> Option<Self> {
-        serde_json::from_str(text(kind)?).ok().map(Self)
+        let root = serde_json::from_str(text(kind)?).ok()?;
+        Some(Self { root, is_printable: true })
     }
 
-    /// Every problem of a message, by field.
+    /// A schema of what a command prints, which may have any text.
     #[must_use]
-    pub fn problems(&self, message: &Value) -> Vec<FieldProblem> {
+    pub const fn of_output(root: Value) -> Self {
+        Self { root, is_printable: false }
+    }
+
+    /// Every problem of a value, by field.
+    #[must_use]
+    pub fn problems(&self, value: &Value) -> Vec<FieldProblem> {
         let mut problems = BTreeSet::new();
-        self.check(&self.0, message, "", 0, &mut problems);
+        self.check(&self.root, value, "", 0, &mut problems);
         problems.into_iter().collect()
     }
 
     /// The schema of a field of the payload, such as `fan_out.scrape`; `None` if the payload has no such field.
     #[must_use]
     pub fn payload_field(&self, path: &str) -> Option<&Value> {
-        let payload = self.0.get("properties")?.get("payload")?;
+        let payload = self.root.get("properties")?.get("payload")?;
         path.split('.')
             .try_fold(payload, |schema, name| self.resolved(schema).get("properties")?.get(name))
     }
@@ -78,7 +89,7 @@ impl Schema {
     /// The schema that a reference leads to.
     fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let target = schema.get("$ref").and_then(Value::as_str);
-        let target = target.and_then(|target| self.0.pointer(target.strip_prefix('#')?));
+        let target = target.and_then(|target| self.root.pointer(target.strip_prefix('#')?));
         target.unwrap_or(schema)
     }
 
@@ -121,13 +132,14 @@ impl Schema {
             add(format!("{}, expected {}", shown(value), self.expected(schema)));
             return;
         }
-        if let Some(constant) = schema.get("const")
-            && constant != value
-        {
-            add(format!("{}, expected {constant}", shown(value)));
-        }
+        choice_problem(schema, value).into_iter().for_each(&mut add);
         match value {
-            Value::String(text) => text_problems(schema, text).into_iter().for_each(add),
+            Value::String(text) => {
+                text_problems(schema, text).into_iter().for_each(&mut add);
+                if self.is_printable && text.chars().any(char::is_control) {
+                    add("a control character, expected printable text".to_owned());
+                }
+            }
             Value::Number(number) => number_problem(schema, number).into_iter().for_each(add),
             Value::Array(values) => {
                 length_problem(schema, "Items", values.len()).into_iter().for_each(add);
@@ -160,14 +172,16 @@ impl Schema {
         for name in required.filter_map(Value::as_str).filter(|name| value.get(name).is_none()) {
             problems.insert(FieldProblem { field: below(name), problem: "missing".to_owned() });
         }
-        let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+        let others = schema.get("additionalProperties");
         for (name, value) in value.as_object().into_iter().flatten() {
             if let Some(property) = properties.get(name) {
                 self.check(property, value, &below(name), depth + 1, problems);
-            } else if is_closed {
+            } else if others == Some(&Value::Bool(false)) {
                 let known: Vec<&str> = properties.keys().map(String::as_str).collect();
                 let problem = format!("unknown field, expected one of {}", known.join(", "));
                 problems.insert(FieldProblem { field: below(name), problem });
+            } else if let Some(others) = others {
+                self.check(others, value, &below(name), depth + 1, problems);
             }
         }
     }
@@ -239,6 +253,18 @@ fn length_problem(schema: &Value, of: &str, length: usize) -> Option<String> {
     })
 }
 
+/// What is wrong with a value that is none of those that a schema names.
+fn choice_problem(schema: &Value, value: &Value) -> Option<String> {
+    if let Some(constant) = schema.get("const")
+        && constant != value
+    {
+        return Some(format!("{}, expected {constant}", shown(value)));
+    }
+    let values = schema.get("enum")?.as_array()?;
+    (!values.contains(value))
+        .then(|| format!("{}, expected one of {}", shown(value), Value::from(values.clone())))
+}
+
 fn text_problems(schema: &Value, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     problems.extend(length_problem(schema, "Length", text.chars().count()));
@@ -254,9 +280,6 @@ fn text_problems(schema: &Value, text: &str) -> Vec<String> {
             problems.push(format!("{}, expected an address", shown(&Value::from(text))));
         }
         _ => {}
-    }
-    if text.chars().any(char::is_control) {
-        problems.push("a control character, expected printable text".to_owned());
     }
     problems
 }

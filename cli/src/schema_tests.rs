@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::*;
+use crate::shapes;
 
 /// The keywords that the check heeds, and those that say nothing about a value.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "$defs",
     "$ref",
     "$schema",
@@ -14,6 +15,7 @@ const KNOWN: [&str; 22] = [
     "const",
     "default",
     "description",
+    "enum",
     "format",
     "items",
     "maxItems",
@@ -45,19 +47,22 @@ fn keywords(schema: &Value, found: &mut BTreeSet<String>) {
             "anyOf" | "oneOf" => {
                 value.as_array().into_iter().flatten().for_each(|below| keywords(below, found));
             }
-            "items" => keywords(value, found),
+            "additionalProperties" | "items" => keywords(value, found),
             _ => {}
         }
     }
 }
 
 #[test]
-fn the_check_knows_every_keyword_of_the_published_schemas() {
+fn the_check_knows_every_keyword_of_the_published_schemas_and_of_the_output() {
     let mut found = BTreeSet::new();
     for kind in kinds() {
-        keywords(&Schema::of(kind).unwrap().0, &mut found);
+        keywords(&Schema::of(kind).unwrap().root, &mut found);
     }
     assert!(kinds().count() >= 3 && found.len() > 12, "the schemas are there");
+    for (_, shape) in shapes::all() {
+        keywords(&shape, &mut found);
+    }
     let unknown: Vec<&String> =
         found.iter().filter(|word| !KNOWN.contains(&word.as_str())).collect();
     assert_eq!(unknown, Vec::<&String>::new());
@@ -109,4 +114,21 @@ fn the_type_of_a_field_is_found_through_references() {
     assert_eq!(types("max_new"), Some(vec!["integer".to_owned(), "null".to_owned()]));
     assert_eq!(types("conditions"), Some(vec!["array".to_owned()]));
     assert_eq!(types("nope"), None);
+}
+
+#[test]
+fn a_value_that_an_output_may_not_have_is_found_wherever_it_is() {
+    let schema = Schema::of_output(json!({
+        "type": "object",
+        "properties": { "state": { "enum": ["on", "off"] }, "any": true },
+        "additionalProperties": { "type": "integer", "minimum": 0 },
+        "required": ["state"],
+    }));
+    let of = |value: &Value| -> Vec<String> {
+        schema.problems(value).into_iter().map(|found| found.field).collect()
+    };
+    assert_eq!(of(&json!({ "state": "on", "any": ["\u{9b}"], "count": 3 })), [""; 0]);
+    assert_eq!(of(&json!({ "state": "odd", "any": null, "count": -1 })), ["count", "state"]);
+    assert_eq!(of(&json!({ "count": "3" })), ["count", "state"]);
+    assert_eq!(of(&json!([])), ["body"]);
 }

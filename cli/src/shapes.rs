@@ -10,7 +10,7 @@ mod records;
 mod report;
 mod stack;
 
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
 pub use cars::{AmbiguousCar, CarExported, CarsExported, ImportedLink, LinksImported};
@@ -35,9 +35,13 @@ pub use stack::{
 };
 
 use crate::exit::Failure;
+#[cfg(any(test, feature = "testing"))]
+use crate::schema::{FieldProblem, Schema};
 
+/// The schema of what is written: a field that is always written is required, also if a reader could do without it.
 fn of<T: JsonSchema>() -> Value {
-    schema_for!(T).to_value()
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// The JSON Schema of each command's output, by the command's words, and that of `error`.
@@ -83,8 +87,56 @@ pub fn all() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Every way in which an output differs from the schema of this name. A field that the schema does not name is one.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn problems(name: &str, output: &Value) -> Vec<FieldProblem> {
+    let Some((_, mut schema)) = all().into_iter().find(|(known, _)| *known == name) else {
+        let problem = format!("no schema of the name {name}");
+        return vec![FieldProblem { field: "body".to_owned(), problem }];
+    };
+    close(&mut schema);
+    Schema::of_output(schema).problems(output)
+}
+
+/// Allows in each object only the fields that its schema names, unless it says itself what others may be.
+#[cfg(any(test, feature = "testing"))]
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(close);
+            if fields.get("properties").is_some_and(Value::is_object) {
+                fields.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
+    #[test]
+    fn an_output_that_differs_from_its_schema_is_found() {
+        let problems = |value: Value| super::problems("ops log", &value);
+        let log = json!({ "operations": [], "more": false, "read_units": 0.5 });
+        assert_eq!(problems(log.clone()), []);
+        for (field, value) in [
+            ("more", json!("no")),
+            ("operations", json!([{ "id": 7 }])),
+            ("other", json!(1)),
+            ("cursor", json!({ "a": 1 })),
+        ] {
+            let mut wrong = log.clone();
+            wrong[field] = value;
+            assert_ne!(problems(wrong), [], "{field}");
+        }
+        assert_ne!(problems(json!({ "operations": [], "more": false })), []);
+        assert_ne!(super::problems("ops nope", &log), []);
+    }
+
     #[test]
     fn every_shape_is_a_documented_object() {
         for (command, schema) in super::all() {

@@ -85,7 +85,9 @@ fn sent(failure: Failure) -> Failure {
 
 async fn preview<P: Ports>(ports: &P, stack: &Deployment, act: &Value) -> Result<Preview, Failure> {
     let answer = call(ports, stack, &json!({ "act": act, "dry_run": true })).await?;
-    serde_json::from_value(answer).map_err(|error| strange(&error))
+    let preview: Preview = serde_json::from_value(answer).map_err(|error| strange(&error))?;
+    let samples = preview.samples.iter().map(|key| redact(key)).collect();
+    Ok(Preview { samples, ..preview })
 }
 
 /// The failure of an answer that this version cannot read.
@@ -95,13 +97,14 @@ pub(super) fn strange(error: &serde_json::Error) -> Failure {
         .hint("a newer version may be deployed: update this command")
 }
 
-/// The entry of the log in an answer.
+/// The entry of the log in an answer, without secrets.
 pub(super) fn entry(answer: Value) -> Result<OperationShown, Failure> {
     let entry: OperationShown = serde_json::from_value(answer).map_err(|error| strange(&error))?;
     Ok(OperationShown {
         reason: redact(&entry.reason),
         why: entry.why.as_deref().map(redact),
         act: redact_value(entry.act),
+        pending: entry.pending.iter().map(|key| redact(key)).collect(),
         ..entry
     })
 }
@@ -154,8 +157,7 @@ fn previewed(preview: &Preview, moment: Moment, next: Option<&str>) -> Result<An
         fields.add("takes", format!("{at_least}{span}, at the pace of the limiter"));
     }
     if !preview.samples.is_empty() {
-        let samples: Vec<String> = preview.samples.iter().map(|key| redact(key)).collect();
-        fields.block("among them", &clean_lines(&samples.join("\n")));
+        fields.block("among them", &clean_lines(&preview.samples.join("\n")));
     }
     let answer = Answer::one(preview, fields.text())?;
     Ok(match next {

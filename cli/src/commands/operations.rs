@@ -25,7 +25,7 @@ use crate::{
         FindingList, FindingShown, OperationList, OperationShown, SweepAction, SweepPreview, Swept,
     },
     table::table,
-    text::redact,
+    text::{redact, redact_value},
 };
 
 /// The kind of notes that are entries of the operations log.
@@ -195,7 +195,7 @@ async fn swept<P: Ports>(
         Err(failure) => Outcome::failed(&failure.message, counts),
     };
     let remark = noted.end(ports, stack, &outcome).await;
-    let answer = called?;
+    let answer = redact_value(called?);
     let text = indented(&answer) + "\n";
     let answer = Answer::one(&Swept { operation: noted.id.clone(), answer }, text)?;
     Ok(match remark {
