@@ -29,6 +29,36 @@ fn every_job_type_has_its_schema_and_no_schema_is_left_over() {
     assert_eq!(found, held);
 }
 
+/// The names of all fields that a schema has, at any depth.
+fn fields(schema: &Value, found: &mut BTreeSet<String>) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    found.extend(properties.into_iter().flat_map(|fields| fields.keys().cloned()));
+    match schema {
+        Value::Object(parts) => parts.values().for_each(|part| fields(part, found)),
+        Value::Array(parts) => parts.iter().for_each(|part| fields(part, found)),
+        _ => {}
+    }
+}
+
+/// The fields that a schema calls sensitive and does not have.
+fn unknown_sensitive(schema: &Value) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    fields(schema, &mut known);
+    let named = schema.get("x-sensitive").and_then(Value::as_array).into_iter().flatten();
+    let named = named.map(|name| name.as_str().unwrap_or_default().to_owned());
+    named.filter(|name| !known.contains(name)).collect()
+}
+
+#[test]
+fn a_field_that_a_type_calls_sensitive_is_a_field_of_its_payload() {
+    for job in job_types() {
+        let mut schema: Value = serde_json::from_str(&job.schema).unwrap();
+        assert_eq!(unknown_sensitive(&schema), [""; 0], "{}", job.kind);
+        schema["x-sensitive"] = serde_json::json!(["no_such_field", "payload"]);
+        assert_eq!(unknown_sensitive(&schema), ["no_such_field"], "{}", job.kind);
+    }
+}
+
 /// The JSON examples of a page.
 fn examples(page: &Path) -> Vec<String> {
     let page = fs::read_to_string(page).unwrap();

@@ -9,8 +9,19 @@ use evenkeel::base::time::Time;
 use serde_json::Value;
 use url::Url;
 
+use crate::text::{HIDDEN, Sensitive};
+
 /// Job types and the schemas of their messages, from `docs/`.
 const ALL: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
+
+/// A job type of tests: no published one has a sensitive field.
+#[cfg(any(test, feature = "testing"))]
+const OF_TESTS: &[(&str, &str)] = &[("webhook", include_str!("../tests/webhook.schema.json"))];
+#[cfg(not(any(test, feature = "testing")))]
+const OF_TESTS: &[(&str, &str)] = &[];
+
+/// The keyword of a schema that names the fields whose values are hidden.
+const SENSITIVE: &str = "x-sensitive";
 
 /// Steps into one schema. None of ours is nested so deeply; a schema that contains itself must end somewhere.
 const DEEPEST: usize = 32;
@@ -23,8 +34,16 @@ pub fn kinds() -> impl Iterator<Item = &'static str> {
 /// The text of a job type's schema; `None` if there is no such type.
 #[must_use]
 pub fn text(kind: &str) -> Option<&'static str> {
-    ALL.iter().find(|(name, _)| *name == kind).map(|(_, text)| *text)
+    ALL.iter().chain(OF_TESTS).find(|(name, _)| *name == kind).map(|(_, text)| *text)
 }
+
+/// The fields of a job type's payload that it calls sensitive; none if it has no schema.
+pub(crate) fn sensitive(kind: &str) -> Sensitive {
+    Schema::of(kind).map(|schema| schema.sensitive()).unwrap_or_default()
+}
+
+/// What is wrong with a field that is required and not there.
+const MISSING: &str = "missing";
 
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,12 +76,25 @@ impl Schema {
         Self { root, is_printable: false }
     }
 
-    /// Every problem of a value, by field.
+    /// The fields that it calls sensitive.
+    fn sensitive(&self) -> Sensitive {
+        let names = self.root.get(SENSITIVE).and_then(Value::as_array).into_iter().flatten();
+        Sensitive::new(names.filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// Every problem of a value, by field. Those of a sensitive field do not quote its value.
     #[must_use]
     pub fn problems(&self, value: &Value) -> Vec<FieldProblem> {
         let mut problems = BTreeSet::new();
         self.check(&self.root, value, "", 0, &mut problems);
-        problems.into_iter().collect()
+        let sensitive = self.sensitive();
+        let discreet = |FieldProblem { field, problem }| {
+            let mut names = field.split(['.', '[']);
+            let hides = names.any(|name| sensitive.has(name));
+            let problem = if hides { without_value(&problem) } else { problem };
+            FieldProblem { field, problem }
+        };
+        problems.into_iter().map(discreet).collect()
     }
 
     /// The schema of a field of the payload, such as `fan_out.scrape`; `None` if the payload has no such field.
@@ -170,7 +202,7 @@ impl Schema {
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str).filter(|name| value.get(name).is_none()) {
-            problems.insert(FieldProblem { field: below(name), problem: "missing".to_owned() });
+            problems.insert(FieldProblem { field: below(name), problem: MISSING.to_owned() });
         }
         let others = schema.get("additionalProperties");
         for (name, value) in value.as_object().into_iter().flatten() {
@@ -236,6 +268,15 @@ fn shown(value: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// A problem without the value that it begins with.
+fn without_value(problem: &str) -> String {
+    match problem.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{HIDDEN}, expected {expected}"),
+        None if problem == MISSING => problem.to_owned(),
+        None => "a wrong value".to_owned(),
     }
 }
 

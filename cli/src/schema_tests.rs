@@ -6,7 +6,7 @@ use super::*;
 use crate::shapes;
 
 /// The keywords that the check heeds, and those that say nothing about a value.
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 24] = [
     "$defs",
     "$ref",
     "$schema",
@@ -30,6 +30,7 @@ const KNOWN: [&str; 23] = [
     "required",
     "title",
     "type",
+    "x-sensitive",
 ];
 
 /// Adds the keywords of a schema and of all within it.
@@ -104,6 +105,22 @@ fn every_problem_is_named_with_its_field() {
         assert!(found.iter().any(|problem| problem == expected), "{expected}: {found:#?}");
     }
     assert!(found.iter().any(|problem| problem.starts_with("payload.novelty: unknown field")));
+}
+
+#[test]
+fn a_problem_of_a_sensitive_field_does_not_quote_its_value() {
+    let of = |payload: &Value| problems("webhook", payload);
+    assert_eq!(of(&json!({ "card": "4711-0815", "url": "https://a.example/" })), [""; 0]);
+    let found = of(&json!({ "card": "PLANTED, expected 1", "url": 7 }));
+    assert_eq!(
+        found,
+        ["payload.card: ***, expected ^[0-9-]{4,19}$", "payload.url: 7, expected a text"]
+    );
+    assert_eq!(of(&json!({ "url": "https://a.example/" })), ["payload.card: missing"]);
+    let deep = json!({ "card": { "number": "PLANTED" }, "url": "https://a.example/" });
+    assert_eq!(of(&deep), ["payload.card: ***, expected a text"]);
+    assert!(sensitive("webhook").has("card") && !sensitive("webhook").has("url"));
+    assert_eq!(sensitive("nope"), Sensitive::default());
 }
 
 #[test]

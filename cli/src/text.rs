@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// What stands for a secret.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// Parts of names whose values are secrets.
 const SECRET_PARTS: [&str; 10] = [
@@ -65,6 +65,22 @@ pub(crate) fn escape_json(json: &str) -> String {
     escaped
 }
 
+/// Names of fields whose values are hidden besides those with telling names: those that a job type calls sensitive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sensitive(Vec<String>);
+
+impl Sensitive {
+    /// Fields with these names.
+    pub(crate) const fn new(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    /// Whether the values of fields with this name are hidden.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|sensitive| sensitive == name)
+    }
+}
+
 /// Whether the value of a parameter or field with this name is a secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
@@ -79,7 +95,12 @@ const fn ends_word(c: char) -> bool {
 /// The text without the secrets that it may contain: user names and passwords in addresses, values of query parameters
 /// and of quoted JSON fields with telling names, and tokens after `Bearer`.
 pub(crate) fn redact(text: &str) -> String {
-    let text = &without_secret_fields(text, Values::Quoted);
+    redact_with(text, &Sensitive::default())
+}
+
+/// The same, also without the values of quoted JSON fields that a job type calls sensitive.
+fn redact_with(text: &str, sensitive: &Sensitive) -> String {
+    let text = &without_secret_fields(text, Values::Quoted, sensitive);
     let mut redacted = String::with_capacity(text.len());
     let mut hide_next = false;
     for piece in text.split_inclusive(ends_word) {
@@ -137,15 +158,20 @@ pub(crate) fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// The same for a JSON value: its texts are redacted, and so are all values under telling names.
+/// A JSON value whose texts are redacted, and all values under telling names hidden.
 pub(crate) fn redact_value(value: Value) -> Value {
+    redact_value_with(value, &Sensitive::default())
+}
+
+fn redact_value_with(value: Value, sensitive: &Sensitive) -> Value {
+    let below = |value| redact_value_with(value, sensitive);
     match value {
-        Value::String(text) => Value::String(redact(&text)),
-        Value::Array(values) => values.into_iter().map(redact_value).collect(),
+        Value::String(text) => Value::String(redact_with(&text, sensitive)),
+        Value::Array(values) => values.into_iter().map(below).collect(),
         Value::Object(fields) => {
             let hide = |(name, value): (String, Value)| {
-                let hidden = is_secret(&name) && !value.is_null();
-                let value = if hidden { Value::from(HIDDEN) } else { redact_value(value) };
+                let hidden = (is_secret(&name) || sensitive.has(&name)) && !value.is_null();
+                let value = if hidden { Value::from(HIDDEN) } else { below(value) };
                 (name, value)
             };
             Value::Object(fields.into_iter().map(hide).collect())
@@ -156,8 +182,17 @@ pub(crate) fn redact_value(value: Value) -> Value {
 
 /// JSON of a record as a redacted value; text that is not JSON becomes a redacted text.
 pub(crate) fn json(text: &str) -> Value {
-    let broken = |_| Value::String(redact(&without_secret_fields(text, Values::All)));
-    serde_json::from_str(text).map_or_else(broken, redact_value)
+    json_with(text, &Sensitive::default())
+}
+
+/// The same, also without the values of fields that a job type calls sensitive.
+pub(crate) fn json_with(text: &str, sensitive: &Sensitive) -> Value {
+    let broken = |_| {
+        let text = without_secret_fields(text, Values::All, sensitive);
+        Value::String(redact_with(&text, sensitive))
+    };
+    let whole = |value| redact_value_with(value, sensitive);
+    serde_json::from_str(text).map_or_else(broken, whole)
 }
 
 /// Which values behind a telling name are hidden.
@@ -172,7 +207,7 @@ enum Values {
 /// Text that is almost JSON, such as a body that was cut off or a sentence that quotes one: what follows a telling name
 /// is hidden up to the end of its value, or to the end of the text if that is not clear. JSON within a text of JSON has
 /// escaped quotation marks, and is recognized as well.
-fn without_secret_fields(text: &str, values: Values) -> String {
+fn without_secret_fields(text: &str, values: Values, sensitive: &Sensitive) -> String {
     let mut shown = String::with_capacity(text.len());
     // Up to where the text is in `shown`, up to where it was searched, and what comes after the last quotation mark.
     let (mut from, mut at, mut opened) = (0, 0, None);
@@ -182,7 +217,8 @@ fn without_secret_fields(text: &str, values: Values) -> String {
         let value = text[at..].trim_start().strip_prefix(':').map(str::trim_start);
         let (Some(name), Some(value)) = (name, value) else { continue };
         let is_text = value.trim_start_matches('\\').starts_with('"');
-        if !is_secret(name) || (values == Values::Quoted && !is_text) {
+        let is_hidden = is_secret(name) || sensitive.has(name);
+        if !is_hidden || (values == Values::Quoted && !is_text) {
             continue;
         }
         shown.push_str(&text[from..at]);
@@ -277,6 +313,11 @@ mod tests {
         let hidden = json!({ "vin": "1", "auth": "***", "site": site });
         assert_eq!(json(payload), hidden);
         assert_eq!(json("not json https://u:p@h/"), json!("not json https://***@h/"));
+        let sensitive = Sensitive::new(vec!["vin".to_owned()]);
+        let hidden = json!({ "vin": "***", "auth": "***", "site": hidden["site"] });
+        assert_eq!(json_with(payload, &sensitive), hidden);
+        let quoting = r#"{"why":"refused {\"vin\":\"1\"}"#;
+        assert_eq!(json_with(quoting, &sensitive), json!(r#"{"why":"refused {\"vin\":***}"#));
         let cut = r#"{"payload": {"api_key": "sk_1", "vin": "1", "token":"sk_2"#;
         assert_eq!(json(cut), json!(r#"{"payload": {"api_key":***, "vin": "1", "token":***"#));
     }

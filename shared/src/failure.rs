@@ -175,6 +175,13 @@ impl Failure {
         self
     }
 
+    /// The same failure with another message, which is not longer.
+    #[must_use]
+    pub(crate) fn told(mut self, tell: impl FnOnce(&str) -> String) -> Self {
+        self.message = tell(&self.message);
+        self
+    }
+
     /// The same failure, of a dependency whose breaker is not closed if `open`.
     #[must_use]
     pub(crate) const fn with_breaker(mut self, open: bool) -> Self {

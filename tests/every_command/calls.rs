@@ -48,10 +48,13 @@ const LINK: &str = r#"{"destination":"https://u:PLANTED-i@www.example.com/","dea
 const BAD_LINK: &str = r#"{"destination":"https://u:PLANTED-j@","dealer_slug":"a",
     "vin":"1M8GDM9AXKP042788"}"#;
 
+/// Its card is sensitive, and no number.
+const BAD_WEBHOOK: &str = r#"{"card":"PLANTED-o","url":"https://www.example.com/"}"#;
+
 const FEED: &str = r#"{"dealer_slug":"a","site_url":"https://u:PLANTED-k@www.example.com/"}"#;
 
 /// Commands that change something.
-pub(super) const WRITING: [Call; 26] = [
+pub(super) const WRITING: [Call; 27] = [
     ("audit run", &[]),
     ("breaker auto", &["shop", "--reason", "x"]),
     ("breaker close", &["shop", "--for", "5m", "--reason", "x"]),
@@ -76,6 +79,7 @@ pub(super) const WRITING: [Call; 26] = [
     ("submit", &["url_shortening", "--payload", LINK]),
     ("submit", &["url_shortening", "--payload", BAD_LINK]),
     ("submit", &["url_shortening", "--payload", LINK, "--high"]),
+    ("submit", &["webhook", "--payload", BAD_WEBHOOK]),
     ("sweep", &[]),
     ("sweep", &["--reason", "x"]),
 ];

@@ -20,7 +20,7 @@ use crate::operators::record;
 /// The time of the test clock: the beginning of 2026.
 const NOW: Time = BEGINNING;
 
-/// The stack's job types. The schema of the first one is not published.
+/// The stack's job types. The first one calls its field `card` sensitive.
 const TYPES: &str = r#"[{"type":"webhook","dependency":"shop"},
     {"type":"url_shortening","dependency":"rebrandly"},{"type":"dealer_com_feed"}]"#;
 
@@ -35,10 +35,10 @@ pub(super) fn told(number: u32) -> String {
     format!(r#"sent {{"apikey":"PLANTED-a{number}"}} to {address} with {header}"#)
 }
 
-/// A payload with the same.
+/// A payload with the same, and with a sensitive field at two places.
 fn payload() -> String {
-    json!({ "apikey": "PLANTED-e", "deep": [{ "password": "PLANTED-f", "note": told(1) }] })
-        .to_string()
+    let deep = json!([{ "password": "PLANTED-f", "note": told(1), "card": ["PLANTED-m"] }]);
+    json!({ "apikey": "PLANTED-e", "card": "PLANTED-l", "deep": deep }).to_string()
 }
 
 fn planted(key: &str, phase: Phase) -> Record {
@@ -70,11 +70,13 @@ fn rejected() -> RejectedMessage {
 }
 
 fn car() -> Attributes {
+    // It is of no job type's payload, so only telling names count.
+    let of_car = json!({ "apikey": "PLANTED-n", "note": told(1) }).to_string();
     let attributes = [
         ("dealer", json!("example-motors")),
         ("vin", json!("car#1HGCM82633A004352")),
-        ("data", json!(payload())),
-        ("page", json!(payload())),
+        ("data", json!(of_car)),
+        ("page", json!(of_car)),
         ("link", json!(told(5))),
     ];
     attributes.map(|(name, value)| (name.to_owned(), value)).into()
@@ -124,7 +126,10 @@ pub(super) async fn stack() -> MemoryPorts {
         time_zone: "UTC".into(),
         enabled: true,
         queue: "s-webhook".into(),
-        message: Outgoing { body: format!(r#"{{"payload":{}}}"#, payload()), group: None },
+        message: Outgoing {
+            body: format!(r#"{{"type":"webhook","payload":{}}}"#, payload()),
+            group: None,
+        },
     };
     ports.create_schedule("s", "arn:aws:iam::1:role/r", &schedule).await.unwrap();
     ports

@@ -13,7 +13,7 @@ use crate::{
     output::Answer,
     ports::{Fault, Outgoing, Ports, Schedule},
     rows::{self, Common, RawRow, is_group},
-    schema::Schema,
+    schema::{self, Schema},
     shapes::{FeedChanged, FeedList, FeedShown},
     table::{Fields, table},
     text,
@@ -80,7 +80,10 @@ pub(super) async fn readable_group<P: Ports>(
 }
 
 fn shown(schedule: &Schedule) -> FeedShown {
-    let message = text::json(&schedule.message.body);
+    let body = &schedule.message.body;
+    let read: Value = serde_json::from_str(body).unwrap_or_default();
+    let kind = read.get("type").and_then(Value::as_str).unwrap_or_default();
+    let message = text::json_with(body, &schema::sensitive(kind));
     FeedShown {
         name: schedule.name.clone(),
         schedule: schedule.expression.clone(),

@@ -21,9 +21,10 @@ use crate::{
     moment::Moment,
     output::Answer,
     ports::{Kept, Ports},
+    schema,
     shapes::{Happened, JobShown, Noted},
     table::Fields,
-    text::{json, redact},
+    text::{json_with, redact},
 };
 
 /// From when on a job that is due looks stuck: ten ticks have not found it.
@@ -142,6 +143,8 @@ pub(crate) async fn wait<P: Ports>(
 
 /// What is shown of a record, without secrets.
 pub(crate) fn shape(record: &Record, units: f64) -> JobShown {
+    let sensitive = schema::sensitive(record.kind());
+    let json = |text: &str| json_with(text, &sensitive);
     let (mut why, mut lease_until, mut run_after, mut result) = (None, None, None, None);
     match &record.phase {
         Phase::Running { lease_until: until, .. } => lease_until = Some(until.as_millis()),

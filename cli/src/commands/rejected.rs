@@ -15,9 +15,10 @@ use crate::{
     moment::Moment,
     output::Answer,
     ports::{Kept, Ports},
+    schema,
     shapes::RejectedShown,
     table::Fields,
-    text::{json, redact},
+    text::{json_with, redact},
 };
 
 /// Lists rejected messages, which the index keeps beside the dead jobs of their type.
@@ -80,7 +81,7 @@ pub(crate) fn shape(message: &RejectedMessage, units: f64) -> RejectedShown {
         trace: message.trace.as_ref().map(|trace| trace.id().to_owned()),
         rejected_at: message.at.as_millis(),
         expires_at: message.expires_at.as_millis(),
-        body: json(&message.head),
+        body: json_with(&message.head, &schema::sensitive(&message.kind)),
         body_bytes: message.length,
         read_units: units,
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{hash::sha256_hex, time::Time},
     message::{Flaw, Rejection},
-    payload::{Payload, Problems},
+    payload::{Payload, Problems, SensitiveValues},
 };
 
 /// The message version that this code reads.
@@ -123,7 +123,10 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
             let key = key(kind, envelope.id.as_deref(), &canonical);
             Ok(Message { key, payload, canonical, created_at, deadline })
         }
-        _ => Err(Rejection::new(Flaw::Invalid, problems.to_string())),
+        _ => {
+            problems.hide(&SensitiveValues::in_json::<P>(envelope.payload.get()));
+            Err(Rejection::new(Flaw::Invalid, problems.to_string()))
+        }
     }
 }
 
@@ -308,6 +311,36 @@ mod tests {
         assert!(plain.key.starts_with("parcel#d:") && plain.key.len() == 9 + 64);
         let other = read(&body(&json!({"payload": {"name": "book", "weight": 2}}))).unwrap();
         assert_ne!(plain.key, other.key);
+    }
+
+    #[test]
+    fn a_rejection_does_not_repeat_a_sensitive_value() {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        struct Payment {
+            card: u64,
+            shop: String,
+        }
+        impl Payload for Payment {
+            const SENSITIVE: &'static [&'static str] = &["card"];
+
+            fn check(&mut self, problems: &mut Problems) {
+                problems.add("card", format!("{} is none", self.card));
+                problems.add("shop", format!("{} is none", self.shop));
+            }
+        }
+        let reason = |card: &Value| {
+            let payload = json!({ "card": card, "shop": "books" });
+            let body = json!({ "version": 1, "type": "payment", "payload": payload });
+            decode::<Payment>("payment", &body.to_string()).unwrap_err().reason
+        };
+        assert_eq!(
+            reason(&json!(47_110_815)),
+            "payload.card: *** is none; payload.shop: books is none"
+        );
+        assert_eq!(
+            reason(&json!("4711-0815")),
+            r#"payload.card: invalid type: string "***", expected a whole number"#
+        );
     }
 
     #[test]

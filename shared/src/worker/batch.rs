@@ -19,7 +19,7 @@ use crate::{
     dependency::{limiter::Limit, quota::Quota},
     job::Job,
     message::{Flaw, Message, Purpose, ReceivedMessage, Rejection, Woken, decode as decode_body},
-    payload::Payload,
+    payload::{Payload, SensitiveValues},
     policy::{
         EARLIEST_RETURN, ISOLATED_FROM_RECEIVE, MAX_DEPENDENCY_BYTES, MAX_RESULT_BYTES,
         SHORTEST_DELAY,
@@ -262,7 +262,8 @@ fn decode_one<J: Job>(job: &J, body: &str) -> Result<Decoded<J::Payload>, Reject
     });
     let decoded = decoded.map_err(|panic| {
         let reason = format!("payload: its job type cannot read it: {}", panic.message());
-        Rejection::new(Flaw::Invalid, reason)
+        let sensitive = SensitiveValues::in_json::<J::Payload>(body);
+        Rejection::new(Flaw::Invalid, sensitive.hide(&reason))
     })??;
     let invalid = |what: &str, length: usize, expected: &str| {
         let reason = format!("payload: {what} has {length} bytes, expected {expected}");

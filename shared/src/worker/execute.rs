@@ -9,6 +9,7 @@ use crate::{
     base::time::{Clock, Time},
     failure::{Class, Failure, JOB_TIMEOUT, RATE_LIMIT},
     job::{Gate, Job, Progress, Run},
+    payload::{Payload, SensitiveValues},
     policy::{MAX_CURSOR_BYTES, MAX_RESULT_BYTES},
     record::{
         Record,
@@ -84,7 +85,7 @@ pub async fn execute<J: Job>(
             return Outcome::Failed(if waiting { slot_too_late() } else { timed_out(limit) });
         }
     };
-    match ended {
+    let outcome = match ended {
         Ok(Ok(Ok(outcome))) => bounded(outcome),
         Ok(Ok(Err(error))) => Outcome::Failed(Failure::new(
             Class::Permanent,
@@ -92,6 +93,18 @@ pub async fn execute<J: Job>(
             format!("the job's result is no JSON: {error}"),
         )),
         Ok(Err(failure)) | Err(failure) => Outcome::Failed(failure),
+    };
+    discreet::<J::Payload>(outcome, record)
+}
+
+/// The outcome without sensitive values of the payload: the message of a failure is kept, logged and shown.
+fn discreet<P: Payload>(outcome: Outcome, record: &Record) -> Outcome {
+    match outcome {
+        Outcome::Failed(failure) if !P::SENSITIVE.is_empty() => {
+            let values = SensitiveValues::in_json::<P>(&record.work.payload);
+            Outcome::Failed(failure.told(|message| values.hide(message)))
+        }
+        outcome => outcome,
     }
 }
 
@@ -169,4 +182,62 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".into());
     Failure::new(Class::Crash, "panic", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{
+        gates::Closed,
+        payload::Problems,
+        policy::Policy,
+        record::{Phase, Work},
+        testing::{self, POLICY, TestClock},
+    };
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Payment {
+        card: String,
+    }
+
+    impl Payload for Payment {
+        const SENSITIVE: &'static [&'static str] = &["card"];
+
+        fn check(&mut self, _: &mut Problems) {}
+    }
+
+    struct Charge;
+
+    impl Job for Charge {
+        const TYPE: &'static str = "charge";
+        const POLICY: Policy = POLICY;
+        type Payload = Payment;
+        type Output = ();
+
+        async fn run<G: Gate>(
+            &self,
+            payment: &Payment,
+            _: &Run<'_, G>,
+        ) -> Result<Progress<()>, Failure> {
+            let message = format!("the shop refuses {}", payment.card);
+            Err(Failure::new(Class::Permanent, "refused", message))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_does_not_repeat_a_sensitive_value() {
+        let payment = Payment { card: "4711-0815".into() };
+        let payload = serde_json::to_string(&payment).unwrap();
+        let queued = Phase::Queued { due_at: Time::default() };
+        let record = testing::record("charge#g:1", queued);
+        let record = Record { work: Work { payload, ..testing::work() }, ..record };
+        let gate = Closed::new(&unstarted());
+        let clock = TestClock::default();
+        let end = clock.now() + Duration::from_secs(9);
+        let outcome = execute(&Charge, &payment, &record, &gate, &clock, end, false).await;
+        let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((failure.code(), failure.message()), ("refused", "the shop refuses ***"));
+    }
 }

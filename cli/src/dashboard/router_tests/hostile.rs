@@ -147,3 +147,21 @@ fn cells_path(text: &str) -> String {
     let values = [("class", text.as_str()), ("group", &text), ("dependency", &text)];
     crate::dashboard::cells::path("/jobs", &values)
 }
+
+#[tokio::test]
+async fn a_field_that_a_type_calls_sensitive_is_on_no_page() {
+    let payload = json!({ "url": "https://shop.example/", "card": "PLANTED-1" }).to_string();
+    let rejected_key = format!("q#{}", "0".repeat(64));
+    let job = Record { key: "webhook#g:1".into(), ..record("1", &payload, "refused") };
+    let (kind, length) = ("webhook".to_owned(), payload.len());
+    let kept = RejectedMessage { kind, head: payload.clone(), length, ..message("refused") };
+    let ports = MemoryPorts::stack("s", r#"[{"type":"webhook","dependency":"d"}]"#)
+        .with_record(&job)
+        .with_item(&rejected_key, Kept::Rejected(Box::new(kept)));
+    let rejected = format!("/job?id={}", rejected_key.replace('#', "%23"));
+    for path in ["/job?id=1", rejected.as_str()] {
+        let text = page(&ports, path).await;
+        assert!(text.contains("https://shop.example/"), "{path}: {text}");
+        assert!(text.contains("***") && !text.contains("PLANTED"), "{path}: {text}");
+    }
+}
