@@ -1,10 +1,12 @@
 //! What holds for every command of `evenkeel`, whatever it does. Its commands are found in the command line itself, so
 //! a new one is tested, or named here with the reason why not.
 
+mod bad_values;
 mod calls;
 mod json;
 mod planted;
 mod secrets;
+mod writes;
 
 use std::collections::BTreeSet;
 

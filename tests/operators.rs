@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser as _;
 use evenkeel::{
-    base::time::Time,
+    base::time::{Clock as _, Time},
     ports::{Control as _, Store as _, notes::NoteKey},
     record::{Counters, Parking, Phase, Record, Work},
-    testing::{self, TestClock},
+    testing::{self, BEGINNING, TestClock},
 };
 use evenkeel_cli::{
     Exit, Failure, Stop, Streams, Surroundings,
@@ -92,14 +92,19 @@ async fn over_a_socket_the_command_reads_what_the_engine_writes() {
 
 /// Runs a command on ports in memory; its exit status and its JSON.
 async fn told(words: &[&str]) -> (Exit, Value) {
+    told_of(&records(), words).await
+}
+
+/// The same on these records.
+async fn told_of(records: &[Record], words: &[&str]) -> (Exit, Value) {
     let cli = Cli::parse_from(["evenkeel", "--json", "--stack", "s"].iter().chain(words));
     let environment = std::iter::empty::<(String, String)>().collect();
     let surroundings = Surroundings { environment, folder: PathBuf::new() };
     let feeds = r#"{"group":"s","role":"arn:aws:iam::1:role/r","types":["webhook"]}"#;
     let types = r#"[{"type":"webhook","dependency":"shop"}]"#;
     let mut ports = MemoryPorts::stack("s", types).with_parameter("/s/feeds", feeds);
-    for record in records() {
-        ports = ports.with_record(&record);
+    for record in records {
+        ports = ports.with_record(record);
     }
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = Streams::plain(&mut out, &mut err);
@@ -149,4 +154,49 @@ async fn what_is_not_there_is_an_error_with_a_hint() {
     assert!(value["error"]["hint"].as_str().unwrap().contains("jobs explain nope"));
     let (exit, value) = told(&["health"]).await;
     assert_eq!((exit, &value["healthy"]), (Exit::No, &false.into()), "no sweeper has reported");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_job_has_been_due_for_ten_minutes_and_has_not_ended() {
+    let ago = |minutes| BEGINNING.before(Duration::from_mins(minutes));
+    let why = || "x".to_owned();
+    let waiting = |due_at| Phase::Waiting { run_after: due_at, due_at, why: why() };
+    let parked = |key, gated| {
+        let mut parked = record(key, Phase::Parked { run_after: ago(30), why: why() });
+        parked.parking = parked.parking.map(|parking| Parking { gated, ..parking });
+        parked
+    };
+    let lost = Phase::Running { lease_until: ago(20), lease_expiry_indexed: true };
+    let records = [
+        record("webhook#g:stuck", waiting(ago(11))),
+        record("webhook#g:due", waiting(ago(9))),
+        record("webhook#g:later", waiting(BEGINNING + Duration::from_mins(1))),
+        parked("webhook#g:forgotten", false),
+        // It waits for its breaker, and ends in hours.
+        parked("webhook#g:gated", true),
+        record("webhook#g:lost", lost),
+        record("webhook#g:dead", Phase::Dead { at: ago(60), why: why() }),
+    ];
+    let keys = |value: &Value| -> Vec<String> {
+        let jobs = value["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["key"].as_str().unwrap().to_owned()).collect()
+    };
+    let (exit, stuck) = told_of(&records, &["jobs", "list", "--stuck"]).await;
+    assert_eq!(exit, Exit::Done);
+    assert_eq!(keys(&stuck), ["webhook#g:forgotten", "webhook#g:lost", "webhook#g:stuck"]);
+    let (_, all) = told_of(&records, &["jobs", "list"]).await;
+    assert_eq!(keys(&all).len(), 6, "{all}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_job_that_does_not_end_fails_when_the_time_is_over() {
+    let clock = TestClock::default();
+    let (exit, value) = told(&["jobs", "wait", "waiting", "--timeout", "90s"]).await;
+    assert_eq!((exit, &value["error"]["code"]), (Exit::Failed, &"timeout".into()));
+    let hint = value["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("evenkeel jobs explain waiting"), "{hint}");
+    let waited = clock.now().since(BEGINNING);
+    assert!((90..=92).contains(&waited.as_secs()), "{waited:?}");
+    let (exit, value) = told(&["jobs", "wait", "dead", "--timeout", "90s"]).await;
+    assert_eq!((exit, &value["state"]), (Exit::No, &"dead".into()));
 }

@@ -126,3 +126,26 @@ impl From<Fault> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_status_and_its_code() {
+        let why = || "why".to_owned();
+        let denied = Fault::Denied { action: "sqs:SendMessage".into(), why: why() };
+        for (fault, status, code) in [
+            (Fault::NoCredentials(why()), 4, "no_credentials"),
+            (denied, 4, "denied"),
+            (Fault::Missing(why()), 4, "missing"),
+            (Fault::Unavailable(why()), 1, "unavailable"),
+            (Fault::Unreadable(why()), 1, "unreadable"),
+            (Fault::Refused(why()), 2, "refused"),
+        ] {
+            let failure = Failure::from(fault);
+            assert_eq!((failure.exit().code(), failure.code.as_str()), (status, code));
+            assert!(failure.message.contains("why"), "{code}: {}", failure.message);
+        }
+    }
+}

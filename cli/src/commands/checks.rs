@@ -1,6 +1,6 @@
 //! What a command line must have and the parser cannot tell: found before anything is asked of AWS.
 
-use super::cars;
+use super::{cars, rejected};
 use crate::{
     args::{
         ActOnJobs, AuditCommand, BreakerCommand, CarsCommand, Command, JobsCommand, LimiterCommand,
@@ -11,7 +11,11 @@ use crate::{
     exit::Failure,
 };
 
-/// Fails if a change of many things, or of one that many depend on, comes without a reason, or if a cursor is none.
+/// Characters of a VIN.
+const VIN_CHARACTERS: usize = 17;
+
+/// Fails if a change of many things, or of one that many depend on, comes without a reason, or if a cursor, a VIN or the
+/// key of a rejected message is none.
 pub(crate) fn check(command: &Command) -> Result<(), Failure> {
     if lacks_reason(command) {
         let message = "--reason: missing; expected why, for those who read the operations log";
@@ -24,6 +28,10 @@ pub(crate) fn check(command: &Command) -> Result<(), Failure> {
         Command::Rejected(RejectedCommand::List(given)) => {
             each(given.page.cursor.as_deref(), position)
         }
+        Command::Rejected(RejectedCommand::Release(given)) => {
+            given.keys.iter().try_for_each(|key| rejected::check(key))
+        }
+        Command::Cars(CarsCommand::Show(given)) => vin(&given.vin),
         Command::Cars(CarsCommand::List(given)) => {
             each(given.page.cursor.as_deref(), |cursor| cars::place(cursor).map(drop))
         }
@@ -36,6 +44,14 @@ pub(crate) fn check(command: &Command) -> Result<(), Failure> {
 
 fn each(cursor: Option<&str>, check: impl Fn(&str) -> Result<(), Failure>) -> Result<(), Failure> {
     cursor.map_or(Ok(()), check)
+}
+
+fn vin(text: &str) -> Result<(), Failure> {
+    let text = text.trim();
+    if text.len() == VIN_CHARACTERS && text.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("VIN: {text:?}, expected {VIN_CHARACTERS} letters and digits")))
 }
 
 /// Whether a command needs a reason and has none. What concerns one job, and what ends a pause, needs none.
@@ -107,6 +123,17 @@ mod tests {
         ] {
             assert_eq!(problem(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_vin_and_the_key_of_a_rejected_message_have_their_form() {
+        for line in ["cars show d 1M8GDM9AXKP04278", "cars show d 1M8GDM9AXKP04278-"] {
+            let bad = problem(line).unwrap();
+            assert!(bad.ends_with("expected 17 letters and digits"), "{line}: {bad}");
+        }
+        assert_eq!(problem("cars show d 1m8gdm9axkp042788"), None);
+        let bad = problem("rejected release q#1 webhook#g:1 --reason x").unwrap();
+        assert_eq!(bad, "key: \"webhook#g:1\", expected q# and 64 digits");
     }
 
     #[test]

@@ -49,6 +49,14 @@ pub(crate) async fn read_list<P: Ports>(
     due::list(ports, &stack.jobs, &query).await
 }
 
+/// Fails if a text is no key of a rejected message.
+pub(super) fn check(key: &str) -> Result<(), Failure> {
+    if key.starts_with("q#") {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("key: {key:?}, expected q# and 64 digits")))
+}
+
 /// Shows a rejected message.
 pub(super) async fn show<P: Ports>(
     ports: &P,
@@ -56,9 +64,7 @@ pub(super) async fn show<P: Ports>(
     wanted: &OneRejected,
     moment: Moment,
 ) -> Result<Answer, Failure> {
-    if !wanted.key.starts_with("q#") {
-        return Err(Failure::usage(format!("key: {:?}, expected q# and 64 digits", wanted.key)));
-    }
+    check(&wanted.key)?;
     let job = OneJob { id: wanted.key.clone(), kind: None };
     let found = find(ports, stack, &job).await?;
     match found.item {
