@@ -10,7 +10,7 @@ use evenkeel::{
     base::time::Time,
     dependency::{breaker::Breaker, limiter::Limiter},
     message::RejectedMessage,
-    ports::maintenance::Depth,
+    ports::{maintenance::Depth, notes::Limits},
     record::{Phase, Record},
 };
 
@@ -43,6 +43,10 @@ pub struct Facts {
     pub per_minute: Option<u64>,
     /// Parked jobs before this one in its partition of the index.
     pub ahead: Option<Ahead>,
+    /// All parked jobs of the dependency a minute ago; `None` if they were too many to be counted.
+    pub parked: Option<u64>,
+    /// What limits the calls of the dependency, as the functions have noted it.
+    pub limits: Limits,
     /// When the sweeper last wrote how things stand.
     pub swept_at: Option<Time>,
 }
@@ -92,6 +96,7 @@ pub fn explain(record: &Record, facts: &Facts, now: Time) -> Explanation {
 /// ARN of the queue in which its message may be.
 #[must_use]
 pub fn explain_unclaimed(key: &str, queue: &str, facts: &Facts, now: Time) -> Explanation {
+    let kind = key.split('#').next().unwrap_or_default();
     let visible = facts.depth.map_or(0, |depth| depth.visible);
     let mut summary = "There is no record: its message has not been claimed yet, was never sent, \
          or its record has expired."
@@ -125,7 +130,7 @@ pub fn explain_unclaimed(key: &str, queue: &str, facts: &Facts, now: Time) -> Ex
         counts: None,
         history: Vec::new(),
         journal: Vec::new(),
-        advice: Some(advice::unclaimed(facts, visible)),
+        advice: Some(advice::unclaimed(kind, queue, facts, visible)),
         read_units: 0.0,
     }
 }

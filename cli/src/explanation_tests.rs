@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use clap::Parser as _;
 use evenkeel::{
     base::time::Time,
     dependency::{
@@ -9,13 +10,14 @@ use evenkeel::{
         limiter::Limiter,
     },
     message::{Flaw, RejectedMessage, Rejection},
-    ports::maintenance::Depth,
+    ports::{maintenance::Depth, notes::Limits},
     record::{
         Counters, FailedAttempt, LastFailure, Parking, Phase, Record, Work, journal::JournalEntry,
     },
 };
 
 use super::*;
+use crate::args::Cli;
 
 const NOW: Time = Time::from_millis(1_800_000_000_000);
 
@@ -102,7 +104,10 @@ fn a_job_that_runs_waits_for_its_lease_at_most() {
     );
     let forgotten =
         explain(&record(phase(ago(900))), &Facts { swept_at: Some(ago(800)), ..facts() }, NOW);
-    assert_eq!(forgotten.advice.unwrap().command.as_deref(), Some("evenkeel doctor --local"));
+    assert_eq!(
+        forgotten.advice.unwrap().command.as_deref(),
+        Some("evenkeel sweep --reason WHY --local")
+    );
 }
 
 #[test]
@@ -194,6 +199,92 @@ fn a_parked_job_behind_a_closed_breaker_goes_in_its_turn() {
         None,
         "it has expired"
     );
+}
+
+#[test]
+fn a_parked_job_goes_when_those_before_it_have_gone() {
+    let limits = Limits { per_minute: Some(480), per_hour: Some(18_000), ..Limits::default() };
+    let slowed = Limiter { pace: 500, ..Limiter::default() };
+    let told = |count, at_least, parked| {
+        let facts = Facts {
+            ahead: Some(Ahead { count, at_least }),
+            parked,
+            limits: limits.clone(),
+            limiter: Some(slowed.clone()),
+            ..facts()
+        };
+        let expected = explain(&parked_record(), &facts, NOW).expected.unwrap();
+        assert!(expected.how.contains("at most 240 a minute"), "{}", expected.how);
+        (expected.from.unwrap(), expected.until)
+    };
+    let tick = 120;
+    let at = |seconds| after(seconds).as_millis();
+    // 240 a minute at half the pace. The 16 shards take turns: 16 * 61 - 1 jobs at most.
+    assert_eq!(told(60, false, None), (at(15), Some(after(tick).as_millis() + 243_750)));
+    assert_eq!(told(60, false, Some(121)), (at(15), Some(at(30 + tick))), "120 others in all");
+    assert_eq!(told(100, true, Some(961)), (at(25), Some(at(240 + tick))));
+    assert_eq!(told(100, true, None), (at(25), None), "nobody has counted them");
+    let host = Facts { ahead: Some(Ahead { count: 600, at_least: false }), ..facts() };
+    let mut of_host = parked_record();
+    of_host.work.dependency = "page/www.example.com".into();
+    let expected = explain(&of_host, &host, NOW).expected.unwrap();
+    assert_eq!(expected.until, Some(at(60 + tick)), "a host has one shard, and ten go a second");
+}
+
+/// A parked job that waits for its breaker only, which is closed.
+fn parked_record() -> Record {
+    parked(ago(10), true)
+}
+
+/// Whether the command line takes a command, with a reason and a number in place of the words for them.
+fn parses(command: &str) -> bool {
+    let words = command.split_whitespace().map(|word| match word {
+        "WHY" => "mended",
+        "N" => "4",
+        word => word,
+    });
+    Cli::try_parse_from(words).is_ok()
+}
+
+#[test]
+fn what_helps_a_paused_or_overdue_job_is_a_command_that_acts() {
+    let waiting = || {
+        let at = ago(900);
+        record(Phase::Waiting { run_after: at, due_at: at, why: "503".into() })
+    };
+    let running = Phase::Running { lease_until: ago(900), lease_expiry_indexed: true };
+    let silent = || Facts { swept_at: Some(ago(800)), ..facts() };
+    let backlog = Depth { visible: 9, ..Depth::default() };
+    let cases = [
+        (waiting(), Facts { is_paused: true, ..facts() }, "queues resume link --priority normal "),
+        (waiting(), silent(), "sweep "),
+        (
+            waiting(),
+            Facts { depth: Some(backlog), ..facts() },
+            "queues set link --priority normal ",
+        ),
+        (waiting(), facts(), "jobs retry link#g:a "),
+        (record(running), facts(), "sweep "),
+        (parked(ago(900), false), facts(), "jobs retry link#g:a "),
+        // It has no message that could wait behind others.
+        (parked(ago(900), false), Facts { depth: Some(backlog), ..facts() }, "jobs retry "),
+        (parked(ago(900), false), silent(), "sweep "),
+    ];
+    for (record, facts, expected) in cases {
+        let advice = explain(&record, &facts, NOW).advice.unwrap();
+        let command = advice.command.unwrap();
+        assert!(command.starts_with(&format!("evenkeel {expected}")), "{command}");
+        assert!(parses(&command), "{command}");
+    }
+    let mut high = waiting();
+    high.work.queue += "-high";
+    let advice = explain(&high, &Facts { is_paused: true, ..facts() }, NOW).advice.unwrap();
+    assert!(advice.command.unwrap().contains(" --priority high "), "{}", advice.text);
+    let paused = Facts { is_paused: true, ..facts() };
+    let told = explain_unclaimed("link#g:a", "arn:aws:sqs:r:1:s-link-high", &paused, NOW);
+    let command = told.advice.unwrap().command.unwrap();
+    assert!(command.starts_with("evenkeel queues resume link --priority high "), "{command}");
+    assert!(parses(&command), "{command}");
 }
 
 #[test]

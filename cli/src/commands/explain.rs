@@ -8,7 +8,8 @@ use evenkeel::{
 use super::{
     dependencies,
     find::{Found, absent, find, unreadable},
-    observed, queues,
+    observed::{self, Observed},
+    queues,
     shown::{history, journal},
 };
 use crate::{
@@ -64,56 +65,57 @@ pub(crate) async fn explanation<P: Ports>(
     Ok(explanation)
 }
 
-/// Explains a job without a record. If it may be of several types, that with the longest queue counts: in an empty one
-/// its message does not wait.
+/// Explains a job without a record. Its message may be in either queue of each type that it may be of: the longest counts,
+/// or the longest of those that are paused, because in an empty one its message does not wait.
 async fn unclaimed<P: Ports>(
     ports: &P,
     stack: &Deployment,
     keys: &[String],
     now: Time,
 ) -> Result<(Explanation, f64), Failure> {
-    let visible = |facts: &Facts| facts.depth.map_or(0, |depth| depth.visible);
-    let mut units = 0.0;
-    let mut longest: Option<(&String, &JobType, Facts)> = None;
+    let (observed, units) = observed::observed(ports, stack).await.unwrap_or_default();
+    let weight = |facts: &Facts| {
+        let visible = facts.depth.map_or(0, |depth| depth.visible);
+        (facts.is_paused && visible > 0, visible)
+    };
+    let mut longest: Option<(&String, &str, Facts)> = None;
     for key in keys {
         let job = stack.job_type(key.split('#').next().unwrap_or_default())?;
-        let (facts, read) = facts_of_queue(ports, stack, job, &job.normal).await;
-        units += read;
-        if longest.as_ref().is_none_or(|(_, _, other)| visible(&facts) > visible(other)) {
-            longest = Some((key, job, facts));
+        let (normal, high) = tokio::join!(
+            facts_of_queue(ports, stack, job, &job.normal),
+            facts_of_queue(ports, stack, job, &job.high),
+        );
+        for (queue, facts) in [(&job.normal, normal), (&job.high, high)] {
+            let facts = with_observed(facts, &observed, job);
+            if longest.as_ref().is_none_or(|(_, _, other)| weight(&facts) > weight(other)) {
+                longest = Some((key, queue.as_str(), facts));
+            }
         }
     }
-    let (key, job, facts) = longest
+    let (key, queue, facts) = longest
         .ok_or_else(|| Failure::usage("type: the stack's configuration names no job type"))?;
-    Ok((explain_unclaimed(key, &job.normal, &facts, now), units))
+    Ok((explain_unclaimed(key, queue, &facts, now), units))
 }
 
-/// What is known of a queue and its type. What must not or cannot be read is left out: a part of an explanation is
-/// better than none.
+/// What is known of a queue. What must not or cannot be read is left out: a part of an explanation is better than none.
 async fn facts_of_queue<P: Ports>(
     ports: &P,
     stack: &Deployment,
     job: &JobType,
     queue: &str,
-) -> (Facts, f64) {
-    let (depth, observed, paused) = tokio::join!(
-        ports.depth(queue),
-        observed::observed(ports, stack),
-        queues::is_paused(ports, stack, job, queue),
-    );
-    let (observed, units) = observed.unwrap_or_default();
-    let facts = Facts {
-        stack: stack.options.clone(),
-        depth: depth.ok(),
-        is_paused: paused,
-        per_minute: observed.per_minute(&job.kind),
-        swept_at: observed.at(),
-        ..Facts::default()
-    };
-    (facts, units)
+) -> Facts {
+    let (depth, is_paused) =
+        tokio::join!(ports.depth(queue), queues::is_paused(ports, stack, job, queue));
+    let stack = stack.options.clone();
+    Facts { stack, depth: depth.ok(), is_paused, ..Facts::default() }
 }
 
-/// The same with the gates of a job's dependency.
+/// The same with what the sweeper has observed of the type.
+fn with_observed(facts: Facts, observed: &Observed, job: &JobType) -> Facts {
+    Facts { per_minute: observed.per_minute(&job.kind), swept_at: observed.at(), ..facts }
+}
+
+/// What is known of a job's queue and of the gates of its dependency, and what reading it cost.
 async fn facts<P: Ports>(
     ports: &P,
     stack: &Deployment,
@@ -124,18 +126,24 @@ async fn facts<P: Ports>(
     }
     let job = stack.job_type(record.kind())?;
     let dependency = &record.work.dependency;
-    let (facts, known, breaker, ahead) = tokio::join!(
+    let (facts, observed, known, breaker, ahead) = tokio::join!(
         facts_of_queue(ports, stack, job, &record.work.queue),
+        observed::observed(ports, stack),
         dependencies::known(ports, stack),
         ports.breaker(&stack.control, dependency),
         ahead(ports, stack, record),
     );
-    let ((mut facts, mut units), known, breaker) = (facts, known?, breaker?);
+    let (observed, mut units) = observed.unwrap_or_default();
+    let (known, breaker) = (known?, breaker?);
     units += known.units + breaker.units;
     let limiter = ports.limiter(&stack.control, &known.limiter(dependency)).await?;
     units += limiter.units;
+    let mut facts = with_observed(facts, &observed, job);
     facts.breaker = breaker.value;
     facts.limiter = limiter.value;
+    facts.limits = known.limits.get(dependency).cloned().unwrap_or_default();
+    let seen = observed.dependencies.get(dependency);
+    facts.parked = seen.filter(|seen| !seen.more).map(|seen| seen.parked);
     if let Some((ahead, read)) = ahead? {
         facts.ahead = Some(ahead);
         units += read;
@@ -228,11 +236,12 @@ mod tests {
 
     use evenkeel::{
         dependency::breaker::{Breaker, State},
+        ports::{maintenance::Depth, notes::WATCHED},
         record::{Counters, Parking, Work, journal::JournalEntry},
     };
 
     use super::*;
-    use crate::{args::TimeForm, memory::MemoryPorts, stack, stack::Target};
+    use crate::{args::TimeForm, memory::MemoryPorts, ports::MappingFacts, stack, stack::Target};
 
     const NOW: Time = Time::from_millis(1_800_000_000_000);
 
@@ -267,6 +276,66 @@ mod tests {
                 ..JournalEntry::default()
             }],
         }
+    }
+
+    /// What `explain` says of a job, as JSON.
+    async fn explained(ports: &MemoryPorts, id: &str) -> serde_json::Value {
+        let stack = stack::find(ports, &Target::default()).await.unwrap();
+        let job = OneJob { id: id.to_owned(), kind: None };
+        let found = find(ports, &stack, &job).await.unwrap();
+        let explanation = explanation(ports, &stack, &job, &found, NOW).await.unwrap();
+        serde_json::to_value(&explanation).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_not_claimed_may_be_in_either_queue() {
+        let depth = |visible| Depth { visible, ..Depth::default() };
+        let queue = |name: &str| format!("arn:aws:sqs:eu-west-1:123456789012:s-{name}");
+        let ports = || {
+            MemoryPorts::stack("s", r#"[{"type":"a"},{"type":"b"}]"#)
+                .with_depth(&queue("a"), depth(7))
+                .with_depth(&queue("b-high"), depth(9))
+        };
+        let told = explained(&ports(), "nope").await;
+        assert_eq!((&told["gate"]["of"], &told["ahead"]["count"]), (&"s-b-high".into(), &9.into()));
+        assert_eq!(told["key"], "b#g:nope");
+        let off = MappingFacts { state: "Disabled".into(), concurrency: None };
+        let told = explained(&ports().with_mappings(&[("a", off)]), "nope").await;
+        assert_eq!(
+            (&told["gate"]["of"], &told["gate"]["state"]),
+            (&"s-a".into(), &"paused".into())
+        );
+        let command = told["advice"]["command"].as_str().unwrap();
+        assert!(command.starts_with("evenkeel queues resume a --priority normal "), "{command}");
+    }
+
+    #[tokio::test]
+    async fn a_parked_job_has_its_place_and_a_time() {
+        let limits = r#"{"per_minute":480,"per_hour":18000,"closes_with":1,"noted_at":1}"#;
+        let observed = r#"{"at":1,"dependencies":{"d":{"parked":901}}}"#;
+        let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
+            .with_record(&parked("1"))
+            .with_record(&parked("2"))
+            .with_note(WATCHED[0], "d", limits)
+            .with_note("observe", "now", observed);
+        let told = explained(&ports, "2").await;
+        // It is of high priority: one partition holds all jobs that go before it.
+        assert_eq!(told["ahead"], serde_json::json!({ "count": 1, "at_least": false }));
+        let after = |ms| (NOW + Duration::from_millis(ms)).as_millis();
+        let expected = &told["expected"];
+        assert_eq!(expected["from"], after(30_000), "it waits for that time");
+        let gated = |id: &str| {
+            let parking = parked(id).parking.map(|parking| Parking { gated: true, ..parking });
+            Record { parking, ..parked(id) }
+        };
+        let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
+            .with_record(&gated("1"))
+            .with_record(&gated("2"))
+            .with_note(WATCHED[0], "d", limits);
+        let told = explained(&ports, "2").await;
+        // 480 a minute at best, 300 once the hour counts, and a tick.
+        assert_eq!(told["expected"]["from"], after(125));
+        assert_eq!(told["expected"]["until"], after(200 + 120_000));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use evenkeel::{
     dependency::breaker::State,
     failure::Class,
     message::Flaw,
-    record::{Phase, Record},
+    record::{Phase, Record, due::priority},
 };
 
 use super::{FORGOTTEN_AFTER, Facts};
@@ -17,7 +17,7 @@ fn advice_of(text: impl Into<String>, words: &str, facts: &Facts) -> Advice {
     Advice { text: text.into(), command: Some(command) }
 }
 
-/// A command that lets a job begin anew.
+/// A command that lets a job begin anew, or run now if it only waits.
 fn retry(record: &Record) -> String {
     format!("jobs retry {} --reason WHY", quoted(&record.key))
 }
@@ -34,41 +34,55 @@ pub(super) fn advice(record: &Record, facts: &Facts, now: Time) -> Option<Advice
         Phase::Quarantined { .. } => return Some(quarantined(record, facts)),
     };
     if facts.is_paused {
-        return Some(paused(facts));
+        return Some(paused(record.kind(), &record.work.queue, facts));
     }
-    overdue(due, facts, now)
+    overdue(record, due, facts, now)
 }
 
 /// Help for a job that the sweeper should have looked after.
-fn overdue(due: Time, facts: &Facts, now: Time) -> Option<Advice> {
+fn overdue(record: &Record, due: Time, facts: &Facts, now: Time) -> Option<Advice> {
     if now.since(due) <= FORGOTTEN_AFTER {
         return None;
     }
+    let is_running = matches!(record.phase, Phase::Running { .. });
+    let has_message = matches!(record.phase, Phase::Queued { .. } | Phase::Waiting { .. });
     Some(if facts.is_sweeper_silent(now) {
         advice_of(
-            "The sweeper has not reported for minutes, and only it finds such a job: check its schedule and its log.",
-            "doctor",
+            "The sweeper has not reported for minutes, and only it finds such a job. This runs it once; `evenkeel doctor` \
+             checks why it is not called.",
+            "sweep --reason WHY",
             facts,
         )
-    } else if facts.depth.is_some_and(|depth| depth.visible > 0) {
+    } else if has_message && facts.depth.is_some_and(|depth| depth.visible > 0) {
+        let (kind, of) = (quoted(record.kind()), priority(&record.work.queue));
         advice_of(
-            "Its message waits behind others: see whether the queue's concurrency or a limit is the cause.",
-            "queues list",
+            "Its message waits behind others. If `evenkeel queues list` shows few batches at once, and no limit is the \
+             cause, more of them help:",
+            &format!("queues set {kind} --priority {of} --concurrency N --for 1h --reason WHY"),
+            facts,
+        )
+    } else if is_running {
+        advice_of(
+            "Its lease is over, and the sweeper, which works, has not found it: read its log lines about the key. This \
+             runs it once more.",
+            "sweep --reason WHY",
             facts,
         )
     } else {
         advice_of(
-            "It is overdue although the sweeper works: read the sweeper's log lines about its key.",
-            "health",
+            "It is overdue although the sweeper works: read its log lines about the key. This sends it again.",
+            &retry(record),
             facts,
         )
     })
 }
 
-fn paused(facts: &Facts) -> Advice {
+/// Help for a job whose queue is paused.
+fn paused(kind: &str, queue: &str, facts: &Facts) -> Advice {
+    let (kind, of) = (quoted(kind), priority(queue));
     advice_of(
-        "The queue's event source mapping is disabled: `evenkeel queues resume` enables it once the reason is gone.",
-        "queues list",
+        "Its queue is paused: `evenkeel ops log` says who did it and why. If the reason is gone, enable the queue again.",
+        &format!("queues resume {kind} --priority {of} --reason WHY"),
         facts,
     )
 }
@@ -102,7 +116,7 @@ fn parked(record: &Record, run_after: Time, facts: &Facts, now: Time) -> Option<
         );
         return Some(advice_of(text, &show(), facts));
     }
-    overdue(run_after, facts, now)
+    overdue(record, run_after, facts, now)
 }
 
 fn dead(record: &Record, facts: &Facts) -> Advice {
@@ -121,11 +135,12 @@ fn quarantined(record: &Record, facts: &Facts) -> Advice {
     )
 }
 
-/// Help for a job without a record.
-pub(super) fn unclaimed(facts: &Facts, visible: u64) -> Advice {
-    let (text, command) = if facts.is_paused {
-        ("Resume the queue with `evenkeel queues resume`.", "queues list")
-    } else if visible > 0 {
+/// Help for a job of this type without a record, whose message may be in the queue with this ARN.
+pub(super) fn unclaimed(kind: &str, queue: &str, facts: &Facts, visible: u64) -> Advice {
+    if facts.is_paused {
+        return paused(kind, queue, facts);
+    }
+    let (text, command) = if visible > 0 {
         ("Wait for the queue, and compare the id with what was sent.", "queues list")
     } else {
         (

@@ -1,16 +1,27 @@
 //! What a parked job waits for: a breaker, a limiter, or the end of its own pause.
 
+use std::time::Duration;
+
 use evenkeel::{
     base::time::Time,
     dependency::breaker::{Breaker, State},
-    record::Record,
+    record::{
+        Record,
+        due::{HIGH, Parked},
+    },
 };
 
 use super::{A_TICK, Facts, base, ends_at};
 use crate::{
-    shapes::{Expected, Explanation, Gate, GateKind},
+    shapes::{Ahead, Expected, Explanation, Gate, GateKind},
     text::redact,
 };
+
+/// Jobs that the sweeper releases a minute where calls are not limited: ten a second (docs/sweeper.md).
+const UNLIMITED_A_MINUTE: u64 = 600;
+
+/// The pace of a limiter that no 429 has slowed down, in thousandths of its rate.
+const FULL_PACE: u32 = 1_000;
 
 /// Explains a parked job.
 pub(super) fn parked(
@@ -43,16 +54,50 @@ pub(super) fn parked(
         });
     } else {
         explanation.gate = limiter_gate(record, facts, now);
-        let is_first = facts.ahead.is_none_or(|ahead| ahead.count == 0 && !ahead.at_least);
-        explanation.expected = Some(Expected {
-            from: Some(now.as_millis()),
-            until: is_first.then(|| (now + A_TICK).as_millis()),
-            how: "the sweeper releases the dependency's parked jobs in turn, at most at the \
-                  limiter's rate"
-                .to_owned(),
-        });
+        explanation.expected = Some(in_turn(record, facts, now));
     }
     explanation
+}
+
+/// When a job runs that no breaker holds back: as soon as those before it have gone.
+fn in_turn(record: &Record, facts: &Facts, now: Time) -> Expected {
+    let [fast, slow] = per_minute(facts);
+    let after = |jobs: u64, per_minute: u64| {
+        now + Duration::from_millis(jobs.saturating_mul(60_000) / per_minute)
+    };
+    let least = facts.ahead.map_or(0, |ahead| ahead.count);
+    let until = most_before(record, facts).map(|most| after(most, slow) + A_TICK);
+    Expected {
+        from: Some(after(least, fast).as_millis()),
+        until: until.map(Time::as_millis),
+        how: format!(
+            "the sweeper releases the dependency's parked jobs in turn, at most {fast} a minute at the limiter's \
+             present pace"
+        ),
+    }
+}
+
+/// Jobs that the sweeper releases a minute: at the limiter's present pace, and once the hourly limit counts.
+fn per_minute(facts: &Facts) -> [u64; 2] {
+    let (Some(minute), Some(hour)) = (facts.limits.per_minute, facts.limits.per_hour) else {
+        return [UNLIMITED_A_MINUTE; 2];
+    };
+    let pace = facts.limiter.as_ref().map_or(FULL_PACE, |limiter| limiter.pace);
+    let fast = (u64::from(minute) * u64::from(pace) / u64::from(FULL_PACE)).max(1);
+    [fast, (u64::from(hour) / 60).clamp(1, fast)]
+}
+
+/// The most jobs that may go before this one; `None` if they are too many to be counted.
+fn most_before(record: &Record, facts: &Facts) -> Option<u64> {
+    let Some(Ahead { count, at_least }) = facts.ahead else { return Some(0) };
+    let [_, ordinary] = Parked::of(&record.work.dependency).plain;
+    let shards = if record.priority() == HIGH { 1 } else { ordinary.len() };
+    let shards = u64::try_from(shards).unwrap_or(u64::MAX);
+    // The shards take turns.
+    let of_all_shards = count.saturating_add(1).saturating_mul(shards).saturating_sub(1);
+    let by_turns = (!at_least).then_some(of_all_shards);
+    let others = facts.parked.map(|all| all.saturating_sub(1).max(count));
+    by_turns.zip(others).map(|(turns, others)| turns.min(others)).or(by_turns).or(others)
 }
 
 /// When a job runs that a breaker holds back.
