@@ -7,13 +7,20 @@ use evenkeel::{
     dependency::breaker::{Breaker, State},
     ports::{Control as _, Swapped},
 };
+use inventory::vehicles::Vehicles as _;
 use serde_json::{Value, json};
 use xtask::aws::Client;
 
 use crate::local_tables::LocalTables;
 
+/// In January 2027.
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+
 /// The control table of [`LocalTables`].
 const CONTROL: &str = "control";
+
+/// The table of vehicles.
+const VEHICLES: &str = "vehicles";
 
 /// The blocks of shell of the page.
 fn blocks() -> Vec<String> {
@@ -27,24 +34,28 @@ fn blocks() -> Vec<String> {
 /// The words that a shell gives to `aws`, which is a function here that prints them.
 fn words(block: &str) -> Vec<String> {
     let script = format!("aws() {{ printf '%s\\0' \"$@\"; }}\n{block}");
-    let done = Command::new("sh").args(["-c", &script]).env("CONTROL", CONTROL).output().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env("CONTROL", CONTROL).env("VEHICLES_TABLE_NAME", VEHICLES);
+    let done = shell.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let printed = String::from_utf8(done.stdout).unwrap();
     printed.split_terminator('\0').map(str::to_owned).collect()
 }
 
+/// The value of an option.
+fn option<'a>(words: &'a [String], name: &str) -> &'a str {
+    let pair = words.windows(2).find(|pair| pair[0] == name);
+    &pair.unwrap_or_else(|| panic!("{name}: {words:?}"))[1]
+}
+
 /// What the AWS CLI makes of `dynamodb update-item` and its options.
 fn request(words: &[String]) -> Value {
     assert_eq!(words[..2], ["dynamodb", "update-item"]);
-    let option = |name: &str| {
-        let pair = words.windows(2).find(|pair| pair[0] == name);
-        &pair.unwrap_or_else(|| panic!("{name}: {words:?}"))[1]
-    };
-    let parsed = |name: &str| -> Value { serde_json::from_str(option(name)).unwrap() };
+    let parsed = |name: &str| -> Value { serde_json::from_str(option(words, name)).unwrap() };
     json!({
-        "TableName": option("--table-name"),
+        "TableName": option(words, "--table-name"),
         "Key": parsed("--key"),
-        "UpdateExpression": option("--update-expression"),
+        "UpdateExpression": option(words, "--update-expression"),
         "ExpressionAttributeNames": parsed("--expression-attribute-names"),
         "ExpressionAttributeValues": parsed("--expression-attribute-values"),
     })
@@ -56,6 +67,15 @@ async fn update(client: &Client, block: &str) -> Value {
     request
 }
 
+/// Does what the AWS CLI makes of `dynamodb delete-item` and its options.
+async fn delete(client: &Client, block: &str) {
+    let words = words(block);
+    assert_eq!(words[..2], ["dynamodb", "delete-item"]);
+    let key: Value = serde_json::from_str(option(&words, "--key")).unwrap();
+    let request = json!({ "TableName": option(&words, "--table-name"), "Key": key });
+    client.json("dynamodb", "DynamoDB_20120810.DeleteItem", &request).await.unwrap();
+}
+
 fn number(request: &Value, name: &str) -> u64 {
     request["ExpressionAttributeValues"][name]["N"].as_str().unwrap().parse().unwrap()
 }
@@ -65,7 +85,7 @@ async fn over_a_socket_the_engine_reads_what_the_break_glass_commands_write() {
     let tables = LocalTables::start().await;
     let store = &tables.store;
     let client = Client::new(&tables.endpoint).unwrap();
-    let [force, allowance]: [String; 2] = blocks().try_into().unwrap();
+    let [force, allowance, _, _]: [String; 4] = blocks().try_into().unwrap();
 
     // There is no item yet: the dependency has never been in trouble.
     let asked = update(&client, &force).await;
@@ -91,17 +111,53 @@ async fn over_a_socket_the_engine_reads_what_the_break_glass_commands_write() {
     assert_eq!(usage.value.month, Time::from_millis(number(&asked, ":month")));
 }
 
+#[tokio::test]
+async fn over_a_socket_what_stands_in_the_way_is_gone_after_the_break_glass_commands() {
+    let tables = LocalTables::start().await;
+    let client = Client::new(&tables.endpoint).unwrap();
+    let [_, _, breaker, list]: [String; 4] = blocks().try_into().unwrap();
+
+    let damage = json!({
+        "TableName": CONTROL,
+        "Key": { "pk": { "S": "breaker#rebrandly" }, "sk": { "S": "state" } },
+        "UpdateExpression": "SET #s = :odd",
+        "ExpressionAttributeNames": { "#s": "state" },
+        "ExpressionAttributeValues": { ":odd": { "S": "odd" } },
+    });
+    client.json("dynamodb", "DynamoDB_20120810.UpdateItem", &damage).await.unwrap();
+    assert!(tables.store.breaker("rebrandly").await.is_err());
+    delete(&client, &breaker).await;
+    let seen = tables.store.breaker("rebrandly").await.unwrap();
+    assert_eq!(seen.value.state, State::Closed);
+    let open = Breaker { state: State::Forced { open: true, until: NOW }, ..seen.value };
+    let swapped = tables.store.swap_breaker("rebrandly", &open, seen.revision).await;
+    assert_eq!(swapped, Ok(Swapped::Yes), "the engine writes it anew");
+
+    let vehicles = inventory::dynamo::local_table(&tables.config, VEHICLES).await;
+    for dealer in ["example-motors", "other-motors"] {
+        vehicles.keep_list(dealer, "{}", NOW).await.unwrap();
+    }
+    delete(&client, &list).await;
+    assert_eq!(vehicles.list("example-motors").await, Ok(None));
+    assert_eq!(vehicles.list("other-motors").await, Ok(Some("{}".to_owned())));
+}
+
+/// What a document would have people write by hand.
+const HAND_WRITTEN: [&str; 5] =
+    ["update-item", "put-item", "delete-item", "batch-write-item", "delete the item"];
+
 #[test]
-fn no_other_document_has_a_hand_written_update() {
+fn no_other_document_has_a_hand_written_change() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folders = ["", "docs", "infra"].map(|folder| root.join(folder));
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let mut with = Vec::new();
     for path in files.map(|entry| entry.unwrap().path()) {
-        if path.extension().is_some_and(|extension| extension == "md")
-            && std::fs::read_to_string(&path).unwrap().contains("update-item")
-        {
-            with.push(path.strip_prefix(root).unwrap().display().to_string());
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            if HAND_WRITTEN.iter().any(|words| text.contains(words)) {
+                with.push(path.strip_prefix(root).unwrap().display().to_string());
+            }
         }
     }
     assert_eq!(with, ["infra/runbook.md"]);

@@ -15,3 +15,4 @@ mod order;
 mod rust_text;
 mod security;
 mod sockets;
+mod troubleshooting;

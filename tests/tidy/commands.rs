@@ -151,6 +151,13 @@ fn problem(found: &Documented) -> Option<String> {
     Some(format!("{}: {error}", found.text()))
 }
 
+/// Whether what stands between backticks is a command of `evenkeel`, or the name of one.
+pub(super) fn is_command(span: &str) -> bool {
+    let words = split(span).into_iter().next().unwrap_or_default();
+    let is_ours = words.first().is_some_and(|word| word == "evenkeel");
+    is_ours && problem(&Documented { document: String::new(), words, is_inline: true }).is_none()
+}
+
 #[test]
 fn every_evenkeel_command_in_a_document_is_one_that_the_command_line_takes() {
     let found = documented();
