@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use evenkeel::{
     base::time::{Time, millis},
     dependency::stats::{Bucket, Calls, Day, date, day_start},
-    record::outcomes::{ATTEMPTS, BUSY_MS, DONE_MS, JOBS, OF_CLASS, OF_LABEL, RUN_MS, RUNS},
+    record::outcomes::{
+        ATTEMPTS, BUSY_MS, DONE_MS, JOBS, NEVER_CAME_BACK, OF_CLASS, OF_LABEL, OVERDUE_MS, RUN_MS,
+        RUNS,
+    },
 };
 
 use crate::shapes::{DependencyReport, HostReport, Kpi, TypeReport};
@@ -18,6 +21,7 @@ const FAILURES_TARGET: f64 = 5.0;
 const SECONDS_BEFORE: f64 = 202.5;
 const SECONDS_TARGET: f64 = 60.0;
 const LARGEST_BEFORE: f64 = 87.4;
+const RECOVERY_TARGET: f64 = 300.0;
 
 /// A period of whole hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +129,7 @@ fn of_type(kind: &str, sum: &Bucket, shares: [Option<f64>; 2]) -> TypeReport {
     let [succeeded, dead, quarantined] =
         ["succeeded", "dead", "quarantined"].map(|name| sum.count(name));
     let ended = succeeded + dead + quarantined;
+    let recovered = sum.count(NEVER_CAME_BACK);
     let done = sum.histogram('t');
     let percentiles = [0.5, 0.95, 0.99].map(|q| done.quantile(q).map_or(0, millis));
     let named =
@@ -143,8 +148,20 @@ fn of_type(kind: &str, sum: &Bucket, shares: [Option<f64>; 2]) -> TypeReport {
         run_mean_ms: sum.count(RUN_MS).checked_div(sum.count(RUNS)),
         share_of_jobs_percent: shares[0],
         share_of_run_time_percent: shares[1],
+        share_of_slots_percent: None,
+        recovered,
+        recovery_mean_ms: sum.count(OVERDUE_MS).checked_div(recovered).filter(|ms| *ms > 0),
         errors: named(OF_CLASS),
         labels: named(OF_LABEL),
+    }
+}
+
+/// Each type's part of all slots, in percent. `slots` are those of each type at present; a type without is left out.
+pub(crate) fn share_slots(types: &mut [TypeReport], slots: &BTreeMap<&str, u64>) {
+    let all = slots.values().copied().fold(0, u64::saturating_add);
+    for of in types {
+        let own = slots.get(of.kind.as_str());
+        of.share_of_slots_percent = own.and_then(|own| percent(*own, all));
     }
 }
 
@@ -197,6 +214,13 @@ pub(crate) fn kpis(
     let seconds = mean(done_ms, succeeded.saturating_mul(1_000));
     let shares = types.iter().filter_map(|of| of.share_of_jobs_percent);
     let largest = shares.reduce(f64::max);
+    // What an earlier version has counted without its time is left out.
+    let timed = || types.iter().filter(|of| of.recovery_mean_ms.is_some());
+    let recovered: u64 = timed().map(|of| of.recovered).sum();
+    let overdue_ms = timed()
+        .map(|of| of.recovery_mean_ms.unwrap_or_default().saturating_mul(of.recovered))
+        .fold(0, u64::saturating_add);
+    let recovery = mean(overdue_ms, recovered.saturating_mul(1_000));
     let opened: u64 = dependencies.iter().map(|of| of.opened).sum();
     let kpi = |name: &str, unit: &str, value: Option<f64>, before, target: Option<f64>| Kpi {
         name: name.to_owned(),
@@ -212,6 +236,7 @@ pub(crate) fn kpis(
         kpi("failure rate", "%", share, Some(FAILURES_BEFORE), failures),
         kpi("mean processing time", "s", seconds, Some(SECONDS_BEFORE), time),
         kpi("largest type's share of jobs", "%", largest, Some(LARGEST_BEFORE), None),
+        kpi("mean recovery time of stuck jobs", "s", recovery, None, Some(RECOVERY_TARGET)),
         kpi("breaker openings", "", mean(opened, 1), None, None),
         kpi("jobs succeeded", "", mean(succeeded, 1), None, None),
         kpi("messages waiting now", "", mean(waiting, 1), None, None),

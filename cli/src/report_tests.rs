@@ -65,11 +65,40 @@ fn kpis_are_compared_with_the_plans_targets() {
         (Some(10.0), Some(false)),
         (Some(30.0), Some(true)),
         (Some(100.0), None),
+        (None, None),
         (Some(0.0), None),
         (Some(90.0), None),
         (Some(7.0), None),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn stuck_jobs_are_to_be_found_within_five_minutes() {
+    let recovery = |entries: &[Entry<'_>]| {
+        let (types, _) = of_types(&days(entries), &["a", "b"], &["a", "b"], period());
+        let kpis = kpis(&types, &[], 0);
+        let kpi = kpis.iter().find(|kpi| kpi.name.contains("stuck")).unwrap();
+        (kpi.value, kpi.target, kpi.reached)
+    };
+    let day = "2026-11-29#a";
+    let of_a = (day, 10, &[("lease_over", 1, 3), ("overdue_ms", 1, 120_000)][..]);
+    assert_eq!(recovery(&[of_a]), (Some(40.0), Some(300.0), Some(true)));
+    let of_b = ("2026-11-29#b", 10, &[("lease_over", 2, 1), ("overdue_ms", 2, 1_880_000)][..]);
+    assert_eq!(recovery(&[of_a, of_b]), (Some(500.0), Some(300.0), Some(false)));
+    let untimed = (day, 10, &[("lease_over", 1, 3)][..]);
+    assert_eq!(recovery(&[untimed]), (None, Some(300.0), None), "an earlier version counted them");
+    assert_eq!(recovery(&[]), (None, Some(300.0), None));
+}
+
+#[test]
+fn each_type_has_its_part_of_the_slots() {
+    let (mut types, _) = of_types(&Days::default(), &["a", "b", "c"], &["a", "b", "c"], period());
+    share_slots(&mut types, &BTreeMap::from([("a", 30), ("b", 10)]));
+    let shares: Vec<_> = types.iter().map(|of| of.share_of_slots_percent).collect();
+    assert_eq!(shares, [Some(75.0), Some(25.0), None]);
+    share_slots(&mut types, &BTreeMap::new());
+    assert!(types.iter().all(|of| of.share_of_slots_percent.is_none()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use evenkeel::{
     base::time::Time,
     dependency::stats::{Bucket, Calls, ContainerCounts, Day, DayKind, TYPE_BUCKET, bucket_start},
     ports::{Control as _, maintenance::TableMaintenance as _},
-    record::outcomes::OF_PATTERN,
+    record::outcomes::{NEVER_CAME_BACK, OF_PATTERN, OVERDUE_MS},
 };
 use serde_json::{Value, json};
 use sweeper::{config::Config, memory::note_key, plan::history::count_host};
@@ -47,6 +47,19 @@ async fn every_end_is_in_the_day_of_its_type() {
     assert_eq!(patterns, 30);
     let whole = days(&bench, DayKind::Pattern).await;
     assert!(!whole.is_empty() && whole.iter().all(|(_, day)| !day.sample.is_empty()), "{whole:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_day_of_a_type_says_how_long_stuck_jobs_were_overdue() {
+    let bench = Bench::errands();
+    bench.crash("stuck", 0, Duration::from_secs(5)).await;
+    bench.crash("another", 0, Duration::from_secs(65)).await;
+    bench.run_for(HOUR + MINUTE * 5).await;
+    let found = days(&bench, DayKind::Type).await;
+    assert_eq!(total(&found, NEVER_CAME_BACK), 2, "{found:?}");
+    // From the ends of the leases to the first tick, which comes within a minute.
+    let overdue = total(&found, OVERDUE_MS);
+    assert!((70_000..=70_000 + 2 * 60_000).contains(&overdue), "{overdue} ms");
 }
 
 #[tokio::test(start_paused = true)]

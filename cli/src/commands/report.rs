@@ -14,11 +14,11 @@ use serde::Deserialize;
 use super::Context;
 use crate::{
     args::Report as Arguments,
-    deployment::Deployment,
+    deployment::{Deployment, JobType, queue_name},
     exit::Failure,
     output::Answer,
     ports::Ports,
-    report::{Days, Period, kpis, of_dependencies, of_hosts, of_types},
+    report::{Days, Period, kpis, of_dependencies, of_hosts, of_types, share_slots},
     shapes::{Cut, ForecastReport, HostReport, Kpi, PatternReport, Report, TypeReport},
     table::{NAME, styled, table},
     text::{clean, redact},
@@ -56,6 +56,7 @@ struct QueueSeen {
     visible: u64,
     delayed: u64,
     dead_letter: bool,
+    concurrency: Option<u32>,
 }
 
 /// Reports a period.
@@ -84,7 +85,8 @@ pub(super) async fn run<P: Ports>(
     let text = read.value.first().map(|note| note.text.as_str()).unwrap_or_default();
     let present: Present = serde_json::from_str(text).unwrap_or_default();
     let patterns = patterns(ports, stack, &kinds, &types, period, &mut units).await?;
-    let (of_types, unknown_hours) = of_types(&types, &kinds, &all, period);
+    let (mut of_types, unknown_hours) = of_types(&types, &kinds, &all, period);
+    share_slots(&mut of_types, &slots(stack, &present));
     let of_dependencies = of_dependencies(&dependencies, &names, period);
     let sources = present.queues.values().filter(|queue| !queue.dead_letter);
     let waiting = sources.map(|queue| queue.visible.saturating_add(queue.delayed)).sum();
@@ -117,6 +119,19 @@ fn remarks(report: &Report) -> Vec<String> {
     let unknown =
         (hours > 0).then(|| format!("{hours} hours of the period are not known, or not yet"));
     unknown.into_iter().chain(report.cut.iter().map(said_of)).collect()
+}
+
+/// The slots of each type in both its queues, as far as they are known.
+fn slots<'a>(stack: &'a Deployment, present: &Present) -> BTreeMap<&'a str, u64> {
+    let of_queue = |arn: &String| {
+        let seen = present.queues.get(queue_name(arn))?;
+        seen.concurrency.map(u64::from)
+    };
+    let of_type = |job: &'a JobType| {
+        let known: Vec<u64> = [&job.normal, &job.high].into_iter().filter_map(of_queue).collect();
+        (!known.is_empty()).then(|| (job.kind.as_str(), known.iter().sum::<u64>()))
+    };
+    stack.types.iter().filter_map(of_type).collect()
 }
 
 /// A forecast whose evidence, which names what it is about, has no secrets.
@@ -248,6 +263,7 @@ fn row_of_type(of: &TypeReport) -> Vec<String> {
         number(of.attempts_mean, ""),
         number(of.share_of_jobs_percent, "%"),
         number(of.share_of_run_time_percent, "%"),
+        number(of.share_of_slots_percent, "%"),
     ]
 }
 
@@ -255,7 +271,7 @@ fn row_of_cut(of: &Cut) -> Vec<String> {
     vec![format!("days of {}", of.part), format!("{}+", of.read), of.until.clone()]
 }
 
-const TYPE_HEAD: [&str; 9] = [
+const TYPE_HEAD: [&str; 10] = [
     "TYPE",
     "SUCCEEDED",
     "FAILED",
@@ -265,6 +281,7 @@ const TYPE_HEAD: [&str; 9] = [
     "ATTEMPTS",
     "OF JOBS",
     "OF RUN TIME",
+    "OF SLOTS",
 ];
 
 /// A part of the report: its title, the head of its table, and the rows.
@@ -366,7 +383,8 @@ mod tests {
             "patterns":{"abc":10}}"#;
         let host = r#"{"hours":24,"counts":{"failed":[0,7]}}"#;
         let calls = r#"{"hours":24,"counts":{"ok":[0,5],"failed":[0,2],"opened":[0,1]}}"#;
-        let present = r#"{"queues":{"q":{"visible":3}},"forecasts":[
+        let present = r#"{"queues":{"q":{"visible":3},"s-a":{"concurrency":20},"s-a-high":
+            {"concurrency":10},"s-b":{"concurrency":10},"s-b-dlq":{"dead_letter":true}},"forecasts":[
             {"what":"grows","about":"q","evidence":"more | more"}]}"#;
         let pattern = r#"{"first_at":1,"sample":"permanent http_404: no page"}"#;
         MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"},{"type":"b"}]"#)
@@ -396,6 +414,8 @@ mod tests {
             assert!(told.contains(part), "{part}: {told}");
         }
         assert!(told.contains("hours of the period are not known"), "{told}");
+        assert!(told.contains("OF SLOTS") && told.contains("75 %"), "{told}");
+        assert!(told.contains("mean recovery time of stuck jobs") && told.contains("below 300 s"));
     }
 
     #[tokio::test]

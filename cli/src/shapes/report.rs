@@ -101,6 +101,15 @@ pub struct TypeReport {
     /// Its part of the time of all batches, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_run_time_percent: Option<f64>,
+    /// Its part of all slots, in percent: batches that may be at work at once, as they are now. Missing while it is not
+    /// known how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_slots_percent: Option<f64>,
+    /// Runs that never came back, and whose jobs were found and resumed.
+    pub recovered: u64,
+    /// Mean time from the end of their leases until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_mean_ms: Option<u64>,
     /// Failed runs by the class of the failure.
     pub errors: BTreeMap<String, u64>,
     /// Successes by what the type says of them.

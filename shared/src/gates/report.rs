@@ -75,9 +75,9 @@ impl<P: Ports> Gates<P> {
         self.minute(|minute| minute.outcomes.worked(jobs, took));
     }
 
-    /// Counts a run that never came back, and whose job may be quarantined for it.
-    pub(crate) fn never_came_back(&self, is_quarantined: bool) {
-        self.minute(|minute| minute.outcomes.never_came_back(is_quarantined));
+    /// Counts a run that never came back, whose lease has been over for so long, and whose job may be quarantined for it.
+    pub(crate) fn never_came_back(&self, is_quarantined: bool, overdue: Duration) {
+        self.minute(|minute| minute.outcomes.never_came_back(is_quarantined, overdue));
     }
 
     /// Counts the end of a run.

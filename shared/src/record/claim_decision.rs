@@ -192,7 +192,18 @@ impl Record {
 
     /// Whether its run has not come back within its lease.
     pub(crate) fn is_overdue(&self, now: Time) -> bool {
-        matches!(self.phase, Phase::Running { lease_until, .. } if lease_until <= now)
+        self.overdue_by(now).is_some()
+    }
+
+    /// For how long the lease of its run has been over; `None` if it is not, or if the job does not run.
+    #[must_use]
+    pub fn overdue_by(&self, now: Time) -> Option<Duration> {
+        match self.phase {
+            Phase::Running { lease_until, .. } if lease_until <= now => {
+                Some(now.since(lease_until))
+            }
+            _ => None,
+        }
     }
 
     /// The record as a message wakes its job. The journal says so unless the job waits for that message.

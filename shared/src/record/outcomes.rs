@@ -21,6 +21,10 @@ pub const BUSY_MS: &str = "busy_ms";
 /// Counter of runs whose end was never written: their lease was over.
 pub const NEVER_CAME_BACK: &str = "lease_over";
 
+/// Counter of the milliseconds from the end of these leases until somebody found the job and resumed it, over all of
+/// them.
+pub const OVERDUE_MS: &str = "overdue_ms";
+
 /// Counter of the warnings that most of a month's quota is used: one a month for the whole fleet.
 pub const QUOTA_WARNED: &str = "quota_warned";
 
@@ -220,9 +224,11 @@ impl Outcomes {
         has_room
     }
 
-    /// Counts a run that never came back. The end of a job that is quarantined for it is counted besides.
-    pub fn never_came_back(&mut self, is_quarantined: bool) {
+    /// Counts a run that never came back, and for how long its lease was over. The end of a job that is quarantined for
+    /// it is counted besides.
+    pub fn never_came_back(&mut self, is_quarantined: bool, overdue: Duration) {
         *self.counts.entry(NEVER_CAME_BACK).or_default() += 1;
+        *self.counts.entry(OVERDUE_MS).or_default() += millis(overdue);
         *self.counts.entry("crashed").or_default() += u64::from(!is_quarantined);
     }
 
@@ -331,6 +337,16 @@ mod tests {
         let sum: u64 = after.patterns.values().sum();
         assert_eq!(after.patterns.len(), MOST_PATTERNS + 1);
         assert_eq!(sum, after.classes.values().sum::<u64>());
+    }
+
+    #[test]
+    fn a_run_that_never_came_back_is_counted_with_the_time_until_it_was_found() {
+        let mut outcomes = Outcomes::default();
+        outcomes.never_came_back(false, Duration::from_secs(40));
+        outcomes.never_came_back(true, Duration::from_secs(2));
+        let bucket = outcomes.bucket();
+        let counts = [NEVER_CAME_BACK, OVERDUE_MS, "crashed"].map(|name| bucket.count(name));
+        assert_eq!(counts, [2, 42_000, 1]);
     }
 
     #[test]

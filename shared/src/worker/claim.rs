@@ -301,15 +301,15 @@ async fn write<J: Job, P: Ports>(
     let guard = existing.map(Record::guard);
     let crashes = existing.map_or(0, |existing| existing.counters.crashes);
     // The process of its run died, or could not write its end.
-    let never_came_back = existing.is_some_and(|existing| existing.is_overdue(worker.clock.now()));
+    let overdue = existing.and_then(|existing| existing.overdue_by(worker.clock.now()));
     match batch.gathered.replace(&worker.store, record, guard).await {
         Ok(Written::Yes) => {
             if crashes < record.counters.crashes || record.phase.ended_at().is_some() {
                 telemetry::found(record);
             }
-            if never_came_back {
+            if let Some(overdue) = overdue {
                 let is_quarantined = matches!(record.phase, Phase::Quarantined { .. });
-                worker.gates.never_came_back(is_quarantined);
+                worker.gates.never_came_back(is_quarantined, overdue);
             }
             // A job that ends here has no run that would count its end.
             let end = match record.phase {

@@ -6,14 +6,21 @@ use std::{
 };
 
 use evenkeel::{
-    base::{random::Random as _, time::Time},
+    base::{
+        random::Random as _,
+        time::{Time, millis},
+    },
     dependency::stats::{Bucket, ContainerCounts, TYPE_BUCKET, bucket_start},
     ports::{
         Control as _, PortError,
         maintenance::TableMaintenance,
         notes::{CRASH_STORM, CrashStorm, NoteKey},
     },
-    record::{Phase, Record, lease::Lease, outcomes::NEVER_CAME_BACK},
+    record::{
+        Phase, Record,
+        lease::Lease,
+        outcomes::{NEVER_CAME_BACK, OVERDUE_MS},
+    },
     telemetry,
 };
 
@@ -109,6 +116,8 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let Stuck { ended, keys, records, all, running } = stuck;
     (tick.stuck, tick.memory.stuck_ticks) = (all, ticks);
     let excused = excused(sweep, tick, &records).await;
+    let overdue = |record: &Record| Some((record.key.clone(), record.overdue_by(now)?));
+    let overdue: BTreeMap<String, Duration> = records.iter().filter_map(overdue).collect();
     let crash =
         |record: &Record| plan::crash(record, &tick.owner, excused.contains(record.kind()), now);
     let steps: Vec<Step> = records.iter().filter_map(crash).collect();
@@ -126,7 +135,7 @@ async fn stuck<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortEr
     let found: Vec<&Record> = taken.written.iter().map(|place| &steps[*place].record).collect();
     tick.count(NAME, "crashed", found.len());
     tick.count(NAME, "failed", taken.failed);
-    tell(sweep, &found, now).await;
+    tell(sweep, &found, &overdue, now).await;
     close(&sweep.store, &ended, &keys).await
 }
 
@@ -172,8 +181,14 @@ async fn storm<P: Ports>(sweep: &Sweep<P>, kind: &str, now: Time) -> Result<Cras
     Ok(storm)
 }
 
-/// Counts crashes for their types, as the functions do with those that they find.
-async fn tell<P: Ports>(sweep: &Sweep<P>, found: &[&Record], now: Time) {
+/// Counts crashes for their types, as the functions do with those that they find. `overdue` says by key for how long
+/// each lease was over.
+async fn tell<P: Ports>(
+    sweep: &Sweep<P>,
+    found: &[&Record],
+    overdue: &BTreeMap<String, Duration>,
+    now: Time,
+) {
     let mut crashes: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
     for record in found {
         telemetry::found(record);
@@ -182,6 +197,8 @@ async fn tell<P: Ports>(sweep: &Sweep<P>, found: &[&Record], now: Time) {
         let counts = crashes.entry(record.kind()).or_default();
         *counts.entry(name.to_owned()).or_default() += 1;
         *counts.entry(NEVER_CAME_BACK.to_owned()).or_default() += 1;
+        let overdue = overdue.get(&record.key).copied().unwrap_or_default();
+        *counts.entry(OVERDUE_MS.to_owned()).or_default() += millis(overdue);
     }
     let number = sweep.random.bits();
     for (kind, counts) in crashes {
