@@ -115,7 +115,9 @@ fn collect(value: &Value, names: &[&str], is_sensitive: bool, found: &mut Vec<St
             }
         }
         Value::Array(values) => {
-            values.iter().for_each(|value| collect(value, names, is_sensitive, found));
+            for value in values {
+                collect(value, names, is_sensitive, found);
+            }
         }
         Value::String(text) if is_sensitive => {
             let text = text.trim();

@@ -85,14 +85,12 @@ const WRONG_INPUT: [(&str, &[&str], &str); 3] = [
 
 /// The status of a command, and what it says.
 async fn told(words: &[&str]) -> (u8, String) {
-    match Cli::try_parse_from(["evenkeel"].iter().chain(words)) {
-        Err(error) => (u8::try_from(error.exit_code()).unwrap(), error.to_string()),
-        Ok(_) => {
-            let ports = stack().await.answering([Called::Failed(STOP.to_owned())]);
-            let written = written_with(words, Ok(ports)).await;
-            (written.exit.code(), written.text())
-        }
+    if let Err(error) = Cli::try_parse_from(["evenkeel"].iter().chain(words)) {
+        return (u8::try_from(error.exit_code()).unwrap(), error.to_string());
     }
+    let ports = stack().await.answering([Called::Failed(STOP.to_owned())]);
+    let written = written_with(words, Ok(ports)).await;
+    (written.exit.code(), written.text())
 }
 
 #[tokio::test(start_paused = true)]

@@ -429,9 +429,9 @@ mod tests {
         let since = Duration::from_hours(48);
         let given = Arguments { since, kind: None, markdown: false, html: true };
         let told = format!("{:?}", run(&ports, &stack, &given, &context).await.unwrap());
-        let parts = ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"];
+        let shown = ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"];
         let gaps = ["24 hours of the period are not known", "by type and day", "8 of 8 h"];
-        for part in parts.into_iter().chain(gaps) {
+        for part in shown.into_iter().chain(gaps) {
             assert!(told.to_lowercase().contains(part), "{part}: {told}");
         }
     }

@@ -54,6 +54,9 @@ impl fmt::Display for Minute {
     }
 }
 
+/// Something of a minute that may not come more often after AWS has come back.
+type Rate = fn(&Minute) -> f64;
+
 /// What is wrong, a sentence each. AWS goes away after the first `goes_after` minutes.
 pub(super) fn findings(seen: &[Minute], goes_after: usize) -> Vec<String> {
     let (before, after) = seen.split_at(goes_after.min(seen.len()));
@@ -76,7 +79,7 @@ pub(super) fn findings(seen: &[Minute], goes_after: usize) -> Vec<String> {
         let grown = last - first;
         findings.push(format!("the dashboard has grown by {grown} MiB, bound {MORE_MIB}"));
     }
-    let rates: [(&str, fn(&Minute) -> f64); 2] = [
+    let rates: [(&str, Rate); 2] = [
         ("requests of the tab", |minute| f64::from(minute.tab.requests)),
         ("read units", |minute| minute.units),
     ];

@@ -94,7 +94,9 @@ fn on(days: &Days, kinds: &[&str], period: Period, start: Time) -> Day {
     let sums = kinds.iter().filter_map(|kind| Some((*kind, days.on(kind, start)?.sum(&hours))));
     let sums: Vec<(&str, Bucket)> = sums.collect();
     let mut all = Bucket::default();
-    sums.iter().for_each(|(_, sum)| all.add(sum));
+    for (_, sum) in &sums {
+        all.add(sum);
+    }
     let all = kind_of("", &all);
     let kinds = sums.iter().map(|(kind, sum)| kind_of(kind, sum));
     Day {

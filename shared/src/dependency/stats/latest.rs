@@ -124,7 +124,11 @@ mod tests {
         for at in [0, 9, 10, 99_999, 1_800_000_000_000, u64::MAX] {
             let latest: Latest =
                 [(Time::from_millis(at), "a#g:é".to_owned())].into_iter().collect();
-            assert_eq!(latest.bytes(), latest.texts().map(|text| text.len()).sum::<usize>(), "{at}");
+            assert_eq!(
+                latest.bytes(),
+                latest.texts().map(|text| text.len()).sum::<usize>(),
+                "{at}"
+            );
         }
     }
 
