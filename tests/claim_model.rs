@@ -39,7 +39,7 @@ fn lost(record: &Record, depth: Depth, now: Time) -> Option<Change> {
 }
 
 fn parked(record: &Record, now: Time) -> Option<Change> {
-    let way = Way { is_closed: true, slots: vec![now] };
+    let way = Way { is_closed: true, is_stopped: false, slots: vec![now] };
     let_go(std::slice::from_ref(record), &way, OWNER, now).pop().map(change)
 }
 

@@ -1,5 +1,7 @@
 //! How soon everything is done after a dependency was down.
 
+mod stops;
+
 use std::{future::pending, time::Duration};
 
 use evenkeel::{

@@ -10,6 +10,7 @@
 //! runs in progress: without it, each of these calls would wait behind all jobs that have not begun.
 
 mod block;
+mod stop;
 
 use std::time::Duration;
 
@@ -366,23 +367,6 @@ impl Limiter {
     fn give_back(&mut self, rates: Rates, slots: u32) {
         let spent = rates.hourly_interval_us().saturating_mul(slots.into());
         self.next_hourly_us = self.next_hourly_us.saturating_sub(spent);
-    }
-
-    /// The limiter after a 429 that asked for the delay `retry_after`, which may be zero. No call
-    /// is allowed before it is over. The pace falls too, but only once for all 429s of a second.
-    #[must_use]
-    pub fn slowed(&self, rates: Rates, retry_after: Duration, now: Time) -> Self {
-        let stop = now + retry_after.min(LONGEST_STOP);
-        let mut limiter = self.clone();
-        limiter.forget_kept(rates, u64::MAX);
-        if now.since(self.slowed_at) >= SLOWED_FOR {
-            limiter.pace = (self.pace * KEPT_TENTHS / 10).max(SLOWEST_PACE);
-            limiter.slowed_at = now;
-        }
-        // No burst within the stop.
-        let stop_us = micros(stop).saturating_add(rates.tolerance_us(limiter.pace));
-        limiter.next_us = limiter.next_us.max(stop_us);
-        limiter
     }
 }
 

@@ -173,6 +173,28 @@ fn a_429_stops_the_fleet_and_lowers_the_pace_once() {
 }
 
 #[test]
+fn a_stop_is_told_from_slots_that_are_reserved_ahead() {
+    let asked = Duration::from_secs(30);
+    for rates in [RATES, Rates::each_minute(120, 2), Rates::each_minute(1, 1)] {
+        let mut busy = Limiter::default();
+        for high in [false, true] {
+            let horizon = if high { HIGH_HORIZON } else { HORIZON }.max(rates.interval());
+            let request = Request { horizon, ..Request::first(200) };
+            if let Reservation::Granted(next, _) = busy.reserve(rates, request, 0, NOW) {
+                busy = next;
+            }
+        }
+        assert_eq!(busy.stopped_until(rates, NOW), None, "{rates:?}: {busy:?}");
+    }
+    let slowed = Limiter::default().slowed(RATES, asked, NOW);
+    assert_eq!(slowed.stopped_until(RATES, NOW), Some(NOW + asked));
+    assert_eq!(slowed.stopped_until(RATES, NOW + asked), None);
+    let host = Rates::each_minute(120, 2);
+    let slowed = Limiter::default().slowed(host, asked, NOW);
+    assert_eq!(slowed.stopped_until(host, NOW), Some(NOW + asked), "the burst comes after it");
+}
+
+#[test]
 fn successful_calls_restore_the_pace_gradually() {
     let mut limiter = Limiter::default().slowed(RATES, Duration::ZERO, NOW);
     let mut now = NOW;

@@ -27,7 +27,7 @@ use crate::{
 /// Jobs of one dependency that are read beyond the free slots, since some of them may not go yet.
 const MOST_EXAMINED: usize = 50;
 
-/// Jobs past their deadline that are released while the breaker is not closed, of each partition of the
+/// Jobs past their deadline that are released while the dependency may not be called, of each partition of the
 /// index.
 const MOST_OVERDUE: usize = 250;
 
@@ -267,9 +267,11 @@ async fn parked<S: TableMaintenance>(
 ) -> Result<Vec<DueJob>, PortError> {
     let Parked { dated, plain } = Parked::of(name);
     let mut all = Vec::new();
-    if !way.is_closed {
+    if !way.is_closed || way.is_stopped {
         let span = [Time::default(), now];
         all = due_in(store, &dated.concat(), span, MOST_OVERDUE).await?.concat();
+    }
+    if !way.is_closed {
         let span = [Time::default(), now.before(plan::LONG_DUE)];
         all.extend(due_in(store, &plain.concat(), span, MOST_OVERDUE).await?.concat());
     }

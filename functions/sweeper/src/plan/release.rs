@@ -42,6 +42,8 @@ const DUE_AFTER: Duration = Duration::from_mins(1);
 pub struct Way {
     /// Whether the breaker is closed.
     pub is_closed: bool,
+    /// Whether a 429 has stopped all calls. The slots begin when that ends.
+    pub is_stopped: bool,
     /// Release times, one job each, in order.
     pub slots: Vec<Time>,
 }
@@ -73,24 +75,27 @@ pub fn recovers_unseen(dependency: &Dependency, parked: &[Record]) -> bool {
 #[must_use]
 pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> Way {
     let breaker = dependency.breaker.at(now);
-    let (start, end) = (from.max(now), now + window);
+    let stop = stopped_until(dependency, now);
+    let is_stopped = stop > now;
+    let (start, end) = (from.max(now).max(stop), now + window);
     let closes_with = dependency.limits.closes_with.max(1);
+    let closed_to = |slots| Way { is_closed: false, is_stopped, slots };
     let probes = |at: Time, missing: u32| {
         let each = (0..missing).map(|n| at.max(start) + BETWEEN_PROBES * n);
-        Way { is_closed: false, slots: each.filter(|at| *at < end + BETWEEN_PROBES).collect() }
+        closed_to(each.filter(|at| *at < end + BETWEEN_PROBES).collect())
     };
     match breaker.state {
-        State::Forced { open: true, .. } => Way { is_closed: false, slots: Vec::new() },
-        State::Open { retry_at, .. } if retry_at >= end => {
-            Way { is_closed: false, slots: Vec::new() }
-        }
+        State::Forced { open: true, .. } => closed_to(Vec::new()),
+        State::Open { .. } | State::HalfOpen { .. } if stop >= end => closed_to(Vec::new()),
+        State::Open { retry_at, .. } if retry_at >= end => closed_to(Vec::new()),
         // A second late rather than early: the breaker refuses a probe that comes too early.
         State::Open { retry_at, .. } => probes(retry_at + Duration::from_secs(1), closes_with),
         State::HalfOpen { successes, .. } => {
             probes(now, closes_with.saturating_sub(successes).max(1))
         }
         State::Closed | State::Forced { .. } => {
-            let top = top_rate(&dependency.limits, &dependency.limiter, now);
+            // During a stop, the limiter has no slot, whatever its rate is.
+            let top = top_rate(&dependency.limits, &dependency.limiter, now.max(stop));
             // Without a ramp if the breaker has never been open, since there is no recovery.
             let begins = (breaker.generation > 0).then_some(start);
             let since = dependency.draining_since.or(begins);
@@ -99,9 +104,23 @@ pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> 
             } else {
                 ramp(since, top, start, end)
             };
-            Way { is_closed: true, slots }
+            Way { is_closed: true, is_stopped, slots }
         }
     }
+}
+
+/// When the later of the stops ends that 429s have brought about: that of the breaker's item, for calls without rates,
+/// and that of the limiter. In the past if there is none.
+fn stopped_until(dependency: &Dependency, now: Time) -> Time {
+    let rates = rates(&dependency.limits);
+    let limiter = rates.and_then(|rates| dependency.limiter.stopped_until(rates, now));
+    dependency.breaker.stopped_until.max(limiter.unwrap_or_default())
+}
+
+/// The rates of a dependency's calls, if they are limited.
+fn rates(limits: &Limits) -> Option<Rates> {
+    let (per_minute, per_hour) = (limits.per_minute?, limits.per_hour?);
+    Some(Rates { per_minute, per_hour, burst: limits.burst.unwrap_or(1) })
 }
 
 /// Slots from `start` to `end`. The rate starts at one job a second at `since` and doubles up to
@@ -133,12 +152,9 @@ fn slow(limits: &Limits, limiter: &Limiter, start: Time, end: Time) -> Vec<Time>
 
 /// The release rate at the end of the ramp, in jobs a second; 0 if it is less than one.
 fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
-    let (Some(per_minute), Some(per_hour)) = (limits.per_minute, limits.per_hour) else {
-        return UNLIMITED;
-    };
-    let rates = Rates { per_minute, per_hour, burst: limits.burst.unwrap_or(1) };
-    let full = u64::from(per_minute) * u64::from(limiter.pace) / 60_000;
-    let hourly = u64::from(per_hour) / 3_600;
+    let Some(rates) = rates(limits) else { return UNLIMITED };
+    let full = u64::from(rates.per_minute) * u64::from(limiter.pace) / 60_000;
+    let hourly = u64::from(rates.per_hour) / 3_600;
     // Tries to reserve a whole tick at full speed: if the hourly limit slows that down, it applies.
     let want = u32::try_from(full * TICK.as_secs()).unwrap_or(u32::MAX);
     let request = Request { want: want.max(1), further: false, horizon: TICK };
@@ -168,16 +184,27 @@ pub fn is_overdue(record: &Record, at: Time) -> bool {
     let Phase::Parked { run_after, .. } = record.phase else { return false };
     let gated = record.parking.is_some_and(|parking| parking.gated);
     match record.parked_until() {
-        Some(end) if end <= at => true,
+        Some(_) if has_come_to_its_end(record, at) => true,
         Some(_) if gated => false,
         _ => run_after + LONG_DUE <= at,
     }
 }
 
+/// Whether the job's end is known and has come.
+fn has_come_to_its_end(record: &Record, at: Time) -> bool {
+    record.parked_until().is_some_and(|end| end <= at)
+}
+
+/// Whether the job is released although its dependency may not be called.
+fn goes_without_a_slot(record: &Record, way: &Way, now: Time) -> bool {
+    // A stop ends soon, so only those wait no longer whose end has come.
+    !way.is_closed && is_overdue(record, now) || way.is_stopped && has_come_to_its_end(record, now)
+}
+
 /// The steps that release parked jobs, in the order of `records`, which is that of the due index.
 ///
-/// While the breaker is not closed, a job past its deadline is released at once and takes no slot:
-/// it gets its fallback result, or ends, without a call, since the breaker refuses it.
+/// While the breaker is not closed or a 429 has stopped all calls, a job past its deadline is released at once and
+/// takes no slot: it gets its fallback result, or ends, without a call, since the gates refuse it.
 #[must_use]
 pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step> {
     let mut slots = way.slots.iter();
@@ -188,8 +215,8 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
         in_turn.sort_by_key(|record| has_failed_systemically(record));
     }
     for record in in_turn {
-        let is_at_its_end = !way.is_closed && is_overdue(record, now);
-        let at = if is_at_its_end {
+        let has_no_slot = goes_without_a_slot(record, way, now);
+        let at = if has_no_slot {
             Some(now)
         } else {
             let next = slots.as_slice().first().copied();
@@ -200,7 +227,7 @@ pub fn let_go(records: &[Record], way: &Way, owner: &str, now: Time) -> Vec<Step
             next
         };
         let (Some(at), Phase::Parked { .. }) = (at, &record.phase) else { continue };
-        let is_probe = !way.is_closed && !is_at_its_end;
+        let is_probe = !way.is_closed && !has_no_slot;
         let how = if is_probe { WakeUp::Probe } else { WakeUp::Released };
         steps.push(Step {
             guard: record.guard(),

@@ -101,7 +101,7 @@ fn an_open_breaker_releases_as_many_as_can_close_it_when_its_wait_is_over() {
     let soon = way(&dependency(open(NOW + seconds(30)), NOW), NOW, NOW, TICK);
     assert_eq!(by_second(&soon)[30..], [0, 1, 0, 1, 0, 1]);
     let later = way(&dependency(open(NOW + seconds(60)), NOW), NOW, NOW, TICK);
-    assert_eq!(later, Way { is_closed: false, slots: vec![] });
+    assert_eq!(later, Way { is_closed: false, is_stopped: false, slots: vec![] });
     let over = way(&dependency(open(NOW.before(seconds(500))), NOW), NOW, NOW, TICK);
     assert_eq!(
         by_second(&over),
@@ -116,6 +116,66 @@ fn an_open_breaker_releases_as_many_as_can_close_it_when_its_wait_is_over() {
 fn a_half_open_breaker_releases_as_many_as_it_still_needs() {
     let slots = |successes| way(&dependency(half_open(successes), NOW), NOW, NOW, TICK).slots.len();
     assert_eq!([slots(0), slots(2), slots(3)], [3, 1, 1]);
+}
+
+/// An hour-long stop, at the limiter or in the breaker's item.
+fn stopped(at_the_limiter: bool) -> Dependency {
+    let calm = dependency(State::Closed, NOW.before(seconds(600)));
+    if at_the_limiter {
+        let rates = rates(&calm.limits).unwrap();
+        let limiter = calm.limiter.slowed(rates, seconds(3_600), NOW);
+        return Dependency { limiter, ..calm };
+    }
+    let limits = Limits { per_minute: None, per_hour: None, ..calm.limits };
+    let breaker = Breaker { stopped_until: NOW + seconds(3_600), ..calm.breaker };
+    Dependency { limits, breaker, ..calm }
+}
+
+#[test]
+fn a_stop_releases_nobody_before_its_end() {
+    for (at_the_limiter, rate) in [(true, 5), (false, 10)] {
+        let stopped = stopped(at_the_limiter);
+        let at = |later| {
+            let now = NOW + seconds(later);
+            way(&stopped, now, now, TICK)
+        };
+        let is_stopped = Way { is_closed: true, is_stopped: true, slots: vec![] };
+        assert_eq!(at(0), is_stopped, "limiter: {at_the_limiter}");
+        assert_eq!(at(3_539), is_stopped, "limiter: {at_the_limiter}");
+        let near = at(3_570);
+        assert_eq!(near.slots.first(), Some(&(NOW + seconds(3_600))));
+        let over = by_second(&at(3_600));
+        assert_eq!((over[3_600], over[3_659]), (rate, rate), "limiter: {at_the_limiter}");
+        for state in [half_open(0), open(NOW)] {
+            let breaker = Breaker { state, ..stopped.breaker.clone() };
+            let probed = Dependency { breaker, ..stopped.clone() };
+            assert_eq!(way(&probed, NOW, NOW, TICK).slots, [], "nor a probe");
+            let now = NOW + seconds(3_570);
+            let first = way(&probed, now, now, TICK).slots[0];
+            assert!(first >= NOW + seconds(3_600), "{first}");
+        }
+    }
+}
+
+/// Slots are reserved some seconds ahead while a service is busy: that is no stop.
+#[test]
+fn a_busy_limiter_is_no_stop() {
+    let mut busy = dependency(State::Closed, NOW.before(seconds(600)));
+    busy.limiter.next_us = (NOW + seconds(6)).as_millis() * 1_000;
+    let way = way(&busy, NOW, NOW, TICK);
+    assert_eq!((way.is_stopped, by_second(&way)[0]), (false, 8));
+}
+
+/// A stop ends within the hour. Only a job whose own end comes before goes, without a slot.
+#[test]
+fn during_a_stop_only_jobs_go_whose_end_has_come() {
+    let way = way(&stopped(true), NOW, NOW, TICK);
+    let mut overdue = gated(NOW);
+    overdue.work.deadline = Some(NOW);
+    let long_due = record("errand#g:1", parked(NOW.before(LONG_DUE)));
+    let steps = let_go(&[long_due, overdue, gated(NOW)], &way, "sweeper", NOW);
+    let times: Vec<Time> = steps.iter().filter_map(|step| Some(step.call.as_ref()?.at)).collect();
+    assert_eq!(times, [NOW]);
 }
 
 fn gated(due_at: Time) -> Record {
@@ -136,7 +196,7 @@ fn a_job_parked_by_the_breaker_need_not_be_due_and_any_other_must() {
 #[test]
 fn a_job_past_its_deadline_is_released_behind_an_open_breaker_without_a_probe_slot() {
     let probe = NOW + seconds(9);
-    let way = Way { is_closed: false, slots: vec![probe] };
+    let way = Way { is_closed: false, is_stopped: false, slots: vec![probe] };
     let mut overdue = gated(NOW);
     overdue.work.deadline = Some(NOW);
     let moments = |records: &[Record]| -> Vec<Time> {
@@ -202,7 +262,7 @@ proptest! {
                 Record { key: format!("errand#g:{n}"), ..base }
             })
             .collect();
-        let way = Way { is_closed: true, slots: (0..slots).map(|n| NOW + seconds(n)).collect() };
+        let way = Way { is_closed: true, is_stopped: false, slots: (0..slots).map(|n| NOW + seconds(n)).collect() };
         let steps = let_go(&records, &way, "sweeper", NOW);
         prop_assert!(steps.len() <= way.slots.len());
         let mut taken: Vec<Time> = steps.iter().filter_map(|step| Some(step.call.as_ref()?.at)).collect();
