@@ -282,6 +282,8 @@ async fn an_implausible_response_counts_as_a_failed_call() {
 
 #[path = "gates_tests/answers.rs"]
 mod answers;
+#[path = "gates_tests/clocks.rs"]
+mod clocks;
 #[path = "gates_tests/counts.rs"]
 mod counts;
 #[path = "gates_tests/load_shedding.rs"]
