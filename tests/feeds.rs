@@ -1,6 +1,7 @@
 //! Runs `dealer_com_feed` in the whole engine against every behaviour of a dealer's site.
 
 mod faults;
+mod stand_in;
 
 use std::{collections::BTreeSet, time::Duration};
 

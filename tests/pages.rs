@@ -1,6 +1,7 @@
 //! Runs `product_detail_scraping` in the whole engine against every kind of page.
 
 mod kept;
+mod stand_in;
 mod unchanged;
 
 use std::time::Duration;

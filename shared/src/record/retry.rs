@@ -27,6 +27,9 @@ pub struct Situation<'a> {
     pub deadline: Option<Time>,
     /// Whether there is a provisional result. Then only the deadline ends the job.
     pub provisional: bool,
+    /// Whether the type may have a result without any call. Then spent attempts do not end the job: what stands in
+    /// for its result is taken at its end, and not before.
+    pub stands_in: bool,
     /// When the first attempt of the job failed; `None` if none has.
     pub first_failed_at: Option<Time>,
     /// When a job without a deadline is given up while its dependency is down.
@@ -58,11 +61,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
                 return Decision::Bury(Cause::Permanent);
             }
             if attempts >= policy.max_attempts {
-                if situation.provisional {
-                    let decision = park(policy.backoff_cap, failure);
-                    return within_deadline(decision, situation);
-                }
-                return Decision::Bury(Cause::AttemptsSpent);
+                return without_attempts(failure, situation);
             }
             let wait = backoff(policy, attempts, situation.chance);
             later(if situation.budget_spent { wait * 2 } else { wait }, failure, Spends::Attempt)
@@ -101,6 +100,21 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
             1 => later(SHORTEST_DELAY, failure, Spends::Crash),
             _ => later(CRASH_PAUSE, failure, Spends::Crash),
         },
+    };
+    within_deadline(decision, situation)
+}
+
+/// What follows from a failure after the last attempt. A job that will have some result at its end goes on until then,
+/// since a late result is better than a stand-in.
+fn without_attempts(failure: &Failure, situation: &Situation<'_>) -> Decision {
+    let decision = if situation.provisional {
+        park(situation.policy.backoff_cap, failure)
+    } else if situation.stands_in {
+        let asked = failure.retry_after().unwrap_or_default();
+        let after = asked.clamp(LONGEST_WAIT, LONGEST_PARK);
+        Decision::Park { after, spends: Spends::Attempt }
+    } else {
+        return Decision::Bury(Cause::AttemptsSpent);
     };
     within_deadline(decision, situation)
 }

@@ -11,6 +11,7 @@ fn situation(counters: Counters, chance: f64) -> Situation<'static> {
         counters,
         deadline: None,
         provisional: false,
+        stands_in: false,
         first_failed_at: None,
         gives_up_at: NOW + Duration::from_hours(24),
         breaker_open: false,
@@ -146,6 +147,23 @@ fn only_the_deadline_ends_a_job_with_a_provisional_result() {
     assert_eq!(decide(&failed, &standing), parked(POLICY.backoff_cap));
     let over = Situation { deadline: Some(NOW), ..standing };
     assert_eq!(decide(&failed, &over), Decision::Bury(Cause::DeadlinePassed));
+}
+
+#[test]
+fn spent_attempts_do_not_end_a_job_for_which_something_may_stand_in() {
+    let last = Situation { stands_in: true, ..situation(after_attempts(3), 0.0) };
+    let failed = failure(Class::Anomaly);
+    let later = |after| Decision::Park { after, spends: Spends::Attempt };
+    assert_eq!(decide(&failed, &last), later(LONGEST_WAIT));
+    let asked = failed.clone().with_retry_after(Some(LONGEST_WAIT * 2));
+    assert_eq!(decide(&asked, &last), later(LONGEST_WAIT * 2));
+    let left = Duration::from_mins(3);
+    let near = Situation { gives_up_at: NOW + left, ..last };
+    assert_eq!(decide(&failed, &near), later(left), "once more at the end");
+    let over = Situation { gives_up_at: NOW, ..last };
+    assert_eq!(decide(&failed, &over), Decision::Bury(Cause::GaveUp));
+    let dated = Situation { deadline: Some(NOW), ..last };
+    assert_eq!(decide(&failed, &dated), Decision::Bury(Cause::DeadlinePassed));
 }
 
 #[test]

@@ -113,6 +113,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 counters: record.counters,
                 deadline: record.ends_at(J::POLICY.give_up_after),
                 provisional: record.provisional.is_some(),
+                stands_in: J::STANDS_IN,
                 first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
                 gives_up_at: record.gives_up_at(J::POLICY.give_up_after),
                 breaker_open,
