@@ -1,6 +1,7 @@
 //! Runs the sweeper and the real engine on simulated services, in virtual time. The scenarios have
 //! jobs that are stuck, lost, parked, dead or expired.
 
+mod balanced_rates;
 mod capacity;
 mod cleanup;
 mod counts;

@@ -1,6 +1,6 @@
 //! Balance: sets how many batches of each queue may run at once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
@@ -25,6 +25,17 @@ const MEASURED_OVER: Duration = Duration::from_mins(7);
 
 const NAME: &str = "balance";
 
+/// What a tick sees of the queues.
+#[derive(Default)]
+struct Queues {
+    /// The loads of the queues among which slots move.
+    loads: Vec<Load>,
+    /// The slots that all queues have together.
+    slots: u32,
+    /// The slots of queues that take no part, by job type.
+    fixed: BTreeMap<String, u32>,
+}
+
 /// Moves slots between the event source mappings, by one step at most.
 pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), PortError> {
     let Some(pins) = tick.pins.take() else {
@@ -32,45 +43,12 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         tick.count(NAME, "waiting", 1);
         return Ok(());
     };
-    let (mut loads, mut slots, mut taken) = (Vec::new(), 0, 0);
-    for job in &sweep.config.types {
-        for source in job.sources() {
-            // Read anew each tick, since a deployment resets it.
-            let current = sweep.mappings.concurrency(&source.mapping).await?;
-            let depth = tick.view.depths.contains_key(&source.queue);
-            // A mapping that is paused keeps its slots and takes no part.
-            let (Some(MappingSlots { slots: current, is_changing }), true) = (current, depth)
-            else {
-                tick.count(NAME, "left_out", 1);
-                continue;
-            };
-            slots += source.concurrency;
-            // One that is being changed accepts no other change. The others share what it leaves.
-            if is_changing {
-                taken += current;
-                tick.count(NAME, "left_out", 1);
-                continue;
-            }
-            // Nor does one whose slots an operator has pinned. A deployment or an older step may have changed them.
-            if let Some(pinned) = pins.get(&source.mapping).copied() {
-                taken += pinned;
-                if current != pinned {
-                    sweep.mappings.set_concurrency(&source.mapping, pinned).await?;
-                }
-                tick.count(NAME, "pinned", 1);
-                continue;
-            }
-            if !sweep.config.balance && current != source.concurrency {
-                sweep.mappings.set_concurrency(&source.mapping, source.concurrency).await?;
-                tick.count(NAME, "put_back", 1);
-            }
-            loads.push(load(&tick.view, job, source, current, tick.now));
-        }
-    }
+    let Queues { loads, slots, fixed } = queues(sweep, tick, &pins).await?;
     if !sweep.config.balance {
         tick.memory.wish = None;
         return Ok(());
     }
+    let taken = fixed.values().fold(0, |sum: u32, slots| sum.saturating_add(*slots));
     let (step, wish) = plan::step(&loads, slots.saturating_sub(taken), tick.memory.wish.as_ref());
     tick.memory.wish = wish;
     let Some(step) = step else { return Ok(()) };
@@ -93,6 +71,54 @@ pub async fn balance<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     }
     tick.count(NAME, "moved", step.slots as usize);
     Ok(())
+}
+
+/// Looks at every queue. Sets again what operators have pinned, and without balance what was deployed.
+async fn queues<P: Ports>(
+    sweep: &Sweep<P>,
+    tick: &mut Tick,
+    pins: &BTreeMap<String, u32>,
+) -> Result<Queues, PortError> {
+    let mut all = Queues::default();
+    for job in &sweep.config.types {
+        for source in job.sources() {
+            // Read anew each tick, since a deployment resets it.
+            let current = sweep.mappings.concurrency(&source.mapping).await?;
+            let depth = tick.view.depths.contains_key(&source.queue);
+            // A mapping that is paused keeps its slots and takes no part.
+            let (Some(MappingSlots { slots: current, is_changing }), true) = (current, depth)
+            else {
+                tick.count(NAME, "left_out", 1);
+                continue;
+            };
+            all.slots += source.concurrency;
+            let mut fix = |slots| *all.fixed.entry(job.kind.clone()).or_default() += slots;
+            // One that is being changed accepts no other change. The others share what it leaves.
+            if is_changing {
+                fix(current);
+                tick.count(NAME, "left_out", 1);
+                continue;
+            }
+            // Nor does one whose slots an operator has pinned. A deployment or an older step may have changed them.
+            if let Some(pinned) = pins.get(&source.mapping).copied() {
+                fix(pinned);
+                if current != pinned {
+                    sweep.mappings.set_concurrency(&source.mapping, pinned).await?;
+                }
+                tick.count(NAME, "pinned", 1);
+                continue;
+            }
+            if !sweep.config.balance && current != source.concurrency {
+                sweep.mappings.set_concurrency(&source.mapping, source.concurrency).await?;
+                tick.count(NAME, "put_back", 1);
+            }
+            all.loads.push(load(&tick.view, job, source, current, tick.now));
+        }
+    }
+    for load in &mut all.loads {
+        load.beside = all.fixed.get(&load.kind).copied().unwrap_or_default();
+    }
+    Ok(all)
 }
 
 /// The load of a queue.
@@ -122,5 +148,6 @@ fn load(view: &View, job: &JobType, source: &Source, current: u32, now: Time) ->
         job_ms: (jobs > 0).then(|| busy_ms / jobs),
         held: open || only_parks,
         per_second: job.per_second,
+        beside: 0,
     }
 }

@@ -72,6 +72,8 @@ pub struct Load {
     pub held: bool,
     /// Calls a second that the dependency of its jobs allows, if that is limited.
     pub per_second: Option<u32>,
+    /// Slots of its type's queues that take no part now, since they are pinned or being changed.
+    pub beside: u32,
 }
 
 /// A step: slots that move from one queue to another.
@@ -154,18 +156,38 @@ impl<'a> Hand<'a> {
     }
 }
 
-/// The most slots of each job type: what its rate allows, but not less than it was deployed with.
+/// What the queues of a job type have together.
+#[derive(Default)]
+struct OfType {
+    /// What its rate allows.
+    allowed: u32,
+    deployed: u32,
+    queues: u32,
+    /// See [`Load::beside`].
+    beside: u32,
+}
+
+/// The most slots that the balanced queues of each job type can have: what its rate allows, less what its other queues
+/// have. If it was deployed with more, the least that SQS accepts for all its queues but one comes on top: otherwise a
+/// high queue that is mostly idle would take half of the slots of the other one.
 fn most_of_types(loads: &[Load]) -> BTreeMap<&str, u32> {
-    let mut types: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
-    for load in loads {
-        let (allowed, deployed) = types.entry(&load.kind).or_insert((most(load), 0));
-        *allowed = (*allowed).max(most(load));
-        *deployed = deployed.saturating_add(load.deployed.max(LEAST));
-    }
+    let mut types: BTreeMap<&str, OfType> = BTreeMap::new();
     // Without a limited rate, each queue is bounded by itself.
-    let is_limited = |kind: &str| loads.iter().any(|l| l.kind == kind && l.per_second.is_some());
-    let types = types.into_iter().filter(|(kind, _)| is_limited(kind));
-    types.map(|(kind, (allowed, deployed))| (kind, allowed.max(deployed))).collect()
+    for load in loads.iter().filter(|load| load.per_second.is_some()) {
+        let of_type = types.entry(&load.kind).or_default();
+        of_type.allowed = of_type.allowed.max(most(load));
+        of_type.deployed = of_type.deployed.saturating_add(load.deployed.max(LEAST));
+        of_type.queues += 1;
+        of_type.beside = load.beside;
+    }
+    let most = |of_type: OfType| {
+        let OfType { allowed, deployed, queues, beside } = of_type;
+        let others = queues - 1 + u32::from(beside > 0);
+        let with_least = allowed.saturating_add(LEAST * others);
+        let deployed = deployed.saturating_add(beside);
+        allowed.max(deployed.min(with_least)).saturating_sub(beside)
+    };
+    types.into_iter().map(|(kind, of_type)| (kind, most(of_type))).collect()
 }
 
 /// The share of each queue, in the order of `loads`.

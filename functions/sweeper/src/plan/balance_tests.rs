@@ -18,6 +18,7 @@ fn idle(queue: &str, current: u32) -> Load {
         job_ms: None,
         held: false,
         per_second: None,
+        beside: 0,
     }
 }
 
@@ -238,6 +239,7 @@ fn any_loads() -> impl Strategy<Value = Vec<Load>> {
             job_ms,
             held,
             per_second: None,
+            beside: 0,
         });
     proptest::collection::vec(load, 0..6).prop_map(|mut loads| {
         for (number, load) in loads.iter_mut().enumerate() {
@@ -282,6 +284,16 @@ fn the_queues_of_a_type_together_get_no_more_than_its_rate_can_use() {
     // 80 calls a second for 5.5 seconds are 44 batches.
     assert_eq!(shares(&both(4, 2, 80), 1_000), [22, 22]);
     assert_eq!(shares(&both(4, 2, 8), 40), [3, 3], "never fewer than were deployed");
+    let many = shares(&both(10, 4, 8), 40);
+    assert_eq!(
+        many.iter().sum::<u32>(),
+        6,
+        "what the rate allows, and the least for the other: {many:?}"
+    );
+    assert_eq!(shares(&both(2, 2, 8), 40), [2, 2], "what the rate allows");
+    // The other queue is pinned, or being changed.
+    let beside = |slots| shares(&[Load { beside: slots, ..of_type("normal", 4, 8) }], 40)[0];
+    assert_eq!([0, 2, 3, 4, 20].map(beside), [4, 4, 3, 2, 2]);
     let unlimited = |queue: &str| Load { per_second: None, ..of_type(queue, 4, 8) };
     let all = shares(&[unlimited("normal"), unlimited("high")], 100);
     assert_eq!(all, [50, 50]);
