@@ -1,6 +1,7 @@
 //! How soon everything is done after a dependency was down.
 
 mod stops;
+mod watch;
 
 use std::{future::pending, time::Duration};
 
