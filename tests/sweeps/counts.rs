@@ -150,6 +150,15 @@ async fn parked_jobs_of_all_dependencies_are_counted() {
     let dependencies = seen["dependencies"].as_object().unwrap();
     let observed: u64 = dependencies.values().filter_map(|seen| seen["parked"].as_u64()).sum();
     assert_eq!(observed + seen["others"]["parked"].as_u64().unwrap(), HOSTS, "{seen:#}");
+    let shown = dependencies.values().filter(|seen| seen["breaker"] == "open").count() as u64;
+    assert_eq!(shown, 49, "the open ones are shown next to the one that a type shares");
+    assert_eq!(shown + seen["others"]["open_breakers"].as_u64().unwrap(), HOSTS, "{seen:#}");
+    for name in ["BreakersOpen", "Parked"] {
+        let told = bench.told.borrow();
+        let numbers = told.iter().flat_map(|line| &line.numbers);
+        let last = numbers.filter(|(of, ..)| of == name).next_back();
+        assert_eq!(last.map(|(_, value, _)| *value), Some(HOSTS), "{name}");
+    }
     let longest = seen["others"]["longest_parked_s"].as_u64().unwrap();
     assert!((25 * 60..=29 * 60).contains(&longest), "{longest} s");
 }

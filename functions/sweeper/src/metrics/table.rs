@@ -119,7 +119,12 @@ pub const OTHERS: [Metric; 40] = [
     metric(D, "LatencyP99", "Milliseconds", "their 99th percentile"),
     metric(S, "Running", "Count", "jobs of all batches"),
     metric(S, "Stuck", "Count", "of these, jobs whose lease is over"),
-    metric(S, "Parked", "Count", "parked jobs of all registered dependencies"),
+    metric(
+        S,
+        "Parked",
+        "Count",
+        "parked jobs of all registered dependencies, up to 3,400 of one that a type shares, 400 of a host",
+    ),
     metric(S, "LongestParked", "Seconds", "of the jobs of each dependency that are due first"),
     metric(S, "BreakersOpen", "Count", "of all registered dependencies"),
     metric(S, "NeedPerson", "Count", "quarantined jobs and rejected messages"),
