@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod long_host;
 mod page;
 
 use std::time::Duration;

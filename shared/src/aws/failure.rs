@@ -80,3 +80,35 @@ fn causes(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    type Answer = SdkError<PutItemError, ()>;
+
+    #[test]
+    fn what_is_wrong_with_the_item_is_told_from_what_is_wrong_with_the_table() {
+        let answer = |code: &str| {
+            let error = ErrorMetadata::builder().code(code).message("why").build();
+            port_error(&Answer::service_error(PutItemError::generic(error), ()))
+        };
+        assert_eq!(
+            answer("ValidationException"),
+            PortError::Invalid("ValidationException: why".into())
+        );
+        assert_eq!(
+            answer("AccessDeniedException"),
+            PortError::Broken("AccessDeniedException: why".into())
+        );
+        let throttled = "ProvisionedThroughputExceededException";
+        assert_eq!(answer(throttled), PortError::Unavailable(format!("{throttled}: why")));
+        let unsent = port_error(&Answer::construction_failure("no region"));
+        assert!(matches!(unsent, PortError::Broken(_)), "{unsent:?}");
+        let late = port_error(&Answer::timeout_error("too late"));
+        assert!(matches!(late, PortError::Unavailable(_)), "{late:?}");
+    }
+}

@@ -3,6 +3,7 @@
 //! One case writes rejected messages, which no port reads back: the caller checks for [`REJECTED`].
 
 mod items;
+mod refused;
 mod together;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub async fn store<S: Store>(store: &S) {
     leases_are_written_and_removed(store).await;
     a_settle_can_remove_the_lease(store).await;
     items::store(store).await;
+    refused::a_record_that_is_too_long_is_refused_as_invalid(store).await;
     together::store(store).await;
 }
 
