@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use evenkeel::testing::Fault;
+use evenkeel::{
+    ports::notes::{CRASH_STORM, CrashStorm},
+    testing::{Fault, LogLines},
+};
 use proptest::prelude::*;
 
 use crate::bench::{
@@ -18,6 +21,8 @@ const OUTAGE: Duration = Duration::from_secs(16);
 #[tokio::test(start_paused = true)]
 async fn a_table_that_takes_no_ends_quarantines_no_job() {
     let bench = Bench::errands();
+    let lines = LogLines::default();
+    let _collecting = lines.collect();
     for n in 0..15 {
         bench.send(&errand(&format!("job-{n}"), 3_000, &[]));
     }
@@ -34,6 +39,11 @@ async fn a_table_that_takes_no_ends_quarantines_no_job() {
         bench.run_while(outage()).await;
         tokio::time::advance(MINUTE).await;
         bench.tick().await.unwrap();
+        // The functions learn it from a note, and people from an alarm.
+        let notes = bench.store.all_notes(CRASH_STORM);
+        let [(kind, text)] = &notes[..] else { panic!("{notes:?}") };
+        let storm: CrashStorm = serde_json::from_str(text).unwrap();
+        assert!(kind == "errand" && storm.excuses(bench.now()), "{notes:?}");
         // The jobs are due again when the next window begins.
         tokio::time::advance(MINUTE * 4).await;
     }
@@ -41,6 +51,9 @@ async fn a_table_that_takes_no_ends_quarantines_no_job() {
     for record in bench.store.records() {
         assert_eq!(record.phase.name(), "succeeded", "{record:?}");
     }
+    let text = lines.text();
+    let mut alarms = text.lines().filter(|line| line.contains(r#""code":"crash_storm""#));
+    assert!(alarms.next().is_some_and(|line| line.contains(r#""outcome":"alarm""#)), "{text}");
 }
 
 /// The same while the functions find the crashes: their messages come back as the leases end, before any tick.

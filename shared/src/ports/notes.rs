@@ -235,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn a_storm_excuses_crashes_while_it_is_told_and_for_an_hour_at_most() {
+        let began = Time::from_millis(1_800_000_000_000);
+        let after = |minutes| began + Duration::from_mins(minutes);
+        // The sweeper finds each minute that it goes on.
+        let storm = |until| CrashStorm { since: began.as_millis(), until };
+        let excuses = |now| storm(after(now + 6).as_millis()).excuses(after(now));
+        assert_eq!([0, 59, 60, 61].map(excuses), [true, true, false, false]);
+        let passing = storm(after(6).as_millis());
+        assert_eq!([5, 6, 7].map(|now| passing.excuses(after(now))), [true, false, false]);
+    }
+
+    #[test]
     fn a_thousand_dead_letters_of_a_type_are_kept() {
         let name = |number| DeadLetter::note_key("errand", number).name;
         assert_eq!([name(0), name(999)], ["errand#000", "errand#999"]);
