@@ -55,6 +55,7 @@ async fn the_ports_on_dynamodb_conform_over_a_socket_because_the_sdk_speaks_http
     the_page_of_a_car_expires_while_it_is_gone(store, &vehicles, &client).await;
     what_a_newer_version_wrote_survives(store, &client).await;
     what_a_newer_version_wrote_of_a_breaker_survives(store, &client).await;
+    an_item_that_cannot_be_read_hides_none_that_is_read_with_it(store, &client).await;
 }
 
 /// The item of a page, which the engine writes, has an end while its car is not listed.
@@ -191,6 +192,44 @@ async fn what_a_newer_version_wrote_of_a_breaker_survives(
     let (breaker, limiter) = (get("breaker").await, get("limiter").await);
     assert_eq!((&breaker["newest"], breaker.get("retry_at")), (&json!("kept"), None));
     assert_eq!((&limiter["newest"], &limiter["revision"]), (&json!("kept"), &json!(2)));
+}
+
+/// The breakers, and the limiters, of several dependencies are read in one call.
+async fn an_item_that_cannot_be_read_hides_none_that_is_read_with_it(
+    store: &aws::DynamoStore,
+    client: &xtask::aws::Client,
+) {
+    use evenkeel::ports::{PortError, Seen};
+    let names = ["beside-0", "beside-1", "beside-2"].map(str::to_owned);
+    let state = State::Open { retry_at: Time::from_millis(9_000), wait: Duration::from_secs(1) };
+    let open = Breaker { state, generation: 1, ..Breaker::default() };
+    let limiter = Limiter { next_us: 7, ..Limiter::default() };
+    for name in &names {
+        assert_eq!(store.swap_breaker(name, &open, 0).await, Ok(Swapped::Yes));
+        assert_eq!(store.swap_limiter(name, &limiter, 0).await, Ok(Swapped::Yes));
+    }
+    for (kind, name, value) in
+        [("breaker", "state", json!("ajar")), ("limiter", "pace", json!("slow"))]
+    {
+        let key = json!({ "pk": format!("{kind}#beside-1"), "sk": "state" });
+        let mut item = dynamodb::get(client, "control", &key).await.unwrap().unwrap();
+        item[name] = value;
+        dynamodb::put(client, "control", &item).await.unwrap();
+    }
+    let breakers = store.breakers(&names).await.unwrap();
+    let [one, Err(PortError::Unreadable(why)), other] = &breakers[..] else {
+        panic!("{breakers:?}")
+    };
+    assert!(why.contains("ajar"), "{why}");
+    let seen = Ok(Seen { value: open, revision: 1 });
+    assert_eq!((one, other), (&seen, &seen));
+    let limiters = store.limiters(&names).await.unwrap();
+    let [one, Err(PortError::Unreadable(why)), other] = &limiters[..] else {
+        panic!("{limiters:?}")
+    };
+    assert!(why.contains("pace"), "{why}");
+    let seen = Ok(Seen { value: limiter, revision: 1 });
+    assert_eq!((one, other), (&seen, &seen));
 }
 
 #[tokio::test(start_paused = true)]

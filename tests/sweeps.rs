@@ -17,6 +17,7 @@ mod pins;
 mod preview;
 mod properties;
 mod recovery;
+mod skipped;
 
 use crate::bench::{Bench, run::MINUTE};
 

@@ -234,3 +234,38 @@ impl Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_of_a_thousand_dependencies_are_cut_to_those_with_the_latest_turns() {
+        let now = Time::from_millis(1_800_000_000_000);
+        let name = |n: u64| format!("page/www.dealer-{n:04}.example");
+        let at = |n: u64| now.as_millis() + n;
+        let mut memory = Memory {
+            released_until: (0..1_000).map(|n| (name(n), at(n + 1))).collect(),
+            draining: (0..1_000)
+                .map(|n| (name(n), Drain { generation: 1, since: at(n) }))
+                .collect(),
+            ..Memory::default()
+        };
+        memory.forget(now);
+        let length = |text: Result<String, _>| text.map_or(0, |text: String| text.len());
+        let lists = [
+            (length(serde_json::to_string(&memory.released_until)), memory.released_until.len()),
+            (length(serde_json::to_string(&memory.draining)), memory.draining.len()),
+        ];
+        for (bytes, count) in lists {
+            // Quotes, colons and commas come on top.
+            assert!(bytes <= LONGEST_LIST + 4 * count + 2, "{bytes} bytes of {count}");
+            assert!((80..1_000).contains(&count), "{count}");
+        }
+        assert!(
+            memory.draining.contains_key(&name(999)) && !memory.draining.contains_key(&name(0))
+        );
+        let released = memory.released_until;
+        assert!(released.contains_key(&name(999)) && !released.contains_key(&name(0)));
+    }
+}
