@@ -1,5 +1,6 @@
 //! template.yaml against the Rust policies and against the rules that keep messages safe.
 
+mod defaults;
 mod generated;
 mod people;
 mod permissions;
