@@ -18,6 +18,7 @@ mod preview;
 mod properties;
 mod recovery;
 mod skipped;
+mod told;
 
 use crate::bench::{Bench, run::MINUTE};
 
