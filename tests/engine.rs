@@ -8,5 +8,6 @@ mod journal;
 mod life;
 mod log_bytes;
 mod outages;
+mod slots;
 mod traces;
 mod versions;

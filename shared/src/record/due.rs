@@ -118,3 +118,55 @@ impl Record {
         DueEntry { partition, due_at }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::testing;
+
+    fn numbered(name: &str, count: u32) -> Vec<String> {
+        (0..count).map(|shard| format!("{name}#{shard}")).collect()
+    }
+
+    /// Functions and sweepers of two versions must find each other's parked jobs.
+    #[test]
+    fn a_shared_dependency_has_sixteen_shards_and_a_host_one_beside_those_of_high_priority() {
+        for (dependency, shards) in [("rebrandly", 16), ("page/www.acme.example", 1)] {
+            let all = |name: &str| {
+                let high = numbered(&format!("{name}-high#{dependency}"), 1);
+                [high, numbered(&format!("{name}#{dependency}"), shards)]
+            };
+            let expected = Parked { dated: all("dated"), plain: all("parked") };
+            assert_eq!(Parked::of(dependency), expected);
+        }
+    }
+
+    /// A parked job of this message group.
+    fn entry(key: &str, group: Option<&str>, dependency: &str) -> String {
+        let phase = Phase::Parked { run_after: Time::default(), why: String::new() };
+        let mut record = testing::record(key, phase);
+        record.work.group = group.map(str::to_owned);
+        dependency.clone_into(&mut record.work.dependency);
+        record.due_entry().map(|entry| entry.partition).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_parked_jobs_of_a_message_group_have_one_shard_which_stays() {
+        let shards = [("mesa-motors", 5), ("dealer-a", 15), ("dealer-b", 10), ("dealer-q", 15)];
+        for (group, shard) in shards {
+            for key in ["errand#g:1", "errand#g:2", "errand#g:3"] {
+                let expected = format!("parked#rebrandly#{shard}");
+                assert_eq!(entry(key, Some(group), "rebrandly"), expected, "{group}");
+                assert_eq!(entry(key, Some(group), "page/a.example"), "parked#page/a.example#0");
+            }
+        }
+        let groups = (0..100).map(|n| format!("dealer-{n}"));
+        let used = groups.map(|group| entry("errand#g:1", Some(&group), "rebrandly"));
+        assert_eq!(used.collect::<BTreeSet<_>>().len(), 16, "all are used");
+        let keys = (0..100).map(|n| format!("errand#g:{n}"));
+        let used = keys.map(|key| entry(&key, None, "rebrandly"));
+        assert_eq!(used.collect::<BTreeSet<_>>().len(), 16, "without a group, by the key");
+    }
+}

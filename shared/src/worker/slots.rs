@@ -97,3 +97,45 @@ fn returns(promised: &[(usize, Time)]) -> Vec<(usize, Time)> {
     }
     times
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    /// When messages with slots at these seconds come back, in milliseconds.
+    fn come_back(slots: &[u64]) -> Vec<u64> {
+        let at = |(place, second): (usize, &u64)| (place, NOW + Duration::from_secs(*second));
+        let promised: Vec<(usize, Time)> = slots.iter().enumerate().map(at).collect();
+        let back = returns(&promised);
+        let places: Vec<usize> = back.iter().map(|(place, _)| *place).collect();
+        assert_eq!(places, (0..slots.len()).collect::<Vec<_>>());
+        back.into_iter()
+            .map(|(_, at)| u64::try_from(at.since(NOW).as_millis()).unwrap_or_default())
+            .collect()
+    }
+
+    #[test]
+    fn messages_come_back_shortly_before_their_slots_in_groups_that_one_batch_can_reserve() {
+        assert_eq!(come_back(&[30]), [26_500], "3.5 s before it");
+        let together = come_back(&[30, 31, 32, 33]);
+        assert_eq!(together, [28_500; 4], "the last one's slot is 4.5 s ahead then");
+        assert_eq!(
+            come_back(&[30, 31, 32, 33, 34, 35]),
+            [28_500, 28_500, 28_500, 28_500, 31_500, 31_500]
+        );
+        assert_eq!(come_back(&[]), [0_u64; 0]);
+    }
+
+    #[test]
+    fn no_message_comes_back_too_late_for_its_slot_or_too_early_to_reserve_it() {
+        for rate in [1, 2, 3, 7, 20] {
+            let slots: Vec<u64> = (0..50).map(|n| 20 + n / rate).collect();
+            for (slot, back) in slots.iter().zip(come_back(&slots)) {
+                let early = slot * 1_000 - back;
+                assert!((1_500..=5_000).contains(&early), "{rate} a second: {early} ms");
+            }
+        }
+    }
+}
