@@ -14,6 +14,7 @@
 mod deployed;
 pub(crate) mod errands;
 pub(crate) mod jobs;
+mod long_errands;
 mod newer_errands;
 pub(crate) mod processes;
 pub(crate) mod run;

@@ -267,13 +267,13 @@ async fn a_fleet_with_a_limiter_for_each_host_overloads_no_partition() {
     assert!(started > 900, "{started}");
 }
 
-/// The dependency that 6,000 jobs share takes two calls a second; after an hour, they would be given up. Lambda adds five pollers a second while there are
+/// The dependency that 7,400 jobs share takes two calls a second. Lambda adds five pollers a second while there are
 /// messages left, so the fleet is not there at once.
 #[tokio::test(start_paused = true)]
-async fn fifty_minutes_of_backlog_beside_an_outage_overload_no_partition() {
-    let kinds = [Kind::Errands(Some(Rates::each_minute(120, 2)))];
+async fn an_hour_of_backlog_beside_an_outage_overloads_no_partition() {
+    let kinds = [Kind::LongErrands(Some(Rates::each_minute(120, 2)))];
     let bench = Bench::with_mappings(&kinds, |mapping| mapping.scales_up = true);
     let began = bench.now();
-    survives_an_outage(&bench, [12_000, 6_000]).await;
-    assert!(bench.now().since(began) >= Duration::from_mins(50));
+    survives_an_outage(&bench, [14_800, 7_400]).await;
+    assert!(bench.now().since(began) >= Duration::from_mins(60));
 }

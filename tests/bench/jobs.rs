@@ -22,6 +22,7 @@ use super::{
     Shared,
     deployed::arn,
     errands::{DEPENDENCY, Errands},
+    long_errands::LongErrands,
     newer_errands::NewerErrands,
     third_parties::{DOMAIN, SandboxTransport, UNLIMITED},
 };
@@ -34,6 +35,8 @@ const ROOMY: Rates = Rates::each_second(50, 180_000);
 pub(crate) enum Kind {
     /// Jobs that do what their payload says, with the rates of their dependency.
     Errands(Option<Rates>),
+    /// The same, given up after a day.
+    LongErrands(Option<Rates>),
     /// `url_shortening` with the rates of its account.
     Shortening(Rates),
     /// `url_shortening` with roomy rates and a monthly allowance for links.
@@ -53,7 +56,7 @@ impl Kind {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Errands(_) => "errand",
+            Self::Errands(_) | Self::LongErrands(_) => "errand",
             Self::Shortening(_) | Self::ShorteningWithin(_) => url_shortening::TYPE,
             Self::Feeds => dealer_com_feed::TYPE,
             Self::Pages => product_detail_scraping::TYPE,
@@ -63,7 +66,7 @@ impl Kind {
     /// The dependency that all jobs of the type share.
     pub(super) const fn dependency(self) -> Option<&'static str> {
         match self {
-            Self::Errands(_) => Some(DEPENDENCY),
+            Self::Errands(_) | Self::LongErrands(_) => Some(DEPENDENCY),
             Self::Shortening(_) | Self::ShorteningWithin(_) => {
                 Some(url_shortening::POLICY.dependency)
             }
@@ -74,7 +77,9 @@ impl Kind {
     /// The calls a second that this dependency allows.
     pub(super) fn per_second(self) -> Option<u32> {
         match self {
-            Self::Errands(rates) => rates.map(|rates| rates.per_minute / 60),
+            Self::Errands(rates) | Self::LongErrands(rates) => {
+                rates.map(|rates| rates.per_minute / 60)
+            }
             Self::Shortening(rates) => Some(rates.per_minute / 60),
             Self::ShorteningWithin(_) => Some(ROOMY.per_minute / 60),
             Self::Feeds | Self::Pages => None,
@@ -113,15 +118,15 @@ impl Kind {
     pub(super) fn start(self, shared: &Shared, faults: &Faults) -> Box<dyn Function> {
         match self {
             Self::Errands(rates) => {
-                let (journal, clock) =
-                    (shared.journal.clone(), shared.processes.right(shared.clock));
-                let process = faults.clone();
-                let errands = Errands { journal, clock, rates, process };
+                let errands = errands(rates, shared, faults);
                 if shared.processes.is_deployed() {
                     worker(NewerErrands(errands), shared, faults)
                 } else {
                     worker(errands, shared, faults)
                 }
+            }
+            Self::LongErrands(rates) => {
+                worker(LongErrands(errands(rates, shared, faults)), shared, faults)
             }
             Self::Shortening(rates) => {
                 worker(shortening(settings(rates, None, shared), shared, faults), shared, faults)
@@ -170,6 +175,11 @@ fn worker<J: Job>(job: J, shared: &Shared, faults: &Faults) -> Box<dyn Function>
         shared.clock,
         shared.random.clone(),
     ))
+}
+
+fn errands(rates: Option<Rates>, shared: &Shared, faults: &Faults) -> Errands {
+    let (journal, clock) = (shared.journal.clone(), shared.processes.right(shared.clock));
+    Errands { journal, clock, rates, process: faults.clone() }
 }
 
 fn robots(shared: &Shared, faults: &Faults) -> Robots<Faulty<MemoryStore>, TestClock> {
