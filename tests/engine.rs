@@ -3,6 +3,7 @@
 mod batch;
 mod claims;
 mod crashes;
+mod ends;
 mod gates;
 mod journal;
 mod life;

@@ -325,6 +325,13 @@ impl Record {
         self.work.created_at + give_up_after + self.paused()
     }
 
+    /// Whether the job's end has come: no run may follow.
+    #[must_use]
+    pub fn is_over(&self, give_up_after: Duration, now: Time) -> bool {
+        let end = self.ends_at(give_up_after);
+        end.unwrap_or_else(|| self.gives_up_at(give_up_after)) <= now
+    }
+
     /// How long the job has waited for a quota.
     const fn paused(&self) -> Duration {
         Duration::from_millis(self.counters.paused_ms)

@@ -343,5 +343,7 @@ fn the_time_of_a_job_that_waits_for_a_quota_stands_still() {
 
 #[path = "record_tests/invariants.rs"]
 mod invariants;
+#[path = "record_tests/lives.rs"]
+mod lives;
 #[path = "record_tests/storms.rs"]
 mod storms;

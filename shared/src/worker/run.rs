@@ -95,7 +95,8 @@ pub(super) async fn run_one<J: Job, P: Ports>(
     let RunResult { outcome, broken, others_worked, waited } = result;
     let now = worker.clock.now();
     let past = Past { ticket, began, ended: now, waited, broken };
-    match outcome {
+    let fallback = batch.tickets[ticket].fallback.as_deref();
+    match in_time::<J>(outcome, &record, fallback, now) {
         Outcome::Succeeded(done) => past.success(&record, done),
         Outcome::Continues(cursor) => {
             let mut record = record.settled(Decision::Continue, None, cursor, now);
@@ -107,7 +108,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
         Outcome::Failed(failure) => {
             let breaker_open = worker.gates.is_open(&record.work.dependency);
             let failure = charged(failure, &record, others_worked).with_breaker(breaker_open);
-            record.fall_back(batch.tickets[ticket].fallback.as_deref(), now);
+            record.fall_back(fallback, now);
             let situation = Situation {
                 policy: &J::POLICY,
                 counters: record.counters,
@@ -145,6 +146,23 @@ pub(super) async fn run_one<J: Job, P: Ports>(
             past.end(record, decision, Some(failure))
         }
     }
+}
+
+/// The outcome of a run. One that has more to do is the job's last one if the job's end has come meanwhile.
+fn in_time<J: Job>(
+    outcome: Outcome,
+    record: &Record,
+    fallback: Option<&str>,
+    now: Time,
+) -> Outcome {
+    let Outcome::Continues(cursor) = outcome else { return outcome };
+    let mut later = record.clone();
+    later.fall_back(fallback, now);
+    if later.is_over(J::POLICY.give_up_after, now) {
+        let why = "there is more to do, and its time is over";
+        return Outcome::Failed(Failure::new(Class::Deferred, "deadline", why));
+    }
+    Outcome::Continues(cursor)
 }
 
 /// The outcome of one run.
