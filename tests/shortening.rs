@@ -277,7 +277,7 @@ async fn an_outage_of_a_minute_loses_nothing() {
 /// The service is down for a day. It costs no job its attempts, however few or many there are.
 #[tokio::test(start_paused = true)]
 async fn a_day_without_the_service_ends_no_job() {
-    for jobs in [1, 3, 100] {
+    for jobs in [1, 3, 300] {
         let bench = Bench::of(&[Kind::SHORTENING]);
         let down = Fault {
             kind: FaultKind::status(503),
