@@ -1,5 +1,7 @@
 //! What a flood does to others: how fast it is worked off, what it costs, and who waits for it.
 
+mod parked;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
