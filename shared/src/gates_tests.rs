@@ -286,6 +286,8 @@ mod answers;
 mod clocks;
 #[path = "gates_tests/counts.rs"]
 mod counts;
+#[path = "gates_tests/latest.rs"]
+mod latest;
 #[path = "gates_tests/load_shedding.rs"]
 mod load_shedding;
 #[path = "gates_tests/opening.rs"]

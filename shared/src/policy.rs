@@ -283,4 +283,20 @@ mod tests {
     fn caps_beyond_max_receives_do_not_compile() {
         let _ = Policy { max_deferrals: 20, ..POLICY }.checked();
     }
+
+    /// A run of eight seconds may wait 6.5 s for its slot, and clocks may differ by two.
+    const LONG: Policy = Policy { job_timeout: Duration::from_secs(8), ..POLICY };
+
+    #[test]
+    #[should_panic(expected = "one could outlast the wait for the next ones")]
+    fn a_wait_that_a_probe_may_outlast_does_not_compile() {
+        let _ = LONG.checked();
+    }
+
+    #[test]
+    fn a_single_probe_is_waited_for_and_may_be_longer() {
+        let one = BreakerPolicy { probes: 1, ..POLICY.breaker };
+        let policy = Policy { breaker: one, ..LONG };
+        assert_eq!(policy.checked(), policy);
+    }
 }

@@ -63,3 +63,12 @@ fn the_numbers_of_links_are_those_that_the_rate_needs() {
 fn the_sweeper_has_time_until_the_next_call_of_its_schedule() {
     assert_eq!(number(&properties(&load(), "SweeperFunction")["Timeout"]), 130);
 }
+
+/// How long a breaker stays open after it trips: links, feeds, pages.
+#[test]
+fn the_first_wait_of_a_breaker_is_that_of_its_policy() {
+    let policies =
+        [url_shortening::POLICY, dealer_com_feed::POLICY, product_detail_scraping::POLICY];
+    let waits = policies.map(|policy| policy.breaker.open_wait.as_secs());
+    assert_eq!(waits, [60, 120, 300]);
+}
