@@ -1,5 +1,7 @@
 //! Runs `url_shortening` in the whole engine against every behaviour of the service.
 
+mod unknown_refusals;
+
 use std::time::Duration;
 
 use evenkeel::{
