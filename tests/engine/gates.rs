@@ -129,7 +129,8 @@ async fn a_job_with_systemic_trouble_of_its_own_does_not_hold_the_breaker_open()
     };
     let records = bench.store.records();
     let late = records.iter().filter(|record| waited(record) > Duration::from_mins(2)).count();
-    assert!(late < 150, "{late} of 600 jobs waited for over two minutes");
+    // Those that came in the first minute and a half, at most: the breaker opens once for it.
+    assert!(late < 30, "{late} of 600 jobs waited for over two minutes");
 }
 
 /// All jobs of a host share one partition of the index, and the cursed one is the oldest.

@@ -35,8 +35,8 @@ async fn pages_that_are_gone_close_the_breaker_of_a_site_that_answers_again() {
         pages.run_for(MINUTE).await;
         minutes += 1;
     }
-    // None of them waits for the breaker any more.
-    pages.run_for(Duration::from_mins(5)).await;
+    // None of them waits for the breaker any more, but some until the outage has lasted half as long again.
+    pages.run_for(Duration::from_mins(20)).await;
     for car in 0..12 {
         let record = pages.page(car);
         let last = record.history.last().map(|failed| failed.code.as_str());
