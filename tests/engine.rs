@@ -9,6 +9,7 @@ mod journal;
 mod life;
 mod log_bytes;
 mod outages;
+mod panics;
 mod slots;
 mod traces;
 mod versions;

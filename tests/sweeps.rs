@@ -9,6 +9,7 @@ mod dead_letters;
 mod drain;
 mod faults;
 mod history;
+mod long_bodies;
 mod metrics;
 mod operations;
 mod operations_faults;

@@ -144,8 +144,15 @@ impl Job for Errands {
     type Payload = Errand;
     type Output = String;
 
-    fn rates(&self, _: &Self::Payload) -> Option<Rates> {
+    fn rates(&self, errand: &Errand) -> Option<Rates> {
+        assert_ne!(errand.name, "panics-in-rates", "as asked");
         self.rates
+    }
+
+    async fn prepare(&self, errands: &[&Errand]) {
+        for errand in errands {
+            assert_ne!(errand.name, "panics-in-prepare", "as asked");
+        }
     }
 
     fn dependency(errand: &Errand) -> Cow<'static, str> {

@@ -1,8 +1,25 @@
 //! When a job ends that never comes to an end by itself.
 
+use std::time::Duration;
+
 use evenkeel::{record::Phase, testing::POLICY};
 
 use crate::bench::{Bench, errands::errand, run::MINUTE};
+
+/// It fails for the second time, and no call of another job has worked: an outage is no attempt.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_waits_for_its_dependency_says_so() {
+    let bench = Bench::errands();
+    bench.send(&errand("alone", 20, &["transient"]));
+    bench.run_for(Duration::from_secs(10)).await;
+    let record = bench.only();
+    let (Phase::Waiting { why, .. } | Phase::Parked { why, .. }) = &record.phase else {
+        panic!("{record:?}")
+    };
+    assert!(why.contains("(dependency_down)") && why.contains("as asked"), "{why}");
+    assert_eq!(record.counters.attempts, 1);
+    assert!(record.counters.defers >= 1, "{record:?}");
+}
 
 /// Each of its runs has more to do, for ever.
 #[tokio::test(start_paused = true)]

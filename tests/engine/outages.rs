@@ -6,7 +6,7 @@ use evenkeel::testing::{Fault, containers::Invocation};
 
 use crate::bench::{
     Bench,
-    errands::{errand, key},
+    errands::{DEPENDENCY, errand, key},
     run::MINUTE,
 };
 
@@ -108,6 +108,9 @@ async fn a_parking_job_settles_although_its_dependency_cannot_be_registered() {
     bench.send(&errand("job", 0, &["systemic", "ok"]));
     bench.faults.on("put_note", Fault::Before);
     assert_eq!(bench.failed().await, Vec::<String>::new(), "it needs its message no more");
+    let trace = bench.faults.trace();
+    let notes = trace.iter().filter(|call| call.name == "put_note" && call.about == DEPENDENCY);
+    assert_eq!(notes.count(), 4, "as the breaker opens, for the batch, and twice for the job");
     let record = bench.store.record(&key("job")).unwrap();
     assert_eq!((record.phase.name(), record.counters.crashes), ("parked", 0), "{record:?}");
     bench.faults.clear();

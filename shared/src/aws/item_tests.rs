@@ -253,6 +253,16 @@ fn the_error_names_a_missing_attribute() {
     assert_eq!(decode(&item), Err("fence: expected a whole number".into()));
 }
 
+/// A newer version may have written it: the message of the job waits, and is held in the end.
+#[test]
+fn a_state_that_this_version_does_not_know_is_an_error_that_names_it() {
+    let phase = Phase::Queued { due_at: Time::from_millis(1) };
+    let mut item = item(encode(&crate::testing::record("a#d:1", phase)));
+    assert!(decode(&item).is_ok());
+    item.insert("state".to_owned(), s("dreaming"));
+    assert_eq!(decode(&item), Err("state: \"dreaming\" is none".into()));
+}
+
 #[test]
 fn leases_sort_by_their_end() {
     let sort_key = |until| {

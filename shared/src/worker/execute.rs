@@ -240,4 +240,24 @@ mod tests {
         let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
         assert_eq!((failure.code(), failure.message()), ("refused", "the shop refuses ***"));
     }
+
+    #[test]
+    fn a_cursor_or_a_result_that_no_record_can_hold_is_a_permanent_failure() {
+        let done = |length| {
+            let result = "x".repeat(length);
+            Outcome::Succeeded(Success { result, item: None, label: None })
+        };
+        let more = |length| Outcome::Continues("x".repeat(length));
+        for fits in [more(MAX_CURSOR_BYTES), done(MAX_RESULT_BYTES)] {
+            assert_eq!(bounded(fits.clone()), fits);
+        }
+        for (name, most, outcome) in [
+            ("cursor", MAX_CURSOR_BYTES, more(MAX_CURSOR_BYTES + 1)),
+            ("result", MAX_RESULT_BYTES, done(MAX_RESULT_BYTES + 1)),
+        ] {
+            let why = format!("the job's {name} has {} bytes, expected at most {most}", most + 1);
+            let failure = Failure::new(Class::Permanent, "result_too_long", why);
+            assert_eq!(bounded(outcome), Outcome::Failed(failure));
+        }
+    }
 }

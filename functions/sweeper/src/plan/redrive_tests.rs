@@ -122,3 +122,20 @@ fn a_message_goes_back_to_the_queue_that_it_came_from() {
     assert_eq!(from(Some("arn:aws:sqs:eu-west-1:1:gone")), "errand");
     assert_eq!(from(None), "errand");
 }
+
+/// The dead-letter queue keeps no message for longer than 14 days.
+#[test]
+fn a_message_of_ten_days_is_held_and_a_younger_one_goes_back() {
+    let aged = |age: Duration| {
+        let message = ReceivedMessage { sent_at: NOW.before(age), ..received(GOOD) };
+        if_old(Action::Redrive, &message, NOW)
+    };
+    assert_eq!(HELD_FROM_AGE, Duration::from_hours(10 * 24));
+    assert_eq!(aged(HELD_FROM_AGE - seconds(1)), Action::Redrive);
+    let held = aged(HELD_FROM_AGE);
+    let Action::Hold(rejection) = &held else { panic!("{held:?}") };
+    assert_eq!(rejection.flaw, Flaw::Unacknowledged);
+    assert!(rejection.reason.contains("ten days"), "{}", rejection.reason);
+    let old = ReceivedMessage { sent_at: NOW.before(HELD_FROM_AGE * 2), ..received(GOOD) };
+    assert_eq!(if_old(Action::Drop("ended"), &old, NOW), Action::Drop("ended"));
+}
