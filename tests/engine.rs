@@ -3,6 +3,7 @@
 mod batch;
 mod claims;
 mod crashes;
+mod damaged_records;
 mod ends;
 mod gates;
 mod journal;

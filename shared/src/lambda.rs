@@ -10,21 +10,19 @@ use crate::{
     http::transport,
     job::Job,
     message::{
-        Purpose, ReceivedMessage, Woken,
-        wake::{FENCE, JOB, PURPOSE, SENT_AT},
+        ReceivedMessage,
+        sqs_record::{self, BadRecord},
     },
     policy::BATCH_SIZE,
     ports::Ports,
-    record::trace::{AWS_TRACE_HEADER, TRACEPARENT, Trace},
     telemetry,
     worker::{BatchError, Worker, answer_request, handle},
 };
 use std::{future::Future, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 /// The allocator of a function's process. A batch makes some 4,000 short-lived allocations, and with that of the C
 /// library they were two fifths of its CPU time outside the kernel (docs/performance.md).
@@ -99,8 +97,9 @@ where
 /// What the function of a job type is called with: an event of SQS, or a request of an operator.
 #[derive(Deserialize)]
 struct Event {
+    /// Unparsed, so that one that cannot be decoded does not fail the event.
     #[serde(rename = "Records")]
-    records: Option<Vec<SqsMessage>>,
+    records: Option<Vec<Box<RawValue>>>,
     request: Option<Value>,
 }
 
@@ -108,8 +107,27 @@ struct Event {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer {
-    Batch(SqsBatchResponse),
+    Batch(BatchResponse),
     Request(Value),
+}
+
+/// Lambda's partial batch response: the messages that SQS must deliver again.
+#[derive(Default, Serialize)]
+struct BatchResponse {
+    #[serde(rename = "batchItemFailures")]
+    failures: Vec<ItemFailure>,
+}
+
+#[derive(Serialize)]
+struct ItemFailure {
+    #[serde(rename = "itemIdentifier")]
+    id: String,
+}
+
+impl BatchResponse {
+    fn add(&mut self, id: String) {
+        self.failures.push(ItemFailure { id });
+    }
 }
 
 /// Serves JSON requests with JSON responses until Lambda ends the process: the calls of a schedule
@@ -174,11 +192,12 @@ pub async fn invoke<J: Job, P: Ports>(
     serde_json::to_value(response).map_err(failed)
 }
 
-/// The messages of an event of SQS, given as JSON, for benchmarks. Fails if the JSON is no such event.
+/// The messages of an event of SQS, given as JSON, for benchmarks. Fails if the JSON is no such event;
+/// a record that cannot be decoded is left out.
 #[cfg(feature = "testing")]
 pub fn messages(event: &str) -> Result<Vec<ReceivedMessage>, serde_json::Error> {
     let event: Event = serde_json::from_str(event)?;
-    Ok(event.records.unwrap_or_default().into_iter().map(delivery).collect())
+    Ok(decode(&event.records.unwrap_or_default()).0)
 }
 
 async fn answer<J: Job, P: Ports>(
@@ -196,79 +215,44 @@ async fn answer<J: Job, P: Ports>(
             return Err(BatchError(what.to_owned()));
         }
     };
-    let messages: Vec<ReceivedMessage> = records.into_iter().map(delivery).collect();
-    let mut answer = SqsBatchResponse::default();
+    let (messages, bad) = decode(&records);
+    drop(records);
+    for record in &bad {
+        telemetry::undecodable(J::TYPE, record.message_id.as_deref(), &record.problem);
+    }
+    let mut answer = BatchResponse::default();
+    let mut messages = messages.into_iter();
     // A mapping with larger batches only costs time; no message is lost.
-    for batch in messages.chunks(BATCH_SIZE) {
-        for id in handle(worker, batch.to_vec(), deadline).await? {
-            answer.add_failure(id);
+    while !messages.as_slice().is_empty() {
+        let batch = messages.by_ref().take(BATCH_SIZE).collect();
+        for id in handle(worker, batch, deadline).await? {
+            answer.add(id);
         }
+    }
+    // Last: SQS would delete a record that the answer does not name, so one without an id fails the whole event. By
+    // now its neighbours' jobs are settled, and what comes again of them only reads that.
+    for record in bad {
+        let why = "a record without messageId that cannot be decoded must come again";
+        answer.add(record.message_id.ok_or_else(|| BatchError(why.to_owned()))?);
     }
     Ok(Answer::Batch(answer))
 }
 
-/// Converts an SQS record. A missing attribute gets the most cautious value.
-fn delivery(message: SqsMessage) -> ReceivedMessage {
-    let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
-    let fence = attribute(FENCE).and_then(|fence| fence.parse().ok());
-    let job = attribute(JOB).map(str::to_owned);
-    let sent_first = attribute(SENT_AT).and_then(|sent_at| sent_at.parse().ok());
-    let purpose = Purpose::of(attribute(PURPOSE));
-    let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse().ok());
-    let header = message.attributes.get(AWS_TRACE_HEADER).map(String::as_str);
-    let trace = Trace::of_message(attribute(TRACEPARENT), header);
-    ReceivedMessage {
-        receives: number("ApproximateReceiveCount")
-            .and_then(|count: u64| u32::try_from(count).ok())
-            .unwrap_or(1),
-        sent_at: Time::from_millis(sent_first.or(number("SentTimestamp")).unwrap_or_default()),
-        first_received_at: Time::from_millis(
-            number("ApproximateFirstReceiveTimestamp").unwrap_or_default(),
-        ),
-        group: message.attributes.get("MessageGroupId").cloned(),
-        trace,
-        message_id: message.message_id,
-        receipt: message.receipt_handle,
-        body: message.body,
-        queue: message.event_source_arn.unwrap_or_default(),
-        wakes: job.zip(fence).map(|(key, fence)| Woken { key, fence }),
-        purpose,
-        source: None,
+/// The messages of an event, and the records that are none.
+fn decode(records: &[Box<RawValue>]) -> (Vec<ReceivedMessage>, Vec<BadRecord>) {
+    let (mut messages, mut bad) = (Vec::with_capacity(records.len()), Vec::new());
+    for record in records {
+        match sqs_record::decode(record) {
+            Ok(message) => messages.push(message),
+            Err(record) => bad.push(record),
+        }
     }
+    (messages, bad)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_sqs_record_without_attributes_is_an_old_first_receive() {
-        let delivery = delivery(SqsMessage::default());
-        assert_eq!((delivery.receives, delivery.sent_at), (1, Time::from_millis(0)));
-        assert_eq!(delivery.message_id, None);
-    }
-
-    #[test]
-    fn a_trace_is_read_from_the_attribute_of_the_sender_or_of_sqs() {
-        let read = |system: serde_json::Value, own: serde_json::Value| {
-            let record = serde_json::json!({ "attributes": system, "messageAttributes": own });
-            let delivery = delivery(serde_json::from_value(record).unwrap());
-            delivery.trace.map(|trace| trace.to_string())
-        };
-        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-        let system = serde_json::json!({ "AWSTraceHeader": format!("{header};Lineage=1:a:5") });
-        let text = "00-00000001000000000000000000000002-53995c3f42cd8ad8-00";
-        let own =
-            serde_json::json!({ "traceparent": { "dataType": "String", "stringValue": text } });
-        let none = serde_json::json!({});
-        assert_eq!(read(system.clone(), none.clone()).as_deref(), Some(header));
-        let converted =
-            "Root=1-00000001-000000000000000000000002;Parent=53995c3f42cd8ad8;Sampled=0";
-        assert_eq!(read(none.clone(), own.clone()).as_deref(), Some(converted));
-        assert_eq!(read(system, own).as_deref(), Some(converted), "the sender has set it itself");
-        let odd = serde_json::json!({ "AWSTraceHeader": "Root=1-0-0" });
-        assert_eq!(read(odd, none), None, "it is no reason to reject a message");
-    }
 
     #[test]
     fn an_error_has_a_type_of_ours_and_not_rusts() {
@@ -294,8 +278,8 @@ mod tests {
 
     #[test]
     fn the_response_lists_failures_as_lambda_expects() {
-        let mut batch = SqsBatchResponse::default();
-        batch.add_failure("id-1");
+        let mut batch = BatchResponse::default();
+        batch.add("id-1".to_owned());
         let json = serde_json::to_string(&Answer::Batch(batch)).unwrap();
         assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"id-1"}]}"#);
     }

@@ -4,6 +4,7 @@ mod diagnosis;
 mod envelope;
 mod received;
 mod rejection;
+pub(crate) mod sqs_record;
 pub mod wake;
 mod wrapping;
 

@@ -308,6 +308,11 @@ pub fn item_not_written(kind: &str, item: &TableItem, why: &str) {
     );
 }
 
+/// Logs a record of an event of SQS that is no message. SQS delivers it again.
+pub fn undecodable(kind: &str, message_id: Option<&str>, problem: &str) {
+    error!(r#type = kind, outcome = "undecodable", message_id, reason = problem);
+}
+
 /// Logs an event whose time ran out before every job was settled. SQS delivers the unsettled
 /// messages again.
 pub fn out_of_time(kind: &str) {

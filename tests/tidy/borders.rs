@@ -49,7 +49,6 @@ fn aws_sdk_types_stay_in_their_places() {
 #[test]
 fn lambda_runtime_types_stay_in_their_file() {
     check("lambda_runtime", may_use_the_runtime);
-    check("aws_lambda_events", may_use_the_runtime);
 }
 
 /// Beginnings of words that belong to a job type.
