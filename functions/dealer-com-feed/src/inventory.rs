@@ -12,13 +12,13 @@ use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use crate::{
-    cutting, field,
+    cutting::{self, Notation},
+    field,
+    parts::Parts,
     vehicle::{BadVehicle, Vehicle},
 };
 
-/// Most entries of one page. A site that ignores the page size may return its whole inventory,
-/// which is smaller than this.
-pub const MAX_ENTRIES: usize = 10_000;
+pub use crate::parts::MAX_ENTRIES;
 
 /// Largest entry that is parsed, in bytes; those observed are smaller than 20,000. Hostile JSON
 /// takes up to ninety times its length in memory.
@@ -119,64 +119,76 @@ fn read_within(budget: &Budget, body: &[u8], site: &Url) -> Result<Page, NoInven
     // A byte in another encoding loses one character instead of the whole page.
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end();
-    match text.as_bytes().first() {
-        Some(b'<') => return Err(NoInventory::Html),
-        Some(b'{') | None => {}
-        Some(_) => return Err(NoInventory::NoList("no object".into())),
+    if text.starts_with('<') {
+        return Err(NoInventory::Html);
+    }
+    let text = if text.starts_with('{') { text } else { cutting::unwrapped(text) };
+    if !text.is_empty() && !text.starts_with('{') {
+        return Err(NoInventory::NoList("no object".into()));
     }
     if !budget.step(text.len() * LIST_STEPS) {
         return Err(NoInventory::TooComplex);
     }
-    // One bad token makes the whole text no JSON. Then it is cut apart, so that it costs one car and not all.
-    let parts = match serde_json::from_str::<Answer<'_>>(text) {
-        Ok(answer) => Parts::of(answer)?,
-        Err(error) => Parts::cut(text)
-            .filter(|parts| !parts.entries.is_empty())
-            .ok_or_else(|| NoInventory::NotJson(error.to_string()))?,
+    let page = match serde_json::from_str::<Answer<'_>>(text) {
+        Ok(answer) => Page::of(parts(answer)?, site, budget),
+        Err(error) => match repaired(text, site, budget) {
+            Some(page) => page,
+            None if budget.is_exceeded() => return Err(NoInventory::TooComplex),
+            None => return Err(NoInventory::NotJson(error.to_string())),
+        },
     };
-    let vehicles = parts.entries.into_iter().enumerate();
-    let vehicles: Vec<_> =
-        vehicles.map(|(position, raw)| vehicle(position, raw, site, budget)).collect();
     if budget.is_exceeded() {
         return Err(NoInventory::TooComplex);
     }
-    Ok(Page { total: count(parts.total), page_size: count(parts.page_size), vehicles })
+    Ok(page)
 }
 
-/// The parts of a response that are read, unparsed.
-#[derive(Default)]
-struct Parts<'a> {
-    total: Option<&'a str>,
-    page_size: Option<&'a str>,
-    entries: Vec<&'a str>,
+fn parts(answer: Answer<'_>) -> Result<Parts<'_>, NoInventory> {
+    let info = answer.page_info.map(|info| serde_json::from_str::<PageInfo<'_>>(info.get()));
+    let info = info.and_then(Result::ok).unwrap_or_default();
+    let entries = entries(answer.inventory, [info.tracking, answer.tracking])?;
+    Ok(Parts::of(info.total, info.page_size, entries))
 }
 
-impl<'a> Parts<'a> {
-    fn of(answer: Answer<'a>) -> Result<Self, NoInventory> {
-        let info = answer.page_info.map(|info| serde_json::from_str::<PageInfo<'a>>(info.get()));
-        let info = info.and_then(Result::ok).unwrap_or_default();
-        let entries = entries(answer.inventory, [info.tracking, answer.tracking])?;
-        Ok(Self {
-            total: info.total.map(RawValue::get),
-            page_size: info.page_size.map(RawValue::get),
-            entries: entries.into_iter().map(RawValue::get).collect(),
-        })
+/// Reads a text that is almost JSON, so that one bad token costs the car that has it, and not all. The way that finds
+/// the most cars counts. `None` if none finds an entry, as in a truncated text.
+fn repaired(text: &str, site: &Url, budget: &Budget) -> Option<Page> {
+    if !budget.step(3 * text.len() * LIST_STEPS) {
+        return None;
+    }
+    let plain = cutting::without_comments(text);
+    let ways = iter::once_with(|| Parts::cut(text, Notation::Json))
+        .chain(iter::once_with(|| Parts::cut(cutting::unwrapped(&plain), Notation::JavaScript)))
+        .chain(iter::once_with(|| Parts::between_beginnings(text)));
+    let mut best: Option<Page> = None;
+    for parts in ways.flatten() {
+        let page = Page::of(parts, site, budget);
+        let is_sound = page.vehicles.iter().all(Result::is_ok);
+        if best.as_ref().is_none_or(|best| page.cars() > best.cars()) {
+            best = Some(page);
+        }
+        if is_sound {
+            break;
+        }
+    }
+    best
+}
+
+impl Page {
+    fn of(parts: Parts<'_>, site: &Url, budget: &Budget) -> Self {
+        let vehicles = parts.entries.into_iter().enumerate();
+        Self {
+            total: count(parts.total, budget),
+            page_size: count(parts.page_size, budget),
+            vehicles: vehicles
+                .map(|(position, raw)| vehicle(position, raw, site, budget))
+                .collect(),
+        }
     }
 
-    /// The parts of a text that is no JSON, by its brackets. `None` if they do not match, as in a truncated text.
-    fn cut(text: &'a str) -> Option<Self> {
-        let members = cutting::members(text)?;
-        let of = |name: &str| members.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        let info = of("pageInfo").and_then(cutting::members).unwrap_or_default();
-        let of_info =
-            |name: &str| info.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        let lists = [of("inventory"), of_info("trackingData"), of("trackingData")];
-        let mut entries = lists.into_iter().flatten().filter_map(cutting::items);
-        Some(Self {
-            total: of_info("totalCount"),
-            page_size: of_info("pageSize"),
-            entries: entries.find(|list| !list.is_empty() && list.len() <= MAX_ENTRIES)?,
-        })
+    /// Number of readable entries.
+    fn cars(&self) -> usize {
+        self.vehicles.iter().flatten().count()
     }
 }
 
@@ -213,20 +225,22 @@ fn vehicle(position: usize, raw: &str, site: &Url, budget: &Budget) -> Result<Ve
         let reason = format!("{} bytes, expected at most {MAX_ENTRY_BYTES}", raw.len());
         return Err(BadVehicle::new(position, reason, raw));
     }
-    let value = serde_json::from_str::<Value>(raw).or_else(|error| {
-        // Sites that write JSON by hand write what JavaScript accepts.
-        let read = literal::parse(raw, budget).filter(|(_, length)| *length == raw.len());
-        read.map(|(value, _)| value).ok_or_else(|| error.to_string())
-    });
-    let vehicle = value.and_then(|value| Vehicle::read(&value, site));
+    let vehicle = value(raw, budget).and_then(|value| Vehicle::read(&value, site));
     vehicle.map_err(|reason| BadVehicle::new(position, reason, raw))
 }
 
+/// Parses JSON, and what JavaScript accepts beside it: sites that write JSON by hand write that.
+fn value(raw: &str, budget: &Budget) -> Result<Value, String> {
+    serde_json::from_str(raw).or_else(|error| {
+        let read = literal::parse(raw, budget).filter(|(_, length)| *length == raw.len());
+        read.map(|(value, _)| value).ok_or_else(|| error.to_string())
+    })
+}
+
 /// A count, as a number or as text.
-fn count(raw: Option<&str>) -> Option<u32> {
+fn count(raw: Option<&str>, budget: &Budget) -> Option<u32> {
     let raw = raw.filter(|raw| raw.len() <= MAX_COUNT_BYTES)?;
-    let value: Value = serde_json::from_str(raw).ok()?;
-    field::number(&field::text(&value)?)
+    field::number(&field::text(&value(raw, budget).ok()?)?)
 }
 
 /// A list of at most [`MAX_ENTRIES`] unparsed items. Anything else in its place is no error of the whole response.

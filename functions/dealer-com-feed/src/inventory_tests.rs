@@ -170,6 +170,7 @@ fn a_body_that_is_not_an_inventory_is_an_anomaly() {
         ("null", "no_inventory"),
         ("\"text\"", "no_inventory"),
         ("Service unavailable", "no_inventory"),
+        ("Service {unavailable}", "no_inventory"),
         ("{}", "no_inventory"),
         (r#"{"error": "no such widget"}"#, "no_inventory"),
         (r#"{"pageInfo": {"totalCount": 0}}"#, "no_inventory"),
@@ -189,6 +190,79 @@ fn the_number_of_entries_is_bounded() {
     let over = format!(r#"{{"inventory": [{}1]}}"#, "1,".repeat(MAX_ENTRIES));
     let error = read(over.as_bytes(), &site()).unwrap_err();
     assert!(error.to_string().contains("expected a list of at most 10000 vehicles"), "{error}");
+}
+
+/// Which of the entries of a response are read.
+fn readable(body: &str) -> Vec<bool> {
+    page(body).vehicles.iter().map(Result::is_ok).collect()
+}
+
+#[test]
+fn a_car_whose_text_is_damaged_costs_no_other() {
+    let [first, last] = [
+        r#"{"vin": "1HGCM82633A004352", "title": ["It's", "a ] car"]}"#,
+        r#"{"vin": "1FADP5AU6DL536022", "images": [{"uri": "/a.jpg"}]}"#,
+    ];
+    let damaged = [
+        r#"{"vin": "1M8GDM9AXKP042788", "title": "6'5" bed"}"#,
+        r#"{"vin": "1M8GDM9AXKP042788", "title": "6'5\"}"#,
+        r#"{"vin": "1M8GDM9AXKP042788", "prices": [1]]}"#,
+        r#"{"vin": "1M8GDM9AXKP042788"}, "year": 2021}"#,
+        r#"{"vin": "1M8GDM9AXKP042788", "prices": {"msrp": 1}"#,
+        r#""vin": "1M8GDM9AXKP042788", "year": 2021}"#,
+    ];
+    for damaged in damaged {
+        for (place, expected) in [(0, [false, true, true]), (1, [true, false, true])] {
+            let mut cars = vec![first, last];
+            cars.insert(place, damaged);
+            let body = format!(
+                r#"{{"pageInfo": {{"totalCount": 3, "trackingData": []}}, "inventory": [{}]}}"#,
+                cars.join(", ")
+            );
+            assert_eq!(readable(&body), expected, "{body}");
+            assert_eq!(page(&body).total, Some(3), "{body}");
+        }
+    }
+    let last_damaged = format!(r#"{{"inventory": [{first}, {last}, {}]}}"#, damaged[0]);
+    assert_eq!(readable(&last_damaged), [true, true, false]);
+    let no_comma = format!(r#"{{"inventory": [{first} {last}], "pageInfo": {{"totalCount": 2}}}}"#);
+    assert_eq!((readable(&no_comma), page(&no_comma).total), (vec![true, true], Some(2)));
+    let stray = format!(r#"{{"inventory": [{first}}}, {last}]}}"#);
+    assert_eq!(readable(&stray), [true, true]);
+}
+
+#[test]
+fn what_javascript_accepts_is_read() {
+    let object = r#"{"inventory": [{"vin": "1M8GDM9AXKP042788"}]}"#;
+    let bodies = [
+        "{'pageInfo': {'totalCount': '1'}, 'inventory': [{'vin': '1M8GDM9AXKP042788', 'title': 'A \"car\", it\\'s'}]}".to_owned(),
+        "{inventory: [{vin: `1M8GDM9AXKP042788`,},],}".to_owned(),
+        r#"{/* "new" */ "inventory": [ // it's
+            {"vin": "1M8GDM9AXKP042788", /* "sold" */ "link": "https://www.acme.example/1.htm"} /* ] */]}"#
+            .to_owned(),
+        format!("callback({object});"),
+        format!("/**/cb({object})"),
+        format!("var inventory = {object};"),
+        format!("{object};"),
+        format!(")]}}',\n{object}"),
+    ];
+    for body in bodies {
+        let cars = vehicles(page(&body));
+        assert_eq!((cars.len(), cars[0].vin.as_str()), (1, "1M8GDM9AXKP042788"), "{body}");
+    }
+    assert_eq!(page("{'pageInfo': {'totalCount': '7'}, 'inventory': [1]}").total, Some(7));
+}
+
+#[test]
+fn a_truncated_response_is_refused_wherever_it_is_cut() {
+    for whole in
+        [include_str!("../tests/feeds/widget.json"), include_str!("../tests/feeds/tracking.json")]
+    {
+        let whole = whole.trim();
+        for cut in (0..whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
+            assert!(read(whole[..cut].as_bytes(), &site()).is_err(), "{}", &whole[..cut]);
+        }
+    }
 }
 
 /// Any JSON, with the field names of inventories.
@@ -237,6 +311,12 @@ fn work_grows_with_the_length_of_a_feed() {
         "{'vin':'1HGCM82633A004352','x':a||b||[1,2]},",
         "\"",
         attribute,
+        "{\"vin\":\"",
+        "{\"vin\":1,\"a\":6'5\"},",
+        "{\"vin\" ",
+        "/*",
+        "'",
+        "{\"a\":{\"vin\":1},",
     ];
     for part in parts {
         let body =

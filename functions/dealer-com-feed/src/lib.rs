@@ -13,6 +13,7 @@ mod cutting;
 mod entry;
 mod field;
 pub mod inventory;
+mod parts;
 pub mod price;
 pub mod vehicle;
 
