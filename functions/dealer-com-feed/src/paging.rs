@@ -52,6 +52,9 @@ pub struct Cursor {
     vins: Vins,
     /// Number of unreadable entries.
     bad: u32,
+    /// How many of them are counted in `vins`, because their VIN could be read.
+    #[serde(default)]
+    named: u32,
     /// The fingerprints of all pages.
     prints: Vec<String>,
     /// Number of pages in a row without a new car.
@@ -95,6 +98,7 @@ impl Cursor {
             total: None,
             vins: Vins::default(),
             bad: 0,
+            named: 0,
             prints: Vec::new(),
             barren: 0,
             ended: None,
@@ -151,6 +155,13 @@ impl Cursor {
         if news {
             self.bad = self.bad.saturating_add(u32::try_from(bad).unwrap_or(u32::MAX));
         }
+        // A car whose entry is damaged is listed, so it is not gone.
+        let named = page.vehicles.iter().filter_map(|entry| entry.as_ref().err()?.vin());
+        for vin in named {
+            if self.vins.count() < MAX_VINS && self.vins.insert(vin) {
+                self.named += 1;
+            }
+        }
         news
     }
 
@@ -184,12 +195,16 @@ impl Cursor {
     pub fn is_whole(&self) -> bool {
         match (self.ended, self.believed_total()) {
             (None | Some(End::Capped), _) => false,
-            (Some(_), Some(total)) => self.vins.count().saturating_add(self.bad) >= total,
+            (Some(_), Some(total)) => {
+                let unnamed = self.bad.saturating_sub(self.named);
+                self.vins.count().saturating_add(unnamed) >= total
+            }
             (Some(end), None) => end == End::Empty,
         }
     }
 
-    /// Whether few enough entries were unreadable. A car in an unreadable entry would seem removed.
+    /// Whether few enough entries were unreadable. A car in an unreadable entry would seem removed, unless its VIN can be
+    /// read.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         let entries = u64::from(self.vins.count()) + u64::from(self.bad);

@@ -231,6 +231,33 @@ fn bad_entries_advance_the_start_and_may_make_a_read_unhealthy() {
 }
 
 #[test]
+fn a_damaged_car_whose_vin_can_be_read_is_listed() {
+    let read = |damaged: &str, total: u32| {
+        let body = format!(
+            r#"{{"pageInfo": {{"totalCount": {total}, "pageSize": 9}},
+                "inventory": [{{"vin": "{}"}}, {damaged}, {{"vin": "{}"}}]}}"#,
+            vin(1),
+            vin(3)
+        );
+        let site = "https://www.acme.example".parse().unwrap();
+        let mut cursor = Cursor::new(Condition::New);
+        cursor.next(&inventory::read(body.as_bytes(), &site).unwrap());
+        cursor.next(&answer(&[], Some(total), None));
+        cursor
+    };
+    let named = read(&format!(r#"{{"vin": "{}", "title": "6'5" bed"}}"#, vin(2)), 3);
+    assert!(named.vins().contains(&vin(2)), "it is not gone");
+    assert_eq!((named.vins().count(), named.bad(), named.is_whole()), (3, 1, true));
+    // It counts once: a total of four means that a car is missing.
+    let fewer = read(&format!(r#"{{"vin": "{}", "title": "6'5" bed"}}"#, vin(2)), 4);
+    assert!(!fewer.is_whole());
+    for unnamed in [r#"{"vin": "1HGCM", "title": "6'5" bed"}"#, r#"{"vin": "11111111111111111"}"#] {
+        let read = read(unnamed, 3);
+        assert_eq!((read.vins().count(), read.bad(), read.is_whole()), (2, 1, true), "{unnamed}");
+    }
+}
+
+#[test]
 fn pages_without_readable_cars_are_distinguished() {
     let (cursor, fetches) = read_all(&Site { bad_every: 1, ..honest(100, 35) });
     assert_eq!((cursor.vins().count(), cursor.bad(), fetches), (0, 100, 3));

@@ -80,6 +80,11 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What stands for the VIN in the text of an entry.
+pub(crate) fn vin(entry: &str) -> Option<&str> {
+    Some(scalar(member(entry, VIN)?).trim_matches('"'))
+}
+
 /// Whether this is all that follows a list: the end of the response.
 fn ends(text: &str) -> bool {
     text.trim() == "}"

@@ -9,6 +9,7 @@ use url::Url;
 use crate::{
     entry::Entry,
     field::{self, Reading, Unit},
+    parts,
     payload::Condition,
     price::Prices,
 };
@@ -192,6 +193,7 @@ pub struct BadVehicle {
     /// Why it could not be parsed, at most 200 bytes.
     pub reason: String,
     mark: String,
+    vin: Option<Vin>,
 }
 
 impl BadVehicle {
@@ -200,7 +202,13 @@ impl BadVehicle {
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         let mut mark = sha256_hex(&[raw]);
         mark.truncate(MARK_DIGITS);
-        Self { position, reason, mark }
+        let vin = parts::vin(raw).and_then(|vin| Vin::parse(vin).ok());
+        Self { position, reason, mark, vin: vin.filter(|vin| !vin.is_placeholder()) }
+    }
+
+    /// The VIN, if it can be read at least: the car is listed, whatever else is unknown of it.
+    pub(crate) const fn vin(&self) -> Option<&Vin> {
+        self.vin.as_ref()
     }
 
     /// Distinguishes bad entries: the first digits of a hash of the entry's text.
