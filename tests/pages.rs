@@ -1,5 +1,6 @@
 //! Runs `product_detail_scraping` in the whole engine against every kind of page.
 
+mod dead_host;
 mod gone;
 mod kept;
 mod stand_in;

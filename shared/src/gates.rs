@@ -257,6 +257,16 @@ impl<P: Ports> Gates<P> {
         breaker.state.refuses_calls() && breaker.systemic
     }
 
+    /// How long the dependency's breaker has not been closed because it is down, as far as this container knows, and
+    /// whether a probe is under way. `None` if the breaker is closed, waits for an operator, or was set by one.
+    pub(crate) fn down_for(&self, dependency: &str) -> Option<(Duration, bool)> {
+        let now = self.clock.now();
+        let breaker = self.cache(dependency, |cache| cache.breaker.value.at(now));
+        let is_probed = matches!(breaker.state, State::HalfOpen { .. });
+        let is_down = is_probed || matches!(breaker.state, State::Open { .. });
+        (is_down && !breaker.systemic).then(|| (now.since(breaker.down_since), is_probed))
+    }
+
     /// Whether the fleet has spent its retry budget on this dependency.
     pub(crate) fn is_budget_spent(&self, dependency: &str) -> bool {
         let now = self.clock.now();

@@ -133,6 +133,10 @@ pub struct Policy {
     pub dedup_window: Duration,
     /// How long after the sender's deadline a job with a provisional result is still retried.
     pub give_up_after: Duration,
+    /// How long the dependency's breaker must not have been closed for the dependency to count as gone. Then a job takes
+    /// at once what stands in for its result, without a call. `None` if it waits until it is given up. Only for types
+    /// for which something stands in: `Job::STANDS_IN`.
+    pub gone_after: Option<Duration>,
     /// When the dependency's breaker opens and closes.
     pub breaker: BreakerPolicy,
     /// Whether a share of the jobs is deferred when the call statistics show rising failures or
@@ -159,6 +163,7 @@ impl Policy {
         settle_grouping: Duration::from_millis(250),
         dedup_window: Duration::from_hours(24),
         give_up_after: Duration::from_hours(24),
+        gone_after: None,
         breaker: BreakerPolicy {
             failures: 5,
             open_wait: Duration::from_secs(60),
@@ -213,6 +218,17 @@ impl Policy {
             "reserve is below ANSWER_RESERVE plus one second"
         );
         self.breaker.check();
+        if let Some(gone_after) = self.gone_after {
+            assert!(
+                gone_after.as_secs() > self.breaker.open_wait.as_secs(),
+                "gone_after is over before the first probe"
+            );
+            // Until then, its message comes back after a quarter of LONGEST_WAIT or more.
+            assert!(
+                gone_after.as_secs() * 4 <= LONGEST_WAIT.as_secs() * (PARK_FROM_RECEIVE as u64) / 2,
+                "a job would use up its receives before its dependency counts as gone"
+            );
+        }
         // Every probe of one round ends before the first probe of the next round begins, even under
         // clock skew. Otherwise more probes could run than there are leases.
         // A breaker with one probe at a time waits for that one anyway.

@@ -62,6 +62,8 @@ pub const POLICY: Policy = Policy {
     // A host is called twice a second, and a page that is read twice does no harm.
     settle_grouping: Duration::from_secs(2),
     dedup_window: Duration::from_hours(6),
+    // Longer than most sites are down. The feed's data is worth having, and the page is scraped again when the car changes.
+    gone_after: Some(Duration::from_mins(30)),
     breaker: BreakerPolicy {
         failures: 10,
         open_wait: Duration::from_secs(300),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     base::time::Time,
     dependency::limiter::PROMISE_HORIZON,
-    failure::{Class, DEPENDENCY_DOWN, Failure, RATE_LIMIT},
+    failure::{BREAKER_OPEN, Class, DEPENDENCY_DOWN, Failure, RATE_LIMIT},
     policy::{
         CRASH_PAUSE, LONGEST_PARK, LONGEST_WAIT, MAX_CRASHES, Policy, SHORTEST_DELAY,
         SYSTEMIC_PAUSE,
@@ -36,6 +36,8 @@ pub struct Situation<'a> {
     pub gives_up_at: Time,
     /// Whether the dependency's breaker is not closed. Then a job that failed waits for it.
     pub breaker_open: bool,
+    /// Whether the job ends without a call if the dependency stays down. Then it must come back to see that.
+    pub ends_if_gone: bool,
     /// Whether the fleet has used up its retry budget. Then backoffs are twice as long.
     pub budget_spent: bool,
     /// The current time.
@@ -54,6 +56,9 @@ pub struct Situation<'a> {
 pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, counters, .. } = situation;
     let decision = match failure.class() {
+        Class::Deferred if failure.code() == BREAKER_OPEN && situation.ends_if_gone => {
+            look_again(situation)
+        }
         _ if failure.code() == DEPENDENCY_DOWN => wait_out(failure, situation),
         class @ (Class::Transient | Class::Anomaly | Class::Conflict) => {
             let attempts = counters.attempts + 1;
@@ -135,11 +140,21 @@ fn wait_out(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let wait = (failing / 2).mul_f64(0.5 + situation.chance.clamp(0.0, 1.0) / 2.0);
     let wait = wait.clamp(least, LONGEST_WAIT).max(failure.retry_after().unwrap_or_default());
     let after = wait.min(left.max(SHORTEST_DELAY)).min(LONGEST_PARK);
+    if situation.ends_if_gone {
+        return look_again(situation);
+    }
     if situation.breaker_open || counters.defers >= policy.max_deferrals || after > LONGEST_WAIT {
         Decision::Park { after, spends: Spends::Deferral }
     } else {
         Decision::Retry { after, spends: Spends::Deferral }
     }
+}
+
+/// Comes back through the queue to see whether the dependency still is down: a parked job would stay behind the open
+/// breaker. The times differ widely, so that some job always comes soon after the breaker's wait, and probes.
+fn look_again(situation: &Situation<'_>) -> Decision {
+    let after = LONGEST_WAIT.mul_f64(0.25 + 0.75 * situation.chance.clamp(0.0, 1.0));
+    Decision::Retry { after, spends: Spends::Deferral }
 }
 
 /// `U(0, min(cap, base * 2^(n-1)))` for the n-th failure, from 1: "full jitter" of the AWS

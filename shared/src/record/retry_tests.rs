@@ -15,6 +15,7 @@ fn situation(counters: Counters, chance: f64) -> Situation<'static> {
         first_failed_at: None,
         gives_up_at: NOW + Duration::from_hours(24),
         breaker_open: false,
+        ends_if_gone: false,
         budget_spent: false,
         now: NOW,
         chance,
@@ -191,6 +192,34 @@ fn a_dependency_that_is_down_is_waited_out_until_the_job_is_given_up() {
     };
     assert_eq!(late(60), retry(60, Spends::Deferral), "once more at the end");
     assert_eq!(late(0), Decision::Bury(Cause::GaveUp));
+}
+
+#[test]
+fn a_job_that_ends_if_its_dependency_stays_down_comes_back_to_see_that() {
+    let refused = Failure::new(Class::Deferred, BREAKER_OPEN, "open");
+    let refused = refused.with_retry_after(Some(Duration::from_hours(1)));
+    let down = Failure::new(Class::Transient, DEPENDENCY_DOWN, "503");
+    for failure in [&refused, &down] {
+        let after = |chance| {
+            let ends_if_gone =
+                Situation { ends_if_gone: true, ..situation(after_attempts(3), chance) };
+            decide(failure, &Situation { breaker_open: true, ..ends_if_gone })
+        };
+        assert_eq!(after(0.0), retry(225, Spends::Deferral), "{failure:?}");
+        assert_eq!(after(1.0), retry(900, Spends::Deferral), "{failure:?}");
+        let waits = Situation { breaker_open: true, ..situation(after_attempts(3), 1.0) };
+        assert!(matches!(decide(failure, &waits), Decision::Park { .. }), "{failure:?}");
+    }
+    let left = Duration::from_secs(20);
+    let ends_if_gone = Situation { ends_if_gone: true, ..situation(Counters::default(), 1.0) };
+    let near = Situation { gives_up_at: NOW + left, ..ends_if_gone };
+    assert_eq!(decide(&refused, &near), retry(20, Spends::Deferral));
+    let other = Failure::new(Class::Deferred, RATE_LIMIT, "full");
+    assert_eq!(
+        decide(&other, &ends_if_gone),
+        retry(1, Spends::Deferral),
+        "the limiter is no outage"
+    );
 }
 
 proptest! {

@@ -23,6 +23,7 @@ pub const POLICY: Policy = Policy {
     dedup_window: Duration::from_secs(600),
     retryable: &[Class::Transient, Class::Anomaly, Class::Conflict],
     give_up_after: Duration::from_secs(3600),
+    gone_after: None,
     breaker: BreakerPolicy {
         failures: 5,
         open_wait: Duration::from_secs(60),

@@ -107,6 +107,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
         }
         Outcome::Failed(failure) => {
             let breaker_open = worker.gates.is_open(&record.work.dependency);
+            let outage = outage(worker, &record);
             let failure = charged(failure, &record, others_worked).with_breaker(breaker_open);
             record.fall_back(fallback, now);
             let situation = Situation {
@@ -118,6 +119,7 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
                 gives_up_at: record.gives_up_at(J::POLICY.give_up_after),
                 breaker_open,
+                ends_if_gone: outage == Outage::MayEnd,
                 budget_spent: worker.gates.is_budget_spent(&record.work.dependency),
                 now,
                 chance: worker.random.unit(),
@@ -132,10 +134,14 @@ pub(super) async fn run_one<J: Job, P: Ports>(
                 }
                 decision => decision,
             };
-            // Behind a wall, waiting helps nobody: thousands of jobs would come back one by one.
-            let is_walled =
-                failure.code() == BREAKER_OPEN && worker.gates.is_walled(&record.work.dependency);
-            if (matches!(decision, Decision::Bury(_)) || is_walled)
+            let dependency = record.work.dependency.as_str();
+            // Behind a wall or a dead host, waiting helps nobody: thousands of jobs would come back one by one.
+            let is_gone = match failure.code() {
+                BREAKER_OPEN => outage == Outage::Gone || worker.gates.is_walled(dependency),
+                DEPENDENCY_DOWN => outage == Outage::Gone,
+                _ => false,
+            };
+            if (matches!(decision, Decision::Bury(_)) || is_gone)
                 && let Some(done) = stand_in(worker, batch, ticket, &record, &failure).await
             {
                 return past.success(&record, done);
@@ -163,6 +169,28 @@ fn in_time<J: Job>(
         return Outcome::Failed(Failure::new(Class::Deferred, "deadline", why));
     }
     Outcome::Continues(cursor)
+}
+
+/// What an outage of its dependency means for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    /// There is none, or the job waits for its end.
+    WaitedOut,
+    /// The job ends without a call if it lasts.
+    MayEnd,
+    /// The dependency counts as gone, so the job ends now.
+    Gone,
+}
+
+fn outage<J: Job, P: Ports>(worker: &Worker<J, P>, record: &Record) -> Outage {
+    let gone_after = J::POLICY.gone_after.filter(|_| J::STANDS_IN);
+    let down = worker.gates.down_for(&record.work.dependency);
+    match gone_after.zip(down) {
+        None => Outage::WaitedOut,
+        // A probe may find that it is back.
+        Some((gone_after, (down, is_probed))) if is_probed || down < gone_after => Outage::MayEnd,
+        Some(_) => Outage::Gone,
+    }
 }
 
 /// The outcome of one run.
