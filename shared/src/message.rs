@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod envelope;
+mod objects;
 mod received;
 mod rejection;
 pub(crate) mod sqs_record;

@@ -246,6 +246,11 @@ mod tests {
             (json!({"fan_out": {"print": true}}), "payload.fan_out.print: unknown field"),
             (json!({"fan_out": {"scrape": "yes"}}), "payload.fan_out.scrape: invalid type"),
             (json!({"pages": 3}), "payload.pages: unknown field"),
+            (json!({"fan_out": [false, false]}), "payload.fan_out: a list, expected an object"),
+            (json!({"links": []}), "payload.links: a list, expected an object"),
+            (json!({"links": {"utm": ["a"]}}), "payload.links.utm: a list, expected an object"),
+            (json!({"account_ids": ["a\n"]}), "payload.account_ids[0]: a control character"),
+            (json!({"account_ids": ["a\u{85}b"]}), "payload.account_ids[0]: a control character"),
         ];
         for (wrong, expected) in cases {
             let mut payload = good.clone();

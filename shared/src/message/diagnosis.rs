@@ -45,18 +45,18 @@ pub(super) fn is_list(json: &str) -> bool {
     json.trim_start().starts_with('[')
 }
 
-/// The paths of the payload's texts that have a control character, except as white space around them.
-pub(super) fn fields_with_control_characters(raw: &RawValue) -> Vec<String> {
-    // In JSON such characters can only be escaped.
-    if !raw.get().contains('\\') {
+/// The paths of a payload's texts that have a control character in its normal form, which is canonical JSON.
+pub(super) fn fields_with_control_characters(canonical: &str) -> Vec<String> {
+    // Those of ASCII are escaped, but for DEL. The others, U+0080 to U+009F, begin with this byte.
+    if !canonical.bytes().any(|byte| matches!(byte, b'\\' | 0x7f | 0xc2)) {
         return Vec::new();
     }
-    let payload: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    let payload: Value = serde_json::from_str(canonical).unwrap_or_default();
     let mut found = Vec::new();
     let mut open = vec![(String::new(), &payload)];
     while let Some((path, value)) = open.pop() {
         match value {
-            Value::String(text) if text.trim().chars().any(char::is_control) => found.push(path),
+            Value::String(text) if text.chars().any(char::is_control) => found.push(path),
             Value::Array(values) => open.extend(
                 values.iter().enumerate().rev().map(|(at, value)| (format!("{path}[{at}]"), value)),
             ),

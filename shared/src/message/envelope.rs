@@ -10,7 +10,7 @@ use super::{
         deserialize, fields_with_control_characters, is_list, problem_of_envelope,
         problems_of_payload,
     },
-    wrapping,
+    objects, wrapping,
 };
 use crate::{
     base::{hash::sha256_hex, time::Time},
@@ -115,19 +115,23 @@ pub fn decode<P: Payload>(kind: &str, body: &str) -> Result<Message<P>, Rejectio
     let (envelope, mut problems) = open(kind, body)?;
     let created_at = check_time("created_at", envelope.created_at.as_deref(), &mut problems);
     let deadline = check_time("deadline", envelope.deadline.as_deref(), &mut problems);
-    let payload = read_payload::<P>(envelope.payload, &mut problems);
-    match payload {
-        Some(payload) if problems.is_empty() => {
-            let canonical = serde_json::to_string(&payload)
-                .map_err(|error| Rejection::new(Flaw::Invalid, format!("payload: {error}")))?;
-            let key = key(kind, envelope.id.as_deref(), &canonical);
-            Ok(Message { key, payload, canonical, created_at, deadline })
-        }
-        _ => {
-            problems.hide(&SensitiveValues::in_json::<P>(envelope.payload.get()));
-            Err(Rejection::new(Flaw::Invalid, problems.to_string()))
-        }
+    let refused = |mut problems: Problems| {
+        problems.hide(&SensitiveValues::in_json::<P>(envelope.payload.get()));
+        Rejection::new(Flaw::Invalid, problems.to_string())
+    };
+    let Some(payload) = read_payload::<P>(envelope.payload, &mut problems) else {
+        return Err(refused(problems));
+    };
+    let canonical = serde_json::to_string(&payload)
+        .map_err(|error| Rejection::new(Flaw::Invalid, format!("payload: {error}")))?;
+    for field in fields_with_control_characters(&canonical) {
+        problems.add(&field, "a control character, expected printable text");
     }
+    if !problems.is_empty() {
+        return Err(refused(problems));
+    }
+    let key = key(kind, envelope.id.as_deref(), &canonical);
+    Ok(Message { key, payload, canonical, created_at, deadline })
 }
 
 /// The key of the job and the payload as the sender wrote it, from a body for the queue of job type
@@ -211,8 +215,8 @@ fn read_payload<P: Payload>(raw: &RawValue, problems: &mut Problems) -> Option<P
     };
     match read {
         Ok(mut payload) => {
-            for field in fields_with_control_characters(raw) {
-                problems.add(&field, "a control character, expected printable text");
+            if let Some((path, problem)) = objects::list_for_object::<P>(raw) {
+                problems.add(&path, problem);
             }
             payload.check(problems);
             Some(payload)
@@ -452,6 +456,24 @@ mod tests {
         let odd = "payload.odd: unknown field, expected one of `number`, `lines`, `paid`, `note`";
         assert!(several.contains(odd) && several.contains("payload.even: unknown field"));
         assert!(several.ends_with("payload.paid: missing"), "{several}");
+    }
+
+    #[test]
+    fn a_control_character_of_the_normal_form_is_refused() {
+        let name = |name: &str| read(&body(&json!({"payload": {"name": name}})));
+        for odd in ["a\u{0}b", "a\nb", "a\u{7f}b", "a\u{85}b", "a\u{9f}b"] {
+            let reason = name(odd).unwrap_err().reason;
+            assert_eq!(reason, "payload.name: a control character, expected printable text");
+            // JSON lets a sender write those beyond ASCII's as they are.
+            if odd.chars().any(|c| c >= '\u{7f}') {
+                let raw =
+                    format!(r#"{{"version":1,"type":"parcel","payload":{{"name":"{odd}"}}}}"#);
+                assert_eq!(decode::<Parcel>("parcel", &raw).unwrap_err().reason, reason);
+            }
+        }
+        for even in ["a\\b", "a\"b", "aéb", "a\u{a0}b", "\nab\t"] {
+            assert_eq!(name(even).unwrap().payload.name, even.trim(), "{even:?}");
+        }
     }
 
     #[test]
