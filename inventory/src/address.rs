@@ -15,10 +15,11 @@ pub fn normal(text: &str) -> Result<Url, &'static str> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("white space or a control character within the address, expected none");
     }
-    let mut url: Url = text.parse().map_err(|_| EXPECTED)?;
+    let url: Url = text.parse().map_err(|_| EXPECTED)?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(EXPECTED);
     }
+    let mut url = without_final_dot(url).ok_or(EXPECTED)?;
     // Most addresses have nothing to normalise, and each setter parses anew.
     if url.as_str().contains('%') {
         let path = settled(url.path());
@@ -27,6 +28,17 @@ pub fn normal(text: &str) -> Result<Url, &'static str> {
         url.set_query(query.as_deref());
     }
     Ok(url)
+}
+
+/// The address without dots at the end of its host: `acme.example.` is `acme.example` (RFC 1034, section 3.1), with the
+/// same limits and breakers. `None` if no host remains.
+#[must_use]
+pub fn without_final_dot(mut url: Url) -> Option<Url> {
+    if let Some(host) = url.host_str().filter(|host| host.ends_with('.')) {
+        let host = host.trim_end_matches('.').to_owned();
+        url.set_host(Some(&host)).ok()?;
+    }
+    Some(url)
 }
 
 /// Decoding may leave what looks like another encoding: `%%341`. It is repeated until nothing changes; each time the text
@@ -85,6 +97,9 @@ mod tests {
             ("https://acme.example/100%", "https://acme.example/100%"),
             ("https://acme.example/%%341", "https://acme.example/A"),
             ("https://acme.example/#/photos", "https://acme.example/#/photos"),
+            ("https://WWW.acme.example.:443/car.", "https://www.acme.example/car."),
+            ("https://acme.example../", "https://acme.example/"),
+            ("http://127.0.0.1./", "http://127.0.0.1/"),
         ];
         for (text, expected) in cases {
             assert_eq!(normal(text).map(String::from), Ok(expected.to_owned()), "{text}");
@@ -93,7 +108,14 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        let texts = ["", "acme.example", "ftp://acme.example/", "https://", "https://a b.example/"];
+        let texts = [
+            "",
+            "acme.example",
+            "ftp://acme.example/",
+            "https://",
+            "https://./",
+            "https://a b.example/",
+        ];
         let inner =
             ["https://acme.example/used/\ncar", "https://acme.example/a b", "https://a\u{0}"];
         for text in texts.into_iter().chain(inner) {

@@ -53,7 +53,9 @@ const MAX_IDLE_PER_SITE: usize = 2;
 /// The name of the limiter of a host, which all job types share.
 #[must_use]
 pub fn host_limiter(url: Option<&url::Url>) -> String {
-    format!("host/{}", url.and_then(url::Url::host_str).unwrap_or_default())
+    let host = url.and_then(url::Url::host_str).unwrap_or_default();
+    // A final dot names the same host (RFC 1034, section 3.1).
+    format!("host/{}", host.trim_end_matches('.'))
 }
 
 /// Longest contact, in bytes, because every request carries it.

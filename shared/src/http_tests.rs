@@ -56,6 +56,13 @@ fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
     reader.finish(settings).map_err(|error| error.to_string())
 }
 
+#[test]
+fn every_spelling_of_a_host_has_one_limiter() {
+    for url in ["https://WWW.acme.example/a", "http://www.acme.example.:8080/"] {
+        assert_eq!(host_limiter(url.parse().ok().as_ref()), "host/www.acme.example", "{url}");
+    }
+}
+
 const PAGE: &str = "https://www.example.com/bots";
 
 #[test]

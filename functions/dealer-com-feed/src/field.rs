@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use inventory::address::without_final_dot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -255,7 +256,7 @@ pub(crate) fn address(text: &str, site: &Url) -> Option<Url> {
     if text.len() > MAX_ADDRESS_BYTES {
         return None;
     }
-    let url = without_tracking(site.join(text).ok()?);
+    let url = without_final_dot(without_tracking(site.join(text).ok()?))?;
     let plain = url.username().is_empty() && url.password().is_none();
     let web = matches!(url.scheme(), "http" | "https") && url.has_host();
     (web && plain && url.as_str().len() <= MAX_ADDRESS_BYTES).then_some(url)

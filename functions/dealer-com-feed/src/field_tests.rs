@@ -146,6 +146,7 @@ fn addresses_become_absolute() {
         ("http://other.example/a", "http://other.example/a"),
         ("/a?id=5&utm_source=x&srpSessionId=1&b", "https://www.acme.example/a?id=5&b"),
         ("/a?utm_source=x", "https://www.acme.example/a"),
+        ("https://www.acme.example./a", "https://www.acme.example/a"),
         ("/a b?c=d e", "https://www.acme.example/a%20b?c=d%20e"),
     ];
     for (text, expected) in good {

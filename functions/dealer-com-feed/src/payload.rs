@@ -1,6 +1,7 @@
 //! The payload of a `dealer_com_feed` message.
 
 use evenkeel::payload::{Payload, Problems};
+use inventory::address;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -179,12 +180,8 @@ impl Payload for Feed {
 
 /// Scheme, host and port of an address, so that the addresses of one site's pages give the same
 /// job.
-fn origin(address: &str) -> Result<String, &'static str> {
-    const NO_ADDRESS: &str = "not an address, expected http:// or https://";
-    let url: Url = address.trim().parse().map_err(|_| NO_ADDRESS)?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(NO_ADDRESS);
-    }
+fn origin(text: &str) -> Result<String, &'static str> {
+    let url = address::normal(text)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a user name or password, expected an address without");
     }
@@ -219,7 +216,7 @@ mod tests {
         let plain = json!({"dealer_slug": "acme", "site_url": "https://www.acme.example",
             "conditions": ["new", "used"]});
         let copied = json!({"dealer_slug": " acme ",
-            "site_url": " HTTPS://WWW.Acme.Example:443/new-inventory/index.htm?make=x#top ",
+            "site_url": " HTTPS://WWW.Acme.Example.:443/new-inventory/index.htm?make=x#top ",
             "conditions": ["used", "new", "used"], "fan_out": {}});
         assert_eq!(read(&plain).unwrap().key, read(&copied).unwrap().key);
         let other_port = json!({"dealer_slug": "acme", "conditions": ["new", "used"],
@@ -241,6 +238,10 @@ mod tests {
             (json!({"site_url": "ftp://acme.example"}), "payload.site_url: not an address"),
             (json!({"site_url": "mailto:a@acme.example"}), "payload.site_url: not an address"),
             (json!({"site_url": "https://u:p@acme.example"}), "payload.site_url: a user name"),
+            (
+                json!({"site_url": "https://acme.example/new cars/"}),
+                "payload.site_url: white space",
+            ),
             (json!({"conditions": []}), "payload.conditions: empty, expected at least one of new"),
             (json!({"conditions": ["new", "sold"]}), "payload.conditions[1]: unknown variant"),
             (json!({"fan_out": {"print": true}}), "payload.fan_out.print: unknown field"),
