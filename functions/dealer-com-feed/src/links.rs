@@ -84,9 +84,6 @@ impl Links {
         for (name, value) in self.utm.iter().flat_map(Utm::pairs) {
             let field = format!("links.utm.{}", name.trim_start_matches("utm_"));
             problems.check_length(&field, value, 1, MAX_UTM);
-            if value.chars().any(char::is_control) {
-                problems.add(&field, "a control character, expected printable text");
-            }
         }
         if let Some(gone) = &mut self.when_gone {
             match address::normal(gone) {
@@ -118,6 +115,12 @@ impl Links {
         }
         let Some(domain) = registrable(page) else { return false };
         registrable(site) == Some(domain) || self.domains.iter().any(|allowed| allowed == domain)
+    }
+
+    /// Whether links of cars that are gone may lead where the payload says: like a page, to an address of the dealer.
+    pub(crate) fn allow_when_gone(&self, site: &Url) -> bool {
+        let gone = self.when_gone.as_deref().and_then(|gone| gone.parse().ok());
+        gone.is_none_or(|gone| self.allow(site, &gone))
     }
 
     /// Where the link of a car leads: to its page, with the UTM parameters instead of those that the page's address

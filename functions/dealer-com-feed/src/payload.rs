@@ -160,15 +160,20 @@ impl Payload for Feed {
         if !self.dealer_slug.chars().any(|c| c.is_ascii_alphanumeric()) {
             problems.add("dealer_slug", "no letter or digit, expected at least one of a-z and 0-9");
         }
-        if self.dealer_slug.chars().any(char::is_control) {
-            problems.add("dealer_slug", "a control character, expected printable text");
-        }
         problems.check_length("site_url", self.site_url.trim(), 1, MAX_ADDRESS);
         match origin(&self.site_url) {
             Ok(site) => self.site_url = site,
             Err(problem) => problems.add("site_url", problem),
         }
         self.links.check(problems);
+        if let Ok(site) = self.site()
+            && !self.links.allow_when_gone(&site)
+        {
+            problems.add(
+                "links.when_gone",
+                "on another domain than the site, expected that or one of links.domains",
+            );
+        }
         self.check_limits(problems);
         self.conditions.sort_unstable();
         self.conditions.dedup();
@@ -212,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn a_link_of_a_car_that_is_gone_leads_to_the_dealer() {
+        let feed = |links: Value| {
+            read(
+                &json!({"dealer_slug": "acme", "site_url": "https://www.acme.example", "links": links}),
+            )
+        };
+        for links in [
+            json!({"when_gone": "https://shop.acme.example/stock"}),
+            json!({"when_gone": "https://www.cars.example/", "domains": [" Cars.Example "]}),
+        ] {
+            assert!(feed(links.clone()).is_ok(), "{links}");
+        }
+        assert!(feed(json!({"when_gone": "https://www.cars.example/"})).is_err());
+    }
+
+    #[test]
     fn every_spelling_of_a_site_gives_the_same_job() {
         let plain = json!({"dealer_slug": "acme", "site_url": "https://www.acme.example",
             "conditions": ["new", "used"]});
@@ -247,6 +268,19 @@ mod tests {
             (json!({"fan_out": {"print": true}}), "payload.fan_out.print: unknown field"),
             (json!({"fan_out": {"scrape": "yes"}}), "payload.fan_out.scrape: invalid type"),
             (json!({"pages": 3}), "payload.pages: unknown field"),
+            (json!({"dealer_slug": "ac\u{7f}me"}), "payload.dealer_slug: a control character"),
+            (
+                json!({"links": {"utm": {"source": "a\u{7f}"}}}),
+                "payload.links.utm.source: a control",
+            ),
+            (
+                json!({"links": {"when_gone": "https://evil.example/x"}}),
+                "payload.links.when_gone: on another domain than the site",
+            ),
+            (
+                json!({"links": {"when_gone": "http://169.254.169.254/"}}),
+                "payload.links.when_gone: on another domain than the site",
+            ),
             (json!({"fan_out": [false, false]}), "payload.fan_out: a list, expected an object"),
             (json!({"links": []}), "payload.links: a list, expected an object"),
             (json!({"links": {"utm": ["a"]}}), "payload.links.utm: a list, expected an object"),
