@@ -73,9 +73,13 @@ async fn the_only_link(bench: &Bench) -> Link {
 
 /// The feed lists the car.
 async fn list(bench: &Bench, addresses: &[&str]) {
+    list_car(bench, VIN, addresses).await;
+}
+
+async fn list_car(bench: &Bench, vin: &str, addresses: &[&str]) {
     let marks = addresses.iter().map(|address| inventory::link::mark(&address.parse().unwrap()));
     let car = Vehicle {
-        vin: VIN.into(),
+        vin: vin.into(),
         hash: Some("h".into()),
         list: "used".into(),
         data: "{}".into(),
@@ -164,6 +168,28 @@ async fn cars_and_dealers_that_share_a_name_have_links_of_their_own() {
         made.iter().map(|id| leads(id)).collect::<Vec<_>>(),
         ["https://www.acme.example/moved", A, C]
     );
+}
+
+/// Two cars that share the end of their VINs and their page: when one moves, the other's link stays.
+#[tokio::test(start_paused = true)]
+async fn cars_that_share_a_name_and_a_page_have_links_of_their_own() {
+    let twin = "2HGCM82633A004352";
+    // The second one finds the link at the wanted address, or at an earlier one of its own.
+    for (wanted, addresses) in [(A, vec![]), (B, vec![A])] {
+        let bench = Bench::of(&[Kind::SHORTENING]);
+        asked(&bench, VIN, A, &json!({})).await;
+        tokio::time::advance(Duration::from_mins(10)).await;
+        list_car(&bench, twin, &addresses).await;
+        asked(&bench, twin, wanted, &json!({})).await;
+        let ids = [VIN, twin].map(|vin| bench.vehicles.kept_link("acme", vin).unwrap().link_id);
+        assert_ne!(ids[0], ids[1]);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        asked(&bench, VIN, C, &json!({"as_of": bench.now().as_millis()})).await;
+        let links = links(&bench).await;
+        let leads =
+            ids.map(|id| links.iter().find(|link| link.id == id).unwrap().destination.clone());
+        assert_eq!((links.len(), leads), (2, [C.to_owned(), wanted.to_owned()]));
+    }
 }
 
 /// A link under a name that is not in the chain, as the old system and the import leave it.

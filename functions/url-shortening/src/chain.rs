@@ -16,6 +16,7 @@ use inventory::{
     vehicles::Vehicles,
 };
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
     answer::RebrandlyError,
@@ -66,7 +67,7 @@ enum Taken {
     Earlier(Link),
     /// A link is kept for the car by now.
     Kept(Box<KeptLink>),
-    /// Its link leads to another destination.
+    /// Its link leads to another destination, or is kept for another car.
     Foreign,
     /// Leads to another destination, and was made so lately that another job of the car may have made it and not kept
     /// it yet. Holds how long that can be.
@@ -166,20 +167,41 @@ impl<S: SecretSource, V: Vehicles, C: Clock, T: Transport> Links<S, V, C, T> {
             return spent.map_or(Ok(Taken::Invisible), |spent| Err(spent.into()));
         };
         let Some(held) = destination_of(&link) else { return Ok(Taken::Unreadable) };
-        if leads_to(&link, &ask.destination) == Some(true) {
+        let is_ours = leads_to(&link, &ask.destination) == Some(true);
+        let is_earlier = !is_ours && self.had(ask, deleted, &held).await?;
+        if (is_ours || is_earlier) && self.is_of_another_car(ask, &link).await? {
+            return Ok(Taken::Foreign);
+        }
+        if is_ours {
             return Ok(Taken::Ours(link, Via::Adopted));
         }
-        let listing = self.lookup.vehicles.listing(ask.dealer(), ask.vin.as_str()).await;
-        let known = listing.map_err(|error| error.unstarted())?.unwrap_or_default().addresses;
-        let known = known.iter().chain(deleted.iter().flat_map(|deleted| &deleted.addresses));
-        let held = mark(&held);
-        let is_earlier = known.into_iter().any(|address| *address == held);
         Ok(match unsettled(&link, self.clock.now()) {
             // Whoever has just made it will keep it, perhaps for a newer address.
             Some(left) => Taken::Young(left),
             None if is_earlier => Taken::Earlier(link),
             None => Taken::Foreign,
         })
+    }
+
+    /// Whether the car has had this address, as far as the feed and its `deleted` link tell.
+    async fn had(
+        &self,
+        ask: &Ask<'_>,
+        deleted: Option<&KeptLink>,
+        address: &Url,
+    ) -> Result<bool, Failure> {
+        let listing = self.lookup.vehicles.listing(ask.dealer(), ask.vin.as_str()).await;
+        let known = listing.map_err(|error| error.unstarted())?.unwrap_or_default().addresses;
+        let mark = mark(address);
+        let of_deleted = deleted.is_some_and(|deleted| deleted.addresses.contains(&mark));
+        Ok(of_deleted || known.contains(&mark))
+    }
+
+    /// Whether the link is kept for another car of the dealer: two cars may share the end of their VINs, and a page.
+    async fn is_of_another_car(&self, ask: &Ask<'_>, link: &Link) -> Result<bool, Failure> {
+        let links = self.lookup.vehicles.links(ask.dealer()).await;
+        let links = links.map_err(|error| error.unstarted())?;
+        Ok(links.iter().any(|(vin, kept)| kept.link_id == link.id && vin != ask.vin.as_str()))
     }
 
     /// Ends a run whose link leads to the wanted destination: the link is kept for the car.
