@@ -1,5 +1,6 @@
 //! Runs `dealer_com_feed` in the whole engine against every behaviour of a dealer's site.
 
+mod emptied;
 mod faults;
 mod stand_in;
 

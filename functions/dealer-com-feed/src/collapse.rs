@@ -70,14 +70,20 @@ impl fmt::Display for Collapse {
 }
 
 /// Compares the counts of a read with those of the last good one. A collapse is a read without cars
-/// after one with cars, or a loss of 70 %. Only lists that occur in both are compared.
+/// after one with cars, or a loss of 70 %. Only lists that occur in both are compared. The only one of
+/// them that has lost all its cars is [`doubted`] instead, if others have some.
 #[must_use]
 pub fn judge(last_good: &Counts, read: &Counts) -> Option<Collapse> {
     let both = last_good.0.iter().filter_map(|(condition, before)| {
         let after = *read.0.get(condition)?;
         Some(Collapse { condition: Some(*condition), before: *before, after })
     });
-    let both: Vec<Collapse> = both.collect();
+    let mut both: Vec<Collapse> = both.collect();
+    let has_emptied = |list: &Collapse| list.before > 0 && list.after == 0;
+    let emptied = both.iter().filter(|list| has_emptied(list)).count();
+    if emptied == 1 && both.iter().any(|list| list.after > 0) {
+        both.retain(|list| !has_emptied(list));
+    }
     let sum = |cars: fn(&Collapse) -> u32| both.iter().map(cars).fold(0, u32::saturating_add);
     let all = Collapse {
         condition: None,
@@ -146,11 +152,18 @@ mod tests {
             ((0, 0, 0), (100, 80, 20), None),
             ((1, 1, 1), (100, 80, 20), None),
             // One list of several.
-            ((100, 80, 20), (0, 80, 20), Some("new: 0 cars, 100 in the last good read")),
+            ((100, 80, 20), (20, 80, 20), Some("new: 20 cars, 100 in the last good read")),
             ((100, 80, 20), (100, 24, 20), Some("used: 24 cars, 80 in the last good read")),
             ((100, 80, 20), (100, 25, 20), None),
             ((100, 80, 19), (100, 80, 0), None),
-            ((100, 80, 20), (100, 80, 0), Some("certified: 0 cars, 20 in the last good read")),
+            ((100, 80, 20), (100, 80, 1), Some("certified: 1 cars, 20 in the last good read")),
+            // One list that empties beside others is doubted, however long it was.
+            ((100, 80, 20), (0, 80, 20), None),
+            ((100, 80, 20), (100, 80, 0), None),
+            ((200, 2, 0), (0, 2, 0), None),
+            ((100, 80, 20), (0, 24, 20), Some("used: 24 cars, 80 in the last good read")),
+            ((100, 80, 20), (0, 80, 0), Some("new: 0 cars, 100 in the last good read")),
+            ((100, 80, 20), (0, 0, 20), Some("all: 20 cars, 200 in the last good read")),
             // No overflow.
             ((u32::MAX, u32::MAX, 0), (u32::MAX, u32::MAX, 0), None),
         ];
