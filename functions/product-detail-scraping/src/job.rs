@@ -200,6 +200,7 @@ fn not_fetched<G: Gate>(
     feed: Option<&Details>,
     error: FetchError,
     run: &Run<'_, G>,
+    now: Time,
 ) -> Result<Progress<Outcome>, Failure> {
     match error {
         FetchError::BotWall { .. } => {
@@ -208,7 +209,7 @@ fn not_fetched<G: Gate>(
             fall_back(payload, address, feed, wall)
         }
         FetchError::Gone { .. } => {
-            let failure = gone(error, run);
+            let failure = gone(error, run, now);
             if failure.class() != Class::Permanent {
                 return Err(failure);
             }
@@ -221,7 +222,8 @@ fn not_fetched<G: Gate>(
     }
 }
 
-/// When a page that does not exist is looked for again: a feed often lists a car minutes before its page is there.
+/// When a page that does not exist is looked for again, counted from the first look: a feed often lists a car minutes
+/// before its page is there.
 const LOOKS: [Duration; 4] = [
     Duration::from_mins(10),
     Duration::from_mins(30),
@@ -230,14 +232,15 @@ const LOOKS: [Duration; 4] = [
 ];
 
 /// The failure of a run whose page does not exist. It is permanent after the last of [`LOOKS`].
-fn gone<G: Gate>(error: FetchError, run: &Run<'_, G>) -> Failure {
+fn gone<G: Gate>(error: FetchError, run: &Run<'_, G>, now: Time) -> Failure {
     let permanent = Failure::from(error);
     let code = permanent.code().to_owned();
-    let looks = run.history.iter().filter(|attempt| attempt.code == code).count();
-    match LOOKS.get(looks) {
-        Some(wait) => {
+    let looks = run.history.iter().filter(|attempt| attempt.code == code).map(|look| look.at);
+    let first = looks.clone().next().map_or(now, Time::from_millis);
+    match LOOKS.get(looks.count()) {
+        Some(after) => {
             let failure = Failure::new(Class::Anomaly, code, permanent.message().to_owned());
-            failure.with_retry_after(Some(*wait))
+            failure.with_retry_after(Some((first + *after).since(now)))
         }
         None => permanent,
     }
@@ -315,7 +318,7 @@ where
         let content = match run.call(|limit| self.fetch(&payload.url, validators, limit)).await {
             Ok(Fetched::Content(content)) => *content,
             Ok(Fetched::NotModified) => return unchanged(kept),
-            Err(error) => return not_fetched(payload, &address, feed.as_ref(), error, run),
+            Err(error) => return not_fetched(payload, &address, feed.as_ref(), error, run, now),
         };
         let given = content.validators.clone();
         let of_feed = feed.clone().unwrap_or_default();
