@@ -2,6 +2,7 @@
 //! crashes, and links that people change or delete.
 
 mod audit;
+mod update_faults;
 
 use std::time::Duration;
 

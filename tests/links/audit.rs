@@ -3,14 +3,14 @@
 use super::*;
 
 /// Asks the function to check the results of all jobs, as the audit does.
-async fn check(bench: &Bench) {
+pub(super) async fn check(bench: &Bench) {
     bench.store.records().iter().for_each(|record| bench.ask_for_check(record));
     bench.poll().await;
     assert!(bench.sqs.is_empty(), "the message of a check is acknowledged, whatever it finds");
 }
 
 /// What the checks found, and whether its job runs again.
-fn findings(bench: &Bench) -> Vec<(String, bool)> {
+pub(super) fn findings(bench: &Bench) -> Vec<(String, bool)> {
     let notes = bench.store.all_notes(FINDING).into_iter();
     let read = |(_, text): (String, String)| serde_json::from_str::<Finding>(&text).unwrap();
     notes.map(read).map(|finding| (finding.what, finding.repaired)).collect()
