@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod life;
 mod long_host;
 mod page;
 
@@ -78,12 +79,6 @@ impl Dealer {
         self.vehicles.kept_link(SLUG, vin).unwrap()
     }
 
-    /// How often a link was created or changed.
-    async fn calls(&self) -> usize {
-        let calls = self.control().calls().await.unwrap();
-        calls.iter().filter(|call| call.method == "POST" && call.path.starts_with("/v1/")).count()
-    }
-
     async fn only_link(&self) -> Link {
         let mut links = self.links().await;
         assert_eq!(links.len(), 1, "{links:?}");
@@ -104,51 +99,6 @@ fn summary(record: &Record) -> Summary {
 
 fn one_car() -> SiteSettings {
     SiteSettings { cars: 1, ..SiteSettings::default() }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_car_has_one_link_throughout_its_life() {
-    let policy = json!({"links": {"title": true}});
-    let mut dealer = Dealer::new(&one_car(), policy).await;
-    let car = dealer.control().cars(SLUG).await.unwrap().remove(0);
-    let (vin, first) = (car.vin.clone(), dealer.page(&car.path));
-    let step = async |dealer: &mut Dealer,
-                      change: SiteChange,
-                      what: &str,
-                      expected: (usize, usize, usize),
-                      leads: &str| {
-        dealer.change(&change).await;
-        let before = dealer.calls().await;
-        let read = dealer.summary().await;
-        let made =
-            (read.made.scraping_jobs, read.made.shortening_jobs, dealer.calls().await - before);
-        assert_eq!(made, expected, "{what}: scrapings, links, writes at Rebrandly");
-        let link = dealer.only_link().await;
-        assert_eq!(link.destination, leads, "{what}");
-        let kept = dealer.kept(&vin);
-        assert!(
-            kept.link_id == link.id && kept.is_set() && kept.wanted == leads,
-            "{what}: {kept:?}"
-        );
-        link.title
-    };
-    let nothing = SiteChange::default;
-    let moved =
-        |path: &str| SiteChange { moves: [(vin.clone(), path.to_owned())].into(), ..nothing() };
-    let title = step(&mut dealer, nothing(), "listed", (1, 1, 1), &first).await;
-    assert!(title.contains(&car.make), "{title}");
-    step(&mut dealer, nothing(), "as it was", (0, 0, 0), &first).await;
-    let cheaper = SiteChange { prices: [(vin.clone(), 9_999)].into(), ..nothing() };
-    step(&mut dealer, cheaper, "another price", (1, 0, 0), &first).await;
-    let certified = dealer.page("certified/car.htm");
-    step(&mut dealer, moved("certified/car.htm"), "certified", (1, 1, 1), &certified).await;
-    step(&mut dealer, moved(&car.path), "back within the day", (1, 1, 1), &first).await;
-    let sold = SiteChange { remove: vec![vin.clone()], ..nothing() };
-    dealer.change(&sold).await;
-    let before = dealer.calls().await;
-    // The only car of its list is believed to be gone when it is seen twice.
-    let gone = dealer.read().await;
-    assert_eq!(dealer.calls().await - before, 0, "{gone:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -142,7 +142,7 @@ pub(crate) fn keys(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Vec<String
 }
 
 /// The scraping job of a car. Its id contains the content hash, so each change of the car gets a
-/// job.
+/// job. A car that is again what it was within hours has had another page meanwhile, so its job runs anew.
 fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Option<NewJob> {
     let link = car.vehicle.link.as_deref()?;
     let vin = car.vehicle.vin.as_str();
@@ -158,7 +158,7 @@ fn scraping(feed: &Feed, queues: &Queues, car: &Listed<'_>) -> Option<NewJob> {
     let (policy, queue) = (&Scraper::POLICY, &queues.scraping);
     let group = &feed.dealer_slug;
     let job = NewJob::new(Scraper::TYPE, &id, canonical, policy, dependency, queue, group);
-    Some(job.worth(SCRAPING_WORTH))
+    Some(job.worth(SCRAPING_WORTH).anew())
 }
 
 /// The shortening job of a car. Its id contains what was asked for, so each move of the car gets a job, also back to

@@ -85,6 +85,13 @@ impl NewJob {
         self
     }
 
+    /// The same job, which runs again if it has succeeded, however lately: what creates it knows that there is new work.
+    #[must_use]
+    pub const fn anew(mut self) -> Self {
+        self.dedup_window = Duration::ZERO;
+        self
+    }
+
     /// The same job as a part of this trace: that of the run which creates it
     /// ([`Run::trace`](crate::job::Run::trace)).
     #[must_use]

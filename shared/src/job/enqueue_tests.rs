@@ -108,6 +108,8 @@ async fn a_succeeded_job_is_reopened_only_after_its_dedup_window() {
     office.store.put(&record);
     tokio::time::advance(POLICY.dedup_window).await;
     assert_eq!(office.enqueue(&[job("a")]).await.unwrap().duplicates, 1);
+    assert_eq!(office.enqueue(&[job("a").anew()]).await.unwrap().made, 1, "there is new work");
+    office.store.put(&record);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(office.enqueue(&[job("a")]).await.unwrap().made, 1);
     assert_eq!(office.store.records()[0].journal, [], "a success is no reason for an entry");
