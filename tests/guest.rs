@@ -1,5 +1,7 @@
 //! How the job types behave as guests of dealers' sites: robots.txt, and the rate of their calls to one host.
 
+mod answers;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::record::{Phase, Record};

@@ -137,3 +137,48 @@ async fn a_car_has_one_link_and_a_right_page_throughout_its_life() {
     assert_eq!((read.gone, read.new, read.vehicles), (0, 1, 40));
     assert_eq!(dealer.kept(vin).link_id, id, "the same link throughout");
 }
+
+/// The site leads to a page of another domain, which the payload does not name.
+#[tokio::test(start_paused = true)]
+async fn a_car_whose_page_is_on_another_domain_gets_no_job() {
+    for is_known in [false, true] {
+        let mut dealer = Dealer::new(&SiteSettings::default(), json!({})).await;
+        let vin = dealer.control().cars(SLUG).await.unwrap().remove(3).vin;
+        if is_known {
+            dealer.summary().await;
+        }
+        // With the slash before it, the site's link has two, and leads to this host.
+        let moves = [(vin.clone(), "/other.example/car.htm".to_owned())].into();
+        dealer.change(&SiteChange { moves, ..SiteChange::default() }).await;
+        let before = dealer.called().await;
+        let made = dealer.summary().await.made;
+        let after = dealer.called().await;
+        let others = if is_known { 0 } else { 39 };
+        assert_eq!(
+            (made.off_site, made.scraping_jobs, made.shortening_jobs),
+            (1, others, others),
+            "{is_known}"
+        );
+        let calls = (after.pages - before.pages, after.links - before.links);
+        let others = u64::try_from(others).unwrap();
+        assert_eq!(calls, (others, others), "{is_known}");
+        assert_eq!(dealer.vehicles.kept_link(SLUG, &vin).is_some(), is_known);
+    }
+}
+
+/// A page is worth a day, so that its jobs never outlive the interest in it; a link has no end.
+#[tokio::test(start_paused = true)]
+async fn the_scrapings_of_a_feed_have_a_deadline_and_its_links_have_none() {
+    let mut dealer = Dealer::new(&SiteSettings::default(), json!({})).await;
+    dealer.summary().await;
+    let of = |kind: &str| {
+        let records = dealer.store.records().into_iter().filter(|record| record.kind() == kind);
+        records.map(|record| record.work).collect::<Vec<_>>()
+    };
+    let (pages, links) = (of("product_detail_scraping"), of("url_shortening"));
+    assert_eq!((pages.len(), links.len()), (40, 40));
+    for page in pages {
+        assert_eq!(page.deadline, Some(page.created_at + HOUR * 24));
+    }
+    assert!(links.iter().all(|link| link.deadline.is_none()));
+}
