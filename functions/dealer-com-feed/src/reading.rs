@@ -20,8 +20,8 @@ use crate::{
 /// large page needs several.
 const MOST_IDLE: u32 = 400;
 
-/// Most reasons that a summary keeps.
-const MOST_REASONS: usize = 5;
+/// Most reasons that a summary keeps: with 200 bytes each, half of what a cursor has room for beside the VINs.
+const MOST_REASONS: usize = 40;
 
 /// The result that a successful job stores in its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct Summary {
     pub gone: u32,
     /// Number of unreadable entries.
     pub bad: u32,
-    /// Why entries were unreadable; only the first five reasons.
+    /// Why entries were unreadable; only the first forty reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bad_reasons: Vec<String>,
     /// Number of different pages read.
@@ -163,6 +163,20 @@ pub(crate) fn count(number: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory;
+
+    #[test]
+    fn cars_on_order_are_listed_by_their_placeholders() {
+        let on_order = |n: u32| format!(r#"{{"vin": "0N0RDER33333338{n:02}"}}"#);
+        let entries: Vec<String> = (0..60).map(on_order).collect();
+        let body = format!(r#"{{"inventory": [{}]}}"#, entries.join(","));
+        let page = inventory::read(body.as_bytes(), &"https://acme.example".parse().unwrap());
+        let mut summary = Summary::default();
+        summary.note_bad(&page.unwrap());
+        assert_eq!((summary.bad, summary.bad_reasons.len()), (60, MOST_REASONS));
+        let last = summary.bad_reasons.last().unwrap();
+        assert!(last.starts_with("entry 39: vin: 0N0RDER3333333839 is a placeholder"), "{last}");
+    }
 
     #[test]
     fn a_read_fails_if_a_page_is_never_finished() {

@@ -477,6 +477,31 @@ mod tests {
     }
 
     #[test]
+    fn what_has_wrapped_a_body_is_named_in_the_reason() {
+        let message = body(&json!({})).to_string();
+        let sns = json!({"Type": "Notification", "MessageId": "1", "TopicArn": "arn", "Message": message});
+        let s3 = json!({"Records": [{"eventSource": "aws:s3", "s3": {}}]});
+        let pointer = json!(["software.amazon.payloadoffloading.PayloadS3Pointer",
+            {"s3BucketName": "b", "s3Key": "k"}]);
+        let bridge = json!({"version": "0", "detail-type": "x", "detail": {"version": 1}});
+        let cases = [
+            (sns.to_string(), "raw message delivery"),
+            (s3.to_string(), "an S3 event"),
+            (pointer.to_string(), "extended client"),
+            (bridge.to_string(), "EventBridge"),
+            (json!(message).to_string(), "encode it once"),
+            ("eyJ2ZXJzaW9uIjoxLCJ0eXBlIjoicGFyY2VsIn0=".to_owned(), "base64"),
+            ("H4sIAAAAAAAA/6tWKkstKs7Mz1OyMqwFAI6p0GQNAAAA".to_owned(), "gzip"),
+        ];
+        for (body, part) in cases {
+            let rejection = decode::<Parcel>("parcel", &body).unwrap_err();
+            assert_eq!(rejection.flaw, Flaw::Malformed, "{body}");
+            assert!(rejection.reason.starts_with("body: "), "{body}: {rejection}");
+            assert!(rejection.reason.contains(part), "{body}: {rejection}");
+        }
+    }
+
+    #[test]
     fn malformed_and_oversized_bodies_are_rejected() {
         for body in ["", "{", "not json", "{\"version\":1}{}", "\u{0}"] {
             assert_eq!(decode::<Parcel>("parcel", body).unwrap_err().flaw, Flaw::Malformed);
