@@ -216,6 +216,31 @@ async fn a_car_with_a_kept_link_never_gets_a_second_one() {
     assert_eq!((link.id, link.destination.as_str()), (old.id, B));
 }
 
+/// Umlauts are spelt in slashtags of new links only: a link that was made before that keeps its name.
+#[tokio::test(start_paused = true)]
+async fn a_link_with_the_old_spelling_of_its_dealer_stays() {
+    let bench = Bench::of(&[Kind::SHORTENING]);
+    let old = bench.control().preload(&[preload("m-ller-004352", A)]).await.unwrap().remove(0);
+    let at = Time::from_millis(1_000);
+    let link = KeptLink {
+        wanted: A.into(),
+        as_of: at,
+        set: Some(at),
+        link_id: old.id.clone(),
+        slashtag: "m-ller-004352".into(),
+        short_url: old.short_url(),
+        addresses: Vec::new(),
+        deleted_at: None,
+    };
+    assert_eq!(bench.vehicles.replace_link("Müller", VIN, None, &link).await, Ok(true));
+    asked(&bench, VIN, B, &json!({"dealer_slug": "Müller"})).await;
+    asked(&bench, "1HGCM82633A000001", C, &json!({"dealer_slug": "Müller"})).await;
+    let names = links(&bench).await.into_iter().map(|link| (link.slashtag, link.destination));
+    let names: Vec<_> = names.collect();
+    let expected = [("m-ller-004352", B), ("mueller-000001", C)];
+    assert_eq!(names, expected.map(|(name, leads)| (name.to_owned(), leads.to_owned())));
+}
+
 /// Jobs that find no link share one call.
 #[tokio::test(start_paused = true)]
 async fn the_links_of_a_batch_are_looked_up_in_one_call() {
