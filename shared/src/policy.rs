@@ -300,6 +300,20 @@ mod tests {
         let _ = Policy { max_deferrals: 20, ..POLICY }.checked();
     }
 
+    #[test]
+    #[should_panic(expected = "gone_after is over before the first probe")]
+    fn a_dependency_that_is_gone_before_it_is_probed_does_not_compile() {
+        let _ = Policy { gone_after: Some(POLICY.breaker.open_wait), ..POLICY }.checked();
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "a job would use up its receives before its dependency counts as gone"
+    )]
+    fn an_outage_that_outlasts_the_receives_does_not_compile() {
+        let _ = Policy { gone_after: Some(Duration::from_hours(1)), ..POLICY }.checked();
+    }
+
     /// A run of eight seconds may wait 6.5 s for its slot, and clocks may differ by two.
     const LONG: Policy = Policy { job_timeout: Duration::from_secs(8), ..POLICY };
 
