@@ -155,8 +155,8 @@ async fn parked_jobs_of_all_dependencies_are_counted() {
     assert_eq!(shown + seen["others"]["open_breakers"].as_u64().unwrap(), HOSTS, "{seen:#}");
     for name in ["BreakersOpen", "Parked"] {
         let told = bench.told.borrow();
-        let numbers = told.iter().flat_map(|line| &line.numbers);
-        let last = numbers.filter(|(of, ..)| of == name).next_back();
+        let mut numbers = told.iter().flat_map(|line| &line.numbers);
+        let last = numbers.rfind(|(of, ..)| of == name);
         assert_eq!(last.map(|(_, value, _)| *value), Some(HOSTS), "{name}");
     }
     let longest = seen["others"]["longest_parked_s"].as_u64().unwrap();

@@ -19,6 +19,7 @@ use crate::{
 /// The inputs of [`decide`] besides the failure.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Situation<'a> {
     pub policy: &'a Policy,
     /// The job's counters before this failure.

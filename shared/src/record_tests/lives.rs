@@ -86,6 +86,7 @@ fn settled(record: &Record, run: Run, kind: Kind, [began, now]: [Time; 2]) -> Re
         first_failed_at: record.history.first().map(|first| Time::from_millis(first.at)),
         gives_up_at: record.gives_up_at(give_up_after),
         breaker_open: run.breaker_open,
+        ends_if_gone: kind.stands_in,
         budget_spent: false,
         now,
         chance: run.chance,

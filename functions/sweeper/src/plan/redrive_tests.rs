@@ -131,7 +131,7 @@ fn a_message_of_ten_days_is_held_and_a_younger_one_goes_back() {
         if_old(Action::Redrive, &message, NOW)
     };
     assert_eq!(HELD_FROM_AGE, Duration::from_hours(10 * 24));
-    assert_eq!(aged(HELD_FROM_AGE - seconds(1)), Action::Redrive);
+    assert_eq!(aged(HELD_FROM_AGE.saturating_sub(seconds(1))), Action::Redrive);
     let held = aged(HELD_FROM_AGE);
     let Action::Hold(rejection) = &held else { panic!("{held:?}") };
     assert_eq!(rejection.flaw, Flaw::Unacknowledged);

@@ -216,7 +216,7 @@ fn a_job_past_its_deadline_is_released_behind_an_open_breaker_without_a_probe_sl
 #[test]
 fn the_journal_tells_a_probe_from_a_release() {
     let told = |record: Record, is_closed| {
-        let way = Way { is_closed, slots: vec![NOW] };
+        let way = Way { is_closed, is_stopped: false, slots: vec![NOW] };
         let [step] = &let_go(&[record], &way, "sweeper", NOW)[..] else { panic!("one goes") };
         step.record.journal.last().unwrap().what.clone()
     };
