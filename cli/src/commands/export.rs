@@ -161,7 +161,10 @@ fn exported(
     // A page that was read has taken over what only the feed knows.
     let has_page = record.is_object();
     let either = |field: &str| words(if has_page { of_page(field) } else { &feed[field] });
-    let (price, price_from) = price(record, &feed);
+    // Whoever says that it is sold knows it best.
+    let is_sold = feed["availability"].as_str() == Some("sold");
+    let (price, price_from) = if is_sold { (None, None) } else { price(record, &feed) };
+    let availability = if is_sold { Some("sold".to_owned()) } else { either("availability") };
     let odometer = if has_page { &record["mileage"]["value"]["value"] } else { &feed["odometer"] };
     let unit = if has_page { &record["mileage"]["value"]["unit"] } else { &feed["odometer_unit"] };
     let year = if has_page { of_page("year") } else { &feed["year"] };
@@ -179,7 +182,7 @@ fn exported(
         price_cents: price,
         price_from,
         currency: words(of_page("currency")),
-        availability: words(of_page("availability")),
+        availability,
         mileage: odometer.as_u64(),
         mileage_unit: words(unit).filter(|unit| unit != "unstated" && odometer.is_u64()),
         address: words(&feed["link"]).or_else(|| words(&read["address"])),
@@ -316,6 +319,20 @@ mod tests {
         let sold = json!({ "availability": { "value": "sold", "from": "json_ld" } });
         let sold = of(Some(&page("A", &sold)));
         assert_eq!((sold.price_cents, sold.mileage), (None, None));
+    }
+
+    #[test]
+    fn a_car_that_the_feed_calls_sold_has_no_price() {
+        let feed = json!({ "availability": "sold", "prices": { "internet": 1_000_000 } });
+        let record = json!({
+            "price_cents": { "value": 999_900, "from": "page" },
+            "availability": { "value": "in_stock", "from": "json_ld" },
+        });
+        for page in [None, Some(page("A", &record))] {
+            let row = exported("A".into(), &car("A", &feed), None, page.as_ref());
+            assert_eq!((row.price_cents, row.price_from), (None, None), "{page:?}");
+            assert_eq!(row.availability.as_deref(), Some("sold"), "{page:?}");
+        }
     }
 
     #[test]

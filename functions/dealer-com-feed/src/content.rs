@@ -11,7 +11,8 @@ const FORM: &str = "vehicle/1";
 /// SHA-256 over the fields that a scraping or a short link depends on, as 64 hexadecimal digits.
 ///
 /// Included are the fields that can change and matter to a buyer: make, model, trim, stock number,
-/// condition, prices, odometer, address, and whether there are pictures.
+/// condition, prices, odometer, address, whether it is sold, reserved or on order, and whether there are pictures. A car
+/// in stock is as one of which the site says nothing.
 ///
 /// Excluded are the fields that change although the car does not, because each such change would
 /// create jobs for every car of the dealer:
@@ -37,6 +38,7 @@ pub fn content_hash(vehicle: &Vehicle) -> String {
         ("trim", words(vehicle.trim.as_deref())),
         ("stock_number", words(vehicle.stock_number.as_deref())),
         ("odometer", number(vehicle.odometer)),
+        ("availability", vehicle.availability.clone().filter(|state| state != "in_stock")),
         ("final_price", amount(prices.final_price)),
         ("internet", amount(prices.internet)),
         ("sale", amount(prices.sale)),

@@ -100,6 +100,15 @@ fn a_change_that_leaves_the_car_as_it_is_keeps_the_hash() {
 }
 
 #[test]
+fn a_car_that_is_sold_is_another_than_one_in_stock() {
+    let of = |status: &str| hash(&json!({"vin": "1HGCM82633A004352", "status": status}));
+    let silent = hash(&json!({"vin": "1HGCM82633A004352"}));
+    assert_eq!(of("live"), silent);
+    assert_ne!(of("SOLD"), silent);
+    assert_ne!(of("SOLD"), of("Sale Pending"));
+}
+
+#[test]
 fn a_field_cannot_imitate_another() {
     let one = json!({"vin": "1HGCM82633A004352", "make": "a", "model": "b"});
     let forged = json!({"vin": "1HGCM82633A004352", "make": "a\nmodel=b"});

@@ -1,7 +1,7 @@
 //! One car, parsed from an entry of a site's list.
 
 use evenkeel::base::hash::sha256_hex;
-use inventory::vin::Vin;
+use inventory::{availability, vin::Vin};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use url::Url;
@@ -52,6 +52,10 @@ pub struct Vehicle {
     /// Its unit, if the site states one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odometer_unit: Option<Unit>,
+    /// Whether it can be bought, if the site says so: one of the names of
+    /// [`inventory::availability::named`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<String>,
     pub prices: Prices,
     /// The absolute address of the car's page; `None` if the site lists none.
     pub link: Option<String>,
@@ -108,6 +112,7 @@ impl Vehicle {
             year: entry.read("year", &["year", "modelYear"], field::year),
             odometer: odometer.map(|(value, _)| value),
             odometer_unit: stated.or(unit),
+            availability: availability(&entry),
             inventory_date: entry.read("inventory_date", &["inventoryDate"], field::date),
             prices: Prices::read(&mut entry),
             link: link(&mut entry, site),
@@ -145,6 +150,16 @@ fn condition(entry: &mut Entry<'_>) -> Option<Condition> {
         _ if certified == Some(true) => Some(Condition::Certified),
         said => said,
     }
+}
+
+/// A flag that the car is sold counts for more than the status, which may be that of the listing. A status of another
+/// meaning is none.
+fn availability(entry: &Entry<'_>) -> Option<String> {
+    let flagged = entry.find(&["isSold", "sold", "soldFlag"], |text| {
+        (field::flag(text) == Reading::Found(true)).then_some("sold")
+    });
+    let names = ["availability", "inventoryStatus", "vehicleStatus", "saleStatus", "status"];
+    flagged.or_else(|| entry.find(&names, availability::named)).map(str::to_owned)
 }
 
 fn link(entry: &mut Entry<'_>, site: &Url) -> Option<String> {

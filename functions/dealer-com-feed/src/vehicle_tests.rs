@@ -55,6 +55,27 @@ fn an_entry_without_a_valid_vin_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_car_that_is_sold_is_read_as_sold() {
+    let attribute = |name: &str| json!({"attributes": [{"name": name, "value": "Sold"}]});
+    for (fields, expected) in [
+        (json!({"status": "SOLD"}), Some("sold")),
+        (json!({"isSold": true, "status": "live"}), Some("sold")),
+        (json!({"sold": "yes"}), Some("sold")),
+        (attribute("inventoryStatus"), Some("sold")),
+        (json!({"availability": "Sale Pending"}), Some("reserved")),
+        (json!({"status": "live"}), Some("in_stock")),
+        (json!({"sold": false}), None),
+        (json!({"status": "published", "inventoryStatus": "In Transit"}), Some("on_order")),
+        (json!({"status": "published"}), None),
+        (json!({"status": {"sold": true}}), None),
+    ] {
+        let vehicle = with(&fields);
+        assert_eq!(vehicle.availability.as_deref(), expected, "{fields}");
+        assert!(vehicle.unreadable.is_empty(), "{fields}");
+    }
+}
+
+#[test]
 fn every_format_of_a_field_is_read() {
     let year = |fields| with(&fields).year;
     assert_eq!(year(json!({"year": 2021})), Some(2021));
