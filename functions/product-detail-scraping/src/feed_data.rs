@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::page::{
     record::Details,
-    vocabulary::{Condition, Mileage, Unit},
+    vocabulary::{Availability, Condition, Mileage, Unit},
 };
 
 /// Most addresses of pictures read.
@@ -41,6 +41,7 @@ pub fn details(data: &str) -> Details {
             .as_u64()
             .and_then(|value| u32::try_from(value).ok())
             .map(|value| Mileage { value, unit: unit(&data["odometer_unit"]) }),
+        availability: data["availability"].as_str().and_then(Availability::named),
         body_style: text("body_style"),
         engine: text("engine"),
         transmission: text("transmission"),
@@ -89,6 +90,9 @@ mod tests {
         assert_eq!(of(data), Some((31_000, Unit::Unstated)));
         let metric = r#"{"odometer":45000,"odometer_unit":"kilometres"}"#;
         assert_eq!(of(metric), Some((45_000, Unit::Kilometres)));
+        let state = |data: &str| details(data).availability;
+        assert_eq!(state(r#"{"availability":"sold"}"#), Some(Availability::Sold));
+        assert_eq!(state(r#"{"availability":"Sold?"}"#), None);
         assert_eq!(details("not json"), Details::default());
     }
 }

@@ -12,14 +12,22 @@ use url::Url;
 
 mod agreement;
 mod amount;
+mod assignment;
+mod availability;
 pub mod challenge;
 pub mod charset;
 pub mod data_layer;
+mod distance;
+mod flight;
+mod headings;
 mod identity;
 pub mod json_ld;
+mod likeness;
 pub mod markup;
 pub mod meta;
 pub mod microdata;
+mod noted;
+mod others;
 mod price;
 mod price_block;
 pub mod quality;
@@ -27,10 +35,15 @@ mod reader;
 pub mod record;
 pub mod references;
 pub mod repair;
+mod rows;
 mod schema_org;
 pub mod script;
+mod shown;
+mod shown_text;
 pub mod sighting;
+mod sold;
 mod value;
+mod vehicle_object;
 mod visible;
 pub mod vocabulary;
 mod weight;
@@ -40,16 +53,16 @@ use price::{Asked, Evidence};
 use quality::{Code, Quality, Warning};
 use record::{Details, Record};
 use script::Language;
+use shown::Shown;
 use sighting::Sightings;
-use visible::Visible;
-use vocabulary::{Availability, Found, Mileage, Provenance, Unit};
+use vocabulary::{Availability, Found, Provenance};
 
 /// Most bytes read of a page. Real pages have about a tenth of this.
 pub const MAX_PAGE_BYTES: usize = 10 * 1024 * 1024;
 
 /// Version of the rules by which a page is read. A change of what is read of any page raises it: then no reading of
 /// before is used again.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// The result of reading a page about the job's car.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -132,6 +145,7 @@ fn read_within(
     }
     let mut known: Vec<Details> = seen.iter().flat_map(|source| source.named().cloned()).collect();
     known.push(feed.clone());
+    known.extend(visible.titled(vin, has_word));
     let heading = visible.headed();
     let dealer = seen.iter().find_map(|source| Some((source.source(), source.dealer()?.clone())));
     let mut sources = Vec::new();
@@ -147,53 +161,24 @@ fn read_within(
     let mut shown = Shown::default();
     if identity.proof != identity::Proof::None {
         let condition = known.iter().find_map(|details| details.condition);
-        sources.push((Provenance::Page, visible.details(vin, condition)));
-        if identity.proof == identity::Proof::Strong {
-            shown = Shown::of(&visible);
+        let is_ours = identity.is_shown;
+        let mut details = visible.details(vin, condition, is_ours);
+        if likeness::contradicts(&heading, &known) {
+            (details.title, details.condition) = (None, None);
         }
+        sources.push((Provenance::Page, details));
+        shown = Shown::of(&visible, vin, is_ours);
         // On the site of a group, a car may be another dealer's, which its own fields say.
         sources.extend(dealer);
     }
     sources.push((Provenance::Feed, feed.clone()));
-    let vin = Found { value: vin.to_owned(), from: identity.from };
-    Ok(Reading::of(vin, address, sources, &shown, quality))
-}
-
-/// The amounts that the page shows its visitors as its price, in cents.
-#[derive(Debug, Default)]
-struct Shown {
-    asked: Option<u64>,
-    msrp: Option<u64>,
-    struck: Vec<u64>,
-    /// Payments, savings and fees.
-    others: Vec<u64>,
-}
-
-impl Shown {
-    fn of(visible: &Visible) -> Self {
-        Self {
-            asked: visible.price(),
-            msrp: visible.msrp(),
-            struck: visible.struck(),
-            others: visible.other_amounts().to_vec(),
+    for (_, details) in &mut sources {
+        if details.title.as_deref().is_some_and(sold::is_headed_sold) {
+            details.availability = Some(Availability::Sold);
         }
     }
-}
-
-/// The unit of a mileage: if its source states none, that of a source that states the same number, else miles, unless
-/// only the feed gives it.
-fn unit(mileage: &Found<Mileage>, sources: &[(Provenance, Details)]) -> Unit {
-    let Mileage { value, unit } = mileage.value;
-    if unit != Unit::Unstated {
-        return unit;
-    }
-    let others = sources.iter().filter_map(|(_, details)| details.mileage.as_ref());
-    let mut stated = others.filter(|other| other.unit != Unit::Unstated && other.value == value);
-    match stated.next() {
-        Some(other) => other.unit,
-        None if mileage.from == Provenance::Feed => Unit::Unstated,
-        None => Unit::Miles,
-    }
+    let vin = Found { value: vin.to_owned(), from: identity.from };
+    Ok(Reading::of(vin, address, sources, &shown, quality))
 }
 
 /// The reading of a car whose page gave nothing: every field comes from the feed.
@@ -222,9 +207,14 @@ impl Record {
     /// in `quality`.
     fn of(mut sources: Vec<(Provenance, Details)>, shown: &Shown, quality: &mut Quality) -> Self {
         price::sift(&mut sources, quality);
+        if let (Some(page), Some(currency)) =
+            (sources.iter_mut().find(|(from, _)| *from == Provenance::Page), shown.currency)
+        {
+            page.1.currency.get_or_insert_with(|| currency.to_owned());
+        }
         let mut record = Self::merge(&sources, quality);
         if let Some(mileage) = &mut record.mileage {
-            mileage.value.unit = unit(mileage, &sources);
+            mileage.value.unit = shown::unit(mileage, &sources, shown);
         }
         // Whoever says that it is sold knows it best: the others are older.
         let sold =
@@ -232,15 +222,7 @@ impl Record {
         if let (Some((from, _)), Some(availability)) = (sold, &mut record.availability) {
             *availability = Found { value: Availability::Sold, from: *from };
         }
-        let evidence = Evidence {
-            msrp: record.msrp_cents.as_ref().map(|found| found.value).or(shown.msrp),
-            retail: record.retail_value_cents.as_ref().map(|found| found.value),
-            struck: shown.struck.clone(),
-            others: shown.others.clone(),
-            year: record.year.as_ref().map(|found| found.value),
-            condition: record.condition.as_ref().map(|found| found.value),
-            is_sold: sold.is_some(),
-        };
+        let evidence = Evidence::of(&record, &sources, shown, sold.is_some());
         // What the page shows its visitors is trusted most.
         let shown = shown.asked.map(|cents| Asked { from: Provenance::Page, cents });
         let asked = sources.iter().flat_map(|(from, details)| {
@@ -255,6 +237,33 @@ impl Record {
     }
 }
 
+impl Evidence {
+    /// What the merged `record`, its sources and the page's texts say of the amounts.
+    fn of(
+        record: &Record,
+        sources: &[(Provenance, Details)],
+        shown: &Shown,
+        is_sold: bool,
+    ) -> Self {
+        let named = sources.iter().flat_map(|(_, details)| details.other_cents.iter().copied());
+        let currencies = sources.iter().filter_map(|(from, details)| {
+            Some((*from, details.currency.clone().filter(|_| *from != Provenance::Feed)?))
+        });
+        let mileage = record.mileage.as_ref().map(|found| found.value.value);
+        Self {
+            msrp: record.msrp_cents.as_ref().map(|found| found.value).or(shown.msrp),
+            retail: record.retail_value_cents.as_ref().map(|found| found.value),
+            struck: shown.struck.clone(),
+            others: shown.others.iter().copied().chain(named).collect(),
+            year: record.year.as_ref().map(|found| found.value),
+            condition: record.condition.as_ref().map(|found| found.value),
+            mileage,
+            currencies: currencies.collect(),
+            is_sold,
+        }
+    }
+}
+
 /// Reads every source of the page. The result is ordered from the most to the least trusted.
 fn read_sources<'s>(
     markup: &Markup<'_>,
@@ -264,10 +273,12 @@ fn read_sources<'s>(
 ) -> [Sightings<'s>; 5] {
     let of = |source| Sightings::new(source, vin, address, budget);
     let (mut data_layer, mut json_ld) = (of(Provenance::DataLayer), of(Provenance::JsonLd));
+    let linked = script::scripts(markup).filter(|script| script.language == Language::JsonLd);
+    let shared = json_ld::shared(linked.map(|script| script.body), &json_ld);
     for script in script::scripts(markup) {
         match script.language {
             Language::JavaScript => data_layer::read(script.body, &mut data_layer),
-            Language::JsonLd => json_ld::read(script.body, &mut json_ld),
+            Language::JsonLd => json_ld::read(script.body, &shared, &mut json_ld),
             Language::Json => data_layer::read_data(script.body, &mut data_layer),
             Language::Other => {}
         }

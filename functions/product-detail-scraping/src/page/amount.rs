@@ -7,12 +7,15 @@ const MAX_LABEL_CHARS: usize = 200;
 
 // The words that tell what an amount is. A `_BESIDE` list holds words that count only next to the
 // amount, because they are ambiguous elsewhere: "MO" is also a state, "off" a part of trim names.
-const PAYMENT: [&str; 38] = [
+const PAYMENT: [&str; 53] = [
+    "annually",
+    "annum",
     "apr",
     "balloon",
     "biweekly",
     "emi",
     "finance",
+    "financed",
     "financing",
     "fortnight",
     "fortnightly",
@@ -22,10 +25,14 @@ const PAYMENT: [&str; 38] = [
     "instalment",
     "instalments",
     "lease",
+    "leased",
     "leasing",
     "loan",
     "mensual",
+    "mensualidad",
+    "mensualité",
     "mensuel",
+    "mensuelle",
     "mois",
     "mon",
     "monat",
@@ -40,44 +47,143 @@ const PAYMENT: [&str; 38] = [
     "payments",
     "pcm",
     "pcp",
+    "quarterly",
+    "quincenal",
+    "rate",
+    "rates",
     "rent",
     "rental",
+    "semaine",
+    "signing",
     "wee",
     "week",
     "weekly",
     "weeks",
+    "woche",
+    "yearly",
 ];
 const PAYMENT_BESIDE: [&str; 5] = ["mo", "pm", "pw", "wk", "yr"];
-const SAVINGS: [&str; 18] = [
+const SAVINGS: [&str; 26] = [
     "allowance",
     "bonus",
     "cashback",
     "conquest",
+    "coupon",
+    "credit",
+    "credits",
     "discount",
     "discounts",
+    "gift",
     "incentive",
     "incentives",
     "loyalty",
     "rebate",
     "rebates",
+    "reduction",
+    "reward",
+    "rewards",
     "save",
+    "saved",
     "saving",
     "savings",
-    "saved",
     "trade",
     "tradein",
+    "voucher",
     "worth",
 ];
 const SAVINGS_BESIDE: [&str; 6] = ["below", "drop", "dropped", "drops", "off", "under"];
-const FEE: [&str; 9] =
-    ["deposit", "destination", "fee", "fees", "freight", "invoice", "tax", "taxes", "warranty"];
+const FEE: [&str; 24] = [
+    "charge",
+    "charges",
+    "deliver",
+    "delivery",
+    "deposit",
+    "destination",
+    "documentation",
+    "fee",
+    "fees",
+    "freight",
+    "hold",
+    "insurance",
+    "invoice",
+    "prep",
+    "refundable",
+    "registration",
+    "reservation",
+    "shipping",
+    "surcharge",
+    "tax",
+    "taxes",
+    "transport",
+    "transportation",
+    "warranty",
+];
 const FEE_BESIDE: [&str; 1] = ["down"];
-const ACCESSORIES: [&str; 5] = ["accessories", "accessory", "addon", "addons", "package"];
-const BID: [&str; 5] = ["auction", "bid", "bids", "reserve", "starting"];
+const ACCESSORIES: [&str; 11] = [
+    "accessories",
+    "accessory",
+    "addon",
+    "addons",
+    "coverage",
+    "installed",
+    "options",
+    "package",
+    "plan",
+    "protection",
+    "upgrades",
+];
+const BID: [&str; 6] = ["auction", "bid", "bidding", "bids", "reserve", "starting"];
 const FORMER: [&str; 7] = ["before", "former", "old", "original", "previous", "regular", "was"];
-const GUIDE: [&str; 8] =
-    ["blackbook", "book", "edmunds", "guide", "kbb", "market", "nada", "retail"];
-const MSRP: [&str; 6] = ["list", "msrp", "srp", "sticker", "strikethrough", "suggested"];
+const GUIDE: [&str; 13] = [
+    "appraisal",
+    "appraised",
+    "average",
+    "avg",
+    "blackbook",
+    "book",
+    "edmunds",
+    "guide",
+    "kbb",
+    "market",
+    "nada",
+    "retail",
+    "valuation",
+];
+// Buyers who alone get a price.
+const CONDITIONAL: [&str; 20] = [
+    "affiliate",
+    "college",
+    "conditional",
+    "costco",
+    "eligible",
+    "employee",
+    "employees",
+    "friends",
+    "graduate",
+    "member",
+    "members",
+    "military",
+    "qualified",
+    "qualifying",
+    "responder",
+    "responders",
+    "student",
+    "supplier",
+    "veteran",
+    "wholesale",
+];
+// Words that say it only together, in this order.
+const PHRASES: [(&[&str], Code); 8] = [
+    (&["as", "low", "as"], Code::MonthlyPayment),
+    (&["due", "at"], Code::MonthlyPayment),
+    (&["due", "on"], Code::MonthlyPayment),
+    (&["cash", "back"], Code::Savings),
+    (&["cash", "off"], Code::Savings),
+    (&["add", "on"], Code::Accessories),
+    (&["fair", "purchase"], Code::RetailEcho),
+    (&["fair", "value"], Code::RetailEcho),
+];
+const MSRP: [&str; 7] = ["list", "msrp", "srp", "sticker", "strikethrough", "suggested", "tsrp"];
 
 /// An amount on a page, classified by the words around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +208,19 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
     all.extend_from_slice(&beside);
     let says =
         |said: &[String], meant: &[&str]| said.iter().any(|word| meant.contains(&word.as_str()));
-    let per = number.around.to_lowercase().replace(' ', "");
-    let is_per_period = ["/m", "p/m", "p.m", "/w", "p/w"].iter().any(|period| per.contains(period));
+    let phrase = PHRASES.iter().find(|(phrase, _)| {
+        all.windows(phrase.len())
+            .any(|said| said.iter().zip(*phrase).all(|(one, other)| one == other))
+    });
     Some(if cents == 0 {
         Amount::Zero
-    } else if says(&all, &PAYMENT) || says(&beside, &PAYMENT_BESIDE) || is_per_period {
+    } else if says(&all, &PAYMENT)
+        || says(&beside, &PAYMENT_BESIDE)
+        || is_per_period(&number.around)
+    {
         Amount::Other(Code::MonthlyPayment)
+    } else if let Some((_, code)) = phrase {
+        Amount::Other(*code)
     } else if says(&all, &SAVINGS) || says(&beside, &SAVINGS_BESIDE) {
         Amount::Other(Code::Savings)
     } else if says(&all, &FEE) || says(&beside, &FEE_BESIDE) {
@@ -116,6 +229,8 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
         Amount::Other(Code::Accessories)
     } else if says(&all, &BID) {
         Amount::Other(Code::Bid)
+    } else if says(&all, &CONDITIONAL) {
+        Amount::Other(Code::Conditional)
     } else if says(&all, &GUIDE) {
         Amount::Other(Code::RetailEcho)
     } else if says(&all, &FORMER) {
@@ -125,6 +240,21 @@ pub(crate) fn read(text: &str, labels: &str) -> Option<Amount> {
     } else {
         Amount::Asking(cents)
     })
+}
+
+/// Whether the text beside an amount names a period in an abbreviation: `/mo`, `p.w.`.
+pub(crate) fn is_per_period(around: &str) -> bool {
+    const PERIODS: [&str; 9] = ["/m", "p/m", "p.m", "/w", "p/w", "p.w", "p.a.", "/yr", "/year"];
+    let around = around.to_lowercase().replace(' ', "");
+    PERIODS.iter().any(|period| around.contains(period))
+}
+
+/// Whether a text alone names a period, as behind an amount: `/mo`, `pcm`, `per week`.
+pub(crate) fn is_period(text: &str) -> bool {
+    let is_said = |word: &String| {
+        [&PAYMENT[..], &PAYMENT_BESIDE].iter().any(|words| words.contains(&word.as_str()))
+    };
+    is_per_period(text) || words(text).iter().any(is_said)
 }
 
 /// The words of a label in lower case. Camel case separates words: `ListPrice` is two.
@@ -164,6 +294,23 @@ mod tests {
             ("$2,000 off", "", Some(Amount::Other(Code::Savings))),
             ("2000", "YouSave", Some(Amount::Other(Code::Savings))),
             ("$1,995 down", "", Some(Amount::Other(Code::Fee))),
+            ("9,489 due at signing", "", Some(Amount::Other(Code::MonthlyPayment))),
+            ("9199 p.w.", "", Some(Amount::Other(Code::MonthlyPayment))),
+            ("$3,995 p.a.", "", Some(Amount::Other(Code::MonthlyPayment))),
+            ("$389", "As low as", Some(Amount::Other(Code::MonthlyPayment))),
+            ("$2,500", "cash back", Some(Amount::Other(Code::Savings))),
+            ("$1,000", "Hold it now", Some(Amount::Other(Code::Fee))),
+            ("9000", "DeliveryChargeSpecification", Some(Amount::Other(Code::Fee))),
+            ("9000", "Offer Shipping", Some(Amount::Other(Code::Fee))),
+            ("2495", "Installed options", Some(Amount::Other(Code::Accessories))),
+            ("$12,000", "Fair purchase price", Some(Amount::Other(Code::RetailEcho))),
+            ("$28,995", "Military Price", Some(Amount::Other(Code::Conditional))),
+            ("$28,995", "Employee pricing", Some(Amount::Other(Code::Conditional))),
+            ("$18,995", "Cash price", Some(Amount::Asking(1_899_500))),
+            ("$18,995", "Price, back on our lot", Some(Amount::Asking(1_899_500))),
+            ("$18,995", "Fair deal", Some(Amount::Asking(1_899_500))),
+            ("18995", "Offer 2021 Mazda MX-5 Miata Club", Some(Amount::Asking(1_899_500))),
+            ("$18,995 in Pittsburgh, PA", "", Some(Amount::Asking(1_899_500))),
             ("899", "Dealer doc fee", Some(Amount::Other(Code::Fee))),
             ("1295", "Accessories total", Some(Amount::Other(Code::Accessories))),
             ("27,000", "https://schema.org/ListPrice", Some(Amount::Msrp(2_700_000))),

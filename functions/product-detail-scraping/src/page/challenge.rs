@@ -3,7 +3,7 @@
 
 use inventory::budget::Budget;
 
-use super::markup::Markup;
+use super::markup::{Markup, Tag};
 
 /// Bytes searched at the start of a page. Challenges are small pages.
 const SEARCHED_BYTES: usize = 64 * 1024;
@@ -27,17 +27,23 @@ const WALLS: [(&str, &[&str]); 14] = [
     ("unknown", &["<title>", "unusual traffic from your"]),
 ];
 
-/// Most links of a challenge: a dealer's page has a menu.
+/// Most links of a challenge: a dealer's page has a menu. One that says that it refused a request, or that it checks its
+/// visitor, may have the links of a footer.
 const MAX_LINKS: usize = 6;
+const MAX_LINKS_OF_REFUSAL: usize = 20;
+
+/// Most bytes of visible text of a page that only runs a script.
+const MAX_TEXT_BYTES: usize = 300;
 
 /// Parts of the addresses of scripts and frames that let a visitor prove that he is human. Those that only watch
 /// visitors stand on ordinary pages, too.
-const CHALLENGE_SCRIPTS: [&str; 8] = [
+const CHALLENGE_SCRIPTS: [&str; 9] = [
     "_sec/cp_challenge",
     "arkoselabs",
     "captcha",
     "challenge.js",
     "human-challenge",
+    "/ips.js",
     "shieldsquare",
     "turnstile",
     "verify-human",
@@ -45,6 +51,36 @@ const CHALLENGE_SCRIPTS: [&str; 8] = [
 
 /// The ids of the element that a script fills with the whole page. Such a page has no links yet, either.
 const SHELLS: [&str; 4] = ["root", "app", "__next", "__nuxt"];
+
+/// Parts of scripts that prove the visitor without asking him, and then load the page again.
+const PROVING: [&str; 5] = ["_cf_chl", "kpsdk", "__jsch", "_pxappid", "awswafcookie"];
+const COOKIE: &str = "document.cookie";
+const RELOADS: [&str; 3] = ["location.reload", "location.href", "location.replace"];
+
+/// What challenges say, in lower case. Ordinary pages say it as well, but have more than that.
+const SAYINGS: [&str; 21] = [
+    "access to this page has been denied",
+    "are you a human",
+    "are you human",
+    "automated requests",
+    "automated traffic",
+    "checking if the site connection is secure",
+    "checking your browser",
+    "confirm you are a human",
+    "confirm you are human",
+    "ddos protection by",
+    "enable cookies and javascript",
+    "enable javascript and cookies",
+    "human verification",
+    "not a bot",
+    "please wait while we verify",
+    "press & hold",
+    "press and hold",
+    "prove you are human",
+    "turn javascript on and reload",
+    "verifying your browser",
+    "your request has been blocked",
+];
 
 /// Names that walls give to the number of a refused request.
 const NUMBERS: [&str; 9] = [
@@ -81,19 +117,64 @@ pub fn recognise_known(html: &str) -> Option<&'static str> {
     wall.map(|(name, _)| *name)
 }
 
-/// Whether a page has what a challenge is made of: next to no links, and either a script for the visitor's proof or the
-/// number of a refused request.
-fn is_built_like_one(head: &str) -> bool {
-    let (mut links, mut has_script, mut is_shell) = (0, false, false);
-    let markup = Markup::of(head, &Budget::of(head.len()));
-    for tag in markup.tags() {
-        is_shell |= tag.attribute("id").is_some_and(|id| SHELLS.contains(&id));
-        links += usize::from(tag.begins("a"));
+/// What a page without a car is made of.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may hold with any other")]
+struct Build {
+    links: usize,
+    /// Bytes of text that a visitor sees.
+    text: usize,
+    /// Whether a script loads a visitor's proof, runs one, or sets a cookie and loads the page again.
+    has_proof_script: bool,
+    has_proving_script: bool,
+    has_reload: bool,
+    /// Whether the browser is told to load the page again.
+    has_refresh: bool,
+    /// Whether it has what a dealer's page has: a menu, a phone number, or an element that a script fills.
+    is_site: bool,
+}
+
+impl Build {
+    fn of(head: &str) -> Self {
+        let mut build = Self::default();
+        let markup = Markup::of(head, &Budget::of(head.len()));
+        for tag in markup.tags() {
+            build.note(&tag);
+        }
+        build
+    }
+
+    fn note(&mut self, tag: &Tag<'_>) {
+        let is_shell = tag.attribute("id").is_some_and(|id| SHELLS.contains(&id));
+        let is_phone = tag.attribute("href").is_some_and(|href| href.starts_with("tel:"));
+        self.is_site |= is_shell || is_phone || tag.begins("nav");
+        self.links += usize::from(tag.begins("a"));
         let is_loaded = tag.begins("script") || tag.begins("iframe");
         let source = tag.attribute("src").filter(|_| is_loaded).unwrap_or_default();
-        has_script |= CHALLENGE_SCRIPTS.iter().any(|part| source.contains(part));
+        self.has_proof_script |= CHALLENGE_SCRIPTS.iter().any(|part| source.contains(part));
+        let equivalent = tag.attribute("http-equiv").unwrap_or_default();
+        self.has_refresh |= tag.begins("meta") && equivalent == "refresh";
+        if tag.begins("script") {
+            self.has_proving_script |= PROVING.iter().any(|part| tag.text.contains(part));
+            let reloads = RELOADS.iter().any(|part| tag.text.contains(part));
+            self.has_reload |= reloads && tag.text.contains(COOKIE);
+        } else if !tag.begins("style") {
+            self.text += tag.text.trim().len();
+        }
     }
-    !is_shell && links <= MAX_LINKS && (has_script || has_number(head))
+}
+
+/// Whether a page has what a challenge is made of, and nothing of a dealer's: a script for the visitor's proof, or the
+/// number of a refused request. `head` is in lower case.
+fn is_built_like_one(head: &str) -> bool {
+    let build = Build::of(head);
+    let says = head.contains("press &amp; hold") || SAYINGS.iter().any(|part| head.contains(part));
+    let is_script = build.has_proof_script && build.links <= MAX_LINKS;
+    let is_bare = build.links == 0 && build.text <= MAX_TEXT_BYTES;
+    let is_run = is_bare && (build.has_proving_script || build.has_reload);
+    let is_refusal = build.links <= MAX_LINKS_OF_REFUSAL && has_number(head);
+    let is_said = says && (is_bare || build.has_refresh || build.has_reload || is_script);
+    !build.is_site && (is_script || is_run || is_refusal || is_said)
 }
 
 fn has_number(head: &str) -> bool {
@@ -135,12 +216,35 @@ mod tests {
                 Some("unknown"),
             ),
             ("<p>Support ID: none</p>", None),
+            ("<script>window.KPSDK={}</script><script src=/x/ips.js?a></script>", Some("unknown")),
+            (
+                "<meta http-equiv=refresh content='2; url=/?__jsch=1'><p>Checking your browser.</p>",
+                Some("unknown"),
+            ),
+            (
+                "<script>window._cf_chl={};location.reload()</script>\
+                 <noscript>Please enable JavaScript and cookies to continue</noscript>",
+                Some("unknown"),
+            ),
+            (
+                "<script>document.cookie='a=1';location.reload()</script><p>One moment</p>",
+                Some("unknown"),
+            ),
+            ("<div>Press &amp; Hold to confirm you are a human</div>", Some("unknown")),
+            ("<script>document.cookie='a=1'</script><p>Welcome</p>", None),
+            ("<meta http-equiv=refresh content='0; url=/home'><p>Moved</p>", None),
+            ("<div id=root></div><noscript>Enable JavaScript and cookies</noscript>", None),
+            ("<a href=tel:1>Call</a><p>Request ID: 4711</p>", None),
+            ("<nav><a href=/>x</a></nav><p>Are you human? So are we.</p>", None),
             ("", None),
         ];
         for (html, expected) in cases {
             assert_eq!(recognise(html), expected, "{html}");
         }
         let menu = "<a href=/>x</a>".repeat(MAX_LINKS + 1);
+        let refusal = "<h1>Pardon</h1><p>Request blocked. Incident Number: 18.0.0.0</p>";
+        assert_eq!(recognise(&format!("{refusal}{menu}")), Some("unknown"));
+        assert_eq!(recognise(&format!("{refusal}{}", menu.repeat(3))), None);
         assert_eq!(recognise("<div id=root></div><script src=/recaptcha.js></script>"), None);
         assert_eq!(recognise(&format!("{menu}<script src=/recaptcha.js></script>")), None);
     }

@@ -4,23 +4,22 @@
 use std::collections::BTreeMap;
 
 use inventory::literal;
-use memchr::{memchr2_iter, memchr3};
+use memchr::memchr2_iter;
 use serde_json::{Map, Value};
 
 use super::{
-    reader::Reader,
+    assignment::{self, Assigned},
+    flight,
     record::Details,
     schema_org::VIN_NAMES,
     sighting::{Role, Sightings},
     value::{self, first},
+    vehicle_object,
     weight::weight,
 };
 
 /// Most values examined of one script.
 const MAX_VALUES: usize = 256;
-
-/// Longest path that a value is assigned to, in bytes.
-const MAX_PATH_BYTES: usize = 200;
 
 /// Steps for each byte of a script: it is searched for a VIN, and for what is assigned.
 const SCRIPT_STEPS: usize = 3;
@@ -38,7 +37,7 @@ const MAX_NODES: usize = 10_000;
 const DEALERSHIP: &str = "dealership";
 
 /// Parts of paths that hold other cars than the page's.
-const OF_OTHERS: [&str; 9] = [
+const OF_OTHERS: [&str; 17] = [
     "similar",
     "recommend",
     "related",
@@ -48,17 +47,14 @@ const OF_OTHERS: [&str; 9] = [
     "carousel",
     "suggest",
     "saved",
-];
-
-/// The properties that hold a price, the most binding first.
-const PRICES: [&str; 7] = [
-    "finalPrice",
-    "internetPrice",
-    "salePrice",
-    "askingPrice",
-    "sellingPrice",
-    "dealerPrice",
-    "price",
+    "featured",
+    "lastseen",
+    "history",
+    "favorite",
+    "favourite",
+    "wishlist",
+    "alternative",
+    "nearby",
 ];
 
 /// Reads the cars that a script assigns to objects.
@@ -75,21 +71,26 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
         if seen.is_spent() || !seen.pay(VALUE_STEPS) {
             break;
         }
-        let Some(Assigned { path, start }) = next_assigned(script, from) else { break };
+        let Some(Assigned { path, start }) = assignment::next(script, from) else { break };
+        let start = start + assignment::alternative(&script[start..]);
         let text = &script[start..];
         from = start;
-        if text.starts_with(['{', '[']) || text.starts_with("JSON.parse(") || is_default(text) {
+        if assignment::is_literal(text) {
             let Some((value, length)) = seen.literal(text) else { continue };
             from += length;
             dealer(path, &value, seen);
-            if let Some((car, property)) = part_of_car(path)
+            if let Some((car, property)) = assignment::part_of_car(path)
                 && !value.is_object()
             {
                 parts.entry(car).or_default().entry(property).or_insert(value);
             } else {
                 cars(path, &value, seen);
+                chunks(&value, seen);
             }
-        } else if let Some((car, property)) = part_of_car(path)
+        } else if let Some(encoded) = assignment::percent_encoded(text) {
+            from += encoded.len();
+            data(&assignment::decoded(encoded), seen);
+        } else if let Some((car, property)) = assignment::part_of_car(path)
             && let Some((value, length)) = literal::parse(text, seen.budget())
         {
             from += length;
@@ -124,15 +125,39 @@ fn dealer(path: &str, value: &Value, seen: &mut Sightings<'_>) {
 
 /// Reads the cars in a script of data, as page frameworks write it.
 pub fn read_data(script: &str, seen: &mut Sightings<'_>) {
-    if seen.pay(script.len())
-        && may_name_a_vin(script)
-        && let Some((value, _)) = seen.literal(script.trim_start())
+    if seen.pay(script.len()) {
+        data(script, seen);
+    }
+}
+
+/// Reads the cars in a text of data. Such blocks are also written for other purposes, so what they say of other cars
+/// decides nothing.
+fn data(text: &str, seen: &mut Sightings<'_>) {
+    if may_name_a_vin(text)
+        && let Some((value, _)) = seen.literal(text.trim_start())
     {
-        // Such blocks are also written for other purposes, so what they say of other cars decides nothing.
         let found = cars_in("", &value, seen);
         for (car, role) in found {
             let is_ours = vin(car).is_some_and(|vin| seen.is_ours(&vin));
             see(car, if is_ours { role } else { Role::Listed }, seen);
+        }
+    }
+}
+
+/// Reads the cars in the rows of data that a framework pushes as a text, or that stand as a text in an object.
+fn chunks(value: &Value, seen: &mut Sightings<'_>) {
+    let pushed = value.as_array().into_iter().flatten();
+    let held = value.as_object().into_iter().flat_map(|object| object.values());
+    let texts = pushed.chain(held).filter_map(Value::as_str);
+    let texts = texts.filter(|text| text.contains(['{', '[']));
+    for text in texts.take(flight::MAX_TEXTS) {
+        if !seen.pay(text.len()) {
+            return;
+        }
+        if may_name_a_vin(text) {
+            for row in flight::rows(text) {
+                data(row, seen);
+            }
         }
     }
 }
@@ -144,67 +169,6 @@ fn may_name_a_vin(script: &str) -> bool {
         let is_vin = rest.get(..3).is_some_and(|part| part.eq_ignore_ascii_case(b"vin"));
         is_vin || rest.starts_with(b"vehicles")
     })
-}
-
-/// Whether the text is `path || literal`, the idiom for an object that may exist.
-fn is_default(text: &str) -> bool {
-    let head = &text[..text.floor_char_boundary(MAX_PATH_BYTES)];
-    let path = head.split(['|', ';', '(', '{']).next().unwrap_or_default();
-    path.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$')
-        && head[path.len()..].starts_with("||")
-}
-
-/// A value in a script.
-struct Assigned<'s> {
-    /// The path that it is assigned to.
-    path: &'s str,
-    /// Where the value begins.
-    start: usize,
-}
-
-/// The next value after `from` that is assigned to a path, or that is an argument of a call, such as `push`.
-fn next_assigned(script: &str, mut from: usize) -> Option<Assigned<'_>> {
-    let bytes = script.as_bytes();
-    let is_operator = |at: usize| bytes.get(at).is_some_and(|byte| b"=!<>".contains(byte));
-    loop {
-        let at = from + memchr3(b'=', b'(', b',', &bytes[from..])?;
-        from = at + 1;
-        let text = script[from..].trim_start();
-        let is_value = if bytes[at] == b'=' {
-            // Neither a comparison nor an arrow.
-            !is_operator(at + 1) && !is_operator(at.wrapping_sub(1))
-        } else {
-            text.starts_with(['{', '['])
-        };
-        let path = path_before(&script[..at]);
-        if is_value && !path.is_empty() {
-            return Some(Assigned { path, start: script.len() - text.len() });
-        }
-    }
-}
-
-/// The path at the end of a text: names, dots, and names in brackets.
-fn path_before(text: &str) -> &str {
-    let text = text.trim_end();
-    let tail = &text[text.ceil_char_boundary(text.len().saturating_sub(MAX_PATH_BYTES))..];
-    let is_part = |c: char| c.is_alphanumeric() || "_$.[]'\"-".contains(c);
-    let start = tail.rfind(|c: char| !is_part(c));
-    start.map_or(tail, |at| &tail[at + tail[at..].chars().next().map_or(1, char::len_utf8)..])
-}
-
-/// The path of the car and the property, if the path leads to a property of a car: `x.vehicles[0].trim`.
-fn part_of_car(path: &str) -> Option<(String, String)> {
-    let path = path.replace(['\'', '"'], "");
-    let (car, property) = match path.strip_suffix(']').and_then(|inner| inner.rsplit_once('[')) {
-        Some((car, property)) if !property.starts_with(|c: char| c.is_ascii_digit()) => {
-            (car, property)
-        }
-        _ => path.rsplit_once('.')?,
-    };
-    let list = car.split_once('[').filter(|(_, index)| index.ends_with(']'));
-    let name = list.map_or(car, |(list, _)| list).to_ascii_lowercase();
-    let is_car = name.ends_with("vehicles") && list.is_some() || name.ends_with("vehicle");
-    (is_car && !property.is_empty()).then(|| (car.to_owned(), property.to_owned()))
 }
 
 /// Reads the cars in a value that is assigned to this path. One car alone is the page's, unless the path says
@@ -279,64 +243,12 @@ pub(super) fn vin(car: &Map<String, Value>) -> Option<String> {
 
 fn see(car: &Map<String, Value>, role: Role, seen: &mut Sightings<'_>) {
     seen.see(vin(car), role, |reader| {
-        if reader.affords(car.values()) { details(car, reader) } else { Details::default() }
+        if reader.affords(car.values()) {
+            vehicle_object::details(car, reader)
+        } else {
+            Details::default()
+        }
     });
-}
-
-/// Whether a property with a general name has a value that `parse` knows.
-fn reads<T>(value: &Value, parse: impl Fn(&str) -> Option<T>) -> bool {
-    value::plain(value).is_some_and(|text| parse(&text).is_some())
-}
-
-pub(super) fn details(car: &Map<String, Value>, reader: &mut Reader<'_>) -> Details {
-    let get = |names: &[&str]| first(car, names);
-    let kind = car.get("type").filter(|kind| reads(kind, value::condition));
-    let condition = get(&["newOrUsed", "condition", "inventoryType", "vehicleCondition"]).or(kind);
-    let condition = reader.read("condition", condition, value::condition);
-    let status = get(&["inventoryStatus", "vehicleStatus", "status"]);
-    let status = status.filter(|status| reads(status, value::availability));
-    let address = car.get("address").and_then(Value::as_object);
-    let of_dealer = |key: &str| address.and_then(|address| address.get(key));
-    let mut details = Details {
-        title: reader.text("title", get(&["title", "vehicleTitle"])),
-        year: reader.read("year", get(&["modelYear", "year"]), value::year),
-        make: reader.text("make", get(&["make", "makeName"])),
-        model: reader.text("model", get(&["model", "modelName"])),
-        trim: reader.text("trim", get(&["trim", "trimName"])),
-        condition,
-        certified: reader.read("certified", get(&["certified", "isCertified"]), value::boolean),
-        stock_number: reader.text("stock_number", get(&["stockNumber", "stockNum", "stock"])),
-        mileage: reader.mileage(
-            get(&["odometer", "mileage", "miles"]),
-            get(&["odometerUnit", "mileageUnit", "odometerUnits"]),
-            condition,
-        ),
-        availability: reader.read(
-            "availability",
-            car.get("availability").or(status),
-            value::availability,
-        ),
-        body_style: reader.text("body_style", get(&["bodyStyle", "body"])),
-        engine: reader.text("engine", car.get("engine")),
-        transmission: reader.text("transmission", car.get("transmission")),
-        drive_line: reader.text("drive_line", get(&["driveLine", "drivetrain", "driveTrain"])),
-        fuel_type: reader.text("fuel_type", car.get("fuelType")),
-        exterior_color: reader.text("exterior_color", get(&["exteriorColor", "extColor"])),
-        interior_color: reader.text("interior_color", get(&["interiorColor", "intColor"])),
-        option_codes: car.get("optionCodes").and_then(value::codes),
-        images: reader.images(car.get("images")),
-        retail_value_cents: reader.cents("retail_value_cents", car.get("retailValue")),
-        dealer_name: reader.text("dealer_name", get(&["accountName", "dealerName"])),
-        city: reader.text("city", of_dealer("city")),
-        state: reader.text("state", of_dealer("state")),
-        postal_code: reader.text("postal_code", of_dealer("postalCode")),
-        ..Details::default()
-    };
-    details.msrp_cents = reader.cents("msrp_cents", get(&["msrp", "MSRP"]));
-    for name in PRICES {
-        details.price(reader.amount("price_cents", car.get(name), ""));
-    }
-    details
 }
 
 #[cfg(test)]

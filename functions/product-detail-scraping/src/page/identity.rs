@@ -2,9 +2,8 @@
 //! sentence, is not: its title and its price belong to the other one.
 
 use super::{
-    PageError,
-    agreement::{equal, similar},
-    challenge, has_word,
+    PageError, challenge, has_word,
+    likeness::{comparisons, contradicts},
     quality::MAX_OTHER_VINS,
     record::Details,
     sighting::{Main, Sightings},
@@ -18,6 +17,8 @@ pub(crate) struct Identity {
     /// The source that names the car's VIN.
     pub(crate) from: Provenance,
     pub(crate) proof: Proof,
+    /// Whether the price that the page shows its visitors is the car's.
+    pub(crate) is_shown: bool,
 }
 
 /// How far a page's car without a VIN can be the job's.
@@ -25,7 +26,8 @@ pub(crate) struct Identity {
 pub(crate) enum Proof {
     /// The page's main entity, its heading or its own address has the VIN: unless the car contradicts what is known.
     Strong,
-    /// A row or an attribute has it: if the car agrees with what is known.
+    /// A row, an attribute or the window's title has it, or the heading says that the car is gone or names another: if
+    /// the car agrees with what is known.
     Weak,
     /// Only an entry of a list has it: never.
     None,
@@ -39,7 +41,7 @@ pub(crate) fn decide(
     visible: &Visible,
     feed: &Details,
 ) -> Result<Identity, PageError> {
-    let of = |from, proof| Ok(Identity { from, proof });
+    let of = |from, proof| Ok(Identity { from, proof, is_shown: proof == Proof::Strong });
     let linked = seen.iter().filter(|source| source.source().has_entities());
     let deciding = linked.filter(|source| [Main::Ours, Main::Other].contains(&source.main()));
     let deciding: Vec<_> = deciding.collect();
@@ -49,12 +51,14 @@ pub(crate) fn decide(
             // heading is of our car.
             let is_agreed = deciding.iter().all(|source| source.main() == Main::Ours);
             let headed = visible.headed();
-            let known = source.named().chain([feed]);
-            let verdicts: Vec<bool> = known.flat_map(|known| comparisons(known, &headed)).collect();
+            let known: Vec<&Details> = source.named().chain([feed]).collect();
+            let verdicts = known.iter().flat_map(|known| comparisons(known, &headed));
+            let verdicts: Vec<bool> = verdicts.collect();
             let is_headed = !verdicts.is_empty() && verdicts.iter().all(|agrees| *agrees);
+            let is_of_another = contradicts(&headed, known);
             let proof = match (is_agreed, is_headed) {
-                (true, _) => Proof::Strong,
-                (false, true) => Proof::Weak,
+                (true, _) if !is_of_another => Proof::Strong,
+                (true, _) | (false, true) => Proof::Weak,
                 (false, false) => Proof::None,
             };
             return of(source.source(), proof);
@@ -64,19 +68,30 @@ pub(crate) fn decide(
     }
     let named = seen.iter().find(|source| source.names_ours());
     let from = named.map_or(Provenance::Page, Sightings::source);
-    if visible.is_headed(vin, has_word) && challenge::recognise_known(page).is_none() {
-        return of(from, Proof::Strong);
+    // The page of another car may have a row that says that ours is sold, and the page of a car that is gone may show
+    // another at its address.
+    let headed = visible.headed();
+    let known = || named.into_iter().flat_map(Sightings::named).chain([feed]);
+    let is_possible = !contradicts(&headed, known()) && visible.is_headed_like_its_address();
+    let is_plausible =
+        || is_possible && comparisons(feed, &headed).into_iter().all(|agrees| agrees);
+    if visible.is_headed(vin, has_word) && challenge::recognise_known(page).is_none() && is_possible
+    {
+        return of(from, if visible.is_gone() { Proof::Weak } else { Proof::Strong });
     }
-    // The page of another car may have a row that says that ours is sold.
-    let is_plausible = || comparisons(feed, &visible.headed()).into_iter().all(|agrees| agrees);
     match named {
+        // The page may be of another car where it has a heading.
+        Some(_) if visible.is_of_body(vin) => {
+            return Ok(Identity { from, proof: Proof::Strong, is_shown: false });
+        }
         Some(source) if source.main() == Main::Ours && is_plausible() => {
             return of(from, Proof::Weak);
         }
         Some(source) if source.named().next().is_some() => return of(from, Proof::None),
         _ => {}
     }
-    if visible.labelled_vins() == [vin] && is_plausible() {
+    let is_told = visible.labelled_vins() == [vin] || visible.titled(vin, has_word).is_some();
+    if is_told && is_plausible() {
         return of(Provenance::Page, Proof::Weak);
     }
     if let Some(wall) = challenge::recognise(page) {
@@ -125,62 +140,6 @@ impl Proof {
             Self::None => false,
         }
     }
-}
-
-/// Whether two descriptions agree, for each of what identifies a kind of car that both tell.
-fn comparisons(one: &Details, other: &Details) -> Vec<bool> {
-    let both = |one: &Option<String>, other: &Option<String>| {
-        one.as_ref().zip(other.as_ref()).map(|(one, other)| similar(one, other))
-    };
-    // A title says the year, the make and the model in words.
-    let says = |title: &Option<String>, word: &Option<String>| {
-        let (title, word) = title.as_ref().zip(word.as_ref())?;
-        similar(title, word).then_some(true)
-    };
-    // One that begins with a year names the make, too.
-    let names = |of: &Details, word: &Option<String>| {
-        let title = of.title.as_ref().filter(|title| year_in(title).is_some())?;
-        Some(similar(title, word.as_ref()?))
-    };
-    let found = [
-        year_of(one).zip(year_of(other)).map(|(one, other)| equal(&one, &other)),
-        both(&one.make, &other.make),
-        both(&one.model, &other.model),
-        says(&one.title, &other.make),
-        says(&one.title, &other.model),
-        says(&other.title, &one.make),
-        says(&other.title, &one.model),
-        names(other, &one.make),
-        names(one, &other.make),
-        titles_agree(one, other),
-    ];
-    found.into_iter().flatten().collect()
-}
-
-/// Whether two titles that begin with a year have another word in common.
-fn titles_agree(one: &Details, other: &Details) -> Option<bool> {
-    let words = |of: &Details| -> Option<Vec<String>> {
-        let title = of.title.as_ref().filter(|title| year_in(title).is_some())?;
-        let words = title.split(|c: char| !c.is_alphanumeric());
-        let words = words
-            .filter(|word| word.len() > 1 && !COMMON_WORDS.contains(&word.to_lowercase().as_str()));
-        Some(words.filter(|word| year_in(word).is_none()).map(str::to_lowercase).collect())
-    };
-    let (one, other) = (words(one)?, words(other)?);
-    Some(one.iter().any(|word| other.contains(word)))
-}
-
-/// Words that the titles of all cars have in common.
-const COMMON_WORDS: [&str; 9] =
-    ["awd", "car", "certified", "for", "new", "owned", "pre", "sale", "used"];
-
-fn year_of(details: &Details) -> Option<u16> {
-    details.year.or_else(|| year_in(details.title.as_ref()?))
-}
-
-fn year_in(title: &str) -> Option<u16> {
-    let years = title.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
-    years.into_iter().find(|year| (1950..2100).contains(year))
 }
 
 #[cfg(test)]

@@ -4,16 +4,19 @@ use serde_json::Value;
 
 use super::{
     record::Details,
-    references,
+    references::{self, Shared},
     repair::{Repair, unwrapped},
     schema_org::{self, Object},
-    script::isolate,
+    script::{MAX_VALUE_BYTES, isolate},
     sighting::{Role, Sightings},
     weight::weight,
 };
 
 /// Most JSON values read of one script. Some sites put several into one script.
 const MAX_VALUES: usize = 8;
+
+/// Most scripts whose objects others may refer to.
+const MAX_SHARING: usize = 16;
 
 /// Most nodes visited of one JSON value.
 const MAX_NODES: usize = 10_000;
@@ -32,8 +35,28 @@ const CHILDREN: [&str; 8] =
 const LIST: &str = "itemListElement";
 const VARIANTS: &str = "hasVariant";
 
-/// Reads the cars in a JSON-LD script.
-pub fn read(script: &str, seen: &mut Sightings<'_>) {
+/// Steps for each byte of a script that is parsed once more.
+const PARSE_STEPS: usize = 2;
+
+/// The objects that several scripts of a page may refer to. Scripts with a syntax error have none.
+pub fn shared<'s>(scripts: impl Iterator<Item = &'s str>, seen: &Sightings<'_>) -> Shared {
+    let with_ids = scripts.filter(|script| seen.pay(script.len()) && script.contains("\"@id\""));
+    let scripts: Vec<&str> = with_ids.take(MAX_SHARING).collect();
+    let mut shared = Shared::default();
+    if scripts.len() < 2 {
+        return shared;
+    }
+    for script in scripts {
+        let is_paid = script.len() <= MAX_VALUE_BYTES && seen.pay(script.len() * PARSE_STEPS);
+        if let Ok(block) = serde_json::from_str(if is_paid { script } else { "" }) {
+            shared.add(&block, seen.budget());
+        }
+    }
+    shared
+}
+
+/// Reads the cars in a JSON-LD script, whose references may lead to `shared` objects.
+pub fn read(script: &str, shared: &Shared, seen: &mut Sightings<'_>) {
     if !seen.pay(script.len()) {
         return;
     }
@@ -44,7 +67,7 @@ pub fn read(script: &str, seen: &mut Sightings<'_>) {
     for _ in 0..MAX_VALUES {
         let Some(start) = rest.find(['{', '[']) else { return };
         let length = if let Some((value, length)) = seen.parse(&rest[start..]) {
-            walk(&references::resolved(value, seen.budget()), Role::Main, seen);
+            walk(&references::resolved(value, shared, seen.budget()), Role::Main, seen);
             length
         } else {
             let Some(block) = isolate(&rest[start..]) else { return };
@@ -124,7 +147,7 @@ mod tests {
         let base: Url = "https://www.dealer.example/".parse().unwrap();
         let budget = Budget::unlimited();
         let mut seen = Sightings::new(Provenance::JsonLd, VIN, &base, &budget);
-        read(script, &mut seen);
+        read(script, &Shared::default(), &mut seen);
         let (details, warnings) = seen.chosen(|_| true);
         (details.into_iter().filter_map(|details| details.title).collect(), warnings.len())
     }

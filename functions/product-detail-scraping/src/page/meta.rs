@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::{
-    data_layer,
+    availability, data_layer, distance,
     markup::{Markup, Tag},
-    price_block::names_others,
+    others::names_others,
     reader::Reader,
     record::Details,
     sighting::{Role, Sightings},
     value::{self, MAX_IMAGES},
+    vehicle_object,
 };
 
 /// The properties that are read, except those for pictures.
@@ -68,7 +69,7 @@ pub fn read(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
             make: reader.text("make", get("product:brand")),
             condition: reader.read("condition", get("product:condition"), value::condition),
             stock_number: reader.text("stock_number", stock_number),
-            availability: reader.read("availability", availability, value::availability),
+            availability: reader.read("availability", availability, availability::read),
             images: reader.images(Some(&images)),
             dealer_name: reader.text("dealer_name", get("og:site_name")),
             currency: reader.read("currency", currency, value::currency),
@@ -105,7 +106,9 @@ pub fn read_data_vins(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
             || ENTRIES.iter().any(|part| class.contains(part));
         let role = if is_entry { Role::Listed } else { Role::Main };
         seen.see(Some(vin), role, |reader| match &object {
-            Some(object) if reader.affords(object.values()) => data_layer::details(object, reader),
+            Some(object) if reader.affords(object.values()) => {
+                vehicle_object::details(object, reader)
+            }
             Some(_) => Details::default(),
             None => data_attributes(&tag, reader),
         });
@@ -139,6 +142,13 @@ fn data_attributes(tag: &Tag<'_>, reader: &mut Reader<'_>) -> Details {
     let text =
         |reader: &mut Reader<'_>, field, names: &[&str]| reader.text(field, get(names).as_ref());
     let mileage = get(&["data-odometer", "data-mileage", "data-miles"]);
+    let unit = tag.attributes().find(|(name, _)| distance::names_unit(name));
+    // The name may be the unit.
+    let metric = tag.attributes().find(|(name, _)| distance::names_kilometres(name));
+    let (mileage, unit) = match metric {
+        Some((_, value)) => (Some(Value::from(value)), Some(Value::from("km"))),
+        None => (mileage, unit.map(|(_, unit)| Value::from(unit))),
+    };
     let mut details = Details {
         year: reader.read("year", get(&["data-year", "data-modelyear"]).as_ref(), value::year),
         make: text(reader, "make", &["data-make"]),
@@ -150,7 +160,7 @@ fn data_attributes(tag: &Tag<'_>, reader: &mut Reader<'_>) -> Details {
             "stock_number",
             &["data-stocknumber", "data-stock-number", "data-stock"],
         ),
-        mileage: reader.mileage(mileage.as_ref(), None, condition),
+        mileage: reader.mileage(mileage.as_ref(), unit.as_ref(), condition),
         body_style: text(reader, "body_style", &["data-bodystyle", "data-body-style", "data-body"]),
         exterior_color: text(
             reader,
@@ -158,10 +168,27 @@ fn data_attributes(tag: &Tag<'_>, reader: &mut Reader<'_>) -> Details {
             &["data-exteriorcolor", "data-exterior-color", "data-extcolor"],
         ),
         msrp_cents: reader.cents("msrp_cents", get(&["data-msrp"]).as_ref()),
+        availability: reader.read(
+            "availability",
+            get(&["data-availability", "data-status", "data-inventorystatus"])
+                .filter(|status| {
+                    value::plain(status).is_some_and(|text| availability::read(&text).is_some())
+                })
+                .as_ref(),
+            availability::read,
+        ),
+        currency: reader.read(
+            "currency",
+            get(&["data-currency", "data-price-currency"]).as_ref(),
+            value::currency,
+        ),
         ..Details::default()
     };
+    let label =
+        text(reader, "price_label", &["data-price-label", "data-price-type", "data-pricetype"]);
+    let label = label.unwrap_or_default();
     for name in ["data-internetprice", "data-internet-price", "data-saleprice", "data-price"] {
-        details.price(reader.amount("price_cents", get(&[name]).as_ref(), ""));
+        details.price(reader.amount("price_cents", get(&[name]).as_ref(), &label));
     }
     details
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, map::Entry};
 use super::{
     json_ld::walk,
     markup::{Markup, Tag},
+    shown_text::{Join, raised},
     sighting::{Role, Sightings},
     weight::weight,
 };
@@ -52,7 +53,7 @@ pub fn read(markup: &Markup<'_>, seen: &mut Sightings<'_>) {
         } else {
             items.begin(&tag);
         }
-        items.hear(tag.text);
+        items.hear(&tag);
     }
     // Items that are still open at the end of a truncated page are read, too.
     items.close_from(0);
@@ -163,14 +164,22 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// Handles text: it belongs to every property around it.
-    fn hear(&mut self, text: &str) {
+    /// Handles the text behind a tag: it belongs to every property around it.
+    fn hear(&mut self, tag: &Tag<'_>) {
+        let text = shortened(tag.text);
         for open in &mut self.open {
             if let What::Text(heard) = &mut open.what
                 && heard.len() < MAX_PROPERTY_BYTES
-                && self.budget.keep(shortened(text).len())
+                && self.budget.keep(text.len() + 1)
             {
-                heard.push_str(shortened(text));
+                match if tag.begins("sup") { raised(heard, text) } else { Join::Glued } {
+                    Join::Dropped => {}
+                    Join::Spaced => {
+                        heard.push(' ');
+                        heard.push_str(text);
+                    }
+                    Join::Glued | Join::Apart => heard.push_str(text),
+                }
             }
         }
     }
@@ -334,6 +343,22 @@ mod tests {
         assert_eq!(cars[0].stock_number.as_deref(), Some("A1"));
         assert_eq!(cars[0].year, Some(2003));
         assert_eq!(cars[0].images.as_ref().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn raised_digits_are_part_of_a_number_only_where_nothing_else_can_be_meant() {
+        for (price, expected) in [
+            ("1850<sup>0</sup>", vec![1_850_000]),
+            ("18<b>,995</b>", vec![1_899_500]),
+            ("18,995<sup>99</sup>", vec![1_899_500]),
+            ("18,995<sup>1</sup>", vec![1_899_500]),
+            ("1850<sup>99</sup>", vec![]),
+            ("18995<sup>1</sup>", vec![]),
+            ("<sup>$</sup>18995<sup>*</sup>", vec![1_899_500]),
+        ] {
+            let offer = format!("<i itemprop=offers itemscope><b itemprop=price>{price}</b></i>");
+            assert_eq!(seen(&car(&offer)).0[0].asking_cents, expected, "{price}");
+        }
     }
 
     #[test]

@@ -31,6 +31,14 @@ const LEAST: [(u16, u64); 4] = [(2022, 800_000), (2018, 400_000), (2012, 200_000
 /// The same for the price that the dealer's own system gives of an old car.
 const LEAST_OF_DEALER: u64 = 30_000;
 
+/// The same of an unknown model year, unless a second source names the amount.
+const LEAST_ALONE: u64 = 200_000;
+
+/// A car of unknown condition is used if its model year is before this one, or if it has been driven this far, in miles
+/// or kilometres.
+const MAYBE_NEW_FROM: u16 = 2022;
+const DRIVEN_FROM: u32 = 5_000;
+
 /// Model years before this one are old.
 const OLD_BEFORE: u16 = 2012;
 
@@ -107,17 +115,21 @@ pub(crate) struct Evidence {
     pub(crate) retail: Option<u64>,
     /// Former prices, which the page strikes out.
     pub(crate) struck: Vec<u64>,
-    /// Payments, savings and fees, which the page shows its visitors as such.
-    pub(crate) others: Vec<u64>,
+    /// Payments, savings and fees, which the page shows its visitors as such, or a source names so.
+    pub(crate) others: Vec<(u64, Code)>,
     /// The model year.
     pub(crate) year: Option<u16>,
     pub(crate) condition: Option<Condition>,
+    /// The odometer reading, in either unit.
+    pub(crate) mileage: Option<u32>,
+    /// The currencies that sources of the page state.
+    pub(crate) currencies: Vec<(Provenance, String)>,
     /// Whether a source says that the car is sold.
     pub(crate) is_sold: bool,
 }
 
-/// Whether an amount, among all that are left, is not the price.
-type Reason = fn(&Evidence, &Asked, &[Asked]) -> bool;
+/// Why an amount, among all that are left, is not the price.
+type Reason = fn(&Evidence, &Asked, &[Asked]) -> Option<Code>;
 
 /// Chooses the price among the amounts asked, which are ordered by trust in their sources. `quality` lists the amounts
 /// that were dropped, and those that differ.
@@ -139,6 +151,10 @@ pub(crate) fn settle(
         left.iter().filter(|asked| unnamed(asked) || is_main(asked)).copied().collect();
     if spreads(left.iter(), MAX_SPREAD) || disagree(&compared) {
         quality.conflicting.push(conflict(if disagree(&compared) { &compared } else { &left }));
+        return None;
+    }
+    if evidence.mixes_currencies(&main) {
+        quality.conflicting.push(conflict(&main));
         return None;
     }
     if main.iter().any(|other| !close(&first.cents, &other.cents)) {
@@ -176,23 +192,28 @@ impl Evidence {
     /// The amounts that may be the price. Each that may not gives a warning.
     fn unexplained(&self, asked: &[Asked], quality: &mut Quality) -> Vec<Asked> {
         let mut left = asked.to_vec();
-        let reasons: [(Code, Reason); 9] = [
-            (Code::Sold, |evidence, _, _| evidence.is_sold),
-            (Code::Implausible, |evidence, one, all| evidence.is_implausible(one, all)),
-            (Code::FormerPrice, |evidence, one, _| evidence.struck.contains(&one.cents)),
-            (Code::Savings, |evidence, one, _| evidence.others.contains(&one.cents)),
-            (Code::MsrpEcho, |evidence, one, all| is_echo(evidence.msrp, one, all)),
-            (Code::RetailEcho, |evidence, one, all| is_echo(evidence.retail, one, all)),
-            (Code::Savings, |evidence, one, all| evidence.is_difference(one, all)),
-            (Code::Implausible, |evidence, one, all| evidence.is_fragment(one, all)),
-            (Code::Conditional, |evidence, one, _| evidence.is_conditional(one)),
+        let reasons: [Reason; 9] = [
+            |evidence, _, _| evidence.is_sold.then_some(Code::Sold),
+            |evidence, one, all| evidence.is_implausible(one, all).then_some(Code::Implausible),
+            |evidence, one, _| evidence.struck.contains(&one.cents).then_some(Code::FormerPrice),
+            |evidence, one, _| {
+                let other = evidence.others.iter().find(|(cents, _)| *cents == one.cents);
+                other.map(|(_, code)| *code)
+            },
+            |evidence, one, all| is_echo(evidence.msrp, one, all).then_some(Code::MsrpEcho),
+            |evidence, one, all| is_echo(evidence.retail, one, all).then_some(Code::RetailEcho),
+            |evidence, one, all| evidence.is_difference(one, all).then_some(Code::Savings),
+            |evidence, one, all| evidence.is_fragment(one, all).then_some(Code::Implausible),
+            |evidence, one, all| evidence.is_conditional(one, all).then_some(Code::Conditional),
         ];
-        for (code, holds) in reasons {
+        for reason in reasons {
             let (dropped, kept): (Vec<Asked>, Vec<Asked>) =
-                left.iter().partition(|one| holds(self, one, &left));
+                left.iter().partition(|one| reason(self, one, &left).is_some());
             for one in dropped {
                 let cents = one.cents.to_string();
-                quality.warn(Warning::new(code, one.from, FIELD, &cents));
+                if let Some(code) = reason(self, &one, &left) {
+                    quality.warn(Warning::new(code, one.from, FIELD, &cents));
+                }
             }
             left = kept;
         }
@@ -203,6 +224,8 @@ impl Evidence {
     fn is_implausible(&self, one: &Asked, all: &[Asked]) -> bool {
         let year = self.year.unwrap_or_default();
         let least = LEAST.iter().find(|(from, _)| *from <= year).map_or(0, |(_, least)| *least);
+        let is_alone = self.year.is_none() && !is_shared(one, all);
+        let least = if is_alone { LEAST_ALONE } else { least };
         let is_old = self.year.is_some_and(|year| year < OLD_BEFORE);
         let is_known = is_old && one.from == Provenance::DataLayer;
         let least = if is_known { LEAST_OF_DEALER } else { least };
@@ -228,23 +251,46 @@ impl Evidence {
     /// the dealer's own price of an old car. Without a known worth, the highest amount that two sources agree on is
     /// used.
     fn is_fragment(&self, one: &Asked, all: &[Asked]) -> bool {
-        let is_shared = |one: &Asked| {
-            all.iter().any(|other| other.from != one.from && close(&other.cents, &one.cents))
-        };
-        let shared = all.iter().filter(|asked| is_shared(asked)).map(|asked| asked.cents).max();
+        let shared =
+            all.iter().filter(|asked| is_shared(asked, all)).map(|asked| asked.cents).max();
         let worth = self.msrp.or(self.retail).or(shared).unwrap_or(0);
         let is_old = self.year.is_some_and(|year| year < OLD_BEFORE);
         let is_meant = is_old && one.from == Provenance::DataLayer;
-        one.cents.saturating_mul(FRAGMENT_DIVISOR) < worth && !is_shared(one) && !is_meant
+        one.cents.saturating_mul(FRAGMENT_DIVISOR) < worth && !is_shared(one, all) && !is_meant
     }
 
-    /// Whether an amount is so far below the manufacturer's price of a new car that few buyers get it.
-    fn is_conditional(&self, one: &Asked) -> bool {
-        let Some(msrp) = self.msrp.filter(|_| self.condition == Some(Condition::New)) else {
-            return false;
+    /// Whether an amount is so far below the manufacturer's price of a new car that few buyers get it. A car whose
+    /// condition no source states may be new, too.
+    fn is_conditional(&self, one: &Asked, all: &[Asked]) -> bool {
+        let is_driven = || self.mileage.is_some_and(|mileage| mileage >= DRIVEN_FROM);
+        let is_old = || self.year.is_some_and(|year| year < MAYBE_NEW_FROM);
+        let may_be_new = match self.condition {
+            Some(condition) => condition == Condition::New,
+            None => !is_driven() && !is_old() && !is_shared(one, all),
         };
+        let Some(msrp) = self.msrp.filter(|_| may_be_new) else { return false };
         one.cents.saturating_mul(100) < msrp.saturating_mul(100 - MOST_DISCOUNT)
     }
+
+    /// Whether the amounts are of several currencies, or may be.
+    fn mixes_currencies(&self, main: &[Asked]) -> bool {
+        let currency = |asked: &Asked| {
+            let stated = self.currencies.iter().find(|(from, _)| *from == asked.from);
+            stated.map(|(_, currency)| currency.as_str())
+        };
+        let of_page = || main.iter().filter(|asked| asked.from != Provenance::Feed);
+        let differ = |one: &Asked, other: &Asked| match (currency(one), currency(other)) {
+            (Some(one), Some(other)) => one != other,
+            (Some(stated), None) => stated != "USD" && !close(&one.cents, &other.cents),
+            (None, _) => false,
+        };
+        of_page().any(|one| of_page().any(|other| differ(one, other)))
+    }
+}
+
+/// Whether a second source names an amount.
+fn is_shared(one: &Asked, all: &[Asked]) -> bool {
+    all.iter().any(|other| other.from != one.from && close(&other.cents, &one.cents))
 }
 
 /// Whether an amount only repeats the manufacturer's price or the retail value, as templates for search engines do. If

@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
+    distance,
     price::{self, Amount},
     quality::{Code, MAX_WARNINGS, Warning},
     value,
@@ -73,7 +74,7 @@ impl<'s> Reader<'s> {
         self.read(field, value, |text| Some(text.to_owned()))
     }
 
-    /// Reads a distance. `unit` is its unit if the page states it separately. Only a new car may
+    /// Reads a distance. `unit` is its unit if the page states it separately; else it may stand beside the number. Only a new car may
     /// have a mileage of zero; for others zero stands for a missing value.
     pub(crate) fn mileage(
         &mut self,
@@ -81,8 +82,9 @@ impl<'s> Reader<'s> {
         unit: Option<&Value>,
         condition: Option<Condition>,
     ) -> Option<Mileage> {
-        let unit = unit.and_then(value::plain).unwrap_or_default();
-        let parse = |text: &str| value::mileage(&format!("{text} {unit}"));
+        let unit = unit.or_else(|| distance::unit_within(value?)).and_then(value::plain);
+        let unit = unit.unwrap_or_default();
+        let parse = |text: &str| distance::read(&format!("{text} {}", distance::unit_text(&unit)));
         let mileage = self.read("mileage", value, parse)?;
         if mileage.value == 0 && condition != Some(Condition::New) {
             self.warn(Code::Placeholder, "mileage", "0");

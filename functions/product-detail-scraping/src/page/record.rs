@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     agreement::{always, close, equal, same_distance, similar},
-    quality::{Conflict, Quality},
+    quality::{Code, Conflict, Quality},
     vocabulary::{Availability, Condition, Found, Mileage, Provenance},
 };
 
@@ -19,6 +19,8 @@ macro_rules! fields {
             $($(#[$doc])* pub $name: Option<$kind>,)*
             /// The prices that the source asks for the car, in cents, the most binding first.
             pub asking_cents: Vec<u64>,
+            /// Amounts that the source calls something else than a price, in cents: payments, savings, fees, bids.
+            pub other_cents: Vec<(u64, Code)>,
         }
 
         /// The merged fields of a car, each with the source of its value.

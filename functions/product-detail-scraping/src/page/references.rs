@@ -1,10 +1,12 @@
 //! Replaces the references in linked data by what they refer to: `{"@id": "#offer"}` stands for the object with that id
-//! elsewhere in the same block (JSON-LD 1.1, section 3.3).
+//! elsewhere in the same block (JSON-LD 1.1, section 3.3), or in another one of the page.
 
 use std::collections::BTreeMap;
 
 use inventory::budget::Budget;
 use serde_json::{Map, Value};
+
+use super::weight::weight;
 
 /// Deepest chain of references that is followed.
 const MAX_CHAIN: usize = 3;
@@ -16,13 +18,49 @@ const MAX_NODES: usize = 20_000;
 const MAX_BYTES: usize = 1024 * 1024;
 const NODE_BYTES: usize = 32;
 
-/// The value with its references replaced. The budget pays for each node.
+/// Most bytes kept of the objects that other blocks may refer to, by their weight.
+const MAX_SHARED_BYTES: usize = 128 * 1024;
+
+/// The objects with an id in all blocks of a page.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    named: BTreeMap<String, Map<String, Value>>,
+    bytes: usize,
+}
+
+impl Shared {
+    /// Keeps the objects with an id in a block, the first of each id, up to a limit. The budget pays for each node.
+    pub fn add(&mut self, block: &Value, budget: &Budget) {
+        let mut named = BTreeMap::new();
+        let mut left = MAX_NODES;
+        collect(block, &mut named, &mut left);
+        budget.step((MAX_NODES - left) * NODE_BYTES);
+        for (id, object) in named {
+            let bytes: usize =
+                object.iter().map(|(key, value)| key.len() + weight(value, budget)).sum();
+            if self.named.contains_key(id) || self.bytes + bytes > MAX_SHARED_BYTES {
+                continue;
+            }
+            if !budget.step(bytes) || !budget.keep(bytes) {
+                return;
+            }
+            self.bytes += bytes;
+            self.named.insert(id.to_owned(), object.clone());
+        }
+    }
+}
+
+/// The value with its references replaced, those to `shared` objects of other blocks included. The budget pays for each
+/// node.
 #[must_use]
-pub fn resolved(value: Value, budget: &Budget) -> Value {
-    let mut named = BTreeMap::new();
+pub fn resolved(value: Value, shared: &Shared, budget: &Budget) -> Value {
+    let mut named: BTreeMap<&str, &Map<String, Value>> = BTreeMap::new();
     let mut left = MAX_NODES;
     collect(&value, &mut named, &mut left);
     budget.step((MAX_NODES - left) * NODE_BYTES);
+    for (id, object) in &shared.named {
+        named.entry(id).or_insert(object);
+    }
     if named.is_empty() {
         return value;
     }
@@ -98,7 +136,23 @@ mod tests {
     use super::*;
 
     fn resolved(value: Value) -> Value {
-        super::resolved(value, &Budget::unlimited())
+        super::resolved(value, &Shared::default(), &Budget::unlimited())
+    }
+
+    #[test]
+    fn a_reference_may_lead_into_another_block() {
+        let budget = Budget::unlimited();
+        let mut shared = Shared::default();
+        shared.add(&json!({"@id": "#offer", "price": 1}), &budget);
+        shared.add(&json!({"@id": "#offer", "price": 2}), &budget);
+        let car = json!({"@id": "#car", "offers": {"@id": "#offer"}});
+        let resolved = super::resolved(car, &shared, &budget);
+        assert_eq!(resolved["offers"], json!({"@id": "#offer", "price": 1}));
+        let long = "x".repeat(4_000);
+        for number in 0..1_000 {
+            shared.add(&json!({"@id": number.to_string(), "name": long}), &budget);
+        }
+        assert!(shared.bytes <= MAX_SHARED_BYTES && shared.named.len() < 100);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
+    availability,
     reader::Reader,
     record::Details,
     value::{self, elements, first},
@@ -12,7 +13,9 @@ use super::{
 pub(crate) type Object = Map<String, Value>;
 
 /// The types whose objects may be a car.
-const TYPES: [&str; 11] = [
+const TYPES: [&str; 15] = [
+    "Automobile",
+    "BusOrCoach",
     "Car",
     "IndividualProduct",
     "MotorVehicle",
@@ -20,9 +23,11 @@ const TYPES: [&str; 11] = [
     "MotorizedBicycle",
     "Product",
     "RecreationalVehicle",
+    "SUV",
     "Truck",
     "UsedCar",
     "NewCar",
+    "Van",
     "Vehicle",
 ];
 
@@ -46,7 +51,7 @@ const LABELS: [&str; 9] = [
 ];
 
 /// The properties that only a payment has.
-const OF_PAYMENTS: [&str; 7] = [
+const OF_PAYMENTS: [&str; 10] = [
     "paymentFrequency",
     "billingDuration",
     "billingIncrement",
@@ -54,6 +59,9 @@ const OF_PAYMENTS: [&str; 7] = [
     "downPayment",
     "loanTerm",
     "annualPercentageRate",
+    "eligibleDuration",
+    "leaseLength",
+    "installmentAmount",
 ];
 
 /// Longest description of an offer that tells what its amount is, in bytes.
@@ -75,7 +83,9 @@ pub(crate) fn vin(car: &Object) -> Option<String> {
     let named = VIN_NAMES.iter().filter_map(|key| car.get(*key)).find_map(value::vin);
     let numbers = || {
         let values = NUMBERS.iter().flat_map(|key| elements(car.get(*key)));
-        values.filter(|value| is_of_a_car(value)).find_map(value::vin)
+        // The name of a number is not its value.
+        let number = |value: &Value| value::vin(value.get("value").unwrap_or(value));
+        values.filter(|value| is_of_a_car(value)).find_map(number)
     };
     let addresses = || {
         let addresses = ["url", "@id"].iter().filter_map(|key| car.get(*key));
@@ -124,7 +134,7 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
         // Some sites repeat the VIN as the SKU. It is no stock number then.
         stock_number: reader.text("stock_number", car.get("sku").filter(|sku| !is_vin(sku))),
         mileage: reader.mileage(mileage, mileage_unit, condition),
-        availability: reader.read("availability", availability, value::availability),
+        availability: reader.read("availability", availability, availability::read),
         body_style: reader.text("body_style", car.get("bodyType")),
         engine: reader.text("engine", engine_name(engine)),
         transmission: reader.text("transmission", car.get("vehicleTransmission")),
@@ -139,7 +149,7 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
         city: reader.text("city", of_address("addressLocality")),
         state: reader.text("state", of_address("addressRegion")),
         postal_code: reader.text("postal_code", of_address("postalCode")),
-        currency: reader.read("currency", of_offers("priceCurrency"), value::currency),
+        currency: currency(car, &offers, reader),
         ..Details::default()
     };
     for offer in offers {
@@ -149,6 +159,28 @@ pub(crate) fn details(car: &Object, offer: Option<&Object>, reader: &mut Reader<
     details.msrp_cents = details.msrp_cents.or(msrp);
     details.price(reader.amount("price_cents", car.get("price"), ""));
     details
+}
+
+/// The currency of the first offer that has a price, as its property or beside the amount; without a price, that of any
+/// offer.
+fn currency(car: &Object, offers: &[&Object], reader: &mut Reader<'_>) -> Option<String> {
+    let specification = |offer: &&Object| -> Vec<Value> {
+        let specifications = elements(offer.get("priceSpecification")).iter().take(MAX_OFFERS);
+        specifications.filter_map(|one| one.get("priceCurrency").cloned()).collect()
+    };
+    let amounts = ["price", "lowPrice"];
+    let priced = offers.iter().find(|offer| {
+        first(offer, &amounts).is_some() || !elements(offer.get("priceSpecification")).is_empty()
+    });
+    let Some(priced) = priced else {
+        let any = offers.iter().find_map(|offer| offer.get("priceCurrency"));
+        return reader.read("currency", any.or_else(|| car.get("priceCurrency")), value::currency);
+    };
+    let specified = specification(priced);
+    let own = first(priced, &["priceCurrency"]).or_else(|| specified.first());
+    let stated = reader.read("currency", own, value::currency);
+    let beside = || value::currency_beside(&first(priced, &amounts).and_then(value::plain)?);
+    stated.or_else(|| beside().map(str::to_owned))
 }
 
 fn is_vin(value: &Value) -> bool {

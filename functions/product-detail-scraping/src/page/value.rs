@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     markup::{decode, decode_text},
-    vocabulary::{Availability, Condition, Mileage, Unit},
+    vocabulary::Condition,
 };
 
 /// Longest text kept of a value, in characters. Longer titles and descriptions are cut.
@@ -35,9 +35,6 @@ const MAX_ADDRESS_BYTES: usize = 1_024;
 
 /// Longest number, in characters. A longer one is an id.
 const MAX_NUMBER_CHARS: usize = 12;
-
-/// Largest mileage accepted, in miles or kilometres: more than any car has covered.
-const MAX_MILEAGE: u32 = 2_000_000;
 
 /// The accepted model years.
 const YEARS: RangeInclusive<u16> = 1900..=2100;
@@ -258,28 +255,6 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Parses a distance, with its unit if the text names one.
-pub(crate) fn mileage(text: &str) -> Option<Mileage> {
-    let number = number(text)?;
-    let value = u32::try_from(number.whole).ok().filter(|value| *value <= MAX_MILEAGE)?;
-    let around = number.around.to_ascii_lowercase();
-    let words = around.split(|c: char| !c.is_alphabetic());
-    // KMT is the UN/CEFACT code for kilometres, which schema.org uses.
-    let is_metric =
-        |word: &str| word.starts_with("kilomet") || ["km", "kms", "kmt", "klm"].contains(&word);
-    let words: Vec<&str> = words.collect();
-    // SMI is the code for miles.
-    let is_mile = |word: &str| ["mi", "mile", "miles", "smi"].contains(&word);
-    let unit = if words.iter().any(|word| is_metric(word)) {
-        Unit::Kilometres
-    } else if words.iter().any(|word| is_mile(word)) {
-        Unit::Miles
-    } else {
-        Unit::Unstated
-    };
-    Some(Mileage { value, unit })
-}
-
 /// Parses a condition, written as a word or as a schema.org address.
 pub(crate) fn condition(text: &str) -> Option<Condition> {
     let word = text.rsplit(['/', '#', ':']).next().unwrap_or(text).trim().to_ascii_lowercase();
@@ -300,38 +275,47 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
     }
 }
 
-/// Parses whether a car can be bought, written as a word or as a schema.org address.
-pub(crate) fn availability(text: &str) -> Option<Availability> {
-    let word = text.rsplit(['/', '#', ':']).next().unwrap_or(text);
-    let letters = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    match letters.collect::<String>().as_str() {
-        "instock"
-        | "available"
-        | "instoreonly"
-        | "onlineonly"
-        | "limitedavailability"
-        | "active"
-        | "live"
-        | "forsale"
-        | "onlot"
-        | "ready" => Some(Availability::InStock),
-        "sold" | "soldout" | "discontinued" | "delivered" => Some(Availability::Sold),
-        "outofstock" | "oos" | "unavailable" | "notavailable" | "inactive" => {
-            Some(Availability::OutOfStock)
-        }
-        "reserved" | "onhold" | "hold" | "pending" | "deposit" | "salepending" => {
-            Some(Availability::Reserved)
-        }
-        "preorder" | "presale" | "backorder" | "intransit" | "onorder" | "madetoorder"
-        | "inproduction" | "comingsoon" => Some(Availability::OnOrder),
-        _ => None,
-    }
-}
-
 /// Parses a currency code (ISO 4217) and converts it to upper case.
 pub(crate) fn currency(text: &str) -> Option<String> {
     let is_code = text.len() == 3 && text.chars().all(|c| c.is_ascii_alphabetic());
     is_code.then(|| text.to_ascii_uppercase())
+}
+
+/// Signs without which a number in a text is no amount.
+pub(crate) const CURRENCIES: [char; 3] = ['$', '€', '£'];
+
+/// The signs beside amounts that stand for one currency. A dollar sign alone stands for several.
+const SIGNS: [(&str, &str); 17] = [
+    ("€", "EUR"),
+    ("EUR", "EUR"),
+    ("£", "GBP"),
+    ("GBP", "GBP"),
+    ("CA$", "CAD"),
+    ("C$", "CAD"),
+    ("CAD", "CAD"),
+    ("CDN", "CAD"),
+    ("AU$", "AUD"),
+    ("A$", "AUD"),
+    ("AUD", "AUD"),
+    ("MX$", "MXN"),
+    ("MXN", "MXN"),
+    ("CHF", "CHF"),
+    ("NZD", "NZD"),
+    ("US$", "USD"),
+    ("USD", "USD"),
+];
+
+/// The currency that the text around an amount names by a sign or a code, which is no part of a longer word.
+pub(crate) fn currency_beside(amount: &str) -> Option<&'static str> {
+    let head = &amount[..amount.floor_char_boundary(MAX_TEXT_CHARS)];
+    let is_whole = |at: usize, sign: &str| {
+        let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+        let is_code = sign.ends_with(char::is_alphabetic);
+        let begins = !is_letter(head[..at].chars().next_back());
+        begins && !(is_code && is_letter(head[at + sign.len()..].chars().next()))
+    };
+    let is_named = |sign: &str| head.match_indices(sign).any(|(at, sign)| is_whole(at, sign));
+    SIGNS.iter().find(|(sign, _)| is_named(sign)).map(|(_, code)| *code)
 }
 
 /// The codes in an array, or in a text that separates them by commas or bars. `None` if there are

@@ -102,23 +102,22 @@ fn years_booleans_conditions_and_currencies() {
 }
 
 #[test]
-fn a_distance_has_the_unit_that_it_names() {
-    let miles = |value| Some(Mileage { value, unit: Unit::Miles });
-    let unstated = |value| Some(Mileage { value, unit: Unit::Unstated });
-    let kilometres = |value| Some(Mileage { value, unit: Unit::Kilometres });
+fn a_sign_that_stands_for_one_currency_names_it() {
     let cases = [
-        ("12,345", unstated(12_345)),
-        ("12345 mi.", miles(12_345)),
-        ("12345 SMI", miles(12_345)),
-        ("12345.9", unstated(12_345)),
-        ("20000 KMT", kilometres(20_000)),
-        ("20,000km", kilometres(20_000)),
-        ("Kilometers: 20,000", kilometres(20_000)),
-        ("9999999", None),
-        ("low", None),
+        ("€18,995", Some("EUR")),
+        ("18,995 EUR", Some("EUR")),
+        ("C$18,995", Some("CAD")),
+        ("US$18,995", Some("USD")),
+        ("£18,995", Some("GBP")),
+        ("18,995CAD", Some("CAD")),
+        ("2019 CADILLAC CTS $18,995", None),
+        ("EUROPA $18,995", None),
+        ("INC$18,995", None),
+        ("$18,995", None),
+        ("18,995", None),
     ];
     for (text, expected) in cases {
-        assert_eq!(mileage(text), expected, "{text}");
+        assert_eq!(currency_beside(text), expected, "{text}");
     }
 }
 
@@ -181,7 +180,6 @@ proptest! {
         if let Some(number) = number(&text) {
             prop_assert!(number.whole < 1_000_000_000_000 && number.hundredths < 100);
         }
-        let _ = mileage(&text);
         let _ = year(&text);
     }
 

@@ -1,15 +1,22 @@
-//! What a page shows its visitors: its heading, its addresses, the rows that label a fact, and the block of its price.
+//! What a page shows its visitors: its heading, its addresses, its texts, and the blocks of its price.
 
 use inventory::budget::Budget;
 use url::Url;
 
 use super::{
+    headings::Headings,
+    likeness,
     markup::{Markup, Tag},
-    price::{self, Amount},
-    price_block::{Around, CURRENCIES, PriceBlock, names_others},
+    noted::{Noted, amount},
+    others::{heads_others, says_others},
+    price_block::{Around, PriceBlock},
+    quality::Code,
     record::Details,
-    value::{self, clean, clean_text},
-    vocabulary::{Availability, Condition},
+    rows::{self, NEAR},
+    shown_text::{Join, PageText, Seam},
+    sold,
+    value::{clean, clean_text},
+    vocabulary::{Condition, Mileage},
 };
 
 /// Most texts kept of a page, and the longest in bytes.
@@ -20,83 +27,42 @@ const MAX_TEXT_BYTES: usize = 200;
 const UNSEEN: [&str; 7] =
     ["iframe", "noembed", "noframes", "noscript", "script", "style", "template"];
 
-/// Steps for a tag, for each byte of a text, and for an amount with the words around it.
-const TAG_STEPS: usize = 16;
-const TEXT_STEPS: usize = 4;
+/// Steps for a tag, for each byte of a text, and for an amount or a title with the words around it.
+const TAG_STEPS: usize = 20;
+const TEXT_STEPS: usize = 6;
 const AMOUNT_STEPS: usize = 1_000;
 
-/// Sentences that say that a car is sold.
-const SOLD: [&str; 7] = [
-    "has been sold",
-    "vehicle is sold",
-    "car is sold",
-    "is already sold",
-    "already been sold",
-    "no longer available",
-    "is no longer for sale",
-];
-
-/// Words after "sold" that make it say something else, as in "sold by".
-const SOLD_ELSEWISE: [&str; 8] = ["as", "by", "for", "here", "in", "new", "with", "without"];
-
-/// How far from the row of the VIN its facts stand, in texts.
-const NEAR: usize = 60;
-
-/// Most amounts kept that are no prices.
-const MAX_OTHERS: usize = 50;
-
-/// Labels of rows, in lower case, without the colon.
-const VIN_LABELS: [&str; 6] =
-    ["vin", "vin #", "vin number", "vin no", "vin no.", "vehicle identification number"];
-const PRICE_LABELS: [&str; 10] = [
-    "price",
-    "internet price",
-    "sale price",
-    "selling price",
-    "asking price",
-    "our price",
-    "your price",
-    "dealer price",
-    "final price",
-    "cash price",
-];
-const MSRP_LABELS: [&str; 2] = ["msrp", "list price"];
-const MILEAGE_LABELS: [&str; 3] = ["mileage", "miles", "odometer"];
-const METRIC_LABELS: [&str; 4] = ["kilometers", "kilometres", "km", "kms"];
-const STOCK_LABELS: [&str; 5] = ["stock", "stock #", "stock number", "stock no", "stk #"];
+/// Most texts that are looked at as titles of other cars.
+const MAX_TITLES: usize = 50;
 
 /// What a page shows its visitors.
 #[derive(Debug, Default)]
 pub(crate) struct Visible {
-    /// The text of the first heading.
-    pub(crate) heading: String,
+    headings: Headings,
     /// The title of the window.
     title: String,
     /// The address that the page gives as its own.
     canonical: Option<String>,
     /// The VIN that an attribute of the whole page's element has.
     of_body: Option<String>,
-    texts: Vec<Text>,
+    /// The language of the page.
+    language: Option<String>,
+    texts: Vec<PageText>,
     prices: Vec<PriceBlock>,
-    /// Amounts that are no prices, by the words beside them.
-    others: Vec<u64>,
-    /// The place of the heading among the texts.
-    heading_at: Option<usize>,
-    /// Whether a heading has announced other cars.
+    noted: Noted,
+    /// The place of the first row that labels a VIN among the texts.
+    vin_row: Option<usize>,
+    /// Places of texts that may be titles of cars.
+    titles: Vec<usize>,
+    /// Whether a heading or a sentence has announced other cars.
     shows_others: bool,
-}
-
-#[derive(Debug)]
-struct Text {
-    text: String,
-    /// Whether it stands in a link, which leads elsewhere.
-    is_link: bool,
 }
 
 /// Reads what a page shows.
 pub(crate) fn read(markup: &Markup<'_>, budget: &Budget) -> Visible {
     let mut visible = Visible::default();
     let mut around = Around::new(budget);
+    let mut seam = Seam::default();
     for tag in markup.tags() {
         if !budget.step(TAG_STEPS) {
             break;
@@ -109,10 +75,13 @@ pub(crate) fn read(markup: &Markup<'_>, budget: &Budget) -> Visible {
             let is_of_other = block.is_of_other || visible.shows_others;
             visible.prices.push(PriceBlock { at: visible.texts.len(), is_of_other, ..block });
         }
-        if !visible.hear(&tag, &mut around, budget) {
+        seam.pass(&tag);
+        if !visible.hear(&tag, &mut around, &mut seam, budget) {
             break;
         }
     }
+    visible.find_others();
+    visible.vin_row = rows::first_vin(&visible.texts);
     visible
 }
 
@@ -133,11 +102,20 @@ impl Visible {
             self.canonical = self.canonical.take().or_else(|| tag.attribute("href").map(clean));
         } else if ["body", "html", "main"].iter().any(|name| tag.begins(name)) {
             self.of_body = self.of_body.take().or_else(|| tag.attribute("data-vin").map(clean));
+            self.language = self.language.take().or_else(|| tag.attribute("lang").map(clean));
+        } else if tag.closing && tag.name.eq_ignore_ascii_case("h1") {
+            self.headings.end();
         }
     }
 
     /// Keeps the text after a tag. False if nothing more may be read.
-    fn hear(&mut self, tag: &Tag<'_>, around: &mut Around<'_>, budget: &Budget) -> bool {
+    fn hear(
+        &mut self,
+        tag: &Tag<'_>,
+        around: &mut Around<'_>,
+        seam: &mut Seam,
+        budget: &Budget,
+    ) -> bool {
         let is_full = self.texts.len() >= MAX_TEXTS;
         let is_heard = !is_full || around.headings + around.subheadings > 0 || around.is_in_block();
         let text = beginning(tag.text);
@@ -145,154 +123,222 @@ impl Visible {
             return true;
         }
         let text = clean_text(text);
-        let may_be_amount = !is_full && text.contains(CURRENCIES);
-        let steps = text.len() * TEXT_STEPS + if may_be_amount { AMOUNT_STEPS } else { 0 };
-        if !budget.step(steps) || !budget.keep(text.len() + size_of::<Text>()) {
+        if !budget.step(text.len() * TEXT_STEPS) || !budget.keep(text.len() + size_of::<PageText>())
+        {
             return false;
         }
         if text.is_empty() {
             return true;
         }
-        if around.headings > 0 && self.heading.len() < MAX_TEXT_BYTES {
-            let blank = if self.heading.is_empty() { "" } else { " " };
-            self.heading = format!("{}{blank}{text}", self.heading);
+        let last =
+            self.texts.last().filter(|last| !is_full && last.is_struck == around.is_struck());
+        let join = last.map_or(Join::Apart, |last| seam.join(&last.text, &text));
+        seam.begin(tag.text);
+        self.head(&text, join, around);
+        match join {
+            Join::Dropped => true,
+            Join::Glued | Join::Spaced => {
+                let blank = if join == Join::Spaced { " " } else { "" };
+                self.hear_part(&format!("{blank}{text}"), around, budget)
+            }
+            Join::Apart => self.hear_whole(text, is_full, around, budget),
         }
+    }
+
+    /// Notes the text of a heading, and what announces other cars.
+    fn head(&mut self, text: &str, join: Join, around: &Around<'_>) {
         if around.headings > 0 {
-            self.heading_at.get_or_insert(self.texts.len());
+            self.headings.hear(text, join == Join::Glued, self.texts.len());
         }
-        self.shows_others = self.shows_others || around.subheadings > 0 && names_others(&text);
-        let before = self.texts.last().map_or("", |before| before.text.as_str());
-        if may_be_amount
-            && self.others.len() < MAX_OTHERS
-            && let Some(Amount::Other(_)) = price::read(&text, before)
-            && let Some(amount) = value::number(&text)
-        {
-            self.others.push(amount.whole * 100 + amount.hundredths);
-        }
+        let is_announced = around.subheadings > 0 && heads_others(text)
+            || !self.headings.is_empty() && around.links == 0 && says_others(text);
+        self.shows_others = self.shows_others || is_announced;
+    }
+
+    /// Keeps a text of its own. False if nothing more may be read.
+    fn hear_whole(
+        &mut self,
+        text: String,
+        is_full: bool,
+        around: &mut Around<'_>,
+        budget: &Budget,
+    ) -> bool {
         around.hear(&text);
-        if !is_full {
-            self.texts.push(Text { text, is_link: around.links > 0 });
+        if is_full {
+            return true;
         }
+        let is_title = likeness::year_in(text.get(..4).unwrap_or_default()).is_some();
+        if is_title && self.titles.len() < MAX_TITLES {
+            self.titles.push(self.texts.len());
+        }
+        self.texts.push(PageText {
+            text,
+            is_link: around.links > 0,
+            is_struck: around.is_struck(),
+            is_of_other: self.shows_others || around.is_among_others(),
+            is_aside: around.is_aside(),
+        });
+        self.judge(budget)
+    }
+
+    /// Puts a part behind the last text, which goes on with it. False if nothing more may be read.
+    fn hear_part(&mut self, part: &str, around: &mut Around<'_>, budget: &Budget) -> bool {
+        let Some(last) = self.texts.last_mut() else { return true };
+        let before = amount(&last.text);
+        if last.text.len() + part.len() > MAX_TEXT_BYTES {
+            // A number without its end would be another one.
+            last.text.clear();
+        } else {
+            last.text.push_str(part);
+        }
+        if !budget.step(last.text.len() * TEXT_STEPS) {
+            return false;
+        }
+        around.hear_part(part, &last.text);
+        self.noted.replace(before, amount(&last.text));
+        self.judge(budget)
+    }
+
+    /// Notes what the last text says of amounts and of distances. False if nothing more may be read.
+    fn judge(&mut self, budget: &Budget) -> bool {
+        let before = self.texts.len().checked_sub(2).map_or("", |at| self.texts[at].text.as_str());
+        let Some(text) = self.texts.last().filter(|text| Noted::may_matter(text)) else {
+            return true;
+        };
+        if !budget.step(AMOUNT_STEPS) {
+            return false;
+        }
+        self.noted.hear(text, before);
         true
     }
 
-    /// Whether the heading, the title, the page's own address or its outermost element has the VIN.
+    /// Finds where other cars begin behind the page's heading.
+    fn find_others(&mut self) {
+        let (from, heading) = (self.headings.place(), self.headings.text());
+        let Some(from) = from else { return };
+        let is_other = |at: &&usize| {
+            let text = &self.texts[**at];
+            **at > from && likeness::announces_another(&text.text, heading)
+        };
+        let others_from = self.titles.iter().find(is_other).copied();
+        if let Some(others_from) = others_from {
+            self.texts[others_from..].iter_mut().for_each(|text| text.is_of_other = true);
+            let behind = self.prices.iter_mut().filter(|block| block.at > others_from);
+            behind.for_each(|block| block.is_of_other = true);
+        }
+    }
+
+    /// The places of the heading and of the row of the VIN among the texts.
+    fn places(&self) -> [Option<usize>; 2] {
+        [self.headings.place(), self.vin_row]
+    }
+
+    /// Whether the page has no heading, and its outermost element has the VIN.
+    pub(crate) fn is_of_body(&self, vin: &str) -> bool {
+        let of_body = self.of_body.as_deref().unwrap_or_default();
+        self.headings.text().is_empty() && of_body.eq_ignore_ascii_case(vin)
+    }
+
+    /// Whether the heading or the page's own address has the VIN.
     pub(crate) fn is_headed(&self, vin: &str, has_word: impl Fn(&str, &str) -> bool) -> bool {
         let canonical = self.canonical.as_deref().unwrap_or_default();
-        let of_body = self.of_body.as_deref().unwrap_or_default();
-        let texts = [self.heading.as_str(), &self.title, canonical, of_body];
-        texts.iter().any(|text| has_word(text, vin))
+        [self.headings.text(), canonical].iter().any(|text| has_word(text, vin))
+    }
+
+    /// The title of the window as what is known of a car, if it has the VIN and the heading is of the same car.
+    pub(crate) fn titled(
+        &self,
+        vin: &str,
+        has_word: impl Fn(&str, &str) -> bool,
+    ) -> Option<Details> {
+        let title = titled(&self.title);
+        let agrees = || {
+            let headed = self.headed();
+            likeness::titles_agree(&title, &headed) == Some(true)
+                && !likeness::comparisons(&title, &headed).contains(&false)
+        };
+        let is_meant = has_word(&self.title, vin) && (self.headings.text().is_empty() || agrees());
+        is_meant.then_some(title)
+    }
+
+    /// Whether the heading does not contradict the words of the page's own address.
+    pub(crate) fn is_headed_like_its_address(&self) -> bool {
+        let address = self.canonical.as_deref().unwrap_or_default();
+        let address = titled(&address.replace(['/', '-', '_', '+', '.'], " "));
+        !likeness::comparisons(&address, &self.headed()).contains(&false)
+    }
+
+    /// Whether the heading says that the car is not there.
+    pub(crate) fn is_gone(&self) -> bool {
+        sold::is_gone(self.headings.text())
     }
 
     /// The heading as what is known of a car.
     pub(crate) fn headed(&self) -> Details {
-        Details {
-            title: (!self.heading.is_empty()).then(|| self.heading.clone()),
-            ..Details::default()
-        }
+        titled(self.headings.text())
     }
 
     /// The VINs in rows that label them, outside of links.
     pub(crate) fn labelled_vins(&self) -> Vec<String> {
-        let mut vins: Vec<String> = self
-            .rows(&VIN_LABELS)
-            .map(|(_, vin)| vin)
-            .filter_map(|text| value::vin(&text.into()))
-            .collect();
-        vins.sort();
-        vins.dedup();
-        vins
+        rows::vins(&self.texts)
     }
 
-    /// The rows with one of these labels: the place of each, and its value.
-    fn rows<'v>(&'v self, labels: &'v [&str]) -> impl Iterator<Item = (usize, String)> + 'v {
-        self.texts.iter().enumerate().filter(|(_, text)| !text.is_link).filter_map(|(at, text)| {
-            let lower = text.text.to_lowercase();
-            let is_label = |label: &str| labels.contains(&label.trim_end_matches([':', '.', ' ']));
-            if is_label(&lower) {
-                let next = self.texts.get(at + 1).filter(|next| !next.is_link)?;
-                return Some((at, next.text.clone()));
-            }
-            let (label, value) = text.text.split_once(':')?;
-            is_label(&label.to_lowercase()).then(|| (at, value.trim().to_owned()))
-        })
+    /// The details that stand in the heading, and in labelled rows near the row of the VIN. If the page labels no VIN
+    /// and `is_ours` beyond doubt, those near its heading count.
+    pub(crate) fn details(
+        &self,
+        vin: &str,
+        condition: Option<Condition>,
+        is_ours: bool,
+    ) -> Details {
+        let condition = condition.or_else(|| self.headings.condition());
+        let details = self.place(vin, is_ours).map(|at| rows::details(&self.texts, at, condition));
+        let availability =
+            sold::state(self.headings.text(), &self.title, &self.texts, self.places());
+        // "Sorry, this car is gone" is the title of no car.
+        let is_title = !self.is_gone() || likeness::year_in(self.headings.text()).is_some();
+        let title = self.headed().title.filter(|_| is_title);
+        let condition = self.headings.condition();
+        Details { title, condition, availability, ..details.unwrap_or_default() }
     }
 
-    /// The details that stand in labelled rows near that of the VIN, if the page labels no other VIN.
-    pub(crate) fn details(&self, vin: &str, condition: Option<Condition>) -> Details {
-        let mut details = Details::default();
-        let own = self
-            .rows(&VIN_LABELS)
-            .find(|(_, text)| value::vin(&text.clone().into()).is_some_and(|found| found == vin));
-        if let Some((place, _)) = own.filter(|_| self.labelled_vins() == [vin]) {
-            let near = |labels: &'static [&'static str]| {
-                let rows = self.rows(labels).filter(move |(at, _)| at.abs_diff(place) <= NEAR);
-                let mut values: Vec<String> = rows.map(|(_, value)| value).collect();
-                values.dedup();
-                if values.len() == 1 { values.pop() } else { None }
-            };
-            let amount = |label: &'static [&'static str], said: &str| {
-                near(label).and_then(|text| price::read(&text, said))
-            };
-            details.price(
-                amount(&PRICE_LABELS, "").filter(|amount| matches!(amount, Amount::Asking(_))),
-            );
-            details.price(amount(&MSRP_LABELS, "msrp"));
-            // The label may have the unit.
-            let metric = near(&METRIC_LABELS).map(|text| format!("{text} km"));
-            details.mileage = metric
-                .or_else(|| near(&MILEAGE_LABELS))
-                .and_then(|text| value::mileage(&text))
-                .filter(|mileage| mileage.value > 0 || condition == Some(Condition::New));
-            details.stock_number = near(&STOCK_LABELS).filter(|text| !value::is_placeholder(text));
-        }
-        details.availability = self.says_sold().then_some(Availability::Sold);
-        details.title = self.headed().title;
-        details
-    }
-
-    /// Whether the heading or a sentence outside of links says that the car is sold.
-    fn says_sold(&self) -> bool {
-        let heading = self.heading.to_lowercase();
-        let mut words =
-            heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        let in_heading = words.any(|word| word == "sold");
-        let mut after = heading.split("sold").skip(1).map(|rest| {
-            let rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
-            rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
-        });
-        let is_of_dealer = after.any(|next| SOLD_ELSEWISE.contains(&next));
-        let texts = self.texts.iter().filter(|text| !text.is_link);
-        let sentences = texts.map(|text| text.text.to_lowercase());
-        // "If this vehicle is no longer available …" says nothing of it.
-        let mut sentences =
-            sentences.filter(|text| !text.contains("if ") && !text.contains("may "));
-        in_heading && !is_of_dealer
-            || sentences.any(|text| SOLD.iter().any(|phrase| says(&text, phrase)))
+    /// Where the facts of the car stand among the texts.
+    fn place(&self, vin: &str, is_ours: bool) -> Option<usize> {
+        let is_unlabelled = || is_ours && self.vin_row.is_none();
+        rows::place(&self.texts, vin).or_else(|| self.places()[0].filter(|_| is_unlabelled()))
     }
 
     /// The price that the page shows, if it shows just one outside of links.
     pub(crate) fn price(&self) -> Option<u64> {
-        let mut asked: Vec<u64> = self.own_blocks().flat_map(|block| block.asked.clone()).collect();
+        let blocks = self.own_blocks().flat_map(|block| block.asked.clone());
+        let mut asked: Vec<u64> =
+            blocks.filter(|cents| !self.noted.broken.contains(cents)).collect();
         asked.sort_unstable();
         asked.dedup();
         if asked.len() == 1 { asked.pop() } else { None }
     }
 
+    /// The currency that a sign beside that price stands for.
+    pub(crate) fn currency(&self) -> Option<&'static str> {
+        self.own_blocks().find_map(|block| block.currency)
+    }
+
     /// The manufacturer's price that the page shows.
     pub(crate) fn msrp(&self) -> Option<u64> {
-        self.own_blocks().find_map(|block| block.msrp)
+        let shown = self.own_blocks().filter_map(|block| block.msrp);
+        shown.into_iter().find(|cents| !self.noted.broken.contains(cents))
     }
 
     /// The amounts that the page shows as former prices.
-    pub(crate) fn struck(&self) -> Vec<u64> {
-        self.own_blocks().flat_map(|block| block.struck.clone()).collect()
+    pub(crate) fn struck(&self, vin: &str, is_ours: bool) -> Vec<u64> {
+        let blocks = self.own_blocks().flat_map(|block| block.struck.clone());
+        let row = self.place(vin, is_ours).and_then(|place| rows::former(&self.texts, place));
+        blocks.chain(self.noted.struck.iter().copied()).chain(row).collect()
     }
 
     /// The blocks of prices near the heading or the row of the VIN that belong to no other car.
     fn own_blocks(&self) -> impl Iterator<Item = &PriceBlock> {
-        let row = self.rows(&VIN_LABELS).next().map(|(at, _)| at);
-        let places = [self.heading_at, row];
+        let places = self.places();
         let is_near = move |block: &PriceBlock| {
             let known = places.iter().flatten();
             places.iter().all(Option::is_none)
@@ -302,9 +348,29 @@ impl Visible {
     }
 
     /// Payments, savings and fees, which the page shows as such.
-    pub(crate) fn other_amounts(&self) -> &[u64] {
-        &self.others
+    pub(crate) fn other_amounts(&self) -> &[(u64, Code)] {
+        &self.noted.others
     }
+
+    /// The distances that the page shows with their unit.
+    pub(crate) fn distances(&self) -> &[Mileage] {
+        &self.noted.distances
+    }
+
+    /// Whether the page's language is that of a country where cars show kilometres, or may.
+    pub(crate) fn is_abroad(&self) -> bool {
+        let Some(language) = self.language.as_deref() else { return false };
+        let mut parts = language.split(['-', '_']);
+        let is_english = parts
+            .next()
+            .is_some_and(|name| ["en", "es"].iter().any(|known| known.eq_ignore_ascii_case(name)));
+        let region = parts.next_back().filter(|region| region.len() == 2);
+        region.map_or(!is_english, |region| !region.eq_ignore_ascii_case("us"))
+    }
+}
+
+fn titled(title: &str) -> Details {
+    Details { title: (!title.is_empty()).then(|| title.to_owned()), ..Details::default() }
 }
 
 /// The beginning of a text. A long one is cut between words, and not behind a number, which might go on.
@@ -324,15 +390,6 @@ fn beginning(text: &str) -> &str {
     ""
 }
 
-/// Whether a sentence, in lower case, says this of a car. "This vehicle is sold as is" does not say that it is sold.
-fn says(sentence: &str, phrase: &str) -> bool {
-    sentence.match_indices(phrase).any(|(at, _)| {
-        let rest = sentence[at + phrase.len()..].trim_start();
-        let next = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        !(phrase.ends_with("sold") && SOLD_ELSEWISE.contains(&next))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,20 +402,5 @@ mod tests {
         let cut = beginning(&long);
         assert!(cut.ends_with("price") && cut.len() < MAX_TEXT_BYTES, "{cut}");
         assert_eq!(beginning(&"9".repeat(400)), "");
-    }
-
-    #[test]
-    fn only_what_says_that_a_car_is_sold_says_so() {
-        let is_sold = |sentence: &str| SOLD.iter().any(|phrase| says(sentence, phrase));
-        for sentence in ["this vehicle has been sold.", "this car is sold", "it is already sold!"] {
-            assert!(is_sold(sentence), "{sentence}");
-        }
-        for sentence in [
-            "this vehicle is sold as-is, without warranty.",
-            "each car is sold with two keys",
-            "5,000 cars already sold!",
-        ] {
-            assert!(!is_sold(sentence), "{sentence}");
-        }
     }
 }

@@ -69,6 +69,20 @@ pub enum Availability {
     OnOrder,
 }
 
+impl Availability {
+    /// The state with this name in a record; `None` for any other text.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "in_stock" => Some(Self::InStock),
+            "sold" => Some(Self::Sold),
+            "out_of_stock" => Some(Self::OutOfStock),
+            "reserved" => Some(Self::Reserved),
+            "on_order" => Some(Self::OnOrder),
+            _ => None,
+        }
+    }
+}
+
 /// An odometer reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -86,4 +100,25 @@ pub enum Unit {
     Kilometres,
     /// The source states none.
     Unstated,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_the_name_that_it_is_written_by() {
+        let states = [
+            Availability::InStock,
+            Availability::Sold,
+            Availability::OutOfStock,
+            Availability::Reserved,
+            Availability::OnOrder,
+        ];
+        for state in states {
+            let name = serde_json::to_value(state).unwrap();
+            assert_eq!(Availability::named(name.as_str().unwrap()), Some(state), "{name}");
+        }
+        assert_eq!(Availability::named("gone"), None);
+    }
 }

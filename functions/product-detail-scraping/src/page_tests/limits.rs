@@ -21,7 +21,7 @@ fn car_and(rest: &str) -> String {
 }
 
 /// What hostile pages repeat.
-const PARTS: [&str; 35] = [
+const PARTS: [&str; 49] = [
     "<",
     "<a ",
     "<!--",
@@ -57,6 +57,20 @@ const PARTS: [&str; 35] = [
     "<iframe>",
     "<p class='similar price'>$1,000 off</p>",
     "<!doctype ",
+    "<b>1</b>",
+    "<b>$1</b>,<i>000</i>",
+    "1<sup>0</sup>",
+    "<p>45,000</p> <i>km</i>",
+    "<s>$1,000</s>",
+    "<h1>2021 Kia</h1>",
+    "<p>2021 Kia Sorento</p>",
+    "<dt>Price</dt><dd>$1,000</dd>",
+    "<dt>VIN</dt>",
+    "<p hidden>sold</p>",
+    "<p>you may like:</p>",
+    "<script>vin p.push([1,\"1:{}\\n2:{\\\"vin\\\":1}\"])</script>",
+    "<script>vin x=a?[]:{}:?b</script>",
+    "<script>x=JSON.parse(decodeURIComponent('%7B%22vin%22'</script>",
 ];
 
 #[test]
@@ -188,7 +202,7 @@ fn damaged() -> impl Strategy<Value = String> {
 }
 
 /// Parts of pages that end, begin or confuse each other.
-const FRAGMENTS: [&str; 28] = [
+const FRAGMENTS: [&str; 36] = [
     "<",
     ">",
     "\"",
@@ -217,6 +231,14 @@ const FRAGMENTS: [&str; 28] = [
     "<script type=application/ld+json>{\"@type\":\"Car\",\"@id\":\"a\"",
     "</script>",
     "<meta property=og:title content='",
+    "<sup>",
+    "<s>",
+    "/mo",
+    "km",
+    "2021 Kia",
+    "<h1>",
+    "price:",
+    " hidden>",
 ];
 
 proptest! {
