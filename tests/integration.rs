@@ -40,3 +40,4 @@ mod simulation;
 mod sweeps;
 mod template;
 mod tidy;
+mod variants;
