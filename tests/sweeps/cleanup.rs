@@ -83,4 +83,13 @@ async fn an_invalid_command_is_refused_with_the_reason() {
     assert_eq!(unknown, "command: unknown variant `explode`, expected `audit` or `preview`");
     let field = ask(json!({ "command": "audit", "form": 1 })).await;
     assert!(field.starts_with("command: unknown field `form`"), "{field}");
+    let mistyped = ask(json!({ "comand": "retry" })).await;
+    assert_eq!(mistyped, "comand: unknown field, expected `command`");
+    for call in [json!([]), json!("retry"), json!(null)] {
+        let sentence = ask(call.clone()).await;
+        assert!(sentence.starts_with("call: expected an object"), "{call}: {sentence}");
+    }
+    assert_eq!(bench.sweeper_faults.trace().len(), 0, "none of them ran a tick");
+    let operators = bench.operate(&json!({ "akt": { "do": "retry" } })).await.unwrap_err();
+    assert_eq!(operators, "akt: unknown field, expected `act` or `stop` or `report`");
 }

@@ -36,8 +36,8 @@ const LONGEST_PASSES: Duration = Duration::from_secs(48);
 /// Time that the other passes leave to `observe`.
 const OBSERVE_TIME: Duration = Duration::from_secs(5);
 
-/// Answers a call: runs a command if the call names one, else a tick. The error is a sentence: the
-/// command is unknown, or a table could not be read.
+/// Answers a call: runs a command if the call names one, and a tick if it is an empty object. The error is a sentence:
+/// the call is neither, the command is unknown, or a table could not be read.
 pub async fn answer<P: Ports>(
     sweep: &Sweep<P>,
     call: &Value,

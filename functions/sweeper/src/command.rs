@@ -22,7 +22,7 @@ use evenkeel::{
     },
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     memory::{Memory, Saved},
@@ -59,15 +59,40 @@ pub enum Command {
 }
 
 impl Command {
-    /// Reads the payload of a call; `None` if it names no command, as the schedule's does not. The
-    /// error is a sentence that names what is wrong.
+    /// Reads the payload of a call; `None` if it is an empty object, as the schedule's is, which asks for a tick. The
+    /// error is a sentence that names what is wrong: a mistyped command must not look like a tick that went well.
     pub fn read(call: &Value) -> Result<Option<Self>, String> {
-        if call.get("command").is_none() {
+        if object(call)?.is_empty() {
             return Ok(None);
         }
+        expect_one(call, &["command"])?;
         let command = serde_json::from_value(call.clone());
         command.map(Some).map_err(|error| format!("command: {error}"))
     }
+}
+
+/// The fields of a call. The error says what it is instead of an object.
+fn object(call: &Value) -> Result<&Map<String, Value>, String> {
+    let found = match call {
+        Value::Object(fields) => return Ok(fields),
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+    };
+    Err(format!("call: expected an object such as {{}}, got {found}"))
+}
+
+/// Refuses a call that is no object, or that has fields but none of `expected`; the error names its first field.
+pub(crate) fn expect_one(call: &Value, expected: &[&str]) -> Result<(), String> {
+    let fields = object(call)?;
+    let first =
+        fields.keys().next().filter(|_| !expected.iter().any(|name| fields.contains_key(*name)));
+    first.map_or(Ok(()), |first| {
+        let expected: Vec<String> = expected.iter().map(|name| format!("`{name}`")).collect();
+        Err(format!("{first}: unknown field, expected {}", expected.join(" or ")))
+    })
 }
 
 /// Runs a command and returns its answer.
@@ -124,4 +149,29 @@ async fn audit_all<P: Ports>(
         }
     }
     Ok(json!({ "examined": examined, "done": tick.done, "next": from }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_object_asks_for_a_tick() {
+        let read = |call: Value| Command::read(&call);
+        assert_eq!(read(json!({})), Ok(None));
+        assert_eq!(read(json!({ "command": "preview" })), Ok(Some(Command::Preview {})));
+        let refused = |call: Value| read(call).unwrap_err();
+        let mistyped = refused(json!({ "comand": "preview" }));
+        assert_eq!(mistyped, "comand: unknown field, expected `command`");
+        for (call, what) in [
+            (json!(null), "null"),
+            (json!([]), "a list"),
+            (json!("retry"), "a text"),
+            (json!(7), "a number"),
+            (json!(false), "true or false"),
+        ] {
+            let expected = format!("call: expected an object such as {{}}, got {what}");
+            assert_eq!(refused(call), expected);
+        }
+    }
 }

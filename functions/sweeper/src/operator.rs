@@ -18,7 +18,7 @@
 //!
 //! Every act has an entry of the operations log: written before the act, and completed after it. What is not done within
 //! [`ANSWER_WITHIN`] stays open, and the sweeper's ticks carry it on. What a caller does itself, such as to send messages,
-//! it notes before and reports after. A request without an act answers with the latest entries.
+//! it notes before and reports after. An empty request answers with the latest entries.
 
 mod check;
 pub mod entry;

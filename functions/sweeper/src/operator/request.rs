@@ -6,7 +6,7 @@ use evenkeel::base::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::{command::expect_one, config::Config};
 
 /// Jobs or messages that one request names by their keys.
 pub const MOST_KEYS: usize = 100;
@@ -300,6 +300,7 @@ impl Act {
 impl Call {
     /// Reads a call. The error is a sentence that names the field and what was expected.
     pub fn read(call: &Value, config: &Config, now: Time) -> Result<Self, String> {
+        expect_one(call, &["act", "stop", "report"])?;
         if call.get("report").is_some() {
             let reported: Reported =
                 serde_json::from_value(call.clone()).map_err(|error| format!("report: {error}"))?;
