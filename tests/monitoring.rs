@@ -147,7 +147,7 @@ fn told() -> Vec<Line> {
         running: 1,
         stuck: 1,
         need_person: 1,
-        paused_queues: 1,
+        overdue_pauses: 1,
         ..Observation::default()
     };
     let forecast = |what, in_s| Forecast {

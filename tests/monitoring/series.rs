@@ -62,7 +62,7 @@ fn seen(config: &Config, hosts: usize) -> Observation {
         running: 1,
         stuck: 1,
         need_person: 1,
-        paused_queues: 1,
+        overdue_pauses: 1,
         ..Observation::default()
     };
     for job in &config.types {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use evenkeel::testing::{CallSite, Fault};
+use evenkeel::{
+    ports::maintenance::MappingMaintenance as _,
+    testing::{CallSite, Fault},
+};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, run::MINUTE};
@@ -141,4 +144,58 @@ async fn a_pause_ends_however_late_the_tick_is() {
     bench.tick().await.unwrap();
     assert!(!bench.mappings.is_paused(&queue(&bench)));
     assert_eq!(bench.store.all_notes("ops_open"), []);
+}
+
+/// The value of a metric in the last tick; 0 if it was not told.
+fn last(bench: &Bench, name: &str) -> u64 {
+    let told = bench.told.borrow();
+    let at = told.iter().map(|line| line.at).max();
+    let of_tick = told.iter().filter(|line| Some(line.at) == at);
+    let mut numbers = of_tick.flat_map(|line| &line.numbers);
+    numbers.find(|(found, ..)| found == name).map_or(0, |(_, value, _)| *value)
+}
+
+/// Within its time a pause is meant. One by hand, or one that cannot be ended at its time, somebody has forgotten.
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_told_beyond_its_time_and_not_within() {
+    let bench = Bench::errands();
+    let tick = async |bench: &Bench| {
+        tokio::time::advance(MINUTE).await;
+        bench.tick().await.unwrap();
+        last(bench, "OverduePauses")
+    };
+    bench.mappings.set_enabled(&queue(&bench), false).await.unwrap();
+    assert_eq!(tick(&bench).await, 1, "nobody ends a pause by hand");
+    pause(&bench, 10).await;
+    assert_eq!(tick(&bench).await, 0, "the operator's pause has an end");
+    bench.sweeper_faults.decide(|call| (call.name == "set_enabled").then_some(Fault::Broken));
+    for minute in 3..=9 {
+        assert_eq!(tick(&bench).await, 0, "minute {minute}");
+    }
+    tokio::time::advance(MINUTE * 3).await;
+    assert_eq!(tick(&bench).await, 1, "it is over, and could not be ended");
+    bench.sweeper_faults.decide(|_| None);
+    resume(&bench).await;
+    assert_eq!(tick(&bench).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn balance_is_told_after_a_day_without_it() {
+    let bench = Bench::errands();
+    bench.configure(|config| config.balance = false);
+    let mut told = Vec::new();
+    for hours in [0, 12, 11, 2, 12] {
+        tokio::time::advance(MINUTE * 60 * hours).await;
+        bench.tick().await.unwrap();
+        told.push(last(&bench, "OverduePauses"));
+    }
+    assert_eq!(told, [0, 0, 0, 1, 1]);
+    bench.configure(|config| config.balance = true);
+    tokio::time::advance(MINUTE).await;
+    bench.tick().await.unwrap();
+    assert_eq!(last(&bench, "OverduePauses"), 0);
+    bench.configure(|config| config.balance = false);
+    tokio::time::advance(MINUTE).await;
+    bench.tick().await.unwrap();
+    assert_eq!(last(&bench, "OverduePauses"), 0, "its day begins anew");
 }

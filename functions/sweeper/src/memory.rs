@@ -75,6 +75,8 @@ pub struct Memory {
     pub quarantined: [u64; 2],
     /// When the last observation was made, in milliseconds since the epoch.
     pub observed_at: u64,
+    /// Since when balance has been off, in milliseconds since the epoch; 0 while it is on.
+    pub balance_off_since: u64,
     /// The beginning of the first hour that is not rolled up yet, in milliseconds since the epoch, by subject.
     pub rolled: BTreeMap<String, u64>,
     /// How often breakers have opened yesterday and today, by `DATE#DEPENDENCY`.

@@ -170,7 +170,7 @@ fn of_stack(seen: &Observation, forecasts: &[Forecast]) -> Vec<Number> {
         number("LongestParked", longest.unwrap_or_default(), "Seconds"),
         count("BreakersOpen", open + seen.others.open_breakers),
         count("NeedPerson", seen.need_person),
-        count("PausedQueues", seen.paused_queues),
+        count("OverduePauses", seen.overdue_pauses),
         count("BadForecasts", bad.count() as u64),
     ]
 }

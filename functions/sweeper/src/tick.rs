@@ -34,6 +34,9 @@ pub struct Tick {
     pub stuck: usize,
     /// Slots that operators have pinned, by the key of the mapping; `None` if that is not known.
     pub pins: Option<BTreeMap<String, u32>>,
+    /// Queues that operators have paused until a time that is still to come, by the key of the mapping; `None` if that is
+    /// not known.
+    pub pauses: Option<BTreeSet<String>>,
     /// The metrics that were told.
     pub told: Vec<Line>,
 }
@@ -43,8 +46,8 @@ impl Tick {
     #[must_use]
     pub fn new(owner: String, now: Time, view: View, memory: Memory) -> Self {
         let (touched, done) = (BTreeSet::new(), BTreeMap::new());
-        let told = Vec::new();
-        Self { owner, now, view, memory, touched, done, stuck: 0, pins: None, told }
+        let (pins, pauses, told) = (None, None, Vec::new());
+        Self { owner, now, view, memory, touched, done, stuck: 0, pins, pauses, told }
     }
 
     /// Adds `more` to the count of `what` under `pass`.

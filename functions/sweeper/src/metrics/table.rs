@@ -128,7 +128,12 @@ pub const OTHERS: [Metric; 40] = [
     metric(S, "LongestParked", "Seconds", "of the jobs of each dependency that are due first"),
     metric(S, "BreakersOpen", "Count", "of all registered dependencies"),
     metric(S, "NeedPerson", "Count", "quarantined jobs and rejected messages"),
-    metric(S, "PausedQueues", "Count", "queues whose event source mapping is paused"),
+    metric(
+        S,
+        "OverduePauses",
+        "Count",
+        "queues that are paused and that no open pause resumes later, and 1 if balance has been off for a day",
+    ),
     metric(
         S,
         "BadForecasts",

@@ -46,6 +46,10 @@ const LOOK_BACK: Duration = Duration::from_mins(16);
 /// How long observations are kept for tools.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
+/// How long balance may be off, which has no end of its own: who turns it off in an incident has a day to turn it on
+/// again.
+const BALANCE_OFF_FOR: Duration = Duration::from_hours(24);
+
 /// Kind of the note with the present state. Its only name is `now`.
 pub const NOW: &str = "observe";
 /// Kind of the notes with past observations. Each is named by its time in milliseconds since the
@@ -89,7 +93,9 @@ pub async fn observe<P: Ports>(
         seen.queues.extend(of_job_type.queues);
         seen.need_person += of_job_type.rejected;
         seen.paused_queues += of_job_type.paused;
+        seen.overdue_pauses += of_job_type.overdue;
     }
+    seen.overdue_pauses += u64::from(is_off_for_long(sweep.config.balance, tick));
     let mut of_dependencies = Vec::new();
     let before = Time::from_millis(tick.memory.observed_at);
     for (name, known) in watched_most(sweep, tick) {
@@ -200,6 +206,17 @@ async fn write<S: TableMaintenance>(
     store.put_note(&place, &text, now + KEPT_FOR).await
 }
 
+/// Takes note of whether balance is on; whether it has been off for too long.
+fn is_off_for_long(is_on: bool, tick: &mut Tick) -> bool {
+    let since = &mut tick.memory.balance_off_since;
+    if is_on {
+        *since = 0;
+    } else if *since == 0 {
+        *since = tick.now.as_millis();
+    }
+    !is_on && tick.now.since(Time::from_millis(*since)) > BALANCE_OFF_FOR
+}
+
 /// What was seen of a job type and its queues.
 struct JobTypeSeen {
     seen: TypeSeen,
@@ -208,6 +225,8 @@ struct JobTypeSeen {
     rejected: u64,
     /// Queues whose mapping is paused.
     paused: u64,
+    /// Queues among these that no open act will resume.
+    overdue: u64,
 }
 
 /// Observes a job type and its queues.
@@ -219,11 +238,17 @@ async fn job_type<P: Ports>(
     let (view, now) = (&tick.view, tick.now);
     let mut queues = BTreeMap::new();
     let mut states: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut more, mut first, mut paused) = (false, Vec::new(), 0);
+    let (mut more, mut first) = (false, Vec::new());
+    let (mut paused, mut overdue) = (0, 0);
     for source in job.sources() {
         let receives = view.first_receives(&job.kind, &source.queue);
         let mapping = sweep.mappings.concurrency(&source.mapping).await;
-        paused += u64::from(mapping == Ok(None));
+        if mapping == Ok(None) {
+            paused += 1;
+            // If it is not known what operators have paused, the pause may be one of theirs.
+            let pauses = tick.pauses.as_ref();
+            overdue += u64::from(pauses.is_some_and(|pauses| !pauses.contains(&source.mapping)));
+        }
         let concurrency = mapping.ok().flatten().map(|mapping| mapping.slots);
         let Some(depth) = view.depths.get(&source.queue) else { continue };
         let oldest = receives.into_iter().max().map(|(_, sent_at)| now.since(sent_at).as_secs());
@@ -258,7 +283,7 @@ async fn job_type<P: Ports>(
     let received =
         queues.values().filter(|queue| queue.visible > 0).filter_map(|q| q.oldest_s).max();
     let seen = type_seen(view.stats.get(&job.kind), states, more, oldest.max(received), now);
-    Ok(JobTypeSeen { seen, queues, rejected: dead.rejected, paused })
+    Ok(JobTypeSeen { seen, queues, rejected: dead.rejected, paused, overdue })
 }
 
 /// The observation of a job type: the last complete minute of its statistics, and what its records

@@ -1,7 +1,10 @@
 //! Operate: carries on what operators have begun and what is not done, and ends pauses and pins at their time. Balance
-//! learns from it which slots are pinned.
+//! learns from it which slots are pinned, and observe which queues are paused until a time that is still to come.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use evenkeel::{
     base::time::{Clock as _, Time},
@@ -44,7 +47,7 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
     let open = in_turn(log::open(&sweep.store).await?, &tick.memory.operated_last);
     let mut left = u32::try_from(open.len()).unwrap_or(u32::MAX);
     // Balance moves nothing unless every open act was read: one of them may be a pin.
-    let (mut pins, mut knows_all) = (BTreeMap::new(), open.len() < MOST_OPEN);
+    let (mut held, mut knows_all) = (Held::default(), open.len() < MOST_OPEN);
     for (id, text) in open {
         let now = sweep.clock.now();
         if now >= end {
@@ -57,7 +60,7 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         left = left.saturating_sub(1);
         tick.memory.operated_last.clone_from(&id);
         // A failure of one does not keep the others from their turn.
-        match carry_on(sweep, &id, &text, share, &mut pins).await {
+        match carry_on(sweep, &id, &text, share, &mut held).await {
             Ok(what) => tick.count(NAME, what, 1),
             Err(error) => {
                 telemetry::port_failed(NAME, &error);
@@ -68,7 +71,8 @@ pub async fn operate<P: Ports>(sweep: &Sweep<P>, tick: &mut Tick) -> Result<(), 
         }
     }
     let slots = |(queue, (_, slots)): (String, Pin)| (queue, slots);
-    tick.pins = knows_all.then(|| pins.into_iter().map(slots).collect());
+    tick.pauses = knows_all.then_some(held.pauses);
+    tick.pins = knows_all.then(|| held.pins.into_iter().map(slots).collect());
     Ok(())
 }
 
@@ -92,13 +96,27 @@ pub(super) fn waits(entry: &Entry, now: Time) -> bool {
 /// The slots that an act has pinned for a queue, and when it was asked for.
 type Pin = (u64, u32);
 
-/// Notes the slots that an act pins. Of several acts about a queue, the latest counts.
-fn note_pins(entry: &Entry, now: Time, pins: &mut BTreeMap<String, Pin>) {
-    let Act::Pin { queues, slots, until } = &entry.act else { return };
-    if Time::from_millis(*until) > now {
-        for queue in queues {
-            let pin = pins.entry(queue.clone()).or_default();
-            *pin = (*pin).max((entry.at, *slots));
+/// What open acts hold until a time that is still to come, by the key of the mapping.
+#[derive(Debug, Default)]
+struct Held {
+    pins: BTreeMap<String, Pin>,
+    pauses: BTreeSet<String>,
+}
+
+impl Held {
+    /// Notes what an act holds. Of several acts that pin the slots of a queue, the latest counts.
+    fn note(&mut self, entry: &Entry, now: Time) {
+        match &entry.act {
+            Act::Pin { queues, slots, until } if Time::from_millis(*until) > now => {
+                for queue in queues {
+                    let pin = self.pins.entry(queue.clone()).or_default();
+                    *pin = (*pin).max((entry.at, *slots));
+                }
+            }
+            Act::Pause { queues, until } if Time::from_millis(*until) > now => {
+                self.pauses.extend(queues.iter().cloned());
+            }
+            _ => {}
         }
     }
 }
@@ -109,7 +127,7 @@ async fn carry_on<P: Ports>(
     id: &str,
     text: &str,
     end: Time,
-    pins: &mut BTreeMap<String, Pin>,
+    held: &mut Held,
 ) -> Result<&'static str, PortError> {
     let now = sweep.clock.now();
     let Some(mut logged) = Logged::read(&sweep.store, id).await? else {
@@ -125,12 +143,12 @@ async fn carry_on<P: Ports>(
         log::close(&sweep.store, id).await?;
         return Ok("closed");
     }
-    note_pins(entry, now, pins);
+    held.note(entry, now);
     if waits(entry, now) {
         return Ok("waiting");
     }
     if let Err(error) = work::carry_on(sweep, &mut logged, end).await {
-        // What it pins is known all the same.
+        // What it holds is known all the same.
         telemetry::port_failed(NAME, &error);
         return Ok("failed");
     }

@@ -29,6 +29,9 @@ pub struct Observation {
     pub need_person: u64,
     /// Queues whose event source mapping is paused.
     pub paused_queues: u64,
+    /// Queues among these whose pause no open act of an operator ends later, and 1 if balance has been off for too
+    /// long.
+    pub overdue_pauses: u64,
 }
 
 /// The dependencies that are not observed one by one.
