@@ -1,5 +1,6 @@
 //! The metrics, the alarms on them, and the pages about both.
 
+mod coverage;
 mod series;
 
 use std::{
