@@ -1,6 +1,8 @@
 //! The metrics, the alarms on them, and the pages about both.
 
 mod coverage;
+mod dashboard;
+mod queries;
 mod series;
 
 use std::{

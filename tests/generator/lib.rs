@@ -9,6 +9,7 @@
 
 mod alarms;
 mod block;
+mod dashboard;
 mod function;
 mod linked;
 mod markers;
@@ -114,6 +115,7 @@ pub fn template_of(template: &str, types: &[JobType]) -> Result<String, String> 
 pub fn monitoring_of(template: &str, types: &[JobType]) -> Result<String, String> {
     let of_types: String = types.iter().map(alarms::of_type).collect();
     let text = markers::replace(template, "alarms of job types", &of_types)?;
+    let text = markers::replace(&text, "dashboard of job types", &dashboard::variables(types))?;
     markers::replace(&text, "alarms of dependencies", &alarms::of_dependencies(types))
 }
 
