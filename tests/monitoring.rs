@@ -87,14 +87,26 @@ fn short(alarm: &Value) -> &str {
     name.split('-').next().unwrap()
 }
 
+/// `cargo xtask alarms` shows what this prints.
 #[test]
+#[expect(clippy::print_stdout, reason = "who asks for the alarms wants to know what they cost")]
 fn metrics_alarms_and_dashboard_cost_at_most_fifty_five_dollars_at_three_types() {
     let template = load();
     let read: usize = alarms(&template).iter().map(|(_, alarm)| reads(alarm).len()).sum();
+    let series = table::series(3, 1) + 1;
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
-    let [series, read] = [table::series(3, 1) + 1, read].map(|count| count as f64);
-    let dollars = series * METRIC + read * ALARM_METRIC + DASHBOARD;
+    let [all_series, all_read] = [series, read].map(|count| count as f64);
+    let (of_metrics, of_alarms) = (all_series * METRIC, all_read * ALARM_METRIC);
+    let dollars = of_metrics + of_alarms + DASHBOARD;
+    println!(
+        "At most ${dollars:.2} a month for three job types, whatever the size of the fleet: ${of_metrics:.2} for {series} \
+         metrics, ${of_alarms:.2} for {read} that alarms read, ${DASHBOARD:.2} for the dashboard (us-east-1, no free tier)"
+    );
     assert!((20.0..=MOST_DOLLARS).contains(&dollars), "{dollars}");
+    let sentence = format!("cost at most ${dollars:.2} a month at three job types");
+    let page = fs::read_to_string(root().join("docs/monitoring.md")).unwrap();
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains(&sentence), "docs/monitoring.md lacks: {sentence}");
 }
 
 /// A minute in which everything happens.

@@ -59,11 +59,12 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     Ok(tool::shown(&mut cargo).await? && checked.is_ok())
 }
 
-/// Runs the tests of alarms and metrics. Returns true if they succeeded.
+/// Runs the tests of alarms and metrics, and shows what they print: what these cost a month. Returns true if they
+/// succeeded.
 pub async fn alarms(workspace: &Workspace) -> Result<bool> {
     let mut cargo = tool::cargo();
     cargo.current_dir(workspace.root());
     cargo.args(["test", "--package", "tests", "--all-features", "--test", "integration"]);
-    cargo.args(["--", "alarms::", "monitoring::"]);
+    cargo.args(["--", "alarms::", "monitoring::", "--show-output"]);
     tool::shown(&mut cargo).await
 }
