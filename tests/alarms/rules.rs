@@ -12,14 +12,23 @@ use xtask::template;
 
 use super::expression::{self, Values};
 
-/// The data of metrics: namespace and name, dimension and its value, then the points.
+/// The metric that the metric filters make.
+const ALARM_LINES: &str = "AlarmLines";
+
+/// The data of metrics: name and what it is of, then the points.
 #[derive(Debug, Default)]
 pub(super) struct Data(BTreeMap<(String, String), Vec<(Time, f64)>>);
 
 impl Data {
-    /// Adds a point. `of` is the value of the metric's only dimension; empty if it has none.
+    /// Adds a point. `of` are the values of the metric's dimensions, with a slash between them; empty if it has none.
     pub(super) fn add(&mut self, name: &str, of: &str, at: Time, value: f64) {
         self.0.entry((name.to_owned(), of.to_owned())).or_default().push((at, value));
+    }
+
+    /// Makes each value of a metric zero.
+    pub(super) fn zero(&mut self, name: &str) {
+        let found = self.0.iter_mut().filter(|((found, _), _)| found == name);
+        found.flat_map(|(_, points)| points).for_each(|(_, value)| *value = 0.0);
     }
 
     fn stat(&self, read: &Read, from: Time, until: Time) -> Option<f64> {
@@ -42,6 +51,8 @@ struct Read {
     name: String,
     of: String,
     stat: String,
+    /// Whether it does not come from the sweeper's lines, and is derived from the simulated services.
+    is_simulated: bool,
 }
 
 /// The rule of an alarm.
@@ -59,19 +70,25 @@ pub(super) struct Rule {
     is_missing_bad: bool,
 }
 
-/// A text with the names of the stack and of the type that the bench runs.
+/// A text with the names of the stack and of the type that the bench runs; of a parameter its name.
 fn text(value: &Value, names: &[(&str, &str)]) -> String {
-    let text = value.as_str().or_else(|| value["Fn::Sub"].as_str()).unwrap_or_default();
+    let text = value.as_str().or_else(|| value["Fn::Sub"].as_str());
+    let text = text.or_else(|| value["Ref"].as_str()).unwrap_or_default();
     let text = text.replace("${Stack}", "test");
     names.iter().fold(text, |text, (ours, here)| text.replace(ours, here))
 }
 
 fn read(id: &str, metric: &Value, stat: &Value, names: &[(&str, &str)]) -> Read {
+    let name = metric["MetricName"].as_str().unwrap();
+    let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+    let of: Vec<String> = dimensions.map(|of| text(&of["Value"], names)).collect();
+    let is_of_aws = metric["Namespace"].as_str().is_some_and(|name| name.starts_with("AWS/"));
     Read {
         id: id.to_owned(),
-        name: metric["MetricName"].as_str().unwrap().to_owned(),
-        of: text(&metric["Dimensions"][0]["Value"], names),
+        name: name.to_owned(),
+        of: of.join("/"),
         stat: stat.as_str().unwrap().to_owned(),
+        is_simulated: is_of_aws || name == ALARM_LINES,
     }
 }
 
@@ -126,6 +143,7 @@ pub(super) fn filters() -> BTreeSet<Filter> {
 fn a_filter_counts_the_lines_with_its_value() {
     let filters: Vec<Filter> = filters().into_iter().collect();
     let [filter] = filters.as_slice() else { panic!("one pattern: {filters:?}") };
+    assert_eq!(filter.metric, ALARM_LINES);
     let counted = [
         r#"{"level":"ERROR","outcome":"alarm","code":"broken"}"#,
         r#"{"level":"WARN","outcome":"unavailable"}"#,
@@ -173,6 +191,11 @@ fn rule(alarm: &Value, names: &[(&str, &str)]) -> Rule {
 }
 
 impl Rule {
+    /// Whether it reads a metric that is derived from the simulated services.
+    pub(super) fn reads_simulated(&self) -> bool {
+        self.reads.iter().any(|read| read.is_simulated)
+    }
+
     /// Whether the period that ends at `until` is over the threshold.
     fn is_breached(&self, data: &Data, until: Time) -> bool {
         let from = until.before(self.period);

@@ -276,6 +276,16 @@ impl MemoryMappings {
         self.lock().slots.clone()
     }
 
+    /// Lets a mapping deliver, or pauses it, as somebody does by hand.
+    pub fn enable(&self, mapping: &str, enabled: bool) {
+        let paused = &mut self.lock().paused;
+        if enabled {
+            paused.remove(mapping);
+        } else {
+            paused.insert(mapping.to_owned());
+        }
+    }
+
     /// Whether a mapping is paused.
     #[must_use]
     pub fn is_paused(&self, mapping: &str) -> bool {
@@ -299,12 +309,7 @@ impl MappingMaintenance for MemoryMappings {
     }
 
     async fn set_enabled(&self, mapping: &str, enabled: bool) -> Result<(), PortError> {
-        let paused = &mut self.lock().paused;
-        if enabled {
-            paused.remove(mapping);
-        } else {
-            paused.insert(mapping.to_owned());
-        }
+        self.enable(mapping, enabled);
         Ok(())
     }
 }

@@ -42,4 +42,4 @@ pub use records::{record, work};
 pub use sqs::{ARN, SimulatedSqs};
 pub use store::MemoryStore;
 pub use tables::{AppliedWrite, EntryOutcome, ItemAttributes, TableHabits};
-pub use units::{PartitionLimits, Units};
+pub use units::{PartitionLimits, Throttles, Units};

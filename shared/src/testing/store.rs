@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     tables::{AppliedWrite, EntryOutcome, ItemAttributes, Observer, TableHabits, Tables, item_key},
-    units::{PartitionLimits, Units},
+    units::{PartitionLimits, Throttles, Units},
 };
 use crate::{
     aws::size,
@@ -53,7 +53,20 @@ impl MemoryStore {
 
     /// Limits what each partition serves in a second; `None` lifts the limit.
     pub fn limit(&self, limits: Option<PartitionLimits>) {
-        self.lock().meter.limits = limits;
+        let meter = &mut self.lock().meter;
+        (meter.limits, meter.limited) = (limits, None);
+    }
+
+    /// Limits the partitions of one table or index alone: `jobs`, `due` or `control`.
+    pub fn limit_table(&self, table: &str, limits: Option<PartitionLimits>) {
+        let meter = &mut self.lock().meter;
+        (meter.limits, meter.limited) = (limits, Some(table.to_owned()));
+    }
+
+    /// The requests that each table and index has refused so far because of these limits, by the names above.
+    #[must_use]
+    pub fn throttles(&self) -> BTreeMap<String, Throttles> {
+        self.lock().meter.throttles()
     }
 
     /// Plans the outcomes of the next entries of the call `insert`, `enqueue`, `replace_all` or `settle`; entries

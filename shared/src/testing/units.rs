@@ -60,6 +60,14 @@ impl PartitionLimits {
     pub const AWS: Self = Self { writes: 1_000, reads: 3_000 };
 }
 
+/// Requests that a table or an index has refused because a partition of it had no units left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Throttles {
+    pub reads: u64,
+    pub writes: u64,
+}
+
 /// What was used of a partition.
 #[derive(Clone, Copy, Debug, Default)]
 struct Use {
@@ -92,7 +100,15 @@ impl Use {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter {
     pub(super) limits: Option<PartitionLimits>,
+    /// The only table or index that is limited; `None` if all are.
+    pub(super) limited: Option<String>,
     used: BTreeMap<String, Use>,
+    throttles: BTreeMap<String, Throttles>,
+}
+
+/// The table or index of a partition.
+fn table(partition: &str) -> &str {
+    partition.split_once('/').map_or(partition, |(table, _)| table)
 }
 
 impl Meter {
@@ -100,10 +116,15 @@ impl Meter {
     /// were used.
     pub(super) fn spend(&mut self, partition: &str, units: Units, now: Time) -> bool {
         let second = now.as_millis() / 1_000;
-        if let Some(limits) = self.limits {
+        let is_limited = self.limited.as_deref().is_none_or(|limited| limited == table(partition));
+        if let Some(limits) = self.limits.filter(|_| is_limited) {
             let used = self.used.get(partition).copied().unwrap_or_default();
             let after = used.with(units, second);
             if after.writes > limits.writes || after.half_reads > 2 * limits.reads {
+                let throttles = self.throttles.entry(table(partition).to_owned()).or_default();
+                let refused =
+                    if units.writes > 0 { &mut throttles.writes } else { &mut throttles.reads };
+                *refused += 1;
                 return false;
             }
         }
@@ -119,6 +140,11 @@ impl Meter {
         let mut total = Units::default();
         self.used.values().for_each(|used| total += used.total);
         total
+    }
+
+    /// The requests that each table and index has refused.
+    pub(super) fn throttles(&self) -> BTreeMap<String, Throttles> {
+        self.throttles.clone()
     }
 
     /// The units used by each partition.
@@ -158,5 +184,18 @@ mod tests {
         assert!(meter.spend("hot", write, Time::from_millis(6_000)), "the next second");
         assert_eq!(meter.total(), Units { writes: 5, half_reads: 2 });
         assert_eq!(meter.by_partition()["hot"].writes, 4);
+        assert_eq!(meter.throttles()["hot"], Throttles { reads: 1, writes: 2 });
+    }
+
+    #[test]
+    fn one_table_alone_can_be_limited() {
+        let limits = Some(PartitionLimits { writes: 0, reads: 9 });
+        let limited = Some("jobs".to_owned());
+        let mut meter = Meter { limits, limited, ..Meter::default() };
+        let (now, write) = (Time::from_millis(5_000), Units::write(1));
+        let served = ["jobs/a", "due/queued#q", "control/jobs"];
+        assert_eq!(served.map(|partition| meter.spend(partition, write, now)), [false, true, true]);
+        let throttles = Throttles { reads: 0, writes: 1 };
+        assert_eq!(meter.throttles(), BTreeMap::from([("jobs".to_owned(), throttles)]));
     }
 }
