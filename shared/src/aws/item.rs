@@ -378,3 +378,7 @@ impl Reader<'_> {
 #[cfg(test)]
 #[path = "item_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "item_page_tests.rs"]
+mod page_tests;
