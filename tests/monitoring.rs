@@ -4,6 +4,7 @@ mod coverage;
 mod dashboard;
 mod queries;
 mod series;
+mod zeros;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
