@@ -38,6 +38,20 @@ async fn ends_run_times_and_errors_are_told_by_type() {
     assert!(all.clone().all(|(name, _)| dimensions.contains(name)), "{told:?}");
 }
 
+/// A note is renewed every five days, so a pattern may be known for 35 days after it was seen last.
+#[tokio::test(start_paused = true)]
+async fn an_error_pattern_is_new_again_after_a_month_without_it() {
+    for (days, new) in [(29, 1), (36, 2)] {
+        let bench = Bench::errands();
+        for name in ["before", "after"] {
+            bench.send(&errand(name, 10, &["permanent"]));
+            bench.run_for(MINUTE * 6).await;
+            tokio::time::advance(Duration::from_hours(24 * days)).await;
+        }
+        assert_eq!((sum(&bench, "Dead"), sum(&bench, "NewPatterns")), (2, new), "{days} days");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_pattern_is_new_once() {
     let bench = Bench::errands();
