@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use evenkeel::testing::mapping::{Delivery, Stop};
-use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use sweeper::tick::Report;
 
 use super::Bench;
@@ -25,7 +25,9 @@ impl Bench {
     async fn run<T>(&self, scheduled: bool, main: impl Future<Output = T>) -> T {
         let stop = Stop::default();
         let mappings = self.functions.iter().flat_map(|function| &function.mappings);
-        let polling = join_all(mappings.map(|mapping| mapping.run(&stop)));
+        // Each is polled only after it was woken: most wakes are for something else.
+        let mut running: FuturesUnordered<_> = mappings.map(|mapping| mapping.run(&stop)).collect();
+        let polling = async { while running.next().await.is_some() {} };
         let schedule = async {
             let mut calls = FuturesUnordered::new();
             while scheduled && !(stop.is_set() && calls.is_empty()) {

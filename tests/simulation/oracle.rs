@@ -68,6 +68,8 @@ pub(crate) struct Oracle(Arc<Mutex<State>>);
 struct State {
     violation: Option<Violation>,
     jobs: BTreeMap<String, Job>,
+    /// The jobs that neither have ended nor are on the due index.
+    exposed: BTreeSet<String>,
     /// Bodies that the sweeper has sent back from a dead-letter queue.
     sent_back: BTreeSet<String>,
     /// Ids of messages whose attributes are forged.
@@ -177,6 +179,12 @@ impl Oracle {
         if was_safe && !job.is_safe {
             job.safe_until = at;
         }
+        if job.is_safe {
+            state.exposed.remove(&after.key);
+        } else {
+            state.exposed.insert(after.key.clone());
+        }
+        let job = state.jobs.entry(after.key.clone()).or_default();
         let from = before.map_or("none", |before| before.phase.name());
         let owner = after.owner.get(..6).unwrap_or_default();
         job.say(format!(

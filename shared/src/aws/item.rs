@@ -208,9 +208,14 @@ pub(super) fn decode_trace(reader: &Reader<'_>) -> Option<Trace> {
 /// How long a lease that was not removed is kept for the sweeper.
 const LEASE_RETENTION: Duration = Duration::from_hours(7 * 24);
 
+/// The shard of a lease, below [`LEASE_SHARDS`].
+pub(crate) fn lease_shard(lease: &Lease) -> u64 {
+    lease.owner.bytes().map(u64::from).sum::<u64>() % u64::from(LEASE_SHARDS)
+}
+
 /// The key of a lease in the control table. Leases sort by their end within a shard.
 pub(crate) fn lease_key(lease: &Lease) -> [Attribute; 2] {
-    let shard = lease.owner.bytes().map(u64::from).sum::<u64>() % u64::from(LEASE_SHARDS);
+    let shard = lease_shard(lease);
     [
         ("pk", s(format!("lease#{shard}"))),
         ("sk", s(format!("{:015}#{}", lease.until.as_millis(), lease.owner))),

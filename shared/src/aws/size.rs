@@ -3,6 +3,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub(crate) use super::item::lease_shard;
 use super::{
     control_item::{bucket_key, encode_breaker, encode_limiter, encode_note},
     item::{Attribute, DUE_PROJECTION, encode, encode_lease, n},

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -127,7 +128,11 @@ impl Struck {
 
 #[derive(Debug, Default)]
 struct Plan {
+    /// How many calls there were.
+    count: usize,
     calls: Vec<TracedCall>,
+    /// What takes the place of `calls`, if only a hash of them is kept.
+    hasher: Option<DefaultHasher>,
     faults: Vec<(Struck, Fault)>,
     spared: Vec<&'static str>,
     latency: Duration,
@@ -180,6 +185,19 @@ impl Faults {
         self.lock().calls.clone()
     }
 
+    /// From now on no call is kept, only a hash of all: many simulations are compared, and few are looked at.
+    pub fn keep_only_a_hash(&self) {
+        self.lock().hasher.get_or_insert_default();
+    }
+
+    /// How many calls there were, and a hash of the time, the name and the subject of each since
+    /// [`Faults::keep_only_a_hash`].
+    #[must_use]
+    pub fn count_and_hash(&self) -> (usize, u64) {
+        let plan = self.lock();
+        (plan.count, plan.hasher.as_ref().map_or(0, DefaultHasher::finish))
+    }
+
     /// A new process, with the same planned faults and the same count of calls.
     #[must_use]
     pub fn process(&self) -> Self {
@@ -203,9 +221,14 @@ impl Faults {
 
     fn next(&self, name: &'static str, about: String) -> Option<Fault> {
         let mut plan = self.lock();
-        let number = plan.calls.len();
+        let number = plan.count;
+        plan.count += 1;
         let (at, process) = (self.clock.now(), self.process.number);
-        plan.calls.push(TracedCall { at, name, about });
+        if let Some(hasher) = &mut plan.hasher {
+            (at, name, about).hash(hasher);
+        } else {
+            plan.calls.push(TracedCall { at, name, about });
+        }
         let made = plan.made.entry((process, name)).or_default();
         let nth = *made;
         *made += 1;
@@ -333,5 +356,28 @@ impl<T> Faulty<T> {
         work: impl Future<Output = Result<O, PortError>>,
     ) -> Result<O, PortError> {
         self.faults.call(name, about.into(), work, None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hash of calls with these subjects.
+    fn hash(subjects: [&str; 2]) -> (usize, u64) {
+        let faults = Faults::default();
+        faults.keep_only_a_hash();
+        for subject in subjects {
+            faults.next("read", subject.to_owned());
+        }
+        assert!(faults.trace().is_empty());
+        faults.count_and_hash()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hash_stands_for_all_calls_in_their_order() {
+        assert_eq!(hash(["a", "b"]), hash(["a", "b"]));
+        assert_ne!(hash(["a", "b"]), hash(["b", "a"]));
+        assert_eq!(hash(["a", "b"]).0, 2);
     }
 }

@@ -36,8 +36,9 @@ impl TableMaintenance for MemoryStore {
     ) -> Result<Vec<DueJob>, PortError> {
         let mut tables = self.call();
         // Rejected messages are listed with the dead jobs of their type.
+        let is_of_dead = partition.starts_with("dead#");
         let of_body = |body: &RejectedMessage| {
-            due_partition(&format!("dead#{}", body.kind), &body.key) == partition
+            is_of_dead && due_partition(&format!("dead#{}", body.kind), &body.key) == partition
         };
         let bodies = tables.rejected.values().filter(|body| of_body(body));
         let bodies = bodies.map(|body| DueJob { due_at: body.at, key: body.key.clone() });
@@ -51,22 +52,25 @@ impl TableMaintenance for MemoryStore {
         due.sort();
         due.truncate(most);
         tables.reads += due.len();
-        let read = due.iter().filter_map(|entry| tables.records.get(&entry.key));
-        let bytes = read.map(size::due_entry).sum();
-        tables.spend(&format!("due/{partition}"), Units::read_eventually(bytes))?;
+        if tables.counts_units() {
+            let read = due.iter().filter_map(|entry| tables.records.get(&entry.key));
+            let bytes = read.map(size::due_entry).sum();
+            tables.spend(format_args!("due/{partition}"), Units::read_eventually(bytes))?;
+        }
         Ok(due)
     }
 
     async fn leases(&self, of: u8, most: usize) -> Result<Vec<Lease>, PortError> {
         let mut tables = self.call();
-        let partition = format!("lease#{of}");
-        let here = |lease: &&Lease| size::lease(lease).key[0] == partition;
+        let here = |lease: &&Lease| size::lease_shard(lease) == u64::from(of);
         let mut leases: Vec<Lease> = tables.control.leases.values().filter(here).cloned().collect();
         leases.sort_by_key(|lease| lease.until);
         leases.truncate(most);
         tables.reads += leases.len();
-        let bytes = leases.iter().map(|lease| size::lease(lease).bytes).sum();
-        tables.read_control(&partition, bytes)?;
+        if tables.counts_units() {
+            let bytes = leases.iter().map(|lease| size::lease(lease).bytes).sum();
+            tables.read_control(format_args!("lease#{of}"), bytes)?;
+        }
         Ok(leases)
     }
 
@@ -74,13 +78,14 @@ impl TableMaintenance for MemoryStore {
         let mut tables = self.call();
         let found = tables.rejected.get(key).cloned();
         let bytes = found.as_ref().map(size::rejected).unwrap_or_default();
-        tables.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        tables.spend(format_args!("jobs/{key}"), Units::read(bytes))?;
         Ok(found)
     }
 
     async fn mark_released(&self, message: &RejectedMessage) -> Result<bool, PortError> {
         let mut tables = self.call();
-        tables.spend(&format!("jobs/{}", message.key), Units::write(size::rejected(message)))?;
+        tables
+            .spend(format_args!("jobs/{}", message.key), Units::write(size::rejected(message)))?;
         let found = tables.rejected.get_mut(&message.key);
         let found = found.filter(|found| found.at == message.at);
         Ok(found.map(|found| found.at = Time::default()).is_some())
@@ -90,7 +95,7 @@ impl TableMaintenance for MemoryStore {
         let mut tables = self.call();
         let found = tables.rejected.get(key).filter(|found| found.at == Time::default());
         let Some(bytes) = found.map(size::rejected) else { return Ok(()) };
-        tables.spend(&format!("jobs/{key}"), Units::write(bytes))?;
+        tables.spend(format_args!("jobs/{key}"), Units::write(bytes))?;
         tables.rejected.remove(key);
         Ok(())
     }
@@ -138,8 +143,10 @@ impl TableMaintenance for MemoryStore {
         let more = items.len() > most;
         items.truncate(most);
         tables.reads += items.len();
-        let bytes = items.iter().map(|item| tables.bytes_of(item)).sum();
-        tables.spend(&format!("scan/{table:?}"), Units::read_eventually(bytes))?;
+        if tables.counts_units() {
+            let bytes = items.iter().map(|item| tables.bytes_of(item)).sum();
+            tables.spend(format_args!("scan/{table:?}"), Units::read_eventually(bytes))?;
+        }
         let next = items.last().filter(|_| more).map(|item| item.key.clone());
         Ok(Page { items, next })
     }
@@ -159,7 +166,7 @@ impl TableMaintenance for MemoryStore {
                 }
                 if expired(tables.rejected.get(key).map(|body| body.expires_at)) {
                     let bytes = tables.rejected.get(key).map(size::rejected).unwrap_or_default();
-                    tables.spend(&format!("jobs/{key}"), Units::write(bytes))?;
+                    tables.spend(format_args!("jobs/{key}"), Units::write(bytes))?;
                     return Ok(tables.rejected.remove(key).is_some());
                 }
                 Ok(false)
@@ -205,11 +212,13 @@ impl TableMaintenance for MemoryStore {
         let notes: Vec<_> =
             notes.take(most).map(|(place, note)| (place.name.clone(), text_of(note))).collect();
         tables.reads += notes.len();
-        let bytes = |(name, text): &(String, String)| {
-            size::note(&NoteKey::new(kind, name.as_str()), text, Time::default()).bytes
-        };
-        let bytes = notes.iter().map(bytes).sum();
-        tables.read_control(&format!("note#{kind}"), bytes)?;
+        if tables.counts_units() {
+            let bytes = |(name, text): &(String, String)| {
+                size::note(&NoteKey::new(kind, name.as_str()), text, Time::default()).bytes
+            };
+            let bytes = notes.iter().map(bytes).sum();
+            tables.read_control(format_args!("note#{kind}"), bytes)?;
+        }
         Ok(notes)
     }
 
@@ -268,6 +277,12 @@ impl MemoryMappings {
     /// Sets the concurrency of a mapping, as a deployment does.
     pub fn put(&self, mapping: &str, slots: u32) {
         self.lock().slots.insert(mapping.to_owned(), slots);
+    }
+
+    /// The concurrency of a mapping; `None` if it is not known.
+    #[must_use]
+    pub fn slots(&self, mapping: &str) -> Option<u32> {
+        self.lock().slots.get(mapping).copied()
     }
 
     /// The concurrency of every mapping, by its id.

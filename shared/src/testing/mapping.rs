@@ -216,7 +216,7 @@ impl<C: Clock> EventSourceMapping<C> {
         if self.mappings.is_paused(&self.settings.id) {
             return 0;
         }
-        let most = self.mappings.all().get(&self.settings.id).copied();
+        let most = self.mappings.slots(&self.settings.id);
         let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         if self.settings.scales_up { most.min(pollers.count) } else { most }
     }

@@ -33,7 +33,7 @@ mod units;
 pub use clock::{BEGINNING, SeededRandom, TestClock};
 pub use draw::Draw;
 pub use faults::{CallSite, Fault, Faults, Faulty, TracedCall};
-pub use log_lines::LogLines;
+pub use log_lines::{LogLines, LogSearch};
 pub use maintenance::MemoryMappings;
 pub use moves::Move;
 pub use policy::POLICY;

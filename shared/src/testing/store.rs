@@ -12,7 +12,10 @@ use super::{
 use crate::{
     aws::size,
     base::mutants::{Mutant, is_on},
-    dependency::stats::{Bucket, BucketKey, ContainerCounts},
+    dependency::{
+        breaker::Breaker,
+        stats::{Bucket, BucketKey, ContainerCounts},
+    },
     message::RejectedMessage,
     ports::{PortError, Replacement, Seen, Store, Written},
     record::item::TableItem,
@@ -49,6 +52,12 @@ impl MemoryStore {
     #[must_use]
     pub fn is_leased(&self, key: &str) -> bool {
         self.lock().control.leases.values().any(|lease| lease.jobs.iter().any(|job| job == key))
+    }
+
+    /// Whether capacity units are counted, which they are at first. Without that, most calls are much cheaper. While
+    /// partitions are limited, they are counted all the same.
+    pub fn count_units(&self, counts: bool) {
+        self.lock().meter.is_idle = !counts;
     }
 
     /// Limits what each partition serves in a second; `None` lifts the limit.
@@ -139,6 +148,14 @@ impl MemoryStore {
         self.lock().control.leases.values().cloned().collect()
     }
 
+    /// Every breaker, by its dependency. Uses no units.
+    #[must_use]
+    pub fn all_breakers(&self) -> Vec<(String, Breaker)> {
+        let tables = self.lock();
+        let breakers = tables.control.breakers.iter();
+        breakers.map(|(dependency, seen)| (dependency.clone(), seen.value.clone())).collect()
+    }
+
     /// Every statistics bucket.
     #[must_use]
     pub fn all_buckets(&self) -> Vec<(BucketKey, Bucket)> {
@@ -204,7 +221,7 @@ impl MemoryStore {
             Value::Number(_) => 8,
         };
         let bytes = item.iter().flatten().map(|(name, value)| name.len() + length(value)).sum();
-        self.lock().spend(&format!("{table}/{partition}"), Units::read(bytes))?;
+        self.lock().spend(format_args!("{table}/{partition}"), Units::read(bytes))?;
         Ok(item)
     }
 
@@ -354,7 +371,7 @@ impl Store for MemoryStore {
 
     async fn reject(&self, body: &RejectedMessage) -> Result<(), PortError> {
         let mut tables = self.call();
-        tables.spend(&format!("jobs/{}", body.key), Units::write(size::rejected(body)))?;
+        tables.spend(format_args!("jobs/{}", body.key), Units::write(size::rejected(body)))?;
         let known = tables.rejected.get(&body.key);
         if known.is_none_or(|known| known.at < body.replaces_older_than()) {
             tables.rejected.insert(body.key.clone(), body.clone());

@@ -210,42 +210,62 @@ impl Tables {
         }
     }
 
-    /// Uses units of a partition. Fails if it is throttled.
-    pub(super) fn spend(&mut self, partition: &str, units: Units) -> Result<(), PortError> {
+    /// Whether units are counted. If not, no item needs its size measured.
+    pub(super) fn counts_units(&self) -> bool {
+        self.meter.counts()
+    }
+
+    /// Uses units of a partition, if they are counted. Fails if it is throttled.
+    pub(super) fn spend(
+        &mut self,
+        partition: fmt::Arguments<'_>,
+        units: Units,
+    ) -> Result<(), PortError> {
+        if !self.counts_units() {
+            return Ok(());
+        }
         let now = self.now();
-        if self.meter.spend(partition, units, now) { Ok(()) } else { Err(throttled()) }
+        let is_served = self.meter.spend(&partition.to_string(), units, now);
+        if is_served { Ok(()) } else { Err(throttled()) }
     }
 
     /// Uses the units of writing an item to the control table.
     pub(super) fn spend_control(&mut self, item: &ControlItem) -> Result<(), PortError> {
         let larger = self.control.bytes(&item.key).max(item.bytes);
-        self.spend(&format!("control/{}", item.key[0]), Units::write(larger))
+        self.spend(format_args!("control/{}", item.key[0]), Units::write(larger))
     }
 
     /// Uses the units of reading this many bytes of a partition of the control table, consistently.
-    pub(super) fn read_control(&mut self, partition: &str, bytes: usize) -> Result<(), PortError> {
-        self.spend(&format!("control/{partition}"), Units::read(bytes))
+    pub(super) fn read_control(
+        &mut self,
+        partition: fmt::Arguments<'_>,
+        bytes: usize,
+    ) -> Result<(), PortError> {
+        self.spend(format_args!("control/{partition}"), Units::read(bytes))
     }
 
     /// Removes an item of the control table and uses the units of that.
     pub(super) fn remove_control(&mut self, key: &ControlKey) -> Result<bool, PortError> {
         let bytes = self.control.bytes(key);
-        self.spend(&format!("control/{}", key[0]), Units::write(bytes))?;
+        self.spend(format_args!("control/{}", key[0]), Units::write(bytes))?;
         Ok(self.control.remove(key))
     }
 
     /// Removes a record and uses the units of that, in the table and in the index.
     pub(super) fn remove_record(&mut self, key: &str) -> Result<bool, PortError> {
         let Some(record) = self.records.get(key).cloned() else { return Ok(false) };
-        self.spend(&format!("jobs/{key}"), Units::write(size::record(&record)))?;
+        self.spend(format_args!("jobs/{key}"), Units::write(size::record(&record)))?;
         self.spend_entry(&record)?;
         Ok(self.unset(key))
     }
 
     /// Uses the units of writing or removing a record's entry on the index.
     fn spend_entry(&mut self, record: &Record) -> Result<(), PortError> {
+        if !self.counts_units() {
+            return Ok(());
+        }
         let Some((partition, _)) = entry(record) else { return Ok(()) };
-        self.spend(&format!("due/{partition}"), Units::write(size::due_entry(record)))
+        self.spend(format_args!("due/{partition}"), Units::write(size::due_entry(record)))
     }
 
     /// Uses the units of writing `after` over `before`, in the table and in the index.
@@ -259,8 +279,11 @@ impl Tables {
         if self.habits.refuses == Some(after.phase.name()) {
             return Err(PortError::Invalid("ValidationException: as asked".into()));
         }
+        if !self.counts_units() {
+            return Ok(());
+        }
         let larger = before.map(size::record).unwrap_or_default().max(size);
-        self.spend(&format!("jobs/{}", after.key), Units::write(larger))?;
+        self.spend(format_args!("jobs/{}", after.key), Units::write(larger))?;
         let old = before.and_then(entry);
         if old == entry(after) {
             // The entry keeps its place. It is written only if an attribute of it has changed.
@@ -283,8 +306,10 @@ impl Tables {
     ) -> Result<Written, PortError> {
         let current = self.records.get(&record.key).cloned();
         if !holds(current.as_ref()) {
-            let bytes = current.as_ref().map(size::record).unwrap_or_default();
-            self.spend(&format!("jobs/{}", record.key), Units::write(bytes))?;
+            if self.counts_units() {
+                let bytes = current.as_ref().map(size::record).unwrap_or_default();
+                self.spend(format_args!("jobs/{}", record.key), Units::write(bytes))?;
+            }
             return Ok(Written::No(current.map(Box::new)));
         }
         self.spend_record(current.as_ref(), record)?;
@@ -306,7 +331,7 @@ impl Tables {
     ) -> Result<Written, PortError> {
         let [(_, partition), (_, sort)] = &item.key;
         let key = item_key(&item.table, [partition, sort]);
-        self.spend(&format!("{}/{partition}", item.table), Units::write(item.bytes()))?;
+        self.spend(format_args!("{}/{partition}", item.table), Units::write(item.bytes()))?;
         let stored = self.items.get(&key).map(Vec::as_slice);
         let holds = if is_alone { item.may_replace(stored) } else { item.is_as_expected(stored) };
         if !holds {
@@ -326,8 +351,10 @@ impl Tables {
     /// Reads a record and uses the units of that.
     pub(super) fn read_record(&mut self, key: &str) -> Result<Option<Record>, PortError> {
         let record = self.records.get(key).cloned();
-        let bytes = record.as_ref().map(size::record).unwrap_or_default();
-        self.spend(&format!("jobs/{key}"), Units::read(bytes))?;
+        if self.counts_units() {
+            let bytes = record.as_ref().map(size::record).unwrap_or_default();
+            self.spend(format_args!("jobs/{key}"), Units::read(bytes))?;
+        }
         if self.habits.unreadable == Some(key) {
             return Err(PortError::Unreadable("format: 2, expected at most 1".into()));
         }

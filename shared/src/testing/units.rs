@@ -102,6 +102,8 @@ pub(super) struct Meter {
     pub(super) limits: Option<PartitionLimits>,
     /// The only table or index that is limited; `None` if all are.
     pub(super) limited: Option<String>,
+    /// Whether nobody asks for the units. Then they are counted only while partitions are limited.
+    pub(super) is_idle: bool,
     used: BTreeMap<String, Use>,
     throttles: BTreeMap<String, Throttles>,
 }
@@ -112,6 +114,11 @@ fn table(partition: &str) -> &str {
 }
 
 impl Meter {
+    /// Whether units are counted.
+    pub(super) const fn counts(&self) -> bool {
+        !self.is_idle || self.limits.is_some()
+    }
+
     /// Uses units of a partition, unless it has no more of them in this second. Returns whether they
     /// were used.
     pub(super) fn spend(&mut self, partition: &str, units: Units, now: Time) -> bool {
@@ -170,6 +177,13 @@ mod tests {
         assert_eq!(Units::read(0).half_reads, 2, "a read that finds nothing costs one unit");
         assert_eq!(Units::read(4097).half_reads, 4);
         assert_eq!(Units::read_eventually(4097).half_reads, 2);
+    }
+
+    #[test]
+    fn an_idle_meter_counts_only_while_partitions_are_limited() {
+        let limits = Some(PartitionLimits { writes: 3, reads: 1 });
+        let counts = |limits, is_idle| Meter { limits, is_idle, ..Meter::default() }.counts();
+        assert!(counts(None, false) && counts(limits, true) && !counts(None, true));
     }
 
     #[test]

@@ -10,9 +10,9 @@ use evenkeel::{
 };
 use serde_json::Value;
 
-use super::{Oracle, watch::DEPENDENCIES};
+use super::Oracle;
 use crate::{
-    bench::Bench,
+    bench::{Bench, errands::DEPENDENCY},
     simulation::{
         sent::{Kind, Sent},
         weather::PLANTED,
@@ -34,7 +34,7 @@ const CALLS_OF_A_PROCESS: u64 = 10;
 impl Oracle {
     /// Whether the breakers of all dependencies are closed.
     pub(crate) async fn breakers_are_closed(&self, bench: &Bench) -> bool {
-        for (dependency, _) in DEPENDENCIES {
+        for dependency in [DEPENDENCY, url_shortening::POLICY.dependency] {
             let seen = bench.store.breaker(dependency).await.unwrap();
             if !matches!(seen.value.at(bench.now()).state, State::Closed) {
                 return false;
@@ -126,7 +126,7 @@ impl Oracle {
     }
 
     /// The account's key is in no record, no note, no rejected message and no log line.
-    pub(crate) fn keys_are_nowhere(&self, bench: &Bench, lines: &str) {
+    pub(crate) fn keys_are_nowhere(&self, bench: &Bench, logged: Option<String>) {
         let records = format!("{:?}", bench.store.records());
         let rejected = format!("{:?}", bench.store.rejected_messages());
         let notes =
@@ -138,8 +138,8 @@ impl Oracle {
                 self.breaks("no key is kept", bench.now(), place, "it holds the key".into());
             }
         }
-        if let Some(line) = lines.lines().find(|line| line.contains(PLANTED)) {
-            self.breaks("no key is logged", bench.now(), "log", line.to_owned());
+        if let Some(value) = logged {
+            self.breaks("no key is logged", bench.now(), "log", value);
         }
     }
 }

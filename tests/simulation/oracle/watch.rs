@@ -4,21 +4,27 @@ use std::{collections::BTreeSet, time::Duration};
 
 use evenkeel::{
     dependency::breaker::{BreakerPolicy, State},
-    ports::{Control as _, notes::CRASH_STORM},
+    ports::notes::CRASH_STORM,
     testing::POLICY,
 };
 
 use super::{Oracle, key_of};
-use crate::bench::{Bench, errands::DEPENDENCY};
+use crate::bench::Bench;
 
 /// Virtual time between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// The dependencies of the job types of a simulation, with the policies of their breakers.
-pub(super) const DEPENDENCIES: [(&str, BreakerPolicy); 2] = [
-    (DEPENDENCY, POLICY.breaker),
-    (url_shortening::POLICY.dependency, url_shortening::POLICY.breaker),
-];
+/// The policy of a dependency's breaker. Sites have one for each host, such as `page/www.acme.example`.
+fn breaker_policy(dependency: &str) -> BreakerPolicy {
+    let name = dependency.split('/').next().unwrap_or_default();
+    let policies = [
+        &POLICY,
+        &url_shortening::POLICY,
+        &dealer_com_feed::POLICY,
+        &product_detail_scraping::POLICY,
+    ];
+    policies.into_iter().find(|policy| policy.dependency == name).unwrap_or(&POLICY).breaker
+}
 
 impl Oracle {
     /// Looks at the system every few seconds. Returns once a rule is broken.
@@ -28,7 +34,7 @@ impl Oracle {
             self.answers_come_in_time(bench);
             self.lock().is_stormy |= !bench.store.all_notes(CRASH_STORM).is_empty();
             self.every_open_job_is_found(bench);
-            self.probes_have_leases(bench).await;
+            self.probes_have_leases(bench);
         }
     }
 
@@ -45,14 +51,9 @@ impl Oracle {
 
     /// A job that has not ended has a message, an entry on the due index, or the lease of its batch.
     fn every_open_job_is_found(&self, bench: &Bench) {
-        let mut lost = Vec::new();
-        let _ = bench.store.all(|record| {
-            if record.phase.ended_at().is_none() && record.due_entry().is_none() {
-                lost.push(record.key.clone());
-            }
-            true
-        });
-        lost.retain(|key| !bench.store.is_leased(key));
+        // Whatever a write has not exposed is safe, so most looks have nothing to look at.
+        let mut lost: Vec<String> = self.lock().exposed.iter().cloned().collect();
+        lost.retain(|key| !bench.store.is_leased(key) && bench.store.record(key).is_some());
         if lost.is_empty() {
             return;
         }
@@ -65,18 +66,17 @@ impl Oracle {
         }
     }
 
-    async fn probes_have_leases(&self, bench: &Bench) {
-        for (dependency, policy) in DEPENDENCIES {
-            // The tables may be limited: then another look will tell.
-            let Ok(seen) = bench.store.breaker(dependency).await else { continue };
-            let State::HalfOpen { probes, .. } = &seen.value.state else { continue };
+    fn probes_have_leases(&self, bench: &Bench) {
+        for (dependency, breaker) in bench.store.all_breakers() {
+            let State::HalfOpen { probes, .. } = &breaker.state else { continue };
+            let policy = breaker_policy(&dependency);
             let most = usize::try_from(policy.probes).unwrap_or_default();
             if probes.len() > most {
                 let what = format!("{} probes, expected at most {most}", probes.len());
                 self.breaks(
                     "a breaker has no more probes than leases",
                     bench.now(),
-                    dependency,
+                    &dependency,
                     what,
                 );
             }
