@@ -57,12 +57,26 @@ macro_rules! target {
     }};
 }
 
+/// The same for a target that reads bytes, which need not be UTF-8.
+macro_rules! bytes_target {
+    ($name:literal, $parse:expr) => {{
+        let seeds = $crate::fuzz::bytes_of_seeds($name);
+        let accepts = |seed: &Vec<u8>| $crate::fuzz::accepted_bytes(seed, &$parse);
+        assert!(seeds.iter().any(accepts), "a file of the corpus is accepted");
+        bolero::check!(name = $name)
+            .with_iterations($crate::fuzz::ITERATIONS)
+            .with_max_len($crate::fuzz::MAX_BYTES)
+            .for_each(|input: &[u8]| $crate::fuzz::each_of_bytes(input, &seeds, &$parse));
+    }};
+}
+
 mod addresses;
 mod calls;
 mod items;
 mod operators;
 mod pages;
 mod services;
+mod stored;
 
 /// Where bolero looks for the corpus of a target in the folder of this module.
 fn corpora() -> PathBuf {
@@ -71,12 +85,18 @@ fn corpora() -> PathBuf {
 
 /// The corpus of a target.
 fn seeds(target: &str) -> Vec<String> {
+    let seeds = bytes_of_seeds(target).into_iter();
+    seeds.map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+}
+
+/// The corpus of a target that reads bytes.
+fn bytes_of_seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = corpora().join(target).join("corpus");
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{target}: {error}"));
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "{target} has a corpus");
-    paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
 /// Whether a target accepts a text.
@@ -84,13 +104,39 @@ fn accepted(text: &str, parse: &dyn Fn(&str) -> bool) -> bool {
     parse(text)
 }
 
+/// Whether a target accepts these bytes.
+fn accepted_bytes(bytes: &[u8], parse: &dyn Fn(&[u8]) -> bool) -> bool {
+    parse(bytes)
+}
+
+/// A number that follows from an input.
+fn sum_of(input: &[u8]) -> usize {
+    input
+        .iter()
+        .fold(input.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)))
+}
+
+/// Calls `parse` with an input, by itself and in files of the corpus.
+fn each_of_bytes(input: &[u8], seeds: &[Vec<u8>], parse: &dyn Fn(&[u8]) -> bool) {
+    parse(input);
+    let sum = sum_of(input);
+    let seed = &seeds[sum % seeds.len()];
+    let at = (sum / 3) % (seed.len() + 1);
+    let end = (at + input.len()).min(seed.len());
+    for parts in [
+        [&seed[..at], input, &seed[at..]],
+        [&seed[..at], input, &seed[end..]],
+        [&seed[..at], &seed[..0], &seed[..0]],
+    ] {
+        parse(&parts.concat());
+    }
+}
+
 /// Calls `parse` with an input, by itself and in texts of the corpus.
 fn each(input: &[u8], seeds: &[String], parse: &dyn Fn(&str) -> bool) {
     let text = String::from_utf8_lossy(input);
     parse(&text);
-    let sum = input
-        .iter()
-        .fold(input.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    let sum = sum_of(input);
     let (seed, other) = (&seeds[sum % seeds.len()], &seeds[(sum / 7) % seeds.len()]);
     let at = seed.floor_char_boundary((sum / 3) % (seed.len() + 1));
     let end = seed.ceil_char_boundary((at + input.len()).min(seed.len()));
@@ -119,7 +165,7 @@ fn every_corpus_has_its_target() {
     let corpora: BTreeSet<String> =
         folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     let mut targets = BTreeSet::new();
-    for module in ["addresses", "calls", "items", "operators", "pages", "services"] {
+    for module in ["addresses", "calls", "items", "operators", "pages", "services", "stored"] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/{module}.rs"));
         let text = fs::read_to_string(path).unwrap();
         for rest in text.split("target!(\"").skip(1) {

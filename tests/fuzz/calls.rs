@@ -1,4 +1,4 @@
-//! Events of Lambda, messages, and what the sweeper is called with and keeps.
+//! Events of Lambda, messages, and what the sweeper is called with.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -6,20 +6,13 @@ use dealer_com_feed::Feed;
 use evenkeel::{
     base::time::{Clock as _, Time},
     lambda, message,
-    ports::notes::{CrashStorm, DeadLetter, Finding, Limits},
     record::trace::Trace,
     testing::{Faults, MemoryStore, SeededRandom, SimulatedSqs, TestClock, TestPorts},
     worker::Worker,
 };
 use product_detail_scraping::Scraping;
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use sweeper::{
-    command::Command,
-    config::Config,
-    memory::Memory,
-    operator::{entry::Entry, request::Call},
-};
+use sweeper::{command::Command, config::Config, operator::request::Call};
 use url_shortening::{Shortening, import};
 
 use super::{FEW, wait};
@@ -104,30 +97,5 @@ fn operators_request() {
     target!("operators_request", |text: &str| {
         let request = serde_json::from_str::<Value>(text);
         request.is_ok_and(|request| import::Request::read(&request).is_ok())
-    });
-}
-
-/// Whether a text is a note of this type. What was read is written and read again.
-fn is_note<T: Serialize + DeserializeOwned>(text: &str) -> bool {
-    let Ok(note) = serde_json::from_str::<T>(text) else { return false };
-    let written = serde_json::to_string(&note).unwrap();
-    let again = serde_json::from_str::<T>(&written);
-    assert!(again.is_ok(), "it was written and cannot be read: {written}");
-    true
-}
-
-#[test]
-fn sweeper_notes() {
-    target!("sweeper_notes", |text: &str| {
-        let kinds = [
-            is_note::<Memory>(text),
-            is_note::<Entry>(text),
-            is_note::<Finding>(text),
-            is_note::<DeadLetter>(text),
-            is_note::<CrashStorm>(text),
-            is_note::<Limits>(text),
-        ];
-        // The memory takes any object, so one more says that the note was meant.
-        kinds.iter().filter(|is_one| **is_one).count() > 1
     });
 }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use dealer_com_feed::{endpoint, inventory as feed};
 use inventory::budget::Budget;
 use product_detail_scraping::page::{
-    self, challenge, data_layer, json_ld,
+    self, challenge, charset, data_layer, json_ld,
     markup::{self, Markup},
     meta, microdata,
     record::Details,
@@ -97,6 +97,22 @@ fn page_script() {
         }
         black_box(repair::parse(repair::unwrapped(text)).is_ok());
         script::scripts(&markup).next().is_some()
+    });
+}
+
+/// A page's bytes after a line with the character set of its header.
+#[test]
+fn page_charset() {
+    bytes_target!("page_charset", |bytes: &[u8]| {
+        let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (header, body) = (&bytes[..line], bytes.get(line + 1..).unwrap_or_default());
+        let header = str::from_utf8(header).ok().filter(|header| !header.is_empty());
+        let text = charset::text(body.to_vec(), header);
+        assert!(text.len() <= body.len() * 3, "a byte becomes at most three");
+        if let Ok(utf8) = str::from_utf8(body) {
+            assert_eq!(text, utf8.strip_prefix('\u{feff}').unwrap_or(utf8), "UTF-8 stays as it is");
+        }
+        str::from_utf8(body).is_err() && !text.contains('\u{fffd}')
     });
 }
 

@@ -139,7 +139,7 @@ impl Cursor {
         if self.count(page) {
             self.barren = 0;
         } else {
-            self.barren += 1;
+            self.barren = self.barren.saturating_add(1);
         }
         self.end(entries, page)
     }
@@ -159,7 +159,7 @@ impl Cursor {
         let named = page.vehicles.iter().filter_map(|entry| entry.as_ref().err()?.vin());
         for vin in named {
             if self.vins.count() < MAX_VINS && self.vins.insert(vin) {
-                self.named += 1;
+                self.named = self.named.saturating_add(1);
             }
         }
         news

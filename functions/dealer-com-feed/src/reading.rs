@@ -144,7 +144,7 @@ impl Reading {
     /// Fails with code `no_progress` after [`MOST_IDLE`] runs without a finished page. A page with
     /// other cars at every request would never be finished, and would create jobs in every run.
     pub(crate) fn more(&mut self) -> Result<Progress<Summary>, Failure> {
-        self.idle += 1;
+        self.idle = self.idle.saturating_add(1);
         if self.idle > MOST_IDLE {
             let message = format!("a page that is not done with after {MOST_IDLE} runs");
             return Err(Failure::new(Class::Anomaly, "no_progress", message));
@@ -153,6 +153,21 @@ impl Reading {
             Failure::new(Class::Permanent, "cursor_not_json", error.to_string())
         };
         Ok(Progress::More(serde_json::to_string(&self).map_err(no_json)?))
+    }
+}
+
+/// The cursor that a run leaves which has read a stored one and then `page`, or no page. `None` if the stored text is no
+/// cursor, or if the read has ended. For fuzz targets.
+#[must_use]
+pub fn continued(cursor: &str, feed: &Feed, page: Option<&Page>) -> Option<String> {
+    let mut reading: Reading = serde_json::from_str(cursor).ok()?;
+    let (condition, _) = reading.next(feed)?;
+    if let Some(page) = page {
+        reading.advance(condition, page);
+    }
+    match reading.more() {
+        Ok(Progress::More(next)) => Some(next),
+        _ => None,
     }
 }
 
@@ -185,6 +200,12 @@ mod tests {
             let Ok(Progress::More(cursor)) = reading.more() else { panic!("run {run}") };
             reading = serde_json::from_str(&cursor).unwrap();
         }
+        assert_eq!(reading.more().unwrap_err().code(), "no_progress");
+    }
+
+    #[test]
+    fn a_cursor_whose_count_of_runs_is_at_its_end_is_never_finished() {
+        let mut reading = Reading { idle: u32::MAX, ..Reading::begun(0) };
         assert_eq!(reading.more().unwrap_err().code(), "no_progress");
     }
 }

@@ -38,7 +38,7 @@ struct Basis {
 
 /// A kept reading that is right if the site says that the page has not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeptReading {
+pub struct KeptReading {
     basis: Basis,
     /// The result as it was written.
     pub(crate) result: Map<String, Value>,
@@ -46,7 +46,8 @@ pub(crate) struct KeptReading {
 
 impl KeptReading {
     /// The reading that is kept for this page; `None` if the page has to be fetched whole.
-    pub(crate) fn of(known: &CarAndPage, payload: &Scraping, now: Time) -> Option<Self> {
+    #[must_use]
+    pub fn of(known: &CarAndPage, payload: &Scraping, now: Time) -> Option<Self> {
         let kept = known.page.as_ref()?;
         let basis: Basis = serde_json::from_str(kept.basis.as_deref()?).ok()?;
         let is_right = basis.rules == page::RULES

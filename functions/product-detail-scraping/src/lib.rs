@@ -2,7 +2,7 @@
 
 pub mod feed_data;
 pub mod job;
-mod kept_reading;
+pub mod kept_reading;
 mod known_cars;
 pub mod page;
 pub mod payload;

@@ -31,7 +31,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// The note in the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Lead {
+pub struct Lead {
     /// Owner token of the leading call.
     owner: String,
     /// End of its lease, in milliseconds since the epoch.

@@ -10,7 +10,7 @@ pub mod history;
 mod minutes;
 pub mod observe;
 pub mod operate;
-mod patterns;
+pub mod patterns;
 pub mod preview;
 mod prune;
 pub mod redrive;

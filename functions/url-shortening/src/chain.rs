@@ -59,6 +59,12 @@ impl Place {
     }
 }
 
+/// The slashtag at which a run with this cursor goes on; `None` if the cursor cannot be read. For fuzz targets.
+#[must_use]
+pub fn resumes_at(cursor: &str) -> Option<String> {
+    serde_json::from_str(cursor).ok().map(|place: Place| place.slashtag)
+}
+
 /// The holder of a slashtag.
 enum Taken {
     /// Created by this run, or leads to our destination.

@@ -13,5 +13,6 @@ pub mod payload;
 pub mod rebrandly;
 pub mod result;
 
+pub use chain::resumes_at;
 pub use job::{POLICY, TYPE, UrlShortening};
 pub use payload::{Shortening, Shortening as Payload};

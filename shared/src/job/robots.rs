@@ -311,6 +311,15 @@ pub fn read(body: &[u8], url: &Url) -> (bool, usize) {
     (copy.allows(url), copy.rules.len())
 }
 
+/// Whether a kept copy of a robots.txt allows this URL to us; `None` if the note cannot be read, or is too old to be
+/// used. For fuzz targets.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn read_kept(note: &str, url: &Url, now: Time) -> Option<bool> {
+    let copy: Copy = serde_json::from_str(note).ok()?;
+    copy.is_fresh(now).then(|| copy.allows(url))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,7 +35,7 @@ const MOST_A_DAY: usize = 200;
 /// What is known of an error pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Pattern {
+pub struct Pattern {
     /// When it was seen first, and when this note was renewed last, in milliseconds since the epoch.
     first_at: u64,
     last_at: u64,
