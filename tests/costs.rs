@@ -247,6 +247,53 @@ async fn what_a_month_costs_is_on_the_page() {
     assert_file("docs/costs.md", &page);
 }
 
+/// The rows of a page's tables that have dollars: their names and cents.
+fn cents(page: &str) -> BTreeMap<&str, Vec<i64>> {
+    let amount = |cell: &str| {
+        let (dollars, cents) = cell.trim_matches('*').split_once('.')?;
+        (cents.len() == 2).then(|| format!("{dollars}{cents}").parse().ok()).flatten()
+    };
+    let row = |line| {
+        let mut cells = str::trim_matches(line, '|').split('|').map(str::trim);
+        Some((cells.next()?, cells.filter_map(amount).collect::<Vec<i64>>()))
+    };
+    let rows = page.lines().filter(|line| line.starts_with("| ")).filter_map(row);
+    rows.filter(|(_, cents)| !cents.is_empty()).collect()
+}
+
+/// docs/performance.md has the cost of a million jobs: a tenth of what the last column of docs/costs.md has more than
+/// the first, which is an idle stack.
+#[test]
+fn a_million_jobs_cost_what_the_months_say() {
+    let read = |name: &str| std::fs::read_to_string(Path::new("..").join(name)).unwrap();
+    let (costs, performance) = (read("docs/costs.md"), read("docs/performance.md"));
+    let (_, rest) = performance.split_once("## Cost of a million jobs").unwrap();
+    let of_million = cents(rest.split("\n## ").next().unwrap());
+    let months = cents(&costs);
+    let more = |begin: &str| -> i64 {
+        let rows = months.iter().filter(|(name, _)| name.starts_with(begin));
+        rows.map(|(_, cents)| cents.last().unwrap() - cents.first().unwrap()).sum()
+    };
+    let groups = [
+        ("DynamoDB: writes, reads, storage and backup", "DynamoDB"),
+        ("Lambda: requests and time", "Lambda"),
+        ("SQS", "SQS"),
+        ("log lines and metrics", "CloudWatch"),
+        ("together", "together"),
+    ];
+    assert_eq!(of_million.len(), groups.len(), "{of_million:?}");
+    for (name, begin) in groups {
+        let said = *of_million[name].first().unwrap();
+        let expected = more(begin);
+        assert!(expected > 0, "{begin}: docs/costs.md has such rows");
+        // Both are rounded: ten millions cost as many cents as one costs tenths of them.
+        let differs = (said * 10 - expected).abs();
+        assert!(differs <= 5, "{name}: {said} cents, expected {expected} tenths of a cent");
+    }
+    let rest: i64 = groups[..4].iter().map(|(_, begin)| more(begin)).sum();
+    assert!((rest - more("together")).abs() <= 5, "no other row grows with the jobs");
+}
+
 /// A number with commas.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();

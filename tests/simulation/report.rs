@@ -6,7 +6,7 @@ use evenkeel::testing::BEGINNING;
 
 use super::{
     coverage::Coverage,
-    features::FEATURES,
+    features::{FEATURES, Features},
     load,
     oracle::Seen,
     plan::Plan,
@@ -47,6 +47,8 @@ const MOST_LINES: usize = 7;
 pub(crate) struct Tally {
     sizes: Vec<Size>,
     on: BTreeMap<&'static str, usize>,
+    /// The sum of the intensities of each feature, over the seeds in which it was on.
+    intensities: BTreeMap<&'static str, f64>,
     pub(crate) coverage: Coverage,
 }
 
@@ -54,8 +56,13 @@ impl Tally {
     pub(crate) fn add(&mut self, plan: &Plan, course: &Course) {
         self.sizes.push(course.size);
         self.coverage.add(&course.coverage);
-        for name in plan.features.on() {
+        self.add_features(&plan.features);
+    }
+
+    fn add_features(&mut self, features: &Features) {
+        for name in features.on() {
             *self.on.entry(name).or_default() += 1;
+            *self.intensities.entry(name).or_default() += features.of(name).unwrap_or_default();
         }
     }
 
@@ -64,6 +71,9 @@ impl Tally {
         self.sizes.extend(other.sizes);
         for (name, more) in other.on {
             *self.on.entry(name).or_default() += more;
+        }
+        for (name, more) in other.intensities {
+            *self.intensities.entry(name).or_default() += more;
         }
         self.coverage.add(&other.coverage);
     }
@@ -96,9 +106,12 @@ impl Tally {
         for (name, median, least) in self.medians() {
             let _ = write!(text, "\n  {median:6} {name} (at least {least})");
         }
-        let _ = write!(text, "\nfeatures, with the share of seeds in which each is on:\n ");
+        let _ = write!(
+            text,
+            "\nfeatures, with the share of seeds in which each is on, and its mean intensity in them:\n "
+        );
         for name in FEATURES {
-            let _ = write!(text, " {name} {} %,", self.share(name));
+            let _ = write!(text, " {name} {} % ({:.2}),", self.share(name), self.intensity(name));
         }
         text.truncate(text.trim_end_matches(',').len());
         text.push_str(&self.coverage.text());
@@ -107,6 +120,13 @@ impl Tally {
 
     fn share(&self, name: &str) -> usize {
         self.on.get(name).copied().unwrap_or_default() * 100 / self.sizes.len().max(1)
+    }
+
+    /// The mean intensity of a feature in the seeds in which it was on.
+    #[expect(clippy::cast_precision_loss, reason = "a small count")]
+    fn intensity(&self, name: &str) -> f64 {
+        let seeds = self.on.get(name).copied().unwrap_or_default().max(1) as f64;
+        self.intensities.get(name).copied().unwrap_or_default() / seeds
     }
 
     /// What is too small or too rare, so that the seeds prove little. Features that `set` names are not drawn.
@@ -168,5 +188,50 @@ fn part(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     }
     if lines.len() > MOST_LINES {
         let _ = writeln!(text, "  and {} more", lines.len() - MOST_LINES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_feature_is_told_with_its_share_and_its_mean_intensity() {
+        let mut tally = Tally::default();
+        for intensity in [0.4, 0.6, 0.0, 0.0] {
+            let mut features = Features::default();
+            features.set("skew", intensity).unwrap();
+            tally.add_features(&features);
+            tally.sizes.push(LEAST);
+        }
+        let text = tally.text();
+        assert!(text.contains(" skew 50 % (0.50),"), "{text}");
+        assert!(text.contains(" ttl 0 % (0.00),"), "{text}");
+    }
+
+    #[test]
+    fn seeds_that_are_too_small_in_any_way_are_named() {
+        let of = |size: fn() -> Size| {
+            let sizes = std::iter::repeat_with(size).take(SOME).collect();
+            Tally { sizes, ..Tally::default() }.too_little(&[])
+        };
+        assert_eq!(of(|| LEAST), Vec::<String>::new());
+        let small: [(&str, fn() -> Size); 8] = [
+            ("29 messages", || Size { messages: 29, ..LEAST }),
+            ("2 containers", || Size { containers: 2, ..LEAST }),
+            ("299 port calls", || Size { port_calls: 299, ..LEAST }),
+            ("4 port calls that failed", || Size { struck: 4, ..LEAST }),
+            ("19 virtual minutes", || Size { minutes: 19, ..LEAST }),
+            ("59 writes of records", || Size { seen: Seen { writes: 59, ..LEAST.seen }, ..LEAST }),
+            ("29 claims", || Size { seen: Seen { claims: 29, ..LEAST.seen }, ..LEAST }),
+            ("29 messages deleted", || Size {
+                seen: Seen { deletions: 29, ..LEAST.seen },
+                ..LEAST
+            }),
+        ];
+        for (expected, size) in small {
+            let [only]: [String; 1] = of(size).try_into().unwrap();
+            assert!(only.starts_with(&format!("{expected}, expected at least ")), "{only}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod explained;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,9 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
     ensure!(chosen.len() <= MOST, "{} mutants: expected a shard of at most {MOST}", chosen.len());
     let of = shard.as_ref().map(|shard| format!(" (--shard {shard})")).unwrap_or_default();
     println!("{} of {} mutants{of}", chosen.len(), all.len());
+    for name in rest(&all, &chosen) {
+        println!("not run: {name}");
+    }
     if chosen.is_empty() {
         return Ok(unfit.is_empty());
     }
@@ -97,6 +101,23 @@ fn shard(given: &str) -> Result<String, String> {
         (part < of).then_some(())
     });
     parts.map(|()| given.to_owned()).ok_or_else(|| "expected K/N with K below N".to_owned())
+}
+
+/// The mutants that are not chosen, in their order. Several mutants may have one name: then as many are left as are not
+/// chosen.
+fn rest<'a>(all: &'a [String], chosen: &[String]) -> Vec<&'a str> {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in chosen {
+        *times.entry(name).or_default() += 1;
+    }
+    let is_left = |name: &&str| match times.get_mut(*name) {
+        Some(times) if *times > 0 => {
+            *times -= 1;
+            false
+        }
+        _ => true,
+    };
+    all.iter().map(String::as_str).filter(is_left).collect()
 }
 
 /// The first shard that has no more mutants than a run may have, if all together have more.
@@ -168,7 +189,7 @@ fn unplaced(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, needed, shard, unplaced};
+    use super::{MOST, needed, rest, shard, unplaced};
 
     #[test]
     fn a_name_has_no_place() {
@@ -185,6 +206,16 @@ mod tests {
         assert_eq!(needed(MOST), None);
         assert_eq!(needed(MOST + 1).as_deref(), Some("0/2"));
         assert_eq!(needed(2 * MOST + 1).as_deref(), Some("0/3"));
+    }
+
+    #[test]
+    fn mutants_that_are_not_run_are_listed_as_often_as_there_are() {
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let all = names(&["a", "b", "b", "c"]);
+        assert_eq!(rest(&all, &names(&["b", "c"])), ["a", "b"]);
+        assert_eq!(rest(&all, &[]), ["a", "b", "b", "c"]);
+        assert!(rest(&all, &all).is_empty());
     }
 
     #[test]
