@@ -12,9 +12,12 @@
 //! model has only the tables, the queue and the order of the steps. A container that takes no step is frozen, however
 //! long; so runs outlive their leases here.
 //!
-//! Worlds count as one if their times are in the same order, and their fences have the same distances: decisions compare
-//! times with each other and with the clocks. The search goes on from the first of such worlds that it finds, with the distances
-//! that this one has. They are still too many to visit all: it ends after a number of worlds.
+//! Worlds that differ only in what decides nothing any more count as one: `shape.rs` says which. Time passes to the next
+//! time at which anybody would decide otherwise, and never in between.
+//!
+//! A scope is searched whole if it ends before its number of worlds. [`Scope::whole`] has those that do: at most two kinds
+//! of trouble at once, and two or three receives. With all trouble at once and any number of receives there are too many
+//! worlds, so [`Scope::deep`] visits those that take the fewest steps.
 
 mod inputs;
 mod queue;
@@ -29,7 +32,12 @@ use std::{
 };
 
 use super::moves::Move;
-use crate::{base::time::Time, failure::Class, ports::maintenance::Depth, record::Record};
+use crate::{
+    base::time::{CLOCK_SKEW, Time},
+    failure::Class,
+    ports::maintenance::Depth,
+    record::Record,
+};
 use steps::Search;
 use world::World;
 
@@ -48,18 +56,61 @@ pub struct Scope {
     pub ahead: [Duration; 3],
     /// How runs may end: with a failure of this class, or with success.
     pub ends: Vec<Option<Class>>,
+    /// How many messages are received; `None` if any number may be.
+    pub receives: Option<u32>,
     /// Worlds after which the search ends.
     pub most: usize,
 }
 
+/// Right clocks.
+const RIGHT: [Duration; 3] = [Duration::ZERO; 3];
+
+/// Most worlds of a scope that is searched whole: far more than any of them has.
+const MOST_OF_WHOLE: usize = 400_000;
+
 impl Scope {
-    /// Two copies, two crashes, one lost answer: the scopes that are searched one after the other. `ahead` is by how
-    /// much the second container's clock is ahead.
+    /// Scopes that are searched whole.
+    ///
+    /// The second container's clock is ahead, or the sweeper's is, or it is behind both containers'. The two containers
+    /// are alike, so it is the same if the first one's is ahead.
+    #[must_use]
+    pub fn whole() -> Vec<Self> {
+        let scope = |copies, [crashes, lost_answers, sweeps]: [u32; 3], receives, end| Self {
+            copies,
+            crashes,
+            lost_answers,
+            sweeps,
+            ahead: RIGHT,
+            ends: vec![end],
+            receives: Some(receives),
+            most: MOST_OF_WHOLE,
+        };
+        let either = |class, of: Self| Self { ends: vec![Some(class), None], ..of };
+        let mut scopes = vec![
+            scope(2, [1, 1, 0], 3, None),
+            scope(2, [2, 0, 0], 3, None),
+            scope(2, [0, 0, 1], 3, None),
+            scope(1, [2, 0, 1], 3, None),
+            scope(1, [1, 0, 1], 3, Some(Class::Permanent)),
+            scope(1, [0, 0, 0], 2, Some(Class::Systemic)),
+            either(Class::Systemic, scope(1, [1, 0, 1], 2, None)),
+            either(Class::Transient, scope(2, [0, 0, 1], 2, None)),
+        ];
+        let [no, by] = [Duration::ZERO, CLOCK_SKEW];
+        for ahead in [[no, by, no], [no, no, by], [by, by, no]] {
+            let skewed = [scope(1, [1, 0, 1], 2, None), scope(2, [0, 0, 1], 2, None)];
+            scopes.extend(skewed.map(|of| Self { ahead, ..of }));
+        }
+        scopes
+    }
+
+    /// Two copies, two crashes, one lost answer, and any number of receives: the scopes that are searched one after the
+    /// other, each up to a number of worlds. `ahead` is by how much the second container's clock is ahead.
     ///
     /// Each has other ends of runs: together they would be too many worlds, and how a run ends does not depend on how
     /// others end.
     #[must_use]
-    pub fn all(ahead: Duration) -> Vec<Self> {
+    pub fn deep(ahead: Duration) -> Vec<Self> {
         let ends = [
             vec![None],
             vec![Some(Class::Transient)],
@@ -73,6 +124,7 @@ impl Scope {
             sweeps: 2,
             ahead: [Duration::ZERO, ahead, Duration::ZERO],
             ends,
+            receives: None,
             most: 100_000,
         };
         ends.into_iter().map(scope).collect()
@@ -104,6 +156,8 @@ pub struct Sweeping {
 pub struct Reached {
     /// Worlds that were visited.
     pub worlds: usize,
+    /// Whether these are all worlds that can be reached.
+    pub is_whole: bool,
     /// Changes of state that can happen.
     pub moves: BTreeSet<Move>,
 }
@@ -111,7 +165,8 @@ pub struct Reached {
 /// A step: what is done, and by which container. The sweeper, the queue and time have the numbers from 2.
 type Step = (&'static str, usize);
 
-/// Visits the worlds that can be reached, those after fewer steps first, up to the scope's number. Fails with the rule that is broken, and the steps that lead there.
+/// Visits the worlds that can be reached, those after fewer steps first, up to the scope's number. Fails with the rule
+/// that is broken, and the steps that lead there.
 pub fn explore(scope: &Scope, sweeping: &Sweeping) -> Result<Reached, String> {
     let start = World::start(scope);
     let mut came_from: HashMap<u128, (u128, Step)> = HashMap::new();
@@ -141,23 +196,13 @@ pub fn explore(scope: &Scope, sweeping: &Sweeping) -> Result<Reached, String> {
             }
             came_from.insert(shape, (place, step));
             if came_from.len() >= scope.most {
-                return Ok(Reached { worlds: came_from.len(), moves: search.moves });
+                let (worlds, moves) = (came_from.len(), search.moves);
+                return Ok(Reached { worlds, is_whole: false, moves });
             }
             ahead.push_back((shape, next));
         }
     }
-    Ok(Reached { worlds: came_from.len(), moves: search.moves })
-}
-
-/// Searches all these scopes, and returns all that can be reached in any of them.
-pub fn explore_all(scopes: &[Scope], sweeping: &Sweeping) -> Result<Reached, String> {
-    let mut all = Reached::default();
-    for scope in scopes {
-        let Reached { worlds, moves } = explore(scope, sweeping)?;
-        all.worlds += worlds;
-        all.moves.extend(moves);
-    }
-    Ok(all)
+    Ok(Reached { worlds: came_from.len(), is_whole: true, moves: search.moves })
 }
 
 #[cfg(test)]

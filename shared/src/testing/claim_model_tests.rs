@@ -1,5 +1,5 @@
-//! That the model finds what it must, in a small scope. With the shipped sweeper and in its full scope, it is searched
-//! by `tests/claim_model.rs`.
+//! That the model finds what it must, in a small scope. With the shipped sweeper and in its own scopes, it is searched by
+//! `tests/claim_model.rs`.
 
 use super::*;
 use crate::record::Phase;
@@ -41,15 +41,45 @@ fn parked(record: &Record, now: Time) -> Option<Change> {
     }
 }
 
-/// One copy, one process that dies, and no lost answer.
+/// One copy, which is received three times at most, one process that dies, and no lost answer.
 fn small(ends: Vec<Option<Class>>) -> Scope {
-    let (ahead, most) = ([Duration::ZERO; 3], 200_000);
-    Scope { copies: 1, crashes: 1, lost_answers: 0, sweeps: 1, ahead, ends, most }
+    let (ahead, receives, most) = (RIGHT, Some(3), 200_000);
+    Scope { copies: 1, crashes: 1, lost_answers: 0, sweeps: 1, ahead, ends, receives, most }
+}
+
+#[test]
+fn a_search_that_ends_early_is_not_whole() {
+    let scope = Scope { receives: Some(2), ..small(vec![None]) };
+    let whole = explore(&scope, &SWEEPING).unwrap();
+    assert!(whole.is_whole && whole.worlds > 1_000, "{} worlds", whole.worlds);
+    let cut = explore(&Scope { most: whole.worlds - 1, ..scope }, &SWEEPING).unwrap();
+    assert!(!cut.is_whole && cut.worlds < whole.worlds, "{} worlds", cut.worlds);
+}
+
+/// A container that was frozen until its lease is over, and was removed, claims nothing: nothing would lead to the job.
+#[test]
+fn a_claim_after_the_end_of_its_lease_loses_no_job() {
+    let ends = vec![Some(Class::Systemic)];
+    let scope = Scope { crashes: 0, sweeps: 0, receives: Some(2), ..small(ends) };
+    let Reached { is_whole, moves, .. } = explore(&scope, &SWEEPING).unwrap();
+    assert!(is_whole);
+    assert!(moves.contains(&Move { from: "running", by: "run", to: "parked" }), "{moves:?}");
+}
+
+/// Containers with the same clock may change places, so one of the two orders is visited.
+#[test]
+fn containers_with_the_same_clock_are_alike() {
+    let scope = Scope { receives: Some(2), ..small(vec![None]) };
+    let ahead = [Duration::ZERO, Duration::from_millis(1), Duration::ZERO];
+    let [same, other] =
+        [scope.clone(), Scope { ahead, ..scope }].map(|scope| explore(&scope, &SWEEPING).unwrap());
+    assert!(same.worlds < other.worlds, "{} and {} worlds", same.worlds, other.worlds);
+    assert_eq!(same.moves, other.moves);
 }
 
 #[test]
 fn a_sweeper_that_keeps_the_rules_breaks_none() {
-    let Reached { worlds, moves } = explore(&small(vec![None]), &SWEEPING).unwrap();
+    let Reached { worlds, moves, .. } = explore(&small(vec![None]), &SWEEPING).unwrap();
     assert!(worlds > 100, "the search visited only {worlds} worlds");
     let happens = |from, by, to| moves.contains(&Move { from, by, to });
     assert!(happens("none", "claim", "running"), "{moves:?}");

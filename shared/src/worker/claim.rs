@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use crate::{
     base::{
         mutants::{Mutant, is_on},
-        time::{Clock, Time},
+        time::{CLOCK_SKEW, Clock, Time},
     },
     job::Job,
     policy::SHORTEST_DELAY,
@@ -198,6 +198,7 @@ async fn claim_one<J: Job, P: Ports>(
             }
             decision => match next(decision, isolated_now, now) {
                 Next::Return(claim) => return claim,
+                Next::Write(..) if !is_leased(batch.lease.until, worker.clock.now()) => break,
                 Next::Write(record, claim) => {
                     let attempt =
                         write(worker, batch, ticket, existing.as_ref(), &record, claim).await;
@@ -214,6 +215,13 @@ async fn claim_one<J: Job, P: Ports>(
     }
     let disposition = Disposition::Retry(SHORTEST_DELAY);
     if doubt { Claim::InDoubt(disposition) } else { Claim::NothingToRun(disposition) }
+}
+
+/// Whether the lease of a batch, which ends at `until`, still stands for a claim that is written now. The sweeper removes
+/// a lease that is over, by a clock that may be ahead: if a process was frozen until then, and claimed a job, and died,
+/// nothing would lead to the job.
+pub(crate) fn is_leased(until: Time, now: Time) -> bool {
+    until > now + CLOCK_SKEW
 }
 
 /// What a claim decision asks for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{Batch, Container, LOST_ANSWERS, World};
+use super::world::{Batch, Container, LOST_ANSWERS, RECEIVES, World};
 use crate::{base::time::LEASE_GRACE, policy::LONGEST_WAIT, worker::disposition::Disposition};
 
 /// The time-out of the function, and the queue's visibility time-out, six times as long.
@@ -64,6 +64,7 @@ impl World {
 
 /// The container receives one of the visible messages.
 pub(super) fn received(world: &World, container: usize) -> Vec<World> {
+    let left = world.left[RECEIVES];
     let visible = |place: &usize| {
         world.messages[*place].is_some_and(|message| message.visible_at <= world.now)
     };
@@ -71,6 +72,7 @@ pub(super) fn received(world: &World, container: usize) -> Vec<World> {
         let owner = world.token(container);
         let until = world.clock(container) + TIMEOUT + LEASE_GRACE;
         let mut next = world.clone();
+        next.left[RECEIVES] = if left == u32::MAX { left } else { left.checked_sub(1)? };
         let message = next.messages[place].as_mut()?;
         let (wakes, sent_at, is_first) = (message.wakes, message.sent_at, !message.was_received);
         message.visible_at = world.now + VISIBILITY;

@@ -14,7 +14,7 @@ use crate::{
     record::{Guard, Phase, Record, claim_decision::ClaimDecision},
     testing::moves::Move,
     worker::{
-        claim::{Claim, Next, next},
+        claim::{Claim, Next, is_leased, next},
         disposition::Disposition,
     },
 };
@@ -146,6 +146,10 @@ impl Search<'_> {
             }
             (decided, _) => match next(decided, isolated, now) {
                 Next::Return(claim) => return Ok(vec![world.with(container, then(claim))]),
+                Next::Write(..) if !is_leased(batch.until, now) => {
+                    let late = Container::Answer(batch.clone(), Disposition::Retry(SHORTEST_DELAY));
+                    return Ok(vec![world.with(container, late)]);
+                }
                 Next::Write(record, claim) => (*record, then(claim)),
             },
         };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use super::Scope;
 use crate::{
-    base::time::Time,
+    base::time::{CLOCK_SKEW, Time},
     dependency::limiter::PROMISE_HORIZON,
     record::{Guard, Phase, Record},
     testing::BEGINNING,
@@ -19,12 +19,17 @@ pub(super) const COPIES: usize = 0;
 pub(super) const CRASHES: usize = 1;
 pub(super) const LOST_ANSWERS: usize = 2;
 pub(super) const SWEEPS: usize = 3;
+pub(super) const RECEIVES: usize = 4;
 
 /// The place of the sweeper's message in the queue.
 pub(super) const WAKE_UP: usize = 2;
 
 /// How long the sweeper lets a message be overdue before it counts as lost.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a message is overdue at most until it counts as lost.
+pub(super) const OVERDUE: Duration =
+    Duration::from_secs(GRACE.as_secs() + PROMISE_HORIZON.as_secs());
 
 /// A message in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,20 @@ pub(super) struct Message {
     pub(super) held_by: Option<usize>,
     /// Whether at any time since its last receive the table alone brought the job to its end.
     pub(super) is_safe: bool,
+}
+
+impl Message {
+    /// The id of the message at this place in the queue.
+    pub(super) fn id(&self, place: usize) -> String {
+        id(self.wakes, place)
+    }
+}
+
+fn id(wakes: Option<u64>, place: usize) -> String {
+    match wakes {
+        Some(fence) => format!("wake-up-{fence}"),
+        None => format!("message-{place}"),
+    }
 }
 
 /// A batch of one message.
@@ -58,10 +77,7 @@ pub(super) struct Batch {
 impl Batch {
     /// The id of the message.
     pub(super) fn message_id(&self) -> String {
-        match self.wakes {
-            Some(fence) => format!("wake-up-{fence}"),
-            None => format!("message-{}", self.message),
-        }
+        id(self.wakes, self.message)
     }
 
     /// When the sender's message was sent; `None` if the sweeper sent it.
@@ -108,8 +124,9 @@ pub(super) struct World {
     pub(super) messages: [Option<Message>; 3],
     pub(super) containers: [Container; 2],
     pub(super) sweeper: Sweeper,
-    /// How often more these may happen: copies are sent, processes die, answers are lost, the sweeper writes.
-    pub(super) left: [u32; 4],
+    /// How often more these may happen: copies are sent, processes die, answers are lost, the sweeper writes, messages
+    /// are received. `u32::MAX` receives are without a limit.
+    pub(super) left: [u32; 5],
     pub(super) ahead: [Duration; 3],
     /// The fence of the latest end of a run.
     pub(super) settled: Option<u64>,
@@ -118,6 +135,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn start(scope: &Scope) -> Self {
         let copies = u32::try_from(scope.copies.saturating_sub(1)).unwrap_or_default();
+        let receives = scope.receives.unwrap_or(u32::MAX);
         let mut world = Self {
             now: BEGINNING,
             record: None,
@@ -125,7 +143,7 @@ impl World {
             messages: [None; 3],
             containers: [Container::Receive, Container::Receive],
             sweeper: Sweeper::Look,
-            left: [copies, scope.crashes, scope.lost_answers, scope.sweeps],
+            left: [copies, scope.crashes, scope.lost_answers, scope.sweeps, receives],
             ahead: scope.ahead,
             settled: None,
         };
@@ -195,21 +213,43 @@ impl World {
         if is_open && !is_found { Err("the job is lost".into()) } else { Ok(()) }
     }
 
-    /// All times of the world.
-    pub(super) fn times(&self) -> Vec<Time> {
+    /// All times that may still decide something.
+    fn times(&self) -> Vec<Time> {
         let mut times: Vec<Time> = self.leases.values().copied().collect();
-        for message in self.messages.iter().flatten() {
-            times.extend([message.sent_at, message.visible_at]);
+        times.extend(self.messages.iter().flatten().map(|message| message.visible_at));
+        // The claim is decided by the end of its lease, and by whether that is near by any clock.
+        let early = self.containers.iter().filter_map(Container::early);
+        times.extend(early.flat_map(|batch| [batch.until, batch.until.before(CLOCK_SKEW)]));
+        let held = self.containers.iter().filter_map(|container| match container {
+            Container::Decide(_, _, seen) => seen.as_deref(),
+            Container::Settle(_, record, _) if !self.is_taken_over(record) => Some(&**record),
+            _ => None,
+        });
+        let current = self.record.as_deref();
+        for record in current.into_iter().chain(held) {
+            times.extend(self.deciding_times_of(record));
         }
-        let batches = self.containers.iter().filter_map(Container::batch);
-        times.extend(batches.flat_map(|batch| [batch.until, batch.sent_at]));
-        for record in self.records() {
-            times.extend(times_of(record).into_iter().flatten());
-        }
-        if let Sweeper::Write(_, _, Some(at)) | Sweeper::Send(_, at) = self.sweeper {
-            times.push(at);
+        match &self.sweeper {
+            Sweeper::Write(guard, record, wakes_at)
+                if current.map(Record::guard).as_ref() == Some(guard) =>
+            {
+                times.extend(self.deciding_times_of(record));
+                times.extend(*wakes_at);
+            }
+            Sweeper::Send(_, at) => times.push(*at),
+            _ => {}
         }
         times
+    }
+
+    /// The times in a record that may still decide something. Only messages that are sent later depend on when the job
+    /// ended, and only the sweeper on when it is due.
+    fn deciding_times_of(&self, record: &Record) -> impl Iterator<Item = Time> + use<> {
+        let [first, due_at] = times_of(record);
+        let has_ended = record.phase.ended_at().is_some();
+        let first = first.filter(|_| !has_ended || self.left[COPIES] > 0);
+        let due_at = due_at.filter(|_| self.left[SWEEPS] > 0);
+        first.into_iter().chain(due_at)
     }
 
     /// The next time at which anybody would decide otherwise than now.
@@ -217,12 +257,16 @@ impl World {
         let mut times = self.times();
         match self.record.as_ref().map(|record| &record.phase) {
             // The sweeper lets a message be late, and one that may be hidden be later.
-            Some(Phase::Queued { due_at } | Phase::Waiting { due_at, .. }) => {
-                times.extend([*due_at + GRACE, *due_at + GRACE + PROMISE_HORIZON]);
+            Some(Phase::Queued { due_at } | Phase::Waiting { due_at, .. })
+                if self.left[SWEEPS] > 0 =>
+            {
+                times.extend([*due_at + GRACE, *due_at + OVERDUE]);
             }
             // Only what is sent after the end asks for more.
-            Some(phase) => times.extend(phase.ended_at().map(|at| at + Duration::from_secs(1))),
-            None => {}
+            Some(phase) if self.left[COPIES] > 0 => {
+                times.extend(phase.ended_at().map(|at| at + Duration::from_secs(1)));
+            }
+            _ => {}
         }
         let times = times.into_iter().flat_map(|time| self.ahead.map(|ahead| time.before(ahead)));
         times.filter(|time| *time > self.now).min()
@@ -239,6 +283,14 @@ impl Container {
             | Self::Run(batch, _)
             | Self::Settle(batch, _, _)
             | Self::Answer(batch, _) => Some(batch),
+        }
+    }
+
+    /// The batch whose claim is not decided yet.
+    pub(super) const fn early(&self) -> Option<&Batch> {
+        match self {
+            Self::Begin(batch) | Self::Read(batch, _) | Self::Decide(batch, _, _) => Some(batch),
+            _ => None,
         }
     }
 
