@@ -79,6 +79,7 @@ fn may_import(folder: &str) -> &'static [&'static str] {
         "tests/bench-engine" => &[
             "dealer-com-feed",
             "evenkeel",
+            "evenkeel-cli",
             "inventory",
             "product-detail-scraping",
             "sweeper",

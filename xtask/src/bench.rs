@@ -77,8 +77,9 @@ pub async fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
         let text = read(&page)?;
         file::write(&page, &table::written(&text, &counted).context(PAGE)?)?;
     }
-    let Some(recorded) = recorded else { return Ok(true) };
-    Ok(judge(&recorded.only(filter), &counted))
+    let is_linear = told(&table::growth(&counted));
+    let Some(recorded) = recorded else { return Ok(is_linear) };
+    Ok(judge(&recorded.only(filter), &counted) && is_linear)
 }
 
 /// The numbers of the document. Fails if they come from another compiler or CPU: their numbers differ anyway.
@@ -107,7 +108,11 @@ async fn against_revision(workspace: &Workspace, base: &str, filter: &str) -> Re
 
 /// Prints what differs. Returns false if a case takes more instructions than it may.
 fn judge(before: &Counts, now: &Counts) -> bool {
-    let verdict = table::compare(before, now);
+    told(&table::compare(before, now))
+}
+
+/// Prints what was found. Returns whether it passed.
+fn told(verdict: &table::Verdict) -> bool {
     for line in &verdict.lines {
         println!("{line}");
     }

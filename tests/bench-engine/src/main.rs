@@ -8,6 +8,7 @@
 mod calls;
 mod case;
 mod decisions;
+mod linear;
 mod reading;
 mod sweeping;
 mod work;
@@ -19,7 +20,7 @@ use case::Case;
 /// Every case, in the order of the table.
 fn cases() -> Vec<Case> {
     let groups = [work::cases(), decisions::cases(), calls::cases(), reading::cases()];
-    groups.into_iter().flatten().chain(sweeping::cases()).collect()
+    groups.into_iter().flatten().chain(sweeping::cases()).chain(linear::cases()).collect()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -76,7 +76,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// The messages of an event, decoded.
-fn decoded(event: &str) -> Vec<Message<Shortening>> {
+pub(crate) fn decoded(event: &str) -> Vec<Message<Shortening>> {
     let messages = lambda::messages(event).expect("an event of SQS");
     let bodies = messages.iter().map(ReceivedMessage::body);
     let decoded = bodies.map(|body| decode(url_shortening::TYPE, body).expect("a valid message"));
@@ -108,7 +108,7 @@ async fn pass_gates(times: u32) {
 }
 
 /// An event of SQS with so many messages, as Lambda delivers it.
-fn event(count: usize, body: impl Fn(usize) -> String) -> Value {
+pub(crate) fn event(count: usize, body: impl Fn(usize) -> String) -> Value {
     let sent = BEGINNING.as_millis().to_string();
     let record = |n: usize| {
         json!({
@@ -136,7 +136,7 @@ fn errand(n: usize) -> String {
     json!({"version": 1, "type": "errand", "id": name, "payload": {"name": name}}).to_string()
 }
 
-fn shortening(n: usize) -> String {
+pub(crate) fn shortening(n: usize) -> String {
     let payload = json!({
         "destination": format!("https://www.acme.example/new/Honda/2026-Accord-{n}.htm?utm_source=mail"),
         "dealer_slug": "acme-motors",

@@ -78,6 +78,29 @@ fn grouped(number: u64) -> String {
     grouped
 }
 
+/// What the name of a case ends with whose input is twice as long as that of the case of the same name.
+const TWICE: &str = ", twice";
+
+/// How many tenths of the instructions a case may take whose input is twice as long.
+const MOST_OF_TWICE: u64 = 23;
+
+/// Compares each case whose input is twice as long with the other, if both were counted.
+pub(super) fn growth(counts: &Counts) -> Verdict {
+    let mut verdict = Verdict { lines: Vec::new(), passed: true };
+    for twice in &counts.cases {
+        let Some(name) = twice.name.strip_suffix(TWICE) else { continue };
+        let Some(once) = counts.cases.iter().find(|case| case.name == name) else { continue };
+        if twice.instructions * 10 > once.instructions * MOST_OF_TWICE {
+            let (once, twice) = (grouped(once.instructions), grouped(twice.instructions));
+            let line =
+                format!("{name}: twice the input takes {twice} instructions, and once {once}");
+            verdict.lines.push(format!("{line}: expected at most 2.3 times as many"));
+            verdict.passed = false;
+        }
+    }
+    verdict
+}
+
 /// What a comparison has found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
@@ -148,6 +171,17 @@ mod tests {
         let table =
             format!("{BEGIN}{MACHINE}`a` on `b`:\n\n| case |\n|---|\n| x | few | y |\n{END}");
         assert!(problem(&table).starts_with("| x | few | y |: expected"), "{}", problem(&table));
+    }
+
+    #[test]
+    fn twice_the_input_may_take_at_most_2_3_times_the_instructions() {
+        let within = counts(&[("a", 1_000), ("a, twice", 2_300), ("b, twice", 9_000), ("c", 1)]);
+        assert_eq!(growth(&within), Verdict { lines: Vec::new(), passed: true });
+        let more = growth(&counts(&[("a", 1_000), ("a, twice", 2_301)]));
+        assert!(!more.passed);
+        let expected = "a: twice the input takes 2,301 instructions, and once 1,000: \
+                        expected at most 2.3 times as many";
+        assert_eq!(more.lines, [expected]);
     }
 
     #[test]
