@@ -1,6 +1,9 @@
 //! The dashboard's own process beside a local stack: what people on call see and do when a site turns us away.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use reqwest::{
     Response, StatusCode,
@@ -80,6 +83,41 @@ impl Browser {
             .await
             .unwrap()
     }
+}
+
+/// Most pages that are followed from one another.
+const MOST_PAGES: usize = 200;
+
+/// Every page of the stack's dashboard that the overview or a job's page leads to, by its path. Each page answers.
+pub(super) async fn every_page(stack: &Stack, job: &str) -> BTreeMap<String, String> {
+    let workspace = Workspace::find().await.unwrap();
+    let built = artifact::build(&workspace, Profile::Dev).await.unwrap();
+    let dashboard = stack.dashboard(built.path("evenkeel").unwrap()).await.unwrap();
+    let browser = Browser::at(dashboard.url());
+    let tab = browser.tab().await;
+    browser.shows("/dependencies", &["rebrandly"]).await;
+    let query = Serializer::new(String::new()).append_pair("id", job).finish();
+    let mut ahead =
+        BTreeSet::from(["/".to_owned(), "/metrics".to_owned(), format!("/job?{query}")]);
+    let mut pages = BTreeMap::new();
+    while let Some(path) = ahead.pop_first() {
+        if pages.len() >= MOST_PAGES {
+            break;
+        }
+        let (status, text) = browser.page(&path).await;
+        assert!(status.is_success(), "{path}: {status}: {text}");
+        let links = text.split("href=\"/").skip(1).filter_map(|rest| rest.split('"').next());
+        let links =
+            links.map(|link| format!("/{}", link.replace("&amp;", "&").replace("&#38;", "&")));
+        // Those ask whether to change something, and style the pages.
+        let links =
+            links.filter(|link| !link.starts_with("/confirm") && !link.starts_with("/static"));
+        ahead.extend(links.filter(|link| *link != path && !pages.contains_key(link)));
+        pages.insert(path, text);
+    }
+    drop(tab);
+    dashboard.stop().await.unwrap();
+    pages
 }
 
 /// What the form of a page sends besides what people write into it.

@@ -1,7 +1,8 @@
-//! How much a batch logs. Log bytes are billed, so neither healthy jobs nor hostile messages may write many.
+//! What a batch logs. Log bytes are billed, so neither healthy jobs nor hostile messages may write many; and alarms
+//! count lines, so no message may write one of its own.
 
 use evenkeel::testing::LogLines;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, errands::errand};
 
@@ -50,4 +51,24 @@ async fn the_log_of_a_hostile_batch_is_bounded() {
     let text = logged(&bench).await;
     assert!(text.lines().count() >= 11, "each message and the batch have a line: {text}");
     assert!(text.len() <= WORST_BYTES, "{} bytes", text.len());
+}
+
+/// A text that is a line of its own wherever it is written as it stands, with an escape sequence of terminals.
+const FORGED: &str = "x\r\n{\"level\":\"ERROR\",\"outcome\":\"alarm\"}\n\u{1b}[2J\u{2028}forged";
+
+#[tokio::test(start_paused = true)]
+async fn a_text_from_outside_forges_no_line_of_the_log() {
+    let bench = Bench::errands();
+    bench.send(&json!({ "version": 1, "type": FORGED, "payload": {} }).to_string());
+    bench.send(FORGED);
+    bench.send(&errand(FORGED, 20, &["permanent"]));
+    let text = logged(&bench).await;
+    assert!(text.contains("forged"), "a line quotes the text: {text}");
+    for line in text.split_terminator('\n') {
+        let fields: Value =
+            serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+        assert_ne!(fields["outcome"], "alarm", "{line}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+    assert!(text.lines().count() >= 3, "a line for each message that failed: {text}");
 }

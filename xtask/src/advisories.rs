@@ -24,8 +24,11 @@ use crate::file;
 use crate::tool;
 use crate::workspace::Workspace;
 
-/// The lock files of the repository.
-const LOCK_FILES: [&str; 2] = ["Cargo.lock", "tests/page-bench/Cargo.lock"];
+/// The name of a lock file. Every workspace of the repository has one.
+const LOCK_FILE: &str = "Cargo.lock";
+
+/// The folder of builds. What is below it is not the repository's.
+const BUILDS: &str = "target";
 
 /// The folder of a database that holds the advisories about crates, one folder for each crate.
 const CRATES: &str = "crates";
@@ -137,16 +140,16 @@ struct Findings {
     other: Vec<String>,
 }
 
-/// Compares the lock files with the database at `path`, an archive (`.tar.gz`) or a folder, and prints what it finds.
-/// Returns false if a locked version is vulnerable or unsound. Fails if the database cannot be read.
+/// Compares every lock file of the repository with the database at `path`, an archive (`.tar.gz`) or a folder, and
+/// prints what it finds. Returns false if a locked version is vulnerable or unsound. Fails if the database cannot be read.
 pub async fn run(workspace: &Workspace, path: &Path) -> Result<bool> {
     let database = if path.is_dir() { path.to_owned() } else { unpacked(workspace, path).await? };
     let advisories = read_all(&database)?;
     println!("{} advisories", advisories.len());
     let mut is_safe = true;
-    for name in LOCK_FILES {
-        let text = fs::read_to_string(workspace.root().join(name))
-            .with_context(|| format!("{name} cannot be read"))?;
+    for path in lock_files(workspace.root())? {
+        let name = workspace.shown(&path);
+        let text = fs::read_to_string(&path).with_context(|| format!("{name} cannot be read"))?;
         let lock: LockFile =
             toml::from_str(&text).with_context(|| format!("{name}: no lock file"))?;
         let Findings { harmful, other } = findings(&lock, &advisories);
@@ -158,6 +161,25 @@ pub async fn run(workspace: &Workspace, path: &Path) -> Result<bool> {
         is_safe &= harmful == 0;
     }
     Ok(is_safe)
+}
+
+/// Every lock file below a folder, sorted, but for those in build directories and hidden folders. Fails if there is
+/// none: then the folder is no repository.
+fn lock_files(root: &Path) -> Result<Vec<PathBuf>> {
+    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && !path.is_symlink() && name != BUILDS && !name.starts_with('.') {
+                folders.push(path);
+            } else if name == LOCK_FILE {
+                found.push(path);
+            }
+        }
+    }
+    ensure!(!found.is_empty(), "{}: expected lock files, found none", root.display());
+    found.sort();
+    Ok(found)
 }
 
 /// Unpacks an archive into the build directory and returns its folder.

@@ -131,3 +131,26 @@ fn what_is_no_advisory_is_named() {
         assert!(error.contains(expected), "{text:?}: {error}");
     }
 }
+
+#[test]
+fn every_lock_file_of_the_repository_is_found_and_none_of_a_build() {
+    let folder = std::env::temp_dir().join(format!("evenkeel-locks-{}", std::process::id()));
+    let ours = ["Cargo.lock", "tests/one/Cargo.lock", "tests/two/Cargo.lock"];
+    let others =
+        ["target/package/Cargo.lock", "tests/two/target/Cargo.lock", ".aws-sam/Cargo.lock"];
+    for name in ours.iter().chain(&others).chain(&["tests/one/Cargo.toml"]) {
+        let path = folder.join(name);
+        file::create_folder(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    assert_eq!(lock_files(&folder).unwrap(), ours.map(|name| folder.join(name)));
+    fs::remove_dir_all(&folder).unwrap();
+    let none = lock_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap_err();
+    assert!(none.to_string().ends_with("expected lock files, found none"), "{none}");
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let found = lock_files(root).unwrap();
+    for name in ["Cargo.lock", "tests/bench-engine/Cargo.lock", "tests/page-bench/Cargo.lock"] {
+        assert!(found.contains(&root.join(name)), "{name} is not in {found:?}");
+    }
+}
