@@ -88,7 +88,6 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::print_stdout, reason = "who asks for the alarms wants to see which fire")]
 async fn each_fault_fires_its_alarms_and_no_other() {
     let (rules, filters) = (rules(&NAMES), filters());
     let mut wrong = Vec::new();

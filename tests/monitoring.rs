@@ -90,7 +90,6 @@ fn short(alarm: &Value) -> &str {
 
 /// `cargo xtask alarms` shows what this prints.
 #[test]
-#[expect(clippy::print_stdout, reason = "who asks for the alarms wants to know what they cost")]
 fn metrics_alarms_and_dashboard_cost_at_most_fifty_five_dollars_at_three_types() {
     let template = load();
     let read: usize = alarms(&template).iter().map(|(_, alarm)| reads(alarm).len()).sum();

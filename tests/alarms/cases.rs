@@ -11,6 +11,9 @@ use sweeper::plan::rescue::MANY_STUCK;
 
 use crate::bench::{Bench, errands::errand, run::MINUTE};
 
+/// Something that happens to the stack.
+type Happening = fn(&Bench);
+
 /// A fault, which alarms must fire, and what happens.
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -21,7 +24,7 @@ pub(super) struct Case {
     pub(super) warm_up: usize,
     pub(super) happens: fn(&Bench),
     /// What happens so many minutes after that.
-    pub(super) then: Option<(usize, fn(&Bench))>,
+    pub(super) then: Option<(usize, Happening)>,
     /// How each job ends, and how many are sent a minute.
     pub(super) jobs: (&'static [&'static str], usize),
     /// How long after it is sent a job is no longer worth doing.
@@ -52,11 +55,6 @@ pub(super) fn cases() -> Vec<Case> {
     all.extend(of_aws());
     all.extend(of_people());
     all
-}
-
-/// What happens so many minutes after the fault has begun.
-fn later(minutes: usize, then: fn(&Bench)) -> Option<(usize, fn(&Bench))> {
-    Some((minutes, then))
 }
 
 /// Jobs and messages that go wrong.
@@ -124,7 +122,7 @@ fn of_the_service() -> [Case; 5] {
             fires: &["BreakerOpenLong", "Forecast", "NewPattern", "Paused"],
             without: Some(("BreakerOpen", &["Forecast", "NewPattern", "OldestJob", "Paused"])),
             happens: |bench| bench.journal.go_down(bench.now() + MINUTE * 120),
-            then: later(5, |bench| bench.mappings.enable(MAPPINGS[0], false)),
+            then: Some((5, |bench| bench.mappings.enable(MAPPINGS[0], false))),
             jobs: (&["ok"], 8),
             ..WELL
         },
@@ -171,7 +169,7 @@ fn of_aws() -> [Case; 6] {
             name: "Lambda refuses invocations for six minutes",
             fires: &["Throttles"],
             happens: |bench| allow(bench, Some(0)),
-            then: later(6, |bench| allow(bench, None)),
+            then: Some((6, |bench| allow(bench, None))),
             ..WELL
         },
         Case {
@@ -181,7 +179,7 @@ fn of_aws() -> [Case; 6] {
                 let limits = PartitionLimits { writes: 0, ..PartitionLimits::AWS };
                 bench.store.limit_table("jobs", Some(limits));
             },
-            then: later(4, |bench| bench.store.limit(None)),
+            then: Some((4, |bench| bench.store.limit(None))),
             ..WELL
         },
         Case {

@@ -209,6 +209,9 @@ mod tests {
         assert!(text.contains(" ttl 0 % (0.00),"), "{text}");
     }
 
+    /// The size of a seed.
+    type SizeOf = fn() -> Size;
+
     #[test]
     fn seeds_that_are_too_small_in_any_way_are_named() {
         let of = |size: fn() -> Size| {
@@ -216,7 +219,7 @@ mod tests {
             Tally { sizes, ..Tally::default() }.too_little(&[])
         };
         assert_eq!(of(|| LEAST), Vec::<String>::new());
-        let small: [(&str, fn() -> Size); 8] = [
+        let small: [(&str, SizeOf); 8] = [
             ("29 messages", || Size { messages: 29, ..LEAST }),
             ("2 containers", || Size { containers: 2, ..LEAST }),
             ("299 port calls", || Size { port_calls: 299, ..LEAST }),

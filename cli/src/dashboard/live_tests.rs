@@ -38,8 +38,8 @@ async fn every_part_is_read_and_then_only_what_is_due() {
     let used = refreshed(&ports, &mut poller, later).await;
     assert_eq!(poller.live.read_at[&Part::Gates], later);
     assert_eq!(poller.live.read_at[&Part::Observed], NOW);
-    // What has opened, a breaker, a limiter and the calls, at half a unit each.
-    assert!((used - 2.0).abs() < 0.01, "{used}");
+    // What has opened, of which there are four kinds, a breaker, a limiter and the calls, at half a unit each.
+    assert!((used - 3.5).abs() < 0.01, "{used}");
     assert_eq!(poller.live.calls["d"].len(), 2, "a bucket is not there twice");
 }
 
@@ -52,8 +52,8 @@ fn open(why: &str) -> Breaker {
 /// The same ports after the breaker of this dependency has opened at `at`.
 fn after_opening(ports: MemoryPorts, dependency: &str, at: Time) -> MemoryPorts {
     let opened = Opened { dependency: dependency.to_owned(), at: at.as_millis() };
-    let (name, text) = (opened.note_key().name, serde_json::to_string(&opened).unwrap());
-    ports.with_breaker(dependency, open("a wall")).with_note("opened", &name, &text)
+    let (key, text) = (opened.note_key(), serde_json::to_string(&opened).unwrap());
+    ports.with_breaker(dependency, open("a wall")).with_note(key.kind, &key.name, &text)
 }
 
 #[tokio::test]
@@ -68,7 +68,8 @@ async fn the_breaker_of_any_host_is_read_within_a_second_of_its_opening() {
 
 #[tokio::test]
 async fn shared_dependencies_are_read_beside_a_breaker_that_has_just_opened() {
-    let ports = after_opening(MemoryPorts::stack("s", TYPES), "page/a.example", NOW);
+    let ports = MemoryPorts::stack("s", TYPES).with_breaker("d", open("503"));
+    let ports = after_opening(ports, "page/a.example", NOW);
     let mut poller = Poller::default();
     refreshed(&ports, &mut poller, NOW).await;
     let names: Vec<&String> = poller.live.breakers.keys().collect();

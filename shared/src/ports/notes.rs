@@ -163,8 +163,9 @@ pub const NOTED_FOR: Duration = Duration::from_mins(10);
 /// handles it, and the sweeper renews the note while the dependency has parked jobs.
 pub const WATCHED_RETENTION: Duration = Duration::from_hours(7 * 24);
 
-/// The kind of notes that say which breakers have opened lately, by [`Opened::note_key`].
-pub const OPENED: &str = "opened";
+/// The kinds of notes that say which breakers have opened lately, by [`Opened::note_key`]. There are several: when a
+/// network fails, the breakers of thousands of hosts open within seconds, and one partition takes 1,000 writes a second.
+pub const OPENED: [&str; 4] = ["opened#0", "opened#1", "opened#2", "opened#3"];
 
 /// How long such a note is kept: until then the sweeper has reported the breaker many times.
 pub const OPENED_RETENTION: Duration = Duration::from_hours(1);
@@ -183,11 +184,14 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The key of the note. Notes are sorted by name, so the latest comes first.
+    /// The key of the note. Notes of a kind are sorted by name, so the latest comes first.
     #[must_use]
     pub fn note_key(&self) -> NoteKey {
         let before_end = END_OF_TIME_MS.saturating_sub(self.at);
-        NoteKey::new(OPENED, format!("{before_end:015}#{}", self.dependency))
+        let shards = u32::try_from(OPENED.len()).unwrap_or(1);
+        let place = usize::try_from(shard(&self.dependency, shards)).unwrap_or_default();
+        let kind = OPENED.get(place).copied().unwrap_or(OPENED[0]);
+        NoteKey::new(kind, format!("{before_end:015}#{}", self.dependency))
     }
 }
 

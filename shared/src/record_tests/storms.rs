@@ -2,10 +2,11 @@
 
 use super::*;
 
-/// The lease of "a" is over, and another message of the job meets that.
+/// The lease of the run is over, and another container meets that.
 fn met(excuses_crashes: bool, record: &Record, now: Time) -> ClaimDecision {
     let ids = ids("n");
-    let by = Claimant { excuses_crashes, ..claimant("b", &ids, now) };
+    let other = if record.owner == "b" { "d" } else { "b" };
+    let by = Claimant { excuses_crashes, ..claimant(other, &ids, now) };
     try_claim(Some(record), &by)
 }
 

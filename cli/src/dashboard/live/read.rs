@@ -1,5 +1,7 @@
 //! Reads the parts. Nothing is changed here, so that the parts can be read side by side.
 
+use std::cmp::Reverse;
+
 use evenkeel::{
     base::time::Time,
     dependency::stats::{BUCKET, Calls},
@@ -94,9 +96,16 @@ pub(super) async fn part<P: Ports>(
 /// The breakers that have opened last. A note of another version that cannot be read is left out: the sweeper reports
 /// its breaker within a minute.
 async fn opened<P: Ports>(ports: &P, stack: &Deployment) -> Result<(Update, f64), Failure> {
-    let read = ports.notes(&stack.control, OPENED, LATEST_OPENED).await?;
-    let opened = read.value.iter().filter_map(|note| serde_json::from_str(&note.text).ok());
-    Ok((Update::Opened(opened.collect()), read.units))
+    let reads = OPENED.map(|kind| ports.notes(&stack.control, kind, LATEST_OPENED));
+    let (mut opened, mut units) = (Vec::new(), 0.0);
+    for read in join_all(reads).await {
+        let read = read?;
+        units += read.units;
+        opened.extend(read.value.iter().filter_map(|note| serde_json::from_str(&note.text).ok()));
+    }
+    opened.sort_by_key(|one: &Opened| Reverse(one.at));
+    opened.truncate(LATEST_OPENED);
+    Ok((Update::Opened(opened), units))
 }
 
 /// Breakers and limiters of these dependencies.

@@ -96,7 +96,11 @@ fn showing(text: &str) -> MemoryPorts {
         .with_record(&record("1", &payload, text))
         .with_breaker("d", breaker)
         .with_note("observe", "now", &observed.to_string())
-        .with_note("opened", "1", &json!({ "dependency": text, "at": NOW.as_millis() }).to_string())
+        .with_note(
+            "opened#1",
+            "1",
+            &json!({ "dependency": text, "at": NOW.as_millis() }).to_string(),
+        )
         .with_note("history", &format!("{:015}", NOW.as_millis() - 60_000), &observed.to_string())
         .with_due([dead, rejected])
         .with_succeeded("a", &[(NOW, text)])

@@ -17,7 +17,7 @@ pub(super) struct Shown {
     pub(super) msrp: Option<u64>,
     /// The currency of that price, if its sign stands for just one.
     pub(super) currency: Option<&'static str>,
-    /// Former prices.
+    /// Prices that are struck through: what the car cost before.
     pub(super) struck: Vec<u64>,
     /// Payments, savings and fees, which explain what other sources give as the price.
     pub(super) others: Vec<(u64, Code)>,

@@ -246,8 +246,8 @@ async fn job_type<P: Ports>(
         if mapping == Ok(None) {
             paused += 1;
             // If it is not known what operators have paused, the pause may be one of theirs.
-            let pauses = tick.pauses.as_ref();
-            overdue += u64::from(pauses.is_some_and(|pauses| !pauses.contains(&source.mapping)));
+            let of_operators = tick.pauses.as_ref();
+            overdue += u64::from(of_operators.is_some_and(|own| !own.contains(&source.mapping)));
         }
         let concurrency = mapping.ok().flatten().map(|mapping| mapping.slots);
         let Some(depth) = view.depths.get(&source.queue) else { continue };
