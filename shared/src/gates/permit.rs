@@ -61,8 +61,6 @@ struct CallsMade {
     counted_failure: Option<Counted>,
     /// Whether the dependency has answered a call with a refusal of just this request.
     answered: bool,
-    /// Whether a call took so long that it counts as slow.
-    was_slow: bool,
     failed: Option<String>,
     systemic: Option<String>,
     /// How long the run has waited for slots in the past, and since when it waits for one now.
@@ -259,11 +257,8 @@ impl<P: Ports> Gate for Permit<'_, P> {
     fn end(&self, error: Option<&dyn Classified>) {
         let now = self.gates.clock.now();
         let class = error.map(Classified::class);
-        let slow_after = self.gates.rules.policy.calls.slow_after;
         let took = {
             let mut made = self.made();
-            let took = made.call_began_at.take().map(|since| now.since(since)).unwrap_or_default();
-            made.was_slow |= took > slow_after;
             match CallOutcome::of(class) {
                 CallOutcome::Succeeded => {
                     made.succeeded = true;
@@ -275,7 +270,7 @@ impl<P: Ports> Gate for Permit<'_, P> {
             if class == Some(Class::Systemic) {
                 made.systemic = error.map(Classified::why);
             }
-            took
+            made.call_began_at.take().map(|since| now.since(since)).unwrap_or_default()
         };
         self.count(class, &error.map(Classified::code).unwrap_or_default(), took);
         if class == Some(Class::Throttled) {
@@ -339,9 +334,7 @@ impl<P: Ports> Gates<P> {
         let made = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
         let policy = &self.rules.breaker;
         if let Some(token) = probe {
-            // A slow probe is no proof: a service that is too slow to be called would close its breaker and open it
-            // again at once. Meanwhile the breaker stays half-open, and its probes go on.
-            let works = (made.succeeded || made.answered) && !made.was_slow;
+            let works = made.succeeded || made.answered;
             let (result, why) = match (made.systemic, made.failed, works) {
                 (Some(why), _, _) => {
                     (ProbeResult::FailedSystemically, format!("a probe failed: {why}"))

@@ -145,26 +145,3 @@ async fn few_calls_reach_a_dependency_that_is_down_and_all_jobs_end_soon_after_i
     assert!(recovered < Duration::from_mins(3), "{recovered:?}");
     assert!(grown.get() <= 5, "a parked job spends no attempt: {}", grown.get());
 }
-
-/// A service that is too slow to be called answers its probes as slowly. They neither close the breaker nor open it.
-#[tokio::test(start_paused = true)]
-async fn a_slow_probe_is_no_proof() {
-    let slow = POLICY.calls.slow_after + Duration::from_millis(500);
-    let mut fleet = Fleet::default();
-    let gates = fleet.container();
-    let runs = (0..POLICY.breaker.failures).map(|_| run(&gates, None, slow));
-    futures_util::future::join_all(runs).await;
-    let State::Open { retry_at, .. } = fleet.breaker().await.state else {
-        panic!("calls are slow: {:?}", fleet.breaker().await)
-    };
-    tokio::time::advance(retry_at.since(fleet.clock.now())).await;
-    for _ in 0..=POLICY.breaker.successes {
-        run(&gates, None, slow).await.unwrap();
-        assert_eq!(fleet.breaker().await.state.name(), "half_open");
-    }
-    for _ in 0..POLICY.breaker.successes {
-        assert_eq!(fleet.breaker().await.state.name(), "half_open");
-        run(&gates, None, QUICK).await.unwrap();
-    }
-    assert_eq!(fleet.breaker().await.state.name(), "closed");
-}
