@@ -44,6 +44,8 @@ struct Played {
     data: Data,
     began: Time,
     end: Time,
+    /// A few of the records of jobs that have not succeeded.
+    unfinished: Vec<String>,
 }
 
 impl Played {
@@ -76,7 +78,10 @@ async fn play(case: &Case, filters: &BTreeSet<Filter>) -> Played {
         bench.work_while(main).await;
     }
     known.note_told(&bench);
-    Played { data: known.data, began, end: bench.now() }
+    let records = bench.store.records().into_iter();
+    let unfinished = records.filter(|record| record.phase.name() != "succeeded");
+    let unfinished = unfinished.map(|record| format!("{record:?}")).take(3).collect();
+    Played { data: known.data, began, end: bench.now(), unfinished }
 }
 
 fn names(rules: &[&Rule]) -> BTreeSet<String> {
@@ -102,7 +107,8 @@ async fn each_fault_fires_its_alarms_and_no_other() {
             .collect();
         println!("{}: {found:?}, by simulated metrics: {simulated:?}", case.name);
         if found != expected {
-            wrong.push(format!("{}: {found:?}, expected {expected:?}", case.name));
+            let jobs = &played.unfinished;
+            wrong.push(format!("{}: {found:?}, expected {expected:?}; {jobs:?}", case.name));
         }
         let Some((metric, expected)) = case.without else { continue };
         played.data.zero(metric);

@@ -58,7 +58,7 @@ impl Known {
         }
     }
 
-    /// AWS/SQS, simulated.
+    /// Adds what CloudWatch has of the queues, read from the simulated ones.
     fn note_queues(&mut self, bench: &Bench) {
         let now = bench.now();
         for (arn, name) in [
@@ -75,7 +75,7 @@ impl Known {
         }
     }
 
-    /// AWS/Lambda, simulated.
+    /// Adds what CloudWatch has of the function, counted from the simulated containers.
     fn note_function(&mut self, bench: &Bench) {
         let (before, ends) = (self.ends, bench.containers().ends());
         let errors = |ends: Ends| ends.failed + ends.timed_out + ends.timed_out_frozen + ends.died;

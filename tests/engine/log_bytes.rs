@@ -60,7 +60,8 @@ const FORGED: &str = "x\r\n{\"level\":\"ERROR\",\"outcome\":\"alarm\"}\n\u{1b}[2
 async fn a_text_from_outside_forges_no_line_of_the_log() {
     let bench = Bench::errands();
     bench.send(&json!({ "version": 1, "type": FORGED, "payload": {} }).to_string());
-    bench.send(FORGED);
+    // SQS takes no escape character as it is; in JSON it comes through.
+    bench.send(&FORGED.replace('\u{1b}', ""));
     bench.send(&errand(FORGED, 20, &["permanent"]));
     let text = logged(&bench).await;
     assert!(text.contains("forged"), "a line quotes the text: {text}");

@@ -18,6 +18,7 @@ pub mod call;
 pub mod command;
 pub mod config;
 pub mod entries;
+mod fields;
 pub mod lead;
 pub mod memory;
 pub mod metrics;

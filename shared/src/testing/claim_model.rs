@@ -62,7 +62,7 @@ pub struct Scope {
     pub most: usize,
 }
 
-/// Right clocks.
+/// No clock is ahead of another.
 const RIGHT: [Duration; 3] = [Duration::ZERO; 3];
 
 /// Most worlds of a scope that is searched whole. The largest one has about half as many.

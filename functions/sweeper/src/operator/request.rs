@@ -6,7 +6,7 @@ use evenkeel::base::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{command::expect_one, config::Config};
+use crate::{config::Config, fields::expect_one};
 
 /// Jobs or messages that one request names by their keys.
 pub const MOST_KEYS: usize = 100;

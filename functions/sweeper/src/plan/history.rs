@@ -85,14 +85,14 @@ fn sum(hours: &[u64]) -> u64 {
 pub fn text(day: &mut Day) -> serde_json::Result<String> {
     loop {
         let text = serde_json::to_string(day)?;
-        if text.len() <= MOST_BYTES || !shorten(day) {
+        if text.len() <= MOST_BYTES || !cut(day) {
             return Ok(text);
         }
     }
 }
 
 /// Makes a day shorter; `false` if nothing of it may go.
-fn shorten(day: &mut Day) -> bool {
+fn cut(day: &mut Day) -> bool {
     let (patterns, counters) = (day.patterns_by_hour.len(), day.counts.len());
     if patterns > 1 {
         keep_patterns(&mut day.patterns_by_hour, patterns * 3 / 4);
