@@ -44,7 +44,7 @@ struct Played {
     data: Data,
     began: Time,
     end: Time,
-    /// A few of the records of jobs that have not succeeded.
+    /// A few of the records of jobs that have not succeeded, and of the messages that are held.
     unfinished: Vec<String>,
 }
 
@@ -80,7 +80,8 @@ async fn play(case: &Case, filters: &BTreeSet<Filter>) -> Played {
     known.note_told(&bench);
     let records = bench.store.records().into_iter();
     let unfinished = records.filter(|record| record.phase.name() != "succeeded");
-    let unfinished = unfinished.map(|record| format!("{record:?}")).take(3).collect();
+    let held = bench.store.rejected_messages().into_iter().map(|message| format!("{message:?}"));
+    let unfinished = unfinished.map(|record| format!("{record:?}")).chain(held).take(3).collect();
     Played { data: known.data, began, end: bench.now(), unfinished }
 }
 

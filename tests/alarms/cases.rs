@@ -177,8 +177,7 @@ fn of_aws() -> [Case; 6] {
         },
         Case {
             name: "the jobs table is throttled for four minutes",
-            // Its messages come back until one of them is held for a person.
-            fires: &["NeedsPerson", "TableThrottles"],
+            fires: &["TableThrottles"],
             happens: |bench| {
                 let limits = PartitionLimits { writes: 0, ..PartitionLimits::AWS };
                 bench.store.limit_table("jobs", Some(limits));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel::testing::{Fault, containers::Invocation};
+use evenkeel::testing::{Fault, PartitionLimits, containers::Invocation};
 
 use crate::bench::{
     Bench,
@@ -42,6 +42,31 @@ async fn a_minute_without_the_table_loses_nothing() {
         assert_eq!(records.len(), 25);
         assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
     }
+}
+
+/// The table is read, and takes no write, as a partition with too much traffic. Messages wait longer each time, and none is
+/// held for a person.
+#[tokio::test(start_paused = true)]
+async fn a_table_that_takes_no_write_for_minutes_uses_up_no_receives() {
+    let bench = Bench::errands();
+    bench.send(&errand("before", 10, &[]));
+    bench.run_for(MINUTE).await;
+    for n in 0..10 {
+        bench.send(&errand(&format!("job-{n}"), 10, &[]));
+    }
+    let limits = PartitionLimits { writes: 0, ..PartitionLimits::AWS };
+    bench.store.limit_table("jobs", Some(limits));
+    bench.run_for(MINUTE * 4).await;
+    let messages = bench.sqs.messages(bench.queue());
+    assert_eq!(messages.len(), 10, "none is in the dead-letter queue");
+    let receives = messages.iter().map(|message| message.receives).max();
+    assert!(receives <= Some(7), "{receives:?}");
+    bench.store.limit(None);
+    bench.drain().await;
+    assert_eq!(bench.store.rejected_messages(), []);
+    let records = bench.store.records();
+    assert!(records.iter().all(|record| record.phase.name() == "succeeded"), "{records:?}");
+    assert_eq!(records.len(), 11);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,8 @@ use crate::{
     },
 };
 
-/// Lost races after which a message is retried later: other processes keep writing the record.
+/// Lost races, or writes without an answer, after which a message is retried later: other processes keep writing the
+/// record, or the table takes none.
 const MOST_RACES: usize = 5;
 
 /// First pause after a failed read while an insert is in doubt; it doubles with each failure.
@@ -213,8 +214,11 @@ async fn claim_one<J: Job, P: Ports>(
             Attempt::InDoubt => {}
         }
     }
-    let disposition = Disposition::Retry(SHORTEST_DELAY);
-    if doubt { Claim::InDoubt(disposition) } else { Claim::NothingToRun(disposition) }
+    // A write without an answer is an outage of the table, and no lost race.
+    if doubt {
+        return Claim::InDoubt(Disposition::store_gone(ticket.receives));
+    }
+    Claim::NothingToRun(Disposition::Retry(SHORTEST_DELAY))
 }
 
 /// Whether the lease of a batch, which ends at `until`, still stands for a claim that is written now. The sweeper removes
