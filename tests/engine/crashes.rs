@@ -42,8 +42,8 @@ async fn a_table_that_takes_no_ends_quarantines_no_job() {
         bench.tick().await.unwrap();
         // The functions learn it from a note, and people from an alarm.
         let notes = bench.store.all_notes(CRASH_STORM);
-        let noted = notes.iter().map(|(_, text)| serde_json::from_str(text).unwrap());
-        stormy.push(noted.filter(|storm: &CrashStorm| storm.excuses(bench.now())).count());
+        let found = notes.iter().map(|(_, text)| serde_json::from_str(text).unwrap());
+        stormy.push(found.filter(|storm: &CrashStorm| storm.excuses(bench.now())).count());
         // The jobs are due again when the next window begins.
         tokio::time::advance(MINUTE * 4).await;
     }
