@@ -57,7 +57,9 @@ async fn a_table_that_takes_no_write_for_minutes_uses_up_no_receives() {
     let limits = PartitionLimits { writes: 0, ..PartitionLimits::AWS };
     bench.store.limit_table("jobs", Some(limits));
     bench.run_for(MINUTE * 4).await;
-    let messages = bench.sqs.messages(bench.queue());
+    let mut messages = bench.sqs.messages(bench.queue());
+    // The audit asks about the job that has ended before.
+    messages.retain(|message| message.sent.body.contains("job-"));
     assert_eq!(messages.len(), 10, "none is in the dead-letter queue");
     let receives = messages.iter().map(|message| message.receives).max();
     assert!(receives <= Some(7), "{receives:?}");
