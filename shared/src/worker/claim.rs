@@ -214,9 +214,13 @@ async fn claim_one<J: Job, P: Ports>(
             Attempt::InDoubt => {}
         }
     }
-    // A write without an answer is an outage of the table, and no lost race.
+    given_up(doubt, ticket.receives)
+}
+
+/// The result of a claim that was tried too often. A write without an answer is an outage of the table, and no lost race.
+fn given_up(doubt: bool, receives: u32) -> Claim {
     if doubt {
-        return Claim::InDoubt(Disposition::store_gone(ticket.receives));
+        return Claim::InDoubt(Disposition::store_gone(receives));
     }
     Claim::NothingToRun(Disposition::Retry(SHORTEST_DELAY))
 }
