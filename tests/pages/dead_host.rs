@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use sandbox::FaultKind;
+use evenkeel::record::Record;
+use sandbox::{FaultKind, dealers::SiteSettings};
 use serde_json::json;
 
-use super::{Pages, result};
+use super::{Pages, SLUG, result};
+use crate::bench::{Bench, Kind};
 
 /// Half an hour, after which a host counts as gone.
 const GONE_AFTER: Duration = product_detail_scraping::POLICY.gone_after.unwrap();
@@ -13,6 +15,7 @@ const GONE_AFTER: Duration = product_detail_scraping::POLICY.gone_after.unwrap()
 /// So many jobs for one page at a site that answers in this way.
 async fn flooded(jobs: usize, kind: FaultKind) -> Pages {
     let pages = Pages::new(&[]).await;
+    pages.unmetered();
     pages.keep(0).await;
     pages.strike(kind, u64::MAX).await;
     for n in 0..jobs {
@@ -93,4 +96,32 @@ async fn at_a_dead_host_a_page_that_no_feed_knows_is_waited_for() {
     pages.control().clear_faults().await.unwrap();
     pages.drain().await;
     assert!(result(&pages.page(1))["without_page"].is_null());
+}
+
+/// They have their slots for half an hour to come, and a deadline tomorrow.
+#[tokio::test(start_paused = true)]
+async fn jobs_that_are_parked_for_slots_of_a_host_that_dies_do_not_wait_for_their_deadline() {
+    let bench = Bench::of(&[Kind::Pages]);
+    let robots = Some("User-agent: *\nCrawl-delay: 4\n".to_owned());
+    let settings = SiteSettings { cars: 12, robots, ..SiteSettings::default() };
+    bench.control().put_site(SLUG, &settings).await.unwrap();
+    let cars = bench.control().cars(SLUG).await.unwrap();
+    let pages = Pages { bench, cars };
+    pages.keep(0).await;
+    let deadline = pages.now() + Duration::from_hours(24);
+    for n in 0..500 {
+        let mut body = pages.body(0);
+        body["id"] = json!(format!("job-{n}"));
+        body["deadline"] = json!(deadline.to_string());
+        pages.send(&body.to_string());
+    }
+    pages.run_for(Duration::from_mins(2)).await;
+    let waits_for_slot = |record: &Record| record.parking.is_some_and(|parking| !parking.gated);
+    let parked = pages.store.records().iter().filter(|record| waits_for_slot(record)).count();
+    assert!(parked >= 100, "{parked} are parked for a slot");
+    pages.strike(FaultKind::Reset, u64::MAX).await;
+    pages.run_for(GONE_AFTER + Duration::from_hours(1)).await;
+    let (by_feed, by_page) = pages.ended();
+    assert_eq!(by_feed + by_page, 500, "{by_feed} by the feed, {by_page} by the page");
+    assert!(by_feed >= parked, "{by_feed} by the feed, {parked} were parked");
 }

@@ -1,5 +1,7 @@
 //! The sparse index `due`, on which the sweeper finds the jobs that it must handle.
 
+use std::time::Duration;
+
 use super::{Phase, Record};
 use crate::base::{hash::shard, time::Time};
 
@@ -26,12 +28,17 @@ pub fn due_partition(name: &str, key: &str) -> String {
     format!("{name}#{}", shard(key, DUE_SHARDS))
 }
 
+/// How long before its deadline a job must have had its turn to be indexed by the time of that turn: longer than the
+/// longest stop after a 429 and than the sweeper leaves a due job behind a breaker. A job that waits for a slot of a host
+/// that dies is due long before its deadline, and must be found then.
+const NEAR_END: Duration = Duration::from_hours(2);
+
 /// The partitions of a dependency's parked jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// Those with a deadline and no provisional result, and those that wait for a breaker, in the order of their ends,
-    /// `dated#DEPENDENCY` and `dated-high#DEPENDENCY`. While a breaker stays open, a job past its end must not be
-    /// hidden behind others.
+    /// Those that wait for a breaker, and those whose deadline comes within [`NEAR_END`] of their time and that have no
+    /// provisional result, in the order of their ends, `dated#DEPENDENCY` and `dated-high#DEPENDENCY`. While a breaker
+    /// stays open, a job past its end must not be hidden behind others.
     pub dated: [Vec<String>; 2],
     /// All others, `parked#DEPENDENCY` and `parked-high#DEPENDENCY`.
     pub plain: [Vec<String>; 2],
@@ -104,8 +111,9 @@ impl Record {
         let dependency = &self.work.dependency;
         let has_deadline = self.work.deadline.is_some() && self.provisional.is_none();
         let is_gated = self.parking.is_some_and(|parking| parking.gated);
+        let by_its_end = |end: &Time| is_gated || has_deadline && *end < run_after + NEAR_END;
         // One that may not go yet must not hide others that end later.
-        let (name, due_at) = match self.parked_until().filter(|_| has_deadline || is_gated) {
+        let (name, due_at) = match self.parked_until().filter(by_its_end) {
             Some(end) => ("dated", end),
             None => ("parked", run_after),
         };
@@ -124,7 +132,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::testing;
+    use crate::{record::Parking, testing};
 
     fn numbered(name: &str, count: u32) -> Vec<String> {
         (0..count).map(|shard| format!("{name}#{shard}")).collect()
@@ -141,6 +149,30 @@ mod tests {
             let expected = Parked { dated: all("dated"), plain: all("parked") };
             assert_eq!(Parked::of(dependency), expected);
         }
+    }
+
+    #[test]
+    fn a_parked_job_is_indexed_by_its_turn_unless_its_end_is_near_or_it_waits_for_a_breaker() {
+        let hour = Time::from_millis(3_600_000);
+        let name = |deadline: Option<Time>, gated| {
+            let phase = Phase::Parked { run_after: hour, why: String::new() };
+            let mut record = testing::record("errand#g:1", phase);
+            record.work.deadline = deadline;
+            record.parking =
+                Some(Parking { since: hour, gated, ends_at: None, paused_since: None });
+            let entry = record.due_entry().unwrap();
+            (entry.partition.split('#').next().unwrap().to_owned(), entry.due_at)
+        };
+        let far = hour + NEAR_END;
+        let near = far.before(Duration::from_millis(1));
+        assert_eq!(name(Some(near), false), ("dated".into(), near));
+        assert_eq!(
+            name(Some(far), false),
+            ("parked".into(), hour),
+            "it must be found when it is due"
+        );
+        assert_eq!(name(Some(far), true), ("dated".into(), far));
+        assert_eq!(name(None, false), ("parked".into(), hour));
     }
 
     /// A parked job of this message group.
