@@ -13,7 +13,8 @@ use crate::{
     failure::Failure,
 };
 
-/// Entries of a journal. A further one takes the place of the oldest that is no operator's act, or else of the oldest.
+/// Entries of a journal. A further one takes the place of the oldest that is no operator's act. If all are acts, another
+/// act takes the place of the oldest, and anything else is left out.
 pub const JOURNAL: usize = 12;
 
 /// Longest text of an entry, in bytes.
@@ -125,8 +126,11 @@ impl Record {
     fn enter(&mut self, op: Option<String>, what: &str, now: Time) {
         while self.journal.len() >= JOURNAL {
             // By its act, an operation that goes on later knows that it has changed this job.
-            let oldest = self.journal.iter().position(|entry| entry.op.is_none());
-            self.journal.remove(oldest.unwrap_or(0));
+            match self.journal.iter().position(|entry| entry.op.is_none()) {
+                Some(oldest) => self.journal.remove(oldest),
+                None if op.is_none() => return,
+                None => self.journal.remove(0),
+            };
         }
         let what = what[..what.floor_char_boundary(ENTRY_BYTES)].to_owned();
         let at = now.as_millis();

@@ -232,3 +232,15 @@ fn the_journal_of_an_outage_takes_less_than_a_kilobyte() {
     assert_eq!(record.journal.len(), JOURNAL);
     assert!((512..1_024).contains(&bytes), "{bytes} bytes");
 }
+
+#[test]
+fn nothing_but_another_act_displaces_an_operators_act() {
+    let acts = 0..JOURNAL as u64;
+    let full =
+        acts.fold(running(), |record, n| record.noted(&format!("op-{n}"), "retry: why", NOW));
+    let woken = full.clone().woken_by(WakeUp::Released, NOW + MINUTE);
+    assert_eq!(woken.journal, full.journal);
+    let acted = full.noted("op-next", "cancel: why", NOW + MINUTE);
+    assert_eq!(acted.journal.len(), JOURNAL);
+    assert!(acted.has_noted("op-next") && acted.has_noted("op-1") && !acted.has_noted("op-0"));
+}

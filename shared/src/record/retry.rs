@@ -58,7 +58,7 @@ pub fn decide(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let Situation { policy, counters, .. } = situation;
     let decision = match failure.class() {
         Class::Deferred if failure.code() == BREAKER_OPEN && situation.ends_if_gone => {
-            look_again(situation)
+            look_again(Duration::ZERO, situation)
         }
         _ if failure.code() == DEPENDENCY_DOWN => wait_out(failure, situation),
         class @ (Class::Transient | Class::Anomaly | Class::Conflict) => {
@@ -139,10 +139,12 @@ fn wait_out(failure: &Failure, situation: &Situation<'_>) -> Decision {
     let least = policy.backoff_base.max(SHORTEST_DELAY);
     // Jobs that failed together must not come back together.
     let wait = (failing / 2).mul_f64(0.5 + situation.chance.clamp(0.0, 1.0) / 2.0);
-    let wait = wait.clamp(least, LONGEST_WAIT).max(failure.retry_after().unwrap_or_default());
+    let asked = failure.retry_after().unwrap_or_default();
+    let wait = wait.clamp(least, LONGEST_WAIT).max(asked);
     let after = wait.min(left.max(SHORTEST_DELAY)).min(LONGEST_PARK);
-    if situation.ends_if_gone {
-        return look_again(situation);
+    // What asks for a longer pause than a message can wait is not gone.
+    if situation.ends_if_gone && asked <= LONGEST_WAIT {
+        return look_again(asked, situation);
     }
     if situation.breaker_open || counters.defers >= policy.max_deferrals || after > LONGEST_WAIT {
         Decision::Park { after, spends: Spends::Deferral }
@@ -152,10 +154,11 @@ fn wait_out(failure: &Failure, situation: &Situation<'_>) -> Decision {
 }
 
 /// Comes back through the queue to see whether the dependency still is down: a parked job would stay behind the open
-/// breaker. The times differ widely, so that some job always comes soon after the breaker's wait, and probes.
-fn look_again(situation: &Situation<'_>) -> Decision {
+/// breaker. The times differ widely, so that some job always comes soon after the breaker's wait, and probes; none is
+/// shorter than `asked`.
+fn look_again(asked: Duration, situation: &Situation<'_>) -> Decision {
     let after = LONGEST_WAIT.mul_f64(0.25 + 0.75 * situation.chance.clamp(0.0, 1.0));
-    Decision::Retry { after, spends: Spends::Deferral }
+    Decision::Retry { after: after.max(asked), spends: Spends::Deferral }
 }
 
 /// `U(0, min(cap, base * 2^(n-1)))` for the n-th failure, from 1: "full jitter" of the AWS

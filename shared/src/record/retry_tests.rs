@@ -210,8 +210,13 @@ fn a_job_that_ends_if_its_dependency_stays_down_comes_back_to_see_that() {
         let waits = Situation { breaker_open: true, ..situation(after_attempts(3), 1.0) };
         assert!(matches!(decide(failure, &waits), Decision::Park { .. }), "{failure:?}");
     }
-    let left = Duration::from_secs(20);
     let ends_if_gone = Situation { ends_if_gone: true, ..situation(Counters::default(), 1.0) };
+    let asked = |seconds| down.clone().with_retry_after(Some(Duration::from_secs(seconds)));
+    let soonest = Situation { chance: 0.0, ..ends_if_gone };
+    assert_eq!(decide(&asked(600), &soonest), retry(600, Spends::Deferral), "as long as asked");
+    let long = Decision::Park { after: Duration::from_secs(3_600), spends: Spends::Deferral };
+    assert_eq!(decide(&asked(3_600), &soonest), long, "longer than a message can wait");
+    let left = Duration::from_secs(20);
     let near = Situation { gives_up_at: NOW + left, ..ends_if_gone };
     assert_eq!(decide(&refused, &near), retry(20, Spends::Deferral));
     let other = Failure::new(Class::Deferred, RATE_LIMIT, "full");
