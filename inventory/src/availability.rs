@@ -1,8 +1,24 @@
 //! The words by which feeds and pages say whether a car can be bought.
 
-/// Words after "sold" that make it say something else, as in "sold by".
-pub const SOLD_ELSEWISE: [&str; 11] =
-    ["and", "as", "at", "by", "for", "here", "in", "new", "originally", "with", "without"];
+/// Words after "sold" that make it say something else, as in "sold by" and "sold: no".
+pub const SOLD_ELSEWISE: [&str; 16] = [
+    "0",
+    "and",
+    "as",
+    "at",
+    "by",
+    "false",
+    "for",
+    "here",
+    "in",
+    "n",
+    "new",
+    "no",
+    "not",
+    "originally",
+    "with",
+    "without",
+];
 
 /// The state that a text names: as a word, as a few words that begin with it, or as a schema.org address. It is one of
 /// `in_stock`, `sold`, `out_of_stock`, `reserved` and `on_order`.
@@ -21,7 +37,7 @@ pub fn named(text: &str) -> Option<&'static str> {
         | "forsale"
         | "onlot"
         | "ready" => Some("in_stock"),
-        "sold" | "soldout" | "discontinued" | "delivered" => Some("sold"),
+        "sold" | "soldout" | "discontinued" => Some("sold"),
         "outofstock" | "oos" | "unavailable" | "notavailable" | "inactive" => Some("out_of_stock"),
         "reserved" | "onhold" | "hold" | "pending" | "deposit" | "deposittaken" | "salepending"
         | "pendingsale" | "underoffer" => Some("reserved"),
@@ -69,6 +85,11 @@ mod tests {
             ("https://schema.org/InStock", Some("in_stock")),
             ("Sold by Acme Motors", None),
             ("Sold as is", None),
+            ("Sold: No", None),
+            ("Sold: false", None),
+            ("Sold: 0", None),
+            // To whom is not said: it may be to the dealer.
+            ("Delivered", None),
             ("Not sold", None),
             ("New", None),
             ("", None),

@@ -72,7 +72,7 @@ pub(super) fn state(
     let has = |meant: &[&str]| badges.iter().any(|badge| meant.contains(&badge.as_str()));
     let row = known.iter().find_map(|place| rows::status(texts, *place));
     // "If this vehicle is no longer available …" says nothing of it.
-    let sentences = texts.iter().filter(|text| !text.is_link).map(|text| text.text.to_lowercase());
+    let sentences = own().map(|(_, text)| text.text.to_lowercase());
     let mut sentences = sentences.filter(|text| !text.contains("if ") && !text.contains("may "));
     let is_of_car =
         year_in(title).is_some() || words(title).next().is_some_and(|word| word == "sold");
@@ -164,5 +164,11 @@ mod tests {
         let choice = PageText { is_aside: true, text: "Sold".into(), ..PageText::default() };
         let other = PageText { is_of_other: true, text: "Sold".into(), ..PageText::default() };
         assert_eq!(said("", "", &[link, choice, other]), None);
+        let sentence = |is_of_other| {
+            let text = "This vehicle has been sold.".into();
+            vec![PageText { text, is_of_other, ..PageText::default() }]
+        };
+        assert_eq!(said("", "", &sentence(false)), sold);
+        assert_eq!(said("", "", &sentence(true)), None, "a similar car");
     }
 }
