@@ -9,7 +9,7 @@ use evenkeel::{
     job::robots,
     ports::{
         Control as _,
-        notes::{CRASH_STORM, CrashStorm, DeadLetter, Finding, Limits, NoteKey, Opened},
+        notes::{CRASH_STORM, CrashStorm, DeadLetter, Finding, Limits, NoteKey, OPEN_OPS, Opened},
     },
 };
 use inventory::vehicles::{CarAndPage, KeptPage};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use sweeper::{
     lead::{self, Lead},
     memory::{self, Memory},
-    operator::{entry::Entry, log},
+    operator::entry::Entry,
     pass::{observe, patterns::Pattern},
     plan::observation::Observation,
 };
@@ -127,7 +127,7 @@ fn sweeper_tick() {
             let minute = format!("{:015}", now.before(MINUTE).as_millis());
             let notes = [
                 memory::note_key(),
-                NoteKey::new(log::OPEN, "998199999999999-1f3a"),
+                NoteKey::new(OPEN_OPS, "998199999999999-1f3a"),
                 NoteKey::new(observe::HISTORY, minute),
                 NoteKey::new(CRASH_STORM, "errand"),
                 NoteKey::watched(DEPENDENCY),

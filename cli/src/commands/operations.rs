@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use evenkeel::{
     base::time::Time,
-    ports::notes::{FINDING, Finding},
+    ports::notes::{FINDING, Finding, OPS},
 };
 use serde_json::{Value, json};
 
@@ -27,9 +27,6 @@ use crate::{
     table::table,
     text::{redact, redact_value},
 };
-
-/// The kind of notes that are entries of the operations log.
-pub(super) const OPS: &str = "ops";
 
 /// How long a call of the sweeper may take: its time-out and the way.
 const SWEEPS_WITHIN: Duration = Duration::from_secs(140);

@@ -3,20 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel::base::time::Time;
+use evenkeel::{
+    base::time::Time,
+    ports::notes::{OPEN_OPS, OPS},
+};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{operate::entry, operations::OPS};
+use super::operate::entry;
 use crate::{
     deployment::{Deployment, JobType, queue_name},
     exit::Failure,
     ports::{Fault, Ports, Read},
     shapes::{OperationShown, PinShown, QueueShown},
 };
-
-/// The kind of the notes that name open acts, the latest first.
-const OPEN: &str = "ops_open";
 
 /// Calls at the same time.
 const AT_ONCE: usize = 16;
@@ -53,7 +53,7 @@ impl Pins {
         most: usize,
         now: Time,
     ) -> Result<(), Fault> {
-        let open = ports.notes(&stack.control, OPEN, most + 1).await?;
+        let open = ports.notes(&stack.control, OPEN_OPS, most + 1).await?;
         self.units += open.units;
         if open.value.len() > most {
             let why = format!("more than {most} acts are open, and only the latest were looked at");
@@ -135,7 +135,7 @@ mod tests {
             let (id, by) = (format!("op-{at}"), "arn:aws:sts::1:assumed-role/operators/ada");
             let entry = json!({ "id": id, "at": at, "by": by, "reason": "flood", "act": act,
                 "state": state });
-            ports = ports.with_note(OPEN, &id, &json!({ "at": at }).to_string());
+            ports = ports.with_note(OPEN_OPS, &id, &json!({ "at": at }).to_string());
             ports = ports.with_note(OPS, &id, &entry.to_string());
         }
         ports

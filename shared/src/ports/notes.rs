@@ -163,6 +163,12 @@ pub const NOTED_FOR: Duration = Duration::from_mins(10);
 /// handles it, and the sweeper renews the note while the dependency has parked jobs.
 pub const WATCHED_RETENTION: Duration = Duration::from_hours(7 * 24);
 
+/// The kind of notes that are entries of the operations log. The name is the id.
+pub const OPS: &str = "ops";
+
+/// The kind of notes that name the entries whose acts are open.
+pub const OPEN_OPS: &str = "ops_open";
+
 /// The kinds of notes that say which breakers have opened lately, by [`Opened::note_key`]. There are several: when a
 /// network fails, the breakers of thousands of hosts open within seconds, and one partition takes 1,000 writes a second.
 pub const OPENED: [&str; 4] = ["opened#0", "opened#1", "opened#2", "opened#3"];
@@ -228,6 +234,11 @@ mod tests {
         let kind = |name: &str| NoteKey::watched(name).kind;
         let kinds = ["rebrandly", "page/www.example.com", "feed/mesa-motors"].map(kind);
         assert_eq!(kinds, ["watched#8", "watched#12", "watched#7"]);
+        // Sweeper and command may be of different versions.
+        assert_eq!(
+            [OPS, OPEN_OPS, OPENED[0], OPENED[3]],
+            ["ops", "ops_open", "opened#0", "opened#3"]
+        );
     }
 
     #[test]

@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use evenkeel::{
     base::time::Time,
-    ports::{PortError, Swapped, maintenance::TableMaintenance, notes::NoteKey},
+    ports::{
+        PortError, Swapped,
+        maintenance::TableMaintenance,
+        notes::{NoteKey, OPEN_OPS, OPS},
+    },
     telemetry,
 };
 use serde_json::json;
 
 use super::entry::{Entry, LONGEST_OPEN, LONGEST_SETTING};
-
-/// The kind of the entries' notes. The name is the id.
-pub const OPS: &str = "ops";
-
-/// The kind of the notes that name open entries.
-pub const OPEN: &str = "ops_open";
 
 /// Names of open entries that one query reads, the most that a port returns.
 const PAGE: usize = 1_000;
@@ -56,7 +54,7 @@ impl Logged {
         entry: Entry,
         now: Time,
     ) -> Result<Self, PortError> {
-        let place = NoteKey::new(OPEN, entry.id.as_str());
+        let place = NoteKey::new(OPEN_OPS, entry.id.as_str());
         let text = json!({ "at": entry.at }).to_string();
         store.put_note(&place, &text, now + KEPT_FOR).await?;
         let mut logged = Self { entry, revision: 0 };
@@ -112,7 +110,7 @@ impl Logged {
 
 /// Takes an entry off the list of what is open. Idempotent.
 pub async fn close<S: TableMaintenance>(store: &S, id: &str) -> Result<(), PortError> {
-    let place = NoteKey::new(OPEN, id);
+    let place = NoteKey::new(OPEN_OPS, id);
     let Some(text) = store.note(&place).await?.value else { return Ok(()) };
     store.remove_note(&place, &text).await
 }
@@ -124,7 +122,7 @@ pub async fn open<S: TableMaintenance>(store: &S) -> Result<Vec<(String, String)
     for _ in 0..MOST_PAGES {
         // The smallest name that sorts after the last one.
         let from = open.last().map_or_else(String::new, |(name, _)| format!("{name}\0"));
-        let page = store.notes(OPEN, &from, PAGE).await?;
+        let page = store.notes(OPEN_OPS, &from, PAGE).await?;
         let is_last = page.len() < PAGE;
         open.extend(page);
         if is_last {
