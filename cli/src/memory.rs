@@ -47,6 +47,7 @@ pub struct MemoryPorts {
     schedules: Mutex<BTreeMap<String, Schedule>>,
     /// Bodies that the queue does not accept contain this.
     refused: Option<String>,
+    denies_items: bool,
     /// Whether the depth of a queue is never answered.
     hangs: bool,
     /// How many executions the account may have at once, if not as many as most.
@@ -191,6 +192,13 @@ impl MemoryPorts {
         self
     }
 
+    /// The same for a caller who may query the tables and read no single item.
+    #[must_use]
+    pub fn denying_items(mut self) -> Self {
+        self.denies_items = true;
+        self
+    }
+
     /// The same with a service of queues that never answers what their depth is.
     #[must_use]
     pub fn with_hanging_queues(mut self) -> Self {
@@ -234,6 +242,10 @@ impl Ports for MemoryPorts {
     }
 
     async fn item(&self, _: &str, key: &str) -> Result<Read<Option<Kept>>, Fault> {
+        if self.denies_items {
+            let action = "dynamodb:GetItem".to_owned();
+            return Err(Fault::Denied { action, why: "no policy allows it".to_owned() });
+        }
         Ok(self.read(self.items.get(key).cloned()))
     }
 

@@ -37,9 +37,16 @@ pub fn text(kind: &str) -> Option<&'static str> {
     ALL.iter().chain(OF_TESTS).find(|(name, _)| *name == kind).map(|(_, text)| *text)
 }
 
-/// The fields of a job type's payload that it calls sensitive; none if it has no schema.
+/// The fields of a job type's payload that it calls sensitive. Of a type without a schema here, those of any type: it may be
+/// newer than this command.
 pub(crate) fn sensitive(kind: &str) -> Sensitive {
-    Schema::of(kind).map(|schema| schema.sensitive()).unwrap_or_default()
+    Schema::of(kind).map_or_else(sensitive_of_any, |schema| schema.sensitive())
+}
+
+/// The fields that any job type calls sensitive: for a message that may be of another type than its queue's.
+pub(crate) fn sensitive_of_any() -> Sensitive {
+    let kinds = ALL.iter().chain(OF_TESTS).filter_map(|(kind, _)| Schema::of(kind));
+    Sensitive::new(kinds.flat_map(|schema| schema.sensitive_names()).collect())
 }
 
 /// What is wrong with a field that is required and not there.
@@ -78,8 +85,12 @@ impl Schema {
 
     /// The fields that it calls sensitive.
     fn sensitive(&self) -> Sensitive {
+        Sensitive::new(self.sensitive_names())
+    }
+
+    fn sensitive_names(&self) -> Vec<String> {
         let names = self.root.get(SENSITIVE).and_then(Value::as_array).into_iter().flatten();
-        Sensitive::new(names.filter_map(Value::as_str).map(str::to_owned).collect())
+        names.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// Every problem of a value, by field. Those of a sensitive field do not quote its value.

@@ -120,7 +120,7 @@ fn a_problem_of_a_sensitive_field_does_not_quote_its_value() {
     let deep = json!({ "card": { "number": "PLANTED" }, "url": "https://a.example/" });
     assert_eq!(of(&deep), ["payload.card: ***, expected a text"]);
     assert!(sensitive("webhook").has("card") && !sensitive("webhook").has("url"));
-    assert_eq!(sensitive("nope"), Sensitive::default());
+    assert!(sensitive("nope").has("card"), "a type that is not known may be a newer one");
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(crate) async fn run<P: Ports>(
     let mut ended_from = clock.now().before(LATE);
     loop {
         let now = clock.now();
-        match look(ports, stack, &partitions, ended_from, &mut seen, now).await {
+        let failed = match look(ports, stack, &partitions, ended_from, &mut seen, now).await {
             Ok((changes, looked)) => {
                 ended_from = now.before(LATE);
                 if let Some(line) = costs.add(&looked, given, now) {
@@ -71,11 +71,16 @@ pub(crate) async fn run<P: Ports>(
                         return unread(&error);
                     }
                 }
+                looked.failed
             }
-            Err(failure) if failure.code == "unavailable" => {
+            Err(failure) => Some(failure),
+        };
+        match failed {
+            Some(failure) if failure.code == "unavailable" => {
                 streams.failure(&failure, context.form);
             }
-            Err(failure) => return Err(failure),
+            Some(failure) => return Err(failure),
+            None => {}
         }
         if end.is_some_and(|end| clock.now() + given.every > end) {
             streams.note(&costs.line(clock.now()));
@@ -128,8 +133,14 @@ async fn look<P: Ports>(
     }
     let mut changes = seen.look(pages, now);
     for key in seen.take_missing(MOST_RECORDS) {
-        // What was found so far is not lost. The others are missing at the next look again.
-        let Ok(read) = ports.item(&stack.jobs, &key).await else { break };
+        let read = match ports.item(&stack.jobs, &key).await {
+            Ok(read) => read,
+            // What was found so far is not lost. The others are missing at the next look again.
+            Err(fault) => {
+                looked.failed = Some(fault.into());
+                break;
+            }
+        };
         looked.add(read.units);
         changes.extend(seen.read(&key, read.value.as_ref(), now));
     }
@@ -244,6 +255,34 @@ mod tests {
         let told = String::from_utf8(err).unwrap();
         assert!(told.starts_with("following a: ") && told.contains("reads every 2 s, "), "{told}");
         assert!(told.trim_end().ends_with("in all"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_is_told_and_followed_on() {
+        let item = |n: &str| DueItem {
+            key: format!("a#g:{n}"),
+            partition: "parked#d".into(),
+            state: "parked".into(),
+            kind: "a".into(),
+            ..DueItem::default()
+        };
+        let ports = || MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#);
+        let stack = stack::find(&ports(), &Target::default()).await.unwrap();
+        let (partitions, now, mut seen) =
+            (["parked#d".to_owned()], Time::default(), Seen::default());
+        let mut look = async |ports: MemoryPorts| {
+            look(&ports, &stack, &partitions, now, &mut seen, now).await.unwrap()
+        };
+        assert!(look(ports().with_due([item("1")])).await.0.is_empty());
+        // The first one has left the index, and its record cannot be read.
+        let (changes, looked) = look(ports().with_due([item("2")]).denying_items()).await;
+        assert_eq!(changes.len(), 1, "what was found before: {changes:?}");
+        assert_eq!(looked.failed.map(|failure| failure.exit()), Some(Exit::Unreachable));
+        let (changes, looked) = look(ports().with_due([item("2")])).await;
+        assert!(
+            looked.failed.is_none() && looked.reads == 2,
+            "its record is read now: {changes:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

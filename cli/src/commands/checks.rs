@@ -96,6 +96,9 @@ mod tests {
         check(&Cli::parse_from(words).command).err().map(|failure| failure.message)
     }
 
+    /// The key of a rejected message.
+    const KEY: &str = "q#4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
+
     #[test]
     fn what_many_depend_on_is_not_changed_without_a_reason() {
         for line in [
@@ -108,7 +111,7 @@ mod tests {
             "jobs retry --type a --all --yes",
             "jobs cancel --type a --class systemic --yes --as-of 7",
             "rejected release --type a --yes",
-            "rejected release q#1 q#2",
+            &format!("rejected release {KEY} {KEY}"),
         ] {
             assert!(problem(line).unwrap().starts_with("--reason: missing"), "{line}");
             assert_eq!(problem(&format!("{line} --reason x")), None, "{line}");
@@ -117,7 +120,7 @@ mod tests {
         for line in [
             "jobs retry 1",
             "jobs retry --type a --all",
-            "rejected release q#1",
+            &format!("rejected release {KEY}"),
             "queues resume a",
             "health",
         ] {
@@ -132,8 +135,18 @@ mod tests {
             assert!(bad.ends_with("expected 17 letters and digits"), "{line}: {bad}");
         }
         assert_eq!(problem("cars show d 1m8gdm9axkp042788"), None);
-        let bad = problem("rejected release q#1 webhook#g:1 --reason x").unwrap();
-        assert_eq!(bad, "key: \"webhook#g:1\", expected q# and 64 digits");
+        for other in [
+            "webhook#g:1",
+            "q#",
+            "q#1",
+            &KEY[1..],
+            &KEY[..65],
+            &format!("{KEY}0"),
+            &KEY.replace('4', "g"),
+        ] {
+            let bad = problem(&format!("rejected release {KEY} {other} --reason x")).unwrap();
+            assert_eq!(bad, format!("key: {other:?}, expected q# and 64 hexadecimal digits"));
+        }
     }
 
     #[test]

@@ -51,8 +51,7 @@ pub(super) async fn call<P: Ports>(
     match called {
         Called::Answer(answer) => Ok(answer),
         Called::Failed(why) if !is_refusal(&why) => {
-            Err(Failure::new(Exit::Failed, "operator_failed", why)
-                .hint("`evenkeel ops log` shows whether it was begun; what was begun goes on"))
+            Err(Failure::new(Exit::Failed, "operator_failed", why))
         }
         Called::Failed(why) => Err(Failure::usage(why)),
     }
@@ -84,7 +83,11 @@ fn sent(failure: Failure) -> Failure {
 }
 
 async fn preview<P: Ports>(ports: &P, stack: &Deployment, act: &Value) -> Result<Preview, Failure> {
-    let answer = call(ports, stack, &json!({ "act": act, "dry_run": true })).await?;
+    let answer = call(ports, stack, &json!({ "act": act, "dry_run": true })).await;
+    let answer = answer.map_err(|failure| match failure.hint {
+        None => failure.hint("nothing was done"),
+        Some(_) => failure,
+    })?;
     let preview: Preview = serde_json::from_value(answer).map_err(|error| strange(&error))?;
     let samples = preview.samples.iter().map(|key| redact(key)).collect();
     Ok(Preview { samples, ..preview })

@@ -94,6 +94,7 @@ async fn an_act_without_a_readable_answer_may_have_been_done_and_one_that_was_no
     let ports = MemoryPorts::stack("s", TYPES).answering([Called::Failed(crashed.into())]);
     let failure = told(&ports, &words[..3]).await.unwrap_err();
     assert!(!failure.may_be_done, "{failure:?}");
+    assert_eq!(failure.hint.as_deref(), Some("nothing was done"));
     let fault = Fault::Unavailable("lambda:InvokeFunction: dispatch failure".into());
     assert!(sent(fault.into()).may_be_done);
 }

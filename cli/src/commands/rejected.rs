@@ -51,10 +51,12 @@ pub(crate) async fn read_list<P: Ports>(
 
 /// Fails if a text is no key of a rejected message.
 pub(super) fn check(key: &str) -> Result<(), Failure> {
-    if key.starts_with("q#") {
+    let is_hash =
+        |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if key.strip_prefix("q#").is_some_and(is_hash) {
         return Ok(());
     }
-    Err(Failure::usage(format!("key: {key:?}, expected q# and 64 digits")))
+    Err(Failure::usage(format!("key: {key:?}, expected q# and 64 hexadecimal digits")))
 }
 
 /// Shows a rejected message.
@@ -87,7 +89,7 @@ pub(crate) fn shape(message: &RejectedMessage, units: f64) -> RejectedShown {
         trace: message.trace.as_ref().map(|trace| trace.id().to_owned()),
         rejected_at: message.at.as_millis(),
         expires_at: message.expires_at.as_millis(),
-        body: json_with(&message.head, &schema::sensitive(&message.kind)),
+        body: json_with(&message.head, &schema::sensitive_of_any()),
         body_bytes: message.length,
         read_units: units,
     }

@@ -185,7 +185,7 @@ impl Poller {
             let this = &*self;
             let reads = some.iter().map(|(part, names)| this.read(*part, names, ports, stack, now));
             let reads = join_all(reads).await;
-            for ((part, _), read) in some.into_iter().zip(reads) {
+            for ((part, names), read) in some.into_iter().zip(reads) {
                 // Which breakers have opened is shown by their gates, which are then read.
                 shows_other |= part != Part::Opened || read.is_err();
                 match read {
@@ -197,6 +197,10 @@ impl Poller {
                         self.live.trouble.remove(&part);
                     }
                     Err(failure) => {
+                        if part == Part::Gates {
+                            // What has just opened is read first at the next try, too.
+                            self.looked_at.retain(|name, _| !names.contains(name));
+                        }
                         let pause = self.fail(part, failure, now);
                         self.due_at.insert(part, now + pause);
                     }

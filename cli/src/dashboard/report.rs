@@ -201,6 +201,11 @@ impl Report {
         };
         let series = names.iter().map(series).collect();
         let rows = self.days.iter().flat_map(|day| {
+            if !day.is_known() {
+                let unknown = [Cell::text(&day.name), Cell::text("not known")];
+                let none = vec![Cell::default(); 4];
+                return vec![[unknown.to_vec(), none, vec![day.gap()]].concat()];
+            }
             let none = Kind { name: "no job ended".to_owned(), ..Kind::default() };
             let kinds = if day.kinds.is_empty() { vec![none] } else { day.kinds.clone() };
             let row = |kind: &Kind| {
@@ -330,7 +335,7 @@ mod tests {
             ["Mon", "a", "7", ""],
             ["Mon", "b", "8", ""],
             ["Tue", "a", "9", "3 of 24 h"],
-            ["Wed", "no job ended", "0", "24 of 24 h"],
+            ["Wed", "not known", "", "24 of 24 h"],
         ];
         assert_eq!(rows, expected);
         let [figure] = section.figures.as_slice() else { panic!("one chart") };

@@ -8,6 +8,7 @@ use evenkeel::{
 };
 
 use crate::{
+    exit::Failure,
     ports::{DueItem, DuePage, Kept},
     shapes::JobChange,
     text::redact,
@@ -17,12 +18,14 @@ use crate::{
 const MOST_MISSING: usize = 500;
 
 /// What one look has read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) reads: usize,
     pub(super) units: f64,
     /// Partitions that have more entries than were read.
     pub(super) full: usize,
+    /// Why not all of it was read.
+    pub(super) failed: Option<Failure>,
 }
 
 impl Look {
