@@ -88,7 +88,7 @@ async fn waits_for_slots_count_neither_as_busy_time_nor_as_latency_nor_as_run_ti
     let bench = Bench::errands_at(RATES);
     (0..100).for_each(|n| send(&bench, &format!("job-{n}"), "acme"));
     bench.drain().await;
-    let (mut jobs, mut busy_ms, mut runs) = (0, 0, 0);
+    let (mut jobs, mut busy_ms, mut runs, mut calls) = (0, 0, 0, 0);
     for (key, bucket) in bench.store.all_buckets() {
         if key.subject == ContainerCounts::subject("errand") {
             jobs += bucket.count(JOBS);
@@ -99,11 +99,13 @@ async fn waits_for_slots_count_neither_as_busy_time_nor_as_latency_nor_as_run_ti
             assert!(longest <= Duration::from_millis(2 * CALL_MS), "a run took {longest:?}");
         } else if key.subject == DEPENDENCY {
             let latency = Calls::from(&bucket).latency;
+            calls += latency.total();
             let slowest = latency.quantile(1.0).unwrap_or_default();
             assert!(slowest <= Duration::from_millis(2 * CALL_MS), "{slowest:?}");
         }
     }
     assert!(jobs >= 50 && runs >= 50, "{jobs} jobs, {runs} runs");
+    assert!(calls >= 50, "{calls} calls");
     // The four runs of a batch that go together take a slot each; three rounds are a batch.
     assert!(busy_ms / jobs <= CALL_MS / 2, "{busy_ms} ms for {jobs} jobs");
 }
@@ -227,6 +229,7 @@ const HOSTS: u64 = 5_000;
 /// what DynamoDB serves in a second (1,000 write units, 3,000 read units), and no control item grows large. Returns how
 /// many containers were started.
 async fn survives_an_outage(bench: &Bench, [jobs, shared]: [u64; 2]) -> u64 {
+    bench.untraced();
     bench.mappings.put(&bench.function().job_type.normal.mapping, CONTAINERS);
     bench.configure(|config| {
         config.types[0].normal.concurrency = CONTAINERS;

@@ -281,6 +281,7 @@ async fn an_outage_of_a_minute_loses_nothing() {
 async fn a_day_without_the_service_ends_no_job() {
     for jobs in [1, 3, 300] {
         let bench = Bench::of(&[Kind::SHORTENING]);
+        bench.unmetered();
         let down = Fault {
             kind: FaultKind::status(503),
             on: Target::default(),
@@ -311,6 +312,7 @@ async fn a_day_without_the_service_ends_no_job() {
 #[tokio::test(start_paused = true)]
 async fn a_job_is_given_up_when_its_time_is_over() {
     let bench = one_job(FaultKind::status(503), u64::MAX).await;
+    bench.unmetered();
     let began = bench.now();
     let ended = |bench: &Bench| bench.store.all(|record| record.phase.ended_at().is_some());
     bench.run_for(POLICY.give_up_after / 2).await;

@@ -11,6 +11,7 @@ use super::{Pages, result};
 /// A page that answers 500 while those of other cars are read. Returns once its job has spent its attempts.
 async fn spent() -> Pages {
     let pages = Pages::new(&[]).await;
+    pages.unmetered();
     pages.keep(0).await;
     let on = Target { vin: Some(pages.cars[0].vin.clone()), ..Target::default() };
     let (kind, scope) = (FaultKind::status(500), Scope::calls(u64::MAX));
@@ -43,6 +44,8 @@ async fn a_page_that_is_back_before_the_job_is_given_up_is_read() {
 #[tokio::test(start_paused = true)]
 async fn the_feed_stands_in_for_a_page_when_its_job_is_given_up() {
     let pages = spent().await;
+    pages.run_for(POLICY.give_up_after.saturating_sub(Duration::from_mins(45))).await;
+    assert_eq!(pages.page(0).phase.ended_at(), None, "not before its time");
     pages.drain().await;
     let record = pages.page(0);
     let lasted = record.phase.ended_at().unwrap().since(record.work.created_at);

@@ -144,10 +144,7 @@ async fn play(plan: &Plan, witness: &Witness) -> (Size, u64) {
 async fn prepare(bench: &Bench, plan: &Plan, witness: &Witness) {
     let most_skew = Duration::from_secs(1).mul_f64(plan.features.of("skew").unwrap_or_default());
     bench.processes.differ(plan.draw(), most_skew, bench.clock);
-    for faults in [&bench.faults, &bench.sweeper_faults] {
-        faults.keep_only_a_hash();
-    }
-    bench.store.count_units(false);
+    bench.unmetered();
     let oracle = witness.oracle.clone();
     bench.store.observe(move |write| oracle.wrote(write));
     let (oracle, clock, store) = (witness.oracle.clone(), bench.clock, bench.store.clone());

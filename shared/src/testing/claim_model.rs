@@ -125,7 +125,7 @@ impl Scope {
             ahead: [Duration::ZERO, ahead, Duration::ZERO],
             ends,
             receives: None,
-            most: 75_000,
+            most: 100_000,
         };
         ends.into_iter().map(scope).collect()
     }

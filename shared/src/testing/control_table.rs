@@ -1,7 +1,7 @@
 //! The items of the simulated control table: each kind by its own key, and all of them by the keys
 //! that they have in DynamoDB.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use crate::{
     aws::size::ControlItem,
@@ -89,6 +89,16 @@ impl ControlTable {
         true
     }
 
+    /// The notes of a kind in the order of their names, from the name `from` on.
+    pub(super) fn notes_of(
+        &self,
+        kind: &'static str,
+        from: &str,
+    ) -> impl Iterator<Item = (&NoteKey, &Seen<Option<String>>)> {
+        let notes = self.notes.range(NoteKey::new(kind, from)..);
+        notes.take_while(move |(place, _)| place.kind == kind)
+    }
+
     /// The keys of the items that have expired at `now`.
     pub(super) fn expired(&self, now: Time) -> Vec<ControlKey> {
         let expired = self.items.iter().filter(|(_, kept)| kept.expires_at <= now);
@@ -100,6 +110,7 @@ impl ControlTable {
         &self,
         from: Option<&[String]>,
     ) -> impl Iterator<Item = (&ControlKey, &Kept)> {
-        self.items.iter().filter(move |(key, _)| from.is_none_or(|from| key.as_slice() > from))
+        let first = from.map_or(Bound::Unbounded, Bound::Excluded);
+        self.items.range::<[String], _>((first, Bound::Unbounded))
     }
 }

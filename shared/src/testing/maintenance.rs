@@ -42,13 +42,10 @@ impl TableMaintenance for MemoryStore {
         };
         let bodies = tables.rejected.values().filter(|body| of_body(body));
         let bodies = bodies.map(|body| DueJob { due_at: body.at, key: body.key.clone() });
+        let bodies = bodies.filter(|body| (from..=until).contains(&body.due_at));
         let bodies: Vec<DueJob> = bodies.collect();
-        let mut due: Vec<DueJob> = tables
-            .due(partition)
-            .cloned()
-            .chain(bodies)
-            .filter(|entry| (from..=until).contains(&entry.due_at))
-            .collect();
+        let mut due: Vec<DueJob> =
+            tables.due(partition, [from, until]).take(most).cloned().chain(bodies).collect();
         due.sort();
         due.truncate(most);
         tables.reads += due.len();
@@ -207,8 +204,7 @@ impl TableMaintenance for MemoryStore {
         most: usize,
     ) -> Result<Vec<(String, String)>, PortError> {
         let mut tables = self.call();
-        let notes = tables.control.notes.iter();
-        let notes = notes.filter(|(place, _)| place.kind == kind && place.name.as_str() >= from);
+        let notes = tables.control.notes_of(kind, from);
         let notes: Vec<_> =
             notes.take(most).map(|(place, note)| (place.name.clone(), text_of(note))).collect();
         tables.reads += notes.len();

@@ -6,6 +6,7 @@
 
 #![expect(clippy::panic, reason = "a test double that is misused ends the test")]
 
+mod applied;
 pub mod claim_model;
 mod clock;
 pub mod conformance;
@@ -30,6 +31,7 @@ mod store;
 mod tables;
 mod units;
 
+pub use applied::AppliedWrite;
 pub use clock::{BEGINNING, SeededRandom, TestClock};
 pub use draw::Draw;
 pub use faults::{CallSite, Fault, Faults, Faulty, TracedCall};
@@ -41,5 +43,5 @@ pub use ports::TestPorts;
 pub use records::{record, work};
 pub use sqs::{ARN, SimulatedSqs};
 pub use store::MemoryStore;
-pub use tables::{AppliedWrite, EntryOutcome, ItemAttributes, TableHabits};
+pub use tables::{EntryOutcome, ItemAttributes, TableHabits};
 pub use units::{PartitionLimits, Throttles, Units};

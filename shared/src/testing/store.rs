@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    tables::{AppliedWrite, EntryOutcome, ItemAttributes, Observer, TableHabits, Tables, item_key},
+    applied::{AppliedWrite, Observer},
+    tables::{EntryOutcome, ItemAttributes, TableHabits, Tables, item_key},
     units::{PartitionLimits, Throttles, Units},
 };
 use crate::{
@@ -117,6 +118,13 @@ impl MemoryStore {
     #[must_use]
     pub fn all(&self, holds: impl FnMut(&Record) -> bool) -> bool {
         self.lock().records.values().all(holds)
+    }
+
+    /// Whether this holds of any job that has not ended.
+    #[must_use]
+    pub fn any_open(&self, holds: impl FnMut(&Record) -> bool) -> bool {
+        let tables = self.lock();
+        tables.open.iter().filter_map(|key| tables.records.get(key)).any(holds)
     }
 
     /// Every record, by key.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    applied::{AppliedWrite, Observer},
     clock::TestClock,
     control_table::{ControlKey, ControlTable},
     units::{Meter, Units},
@@ -44,32 +45,6 @@ pub struct TableHabits {
     pub ignores_fences: bool,
 }
 
-/// A write of a job's record that has just taken effect.
-#[derive(Clone, Copy, Debug)]
-pub struct AppliedWrite<'a> {
-    /// The name of the port call, such as `settle`.
-    pub call: &'static str,
-    /// When it took effect.
-    pub at: Time,
-    /// The record before; `None` if there was none.
-    pub before: Option<&'a Record>,
-    /// The record now.
-    pub after: &'a Record,
-}
-
-/// Who is told of each write of a record.
-#[derive(Default)]
-pub(super) struct Observer(pub(super) Option<Hears>);
-
-/// What is called with each write.
-type Hears = Box<dyn FnMut(&AppliedWrite<'_>) + Send>;
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").finish_non_exhaustive()
-    }
-}
-
 /// What becomes of one entry of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryOutcome {
@@ -102,6 +77,8 @@ pub(super) fn item_key(table: &str, [partition, sort]: [&str; 2]) -> [String; 3]
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) records: BTreeMap<String, Record>,
+    /// The keys of the records of jobs that have not ended.
+    pub(super) open: BTreeSet<String>,
     /// The index `due` as queries see it, by partition.
     due: BTreeMap<String, BTreeSet<DueJob>>,
     lagging: VecDeque<IndexChange>,
@@ -150,11 +127,17 @@ impl Tables {
             self.index(old, false);
             self.index(new, true);
         }
+        if record.phase.ended_at().is_none() {
+            self.open.insert(record.key.clone());
+        } else {
+            self.open.remove(&record.key);
+        }
         self.records.insert(record.key.clone(), record);
     }
 
     pub(super) fn unset(&mut self, key: &str) -> bool {
         let old = self.records.remove(key);
+        self.open.remove(key);
         self.index(old.as_ref().and_then(entry), false);
         old.is_some()
     }
@@ -184,10 +167,16 @@ impl Tables {
         }
     }
 
-    /// The entries of a partition of the index, as a query sees them now.
-    pub(super) fn due(&mut self, partition: &str) -> impl Iterator<Item = &DueJob> {
+    /// The entries of a partition of the index that are due in a span of time, as a query sees them now.
+    pub(super) fn due(
+        &mut self,
+        partition: &str,
+        [from, until]: [Time; 2],
+    ) -> impl Iterator<Item = &DueJob> {
         self.catch_up();
-        self.due.get(partition).into_iter().flatten()
+        let first = DueJob { due_at: from, key: String::new() };
+        let entries = self.due.get(partition).map(|entries| entries.range(first..));
+        entries.into_iter().flatten().take_while(move |entry| entry.due_at <= until)
     }
 
     /// Removes the items whose TTL is over for long enough.
