@@ -280,16 +280,3 @@ fn every_case_is_tested() {
     assert_eq!(tested, names_in(&folder()));
     assert_eq!(tested.len(), 27);
 }
-
-/// Where the cases come from, if that folder is there: every file of it stands here as it is.
-#[test]
-fn the_cases_are_those_that_are_shared() {
-    let shared = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases");
-    if !shared.is_dir() {
-        return;
-    }
-    for name in names_in(&shared).into_iter().filter(|name| name != "README.md") {
-        let copy = fs::read(folder().join(&name)).unwrap_or_default();
-        assert!(copy == fs::read(shared.join(&name)).unwrap(), "{name} has no equal copy");
-    }
-}

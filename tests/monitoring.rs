@@ -172,6 +172,16 @@ fn told() -> Vec<Line> {
         evidence: String::new(),
     };
     let forecasts = [forecast(What::Clears, 60), forecast(What::HitsHourlyLimit, 60)];
+    let mut lines = metrics::lines(&config, &seen, &forecasts);
+    lines.push(metrics::minute("q", &minute(), &BTreeSet::new(), Time::default()));
+    lines.push(metrics::calls("d", &calls(), Time::default()));
+    lines.push(metrics::new_patterns("q", 1, Time::default()));
+    lines.push(of_tick());
+    lines
+}
+
+/// The line of a tick that has done something in each pass.
+fn of_tick() -> Line {
     let mut tick = Tick::new(String::new(), Time::default(), View::default(), Memory::default());
     let done = [
         ("rescue", "crashed"),
@@ -183,12 +193,7 @@ fn told() -> Vec<Line> {
     for (pass, what) in done {
         tick.count(pass, what, 1);
     }
-    let mut lines = metrics::lines(&config, &seen, &forecasts);
-    lines.push(metrics::minute("q", &minute(), &BTreeSet::new(), Time::default()));
-    lines.push(metrics::calls("d", &calls(), Time::default()));
-    lines.push(metrics::new_patterns("q", 1, Time::default()));
-    lines.push(metrics::of_tick(&tick.done, true, tick.now));
-    lines
+    metrics::of_tick(&tick.done, true, tick.now)
 }
 
 #[test]

@@ -271,6 +271,7 @@ async fn a_page_that_does_not_exist_yet_is_looked_for_again() {
         let calls = pages.control().calls().await.unwrap();
         let looks: Vec<u64> = calls.iter().map(|call| call.at_ms - calls[0].at_ms).collect();
         assert_eq!(looks.len(), expected.len(), "{looks:?}");
+        assert_eq!(record.counters.claims as usize, looks.len(), "{record:?}");
         for (at_ms, minute) in looks.iter().zip(expected) {
             // The sweeper releases a parked job with its next tick.
             let late_ms = at_ms.checked_sub(minute * 60_000);

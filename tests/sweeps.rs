@@ -9,6 +9,7 @@ mod dead_letters;
 mod drain;
 mod faults;
 mod history;
+mod leaders;
 mod long_bodies;
 mod metrics;
 mod operations;

@@ -77,6 +77,9 @@ impl Dealer {
         let after = self.called().await;
         let calls = (after.pages - before.pages, after.links - before.links);
         assert_eq!(calls, expected.calls, "{what}: pages, links");
+        let made = [read.made.scraping_jobs, read.made.shortening_jobs];
+        let [scrapings, links] = made.map(|jobs| u64::try_from(jobs).unwrap());
+        assert_eq!((scrapings, links), expected.calls, "{what}: jobs for pages, and for links");
         assert!(read.whole && (3..=8).contains(&(after.lists - before.lists)), "{what}: {after:?}");
         assert_eq!(after.robots, 1, "{what}: once a day");
         let (page, expires) = self.kept_page(vin);

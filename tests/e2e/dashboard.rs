@@ -85,7 +85,7 @@ impl Browser {
     }
 }
 
-/// Most pages that are followed from one another.
+/// Most pages that may be reached: no list leads to ever more of them.
 const MOST_PAGES: usize = 200;
 
 /// Every page of the stack's dashboard that the overview or a job's page leads to, by its path. Each page answers.
@@ -101,9 +101,7 @@ pub(super) async fn every_page(stack: &Stack, job: &str) -> BTreeMap<String, Str
         BTreeSet::from(["/".to_owned(), "/metrics".to_owned(), format!("/job?{query}")]);
     let mut pages = BTreeMap::new();
     while let Some(path) = ahead.pop_first() {
-        if pages.len() >= MOST_PAGES {
-            break;
-        }
+        assert!(pages.len() < MOST_PAGES, "more than {MOST_PAGES} pages, such as {path}");
         let (status, text) = browser.page(&path).await;
         assert!(status.is_success(), "{path}: {status}: {text}");
         let links = text.split("href=\"/").skip(1).filter_map(|rest| rest.split('"').next());

@@ -20,7 +20,7 @@ const WATCH: &str = "'0' for '--watch [<SECONDS>]': 0 is not in 1..=3600";
 const CURSOR: &str = "cursor: expected the one that the same list has printed";
 const TYPE: &str = "type: \"nope\", expected one of webhook, url_shortening, dealer_com_feed";
 const NAME: &str = "expected 1 to 64 letters, digits, and any of - _ .";
-const KEY: &str = "key: \"nope\", expected q# and 64 digits";
+const KEY: &str = "key: \"nope\", expected q# and 64 hexadecimal digits";
 
 /// What the operators' function says of an id that it does not know.
 const STOP: &str = "stop: \"nope\", expected the id of an entry of the operations log";

@@ -7,7 +7,6 @@ use evenkeel::{base::time::Time, record::outcomes::OF_LABEL};
 use serde_json::{Value, json};
 use sweeper::{
     config::Config,
-    memory::Memory,
     metrics::{
         self, Line,
         table::{self, MOST_LABELS},
@@ -16,11 +15,9 @@ use sweeper::{
         forecast::{Forecast, What},
         observation::{DependencySeen, Observation, QueueSeen, TypeSeen},
     },
-    survey::View,
-    tick::Tick,
 };
 
-use super::{ALARM_LINES, calls, minute, root};
+use super::{ALARM_LINES, calls, minute, of_tick, root};
 
 /// Most series that three job types may have.
 const MOST_SERIES: usize = 140;
@@ -98,18 +95,7 @@ fn told(config: &Config, hosts: usize) -> Vec<Line> {
         lines.push(metrics::calls(job.dependency.as_ref().unwrap(), &calls(), now));
         lines.push(metrics::new_patterns(&job.kind, 200, now));
     }
-    let mut tick = Tick::new(String::new(), now, View::default(), Memory::default());
-    let done = [
-        ("rescue", "crashed"),
-        ("release", "released"),
-        ("redrive", "held"),
-        ("audit", "repaired"),
-        ("balance", "moved"),
-    ];
-    for (pass, what) in done {
-        tick.count(pass, what, 1);
-    }
-    lines.push(metrics::of_tick(&tick.done, true, now));
+    lines.push(of_tick());
     lines
 }
 

@@ -9,10 +9,11 @@ use evenkeel::{
         stats::Calls,
     },
     ports::{Control as _, notes::NoteKey},
-    testing::{CallSite, Fault},
+    testing::Fault,
 };
 use serde_json::Value;
 
+use super::leaders::troubled;
 use crate::bench::{
     Bench,
     errands::{DEPENDENCY, errand},
@@ -185,30 +186,9 @@ fn made_calls(bench: &Bench) -> u64 {
     of_calls.map(|(_, bucket)| Calls::from(bucket).conclusive()).sum()
 }
 
-/// What happens to the ticks of ten minutes, of which the first is `begin`.
-type Happens = fn(&Bench, begin: Time);
-
 #[tokio::test(start_paused = true)]
 async fn each_call_to_a_dependency_is_told_once() {
-    let cases: [(&str, Happens); 4] = [
-        ("nothing", |_, _| {}),
-        ("no tick for ten minutes", |bench, begin| bench.miss_ticks_until(begin + MINUTE * 10)),
-        ("leaders die before they tell", |bench, begin| {
-            let end = begin + MINUTE * 5;
-            bench.sweeper_faults.decide(move |call: &CallSite| {
-                let is_struck = call.name == "notes" && (begin..end).contains(&call.at);
-                is_struck.then_some(Fault::DieBefore)
-            });
-        }),
-        ("a leader is frozen before it tells, and another takes over", |bench, begin| {
-            bench.sweeper_faults.decide(move |call: &CallSite| {
-                let soon = begin..begin + MINUTE * 2;
-                let is_struck = call.name == "put_counts" && soon.contains(&call.at);
-                is_struck.then_some(Fault::Freeze(Duration::from_secs(90)))
-            });
-        }),
-    ];
-    for (name, happens) in cases {
+    for (name, happens) in troubled() {
         let bench = Bench::errands();
         let sending = async {
             for n in 0..150 {

@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use evenkeel::{
-    base::time::Time,
-    record::Phase,
-    testing::{CallSite, Fault},
-};
+use evenkeel::record::Phase;
 
+use super::leaders::troubled;
 use crate::bench::{Bench, errands::errand, run::MINUTE};
 
 /// Jobs, one in four seconds. Each third fails for good.
@@ -51,30 +48,9 @@ fn assert_told(bench: &Bench, metric: &str, state: &str, count: u64, case: &str)
     assert_eq!(told, ended, "{case}: {metric} by its minute");
 }
 
-/// What happens to the ticks from `begin` on.
-type Happens = fn(&Bench, begin: Time);
-
 #[tokio::test(start_paused = true)]
 async fn each_end_is_told_once_with_the_time_of_its_minute() {
-    let cases: [(&str, Happens); 4] = [
-        ("nothing", |_, _| {}),
-        ("no tick for ten minutes", |bench, begin| bench.miss_ticks_until(begin + MINUTE * 10)),
-        ("leaders die before they tell", |bench, begin| {
-            let end = begin + MINUTE * 5;
-            bench.sweeper_faults.decide(move |call: &CallSite| {
-                let is_struck = call.name == "notes" && (begin..end).contains(&call.at);
-                is_struck.then_some(Fault::DieBefore)
-            });
-        }),
-        ("a leader is frozen before it tells, and another takes over", |bench, begin| {
-            bench.sweeper_faults.decide(move |call: &CallSite| {
-                let soon = begin..begin + MINUTE * 2;
-                let is_struck = call.name == "put_counts" && soon.contains(&call.at);
-                is_struck.then_some(Fault::Freeze(Duration::from_secs(90)))
-            });
-        }),
-    ];
-    for (case, happens) in cases {
+    for (case, happens) in troubled() {
         let bench = Bench::errands();
         let story = async {
             // No job ends near the turn of a minute.

@@ -36,7 +36,7 @@ fn the_documented_defaults_are_those_of_the_template() {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            assert!(documented == default || documented == "as above", "{name}: {default}");
+            assert_eq!(documented, default, "{name}");
         }
     }
     let all: BTreeSet<String> = parameters.keys().cloned().collect();

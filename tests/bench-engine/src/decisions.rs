@@ -38,13 +38,24 @@ pub(crate) fn cases() -> Vec<Case> {
             let item = item(&ended(1));
             move || decode(&item).expect("an item of ours")
         }),
+        Case::pure("first slashtag", "chain", 10_000, || {
+            let (vin, destination) = car();
+            move || slashtag::candidates(DEALER, &vin, &destination).next()
+        }),
         Case::pure("chain of slashtags", "chain", 10_000, || {
-            let vin = Vin::parse("1HGCM82633A004352").expect("a VIN");
-            let destination: Url =
-                "https://www.acme.example/new/Honda/2026-Accord.htm".parse().expect("an address");
-            move || slashtag::candidates("Acme Motors of Springfield", &vin, &destination).next()
+            let (vin, destination) = car();
+            move || slashtag::candidates(DEALER, &vin, &destination).collect::<Vec<_>>()
         }),
     ]
+}
+
+/// The name of a dealer.
+const DEALER: &str = "Acme Motors of Springfield";
+
+/// The VIN of a car, and where its link leads.
+fn car() -> (Vin, Url) {
+    let destination = "https://www.acme.example/new/Honda/2026-Accord.htm".parse();
+    (Vin::parse("1HGCM82633A004352").expect("a VIN"), destination.expect("an address"))
 }
 
 /// Whether the job may run.
