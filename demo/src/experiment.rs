@@ -26,8 +26,12 @@ use page::Page;
 /// What shows one property of the queue and writes a page about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Name {
+    /// Rebrandly is down for a minute and a half under one job a second
+    OutageShort,
     /// Rebrandly is down for three minutes under one job a second
     Outage,
+    /// Rebrandly is down for ten minutes under one job a second
+    OutageLong,
     /// The key is revoked, and replaced two minutes later
     RevokedKey,
     /// A thousand jobs against ten calls a second
@@ -53,7 +57,9 @@ impl Name {
 
     async fn run(self, bench: &Bench<'_>) -> Result<Page> {
         match self {
-            Self::Outage => outage::run(bench).await,
+            Self::OutageShort => outage::run(bench, outage::SHORT).await,
+            Self::Outage => outage::run(bench, outage::USUAL).await,
+            Self::OutageLong => outage::run(bench, outage::LONG).await,
             Self::RevokedKey => key::run(bench).await,
             Self::Throughput => throughput::run(bench).await,
             Self::Feed => feed::run(bench).await,

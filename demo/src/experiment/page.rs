@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A page of `docs/experiments`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Page {
-    title: &'static str,
+    title: String,
     done: String,
     seen: Vec<(String, String)>,
     rules: Vec<(String, bool)>,
@@ -14,8 +14,8 @@ pub(super) struct Page {
 
 impl Page {
     /// A page that says what was done.
-    pub(super) fn new(title: &'static str, done: impl Into<String>) -> Self {
-        Self { title, done: done.into(), ..Self::default() }
+    pub(super) fn new(title: impl Into<String>, done: impl Into<String>) -> Self {
+        Self { title: title.into(), done: done.into(), ..Self::default() }
     }
 
     /// Notes something that was seen.
