@@ -39,7 +39,7 @@ fn dead(bench: &Bench, name: &str) -> Record {
 }
 
 /// Lets minutes pass, each beginning with a tick.
-async fn minutes(bench: &Bench, count: usize) {
+pub(super) async fn minutes(bench: &Bench, count: usize) {
     for _ in 0..count {
         bench.tick().await;
         bench.work(MINUTE).await;
@@ -47,7 +47,7 @@ async fn minutes(bench: &Bench, count: usize) {
 }
 
 /// The entry of the operations log with this id.
-fn entry(bench: &Bench, id: &Value) -> Value {
+pub(super) fn entry(bench: &Bench, id: &Value) -> Value {
     let notes = bench.store.all_notes("ops");
     let found = notes.iter().find(|(name, _)| name == id.as_str().unwrap());
     serde_json::from_str(&found.unwrap().1).unwrap()

@@ -50,13 +50,17 @@ use self::{
 };
 use crate::ports::{Ports, Sweep};
 
-/// How long a call works on an act before it answers. With start-up and the way to the caller it is below 5 s.
-pub const ANSWER_WITHIN: Duration = Duration::from_millis(3_500);
+/// When a call has answered, whatever the tables do. With start-up and the way to the caller it is below 5 s.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+
+/// How much of that is left when the work on an act ends: time to write the result down.
+const TO_ANSWER: Duration = Duration::from_millis(500);
 
 /// Entries that a request without an act shows.
 const LATEST: usize = 20;
 
-/// Answers a call. The error is a sentence: the request is wrong, or a table could not be used.
+/// Answers a call. The error is a sentence: the request is wrong, or a table could not be used. Every step shares one
+/// end, so that calls to the tables which are all slow do not add up.
 pub async fn answer<P: Ports>(
     sweep: &Sweep<P>,
     call: &Value,
@@ -65,16 +69,45 @@ pub async fn answer<P: Ports>(
     let now = sweep.clock.now();
     let end = deadline.min(now + ANSWER_WITHIN);
     let answer = match Call::read(call, &sweep.config, now)? {
-        Call::Latest => log::latest(&sweep.store, LATEST).await.map(|ops| json!({ "ops": ops })),
-        Call::Stop(id) => {
-            let end = |entry: &mut Entry, now| entry.end(State::Stopped, now);
-            end_open(sweep, "stop", &id, end).await?.map(|entry| json!(entry))
+        Call::Latest => {
+            let latest = log::latest(&sweep.store, LATEST);
+            in_time(sweep, end, latest, unread).await.map(|ops| json!({ "ops": ops }))
         }
-        Call::Report(reported) => report(sweep, reported).await?.map(|entry| json!(entry)),
-        Call::Do(request) if request.dry_run => preview::preview(sweep, &request, end).await,
+        Call::Stop(id) => {
+            let change = |entry: &mut Entry, now| entry.end(State::Stopped, now);
+            end_open(sweep, "stop", &id, end, change).await?.map(|entry| json!(entry))
+        }
+        Call::Report(reported) => report(sweep, reported, end).await?.map(|entry| json!(entry)),
+        Call::Do(request) if request.dry_run => {
+            let previewing = Box::pin(preview::preview(sweep, &request, end.before(TO_ANSWER)));
+            in_time(sweep, end, previewing, unread).await
+        }
         Call::Do(request) => perform(sweep, *request, end).await.map(|entry| json!(entry)),
     };
     answer.map_err(|error| error.to_string())
+}
+
+/// Waits for a step of a call until `end`.
+async fn in_time<P: Ports, T>(
+    sweep: &Sweep<P>,
+    end: Time,
+    step: impl Future<Output = Result<T, PortError>>,
+    late: impl FnOnce() -> PortError,
+) -> Result<T, PortError> {
+    let left = end.since(sweep.clock.now());
+    tokio::time::timeout(left, step).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The error of a call that only reads.
+fn unread() -> PortError {
+    PortError::Unavailable("the tables did not answer in time; try again".to_owned())
+}
+
+/// The error of a call that has not heard in time whether the log took its entry: it may have.
+fn unconfirmed(id: &str) -> PortError {
+    PortError::Unavailable(format!(
+        "operation {id} was not confirmed in time; `evenkeel ops show {id}` says what became of it"
+    ))
 }
 
 /// Logs the intent, does as much as there is time for, and returns the entry. An act that is not done is the
@@ -86,15 +119,17 @@ async fn perform<P: Ports>(
 ) -> Result<Entry, PortError> {
     let now = sweep.clock.now();
     let entry = Entry::new(request, &sweep.random.token(), now);
-    let mut logged = Logged::begin(&sweep.store, entry, now).await?;
+    let id = entry.id.clone();
+    let beginning = Logged::begin(&sweep.store, entry, now);
+    let mut logged = in_time(sweep, end, beginning, || unconfirmed(&id)).await?;
     if logged.entry.act.is_note() {
         return Ok(logged.entry);
     }
-    let limit = end.since(now);
+    let left = end.since(sweep.clock.now());
     // On the heap: it holds every act.
-    let work = Box::pin(work::carry_on(sweep, &mut logged, end));
+    let work = Box::pin(work::carry_on(sweep, &mut logged, end.before(TO_ANSWER)));
     // If it fails or takes too long, the next tick tries again: the intent is in the log.
-    if let Ok(Err(error)) = tokio::time::timeout(limit, work).await {
+    if let Ok(Err(error)) = tokio::time::timeout(left, work).await {
         telemetry::port_failed("operator", &error);
     }
     Ok(logged.entry)
@@ -104,14 +139,15 @@ async fn perform<P: Ports>(
 async fn report<P: Ports>(
     sweep: &Sweep<P>,
     reported: Reported,
+    end: Time,
 ) -> Result<Result<Entry, PortError>, String> {
     let Reported { id, state, why, counts } = reported;
-    let end = |entry: &mut Entry, now| {
+    let change = |entry: &mut Entry, now| {
         entry.why.clone_from(&why);
         entry.counts.clone_from(&counts);
         entry.end(state.into(), now);
     };
-    end_open(sweep, "report", &id, end).await
+    end_open(sweep, "report", &id, end, change).await
 }
 
 /// Why an open act may not be ended by a call with this field; `None` if it may.
@@ -135,8 +171,32 @@ async fn end_open<P: Ports>(
     sweep: &Sweep<P>,
     field: &str,
     id: &str,
-    end: impl Fn(&mut Entry, Time),
+    end: Time,
+    change: impl Fn(&mut Entry, Time),
 ) -> Result<Result<Entry, PortError>, String> {
+    let left = || end.since(sweep.clock.now());
+    let ending = write_end(sweep, field, id, change);
+    let Ok(ended) = tokio::time::timeout(left(), ending).await else {
+        return Ok(Err(unconfirmed(id)));
+    };
+    let ended = ended?;
+    if matches!(ended, Ok((_, true))) {
+        let closing = tokio::time::timeout(left(), log::close(&sweep.store, id));
+        // If that fails or takes too long, the next tick takes it off the list: the end is in the log.
+        if let Ok(Err(error)) = closing.await {
+            telemetry::port_failed("operator", &error);
+        }
+    }
+    Ok(ended.map(|(entry, _)| entry))
+}
+
+/// Writes the end of an act into the log. Returns the entry, and whether it was open before.
+async fn write_end<P: Ports>(
+    sweep: &Sweep<P>,
+    field: &str,
+    id: &str,
+    change: impl Fn(&mut Entry, Time),
+) -> Result<Result<(Entry, bool), PortError>, String> {
     let unknown = || format!("{field}: {id:?}, expected the id of an entry of the operations log");
     for _ in 0..log::MOST_RACES {
         let now = sweep.clock.now();
@@ -148,14 +208,11 @@ async fn end_open<P: Ports>(
             return Err(why);
         }
         if logged.entry.is_over() {
-            return Ok(Ok(logged.entry));
+            return Ok(Ok((logged.entry, false)));
         }
-        end(&mut logged.entry, now);
+        change(&mut logged.entry, now);
         match logged.save(&sweep.store, now).await {
-            Ok(true) => {
-                let closed = log::close(&sweep.store, id).await;
-                return Ok(closed.map(|()| logged.entry));
-            }
+            Ok(true) => return Ok(Ok((logged.entry, true))),
             Ok(false) => {}
             Err(error) => return Ok(Err(error)),
         }
