@@ -57,6 +57,13 @@ impl Facts {
         self.swept_at.is_some_and(|at| now.since(at) > FORGOTTEN_AFTER)
     }
 
+    /// When the stop ends that 429s have brought about; in the past if there is none.
+    fn stopped_until(&self, now: Time) -> Time {
+        let breaker = self.breaker.clone().unwrap_or_default();
+        let limiter = self.limiter.clone().unwrap_or_default();
+        self.limits.stopped_until(&breaker, &limiter, now)
+    }
+
     /// Time until the visible messages of the queue have been received, at the pace of the last minute.
     fn backlog(&self) -> Option<Duration> {
         let visible = self.depth?.visible;

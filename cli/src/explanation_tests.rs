@@ -231,6 +231,26 @@ fn a_parked_job_goes_when_those_before_it_have_gone() {
     assert_eq!(expected.until, Some(at(60 + tick)), "a host has one shard, and ten go a second");
 }
 
+#[test]
+fn a_parked_job_waits_for_the_end_of_a_stop_at_its_limiter() {
+    let limits = Limits { per_minute: Some(480), per_hour: Some(18_000), ..Limits::default() };
+    let rates = limits.rates().unwrap();
+    let limiter = Limiter::default().slowed(rates, Duration::from_secs(300), NOW);
+    let told = |record: &Record, state| {
+        let (limits, limiter) = (limits.clone(), Some(limiter.clone()));
+        let told = explain(record, &Facts { limits, limiter, ..behind(state, false) }, NOW);
+        let gate = told.gate.unwrap();
+        (gate.kind, gate.state, gate.until, told.expected.unwrap().from)
+    };
+    let [soon, end, own] = [40, 300, 900].map(|seconds| Some(after(seconds).as_millis()));
+    let stopped = (GateKind::Limiter, "stopped".to_owned(), end, end);
+    assert_eq!(told(&parked_record(), State::Closed), stopped);
+    let open_too = (GateKind::Breaker, "open".to_owned(), soon, end);
+    assert_eq!(told(&parked_record(), open()), open_too, "no probe goes before");
+    let later = (GateKind::Pause, "waiting".to_owned(), own, own);
+    assert_eq!(told(&parked(after(900), false), State::Closed), later, "its own time is later");
+}
+
 /// A parked job that waits for its breaker only, which is closed.
 fn parked_record() -> Record {
     parked(ago(10), true)

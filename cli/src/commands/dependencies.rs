@@ -51,10 +51,7 @@ pub(crate) async fn known<P: Ports>(ports: &P, stack: &Deployment) -> Result<Kno
     for read in reads {
         let Read { value, units } = read?;
         known.units += units;
-        let limits = |note: Note| {
-            let limits = serde_json::from_str(&note.text).unwrap_or_default();
-            (note.name, limits)
-        };
+        let limits = |note: Note| (note.name, Limits::read(Some(&note.text)));
         known.limits.extend(value.into_iter().map(limits));
     }
     for shared in stack.types.iter().filter_map(|job| job.dependency.clone()) {

@@ -141,7 +141,7 @@ async fn facts<P: Ports>(
     let mut facts = with_observed(facts, &observed, job);
     facts.breaker = breaker.value;
     facts.limiter = limiter.value;
-    facts.limits = known.limits.get(dependency).cloned().unwrap_or_default();
+    facts.limits = known.limits.get(dependency).cloned().unwrap_or_else(Limits::careful);
     let seen = observed.dependencies.get(dependency);
     facts.parked = seen.filter(|seen| !seen.more).map(|seen| seen.parked);
     if let Some((ahead, read)) = ahead? {
@@ -336,6 +336,13 @@ mod tests {
         // 480 a minute at best, 300 once the hour counts, and a tick.
         assert_eq!(told["expected"]["from"], after(125));
         assert_eq!(told["expected"]["until"], after(200 + 120_000));
+        // Without a note, the sweeper releases one a second.
+        let ports = MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
+            .with_record(&gated("1"))
+            .with_record(&gated("2"));
+        let told = explained(&ports, "2").await;
+        assert_eq!(told["expected"]["from"], after(1_000));
+        assert_eq!(told["expected"]["until"], after(1_000 + 120_000));
     }
 
     #[tokio::test]

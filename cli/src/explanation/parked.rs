@@ -5,6 +5,7 @@ use std::time::Duration;
 use evenkeel::{
     base::time::Time,
     dependency::breaker::{Breaker, State},
+    ports::notes::ReleaseRate,
     record::{
         Record,
         due::{HIGH, Parked},
@@ -16,12 +17,6 @@ use crate::{
     shapes::{Ahead, Expected, Explanation, Gate, GateKind},
     text::redact,
 };
-
-/// Jobs that the sweeper releases a minute where calls are not limited: ten a second (docs/sweeper.md).
-const UNLIMITED_A_MINUTE: u64 = 600;
-
-/// The pace of a limiter that no 429 has slowed down, in thousandths of its rate.
-const FULL_PACE: u32 = 1_000;
 
 /// Explains a parked job.
 pub(super) fn parked(
@@ -36,8 +31,11 @@ pub(super) fn parked(
     explanation.ends_at = ends_at(record);
     explanation.ahead = facts.ahead;
     let is_gated = record.parking.is_some_and(|parking| parking.gated);
-    if let Some(gate) = breaker_gate(record, facts, now) {
-        explanation.expected = Some(behind_breaker(&gate, record, run_after, now));
+    let stop = facts.stopped_until(now);
+    let earliest = if is_gated { stop } else { stop.max(run_after) };
+    let stopped = || (stop > now && earliest == stop).then(|| stopped_gate(record, stop));
+    if let Some(gate) = breaker_gate(record, facts, now).or_else(stopped) {
+        explanation.expected = Some(behind_breaker(&gate, earliest, now));
         explanation.gate = Some(gate);
     } else if run_after > now && !is_gated {
         explanation.gate = Some(Gate {
@@ -61,30 +59,21 @@ pub(super) fn parked(
 
 /// When a job runs that no breaker holds back: as soon as those before it have gone.
 fn in_turn(record: &Record, facts: &Facts, now: Time) -> Expected {
-    let [fast, slow] = per_minute(facts);
+    let limiter = facts.limiter.clone().unwrap_or_default();
+    let ReleaseRate { at_present, by_hour } = facts.limits.release_rate(&limiter, now);
     let after = |jobs: u64, per_minute: u64| {
         now + Duration::from_millis(jobs.saturating_mul(60_000) / per_minute)
     };
     let least = facts.ahead.map_or(0, |ahead| ahead.count);
-    let until = most_before(record, facts).map(|most| after(most, slow) + A_TICK);
+    let until = most_before(record, facts).map(|most| after(most, by_hour) + A_TICK);
     Expected {
-        from: Some(after(least, fast).as_millis()),
+        from: Some(after(least, at_present).as_millis()),
         until: until.map(Time::as_millis),
         how: format!(
-            "the sweeper releases the dependency's parked jobs in turn, at most {fast} a minute at the limiter's \
-             present pace"
+            "the sweeper releases the dependency's parked jobs in turn, at most {at_present} a \
+             minute at the limiter's present pace"
         ),
     }
-}
-
-/// Jobs that the sweeper releases a minute: at the limiter's present pace, and once the hourly limit counts.
-fn per_minute(facts: &Facts) -> [u64; 2] {
-    let (Some(minute), Some(hour)) = (facts.limits.per_minute, facts.limits.per_hour) else {
-        return [UNLIMITED_A_MINUTE; 2];
-    };
-    let pace = facts.limiter.as_ref().map_or(FULL_PACE, |limiter| limiter.pace);
-    let fast = (u64::from(minute) * u64::from(pace) / u64::from(FULL_PACE)).max(1);
-    [fast, (u64::from(hour) / 60).clamp(1, fast)]
 }
 
 /// The most jobs that may go before this one; `None` if they are too many to be counted.
@@ -100,9 +89,8 @@ fn most_before(record: &Record, facts: &Facts) -> Option<u64> {
     by_turns.zip(others).map(|(turns, others)| turns.min(others)).or(by_turns).or(others)
 }
 
-/// When a job runs that a breaker holds back.
-fn behind_breaker(gate: &Gate, record: &Record, run_after: Time, now: Time) -> Expected {
-    let is_gated = record.parking.is_some_and(|parking| parking.gated);
+/// When a job runs that a breaker or a stop holds back, which may not run before `earliest`.
+fn behind_breaker(gate: &Gate, earliest: Time, now: Time) -> Expected {
     let how = match gate.state.as_str() {
         "open" => {
             "probes are let through then; once enough have worked, parked jobs go, first one a second"
@@ -115,8 +103,7 @@ fn behind_breaker(gate: &Gate, record: &Record, run_after: Time, now: Time) -> E
     };
     // A job that does not wait for the breaker is also released a quarter of an hour after it is due; it is then
     // parked again if the breaker is still open.
-    let from = gate.until.map_or(now.as_millis(), |until| until.max(now.as_millis()));
-    let from = if is_gated { from } else { from.max(run_after.as_millis()) };
+    let from = gate.until.unwrap_or_default().max(now.as_millis()).max(earliest.as_millis());
     Expected { from: Some(from), until: None, how: how.to_owned() }
 }
 
@@ -130,13 +117,18 @@ pub(super) fn breaker_gate(record: &Record, facts: &Facts, now: Time) -> Option<
         let state = breaker.state.name().to_owned();
         return Some(Gate { kind, of, state, why, until: until(&breaker).map(Time::as_millis) });
     }
-    (breaker.stopped_until > now).then(|| Gate {
+    (breaker.stopped_until > now).then(|| stopped_gate(record, breaker.stopped_until))
+}
+
+/// A stop of all calls as a gate.
+fn stopped_gate(record: &Record, until: Time) -> Gate {
+    Gate {
         kind: GateKind::Limiter,
-        of,
+        of: record.work.dependency.clone(),
         state: "stopped".to_owned(),
         why: Some("the dependency answered 429 and asked for a pause".to_owned()),
-        until: Some(breaker.stopped_until.as_millis()),
-    })
+        until: Some(until.as_millis()),
+    }
 }
 
 /// Until when a breaker refuses calls; `None` if that depends on its probes.

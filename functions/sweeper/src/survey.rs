@@ -147,16 +147,13 @@ async fn watched_of_kind<S: TableMaintenance>(
     Ok((notes, end))
 }
 
-/// Reads the state of a dependency. Its limits come from `note`, which its functions wrote; without
-/// a readable note they are the [`careful`] ones.
+/// Reads the state of a dependency. Its limits come from `note`, which its functions wrote.
 pub async fn dependency<S: TableMaintenance>(
     store: &S,
     name: &str,
     note: Option<&str>,
 ) -> Result<Dependency, PortError> {
-    let limits = note.and_then(|text| serde_json::from_str(text).ok());
-    let mut limits: Limits = limits.unwrap_or_else(careful);
-    limits.per_minute = limits.per_minute.or(limits.per_second.map(|rate| rate * 60));
+    let limits = Limits::read(note);
     let shared = limits.limiter.as_deref().unwrap_or(name);
     let (breaker, limiter) = tokio::join!(store.breaker(name), store.limiter(shared));
     let (breaker, limiter) = (breaker?.value, limiter?.value);
@@ -210,11 +207,4 @@ impl View {
     pub fn running(&self) -> usize {
         self.leases.iter().map(|lease| lease.jobs.len()).sum()
     }
-}
-
-/// The limits of a dependency without a note: one call a second, and one probe closes its breaker.
-#[must_use]
-pub fn careful() -> Limits {
-    let (per_minute, per_hour) = (Some(60), Some(3_600));
-    Limits { per_minute, per_hour, closes_with: 1, ..Limits::default() }
 }

@@ -1,8 +1,11 @@
 //! Notes in the control table: findings of the audit, and the dependencies that the sweeper
 //! watches.
 
+mod limits;
+
 use std::time::Duration;
 
+pub use limits::{Limits, ReleaseRate};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{hash::shard, time::Time};
@@ -199,29 +202,6 @@ impl Opened {
         let kind = OPENED.get(place).copied().unwrap_or(OPENED[0]);
         NoteKey::new(kind, format!("{before_end:015}#{}", self.dependency))
     }
-}
-
-/// What the sweeper must know about a dependency to release its parked jobs at a safe rate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Calls per minute that the account or the host allows; `None` if unlimited.
-    #[serde(default)]
-    pub per_minute: Option<u32>,
-    /// The same a second, as an earlier version has noted it.
-    #[serde(default, skip_serializing)]
-    pub per_second: Option<u32>,
-    /// Calls per hour that it allows; `None` if unlimited.
-    pub per_hour: Option<u32>,
-    /// Calls that may be made at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub burst: Option<u32>,
-    /// The name of its limiter, if that is not the dependency's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limiter: Option<String>,
-    /// Number of successful probes that close its breaker.
-    pub closes_with: u32,
-    /// When this note was written, in milliseconds since the epoch.
-    pub noted_at: u64,
 }
 
 #[cfg(test)]

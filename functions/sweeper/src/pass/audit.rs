@@ -30,7 +30,6 @@ use crate::{
     ports::{Ports, Sweep},
     records::together,
     step,
-    survey::careful,
     tick::Tick,
 };
 
@@ -214,7 +213,7 @@ async fn register_dependency<S: TableMaintenance>(
     if store.note(&place).await?.value.is_some() {
         return Ok(true);
     }
-    let limits = Limits { noted_at: now.as_millis(), ..careful() };
+    let limits = Limits { noted_at: now.as_millis(), ..Limits::careful() };
     let text = serde_json::to_string(&limits).unwrap_or_default();
     store.put_note(&place, &text, now + WATCHED_RETENTION).await?;
     Ok(true)

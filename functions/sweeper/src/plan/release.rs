@@ -9,7 +9,7 @@ use evenkeel::{
     },
     dependency::{
         breaker::{Breaker, State},
-        limiter::{Grant, Limiter, Rates, Request, Reservation},
+        limiter::Limiter,
     },
     failure::Class,
     ports::notes::Limits,
@@ -24,9 +24,6 @@ pub const TICK: Duration = Duration::from_secs(60);
 /// Time in which the release rate doubles. After a breaker has closed, the ramp begins with one job
 /// a second, so that the burst of parked jobs does not cause a second outage.
 const DOUBLING: Duration = Duration::from_secs(5);
-
-/// Release rate of a dependency without a rate limit, in jobs a second.
-const UNLIMITED: u64 = 10;
 
 /// Time between two probes, so that one usually ends before the next begins.
 const BETWEEN_PROBES: Duration = Duration::from_secs(2);
@@ -75,10 +72,11 @@ pub fn recovers_unseen(dependency: &Dependency, parked: &[Record]) -> bool {
 #[must_use]
 pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> Way {
     let breaker = dependency.breaker.at(now);
-    let stop = stopped_until(dependency, now);
+    let Dependency { limits, limiter, .. } = dependency;
+    let stop = limits.stopped_until(&dependency.breaker, limiter, now);
     let is_stopped = stop > now;
     let (start, end) = (from.max(now).max(stop), now + window);
-    let closes_with = dependency.limits.closes_with.max(1);
+    let closes_with = limits.closes_with.max(1);
     let closed_to = |slots| Way { is_closed: false, is_stopped, slots };
     let probes = |at: Time, missing: u32| {
         let each = (0..missing).map(|n| at.max(start) + BETWEEN_PROBES * n);
@@ -95,32 +93,17 @@ pub fn way(dependency: &Dependency, from: Time, now: Time, window: Duration) -> 
         }
         State::Closed | State::Forced { .. } => {
             // During a stop, the limiter has no slot, whatever its rate is.
-            let top = top_rate(&dependency.limits, &dependency.limiter, now.max(stop));
+            let per_minute = limits.release_rate(limiter, now.max(stop)).at_present;
             // Without a ramp if the breaker has never been open, since there is no recovery.
             let begins = (breaker.generation > 0).then_some(start);
             let since = dependency.draining_since.or(begins);
-            let slots = if top == 0 {
-                slow(&dependency.limits, &dependency.limiter, start, end)
-            } else {
-                ramp(since, top, start, end)
+            let slots = match per_minute / 60 {
+                0 => slow(per_minute, start, end),
+                top => ramp(since, top, start, end),
             };
             Way { is_closed: true, is_stopped, slots }
         }
     }
-}
-
-/// When the later of the stops ends that 429s have brought about: that of the breaker's item, for calls without rates,
-/// and that of the limiter. In the past if there is none.
-fn stopped_until(dependency: &Dependency, now: Time) -> Time {
-    let rates = rates(&dependency.limits);
-    let limiter = rates.and_then(|rates| dependency.limiter.stopped_until(rates, now));
-    dependency.breaker.stopped_until.max(limiter.unwrap_or_default())
-}
-
-/// The rates of a dependency's calls, if they are limited.
-fn rates(limits: &Limits) -> Option<Rates> {
-    let (per_minute, per_hour) = (limits.per_minute?, limits.per_hour?);
-    Some(Rates { per_minute, per_hour, burst: limits.burst.unwrap_or(1) })
 }
 
 /// Slots from `start` to `end`. The rate starts at one job a second at `since` and doubles up to
@@ -143,26 +126,10 @@ fn ramp(since: Option<Time>, top: u64, start: Time, end: Time) -> Vec<Time> {
 }
 
 /// Slots from `start` to `end` at a rate of less than one a second.
-fn slow(limits: &Limits, limiter: &Limiter, start: Time, end: Time) -> Vec<Time> {
-    let per_minute = limits.per_minute.unwrap_or(1).saturating_mul(limiter.pace) / 1_000;
-    let apart = Duration::from_mins(1) / per_minute.max(1);
+fn slow(per_minute: u64, start: Time, end: Time) -> Vec<Time> {
+    let apart = Duration::from_millis(60_000 / per_minute.max(1));
     let slots = (0..60).map(|n| start + apart * n);
     slots.take_while(|at| *at < end).collect()
-}
-
-/// The release rate at the end of the ramp, in jobs a second; 0 if it is less than one.
-fn top_rate(limits: &Limits, limiter: &Limiter, now: Time) -> u64 {
-    let Some(rates) = rates(limits) else { return UNLIMITED };
-    let full = u64::from(rates.per_minute) * u64::from(limiter.pace) / 60_000;
-    let hourly = u64::from(rates.per_hour) / 3_600;
-    // Tries to reserve a whole tick at full speed: if the hourly limit slows that down, it applies.
-    let want = u32::try_from(full * TICK.as_secs()).unwrap_or(u32::MAX);
-    let request = Request { want: want.max(1), further: false, horizon: TICK };
-    let is_full = |grant: &Grant| grant.interval_us * full.max(1) <= 1_100_000;
-    match limiter.reserve(rates, request, 0, now) {
-        Reservation::Granted(_, grants) if grants.iter().any(is_full) => full,
-        _ => hourly.min(full),
-    }
 }
 
 /// Whether a parked job may be released at `at`: it is due, or it waits only for the breaker.

@@ -122,7 +122,7 @@ fn a_half_open_breaker_releases_as_many_as_it_still_needs() {
 fn stopped(at_the_limiter: bool) -> Dependency {
     let calm = dependency(State::Closed, NOW.before(seconds(600)));
     if at_the_limiter {
-        let rates = rates(&calm.limits).unwrap();
+        let rates = calm.limits.rates().unwrap();
         let limiter = calm.limiter.slowed(rates, seconds(3_600), NOW);
         return Dependency { limiter, ..calm };
     }
