@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -11,10 +11,7 @@ use evenkeel::{
     record::{Counters, FailedAttempt, Phase, Record, Work, journal::JournalEntry},
 };
 use serde_json::{Value, json};
-use tokio::{
-    sync::{mpsc, watch},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -29,6 +26,8 @@ use crate::{
 
 #[path = "router_tests/acts.rs"]
 mod acts_tests;
+#[path = "router_tests/dependencies.rs"]
+mod dependencies_tests;
 #[path = "router_tests/hostile.rs"]
 mod hostile_tests;
 
@@ -36,12 +35,20 @@ const NOW: Time = Time::from_millis(1_800_000_000_000);
 
 const PORT: u16 = 8_770;
 
+#[path = "router_tests/job.rs"]
+mod job_tests;
+#[path = "router_tests/lists.rs"]
+mod lists_tests;
 #[path = "router_tests/numbers.rs"]
 mod numbers_tests;
+#[path = "router_tests/overview.rs"]
+mod overview_tests;
 #[path = "router_tests/pins.rs"]
 mod pins_tests;
 #[path = "router_tests/requests.rs"]
 mod requests_tests;
+#[path = "router_tests/tabs.rs"]
+mod tabs_tests;
 #[path = "router_tests/unanswered.rs"]
 mod unanswered_tests;
 
@@ -112,6 +119,23 @@ async fn page(ports: &MemoryPorts, path: &str) -> String {
 
 fn ports() -> MemoryPorts {
     MemoryPorts::stack("s", r#"[{"type":"a","dependency":"d"}]"#)
+}
+
+/// What a page says beside this name, without its markup.
+fn fact(page: &str, name: &str) -> String {
+    let (_, rest) = page
+        .split_once(&format!("<dt>{name}</dt><dd>"))
+        .unwrap_or_else(|| panic!("no {name}: {page}"));
+    let value = rest.split("</dd>").next().unwrap();
+    value.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text).collect()
+}
+
+/// The chart with this id, with its legend and its table.
+fn figure<'a>(page: &'a str, id: &str) -> &'a str {
+    let (_, rest) = page
+        .split_once(&format!("<figure id=\"{id}\">"))
+        .unwrap_or_else(|| panic!("no {id}: {page}"));
+    rest.split("</figure>").next().unwrap()
 }
 
 /// Every route: its path, its method, and the query or the form with which it answers. The tests below take each of
@@ -347,32 +371,4 @@ async fn deferrals_and_wake_ups_stand_on_the_timeline_beside_attempts() {
     ];
     let places = parts.map(|part| timeline.find(part));
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}: {timeline}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_reader_reads_by_itself_only_while_a_tab_listens() {
-    let ports = ports();
-    let stack = deployment(&ports).await;
-    let (_questions, asks) = mpsc::channel(4);
-    let ticks = Arc::new(watch::channel(0).0);
-    let clock = Virtual(Instant::now());
-    let reader = Reader::new(&ports, &stack, &clock, ticks.clone());
-    let scenario = async {
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        assert_eq!(*ticks.borrow(), 0, "no tab, no read");
-        let mut tab = ticks.subscribe();
-        tab.changed().await.unwrap();
-        let first = *tab.borrow_and_update();
-        tab.changed().await.unwrap();
-        let second = *tab.borrow_and_update();
-        assert_eq!(second - first, 2_000, "what changes by the second is two seconds old at most");
-        drop(tab);
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        assert_eq!(*ticks.borrow(), second, "the tab is closed");
-    };
-    tokio::select! {
-        biased;
-        () = reader.run(asks) => panic!("it runs as long as somebody may ask"),
-        () = scenario => {}
-    }
 }
