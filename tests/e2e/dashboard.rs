@@ -29,7 +29,8 @@ use xtask::{
 
 use super::{PATIENCE, command::evenkeel, eventually};
 
-/// How long after the table says that a breaker is open a page must show it.
+/// How long after the table says that a breaker is open a page must show it, and how long after an act what it has
+/// changed.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 const SLUG: &str = "walled";
@@ -68,6 +69,20 @@ impl Browser {
         })
         .await;
         found
+    }
+
+    /// Waits until a page shows all of these texts that is asked for within [`SHOWN_WITHIN`] of this call.
+    async fn shows_soon(&self, path: &str, texts: &[&str]) {
+        let changed = Instant::now();
+        loop {
+            let asked_after = changed.elapsed();
+            let (_, found) = self.page(path).await;
+            if texts.iter().all(|text| found.contains(text)) {
+                return;
+            }
+            assert!(asked_after < SHOWN_WITHIN, "{path} does not show {texts:?}: {found}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Sends a form as a page of this dashboard does, and goes where the answer leads.
@@ -169,6 +184,24 @@ async fn log(stack: &Stack) -> (Value, usize) {
     (entries.first().cloned().unwrap_or_default(), entries.len())
 }
 
+/// It is bound to 127.0.0.1: other addresses of this machine, of which 127.0.0.2 is one on Linux, lead nowhere.
+async fn listens_on_one_address_only(browser: &Browser) {
+    let other = browser.url.replace("127.0.0.1", "127.0.0.2");
+    assert_ne!(other, browser.url);
+    let refused = browser.http.get(other).timeout(SHOWN_WITHIN).send().await.unwrap_err();
+    assert!(refused.is_connect() || refused.is_timeout(), "{refused:?}");
+}
+
+/// What the command changes while a dashboard is open: a limiter's pace, and the job that waits behind the wall.
+async fn changes_are_shown_soon(stack: &Stack, browser: &Browser) {
+    evenkeel(stack, &["limiter", "set", "rebrandly", "--pace", "50", "--reason", "asked"]).await;
+    browser.shows_soon("/dependencies", &["<dt>pace</dt>", "50 % of the rate"]).await;
+    let job = "/job?id=walled";
+    browser.shows(job, &[">parked<"]).await;
+    evenkeel(stack, &["jobs", "cancel", "walled", "--reason", "withdrawn"]).await;
+    browser.shows_soon(job, &["It was cancelled", ">cancelled<"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_breaker_is_shown_at_once_and_forced_closed_from_the_page_unless_it_is_read_only() {
     let workspace = Workspace::find().await.unwrap();
@@ -180,6 +213,7 @@ async fn a_breaker_is_shown_at_once_and_forced_closed_from_the_page_unless_it_is
     let browser = Browser::at(dashboard.url());
     let tab = browser.tab().await;
     browser.shows("/dependencies", &["rebrandly", ">closed<"]).await;
+    listens_on_one_address_only(&browser).await;
 
     meet_a_wall(&stack).await;
     eventually("the breaker is open", async || breaker(&stack).await["state"] == "open").await;
@@ -189,6 +223,7 @@ async fn a_breaker_is_shown_at_once_and_forced_closed_from_the_page_unless_it_is
     let took = opened.elapsed();
     assert!(took <= SHOWN_WITHIN, "it is shown after {took:?}");
     browser.shows("/", &["breaker open", DEPENDENCY]).await;
+    changes_are_shown_soon(&stack, &browser).await;
 
     let ask = "/confirm?do=close&for=30m&dependency=page%2Fwalled.localhost";
     let asked = browser.shows(ask, &["name=\"as_of\"", "bot_wall"]).await;
@@ -196,7 +231,7 @@ async fn a_breaker_is_shown_at_once_and_forced_closed_from_the_page_unless_it_is
     form.push(("reason".to_owned(), REASON.to_owned()));
     let done = browser.send(&form).await;
     assert!(done.url().path() == "/operation" && done.status().is_success(), "{done:?}");
-    let (entry, _) = log(&stack).await;
+    let (entry, acts) = log(&stack).await;
     let act = &entry["act"];
     assert_eq!((&act["set"], &act["dependency"]), (&json!("close"), &json!(DEPENDENCY)), "{entry}");
     assert_eq!(entry["reason"], REASON);
@@ -215,8 +250,9 @@ async fn a_breaker_is_shown_at_once_and_forced_closed_from_the_page_unless_it_is
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert!(refused.text().await.unwrap().starts_with("read-only: "));
     assert_eq!(breaker(&stack).await, forced);
+    assert_eq!(acts, 3, "a limiter, a job, a breaker");
     let (latest, entries) = log(&stack).await;
-    assert_eq!((&latest["id"], entries), (&entry["id"], 1));
+    assert_eq!((&latest["id"], entries), (&entry["id"], acts));
 
     drop(tab);
     read_only.stop().await.unwrap();
