@@ -19,8 +19,12 @@ const RECOVERY_MS: u64 = 300_000;
 
 /// Writes the page.
 pub(crate) fn write(report: &Report, path: &Path) -> Result<()> {
-    let html = page(report).html().context("the page of the report cannot be made")?;
-    fs::write(path, html).context("report.html cannot be written")
+    fs::write(path, html(report)?).context("report.html cannot be written")
+}
+
+/// The page as one file.
+pub(crate) fn html(report: &Report) -> Result<String> {
+    page(report).html().context("the page of the report cannot be made")
 }
 
 fn page(report: &Report) -> Page {

@@ -1,3 +1,4 @@
+mod page;
 mod story;
 
 use sandbox::rebrandly::{CreatedBy, Link, LinkStatus};
