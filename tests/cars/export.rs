@@ -1,4 +1,4 @@
-//! `evenkeel cars export` on what the three job types have left of a dealer's cars.
+//! `evenkeel cars export` and `show` on what the three job types have left of a dealer's cars.
 
 use std::path::PathBuf;
 
@@ -29,6 +29,7 @@ fn ports(dealer: &Dealer) -> MemoryPorts {
         let text = |text: &str| Stored::Text(text.to_owned());
         let mut attributes = vec![("data", text(&car.data)), ("list", text(&car.list))];
         attributes.extend(car.hash.as_deref().map(|hash| ("hash", text(hash))));
+        attributes.extend(car.asked.as_deref().map(|asked| ("asked", text(asked))));
         ports = ports.with_other(item(&format!("car#{}", car.vin), attributes));
         let link = dealer.kept(&car.vin).attributes();
         ports = ports.with_other(item(&format!("link#{}", car.vin), link));
@@ -38,8 +39,9 @@ fn ports(dealer: &Dealer) -> MemoryPorts {
     ports
 }
 
-async fn exported(dealer: &Dealer, words: &[&str]) -> (String, String) {
-    let given = ["evenkeel", "--stack", "s", "cars", "export", "--dealer", SLUG];
+/// What a command prints of the dealer's cars: on standard output, and beside it.
+async fn evenkeel(dealer: &Dealer, words: &[&str]) -> (String, String) {
+    let given = ["evenkeel", "--stack", "s"];
     let cli = Cli::parse_from(given.iter().chain(words));
     let environment = std::iter::empty::<(String, String)>().collect();
     let surroundings = Surroundings { environment, folder: PathBuf::new() };
@@ -53,6 +55,11 @@ async fn exported(dealer: &Dealer, words: &[&str]) -> (String, String) {
     let (out, err) = (text(out), text(err));
     assert_eq!(exit, Exit::Done, "{err}");
     (out, err)
+}
+
+async fn exported(dealer: &Dealer, words: &[&str]) -> (String, String) {
+    let given = ["cars", "export", "--dealer", SLUG];
+    evenkeel(dealer, &[&given[..], words].concat()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,4 +89,24 @@ async fn an_export_has_what_the_three_job_types_have_left() {
     assert_eq!(csv.lines().count(), 6, "{csv}");
     assert!(csv.starts_with("vin,listed,list,title,"), "{csv}");
     assert!(remark.contains("5 cars, ") && remark.contains("read units"), "{remark}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_car_names_the_jobs_that_the_feed_has_created_last() {
+    let policy = json!({"fan_out": {"scrape": true, "shorten": true}});
+    let mut dealer = Dealer::new(&one_car(), policy).await;
+    dealer.summary().await;
+    let vin = dealer.control().cars(SLUG).await.unwrap().remove(0).vin;
+    let (shown, _) = evenkeel(&dealer, &["--json", "cars", "show", SLUG, vin.as_str()]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let records = dealer.store.records().into_iter();
+    let made: Vec<String> = records
+        .map(|record| record.key)
+        .filter(|key| !key.starts_with("dealer_com_feed#"))
+        .collect();
+    assert_eq!(made.len(), 2, "{made:?}");
+    for (kind, place) in [("product_detail_scraping", 0_usize), ("url_shortening", 1)] {
+        let key = format!("{kind}#g:{}", shown["jobs"][place].as_str().unwrap());
+        assert!(made.contains(&key), "{key}: {made:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use evenkeel::base::hash::sha256_hex;
 use serde_json::Value;
 
 use super::shown::indented;
@@ -25,6 +26,9 @@ pub(super) const PAGE: &str = "page#";
 
 /// Attributes whose texts are JSON.
 const JSON: [&str; 2] = ["data", "page"];
+
+/// Digits of a hash in the id of a job that a feed has created.
+const ID_DIGITS: usize = 16;
 
 /// The table of cars. Fails if the stack has none.
 pub(super) fn table_of_cars(stack: &Deployment) -> Result<(&str, &[String; 2]), Failure> {
@@ -127,6 +131,9 @@ pub(super) async fn show<P: Ports>(
     let mut fields = Fields::default();
     fields.add("dealer", &shape.dealer);
     fields.add("vin", &shape.vin);
+    for id in &shape.jobs {
+        fields.add("job", id);
+    }
     let items = [("car", &shape.car), ("link", &shape.link), ("page", &shape.page)];
     for (name, attributes) in
         items.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
@@ -138,6 +145,31 @@ pub(super) async fn show<P: Ports>(
         fields.block(&format!("{name}{}", seen.unwrap_or_default()), &indented(&shown));
     }
     Answer::one(&shape, fields.text())
+}
+
+/// The ids of the jobs that the feed has created last for a car: first that of its page, then that of its link. No
+/// index leads from a car to its jobs, but the ids are made of what its items keep (docs/records.md).
+fn jobs(
+    dealer: &str,
+    vin: &str,
+    car: Option<&Attributes>,
+    link: Option<&Attributes>,
+) -> Vec<String> {
+    let id = |hash: &str| Some(format!("{dealer}:{vin}:{}", hash.get(..ID_DIGITS)?));
+    let mark = car.and_then(|car| text(car, "hash"));
+    let scraping = mark.and_then(|mark| {
+        // Without a list of the jobs that were created, all were.
+        let (hash, created) = mark.split_once('+').unwrap_or((mark.as_str(), "scrape"));
+        id(hash).filter(|_| created.contains("scrape"))
+    });
+    // A link that no feed has asked for has a job of some sender's, whose id only that sender knows.
+    let is_asked = car.is_some_and(|car| car.contains_key("asked"));
+    let shortening = link.filter(|_| is_asked).and_then(|link| {
+        let wanted = text(link, "wanted")?;
+        let as_of = link.get("as_of").and_then(Value::as_u64)?;
+        Some(format!("{}:{as_of}", id(&sha256_hex(&[wanted.as_str()]))?))
+    });
+    scraping.into_iter().chain(shortening).collect()
 }
 
 /// Reads all that is stored of a car. Fails if that is nothing.
@@ -157,12 +189,48 @@ pub(crate) async fn read<P: Ports>(
     );
     let [car, link, page] = [car?, link?, page?];
     let read_units = car.units + link.units + page.units;
-    let [car, link, page] = [car, link, page]
-        .map(|read| read.value.items.into_iter().next().map(|item| part(item, keys)));
+    let [car, link, page] = [car, link, page].map(|read| read.value.items.into_iter().next());
+    let jobs = jobs(&wanted.dealer, &vin, car.as_ref(), link.as_ref());
+    let [car, link, page] = [car, link, page].map(|item| item.map(|item| part(item, keys)));
     if car.is_none() && link.is_none() && page.is_none() {
         let message = format!("no car {vin} of {:?}", wanted.dealer);
         let hint = format!("`evenkeel cars list {}` lists what there is", wanted.dealer);
         return Err(Failure::new(Exit::Failed, "not_found", message).hint(hint));
     }
-    Ok(CarShown { dealer: wanted.dealer.clone(), vin, car, link, page, read_units })
+    Ok(CarShown { dealer: wanted.dealer.clone(), vin, jobs, car, link, page, read_units })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn item(attributes: &[(&str, Value)]) -> Attributes {
+        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn a_car_tells_the_jobs_that_were_created_for_it() {
+        let link = item(&[("wanted", json!("https://shop.example/1")), ("as_of", json!(7))]);
+        let address = sha256_hex(&["https://shop.example/1"]);
+        let of_page = "acme:1FT:0123456789abcdef".to_owned();
+        let of_link = format!("acme:1FT:{}:7", &address[..ID_DIGITS]);
+        for (mark, expected) in [
+            (HASH.to_owned(), vec![of_page.clone(), of_link.clone()]),
+            (format!("{HASH}+scrape"), vec![of_page, of_link.clone()]),
+            (format!("{HASH}+shorten"), vec![of_link.clone()]),
+            (format!("{HASH}+"), vec![of_link.clone()]),
+            ("h".to_owned(), vec![of_link]),
+        ] {
+            let car = item(&[("hash", json!(mark)), ("asked", json!("7:f00d"))]);
+            assert_eq!(jobs("acme", "1FT", Some(&car), Some(&link)), expected, "{mark}");
+        }
+        let unasked = item(&[("list", json!("used"))]);
+        for car in [None, Some(&unasked)] {
+            assert_eq!(jobs("acme", "1FT", car, Some(&link)), Vec::<String>::new());
+        }
+    }
 }

@@ -431,7 +431,8 @@ mod tests {
         let told = format!("{:?}", run(&ports, &stack, &given, &context).await.unwrap());
         let shown = ["<!doctype html>", "<svg", "missed", "10 %", "no page", "2027-01-14"];
         let gaps = ["24 hours of the period are not known", "by type and day", "8 of 8 h"];
-        for part in shown.into_iter().chain(gaps) {
+        let before = ["<bdi>15.2 %</bdi>", "<bdi>202.5 s</bdi>", "<bdi>below 5 %</bdi>"];
+        for part in shown.into_iter().chain(gaps).chain(before) {
             assert!(told.to_lowercase().contains(part), "{part}: {told}");
         }
     }

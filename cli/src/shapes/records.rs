@@ -308,6 +308,9 @@ pub struct CarShown {
     pub dealer: String,
     /// 17 characters.
     pub vin: String,
+    /// The ids of the jobs that the feed has created last for it, as far as its items tell: of its page and of its
+    /// link. Their records may have expired.
+    pub jobs: Vec<String>,
     /// The car as the feed lists it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub car: Option<BTreeMap<String, Value>>,

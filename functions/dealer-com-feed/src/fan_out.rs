@@ -216,6 +216,7 @@ type Shortener = url_shortening::UrlShortening<
     evenkeel::base::time::SystemClock,
 >;
 
+/// `cli/src/commands/cars.rs` makes the ids anew from what is kept of a car.
 fn id(feed: &Feed, vin: &str, hash: &str) -> String {
     format!("{}:{vin}:{}", feed.dealer_slug, &hash[..hash.len().min(ID_DIGITS)])
 }

@@ -70,6 +70,9 @@ pub(in crate::dashboard) fn page(reply: &Reply) -> Page {
     let back = cells::path("/cars", &[("dealer", &car.dealer)]);
     facts.fact("dealer", Cell::text(&car.dealer).href(back));
     facts.fact("VIN", Cell::text(&car.vin));
+    for id in &car.jobs {
+        facts.fact("job", cells::job(id));
+    }
     let mut sections = vec![facts];
     let parts = [
         ("feed", "As the feed lists it", &car.car),

@@ -130,3 +130,14 @@ async fn a_dealers_cars_are_listed_by_vin_and_those_of_no_other() {
     let text = page(&ports, "/cars?dealer=nobody").await;
     assert!(text.contains("This dealer has no cars here."), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cars_page_leads_to_the_job_that_the_feed_has_created_last() {
+    let mut known = car("1", "used");
+    known.insert("hash".to_owned(), json!("0123456789abcdef".repeat(4)));
+    let text = page(&ports().with_other(known), "/car?dealer=m&vin=1").await;
+    let link = "href=\"/job?id=m%3A1%3A0123456789abcdef\"";
+    assert!(text.contains(link) && fact(&text, "job") == "m:1:0123456789abcdef", "{text}");
+    let text = page(&ports().with_other(car("1", "used")), "/car?dealer=m&vin=1").await;
+    assert!(!text.contains("<dt>job</dt>"), "nothing tells of one: {text}");
+}
