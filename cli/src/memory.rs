@@ -192,7 +192,7 @@ impl MemoryPorts {
         self
     }
 
-    /// The same for a caller who may query the tables and read no single item.
+    /// The same for a caller who may query the tables and read no single record or breaker.
     #[must_use]
     pub fn denying_items(mut self) -> Self {
         self.denies_items = true;
@@ -242,10 +242,7 @@ impl Ports for MemoryPorts {
     }
 
     async fn item(&self, _: &str, key: &str) -> Result<Read<Option<Kept>>, Fault> {
-        if self.denies_items {
-            let action = "dynamodb:GetItem".to_owned();
-            return Err(Fault::Denied { action, why: "no policy allows it".to_owned() });
-        }
+        self.may_get()?;
         Ok(self.read(self.items.get(key).cloned()))
     }
 
@@ -273,6 +270,7 @@ impl Ports for MemoryPorts {
     }
 
     async fn breaker(&self, _: &str, dependency: &str) -> Result<Read<Option<Breaker>>, Fault> {
+        self.may_get()?;
         Ok(self.read(self.breakers.get(dependency).cloned()))
     }
 

@@ -92,6 +92,23 @@ impl Days {
         }
         (sum, known)
     }
+
+    /// Runs of a type that never came back, and for how long their leases were over in all: of the hours that know that
+    /// time. An earlier version has counted the runs without it.
+    fn timed_recoveries(&self, kind: &str, period: Period) -> (u64, u64) {
+        let (mut runs, mut overdue_ms) = (0_u64, 0_u64);
+        for (start, day) in self.0.get(kind).into_iter().flatten() {
+            for hour in period.hours(*start) {
+                let count = |counter| day.count(counter, &(hour..hour + 1));
+                let ms = count(OVERDUE_MS);
+                if ms > 0 {
+                    runs = runs.saturating_add(count(NEVER_CAME_BACK));
+                    overdue_ms = overdue_ms.saturating_add(ms);
+                }
+            }
+        }
+        (runs, overdue_ms)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of jobs are far below 2^52")]
@@ -119,17 +136,21 @@ pub(crate) fn of_types(
     let of_type = |kind: &&str| {
         let (sum, _) = sums.get(kind)?;
         let shares = [percent(sum.count(JOBS), jobs), percent(sum.count(BUSY_MS), busy)];
-        Some(of_type(kind, sum, shares))
+        Some(of_type(kind, sum, shares, days.timed_recoveries(kind, period)))
     };
     let reports = kinds.iter().filter_map(of_type).collect();
     (reports, period.length().saturating_sub(known))
 }
 
-fn of_type(kind: &str, sum: &Bucket, shares: [Option<f64>; 2]) -> TypeReport {
+fn of_type(
+    kind: &str,
+    sum: &Bucket,
+    shares: [Option<f64>; 2],
+    timed_recoveries: (u64, u64),
+) -> TypeReport {
     let [succeeded, dead, quarantined] =
         ["succeeded", "dead", "quarantined"].map(|name| sum.count(name));
     let ended = succeeded + dead + quarantined;
-    let recovered = sum.count(NEVER_CAME_BACK);
     let done = sum.histogram('t');
     let percentiles = [0.5, 0.95, 0.99].map(|q| done.quantile(q).map_or(0, millis));
     let named =
@@ -149,8 +170,9 @@ fn of_type(kind: &str, sum: &Bucket, shares: [Option<f64>; 2]) -> TypeReport {
         share_of_jobs_percent: shares[0],
         share_of_run_time_percent: shares[1],
         share_of_slots_percent: None,
-        recovered,
-        recovery_mean_ms: sum.count(OVERDUE_MS).checked_div(recovered).filter(|ms| *ms > 0),
+        recovered: sum.count(NEVER_CAME_BACK),
+        recovery_mean_ms: timed_recoveries.1.checked_div(timed_recoveries.0),
+        timed_recoveries,
         errors: named(OF_CLASS),
         labels: named(OF_LABEL),
     }
@@ -214,12 +236,10 @@ pub(crate) fn kpis(
     let seconds = mean(done_ms, succeeded.saturating_mul(1_000));
     let shares = types.iter().filter_map(|of| of.share_of_jobs_percent);
     let largest = shares.reduce(f64::max);
-    // What an earlier version has counted without its time is left out.
-    let timed = || types.iter().filter(|of| of.recovery_mean_ms.is_some());
-    let recovered: u64 = timed().map(|of| of.recovered).sum();
-    let overdue_ms = timed()
-        .map(|of| of.recovery_mean_ms.unwrap_or_default().saturating_mul(of.recovered))
-        .fold(0, u64::saturating_add);
+    let (recovered, overdue_ms) = types
+        .iter()
+        .map(|of| of.timed_recoveries)
+        .fold((0_u64, 0_u64), |sum, of| (sum.0 + of.0, sum.1.saturating_add(of.1)));
     let recovery = mean(overdue_ms, recovered.saturating_mul(1_000));
     let opened: u64 = dependencies.iter().map(|of| of.opened).sum();
     let kpi = |name: &str, unit: &str, value: Option<f64>, before, target: Option<f64>| Kpi {

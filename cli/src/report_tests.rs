@@ -89,6 +89,10 @@ fn stuck_jobs_are_to_be_found_within_five_minutes() {
     let untimed = (day, 10, &[("lease_over", 1, 3)][..]);
     assert_eq!(recovery(&[untimed]), (None, Some(300.0), None), "an earlier version counted them");
     assert_eq!(recovery(&[]), (None, Some(300.0), None));
+    let counts = [("lease_over", 1, 30), ("lease_over", 2, 3), ("overdue_ms", 2, 120_000)];
+    let upgraded = (day, 10, &counts[..]);
+    assert_eq!(recovery(&[upgraded]), (Some(40.0), Some(300.0), Some(true)), "of the hours since");
+    assert_eq!(recovery(&[upgraded, of_b]), (Some(500.0), Some(300.0), Some(false)));
 }
 
 #[test]

@@ -78,20 +78,37 @@ async fn shared_dependencies_are_read_beside_a_breaker_that_has_just_opened() {
     assert_eq!(names, ["d", "page/a.example"]);
 }
 
-/// The sweeper has reported twelve; the gates of five are read at a time, in turn.
+/// A stack of whose dependencies the sweeper has reported twelve; the gates of five are read at a time, in turn.
+fn twelve_in_trouble() -> MemoryPorts {
+    let names = (0..12).map(|n| format!(r#""page/{n}.example":{{"breaker":"half_open"}}"#));
+    let seen: Vec<String> = names.collect();
+    let observed = format!(r#"{{"at":{},"dependencies":{{{}}}}}"#, NOW.as_millis(), seen.join(","));
+    MemoryPorts::stack("s", TYPES).with_note("observe", "now", &observed)
+}
+
 #[tokio::test]
 async fn a_breaker_that_has_just_opened_does_not_wait_for_its_turn() {
-    let names: Vec<String> = (0..12).map(|n| format!("page/{n}.example")).collect();
-    let seen = names.iter().map(|name| format!(r#""{name}":{{"breaker":"half_open"}}"#));
-    let seen: Vec<String> = seen.collect();
-    let observed = format!(r#"{{"at":{},"dependencies":{{{}}}}}"#, NOW.as_millis(), seen.join(","));
-    let ports = || MemoryPorts::stack("s", TYPES).with_note("observe", "now", &observed);
     let mut poller = Poller::default();
-    refreshed(&ports(), &mut poller, NOW).await;
+    refreshed(&twelve_in_trouble(), &mut poller, NOW).await;
     assert!(!poller.live.breakers.contains_key("page/9.example"), "it is not its turn");
     let later = NOW + Duration::from_secs(1);
-    refreshed(&after_opening(ports(), "page/9.example", later), &mut poller, later).await;
+    refreshed(&after_opening(twelve_in_trouble(), "page/9.example", later), &mut poller, later)
+        .await;
     assert!(poller.live.breakers["page/9.example"].refuses_calls);
+}
+
+#[tokio::test]
+async fn what_has_opened_is_read_first_again_after_a_read_that_failed() {
+    let mut poller = Poller::default();
+    refreshed(&twelve_in_trouble(), &mut poller, NOW).await;
+    let later = NOW + Duration::from_secs(1);
+    let opened = || after_opening(twelve_in_trouble(), "page/9.example", later);
+    refreshed(&opened().denying_items(), &mut poller, later).await;
+    assert!(poller.live.trouble.contains_key(&Part::Gates), "{:?}", poller.live.trouble);
+    assert!(!poller.live.breakers.contains_key("page/9.example"));
+    refreshed(&opened(), &mut poller, later + Part::Gates.every()).await;
+    assert!(!poller.live.trouble.contains_key(&Part::Gates), "{:?}", poller.live.trouble);
+    assert!(poller.live.breakers["page/9.example"].refuses_calls, "it is not its turn");
 }
 
 #[tokio::test]

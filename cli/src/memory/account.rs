@@ -27,6 +27,15 @@ impl MemoryPorts {
         self.is_viewer = true;
         self
     }
+
+    /// Fails if the caller may read no single item.
+    pub(super) fn may_get(&self) -> Result<(), Fault> {
+        if self.denies_items {
+            let action = "dynamodb:GetItem".to_owned();
+            return Err(Fault::Denied { action, why: "no policy allows it".to_owned() });
+        }
+        Ok(())
+    }
 }
 
 impl Account for MemoryPorts {

@@ -107,9 +107,12 @@ pub struct TypeReport {
     pub share_of_slots_percent: Option<f64>,
     /// Runs that never came back, and whose jobs were found and resumed.
     pub recovered: u64,
-    /// Mean time from the end of their leases until then.
+    /// Mean time from the end of their leases until then. Hours of a version that did not count it are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_mean_ms: Option<u64>,
+    /// How many of them have such a time, and its sum in milliseconds.
+    #[serde(skip)]
+    pub(crate) timed_recoveries: (u64, u64),
     /// Failed runs by the class of the failure.
     pub errors: BTreeMap<String, u64>,
     /// Successes by what the type says of them.
