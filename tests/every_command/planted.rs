@@ -1,4 +1,4 @@
-//! A stack whose every text from outside has secrets.
+//! A stack whose every text from outside has secrets and control characters.
 
 use std::time::Duration;
 
@@ -28,11 +28,15 @@ const TYPES: &str = r#"[{"type":"webhook","dependency":"shop"},
 pub(super) const REJECTED: &str =
     "q#4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
 
-/// A text with a secret in each form in which one is recognized.
+/// What no terminal may see of others: the beginnings of control sequences in seven and in eight bits, and a turn of the
+/// direction of writing.
+const CONTROL: &str = "\u{1b}[2J\u{9b}31m\u{202e}";
+
+/// A text with control characters, and with a secret in each form in which one is recognized.
 pub(super) fn told(number: u32) -> String {
     let address = format!("https://u:PLANTED-b{number}@h.example/?token=PLANTED-c{number}");
     let header = format!("Authorization: Bearer PLANTED-d{number}");
-    format!(r#"sent {{"apikey":"PLANTED-a{number}"}} to {address} with {header}"#)
+    format!(r#"{CONTROL}sent {{"apikey":"PLANTED-a{number}"}} to {address} with {header}"#)
 }
 
 /// A payload with the same, and with a sensitive field at two places.
@@ -82,12 +86,12 @@ fn car() -> Attributes {
     attributes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// A stack whose every text from outside has secrets.
+/// The stack.
 pub(super) async fn stack() -> MemoryPorts {
     let feeds = r#"{"group":"s","role":"arn:aws:iam::1:role/r","types":["dealer_com_feed"]}"#;
     let at = NOW.as_millis();
     let ops = json!({
-        "id": "1", "at": at, "by": "arn:aws:iam::1:user/o", "reason": told(6), "state": "failed",
+        "id": "1", "at": at, "by": format!("user/{CONTROL}"), "reason": told(6), "state": "failed",
         "act": { "do": "note", "what": "submit", "about": told(7) }, "why": told(8),
     });
     let finding = json!({ "what": "no_due_entry", "detail": told(9), "at": at, "repaired": false });
@@ -138,7 +142,7 @@ pub(super) async fn stack() -> MemoryPorts {
 /// What every function answers here: an entry of the operations log, a preview, a tick of the sweeper, an audit and an
 /// import of links at once. Each command reads its own part of it.
 pub(super) fn answer() -> Called {
-    let key = "webhook#g:https://u:PLANTED-h@h.example/";
+    let key = format!("webhook#g:{CONTROL}https://u:PLANTED-h@h.example/");
     let action = json!({ "pass": "rescue", "action": "crashed", "count": 1, "samples": [key] });
     let link = json!({ "id": "1", "short_url": "go.example/b", "destination": told(16) });
     let report = json!({ "kept": ["1M8GDM9AXKP042788"], "known": [],

@@ -1,4 +1,4 @@
-//! No command shows a secret, in whatever form its output is.
+//! No command shows a secret or a control character from outside, in whatever form its output is.
 
 use std::collections::BTreeSet;
 
@@ -29,14 +29,26 @@ fn every_command_is_tested_for_secrets_or_named_with_the_reason_why_not() {
     assert!(tested.iter().chain(&others).all(|name| names.contains(*name)));
 }
 
-fn assert_no_secret(words: &[&str], written: &Written) {
+/// Whether this stands behind the escape character of a style, such as bold: the command's own, since those that are
+/// planted clear the screen.
+fn is_style(rest: &str) -> bool {
+    let style = rest.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+    style.is_some_and(|(numbers, _)| numbers.chars().all(|c| c.is_ascii_digit() || c == ';'))
+}
+
+fn assert_safe(words: &[&str], written: &Written) {
     let text = written.text();
     assert!(!text.contains("PLANTED"), "{words:?} shows a secret: {text}");
+    let control = text.char_indices().find(|&(at, c)| match c {
+        '\u{1b}' => !is_style(&text[at + 1..]),
+        c => matches!(c, '\u{9b}' | '\u{202e}'),
+    });
+    assert_eq!(control, None, "{words:?} shows a control character: {text:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_reading_command_shows_a_secret_in_any_form() {
-    let mut hidden = BTreeSet::new();
+async fn no_reading_command_shows_a_secret_or_a_control_character_in_any_form() {
+    let (mut hidden, mut cleaned) = (BTreeSet::new(), BTreeSet::new());
     for (name, arguments) in READING {
         for form in ["text", "json", "jsonl"] {
             let words = words(name, arguments, &["--output", form]);
@@ -45,9 +57,12 @@ async fn no_reading_command_shows_a_secret_in_any_form() {
             let is_answer = matches!(written.exit, Exit::Done | Exit::No) || name == "doctor";
             let is_failed_act = name == "ops show" && written.exit == Exit::Failed;
             assert!(is_answer || is_failed_act, "{words:?}: {written:?}");
-            assert_no_secret(&words, &written);
+            assert_safe(&words, &written);
             if written.text().contains("***") {
                 hidden.insert(name);
+            }
+            if form == "text" && written.text().contains(char::REPLACEMENT_CHARACTER) {
+                cleaned.insert(name);
             }
         }
     }
@@ -56,13 +71,14 @@ async fn no_reading_command_shows_a_secret_in_any_form() {
         let words = [&words[..], &["--since", "48h"]].concat();
         let written = written(&words).await;
         assert_eq!(written.exit, Exit::Done, "{form}: {written:?}");
-        assert_no_secret(&words, &written);
+        assert_safe(&words, &written);
     }
     assert!(hidden.len() >= 8, "the secrets were there to be shown: {hidden:?}");
+    assert!(cleaned.len() >= 8, "so were the control characters: {cleaned:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_writing_command_shows_a_secret_in_any_form() {
+async fn no_writing_command_shows_a_secret_or_a_control_character_in_any_form() {
     let mut hidden = BTreeSet::new();
     let calls = WRITING.iter().map(|(name, arguments)| (*name, arguments.to_vec()));
     for (name, arguments) in calls.chain(dry_runs()) {
@@ -73,7 +89,7 @@ async fn no_writing_command_shows_a_secret_in_any_form() {
             // One row is wrong on purpose.
             let is_wrong = name == "submit" && written.exit == Exit::Usage;
             assert!(is_answer || is_wrong, "{words:?}: {written:?}");
-            assert_no_secret(&words, &written);
+            assert_safe(&words, &written);
             if written.text().contains("***") {
                 hidden.insert(name);
             }
