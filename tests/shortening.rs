@@ -276,14 +276,17 @@ async fn an_outage_of_a_minute_loses_nothing() {
     assert_eq!(bench.links().await.len(), 30);
 }
 
-/// The service is down for a day. It costs no job its attempts, however few or many there are.
+/// The service is down for a day: it refuses, cuts connections, or does not answer. It costs no job its attempts, however
+/// few or many there are.
 #[tokio::test(start_paused = true)]
 async fn a_day_without_the_service_ends_no_job() {
-    for jobs in [1, 3, 300] {
+    let days = [(FaultKind::Reset, 1), (FaultKind::Hang, 3), (FaultKind::status(503), 300)];
+    for (kind, jobs) in days {
         let bench = Bench::of(&[Kind::SHORTENING]);
         bench.unmetered();
+        let how = kind.name();
         let down = Fault {
-            kind: FaultKind::status(503),
+            kind,
             on: Target::default(),
             scope: Scope::share(1.0, 0),
             after_work: false,
@@ -300,11 +303,11 @@ async fn a_day_without_the_service_ends_no_job() {
         let records = bench.store.records();
         assert_eq!(records.len(), jobs);
         for record in &records {
-            assert_eq!(record.phase.name(), "succeeded", "{record:?}");
+            assert_eq!(record.phase.name(), "succeeded", "{how}: {record:?}");
         }
         let took = bench.now().since(recovered);
-        assert!(took <= Duration::from_mins(20), "{jobs} jobs: {took:?} after the outage");
-        assert!(calls < 1_000, "{jobs} jobs: {calls} calls in vain");
+        assert!(took <= Duration::from_mins(20), "{how}, {jobs} jobs: {took:?} after the outage");
+        assert!(calls < 1_000, "{how}, {jobs} jobs: {calls} calls in vain");
     }
 }
 

@@ -118,6 +118,13 @@ async fn sums_that_could_not_be_stored_are_stored_later() {
     assert_eq!((told(&bench, "succeeded"), told(&bench, "dead")), (20, 10));
 }
 
+/// The value of a metric that was told last.
+fn last_told(bench: &Bench, name: &str) -> Option<u64> {
+    let told = bench.told.borrow();
+    let mut numbers = told.iter().flat_map(|line| &line.numbers);
+    numbers.rfind(|(of, ..)| of == name).map(|(_, value, _)| *value)
+}
+
 /// Of 700 hosts that are down, each has a parked job. The one that has waited longest is not among the fifty that are
 /// observed one by one.
 #[tokio::test(start_paused = true)]
@@ -155,13 +162,11 @@ async fn parked_jobs_of_all_dependencies_are_counted() {
     assert_eq!(shown, 49, "the open ones are shown next to the one that a type shares");
     assert_eq!(shown + seen["others"]["open_breakers"].as_u64().unwrap(), HOSTS, "{seen:#}");
     for name in ["BreakersOpen", "Parked"] {
-        let told = bench.told.borrow();
-        let mut numbers = told.iter().flat_map(|line| &line.numbers);
-        let last = numbers.rfind(|(of, ..)| of == name);
-        assert_eq!(last.map(|(_, value, _)| *value), Some(HOSTS), "{name}");
+        assert_eq!(last_told(&bench, name), Some(HOSTS), "{name}");
     }
     let longest = seen["others"]["longest_parked_s"].as_u64().unwrap();
     assert!((25 * 60..=29 * 60).contains(&longest), "{longest} s");
+    assert_eq!(last_told(&bench, "LongestParked"), Some(longest));
 }
 
 /// The calls to the dependency that were told, by the minute; the second value is how often a minute was told.

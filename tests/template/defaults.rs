@@ -72,3 +72,13 @@ fn the_first_wait_of_a_breaker_is_that_of_its_policy() {
     let waits = policies.map(|policy| policy.breaker.open_wait.as_secs());
     assert_eq!(waits, [60, 120, 300]);
 }
+
+/// How long after its creation a job without a deadline is given up: seven days for links, an hour for feeds, a day for
+/// pages.
+#[test]
+fn a_job_is_given_up_after_the_time_of_its_policy() {
+    let policies =
+        [url_shortening::POLICY, dealer_com_feed::POLICY, product_detail_scraping::POLICY];
+    let seconds = policies.map(|policy| policy.give_up_after.as_secs());
+    assert_eq!(seconds, [7 * 24, 1, 24].map(|hours| hours * 3_600));
+}
