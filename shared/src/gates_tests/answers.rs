@@ -179,6 +179,13 @@ async fn refused_requests_close_a_half_open_breaker() {
     assert_eq!(fleet.breaker().await.state, State::Closed);
 }
 
+/// Ten runs that ask at once. Returns how many of them were admitted.
+async fn batch(gates: &TestGates, took: Duration) -> usize {
+    let runs = (0..10).map(async |_| run(gates, None, took).await);
+    let runs = futures_util::future::join_all(runs).await;
+    runs.iter().filter(|run| run.is_ok()).count()
+}
+
 /// Its runs ask at once, and every answer of the table takes a while.
 #[tokio::test(start_paused = true)]
 async fn a_half_open_breaker_is_read_at_most_twice_for_a_whole_batch() {
@@ -191,10 +198,31 @@ async fn a_half_open_breaker_is_read_at_most_twice_for_a_whole_batch() {
     fleet.faults.slow(Duration::from_millis(5));
     let reads = || fleet.faults.trace().iter().filter(|call| call.name == "breaker").count();
     let before = reads();
-    let batch = (0..10).map(async |_| run(&gates, None, QUICK).await);
-    let runs = futures_util::future::join_all(batch).await;
-    let admitted = runs.iter().filter(|run| run.is_ok()).count();
-    assert_eq!(admitted, POLICY.breaker.probes as usize);
+    assert_eq!(batch(&gates, QUICK).await, POLICY.breaker.probes as usize);
     assert!(reads() - before <= 2, "{} reads", reads() - before);
     assert_ne!(fleet.breaker().await.state, State::Closed, "two of three successes");
+}
+
+/// Both probes are still under way when the next batches come.
+#[tokio::test(start_paused = true)]
+async fn it_is_believed_for_a_second_that_no_probe_is_free() {
+    let mut fleet = Fleet::default();
+    let gates = fleet.container();
+    for _ in 0..5 {
+        run(&gates, Some(Class::Transient), QUICK).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_mins(2)).await;
+    fleet.faults.slow(Duration::from_millis(5));
+    let reads = || fleet.faults.trace().iter().filter(|call| call.name == "breaker").count();
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let before = reads();
+        assert_eq!(batch(&gates, QUICK).await, 0, "both probes are under way");
+        assert_eq!(reads() - before, 0, "within the second");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(batch(&gates, QUICK).await, 0, "still");
+        assert_eq!(reads() - before, 1, "after the second, once for all its runs");
+    };
+    let (admitted, ()) = tokio::join!(batch(&gates, Duration::from_millis(1_500)), later);
+    assert_eq!(admitted, POLICY.breaker.probes as usize);
 }
