@@ -1,5 +1,6 @@
 //! How soon everything is done after a dependency was down.
 
+mod short;
 mod stops;
 mod watch;
 
@@ -41,6 +42,10 @@ struct Outage {
     recovered: Duration,
     /// Calls in its first three minutes.
     calls: usize,
+    /// When it ended.
+    ended: Time,
+    /// The breaker at that time.
+    breaker: Breaker,
 }
 
 /// One job comes each second, and the service is down for `down`. `begins` is when, within the sweeper's minute.
@@ -51,6 +56,7 @@ async fn outage(begins: Duration, down: Duration) -> Outage {
     let ended = began + down;
     let jobs = (HEALTHY + down).as_secs();
     let happens = async {
+        let mut breaker = Breaker::default();
         for n in 0..jobs + 120 {
             let car = format!("https://www.acme.example/car/{n}");
             bench.send(&shortening(&format!("1HGCM82633A{n:06}"), &car));
@@ -65,11 +71,14 @@ async fn outage(begins: Duration, down: Duration) -> Outage {
             }
             if n == jobs {
                 bench.control().clear_faults().await.unwrap();
+                let dependency = url_shortening::POLICY.dependency;
+                breaker = bench.store.breaker(dependency).await.unwrap().value;
             }
             tokio::time::sleep(second(1)).await;
         }
+        breaker
     };
-    bench.run_while(happens).await;
+    let breaker = bench.run_while(happens).await;
     bench.drain().await;
     let records = bench.store.records();
     let waited = records.iter().filter(|record| record.work.created_at < ended);
@@ -77,7 +86,7 @@ async fn outage(begins: Duration, down: Duration) -> Outage {
     let calls = bench.control().calls().await.unwrap();
     let early = |at: Time| at >= began && at < began + second(180).min(down);
     let calls = calls.iter().filter(|call| early(Time::from_millis(call.at_ms))).count();
-    Outage { recovered: last.since(ended), calls }
+    Outage { recovered: last.since(ended), calls, ended, breaker }
 }
 
 #[tokio::test(start_paused = true)]
