@@ -285,12 +285,8 @@ async fn a_day_without_the_service_ends_no_job() {
         let bench = Bench::of(&[Kind::SHORTENING]);
         bench.unmetered();
         let how = kind.name();
-        let down = Fault {
-            kind,
-            on: Target::default(),
-            scope: Scope::share(1.0, 0),
-            after_work: false,
-        };
+        let down =
+            Fault { kind, on: Target::default(), scope: Scope::share(1.0, 0), after_work: false };
         bench.control().add_fault(&down).await.unwrap();
         for n in 0..jobs {
             bench.send(&shortening(&format!("{n:017}"), &format!("{CAR}/{n}")));
