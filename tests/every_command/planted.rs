@@ -28,7 +28,7 @@ const TYPES: &str = r#"[{"type":"webhook","dependency":"shop"},
 pub(super) const REJECTED: &str =
     "q#4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
 
-/// What no terminal may see of others: the beginnings of control sequences in seven and in eight bits, and a turn of the
+/// What no terminal may see of others: beginnings of control sequences in seven and in eight bits, and a turn of the
 /// direction of writing.
 const CONTROL: &str = "\u{1b}[2J\u{9b}31m\u{202e}";
 
