@@ -2,6 +2,7 @@
 
 use evenkeel::{
     base::time::Time,
+    ports::notes::Limits,
     record::{Phase, Record},
 };
 
