@@ -238,7 +238,7 @@ fn a_parked_job_waits_for_the_end_of_a_stop_at_its_limiter() {
     let limiter = Limiter::default().slowed(rates, Duration::from_secs(300), NOW);
     let told = |record: &Record, state| {
         let (limits, limiter) = (limits.clone(), Some(limiter.clone()));
-        let told = explain(record, &Facts { limits, limiter, ..behind(state, false) }, NOW);
+        let told = explain(record, &Facts { limiter, limits, ..behind(state, false) }, NOW);
         let gate = told.gate.unwrap();
         (gate.kind, gate.state, gate.until, told.expected.unwrap().from)
     };

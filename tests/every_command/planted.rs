@@ -86,7 +86,7 @@ fn car() -> Attributes {
     attributes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// The stack.
+/// A stack with all of it, and nothing else.
 pub(super) async fn stack() -> MemoryPorts {
     let feeds = r#"{"group":"s","role":"arn:aws:iam::1:role/r","types":["dealer_com_feed"]}"#;
     let at = NOW.as_millis();

@@ -5,8 +5,7 @@ use std::time::Duration;
 use evenkeel::{
     base::time::{Time, millis},
     dependency::stats::{ContainerCounts, LATENCY_BOUNDS_MS},
-    message::OutgoingMessage,
-    record::outcomes::{BUSY_MS, JOBS, OF_REASON, REASONS},
+    record::outcomes::{OF_REASON, REASONS},
 };
 use sweeper::metrics::Line;
 
@@ -14,7 +13,6 @@ use crate::bench::{
     Bench, Kind,
     errands::{DEPENDENCY, errand},
     run::MINUTE,
-    third_parties::shortening,
 };
 
 /// The sum of a metric over all lines that were told of this type.
@@ -158,33 +156,11 @@ async fn an_outage_is_told_as_one_opening_and_by_the_reason_of_each_deferral() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shares_of_two_types_are_told_as_their_containers_have_counted() {
+async fn shares_of_capacity_are_told_as_the_mappings_have_them() {
     let bench = Bench::of(&[Kind::Errands(None), Kind::SHORTENING]);
     bench.configure(|config| config.balance = false);
     let kinds = [0, 1].map(|place: usize| bench.functions[place].job_type.clone());
-    let sending = async {
-        // All end within one minute.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        for n in 0..30 {
-            bench.send(&errand(&format!("job-{n}"), 100, &["ok"]));
-        }
-        for n in 0..10 {
-            let link = shortening("1HGCM82633A004352", &format!("https://www.acme.example/{n}"));
-            bench.sqs.send_to(&kinds[1].normal.queue, OutgoingMessage::new(link, None, None));
-        }
-        tokio::time::sleep(MINUTE * 4).await;
-    };
-    bench.run_while(sending).await;
-    for (name, counter) in [("ShareOfJobs", JOBS), ("ShareOfRunTime", BUSY_MS)] {
-        let parts = [0, 1].map(|place: usize| counted(&bench, &kinds[place].kind, counter));
-        assert!(parts[0] > 0, "{name}: {parts:?}");
-        for (kind, part) in kinds.iter().zip(parts) {
-            // A zero is not told.
-            let share = Some(part * 100 / (parts[0] + parts[1])).filter(|share| *share > 0);
-            let share: Vec<u64> = share.into_iter().collect();
-            assert_eq!(values(&bench, &kind.kind, name), share, "{name} of {}", kind.kind);
-        }
-    }
+    bench.run_for(MINUTE * 4).await;
     let slots = bench.mappings.all();
     let all: u32 = slots.values().sum();
     for kind in &kinds {

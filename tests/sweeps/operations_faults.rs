@@ -112,10 +112,8 @@ async fn what_ends_an_act_or_only_reads_is_answered_in_time_too() {
             json!({ "filter": { "type": "errand" }, "as_of": as_of }),
         ];
         let previews = on.map(|on| json!({ "act": { "do": "retry", "on": on }, "dry_run": true }));
-        let ends = [
-            json!({ "report": noted["id"], "state": "done" }),
-            json!({ "stop": running["id"] }),
-        ];
+        let ends =
+            [json!({ "report": noted["id"], "state": "done" }), json!({ "stop": running["id"] })];
         bench.sweeper_faults.at(0, usize::MAX, fault);
         for request in ends.iter().chain(&previews).chain([&json!({})]) {
             let case = format!("{fault:?}: {request}");

@@ -96,7 +96,7 @@ pub(super) async fn run(bench: &Bench<'_>, outage: Outage) -> Result<Page> {
     page.must("at most 30 calls reach it in its first three minutes", while_down <= MOST_CALLS);
     page.must("no job's attempts grow while it is parked", attempts_grew.is_empty());
     let is_in_time = took.get() <= Duration::from_secs(recovered_within.into());
-    page.must(&format!("all are done within {recovered_within} s of its return"), is_in_time);
+    page.must(format!("all are done within {recovered_within} s of its return"), is_in_time);
     page.must("no address has two links", doubled == 0);
     Ok(page)
 }

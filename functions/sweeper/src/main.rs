@@ -36,7 +36,7 @@ impl Process {
 async fn main() -> Result<(), Error> {
     let serving = serve_calls(Process::start, async |process, request, deadline| {
         if process.is_operator {
-            operator::answer(&process.sweep, &request, deadline).await
+            Box::pin(operator::answer(&process.sweep, &request, deadline)).await
         } else {
             call::answer(&process.sweep, &request, deadline).await
         }
