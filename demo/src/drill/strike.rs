@@ -48,7 +48,8 @@ impl Fault {
                 settings(on, |change| change.plan_limit = Some(own)).await
             }
             Self::SlowService => settings(on, |change| change.latency_ms = Some(LATENCY_MS)).await,
-            Self::WrongDomain => set_domain(on, "links.lakeside.example").await,
+            // The sandbox knows every host name; without a dot this is none.
+            Self::WrongDomain => set_domain(on, "lakeside").await,
             Self::FeedGone => feed_gone(on).await,
             Self::ForeignSlashtags => foreign_slashtags(on).await,
             Self::PoisonMessage => poison(on).await,
