@@ -186,9 +186,8 @@ async fn batch(gates: &TestGates, took: Duration) -> usize {
     runs.iter().filter(|run| run.is_ok()).count()
 }
 
-/// Its runs ask at once, and every answer of the table takes a while.
-#[tokio::test(start_paused = true)]
-async fn a_half_open_breaker_is_read_at_most_twice_for_a_whole_batch() {
+/// A container whose breaker is to be probed. Every answer of its table takes a while.
+async fn half_open() -> (Fleet, TestGates) {
     let mut fleet = Fleet::default();
     let gates = fleet.container();
     for _ in 0..5 {
@@ -196,7 +195,18 @@ async fn a_half_open_breaker_is_read_at_most_twice_for_a_whole_batch() {
     }
     tokio::time::advance(Duration::from_mins(2)).await;
     fleet.faults.slow(Duration::from_millis(5));
-    let reads = || fleet.faults.trace().iter().filter(|call| call.name == "breaker").count();
+    (fleet, gates)
+}
+
+fn breaker_reads(fleet: &Fleet) -> usize {
+    fleet.faults.trace().iter().filter(|call| call.name == "breaker").count()
+}
+
+/// Its runs ask at once.
+#[tokio::test(start_paused = true)]
+async fn a_half_open_breaker_is_read_at_most_twice_for_a_whole_batch() {
+    let (fleet, gates) = half_open().await;
+    let reads = || breaker_reads(&fleet);
     let before = reads();
     assert_eq!(batch(&gates, QUICK).await, POLICY.breaker.probes as usize);
     assert!(reads() - before <= 2, "{} reads", reads() - before);
@@ -206,14 +216,8 @@ async fn a_half_open_breaker_is_read_at_most_twice_for_a_whole_batch() {
 /// Both probes are still under way when the next batches come.
 #[tokio::test(start_paused = true)]
 async fn it_is_believed_for_a_second_that_no_probe_is_free() {
-    let mut fleet = Fleet::default();
-    let gates = fleet.container();
-    for _ in 0..5 {
-        run(&gates, Some(Class::Transient), QUICK).await.unwrap();
-    }
-    tokio::time::advance(Duration::from_mins(2)).await;
-    fleet.faults.slow(Duration::from_millis(5));
-    let reads = || fleet.faults.trace().iter().filter(|call| call.name == "breaker").count();
+    let (fleet, gates) = half_open().await;
+    let reads = || breaker_reads(&fleet);
     let later = async {
         tokio::time::sleep(Duration::from_millis(600)).await;
         let before = reads();
